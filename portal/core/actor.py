@@ -1,0 +1,25 @@
+"""Who does something: a member on a page, an operator at the CLI, or the system itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The one who acts, as the audit trail names them. `address` is the network address, where there is one."""
+
+    kind: Literal["member", "operator", "system"]
+    name: str
+    member_id: int | None = None
+    account_id: int | None = None
+    address: str = ""
+
+
+SYSTEM = Actor("system", "system")
+
+
+def operator(name: str) -> Actor:
+    """An operator of the brand, by the name they gave (or their login name on the machine)."""
+    return Actor("operator", name)

@@ -1,0 +1,131 @@
+"""The audit trail: who did what to which record, when, from where, before and after (COM-90).
+
+Append-only (database triggers refuse UPDATE and DELETE) and hash-chained per tenant, so that a row that was taken
+out or altered shows. Secrets are masked before they are written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core import clock
+from portal.core.actor import Actor
+from portal.core.db import Base, insert_missing, owned, session
+from portal.core.tenancy.guard import ID, TenantOwned
+
+_SECRET = ("password", "token", "secret", "code", "hash")
+_GENESIS = "0" * 64
+
+
+class AuditHead(TenantOwned, Base):
+    """The end of a tenant's chain; its row lock puts writers in order."""
+
+    __tablename__ = "audit_head"
+    sequence: Mapped[int] = mapped_column(ID, default=0)
+    digest: Mapped[str] = mapped_column(String(64), default=_GENESIS)
+    __table_args__ = owned(UniqueConstraint("tenant_id"))
+
+
+class AuditEvent(TenantOwned, Base):
+    """One thing that was done. Never changed, never removed."""
+
+    __tablename__ = "audit_event"
+    sequence: Mapped[int] = mapped_column(ID)
+    at: Mapped[datetime]
+    actor_kind: Mapped[str] = mapped_column(String(10))
+    actor_name: Mapped[str] = mapped_column(String(120))
+    address: Mapped[str] = mapped_column(String(45))
+    account_id: Mapped[int | None] = mapped_column(ID)
+    action: Mapped[str] = mapped_column(String(60))
+    subject: Mapped[str] = mapped_column(String(80))
+    changes: Mapped[dict[str, Any]] = mapped_column(JSON)
+    digest: Mapped[str] = mapped_column(String(64))
+    __table_args__ = owned(
+        UniqueConstraint("tenant_id", "sequence"),
+        Index("ix_audit_event_subject", "tenant_id", "subject", "sequence"),
+        Index("ix_audit_event_account", "tenant_id", "account_id", "sequence"),
+    )
+
+    def expected_digest(self, previous: str) -> str:
+        """The digest this row must have behind a row with digest `previous`."""
+        body = [
+            self.tenant_id,
+            self.sequence,
+            self.at.astimezone(UTC).isoformat(),
+            self.actor_kind,
+            self.actor_name,
+            self.address,
+            self.account_id,
+            self.action,
+            self.subject,
+            self.changes,
+        ]
+        text = json.dumps([previous, body], ensure_ascii=False, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def masked(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`changes` fit to be kept: secrets replaced, instants as text."""
+    return {
+        key: "***" if any(word in key for word in _SECRET) else _plain(value)
+        for key, value in changes.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (str, int, bool)) or value is None:
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return masked({str(key): item for key, item in value.items()})
+    return str(value)
+
+
+def record(
+    action: str, subject: str, *, by: Actor, account_id: int | None = None, **changes: Any
+) -> AuditEvent:
+    """Write one event in the running transaction: `action` ("reservation.confirm") on `subject` ("reservation:R-1")."""
+    current = session()
+    insert_missing(AuditHead, {"sequence": 0, "digest": _GENESIS}, unique=("tenant_id",))
+    head = current.scalars(
+        select(AuditHead).with_for_update().execution_options(populate_existing=True)
+    ).one()
+    event = AuditEvent(
+        tenant_id=current.tenant,
+        sequence=head.sequence + 1,
+        at=clock.now(),
+        actor_kind=by.kind,
+        actor_name=by.name,
+        address=by.address,
+        account_id=account_id if account_id is not None else by.account_id,
+        action=action,
+        subject=subject,
+        changes=masked(changes),
+    )
+    event.digest = event.expected_digest(head.digest)
+    head.sequence, head.digest = event.sequence, event.digest
+    current.add(event)
+    current.flush()
+    return event
+
+
+def broken_links() -> Iterator[int]:
+    """The sequence numbers at which the chain of the tenant in scope does not hold; none when all is well."""
+    previous, expected = _GENESIS, 1
+    for event in session().scalars(
+        select(AuditEvent).order_by(AuditEvent.sequence).execution_options(yield_per=500)
+    ):
+        if event.sequence != expected or event.digest != event.expected_digest(previous):
+            yield event.sequence
+        previous, expected = event.digest, event.sequence + 1
+    head = session().scalars(select(AuditHead)).one_or_none()
+    if head is not None and head.sequence != expected - 1:
+        yield head.sequence

@@ -1,0 +1,68 @@
+"""Which days a tenant works: Japan's national holidays, its weekly closed days and its own closures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import jpholiday
+
+WEEKEND = frozenset({5, 6})
+_LONGEST_CLOSURE = 366
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """A tenant's working days. Weekdays count from 0 (Monday) to 6 (Sunday).
+
+    `closed_periods` are its own closures (年末年始, お盆) as (first day, last day), both closed;
+    `open_days` are worked whatever else is said.
+    """
+
+    weekly_closed: Collection[int] = WEEKEND
+    holidays: bool = True
+    closed_periods: Sequence[tuple[date, date]] = field(default=())
+    open_days: Collection[date] = frozenset()
+
+    def is_open(self, day: date) -> bool:
+        """Whether the tenant works on `day`."""
+        return day in self.open_days or is_business_day(
+            day, self.weekly_closed, self.holidays, self.closed_periods
+        )
+
+
+def is_business_day(
+    day: date,
+    weekly_closed: Collection[int] = WEEKEND,
+    holidays: bool = True,
+    closed_periods: Sequence[tuple[date, date]] = (),
+) -> bool:
+    """Whether `day` is worked. `holidays` says whether Japan's national holidays are closed."""
+    if day.weekday() in weekly_closed:
+        return False
+    if any(first <= day <= last for first, last in closed_periods):
+        return False
+    return not (holidays and jpholiday.is_holiday(day))
+
+
+def next_business_day(day: date, is_open: Callable[[date], bool] = is_business_day) -> date:
+    """The first open day after `day`, never `day` itself."""
+    return first_open(day + timedelta(days=1), is_open)
+
+
+def previous_business_day(day: date, is_open: Callable[[date], bool] = is_business_day) -> date:
+    """The last open day before `day`, never `day` itself."""
+    return first_open(day - timedelta(days=1), is_open, step=-1)
+
+
+def first_open(day: date, is_open: Callable[[date], bool] = is_business_day, step: int = 1) -> date:
+    """`day` if it is open, else the nearest open day in the direction of `step` (1 later, −1 earlier).
+
+    Raises ValueError when nothing is open for a year: such a calendar is a mistake in the configuration.
+    """
+    for offset in range(_LONGEST_CLOSURE):
+        candidate = day + timedelta(days=offset * step)
+        if is_open(candidate):
+            return candidate
+    raise ValueError("the calendar has no open day within a year")

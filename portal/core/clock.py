@@ -1,0 +1,52 @@
+"""The one clock. Everything that asks for the time asks here, so tests and ``--as-of`` can stand at any instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+
+_frozen: ContextVar[datetime | None] = ContextVar("frozen_clock", default=None)
+
+
+def now() -> datetime:
+    """The present instant, aware, in UTC."""
+    return _frozen.get() or datetime.now(UTC)
+
+
+def today() -> date:
+    """Today's date in Asia/Tokyo, which is what a customer means by today."""
+    return to_local(now()).date()
+
+
+def to_local(instant: datetime) -> datetime:
+    """`instant` (aware) as wall time in Asia/Tokyo."""
+    return instant.astimezone(TOKYO)
+
+
+def local(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
+    """The aware UTC instant of a wall time in Asia/Tokyo."""
+    return datetime(year, month, day, hour, minute, tzinfo=TOKYO).astimezone(UTC)
+
+
+def set_as_of(instant: datetime | None) -> None:
+    """Stand at `instant` for the rest of this context (``flask --as-of``)."""
+    if instant is not None and instant.tzinfo is None:
+        raise ValueError("the clock takes aware instants only")
+    _frozen.set(instant.astimezone(UTC) if instant else None)
+
+
+@contextmanager
+def freeze(instant: datetime) -> Iterator[datetime]:
+    """Stand at `instant` (aware) inside the block."""
+    if instant.tzinfo is None:
+        raise ValueError("the clock takes aware instants only")
+    token = _frozen.set(instant.astimezone(UTC))
+    try:
+        yield instant
+    finally:
+        _frozen.reset(token)

@@ -1,0 +1,231 @@
+"""CSV out, that Excel opens right and cannot be tricked by; CSV in, all or nothing, with every bad line named.
+
+Out: UTF-8 with BOM or CP932, streamed (COM-21). In: UTF-8 or CP932, found out by looking (OPS-12).
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from portal.core import clock
+from portal.core.errors import RuleBroken
+
+T = TypeVar("T")
+Encoding = Literal["utf-8-sig", "cp932"]
+
+_CHUNK_CHARACTERS = 32 * 1024
+# A cell that Excel would run as a formula, in either width. Text that looks guarded already is guarded again, so that
+# reading takes off exactly what writing put on.
+_DANGEROUS = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+# The same characters by the code points that CP932 knows them by.
+_CP932 = str.maketrans("〜−—‖¢£¬¥", "～－―∥￠￡￢￥")
+_GETA = "〓"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing wrong in a file: its line (1 is the header), its column if one is to blame, and what is wrong."""
+
+    line: int
+    column: str | None
+    message: str
+
+    def __str__(self) -> str:
+        """As the operator reads it."""
+        place = f"{self.line}行目" + (f"「{self.column}」" if self.column else "")
+        return f"{place}: {self.message}"
+
+
+class CsvMistakes(Exception):
+    """A file was refused as a whole; `mistakes` names everything that is wrong with it (OPS-12)."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__("\n".join(map(str, mistakes)))
+        self.mistakes = tuple(mistakes)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record: the line it begins on, and its cells by column name."""
+
+    line: int
+    values: Mapping[str, str]
+
+    def take(self, column: str, convert: Callable[[str], T]) -> T:
+        """The cell of `column`, converted. A ValueError of `convert` becomes a RuleBroken that names the column."""
+        try:
+            return convert(self.values[column])
+        except ValueError as error:
+            raise RuleBroken(str(error), field=column) from error
+
+
+class CsvBytes(Iterator[bytes]):
+    """A CSV file as it is being written; `replaced` counts the characters that CP932 could not hold so far."""
+
+    def __init__(self, rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding) -> None:
+        self.replaced = 0
+        self._encoding = encoding
+        self._chunks = self._write(rows, header)
+
+    def __next__(self) -> bytes:
+        """The next part of the file."""
+        return next(self._chunks)
+
+    def _write(self, rows: Iterable[Sequence[object]], header: Sequence[str]) -> Iterator[bytes]:
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer)
+        writer.writerow(map(cell, header))
+        mark = "\ufeff" if self._encoding == "utf-8-sig" else ""
+        for row in rows:
+            writer.writerow(map(cell, row))
+            if buffer.tell() > _CHUNK_CHARACTERS:
+                yield self._encode(mark + buffer.getvalue())
+                mark = ""
+                buffer.seek(0)
+                buffer.truncate()
+        yield self._encode(mark + buffer.getvalue())
+
+    def _encode(self, text: str) -> bytes:
+        if self._encoding == "utf-8-sig":
+            return text.encode("utf-8")
+        text = text.translate(_CP932)
+        try:
+            return text.encode("cp932")
+        except UnicodeEncodeError:
+            return "".join(map(self._drawable, text)).encode("cp932")
+
+    def _drawable(self, character: str) -> str:
+        try:
+            character.encode("cp932")
+        except UnicodeEncodeError:
+            self.replaced += 1
+            return _GETA
+        return character
+
+
+def write_csv(
+    rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding = "utf-8-sig"
+) -> CsvBytes:
+    """The file in parts, made as they are asked for, so that a million rows need no memory.
+
+    What CP932 cannot hold is written as 〓 and counted in `replaced` of the result.
+    """
+    return CsvBytes(rows, header, encoding)
+
+
+def cell(value: object) -> object:
+    """A value as a cell: instants as wall time in Asia/Tokyo, text guarded against being run, numbers as they are."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, datetime):
+        return f"{clock.to_local(value):%Y/%m/%d %H:%M}"
+    if isinstance(value, date):
+        return f"{value:%Y/%m/%d}"
+    return guard(value) if isinstance(value, str) else value
+
+
+def guard(text: str) -> str:
+    """`text` with a leading ' if a spreadsheet would run it as a formula (security.md, row 24)."""
+    return f"'{text}" if _DANGEROUS.match(text) else text
+
+
+def unguard(text: str) -> str:
+    """`text` without the ' that `guard` put there."""
+    return text[1:] if text.startswith("'") and _DANGEROUS.match(text) else text
+
+
+def read_csv(data: bytes | Path, columns: Sequence[str], *, optional: Collection[str] = ()) -> Iterator[Row]:
+    """The records of a file whose header names `columns`, in any order; those in `optional` may be missing.
+
+    Encoding and header are checked at once. Records with too many or too few cells are reported after the last one.
+    Raises CsvMistakes.
+    """
+    source = io.StringIO(_decode(data if isinstance(data, bytes) else data.read_bytes()), newline="")
+    reader = csv.reader(source, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise CsvMistakes([Mistake(1, None, f"CSVとして読めません（{error}）。")]) from error
+    mistakes = list(_header_mistakes(header, columns, optional))
+    if mistakes:
+        raise CsvMistakes(mistakes)
+    missing = dict.fromkeys(set(columns) - set(header), "")
+    return _records(reader, header, missing)
+
+
+def _decode(data: bytes) -> str:
+    if not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        for encoding in ("utf-8-sig", "cp932"):
+            try:
+                return data.decode(encoding)
+            except UnicodeDecodeError as error:
+                line = data.count(b"\n", 0, error.start) + 1
+    else:
+        line = 1
+    raise CsvMistakes(
+        [Mistake(line, None, "文字コードが読めません。UTF-8 または CP932（Shift_JIS）で保存してください。")]
+    )
+
+
+def _header_mistakes(
+    header: list[str], columns: Sequence[str], optional: Collection[str]
+) -> Iterator[Mistake]:
+    missing = [name for name in columns if name not in header]
+    for name in dict.fromkeys(header):
+        if header.count(name) > 1:
+            yield Mistake(1, name, "同じ列が2つ以上あります。")
+        if name not in columns:
+            close = difflib.get_close_matches(name, missing, n=1, cutoff=0.5)
+            hint = f"「{close[0]}」のことでしょうか。" if close else f"使える列: {'、'.join(columns)}"
+            yield Mistake(1, name, f"この列は知りません。{hint}")
+    yield from (Mistake(1, name, "この列がありません。") for name in missing if name not in optional)
+
+
+def _records(reader: Any, header: list[str], missing: Mapping[str, str]) -> Iterator[Row]:
+    mistakes: list[Mistake] = []
+    for line, cells in _lines(reader, mistakes):
+        if len(cells) != len(header):
+            mistakes.append(Mistake(line, None, f"列の数が{len(cells)}です。見出しは{len(header)}列です。"))
+        else:
+            yield Row(line, {**missing, **dict(zip(header, map(unguard, cells), strict=True))})
+    if mistakes:
+        raise CsvMistakes(mistakes)
+
+
+def _lines(reader: Any, mistakes: list[Mistake]) -> Iterator[tuple[int, list[str]]]:
+    """Records that are not blank, with the line each begins on; what is no CSV at all ends the file."""
+    before = reader.line_num
+    try:
+        for cells in reader:
+            if any(text.strip() for text in cells):
+                yield before + 1, cells
+            before = reader.line_num
+    except csv.Error as error:
+        mistakes.append(Mistake(before + 1, None, f"CSVとして読めません（{error}）。"))
+
+
+def collect(rows: Iterable[Row], parse: Callable[[Row], T]) -> list[T]:
+    """All rows parsed, or none: goes on after a bad line so that CsvMistakes names every one of them (OPS-12)."""
+    parsed: list[T] = []
+    mistakes: list[Mistake] = []
+    try:
+        for row in rows:
+            try:
+                parsed.append(parse(row))
+            except RuleBroken as error:
+                mistakes.append(Mistake(row.line, error.field, str(error)))
+    except CsvMistakes as refused:
+        mistakes.extend(refused.mistakes)
+    if mistakes:
+        raise CsvMistakes(sorted(mistakes, key=lambda mistake: mistake.line))
+    return parsed

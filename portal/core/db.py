@@ -1,0 +1,202 @@
+"""The database: one extension object, the tenant's scope, and what a transaction may do.
+
+`tenant_scope(key)` gives the code inside it a session of its own that sees one brand. `reading()` promises not to
+write: SQLite then takes no write lock, PostgreSQL refuses writes, and so does the tripwire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, cast
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    DateTime,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    event,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from portal.core import clock
+from portal.core.engine import Mode, drive_sqlite, set_transaction
+from portal.core.tenancy import scope
+from portal.core.tenancy.guard import TenantOwned, TenantSession, install_guard
+from portal.core.tenancy.tripwire import install_tripwire
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware UTC instant. SQLite keeps it as text without a zone; naive values are refused on the way in."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Refuse naive instants; store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive instant cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Give the instant back aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Choice(TypeDecorator[StrEnum]):
+    """One of an enumeration's values, kept as its text, read back as the member."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, values: type[StrEnum], length: int) -> None:
+        super().__init__(length)
+        self.values = values
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        """Refuse what is no value of the enumeration."""
+        return None if value is None else self.values(value).value
+
+    def process_result_value(self, value: str | None, dialect: Any) -> StrEnum | None:
+        """The member."""
+        return None if value is None else self.values(value)
+
+
+class Base(DeclarativeBase):
+    """Declarative base: constraints have stable names, instants are aware."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UTCDateTime()}  # noqa: RUF012 - SQLAlchemy's own protocol
+
+
+class SystemAccess(Base):
+    """Global log: who went over all tenants, when and why. The only table besides Alembic's without a tenant."""
+
+    __tablename__ = "system_access"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(80))
+    reason: Mapped[str] = mapped_column(String(200))
+
+
+install_guard()
+db = SQLAlchemy(session_options={"class_": TenantSession})
+
+_mode: ContextVar[Mode] = ContextVar("transaction_mode", default="write")
+
+
+def owned(*constraints: Any) -> tuple[Any, ...]:
+    """`__table_args__` of a tenant-owned table: the key that composite foreign keys point at, and `constraints`."""
+    return (UniqueConstraint("tenant_id", "id"), *constraints)
+
+
+def belongs_to(column: str, table: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:
+    """A foreign key that carries the tenant, so that the database itself refuses a cross-tenant reference."""
+    return ForeignKeyConstraint(
+        ["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], ondelete=ondelete
+    )
+
+
+def session() -> TenantSession:
+    """The session of the tenant in scope."""
+    return cast(TenantSession, db.session())
+
+
+@contextmanager
+def tenant_scope(key: str) -> Iterator[None]:
+    """Work for one tenant: a fresh session inside, closed (uncommitted work rolled back) at the end."""
+    db.session.remove()
+    token = scope.enter(key)
+    try:
+        yield
+    finally:
+        db.session.remove()
+        scope.leave(token)
+
+
+def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
+    """Go over tenants one scope after another; the only way to work across brands. Logged in `system_access`."""
+    token = _mode.set("write")
+    try:
+        with db.engine.begin() as connection:
+            row = {"at": clock.now(), "by": by, "reason": reason}
+            connection.execute(SystemAccess.__table__.insert(), row)  # type: ignore[attr-defined]
+    finally:
+        _mode.reset(token)
+    for key in keys:
+        with tenant_scope(key):
+            yield key
+
+
+@contextmanager
+def transaction_mode(mode: Mode) -> Iterator[None]:
+    """Begin transactions in `mode` inside the block; one that is under way is ended (rolled back) at both ends."""
+    db.session.rollback()
+    token = _mode.set(mode)
+    try:
+        yield
+    finally:
+        db.session.rollback()
+        _mode.reset(token)
+
+
+def set_mode(mode: Mode) -> None:
+    """Set the mode for the rest of this context; a request does so before its first statement."""
+    _mode.set(mode)
+
+
+def init_db(app: Flask) -> None:
+    """Bind the extension and install both walls and the recipe of the database in use."""
+    db.init_app(app)
+    with app.app_context():
+        engine = db.engine
+        if engine.dialect.name == "sqlite":
+            drive_sqlite(engine, _mode.get)
+        install_tripwire(engine, tenant_tables(), lambda: _mode.get() == "read")
+
+
+def tenant_tables() -> list[str]:
+    """The names of all mapped tables whose rows belong to a tenant."""
+    return sorted(
+        cast(Table, mapper.local_table).name
+        for mapper in Base.registry.mappers
+        if issubclass(mapper.class_, TenantOwned)
+    )
+
+
+@event.listens_for(TenantSession, "after_begin")
+def _announce(current: TenantSession, _transaction: Any, connection: Any) -> None:
+    """Second wall: PostgreSQL's row-level security learns the tenant of this transaction."""
+    if connection.dialect.name == "postgresql":
+        set_transaction(connection, current.info.get("tenant"), _mode.get())
+
+
+def insert_missing(model: type[TenantOwned], values: dict[str, Any], *, unique: tuple[str, ...]) -> None:
+    """Insert a row of the tenant in scope unless one with the same `unique` columns stands there already."""
+    current = session()
+    insert = postgresql.insert if current.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement: Any = insert(model).values(**values).on_conflict_do_nothing(index_elements=unique)
+    current.execute(statement)

@@ -1,0 +1,81 @@
+"""Work for later, kept in the database beside what asked for it: drawing a PDF, expiring a draft.
+
+A module registers its handlers with `@handler("documents.draw")`; the worker claims rows by lease and runs them, each
+in the scope of its tenant. Handlers are written to be run twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core import clock, leases
+from portal.core.db import Base, owned, session
+from portal.core.tenancy.guard import TenantOwned
+
+log = logging.getLogger(__name__)
+Handler = Callable[[dict[str, Any]], None]
+_handlers: dict[str, Handler] = {}
+
+
+class Job(leases.Leased, TenantOwned, Base):
+    """One piece of work."""
+
+    __tablename__ = "job"
+    kind: Mapped[str] = mapped_column(String(60))
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    __table_args__ = owned(Index("ix_job_due", "tenant_id", "status", "due_at", "id"))
+
+
+def handler(kind: str) -> Callable[[Handler], Handler]:
+    """Register the function that does jobs of `kind`."""
+
+    def register(function: Handler) -> Handler:
+        _handlers[kind] = function
+        return function
+
+    return register
+
+
+def enqueue(kind: str, payload: dict[str, Any], *, at: datetime | None = None) -> Job:
+    """Store a job in the running transaction, to be done at `at` (now when None)."""
+    if kind not in _handlers:
+        raise KeyError(f"no handler for {kind}")
+    now = clock.now()
+    job = Job(kind=kind, payload=payload, created_at=now, due_at=at or now)
+    session().add(job)
+    session().flush()
+    return job
+
+
+def run(job_id: int) -> bool:
+    """Do one claimed job; whether it went well. The handler commits what it changes."""
+    job = session().get_one(Job, job_id)
+    kind, payload = job.kind, dict(job.payload)
+    session().rollback()  # the handler begins its own transactions
+    try:
+        _handlers[kind](payload)
+    except Exception as error:  # kept with the job, retried, shown to operators
+        session().rollback()
+        log.exception("job %s (%s) failed", job_id, kind)
+        leases.fail(session().get_one(Job, job_id), error)
+        done = False
+    else:
+        leases.succeed(session().get_one(Job, job_id))
+        done = True
+    session().commit()
+    return done
+
+
+def run_due(limit: int = 10) -> int:
+    """Do what is due in the tenant in scope; returns how many were claimed."""
+    claimed = [job.id for job in leases.claim(Job, limit)]
+    session().commit()
+    for job_id in claimed:
+        run(job_id)
+    return len(claimed)

@@ -1,0 +1,81 @@
+"""Work that survives a kill: rows that a worker claims by lease, retries with growing pauses, and gives up at last.
+
+Mail and jobs share this. A claim is one short transaction; a worker killed after it simply lets the lease run out, and
+another takes the row over: at least once, never not at all (security.md §5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from sqlalchemy import String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core import clock
+from portal.core.db import Choice, session
+
+LEASE = timedelta(seconds=60)
+PAUSES = [timedelta(seconds=s) for s in (10, 60, 300, 1800, 7200, 21600, 43200)]
+
+
+class WorkStatus(StrEnum):
+    """Where a piece of work stands."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Leased:
+    """Mixin of a table whose rows are pieces of work."""
+
+    status: Mapped[WorkStatus] = mapped_column(Choice(WorkStatus, 10), default=WorkStatus.WAITING)
+    due_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(String(500), default="")
+
+
+W = TypeVar("W", bound=Any)
+
+
+def claim(model: type[W], limit: int = 10) -> Sequence[W]:
+    """Claim up to `limit` due rows of the tenant in scope; the caller commits at once, then works, then settles."""
+    rows: Sequence[W] = (
+        session()
+        .scalars(
+            select(model)
+            .where(model.status == WorkStatus.WAITING, model.due_at <= clock.now())
+            .order_by(model.due_at, model.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        .all()
+    )
+    for row in rows:
+        row.tries += 1
+        row.due_at = clock.now() + LEASE
+    return rows
+
+
+def succeed(row: Any) -> None:
+    """Mark a claimed row as done."""
+    row.status, row.done_at, row.last_error = WorkStatus.DONE, clock.now(), ""
+
+
+def fail(row: Any, error: BaseException) -> None:
+    """Put a claimed row off for a growing pause, or give up after the last one."""
+    row.last_error = f"{type(error).__name__}: {error}"[:500]
+    if row.tries > len(PAUSES):
+        row.status = WorkStatus.FAILED
+    else:
+        row.due_at = clock.now() + PAUSES[row.tries - 1]
+
+
+def retry(row: Any) -> None:
+    """Give a failed row another round, at once (OPS-14)."""
+    row.status, row.tries, row.due_at = WorkStatus.WAITING, 0, clock.now()

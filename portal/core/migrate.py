@@ -1,0 +1,113 @@
+"""Running the migrations, and the second wall that each of them must leave standing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, text
+
+APP_ROLE = "portal_app"
+_LOCK_KEY = 7_263_511
+_APPEND_ONLY = ("audit_event",)
+_TENANT = "NULLIF(current_setting('app.tenant', true), '')"
+
+
+def config(folder: Path, connection: Connection | None = None) -> Config:
+    """Alembic's configuration for the migrations in `folder`."""
+    made = Config()
+    made.set_main_option("script_location", str(folder))
+    if connection is not None:
+        made.attributes["connection"] = connection
+    return made
+
+
+def owner_engine(url: str) -> Engine:
+    """A plain engine for migrations: no guard, no pool, foreign keys off on SQLite while tables are rebuilt."""
+    return create_engine(url)
+
+
+def upgrade(folder: Path, url: str, revision: str = "head") -> None:
+    """Bring the database at `url` (the owner's) to `revision`. Safe to run twice, also at the same moment."""
+    _run(folder, url, lambda made: command.upgrade(made, revision))
+
+
+def downgrade(folder: Path, url: str, revision: str) -> None:
+    """Take the database back to `revision`."""
+    _run(folder, url, lambda made: command.downgrade(made, revision))
+
+
+def _run(folder: Path, url: str, do: Any) -> None:
+    engine = owner_engine(url)
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+                connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+            do(config(folder, connection))
+    finally:
+        engine.dispose()
+
+
+def raise_walls(connection: Connection, tables: Iterable[str]) -> None:
+    """Row-level security, forced, on `tables`, and the app role's rights to them (PostgreSQL; nothing on SQLite)."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in tables:
+        connection.execute(text(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY'))
+        connection.execute(text(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY'))
+        connection.execute(
+            text(
+                f'CREATE POLICY tenant_wall ON "{table}" USING (tenant_id = {_TENANT}) '
+                f"WITH CHECK (tenant_id = {_TENANT})"
+            )
+        )
+        grant(connection, table)
+
+
+def grant(connection: Connection, table: str, rights: str = "SELECT, INSERT, UPDATE, DELETE") -> None:
+    """Give the app role `rights` to `table`; what is append-only stays so."""
+    if connection.dialect.name != "postgresql":
+        return
+    if table in _APPEND_ONLY:
+        rights = "SELECT, INSERT"
+    connection.execute(text(f'GRANT {rights} ON "{table}" TO {APP_ROLE}'))
+    connection.execute(text(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE}"))
+
+
+def ensure_app_role(connection: Connection) -> None:
+    """Make the role that the application connects as: it owns nothing and cannot pass row-level security."""
+    if connection.dialect.name != "postgresql":
+        return
+    found = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": APP_ROLE}).first()
+    if not found:
+        connection.execute(text(f"CREATE ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE"))
+    connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}"))
+
+
+def forbid_changes(connection: Connection, table: str) -> None:
+    """Make `table` append-only by triggers, for whoever connects (COM-90)."""
+    if connection.dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            connection.execute(
+                text(
+                    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+                    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+                )
+            )
+        return
+    connection.execute(
+        text(
+            "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+        )
+    )
+    connection.execute(
+        text(
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+        )
+    )

@@ -1,0 +1,40 @@
+"""Yen: whole numbers only, as they are shown and as customers and operators type them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from portal.core.errors import RuleBroken
+
+MINUS = "−"
+LARGEST = 999_999_999_999
+"""The largest amount that a page or a document has room for: a yen short of a trillion."""
+
+_DASHES = str.maketrans(dict.fromkeys("−‐‑–—―ー▲△", "-"))
+_NUMBER = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)")
+
+
+def grouped(number: int) -> str:
+    """`number` with thousands separated and a real minus sign: ``−1,234``."""
+    return f"{MINUS if number < 0 else ''}{abs(number):,}"
+
+
+def yen(amount: int) -> str:
+    """`amount` (yen) as a customer reads it: ``¥1,234``, ``−¥1,234``."""
+    return f"{MINUS if amount < 0 else ''}¥{abs(amount):,}"
+
+
+def parse_yen(text: str) -> int:
+    """Yen from what somebody typed: full-width digits, commas, ¥ or 円 are all understood.
+
+    Raises RuleBroken when it is no whole amount, or one above `LARGEST`.
+    """
+    plain = unicodedata.normalize("NFKC", text.translate(_DASHES)).translate(_DASHES)
+    plain = re.sub(r"\s", "", plain).replace("¥", "").replace("\\", "").removesuffix("円")
+    if not _NUMBER.fullmatch(plain):
+        raise RuleBroken("金額は整数（円）で入力してください。")
+    digits = plain.replace(",", "")
+    if len(digits.lstrip("-0")) > len(str(LARGEST)):
+        raise RuleBroken("金額が大きすぎます。")
+    return int(digits)

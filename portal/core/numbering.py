@@ -1,0 +1,54 @@
+"""Public numbers: one sequence for each tenant and kind, without gaps or doubles (COM-72).
+
+The counter row is updated in the transaction that uses the number: its row lock puts takers in order, and a
+rollback gives the number back.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sqlalchemy import String, UniqueConstraint, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import Base, insert_missing, owned, session
+from portal.core.tenancy.guard import ID, TenantOwned
+
+
+class NumberFormat(Protocol):
+    """How a tenant writes the numbers of one kind."""
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the digits, e.g. ``INV-``."""
+
+    @property
+    def digits(self) -> int:
+        """How many digits, zero-padded."""
+
+
+class NumberSequence(TenantOwned, Base):
+    """The last number taken of one kind."""
+
+    __tablename__ = "number_sequence"
+    kind: Mapped[str] = mapped_column(String(30))
+    value: Mapped[int] = mapped_column(ID, default=0)
+    __table_args__ = owned(UniqueConstraint("tenant_id", "kind"))
+
+
+def next_value(kind: str) -> int:
+    """The next number of `kind` in the tenant in scope, held by the running transaction."""
+    insert_missing(NumberSequence, {"kind": kind, "value": 0}, unique=("tenant_id", "kind"))
+    statement = (
+        update(NumberSequence)
+        .where(NumberSequence.kind == kind)
+        .values(value=NumberSequence.value + 1)
+        .returning(NumberSequence.value)
+        .execution_options(synchronize_session=False)
+    )
+    return int(session().execute(statement).scalar_one())
+
+
+def next_number(kind: str, style: NumberFormat) -> str:
+    """The next number of `kind` as the tenant writes it, e.g. ``INV-000042``."""
+    return f"{style.prefix}{next_value(kind):0{style.digits}d}"

@@ -1,0 +1,99 @@
+"""Mail as rows: stored in the transaction of what caused it, sent by the worker (COM-80).
+
+The Message-ID is fixed when the mail is stored, so a mail that a killed worker sent twice is one mail to its reader.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Index, String, Text, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core import clock, leases
+from portal.core.db import Base, owned, session
+from portal.core.tenancy.guard import ID, TenantOwned
+
+log = logging.getLogger(__name__)
+
+
+class OutboxMail(leases.Leased, TenantOwned, Base):
+    """One mail to one reader."""
+
+    __tablename__ = "outbox_mail"
+    event: Mapped[str] = mapped_column(String(60))
+    account_id: Mapped[int | None] = mapped_column(ID)
+    sender: Mapped[str] = mapped_column(String(254))
+    sender_name: Mapped[str] = mapped_column(String(120))
+    recipient: Mapped[str] = mapped_column(String(254))
+    subject: Mapped[str] = mapped_column(String(300))
+    body: Mapped[str] = mapped_column(Text)
+    html: Mapped[str] = mapped_column(Text)
+    message_id: Mapped[str] = mapped_column(String(120))
+    __table_args__ = owned(
+        Index("ix_outbox_mail_due", "tenant_id", "status", "due_at", "id"),
+        Index("ix_outbox_mail_newest", "tenant_id", "created_at", "id"),
+    )
+
+
+def enqueue(
+    event: str,
+    *,
+    sender: str,
+    sender_name: str,
+    recipient: str,
+    subject: str,
+    body: str,
+    html: str,
+    account_id: int | None = None,
+) -> OutboxMail:
+    """Store a mail in the running transaction."""
+    now = clock.now()
+    mail = OutboxMail(
+        event=event,
+        account_id=account_id,
+        sender=sender,
+        sender_name=sender_name,
+        recipient=recipient,
+        subject=" ".join(subject.split()),
+        body=body,
+        html=html,
+        message_id=f"<{secrets.token_hex(16)}@{sender.partition('@')[2]}>",
+        created_at=now,
+        due_at=now,
+    )
+    session().add(mail)
+    return mail
+
+
+def deliver(send: Callable[[OutboxMail], None], limit: int = 10) -> int:
+    """Send what is due in the tenant in scope; returns how many were claimed. A failure never stops the rest."""
+    claimed = [mail.id for mail in leases.claim(OutboxMail, limit)]
+    session().commit()
+    for mail_id in claimed:
+        mail = session().get_one(OutboxMail, mail_id)
+        session().expunge(mail)
+        session().rollback()  # the network is slow: hold no transaction while it talks
+        try:
+            send(mail)
+        except Exception as error:  # every failure is kept with the mail and retried
+            log.warning("mail %s was not sent: %s", mail_id, type(error).__name__)
+            leases.fail(session().get_one(OutboxMail, mail_id), error)
+        else:
+            leases.succeed(session().get_one(OutboxMail, mail_id))
+        session().commit()
+    return len(claimed)
+
+
+def newest(limit: int = 50) -> list[OutboxMail]:
+    """The newest mails of the tenant in scope, for operators and the demo's mailbox (COM-82)."""
+    order = (OutboxMail.created_at.desc(), OutboxMail.id.desc())
+    return list(session().scalars(select(OutboxMail).order_by(*order).limit(limit)))
+
+
+def sent_or_failed_at(mail: OutboxMail) -> datetime:
+    """The instant that an operator wants to see beside a mail."""
+    return mail.done_at or mail.due_at

@@ -1,0 +1,103 @@
+"""What the types alone cannot say of a tenants file: legibility, hosts of several tenants, numbers with check digits.
+
+These look at what stands in the file and not at the finished tenants, so that one look finds every mistake, also in a
+section that has others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from portal.core.tenancy.mistakes import Finding
+from portal.core.tenancy.schema import Theme
+from portal.core.tenancy.theme import LEAST_CONTRAST, contrast
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_T_NUMBER = re.compile(r"T[0-9]{13}")
+_PAIRS = (
+    ("on_brand", "brand"),
+    ("on_brand", "brand_strong"),
+    ("brand", "white"),
+    ("brand", "brand_weak"),
+    ("brand_strong", "brand_weak"),
+)
+"""Text and ground as the style sheet puts them together."""
+
+
+def illegible(section: Mapping[str, Any]) -> Iterator[Finding]:
+    """Pairs of a tenant's colours on which text cannot be read well (WCAG 2.2 AA)."""
+    given = _table(section, "theme")
+    usual = {name: field.default for name, field in Theme.model_fields.items()}
+    for text, ground in _PAIRS:
+        names = [name for name in (text, ground) if name in given]
+        colours = [str({**usual, "white": "#ffffff", **given}[name]) for name in (text, ground)]
+        if not names or not all(map(_COLOUR.fullmatch, colours)):
+            continue
+        ratio = contrast(*colours)
+        if ratio < LEAST_CONTRAST:
+            least = int(ratio * 100) / 100  # 4.499 is not yet 4.5
+            yield (
+                ("theme", names[0]),
+                f"{text} {colours[0]} on {ground} {colours[1]} has a contrast of {least:.2f}:1; text needs 4.5:1",
+            )
+
+
+def hosts(
+    key: str, section: Mapping[str, Any], base_domain: str
+) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """The host names that a tenant's section claims, each with the key that claims it. None when it is retired."""
+    if section.get("status") == "retired":
+        return
+    subdomain = section.get("subdomain", key)
+    yield f"{subdomain}.{base_domain}", ("subdomain",)
+    domains = section.get("domains")
+    for index, domain in enumerate(domains if isinstance(domains, list) else ()):
+        yield str(domain), ("domains", index)
+
+
+def doubtful(section: Mapping[str, Any]) -> Iterator[Finding]:
+    """What works and is likely not meant: warnings."""
+    number = _table(section, "issuer").get("registration_number")
+    if isinstance(number, str) and _T_NUMBER.fullmatch(number) and number[1] != check_digit(number[2:]):
+        yield (
+            ("issuer", "registration_number"),
+            f"a company's number would begin T{check_digit(number[2:])} with these last twelve digits; "
+            "right only for a sole proprietor",
+        )
+    preset = _table(_table(section, "sign_in"), "password").get("preset")
+    if isinstance(preset, str) and preset.startswith("legacy"):
+        yield (
+            ("sign_in", "password", "preset"),
+            f"{preset} allows passwords shorter than 12 characters and demands kinds of characters (against ASVS 6.2); "
+            "offer a second factor",
+        )
+    contact = _table(section, "contact")
+    if _table(section, "sign_in").get("forgot") == "operator" and not contact.get("telephone"):
+        yield (
+            ("contact", "telephone"),
+            "members who forget their password are told to call, but no number is given",
+        )
+
+
+def sections_of_absent_modules(section: Mapping[str, Any], known: tuple[str, ...]) -> Iterator[Finding]:
+    """Tables of brand modules that are not on: nothing reads them."""
+    on = section.get("modules", [])
+    for name in known:
+        if name in section and isinstance(on, list) and name not in on:
+            yield (
+                (name,),
+                f"nothing reads this table while the module is off; add {name!r} to modules to switch it on",
+            )
+
+
+def check_digit(twelve: str) -> str:
+    """The first digit of a corporate number (法人番号) by its other twelve: 9 − (Σ Pn·Qn mod 9), Q = 1, 2, 1, 2 …"""
+    weighted = sum(int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(twelve)))
+    return str(9 - weighted % 9)
+
+
+def _table(section: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = section.get(name)
+    return found if isinstance(found, dict) else {}

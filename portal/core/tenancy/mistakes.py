@@ -1,0 +1,137 @@
+"""What is wrong in a tenants file, so that an admin can mend it: where, which key, what would be right (OPS-02)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from portal.core.tenancy.locate import KeyPath
+from portal.core.tenancy.schema_base import did_you_mean
+
+Finding = tuple[KeyPath, str]
+"""A key inside one tenant's section, and what is wrong with it."""
+_LONGEST_QUOTE = 40
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing wrong in the file, or (`is_warning`) one that works and is likely not meant."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+    is_warning: bool = False
+
+    def __str__(self) -> str:
+        """As compilers say it, so that editors can jump there."""
+        kind = "warning: " if self.is_warning else ""
+        return f"{self.file}:{self.line}: {kind}{self.key + ': ' if self.key else ''}{self.message}"
+
+
+class TenantsInvalid(Exception):
+    """A tenants file cannot be used; `mistakes` says everything that is wrong with it."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__("\n".join(map(str, mistakes)))
+        self.mistakes = tuple(mistakes)
+
+
+def findings(error: ValidationError, model: type[BaseModel]) -> Iterator[Finding]:
+    """What pydantic found wrong with data for `model`, in an admin's words."""
+    for detail in error.errors(include_url=False):
+        path = tuple(part for part in detail["loc"] if part != "[key]")
+        if detail["type"] != "default_factory_not_called":  # follows from another mistake
+            yield path, _words(detail, path, model)
+
+
+def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown key{_where_it_belongs(path, model)}"
+        case "missing":
+            return f"is missing{_meaning(path, model)}"
+        case "literal_error":
+            known = [word.strip("'") for word in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+            return f"{_quoted(detail['input'])} is unknown{did_you_mean(detail['input'], known)}"
+        case "value_error":
+            return str(detail["ctx"]["error"])
+        case "string_pattern_mismatch":
+            return f"{_quoted(detail['input'])} will not do{_meaning(path, model)}"
+    said = detail["msg"].removeprefix("Input ")
+    return f"{said}, but is {_quoted(detail['input'])}{_meaning(path, model)}"
+
+
+def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
+    """A hint for an unknown key: the table that has such a key, or else the nearest key of this one."""
+    holder = model_at(model, path[:-1]) or model
+    wanted = str(path[-1])
+    for table, name, _field in walk(model):
+        if name == wanted != "key":
+            return f" here; it belongs to [{'.'.join(('tenants', 'KEY', *table))}]"
+    return did_you_mean(wanted, (name for name in holder.model_fields if name != "key"))
+
+
+def _meaning(path: KeyPath, model: type[BaseModel]) -> str:
+    field = field_at(model, path)
+    return f" ({field.description})" if field is not None and field.description else ""
+
+
+def _quoted(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
+
+
+def walk(
+    model: type[BaseModel], table: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], str, FieldInfo]]:
+    """Every key under `model`: the table it stands in (KIND for a name of one's own), its name, its field."""
+    for name, field in model.model_fields.items():
+        yield table, name, field
+        inner = model_in(field.annotation)
+        if inner is not None:
+            yield from walk(
+                inner, (*table, name, *(("KIND",) if get_origin(field.annotation) is dict else ()))
+            )
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The table type that an annotation holds: itself, optional, or as the items of a list or table."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (model_in(argument) for argument in get_args(annotation))
+    return next((model for model in inner if model is not None), None)
+
+
+def field_at(model: type[BaseModel], path: KeyPath) -> FieldInfo | None:
+    """The field that `path` leads to; for an item or a key of one's own, the field that holds it."""
+    here: type[BaseModel] | None = model
+    field: FieldInfo | None = None
+    for part in path:
+        if here is None or part not in here.model_fields:
+            is_name = isinstance(part, int) or (field is not None and get_origin(field.annotation) is dict)
+            if not is_name:
+                return None
+            continue
+        field = here.model_fields[str(part)]
+        here = model_in(field.annotation)
+    return field
+
+
+def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
+    """The table type at `path`."""
+    if not path:
+        return model
+    field = field_at(model, path)
+    return model_in(field.annotation) if field else None
+
+
+def in_order(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
+    """Mistakes as they stand in the file."""
+    return tuple(sorted(mistakes, key=lambda mistake: (mistake.line, mistake.key, mistake.message)))

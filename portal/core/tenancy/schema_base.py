@@ -1,0 +1,75 @@
+"""What the types of `tenants.toml` are made of: one base class and the kinds of value that many keys share."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Strict
+from pydantic_core import CoreSchema, core_schema
+
+H = TypeVar("H", bound=Hashable)
+
+Whole = Annotated[int, Strict()]
+Flag = Annotated[bool, Strict()]
+Day = Annotated[date, Strict()]
+Line = Annotated[str, Field(max_length=200, pattern=r"^[^\p{Cc}]*$")]
+"""One line of text, without control characters."""
+Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\p{Cc}]*\S[^\p{Cc}]*$")]
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+PostalCode = Annotated[str, Field(pattern=r"^(?:[0-9]{3}-?[0-9]{4})?$")]
+Telephone = Annotated[str, Field(pattern=r"^(?:0[0-9-]{8,12}[0-9])?$")]
+EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9-]{1,63}"
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """``; did you mean 'brand'?``, or what there is to choose from when nothing is near."""
+    names = list(known)
+    near = difflib.get_close_matches(str(word), names, n=1)
+    near = near or [name for name in names if word and name.startswith(str(word))]
+    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(names) or 'none'}"
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Keeps a word to `names`; a misspelt one is told the nearest."""
+
+    names: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The type's own checks, then this one."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> dict[str, Any]:
+        """For editors: the names, to complete."""
+        return {"type": "string", "enum": list(self.names)}
+
+    def _check(self, word: str) -> str:
+        if word not in self.names:
+            raise ValueError(f"{word!r} is unknown{did_you_mean(word, self.names)}")
+        return word
+
+
+def one_of(names: Iterable[str]) -> OneOf:
+    """An annotation that allows these words only."""
+    return OneOf(tuple(names))
+
+
+class Section(BaseModel):
+    """A table of `tenants.toml`: cannot be changed once read, and knows no keys but its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def _unique(items: tuple[H, ...]) -> tuple[H, ...]:
+    twice = sorted({str(item) for item in items if items.count(item) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands here twice; name each once")
+    return items
+
+
+Each = Annotated[tuple[H, ...], AfterValidator(_unique)]
+"""Several values, none of them twice."""

@@ -1,0 +1,154 @@
+"""Text as people type it, made into text as it is stored: width, kana, telephones, postal codes, e-mail (COM-23).
+
+Each function takes any text, is idempotent, and raises ValueError when the text cannot be what it is asked to be.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import jaconv
+
+# NFKC would spoil these: it makes "~" of a full-width tilde and three full stops of an ellipsis, and it exchanges the
+# variant characters of people's names (U+F900 on) for the common ones, which their owners take for a misspelling.
+_AS_TYPED = re.compile("([…‥\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
+_DROPPED = ("Cf", "Cs", "Cn")
+_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_HYPHENS = re.compile("[-‐‑‒–—―−ー─━ｰ－]")
+_TELEPHONE = re.compile(r"0(?![5-9]0)[1-9][0-9]{8}|0[5-9]0[0-9]{8}")
+_TEN_BY_FOUR = ("0120", "0170", "0180", "0570", "0990")
+_TWO_DIGIT_AREA = ("03", "06", "0429", "0471")
+# Area codes of four digits: after these three digits, these fourth ones. All others have three.
+_FOUR_DIGIT_AREA = dict(
+    entry.split(":")
+    for entry in (
+        "012:3456 013:3456789 014:23456 015:2345678 016:234567 017:2345689 018:234567 019:1234578 022:0456789 "
+        "023:34578 024:01234678 025:04689 026:01356789 027:046789 028:0234578 029:145679 042:28 043:689 046:03567 "
+        "047:05689 048:0 049:345 053:1236789 054:4578 055:01345678 056:123456789 057:2345678 058:14567 059:456789 "
+        "072:15 073:56789 074:023456789 076:135678 077:01234689 079:016789 082:0367 083:34568 084:5678 085:23456789 "
+        "086:36789 087:579 088:034579 089:2345678 092:0 093:0 094:02346789 095:0245679 096:456789 097:234789 "
+        "098:0234567 099:34567"
+    ).split()
+)
+_KANA = re.compile(r"[ァ-ヺー・ヽヾ ]*")
+# Dots stand anywhere before the @: telephone companies gave out addresses like "a..b.@" and people still have them.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@(?:{_LABEL}\.)+{_LABEL}")
+_LONGEST_EMAIL = 254
+
+
+def normalise(text: str) -> str:
+    """One line of text: usual width (NFKC), no control characters, single spaces, none at the ends.
+
+    Names keep the variant characters they are written with (U+FA19 is not made U+795E); a full-width tilde becomes 〜.
+    """
+    visible = "".join(_visible(character) for character in text.replace("～", "〜"))
+    parts = _AS_TYPED.split(visible)
+    parts[::2] = [unicodedata.normalize("NFKC", part) for part in parts[::2]]
+    return _BREAKS.sub(" ", "".join(parts)).strip()
+
+
+def multiline(text: str) -> str:
+    """Free text: the characters as typed, line ends as LF, no control characters, no blank ends."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join("".join(map(_visible, line)).rstrip() for line in lines).strip()
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category in _DROPPED:
+        return ""
+    return " " if category in ("Cc", "Zl", "Zp") else character
+
+
+def digits(text: str) -> str:
+    """The digits in `text`, as ASCII, and nothing else."""
+    return "".join(character for character in normalise(text) if character in "0123456789")
+
+
+def _without_hyphens(text: str) -> str:
+    return _HYPHENS.sub("", normalise(text)).replace(" ", "")
+
+
+def telephone(text: str) -> str:
+    """A Japanese telephone number as digits. Hyphens of any make, brackets and +81 are understood.
+
+    Ten digits, or eleven beginning 050, 060, 070, 080, 090 (0800 is free of charge). Raises ValueError.
+    """
+    number = re.sub(r"[().]", "", re.sub(r"^\+81(?:\(0\)|0)?", "0", _without_hyphens(text)))
+    if not _TELEPHONE.fullmatch(number):
+        raise ValueError("電話番号を正しく入力してください。")
+    return number
+
+
+def format_telephone(number: str) -> str:
+    """Stored digits as people read them: "0312345678" → "03-1234-5678". Anything else comes back as it is.
+
+    Grouped by area code as far as the first four digits tell it.
+    """
+    if not _TELEPHONE.fullmatch(number):
+        return number
+    if len(number) == len("09012345678"):
+        head = 4 if number.startswith("0800") else 3
+        return _grouped(number, head, 3 if head == 4 else 4)
+    if number.startswith(_TEN_BY_FOUR):
+        return _grouped(number, 4, 3)
+    area = _area_digits(number)
+    return _grouped(number, area, 6 - area)
+
+
+def _area_digits(number: str) -> int:
+    if number.startswith(_TWO_DIGIT_AREA):
+        return 2
+    return 4 if number[3] in _FOUR_DIGIT_AREA.get(number[:3], "") else 3
+
+
+def _grouped(number: str, first: int, second: int) -> str:
+    return f"{number[:first]}-{number[first : first + second]}-{number[first + second :]}"
+
+
+def postal_code(text: str) -> str:
+    """A postal code as seven digits; 〒, hyphens and spaces are understood. Raises ValueError."""
+    code = _without_hyphens(text).removeprefix("〒")
+    if not re.fullmatch(r"[0-9]{7}", code):
+        raise ValueError("郵便番号は7桁の数字で入力してください。")
+    return code
+
+
+def format_postal_code(code: str) -> str:
+    """ "1234567" → "123-4567". Anything else comes back as it is."""
+    return f"{code[:3]}-{code[3:]}" if re.fullmatch(r"[0-9]{7}", code) else code
+
+
+def _to_katakana(text: str) -> str:
+    return jaconv.hira2kata(text)
+
+
+def katakana(text: str) -> str:
+    """A reading in full-width katakana; half-width kana and hiragana are converted. Raises ValueError for the rest."""
+    reading = _to_katakana(normalise(text))
+    if not _KANA.fullmatch(reading):
+        raise ValueError("カタカナで入力してください。")
+    return reading
+
+
+def email(text: str) -> str:
+    """An e-mail address of usual width, its domain in lower case. Raises ValueError when it cannot be one."""
+    address = normalise(text)
+    if len(address) > _LONGEST_EMAIL or not _EMAIL.fullmatch(address):
+        raise ValueError("メールアドレスを正しく入力してください。")
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def search_key(text: str) -> str:
+    """What two texts have in common when a person would call them the same: width, case, kana, tildes and dashes."""
+    plain = unicodedata.normalize("NFKC", normalise(text).replace("〜", "~"))
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain.casefold()).casefold())
+    return normalise(re.sub("[‐‑‒–—―−]", "-", _to_katakana(folded)))
+
+
+def like_escape(text: str) -> str:
+    r"""`text` for use inside a LIKE pattern with ``ESCAPE '\'``."""
+    return re.sub(r"([\\%_])", r"\\\1", text)
