@@ -1,0 +1,1 @@
+"""First floor: what two or more brands use."""

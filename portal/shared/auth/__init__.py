@@ -1,0 +1,1 @@
+"""Who may come in: accounts, members, passwords, sessions, one-time links, throttling."""

@@ -1,0 +1,112 @@
+"""Adding accounts and members: by an operator, by import, by the demo."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from portal.core import audit, clock, numbering
+from portal.core.actor import Actor
+from portal.core.db import session
+from portal.core.errors import NotFound, RuleBroken
+from portal.core.tenancy.schema import NumberFormat, Tenant
+from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.auth.operations import login_key
+
+_ACCOUNT_NUMBER = NumberFormat(prefix="C", digits=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A member to be: names, what they sign in with, how they are reached."""
+
+    family_name: str
+    given_name: str
+    email: str
+    login_id: str = ""
+    family_kana: str = ""
+    given_kana: str = ""
+    department: str = ""
+    telephone: str = ""
+    is_representative: bool = False
+
+
+def add_account(tenant: Tenant, *, by: Actor, **values: Any) -> Account:
+    """Add an account with its public number. The caller commits."""
+    style = tenant.numbers.get("account", _ACCOUNT_NUMBER)
+    account = Account(number=numbering.next_number("account", style), created_at=clock.now(), **values)
+    session().add(account)
+    session().flush()
+    audit.record("account.add", account.subject, by=by, account_id=account.id, name=account.name)
+    return account
+
+
+def add_member(
+    tenant: Tenant, account: Account, person: Person, *, by: Actor, password_hash: str = ""
+) -> Member:
+    """Add a member; what must be unique at this brand's sign-in is. The caller commits. Raises RuleBroken."""
+    key = login_key(tenant.sign_in.items, login_id=person.login_id, email=person.email)
+    if "login_id" in tenant.sign_in.items and not person.login_id:
+        raise RuleBroken("ログインIDを入力してください。", field="login_id")
+    if session().scalar(select(Member.id).where(Member.login_key == key)):
+        raise RuleBroken("このログインIDまたはメールアドレスは、すでに使われています。", field="login_id")
+    member = Member(
+        account_id=account.id,
+        login_key=key,
+        password_hash=password_hash,
+        created_at=clock.now(),
+        **asdict(person),
+    )
+    session().add(member)
+    session().flush()
+    audit.record("member.add", member.subject, by=by, account_id=account.id, email=person.email)
+    return member
+
+
+def find_account(number: str) -> Account:
+    """The account with this number. Raises NotFound."""
+    found = session().scalars(select(Account).where(Account.number == number)).one_or_none()
+    if found is None:
+        raise NotFound("会員が見つかりません: %(number)s", number=number)
+    return found
+
+
+def all_accounts(limit: int = 100) -> list[Account]:
+    """The accounts of the tenant in scope, oldest first."""
+    return list(session().scalars(select(Account).order_by(Account.id).limit(limit)))
+
+
+def find_member(who: str) -> Member:
+    """The member with this login ID or e-mail. Raises NotFound, also when several share it."""
+    key = who.strip()
+    found = (
+        session()
+        .scalars(
+            select(Member)
+            .where((Member.login_id == key) | (Member.email == key), Member.status != MemberStatus.REMOVED)
+            .limit(2)
+        )
+        .all()
+    )
+    if len(found) != 1:
+        raise NotFound("担当者が見つからないか、複数います: %(who)s", who=who)
+    return found[0]
+
+
+def representative(account: Account) -> Member:
+    """The account's representative. Raises NotFound."""
+    found = (
+        session()
+        .scalars(
+            select(Member)
+            .where(Member.account_id == account.id, Member.status == MemberStatus.ACTIVE)
+            .order_by(Member.is_representative.desc(), Member.id)
+            .limit(1)
+        )
+        .one_or_none()
+    )
+    if found is None:
+        raise NotFound("担当者がいません: %(number)s", number=account.number)
+    return found

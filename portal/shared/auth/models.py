@@ -1,0 +1,147 @@
+"""Accounts, their members, and what a signed-in member holds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import Base, Choice, belongs_to, owned
+from portal.core.tenancy.guard import ID, TenantOwned
+
+
+class AccountStatus(StrEnum):
+    """Whether the customer is still one."""
+
+    ACTIVE = "active"
+    WITHDRAWN = "withdrawn"
+
+
+class MemberStatus(StrEnum):
+    """Whether the person may sign in."""
+
+    ACTIVE = "active"
+    LOCKED = "locked"
+    REMOVED = "removed"
+
+
+class Account(TenantOwned, Base):
+    """The customer: a company or an individual. `version` grows with each save (COM-26)."""
+
+    __tablename__ = "account"
+    number: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(100))
+    name_kana: Mapped[str] = mapped_column(String(100), default="")
+    postal_code: Mapped[str] = mapped_column(String(7), default="")
+    prefecture: Mapped[str] = mapped_column(String(4), default="")
+    city: Mapped[str] = mapped_column(String(60), default="")
+    street: Mapped[str] = mapped_column(String(100), default="")
+    building: Mapped[str] = mapped_column(String(100), default="")
+    telephone: Mapped[str] = mapped_column(String(11), default="")
+    status: Mapped[AccountStatus] = mapped_column(Choice(AccountStatus, 10), default=AccountStatus.ACTIVE)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    __table_args__ = owned(UniqueConstraint("tenant_id", "number"))
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names this account."""
+        return f"account:{self.number}"
+
+    @property
+    def address(self) -> str:
+        """The postal address on one line."""
+        lines = f"{self.prefecture}{self.city}{self.street}"
+        return f"{lines} {self.building}".strip()
+
+
+class Member(TenantOwned, Base):
+    """A person who signs in for an account.
+
+    `login_key` holds whatever must be unique at this brand (login ID, e-mail, or both), so that one constraint
+    serves every way of signing in (COM-10).
+    """
+
+    __tablename__ = "member"
+    account_id: Mapped[int] = mapped_column(ID)
+    login_id: Mapped[str] = mapped_column(String(60), default="")
+    login_key: Mapped[str] = mapped_column(String(330))
+    email: Mapped[str] = mapped_column(String(254))
+    password_hash: Mapped[str] = mapped_column(String(200), default="")
+    family_name: Mapped[str] = mapped_column(String(40))
+    given_name: Mapped[str] = mapped_column(String(40), default="")
+    family_kana: Mapped[str] = mapped_column(String(60), default="")
+    given_kana: Mapped[str] = mapped_column(String(60), default="")
+    department: Mapped[str] = mapped_column(String(80), default="")
+    telephone: Mapped[str] = mapped_column(String(11), default="")
+    is_representative: Mapped[bool] = mapped_column(default=False)
+    must_change_password: Mapped[bool] = mapped_column(default=False)
+    status: Mapped[MemberStatus] = mapped_column(Choice(MemberStatus, 10), default=MemberStatus.ACTIVE)
+    locale: Mapped[str] = mapped_column(String(5), default="ja")
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    last_signed_in_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("account_id", "account"),
+        UniqueConstraint("tenant_id", "login_key"),
+        Index("ix_member_account", "tenant_id", "account_id", "id"),
+        Index("ix_member_email", "tenant_id", "email"),
+    )
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names this member."""
+        return f"member:{self.login_id or self.email}"
+
+    @property
+    def name(self) -> str:
+        """The person's full name."""
+        return f"{self.family_name} {self.given_name}".strip()
+
+
+class MemberSession(TenantOwned, Base):
+    """A member signed in somewhere. The cookie's token is kept only as a digest."""
+
+    __tablename__ = "member_session"
+    member_id: Mapped[int] = mapped_column(ID)
+    token_digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    address: Mapped[str] = mapped_column(String(45), default="")
+    user_agent: Mapped[str] = mapped_column(String(200), default="")
+    __table_args__ = owned(
+        belongs_to("member_id", "member"),
+        UniqueConstraint("tenant_id", "token_digest"),
+        Index("ix_member_session_member", "tenant_id", "member_id", "ended_at"),
+    )
+
+
+class OneTimeLink(TenantOwned, Base):
+    """A mailed link that does one thing once: kept as a digest, used up by POST (security.md §4.12)."""
+
+    __tablename__ = "one_time_link"
+    member_id: Mapped[int] = mapped_column(ID)
+    purpose: Mapped[str] = mapped_column(String(30))
+    token_digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("member_id", "member"),
+        UniqueConstraint("tenant_id", "token_digest"),
+        Index("ix_one_time_link_member", "tenant_id", "member_id", "purpose", "used_at"),
+    )
+
+
+class Throttle(TenantOwned, Base):
+    """How often something was tried in the running window, by a digest of who tried it."""
+
+    __tablename__ = "throttle"
+    key: Mapped[str] = mapped_column(String(80))
+    window_start: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    __table_args__ = owned(UniqueConstraint("tenant_id", "key"))

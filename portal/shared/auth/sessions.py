@@ -1,0 +1,149 @@
+"""Sessions: a row in the database, a random token in the cookie. Ending a row ends the session everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, select, update
+
+from portal.core import clock
+from portal.core.actor import Actor
+from portal.core.db import session
+from portal.core.tenancy.scope import require_key
+from portal.shared.auth.models import Account, AccountStatus, Member, MemberSession, MemberStatus
+
+TOUCH_EVERY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The member behind a request, with what every page needs of them; read in one query."""
+
+    session_id: int
+    member_id: int
+    account_id: int
+    name: str
+    login_id: str
+    email: str
+    account_name: str
+    is_representative: bool
+    must_change_password: bool
+    locale: str
+    seen_at: datetime
+    is_authenticated: bool = True
+    is_active: bool = True
+    is_anonymous: bool = False
+
+    def get_id(self) -> str:
+        """Flask-Login's idea of an identity; the session row is ours."""
+        return str(self.session_id)
+
+    def actor(self, address: str) -> Actor:
+        """This member as the audit trail names them."""
+        return Actor("member", self.name, self.member_id, self.account_id, address)
+
+
+def digest(token: str) -> str:
+    """What is kept of a token: 256 random bits need no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def open_session(member: Member, *, hours: int, address: str, user_agent: str) -> str:
+    """Begin a session of at most `hours` for `member` in the running transaction; returns the cookie's token."""
+    token = secrets.token_urlsafe(32)
+    now = clock.now()
+    session().add(
+        MemberSession(
+            member_id=member.id,
+            token_digest=digest(token),
+            created_at=now,
+            seen_at=now,
+            expires_at=now + timedelta(hours=hours),
+            address=address[:45],
+            user_agent=user_agent[:200],
+        )
+    )
+    return token
+
+
+# Built once, on bare tables: this runs on every request (performance.md). The tenant is held to by hand here, and
+# the tripwire sees to it that it is.
+_S, _M, _A = MemberSession.__table__, Member.__table__, Account.__table__
+_LOOK_UP = (
+    select(
+        _S.c.id.label("session_id"),
+        _M.c.id.label("member_id"),
+        _M.c.account_id,
+        _M.c.family_name,
+        _M.c.given_name,
+        _M.c.login_id,
+        _M.c.email,
+        _A.c.name.label("account_name"),
+        _M.c.is_representative,
+        _M.c.must_change_password,
+        _M.c.locale,
+        _S.c.seen_at,
+    )
+    .join(_M, (_M.c.tenant_id == _S.c.tenant_id) & (_M.c.id == _S.c.member_id))
+    .join(_A, (_A.c.tenant_id == _M.c.tenant_id) & (_A.c.id == _M.c.account_id))
+    .where(
+        _S.c.tenant_id == bindparam("tenant"),
+        _M.c.tenant_id == bindparam("tenant"),
+        _A.c.tenant_id == bindparam("tenant"),
+        _S.c.token_digest == bindparam("digest"),
+        _S.c.ended_at.is_(None),
+        _S.c.expires_at > bindparam("now"),
+        _S.c.seen_at > bindparam("idle"),
+        _M.c.status == MemberStatus.ACTIVE.value,
+        _A.c.status == AccountStatus.ACTIVE.value,
+    )
+)
+
+
+def look_up(token: str, *, idle_minutes: int) -> SignedIn | None:
+    """The member whose session `token` opens at the tenant in scope, or None: ended, idle, removed or foreign."""
+    now = clock.now()
+    parameters = {
+        "tenant": require_key(),
+        "digest": digest(token),
+        "now": now,
+        "idle": now - timedelta(minutes=idle_minutes),
+    }
+    row = session().execute(_LOOK_UP, parameters).one_or_none()
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    name = f"{values.pop('family_name')} {values.pop('given_name')}".strip()
+    return SignedIn(name=name, **values)
+
+
+def touch(session_id: int) -> None:
+    """Note that the session is in use; the caller commits."""
+    session().execute(
+        update(MemberSession)
+        .where(MemberSession.id == session_id)
+        .values(seen_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def end(session_id: int) -> None:
+    """End one session."""
+    _end(MemberSession.id == session_id)
+
+
+def end_all(member_id: int, *, but: int | None = None) -> None:
+    """End every session of a member, except `but` (COM-15)."""
+    _end(MemberSession.member_id == member_id, MemberSession.id != (but or 0))
+
+
+def _end(*which: object) -> None:
+    session().execute(
+        update(MemberSession)
+        .where(MemberSession.ended_at.is_(None), *which)  # type: ignore[arg-type]
+        .values(ended_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,71 @@
+"""How often something may be tried: fixed windows counted in the database, so that all processes agree."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+from sqlalchemy import case, delete, update
+
+from portal.core import clock
+from portal.core.db import insert_missing, session
+from portal.core.errors import RuleBroken, msgid
+from portal.shared.auth.models import Throttle
+
+
+class TooMany(RuleBroken):
+    """Tried too often; `seconds` says when it is worth trying again. The same for members who do not exist."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(msgid("試行回数が多すぎます。しばらく待ってから、もう一度お試しください。"))
+        self.seconds = seconds
+
+
+def count(what: str, who: str, *, limit: int, window: timedelta) -> None:
+    """Count one try of `what` by `who` in the running transaction; raises TooMany past `limit` within `window`.
+
+    The count is one conditional UPDATE, so any number of tries at the same moment are all counted.
+    """
+    now = clock.now()
+    key = _key(what, who)
+    insert_missing(Throttle, {"key": key, "window_start": now, "tries": 0}, unique=("tenant_id", "key"))
+    fresh = Throttle.window_start < now - window
+    row = (
+        session()
+        .execute(
+            update(Throttle)
+            .where(Throttle.key == key)
+            .values(
+                tries=case((fresh, 1), else_=Throttle.tries + 1),
+                window_start=case((fresh, now), else_=Throttle.window_start),
+            )
+            .returning(Throttle.tries, Throttle.window_start)
+            .execution_options(synchronize_session=False)
+        )
+        .one()
+    )
+    if row.tries > limit:
+        raise TooMany(max(1, int((row.window_start + window - now).total_seconds())))
+
+
+def take_back(what: str, who: str) -> None:
+    """Uncount one try that turned out right, so that only failures add up."""
+    session().execute(
+        update(Throttle)
+        .where(Throttle.key == _key(what, who), Throttle.tries > 0)
+        .values(tries=Throttle.tries - 1)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _key(what: str, who: str) -> str:
+    return f"{what}:{hashlib.sha256(who.encode()).hexdigest()[:40]}"
+
+
+def forget(older_than: timedelta) -> None:
+    """Remove windows that are long over."""
+    session().execute(
+        delete(Throttle)
+        .where(Throttle.window_start < clock.now() - older_than)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,1 @@
+"""What is owed: lines, consumption tax, closing and due dates. Pure functions, without a database."""

@@ -1,0 +1,56 @@
+"""The lines of a bill, as they are priced, kept and printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, Self
+
+from portal.shared.billing.tax import TaxLine
+
+
+@dataclass(frozen=True)
+class BillLine:
+    """One line: what, how many, and what one costs in yen without tax.
+
+    `rate` is in percent, `reduced` marks 軽減税率, `day` is when it was delivered.
+    """
+
+    description: str
+    quantity: int
+    unit: str
+    unit_price: int
+    rate: int
+    reduced: bool = False
+    day: date | None = None
+
+    @property
+    def amount(self) -> int:
+        """Quantity times unit price, in yen without tax."""
+        return self.quantity * self.unit_price
+
+    @property
+    def tax_line(self) -> TaxLine:
+        """What the tax of the document is reckoned from."""
+        return TaxLine(self.amount, self.rate, self.reduced)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as they are kept with an order or a document."""
+        return asdict(self) | {"day": self.day.isoformat() if self.day else None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The line that `to_json` wrote."""
+        day = data.get("day")
+        return cls(**{**data, "day": date.fromisoformat(day) if day else None})
+
+
+def to_json(lines: Iterable[BillLine]) -> list[dict[str, Any]]:
+    """All `lines` as plain values."""
+    return [line.to_json() for line in lines]
+
+
+def from_json(data: Sequence[Mapping[str, Any]]) -> list[BillLine]:
+    """The lines that `to_json` wrote."""
+    return [BillLine.from_json(item) for item in data]

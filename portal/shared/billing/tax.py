@@ -1,0 +1,150 @@
+"""Consumption tax, rounded once per rate per document, as a qualified invoice must be (COM-71).
+
+Amounts are whole yen and rates whole percents. Returned goods are negative lines: their tax is rounded by
+size, so that a return cancels the sale exactly.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import TypeVar
+
+from portal.core.errors import RuleBroken
+
+Key = tuple[int, bool]
+K = TypeVar("K", int, Key)
+
+
+class Rounding(StrEnum):
+    """What becomes of a fraction of a yen of tax: the tenant's choice."""
+
+    DOWN = "down"
+    UP = "up"
+    HALF = "half"
+
+
+@dataclass(frozen=True)
+class TaxLine:
+    """An amount (yen) and what it is taxed with; `reduced` marks 軽減税率."""
+
+    amount: int
+    rate: int
+    reduced: bool = False
+
+
+@dataclass(frozen=True)
+class RateTotal:
+    """Everything on a document that bears one rate, in yen: net + tax = gross."""
+
+    rate: int
+    reduced: bool
+    net: int
+    tax: int
+    gross: int
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A document's totals in yen: per rate (highest first) and in all. `total` is what is paid."""
+
+    per_rate: tuple[RateTotal, ...]
+    net: int
+    tax: int
+    total: int
+
+
+@dataclass(frozen=True)
+class RatePeriod:
+    """The rates in effect from the day `since` until the next period begins."""
+
+    since: date
+    standard: int
+    reduced: int
+
+
+def totals_excluded(
+    lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0
+) -> Totals:
+    """Totals of amounts without tax; `discount` (yen, without tax) is split over the rates."""
+    sums = _sums(lines, discount)
+    return _total(
+        RateTotal(rate, reduced, net, tax, net + tax)
+        for (rate, reduced), net in sums.items()
+        for tax in [_divide(net * rate, 100, rounding)]
+    )
+
+
+def totals_included(
+    lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0
+) -> Totals:
+    """Totals of amounts that contain their tax; `discount` (yen, with tax) is split over the rates."""
+    sums = _sums(lines, discount)
+    return _total(
+        RateTotal(rate, reduced, gross - tax, tax, gross)
+        for (rate, reduced), gross in sums.items()
+        for tax in [_divide(gross * rate, 100 + rate, rounding)]
+    )
+
+
+def split_discount(amounts: Mapping[K, int], discount: int) -> dict[K, int]:
+    """How much of `discount` each rate bears: in proportion, largest remainder, a tie to the higher rate.
+
+    The shares add up to `discount` and none is larger than its amount. Raises RuleBroken when the discount is
+    negative or larger than everything that is discounted.
+    """
+    whole = sum(amounts.values())
+    if any(amount < 0 for amount in amounts.values()) or not 0 <= discount <= whole:
+        raise RuleBroken("値引額が対象金額を超えています。")
+    if not discount:
+        return dict.fromkeys(amounts, 0)
+    shares = {key: amount * discount // whole for key, amount in amounts.items()}
+    left = discount - sum(shares.values())
+    by_remainder = sorted(amounts, key=lambda key: (amounts[key] * discount % whole, key), reverse=True)
+    for key in by_remainder[:left]:
+        shares[key] += 1
+    return shares
+
+
+def rate_for(periods: Iterable[RatePeriod], day: date, reduced: bool = False) -> int:
+    """The rate (percent) in effect on `day`. Raises LookupError before the first period."""
+    begun = [period for period in periods if period.since <= day]
+    if not begun:
+        raise LookupError(f"no consumption tax rate is configured for {day}")
+    current = max(begun, key=lambda period: period.since)
+    return current.reduced if reduced else current.standard
+
+
+def _sums(lines: Iterable[TaxLine], discount: int) -> dict[Key, int]:
+    """The lines' amounts per rate, highest rate first, less each one's share of `discount`."""
+    sums: dict[Key, int] = defaultdict(int)
+    for line in lines:
+        sums[line.rate, line.reduced] += line.amount
+    shares = split_discount(sums, discount) if discount else {}
+    return {key: sums[key] - shares.get(key, 0) for key in sorted(sums, reverse=True)}
+
+
+def _divide(numerator: int, denominator: int, rounding: Rounding) -> int:
+    """Exact integer division, rounded by size and not towards minus infinity."""
+    size = abs(numerator)
+    match rounding:
+        case Rounding.DOWN:
+            quotient = size // denominator
+        case Rounding.UP:
+            quotient = -(-size // denominator)
+        case Rounding.HALF:
+            quotient = (2 * size + denominator) // (2 * denominator)
+    return quotient if numerator >= 0 else -quotient
+
+
+def _total(rates: Iterable[RateTotal]) -> Totals:
+    per_rate = tuple(rates)
+    return Totals(
+        per_rate,
+        net=sum(rate.net for rate in per_rate),
+        tax=sum(rate.tax for rate in per_rate),
+        total=sum(rate.gross for rate in per_rate),
+    )

@@ -1,0 +1,1 @@
+"""Documents as PDF. xhtml2pdf and ReportLab stay inside this package."""

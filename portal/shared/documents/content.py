@@ -1,0 +1,196 @@
+"""What documents say, as plain values (COM-70, COM-71).
+
+They are kept with each issued document, so that it is known what it was made from (COM-72).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, Field, TypeAdapter
+
+from portal.core.clock import to_local
+from portal.shared.billing.lines import BillLine
+from portal.shared.billing.tax import RateTotal, Rounding, Totals, totals_excluded, totals_included
+
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+RegistrationNumber = Annotated[str, Field(pattern=r"^(T\d{13})?$")]
+DEFAULT_ACCENT = "#12395b"
+
+
+class Kept:
+    """Content that can be written as JSON and read back."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON column."""
+        plain: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
+        return plain
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The content that `to_json` wrote. Raises pydantic.ValidationError when it is anything else."""
+        return TypeAdapter(cls).validate_python(dict(data))
+
+
+@dataclass(frozen=True)
+class Party:
+    """Whom a document is for. `honorific` is 御中 for a company, 様 for a person."""
+
+    name: str
+    honorific: str = "御中"
+    postal_code: str = ""
+    address: str = ""
+    department: str = ""
+    person: str = ""
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """Who issues it. `registration_number` is T and 13 digits; `bank` is where to pay.
+
+    `seal` is what the square seal says, if there is one; `accent` is the tenant's colour.
+    """
+
+    name: str
+    registration_number: RegistrationNumber = ""
+    postal_code: str = ""
+    address: str = ""
+    telephone: str = ""
+    person: str = ""
+    bank: str = ""
+    seal: str = ""
+    accent: Colour = DEFAULT_ACCENT
+
+
+@dataclass(frozen=True)
+class Correction:
+    """The document that this one replaces, and why (COM-72)."""
+
+    number: str
+    issued_on: date
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class InvoiceContent(Kept):
+    """請求書, a qualified invoice (COM-71).
+
+    `traded_on` to `traded_until` is when the goods or services were delivered; `discount` (yen) is off the
+    lines' sum, with tax if the prices include it; `references` are further facts beside the dates, such as an
+    order's number. `simplified` (簡易版) is for a sale that a payment company bills formally: it bears no bank
+    account.
+    """
+
+    number: str
+    issued_on: date
+    traded_on: date
+    recipient: Party
+    issuer: Issuer
+    lines: tuple[BillLine, ...]
+    traded_until: date | None = None
+    due_on: date | None = None
+    subject: str = ""
+    rounding: Rounding = Rounding.DOWN
+    prices_include_tax: bool = False
+    discount: int = 0
+    simplified: bool = False
+    references: tuple[tuple[str, str], ...] = ()
+    remarks: str = ""
+    corrects: Correction | None = None
+
+    @cached_property
+    def totals(self) -> Totals:
+        """Totals and tax, rounded once per rate."""
+        reckon = totals_included if self.prices_include_tax else totals_excluded
+        return reckon([line.tax_line for line in self.lines], self.rounding, self.discount)
+
+    @property
+    def reduced_rates(self) -> list[RateTotal]:
+        """The reduced rates on it, which the ※ stands for."""
+        return [rate for rate in self.totals.per_rate if rate.reduced]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Something used up; `quantity` as it is to be read."""
+
+    name: str
+    quantity: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Labour:
+    """Who worked, when, and how many minutes."""
+
+    person: str
+    day: date
+    minutes: int
+
+
+@dataclass(frozen=True)
+class WorkReportContent(Kept):
+    """作業完了報告書: what was done in a reservation, by whom, how long and with what (FAC-04, FAC-12)."""
+
+    number: str
+    issued_on: date
+    reservation_number: str
+    facility: str
+    used_from: AwareDatetime
+    used_until: AwareDatetime
+    recipient: Party
+    issuer: Issuer
+    work: str
+    labour: tuple[Labour, ...] = ()
+    materials: tuple[Material, ...] = ()
+    subject: str = ""
+    remarks: str = ""
+    corrects: Correction | None = None
+
+    @property
+    def used(self) -> tuple[datetime, datetime]:
+        """From when to when it was used, in Asia/Tokyo."""
+        return to_local(self.used_from), to_local(self.used_until)
+
+    @property
+    def used_minutes(self) -> int:
+        """How long it was used."""
+        return int((self.used_until - self.used_from).total_seconds()) // 60
+
+    @property
+    def labour_minutes(self) -> int:
+        """How long everybody worked, together."""
+        return sum(labour.minutes for labour in self.labour)
+
+
+@dataclass(frozen=True)
+class ReceiptContent(Kept):
+    """領収書. `by_card` marks クレジットカード利用.
+
+    `issue` counts from 1; from the second on it says 再発行.
+    """
+
+    number: str
+    issued_on: date
+    paid_on: date
+    recipient: Party
+    issuer: Issuer
+    totals: Totals
+    proviso: str
+    by_card: bool = False
+    issue: int = 1
+    remarks: str = ""
+    corrects: Correction | None = None
+
+
+Content = InvoiceContent | WorkReportContent | ReceiptContent
+KINDS: dict[str, type[Content]] = {
+    "invoice": InvoiceContent,
+    "work_report": WorkReportContent,
+    "receipt": ReceiptContent,
+}
+TITLES = {"invoice": "請求書", "work_report": "作業完了報告書", "receipt": "領収書"}

@@ -1,0 +1,69 @@
+"""Issued documents: what they were made from, and the bytes that never change (COM-72)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import Base, Choice, belongs_to, owned
+from portal.core.errors import msgid
+from portal.core.tenancy.guard import ID, TenantOwned
+
+
+class DocumentKind(StrEnum):
+    """What a document is; the value names its number sequence and its template."""
+
+    INVOICE = "invoice"
+    WORK_REPORT = "work_report"
+    RECEIPT = "receipt"
+
+    @property
+    def label(self) -> str:
+        """The Japanese name (a message id)."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    DocumentKind.INVOICE: msgid("請求書"),
+    DocumentKind.WORK_REPORT: msgid("作業完了報告書"),
+    DocumentKind.RECEIPT: msgid("領収書"),
+}
+
+
+class Document(TenantOwned, Base):
+    """A document issued to an account. `sha256` (also the file's key) is empty until it is drawn, then fixed."""
+
+    __tablename__ = "document"
+    account_id: Mapped[int] = mapped_column(ID)
+    kind: Mapped[DocumentKind] = mapped_column(Choice(DocumentKind, 20))
+    number: Mapped[str] = mapped_column(String(30))
+    about: Mapped[str] = mapped_column(String(60))
+    counterparty: Mapped[str] = mapped_column(String(100))
+    transaction_date: Mapped[date]
+    total: Mapped[int]
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sha256: Mapped[str] = mapped_column(String(64), default="")
+    size: Mapped[int] = mapped_column(default=0)
+    issued_at: Mapped[datetime]
+    drawn_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("account_id", "account"),
+        UniqueConstraint("tenant_id", "kind", "number"),
+        Index("ix_document_about", "tenant_id", "account_id", "about", "kind"),
+        Index("ix_document_date", "tenant_id", "transaction_date", "id"),
+    )
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names this document."""
+        return f"document:{self.number}"
+
+    @property
+    def filename(self) -> str:
+        """A file name an accountant can sort by: date, counterparty, total (電子帳簿保存法)."""
+        party = "".join(c for c in self.counterparty if c not in '\\/:*?"<>|\r\n\t')
+        return f"{self.transaction_date:%Y%m%d}_{party}_{self.total}_{self.number}.pdf"

@@ -1,0 +1,162 @@
+"""Issuing documents, drawing them once, and reading them back (COM-70 … COM-74)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from sqlalchemy import select, update
+
+from portal.core import audit, clock, jobs, numbering
+from portal.core.actor import SYSTEM, Actor
+from portal.core.db import session
+from portal.core.errors import NotFound, RuleBroken
+from portal.core.files import FileDamaged, FileStore
+from portal.core.tenancy.schema import NumberFormat
+from portal.shared.documents.models import Document, DocumentKind
+from portal.shared.documents.pdf import draw_document
+from portal.shared.documents.typefaces import check_drawable
+
+DRAW = "documents.draw"
+
+
+class Shelf:
+    """Where this process keeps drawn documents; set once by the application factory."""
+
+    files: FileStore
+
+
+class Content(Protocol):
+    """What a document is made from."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, kept with the document."""
+
+
+def issue(
+    kind: DocumentKind,
+    content: Content,
+    *,
+    style: NumberFormat,
+    account_id: int,
+    counterparty: str,
+    about: str,
+    transaction_date: date,
+    total: int,
+    by: Actor,
+) -> tuple[Document, jobs.Job]:
+    """Give a document its number and its content, and ask for it to be drawn, in the running transaction.
+
+    `total` is in yen, tax included. The number is written into the content. Returns the document and the job.
+    """
+    check_drawable(content.to_json())  # before a number is taken: what no font draws is refused (COM-70)
+    number = numbering.next_number(kind.value, style)
+    document = Document(
+        account_id=account_id,
+        kind=kind,
+        number=number,
+        about=about,
+        counterparty=counterparty,
+        transaction_date=transaction_date,
+        total=total,
+        content=content.to_json() | {"number": number},
+        issued_at=clock.now(),
+    )
+    session().add(document)
+    session().flush()
+    audit.record("document.issue", document.subject, by=by, account_id=account_id, total=total)
+    return document, jobs.enqueue(DRAW, {"document": document.id})
+
+
+@jobs.handler(DRAW)
+def draw(payload: dict[str, Any]) -> None:
+    """Draw a document that has no bytes yet. Drawing happens outside any transaction; the first result stays."""
+    document = session().get_one(Document, payload["document"])
+    kind, content, created, drawn = document.kind, dict(document.content), document.issued_at, document.sha256
+    session().rollback()
+    if drawn:
+        return
+    data = draw_document(kind, content, created)
+    key = Shelf.files.put(data)
+    session().execute(
+        update(Document)
+        .where(Document.id == payload["document"], Document.sha256 == "")
+        .values(sha256=key, size=len(data), drawn_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    audit.record("document.draw", f"document:{content['number']}", by=SYSTEM, digest_of_bytes=key)
+    session().commit()
+
+
+def latest(account_id: int, about: str, kind: DocumentKind) -> Document | None:
+    """The newest document of `kind` about something of this account's, or None."""
+    return (
+        session()
+        .scalars(
+            select(Document)
+            .where(Document.account_id == account_id, Document.about == about, Document.kind == kind)
+            .order_by(Document.id.desc())
+            .limit(1)
+        )
+        .one_or_none()
+    )
+
+
+def read(document: Document | None) -> tuple[bytes, str, str]:
+    """Bytes (checked), file name and digest. Raises NotFound, or RuleBroken while the document is being drawn."""
+    if document is None:
+        raise NotFound("帳票が見つかりません。")
+    if not document.sha256:
+        raise RuleBroken("帳票を準備しています。しばらくしてから、もう一度お試しください。")
+    return Shelf.files.get(document.sha256), document.filename, document.sha256
+
+
+def search(
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    least: int | None = None,
+    most: int | None = None,
+    counterparty: str = "",
+    limit: int = 100,
+) -> list[Document]:
+    """Documents by transaction date, total (yen) and counterparty, newest first (COM-74)."""
+    statement = select(Document).order_by(Document.transaction_date.desc(), Document.id.desc()).limit(limit)
+    if since:
+        statement = statement.where(Document.transaction_date >= since)
+    if until:
+        statement = statement.where(Document.transaction_date <= until)
+    if least is not None:
+        statement = statement.where(Document.total >= least)
+    if most is not None:
+        statement = statement.where(Document.total <= most)
+    if counterparty:
+        statement = statement.where(Document.counterparty.contains(counterparty, autoescape=True))
+    return list(session().scalars(statement))
+
+
+def verify() -> Iterator[tuple[Document, str]]:
+    """Check every drawn document of the tenant against its digest; yields (document, what is wrong)."""
+    for document in session().scalars(select(Document).where(Document.sha256 != "").order_by(Document.id)):
+        try:
+            Shelf.files.get(document.sha256)
+        except FileNotFoundError:
+            yield document, "file is missing"
+        except FileDamaged:
+            yield document, "bytes do not match the digest"
+
+
+def issued_on(at: datetime) -> date:
+    """The date written on a document issued at `at`: Asia/Tokyo's."""
+    return clock.to_local(at).date()
+
+
+def about(account_id: int, thing: str) -> dict[DocumentKind, Document]:
+    """The newest document of each kind about something of this account's, in one query."""
+    found = session().scalars(
+        select(Document)
+        .where(Document.account_id == account_id, Document.about == thing)
+        .order_by(Document.id)
+    )
+    return {document.kind: document for document in found}

@@ -1,0 +1,154 @@
+"""HTML to PDF (COM-70): our own templates only, no network, no files but the tenant's assets.
+
+What may be read while a document is made is settled here and nowhere else (a document with an address of its
+own could otherwise read the machine's files or call out).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from xhtml2pdf import pisa
+from xhtml2pdf.config.resources import ResourceAccessError, ResourceAccessPolicy
+
+from portal.shared.documents import kinsoku, numbered, typefaces
+from portal.shared.documents.content import KINDS, TITLES
+from portal.shared.documents.errors import PdfFailed
+from portal.shared.documents.process import Renderer
+from portal.shared.documents.setting import pdf_environment
+
+RENDER_SECONDS = 30
+_MEGABYTE = 1024 * 1024
+_rendering = Lock()
+_renderer = Renderer()
+
+
+@cache
+def prepare() -> None:
+    """Load typefaces and install our line breaking and page numbers, once; call it before a server forks."""
+    typefaces.register()
+    kinsoku.install()
+    numbered.install()
+
+
+@dataclass(frozen=True)
+class StrictPolicy(ResourceAccessPolicy):  # type: ignore[misc]
+    """Remembers what it refused: xhtml2pdf leaves a refused picture out and goes on, we do not."""
+
+    refused: list[str] = field(default_factory=list, compare=False)
+
+    def check_url(self, url: str) -> None:
+        """Raise ResourceAccessError unless `url` is part of the document itself."""
+        self._remember(super().check_url, url)
+
+    def check_path(self, path: str | Path) -> None:
+        """Raise ResourceAccessError unless `path` is one of the tenant's assets, and there."""
+        self._remember(super().check_path, path)
+        if not Path(path).is_file():
+            self.refused.append(str(path))
+
+    def _remember(self, check: Any, place: str | Path) -> None:
+        try:
+            check(place)
+        except ResourceAccessError:
+            self.refused.append(str(place))
+            raise
+
+
+def render_pdf(
+    html: str,
+    *,
+    footer: str,
+    created: datetime,
+    title: str = "",
+    author: str = "",
+    assets: Path | None = None,
+) -> bytes:
+    """The PDF of `html`, with `footer` and page n / m on each page, dated `created` (aware).
+
+    `assets` is the one folder that pictures are read from; without it none are. The same arguments give the
+    same bytes. Raises UndrawableText for a character that no typeface draws, PdfFailed for anything else.
+    """
+    prepare()
+    for char in sorted(set(typefaces.clean(html + footer))):
+        typefaces.family_for(char)
+    policy = _policy(assets)
+    out = BytesIO()
+    with _rendering, numbered.stamped(footer, created):
+        try:
+            status = pisa.CreatePDF(
+                html,
+                dest=out,
+                encoding="utf-8",
+                path=str(assets / "document.html") if assets else "",
+                context_meta={"title": title, "author": author},
+                resource_policy=policy,
+            )
+        except Exception as error:
+            raise PdfFailed(str(error)) from error
+    if policy.refused:
+        raise PdfFailed(f"not to be read: {policy.refused}")
+    if status.err:
+        raise PdfFailed(str(status.log))
+    return out.getvalue()
+
+
+def render_document(
+    kind: str, context: Mapping[str, Any], created: datetime, assets: Path | None = None
+) -> bytes:
+    """The PDF of a document of `kind` from its content as JSON (see `content`).
+
+    Raises KeyError for an unknown kind, pydantic.ValidationError for content that is not of its kind, and
+    what `render_pdf` raises.
+    """
+    content = KINDS[kind].from_json(context)
+    title = f"{TITLES[kind]} {content.number}"
+    html = pdf_environment().get_template(f"pdf/{kind}.html").render(doc=content, title=TITLES[kind])
+    issuer = content.issuer.name
+    return render_pdf(
+        html, footer=f"{issuer}　{title}", created=created, title=title, author=issuer, assets=assets
+    )
+
+
+def draw_document(
+    kind: str,
+    context: Mapping[str, Any],
+    created: datetime,
+    timeout: float = RENDER_SECONDS,
+    assets: Path | None = None,
+) -> bytes:
+    """As `render_document`, in a process of its own that is killed after `timeout` seconds.
+
+    Raises UndrawableText, or PdfFailed for everything else.
+    """
+    task = {
+        "kind": kind,
+        "context": context,
+        "created": created.isoformat(),
+        "assets": str(assets) if assets else None,
+    }
+    return _renderer.make(task, timeout)
+
+
+def _policy(assets: Path | None) -> StrictPolicy:
+    return StrictPolicy(
+        allow_remote=False,
+        base_dir=assets,
+        max_resource_bytes=2 * _MEGABYTE,
+        max_local_bytes=2 * _MEGABYTE,
+        max_image_pixels=4_000_000,
+        max_resources=20,
+        max_total_bytes=8 * _MEGABYTE,
+        max_fetch_seconds=1,
+        max_render_seconds=RENDER_SECONDS,
+        max_document_bytes=4 * _MEGABYTE,
+        max_depth=60,
+        allow_remote_pdf_backgrounds=False,
+    )

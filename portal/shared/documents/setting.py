@@ -1,0 +1,95 @@
+"""The Jinja environment that document templates are set with, and its filters."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from reportlab.lib.units import mm
+
+from portal.core.money import grouped, yen
+from portal.shared.documents.seal import seal
+from portal.shared.documents.typefaces import marked, width
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+
+
+@lru_cache(maxsize=4)
+def pdf_environment(loader_path: Path = TEMPLATES) -> Environment:
+    """An environment that escapes all it is given, fails on what is missing and marks the second typeface."""
+    environment = Environment(
+        loader=FileSystemLoader(loader_path),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=marked,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "yen": yen,
+        "grouped": grouped,
+        "day": day,
+        "moment": moment,
+        "duration": duration,
+        "fit": fit,
+        "paragraphs": paragraphs,
+        "tint": tint,
+        "ink_on": ink_on,
+        "seal": seal,
+    }
+    return environment
+
+
+def day(value: date) -> str:
+    """``2026年10月31日``"""
+    return f"{value.year}年{value.month}月{value.day}日"
+
+
+def moment(value: datetime) -> str:
+    """``2026年10月31日 9:00``"""
+    return f"{day(value)} {value.hour}:{value.minute:02d}"
+
+
+def duration(minutes: int) -> str:
+    """``3時間30分``"""
+    hours, rest = divmod(minutes, 60)
+    return (f"{hours}時間" if hours or not rest else "") + (f"{rest}分" if rest else "")
+
+
+def fit(text: str, millimetres: float, points: float = 8.5, bold: bool = False) -> str:
+    """`text`, smaller where it is too wide for its place: it would overprint the neighbouring cell."""
+    room, taken = millimetres * mm, width(text, points, bold=bold)
+    if taken <= room:
+        return text
+    return Markup('<span style="font-size: {:.2f}pt">{}</span>').format(
+        points * room / taken - 0.05, marked(text)
+    )
+
+
+def paragraphs(text: str) -> Markup:
+    """Each line of `text` as a paragraph; an empty line stays as room."""
+    lines = text.replace("\r\n", "\n").strip().split("\n")
+    return Markup("").join(
+        Markup("<p>{}</p>").format(marked(line) if line.strip() else Markup("&nbsp;")) for line in lines
+    )
+
+
+def tint(colour: str, strength: float) -> str:
+    """`colour` (#rrggbb) mixed into white: 0 is white, 1 the colour itself."""
+    return "#" + "".join(f"{round(255 - (255 - part) * strength):02x}" for part in _parts(colour))
+
+
+def ink_on(colour: str) -> str:
+    """White or near-black, whichever reads better on `colour` (WCAG relative luminance)."""
+    linear = [
+        part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in _parts(colour)
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#ffffff" if 1.05 / (luminance + 0.05) >= 4.5 else "#1f2733"
+
+
+def _parts(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -1,0 +1,127 @@
+"""The two typefaces of a document, and which of them draws which character.
+
+BIZ UDPGothic draws nearly everything; Noto Sans JP draws the rarer kanji (𠮷) that it lacks. What neither draws
+is an error when the document is made, never a blank on somebody's invoice (COM-70).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+from markupsafe import Markup, escape
+from reportlab.lib.fonts import addMapping
+from reportlab.pdfbase import pdfmetrics, ttfonts
+from reportlab.pdfbase.ttfonts import TTFont
+from xhtml2pdf.default import DEFAULT_FONT
+
+from portal.shared.documents.errors import UndrawableText
+
+MAIN = "bizud"
+FALLBACK = "notojp"
+FOLDER = Path(__file__).parent / "fonts"
+FILES = {MAIN: "BIZUDPGothic", FALLBACK: "NotoSansJP"}
+
+_BLANK = frozenset("\t\n\r")
+_VOICED = re.compile("[か-ヿ][\u3099\u309a]")
+_ASTRAL = re.compile("<([0-9A-F]{5,6})>")
+_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+
+@cache
+def register() -> dict[str, frozenset[int]]:
+    """Load the typefaces into ReportLab, once a process; answers the code points that each one draws.
+
+    Call it before a server forks, so that its workers share the parsed files.
+    """
+    ttfonts.makeToUnicodeCMap = _searchable
+    return {family: _register(family, stem) for family, stem in FILES.items()}
+
+
+def _register(family: str, stem: str) -> frozenset[int]:
+    regular = TTFont(family, str(FOLDER / f"{stem}-Regular.ttf"))
+    bold = TTFont(f"{family}-bold", str(FOLDER / f"{stem}-Bold.ttf"))
+    for font in (regular, bold):
+        pdfmetrics.registerFont(font)
+        DEFAULT_FONT[font.fontName] = font.fontName
+    for italic in (0, 1):
+        addMapping(family, 0, italic, regular.fontName)
+        addMapping(family, 1, italic, bold.fontName)
+    return frozenset(regular.face.charToGlyph) & frozenset(bold.face.charToGlyph)
+
+
+_to_unicode = ttfonts.makeToUnicodeCMap
+
+
+def _searchable(fontname: str, subset: list[int]) -> str:
+    """ReportLab's map from glyphs to text, in UTF-16 as it must be; else 𠮷 is copied as ₻."""
+    return _ASTRAL.sub(
+        lambda code: f"<{chr(int(code[1], 16)).encode('utf-16-be').hex().upper()}>",
+        _to_unicode(fontname, subset),
+    )
+
+
+def clean(text: str) -> str:
+    """`text` without what has no picture of its own.
+
+    Variation selectors and invisible format characters go; か + a combining mark becomes が. Nothing else is
+    normalised: NFC and NFKC would turn the kanji of people's names (神, 﨑) into other ones.
+    """
+    text = _VOICED.sub(lambda pair: unicodedata.normalize("NFC", pair[0]), _SELECTORS.sub("", text))
+    return "".join(char for char in text if unicodedata.category(char) != "Cf")
+
+
+def family_for(char: str) -> str:
+    """The typeface that draws `char`. Raises UndrawableText when there is none."""
+    if char in _BLANK:
+        return MAIN
+    for family, drawn in register().items():
+        if ord(char) in drawn:
+            return family
+    raise UndrawableText(char)
+
+
+def runs(text: str) -> Iterator[tuple[str, str]]:
+    """`text` in pieces, each with the typeface that draws it."""
+    for family, chars in groupby(text, family_for):
+        yield family, "".join(chars)
+
+
+def check_drawable(value: object) -> None:
+    """Raise UndrawableText if any text in `value` (text, or lists and dicts of it) cannot be drawn.
+
+    For the moment when a document is issued: a number must not be spent on what cannot be printed.
+    """
+    if isinstance(value, str):
+        list(runs(clean(value)))
+    elif isinstance(value, Mapping):
+        check_drawable(list(value.values()))
+    elif isinstance(value, Iterable):
+        for item in value:
+            check_drawable(item)
+
+
+def marked(value: object) -> object:
+    """What a template is given, with characters of the second typeface marked as such (a Jinja ``finalize``).
+
+    Text is escaped here, once; markup and everything else passes as it is.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    pieces = list(runs(clean(value)))
+    return Markup("").join(
+        escape(text) if family == MAIN else Markup('<span class="{}">{}</span>').format(family, text)
+        for family, text in pieces
+    )
+
+
+def width(text: str, points: float, *, bold: bool = False) -> float:
+    """How wide `text` is set at `points`, in points."""
+    weight = "-bold" if bold else ""
+    return sum(
+        float(pdfmetrics.stringWidth(piece, family + weight, points)) for family, piece in runs(clean(text))
+    )

@@ -1,0 +1,92 @@
+"""What a person typed, kept on the server between 入力 and 完了 (COM-22), with a token that works once.
+
+Consuming the draft and doing the thing share one transaction: pressing twice, reloading or going back finds the
+draft used and gets the first result again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, Index, String, UniqueConstraint, delete, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core import clock
+from portal.core.db import Base, belongs_to, owned, session
+from portal.core.tenancy.guard import ID, TenantOwned
+
+LIFETIME = timedelta(hours=24)
+
+
+class Draft(TenantOwned, Base):
+    """One filled-in form of one member."""
+
+    __tablename__ = "draft"
+    member_id: Mapped[int] = mapped_column(ID)
+    kind: Mapped[str] = mapped_column(String(40))
+    token: Mapped[str] = mapped_column(String(43))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("member_id", "member"),
+        UniqueConstraint("tenant_id", "token"),
+        Index("ix_draft_created", "tenant_id", "created_at"),
+    )
+
+
+def keep(kind: str, member_id: int, data: dict[str, Any]) -> str:
+    """Keep `data` (JSON-able) and return its token. The caller commits."""
+    token = secrets.token_urlsafe(32)
+    session().add(Draft(kind=kind, member_id=member_id, token=token, data=data, created_at=clock.now()))
+    return token
+
+
+def recall(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
+    """What the member typed, or None when there is no such draft of theirs (used ones included)."""
+    draft = (
+        session()
+        .scalars(
+            select(Draft).where(
+                Draft.token == token,
+                Draft.kind == kind,
+                Draft.member_id == member_id,
+                Draft.created_at > clock.now() - LIFETIME,
+            )
+        )
+        .one_or_none()
+    )
+    return dict(draft.data) if draft else None
+
+
+def consume(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
+    """Take the draft for good, in the running transaction; None when it was used before."""
+    row = (
+        session()
+        .execute(
+            update(Draft)
+            .where(
+                Draft.token == token,
+                Draft.kind == kind,
+                Draft.member_id == member_id,
+                Draft.used_at.is_(None),
+            )
+            .values(used_at=clock.now())
+            .returning(Draft.data)
+            .execution_options(synchronize_session=False)
+        )
+        .one_or_none()
+    )
+    return dict(row.data) if row else None
+
+
+def expire() -> int:
+    """Remove drafts past their lifetime; returns how many."""
+    result: Any = session().execute(
+        delete(Draft)
+        .where(Draft.created_at < clock.now() - LIFETIME)
+        .execution_options(synchronize_session=False)
+    )
+    return int(result.rowcount)

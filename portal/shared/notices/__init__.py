@@ -1,0 +1,1 @@
+"""Announcements of a brand to its members (COM-60)."""

@@ -1,0 +1,42 @@
+"""Notices and who has read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import Base, belongs_to, owned
+from portal.core.tenancy.guard import ID, TenantOwned
+
+
+class Notice(TenantOwned, Base):
+    """An announcement: shown from `publish_at` until `ends_at`. `body` is Markdown."""
+
+    __tablename__ = "notice"
+    number: Mapped[str] = mapped_column(String(20))
+    title: Mapped[str] = mapped_column(String(120))
+    body: Mapped[str] = mapped_column(Text)
+    category: Mapped[str] = mapped_column(String(20), default="")
+    is_important: Mapped[bool] = mapped_column(default=False)
+    publish_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        UniqueConstraint("tenant_id", "number"),
+        Index("ix_notice_newest", "tenant_id", "publish_at", "id"),
+    )
+
+
+class NoticeRead(TenantOwned, Base):
+    """That a member has opened a notice."""
+
+    __tablename__ = "notice_read"
+    notice_id: Mapped[int] = mapped_column(ID)
+    member_id: Mapped[int] = mapped_column(ID)
+    read_at: Mapped[datetime]
+    __table_args__ = owned(
+        belongs_to("notice_id", "notice", ondelete="CASCADE"),
+        belongs_to("member_id", "member"),
+        UniqueConstraint("tenant_id", "member_id", "notice_id"),
+    )
