@@ -1,0 +1,53 @@
+"""Portal: a customer "my page" for each brand of a company, on the brand's own subdomain.
+
+`create_app` is the table of contents. Reading on: `portal/web/requests.py` (how a request finds its tenant and its
+member), `portal/web/brand.py` (what a brand is), then one brand, `portal/blueprints/facility`.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from portal import cli, extensions
+from portal.blueprints import BLUEPRINTS, BRANDS
+from portal.core.db import init_db
+from portal.core.files import LocalFiles
+from portal.core.tenancy.registry import Registry, TenantsInvalid
+from portal.core.tenancy.schema import tenant_type
+from portal.settings import CannotStart, Settings
+from portal.shared.documents.operations import Shelf
+from portal.web import brand, bundle, errors, formatting, headers, i18n, requests
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the application from `settings` (the environment when None). Raises when they are unsafe or broken."""
+    settings = settings or Settings.from_environment()
+    app = Flask(__name__, static_folder="static")
+    app.config.from_mapping(settings.flask_config)
+    app.extensions["settings"] = settings
+    app.extensions["tenants"] = _registry(settings)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    Shelf.files = LocalFiles(settings.home / "files")
+
+    init_db(app)
+    extensions.csrf.init_app(app)
+    extensions.mail.init_app(app)
+    i18n.init_app(app, extensions.babel)
+    bundle.init_app(app)
+    formatting.init_app(app)
+    requests.init_app(app, settings, extensions.login_manager)
+    headers.init_app(app, settings)
+    errors.init_app(app)
+    brand.init_app(app, BRANDS)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    cli.init_app(app, BRANDS)
+    return app
+
+
+def _registry(settings: Settings) -> Registry:
+    """The brands of `tenants.toml`; a broken file refuses to start, with every mistake and its line."""
+    try:
+        return Registry(settings.tenants_file, settings.base_domain, tenant_type(brand.sections(BRANDS)))
+    except TenantsInvalid as invalid:
+        raise CannotStart("\n".join(map(str, invalid.mistakes))) from invalid

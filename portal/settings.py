@@ -1,0 +1,127 @@
+"""The environment, read once. Nothing else in the program looks at os.environ. Unsafe settings refuse to start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+ROOT = Path(__file__).parent.parent
+_SHORTEST_SECRET = 32
+
+
+class CannotStart(click.ClickException):
+    """The portal refuses to start; on the command line its message is all that is printed."""
+
+    exit_code = 2
+
+
+class UnsafeSettings(CannotStart):
+    """The settings would make an unsafe portal; the message says what to set."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that an installation decides outside `tenants.toml`."""
+
+    secret_key: str
+    secret_key_fallbacks: tuple[str, ...] = ()
+    home: Path = ROOT / "var"
+    database_url: str = ""
+    tenants_file: Path = ROOT / "tenants.toml"
+    base_domain: str = "localhost"
+    scheme: str = "https"
+    port: int | None = None
+    smtp_url: str = ""
+    proxy_hops: int = 0
+    demo: bool = False
+    testing: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is unsafe (security.md §4.29)."""
+        if len(self.secret_key) < _SHORTEST_SECRET:
+            raise UnsafeSettings(f"PORTAL_SECRET_KEY must be set, {_SHORTEST_SECRET} characters or more")
+        if self.scheme not in ("http", "https"):
+            raise UnsafeSettings("PORTAL_SCHEME is http or https")
+        if self.scheme == "http" and not (self.demo or self.testing):
+            raise UnsafeSettings("PORTAL_SCHEME=http is for the demo only: cookies would travel in the clear")
+        if not self.smtp_url and not (self.demo or self.testing):
+            raise UnsafeSettings("PORTAL_SMTP_URL must name the mail server, e.g. smtp://127.0.0.1:25")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the ``PORTAL_*`` variables and DATABASE_URL. Raises UnsafeSettings."""
+        env = dict(os.environ if environment is None else environment)
+        home = Path(env.get("PORTAL_HOME") or ROOT / "var").absolute()
+        if environment is None:
+            env = _remembered(home / "portal.env") | env
+        port = env.get("PORTAL_PUBLIC_PORT", "")
+        return cls(
+            secret_key=env.get("PORTAL_SECRET_KEY", ""),
+            secret_key_fallbacks=tuple(filter(None, env.get("PORTAL_SECRET_KEY_FALLBACKS", "").split(","))),
+            home=home,
+            database_url=env.get("DATABASE_URL", ""),
+            tenants_file=Path(env.get("PORTAL_TENANTS") or ROOT / "tenants.toml").absolute(),
+            base_domain=env.get("PORTAL_BASE_DOMAIN", "localhost"),
+            scheme=env.get("PORTAL_SCHEME", "https"),
+            port=int(port) if port else None,
+            smtp_url=env.get("PORTAL_SMTP_URL", ""),
+            proxy_hops=int(env.get("PORTAL_PROXY_HOPS", "0")),
+            demo=env.get("PORTAL_DEMO", "") == "1",
+        )
+
+    @property
+    def database(self) -> str:
+        """The database's URL: PostgreSQL when DATABASE_URL says so, else SQLite under `home`."""
+        url = self.database_url or f"sqlite:///{self.home / 'portal.sqlite3'}"
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def flask_config(self) -> dict[str, object]:
+        """What Flask and its extensions want to know."""
+        smtp = urlsplit(self.smtp_url or "smtp://127.0.0.1:25")
+        engine: dict[str, object] = {"pool_size": 8, "max_overflow": 8}
+        if self.database.startswith("postgresql"):
+            engine |= {
+                "pool_pre_ping": True,
+                "connect_args": {"connect_timeout": 3, "prepare_threshold": None},
+            }
+        prefix = "__Host-" if self.scheme == "https" else ""
+        return {
+            "SECRET_KEY": self.secret_key,
+            "SECRET_KEY_FALLBACKS": list(self.secret_key_fallbacks),
+            "TESTING": self.testing,
+            "SQLALCHEMY_DATABASE_URI": self.database,
+            "SQLALCHEMY_ENGINE_OPTIONS": engine,
+            "SESSION_COOKIE_NAME": f"{prefix}form",
+            "SESSION_COOKIE_SECURE": self.scheme == "https",
+            "SESSION_COOKIE_HTTPONLY": True,
+            "SESSION_COOKIE_SAMESITE": "Lax",
+            "WTF_CSRF_TIME_LIMIT": None,
+            "WTF_CSRF_SSL_STRICT": False,
+            "MAX_CONTENT_LENGTH": 1024 * 1024,
+            "MAX_FORM_MEMORY_SIZE": 512 * 1024,
+            "MAIL_SERVER": smtp.hostname,
+            "MAIL_PORT": smtp.port or 25,
+            "MAIL_USERNAME": smtp.username,
+            "MAIL_PASSWORD": smtp.password,
+            "MAIL_USE_TLS": smtp.scheme == "smtp+starttls",
+            "MAIL_SUPPRESS_SEND": False,
+            "BABEL_DEFAULT_LOCALE": "ja",
+            "BABEL_DEFAULT_TIMEZONE": "Asia/Tokyo",
+        }
+
+
+def _remembered(path: Path) -> dict[str, str]:
+    """The settings that an installation keeps beside its data, as ``NAME=value`` lines; the environment wins over them.
+
+    `make run` writes them, so that an operator's ``flask …`` meets the same portal.
+    """
+    if not path.exists():
+        return {}
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))

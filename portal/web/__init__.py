@@ -1,0 +1,1 @@
+"""How a page or a command is made: scope, render, lists, confirm flow, fields, errors, headers."""

@@ -1,0 +1,69 @@
+"""What a brand is to the rest of the program: words, places, commands. Shared code knows only this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+from flask import Blueprint, Flask, current_app
+from pydantic import BaseModel, ConfigDict
+
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth.sessions import SignedIn
+
+
+class NotBuilt(BaseModel):
+    """The configuration of a brand that has none yet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """One place in the navigation. `primary` ones also stand in the phone's bar, there as `short` if it is given.
+
+    With `feature` it is there only while the tenant has that feature on (COM-03).
+    """
+
+    label: str
+    icon: str
+    href: str
+    primary: bool = False
+    short: str = ""
+    feature: str = ""
+
+
+@dataclass(frozen=True)
+class Brand:
+    """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part."""
+
+    key: str
+    config: type[BaseModel] = NotBuilt
+    blueprint: Blueprint | None = None
+    navigation: tuple[NavItem, ...] = ()
+    home: Callable[[Tenant, SignedIn], dict[str, Any]] | None = None
+    home_template: str = ""
+    commands: click.Group | None = None
+    demo: Callable[[Tenant], None] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:
+    """The configuration types of all brands, for `tenant_type`."""
+    return {brand.key: brand.config for brand in brands}
+
+
+def init_app(app: Flask, brands: Iterable[Brand]) -> None:
+    """Make the brands known and register the pages of those that are built."""
+    app.extensions["brands"] = {brand.key: brand for brand in brands}
+    for brand in brands:
+        if brand.blueprint is not None:
+            app.register_blueprint(brand.blueprint)
+
+
+def brands_of(tenant: Tenant) -> list[Brand]:
+    """The built brands that the tenant has switched on, in its order."""
+    known: dict[str, Brand] = current_app.extensions["brands"]
+    return [known[key] for key in tenant.modules if known[key].blueprint is not None]

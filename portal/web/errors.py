@@ -1,0 +1,137 @@
+"""Every failure ends in a page: in the brand's look where there is a brand, plain where there is none (COM-01)."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import secrets
+
+from flask import Flask, Response, g, make_response, render_template
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from werkzeug.exceptions import HTTPException
+
+from portal.core.engine import DatabaseBusy
+from portal.core.errors import NotFound, RuleBroken, Stale
+from portal.shared.auth.throttling import TooMany
+from portal.web.i18n import translate as _
+from portal.web.render import whole
+
+log = logging.getLogger(__name__)
+_RETRY_SECONDS = 30
+
+
+def _words(code: int) -> tuple[str, str]:
+    """Title and message of a status."""
+    words = {
+        400: (
+            _("送信内容を確認できませんでした"),
+            _("ページの有効期限が切れた可能性があります。前の画面に戻って、もう一度お試しください。"),
+        ),
+        403: (_("この操作はできません"), _("この操作を行う権限がありません。")),
+        404: (_("ページが見つかりません"), _("アドレスが変わったか、削除された可能性があります。")),
+        405: (_("この操作はできません"), _("この方法ではご利用いただけません。")),
+        409: (_("操作を完了できませんでした"), _("ほかの操作と重なりました。画面を読み込み直してください。")),
+        413: (_("送信する内容が大きすぎます"), _("文字やファイルを減らして、もう一度お試しください。")),
+        422: (_("入力内容をご確認ください"), _("送信された内容に誤りがあります。")),
+        429: (_("しばらくお待ちください"), _("操作が続いたため、一時的に受け付けを止めています。")),
+        503: (
+            _("ただいま混み合っています"),
+            _("しばらくしてから、もう一度お試しください。送信された内容は保存されていません。"),
+        ),
+    }
+    return words.get(
+        code,
+        (
+            _("エラーが発生しました"),
+            _("ご不便をおかけして申し訳ございません。しばらくしてから、もう一度お試しください。"),
+        ),
+    )
+
+
+def page(code: int, message: str = "") -> Response:
+    """The error page of `code`, with `message` in place of the usual words when given."""
+    title, usual = _words(code)
+    body = render_template("errors/error.html", code=code, title=title, message=message or usual)
+    response = whole(make_response(body, code))
+    if code in (429, 503):
+        response.headers["Retry-After"] = str(_RETRY_SECONDS)
+    return response
+
+
+def _unavailable(error: Exception) -> Response:
+    """503 without touching the database, the templates' context or the disk."""
+    log.error("unavailable: %s", type(error).__name__)
+    response = make_response(render_unavailable(), 503)
+    response.headers["Retry-After"] = str(_RETRY_SECONDS)
+    return response
+
+
+def render_unavailable() -> str:
+    """The page for when nothing can be asked; it makes no query."""
+    from flask import current_app
+
+    return current_app.jinja_env.get_template("errors/unavailable.html").render()
+
+
+def _http(error: HTTPException) -> Response:
+    code = error.code or 500
+    if code < 400:
+        return make_response(error.get_response())
+    if code == 503:
+        return _unavailable(error)
+    return page(code)
+
+
+def _rule(error: RuleBroken) -> Response:
+    """A rule that a view did not handle itself: the page says which, nothing has been changed."""
+    if isinstance(error, NotFound):
+        return page(404)
+    if isinstance(error, TooMany):
+        response = page(429, _(error.message))
+        response.headers["Retry-After"] = str(error.seconds)
+        return response
+    return page(409 if isinstance(error, Stale) else 422, said(error))
+
+
+def said(error: RuleBroken) -> str:
+    """The rule's message in the reader's language."""
+    return str(_(error.message, **error.params) if error.params else _(error.message))
+
+
+def _disk(error: OSError) -> Response:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return _unavailable(error)
+    return _crash(error)
+
+
+def _database(error: DBAPIError) -> Response:
+    if isinstance(error, OperationalError):
+        return _unavailable(error)
+    return _crash(error)
+
+
+def _crash(error: Exception) -> Response:
+    log.error("request %s failed", g.get("request_id", ""), exc_info=error)
+    try:
+        return page(500)
+    except Exception:  # the page itself may need what is broken
+        return _unavailable(error)
+
+
+def init_app(app: Flask) -> None:
+    """Give every request an id and every failure its page."""
+
+    @app.before_request
+    def _request_id() -> None:
+        g.setdefault("request_id", secrets.token_hex(6))
+
+    app.before_request_funcs[None].insert(0, app.before_request_funcs[None].pop())
+    app.register_error_handler(CSRFError, lambda _error: page(400))
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(RuleBroken, _rule)
+    app.register_error_handler(DatabaseBusy, _unavailable)
+    app.register_error_handler(DBAPIError, _database)
+    app.register_error_handler(OSError, _disk)
+    if not app.config["TESTING"]:
+        app.register_error_handler(Exception, _crash)

@@ -1,0 +1,102 @@
+"""Form fields that forgive: full-width digits, stray spaces and hyphens are normalised, not refused (COM-23)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import Field, PasswordField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired, Length, Optional, ValidationError
+
+from portal.core import text
+from portal.core.errors import RuleBroken
+from portal.web.i18n import lazy as _l
+
+PREFECTURES = (
+    "北海道 青森県 岩手県 宮城県 秋田県 山形県 福島県 茨城県 栃木県 群馬県 "
+    "埼玉県 千葉県 東京都 神奈川県 新潟県 富山県 石川県 福井県 山梨県 長野県 "
+    "岐阜県 静岡県 愛知県 三重県 滋賀県 京都府 大阪府 兵庫県 奈良県 和歌山県 "
+    "鳥取県 島根県 岡山県 広島県 山口県 徳島県 香川県 愛媛県 高知県 福岡県 "
+    "佐賀県 長崎県 熊本県 大分県 宮崎県 鹿児島県 沖縄県 "
+).split()
+
+
+class Form(FlaskForm):  # type: ignore[misc]
+    """Base of all forms: what was typed is normalised, and a broken rule finds its field."""
+
+    def blame(self, error: RuleBroken, message: str) -> None:
+        """Show a rule's `message` at the field it names, or above the form."""
+        field = self._fields.get(error.field) if error.field else None
+        if field is not None:
+            field.errors = [*field.errors, message]
+        else:
+            self.form_errors.append(message)
+
+    def typed(self) -> dict[str, Any]:
+        """What was typed, without the token and without passwords: fit to be kept as a draft."""
+        return {
+            name: field.data
+            for name, field in self._fields.items()
+            if name != "csrf_token" and not isinstance(field, PasswordField)
+        }
+
+
+def normaliser(clean: Callable[[str], str]) -> Callable[[Any], Any]:
+    """A WTForms filter that cleans text; what it cannot clean is left for the validator to refuse."""
+
+    def apply(value: Any) -> Any:
+        if not isinstance(value, str) or not value.strip():
+            return ""
+        try:
+            return clean(value)
+        except ValueError:
+            return value.strip()
+
+    return apply
+
+
+def must(clean: Callable[[str], str], message: Any) -> Callable[[Any, Field], None]:
+    """A validator: what was typed must survive `clean`."""
+
+    def check(_form: Any, field: Field) -> None:
+        if field.data:
+            try:
+                clean(field.data)
+            except ValueError:
+                raise ValidationError(message) from None
+
+    return check
+
+
+def line(label: Any, *, required: bool = False, longest: int = 100, **kwargs: Any) -> StringField:
+    """One line of text."""
+    return StringField(
+        label,
+        filters=[normaliser(text.normalise)],
+        validators=[
+            presence(required, label),
+            Length(max=longest, message=_l("%(max)d文字以内で入力してください。")),
+        ],
+        **kwargs,
+    )
+
+
+def presence(required: bool, label: Any) -> Any:
+    """The validator for a field that must, or need not, be filled in."""
+    del label
+    return InputRequired(_l("入力してください。")) if required else Optional()
+
+
+def cleaned(
+    label: Any, clean: Callable[[str], str], wrong: Any, *, required: bool = False, **kwargs: Any
+) -> StringField:
+    """Text of a known shape (telephone, postal code, kana, e-mail): `clean` normalises it, `wrong` refuses it."""
+    checks = [presence(required, label), must(clean, wrong)]
+    return StringField(label, filters=[normaliser(clean)], validators=checks, **kwargs)
+
+
+def choices(values: Iterable[tuple[str, Any]], empty: Any) -> list[SelectChoice]:
+    """Select choices as (value, label), beginning with an empty one."""
+    return [SelectChoice(value, label) for value, label in (("", empty), *values)]

@@ -1,0 +1,64 @@
+"""Japanese is the source, English the other language: message ids are the Japanese sentences."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from babel.support import NullTranslations, Translations
+from flask import Flask, g, has_request_context, request
+from flask import session as cookie
+from flask_babel import Babel, get_locale
+from flask_babel.speaklater import LazyString
+from flask_login import current_user
+
+LANGUAGES = ("ja", "en")
+_CATALOGUES = Path(__file__).parent.parent / "translations"
+
+
+def init_app(app: Flask, babel: Babel) -> None:
+    """Bind Flask-Babel with our choice of language."""
+    babel.init_app(app, locale_selector=choose, default_translation_directories=str(_CATALOGUES))
+    app.jinja_env.globals["_"] = translate
+
+
+def translate(message: str, **values: object) -> str:
+    """`message` in the language of this request, `values` put in. What templates call ``_``.
+
+    Pages call it dozens of times, so the catalogue is looked up once a request and Japanese costs nothing.
+    """
+    catalogue = g.get("catalogue")
+    if catalogue is None:
+        japanese = str(get_locale()) == "ja"
+        catalogue = g.catalogue = str if japanese else _english().gettext
+    said: str = catalogue(message)
+    return said % values if values else said
+
+
+def lazy(message: str) -> LazyString:
+    """`message` translated when it is shown, for what is written before there is a request."""
+    return LazyString(translate, message)
+
+
+@cache
+def _english() -> NullTranslations:
+    """The English catalogue, read once."""
+    return Translations.load(_CATALOGUES, ["en"])
+
+
+def choose() -> str:
+    """The language of this request: what was chosen, else the member's own, else Japanese."""
+    if not has_request_context():
+        return "ja"
+    chosen = cookie.get("language")
+    if chosen in LANGUAGES:
+        return str(chosen)
+    if "tenant" in g and current_user.is_authenticated and current_user.locale in LANGUAGES:
+        return str(current_user.locale)
+    return "ja"
+
+
+def asked_language() -> str | None:
+    """The language that a posted language switch asks for, if it is one of ours."""
+    asked = request.form.get("language", "")
+    return asked if asked in LANGUAGES else None

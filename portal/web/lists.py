@@ -1,0 +1,163 @@
+"""The list toolkit: search in the URL, sort orders, keyset pages, the count, CSV (COM-21).
+
+A page is found by the values of its last row, never by OFFSET, so the millionth page costs what the first does. The
+cursor also carries how many rows lie before it, so that "全14件中 11–14件" can be said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Response
+from sqlalchemy import ColumnElement, Row, Select, func, tuple_
+
+from portal.core import csvio
+from portal.core.db import session
+from portal.web.requests import streamed
+
+PAGE_SIZE = 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CURSOR = re.compile(r"^([ab])(-?\d{1,20})\.(\d{1,19})\.(\d{1,9})$")
+
+
+@dataclass(frozen=True)
+class Sort:
+    """An order a list can have: by an instant, then by id, both the same way round."""
+
+    key: str
+    label: str
+    column: ColumnElement[datetime]
+    tie: ColumnElement[int]
+    descending: bool = True
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list, with the addresses of its neighbours."""
+
+    rows: Sequence[Row[Any]]
+    total: int
+    first: int
+    last: int
+    previous_href: str | None
+    next_href: str | None
+
+
+@dataclass(frozen=True)
+class _Cursor:
+    backwards: bool
+    at: datetime
+    tie: int
+    before: int
+
+
+def _read(text: str) -> _Cursor | None:
+    """The cursor in a URL; anything else is the first page."""
+    match = _CURSOR.match(text)
+    if not match:
+        return None
+    try:
+        at = _EPOCH + timedelta(microseconds=int(match[2]))
+    except OverflowError:
+        return None
+    return _Cursor(match[1] == "b", at, int(match[3]), int(match[4]))
+
+
+def _write(way: str, row: Row[Any], sort: Sort, before: int) -> str:
+    at = getattr(row, sort.column.key or "") - _EPOCH
+    return f"{way}{at // timedelta(microseconds=1)}.{getattr(row, sort.tie.key or '')}.{max(before, 0)}"
+
+
+def count(statement: Select[Any]) -> int:
+    """How many rows match: an account's own rows only, never a whole tenant's (performance.md)."""
+    return (
+        session().execute(statement.with_only_columns(func.count(), maintain_column_froms=True)).scalar_one()
+    )
+
+
+def paginate(
+    statement: Select[Any],
+    sort: Sort,
+    *,
+    path: str,
+    state: Mapping[str, str],
+    cursor: str = "",
+    size: int = PAGE_SIZE,
+) -> Page:
+    """The page at `cursor` of what `statement` finds: two queries, whatever the size of the table.
+
+    `state` is the search and sort as they stand in the URL; the neighbours' addresses repeat it.
+    """
+    position = _read(cursor)
+    backwards = bool(position and position.backwards)
+    edge = (position.at, position.tie) if position else None
+    rows, more = _step(statement, sort, edge, size, backwards=backwards)
+    before = _rows_before(position, len(rows), more)
+
+    def href(way: str, row: Row[Any], rank: int) -> str:
+        return f"{path}?{urlencode({**state, 'page': _write(way, row, sort, rank)})}"
+
+    has_previous = more if backwards else before > 0
+    has_next = bool(rows) and (backwards or more)
+    return Page(
+        rows,
+        count(statement),
+        first=before + 1 if rows else 0,
+        last=before + len(rows),
+        previous_href=href("b", rows[0], before) if rows and has_previous else None,
+        next_href=href("a", rows[-1], before + len(rows)) if has_next else None,
+    )
+
+
+def _step(
+    statement: Select[Any], sort: Sort, edge: tuple[Any, Any] | None, size: int, *, backwards: bool = False
+) -> tuple[list[Row[Any]], bool]:
+    """The `size` rows beyond `edge` in list order, and whether there are more that way."""
+    ascending = sort.descending == backwards
+    if edge is not None:
+        key, bound = tuple_(sort.column, sort.tie), tuple_(*edge)
+        statement = statement.where(key > bound if ascending else key < bound)
+    order = [c.asc() if ascending else c.desc() for c in (sort.column, sort.tie)]
+    found = list(session().execute(statement.order_by(*order).limit(size + 1)))
+    rows = found[:size]
+    return (rows[::-1] if backwards else rows), len(found) > size
+
+
+def _rows_before(position: _Cursor | None, rows: int, more: bool) -> int:
+    """How many rows lie before this page, as far as the cursor knows."""
+    if position is None:
+        return 0
+    if not position.backwards:
+        return position.before
+    return max(position.before - rows, 0) if more else 0
+
+
+def chosen(sorts: Sequence[Sort], key: str | None) -> Sort:
+    """The sort named in the URL, or the first."""
+    return next((sort for sort in sorts if sort.key == key), sorts[0])
+
+
+def every_row(statement: Select[Any], sort: Sort, size: int = 500) -> Iterator[Row[Any]]:
+    """All rows in order, read by keyset in short steps, so that a million rows never stand in memory."""
+    edge: tuple[Any, Any] | None = None
+    more = True
+    while more:
+        rows, more = _step(statement, sort, edge, size)
+        yield from rows
+        if rows:
+            edge = getattr(rows[-1], sort.column.key or ""), getattr(rows[-1], sort.tie.key or "")
+
+
+def csv_response(
+    name: str, header: Sequence[str], rows: Iterator[Row[Any]], cells: Callable[[Row[Any]], Sequence[object]]
+) -> Response:
+    """The list as CSV that Excel opens right: UTF-8 with BOM, formula-safe, streamed."""
+    body = csvio.write_csv((cells(row) for row in rows), header)
+    response = Response(streamed(body), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response

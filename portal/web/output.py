@@ -1,0 +1,57 @@
+"""What commands print: tables for people, JSON for programs, one line for what went wrong (OPS-10)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from portal.web.commands import Mistake
+
+# What a customer typed must not be able to steer the operator's terminal.
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], as_json: bool = False) -> None:
+    """Print `rows` under `columns`, or as a JSON list of objects when `as_json`.
+
+    A table is as wide as the terminal, or 80 columns when there is none; long cells are folded, never cut.
+    """
+    rows = list(rows)
+    if as_json:
+        json_out([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, column in enumerate(columns):
+        drawn.add_column(column, overflow="fold", justify="right" if _is_number(rows, index) else "left")
+    for row in rows:
+        drawn.add_row(*(Text(_CONTROL.sub("�", _words(value))) for value in row))
+    Console(highlight=False).print(drawn)
+
+
+def json_out(data: object) -> None:
+    """Print `data` as JSON, Japanese as it is; dates and the like become text."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+def fail(message: str) -> NoReturn:
+    """End the command with exit code 2 and one line on standard error."""
+    raise Mistake(" ".join(_CONTROL.sub("�", message).split()))
+
+
+def _is_number(rows: Sequence[Sequence[Any]], index: int) -> bool:
+    values = [row[index] for row in rows if row[index] is not None]
+    return bool(values) and all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return ""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

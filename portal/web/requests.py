@@ -1,0 +1,196 @@
+"""How a request finds its tenant and its member, before any view runs (architecture.md, "How a request flows").
+
+Host → tenant, else a plain 404; the tenant's scope is opened; a brand's pages exist only where its module is on; then
+session → member in one query. Pages are closed unless they are marked `@public`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, TypeVar, cast
+
+from flask import Flask, Response, current_app, g, redirect, request, stream_with_context
+from flask_login import LoginManager, current_user
+from werkzeug.exceptions import NotFound, ServiceUnavailable
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response as BaseResponse
+
+from portal.core import clock
+from portal.core.actor import Actor
+from portal.core.db import session, tenant_scope, transaction_mode
+from portal.core.tenancy.registry import Registry
+from portal.core.tenancy.schema import Tenant
+from portal.settings import Settings
+from portal.shared.auth import sessions
+from portal.shared.auth.sessions import SignedIn
+from portal.web.urls import path_with_query, sign_in_url
+
+F = TypeVar("F", bound=Callable[..., Any])
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_TENANTLESS = frozenset({"health.livez", "health.readyz", "home.script", "static"})
+
+
+def public(view: F) -> F:
+    """Mark a view as open to people who are not signed in."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def feature(name: str) -> Callable[[F], F]:
+    """Mark a view as part of a feature: where the tenant has it off, there is no such page (COM-03)."""
+
+    def mark(view: F) -> F:
+        view.feature = name  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def settings() -> Settings:
+    """The settings of the running application."""
+    return cast(Settings, current_app.extensions["settings"])
+
+
+def registry() -> Registry:
+    """The registry of tenants of the running application."""
+    return cast(Registry, current_app.extensions["tenants"])
+
+
+def tenant() -> Tenant:
+    """The tenant of this request."""
+    return cast(Tenant, g.tenant)
+
+
+def member() -> SignedIn:
+    """The signed-in member of this request; only in views that are not public."""
+    return cast(SignedIn, current_user._get_current_object())
+
+
+def actor() -> Actor:
+    """The signed-in member as the audit trail names them."""
+    return member().actor(request.remote_addr or "")
+
+
+def cookie_name(of: Settings) -> str:
+    """The session cookie's name; the ``__Host-`` prefix ties it to one host over HTTPS (security.md §4.7)."""
+    return "__Host-portal" if of.scheme == "https" else "portal"
+
+
+def set_session_cookie(response: BaseResponse, token: str) -> None:
+    """Give the browser the session's token, for this host only."""
+    response.set_cookie(
+        cookie_name(settings()),
+        token,
+        secure=settings().scheme == "https",
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+
+
+def clear_session_cookie(response: BaseResponse) -> None:
+    """Take the token back."""
+    response.delete_cookie(
+        cookie_name(settings()), secure=settings().scheme == "https", httponly=True, samesite="Lax", path="/"
+    )
+
+
+def init_app(app: Flask, of: Settings, login_manager: LoginManager) -> None:
+    """Hang the steps on the application, in their order."""
+    if of.proxy_hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, of.proxy_hops, of.proxy_hops)  # type: ignore[method-assign]
+    login_manager.init_app(app)
+    login_manager.request_loader(_load_member)
+    app.before_request(_open_scope)
+    app.before_request(_gate)
+    app.before_request(_require_member)
+    app.teardown_request(_close_scope)
+
+
+def _open_scope() -> None:
+    if request.endpoint in _TENANTLESS:
+        return
+    found = registry().current().for_host(request.host)
+    if found is None:
+        raise NotFound
+    g.tenant = found
+    g.scope = ExitStack()
+    g.scope.enter_context(tenant_scope(found.key))
+    g.scope.enter_context(transaction_mode("read" if request.method in _READS else "write"))
+
+
+def _close_scope(_error: BaseException | None) -> None:
+    scope: ExitStack | None = g.pop("scope", None)
+    if scope is not None:
+        scope.close()
+
+
+def streamed(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """`parts` made while they are sent, in a scope of their own: Flask closes the request's before it iterates."""
+    key = tenant().key
+
+    def inside() -> Iterator[bytes]:
+        with tenant_scope(key), transaction_mode("read"):
+            yield from parts
+
+    return stream_with_context(inside())
+
+
+def _gate() -> str | None:
+    """404 for a brand's page where its module is off; 503 in maintenance; 準備中 where nothing is built yet."""
+    if "tenant" not in g or request.endpoint is None:
+        return None
+    here = tenant()
+    if here.status == "maintenance":
+        raise ServiceUnavailable
+    brands = current_app.extensions["brands"]
+    if request.blueprint in brands and request.blueprint not in here.modules:
+        raise NotFound
+    wanted = getattr(current_app.view_functions[request.endpoint], "feature", "")
+    if wanted and not here.has(wanted):
+        raise NotFound
+    if not any(brands[key].blueprint for key in here.modules) and request.endpoint != "home.theme":
+        from portal.web.render import render  # the page needs what this module provides
+
+        return render("home/coming.html")
+    return None
+
+
+def _require_member() -> BaseResponse | None:
+    endpoint = request.endpoint
+    if endpoint is None or endpoint in _TENANTLESS:
+        return None
+    if getattr(current_app.view_functions[endpoint], "is_public", False):
+        return None
+    if not current_user.is_authenticated:
+        return _ask_to_sign_in()
+    if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
+        return redirect("/account/password", 303)
+    _touch(member())
+    return None
+
+
+def _ask_to_sign_in() -> BaseResponse:
+    """Send the person to the sign-in page and back; htmx is told to load it whole."""
+    target = sign_in_url(path_with_query(request) if request.method in _READS else "")
+    if request.headers.get("HX-Request"):
+        return Response(status=204, headers={"HX-Redirect": target})
+    return redirect(target, 303)
+
+
+def _load_member(_request: Any) -> SignedIn | None:
+    """Flask-Login's loader: the cookie's session at this tenant. Another brand's cookie opens nothing here."""
+    token = request.cookies.get(cookie_name(settings()), "")
+    if not token or "tenant" not in g:
+        return None
+    return sessions.look_up(token, idle_minutes=tenant().sign_in.idle_minutes)
+
+
+def _touch(who: SignedIn) -> None:
+    """Keep the session alive: a short write of its own, at most once in five minutes."""
+    if clock.now() - who.seen_at < sessions.TOUCH_EVERY:
+        return
+    with transaction_mode("write"):
+        sessions.touch(who.session_id)
+        session().commit()
