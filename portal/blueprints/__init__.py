@@ -1,0 +1,25 @@
+"""Everything that has a URL. `BRANDS` are the kinds of brand, `BLUEPRINTS` the pages that all of them share."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from portal.blueprints import account, auth, demo, facility, health, home, notices
+from portal.web.brand import Brand
+
+BRANDS: tuple[Brand, ...] = (
+    facility.BRAND,
+    Brand("molds"),
+    Brand("rental"),
+    Brand("shop"),
+    Brand("support"),
+)
+
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    health.bp,
+    home.bp,
+    auth.bp,
+    account.bp,
+    notices.bp,
+    demo.bp,
+)

@@ -1,0 +1,75 @@
+"""The profile form: the person's own data, and the account's, which only the representative changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wtforms import HiddenField, SelectField
+from wtforms.validators import AnyOf, InputRequired, Optional
+
+from portal.core import text
+from portal.web.forms import PREFECTURES, Form, choices, cleaned, line
+from portal.web.i18n import lazy as _l
+
+ACCOUNT_FIELDS = (
+    "account_name",
+    "account_kana",
+    "postal_code",
+    "prefecture",
+    "city",
+    "street",
+    "building",
+    "account_telephone",
+)
+_KANA = _l("全角カタカナで入力してください。")
+_TELEPHONE = _l("電話番号は10桁または11桁の数字で入力してください。")
+
+
+class ProfileForm(Form):
+    """会員情報."""
+
+    version = HiddenField()
+    account_version = HiddenField()
+    account_name = line(_l("会社名・お名前"), required=True)
+    account_kana = cleaned(_l("会社名・お名前（カナ）"), text.katakana, _KANA)
+    postal_code = cleaned(
+        _l("郵便番号"),
+        text.postal_code,
+        _l("郵便番号は7桁の数字で入力してください。"),
+        required=True,
+        render_kw={"autocomplete": "postal-code", "inputmode": "numeric"},
+    )
+    prefecture = SelectField(
+        _l("都道府県"),
+        choices=choices(zip(PREFECTURES, PREFECTURES, strict=True), _l("選択してください")),
+        validators=[InputRequired(_l("選択してください。")), AnyOf(PREFECTURES, _l("選択してください。"))],
+        render_kw={"autocomplete": "address-level1"},
+    )
+    city = line(_l("市区町村"), required=True, longest=60)
+    street = line(_l("町名・番地"), required=True)
+    building = line(_l("建物名・部屋番号"))
+    account_telephone = cleaned(
+        _l("代表電話番号"), text.telephone, _TELEPHONE, required=True, render_kw={"inputmode": "tel"}
+    )
+    family_name = line(_l("姓"), required=True, longest=40)
+    given_name = line(_l("名"), required=True, longest=40)
+    family_kana = cleaned(_l("セイ"), text.katakana, _KANA)
+    given_kana = cleaned(_l("メイ"), text.katakana, _KANA)
+    department = line(_l("部署名"), longest=80)
+    telephone = cleaned(
+        _l("電話番号"), text.telephone, _TELEPHONE, render_kw={"inputmode": "tel", "autocomplete": "tel"}
+    )
+
+    def lock_account(self, present: dict[str, Any]) -> None:
+        """A member who is not the representative sees the account's data but cannot change it."""
+        for name in ACCOUNT_FIELDS:
+            field = self[name]
+            field.data = present[name]
+            field.render_kw = {**(field.render_kw or {}), "readonly": True}
+            field.validators = [Optional()]
+            field.flags.locked = True
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Label and value of every visible field, for the confirm page."""
+        shown = (f for f in self if f.name not in ("csrf_token", "version", "account_version"))
+        return [(str(f.label.text), str(f.data or "")) for f in shown]

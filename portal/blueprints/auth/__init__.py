@@ -1,0 +1,83 @@
+"""Coming in and going out. What is asked is the tenant's choice (COM-10)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, request
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from portal.blueprints.auth.forms import SetPasswordForm, sign_in_form
+from portal.core.errors import RuleBroken
+from portal.shared.auth import operations, throttling
+from portal.web.errors import said
+from portal.web.i18n import translate as _
+from portal.web.render import render, render_invalid
+from portal.web.requests import actor, clear_session_cookie, member, public, set_session_cookie, tenant
+from portal.web.urls import local_path
+
+bp = Blueprint("auth", __name__)
+
+
+@bp.route("/sign-in", methods=["GET", "POST"])
+@public
+def sign_in() -> str | Response:
+    """ログイン."""
+    back_to = local_path(request.args.get("next"))
+    form = sign_in_form(tenant().sign_in.items)
+    if request.method == "GET":
+        if current_user.is_authenticated:
+            return redirect(back_to, 303)
+        return render("auth/sign_in.html", form=form)
+    if not form.validate():
+        return render_invalid("auth/sign_in.html", form=form)
+    try:
+        token = operations.sign_in(
+            tenant(),
+            operations.Credentials(**form.typed(), password=form.password.data),
+            address=request.remote_addr or "",
+            user_agent=request.user_agent.string,
+        )
+    except throttling.TooMany as error:
+        form.form_errors.append(said(error))
+        waiting = render_invalid("auth/sign_in.html", form=form)
+        waiting.status_code = 429
+        waiting.headers["Retry-After"] = str(error.seconds)
+        return waiting
+    except RuleBroken as error:
+        form.form_errors.append(said(error))
+        return render_invalid("auth/sign_in.html", form=form)
+    response = redirect(back_to, 303)
+    set_session_cookie(response, token)
+    return response
+
+
+@bp.post("/sign-out")
+def sign_out() -> Response:
+    """ログアウト: ends the session's row, so that a copied cookie is worthless too."""
+    operations.sign_out(member(), by=actor())
+    response = redirect("/sign-in", 303)
+    clear_session_cookie(response)
+    flash(_("ログアウトしました。"), "ok")
+    return response
+
+
+@bp.route("/set-password/<token>", methods=["GET", "POST"])
+@public
+def set_password(token: str) -> str | Response:
+    """Set a password through a mailed link. Looking uses nothing up; only the button does (security.md §4.12)."""
+    form = SetPasswordForm()
+    alive = operations.link_member(token) is not None
+    if request.method == "GET" or not alive:
+        page = "auth/set_password.html" if alive else "auth/dead_link.html"
+        return render(page, form=form) if alive else render_invalid(page)
+    if not form.validate():
+        return render_invalid("auth/set_password.html", form=form)
+    try:
+        operations.use_set_password_link(
+            tenant(), token, form.password.data, address=request.remote_addr or ""
+        )
+    except RuleBroken as error:
+        form.blame(error, said(error))
+        return render_invalid("auth/set_password.html", form=form)
+    flash(_("パスワードを設定しました。新しいパスワードでログインしてください。"), "ok")
+    return redirect("/sign-in", 303)

@@ -1,0 +1,81 @@
+"""The forms of coming in."""
+
+from __future__ import annotations
+
+from wtforms import PasswordField
+from wtforms.validators import EqualTo, InputRequired, Length
+
+from portal.core import text
+from portal.web.forms import Form, cleaned, line
+from portal.web.i18n import lazy as _l
+
+_MISSING = _l("入力してください。")
+
+
+def password_field(label: object, autocomplete: str) -> PasswordField:
+    """A password as typed: never normalised, at most as long as hashing bears."""
+    return PasswordField(
+        label,
+        validators=[
+            InputRequired(_MISSING),
+            Length(max=256, message=_l("%(max)d文字以内で入力してください。")),
+        ],
+        render_kw={"autocomplete": autocomplete},
+    )
+
+
+class _LoginId(Form):
+    login_id = line(_l("ログインID"), required=True, longest=60, render_kw={"autocomplete": "username"})
+
+
+class _Email(Form):
+    email = cleaned(
+        _l("メールアドレス"),
+        text.email,
+        _l("メールアドレスの形式が正しくありません。"),
+        required=True,
+        render_kw={"autocomplete": "email", "inputmode": "email"},
+    )
+
+
+class _Password(Form):
+    password = password_field(_l("パスワード"), "current-password")
+
+
+class _ByLoginId(_LoginId, _Password):
+    pass
+
+
+class _ByEmail(_Email, _Password):
+    pass
+
+
+class _ByBoth(_LoginId, _Email, _Password):
+    pass
+
+
+def sign_in_form(items: str) -> _Password:
+    """The form that asks for the tenant's items (COM-10)."""
+    forms = {
+        "login_id_password": _ByLoginId,
+        "email_password": _ByEmail,
+        "login_id_email_password": _ByBoth,
+    }
+    return forms[items]()
+
+
+class SetPasswordForm(Form):
+    """A new password, twice."""
+
+    password = password_field(_l("新しいパスワード"), "new-password")
+    again = PasswordField(
+        _l("新しいパスワード（確認）"),
+        validators=[InputRequired(_MISSING), EqualTo("password", _l("パスワードが一致しません。"))],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+class ChangePasswordForm(SetPasswordForm):
+    """The same with the present password."""
+
+    old_password = password_field(_l("現在のパスワード"), "current-password")

@@ -1,0 +1,25 @@
+"""Facility rental by the hour: customers reserve machines and rooms, use them, and are billed afterwards (FAC)."""
+
+from __future__ import annotations
+
+from portal.blueprints.facility import routes
+from portal.blueprints.facility.cli import commands
+from portal.blueprints.facility.config import FacilityConfig
+from portal.blueprints.facility.demo import fill
+from portal.web.brand import Brand, NavItem
+
+BRAND = Brand(
+    key="facility",
+    config=FacilityConfig,
+    blueprint=routes.bp,
+    navigation=(
+        NavItem("ご利用履歴", "history", "/reservations", primary=True),
+        NavItem("担当者の管理", "users", "/contacts", feature="contacts"),
+        NavItem("請求書送付先の管理", "receipt-text", "/billing-addresses", feature="billing_addresses"),
+        NavItem("お問い合わせ", "circle-help", "/inquiries/new", primary=True, feature="inquiries"),
+    ),
+    home=routes.home,
+    home_template="facility/_list.html",
+    commands=commands,
+    demo=fill,
+)

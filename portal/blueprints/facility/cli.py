@@ -1,0 +1,150 @@
+"""`flask facility`: what awaits an operator, and every step of a reservation's life (FAC-12)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+
+from portal.blueprints.facility import imports, operations, queries
+from portal.blueprints.facility.models import Reservation, Status
+from portal.core import jobs
+from portal.core.actor import Actor
+from portal.core.clock import to_local
+from portal.core.db import session
+from portal.core.money import yen
+from portal.core.tenancy.schema import Tenant
+from portal.shared.billing.lines import BillLine
+from portal.web.commands import Mistake, tenant_command
+from portal.web.output import table
+
+commands = AppGroup("facility", help="Facility rental: reservations from request to payment.")
+
+
+@commands.command("list")
+@click.option(
+    "--status", type=click.Choice([s.value for s in Status]), help="Only these; otherwise all that await you."
+)
+@click.option("--limit", default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+@tenant_command
+def list_(status: str | None, limit: int, as_json: bool, **_: Any) -> None:
+    """Reservations that await somebody, by start."""
+    rows = [
+        (
+            r.number,
+            r.status.label,
+            f"{to_local(r.starts_at):%Y-%m-%d %H:%M}",
+            r.facility_name,
+            r.billing["name"],
+            r.contact["name"],
+        )
+        for r in queries.worklist(Status(status) if status else None, limit)
+    ]
+    table(["number", "status", "start", "facility", "customer", "contact"], rows, as_json)
+
+
+def _step(name: str, operation: Any, text: str) -> None:
+    """A command that takes one reservation one step on."""
+
+    @commands.command(name, help=text)
+    @click.argument("number")
+    @tenant_command
+    def command(number: str, tenant: Tenant, by: Actor, **_: Any) -> None:
+        reservation = queries.any_reservation(number)
+        operation(tenant, reservation, by=by)
+        _say(reservation)
+
+
+_step("confirm", operations.confirm, "予約受付 → 予約確定.")
+_step("decline", operations.cancel, "Decline a request: 予約受付 → キャンセル.")
+_step("cancel", operations.cancel, "Cancel before the use.")
+_step("start", operations.start, "予約確定 → ご利用中.")
+_step("pay", operations.record_payment, "Record the payment: 請求確定 → お支払済.")
+
+
+@commands.command("finish")
+@click.argument("number")
+@click.option("--done", required=True, help="What was done.")
+@click.option("--worker", required=True, help="Who did it.")
+@click.option("--minutes", required=True, type=click.IntRange(1), help="How long it took.")
+@click.option("--materials", default="", help="What was used, separated by 、")
+@tenant_command
+def finish(
+    number: str, done: str, worker: str, minutes: int, materials: str, tenant: Tenant, by: Actor, **_: Any
+) -> None:
+    """ご利用中 → ご利用済, with the work report."""
+    reservation = queries.any_reservation(number)
+    operations.finish(tenant, reservation, operations.WorkReport(done, worker, minutes, materials), by=by)
+    _say(reservation)
+
+
+@commands.command("fix-amount")
+@click.argument("number")
+@click.option(
+    "--line",
+    "lines",
+    multiple=True,
+    required=True,
+    metavar="TEXT:QTY:UNIT:PRICE[:RATE]",
+    help="Yen without tax; repeatable.",
+)
+@tenant_command
+def fix_amount(number: str, lines: tuple[str, ...], tenant: Tenant, by: Actor, **_: Any) -> None:
+    """ご利用済 → 請求確定."""
+    reservation = queries.any_reservation(number)
+    operations.fix_amount(tenant, reservation, [_line(text, reservation) for text in lines], by=by)
+    _say(reservation)
+
+
+@commands.command("issue")
+@click.argument("number")
+@tenant_command
+def issue(number: str, tenant: Tenant, by: Actor, **_: Any) -> None:
+    """Issue invoice and work report, and draw them at once."""
+    reservation = queries.any_reservation(number)
+    drawing = operations.issue(tenant, reservation, by=by)
+    session().commit()
+    for job_id in drawing:
+        jobs.run(job_id)
+    click.echo(f"{number}: {len(drawing)} documents issued")
+
+
+@commands.command("import-facilities")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@tenant_command
+def import_facilities(file: Path, by: Actor, **_: Any) -> None:
+    """Import facilities from CSV; the same file twice changes nothing."""
+    _report(imports.facilities, file, by)
+
+
+@commands.command("import-reservations")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@tenant_command
+def import_reservations(file: Path, by: Actor, **_: Any) -> None:
+    """Import old reservations from CSV; the same file twice changes nothing."""
+    _report(imports.reservations, file, by)
+
+
+def _report(importer: Any, file: Path, by: Actor) -> None:
+    added, known = importer(file.read_bytes(), by=by)
+    click.echo(f"{added} added, {known} known already")
+
+
+def _line(text: str, reservation: Reservation) -> BillLine:
+    """A bill line as it is typed. Raises Mistake."""
+    parts = text.split(":")
+    try:
+        name, quantity, unit, price = parts[:4]
+        rate = int(parts[4]) if len(parts) > 4 else 10
+        day = to_local(reservation.starts_at).date()
+        return BillLine(name, int(quantity), unit, int(price), rate, reduced=rate == 8, day=day)
+    except ValueError:
+        raise Mistake(f"--line {text!r}: write TEXT:QTY:UNIT:PRICE[:RATE], e.g. 利用料:3:時間:4500") from None
+
+
+def _say(reservation: Reservation) -> None:
+    total = f" {yen(reservation.total)}" if reservation.total is not None else ""
+    click.echo(f"{reservation.number}: {reservation.status.label}{total}")

@@ -1,0 +1,106 @@
+"""What a tenant decides about its facilities: ``[tenants.KEY.facility]``."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from portal.core.tenancy.schema_base import Each, Name, Section, Whole
+
+ClockTime = Annotated[str, Field(pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
+
+
+def minutes_of(clock_time: str) -> int:
+    """``09:30`` as minutes since midnight."""
+    hours, minutes = clock_time.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+class CancellationStep(Section):
+    """From how many days before the use a cancellation costs how much."""
+
+    days_before: Whole = Field(ge=0, le=365, description="Days before the day of use; 0 is that day itself.")
+    percent: Whole = Field(ge=0, le=100, description="Percent of the price.")
+
+
+class FacilityConfig(Section):
+    """Rules of reserving. Clock times are Asia/Tokyo's."""
+
+    opening: ClockTime = Field(default="09:00", description="When the first use of a day can begin, HH:MM.")
+    closing: ClockTime = Field(
+        default="18:00", description="When the last use of a day ends, HH:MM up to 24:00."
+    )
+    slot_minutes: Whole = Field(
+        default=30, ge=5, le=480, description="Uses begin and end on multiples of this, counted from opening."
+    )
+    buffer_minutes: Whole = Field(
+        default=15, ge=0, le=240, description="Kept free between two uses of a facility."
+    )
+    minimum_minutes: Whole = Field(default=60, ge=5, le=1440, description="The shortest use, in whole slots.")
+    booking_months_ahead: Whole = Field(default=6, ge=1, le=24, description="How far ahead one can reserve.")
+    cancellation: tuple[CancellationStep, ...] = Field(
+        default=(
+            CancellationStep(days_before=7, percent=30),
+            CancellationStep(days_before=3, percent=50),
+            CancellationStep(days_before=0, percent=100),
+        ),
+        max_length=10,
+        description="What a cancellation costs, farthest day first, down to day 0. Before the first step, and when "
+        "empty, it costs nothing (FAC-05).",
+    )
+    options: Each[Name] = Field(
+        default=(), max_length=40, description="What can be ordered with a use, e.g. 操作補助."
+    )
+
+    @field_validator("closing")
+    @classmethod
+    def _opens_before_it_closes(cls, closing: str, info: ValidationInfo) -> str:
+        opening = info.data.get("opening", "00:00")
+        if minutes_of(closing) <= minutes_of(opening):
+            raise ValueError(f"closing at {closing} is not after opening at {opening}")
+        return closing
+
+    @field_validator("slot_minutes")
+    @classmethod
+    def _slots_fill_the_day(cls, slot: int, info: ValidationInfo) -> int:
+        if {"opening", "closing"} <= info.data.keys():
+            day = minutes_of(info.data["closing"]) - minutes_of(info.data["opening"])
+            if day % slot:
+                raise ValueError(
+                    f"slots of {slot} minutes do not fill the {day} minutes from opening to closing"
+                )
+        return slot
+
+    @field_validator("minimum_minutes")
+    @classmethod
+    def _shortest_use_fits(cls, minimum: int, info: ValidationInfo) -> int:
+        if not {"opening", "closing", "slot_minutes"} <= info.data.keys():
+            return minimum
+        day = minutes_of(info.data["closing"]) - minutes_of(info.data["opening"])
+        if minimum % info.data["slot_minutes"]:
+            raise ValueError(
+                f"{minimum} minutes are not a whole number of slots of {info.data['slot_minutes']}"
+            )
+        if minimum > day:
+            raise ValueError(f"{minimum} minutes are longer than the day from opening to closing, {day}")
+        return minimum
+
+    @field_validator("cancellation")
+    @classmethod
+    def _steps_in_order(cls, steps: tuple[CancellationStep, ...]) -> tuple[CancellationStep, ...]:
+        days = [step.days_before for step in steps]
+        if any(later >= earlier for earlier, later in pairwise(days)):
+            raise ValueError("days_before must fall from step to step, e.g. 7, 3, 0")
+        charges = [step.percent for step in steps]
+        if charges != sorted(charges):
+            raise ValueError("percent must not fall as the day of use comes near")
+        if steps and days[-1] != 0:
+            raise ValueError(f"nothing is said of the last {days[-1]} days; end with days_before = 0")
+        return steps
+
+    def cancellation_percent(self, days_before: int) -> int:
+        """What a cancellation so many days before the use costs, in percent of the price (FAC-05)."""
+        due = [step.percent for step in self.cancellation if days_before <= step.days_before]
+        return due[-1] if due else 0

@@ -1,0 +1,80 @@
+"""What a reservation's documents say: its facts laid out as the content of an invoice and of a work report."""
+
+from __future__ import annotations
+
+from portal.blueprints.facility.models import Reservation
+from portal.core import clock, text
+from portal.core.tenancy.schema import Tenant
+from portal.shared.billing import lines as bill_lines
+from portal.shared.billing.tax import Rounding
+from portal.shared.documents.content import InvoiceContent, Issuer, Labour, Material, Party, WorkReportContent
+
+
+def issuer_of(tenant: Tenant) -> Issuer:
+    """The tenant as the issuer of documents."""
+    issuer = tenant.issuer
+    return Issuer(
+        name=issuer.name or tenant.company,
+        registration_number=issuer.registration_number or "",
+        postal_code=issuer.postal_code,
+        address=issuer.address,
+        telephone=issuer.telephone,
+        person=issuer.person,
+        bank=issuer.bank,
+        accent=tenant.theme.brand_strong,
+    )
+
+
+def recipient_of(reservation: Reservation) -> Party:
+    """Whom the documents are for: the billing address as it was copied at booking (COM-33)."""
+    billing = reservation.billing
+    return Party(
+        name=billing["name"],
+        honorific=billing.get("honorific", "御中"),
+        postal_code=text.format_postal_code(billing.get("postal_code", "")),
+        address=billing.get("address", ""),
+        department=billing.get("department", ""),
+        person=billing.get("person", ""),
+    )
+
+
+def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
+    """The invoice of a reservation whose amount is fixed."""
+    first, last = (clock.to_local(at).date() for at in (reservation.starts_at, reservation.ends_at))
+    return InvoiceContent(
+        number="",
+        issued_on=clock.today(),
+        traded_on=first,
+        traded_until=last if last != first else None,
+        due_on=reservation.due_date,
+        recipient=recipient_of(reservation),
+        issuer=issuer_of(tenant),
+        lines=tuple(bill_lines.from_json(reservation.lines)),
+        subject=f"{reservation.facility_name} ご利用料金",
+        rounding=Rounding(tenant.tax.rounding),
+        references=(("予約番号", reservation.number),),
+    )
+
+
+def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportContent:
+    """The work report of a finished reservation."""
+    report = reservation.work_report or {}
+    done_on = clock.to_local(reservation.finished_at or reservation.ends_at).date()
+    labour = (Labour(report["worker"], done_on, report["minutes"]),) if report.get("worker") else ()
+    materials = tuple(
+        Material(name.strip(), "1", "式") for name in report.get("materials", "").split("、") if name.strip()
+    )
+    return WorkReportContent(
+        number="",
+        issued_on=clock.today(),
+        reservation_number=reservation.number,
+        facility=reservation.facility_name,
+        used_from=reservation.starts_at,
+        used_until=reservation.finished_at or reservation.ends_at,
+        recipient=recipient_of(reservation),
+        issuer=issuer_of(tenant),
+        work=report.get("done", ""),
+        labour=labour,
+        materials=materials,
+        subject=reservation.purpose,
+    )

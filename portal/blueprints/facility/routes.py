@@ -1,0 +1,123 @@
+"""The pages of a facility brand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from portal.blueprints.facility import operations, queries
+from portal.blueprints.facility.forms import SearchForm
+from portal.blueprints.facility.models import Reservation, Status
+from portal.core.tenancy.schema import Tenant
+from portal.core.verdict import Verdict
+from portal.shared.auth.sessions import SignedIn
+from portal.shared.billing import lines as bill_lines
+from portal.shared.documents import operations as documents
+from portal.shared.documents.models import Document, DocumentKind
+from portal.web import lists
+from portal.web.files import pdf_response
+from portal.web.formatting import at_time, from_to
+from portal.web.i18n import translate as _
+from portal.web.render import render, render_invalid
+from portal.web.requests import member
+
+bp = Blueprint("facility", __name__)
+
+_R = Reservation.__table__
+SORTS = (
+    lists.Sort("newest", "予約完了日が新しい", _R.c.booked_at, _R.c.id),
+    lists.Sort("oldest", "予約完了日が古い", _R.c.booked_at, _R.c.id, descending=False),
+)
+_STATE = ("number", "status", "facility", "since", "until", "sort")
+_KINDS = {"invoice": DocumentKind.INVOICE, "work-report": DocumentKind.WORK_REPORT}
+
+
+def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
+    """The my page's own part: the list of reservations (FAC-01)."""
+    return _listing(SearchForm(formdata=None))
+
+
+def _listing(form: SearchForm) -> dict[str, Any]:
+    """The page of reservations that `form` and the URL ask for."""
+    state = {key: value for key in _STATE if (value := request.args.get(key, "").strip())}
+    sort = lists.chosen(SORTS, state.get("sort"))
+    statement = queries.mine(member().account_id, form.search())
+    page = lists.paginate(
+        statement, sort, path="/reservations", state=state, cursor=request.args.get("page", "")
+    )
+    return {
+        "form": form,
+        "page": page,
+        "sorts": SORTS,
+        "sort": sort,
+        "state": state,
+        "statuses": {s.value: (_(s.label), s.tone) for s in Status},
+    }
+
+
+@bp.get("/reservations")
+def reservations() -> str | Response:
+    """ご利用履歴の一覧 (FAC-02)."""
+    form = SearchForm(request.args)
+    if not form.validate():
+        empty = _listing(SearchForm(formdata=None)) | {"form": form}
+        return render_invalid("facility/reservations.html", fragment="facility/_list.html", **empty)
+    return render("facility/reservations.html", fragment="facility/_list.html", **_listing(form))
+
+
+@bp.get("/reservations.csv")
+def reservations_csv() -> Response:
+    """The list as it is searched and sorted, as CSV (COM-21)."""
+    form = SearchForm(request.args)
+    form.validate()
+    sort = lists.chosen(SORTS, request.args.get("sort"))
+    statement = queries.mine(member().account_id, form.search())
+    header = [_("予約番号"), _("設備"), _("ご利用日時"), _("ステータス"), _("ご請求金額"), _("予約完了日時")]
+    labels = {s.value: _(s.label) for s in Status}
+    return lists.csv_response(
+        "reservations",
+        header,
+        lists.every_row(statement, sort),
+        lambda row: [
+            row.number,
+            row.facility_name,
+            from_to(row.starts_at, row.ends_at),
+            labels[row.status],
+            row.total,
+            at_time(row.booked_at),
+        ],
+    )
+
+
+@bp.get("/reservations/<number>")
+def reservation(number: str) -> str:
+    """One reservation (FAC-03)."""
+    found = queries.reservation(member().account_id, number)
+    papers = _papers(found)
+    return render(
+        "facility/reservation.html",
+        reservation=found,
+        lines=bill_lines.from_json(found.lines),
+        papers=[(slug, kind.label, verdict) for slug, (kind, _document, verdict) in papers.items()],
+        track=[Status.REQUESTED, Status.CONFIRMED, Status.IN_USE, Status.USED, Status.BILLED, Status.PAID],
+    )
+
+
+@bp.get("/reservations/<number>/<any(invoice, 'work-report'):slug>.pdf")
+def paper(number: str, slug: str) -> BaseResponse | str:
+    """帳票発行: the PDF, or the reason why there is none yet (FAC-04)."""
+    found = queries.reservation(member().account_id, number)
+    _kind, document, verdict = _papers(found)[slug]
+    verdict.require()
+    return pdf_response(*documents.read(document))
+
+
+def _papers(found: Reservation) -> dict[str, tuple[DocumentKind, Document | None, Verdict]]:
+    """The reservation's documents and whether each can be downloaded."""
+    issued = documents.about(found.account_id, found.number)
+    return {
+        slug: (kind, issued.get(kind), operations.can_download(found, issued.get(kind)))
+        for slug, kind in _KINDS.items()
+    }

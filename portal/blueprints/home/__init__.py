@@ -1,0 +1,107 @@
+"""The my page's top, the brand's look, its legal texts and the language switch."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect, request
+from flask import session as cookie
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from portal.shared.notices import operations as notices
+from portal.web.brand import brands_of
+from portal.web.bundle import bundle
+from portal.web.i18n import asked_language
+from portal.web.i18n import translate as _
+from portal.web.render import render
+from portal.web.requests import feature, member, public, tenant
+from portal.web.urls import local_path
+
+bp = Blueprint("home", __name__)
+_NEWEST_NOTICES = 3
+
+
+@bp.get("/")
+def top() -> str:
+    """<name>様のマイページ: notices and what the brand offers (COM-20, FAC-01)."""
+    parts = [
+        (brand.home_template, brand.home(tenant(), member())) for brand in brands_of(tenant()) if brand.home
+    ]
+    context = {key: value for _template, values in parts for key, value in values.items()}
+    return render(
+        "home/top.html",
+        parts=[template for template, _values in parts],
+        notices=notices.newest(member().member_id, _NEWEST_NOTICES),
+        **context,
+    )
+
+
+@bp.get("/theme.css")
+@public
+def theme() -> Response:
+    """The style sheet with the brand's colours at its end: a file, because the CSP bars inline style."""
+    return _kept(Response(bundle().style_of(tenant()), mimetype="text/css"))
+
+
+@bp.get("/app.js")
+@public
+def script() -> Response:
+    """The one script of every page."""
+    return _kept(Response(bundle().script, mimetype="text/javascript"))
+
+
+def _kept(response: Response) -> Response:
+    """An address with a digest never changes what it answers; one without is asked again."""
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.args else "no-cache"
+    return response
+
+
+@bp.get("/legal/<name>")
+@public
+def legal(name: str) -> str:
+    """The brand's own texts (COM-04)."""
+    titles = {
+        "privacy": _("プライバシーポリシー"),
+        "terms": _("利用規約"),
+        "commerce": _("特定商取引法に基づく表記"),
+        "accessibility": _("アクセシビリティ"),
+    }
+    if name not in titles:
+        raise NotFound
+    body = notices.to_html(tenant().texts.get(name, ""))
+    return render("home/legal.html", heading=titles[name], body=body)
+
+
+@bp.get("/contacts")
+@feature("contacts")
+def contacts() -> str:
+    """担当者の管理."""
+    return _by_telephone(_("担当者の管理"))
+
+
+@bp.get("/billing-addresses")
+@feature("billing_addresses")
+def billing_addresses() -> str:
+    """請求書送付先の管理."""
+    return _by_telephone(_("請求書送付先の管理"))
+
+
+@bp.get("/inquiries/new")
+@feature("inquiries")
+def inquiry() -> str:
+    """お問い合わせ."""
+    return _by_telephone(_("お問い合わせ"))
+
+
+def _by_telephone(heading: str) -> str:
+    """A place whose pages are being built: says so, and how to get the same done today."""
+    return render("home/by_telephone.html", heading=heading)
+
+
+@bp.post("/language")
+@public
+def language() -> BaseResponse:
+    """Switch the language and go back."""
+    chosen = asked_language()
+    if chosen:
+        cookie["language"] = chosen
+    return redirect(local_path(request.form.get("next")), 303)

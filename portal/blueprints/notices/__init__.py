@@ -1,0 +1,43 @@
+"""お知らせ: the list and one notice (COM-60)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, request
+
+from portal.core.db import session, transaction_mode
+from portal.shared.notices import operations
+from portal.shared.notices.models import Notice
+from portal.web import lists
+from portal.web.render import render
+from portal.web.requests import feature, member
+
+bp = Blueprint("notices", __name__)
+_SORT = lists.Sort("newest", "新しい順", Notice.publish_at, Notice.id)  # type: ignore[arg-type]
+
+
+@bp.get("/notices")
+@feature("notices")
+def index() -> str:
+    """All notices that may be seen now, newest first."""
+    page = lists.paginate(
+        operations.listing(member().member_id),
+        _SORT,
+        path="/notices",
+        state={},
+        cursor=request.args.get("page", ""),
+    )
+    return render("notices/index.html", fragment="notices/_list.html", page=page)
+
+
+@bp.get("/notices/<number>")
+@feature("notices")
+def notice(number: str) -> str:
+    """One notice; opening it takes its mark away, in a short write of its own behind the read."""
+    found = operations.find(number)
+    body = operations.to_html(found.body)
+    page = render("notices/notice.html", notice=found, body=body)
+    notice_id, member_id = found.id, member().member_id
+    with transaction_mode("write"):
+        operations.mark_read(notice_id, member_id)
+        session().commit()
+    return page

@@ -1,0 +1,39 @@
+"""The command line: a table of contents for operators. Commands over shared/ live here, a brand's in its own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Flask
+
+from portal.cli.accounts import accounts
+from portal.cli.audit import audit
+from portal.cli.database import db_commands
+from portal.cli.demo import demo
+from portal.cli.documents import documents
+from portal.cli.mail import mail
+from portal.cli.members import members
+from portal.cli.notices import notices
+from portal.cli.tenants import tenants
+from portal.cli.worker import worker
+from portal.web.brand import Brand
+
+
+def init_app(app: Flask, brands: Iterable[Brand]) -> None:
+    """Register every command."""
+    for group in (
+        db_commands,
+        tenants,
+        accounts,
+        members,
+        notices,
+        documents,
+        mail,
+        audit,
+        demo,
+        worker,
+    ):
+        app.cli.add_command(group)
+    for brand in brands:
+        if brand.commands is not None:
+            app.cli.add_command(brand.commands)

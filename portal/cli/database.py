@@ -1,0 +1,56 @@
+"""`flask db`: migrations."""
+
+from __future__ import annotations
+
+import os
+
+import click
+from alembic import command
+from flask import current_app
+from flask.cli import AppGroup
+
+from portal.core import migrate
+from portal.settings import ROOT, Settings
+
+db_commands = AppGroup("db", help="Migrate the database.")
+FOLDER = ROOT / "migrations"
+
+
+def owner_url() -> str:
+    """The owner's URL: DATABASE_OWNER_URL where the application's own role owns nothing (PostgreSQL)."""
+    settings: Settings = current_app.extensions["settings"]
+    url = os.environ.get("DATABASE_OWNER_URL") or settings.database
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@db_commands.command("upgrade")
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Bring the database up to date."""
+    migrate.upgrade(FOLDER, owner_url(), revision)
+    click.echo("database is up to date")
+
+
+@db_commands.command("downgrade")
+@click.argument("revision")
+@click.confirmation_option(prompt="This takes tables and their rows away. Go on?")
+def downgrade(revision: str) -> None:
+    """Take the database back to REVISION."""
+    migrate.downgrade(FOLDER, owner_url(), revision)
+
+
+@db_commands.command("revision")
+@click.argument("message")
+def revision(message: str) -> None:
+    """Write a new migration from what the models say."""
+    engine = migrate.owner_engine(owner_url())
+    with engine.begin() as connection:
+        command.revision(migrate.config(FOLDER, connection), message, autogenerate=True)
+
+
+@db_commands.command("check")
+def check() -> None:
+    """Fail when the models say something that no migration does."""
+    engine = migrate.owner_engine(owner_url())
+    with engine.begin() as connection:
+        command.check(migrate.config(FOLDER, connection))

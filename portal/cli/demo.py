@@ -1,0 +1,86 @@
+"""`flask demo`: believable data for the demo brands, and who can sign in where (OPS-20)."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup, with_appcontext
+from sqlalchemy import func, select
+
+from portal.core import clock
+from portal.core.db import session, tenant_scope
+from portal.core.jobs import Job
+from portal.core.leases import WorkStatus
+from portal.core.outbox import OutboxMail
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth import demo as people
+from portal.shared.auth.models import Account
+from portal.shared.notices import demo as announcements
+from portal.web.brand import Brand
+from portal.web.commands import Mistake
+from portal.web.output import table
+from portal.web.urls import host_of
+
+demo = AppGroup("demo", help="Fill and show the demo brands.")
+
+
+def _tenants() -> list[Tenant]:
+    if not current_app.extensions["settings"].demo:
+        raise Mistake("this installation is not a demo (PORTAL_DEMO=1)")
+    return list(current_app.extensions["tenants"].current().by_key.values())
+
+
+@demo.command("load")
+@with_appcontext
+def load() -> None:
+    """Fill every brand that has no customers yet; what is there stays as it is."""
+    brands: dict[str, Brand] = current_app.extensions["brands"]
+    for tenant in _tenants():
+        with tenant_scope(tenant.key):
+            if session().scalar(select(func.count()).select_from(Account)):
+                continue
+            people.fill(tenant)
+            announcements.fill(tenant)
+            for key in tenant.modules:
+                fill = brands[key].demo
+                if fill is not None:
+                    fill(tenant)
+            _settle()
+            session().commit()
+            click.echo(f"{tenant.key}: filled")
+
+
+def _settle() -> None:
+    """Old mails count as sent; the newest documents are drawn first, so that a visitor finds them ready."""
+    now = clock.now()
+    for mail in session().scalars(select(OutboxMail)):
+        mail.status, mail.done_at = WorkStatus.DONE, mail.created_at
+    for place, job in enumerate(session().scalars(select(Job).order_by(Job.created_at.desc(), Job.id))):
+        job.due_at = now + timedelta(microseconds=place)
+
+
+@demo.command("accounts")
+@click.option("--json", "as_json", is_flag=True)
+@with_appcontext
+def accounts(as_json: bool) -> None:
+    """Who can sign in where."""
+    settings = current_app.extensions["settings"]
+    found: list[dict[str, Any]] = [
+        {
+            "tenant": tenant.key,
+            "host": host_of(tenant, settings),
+            "role": person.role,
+            "fields": person.fields(tenant),
+        }
+        for tenant in _tenants()
+        for person in people.CAST
+    ]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    rows = [[f"http://{a['host']}/", a["role"], "  ".join(a["fields"].values())] for a in found]
+    table(["address", "role", "sign-in"], rows, False)

@@ -1,0 +1,123 @@
+"""`flask tenants`: what an admin wants to know of tenants.toml (OPS-02, OPS-04)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from portal.core.tenancy.checks import hosts
+from portal.core.tenancy.reading import Reading
+from portal.core.tenancy.reference import json_schema, reference_markdown
+from portal.core.tenancy.registry import Registry
+from portal.core.tenancy.resolved import resolved
+from portal.core.tenancy.schema import Tenant
+from portal.web.output import fail, json_out, table
+
+tenants = AppGroup("tenants", help="Check and show what tenants.toml says.")
+_as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+_LONGEST_CELL = 60
+
+
+def _registry() -> Registry:
+    return cast(Registry, current_app.extensions["tenants"])
+
+
+def _good_reading() -> Reading:
+    """The file as it is now; ends the command when it is broken."""
+    reading = _registry().read()
+    if reading.mistakes:
+        fail(f"{reading.mistakes[0]} (all mistakes: flask tenants check)")
+    return reading
+
+
+@tenants.command("check")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@_as_json
+def check(file: Path | None, as_json: bool) -> None:
+    """Say everything that is wrong with the tenants file, or with FILE before it takes that one's place.
+
+    One line for each: file, line, key, what is wrong and what would be right. Exits with 2 when there is a mistake;
+    warnings alone exit with 0.
+    """
+    reading = _registry().read(file, str(file or ""))
+    found = (*reading.mistakes, *reading.warnings)
+    if as_json:
+        json_out([dataclasses.asdict(mistake) for mistake in found])
+    else:
+        for mistake in found:
+            click.echo(str(mistake))
+    if reading.mistakes:
+        raise click.exceptions.Exit(2)
+    if not as_json:
+        click.echo(f"{len(reading.tenants.by_key)} tenants, no mistakes, {len(reading.warnings)} warnings")
+
+
+@tenants.command("list")
+@_as_json
+def list_(as_json: bool) -> None:
+    """All tenants: where they live, whether they are open, what they offer."""
+    reading = _good_reading()
+    rows = [
+        [
+            tenant.key,
+            tenant.name,
+            tenant.status,
+            _list(tenant.modules, as_json),
+            _list(_hosts(tenant), as_json),
+        ]
+        for tenant in reading.tenants.by_key.values()
+    ]
+    table(["key", "name", "status", "modules", "hosts"], rows, as_json)
+
+
+def _hosts(tenant: Tenant) -> list[str]:
+    claims = hosts(tenant.key, {**dict(tenant), "domains": list(tenant.domains)}, _registry().base_domain)
+    return [host for host, _key in claims]
+
+
+def _list(items: Any, as_json: bool) -> Any:
+    return list(items) if as_json else "\n".join(items)
+
+
+@tenants.command("show")
+@click.argument("key")
+@_as_json
+def show(key: str, as_json: bool) -> None:
+    """Everything about the tenant KEY as it is in force, and the line of the file that says so, or "default"."""
+    reading = _good_reading()
+    if key not in reading.tenants.by_key:
+        fail(f"no tenant {key!r}; there are: {', '.join(reading.tenants.by_key)}")
+    name = _registry().path.name
+    rows = [
+        [
+            value.key,
+            value.value if as_json else _cell(value.value),
+            f"{name}:{value.line}" if value.line else "default",
+        ]
+        for value in resolved(reading, key)
+    ]
+    table(["key", "value", "from"], rows, as_json)
+
+
+def _cell(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    first, _newline, rest = text.strip().partition("\n")
+    return f"{first[:_LONGEST_CELL]}…" if rest else first
+
+
+@tenants.command("schema")
+def schema() -> None:
+    """The JSON Schema of tenants.toml, which editors use for completion."""
+    json_out(json_schema(_registry().tenant_type))
+
+
+@tenants.command("reference")
+def reference() -> None:
+    """The reference of every key, as Markdown: docs/tenants-reference.md."""
+    click.echo(reference_markdown(_registry().tenant_type), nl=False)
