@@ -1,0 +1,1 @@
+"""Measurements: our pages beside controls, in one run."""
