@@ -1,0 +1,90 @@
+"""Each page at both widths in both brands: nothing that axe objects to, nothing wider than the window."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Address, SignedIn
+from tests.support.browser import DESKTOP, PHONE, PageFor
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+TAGS = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+OPEN = ("/sign-in", "/legal/privacy", "/set-password/none")
+MEMBERS = (
+    "/",
+    "/reservations",
+    "/reservations?number=none",
+    "/reservations?since=2026-11-02&until=2026-11-01",
+    "/account/profile",
+    "/account/profile/done",
+    "/account/password",
+    "/contacts",
+    "/notices",
+    "/nowhere",
+)
+NUMBERS = {"facility": "FR", "studio": "SR"}
+
+
+def faults(page: Page) -> list[str]:
+    """What is wrong with the page as it stands."""
+    found = [
+        f"{page.url} {violation['id']}: {violation['nodes'][0]['html'][:200]}"
+        for violation in Axe().run(page, options=TAGS).response["violations"]
+    ]
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [*found, *([f"{page.url} is {wider}px too wide"] if wider > 0 else [])]
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize("brand", ["facility", "studio"])
+def test_pages_for_members_are_without_fault(
+    signed_in: SignedIn, address: Address, brand: str, width: int
+) -> None:
+    page = signed_in(brand, width=width)
+    reservations = [f"/reservations/{NUMBERS[brand]}00000{number}" for number in (1, 2, 3)]
+    wrong: list[str] = []
+    for path in (*MEMBERS, *reservations):
+        page.goto(address(brand) + path)
+        wrong += faults(page)
+    page.goto(address(brand) + "/notices")
+    page.locator(".notice a").first.click()
+    page.locator(".prose").wait_for()
+    wrong += faults(page)
+    page.goto(address(brand) + "/account/profile")
+    page.get_by_label("郵便番号").fill("1")
+    page.get_by_role("button", name="入力内容を確認する").click()
+    page.locator(".summary").wait_for()
+    assert wrong + faults(page) == []
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize("brand", ["facility", "studio", "shop"])
+def test_open_pages_are_without_fault(page_for: PageFor, address: Address, brand: str, width: int) -> None:
+    page = page_for(width)
+    wrong: list[str] = []
+    for path in OPEN:
+        page.goto(address(brand) + path)
+        wrong += faults(page)
+    assert wrong == []
+
+
+def test_the_phones_open_menu_is_without_fault(signed_in: SignedIn) -> None:
+    page = signed_in(width=PHONE)
+    page.locator("details.more summary").click()
+    assert faults(page) == []
+
+
+def test_english_pages_are_without_fault_on_the_phone(signed_in: SignedIn, address: Address) -> None:
+    page = signed_in(width=PHONE)
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="日本語").wait_for()
+    wrong: list[str] = []
+    for path in ("/", "/reservations/FR000002", "/account/profile"):
+        page.goto(address("facility") + path)
+        wrong += faults(page)
+    assert wrong == []

@@ -1,0 +1,179 @@
+"""The tests' ground: a portal on each database, made from a migrated template, with a fixed cast in two brands."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+
+from portal import create_app
+from portal.core import clock, migrate
+from portal.core.db import db, session, tenant_scope
+from portal.settings import ROOT, Settings
+from portal.shared.auth import passwords
+from tests.cast import NOW, PASSWORD, Cast, fill
+from tests.support import postgres
+from tests.support.browser import browser, page_for
+from tests.support.client import Visitor
+
+__all__ = ["browser", "page_for"]
+FOLDER = ROOT / "migrations"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One PostgreSQL cluster for the whole run, started by whoever comes first."""
+    if not hasattr(config, "workerinput"):
+        postgres.prepare()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The controller stops the cluster."""
+    if not hasattr(config, "workerinput"):
+        postgres.finish()
+
+
+@pytest.fixture(scope="session")
+def worker_name(request: pytest.FixtureRequest) -> str:
+    """This process among those of the run."""
+    return str(getattr(request.config, "workerinput", {}).get("workerid", "main"))
+
+
+@pytest.fixture(scope="session")
+def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
+    """Settings of a portal under test."""
+
+    def make(url: str, **changes: Any) -> Settings:
+        values: dict[str, Any] = {
+            "secret_key": "a-secret-key-for-the-tests-only-0123456789",
+            "home": tmp_path_factory.mktemp("home"),
+            "database_url": url,
+            "tenants_file": ROOT / "tests" / "tenants.toml",
+            "scheme": "http",
+            "testing": True,
+        }
+        return Settings(**values | changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cheap_passwords() -> Iterator[None]:
+    """Hash passwords at the lowest cost: the tests sign in hundreds of times. One test looks at the real cost."""
+    from argon2 import PasswordHasher
+
+    real = passwords._hasher, passwords._ABSENT
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    passwords._ABSENT = passwords._hasher.hash("nobody's")
+    yield
+    passwords._hasher, passwords._ABSENT = real
+
+
+def _fill(settings: Settings) -> None:
+    app = create_app(settings)
+    with app.app_context():
+        fill(app)
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(
+    tmp_path_factory: pytest.TempPathFactory, make_settings: Callable[..., Settings], cheap_passwords: None
+) -> Path:
+    """A migrated SQLite file with the cast in it."""
+    path = tmp_path_factory.mktemp("template") / "portal.sqlite3"
+    url = f"sqlite:///{path}"
+    migrate.upgrade(FOLDER, url)
+    _fill(make_settings(url))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(
+    make_settings: Callable[..., Settings], worker_name: str, cheap_passwords: None
+) -> tuple[postgres.Cluster, str]:
+    """A migrated PostgreSQL database with the cast in it."""
+    cluster = postgres.shared()
+    name = f"template_{worker_name}"
+    cluster.create_database(name)
+    migrate.upgrade(FOLDER, cluster.url(name, postgres.OWNER))
+    _fill(make_settings(cluster.url(name)))
+    return cluster, name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, worker_name: str) -> Iterator[str]:
+    """The URL of a fresh database with the cast, on each of the two engines."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        path = tmp_path / "portal.sqlite3"
+        shutil.copy(template, path)
+        yield f"sqlite:///{path}"
+        return
+    cluster, template_name = request.getfixturevalue("postgres_template")
+    name = f"test_{worker_name}"
+    cluster.create_database(name, template=template_name)
+    yield cluster.url(name)
+    cluster.drop_database(name)
+
+
+@pytest.fixture
+def settings(database_url: str, make_settings: Callable[..., Settings], tmp_path: Path) -> Settings:
+    """The settings of the portal under test."""
+    return make_settings(database_url, home=tmp_path / "home")
+
+
+@pytest.fixture
+def app(settings: Settings, cheap_passwords: None) -> Iterator[Flask]:
+    """A portal with the cast in it, standing at `NOW`."""
+    app = create_app(settings)
+    with clock.freeze(NOW):
+        yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def cast(app: Flask) -> Cast:
+    """The numbers and names of who is in the database."""
+    del app
+    return Cast()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A bare test client."""
+    return app.test_client()
+
+
+@pytest.fixture
+def visit(app: Flask) -> Callable[..., Visitor]:
+    """A visitor of a brand: ``visit("facility")``, or signed in: ``visit("facility", "hanako")``."""
+
+    def make(tenant: str = "facility", login_id: str | None = None) -> Visitor:
+        visitor = Visitor(app, tenant)
+        if login_id:
+            visitor.sign_in(login_id, PASSWORD)
+        return visitor
+
+    return make
+
+
+@pytest.fixture
+def run(app: Flask) -> FlaskCliRunner:
+    """Runs commands: ``run.invoke(args=["facility", "list", "--tenant", "facility"])``."""
+    return app.test_cli_runner()
+
+
+@pytest.fixture
+def inside(app: Flask) -> Iterator[Callable[[str], Any]]:
+    """Enter a tenant's scope: ``with inside("facility"): …``."""
+    with app.app_context():
+        yield tenant_scope
+        session().close()

@@ -1,0 +1,291 @@
+"""The running program's tenants: hosts, reload, and what stays when the file breaks (COM-01, OPS-03)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.core.tenancy.reading import Tenants, read_bytes
+from portal.core.tenancy.registry import LOOK_EVERY, Registry, TenantsInvalid
+from portal.core.tenancy.schema import Tenant
+
+GOOD = """\
+[tenants.atelier]
+name = "工房"
+subdomain = "koubou"
+domains = ["my.atelier.example"]
+[tenants.beta]
+name = "乙"
+status = "maintenance"
+[tenants.gamma]
+name = "丙"
+status = "retired"
+domains = ["gamma.example"]
+"""
+TENANTS = read_bytes(GOOD.encode(), "tenants.toml", "portal.example", Tenant).tenants
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def pass_by(self, seconds: float = LOOK_EVERY) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "tenants.toml"
+    file.write_text(GOOD, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def registry(path: Path, clock: Clock) -> Registry:
+    return Registry(path, "Portal.Example.", monotonic=clock)
+
+
+@pytest.fixture
+def save(path: Path, clock: Clock) -> Callable[[str], None]:
+    """Replace the file as an editor does, a second later."""
+
+    def replace(text: str) -> None:
+        aside = path.with_suffix(".new")
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+        clock.pass_by()
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    ("host", "key"),
+    [
+        ("koubou.portal.example", "atelier"),
+        ("koubou.portal.example:8080", "atelier"),
+        ("KOUBOU.Portal.example", "atelier"),
+        ("koubou.portal.example.", "atelier"),
+        ("koubou.portal.example.:443", "atelier"),
+        ("my.atelier.example", "atelier"),
+        ("beta.portal.example", "beta"),
+        ("atelier.portal.example", None),
+        ("gamma.portal.example", None),
+        ("gamma.example", None),
+        ("portal.example", None),
+        ("x.koubou.portal.example", None),
+        ("koubou.portal.example..", None),
+        ("koubou.portal.example:", None),
+        ("koubou.portal.example:80:80", None),
+        ("koubou.portal.example@evil.example", None),
+        (" koubou.portal.example", None),
+        ("koubou.portal.example\n", None),
+        ("\u212aoubou.portal.example", None),
+        ("[::1]:8080", None),
+        ("", None),
+    ],
+)
+def test_a_host_leads_to_its_tenant_or_to_none(registry: Registry, host: str, key: str | None) -> None:
+    """COM-01; a retired tenant's host is unknown (OPS-05)."""
+    found = registry.current().for_host(host)
+    assert (found.key if found else None) == key
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[a-z.]{0,20}(:[0-9]*)?", fullmatch=True))
+def test_a_host_that_nobody_claimed_leads_nowhere(host: str) -> None:
+    """COM-01."""
+    bare = host.lower().rpartition(":")[0] or host.lower()
+    if bare.removesuffix(".") not in TENANTS.by_host:
+        assert TENANTS.for_host(host) is None
+
+
+@given(st.sampled_from(sorted(TENANTS.by_host)), st.integers(1, 65535), st.data())
+def test_case_port_and_a_last_dot_make_no_difference(host: str, port: int, data: st.DataObject) -> None:
+    """COM-01."""
+    cased = "".join(letter.upper() if data.draw(st.booleans()) else letter for letter in host)
+    for written in (cased, f"{cased}:{port}", f"{cased}.", f"{cased}.:{port}"):
+        assert TENANTS.for_host(written) is TENANTS.by_host[host]
+
+
+def test_nobody_lives_in_an_empty_house() -> None:
+    assert Tenants().for_host("koubou.portal.example") is None
+
+
+@pytest.mark.parametrize("text", ["", "[tenants.atelier]\n", "nonsense", None])
+def test_a_program_does_not_start_with_a_broken_or_missing_file(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(TenantsInvalid) as refused:
+        Registry(path, "portal.example")
+    assert [mistake.line for mistake in refused.value.mistakes] == [1]
+    assert str(refused.value).startswith("tenants.toml:1: ")
+
+
+def test_a_changed_file_is_taken_up(registry: Registry, save: Callable[[str], None]) -> None:
+    """OPS-03."""
+    before = registry.current()
+    save(GOOD.replace("工房", "新しい工房"))
+    assert registry.current().by_key["atelier"].name == "新しい工房"
+    assert before.by_key["atelier"].name == "工房"
+
+
+def test_the_file_is_looked_at_once_a_second_at_most(
+    registry: Registry, path: Path, clock: Clock, save: Callable[[str], None]
+) -> None:
+    """OPS-03."""
+    save(GOOD.replace("工房", "二番"))
+    registry.current()
+    path.write_text(GOOD.replace("工房", "三番目"), encoding="utf-8")
+    clock.pass_by(LOOK_EVERY * 0.9)
+    assert registry.current().by_key["atelier"].name == "二番"
+    clock.pass_by(LOOK_EVERY * 0.2)
+    assert registry.current().by_key["atelier"].name == "三番目"
+
+
+def test_a_change_of_equal_size_and_time_is_seen_by_its_inode(
+    registry: Registry, path: Path, save: Callable[[str], None]
+) -> None:
+    """OPS-03."""
+    old = path.stat()
+    kept = path.with_suffix(".old")
+    os.link(path, kept)
+    aside = path.with_suffix(".new")
+    aside.write_text(GOOD.replace("工房", "土間"), encoding="utf-8")
+    os.utime(aside, ns=(old.st_atime_ns, old.st_mtime_ns))
+    aside.replace(path)
+    registry._monotonic.pass_by()  # type: ignore[attr-defined]
+    assert path.stat().st_mtime_ns == old.st_mtime_ns
+    assert registry.current().by_key["atelier"].name == "土間"
+
+
+@pytest.mark.parametrize("broken", ["nonsense", "", "[tenants.atelier]\nnmae = 'x'\n"])
+def test_a_broken_file_leaves_the_last_good_one_in_force(
+    registry: Registry, save: Callable[[str], None], broken: str
+) -> None:
+    """OPS-03."""
+    good = registry.current()
+    save(broken)
+    assert registry.current() is good
+    assert registry.mistakes
+    with pytest.raises(TenantsInvalid):
+        registry.load()
+    save(GOOD + "[tenants.delta]\nname = '丁'\n")
+    assert "delta" in registry.current().by_key
+    assert registry.mistakes == ()
+
+
+def test_a_missing_file_leaves_the_last_good_one_in_force(
+    registry: Registry, path: Path, clock: Clock
+) -> None:
+    """OPS-03."""
+    good = registry.current()
+    path.unlink()
+    clock.pass_by()
+    assert [str(mistake) for mistake in registry.mistakes] == [
+        "tenants.toml:1: cannot be read: No such file or directory"
+    ]
+    assert registry.current() is good
+
+
+def test_mistakes_are_known_without_a_page_being_asked_for(
+    registry: Registry, save: Callable[[str], None]
+) -> None:
+    """OPS-03: a process that only answers /readyz says so as well."""
+    save("nonsense")
+    assert len(registry.mistakes) == 1
+
+
+def test_each_change_is_logged_once(
+    registry: Registry, clock: Clock, save: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """OPS-03."""
+    caplog.set_level(logging.INFO, "portal.core.tenancy.registry")
+    save("nonsense")
+    for _ in range(3):
+        registry.current()
+        clock.pass_by()
+    save(GOOD)
+    for _ in range(3):
+        registry.current()
+        clock.pass_by()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+    assert "tenants.toml:1: is not TOML" in caplog.messages[0]
+    assert caplog.messages[1] == "tenants.toml was taken up: 3 tenants"
+
+
+def test_warnings_do_not_count_as_mistakes(registry: Registry, save: Callable[[str], None]) -> None:
+    save("[tenants.atelier]\nname = '工房'\nsign_in.password.preset = 'legacy-8-12'\n")
+    assert [warning.line for warning in registry.warnings] == [3]
+    assert registry.mistakes == ()
+
+
+@pytest.mark.races
+def test_threads_see_one_whole_file_or_the_other(registry: Registry, save: Callable[[str], None]) -> None:
+    """OPS-03: names and hosts of one snapshot always belong together, while the file changes under load."""
+    stop, torn = threading.Event(), list[object]()
+
+    def read_on() -> None:
+        while not stop.is_set():
+            try:
+                now = registry.current()
+                names = {tenant.name for tenant in now.by_key.values()}
+                if len(names) != 1 or {tenant.name for tenant in now.by_host.values()} != names:
+                    torn.append(names)
+            except Exception as error:  # a thread's exception would be lost
+                torn.append(error)
+
+    save("[tenants.a1]\nname = 'N0'\n[tenants.b1]\nname = 'N0'\n")
+    registry.current()
+    threads = [threading.Thread(target=read_on) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for turn in range(40):
+        text = f"[tenants.a1]\nname = 'N{turn}'\n[tenants.b1]\nname = 'N{turn}'\n"
+        save(text if turn % 4 else "broken")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert torn == []
+    registry._monotonic.pass_by()  # type: ignore[attr-defined]
+    assert registry.current().by_key["a1"].name == "N39"
+
+
+def test_while_one_thread_reads_the_others_do_not_wait(
+    registry: Registry, save: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+    really_read = registry.read
+
+    def slowly(*args, **kwargs):
+        reading.set()
+        assert go_on.wait(5)
+        return really_read(*args, **kwargs)
+
+    monkeypatch.setattr(registry, "read", slowly)
+    save(GOOD.replace("工房", "新しい工房"))
+    slow = threading.Thread(target=registry.current)
+    slow.start()
+    assert reading.wait(5)
+    registry._monotonic.pass_by()  # type: ignore[attr-defined]
+    assert registry.current().by_key["atelier"].name == "工房"
+    go_on.set()
+    slow.join()
+    assert registry.current().by_key["atelier"].name == "新しい工房"

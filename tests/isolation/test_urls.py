@@ -1,0 +1,146 @@
+"""COM-02, COM-14: every address of the portal, tried by those who must not get in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from portal.web.requests import _TENANTLESS, cookie_name
+from tests.cast import CANARY, Cast
+from tests.support.client import Visitor
+
+Visit = Callable[..., Visitor]
+KINDS = {
+    "static": "tenantless",
+    "health.livez": "tenantless",
+    "health.readyz": "tenantless",
+    "home.theme": "public",
+    "home.script": "tenantless",
+    "home.legal": "public",
+    "home.language": "public",
+    "auth.sign_in": "public",
+    "auth.set_password": "public",
+    "demo.mailbox": "public",
+    "demo.mail": "public",
+    "home.top": "member",
+    "home.contacts": "member",
+    "home.billing_addresses": "member",
+    "home.inquiry": "member",
+    "auth.sign_out": "member",
+    "account.profile_form": "member",
+    "account.profile_confirm": "member",
+    "account.profile_save": "member",
+    "account.profile_done": "member",
+    "account.password": "member",
+    "notices.index": "member",
+    "notices.notice": "member",
+    "facility.reservations": "member",
+    "facility.reservations_csv": "member",
+    "facility.reservation": "member",
+    "facility.paper": "member",
+}
+"""What each endpoint is for. A new endpoint must be put here by somebody who thought about it."""
+PARAMETERS = {
+    "static": {"filename"},
+    "home.legal": {"name"},
+    "auth.set_password": {"token"},
+    "demo.mail": {"mail_id"},
+    "notices.notice": {"number"},
+    "facility.reservation": {"number"},
+    "facility.paper": {"number", "slug"},
+}
+"""What each address takes."""
+
+
+def _rules(app: Flask, kind: str) -> list[tuple[Rule, str]]:
+    """The rules of a kind with an example of their path, with the twin's or a stranger's number to fill in."""
+    return [(rule, rule.rule) for rule in app.url_map.iter_rules() if KINDS[rule.endpoint] == kind]
+
+
+def _path(rule: str, number: str) -> str:
+    path = rule.replace("<number>", number).replace("<any(invoice, 'work-report'):slug>", "invoice")
+    assert "<" not in path, f"give {rule} an example"
+    return path
+
+
+def test_com_02_every_endpoint_is_classified(app: Flask) -> None:
+    """COM-02: nobody adds an address without saying who may open it, and what it takes."""
+    rules = list(app.url_map.iter_rules())
+    assert {rule.endpoint for rule in rules} == set(KINDS)
+    taken = {rule.endpoint: rule.arguments - set(rule.defaults or {}) for rule in rules}
+    assert {endpoint: names for endpoint, names in taken.items() if names} == PARAMETERS
+
+
+def test_com_02_classes_are_what_the_code_says(app: Flask) -> None:
+    """COM-02: the marks in the code agree with the table."""
+    tenantless = {endpoint for endpoint, kind in KINDS.items() if kind == "tenantless"}
+    open_to_all = {endpoint for endpoint, kind in KINDS.items() if kind == "public"}
+    marked = {name for name, view in app.view_functions.items() if getattr(view, "is_public", False)}
+    assert tenantless == _TENANTLESS
+    assert marked - tenantless == open_to_all
+
+
+def test_com_02_anonymous_is_sent_to_sign_in(app: Flask, visit: Visit) -> None:
+    """COM-02: each member's address asks a stranger to sign in, and shows nothing."""
+    visitor = visit("facility")
+    for rule, template in _rules(app, "member"):
+        path = _path(template, Cast.billed)
+        if "GET" in (rule.methods or ()):
+            answer = visitor.get(path)
+            assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/sign-in"), path
+        if "POST" in (rule.methods or ()):
+            answer = visitor.post(path, page="/sign-in")
+            assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/sign-in"), path
+
+
+@pytest.mark.parametrize("number", [Cast.strangers, Cast.twins], ids=["other-account", "other-brand"])
+def test_com_02_foreign_numbers_are_not_found(app: Flask, visit: Visit, number: str) -> None:
+    """COM-02: somebody else's number answers exactly as one that does not exist."""
+    visitor = visit("facility", "hanako")
+    for _rule, template in _rules(app, "member"):
+        if "<number>" in template and template.startswith("/reservations"):
+            answer = visitor.get(_path(template, number))
+            absent = visitor.get(_path(template, "FR999999"))
+            assert (answer.status_code, absent.status_code) == (404, 404), template
+            assert number not in answer.text.replace(f"/reservations/{number}", ""), "only the address itself"
+
+
+def test_com_02_no_page_carries_the_twins_canary(app: Flask, visit: Visit) -> None:
+    """COM-02: no body or header of any page, CSV included, holds a word of the other brand."""
+    for brand, twin in (("facility", "studio"), ("studio", "facility")):
+        visitor = visit(brand, "hanako")
+        number = Cast.billed if brand == "facility" else "SR000002"
+        seen = ""
+        for rule, template in _rules(app, "member"):
+            if "GET" not in (rule.methods or ()):
+                continue
+            answer = visitor.get(_path(template, number))
+            seen += answer.text + str(answer.headers)
+        assert CANARY[brand] in seen
+        assert CANARY[twin] not in seen
+        assert f"{twin}.localhost" not in seen
+
+
+def test_com_02_cookie_of_one_brand_opens_nothing_at_another(app: Flask, visit: Visit) -> None:
+    """COM-02: the session's row belongs to a tenant; replayed elsewhere its token is nobody's."""
+    own, elsewhere = visit("facility", "hanako"), visit("studio")
+    name = cookie_name(app.extensions["settings"])
+    cookie = own.client.get_cookie(name, domain="facility.localhost")
+    assert cookie is not None
+    assert own.get("/").status_code == 200
+    elsewhere.client.set_cookie(name, cookie.value, domain="studio.localhost")
+    answer = elsewhere.get("/")
+    assert (answer.status_code, answer.location) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize(
+    "host", ["nobody.localhost", "localhost", "facility.localhost.evil.example", "evil.example"]
+)
+def test_com_01_unknown_hosts_are_nobody(app: Flask, host: str) -> None:
+    """COM-01: only configured hosts have a portal."""
+    client = app.test_client()
+    for path in ("/", "/sign-in", "/reservations", "/theme.css"):
+        assert client.get(path, base_url=f"http://{host}").status_code == 404
