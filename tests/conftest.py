@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 
 from portal import create_app
 from portal.core import clock, migrate
-from portal.core.db import db, session, tenant_scope
+from portal.core.db import db, tenant_scope
 from portal.settings import ROOT, Settings
 from portal.shared.auth import passwords
 from tests.cast import NOW, PASSWORD, Cast, fill
@@ -172,8 +173,12 @@ def run(app: Flask) -> FlaskCliRunner:
 
 
 @pytest.fixture
-def inside(app: Flask) -> Iterator[Callable[[str], Any]]:
-    """Enter a tenant's scope: ``with inside("facility"): …``."""
-    with app.app_context():
-        yield tenant_scope
-        session().close()
+def inside(app: Flask) -> Callable[[str], Any]:
+    """Enter a tenant's scope: ``with inside("facility"): …``. It ends with the block: requests need their own."""
+
+    @contextmanager
+    def enter(tenant: str) -> Iterator[None]:
+        with app.app_context(), tenant_scope(tenant):
+            yield
+
+    return enter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import getpass
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from flask.cli import with_appcontext
 
 from portal.core import clock
 from portal.core.actor import operator
+from portal.core.csvio import CsvMistakes
 from portal.core.db import session, tenant_scope
 from portal.core.engine import DatabaseBusy
 from portal.core.errors import RuleBroken
@@ -66,9 +68,9 @@ def tenant_command(function: Command) -> Command:
         *args: Any, tenant_key: str | None, who: str, as_of: datetime | None, dry_run: bool, **kwargs: Any
     ) -> Any:
         tenant = find_tenant(tenant_key)
-        clock.set_as_of(as_of)
+        standing = clock.freeze(as_of) if as_of else nullcontext()
         try:
-            with tenant_scope(tenant.key):
+            with standing, tenant_scope(tenant.key):
                 result = function(*args, tenant=tenant, by=operator(who), **kwargs)
                 if dry_run:
                     session().rollback()
@@ -76,11 +78,9 @@ def tenant_command(function: Command) -> Command:
                 else:
                     session().commit()
                 return result
-        except RuleBroken as error:
+        except (RuleBroken, CsvMistakes) as error:
             raise Mistake(str(error)) from None
         except DatabaseBusy as error:
             raise click.ClickException(str(error)) from None
-        finally:
-            clock.set_as_of(None)
 
     return wrapper
