@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -12,10 +13,14 @@ from flask import Flask, g, get_flashed_messages, request
 from flask_babel import get_locale
 from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 from portal.core.clock import to_local
 from portal.core.errors import msgid
 from portal.core.money import yen
+from portal.core.tenancy.schema import Tenant
 from portal.core.text import format_telephone
 from portal.web.brand import NavItem, brands_of
 from portal.web.bundle import bundle
@@ -25,6 +30,9 @@ from portal.web.urls import path_with_query
 
 _WEEKDAYS_JA = "月火水木金土日"
 _WEEKDAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MOST_PIECES = 2_000
+_pieces: dict[tuple[object, ...], tuple[Tenant, Markup]] = {}
+_TOP = NavItem("マイページ", "house", "/", primary=True)
 COMMON_NAVIGATION = (
     NavItem("会員情報の変更", "user-round", "/account/profile", primary=True, short=msgid("会員情報")),
     NavItem("お知らせ", "bell", "/notices", feature="notices"),
@@ -76,25 +84,42 @@ def from_to(start: datetime, end: datetime) -> str:
     return f"{_moment(first)} – {_moment(last)}"
 
 
-def _navigation() -> list[Place]:
-    """The member's places, the present one marked."""
-    path = request.path
-    items = [NavItem("マイページ", "house", "/", primary=True)]
-    for brand in brands_of(g.tenant):
-        items.extend(brand.navigation)
-    items.extend(COMMON_NAVIGATION)
-    return [
-        Place(
-            translate(item.label),
-            item.icon,
-            item.href,
-            item.primary,
-            path == item.href or (item.href != "/" and path.startswith(f"{item.href}/")),
-            short=translate(item.short) if item.short else "",
-        )
-        for item in items
-        if not item.feature or g.tenant.has(item.feature)
-    ]
+class Navigation:
+    """The member's places, the present one marked; translated only when somebody walks through them."""
+
+    def __init__(self, tenant: Tenant, path: str) -> None:
+        brands = [item for brand in brands_of(tenant) for item in brand.navigation]
+        items = (_TOP, *brands, *COMMON_NAVIGATION)
+        self.items = [item for item in items if not item.feature or tenant.has(item.feature)]
+        self.here = next((item.href for item in self.items if _is_at(item.href, path)), "")
+
+    def __iter__(self) -> Iterator[Place]:
+        """The entries in order."""
+        for item in self.items:
+            short = translate(item.short) if item.short else ""
+            at = item.href == self.here
+            yield Place(translate(item.label), item.icon, item.href, item.primary, at, short=short)
+
+
+def _is_at(href: str, path: str) -> bool:
+    return path == href or (href != "/" and path.startswith(f"{href}/"))
+
+
+@pass_context
+def once(context: Context, template: str) -> Markup:
+    """A piece of the page that is the same wherever brand, language and place are: drawn once, then kept.
+
+    Such a piece shows nothing of the member and carries no token.
+    """
+    key = (template, *g.chrome)
+    kept = _pieces.get(key)
+    if kept is not None and kept[0] is g.tenant:
+        return kept[1]
+    if len(_pieces) > _MOST_PIECES:
+        _pieces.clear()
+    piece = Markup(context.environment.get_template(template).render(context.get_all()))  # noqa: S704
+    _pieces[key] = (g.tenant, piece)  # a reloaded tenant is another object, and so drawn anew
+    return piece
 
 
 def _shell() -> dict[str, Any]:
@@ -103,15 +128,18 @@ def _shell() -> dict[str, Any]:
         return {"tenant": None, "member": None, "locale": "ja", "request_id": g.get("request_id", "")}
     locale = str(get_locale())
     g.lang = locale
+    navigation = Navigation(g.tenant, request.path)
+    look = bundle().style_href(g.tenant)
     who = current_user._get_current_object()
     signed_in = who.is_authenticated
+    g.chrome = (g.tenant.key, locale, navigation.here, signed_in)
     return {
         "tenant": g.tenant,
         "member": who if signed_in else None,
-        "nav": _navigation() if signed_in else [],
+        "nav": navigation if signed_in else [],
         "locale": locale,
         "csrf": generate_csrf(),
-        "theme_href": bundle().style_href(g.tenant),
+        "theme_href": look,
         "script_href": bundle().script_href,
         "flashes": get_flashed_messages(with_categories=True),
         "demo_mailbox": "/demo/mailbox" if settings().demo else None,
@@ -135,6 +163,7 @@ def init_app(app: Flask) -> None:
 
     app.context_processor(_shell)
     app.jinja_env.globals["asset"] = asset
+    app.jinja_env.globals["once"] = once
     app.jinja_env.filters |= {
         "on_date": on_date,
         "at_time": at_time,

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, pass_context
 from markupsafe import Markup
 from wtforms import BooleanField, Form, HiddenField, RadioField, StringField, validators
 
@@ -31,6 +31,9 @@ def env() -> Environment:
     )
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     environment.globals["asset"] = "/static/{}".format
+    environment.globals["once"] = pass_context(
+        lambda context, name: Markup(context.environment.get_template(name).render(context.get_all()))
+    )
     return environment
 
 
