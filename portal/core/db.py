@@ -16,7 +16,9 @@ from typing import Any, cast
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
+    CursorResult,
     DateTime,
+    Executable,
     ForeignKeyConstraint,
     Integer,
     MetaData,
@@ -123,6 +125,14 @@ def belongs_to(column: str, table: str, *, ondelete: str | None = None) -> Forei
 def session() -> TenantSession:
     """The session of the tenant in scope."""
     return cast(TenantSession, db.session())
+
+
+def run(statement: Executable, parameters: dict[str, Any] | None = None) -> CursorResult[Any]:
+    """Run a Core statement that names its tenant itself, in the session's transaction; the tripwire checks it.
+
+    For what every page asks: it skips the ORM's part of the way, which costs more than the query.
+    """
+    return session().connection().execute(statement, parameters)
 
 
 @contextmanager

@@ -169,6 +169,7 @@ def init_app(app: Flask) -> None:
         "at_time": at_time,
         "yen": yen,
         "telephone": format_telephone,
+        "until": from_to,
     }
     app.jinja_env.globals["from_to"] = from_to
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -17,7 +17,7 @@ from flask import Response
 from sqlalchemy import ColumnElement, Row, Select, func, tuple_
 
 from portal.core import csvio
-from portal.core.db import session
+from portal.core.db import run
 from portal.web.requests import streamed
 
 PAGE_SIZE = 20
@@ -75,9 +75,7 @@ def _write(way: str, row: Row[Any], sort: Sort, before: int) -> str:
 
 def count(statement: Select[Any]) -> int:
     """How many rows match: an account's own rows only, never a whole tenant's (performance.md)."""
-    return (
-        session().execute(statement.with_only_columns(func.count(), maintain_column_froms=True)).scalar_one()
-    )
+    return int(run(statement.with_only_columns(func.count(), maintain_column_froms=True)).scalar_one())
 
 
 def paginate(
@@ -123,7 +121,7 @@ def _step(
         key, bound = tuple_(sort.column, sort.tie), tuple_(*edge)
         statement = statement.where(key > bound if ascending else key < bound)
     order = [c.asc() if ascending else c.desc() for c in (sort.column, sort.tie)]
-    found = list(session().execute(statement.order_by(*order).limit(size + 1)))
+    found = list(run(statement.order_by(*order).limit(size + 1)))
     rows = found[:size]
     return (rows[::-1] if backwards else rows), len(found) > size
 

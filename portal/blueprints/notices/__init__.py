@@ -12,7 +12,8 @@ from portal.web.render import render
 from portal.web.requests import feature, member
 
 bp = Blueprint("notices", __name__)
-_SORT = lists.Sort("newest", "新しい順", Notice.publish_at, Notice.id)  # type: ignore[arg-type]
+_N = Notice.__table__
+_SORT = lists.Sort("newest", "新しい順", _N.c.publish_at, _N.c.id)
 
 
 @bp.get("/notices")

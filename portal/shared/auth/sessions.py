@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select, update
 
 from portal.core import clock
 from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core.db import run, session
 from portal.core.tenancy.scope import require_key
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberSession, MemberStatus
 
@@ -112,7 +112,7 @@ def look_up(token: str, *, idle_minutes: int) -> SignedIn | None:
         "now": now,
         "idle": now - timedelta(minutes=idle_minutes),
     }
-    row = session().execute(_LOOK_UP, parameters).one_or_none()
+    row = run(_LOOK_UP, parameters).one_or_none()
     if row is None:
         return None
     values = dict(row._mapping)

@@ -12,9 +12,10 @@ from sqlalchemy import Row, Select, and_, or_, select
 
 from portal.core import audit, clock, numbering
 from portal.core.actor import Actor
-from portal.core.db import insert_missing, session
+from portal.core.db import insert_missing, run, session
 from portal.core.errors import NotFound
 from portal.core.tenancy.schema import NumberFormat
+from portal.core.tenancy.scope import require_key
 from portal.shared.notices.models import Notice, NoticeRead
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -50,35 +51,35 @@ def publish(
     return notice
 
 
+_N, _READ = Notice.__table__, NoticeRead.__table__
+
+
 def visible() -> Any:
     """The criterion of notices that may be seen now."""
     now = clock.now()
-    return and_(Notice.publish_at <= now, or_(Notice.ends_at.is_(None), Notice.ends_at > now))
+    return and_(_N.c.publish_at <= now, or_(_N.c.ends_at.is_(None), _N.c.ends_at > now))
 
 
 def listing(member_id: int) -> Select[Any]:
     """The visible notices with a mark of whether the member has read each; the caller orders and limits."""
-    columns: list[Any] = [
-        Notice.id,
-        Notice.number,
-        Notice.title,
-        Notice.category,
-        Notice.is_important,
-        Notice.publish_at,
-        NoticeRead.read_at,
-    ]
-    return (
-        select(*columns)
-        .select_from(Notice)
-        .outerjoin(NoticeRead, and_(NoticeRead.notice_id == Notice.id, NoticeRead.member_id == member_id))
-        .where(visible())
+    tenant = require_key()
+    columns = (
+        _N.c.id,
+        _N.c.number,
+        _N.c.title,
+        _N.c.category,
+        _N.c.is_important,
+        _N.c.publish_at,
+        _READ.c.read_at,
     )
+    mine = and_(_READ.c.tenant_id == tenant, _READ.c.notice_id == _N.c.id, _READ.c.member_id == member_id)
+    return select(*columns).outerjoin_from(_N, _READ, mine).where(_N.c.tenant_id == tenant, visible())
 
 
 def newest(member_id: int, limit: int) -> Sequence[Row[Any]]:
     """The newest visible notices, newest first."""
-    order = (Notice.publish_at.desc(), Notice.id.desc())
-    return session().execute(listing(member_id).order_by(*order).limit(limit)).all()
+    order = (_N.c.publish_at.desc(), _N.c.id.desc())
+    return run(listing(member_id).order_by(*order).limit(limit)).all()
 
 
 def find(number: str) -> Notice:
