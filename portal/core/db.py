@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -22,6 +23,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     UniqueConstraint,
@@ -127,6 +129,14 @@ def session() -> TenantSession:
     return cast(TenantSession, db.session())
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A SELECT built once, with this call's values for its parameters: building costs more than running it."""
+
+    statement: Select[Any]
+    values: dict[str, Any] = field(default_factory=dict)
+
+
 def run(statement: Executable, parameters: dict[str, Any] | None = None) -> CursorResult[Any]:
     """Run a Core statement that names its tenant itself, in the session's transaction; the tripwire checks it.
 
@@ -164,13 +174,19 @@ def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
 @contextmanager
 def transaction_mode(mode: Mode) -> Iterator[None]:
     """Begin transactions in `mode` inside the block; one that is under way is ended (rolled back) at both ends."""
-    db.session.rollback()
+    _end_transaction()
     token = _mode.set(mode)
     try:
         yield
     finally:
-        db.session.rollback()
+        _end_transaction()
         _mode.reset(token)
+
+
+def _end_transaction() -> None:
+    """Roll back what is under way, if anything is."""
+    if db.session.registry.has() and db.session().in_transaction():
+        db.session.rollback()
 
 
 def set_mode(mode: Mode) -> None:

@@ -80,7 +80,7 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if mode() == "read":
-            connection.exec_driver_sql("BEGIN")
+            connection.connection.driver_connection.execute("BEGIN")  # type: ignore[union-attr]
             return
         lock.acquire(LOCK_SECONDS)
         connection.info["lock"] = lock

@@ -24,7 +24,7 @@ from portal.core.tenancy.schema import Tenant
 from portal.core.text import format_telephone
 from portal.web.brand import NavItem, brands_of
 from portal.web.bundle import bundle
-from portal.web.i18n import translate
+from portal.web.i18n import speaker, translate
 from portal.web.requests import settings
 from portal.web.urls import path_with_query
 
@@ -138,6 +138,7 @@ def _shell() -> dict[str, Any]:
         "member": who if signed_in else None,
         "nav": navigation if signed_in else [],
         "locale": locale,
+        "_": speaker(),
         "csrf": generate_csrf(),
         "theme_href": look,
         "script_href": bundle().script_href,

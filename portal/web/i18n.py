@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -23,16 +24,24 @@ def init_app(app: Flask, babel: Babel) -> None:
 
 
 def translate(message: str, **values: object) -> str:
-    """`message` in the language of this request, `values` put in. What templates call ``_``.
+    """`message` in the language of this request, `values` put in. What macros call ``_``."""
+    return speaker()(message, **values)
 
-    Pages call it dozens of times, so the catalogue is looked up once a request and Japanese costs nothing.
-    """
-    catalogue = g.get("catalogue")
-    if catalogue is None:
-        japanese = str(get_locale()) == "ja"
-        catalogue = g.catalogue = str if japanese else _english().gettext
-    said: str = catalogue(message)
-    return said % values if values else said
+
+def speaker() -> Callable[..., str]:
+    """`translate` for this request, found once: pages call it dozens of times, and Japanese costs nothing."""
+    found: Callable[..., str] | None = g.get("speaker")
+    if found is None:
+        found = g.speaker = _say if str(get_locale()) == "ja" else _say_in_english
+    return found
+
+
+def _say(message: str, **values: object) -> str:
+    return str(message) % values if values else str(message)
+
+
+def _say_in_english(message: str, **values: object) -> str:
+    return _say(_english().gettext(message), **values)
 
 
 def lazy(message: str) -> LazyString:

@@ -10,14 +10,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response
-from sqlalchemy import ColumnElement, Row, Select, func, tuple_
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, tuple_
 
 from portal.core import csvio
-from portal.core.db import run
+from portal.core.db import Query, run
 from portal.web.requests import streamed
 
 PAGE_SIZE = 20
@@ -73,13 +74,18 @@ def _write(way: str, row: Row[Any], sort: Sort, before: int) -> str:
     return f"{way}{at // timedelta(microseconds=1)}.{getattr(row, sort.tie.key or '')}.{max(before, 0)}"
 
 
-def count(statement: Select[Any]) -> int:
+def count(query: Query) -> int:
     """How many rows match: an account's own rows only, never a whole tenant's (performance.md)."""
-    return int(run(statement.with_only_columns(func.count(), maintain_column_froms=True)).scalar_one())
+    return int(run(_counting(query.statement), query.values).scalar_one())
+
+
+@lru_cache(maxsize=500)
+def _counting(statement: Select[Any]) -> Select[Any]:
+    return statement.with_only_columns(func.count(), maintain_column_froms=True)
 
 
 def paginate(
-    statement: Select[Any],
+    query: Query,
     sort: Sort,
     *,
     path: str,
@@ -87,14 +93,14 @@ def paginate(
     cursor: str = "",
     size: int = PAGE_SIZE,
 ) -> Page:
-    """The page at `cursor` of what `statement` finds: two queries, whatever the size of the table.
+    """The page at `cursor` of what `query` finds: two queries, whatever the size of the table.
 
     `state` is the search and sort as they stand in the URL; the neighbours' addresses repeat it.
     """
     position = _read(cursor)
     backwards = bool(position and position.backwards)
     edge = (position.at, position.tie) if position else None
-    rows, more = _step(statement, sort, edge, size, backwards=backwards)
+    rows, more = _step(query, sort, edge, size, backwards=backwards)
     before = _rows_before(position, len(rows), more)
 
     def href(way: str, row: Row[Any], rank: int) -> str:
@@ -104,7 +110,7 @@ def paginate(
     has_next = bool(rows) and (backwards or more)
     return Page(
         rows,
-        count(statement),
+        count(query),
         first=before + 1 if rows else 0,
         last=before + len(rows),
         previous_href=href("b", rows[0], before) if rows and has_previous else None,
@@ -113,17 +119,28 @@ def paginate(
 
 
 def _step(
-    statement: Select[Any], sort: Sort, edge: tuple[Any, Any] | None, size: int, *, backwards: bool = False
+    query: Query, sort: Sort, edge: tuple[Any, Any] | None, size: int, *, backwards: bool = False
 ) -> tuple[list[Row[Any]], bool]:
     """The `size` rows beyond `edge` in list order, and whether there are more that way."""
     ascending = sort.descending == backwards
-    if edge is not None:
-        key, bound = tuple_(sort.column, sort.tie), tuple_(*edge)
-        statement = statement.where(key > bound if ascending else key < bound)
-    order = [c.asc() if ascending else c.desc() for c in (sort.column, sort.tie)]
-    found = list(run(statement.order_by(*order).limit(size + 1)))
+    statement = _stepping(query.statement, sort, ascending, beyond=edge is not None)
+    beyond = {"edge_at": edge[0], "edge_tie": edge[1]} if edge else {}
+    found = list(run(statement, {**query.values, **beyond, "at_most": size + 1}))
     rows = found[:size]
     return (rows[::-1] if backwards else rows), len(found) > size
+
+
+@lru_cache(maxsize=500)
+def _stepping(statement: Select[Any], sort: Sort, ascending: bool, *, beyond: bool) -> Select[Any]:
+    """`statement` in list order, from its beginning or `beyond` an edge; built once for each way to ask."""
+    if beyond:
+        key = tuple_(sort.column, sort.tie)
+        edge = tuple_(
+            bindparam("edge_at", type_=sort.column.type), bindparam("edge_tie", type_=sort.tie.type)
+        )
+        statement = statement.where(key > edge if ascending else key < edge)
+    order = [column.asc() if ascending else column.desc() for column in (sort.column, sort.tie)]
+    return statement.order_by(*order).limit(bindparam("at_most"))
 
 
 def _rows_before(position: _Cursor | None, rows: int, more: bool) -> int:
@@ -140,12 +157,12 @@ def chosen(sorts: Sequence[Sort], key: str | None) -> Sort:
     return next((sort for sort in sorts if sort.key == key), sorts[0])
 
 
-def every_row(statement: Select[Any], sort: Sort, size: int = 500) -> Iterator[Row[Any]]:
+def every_row(query: Query, sort: Sort, size: int = 500) -> Iterator[Row[Any]]:
     """All rows in order, read by keyset in short steps, so that a million rows never stand in memory."""
     edge: tuple[Any, Any] | None = None
     more = True
     while more:
-        rows, more = _step(statement, sort, edge, size)
+        rows, more = _step(query, sort, edge, size)
         yield from rows
         if rows:
             edge = getattr(rows[-1], sort.column.key or ""), getattr(rows[-1], sort.tie.key or "")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.core.clock import TOKYO
-from portal.core.db import session
+from portal.core.db import Query, session
 from portal.core.errors import NotFound
 from portal.core.tenancy.scope import require_key
 from portal.core.text import like_escape
@@ -44,24 +45,34 @@ def day_start(day: date) -> datetime:
     return datetime.combine(day, time(), TOKYO)
 
 
-def mine(account_id: int, search: Search) -> Select[Any]:
-    """The account's reservations that match, as plain rows. Index: ix_reservation_mine.
+_MEANINGS = {
+    "number": _R.c.number.like(bindparam("number"), escape="\\"),
+    "status": _R.c.status == bindparam("status"),
+    "facility": _R.c.facility_name.like(bindparam("facility"), escape="\\"),
+    "since": _R.c.starts_at >= bindparam("since"),
+    "until": _R.c.starts_at < bindparam("until"),
+}
 
-    Plain columns of the bare table, because lists are read far more often than anything else; the tenant is held to
-    here and the tripwire checks it.
-    """
-    statement = select(*_COLUMNS).where(_R.c.tenant_id == require_key(), _R.c.account_id == account_id)
-    if search.number:
-        statement = statement.where(_R.c.number.like(f"%{like_escape(search.number.upper())}%", escape="\\"))
-    if search.status:
-        statement = statement.where(_R.c.status == search.status.value)
-    if search.facility:
-        statement = statement.where(_R.c.facility_name.like(f"%{like_escape(search.facility)}%", escape="\\"))
-    if search.since:
-        statement = statement.where(_R.c.starts_at >= day_start(search.since))
-    if search.until:
-        statement = statement.where(_R.c.starts_at < day_start(search.until + timedelta(days=1)))
-    return statement
+
+@cache
+def _mine(searched_by: tuple[str, ...]) -> Select[Any]:
+    """The statement for searches of this shape. Plain columns of the bare table, because lists are read far more
+    often than anything else; the tenant is held to here and the tripwire checks it."""
+    own = _R.c.tenant_id == bindparam("tenant"), _R.c.account_id == bindparam("account")
+    return select(*_COLUMNS).where(*own, *(_MEANINGS[name] for name in searched_by))
+
+
+def mine(account_id: int, search: Search) -> Query:
+    """The account's reservations that match, as plain rows. Index: ix_reservation_mine."""
+    values = {
+        "number": search.number and f"%{like_escape(search.number.upper())}%",
+        "status": search.status and search.status.value,
+        "facility": search.facility and f"%{like_escape(search.facility)}%",
+        "since": search.since and day_start(search.since),
+        "until": search.until and day_start(search.until + timedelta(days=1)),
+    }
+    given = {name: value for name, value in values.items() if value}
+    return Query(_mine(tuple(given)), {"tenant": require_key(), "account": account_id, **given})
 
 
 def reservation(account_id: int, number: str) -> Reservation:

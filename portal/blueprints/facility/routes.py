@@ -43,10 +43,8 @@ def _listing(form: SearchForm) -> dict[str, Any]:
     """The page of reservations that `form` and the URL ask for."""
     state = {key: value for key in _STATE if (value := request.args.get(key, "").strip())}
     sort = lists.chosen(SORTS, state.get("sort"))
-    statement = queries.mine(member().account_id, form.search())
-    page = lists.paginate(
-        statement, sort, path="/reservations", state=state, cursor=request.args.get("page", "")
-    )
+    query = queries.mine(member().account_id, form.search())
+    page = lists.paginate(query, sort, path="/reservations", state=state, cursor=request.args.get("page", ""))
     return {
         "form": form,
         "page": page,
@@ -73,13 +71,13 @@ def reservations_csv() -> Response:
     form = SearchForm(request.args)
     form.validate()
     sort = lists.chosen(SORTS, request.args.get("sort"))
-    statement = queries.mine(member().account_id, form.search())
+    query = queries.mine(member().account_id, form.search())
     header = [_("予約番号"), _("設備"), _("ご利用日時"), _("ステータス"), _("ご請求金額"), _("予約完了日時")]
     labels = {s.value: _(s.label) for s in Status}
     return lists.csv_response(
         "reservations",
         header,
-        lists.every_row(statement, sort),
+        lists.every_row(query, sort),
         lambda row: [
             row.number,
             row.facility_name,

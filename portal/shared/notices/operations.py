@@ -8,11 +8,11 @@ from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
-from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy import Row, and_, bindparam, or_, select
 
 from portal.core import audit, clock, numbering
 from portal.core.actor import Actor
-from portal.core.db import insert_missing, run, session
+from portal.core.db import Query, insert_missing, run, session
 from portal.core.errors import NotFound
 from portal.core.tenancy.schema import NumberFormat
 from portal.core.tenancy.scope import require_key
@@ -52,39 +52,45 @@ def publish(
 
 
 _N, _READ = Notice.__table__, NoticeRead.__table__
+_READ_BY_MEMBER = and_(
+    _READ.c.tenant_id == bindparam("tenant"),
+    _READ.c.notice_id == _N.c.id,
+    _READ.c.member_id == bindparam("member"),
+)
+_VISIBLE = and_(
+    _N.c.publish_at <= bindparam("now"), or_(_N.c.ends_at.is_(None), _N.c.ends_at > bindparam("now"))
+)
+_COLUMNS = (
+    _N.c.id,
+    _N.c.number,
+    _N.c.title,
+    _N.c.category,
+    _N.c.is_important,
+    _N.c.publish_at,
+    _READ.c.read_at,
+)
+_LISTING = (
+    select(*_COLUMNS)
+    .outerjoin_from(_N, _READ, _READ_BY_MEMBER)
+    .where(_N.c.tenant_id == bindparam("tenant"), _VISIBLE)
+)
+_NEWEST = _LISTING.order_by(_N.c.publish_at.desc(), _N.c.id.desc()).limit(bindparam("at_most"))
 
 
-def visible() -> Any:
-    """The criterion of notices that may be seen now."""
-    now = clock.now()
-    return and_(_N.c.publish_at <= now, or_(_N.c.ends_at.is_(None), _N.c.ends_at > now))
-
-
-def listing(member_id: int) -> Select[Any]:
+def listing(member_id: int) -> Query:
     """The visible notices with a mark of whether the member has read each; the caller orders and limits."""
-    tenant = require_key()
-    columns = (
-        _N.c.id,
-        _N.c.number,
-        _N.c.title,
-        _N.c.category,
-        _N.c.is_important,
-        _N.c.publish_at,
-        _READ.c.read_at,
-    )
-    mine = and_(_READ.c.tenant_id == tenant, _READ.c.notice_id == _N.c.id, _READ.c.member_id == member_id)
-    return select(*columns).outerjoin_from(_N, _READ, mine).where(_N.c.tenant_id == tenant, visible())
+    return Query(_LISTING, {"tenant": require_key(), "member": member_id, "now": clock.now()})
 
 
 def newest(member_id: int, limit: int) -> Sequence[Row[Any]]:
     """The newest visible notices, newest first."""
-    order = (_N.c.publish_at.desc(), _N.c.id.desc())
-    return run(listing(member_id).order_by(*order).limit(limit)).all()
+    return run(_NEWEST, listing(member_id).values | {"at_most": limit}).all()
 
 
 def find(number: str) -> Notice:
     """The visible notice with this number. Raises NotFound."""
-    notice = session().scalars(select(Notice).where(Notice.number == number, visible())).one_or_none()
+    statement = select(Notice).where(Notice.number == number, _VISIBLE)
+    notice = session().scalars(statement, {"now": clock.now()}).one_or_none()
     if notice is None:
         raise NotFound("お知らせが見つかりません。")
     return notice
