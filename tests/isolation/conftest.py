@@ -9,10 +9,17 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from portal import create_app
-from portal.core.db import db
+from portal.blueprints.facility.models import Facility, Reservation
+from portal.core.db import db, session, tenant_scope
 from portal.settings import Settings
+from portal.shared.auth.models import Account, Member
+from tests.isolation.probes import OWN, TWIN, Ids
+from tests.support.raw import rows_of
+
+_TABLES = ("account", "member", "facility", "reservation")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -40,3 +47,34 @@ def ground(
         db.session.remove()
         db.engine.dispose()
     stop()
+
+
+def _ids(tenant: str) -> dict[str, int]:
+    models: dict[str, Any] = {
+        "reservation": Reservation,
+        "account": Account,
+        "facility": Facility,
+        "member": Member,
+    }
+    with tenant_scope(tenant):
+        return {
+            name: int(session().scalars(select(model.id).order_by(model.id).limit(1)).one())
+            for name, model in models.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def ids(ground: Flask) -> Ids:
+    """Keys in either brand. The two never share one, so a stray row cannot be mistaken."""
+    found = Ids(_ids(OWN), _ids(TWIN))
+    assert not set(found.own.items()) & set(found.twin.items())
+    return found
+
+
+@pytest.fixture
+def twins_rows(ground: Flask) -> dict[str, list[Any]]:
+    """Everything that the twin has, before the probe."""
+    with tenant_scope(TWIN):
+        found = {table: rows_of(session(), TWIN, table) for table in _TABLES}
+    assert all(found.values())
+    return found

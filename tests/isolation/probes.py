@@ -22,16 +22,16 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased, make_transient_to_detached
 
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core import clock
-from portal.core.db import TenantSession
+from portal.core.tenancy.guard import TenantSession
 from portal.shared.auth.models import Account, Member
 
 OWN, TWIN = "facility", "studio"
 RESERVATIONS = 4  # of each brand
-_R, _A = Reservation.__table__, Account.__table__
 _PRICES = {"hourly_price": 1, "daily_price": 1}
 Probe = Callable[[TenantSession, Any], Any]
 
@@ -73,9 +73,9 @@ def _new(**changes: Any) -> Facility:
     return Facility(code="NEW", name="新しい機械", **_PRICES, **changes)
 
 
-_ROW = {"code": "NEW", "name": "x", "description": "", "is_active": True, **_PRICES}
+ROW = {"code": "NEW", "name": "x", "description": "", "is_active": True, **_PRICES}
 _ALIAS = aliased(Reservation)
-_COUNT = func.count()
+COUNT = func.count()
 
 # Reading through the ORM.
 short("select_all", ONLY_OWN, lambda s, i: tenants(s.scalars(select(Reservation))))
@@ -92,23 +92,23 @@ short("columns_only", RESERVATIONS, lambda s, i: s.scalar(select(func.count(Rese
 short(
     "count_select_from",
     RESERVATIONS,
-    lambda s, i: s.scalar(select(_COUNT).select_from(Reservation)),
+    lambda s, i: s.scalar(select(COUNT).select_from(Reservation)),
 )
 short(
     "subquery",
     RESERVATIONS,
-    lambda s, i: s.scalar(select(_COUNT).select_from(select(Reservation.id).subquery())),
+    lambda s, i: s.scalar(select(COUNT).select_from(select(Reservation.id).subquery())),
 )
 short(
     "common_table_expression",
     RESERVATIONS,
-    lambda s, i: s.scalar(select(_COUNT).select_from(select(Reservation.id).cte())),
+    lambda s, i: s.scalar(select(COUNT).select_from(select(Reservation.id).cte())),
 )
 short(
     "exists_in_where",
     0,
     lambda s, i: s.scalar(
-        select(_COUNT).select_from(Account).where(exists().where(Reservation.number.like("SR%")))
+        select(COUNT).select_from(Account).where(exists().where(Reservation.number.like("SR%")))
     ),
 )
 short(
@@ -165,13 +165,13 @@ short(
     "group_by_tenant",
     ONLY_OWN,
     lambda s, i: [
-        t for t, _ in s.execute(select(Reservation.tenant_id, _COUNT).group_by(Reservation.tenant_id))
+        t for t, _ in s.execute(select(Reservation.tenant_id, COUNT).group_by(Reservation.tenant_id))
     ],
 )
 short(
     "window_function",
     RESERVATIONS,
-    lambda s, i: s.execute(select(_COUNT.over()).select_from(Reservation)).scalars().first(),
+    lambda s, i: s.execute(select(COUNT.over()).select_from(Reservation)).scalars().first(),
 )
 short(
     "stream_in_parts",
@@ -199,101 +199,17 @@ short(
 short(
     "cartesian_join",
     REFUSED,
-    lambda s, i: s.scalar(select(_COUNT).select_from(join(Account, Reservation, literal(True)))),
+    lambda s, i: s.scalar(select(COUNT).select_from(join(Account, Reservation, literal(True)))),
 )
 short(
     "self_join_by_alias",
     REFUSED,
-    lambda s, i: s.scalar(select(_COUNT).select_from(join(Reservation, _ALIAS, literal(True)))),
+    lambda s, i: s.scalar(select(COUNT).select_from(join(Reservation, _ALIAS, literal(True)))),
 )
 short(
     "refresh",
     ONLY_OWN,
     lambda s, i: (s.refresh(r := s.get(Reservation, i.own["reservation"])), [r.tenant_id])[1],
-)
-
-# Round the ORM: Core, raw connections, hand-written SQL.
-short("core_select", REFUSED, lambda s, i: s.execute(select(_R.c.tenant_id)).all())
-short(
-    "core_table_joined_to_entity",
-    REFUSED,
-    lambda s, i: s.execute(
-        select(Account.id, _R.c.tenant_id).select_from(Account).join(_R, literal(True))
-    ).all(),
-)
-short(
-    "core_table_before_entity",
-    REFUSED,
-    lambda s, i: s.execute(
-        select(_R.c.tenant_id, Account.id).select_from(join(Account, _R, literal(True)))
-    ).all(),
-)
-short("text", REFUSED, lambda s, i: s.execute(text("SELECT count(*) FROM reservation")).scalar())
-short(
-    "text_column_in_orm_select",
-    REFUSED,
-    lambda s, i: s.execute(select(Account.id, text("(SELECT count(*) FROM reservation)"))).first(),
-)
-short(
-    "text_fragment_in_where",
-    REFUSED,
-    lambda s, i: s.scalars(select(Reservation).where(text("1=1 OR 1=1"))).all(),
-)
-short(
-    "connection_text",
-    REFUSED,
-    lambda s, i: s.connection().execute(text("SELECT count(*) FROM reservation")).scalar(),
-)
-short(
-    "connection_core_select",
-    REFUSED,
-    lambda s, i: s.connection().execute(select(_COUNT).select_from(_R)).scalar(),
-)
-short(
-    "connection_names_the_twin",
-    REFUSED,
-    lambda s, i: s.connection().execute(select(_R).where(_R.c.tenant_id == TWIN)).all(),
-)
-short(
-    "connection_driver_sql",
-    REFUSED,
-    lambda s, i: s.connection().exec_driver_sql("SELECT count(*) FROM reservation").scalar(),
-)
-short(
-    "connection_text_or_true",
-    REFUSED,
-    lambda s, i: (
-        s.connection()
-        .execute(text("SELECT count(*) FROM reservation WHERE tenant_id = :t OR 1=1"), {"t": OWN})
-        .scalar()
-    ),
-)
-short(
-    "core_select_tenant_or_true",
-    REFUSED,
-    lambda s, i: s.connection().execute(select(_R).where((_R.c.tenant_id == OWN) | (_R.c.id > 0))).all(),
-)
-short(
-    "connection_insert_foreign",
-    REFUSED,
-    lambda s, i: s.connection().execute(insert(Facility.__table__).values(tenant_id=TWIN, **_ROW)),
-)
-short(
-    "connection_update_foreign",
-    REFUSED,
-    lambda s, i: s.connection().execute(update(_A).where(_A.c.tenant_id == TWIN).values(name="x")),
-)
-short(
-    "connection_delete_foreign",
-    REFUSED,
-    lambda s, i: s.connection().execute(delete(_R).where(_R.c.tenant_id == TWIN)),
-)
-short("core_update", REFUSED, lambda s, i: s.execute(update(_R).values(purpose="x")))
-short("core_delete", REFUSED, lambda s, i: s.execute(delete(_R)))
-short(
-    "core_insert_foreign",
-    REFUSED,
-    lambda s, i: s.execute(insert(Facility.__table__).values(tenant_id=TWIN, **_ROW)),
 )
 
 # Writing through the ORM.
@@ -332,7 +248,7 @@ short("bulk_save_objects", REFUSED, lambda s, i: s.bulk_save_objects([_new(tenan
 short(
     "bulk_insert_mappings",
     REFUSED,
-    lambda s, i: s.bulk_insert_mappings(Facility, [{"tenant_id": TWIN, **_ROW}]),
+    lambda s, i: s.bulk_insert_mappings(Facility, [{"tenant_id": TWIN, **ROW}]),
 )
 short(
     "update_by_subquery",
@@ -349,20 +265,20 @@ short(
 short(
     "insert_foreign_parameters",
     REFUSED,
-    lambda s, i: s.execute(insert(Facility), [{"tenant_id": TWIN, **_ROW}]),
+    lambda s, i: s.execute(insert(Facility), [{"tenant_id": TWIN, **ROW}]),
 )
 short(
-    "insert_foreign_values", REFUSED, lambda s, i: s.execute(insert(Facility).values(tenant_id=TWIN, **_ROW))
+    "insert_foreign_values", REFUSED, lambda s, i: s.execute(insert(Facility).values(tenant_id=TWIN, **ROW))
 )
 short(
     "insert_many_values",
     REFUSED,
-    lambda s, i: s.execute(insert(Facility).values([{"tenant_id": TWIN, **_ROW}])),
+    lambda s, i: s.execute(insert(Facility).values([{"tenant_id": TWIN, **ROW}])),
 )
 short(
     "insert_is_stamped",
     ONLY_OWN,
-    lambda s, i: s.scalars(insert(Facility).returning(Facility.tenant_id), [dict(_ROW)]).all(),
+    lambda s, i: s.scalars(insert(Facility).returning(Facility.tenant_id), [dict(ROW)]).all(),
 )
 short(
     "insert_from_select",
@@ -441,3 +357,51 @@ def expired_row_after_the_session_changed(s: TenantSession, i: Ids) -> str:
     s.expire(found)
     s.info["tenant"] = TWIN
     return found.purpose
+
+
+@probe(REFUSED)
+def upsert_by_the_plain_key(s: TenantSession, i: Ids) -> None:
+    """A row of one's own under the twin's id, which takes the twin's row over when they conflict."""
+    made = _upsert(s)(Facility).values(id=i.twin["facility"], **ROW)
+    s.execute(made.on_conflict_do_update(index_elements=["id"], set_={"name": "stolen"}))
+
+
+@probe(REFUSED)
+def upsert_that_gives_a_row_away(s: TenantSession, i: Ids) -> None:
+    """A conflict with a row of one's own, solved by giving it to the twin."""
+    made = _upsert(s)(Facility).values(**ROW | {"code": "LC-01"})
+    s.execute(made.on_conflict_do_update(index_elements=["tenant_id", "code"], set_={"tenant_id": TWIN}))
+
+
+@probe(REFUSED)
+def replace_under_a_foreign_key(s: TenantSession, i: Ids) -> None:
+    """SQLite's INSERT OR REPLACE deletes whatever stands in its way."""
+    s.execute(insert(Facility).prefix_with("OR REPLACE").values(id=i.twin["facility"], **ROW))
+
+
+@probe(REFUSED)
+def object_of_the_twin_carried_over(s: TenantSession, i: Ids) -> None:
+    """A row that was loaded in the twin's scope, taken along and changed here."""
+    forged = Facility(tenant_id=TWIN, id=i.twin["facility"], code="LC-01", name="x", **_PRICES)
+    make_transient_to_detached(forged)
+    s.add(s.merge(forged, load=False))
+    s.get_one(Facility, i.own["facility"]).name = forged.name
+    forged.name = "stolen"
+    s.flush()
+
+
+@probe(ONLY_OWN)
+def populate_existing(s: TenantSession, i: Ids) -> list[str]:
+    """Rows read afresh over what the session knows."""
+    return tenants(s.scalars(select(Reservation).execution_options(populate_existing=True)))
+
+
+@probe(ONLY_OWN)
+def update_returning(s: TenantSession, i: Ids) -> list[str]:
+    """What an UPDATE gives back."""
+    changed = update(Reservation).values(purpose="x").returning(Reservation.tenant_id)
+    return sorted(set(s.scalars(changed, execution_options={"synchronize_session": False})))
+
+
+def _upsert(s: TenantSession) -> Any:
+    return sqlite.insert if s.get_bind().dialect.name == "sqlite" else postgresql.insert

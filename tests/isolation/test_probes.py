@@ -14,38 +14,11 @@ from portal.blueprints.facility.models import Facility, Reservation
 from portal.core.db import db, session, tenant_scope
 from portal.core.tenancy import scope
 from portal.core.tenancy.scope import TenantError
-from portal.shared.auth.models import Account
-from tests.isolation.probes import ONLY_OWN, OWN, PROBES, REFUSED, TWIN, Ids
+from tests.isolation.probes import ONLY_OWN, OWN, REFUSED, TWIN, Ids
+from tests.isolation.probes_core import ALL as PROBES
 from tests.support.raw import rows_of
 
-_TABLES = ("account", "member", "facility", "reservation")
 _REFUSALS = (TenantError, DBAPIError, StaleDataError)
-
-
-def _ids(tenant: str) -> dict[str, int]:
-    models: dict[str, Any] = {"reservation": Reservation, "account": Account, "facility": Facility}
-    with tenant_scope(tenant):
-        return {
-            name: session().scalars(select(model.id).order_by(model.id)).first()
-            for name, model in models.items()
-        }
-
-
-@pytest.fixture(scope="module")
-def ids(ground: Flask) -> Ids:
-    """Keys in either brand. The two never share one, so a stray row cannot be mistaken."""
-    found = Ids(_ids(OWN), _ids(TWIN))
-    assert not set(found.own.items()) & set(found.twin.items())
-    return found
-
-
-@pytest.fixture
-def twins_rows(ground: Flask) -> dict[str, list[Any]]:
-    """Everything that the twin has, before the probe."""
-    with tenant_scope(TWIN):
-        found = {table: rows_of(session(), TWIN, table) for table in _TABLES}
-    assert all(found.values())
-    return found
 
 
 @pytest.mark.parametrize("name", PROBES)
@@ -65,7 +38,7 @@ def test_com_02_probe_never_meets_another_tenant(
             assert set(seen) == {OWN}
         else:
             assert seen == expected
-        assert {table: rows_of(session(), TWIN, table) for table in _TABLES} == twins_rows
+        assert {table: rows_of(session(), TWIN, table) for table in twins_rows} == twins_rows
 
 
 @pytest.mark.parametrize(
