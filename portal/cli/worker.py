@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import logging
 import signal
+import smtplib
+import socket
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from email import charset
+from email.utils import quote
 from typing import Any
 
 import click
@@ -13,11 +21,28 @@ from flask.cli import with_appcontext
 from flask_mail import Message
 
 from portal.core import clock, jobs, outbox
-from portal.core.db import tenant_scope
+from portal.core.db import session, tenant_scope
 from portal.extensions import mail
 from portal.settings import Settings
+from portal.shared import drafts
+from portal.shared.auth import throttling
 
 log = logging.getLogger(__name__)
+ANSWER_SECONDS = 20.0
+TIDY_SECONDS = 3600.0
+# Flask-Mail sends 8-bit lines of any length, which only some servers announce that they take; base64 passes everywhere.
+charset.add_charset("utf-8", charset.SHORTEST, charset.BASE64, "utf-8")
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """A mail server that says nothing for so long fails the mail; otherwise it would hold up every brand."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def send(stored: outbox.OutboxMail) -> None:
@@ -27,7 +52,7 @@ def send(stored: outbox.OutboxMail) -> None:
         return
     message = Message(
         subject=stored.subject,
-        sender=(stored.sender_name, stored.sender),
+        sender=f'"{quote(stored.sender_name)}" <{stored.sender}>',  # a name may hold a comma or a bracket
         recipients=[stored.recipient],
         body=stored.body,
         html=stored.html,
@@ -36,20 +61,36 @@ def send(stored: outbox.OutboxMail) -> None:
         extra_headers={"Auto-Submitted": "auto-generated"},
     )
     message.msgId = stored.message_id
-    mail.send(message)
+    accepted = False
+    try:
+        with _patience(ANSWER_SECONDS), mail.connect() as connection:
+            connection.send(message)
+            accepted = True
+    except (smtplib.SMTPException, OSError):
+        if not accepted:  # a server that hangs up without a goodbye has the mail all the same
+            raise
 
 
-def round_of_work() -> int:
-    """One round over all tenants: mail, then jobs. Returns how much was claimed."""
+def round_of_work(*, tidy: bool = False) -> int:
+    """One round over all tenants: mail, jobs, and what is past its time when `tidy`. Returns how much was claimed."""
     claimed = 0
     for key in current_app.extensions["tenants"].current().by_key:
         try:
             with tenant_scope(key):
                 claimed += outbox.deliver(send, limit=50)
                 claimed += jobs.run_due()
+                if tidy:
+                    _tidy()
         except Exception:  # one brand's trouble never stops the others'
             log.exception("worker round for %s failed", key)
     return claimed
+
+
+def _tidy() -> None:
+    """Remove what nobody needs any more: old drafts, and tries that are long forgotten."""
+    drafts.expire()
+    throttling.forget(timedelta(days=1))
+    session().commit()
 
 
 @click.command()
@@ -67,8 +108,11 @@ def worker(once: bool, pause: float) -> None:
         signal.signal(signal.SIGTERM, _stop)
         signal.signal(signal.SIGINT, _stop)
     log.info("worker begins at %s", clock.now())
+    tidied = -TIDY_SECONDS
     while True:
-        claimed = round_of_work()
+        due = time.monotonic() - tidied >= TIDY_SECONDS
+        tidied = time.monotonic() if due else tidied
+        claimed = round_of_work(tidy=due)
         if once or stop.is_set():
             return
         if not claimed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +21,10 @@ from portal.core.actor import Actor
 from portal.core.db import Base, insert_missing, owned, session
 from portal.core.tenancy.guard import ID, TenantOwned
 
-_SECRET = ("password", "token", "secret", "code", "hash")
+_SECRET = re.compile(r"password|token|secret|hash|(?<!postal_)code", re.IGNORECASE)
 _GENESIS = "0" * 64
+LONGEST_SUBJECT = 80
+"""A longer one (a member's long address) is cut."""
 
 
 class AuditHead(TenantOwned, Base):
@@ -44,7 +47,7 @@ class AuditEvent(TenantOwned, Base):
     address: Mapped[str] = mapped_column(String(45))
     account_id: Mapped[int | None] = mapped_column(ID)
     action: Mapped[str] = mapped_column(String(60))
-    subject: Mapped[str] = mapped_column(String(80))
+    subject: Mapped[str] = mapped_column(String(LONGEST_SUBJECT))
     changes: Mapped[dict[str, Any]] = mapped_column(JSON)
     digest: Mapped[str] = mapped_column(String(64))
     __table_args__ = owned(
@@ -73,10 +76,7 @@ class AuditEvent(TenantOwned, Base):
 
 def masked(changes: Mapping[str, Any]) -> dict[str, Any]:
     """`changes` fit to be kept: secrets replaced, instants as text."""
-    return {
-        key: "***" if any(word in key for word in _SECRET) else _plain(value)
-        for key, value in changes.items()
-    }
+    return {key: "***" if _SECRET.search(key) else _plain(value) for key, value in changes.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -107,7 +107,7 @@ def record(
         address=by.address,
         account_id=account_id if account_id is not None else by.account_id,
         action=action,
-        subject=subject,
+        subject=subject[:LONGEST_SUBJECT],
         changes=masked(changes),
     )
     event.digest = event.expected_digest(head.digest)
@@ -119,13 +119,14 @@ def record(
 
 def broken_links() -> Iterator[int]:
     """The sequence numbers at which the chain of the tenant in scope does not hold; none when all is well."""
-    previous, expected = _GENESIS, 1
+    previous, expected, told = _GENESIS, 1, 0
     for event in session().scalars(
         select(AuditEvent).order_by(AuditEvent.sequence).execution_options(yield_per=500)
     ):
         if event.sequence != expected or event.digest != event.expected_digest(previous):
-            yield event.sequence
+            yield (told := event.sequence)
         previous, expected = event.digest, event.sequence + 1
     head = session().scalars(select(AuditHead)).one_or_none()
-    if head is not None and head.sequence != expected - 1:
-        yield head.sequence
+    end = (head.sequence, head.digest) if head else (0, _GENESIS)
+    if end != (expected - 1, previous) and (end[0] or expected - 1) != told:
+        yield end[0] or expected - 1

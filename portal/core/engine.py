@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
 
 Mode = Literal["read", "write"]
 LOCK_SECONDS = 5.0
@@ -82,9 +83,15 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
         if mode() == "read":
             connection.connection.driver_connection.execute("BEGIN")  # type: ignore[union-attr]
             return
-        lock.acquire(LOCK_SECONDS)
-        connection.info["lock"] = lock
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if "lock" not in connection.info:  # held until the connection goes back to the pool
+            lock.acquire(LOCK_SECONDS)
+            connection.info["lock"] = lock
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:  # whoever holds the database does not know the lock
+            if "locked" not in str(error.orig):
+                raise
+            raise DatabaseBusy("the database is busy") from error
 
     @event.listens_for(engine, "checkin")
     def _checkin(_raw: Any, record: Any) -> None:

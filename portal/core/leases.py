@@ -56,10 +56,19 @@ def claim(model: type[W], limit: int = 10) -> Sequence[W]:
         )
         .all()
     )
-    for row in rows:
+    spent = [row for row in rows if row.tries > len(PAUSES)]
+    for row in spent:  # each try killed its worker, so that nobody was left to say so
+        row.status, row.last_error = WorkStatus.FAILED, "the lease of the last try ran out"
+    kept = [row for row in rows if row not in spent]
+    for row in kept:
         row.tries += 1
         row.due_at = clock.now() + LEASE
-    return rows
+    return kept
+
+
+def still_ours(row: Any, until: datetime) -> bool:
+    """Whether the lease that ends at `until` still holds; a slow batch may have lost it to another worker."""
+    return row.status == WorkStatus.WAITING and bool(row.due_at == until > clock.now())
 
 
 def succeed(row: Any) -> None:
@@ -73,7 +82,7 @@ def fail(row: Any, error: BaseException) -> None:
     if row.tries > len(PAUSES):
         row.status = WorkStatus.FAILED
     else:
-        row.due_at = clock.now() + PAUSES[row.tries - 1]
+        row.due_at = clock.now() + PAUSES[max(row.tries - 1, 0)]  # a command's own job was never claimed
 
 
 def retry(row: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 APP_ROLE = "portal_app"
 _LOCK_KEY = 7_263_511
@@ -26,8 +26,23 @@ def config(folder: Path, connection: Connection | None = None) -> Config:
 
 
 def owner_engine(url: str) -> Engine:
-    """A plain engine for migrations: no guard, no pool, foreign keys off on SQLite while tables are rebuilt."""
-    return create_engine(url)
+    """A plain engine for migrations: no guard, no pool, foreign keys off on SQLite while tables are rebuilt.
+
+    On SQLite too a migration is one transaction, all or nothing, and a second one waits for the first.
+    """
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def _connect(raw: Any, _record: Any) -> None:
+            raw.isolation_level = None
+            raw.execute("PRAGMA busy_timeout=30000")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
 
 
 def upgrade(folder: Path, url: str, revision: str = "head") -> None:

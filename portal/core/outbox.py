@@ -71,12 +71,14 @@ def enqueue(
 
 def deliver(send: Callable[[OutboxMail], None], limit: int = 10) -> int:
     """Send what is due in the tenant in scope; returns how many were claimed. A failure never stops the rest."""
-    claimed = [mail.id for mail in leases.claim(OutboxMail, limit)]
+    claimed = [(mail.id, mail.due_at) for mail in leases.claim(OutboxMail, limit)]
     session().commit()
-    for mail_id in claimed:
+    for mail_id, until in claimed:
         mail = session().get_one(OutboxMail, mail_id)
         session().expunge(mail)
         session().rollback()  # the network is slow: hold no transaction while it talks
+        if not leases.still_ours(mail, until):
+            continue
         try:
             send(mail)
         except Exception as error:  # every failure is kept with the mail and retried

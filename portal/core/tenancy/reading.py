@@ -62,12 +62,13 @@ def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) 
         line = content.count(b"\n", 0, error.start) + 1
         return Reading(mistakes=(Mistake(name, line, "", "is not UTF-8 text"),))
     try:
-        raw, lines = tomllib.loads(text), Lines(text)
+        return _Reader(name, tomllib.loads(text), Lines(text), base_domain, kind).read()
     except tomllib.TOMLDecodeError as error:
         return Reading(mistakes=(_syntax_mistake(name, text, str(error)),))
     except RecursionError:
         return Reading(mistakes=(Mistake(name, 1, "", "is nested too deep"),))
-    return _Reader(name, raw, lines, base_domain, kind).read()
+    except ValueError:  # Python neither reads nor writes whole numbers of more than 4300 digits
+        return Reading(mistakes=(Mistake(name, 1, "", "has a number with too many digits"),))
 
 
 def _syntax_mistake(name: str, text: str, said: str) -> Mistake:

@@ -1,0 +1,172 @@
+"""What types cannot say of a tenants file: legible colours, hosts of one brand only, likely slips (OPS-02)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portal.core.tenancy import checks
+from portal.core.tenancy.schema import Theme
+from portal.core.tenancy.theme import LEAST_CONTRAST, contrast
+
+COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+PARTS = ("brand", "brand_strong", "brand_weak", "on_brand")
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | COLOURS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(PARTS), inner, max_size=3),
+    max_leaves=5,
+)
+SECTIONS = st.dictionaries(
+    st.sampled_from(
+        ["theme", "issuer", "sign_in", "contact", "modules", "status", "subdomain", "domains", "molds"]
+    ),
+    ANYTHING,
+)
+
+
+def keys(found: Any) -> list[str]:
+    return [".".join(map(str, path)) for path, _message in found]
+
+
+@pytest.mark.parametrize(
+    ("theme", "told"),
+    [
+        ({}, []),
+        ({"radius": 3}, []),
+        ({"brand": "#000000", "brand_strong": "#000000"}, []),
+        ({"brand": "#ffffff"}, ["theme.on_brand", "theme.brand", "theme.brand"]),
+        ({"on_brand": "#000000"}, ["theme.on_brand", "theme.on_brand"]),
+        ({"brand_weak": "#000000"}, ["theme.brand_weak", "theme.brand_weak"]),
+        ({"brand_strong": "#e8f0fa"}, ["theme.brand_strong", "theme.brand_strong"]),
+        ({"brand": "no colour"}, []),
+        ({"brand": 3, "on_brand": ["#ffffff"]}, []),
+    ],
+)
+def test_each_pair_that_cannot_be_read_is_told_at_a_key_that_was_given(
+    theme: dict[str, Any], told: list[str]
+) -> None:
+    """OPS-02: usual colours count where none are given; what is no colour is the types' affair."""
+    found = keys(checks.illegible({"theme": theme}))
+    assert [key.replace("on_brand", "brand") for key in found] == [
+        key.replace("on_brand", "brand") for key in told
+    ]
+    assert {key.removeprefix("theme.") for key in found} <= theme.keys()
+
+
+@given(st.dictionaries(st.sampled_from(PARTS), COLOURS))
+@settings(max_examples=50, deadline=None)
+def test_a_theme_is_told_exactly_when_one_of_its_pairs_is_below_the_least_contrast(
+    theme: dict[str, str],
+) -> None:
+    """OPS-02: WCAG 2.2 AA."""
+    all_of = {**{part: getattr(Theme(), part) for part in PARTS}, "white": "#ffffff", **theme}
+    pairs = [("on_brand", "brand"), ("on_brand", "brand_strong"), ("brand", "white")]
+    pairs += [("brand", "brand_weak"), ("brand_strong", "brand_weak")]
+    bad = [pair for pair in pairs if contrast(all_of[pair[0]], all_of[pair[1]]) < LEAST_CONTRAST]
+    said = [message for _path, message in checks.illegible({"theme": theme})]
+    assert len(said) == len(bad)
+    assert all(
+        f"{one} {all_of[one]} on {other}" in text for (one, other), text in zip(bad, said, strict=True)
+    )
+
+
+def test_a_contrast_just_below_is_never_shown_as_if_it_were_enough() -> None:
+    """OPS-02: 4.4966 is told as 4.49, not as 4.50."""
+    close = next(
+        f"#{value:06x}"
+        for value in range(0x700000, 0xFFFFFF, 7)
+        if 4.495 <= contrast(f"#{value:06x}", "#ffffff") < 4.5
+    )
+    said = dict(checks.illegible({"theme": {"brand": close}}))[("theme", "brand")]
+    assert "4.50" not in said
+    assert any("contrast of 4.49:1" in text for _path, text in checks.illegible({"theme": {"brand": close}}))
+
+
+@pytest.mark.parametrize(
+    ("section", "claimed"),
+    [
+        ({}, {"atelier.portal.example": "subdomain"}),
+        ({"subdomain": "koubou"}, {"koubou.portal.example": "subdomain"}),
+        (
+            {"domains": ["my.example", "your.example"]},
+            {"atelier.portal.example": "subdomain", "my.example": "domains.0", "your.example": "domains.1"},
+        ),
+        ({"status": "maintenance"}, {"atelier.portal.example": "subdomain"}),
+        ({"status": "retired", "domains": ["my.example"]}, {}),
+        ({"domains": "my.example"}, {"atelier.portal.example": "subdomain"}),
+    ],
+)
+def test_a_brand_claims_its_subdomain_and_its_domains_unless_it_is_retired(
+    section: dict[str, Any], claimed: dict[str, str]
+) -> None:
+    """COM-01, OPS-05: each with the key that claims it."""
+    found = checks.hosts("atelier", section, "portal.example")
+    assert {host: ".".join(map(str, path)) for host, path in found} == claimed
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({}, []),
+        ({"issuer": {"registration_number": "T7000012050002"}}, []),
+        ({"issuer": {"registration_number": "T1000012050002"}}, ["issuer.registration_number"]),
+        ({"issuer": {"registration_number": "T100001205000"}}, []),
+        ({"issuer": {"registration_number": 7000012050002}}, []),
+        ({"sign_in": {"password": {"preset": "default"}}}, []),
+        ({"sign_in": {"password": {"preset": "legacy-8-12"}}}, ["sign_in.password.preset"]),
+        ({"sign_in": {"password": {"preset": ["legacy-8-12"]}}}, []),
+        ({"sign_in": {"forgot": "mail"}}, []),
+        ({"sign_in": {"forgot": "operator"}}, ["contact.telephone"]),
+        ({"sign_in": {"forgot": "operator"}, "contact": {"telephone": ""}}, ["contact.telephone"]),
+        ({"sign_in": {"forgot": "operator"}, "contact": {"telephone": "03-0000-0000"}}, []),
+        ({"sign_in": "operator", "contact": 3, "issuer": []}, []),
+    ],
+)
+def test_what_works_and_is_likely_not_meant_is_told(section: dict[str, Any], told: list[str]) -> None:
+    """OPS-02: as a warning; what the types refuse anyway is not told twice."""
+    assert keys(checks.doubtful(section)) == told
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({}, []),
+        ({"molds": {}, "modules": ["molds"]}, []),
+        ({"molds": {}, "modules": []}, ["molds"]),
+        ({"molds": {}, "shop": {}}, ["molds", "shop"]),
+        ({"molds": {}, "modules": "molds"}, []),
+        ({"theme": {}}, []),
+    ],
+)
+def test_a_table_that_nothing_reads_is_told(section: dict[str, Any], told: list[str]) -> None:
+    """COM-03: with how to switch its module on."""
+    found = list(checks.sections_of_absent_modules(section, ("molds", "shop")))
+    assert keys(found) == told
+    assert all(f"add {path[0]!r} to modules" in message for path, message in found)
+
+
+@given(st.text("0123456789", min_size=12, max_size=12), st.integers(0, 11), st.integers(1, 8))
+@settings(max_examples=50, deadline=None)
+def test_the_check_digit_is_1_to_9_and_notices_one_wrong_digit(twelve: str, place: int, off: int) -> None:
+    """法人番号: any single digit that is wrong (and not by nine) shows."""
+    assert checks.check_digit(twelve) in "123456789"
+    wrong = f"{twelve[:place]}{(int(twelve[place]) + off) % 10}{twelve[place + 1 :]}"
+    differs = (int(wrong[place]) - int(twelve[place])) * (1 + (11 - place) % 2) % 9 != 0
+    assert (checks.check_digit(wrong) != checks.check_digit(twelve)) is differs
+
+
+@given(SECTIONS)
+@settings(max_examples=50, deadline=None)
+def test_checks_look_at_any_section_without_an_error(section: dict[str, Any]) -> None:
+    """OPS-03: they see what stands in the file, before the types have seen it."""
+    for path, message in (
+        *checks.illegible(section),
+        *checks.doubtful(section),
+        *checks.sections_of_absent_modules(section, ("molds",)),
+    ):
+        assert path
+        assert message
+    assert all(isinstance(host, str) for host, _path in checks.hosts("atelier", section, "portal.example"))

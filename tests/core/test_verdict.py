@@ -1,0 +1,37 @@
+"""Yes, or no with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from portal.core.errors import RuleBroken
+from portal.core.verdict import YES, Verdict
+
+
+def test_yes_has_no_reason_and_lets_through() -> None:
+    assert YES
+    YES.require()
+    assert Verdict() == YES
+
+
+def test_no_carries_its_reason_to_the_page_and_into_the_refusal() -> None:
+    """FAC-04: the same sentence beside the disabled button and when it is tried all the same."""
+    no = Verdict("金額の確定後に発行できます。")
+    assert not no
+    with pytest.raises(RuleBroken) as refused:
+        no.require()
+    assert refused.value.message == no.reason == "金額の確定後に発行できます。"
+    assert refused.value.field is None
+
+
+def test_a_reason_with_a_percent_sign_is_said_as_it_is() -> None:
+    with pytest.raises(RuleBroken, match=r"^100%になりました。$"):
+        Verdict("100%になりました。").require()
+
+
+def test_a_verdict_cannot_be_turned_afterwards() -> None:
+    with pytest.raises(FrozenInstanceError):
+        YES.reason = "だめです。"  # type: ignore[misc]
+    assert YES
