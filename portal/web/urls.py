@@ -35,9 +35,9 @@ def sign_in_url(back_to: str = "") -> str:
 
 def local_path(target: str | None, default: str = "/") -> str:
     """`target` when it is a path of this host, else `default` (security.md §4.11)."""
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or "\\" in target:
+    if not target or not target.startswith("/") or target.startswith("//") or "\\" in target:
+        return default
+    if any(ord(c) < 0x20 for c in target):  # first: urlsplit drops them and may then raise over what is left
         return default
     parts = urlsplit(target)
-    if parts.scheme or parts.netloc or any(ord(c) < 0x20 for c in target):
-        return default
-    return target
+    return default if parts.scheme or parts.netloc else target

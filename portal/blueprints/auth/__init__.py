@@ -24,7 +24,7 @@ def sign_in() -> str | Response:
     """ログイン."""
     back_to = local_path(request.args.get("next"))
     form = sign_in_form(tenant().sign_in.items)
-    if request.method == "GET":
+    if request.method != "POST":
         if current_user.is_authenticated:
             return redirect(back_to, 303)
         return render("auth/sign_in.html", form=form)
@@ -67,7 +67,7 @@ def set_password(token: str) -> str | Response:
     """Set a password through a mailed link. Looking uses nothing up; only the button does (security.md §4.12)."""
     form = SetPasswordForm()
     alive = operations.link_member(token) is not None
-    if request.method == "GET" or not alive:
+    if request.method != "POST" or not alive:
         page = "auth/set_password.html" if alive else "auth/dead_link.html"
         return render(page, form=form) if alive else render_invalid(page)
     if not form.validate():

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import audit, clock, numbering
+from portal.core import audit, clock, numbering, text
 from portal.core.actor import Actor
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
@@ -48,7 +48,7 @@ def add_member(
 ) -> Member:
     """Add a member; what must be unique at this brand's sign-in is. The caller commits. Raises RuleBroken."""
     key = login_key(tenant.sign_in.items, login_id=person.login_id, email=person.email)
-    if "login_id" in tenant.sign_in.items and not person.login_id:
+    if "login_id" in tenant.sign_in.items and not text.normalise(person.login_id):
         raise RuleBroken("ログインIDを入力してください。", field="login_id")
     if session().scalar(select(Member.id).where(Member.login_key == key)):
         raise RuleBroken("このログインIDまたはメールアドレスは、すでに使われています。", field="login_id")
@@ -90,7 +90,7 @@ def find_member(who: str) -> Member:
         )
         .all()
     )
-    if len(found) != 1:
+    if not key or len(found) != 1:
         raise NotFound("担当者が見つからないか、複数います: %(who)s", who=who)
     return found[0]
 

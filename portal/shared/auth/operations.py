@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import select, update
 
-from portal.core import audit, clock
+from portal.core import audit, clock, text
 from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
 from portal.core.errors import RuleBroken, msgid
@@ -28,7 +28,7 @@ _WRONG = msgid("入力内容に誤りがあります。もう一度ご確認く�
 class Credentials:
     """What a person typed to sign in; unused items are empty."""
 
-    password: str
+    password: str = field(repr=False)
     login_id: str = ""
     email: str = ""
 
@@ -40,7 +40,7 @@ def login_key(items: str, *, login_id: str, email: str) -> str:
         "login_id_password": (login_id,),
         "login_id_email_password": (login_id, email),
     }[items]
-    return "\n".join(part.strip().casefold() for part in parts)
+    return "\n".join(text.normalise(part).casefold() for part in parts)
 
 
 def sign_in(tenant: Tenant, given: Credentials, *, address: str, user_agent: str) -> str:
@@ -184,13 +184,21 @@ def send_set_password_link(
 
 
 def link_member(token: str) -> int | None:
-    """The id of the member whose set-password link `token` is alive, or None. Looking does not use it up."""
+    """The id of the member whose set-password link `token` is alive, or None. Looking does not use it up.
+
+    Who may not sign in any more has no link either.
+    """
     return session().scalar(
-        select(OneTimeLink.member_id).where(
+        select(OneTimeLink.member_id)
+        .join(Member, Member.id == OneTimeLink.member_id)
+        .join(Account, Account.id == Member.account_id)
+        .where(
             OneTimeLink.token_digest == sessions.digest(token),
             OneTimeLink.purpose == SET_PASSWORD,
             OneTimeLink.used_at.is_(None),
             OneTimeLink.expires_at > clock.now(),
+            Member.status == MemberStatus.ACTIVE,
+            Account.status == AccountStatus.ACTIVE,
         )
     )
 

@@ -64,7 +64,7 @@ def save(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> 
 
 
 def _changes(row: Any, wanted: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in wanted.items() if getattr(row, name) != (value or "")}
+    return {name: value or "" for name, value in wanted.items() if getattr(row, name) != (value or "")}
 
 
 def _write(model: Any, row_id: int, version: int, values: dict[str, Any]) -> None:

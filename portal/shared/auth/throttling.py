@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from math import ceil
 
 from sqlalchemy import case, delete, update
 
@@ -29,7 +30,7 @@ def count(what: str, who: str, *, limit: int, window: timedelta) -> None:
     now = clock.now()
     key = _key(what, who)
     insert_missing(Throttle, {"key": key, "window_start": now, "tries": 0}, unique=("tenant_id", "key"))
-    fresh = Throttle.window_start < now - window
+    fresh = Throttle.window_start <= now - window
     row = (
         session()
         .execute(
@@ -45,7 +46,7 @@ def count(what: str, who: str, *, limit: int, window: timedelta) -> None:
         .one()
     )
     if row.tries > limit:
-        raise TooMany(max(1, int((row.window_start + window - now).total_seconds())))
+        raise TooMany(ceil((row.window_start + window - now).total_seconds()))
 
 
 def take_back(what: str, who: str) -> None:
