@@ -10,7 +10,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, UniqueConstraint, delete, select, update
+from sqlalchemy import JSON, ColumnElement, Index, String, UniqueConstraint, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
@@ -46,33 +46,17 @@ def keep(kind: str, member_id: int, data: dict[str, Any]) -> str:
 
 def recall(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
     """What the member typed, or None when there is no such draft of theirs (used ones included)."""
-    draft = (
-        session()
-        .scalars(
-            select(Draft).where(
-                Draft.token == token,
-                Draft.kind == kind,
-                Draft.member_id == member_id,
-                Draft.created_at > clock.now() - LIFETIME,
-            )
-        )
-        .one_or_none()
-    )
+    draft = session().scalars(select(Draft).where(*_alive(kind, member_id, token))).one_or_none()
     return dict(draft.data) if draft else None
 
 
 def consume(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
-    """Take the draft for good, in the running transaction; None when it was used before."""
+    """Take the draft for good, in the running transaction; None when it was used before or is past its lifetime."""
     row = (
         session()
         .execute(
             update(Draft)
-            .where(
-                Draft.token == token,
-                Draft.kind == kind,
-                Draft.member_id == member_id,
-                Draft.used_at.is_(None),
-            )
+            .where(*_alive(kind, member_id, token), Draft.used_at.is_(None))
             .values(used_at=clock.now())
             .returning(Draft.data)
             .execution_options(synchronize_session=False)
@@ -80,6 +64,16 @@ def consume(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
         .one_or_none()
     )
     return dict(row.data) if row else None
+
+
+def _alive(kind: str, member_id: int, token: str) -> tuple[ColumnElement[bool], ...]:
+    """The criteria of a member's draft within its lifetime. Tokens come from addresses; PostgreSQL takes no NUL."""
+    return (
+        Draft.token == token.replace("\0", ""),
+        Draft.kind == kind,
+        Draft.member_id == member_id,
+        Draft.created_at > clock.now() - LIFETIME,
+    )
 
 
 def expire() -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import redirect, request
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from portal.core.db import session
@@ -56,9 +57,15 @@ class ConfirmFlow:
         return (request.args["draft"], data) if data is not None else None
 
     def finish(self, do: Callable[[dict[str, Any]], None]) -> Response:
-        """Do the thing once. `do` works in the running transaction; a replay goes to the done page without doing it."""
-        data = drafts.consume(self.kind, member().member_id, request.form.get("draft", ""))
+        """Do the thing once. `do` works in the running transaction; a replay goes to the done page without doing it.
+
+        A draft that is past its lifetime or somebody else's is a bad request: nothing was done, and the page says so.
+        """
+        mine, token = member().member_id, request.form.get("draft", "")
+        data = drafts.consume(self.kind, mine, token)
         if data is not None:
             do(data)
             session().commit()
+        elif drafts.recall(self.kind, mine, token) is None:
+            raise BadRequest
         return redirect(self.done_href, 303)

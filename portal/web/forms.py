@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import Field, PasswordField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, Optional, ValidationError
+from wtforms.validators import DataRequired, Length, Optional, ValidationError
 
 from portal.core import text
 from portal.core.errors import RuleBroken
@@ -86,15 +87,27 @@ def line(label: Any, *, required: bool = False, longest: int = 100, **kwargs: An
 def presence(required: bool, label: Any) -> Any:
     """The validator for a field that must, or need not, be filled in."""
     del label
-    return InputRequired(_l("入力してください。")) if required else Optional()
+    return DataRequired(_l("入力してください。")) if required else Optional()
 
 
 def cleaned(
-    label: Any, clean: Callable[[str], str], wrong: Any, *, required: bool = False, **kwargs: Any
+    label: Any,
+    clean: Callable[[str], str],
+    wrong: Any,
+    *,
+    required: bool = False,
+    longest: int = 254,
+    **kwargs: Any,
 ) -> StringField:
     """Text of a known shape (telephone, postal code, kana, e-mail): `clean` normalises it, `wrong` refuses it."""
-    checks = [presence(required, label), must(clean, wrong)]
+    too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
+    checks = [presence(required, label), must(clean, wrong), too_long]
     return StringField(label, filters=[normaliser(clean)], validators=checks, **kwargs)
+
+
+def version_number(value: Any) -> int:
+    """A filter for the hidden version of a record: what is no version is 0, which is always stale (COM-26)."""
+    return int(value) if re.fullmatch(r"[0-9]{1,9}", str(value)) else 0
 
 
 def choices(values: Iterable[tuple[str, Any]], empty: Any) -> list[SelectChoice]:

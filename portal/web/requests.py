@@ -29,6 +29,7 @@ from portal.web.urls import path_with_query, sign_in_url
 F = TypeVar("F", bound=Callable[..., Any])
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TENANTLESS = frozenset({"health.livez", "health.readyz", "home.script", "static"})
+_ALWAYS = frozenset({"home.theme", "home.legal", "home.language"})  # what 準備中 itself leads to
 
 
 def public(view: F) -> F:
@@ -102,7 +103,8 @@ def init_app(app: Flask, of: Settings, login_manager: LoginManager) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, of.proxy_hops, of.proxy_hops)  # type: ignore[method-assign]
     login_manager.init_app(app)
     login_manager.request_loader(_load_member)
-    app.before_request(_open_scope)
+    # Before everything, the CSRF check too: whatever refuses a request then does so in the brand's look.
+    app.before_request_funcs.setdefault(None, []).insert(0, _open_scope)
     app.before_request(_gate)
     app.before_request(_require_member)
     app.teardown_request(_close_scope)
@@ -112,7 +114,7 @@ def _open_scope() -> None:
     if request.endpoint in _TENANTLESS:
         return
     found = registry().current().for_host(request.host)
-    if found is None:
+    if found is None or "\0" in request.path:  # no number holds a NUL, and PostgreSQL takes none
         raise NotFound
     g.tenant = found
     g.scope = ExitStack()
@@ -150,7 +152,7 @@ def _gate() -> str | None:
     wanted = getattr(current_app.view_functions[request.endpoint], "feature", "")
     if wanted and not here.has(wanted):
         raise NotFound
-    if not any(brands[key].blueprint for key in here.modules) and request.endpoint != "home.theme":
+    if not any(brands[key].blueprint for key in here.modules) and request.endpoint not in _ALWAYS:
         from portal.web.render import render  # the page needs what this module provides
 
         return render("home/coming.html")

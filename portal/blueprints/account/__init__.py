@@ -25,10 +25,10 @@ FLOW = ConfirmFlow("profile", "/account/profile")
 def profile_form() -> str | Response:
     """入力: the member's and the account's data."""
     present = profile.read(member().member_id)
-    form = ProfileForm(data=FLOW.typed() or present) if request.method == "GET" else ProfileForm()
+    form = ProfileForm(data=FLOW.typed() or present) if request.method != "POST" else ProfileForm()
     if not member().is_representative:
         form.lock_account(present)
-    if request.method == "GET":
+    if request.method != "POST":
         return render("account/profile.html", form=form)
     if not form.validate():
         return render_invalid("account/profile.html", form=form)
@@ -68,11 +68,13 @@ def _conflict() -> Response:
     session().rollback()
     typed = drafts.recall(FLOW.kind, member().member_id, token) or {}
     present = profile.read(member().member_id)
-    mine, theirs = ProfileForm(data=typed).rows(), ProfileForm(data=present).rows()
     form = ProfileForm(
         data=typed | {"version": present["version"], "account_version": present["account_version"]}
     )
-    both = [(label, new, old) for (label, new), (_label, old) in zip(mine, theirs, strict=True) if new != old]
+    if not member().is_representative:
+        form.lock_account(present)
+    rows = zip(form.rows(), ProfileForm(data=present).rows(), strict=True)
+    both = [(label, new, old) for (label, new), (_label, old) in rows if new != old]
     response = render_invalid("account/profile.html", form=form, both=both)
     response.status_code = 409
     return response
@@ -89,7 +91,7 @@ def password() -> str | Response:
     """パスワードの変更, and the forced one at first sign-in (COM-12)."""
     form = ChangePasswordForm()
     forced = member().must_change_password
-    if request.method == "GET":
+    if request.method != "POST":
         return render("account/password.html", form=form, forced=forced)
     if not form.validate():
         return render_invalid("account/password.html", form=form, forced=forced)

@@ -8,7 +8,7 @@ from wtforms import HiddenField, SelectField
 from wtforms.validators import AnyOf, InputRequired, Optional
 
 from portal.core import text
-from portal.web.forms import PREFECTURES, Form, choices, cleaned, line
+from portal.web.forms import PREFECTURES, Form, choices, cleaned, line, version_number
 from portal.web.i18n import lazy as _l
 
 ACCOUNT_FIELDS = (
@@ -25,13 +25,20 @@ _KANA = _l("全角カタカナで入力してください。")
 _TELEPHONE = _l("電話番号は10桁または11桁の数字で入力してください。")
 
 
+_WRITTEN = {
+    "postal_code": text.format_postal_code,
+    "telephone": text.format_telephone,
+    "account_telephone": text.format_telephone,
+}
+
+
 class ProfileForm(Form):
     """会員情報."""
 
-    version = HiddenField()
-    account_version = HiddenField()
+    version = HiddenField(filters=[version_number])
+    account_version = HiddenField(filters=[version_number])
     account_name = line(_l("会社名・お名前"), required=True)
-    account_kana = cleaned(_l("会社名・お名前（カナ）"), text.katakana, _KANA)
+    account_kana = cleaned(_l("会社名・お名前（カナ）"), text.katakana, _KANA, longest=100)
     postal_code = cleaned(
         _l("郵便番号"),
         text.postal_code,
@@ -53,8 +60,8 @@ class ProfileForm(Form):
     )
     family_name = line(_l("姓"), required=True, longest=40)
     given_name = line(_l("名"), required=True, longest=40)
-    family_kana = cleaned(_l("セイ"), text.katakana, _KANA)
-    given_kana = cleaned(_l("メイ"), text.katakana, _KANA)
+    family_kana = cleaned(_l("セイ"), text.katakana, _KANA, longest=60)
+    given_kana = cleaned(_l("メイ"), text.katakana, _KANA, longest=60)
     department = line(_l("部署名"), longest=80)
     telephone = cleaned(
         _l("電話番号"), text.telephone, _TELEPHONE, render_kw={"inputmode": "tel", "autocomplete": "tel"}
@@ -72,4 +79,4 @@ class ProfileForm(Form):
     def rows(self) -> list[tuple[str, str]]:
         """Label and value of every visible field, for the confirm page."""
         shown = (f for f in self if f.name not in ("csrf_token", "version", "account_version"))
-        return [(str(f.label.text), str(f.data or "")) for f in shown]
+        return [(str(f.label.text), _WRITTEN.get(f.name, str)(f.data or "")) for f in shown]

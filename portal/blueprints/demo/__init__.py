@@ -27,7 +27,7 @@ def mailbox() -> str:
     return render("demo/mailbox.html", mails=outbox.newest())
 
 
-@bp.get("/mailbox/<int:mail_id>")
+@bp.get("/mailbox/<int(max=9223372036854775807):mail_id>")
 @public
 def mail(mail_id: int) -> str:
     """One mail, as text."""

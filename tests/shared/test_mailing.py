@@ -1,0 +1,170 @@
+"""Mails as their readers get them: in the brand's name, plain and HTML alike, with names and numbers (COM-81)."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from html import unescape
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jinja2 import TemplateNotFound, UndefinedError
+
+from portal.core import clock
+from portal.core.db import session
+from portal.core.outbox import OutboxMail
+from portal.settings import ROOT
+from portal.shared import mailing
+
+TEMPLATES = ROOT / "portal/templates/emails"
+EVENTS = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir())
+AT = clock.local(2026, 12, 31, 23, 59)
+LINK = "http://facility.localhost/set-password/abc-DEF_123"
+RESERVATION = SimpleNamespace(
+    number="FR000123",
+    facility_name="レーザー加工機",
+    starts_at=AT,
+    ends_at=clock.local(2027, 1, 1, 2),
+    total=1234567,
+    due_date=date(2027, 2, 28),
+    billing=SimpleNamespace(name="株式会社髙﨑精機"),
+    contact=SimpleNamespace(name="吉田 花子"),
+)
+CONTEXT: dict[str, Any] = {
+    "member": SimpleNamespace(name="髙﨑 花子"),
+    "at": AT,
+    "until": AT,
+    "link": LINK,
+    "label": "請求確定",
+    "sentence": "ご請求金額が確定しました。",
+    "reservation": RESERVATION,
+}
+
+
+@pytest.fixture
+def compose(app, inside):
+    """Compose a mail of an event at a brand."""
+
+    def make(event: str, brand: str = "facility", **changes: Any) -> OutboxMail:
+        tenant = app.extensions["tenants"].current().by_key[brand]
+        with inside(brand):
+            mail = mailing.compose(tenant, event, "reader@one.example", account_id=1, **CONTEXT | changes)
+            session().expunge(mail)
+            return mail
+
+    return make
+
+
+def words(html: str) -> str:
+    """What is read of an HTML mail, blanks aside."""
+    return re.sub(r"\s", "", unescape(re.sub(r"<(head|style).*?</\1>|<[^>]+>", "", html, flags=re.DOTALL)))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_mail_is_the_brands_own_and_says_the_same_in_both_forms(compose, event):
+    """COM-04, COM-81: sender, subject, whom to call; each line of the plain text stands in the HTML too."""
+    mail = compose(event)
+    assert (mail.sender, mail.sender_name) == ("noreply@facility.example", "試験設備")
+    assert (mail.recipient, mail.event, mail.account_id) == ("reader@one.example", event, 1)
+    assert mail.subject.startswith("【試験設備】")
+    assert "\n" not in mail.subject
+    letter, _rule, signature = mail.body.partition("────")
+    assert "試験設備 お客様窓口" in signature
+    assert "TEL 03-0000-0001（平日 9:00–18:00）" in signature
+    assert "TEL 03-0000-0001（平日 9:00–18:00）" in mail.html
+    read = words(mail.html)
+    for line in filter(None, (re.sub(r"\s", "", line) for line in letter.splitlines())):
+        assert line in read, line
+    assert not re.search(r"\n{3,}", mail.body), "no holes where something was left out"
+    assert not re.search(r"\{[{%]|None", mail.subject + mail.body + mail.html)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_event_has_its_three_parts_and_no_stray_file(compose):
+    """COM-81: plain and HTML for each."""
+    for event in EVENTS:
+        assert {p.name for p in (TEMPLATES / event).iterdir()} == {"subject.txt", "body.txt", "body.html"}
+    with pytest.raises(TemplateNotFound):
+        compose("no_such_event")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_reservations_mail_has_its_numbers(compose):
+    """FAC-12: number, machine, both instants in Japan's time, the amount with commas, the last day to pay."""
+    mail = compose("reservation_status")
+    assert mail.subject == "【試験設備】請求確定：ご予約 FR000123"
+    for part in (
+        "株式会社髙﨑精機\n吉田 花子 様",
+        "■予約番号\nFR000123",
+        "2026/12/31 23:59 から 2027/01/01 02:00 まで",
+        "■お支払期限\n2027/02/28",
+    ):
+        assert part in mail.body
+    assert re.search(r"■ご請求金額（税込）\n.*1,234,567", mail.body)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_reservations_mail_says_nothing_of_money_before_there_is_an_amount(compose):
+    """FAC-12: nor of a last day to pay while there is none."""
+    open_ = compose("reservation_status", reservation=SimpleNamespace(**vars(RESERVATION) | {"total": None}))
+    assert "■ご請求金額" not in open_.body + open_.html
+    unlimited = SimpleNamespace(**vars(RESERVATION) | {"due_date": None, "total": 0})
+    free = compose("reservation_status", reservation=unlimited)
+    assert "■ご請求金額" in free.body, "an amount of nothing is an amount"
+    assert "■お支払期限" not in free.body + free.html
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_link_is_whole_in_both_forms_and_says_until_when(compose):
+    """COM-81: one line of its own, so that no reader's program breaks it."""
+    mail = compose("set_password")
+    assert f"\n{LINK}\n" in mail.body
+    assert f'<a href="{LINK}">{LINK}</a>' in mail.html
+    assert "2026/12/31 23:59" in mail.body
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_name_is_text_wherever_it_stands(compose, event):
+    """Security: markup in a name is not markup in the HTML, and stays as typed in the plain text."""
+    evil = '<img src=x onerror="alert(1)">&'
+    people = SimpleNamespace(name=evil)
+    reservation = SimpleNamespace(**vars(RESERVATION) | {"contact": people, "billing": people})
+    mail = compose(event, member=people, reservation=reservation)
+    assert "<img" not in mail.html
+    assert "&lt;img src=x onerror=" in mail.html
+    assert evil in mail.body
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_subject_is_one_line_whatever_is_put_into_it(compose):
+    """Security: no header can be added through a label."""
+    mail = compose("reservation_status", label="確定\r\nBcc: all@evil.example\n")
+    assert mail.subject == "【試験設備】確定 Bcc: all@evil.example ：ご予約 FR000123"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_missing_stops_the_mail_instead_of_leaving_a_hole(app, inside):
+    """COM-81: a mail without its link would be worse than none."""
+    tenant = app.extensions["tenants"].current().by_key["facility"]
+    with inside("facility"), pytest.raises(UndefinedError):
+        mailing.compose(tenant, "set_password", "r@one.example", member=CONTEXT["member"], until=AT)
+
+
+def test_a_mail_waits_in_its_own_brands_outbox_with_a_name_of_its_own(compose, inside, app):
+    """COM-02, COM-80: the other brand's name, address and telephone; two mails are never the same mail."""
+    first, second = compose("sign_in", "studio"), compose("sign_in", "studio")
+    assert (first.sender, first.subject) == ("noreply@studio.example", "【試験スタジオ】ログインのお知らせ")
+    assert "03-0000-0002" in first.body
+    assert "試験設備" not in first.body + first.html
+    assert first.message_id != second.message_id
+    assert re.fullmatch(r"<[0-9a-f]{32}@studio\.example>", first.message_id)
+    tenant = app.extensions["tenants"].current().by_key["studio"]
+    with inside("studio"):
+        stored = mailing.compose(tenant, "sign_in", "reader@one.example", member=CONTEXT["member"], at=AT)
+        session().commit()
+        assert (stored.status, stored.due_at) == ("waiting", clock.now())
+    with inside("facility"):
+        assert session().query(OutboxMail).filter_by(event="sign_in").count() == 0
