@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -51,6 +52,10 @@ class Settings:
             raise UnsafeSettings("PORTAL_SCHEME=http is for the demo only: cookies would travel in the clear")
         if not self.smtp_url and not (self.demo or self.testing):
             raise UnsafeSettings("PORTAL_SMTP_URL must name the mail server, e.g. smtp://127.0.0.1:25")
+        if self.smtp_url and not _is_smtp(self.smtp_url):
+            raise UnsafeSettings(
+                "PORTAL_SMTP_URL is smtp://host:port or smtp+starttls://user:password@host:port"
+            )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -59,7 +64,6 @@ class Settings:
         home = Path(env.get("PORTAL_HOME") or ROOT / "var").absolute()
         if environment is None:
             env = _remembered(home / "portal.env") | env
-        port = env.get("PORTAL_PUBLIC_PORT", "")
         return cls(
             secret_key=env.get("PORTAL_SECRET_KEY", ""),
             secret_key_fallbacks=tuple(filter(None, env.get("PORTAL_SECRET_KEY_FALLBACKS", "").split(","))),
@@ -68,9 +72,9 @@ class Settings:
             tenants_file=Path(env.get("PORTAL_TENANTS") or ROOT / "tenants.toml").absolute(),
             base_domain=env.get("PORTAL_BASE_DOMAIN", "localhost"),
             scheme=env.get("PORTAL_SCHEME", "https"),
-            port=int(port) if port else None,
+            port=_number(env, "PORTAL_PUBLIC_PORT", 1, 65535),
             smtp_url=env.get("PORTAL_SMTP_URL", ""),
-            proxy_hops=int(env.get("PORTAL_PROXY_HOPS", "0")),
+            proxy_hops=_number(env, "PORTAL_PROXY_HOPS", 0, 9) or 0,
             demo=env.get("PORTAL_DEMO", "") == "1",
         )
 
@@ -78,13 +82,13 @@ class Settings:
     def database(self) -> str:
         """The database's URL: PostgreSQL when DATABASE_URL says so, else SQLite under `home`."""
         url = self.database_url or f"sqlite:///{self.home / 'portal.sqlite3'}"
-        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return re.sub("^postgres(ql)?://", "postgresql+psycopg://", url)
 
     @property
     def flask_config(self) -> dict[str, object]:
         """What Flask and its extensions want to know."""
         smtp = urlsplit(self.smtp_url or "smtp://127.0.0.1:25")
-        engine: dict[str, object] = {"pool_size": 8, "max_overflow": 8}
+        engine: dict[str, object] = {"pool_size": 8, "max_overflow": 8, "hide_parameters": True}
         if self.database.startswith("postgresql"):
             engine |= {
                 "pool_pre_ping": True,
@@ -107,13 +111,31 @@ class Settings:
             "MAX_FORM_MEMORY_SIZE": 512 * 1024,
             "MAIL_SERVER": smtp.hostname,
             "MAIL_PORT": smtp.port or 25,
-            "MAIL_USERNAME": smtp.username,
-            "MAIL_PASSWORD": smtp.password,
+            "MAIL_USERNAME": unquote(smtp.username) if smtp.username else None,
+            "MAIL_PASSWORD": unquote(smtp.password) if smtp.password else None,
             "MAIL_USE_TLS": smtp.scheme == "smtp+starttls",
             "MAIL_SUPPRESS_SEND": False,
             "BABEL_DEFAULT_LOCALE": "ja",
             "BABEL_DEFAULT_TIMEZONE": "Asia/Tokyo",
         }
+
+
+def _number(env: Mapping[str, str], name: str, lowest: int, highest: int) -> int | None:
+    """The whole number that the variable holds, None when it is not set. Raises UnsafeSettings."""
+    value = env.get(name, "")
+    if not value:
+        return None
+    if not re.fullmatch("[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
+        raise UnsafeSettings(f"{name} is a whole number from {lowest} to {highest}")
+    return int(value)
+
+
+def _is_smtp(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("smtp", "smtp+starttls") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 def _remembered(path: Path) -> dict[str, str]:

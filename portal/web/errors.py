@@ -9,7 +9,7 @@ import secrets
 from flask import Flask, Response, g, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from portal.core.engine import DatabaseBusy
 from portal.core.errors import NotFound, RuleBroken, Stale
@@ -80,7 +80,10 @@ def _http(error: HTTPException) -> Response:
         return make_response(error.get_response())
     if code == 503:
         return _unavailable(error)
-    return page(code)
+    response = page(code)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
 
 
 def _rule(error: RuleBroken) -> Response:

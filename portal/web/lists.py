@@ -23,7 +23,7 @@ from portal.web.requests import streamed
 
 PAGE_SIZE = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CURSOR = re.compile(r"^([ab])(-?\d{1,20})\.(\d{1,19})\.(\d{1,9})$")
+_CURSOR = re.compile(r"([ab])(-?[0-9]{1,20})\.([0-9]{1,18})\.([0-9]{1,9})")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class _Cursor:
 
 def _read(text: str) -> _Cursor | None:
     """The cursor in a URL; anything else is the first page."""
-    match = _CURSOR.match(text)
+    match = _CURSOR.fullmatch(text)
     if not match:
         return None
     try:

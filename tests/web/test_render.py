@@ -1,0 +1,57 @@
+"""When htmx gets a fragment, and when the whole page (COM-25)."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask, Response
+
+from portal.web.files import pdf_response
+from portal.web.render import wants_fragment, whole
+
+BARE = Flask(__name__)
+ASKED = {"HX-Request": "true"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "fragment"),
+    [
+        ({}, False),
+        (ASKED, True),
+        (ASKED | {"HX-Request-Type": "partial"}, True),
+        (ASKED | {"HX-Request-Type": "full"}, False),
+        (ASKED | {"HX-Boosted": "true"}, False),
+        (ASKED | {"HX-History-Restore-Request": "true"}, False),
+        ({"HX-Request": "false"}, False),
+        ({"HX-Request-Type": "partial"}, False),
+    ],
+)
+def test_a_fragment_is_for_who_asked_for_one(headers: dict[str, str], fragment: bool) -> None:
+    with BARE.test_request_context(headers=headers):
+        assert wants_fragment() is fragment
+        told = whole(Response("x")).headers
+        assert ("HX-Retarget" in told) is fragment
+        assert told.get("HX-Reswap") == ("outerHTML" if fragment else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("請求書_FI000001.pdf", "____FI000001.pdf"),
+        ('a"\r\nSet-Cookie: x.pdf', "a___Set-Cookie__x.pdf"),
+        ("../etc/passwd", ".._etc_passwd"),
+    ],
+)
+def test_a_papers_name_survives_and_cannot_add_a_header(name: str, plain: str) -> None:
+    """COM-73, RFC 6266."""
+    with BARE.test_request_context():
+        told = pdf_response(b"%PDF", name, "d").headers
+    assert f"filename=\"{plain}\"; filename*=UTF-8''" in told["Content-Disposition"]
+    assert "\n" not in told["Content-Disposition"]
+    assert told["ETag"] == '"d"'
+
+
+def test_who_has_the_paper_already_gets_304() -> None:
+    """COM-73."""
+    with BARE.test_request_context(headers={"If-None-Match": '"d"'}):
+        answer = pdf_response(b"%PDF", "x.pdf", "d")
+    assert answer.status_code == 304
