@@ -14,7 +14,7 @@ from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account
-from portal.web.commands import tenant_command
+from portal.web.commands import json_option, limit_option, tenant_command, typed
 from portal.web.output import table
 
 accounts = AppGroup("accounts", help="Find and add customers.")
@@ -22,8 +22,8 @@ accounts = AppGroup("accounts", help="Find and add customers.")
 
 @accounts.command("find")
 @click.argument("words", default="")
-@click.option("--limit", default=30, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
+@limit_option
+@json_option
 @tenant_command
 def find(words: str, limit: int, as_json: bool, **_: Any) -> None:
     """Accounts by number or part of the name."""
@@ -36,9 +36,9 @@ def find(words: str, limit: int, as_json: bool, **_: Any) -> None:
 
 
 @accounts.command("add")
-@click.argument("name")
-@click.option("--telephone", default="", callback=lambda _c, _o, v: text.telephone(v) if v else "")
+@click.argument("name", callback=typed(longest=100))
+@click.option("--telephone", default="", callback=typed(text.telephone), help="With or without hyphens.")
 @tenant_command
 def add(name: str, telephone: str, tenant: Tenant, by: Actor, **_: Any) -> None:
     """Add the customer NAME; then add its representative with `members add`."""
-    click.echo(enrolment.add_account(tenant, by=by, name=text.normalise(name), telephone=telephone).number)
+    click.echo(enrolment.add_account(tenant, by=by, name=name, telephone=telephone).number)

@@ -13,7 +13,7 @@ from portal.core import audit as trail
 from portal.core.audit import AuditEvent
 from portal.core.clock import to_local
 from portal.core.db import session
-from portal.web.commands import tenant_command
+from portal.web.commands import json_option, limit_option, tenant_command
 from portal.web.output import fail, table
 
 audit = AppGroup("audit", help="Search and verify the audit trail.")
@@ -21,14 +21,14 @@ audit = AppGroup("audit", help="Search and verify the audit trail.")
 
 @audit.command("search")
 @click.option("--subject", default="", help="e.g. reservation:FR000123")
-@click.option("--limit", default=30, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
+@limit_option
+@json_option
 @tenant_command
 def search(subject: str, limit: int, as_json: bool, **_: Any) -> None:
     """The newest events, or those of one subject."""
     statement = select(AuditEvent).order_by(AuditEvent.sequence.desc()).limit(limit)
     if subject:
-        statement = statement.where(AuditEvent.subject == subject)
+        statement = statement.where(AuditEvent.subject == subject[: trail.LONGEST_SUBJECT])
     rows = [
         (
             e.sequence,

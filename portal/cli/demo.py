@@ -21,7 +21,7 @@ from portal.shared.auth import demo as people
 from portal.shared.auth.models import Account
 from portal.shared.notices import demo as announcements
 from portal.web.brand import Brand
-from portal.web.commands import Mistake
+from portal.web.commands import Mistake, json_option
 from portal.web.output import table
 from portal.web.urls import host_of
 
@@ -64,7 +64,7 @@ def _settle() -> None:
 
 
 @demo.command("accounts")
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 @with_appcontext
 def accounts(as_json: bool) -> None:
     """Who can sign in where."""

@@ -9,20 +9,22 @@ import click
 from flask.cli import AppGroup
 
 from portal.shared.documents import operations
-from portal.web.commands import tenant_command
+from portal.web.commands import json_option, limit_option, tenant_command
 from portal.web.output import fail, table
 
 documents = AppGroup("documents", help="Find and verify issued documents.")
 _DAY = click.DateTime(["%Y-%m-%d"])
+_YEN = click.IntRange(0, 2**63 - 1)
 
 
 @documents.command("find")
-@click.option("--since", type=_DAY)
-@click.option("--until", type=_DAY)
-@click.option("--least", type=int, help="Yen, tax included.")
-@click.option("--most", type=int, help="Yen, tax included.")
+@click.option("--since", type=_DAY, help="The first transaction date.")
+@click.option("--until", type=_DAY, help="The last transaction date.")
+@click.option("--least", type=_YEN, help="Yen, tax included.")
+@click.option("--most", type=_YEN, help="Yen, tax included.")
 @click.option("--counterparty", default="", help="Part of the name.")
-@click.option("--json", "as_json", is_flag=True)
+@limit_option
+@json_option
 @tenant_command
 def find(
     since: datetime | None,
@@ -30,6 +32,7 @@ def find(
     least: int | None,
     most: int | None,
     counterparty: str,
+    limit: int,
     as_json: bool,
     **_: Any,
 ) -> None:
@@ -40,9 +43,12 @@ def find(
         least=least,
         most=most,
         counterparty=counterparty,
+        limit=limit + 1,
     )
-    rows = [[d.number, d.kind, d.transaction_date, d.total, d.counterparty, d.about] for d in found]
+    rows = [[d.number, d.kind, d.transaction_date, d.total, d.counterparty, d.about] for d in found[:limit]]
     table(["number", "kind", "date", "total", "counterparty", "about"], rows, as_json)
+    if len(found) > limit:
+        click.echo(f"there are more than {limit}; see --limit", err=True)
 
 
 @documents.command("verify")

@@ -15,7 +15,7 @@ from portal.core.db import session
 from portal.core.errors import NotFound
 from portal.core.leases import WorkStatus
 from portal.core.outbox import OutboxMail
-from portal.web.commands import tenant_command
+from portal.web.commands import json_option, limit_option, tenant_command
 from portal.web.output import table
 
 mail = AppGroup("mail", help="See and resend mail.")
@@ -23,8 +23,8 @@ mail = AppGroup("mail", help="See and resend mail.")
 
 @mail.command("list")
 @click.option("--status", type=click.Choice([s.value for s in WorkStatus]), help="Only these.")
-@click.option("--limit", default=30, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
+@limit_option
+@json_option
 @tenant_command
 def list_(status: str | None, limit: int, as_json: bool, **_: Any) -> None:
     """The newest mails."""
@@ -47,7 +47,7 @@ def list_(status: str | None, limit: int, as_json: bool, **_: Any) -> None:
 
 
 @mail.command("retry")
-@click.argument("mail_id", type=int)
+@click.argument("mail_id", type=click.IntRange(1, 2**63 - 1))
 @tenant_command
 def retry(mail_id: int, by: Actor, **_: Any) -> None:
     """Send a mail again."""

@@ -16,7 +16,7 @@ from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import enrolment, operations, sessions
 from portal.shared.auth.models import Account, Member
-from portal.web.commands import tenant_command
+from portal.web.commands import json_option, limit_option, tenant_command, typed
 from portal.web.output import table
 from portal.web.urls import base_of
 
@@ -25,8 +25,8 @@ members = AppGroup("members", help="Find, add and help the people who sign in.")
 
 @members.command("find")
 @click.argument("words", default="")
-@click.option("--limit", default=30, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
+@limit_option
+@json_option
 @tenant_command
 def find(words: str, limit: int, as_json: bool, **_: Any) -> None:
     """Members by login ID, e-mail, family name or the account's number."""
@@ -56,11 +56,11 @@ def find(words: str, limit: int, as_json: bool, **_: Any) -> None:
 
 @members.command("add")
 @click.argument("account")
-@click.argument("family_name")
-@click.argument("given_name")
-@click.argument("email")
-@click.option("--login-id", default="")
-@click.option("--representative", is_flag=True)
+@click.argument("family_name", callback=typed(longest=40))
+@click.argument("given_name", callback=typed(longest=40))
+@click.argument("email", callback=typed(text.email))
+@click.option("--login-id", default="", callback=typed(longest=60), help="Where the brand signs in with one.")
+@click.option("--representative", is_flag=True, help="They may change the account's own data.")
 @tenant_command
 def add(
     account: str,
@@ -75,7 +75,7 @@ def add(
 ) -> None:
     """Add a member to ACCOUNT and mail them a link to set their password."""
     person = enrolment.Person(
-        family_name, given_name, text.email(email), login_id=login_id, is_representative=representative
+        family_name, given_name, email, login_id=login_id, is_representative=representative
     )
     member = enrolment.add_member(tenant, enrolment.find_account(account), person, by=by)
     _send_link(tenant, member, by)

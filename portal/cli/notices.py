@@ -10,19 +10,29 @@ from flask.cli import AppGroup
 
 from portal.core.actor import Actor
 from portal.shared.notices import operations
-from portal.web.commands import tenant_command
+from portal.web.commands import Mistake, tenant_command, typed
 
 notices = AppGroup("notices", help="Publish announcements.")
 
 
 @notices.command("publish")
-@click.argument("title")
+@click.argument("title", callback=typed(longest=120))
 @click.argument("body", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--important", is_flag=True)
-@click.option("--category", default="")
+@click.option("--important", is_flag=True, help="Marked 重要.")
+@click.option("--category", default="", callback=typed(longest=20), help="One word, e.g. 休業.")
 @tenant_command
 def publish(title: str, body: Path, important: bool, category: str, by: Actor, **_: Any) -> None:
     """Publish TITLE with the Markdown in the file BODY (- reads standard input)."""
-    with click.open_file(str(body), encoding="utf-8") as file:
-        notice = operations.publish(title, file.read(), by=by, category=category, is_important=important)
+    notice = operations.publish(title, _read(body), by=by, category=category, is_important=important)
     click.echo(notice.number)
+
+
+def _read(body: Path) -> str:
+    try:
+        with click.open_file(str(body), encoding="utf-8") as file:
+            written: str = file.read()
+    except UnicodeDecodeError:
+        raise Mistake(f"{body} is not UTF-8") from None
+    if not written.strip():
+        raise Mistake(f"{body} is empty")
+    return written

@@ -17,10 +17,10 @@ from portal.core.tenancy.reference import json_schema, reference_markdown
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.resolved import resolved
 from portal.core.tenancy.schema import Tenant
+from portal.web.commands import json_option
 from portal.web.output import fail, json_out, table
 
 tenants = AppGroup("tenants", help="Check and show what tenants.toml says.")
-_as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 _LONGEST_CELL = 60
 
 
@@ -38,7 +38,7 @@ def _good_reading() -> Reading:
 
 @tenants.command("check")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@_as_json
+@json_option
 def check(file: Path | None, as_json: bool) -> None:
     """Say everything that is wrong with the tenants file, or with FILE before it takes that one's place.
 
@@ -59,7 +59,7 @@ def check(file: Path | None, as_json: bool) -> None:
 
 
 @tenants.command("list")
-@_as_json
+@json_option
 def list_(as_json: bool) -> None:
     """All tenants: where they live, whether they are open, what they offer."""
     reading = _good_reading()
@@ -87,7 +87,7 @@ def _list(items: Any, as_json: bool) -> Any:
 
 @tenants.command("show")
 @click.argument("key")
-@_as_json
+@json_option
 def show(key: str, as_json: bool) -> None:
     """Everything about the tenant KEY as it is in force, and the line of the file that says so, or "default"."""
     reading = _good_reading()

@@ -13,7 +13,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from portal.core import clock
+from portal.core import clock, text
 from portal.core.actor import operator
 from portal.core.csvio import CsvMistakes
 from portal.core.db import session, tenant_scope
@@ -22,6 +22,10 @@ from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import Tenant
 
 Command = Callable[..., Any]
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+limit_option = click.option(
+    "--limit", default=30, show_default=True, type=click.IntRange(1, 100_000), help="At most so many."
+)
 
 
 class Mistake(click.ClickException):
@@ -39,6 +43,26 @@ def find_tenant(key: str | None) -> Tenant:
         raise Mistake(f"no tenant {key!r}; there are: {', '.join(sorted(known))}")
     found: Tenant = known[key]
     return found
+
+
+def typed(read: Callable[[str], str] = text.normalise, longest: int = 0) -> Callable[[Any, Any, str], str]:
+    """A click callback: what was typed, as `read` makes it, at most `longest` characters (0: as long as it is).
+
+    What `read` refuses with ValueError is a mistake of whoever typed it; so is nothing, unless that is the default.
+    """
+
+    def check(_context: Any, parameter: click.Parameter, value: str) -> str:
+        if not value and value == parameter.default:
+            return value
+        try:
+            made = read(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+        if not made or (longest and len(made) > longest):
+            raise click.BadParameter(f"write 1 to {longest} characters" if longest else "is empty")
+        return made
+
+    return check
 
 
 def _instant(_context: Any, _option: Any, value: str | None) -> datetime | None:
@@ -59,19 +83,30 @@ def tenant_command(function: Command) -> Command:
     """
 
     @click.option("--tenant", "tenant_key", envvar="PORTAL_TENANT", help="The brand's key in tenants.toml.")
-    @click.option("--operator", "who", default=getpass.getuser, help="Your name for the audit trail.")
+    @click.option(
+        "--operator",
+        "operator_name",
+        default=getpass.getuser,
+        callback=typed(longest=120),
+        help="Your name for the audit trail.",
+    )
     @click.option("--as-of", callback=_instant, envvar="PORTAL_AS_OF", help="Act as if it were this instant.")
     @click.option("--dry-run", is_flag=True, help="Show what would happen; change nothing.")
     @functools.wraps(function)
     @with_appcontext
     def wrapper(
-        *args: Any, tenant_key: str | None, who: str, as_of: datetime | None, dry_run: bool, **kwargs: Any
+        *args: Any,
+        tenant_key: str | None,
+        operator_name: str,
+        as_of: datetime | None,
+        dry_run: bool,
+        **kwargs: Any,
     ) -> Any:
         tenant = find_tenant(tenant_key)
         standing = clock.freeze(as_of) if as_of else nullcontext()
         try:
             with standing, tenant_scope(tenant.key):
-                result = function(*args, tenant=tenant, by=operator(who), **kwargs)
+                result = function(*args, tenant=tenant, by=operator(operator_name), **kwargs)
                 if dry_run:
                     session().rollback()
                     click.echo("dry run: nothing was changed", err=True)

@@ -17,7 +17,7 @@ from portal.core.db import session
 from portal.core.money import yen
 from portal.core.tenancy.schema import Tenant
 from portal.shared.billing.lines import BillLine
-from portal.web.commands import Mistake, tenant_command
+from portal.web.commands import Mistake, json_option, tenant_command
 from portal.web.output import table
 
 commands = AppGroup("facility", help="Facility rental: reservations from request to payment.")
@@ -27,8 +27,10 @@ commands = AppGroup("facility", help="Facility rental: reservations from request
 @click.option(
     "--status", type=click.Choice([s.value for s in Status]), help="Only these; otherwise all that await you."
 )
-@click.option("--limit", default=50, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many."
+)
+@json_option
 @tenant_command
 def list_(status: str | None, limit: int, as_json: bool, **_: Any) -> None:
     """Reservations that await somebody, by start."""
@@ -106,9 +108,10 @@ def issue(number: str, tenant: Tenant, by: Actor, **_: Any) -> None:
     """Issue invoice and work report, and draw them at once."""
     reservation = queries.any_reservation(number)
     drawing = operations.issue(tenant, reservation, by=by)
-    session().commit()
-    for job_id in drawing:
-        jobs.run(job_id)
+    if not click.get_current_context().params["dry_run"]:
+        session().commit()
+        for job_id in drawing:
+            jobs.run(job_id)
     click.echo(f"{number}: {len(drawing)} documents issued")
 
 

@@ -109,7 +109,7 @@ class Reservation(TenantOwned, Base):
     payment_method: Mapped[str] = mapped_column(String(20), default=msgid("銀行振込"))
     due_date: Mapped[date | None]
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
-    total: Mapped[int | None]
+    total: Mapped[int | None] = mapped_column(ID)
     work_report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     __table_args__ = owned(
         belongs_to("account_id", "account"),

@@ -44,7 +44,7 @@ class Document(TenantOwned, Base):
     about: Mapped[str] = mapped_column(String(60))
     counterparty: Mapped[str] = mapped_column(String(100))
     transaction_date: Mapped[date]
-    total: Mapped[int]
+    total: Mapped[int] = mapped_column(ID)
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
     sha256: Mapped[str] = mapped_column(String(64), default="")
     size: Mapped[int] = mapped_column(default=0)

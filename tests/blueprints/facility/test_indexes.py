@@ -44,7 +44,11 @@ def test_a_members_list_is_read_from_an_index_in_order_COM_21(inside, search):
     with inside("facility"):
         table = queries._R
         query = queries.mine(1, search)
-        statement = query.statement.params(query.values).order_by(table.c.booked_at.desc(), table.c.id.desc()).limit(21)
+        statement = (
+            query.statement.params(query.values)
+            .order_by(table.c.booked_at.desc(), table.c.id.desc())
+            .limit(21)
+        )
         found = plan(statement)
     assert "ix_reservation_mine" in found
     assert "SCAN reservation" not in found

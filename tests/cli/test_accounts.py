@@ -1,0 +1,110 @@
+"""`flask accounts`: customers, found and added by an operator (OPS-13)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from rich.cells import cell_len
+from sqlalchemy import select
+
+from portal.core.db import session
+from portal.shared.auth.models import Account
+
+KEYS = ["number", "name", "status", "telephone", "address"]
+
+
+@pytest.fixture
+def do(run):
+    """Run a command of `flask accounts` at the facility brand."""
+
+    def command(*words: str, expect: int = 0) -> str:
+        result = run.invoke(args=["accounts", *words, "--tenant", "facility"])
+        assert result.exit_code == expect, result.output
+        assert "Traceback" not in result.output
+        return str(result.output)
+
+    return command
+
+
+def test_find_shows_the_brands_own_customers_in_order(do) -> None:
+    """OPS-10, OPS-13, COM-02: the same keys every time, and nobody of another brand."""
+    found = json.loads(do("find", "--json"))
+    assert [list(row) for row in found] == [KEYS, KEYS]
+    assert [(row["number"], row["name"], row["status"]) for row in found] == [
+        ("C000001", "カナリア甲株式会社一番", "active"),
+        ("C000002", "カナリア甲合同会社二番", "active"),
+    ]
+    drawn = do("find")
+    assert drawn.split()[:5] == KEYS
+    assert "カナリア乙" not in drawn
+
+
+def test_find_knows_the_whole_number_or_part_of_the_name_and_no_wildcards(do) -> None:
+    """OPS-13."""
+    for words, numbers in (
+        ("C000002", ["C000002"]),
+        ("一番", ["C000001"]),
+        ("カナリア", ["C000001", "C000002"]),
+        ("C00000", []),
+        ("%", []),
+        ("_", []),
+        ("\\", []),
+    ):
+        assert [row["number"] for row in json.loads(do("find", words, "--json"))] == numbers
+
+
+def test_find_shows_at_most_so_many(do) -> None:
+    assert [row["number"] for row in json.loads(do("find", "--limit", "1", "--json"))] == ["C000001"]
+
+
+def test_a_search_without_a_hit_is_an_empty_list_and_no_mistake(do) -> None:
+    """OPS-10."""
+    assert do("find", "nobody", "--json") == "[]\n"
+    assert "C0" not in do("find", "nobody")
+
+
+def test_add_says_the_next_number_and_stores_what_was_typed_in_its_usual_form(do, inside) -> None:
+    """OPS-13, COM-23: widths, blanks and hyphens are what the pages would have made of them."""
+    assert do("add", "  ﾃｽﾄ　工房 ", "--telephone", "０３－１２３４－５６７８") == "C000003\n"
+    with inside("facility"):
+        added = session().scalars(select(Account).where(Account.number == "C000003")).one()
+        assert (added.name, added.telephone) == ("テスト 工房", "0312345678")
+
+
+def test_names_keep_the_kanji_they_are_written_with_and_fit_80_columns(do) -> None:
+    """OPS-10, COM-23: 𠮷 and 﨑 are not made into other characters; a long name is folded."""
+    name = "𠮷﨑髙" + "精機製作所" * 19
+    do("add", name)
+    drawn = do("find", "𠮷﨑")
+    assert max(map(cell_len, drawn.splitlines())) <= 80
+    assert "".join(drawn.split()).count("精機") + drawn.count("精\n") >= 18
+    assert [row["name"] for row in json.loads(do("find", "𠮷﨑", "--json"))] == [name]
+
+
+REFUSED = [
+    (["add", ""], "write 1 to 100 characters"),
+    (["add", "　"], "write 1 to 100 characters"),
+    (["add", "長" * 101], "write 1 to 100 characters"),
+    (["add", "試験", "--telephone", "12-34"], "電話番号を正しく入力してください。"),
+    (["add"], "Missing argument 'NAME'"),
+    (["add", "試験", "余り"], "Got unexpected extra argument"),
+    (["remove", "C000001"], "No such command 'remove'"),
+]
+
+
+def test_a_customer_who_cannot_be_is_refused_with_the_reason_and_nothing_is_added(do) -> None:
+    """OPS-10: exit code 2; the limit is the database's, so that neither engine has to say it."""
+    for words, said in REFUSED:
+        assert said in do(*words, expect=2)
+    assert len(json.loads(do("find", "--json"))) == 2
+
+
+def test_the_longest_name_is_taken(do) -> None:
+    assert do("add", "長" * 100) == "C000003\n"
+
+
+def test_a_refused_or_dry_addition_leaves_no_gap_in_the_numbers(do) -> None:
+    """COM-72: the number of a dry run is given to the next customer."""
+    assert do("add", "試験", "--dry-run").splitlines()[0] == "C000003"
+    assert do("add", "試験").strip() == "C000003"

@@ -1,0 +1,180 @@
+"""`flask demo`: brands filled with believable data, and who can sign in where (OPS-20)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import func, select
+
+from portal import create_app
+from portal.blueprints.facility.models import Reservation
+from portal.core import clock, migrate
+from portal.core.db import db, session, tenant_scope
+from portal.core.outbox import OutboxMail
+from portal.settings import ROOT, Settings
+from portal.shared.auth.models import Account, Member
+from tests.cast import NOW
+from tests.support.client import Visitor
+
+BRANDS = """
+[tenants.studio]
+name = "試験スタジオ"
+modules = ["facility"]
+sign_in = { items = "login_id_password", forgot = "operator" }
+mail = { name = "試験スタジオ", address = "noreply@studio.example" }
+numbers = { reservation = { prefix = "SR", digits = 6 } }
+[tenants.atelier]
+name = "試験工房"
+modules = ["facility"]
+sign_in = { items = "login_id_email_password" }
+numbers = { reservation = { prefix = "AR", digits = 6 } }
+[tenants.shop]
+name = "試験商店"
+modules = ["shop"]
+sign_in = { items = "email_password" }
+"""
+ITEMS = {
+    "studio": {"login_id", "password"},
+    "atelier": {"login_id", "email", "password"},
+    "shop": {"email", "password"},
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory, make_settings, cheap_passwords) -> Iterator[Flask]:
+    """A demo of the tests' brands, filled once for the whole file; its tests leave it as it was."""
+    folder = tmp_path_factory.mktemp("demo")
+    url, tenants = f"sqlite:///{folder / 'portal.sqlite3'}", folder / "tenants.toml"
+    tenants.write_text(BRANDS, encoding="utf-8")
+    migrate.upgrade(ROOT / "migrations", url)
+    app = create_app(make_settings(url, demo=True, tenants_file=tenants))
+    with clock.freeze(NOW):
+        app.extensions["first load"] = app.test_cli_runner().invoke(args=["demo", "load"])
+        yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def invoke(app: Flask, *words: str) -> Result:
+    return app.test_cli_runner().invoke(args=["demo", *words])
+
+
+def entries(app: Flask) -> list[dict[str, Any]]:
+    return list(json.loads(invoke(app, "accounts", "--json").stdout))
+
+
+def counted(app: Flask) -> dict[str, list[int]]:
+    """How many accounts, members, reservations and mails each brand has."""
+    found = {}
+    for key in app.extensions["tenants"].current().by_key:
+        with app.app_context(), tenant_scope(key):
+            kinds = (Account, Member, Reservation, OutboxMail)
+            found[key] = [session().scalar(select(func.count()).select_from(kind)) or 0 for kind in kinds]
+    return found
+
+
+def test_accounts_as_json_have_the_form_that_programs_rely_on(demo: Flask) -> None:
+    """OPS-20: a list of tenant, host, role and the sign-in form's own fields, for every brand."""
+    found = entries(demo)
+    assert {tuple(entry) for entry in found} == {("tenant", "host", "role", "fields")}
+    assert [entry["tenant"] for entry in found] == [key for key in ITEMS for _ in range(4)]
+    assert {(entry["tenant"], entry["host"]) for entry in found} == {
+        (key, f"{key}.localhost") for key in ITEMS
+    }
+    assert [entry["role"] for entry in found[:4]] == ["representative", "member", "representative", "member"]
+    for entry in found:
+        assert all(isinstance(value, str) and value for value in entry["fields"].values())
+        assert set(entry["fields"]) == ITEMS[entry["tenant"]]
+
+
+def test_a_port_is_part_of_the_host(demo: Flask) -> None:
+    """OPS-20: the address is one that a browser can open."""
+    settings: Settings = demo.extensions["settings"]
+    demo.extensions["settings"] = replace(settings, port=8080)
+    try:
+        assert entries(demo)[0]["host"] == "studio.localhost:8080"
+        assert "http://studio.localhost:8080/" in invoke(demo, "accounts").stdout
+    finally:
+        demo.extensions["settings"] = settings
+
+
+def test_accounts_as_a_table_show_address_role_and_what_to_type(demo: Flask) -> None:
+    """OPS-10, OPS-20."""
+    drawn = invoke(demo, "accounts").stdout
+    assert drawn.split()[:3] == ["address", "role", "sign-in"]
+    assert drawn.count("http://studio.localhost/") == 4
+    for word in ("representative", "yoshida", "sakura-Doori-58"):
+        assert word in drawn
+    assert "\x1b" not in drawn
+
+
+def test_each_given_sign_in_works_on_the_brands_own_form(demo: Flask) -> None:
+    """OPS-20: as many fields as the form has, no more and no fewer."""
+    assert "準備中" in Visitor(demo, "shop").get("/sign-in").text  # a brand that is not built yet
+    for entry in entries(demo)[:8]:
+        visitor = Visitor(demo, entry["tenant"])
+        page = visitor.get("/sign-in").text
+        assert set(entry["fields"]) <= set(re.findall(r'name="(\w+)"', page))
+        answer = visitor.post("/sign-in", entry["fields"])
+        assert answer.status_code == 303, entry
+        assert visitor.get("/").status_code == 200
+        wrong = Visitor(demo, entry["tenant"]).post("/sign-in", entry["fields"] | {"password": "wrong"})
+        assert wrong.status_code == 422
+
+
+def test_load_fills_every_brand_once_and_a_second_load_keeps_what_is_there(demo: Flask) -> None:
+    """OPS-20: make run twice changes nothing."""
+    first = demo.extensions["first load"]
+    assert (first.exit_code, first.stdout) == (0, "studio: filled\natelier: filled\nshop: filled\n")
+    before = counted(demo)
+    assert before["studio"][:2] == before["atelier"][:2] == [2, 4]
+    assert before["studio"][2] > 20
+    assert before["shop"][:3] == [2, 4, 0]
+    second = invoke(demo, "load")
+    assert (second.exit_code, second.output) == (0, "")
+    assert counted(demo) == before
+
+
+def test_a_demo_sends_none_of_its_invented_mail_and_draws_the_newest_documents_first(demo: Flask) -> None:
+    """OPS-20, COM-80."""
+    waiting = demo.test_cli_runner().invoke(
+        args=["mail", "list", "--status", "waiting", "--tenant", "studio", "--json"]
+    )
+    assert waiting.stdout == "[]\n"
+    from portal.core.jobs import Job
+
+    with demo.app_context(), tenant_scope("studio"):
+        order = session().scalars(select(Job).order_by(Job.due_at)).all()
+        made = [job.created_at for job in order]
+        assert made == sorted(made, reverse=True)
+        assert len(made) > 10
+        assert order[0].due_at >= NOW
+
+
+def test_where_there_are_customers_nothing_is_added(settings, cheap_passwords) -> None:
+    """OPS-20: the demo never mixes with what is there."""
+    app = create_app(replace(settings, demo=True))
+    with clock.freeze(NOW):
+        before = counted(app)
+        assert invoke(app, "load").stdout == "shop: filled\n"
+        after = counted(app)
+    assert (after["facility"], after["studio"]) == (before["facility"], before["studio"])
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_an_installation_that_is_no_demo_refuses_in_one_line(run) -> None:
+    """OPS-10, OPS-20: nobody fills a real brand by mistake, nor is told passwords."""
+    for words in (["load"], ["accounts"], ["accounts", "--json"]):
+        result = run.invoke(args=["demo", *words])
+        assert result.exit_code == 2
+        assert result.output == "Error: this installation is not a demo (PORTAL_DEMO=1)\n"
