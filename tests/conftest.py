@@ -21,6 +21,7 @@ from tests.cast import NOW, PASSWORD, Cast, fill
 from tests.support import postgres
 from tests.support.browser import browser, page_for
 from tests.support.client import Visitor
+from tests.support.rewind import Rewinding
 
 __all__ = ["browser", "page_for"]
 FOLDER = ROOT / "migrations"
@@ -107,8 +108,17 @@ def postgres_template(
     return cluster, name
 
 
+@pytest.fixture(scope="session")
+def rewinding(postgres_template: tuple[postgres.Cluster, str], worker_name: str) -> Iterator[Rewinding]:
+    """This process's PostgreSQL database, put back after each test."""
+    cluster, template = postgres_template
+    made = Rewinding(cluster, f"test_{worker_name}", template)
+    yield made
+    made.drop()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, worker_name: str) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh database with the cast, on each of the two engines."""
     if request.param == "sqlite":
         template: Path = request.getfixturevalue("sqlite_template")
@@ -116,11 +126,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, worker_name: st
         shutil.copy(template, path)
         yield f"sqlite:///{path}"
         return
-    cluster, template_name = request.getfixturevalue("postgres_template")
-    name = f"test_{worker_name}"
-    cluster.create_database(name, template=template_name)
-    yield cluster.url(name)
-    cluster.drop_database(name)
+    rewinding: Rewinding = request.getfixturevalue("rewinding")
+    yield rewinding.url()
+    rewinding.rewind()
 
 
 @pytest.fixture
