@@ -45,6 +45,9 @@ def _listing(form: SearchForm) -> dict[str, Any]:
     sort = lists.chosen(SORTS, state.get("sort"))
     query = queries.mine(member().account_id, form.search())
     page = lists.paginate(query, sort, path="/reservations", state=state, cursor=request.args.get("page", ""))
+    # The search bar without a search is kept for the whole brand, so nothing typed may stand in it.
+    if not state and request.args:
+        form = SearchForm(formdata=None)
     return {
         "form": form,
         "page": page,
@@ -60,16 +63,22 @@ def reservations() -> str | Response:
     """ご利用履歴の一覧 (FAC-02)."""
     form = SearchForm(request.args)
     if not form.validate():
-        empty = _listing(SearchForm(formdata=None)) | {"form": form}
-        return render_invalid("facility/reservations.html", fragment="facility/_list.html", **empty)
+        return _refused(form)
     return render("facility/reservations.html", fragment="facility/_list.html", **_listing(form))
+
+
+def _refused(form: SearchForm) -> Response:
+    """The page with what is wrong with the search, the same for page and CSV (COM-23)."""
+    empty = _listing(SearchForm(formdata=None)) | {"form": form}
+    return render_invalid("facility/reservations.html", fragment="facility/_list.html", **empty)
 
 
 @bp.get("/reservations.csv")
 def reservations_csv() -> Response:
     """The list as it is searched and sorted, as CSV (COM-21)."""
     form = SearchForm(request.args)
-    form.validate()
+    if not form.validate():
+        return _refused(form)
     sort = lists.chosen(SORTS, request.args.get("sort"))
     query = queries.mine(member().account_id, form.search())
     header = [_("予約番号"), _("設備"), _("ご利用日時"), _("ステータス"), _("ご請求金額"), _("予約完了日時")]
