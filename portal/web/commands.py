@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import getpass
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +75,31 @@ def _instant(_context: Any, _option: Any, value: str | None) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=clock.TOKYO)
 
 
+_OPTIONS = (
+    click.option("--tenant", "tenant_key", envvar="PORTAL_TENANT", help="The brand's key in tenants.toml."),
+    click.option(
+        "--operator",
+        "operator_name",
+        default=getpass.getuser,
+        callback=typed(longest=120),
+        help="Your name for the audit trail.",
+    ),
+    click.option("--as-of", callback=_instant, envvar="PORTAL_AS_OF", help="Act as if it were this instant."),
+    click.option("--dry-run", is_flag=True, help="Show what would happen; change nothing."),
+)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """What a person can do something about is told in one line, with the exit code that fits."""
+    try:
+        yield
+    except (RuleBroken, CsvMistakes) as error:
+        raise Mistake(str(error)) from None
+    except DatabaseBusy as error:
+        raise click.ClickException(str(error)) from None
+
+
 def tenant_command(function: Command) -> Command:
     """Decorate a click command that works for one tenant.
 
@@ -82,16 +107,6 @@ def tenant_command(function: Command) -> Command:
     with ``--dry-run``. RuleBroken becomes one line and exit code 2.
     """
 
-    @click.option("--tenant", "tenant_key", envvar="PORTAL_TENANT", help="The brand's key in tenants.toml.")
-    @click.option(
-        "--operator",
-        "operator_name",
-        default=getpass.getuser,
-        callback=typed(longest=120),
-        help="Your name for the audit trail.",
-    )
-    @click.option("--as-of", callback=_instant, envvar="PORTAL_AS_OF", help="Act as if it were this instant.")
-    @click.option("--dry-run", is_flag=True, help="Show what would happen; change nothing.")
     @functools.wraps(function)
     @with_appcontext
     def wrapper(
@@ -104,18 +119,16 @@ def tenant_command(function: Command) -> Command:
     ) -> Any:
         tenant = find_tenant(tenant_key)
         standing = clock.freeze(as_of) if as_of else nullcontext()
-        try:
-            with standing, tenant_scope(tenant.key):
-                result = function(*args, tenant=tenant, by=operator(operator_name), **kwargs)
-                if dry_run:
-                    session().rollback()
-                    click.echo("dry run: nothing was changed", err=True)
-                else:
-                    session().commit()
-                return result
-        except (RuleBroken, CsvMistakes) as error:
-            raise Mistake(str(error)) from None
-        except DatabaseBusy as error:
-            raise click.ClickException(str(error)) from None
+        with _one_line(), standing, tenant_scope(tenant.key):
+            result = function(*args, tenant=tenant, by=operator(operator_name), **kwargs)
+            if dry_run:
+                session().rollback()
+                click.echo("dry run: nothing was changed", err=True)
+            else:
+                session().commit()
+            return result
 
-    return wrapper
+    command: Command = wrapper
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

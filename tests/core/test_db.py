@@ -40,7 +40,8 @@ from tests.support.raw import superuser
 
 Inside = Callable[[str], Any]
 DIALECTS = [sqlite.dialect(), postgresql.dialect()]
-_F = Facility.__table__
+_F: Any = Facility.__table__
+_LOG: Any = SystemAccess.__table__
 FACILITIES = func.count(Facility.id)
 
 
@@ -187,13 +188,18 @@ def test_a_core_statement_that_is_not_held_to_the_tenant_does_not_run(inside: In
         run(statement)
 
 
+def _write_one() -> None:
+    session().add(facility())
+    session().flush()
+
+
 @pytest.mark.parametrize(
     "work",
     [
         lambda: session().scalars(select(Account)).all(),
         lambda: session().get(Account, 1),
         lambda: session().tenant,
-        lambda: (session().add(facility()), session().flush()),
+        _write_one,
         lambda: run(select(_F).where(_F.c.tenant_id == "facility")),
         lambda: session().execute(update(Account).values(name="x")),
     ],
@@ -265,13 +271,13 @@ def test_going_over_all_tenants_is_recorded_even_when_it_only_reads_or_stops_ear
 @pytest.mark.parametrize(
     "write",
     [
-        lambda: (session().add(facility()), session().flush()),
+        _write_one,
         lambda: session().execute(update(Account).values(name="x")),
         lambda: session().execute(
             insert(Facility), [{"code": "X", "name": "x", "hourly_price": 1, "daily_price": 1}]
         ),
         lambda: run(update(_F).where(_F.c.tenant_id == "facility").values(name="x")),
-        lambda: run(insert(SystemAccess.__table__).values(at=NOW, by="x", reason="y")),
+        lambda: run(insert(_LOG).values(at=NOW, by="x", reason="y")),
     ],
     ids=["object", "update", "insert", "core", "global table"],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from portal.core.errors import NotFound, RuleBroken, Stale, msgid
@@ -22,7 +24,7 @@ def test_a_marked_sentence_is_the_sentence_itself() -> None:
     ],
 )
 def test_a_broken_rule_says_its_sentence_with_its_parts(
-    message: str, params: dict[str, object], said: str
+    message: str, params: dict[str, Any], said: str
 ) -> None:
     """The untranslated message stays beside them, so that the page can say it in another language."""
     error = RuleBroken(message, **params)

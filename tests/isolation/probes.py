@@ -33,7 +33,7 @@ from portal.shared.auth.models import Account, Member
 OWN, TWIN = "facility", "studio"
 RESERVATIONS = 4  # of each brand
 _PRICES = {"hourly_price": 1, "daily_price": 1}
-Probe = Callable[[TenantSession, Any], Any]
+Probe = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)

@@ -41,15 +41,17 @@ def test_com_02_probe_never_meets_another_tenant(
         assert {table: rows_of(session(), TWIN, table) for table in twins_rows} == twins_rows
 
 
+def _write_one() -> None:
+    session().add(Facility(code="X", name="x", hourly_price=1, daily_price=1))
+    session().flush()
+
+
 @pytest.mark.parametrize(
     "attempt",
     [
         lambda: session().scalars(select(Reservation)).all(),
         lambda: session().get(Reservation, 1),
-        lambda: (
-            session().add(Facility(code="X", name="x", hourly_price=1, daily_price=1)),
-            session().flush(),
-        ),
+        _write_one,
         lambda: session().connection().execute(select(Reservation.__table__)).all(),
     ],
     ids=["select", "get", "add", "connection"],

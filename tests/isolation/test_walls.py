@@ -37,7 +37,7 @@ def test_com_02_every_table_has_a_tenant_or_is_on_the_global_list() -> None:
 def test_com_02_keys_lead_with_the_tenant(table: str) -> None:
     """COM-02: unique keys, indexes and references of a tenant's table all begin with the tenant."""
     found = Base.metadata.tables[table]
-    uniques = [c for c in found.constraints if type(c).__name__ == "UniqueConstraint"]
+    uniques: list[Any] = [c for c in found.constraints if type(c).__name__ == "UniqueConstraint"]
     for key in (*uniques, *found.indexes):
         assert next(iter(key.columns)).name == "tenant_id", key.name
     for reference in found.foreign_key_constraints:

@@ -130,6 +130,7 @@ def test_expiry_removes_what_is_old_used_or_not_and_says_how_many(inside):
         with clock.freeze(NOW + LIFETIME + MOMENT):
             assert drafts.expire() == 2
             assert drafts.expire() == 0
+            assert owner is not None
             assert drafts.recall("form", owner, young) == DATA
         session().commit()
     with inside("studio"):

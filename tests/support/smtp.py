@@ -6,7 +6,7 @@ import threading
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from aiosmtpd.controller import Controller
 
@@ -53,7 +53,7 @@ class SmtpServer:
                 raise TimeoutError(f"{len(self.messages)} of {count} mails came")
         return list(self.messages)
 
-    def start(self) -> SmtpServer:
+    def start(self) -> Self:
         """Listen."""
         self._controller = Controller(self, hostname=self.host, port=self.port)
         self._controller.start()
@@ -65,7 +65,7 @@ class SmtpServer:
             self._controller.stop()
             self._controller = None
 
-    def __enter__(self) -> SmtpServer:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(

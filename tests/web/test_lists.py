@@ -21,7 +21,7 @@ from portal.core.db import Query, session
 from portal.web import lists
 from tests.cast import NOW
 
-R = Reservation.__table__
+R: Any = Reservation.__table__
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINE = Query(select(R.c.id, R.c.number, R.c.booked_at).where(R.c.tenant_id == "facility"))
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select
 
@@ -17,7 +20,7 @@ from portal.shared.billing.lines import BillLine
 NUMBER = "FR000001"
 LINE = BillLine("利用料", 3, "時間", 4500, 10)
 REPORT = operations.WorkReport("切削", "大森", 60)
-OPERATIONS = {
+OPERATIONS: dict[Status, Callable[..., Any]] = {
     Status.CONFIRMED: operations.confirm,
     Status.IN_USE: operations.start,
     Status.USED: lambda t, r, by: operations.finish(t, r, REPORT, by=by),

@@ -23,7 +23,7 @@ from tests.cast import CANARY, NOW, Cast
 from tests.support.client import Visitor
 
 PATH = "/reservations"
-R = Reservation.__table__
+R: Any = Reservation.__table__
 REVERSED = "終了日は開始日以降の日付を入力してください。"
 NOTHING = "条件に一致するご予約はありません。"
 COLUMNS = ["予約番号", "設備", "ご利用日時", "ステータス", "ご請求金額", "予約完了日時"]

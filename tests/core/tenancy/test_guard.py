@@ -28,7 +28,7 @@ from sqlalchemy.orm import (
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core import clock
 from portal.core.db import SystemAccess, session, tenant_scope
-from portal.core.tenancy.guard import TenantOwned
+from portal.core.tenancy.guard import TenantOwned, TenantSession
 from portal.core.tenancy.scope import TenantError
 from portal.shared.auth.models import Account, Member
 from tests.cast import Cast
@@ -171,13 +171,23 @@ def test_many_rows_of_which_one_is_foreign_are_refused_whole(inside: Inside) -> 
         assert session().scalar(select(func.count(Facility.id))) == 1
 
 
+def _add_and_change(found: Facility) -> None:
+    session().add(found)
+    found.name = "x"
+
+
+def _write_with(kept: TenantSession) -> None:
+    kept.add(facility())
+    kept.flush()
+
+
 @pytest.mark.parametrize(
     "act",
     [
         lambda found: session().add(found),
         lambda found: session().delete(found),
         lambda found: session().merge(found),
-        lambda found: (session().add(found), setattr(found, "name", "x")),
+        _add_and_change,
     ],
     ids=["add", "delete", "merge", "change"],
 )
@@ -213,7 +223,7 @@ def test_a_session_kept_beyond_its_scope_is_good_for_nothing(app: Flask) -> None
                     lambda: kept.tenant,
                     lambda: kept.get(Account, 1),
                     lambda: kept.scalars(select(Account)).all(),
-                    lambda: (kept.add(facility()), kept.flush()),
+                    lambda: _write_with(kept),
                 ):
                     with pytest.raises(TenantError):
                         use()
@@ -226,8 +236,8 @@ def test_a_change_of_ones_own_rows_reaches_them_and_no_others(inside: Inside) ->
         row = session().scalars(select(Reservation).where(Reservation.number == Cast.requested)).one()
         row.purpose = "変更"
         session().flush()
-        changed = session().execute(update(Reservation).values(remarks="全部")).rowcount
-        assert changed == session().scalar(select(func.count(Reservation.id)))
+        changed: Any = session().execute(update(Reservation).values(remarks="全部"))
+        assert changed.rowcount == session().scalar(select(func.count(Reservation.id)))
         session().execute(delete(Reservation).where(Reservation.number != Cast.requested))
         session().delete(row)
         session().commit()

@@ -139,7 +139,7 @@ def test_of_two_who_draw_at_once_the_first_stays(inside, issue, settings, monkey
     with inside("facility"):
         document, _job = issue()
         session().commit()
-        wanted, real = document.id, operations.draw_document
+        wanted, real = document.id, vars(operations)["draw_document"]
 
         def slow(kind: str, content: Any, created: Any) -> bytes:
             monkeypatch.setattr(operations, "draw_document", real)
