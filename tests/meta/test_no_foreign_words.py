@@ -14,7 +14,7 @@ from tests.meta.counts import ROOT
 BINARY = {".ico", ".jpg", ".mo", ".pdf", ".png", ".ttf", ".woff2", ".xdp", ".gz", ".webp"}
 FOREIGN = {
     "a note to self": r"\b(TODO|FIXME|XXX|HACK)\b|NotImplementedError",
-    "a path of one machine": rf"{re.escape(str(ROOT))}\b|/root/|/home/[a-z]|/Users/",
+    "a path of one machine": rf"{re.escape(str(ROOT))}\b|/root/|(?<![a-z])/home/[a-z]|/Users/",
     "an index of packages": r"(?<!emit-)index-url\b|find-links\s*=|https?://\S+/simple\b",
 }
 
