@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def finish(
 def fix_amount(number: str, lines: tuple[str, ...], tenant: Tenant, by: Actor, **_: Any) -> None:
     """ご利用済 → 請求確定."""
     reservation = queries.any_reservation(number)
-    operations.fix_amount(tenant, reservation, [_line(text, reservation) for text in lines], by=by)
+    operations.fix_amount(tenant, reservation, [_line(text, reservation, tenant) for text in lines], by=by)
     _say(reservation)
 
 
@@ -108,11 +109,13 @@ def issue(number: str, tenant: Tenant, by: Actor, **_: Any) -> None:
     """Issue invoice and work report, and draw them at once."""
     reservation = queries.any_reservation(number)
     drawing = operations.issue(tenant, reservation, by=by)
-    if not click.get_current_context().params["dry_run"]:
-        session().commit()
-        for job_id in drawing:
-            jobs.run(job_id)
     click.echo(f"{number}: {len(drawing)} documents issued")
+    if click.get_current_context().params["dry_run"]:
+        return
+    session().commit()
+    waiting = [job_id for job_id in drawing if not jobs.run(job_id)]
+    if waiting:
+        click.echo(f"{number}: {len(waiting)} could not be drawn; the worker tries again", err=True)
 
 
 @commands.command("import-facilities")
@@ -136,16 +139,23 @@ def _report(importer: Any, file: Path, by: Actor) -> None:
     click.echo(f"{added} added, {known} known already")
 
 
-def _line(text: str, reservation: Reservation) -> BillLine:
-    """A bill line as it is typed. Raises Mistake."""
+def _line(text: str, reservation: Reservation, tenant: Tenant) -> BillLine:
+    """A bill line as it is typed, at the standard rate of the day of use unless another is named. Raises Mistake."""
     parts = text.split(":")
+    day = to_local(reservation.starts_at).date()
+    begun = [rate for rate in tenant.tax.rates if rate.since <= day]
     try:
-        name, quantity, unit, price = parts[:4]
-        rate = int(parts[4]) if len(parts) > 4 else 10
-        day = to_local(reservation.starts_at).date()
-        return BillLine(name, int(quantity), unit, int(price), rate, reduced=rate == 8, day=day)
+        name, quantity, unit, price, *rest = parts
+        usual = max((rate for rate in begun if not rate.reduced), key=lambda rate: rate.since).rate
+        percent = int(rest[0]) if rest else usual
+        line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
     except ValueError:
         raise Mistake(f"--line {text!r}: write TEXT:QTY:UNIT:PRICE[:RATE], e.g. 利用料:3:時間:4500") from None
+    kinds = [rate.reduced for rate in begun if rate.rate == percent]
+    if len(rest) > 1 or not (kinds or percent == 0) or line.quantity < 1 or not line.description.strip():
+        known = ", ".join(sorted({str(rate.rate) for rate in begun} | {"0"}, key=int))
+        raise Mistake(f"--line {text!r}: a text, a quantity of 1 or more, and a rate out of {known}")
+    return replace(line, reduced=bool(kinds and all(kinds)))
 
 
 def _say(reservation: Reservation) -> None:

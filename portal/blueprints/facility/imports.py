@@ -71,10 +71,17 @@ def _once(parse: Callable[[Row], T | None], seen: set[str], column: str, row: Ro
     return parse(row)
 
 
-def _required(row: Row, column: str) -> str:
-    value = text.normalise(row.values[column])
+def _required(row: Row, column: str, longest: int = 20) -> str:
+    value = _text(row, column, longest)
     if not value:
         raise RuleBroken("入力してください。", field=column)
+    return value
+
+
+def _text(row: Row, column: str, longest: int) -> str:
+    value = text.normalise(row.values[column])
+    if len(value) > longest:
+        raise RuleBroken("%(max)s文字以内で入力してください。", field=column, max=longest)
     return value
 
 
@@ -102,7 +109,7 @@ def _facility(row: Row) -> Facility | None:
     code = _required(row, "設備コード")
     facility = Facility(
         code=code,
-        name=_required(row, "設備名"),
+        name=_required(row, "設備名", 100),
         description=row.values["説明"].strip(),
         hourly_price=_yen(row, "時間料金"),
         daily_price=_yen(row, "日料金"),
@@ -126,9 +133,7 @@ def _reservation(row: Row) -> Reservation | None:
         contact = enrolment.representative(account)
     except RuleBroken as error:
         raise RuleBroken(str(error), field="会員番号") from None
-    if session().scalar(select(Reservation.id).where(Reservation.number == number)):
-        return None
-    return Reservation(
+    made = Reservation(
         number=number,
         account_id=account.id,
         facility_id=facility.id,
@@ -138,7 +143,9 @@ def _reservation(row: Row) -> Reservation | None:
         status=status,
         booked_at=_instant(row, "予約完了日時"),
         total=_yen(row, "ご請求金額") if row.values["ご請求金額"].strip() else None,
-        purpose=text.normalise(row.values["ご利用目的"]),
+        purpose=_text(row, "ご利用目的", 200),
         contact=contact_copy(contact),
         billing=billing_copy(account, contact),
     )
+    is_known = session().scalar(select(Reservation.id).where(Reservation.number == number))
+    return None if is_known else made

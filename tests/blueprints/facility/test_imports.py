@@ -1,0 +1,126 @@
+"""Old reservations from CSV, and bill lines as operators type them (FAC-12, OPS-12)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from portal.blueprints.facility import queries
+from portal.blueprints.facility.models import Status
+from portal.core.errors import NotFound
+
+HEADER = "予約番号,会員番号,設備コード,開始日時,終了日時,ステータス,予約完了日時,ご請求金額,ご利用目的\n"
+GOOD = {
+    "予約番号": "OLD-1",
+    "会員番号": "C000001",
+    "設備コード": "LC-01",
+    "開始日時": "2024/04/01 09:00",
+    "終了日時": "2024/04/01 12:00",
+    "ステータス": "お支払済",
+    "予約完了日時": "2024/03/20 10:00",
+    "ご請求金額": "１４，８５０",
+    "ご利用目的": "試作",
+}
+BAD = [
+    {"予約番号": ""},
+    {"予約番号": "N" * 21},
+    {"会員番号": "C999999"},
+    {"設備コード": "ZZ-99"},
+    {"開始日時": "きのう"},
+    {"終了日時": "2024/04/01 09:00"},
+    {"ステータス": "済"},
+    {"予約完了日時": "2024/02/30 10:00"},
+    {"ご請求金額": "-1"},
+    {"ご請求金額": "たくさん"},
+    {"ご利用目的": "あ" * 201},
+]
+
+
+def csv_of(*rows: dict[str, str]) -> str:
+    quoted = (",".join(f'"{value}"' for value in row.values()) for row in rows)
+    return HEADER + "\n".join(quoted) + "\n"
+
+
+@pytest.fixture
+def load(run, tmp_path: Path):
+    """Import a file's text; returns exit code and output."""
+
+    def command(text: str, encoding: str = "utf-8", kind: str = "reservations") -> tuple[int, str]:
+        file = tmp_path / "file.csv"
+        file.write_bytes(text.encode(encoding))
+        result = run.invoke(args=["facility", f"import-{kind}", str(file), "--tenant", "facility"])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, str(result.output)
+
+    return command
+
+
+def test_old_reservations_come_in_once_whatever_the_encoding(load, inside, visit, cast):
+    """OPS-12, FAC-01: the member finds them in the history; the same file twice changes nothing."""
+    for number, encoding in enumerate(("utf-8", "utf-8-sig", "cp932")):
+        row = csv_of(GOOD | {"予約番号": f"OLD-{number}"})
+        assert load(row, encoding) == (0, "1 added, 0 known already\n")
+        assert load(row, encoding) == (0, "0 added, 1 known already\n")
+    with inside("facility"):
+        kept = queries.any_reservation("OLD-0")
+        assert (kept.status, kept.total, kept.facility_name) == (
+            Status.PAID,
+            14_850,
+            "カナリア甲レーザー加工機",
+        )
+    assert "OLD-0" in visit("facility", cast.representative).get("/reservations?number=OLD").text
+
+
+def test_every_bad_line_is_named_and_nothing_comes_in(load, inside):
+    """OPS-12: also what a known number hides, and what a column would not hold."""
+    assert load(csv_of(GOOD))[0] == 0
+    rows = [GOOD | {"予約番号": f"NEW-{place}"} | change for place, change in enumerate(BAD)]
+    known = GOOD | {"予約完了日時": "いつか"}
+    code, said = load(csv_of(GOOD | {"予約番号": "NEW-99"}, *rows, known))
+    assert code == 2
+    assert sorted({int(place) for place in re.findall(r"(\d+)行目", said)}) == list(range(3, len(rows) + 4))
+    with inside("facility"), pytest.raises(NotFound, match="NEW-99"):
+        queries.any_reservation("NEW-99")
+
+
+def test_a_long_facility_is_a_named_line(load, inside):
+    """OPS-12: on PostgreSQL it would be an error of the database."""
+    head = "設備コード,設備名,説明,時間料金,日料金\n"
+    code, said = load(f"{head}{'X' * 21},旋盤,,1,1\nX-2,{'盤' * 101},,1,1\n", kind="facilities")
+    assert code == 2
+    assert "2行目" in said
+    assert "3行目" in said
+    with inside("facility"):
+        assert queries.facility_by_code("X-2") is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "利用料", "利用料:3:時間", "利用料:三:時間:1", "利用料:0:時間:1", " :1:式:1"),
+        *("利用料:1:式:1:-5", "利用料:1:式:1:7", "利用料:1:式:1:10:9", "利用料:1:式:高い"),
+    ],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_line_that_is_none_is_one_line_and_exit_code_2(run, inside, cast, line):
+    """OPS-10, FAC-12: the rate is one of the tenant's."""
+    for words in (
+        ["confirm"],
+        ["start"],
+        ["finish", "--done", "切削", "--worker", "大森", "--minutes", "60"],
+    ):
+        arguments = ["facility", words[0], cast.requested, *words[1:], "--tenant", "facility"]
+        assert run.invoke(args=arguments).exit_code == 0
+    fix = ["facility", "fix-amount", cast.requested, "--tenant", "facility", "--line"]
+    told = run.invoke(args=[*fix, line])
+    assert told.exit_code == 2
+    assert len(told.output.strip().splitlines()) == 1
+    with inside("facility"):
+        assert queries.any_reservation(cast.requested).status is Status.USED
+    assert run.invoke(args=[*fix, "弁当:2:個:500:8", "--line", "利用料:1:式:1000"]).exit_code == 0
+    with inside("facility"):
+        made = queries.any_reservation(cast.requested)
+        assert made.total == 1_080 + 1_100
+        assert [row["reduced"] for row in made.lines] == [True, False]
