@@ -81,7 +81,7 @@ def _required(row: Row, column: str, longest: int = 20) -> str:
 def _text(row: Row, column: str, longest: int) -> str:
     value = text.normalise(row.values[column])
     if len(value) > longest:
-        raise RuleBroken("%(max)s文字以内で入力してください。", field=column, max=longest)
+        raise RuleBroken("%(max)d文字以内で入力してください。", field=column, max=longest)
     return value
 
 
