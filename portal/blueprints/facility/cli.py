@@ -15,7 +15,7 @@ from portal.core import jobs
 from portal.core.actor import Actor
 from portal.core.clock import to_local
 from portal.core.db import session
-from portal.core.money import yen
+from portal.core.money import LARGEST, yen
 from portal.core.tenancy.schema import Tenant
 from portal.shared.billing.lines import BillLine
 from portal.web.commands import Mistake, json_option, tenant_command
@@ -151,6 +151,8 @@ def _line(text: str, reservation: Reservation, tenant: Tenant) -> BillLine:
         line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
     except ValueError:
         raise Mistake(f"--line {text!r}: write TEXT:QTY:UNIT:PRICE[:RATE], e.g. 利用料:3:時間:4500") from None
+    if abs(line.amount) > LARGEST:
+        raise Mistake(f"--line {text!r}: at most {yen(LARGEST)}")
     kinds = [rate.reduced for rate in begun if rate.rate == percent]
     if len(rest) > 1 or not (kinds or percent == 0) or line.quantity < 1 or not line.description.strip():
         known = ", ".join(sorted({str(rate.rate) for rate in begun} | {"0"}, key=int))

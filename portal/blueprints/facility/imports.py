@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
@@ -33,6 +33,7 @@ RESERVATION_COLUMNS = (
     "ご利用目的",
 )
 _BY_LABEL = {status.label: status for status in Status}
+_LARGEST_PRICE = 2**31 - 1  # what the column of a facility's price holds
 T = TypeVar("T")
 
 
@@ -85,13 +86,15 @@ def _text(row: Row, column: str, longest: int) -> str:
     return value
 
 
-def _yen(row: Row, column: str) -> int:
+def _yen(row: Row, column: str, most: int = money.LARGEST) -> int:
     try:
         amount = money.parse_yen(row.values[column])
     except RuleBroken as error:
         raise RuleBroken(error.message, field=column) from None
     if amount < 0:
         raise RuleBroken("0以上の金額を入力してください。", field=column)
+    if amount > most:
+        raise RuleBroken("金額が大きすぎます。", field=column)
     return amount
 
 
@@ -99,8 +102,8 @@ def _instant(row: Row, column: str) -> datetime:
     value = _required(row, column)
     for style in ("%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"):
         try:
-            return datetime.strptime(value, style).replace(tzinfo=TOKYO)
-        except ValueError:
+            return datetime.strptime(value, style).replace(tzinfo=TOKYO).astimezone(UTC)
+        except (ValueError, OverflowError):  # the year 1 begins in Tokyo before it does in UTC
             continue
     raise RuleBroken("2026/11/22 09:00 の形で入力してください。", field=column)
 
@@ -110,9 +113,9 @@ def _facility(row: Row) -> Facility | None:
     facility = Facility(
         code=code,
         name=_required(row, "設備名", 100),
-        description=row.values["説明"].strip(),
-        hourly_price=_yen(row, "時間料金"),
-        daily_price=_yen(row, "日料金"),
+        description=text.multiline(row.values["説明"]),
+        hourly_price=_yen(row, "時間料金", _LARGEST_PRICE),
+        daily_price=_yen(row, "日料金", _LARGEST_PRICE),
     )
     return None if facility_by_code(code) else facility
 
