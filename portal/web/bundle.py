@@ -23,6 +23,7 @@ SCRIPTS = (
     "js/focus.js",
     "js/menu.js",
     "js/once.js",
+    "js/password.js",
 )
 
 

@@ -19,13 +19,13 @@ from portal.core.tenancy.schema_parts import (
     Issuer,
     MailSender,
     NumberFormat,
-    PasswordRules,
     PaymentTerms,
     SignIn,
     Tax,
     TaxRate,
     Theme,
 )
+from portal.core.tenancy.schema_password import PasswordRules
 
 __all__ = [
     "FEATURES",

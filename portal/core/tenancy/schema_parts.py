@@ -21,35 +21,10 @@ from portal.core.tenancy.schema_base import (
     Telephone,
     Whole,
 )
+from portal.core.tenancy.schema_password import PasswordRules
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONGEST_CLOSURE = timedelta(days=180)
-
-
-class PasswordRules(Section):
-    """Which passwords may be set (COM-11)."""
-
-    preset: Literal["default", "legacy-8-12", "legacy-6-20"] = Field(
-        default="default",
-        description="default: 12 to 128 of any characters. The legacy presets keep what a brand's customers know: "
-        "8 to 12, or 6 to 20 characters, letters and digits.",
-    )
-    min_length: Whole | None = Field(
-        default=None, ge=6, le=64, description="Shortest password that may be set; when absent, the preset's."
-    )
-    max_length: Whole | None = Field(
-        default=None, ge=8, le=128, description="Longest password that may be set; when absent, the preset's."
-    )
-
-    @field_validator("max_length")
-    @classmethod
-    def _not_below_shortest(cls, longest: int | None, info: ValidationInfo) -> int | None:
-        shortest = info.data.get("min_length")
-        if longest is not None and shortest is not None and longest < shortest:
-            raise ValueError(
-                f"no password could be {shortest} or more and {longest} or fewer characters long"
-            )
-        return longest
 
 
 class SignIn(Section):
@@ -62,6 +37,27 @@ class SignIn(Section):
         default="mail",
         description="A forgotten password: mail a link to the e-mail address; ask for the telephone number too; "
         "or have the member ask an operator.",
+    )
+    second_factor: Literal["off", "optional", "required"] = Field(
+        default="optional",
+        description="A second step after the password (COM-13): nobody has one, each member chooses, all must.",
+    )
+    factors: Each[Literal["mail", "totp"]] = Field(
+        default=("mail", "totp"),
+        min_length=1,
+        description="Which second steps there are: a mailed code, an authenticator app.",
+    )
+    remember_device_days: Whole = Field(
+        default=30,
+        ge=0,
+        le=365,
+        description="For how many days a browser may be spared the second step; 0 is never.",
+    )
+    fresh_minutes: Whole = Field(
+        default=15, ge=1, le=120, description="Minutes that a typed password counts for what needs it again."
+    )
+    notify_new_device: Flag = Field(
+        default=True, description="Mail the member about a sign-in from a browser that is new for them."
     )
     notify_sign_in: Flag = Field(default=False, description="Mail the member at each sign-in (COM-14).")
     password: PasswordRules = Field(default=PasswordRules(), description="Which passwords may be set.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 
 from argon2 import PasswordHasher
@@ -10,17 +9,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import PasswordRules
+from portal.shared.auth import password_rules
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _slots = threading.BoundedSemaphore(4)  # 19 MiB and a core each: a burst waits instead of starving the pages
 _ABSENT = _hasher.hash("no member has this password")
-
-PRESETS: dict[str, tuple[int, int, str]] = {
-    "default": (12, 128, ""),
-    "legacy-8-12": (8, 12, r"(?=.*[a-z])(?=.*[0-9])"),
-    "legacy-6-20": (6, 20, r"(?=.*[A-Za-z])(?=.*[0-9])"),
-}
-_COMMON = ("password", "passw0rd", "12345678", "qwerty", "abcdef", "iloveyou", "letmein", "administrator")
 
 
 def hash_password(password: str) -> str:
@@ -44,18 +37,19 @@ def outdated(password_hash: str) -> bool:
     return _hasher.check_needs_rehash(password_hash)
 
 
-def check(password: str, *, rules: PasswordRules, login_id: str = "", email: str = "") -> None:
-    """Raise RuleBroken, naming the rule, when `password` may not be set under the tenant's `rules`."""
-    shortest, longest, classes = PRESETS[rules.preset]
-    shortest, longest = rules.min_length or shortest, rules.max_length or longest
-    if len(password) < shortest:
-        raise RuleBroken("パスワードは%(n)s文字以上で入力してください。", field="password", n=shortest)
-    if len(password) > longest:
-        raise RuleBroken("パスワードは%(n)s文字以内で入力してください。", field="password", n=longest)
-    if classes and not re.match(classes, password):
-        raise RuleBroken("パスワードには英字と数字の両方を使ってください。", field="password")
-    lowered = password.casefold()
-    if any(word and word.casefold() in lowered for word in (login_id, email.partition("@")[0])):
-        raise RuleBroken("ログインIDやメールアドレスを含むパスワードは使えません。", field="password")
-    if any(word in lowered for word in _COMMON) or len(set(password)) < 4:
-        raise RuleBroken("推測されやすいパスワードは使えません。", field="password")
+def check(
+    password: str,
+    *,
+    rules: PasswordRules,
+    login_id: str = "",
+    email: str = "",
+    names: tuple[str, ...] = (),
+    brand: tuple[str, ...] = (),
+) -> None:
+    """Raise RuleBroken at field ``password``, naming the first broken rule, when `password` may not be set.
+
+    Only for setting: whoever has a password that the rules no longer allow still signs in with it.
+    """
+    context = password_rules.Context(login_id, email, names, brand)
+    for rule in password_rules.broken(password, password_rules.rules_for(rules), context):
+        raise RuleBroken(rule.refusal, field="password", **rule.params)

@@ -118,6 +118,12 @@ def test_a_brand_claims_its_subdomain_and_its_domains_unless_it_is_retired(
         ({"sign_in": {"password": {"preset": "default"}}}, []),
         ({"sign_in": {"password": {"preset": "legacy-8-12"}}}, ["sign_in.password.preset"]),
         ({"sign_in": {"password": {"preset": ["legacy-8-12"]}}}, []),
+        ({"sign_in": {"password": {"min_length": 8}}}, []),
+        (
+            {"sign_in": {"password": {"min_length": 8, "required": ["digit"]}}},
+            ["sign_in.password.min_length"],
+        ),
+        ({"sign_in": {"password": {"max_length": 40}}}, ["sign_in.password.max_length"]),
         ({"sign_in": {"forgot": "mail"}}, []),
         ({"sign_in": {"forgot": "operator"}}, ["contact.telephone"]),
         ({"sign_in": {"forgot": "operator"}, "contact": {"telephone": ""}}, ["contact.telephone"]),
