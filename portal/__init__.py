@@ -15,8 +15,9 @@ from portal.core.files import LocalFiles
 from portal.core.tenancy.registry import Registry, TenantsInvalid
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import CannotStart, Settings
+from portal.shared.auth import keyring
 from portal.shared.documents.operations import Shelf
-from portal.web import brand, bundle, errors, formatting, headers, i18n, requests
+from portal.web import brand, bundle, errors, formatting, headers, i18n, password_rules, requests
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -28,6 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["tenants"] = _registry(settings)
     settings.home.mkdir(parents=True, exist_ok=True)
     Shelf.files = LocalFiles(settings.home / "files")
+    keyring.set_keys((settings.secret_key, *settings.secret_key_fallbacks))
 
     init_db(app)
     extensions.csrf.init_app(app)
@@ -35,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     i18n.init_app(app, extensions.babel)
     bundle.init_app(app)
     formatting.init_app(app)
+    password_rules.init_app(app)
     requests.init_app(app, settings, extensions.login_manager)
     headers.init_app(app, settings)
     errors.init_app(app)

@@ -14,7 +14,7 @@ from portal.core.actor import Actor
 from portal.core.clock import to_local
 from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import enrolment, operations, sessions
+from portal.shared.auth import enrolment, links, operations, sessions
 from portal.shared.auth.models import Account, Member
 from portal.web.commands import json_option, limit_option, tenant_command, typed
 from portal.web.output import table
@@ -105,6 +105,4 @@ def end_sessions(who: str, by: Actor, **_: Any) -> None:
 
 def _send_link(tenant: Tenant, member: Member, by: Actor) -> None:
     base = base_of(tenant, current_app.extensions["settings"])
-    operations.send_set_password_link(
-        tenant, member, link_base=base, by=by, lifetime=operations.INVITATION_LIFETIME
-    )
+    operations.send_set_password_link(tenant, member, link_base=base, by=by, lifetime=links.INVITATION)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-import jaconv
-
 # NFKC would spoil these: it makes "~" of a full-width tilde and three full stops of an ellipsis, and it exchanges the
 # variant characters of people's names (U+F900 on) for the common ones, which their owners take for a misspelling.
 _AS_TYPED = re.compile("([…‥\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
@@ -121,8 +119,12 @@ def format_postal_code(code: str) -> str:
     return f"{code[:3]}-{code[3:]}" if re.fullmatch(r"[0-9]{7}", code) else code
 
 
+_HIRAGANA = range(ord("ぁ"), ord("ゖ") + 1)
+_KATAKANA = {code: code + 0x60 for code in (*_HIRAGANA, ord("ゝ"), ord("ゞ"))}
+
+
 def _to_katakana(text: str) -> str:
-    return jaconv.hira2kata(text)
+    return text.translate(_KATAKANA)
 
 
 def katakana(text: str) -> str:

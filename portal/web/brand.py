@@ -45,6 +45,7 @@ class Brand:
     navigation: tuple[NavItem, ...] = ()
     home: Callable[[Tenant, SignedIn], dict[str, Any]] | None = None
     home_template: str = ""
+    home_title: str = ""
     commands: click.Group | None = None
     demo: Callable[[Tenant], None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -22,14 +22,14 @@ from portal.core.db import session, tenant_scope, transaction_mode
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import Tenant
 from portal.settings import Settings
-from portal.shared.auth import sessions
-from portal.shared.auth.sessions import SignedIn
-from portal.web.urls import path_with_query, sign_in_url
+from portal.shared.auth import devices, sessions
+from portal.shared.auth.sessions import Client, SignedIn
+from portal.shared.auth.sign_in import Entry
+from portal.web.urls import base_of, path_with_query, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TENANTLESS = frozenset({"health.livez", "health.readyz", "home.script", "static"})
-_ALWAYS = frozenset({"home.theme", "home.legal", "home.language"})  # what 準備中 itself leads to
 
 
 def public(view: F) -> F:
@@ -97,6 +97,46 @@ def clear_session_cookie(response: BaseResponse) -> None:
     )
 
 
+def client() -> Client:
+    """Where this request comes from."""
+    return Client(request.remote_addr or "", request.user_agent.string)
+
+
+def link_base() -> str:
+    """What links in mails begin with: from the settings, never from the request's Host (security.md §4.8)."""
+    return base_of(tenant(), settings())
+
+
+def session_token() -> str:
+    """The token of the session cookie, or nothing."""
+    return request.cookies.get(cookie_name(settings()), "")
+
+
+def device_token() -> str:
+    """The token by which this browser is known, or nothing."""
+    return request.cookies.get(_device_cookie(), "")
+
+
+def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
+    """Give the browser what signing in brought: the session, and a name for the browser when it is new."""
+    set_session_cookie(response, entry.token)
+    if entry.device_token:
+        response.set_cookie(
+            _device_cookie(),
+            entry.device_token,
+            max_age=devices.LIFETIME,
+            secure=settings().scheme == "https",
+            httponly=True,
+            samesite="Lax",
+            path="/",
+        )
+    return response
+
+
+def _device_cookie() -> str:
+    return "__Host-device" if settings().scheme == "https" else "device"
+
+
 def init_app(app: Flask, of: Settings, login_manager: LoginManager) -> None:
     """Hang the steps on the application, in their order."""
     if of.proxy_hops:
@@ -139,10 +179,10 @@ def streamed(parts: Iterator[bytes]) -> Iterator[bytes]:
     return stream_with_context(inside())
 
 
-def _gate() -> str | None:
-    """404 for a brand's page where its module is off; 503 in maintenance; 準備中 where nothing is built yet."""
+def _gate() -> None:
+    """404 for a brand's page where its module is off; 503 in maintenance."""
     if "tenant" not in g or request.endpoint is None:
-        return None
+        return
     here = tenant()
     if here.status == "maintenance":
         raise ServiceUnavailable
@@ -152,11 +192,6 @@ def _gate() -> str | None:
     wanted = getattr(current_app.view_functions[request.endpoint], "feature", "")
     if wanted and not here.has(wanted):
         raise NotFound
-    if not any(brands[key].blueprint for key in here.modules) and request.endpoint not in _ALWAYS:
-        from portal.web.render import render  # the page needs what this module provides
-
-        return render("home/coming.html")
-    return None
 
 
 def _require_member() -> BaseResponse | None:
@@ -183,7 +218,7 @@ def _ask_to_sign_in() -> BaseResponse:
 
 def _load_member(_request: Any) -> SignedIn | None:
     """Flask-Login's loader: the cookie's session at this tenant. Another brand's cookie opens nothing here."""
-    token = request.cookies.get(cookie_name(settings()), "")
+    token = session_token()
     if not token or "tenant" not in g:
         return None
     return sessions.look_up(token, idle_minutes=tenant().sign_in.idle_minutes)

@@ -28,9 +28,18 @@ def path_with_query(request: Request) -> str:
 
 def sign_in_url(back_to: str = "") -> str:
     """The sign-in page, which leads back to the local path `back_to`."""
+    return _leading_back("/sign-in", back_to)
+
+
+def second_step_url(back_to: str = "") -> str:
+    """The page of the second step, which leads back to the local path `back_to`."""
+    return _leading_back("/sign-in/second-step", back_to)
+
+
+def _leading_back(page: str, back_to: str) -> str:
     if back_to in ("", "/") or local_path(back_to) != back_to:
-        return "/sign-in"
-    return f"/sign-in?next={quote(back_to, safe='/')}"
+        return page
+    return f"{page}?next={quote(back_to, safe='/')}"
 
 
 def local_path(target: str | None, default: str = "/") -> str:

@@ -14,7 +14,7 @@ TAGS = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],
 }
-OPEN = ("/sign-in", "/legal/privacy", "/set-password/none")
+OPEN = ("/sign-in", "/forgotten-password", "/legal/privacy", "/set-password/none")
 MEMBERS = (
     "/",
     "/reservations",
@@ -23,6 +23,9 @@ MEMBERS = (
     "/account/profile",
     "/account/profile/done",
     "/account/password",
+    "/account/security",
+    "/account/second-factor",
+    "/account/second-factor/app",
     "/contacts",
     "/notices",
     "/nowhere",

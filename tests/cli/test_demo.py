@@ -118,8 +118,7 @@ def test_accounts_as_a_table_show_address_role_and_what_to_type(demo: Flask) -> 
 
 def test_each_given_sign_in_works_on_the_brands_own_form(demo: Flask) -> None:
     """OPS-20: as many fields as the form has, no more and no fewer."""
-    assert "準備中" in Visitor(demo, "shop").get("/sign-in").text  # a brand that is not built yet
-    for entry in entries(demo)[:8]:
+    for entry in entries(demo):
         visitor = Visitor(demo, entry["tenant"])
         page = visitor.get("/sign-in").text
         assert set(entry["fields"]) <= set(re.findall(r'name="(\w+)"', page))
@@ -148,7 +147,7 @@ def test_a_demo_sends_none_of_its_invented_mail_and_draws_the_newest_documents_f
     waiting = demo.test_cli_runner().invoke(
         args=["mail", "list", "--status", "waiting", "--tenant", "studio", "--json"]
     )
-    assert waiting.stdout == "[]\n"
+    assert all("ログイン" in mail["subject"] for mail in json.loads(waiting.stdout))  # the tests' own
     from portal.core.jobs import Job
 
     with demo.app_context(), tenant_scope("studio"):

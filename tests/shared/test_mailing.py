@@ -39,6 +39,10 @@ CONTEXT: dict[str, Any] = {
     "label": "請求確定",
     "sentence": "ご請求金額が確定しました。",
     "reservation": RESERVATION,
+    "browser": "Browser/1.0",
+    "is_new": True,
+    "code": "012345",
+    "what": "totp",
 }
 
 
@@ -163,7 +167,7 @@ def test_a_mail_waits_in_its_own_brands_outbox_with_a_name_of_its_own(compose, i
     assert re.fullmatch(r"<[0-9a-f]{32}@studio\.example>", first.message_id)
     tenant = app.extensions["tenants"].current().by_key["studio"]
     with inside("studio"):
-        stored = mailing.compose(tenant, "sign_in", "reader@one.example", member=CONTEXT["member"], at=AT)
+        stored = mailing.compose(tenant, "sign_in", "reader@one.example", **CONTEXT)
         session().commit()
         assert (stored.status, stored.due_at) == ("waiting", clock.now())
     with inside("facility"):

@@ -110,3 +110,6 @@ def password() -> str | Response:
         return render_invalid("account/password.html", form=form, forced=forced)
     flash(_("パスワードを変更しました。"), "ok")
     return redirect("/", 303)
+
+
+from portal.blueprints.account import second_factor, security  # noqa: E402, F401 - its routes stand on the blueprint above

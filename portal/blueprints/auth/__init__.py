@@ -6,14 +6,25 @@ from flask import Blueprint, flash, redirect, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from portal.blueprints.auth.forms import SetPasswordForm, sign_in_form
+from portal.blueprints.auth.forms import ProvedPasswordForm, SetPasswordForm, sign_in_form
 from portal.core.errors import RuleBroken
-from portal.shared.auth import operations, throttling
+from portal.shared.auth import operations, reset, throttling
+from portal.shared.auth import sign_in as entrance
 from portal.web.errors import said
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid
-from portal.web.requests import actor, clear_session_cookie, member, public, set_session_cookie, tenant
-from portal.web.urls import local_path
+from portal.web.requests import (
+    actor,
+    clear_session_cookie,
+    client,
+    device_token,
+    let_in,
+    link_base,
+    member,
+    public,
+    tenant,
+)
+from portal.web.urls import local_path, second_step_url
 
 bp = Blueprint("auth", __name__)
 
@@ -31,11 +42,12 @@ def sign_in() -> str | Response:
     if not form.validate():
         return render_invalid("auth/sign_in.html", form=form)
     try:
-        token = operations.sign_in(
+        entry = entrance.sign_in(
             tenant(),
-            operations.Credentials(**form.typed(), password=form.password.data),
-            address=request.remote_addr or "",
-            user_agent=request.user_agent.string,
+            entrance.Credentials(**form.typed(), password=form.password.data),
+            client(),
+            link_base=link_base(),
+            device_token=device_token(),
         )
     except throttling.TooMany as error:
         form.form_errors.append(said(error))
@@ -46,15 +58,13 @@ def sign_in() -> str | Response:
     except RuleBroken as error:
         form.form_errors.append(said(error))
         return render_invalid("auth/sign_in.html", form=form)
-    response = redirect(back_to, 303)
-    set_session_cookie(response, token)
-    return response
+    return let_in(redirect(second_step_url(back_to) if entry.is_pending else back_to, 303), entry)
 
 
 @bp.post("/sign-out")
 def sign_out() -> Response:
     """ログアウト: ends the session's row, so that a copied cookie is worthless too."""
-    operations.sign_out(member(), by=actor())
+    entrance.sign_out(member(), by=actor())
     response = redirect("/sign-in", 303)
     clear_session_cookie(response)
     flash(_("ログアウトしました。"), "ok")
@@ -65,8 +75,8 @@ def sign_out() -> Response:
 @public
 def set_password(token: str) -> str | Response:
     """Set a password through a mailed link. Looking uses nothing up; only the button does (security.md §4.12)."""
-    form = SetPasswordForm()
-    alive = operations.link_member(token) is not None
+    form = ProvedPasswordForm() if reset.proves_email(tenant()) else SetPasswordForm()
+    alive = operations.link_is_alive(token)
     if request.method != "POST" or not alive:
         page = "auth/set_password.html" if alive else "auth/dead_link.html"
         return render(page, form=form) if alive else render_invalid(page)
@@ -74,10 +84,17 @@ def set_password(token: str) -> str | Response:
         return render_invalid("auth/set_password.html", form=form)
     try:
         operations.use_set_password_link(
-            tenant(), token, form.password.data, address=request.remote_addr or ""
+            tenant(),
+            token,
+            form.password.data,
+            address=request.remote_addr or "",
+            email=form.typed().get("email", ""),
         )
     except RuleBroken as error:
         form.blame(error, said(error))
         return render_invalid("auth/set_password.html", form=form)
     flash(_("パスワードを設定しました。新しいパスワードでログインしてください。"), "ok")
     return redirect("/sign-in", 303)
+
+
+from portal.blueprints.auth import forgotten, second_step  # noqa: E402, F401 - its routes stand on the blueprint above

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from wtforms import PasswordField
 from wtforms.validators import EqualTo, InputRequired, Length
 
@@ -73,6 +75,31 @@ class SetPasswordForm(Form):
         validators=[InputRequired(_MISSING), EqualTo("password", _l("パスワードが一致しません。"))],
         render_kw={"autocomplete": "new-password"},
     )
+
+
+class ProvedPasswordForm(_Email, SetPasswordForm):
+    """The same with the present e-mail address, where a link alone is not enough (SHOP-02)."""
+
+
+class ForgottenForm(_LoginId, _Email):
+    """Who forgot the password."""
+
+    telephone = cleaned(
+        _l("ご連絡先電話番号"),
+        text.telephone,
+        _l("電話番号は10桁または11桁の数字で入力してください。"),
+        required=True,
+        render_kw={"autocomplete": "tel", "inputmode": "tel"},
+    )
+
+
+def forgotten_form(asked: Collection[str]) -> ForgottenForm:
+    """The form that asks for these items only."""
+    form = ForgottenForm()
+    for name in form.typed():
+        if name not in asked:
+            del form[name]
+    return form
 
 
 class ChangePasswordForm(SetPasswordForm):

@@ -20,6 +20,7 @@ BRAND = Brand(
     ),
     home=routes.home,
     home_template="facility/_list.html",
+    home_title="ご利用履歴の一覧",
     commands=commands,
     demo=fill,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, redirect, request
 from flask import session as cookie
 from werkzeug.exceptions import NotFound
@@ -23,13 +25,13 @@ _NEWEST_NOTICES = 3
 @bp.get("/")
 def top() -> str:
     """<name>様のマイページ: notices and what the brand offers (COM-20, FAC-01)."""
-    parts = [
-        (brand.home_template, brand.home(tenant(), member())) for brand in brands_of(tenant()) if brand.home
-    ]
-    context = {key: value for _template, values in parts for key, value in values.items()}
+    shown = [brand for brand in brands_of(tenant()) if brand.home]
+    context: dict[str, Any] = {}
+    for brand in shown:
+        context |= brand.home(tenant(), member()) if brand.home else {}
     return render(
         "home/top.html",
-        parts=[template for template, _values in parts],
+        parts=[(brand.home_title, brand.home_template) for brand in shown],
         notices=notices.newest(member().member_id, _NEWEST_NOTICES),
         **context,
     )

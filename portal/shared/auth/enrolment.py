@@ -13,7 +13,7 @@ from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.tenancy.schema import NumberFormat, Tenant
 from portal.shared.auth.models import Account, Member, MemberStatus
-from portal.shared.auth.operations import login_key
+from portal.shared.auth.sign_in import login_key
 
 _ACCOUNT_NUMBER = NumberFormat(prefix="C", digits=6)
 

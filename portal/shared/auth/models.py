@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Index, String, UniqueConstraint
+from sqlalchemy import JSON, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.db import Base, Choice, belongs_to, owned
@@ -25,6 +26,14 @@ class MemberStatus(StrEnum):
     ACTIVE = "active"
     LOCKED = "locked"
     REMOVED = "removed"
+
+
+class Factor(StrEnum):
+    """What a member proves besides the password (COM-13)."""
+
+    OFF = "off"
+    MAIL = "mail"
+    TOTP = "totp"
 
 
 class Account(TenantOwned, Base):
@@ -78,6 +87,9 @@ class Member(TenantOwned, Base):
     telephone: Mapped[str] = mapped_column(String(11), default="")
     is_representative: Mapped[bool] = mapped_column(default=False)
     must_change_password: Mapped[bool] = mapped_column(default=False)
+    second_factor: Mapped[Factor] = mapped_column(Choice(Factor, 10), default=Factor.OFF)
+    totp_nonce: Mapped[str] = mapped_column(String(32), default="")
+    totp_step: Mapped[int] = mapped_column(ID, default=0)
     status: Mapped[MemberStatus] = mapped_column(Choice(MemberStatus, 10), default=MemberStatus.ACTIVE)
     locale: Mapped[str] = mapped_column(String(5), default="ja")
     version: Mapped[int] = mapped_column(default=1)
@@ -102,7 +114,11 @@ class Member(TenantOwned, Base):
 
 
 class MemberSession(TenantOwned, Base):
-    """A member signed in somewhere. The cookie's token is kept only as a digest."""
+    """A member signed in somewhere. The cookie's token is kept only as a digest.
+
+    While `is_pending` the second step is still to come, and the session opens nothing. `proved_at` is when the
+    password was last typed (security.md §4.17).
+    """
 
     __tablename__ = "member_session"
     member_id: Mapped[int] = mapped_column(ID)
@@ -111,6 +127,9 @@ class MemberSession(TenantOwned, Base):
     seen_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    proved_at: Mapped[datetime | None]
+    is_pending: Mapped[bool] = mapped_column(default=False)
+    device_id: Mapped[int | None] = mapped_column(ID)
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(200), default="")
     __table_args__ = owned(
@@ -121,11 +140,15 @@ class MemberSession(TenantOwned, Base):
 
 
 class OneTimeLink(TenantOwned, Base):
-    """A mailed link that does one thing once: kept as a digest, used up by POST (security.md §4.12)."""
+    """A mailed link that does one thing once: kept as a digest, used up by POST (security.md §4.12).
+
+    `payload` is what the thing needs, e.g. a new e-mail address; never a secret.
+    """
 
     __tablename__ = "one_time_link"
     member_id: Mapped[int] = mapped_column(ID)
     purpose: Mapped[str] = mapped_column(String(30))
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     token_digest: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]

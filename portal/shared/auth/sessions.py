@@ -33,6 +33,7 @@ class SignedIn:
     must_change_password: bool
     locale: str
     seen_at: datetime
+    proved_at: datetime | None
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -51,22 +52,60 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def open_session(member: Member, *, hours: int, address: str, user_agent: str) -> str:
-    """Begin a session of at most `hours` for `member` in the running transaction; returns the cookie's token."""
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a request comes from: its address, and the browser as it calls itself."""
+
+    address: str = ""
+    user_agent: str = ""
+
+
+def open_session(
+    member_id: int,
+    client: Client,
+    *,
+    lifetime: timedelta,
+    device_id: int | None = None,
+    pending: bool = False,
+) -> str:
+    """Begin a session for the member in the running transaction; returns the cookie's token.
+
+    A `pending` one opens nothing until the second step: `upgrade` then puts a new one in its place.
+    """
     token = secrets.token_urlsafe(32)
     now = clock.now()
     session().add(
         MemberSession(
-            member_id=member.id,
+            member_id=member_id,
             token_digest=digest(token),
             created_at=now,
             seen_at=now,
-            expires_at=now + timedelta(hours=hours),
-            address=address[:45],
-            user_agent=user_agent[:200],
+            proved_at=now,
+            expires_at=now + lifetime,
+            is_pending=pending,
+            device_id=device_id,
+            address=client.address[:45],
+            user_agent=client.user_agent[:200],
         )
     )
+    session().flush()
     return token
+
+
+def pending(token: str) -> MemberSession | None:
+    """The session that `token` stands for while it waits for the second step, or None."""
+    statement = (
+        select(MemberSession)
+        .join(Member, Member.id == MemberSession.member_id)
+        .where(
+            MemberSession.token_digest == digest(token),
+            MemberSession.is_pending,
+            MemberSession.ended_at.is_(None),
+            MemberSession.expires_at > clock.now(),
+            Member.status == MemberStatus.ACTIVE,
+        )
+    )
+    return session().scalars(statement).one_or_none()
 
 
 # Built once, on bare tables: this runs on every request (performance.md). The tenant is held to by hand here, and
@@ -86,6 +125,7 @@ _LOOK_UP = (
         _M.c.must_change_password,
         _M.c.locale,
         _S.c.seen_at,
+        _S.c.proved_at,
     )
     .join(_M, (_M.c.tenant_id == _S.c.tenant_id) & (_M.c.id == _S.c.member_id))
     .join(_A, (_A.c.tenant_id == _M.c.tenant_id) & (_A.c.id == _M.c.account_id))
@@ -95,6 +135,7 @@ _LOOK_UP = (
         _A.c.tenant_id == bindparam("tenant"),
         _S.c.token_digest == bindparam("digest"),
         _S.c.ended_at.is_(None),
+        _S.c.is_pending.is_(False),
         _S.c.expires_at > bindparam("now"),
         _S.c.seen_at > bindparam("idle"),
         _M.c.status == MemberStatus.ACTIVE.value,
@@ -130,9 +171,41 @@ def touch(session_id: int) -> None:
     )
 
 
+def prove(session_id: int) -> None:
+    """Note that the password was typed again just now (security.md §4.17); the caller commits."""
+    session().execute(
+        update(MemberSession)
+        .where(MemberSession.id == session_id)
+        .values(proved_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def alive(member_id: int) -> list[MemberSession]:
+    """Where the member is signed in, the one used last first (COM-15)."""
+    statement = select(MemberSession).where(
+        MemberSession.member_id == member_id,
+        MemberSession.ended_at.is_(None),
+        MemberSession.is_pending.is_(False),
+        MemberSession.expires_at > clock.now(),
+    )
+    return list(session().scalars(statement.order_by(MemberSession.seen_at.desc(), MemberSession.id)))
+
+
 def end(session_id: int) -> None:
     """End one session."""
     _end(MemberSession.id == session_id)
+
+
+def end_own(member_id: int, session_id: int) -> None:
+    """End one of the member's own sessions; anybody else's stays."""
+    _end(MemberSession.member_id == member_id, MemberSession.id == session_id)
+
+
+def end_of_account(account_id: int) -> None:
+    """End every session of every member of an account (COM-16)."""
+    members = select(Member.id).where(Member.account_id == account_id)
+    _end(MemberSession.member_id.in_(members))
 
 
 def end_all(member_id: int, *, but: int | None = None) -> None:

@@ -16,7 +16,7 @@ from tests.cast import PASSWORD
 
 PAGE = "/account/password"
 NEW = "brown-Rice-and-31-bowls"
-WEAK = "ログインIDやメールアドレスを含むパスワードは使えません。"
+WEAK = "ログインIDを含むパスワードは使えません。"
 REFUSED = [
     ({"old_password": "wrong-one-entirely"}, "old_password", "現在のパスワードが正しくありません。"),
     ({"old_password": PASSWORD + " "}, "old_password", "現在のパスワードが正しくありません。"),

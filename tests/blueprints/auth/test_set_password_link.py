@@ -8,7 +8,7 @@ import pytest
 
 from portal.core import clock
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import operations
+from portal.shared.auth import links
 from portal.shared.auth.models import AccountStatus, Member, MemberSession, MemberStatus, OneTimeLink
 from portal.shared.auth.sessions import digest
 from tests.cast import NOW, PASSWORD
@@ -16,7 +16,7 @@ from tests.cast import NOW, PASSWORD
 NEW = "brand-New-Leaf-58"
 TWICE = {"password": NEW, "again": NEW}
 DEAD = "このリンクは無効か、期限が切れています。"
-DAYS = operations.INVITATION_LIFETIME
+DAYS = links.INVITATION
 
 
 def test_the_operators_link_sets_a_password_and_ends_all_sessions(visit, mailed_link, rows):
@@ -134,7 +134,7 @@ def test_a_changed_token_is_dead_and_never_a_crash(visit, mailed_link):
         ({"password": "short-1", "again": "short-1"}, "12文字以上"),
         ({"password": "x7-Qw!4r" * 17, "again": "x7-Qw!4r" * 17}, "128文字以内"),
         ({"password": "My-password-2026", "again": "My-password-2026"}, "推測されやすい"),
-        ({"password": "xx-HANAKO-2026-q", "again": "xx-HANAKO-2026-q"}, "ログインIDやメールアドレス"),
+        ({"password": "xx-HANAKO-2026-q", "again": "xx-HANAKO-2026-q"}, "ログインIDを含む"),
     ],
 )
 def test_a_password_that_may_not_be_set_leaves_the_link_alive(visit, mailed_link, rows, typed, said):
@@ -195,3 +195,11 @@ def test_who_may_not_sign_in_any_more_has_no_link_either(visit, alter, mailed_li
         assert (answer.status_code, DEAD in answer.text) == (422, True)
     assert [member.password_hash for member in rows(Member)] == before
     assert rows(OneTimeLink)[0].used_at is None
+
+
+def test_the_rules_stand_beside_the_field_and_tell_nothing_of_the_member(visit, mailed_link):
+    """COM-11: the list is there without scripts; who holds the link learns neither name nor login ID from it."""
+    page = visit().get(mailed_link()).text
+    assert page.index('id="password"') < page.index("12文字以上") < page.index('id="again"')
+    assert "ログインIDを含めない" in page
+    assert "hanako" not in page.casefold()

@@ -248,10 +248,20 @@ def test_a_brand_may_ask_for_the_mail_address_instead_or_too(visit, inside, bran
     assert visit().post("/sign-in", {**typed, "password": PASSWORD}).status_code == 303
 
 
-@pytest.mark.parametrize("sign_in_rules", ["notify_sign_in = true", "notify_sign_in = false"])
-def test_a_mail_tells_of_each_sign_in_where_the_tenant_wants_it(visit, rows, sign_in_rules):
-    """COM-14: to the member's own address; none for a try that was wrong."""
+_NONE = "notify_sign_in = false, notify_new_device = false"
+
+
+@pytest.mark.parametrize(
+    ("sign_in_rules", "mails"),
+    [("notify_sign_in = true", 3), ("notify_sign_in = false", 2), (_NONE, 0)],
+    ids=["each", "new browsers", "none"],
+)
+def test_a_mail_tells_of_sign_ins_as_the_tenant_wants_it(visit, rows, sign_in_rules, mails):
+    """COM-14: to the member's own address, for each sign-in or each new browser; none for a try that was wrong."""
     visit().sign_in("hanako", TYPED)
+    known = visit("facility", "hanako")
+    known.post("/sign-out", page="/")
+    known.sign_in("hanako", PASSWORD)
     visit("facility", "hanako")
-    wanted = ["hanako@one.example"] if "true" in sign_in_rules else []
+    wanted = ["hanako@one.example"] * mails
     assert [mail.recipient for mail in rows(OutboxMail) if mail.event == "sign_in"] == wanted

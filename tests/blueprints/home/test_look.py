@@ -7,7 +7,11 @@ import re
 
 import pytest
 
+from portal.core.actor import SYSTEM
+from portal.core.db import session
 from portal.settings import ROOT
+from portal.shared.auth import enrolment, passwords
+from tests.cast import PASSWORD
 
 KEPT, ASKED_AGAIN = "public, max-age=31536000, immutable", "no-cache"
 NEUTRAL = re.compile(r"試験|facility|studio|shop|カナリア")
@@ -68,27 +72,34 @@ def test_the_script_is_one_for_all_hosts(client):
     assert client.get("/theme.css", base_url="http://nobody.localhost").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-in", "/notices", "/account/profile", "/contacts"])
-def test_a_brand_that_is_not_built_says_so_on_every_page(visit, path):
-    """COM-01: in its own name and look, without a menu, without a way to sign in."""
-    answer = visit("shop").get(path)
+@pytest.mark.parametrize("path", ["/", "/notices", "/account/profile"])
+def test_a_brand_that_is_not_built_lets_its_members_in_and_says_so(visit, path, inside, app):
+    """COM-01, COM-20: in its own name and look, with what all brands share."""
+    tenant = app.extensions["tenants"].current().by_key["shop"]
+    with inside("shop"):
+        account = enrolment.add_account(tenant, by=SYSTEM, name="試験会員", telephone="0300001009")
+        person = enrolment.Person("試験", "花子", "hanako@one.example", is_representative=True)
+        hashed = passwords.hash_password(PASSWORD)
+        enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        session().commit()
+    visitor = visit("shop")
+    assert visitor.get(path).status_code == 303
+    visitor.post("/sign-in", {"email": "hanako@one.example", "password": PASSWORD})
+    answer = visitor.get(path)
     assert answer.status_code == 200
-    assert "<h1>準備中</h1>" in answer.text
-    assert "試験商店のマイページは、ただいま準備中です。" in answer.text
+    said = "試験商店のお取引のページは、ただいま準備中です。"
+    assert (said in answer.text) == (path == "/")
     assert "/theme.css?v=" in answer.text
-    assert 'type="password"' not in answer.text
-    assert '<nav class="side"' not in answer.text
+    assert '<nav class="side"' in answer.text
 
 
 def test_what_that_page_leads_to_works(visit):
     """COM-04: the legal texts at its foot, and English."""
     visitor = visit("shop")
     assert "<h1>プライバシーポリシー</h1>" in visitor.get("/legal/privacy").text
-    switched = visitor.post("/language", {"language": "en", "next": "/"}, page="/")
-    assert (switched.status_code, switched.headers["Location"]) == (303, "/")
-    english = visitor.get("/").text
-    assert '<html lang="en">' in english
-    assert "準備中" not in english
+    switched = visitor.post("/language", {"language": "en", "next": "/sign-in"}, page="/sign-in")
+    assert (switched.status_code, switched.headers["Location"]) == (303, "/sign-in")
+    assert '<html lang="en">' in visitor.get("/sign-in").text
 
 
 def test_pages_that_never_were_are_missing_there_too(visit):

@@ -12,9 +12,11 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.tenancy.schema import NumberFormat, SignIn
-from portal.shared.auth import demo, enrolment, operations, passwords
+from portal.shared.auth import demo, enrolment, passwords
+from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.auth.sessions import Client
 from tests.cast import NOW
 
 TAKEN = "このログインIDまたはメールアドレスは、すでに使われています。"
@@ -111,7 +113,7 @@ def test_what_must_be_unique_is_what_sign_in_asks_for(here, brand):
 )
 def test_the_key_is_made_of_the_items_in_one_way_of_writing(items, key):
     """COM-10"""
-    assert operations.login_key(items, login_id=" Ｔaro\u3000", email="A@b.Example ") == key
+    assert entrance.login_key(items, login_id=" Ｔaro\u3000", email="A@b.Example ") == key
 
 
 def test_a_new_member_has_no_password_no_session_and_a_row_of_the_trail(here, brand):
@@ -184,14 +186,15 @@ def test_the_representative_or_else_the_oldest_active_member_speaks_for_an_accou
 def test_the_demos_people_may_sign_in_under_the_usual_rules(here, brand, cheap_passwords):
     """OPS-20: two accounts, each with a representative; their password could be set by a member too."""
     demo.fill(brand)
+    session().commit()
     for someone in demo.CAST:
         passwords.check(
             demo.PASSWORD, rules=brand.sign_in.password, login_id=someone.login_id, email=someone.email
         )
         typed = someone.fields(brand)
         assert typed == {"login_id": someone.login_id, "password": demo.PASSWORD}
-        token = operations.sign_in(brand, operations.Credentials(**typed), address="::1", user_agent="")
-        assert token
+        given = entrance.Credentials(**typed)
+        assert entrance.sign_in(brand, given, Client("::1"), link_base="https://facility.example").token
     by_mail = asking_for(brand, "login_id_email_password")
     assert demo.CAST[0].fields(by_mail)["email"] == "yoshida@takasaki-seiki.example"
     assert [a.address for a in session().scalars(select(Account).order_by(Account.id))][2:] == [

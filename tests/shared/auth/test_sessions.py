@@ -22,8 +22,8 @@ def begin(member):
     """Begin a session of a member; returns the token."""
 
     def start(login_id="hanako", *, hours=2, **more):
-        values = {"address": "192.0.2.7", "user_agent": "Browser/1.0"} | more
-        token = sessions.open_session(member(login_id), hours=hours, **values)
+        client = sessions.Client(more.pop("address", "192.0.2.7"), more.pop("user_agent", "Browser/1.0"))
+        token = sessions.open_session(member(login_id).id, client, lifetime=timedelta(hours=hours), **more)
         session().flush()
         return token
 

@@ -1,0 +1,163 @@
+"""二段階認証: what signing in asks for besides the password, chosen by each member (COM-13, RENT-05)."""
+
+from __future__ import annotations
+
+import segno
+from flask import flash, redirect
+from werkzeug.wrappers import Response
+from wtforms import HiddenField, RadioField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired
+
+from portal.blueprints.account import bp
+from portal.blueprints.auth.forms import password_field
+from portal.core.errors import NotFound, RuleBroken
+from portal.shared.auth import factor_choice, second_factor, throttling, totp
+from portal.shared.auth.models import Factor
+from portal.web.errors import said
+from portal.web.forms import Form, line
+from portal.web.i18n import lazy as _l
+from portal.web.i18n import translate as _
+from portal.web.render import render, render_invalid
+from portal.web.requests import actor, member, tenant
+
+PAGE = "/account/second-factor"
+_CHOICES = (
+    (Factor.OFF, _l("利用しない")),
+    (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")),
+)
+
+
+class _Proved(Form):
+    password = password_field(_l("現在のパスワード"), "current-password")
+
+
+class ChoiceForm(_Proved):
+    """利用しない or 利用する."""
+
+    choice = RadioField(_l("二段階認証"), validators=[InputRequired(_l("選択してください。"))])
+
+
+class AppForm(_Proved):
+    """What the authenticator app shows, for the secret that `nonce` makes."""
+
+    nonce = HiddenField()
+    code = line(
+        _l("認証コード"),
+        required=True,
+        longest=20,
+        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric"},
+    )
+
+
+class CodesForm(_Proved):
+    """The present password alone."""
+
+
+def _offered() -> tuple[Factor, ...]:
+    """What may be chosen here; where there is no second step, there is no page."""
+    if not second_factor.is_offered(tenant()):
+        raise NotFound("ページが見つかりません")
+    return factor_choice.on_offer(tenant())
+
+
+def _choice_form(offered: tuple[Factor, ...]) -> ChoiceForm:
+    now = factor_choice.present(tenant(), member().member_id).factor
+    form = ChoiceForm(data={"choice": now.value})
+    form.choice.choices = [
+        SelectChoice(factor.value, label) for factor, label in _CHOICES if factor in offered
+    ]
+    return form
+
+
+def _page(form: ChoiceForm, offered: tuple[Factor, ...], *, invalid: bool = False) -> str | Response:
+    now = factor_choice.present(tenant(), member().member_id)
+    answer = render_invalid if invalid else render
+    return answer("account/second_factor.html", form=form, now=now, has_app=Factor.TOTP in offered)
+
+
+@bp.route("/second-factor", methods=["GET", "POST"])
+def second_factor_page() -> str | Response:
+    """二段階認証: what is in use, and the choice."""
+    offered = _offered()
+    form = _choice_form(offered)
+    if not form.is_submitted():
+        return _page(form, offered)
+    if not form.validate():
+        return _page(form, offered, invalid=True)
+    try:
+        chosen = Factor(form.choice.data)
+        factor_choice.choose(tenant(), member().member_id, chosen, form.password.data, by=actor())
+    except RuleBroken as error:
+        form.blame(error, said(error))
+        return _status(_page(form, offered, invalid=True), error)
+    flash(_("二段階認証の設定を変更しました。"), "ok")
+    return redirect(PAGE, 303)
+
+
+@bp.route("/second-factor/app", methods=["GET", "POST"])
+def second_factor_app() -> str | Response:
+    """認証アプリの設定: the QR code, and its first code before it counts."""
+    if Factor.TOTP not in _offered():
+        raise NotFound("ページが見つかりません")
+    form = AppForm()
+    if not form.is_submitted() or not totp.is_nonce(form.nonce.data or ""):
+        form.nonce.data = totp.new_nonce()
+    if not form.is_submitted():
+        return render("account/second_factor_app.html", form=form, **_secret(form.nonce.data))
+    try:
+        if form.validate():
+            return _set_up(form)
+    except RuleBroken as error:
+        form.blame(error, said(error))
+        return _status(_app_again(form), error)
+    return _app_again(form)
+
+
+def _set_up(form: AppForm) -> str:
+    fresh = factor_choice.set_up_app(
+        tenant(),
+        member().member_id,
+        form.nonce.data,
+        "".join(form.code.data.split()),
+        form.password.data,
+        by=actor(),
+    )
+    return render("account/recovery_codes.html", codes=fresh)
+
+
+def _app_again(form: AppForm) -> Response:
+    return render_invalid("account/second_factor_app.html", form=form, **_secret(form.nonce.data))
+
+
+def _secret(nonce: str) -> dict[str, str]:
+    """The secret for the eye of the app, and for people who type it."""
+    secret = totp.secret(member().member_id, nonce)
+    uri = totp.uri(secret, issuer=tenant().name, name=member().login_id or member().email)
+    picture = segno.make(uri, error="m", micro=False).svg_data_uri(scale=5, border=4, light="#ffffff")
+    return {"qr": picture, "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))}
+
+
+@bp.route("/second-factor/recovery-codes", methods=["GET", "POST"])
+def recovery_codes() -> str | Response:
+    """リカバリーコードの再発行."""
+    _offered()
+    form = CodesForm()
+    if not form.is_submitted():
+        return render("account/recovery_codes_renewal.html", form=form)
+    if not form.validate():
+        return render_invalid("account/recovery_codes_renewal.html", form=form)
+    try:
+        fresh = factor_choice.renew_codes(tenant(), member().member_id, form.password.data, by=actor())
+    except RuleBroken as error:
+        form.blame(error, said(error))
+        return _status(render_invalid("account/recovery_codes_renewal.html", form=form), error)
+    return render("account/recovery_codes.html", codes=fresh)
+
+
+def _status(answer: str | Response, error: RuleBroken) -> str | Response:
+    """429 where it was tried too often."""
+    if isinstance(error, throttling.TooMany) and isinstance(answer, Response):
+        answer.status_code = 429
+        answer.headers["Retry-After"] = str(error.seconds)
+    return answer

@@ -1,0 +1,118 @@
+"""The second step of signing in: the page that asks for a code, and the button that mails another (COM-13, RENT-05)."""
+
+from __future__ import annotations
+
+from flask import Response as FlaskResponse
+from flask import flash, redirect, request
+from werkzeug.wrappers import Response
+from wtforms import BooleanField
+
+from portal.blueprints.auth import bp
+from portal.core.errors import NotFound, RuleBroken
+from portal.shared.auth import second_factor, throttling
+from portal.shared.auth import second_step as step
+from portal.web.errors import said
+from portal.web.forms import Form, line
+from portal.web.i18n import lazy as _l
+from portal.web.i18n import translate as _
+from portal.web.render import render, render_invalid
+from portal.web.requests import client, device_token, let_in, link_base, public, session_token, tenant
+from portal.web.urls import local_path, second_step_url, sign_in_url
+
+_PAGE = "auth/second_step.html"
+
+
+def without_spaces(value: object) -> str:
+    """A filter: apps and mails show codes in groups, and people type them so."""
+    return "".join(str(value or "").split())
+
+
+class SecondStepForm(Form):
+    """The code, and whether to leave this step out on this browser."""
+
+    code = line(
+        _l("認証コード"), required=True, longest=20, render_kw={"autocomplete": "one-time-code", "size": "12"}
+    )
+    trust = BooleanField(_l("この端末では次回から省略する"))
+
+
+def _form(waiting: step.Waiting) -> SecondStepForm:
+    form = SecondStepForm()
+    if not waiting.days:
+        del form.trust
+    return form
+
+
+def _back_to() -> str:
+    return local_path(request.args.get("next"))
+
+
+def _must_be_offered() -> None:
+    if not second_factor.is_offered(tenant()):
+        raise NotFound("ページが見つかりません")
+
+
+@bp.route("/sign-in/second-step", methods=["GET", "POST"])
+@public
+def second_step() -> str | Response:
+    """ワンタイムパスワード認証."""
+    _must_be_offered()
+    try:
+        waiting = step.look(tenant(), session_token())
+        form = _form(waiting)
+        if request.method != "POST":
+            return render(_PAGE, form=form, waiting=waiting, here=second_step_url(_back_to()))
+        return _finish(form, waiting)
+    except step.Gone as error:
+        if request.method == "POST":
+            flash(said(error), "warn")
+        return redirect(sign_in_url(_back_to()), 303)
+
+
+def _finish(form: SecondStepForm, waiting: step.Waiting) -> Response:
+    """Let the member in, or say what is wrong."""
+    if not form.validate():
+        return _invalid(form, waiting)
+    typed = step.Typed(without_spaces(form.code.data), trust="trust" in form and form.trust.data)
+    try:
+        entry = step.finish(
+            tenant(), session_token(), typed, client(), link_base=link_base(), device_token=device_token()
+        )
+    except throttling.TooMany as error:
+        return _waiting(form, waiting, error)
+    except step.Gone:
+        raise
+    except RuleBroken as error:
+        form.blame(error, said(error))
+        return _invalid(form, waiting)
+    return let_in(redirect(_back_to(), 303), entry)
+
+
+@bp.post("/sign-in/second-step/send")
+@public
+def second_step_send() -> Response:
+    """認証コードを再送する."""
+    _must_be_offered()
+    try:
+        step.send_again(tenant(), session_token())
+    except throttling.TooMany as error:
+        waiting = step.look(tenant(), session_token())
+        return _waiting(_form(waiting), waiting, error)
+    except step.Gone as error:
+        flash(said(error), "warn")
+        return redirect(sign_in_url(_back_to()), 303)
+    flash(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), "ok")
+    return redirect(second_step_url(_back_to()), 303)
+
+
+def _invalid(form: SecondStepForm, waiting: step.Waiting) -> FlaskResponse:
+    form.code.data = ""
+    return render_invalid(_PAGE, form=form, waiting=waiting, here=second_step_url(_back_to()))
+
+
+def _waiting(form: SecondStepForm, waiting: step.Waiting, error: throttling.TooMany) -> FlaskResponse:
+    form.form_errors.append(said(error))
+    response = _invalid(form, waiting)
+    response.status_code = 429
+    response.headers["Retry-After"] = str(error.seconds)
+    return response

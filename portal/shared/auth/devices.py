@@ -1,0 +1,70 @@
+"""Browsers that are known to be a member's: told apart by a cookie of their own, kept as a digest.
+
+A known device is not mailed about, still gets in while somebody else hammers at the member's name (security.md §4.5),
+and, where the member said so, is not asked for the second step.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from portal.core import clock
+from portal.core.db import session
+from portal.shared.auth.factor_models import Device
+from portal.shared.auth.sessions import Client, digest
+
+LIFETIME = timedelta(days=400)
+
+
+def find(member_id: int, token: str) -> Device | None:
+    """The member's device that `token` stands for, unless it is revoked or long unseen."""
+    if not token:
+        return None
+    statement = select(Device).where(
+        Device.member_id == member_id,
+        Device.token_digest == digest(token),
+        Device.revoked_at.is_(None),
+        Device.seen_at > clock.now() - LIFETIME,
+    )
+    return session().scalars(statement).one_or_none()
+
+
+def remember(member_id: int, client: Client) -> tuple[Device, str]:
+    """A new device of the member, and its cookie's token. The caller commits."""
+    token = secrets.token_urlsafe(32)
+    now = clock.now()
+    device = Device(
+        member_id=member_id,
+        token_digest=digest(token),
+        user_agent=client.user_agent[:200],
+        created_at=now,
+        seen_at=now,
+    )
+    session().add(device)
+    session().flush()
+    return device, token
+
+
+def trust(device_id: int, *, days: int) -> None:
+    """Leave the second step out on this device for so many days."""
+    device = session().get(Device, device_id)
+    if device is not None:
+        device.trusted_until = clock.now() + timedelta(days=days)
+
+
+def is_trusted(device: Device | None) -> bool:
+    """Whether the second step is left out on this device."""
+    return bool(device and device.trusted_until and device.trusted_until > clock.now())
+
+
+def forget_all(member_id: int) -> None:
+    """Revoke every device of a member: after a reset, a withdrawal, a "これは私ではありません"."""
+    session().execute(
+        update(Device)
+        .where(Device.member_id == member_id, Device.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,31 @@
+"""What the server's secret keys prove: codes and secrets that a copy of the database alone does not give away."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+from portal.core.tenancy.scope import require_key
+
+
+class Keyring:
+    """The server's keys, the present one first, then those it is being rotated from; set by `create_app`."""
+
+    keys: tuple[bytes, ...] = ()
+
+
+def set_keys(keys: Iterable[str]) -> None:
+    """Work with these keys, the present one first."""
+    Keyring.keys = tuple(key.encode() for key in keys)
+
+
+def macs(purpose: str, *parts: object) -> list[bytes]:
+    """HMAC-SHA256 of `parts` at the tenant in scope, by each key. The first is what is made now.
+
+    No two purposes, tenants or records share one: all of them are part of what is signed.
+    """
+    if not Keyring.keys:
+        raise RuntimeError("the keyring is empty; create_app fills it")
+    message = "\0".join(map(str, (purpose, require_key(), *parts))).encode()
+    return [hmac.digest(key, message, hashlib.sha256) for key in Keyring.keys]

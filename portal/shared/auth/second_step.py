@@ -1,0 +1,169 @@
+"""The end of the second step: a right code turns the pending session into a real one (COM-13, RENT-05)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from portal.core import audit, clock
+from portal.core.actor import Actor
+from portal.core.db import session
+from portal.core.errors import RuleBroken, msgid
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth import codes, devices, recovery, second_factor, sessions, sign_in, throttling, totp
+from portal.shared.auth.models import Factor, Member, MemberSession
+from portal.shared.auth.sessions import Client
+from portal.shared.auth.sign_in import Entry
+
+_TRIED, _SENT_AGAIN = "second-step", "second-step-again"
+_MOST_SENT_AGAIN = 5
+_MOST_TRIES_AN_HOUR = 20
+_HOUR = timedelta(hours=1)
+_WRONG = msgid("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。")
+_GONE = msgid("ログインの有効期限が切れました。もう一度ログインしてください。")
+
+
+class Gone(RuleBroken):
+    """No sign-in waits for its second step here: begin again at the sign-in page."""
+
+    def __init__(self) -> None:
+        super().__init__(_GONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the page of the second step says."""
+
+    factor: Factor
+    email: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed for the second step; `trust` leaves it out on this device from now on."""
+
+    code: str = field(repr=False)
+    trust: bool = False
+
+
+def look(tenant: Tenant, token: str) -> Waiting:
+    """What `token`'s pending session waits for. Raises Gone."""
+    member = session().get_one(Member, _pending(tenant, token).member_id)
+    factor = second_factor.factor_of(tenant, member)
+    return Waiting(factor, _veiled(member.email), tenant.sign_in.remember_device_days)
+
+
+def send_again(tenant: Tenant, token: str) -> None:
+    """Mail another code; the one before dies. Commits.
+
+    Raises Gone; throttling.TooMany within a minute, and past five of them an hour, however often the member begins.
+    """
+    waiting = _pending(tenant, token)
+    member = second_factor.locked(waiting.member_id)
+    if second_factor.factor_of(tenant, member) != Factor.MAIL:
+        raise Gone
+    try:
+        codes.send(tenant, member, waiting)
+        throttling.count(_SENT_AGAIN, f"member\n{member.id}", limit=_MOST_SENT_AGAIN, window=_HOUR)
+    except throttling.TooMany:
+        session().rollback()
+        raise
+    session().commit()
+
+
+def finish(
+    tenant: Tenant, token: str, typed: Typed, client: Client, *, link_base: str, device_token: str = ""
+) -> Entry:
+    """End the pending session and open the real one. Commits.
+
+    A code that is wrong, expired, used or another's gives one and the same RuleBroken; raises Gone, or
+    throttling.TooMany past the limits. Each try is counted, and stays counted, before the code is looked at.
+    """
+    waiting = _pending(tenant, token)
+    session_id, member_id = waiting.id, waiting.member_id
+    device = devices.find(member_id, device_token)
+    # As at the password step: nobody else can fill the counter of a browser that is known (security.md §4.5).
+    who = f"device\n{device.id}" if device else f"member\n{member_id}"
+    _count(who, _MOST_TRIES_AN_HOUR, _HOUR)
+    code_id = codes.count_try(session_id)
+    session().commit()
+    if code_id is None:
+        _count(f"session\n{session_id}", codes.MOST_TRIES, sign_in.PENDING)
+    member = second_factor.locked(member_id)
+    by = Actor("member", member.name, member_id, member.account_id, client.address)
+    if not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
+        session().rollback()
+        raise RuleBroken(_WRONG, field="code")
+    if not _end_pending(session_id):
+        session().rollback()
+        raise Gone
+    throttling.take_back(_TRIED, who)
+    entry = sign_in.enter(tenant, member, client, link_base=link_base, device_token=device_token)
+    if typed.trust:
+        _trust(tenant, member, client, entry.device_token or device_token, by=by)
+    session().commit()
+    return entry
+
+
+def _pending(tenant: Tenant, token: str) -> MemberSession:
+    found = sessions.pending(token) if second_factor.is_offered(tenant) and token else None
+    if found is None:
+        raise Gone
+    return found
+
+
+def _count(who: str, limit: int, window: timedelta) -> None:
+    """Count a try; the count stays, whatever comes of it."""
+    try:
+        throttling.count(_TRIED, who, limit=limit, window=window)
+    finally:
+        session().commit()
+
+
+def _is_right(
+    tenant: Tenant, member: Member, session_id: int, code_id: int | None, typed: str, *, by: Actor
+) -> bool:
+    """Use up what was typed, when it is right for what this member is asked for."""
+    if second_factor.factor_of(tenant, member) != Factor.TOTP:
+        return code_id is not None and codes.use(code_id, session_id, typed)
+    if totp.use(member.id, member.totp_nonce, typed):
+        return True
+    if not recovery.use(member.id, typed):
+        return False
+    audit.record("member.use_recovery_code", member.subject, by=by, left=recovery.left(member.id))
+    return True
+
+
+def _end_pending(session_id: int) -> bool:
+    """End the pending session: of those who come at the same moment, one is told that it did."""
+    ended = (
+        update(MemberSession)
+        .where(
+            MemberSession.id == session_id,
+            MemberSession.is_pending,
+            MemberSession.ended_at.is_(None),
+            MemberSession.expires_at > clock.now(),
+        )
+        .values(ended_at=clock.now())
+        .returning(MemberSession.id)
+        .execution_options(synchronize_session=False)
+    )
+    return session().execute(ended).scalar_one_or_none() is not None
+
+
+def _trust(tenant: Tenant, member: Member, client: Client, device_token: str, *, by: Actor) -> None:
+    days = tenant.sign_in.remember_device_days
+    device = devices.find(member.id, device_token)
+    if not days or device is None:
+        return
+    devices.trust(device.id, days=days)
+    audit.record("member.trust_device", member.subject, by=by, browser=client.user_agent[:200], days=days)
+
+
+def _veiled(email: str) -> str:
+    """Enough of the address to know it by."""
+    name, _at, host = email.partition("@")
+    return f"{name[:1]}***@{host}"

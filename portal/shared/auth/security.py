@@ -1,0 +1,232 @@
+"""What members watch and stop by themselves: where they are signed in, their browsers, "これは私ではありません".
+
+COM-14, COM-15, COM-90. On pages sessions and devices go by a number that is made from what the browser's token left
+in the database, so that it tells nothing and cannot be counted through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import select, update
+
+from portal.core import audit, clock
+from portal.core.actor import Actor
+from portal.core.audit import LONGEST_SUBJECT, AuditEvent
+from portal.core.db import session
+from portal.core.errors import NotFound, msgid
+from portal.core.tenancy.schema import Tenant
+from portal.shared import mailing
+from portal.shared.auth import devices, links, reset, sessions, sign_in
+from portal.shared.auth.factor_models import Device
+from portal.shared.auth.links import DeadLink, Purpose
+from portal.shared.auth.models import Member, MemberSession
+from portal.shared.auth.sessions import Client, SignedIn, digest
+
+NEWEST = 20
+_Row = TypeVar("_Row", MemberSession, Device)
+_GONE = msgid("ページが見つかりません")
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox|FxiOS", "Firefox"),
+    ("Chrome|CriOS", "Chrome"),
+    ("Safari", "Safari"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "Mac"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a member is signed in."""
+
+    number: str
+    browser: str
+    address: str
+    seen_at: datetime
+    is_present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A browser that is known to be the member's; until `trusted_until` the second step is left out on it."""
+
+    number: str
+    browser: str
+    seen_at: datetime
+    trusted_until: datetime | None
+    is_present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One sign-in of the past."""
+
+    at: datetime
+    browser: str
+    address: str
+
+
+def browser_name(user_agent: str) -> str:
+    """ "Chrome / Windows" for people; what says neither comes back as it is, cut."""
+    parts = [
+        next((name for mark, name in names if re.search(mark, user_agent)), "")
+        for names in (_BROWSERS, _SYSTEMS)
+    ]
+    return " / ".join(filter(None, parts)) or user_agent[:40]
+
+
+def places(tenant: Tenant, who: SignedIn) -> list[Place]:
+    """Where the member is signed in, the one used last first (COM-15). What has been idle too long is over."""
+    idle = clock.now() - timedelta(minutes=tenant.sign_in.idle_minutes)
+    return [
+        Place(_number(row), browser_name(row.user_agent), row.address, row.seen_at, row.id == who.session_id)
+        for row in sessions.alive(who.member_id)
+        if row.seen_at > idle
+    ]
+
+
+def known_devices(who: SignedIn) -> list[Known]:
+    """The member's known browsers, the one used last first."""
+    present = session().scalar(select(MemberSession.device_id).where(MemberSession.id == who.session_id))
+    return [
+        Known(
+            _number(row),
+            browser_name(row.user_agent),
+            row.seen_at,
+            row.trusted_until if devices.is_trusted(row) else None,
+            row.id == present,
+        )
+        for row in _devices(who.member_id)
+    ]
+
+
+def sign_ins(who: SignedIn) -> list[Visit]:
+    """The member's newest sign-ins, from the audit trail (COM-90)."""
+    statement = (
+        select(AuditEvent)
+        .where(
+            AuditEvent.subject == _subject(who)[:LONGEST_SUBJECT],
+            AuditEvent.account_id == who.account_id,
+            AuditEvent.action == "member.sign_in",
+        )
+        .order_by(AuditEvent.sequence.desc())
+        .limit(NEWEST)
+    )
+    return [
+        Visit(event.at, browser_name(str(event.changes.get("browser", ""))), event.address)
+        for event in session().scalars(statement)
+    ]
+
+
+def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
+    """End one of the member's sessions; the present one is signed out. Commits. Raises NotFound.
+
+    Returns whether it was the present one.
+    """
+    row = _numbered(sessions.alive(who.member_id), number)
+    if row.id == who.session_id:
+        sign_in.sign_out(who, by=by)
+        return True
+    sessions.end_own(who.member_id, row.id)
+    audit.record("member.end_session", _subject(who), by=by, browser=row.user_agent, ip=row.address)
+    session().commit()
+    return False
+
+
+def end_other_sessions(who: SignedIn, *, by: Actor) -> None:
+    """End every session of the member but the present one (COM-15). Commits."""
+    sessions.end_all(who.member_id, but=who.session_id)
+    audit.record("member.end_sessions", _subject(who), by=by)
+    session().commit()
+
+
+def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
+    """Make a browser of the member an unknown one, and end its sessions save the present one. Commits.
+
+    Raises NotFound.
+    """
+    device = _numbered(_devices(who.member_id), number)
+    forgotten = update(Device).where(Device.id == device.id, Device.revoked_at.is_(None))
+    session().execute(forgotten.values(revoked_at=clock.now()).execution_options(synchronize_session=False))
+    for row in sessions.alive(who.member_id):
+        if row.device_id == device.id and row.id != who.session_id:
+            sessions.end_own(who.member_id, row.id)
+    audit.record("member.forget_device", _subject(who), by=by, browser=device.user_agent)
+    session().commit()
+
+
+def not_me_is_alive(token: str) -> bool:
+    """Whether `token` may say "これは私ではありません" now. Looking does not use it up."""
+    try:
+        links.peek(token, Purpose.NOT_ME)
+    except DeadLink:
+        return False
+    return True
+
+
+def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> None:
+    """The member did not sign in: end all sessions, forget all devices, void the password, mail a reset. Commits.
+
+    Every other link that was mailed dies too. Raises links.DeadLink; then nothing has changed.
+    """
+    try:
+        member = _locked(links.peek(token, Purpose.NOT_ME).member_id)
+        links.use(token, Purpose.NOT_ME)
+    except DeadLink:
+        session().rollback()
+        raise
+    by = Actor("member", member.name, member.id, member.account_id, client.address)
+    member.password_hash = ""
+    links.revoke(member.id)
+    sessions.end_all(member.id)
+    devices.forget_all(member.id)
+    audit.record("member.not_me", member.subject, by=by)
+    mailing.compose(
+        tenant, "not_me", member.email, account_id=member.account_id, member=member, at=clock.now()
+    )
+    reset.send_link(tenant, member, link_base=link_base, by=by)
+    session().commit()
+
+
+def _locked(member_id: int) -> Member:
+    """The member's row, locked first, as a sign-in does: else the two could wait for each other for ever."""
+    statement = select(Member).where(Member.id == member_id)
+    return session().scalars(statement.with_for_update().execution_options(populate_existing=True)).one()
+
+
+def _devices(member_id: int) -> list[Device]:
+    statement = select(Device).where(
+        Device.member_id == member_id,
+        Device.revoked_at.is_(None),
+        Device.seen_at > clock.now() - devices.LIFETIME,
+    )
+    return list(session().scalars(statement.order_by(Device.seen_at.desc(), Device.id)))
+
+
+def _number(row: MemberSession | Device) -> str:
+    return digest(row.token_digest)[:16]
+
+
+def _numbered(rows: Iterable[_Row], number: str) -> _Row:
+    """The row with this number among the member's own; everybody else's does not exist. Raises NotFound."""
+    found = next((row for row in rows if _number(row) == number), None)
+    if found is None:
+        raise NotFound(_GONE)
+    return found
+
+
+def _subject(who: SignedIn) -> str:
+    return f"member:{who.login_id or who.email}"

@@ -1,0 +1,191 @@
+"""Signing in and out: the password step, what follows it, and the session that comes of it (COM-10, COM-13, COM-14).
+
+`sign_in` checks the password. Where a second step is due it opens a pending session, which `second_factor` turns into
+a real one; otherwise `enter` opens the real one at once. Every way in ends in `enter`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from portal.core import audit, clock, text
+from portal.core.actor import Actor
+from portal.core.db import session, transaction_mode
+from portal.core.errors import RuleBroken, msgid
+from portal.core.tenancy.schema import SignIn, Tenant
+from portal.shared import mailing
+from portal.shared.auth import devices, links, passwords, second_factor, sessions, throttling
+from portal.shared.auth.factor_models import Device
+from portal.shared.auth.links import Purpose
+from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.auth.sessions import Client
+
+PENDING = timedelta(minutes=15)
+NOT_ME = timedelta(days=14)
+_SIGN_IN = "sign-in"
+_WRONG = msgid("入力内容に誤りがあります。もう一度ご確認ください。")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a person typed to sign in; unused items are empty."""
+
+    password: str = field(repr=False)
+    login_id: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The session's token for the cookie; the device's, when it is new; whether the second step is still to come."""
+
+    token: str
+    device_token: str | None = None
+    is_pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the password step reads of a member."""
+
+    id: int
+    password_hash: str
+    device: Device | None
+
+
+def login_key(items: str, *, login_id: str, email: str) -> str:
+    """What must be unique at a brand whose sign-in asks for `items` (COM-10)."""
+    parts = {
+        "email_password": (email,),
+        "login_id_password": (login_id,),
+        "login_id_email_password": (login_id, email),
+    }[items]
+    return "\n".join(text.normalise(part).casefold() for part in parts)
+
+
+def sign_in(
+    tenant: Tenant, given: Credentials, client: Client, *, link_base: str, device_token: str = ""
+) -> Entry:
+    """Check the credentials and begin a session, pending where a second step is due. Commits.
+
+    Every wrong item gives one and the same RuleBroken after the same work; past the limits, throttling.TooMany, also
+    for members who do not exist (security.md §4.2, §4.5). No transaction is open while the password is hashed.
+    """
+    rules = tenant.sign_in
+    key = login_key(rules.items, login_id=given.login_id, email=given.email)
+    with transaction_mode("read"):
+        found = _find(key, device_token)
+    counters = _counters(key, client.address, found.device if found else None)
+    _count_try(rules, counters)
+    right = passwords.verify(found.password_hash if found else "", given.password)
+    if not right or found is None:
+        raise RuleBroken(_WRONG)
+    anew = passwords.hash_password(given.password) if passwords.outdated(found.password_hash) else None
+    # Locked: a password that was changed or made void while this one was hashed opens nothing any more.
+    member = session().get_one(Member, found.id, with_for_update=True, populate_existing=True)
+    if member.password_hash != found.password_hash:
+        raise RuleBroken(_WRONG)
+    for who, _factor in counters:
+        throttling.take_back(_SIGN_IN, who)
+    if anew:
+        member.password_hash = anew
+    entry = _first_step_done(tenant, member, client, link_base=link_base, device_token=device_token)
+    session().commit()
+    return entry
+
+
+def _find(key: str, device_token: str) -> _Known | None:
+    statement = (
+        select(Member.id, Member.password_hash)
+        .join(Account, Account.id == Member.account_id)
+        .where(
+            Member.login_key == key,
+            Member.status == MemberStatus.ACTIVE,
+            Account.status == AccountStatus.ACTIVE,
+        )
+    )
+    row = session().execute(statement).one_or_none()
+    if row is None:
+        return None
+    device = devices.find(row.id, device_token)
+    if device is not None:
+        session().expunge(device)
+    return _Known(row.id, row.password_hash, device)
+
+
+def _counters(key: str, address: str, device: Device | None) -> tuple[tuple[str, int], ...]:
+    """What tries are counted by, and how many times the tenant's limit each may reach.
+
+    A device that the member has signed in with before has a counter of its own, which nobody else can fill: whoever
+    hammers at a member's name never locks the member out (security.md §4.5).
+    """
+    if device is not None:
+        return ((f"device\n{device.id}", 1),)
+    return ((f"{key}\n{address}", 1), (f"address\n{address}", 10), (f"member\n{key}", 5))
+
+
+def _count_try(rules: SignIn, counters: tuple[tuple[str, int], ...]) -> None:
+    """Count this try before any hashing; the counts stay, whatever comes of it."""
+    window = timedelta(minutes=rules.sign_in_window_minutes)
+    try:
+        for who, factor in counters:
+            throttling.count(_SIGN_IN, who, limit=rules.sign_in_tries * factor, window=window)
+    finally:
+        session().commit()
+
+
+def _first_step_done(
+    tenant: Tenant, member: Member, client: Client, *, link_base: str, device_token: str
+) -> Entry:
+    device = devices.find(member.id, device_token)
+    if not second_factor.is_due(tenant, member) or devices.is_trusted(device):
+        return enter(tenant, member, client, link_base=link_base, device_token=device_token)
+    token = sessions.open_session(member.id, client, lifetime=PENDING, pending=True)
+    second_factor.begin(tenant, member, token)
+    return Entry(token, is_pending=True)
+
+
+def enter(tenant: Tenant, member: Member, client: Client, *, link_base: str, device_token: str = "") -> Entry:
+    """Open the session of a member who has proved who they are, by whatever way in. The caller commits.
+
+    A browser that is new for this member becomes a known device, and its token is for the browser to keep.
+    """
+    device, fresh_token = devices.find(member.id, device_token), None
+    if device is None:
+        device, fresh_token = devices.remember(member.id, client)
+    device.seen_at = member.last_signed_in_at = clock.now()
+    lifetime = timedelta(hours=tenant.sign_in.absolute_hours)
+    token = sessions.open_session(member.id, client, lifetime=lifetime, device_id=device.id)
+    by = Actor("member", member.name, member.id, member.account_id, client.address)
+    audit.record("member.sign_in", member.subject, by=by, browser=client.user_agent[:200])
+    _tell(tenant, member, client, link_base, is_new=fresh_token is not None)
+    return Entry(token, fresh_token)
+
+
+def _tell(tenant: Tenant, member: Member, client: Client, link_base: str, *, is_new: bool) -> None:
+    """Mail the member about this sign-in: each one, or those from a new browser, as the tenant says (COM-14)."""
+    rules = tenant.sign_in
+    if not rules.notify_sign_in and not (is_new and rules.notify_new_device):
+        return
+    token = links.issue(member.id, Purpose.NOT_ME, lifetime=NOT_ME)
+    mailing.compose(
+        tenant,
+        "sign_in",
+        member.email,
+        account_id=member.account_id,
+        member=member,
+        at=clock.now(),
+        browser=client.user_agent[:200],
+        is_new=is_new,
+        link=f"{link_base}/not-me/{token}",
+    )
+
+
+def sign_out(member: sessions.SignedIn, *, by: Actor) -> None:
+    """End the session this member is using. Commits."""
+    sessions.end(member.session_id)
+    audit.record("member.sign_out", f"member:{member.login_id or member.email}", by=by)
+    session().commit()

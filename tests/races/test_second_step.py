@@ -1,0 +1,80 @@
+"""security.md §4.13–15: five tries a code, each code once, whatever comes at the same moment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from portal.core import clock
+from portal.core.db import session
+from portal.core.outbox import OutboxMail
+from portal.shared.auth import codes, second_step, sign_in
+from portal.shared.auth.factor_models import OneTimeCode
+from portal.shared.auth.models import Factor, Member
+from portal.shared.auth.sessions import Client
+from tests.cast import NOW, PASSWORD
+
+Together = Callable[..., list[Any]]
+BASE = "http://facility.localhost"
+
+
+def _begin(app: Flask, inside: Callable[[str], Any]) -> tuple[Any, str, str]:
+    """A pending session of a member with mailed codes: the tenant, the token, the code."""
+    tenant = app.extensions["tenants"].current().by_key["facility"]
+    with clock.freeze(NOW), inside("facility"):
+        member = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
+        member.second_factor = Factor.MAIL
+        session().commit()
+        given = sign_in.Credentials(PASSWORD, login_id="hanako")
+        token = sign_in.sign_in(tenant, given, Client(), link_base=BASE).token
+        body = session().scalars(select(OutboxMail.body).where(OutboxMail.event == "second_step")).one()
+    found = re.search(r"^[0-9]{6}$", body, re.MULTILINE)
+    assert found
+    return tenant, token, found[0]
+
+
+def test_sixteen_who_guess_at_once_get_five_tries(
+    app: Flask, inside: Callable[[str], Any], together: Together, monkeypatch: Any
+) -> None:
+    """§4.13: no more codes than five are ever looked at, and then even the right one is refused."""
+    tenant, token, code = _begin(app, inside)
+    looked: list[str] = []
+    use = codes.use
+
+    def noted(code_id: int, session_id: int, typed: str) -> bool:
+        looked.append(typed)
+        return use(code_id, session_id, typed)
+
+    monkeypatch.setattr(codes, "use", noted)
+    wrong = [f"{(int(code) + turn + 1) % 10**6:06}" for turn in range(16)]
+
+    def guess(turn: int) -> Any:
+        with clock.freeze(NOW):
+            return second_step.finish(tenant, token, second_step.Typed(wrong[turn]), Client(), link_base=BASE)
+
+    results = together(16, guess)
+    assert all(type(result).__name__ in ("RuleBroken", "TooMany") for result in results), results
+    assert len(looked) == 5
+    with inside("facility"):
+        assert session().scalars(select(OneTimeCode.tries)).one() == 5
+    wrong[0] = code
+    assert type(together(1, guess)[0]).__name__ in ("RuleBroken", "TooMany")
+
+
+def test_of_four_with_the_right_code_one_gets_in(
+    app: Flask, inside: Callable[[str], Any], together: Together
+) -> None:
+    """§4.13: the code and the pending session are used up by the first."""
+    tenant, token, code = _begin(app, inside)
+
+    def enter(_turn: int) -> Any:
+        with clock.freeze(NOW):
+            return second_step.finish(tenant, token, second_step.Typed(code), Client(), link_base=BASE)
+
+    results = together(4, enter)
+    assert [type(result).__name__ for result in results].count("Entry") == 1
+    assert {type(result).__name__ for result in results} <= {"Entry", "RuleBroken", "Gone"}
