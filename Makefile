@@ -1,6 +1,6 @@
 # `make help` lists what there is. Everything works on a fresh clone; what is missing is installed first.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench rules requirements setup setup-test
+.PHONY: help run test check fmt bench rules messages requirements setup setup-test
 BIN := .venv/bin
 PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --no-header
 
@@ -30,6 +30,9 @@ bench: setup-test  ## Measure (bench/README.md tells how to read the figures)
 
 rules: setup-test  ## Write docs/rules.md, the table of rule and test
 	$(BIN)/python -m tests.meta.rules
+
+messages: setup-test  ## Bring the English catalogue up to date
+	$(BIN)/python scripts/messages.py
 
 requirements: setup-test  ## Pin the newest versions of requirements*.in, with hashes
 	$(PIP_COMPILE) --upgrade --output-file requirements.txt requirements.in
