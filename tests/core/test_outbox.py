@@ -96,9 +96,9 @@ def test_a_refused_act_sends_no_mail(run: Any, inside: Inside) -> None:
 
 def test_a_page_that_failed_sends_no_mail(visit: Callable[..., Visitor], inside: Inside) -> None:
     """A wrong old password changes nothing and mails nobody; the right one mails once."""
+    member = visit("facility", "hanako")
     with inside("facility"):
         settle_all()
-    member = visit("facility", "hanako")
     new = {"password": "blue-Rain-over-31-roofs", "again": "blue-Rain-over-31-roofs"}
     assert member.post("/account/password", {"old_password": "not-this-One-00"} | new).status_code == 422
     with inside("facility"):
