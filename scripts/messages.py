@@ -25,7 +25,7 @@ KEYWORDS = dict.fromkeys(("_l", "msgid")) | dict.fromkeys(
 def said() -> list[str]:
     """Every sentence that the program says."""
     with (ROOT / "babel.cfg").open() as config:
-        methods, options = parse_mapping_cfg(config)
+        methods, options = parse_mapping_cfg(config)  # type: ignore[no-untyped-call]
     keywords = DEFAULT_KEYWORDS | KEYWORDS | {"Sort": (2,)}
     found = extract_from_dir(str(ROOT / "portal"), methods, options, keywords)
     return sorted({str(message) for _file, _line, message, _comments, _context in found if message})
