@@ -32,7 +32,12 @@ def plan(statement) -> str:
         if engine.dialect.name == "sqlite":
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
             return "\n".join(row[3] for row in cursor.fetchall())
-        cursor.execute("SET enable_seqscan = off")  # a small table would be read whole
+        for habit in (
+            "seqscan",
+            "bitmapscan",
+            "sort",
+        ):  # whatever statistics say of four rows: what can the index do?
+            cursor.execute(f"SET enable_{habit} = off")
         cursor.execute("EXPLAIN " + sql.replace("%%", "%"))
         return "\n".join(row[0] for row in cursor.fetchall())
     finally:
