@@ -31,7 +31,9 @@ from tests.support.client import Visitor
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
-LEAKS = re.compile(r"Traceback|\.py|sqlalchemy|sqlite|psycopg|werkzeug|SELECT|INSERT|秘密", re.IGNORECASE)
+LEAKS = re.compile(
+    r"Traceback|\.py[:,\s]|sqlalchemy|sqlite|psycopg|werkzeug|SELECT|INSERT|秘密", re.IGNORECASE
+)
 TITLES = {
     400: ("送信内容を確認できませんでした", "could not"),
     403: ("この操作はできません", "not possible"),
