@@ -66,10 +66,10 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Set
 @pytest.fixture(scope="session")
 def cheap_passwords() -> Iterator[None]:
     """Hash passwords at the lowest cost: the tests sign in hundreds of times. One test looks at the real cost."""
-    from argon2 import PasswordHasher
+    from pwdlib.hashers.argon2 import Argon2Hasher
 
     real = passwords._hasher, passwords._ABSENT
-    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    passwords._hasher = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
     passwords._ABSENT = passwords._hasher.hash("nobody's")
     yield
     passwords._hasher, passwords._ABSENT = real

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, current_app
 from pydantic import BaseModel, ConfigDict
 
 from portal.core.tenancy.schema import Tenant
+from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.sessions import SignedIn
 
 
@@ -37,7 +38,10 @@ class NavItem:
 
 @dataclass(frozen=True)
 class Brand:
-    """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part."""
+    """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
+
+    `account` is its part in an account's life; `history` names the acts that members see in their change history.
+    """
 
     key: str
     config: type[BaseModel] = NotBuilt
@@ -48,6 +52,8 @@ class Brand:
     home_title: str = ""
     commands: click.Group | None = None
     demo: Callable[[Tenant], None] | None = None
+    account: AccountPart = field(default_factory=AccountPart)
+    history: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -59,6 +65,7 @@ def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:
 def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Make the brands known and register the pages of those that are built."""
     app.extensions["brands"] = {brand.key: brand for brand in brands}
+    Parts.by_module = {brand.key: brand.account for brand in brands}
     for brand in brands:
         if brand.blueprint is not None:
             app.register_blueprint(brand.blueprint)

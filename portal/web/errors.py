@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import secrets
+from typing import Any
 
 from flask import Flask, Response, g, make_response, render_template
 from flask_wtf.csrf import CSRFError
@@ -14,8 +15,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from portal.core.engine import DatabaseBusy
 from portal.core.errors import NotFound, RuleBroken, Stale
 from portal.shared.auth.throttling import TooMany
+from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.render import whole
+from portal.web.render import render_invalid, whole
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 30
@@ -138,3 +140,13 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(OSError, _disk)
     if not app.config["TESTING"]:
         app.register_error_handler(Exception, _crash)
+
+
+def refused(template: str, form: Form, error: RuleBroken, **context: Any) -> Response:
+    """The form again, with what a rule said at the field it names; 429 where something was tried too often."""
+    form.blame(error, said(error))
+    response = render_invalid(template, form=form, **context)
+    if isinstance(error, TooMany):
+        response.status_code = 429
+        response.headers["Retry-After"] = str(error.seconds)
+    return response

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, current_app, g, redirect, request, stream_with_context
@@ -22,10 +23,10 @@ from portal.core.db import session, tenant_scope, transaction_mode
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import Tenant
 from portal.settings import Settings
-from portal.shared.auth import devices, sessions
+from portal.shared.auth import devices, proving, sessions
 from portal.shared.auth.sessions import Client, SignedIn
 from portal.shared.auth.sign_in import Entry
-from portal.web.urls import base_of, path_with_query, sign_in_url
+from portal.web.urls import base_of, path_with_query, proof_url, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -46,6 +47,12 @@ def feature(name: str) -> Callable[[F], F]:
         return view
 
     return mark
+
+
+def fresh(view: F) -> F:
+    """Mark a view as one that needs the password typed just now (security.md §4.17)."""
+    view.is_fresh = True  # type: ignore[attr-defined]
+    return view
 
 
 def settings() -> Settings:
@@ -205,12 +212,23 @@ def _require_member() -> BaseResponse | None:
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
         return redirect("/account/password", 303)
     _touch(member())
+    if getattr(current_app.view_functions[endpoint], "is_fresh", False) and not _has_proved():
+        return _go(proof_url(path_with_query(request) if request.method in _READS else ""))
     return None
 
 
+def _has_proved() -> bool:
+    grace = timedelta() if request.method in _READS else proving.GRACE
+    return proving.is_fresh(tenant(), member().proved_at, grace=grace)
+
+
 def _ask_to_sign_in() -> BaseResponse:
-    """Send the person to the sign-in page and back; htmx is told to load it whole."""
-    target = sign_in_url(path_with_query(request) if request.method in _READS else "")
+    """Send the person to the sign-in page and back."""
+    return _go(sign_in_url(path_with_query(request) if request.method in _READS else ""))
+
+
+def _go(target: str) -> BaseResponse:
+    """Lead to another page; htmx is told to load it whole."""
     if request.headers.get("HX-Request"):
         return Response(status=204, headers={"HX-Redirect": target})
     return redirect(target, 303)

@@ -36,6 +36,11 @@ def second_step_url(back_to: str = "") -> str:
     return _leading_back("/sign-in/second-step", back_to)
 
 
+def proof_url(back_to: str = "") -> str:
+    """The page that asks for the password once more, and leads back to the local path `back_to`."""
+    return _leading_back("/account/proof", back_to)
+
+
 def _leading_back(page: str, back_to: str) -> str:
     if back_to in ("", "/") or local_path(back_to) != back_to:
         return page

@@ -42,6 +42,7 @@ KINDS = {
     "account.profile_save": "member",
     "account.profile_done": "member",
     "account.password": "member",
+    "account.proof": "member",
     "account.security": "member",
     "account.end_session": "member",
     "account.end_other_sessions": "member",

@@ -8,14 +8,17 @@ from flask import Blueprint, flash, redirect, request
 from werkzeug.wrappers import Response
 
 from portal.blueprints.account.forms import ProfileForm
-from portal.blueprints.auth.forms import ChangePasswordForm
+from portal.blueprints.auth.forms import ChangePasswordForm, ProofForm
+from portal.core.db import session
 from portal.core.errors import RuleBroken, Stale
-from portal.shared.auth import operations, profile
+from portal.shared import drafts
+from portal.shared.auth import operations, profile, proving
 from portal.web.confirm import ConfirmFlow
-from portal.web.errors import said
+from portal.web.errors import refused
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid
 from portal.web.requests import actor, member, tenant
+from portal.web.urls import local_path
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 FLOW = ConfirmFlow("profile", "/account/profile")
@@ -62,9 +65,6 @@ def profile_save() -> str | Response:
 def _conflict() -> Response:
     """Somebody else saved meanwhile: both values side by side, the typed ones kept."""
     token = request.form.get("draft", "")
-    from portal.core.db import session
-    from portal.shared import drafts
-
     session().rollback()
     typed = drafts.recall(FLOW.kind, member().member_id, token) or {}
     present = profile.read(member().member_id)
@@ -106,10 +106,24 @@ def password() -> str | Response:
             keep_session=who.session_id,
         )
     except RuleBroken as error:
-        form.blame(error, said(error))
-        return render_invalid("account/password.html", form=form, forced=forced)
+        return refused("account/password.html", form, error, forced=forced)
     flash(_("パスワードを変更しました。"), "ok")
     return redirect("/", 303)
+
+
+@bp.route("/proof", methods=["GET", "POST"])
+def proof() -> str | Response:
+    """パスワードの確認, before what matters (security.md §4.17)."""
+    form = ProofForm()
+    if request.method != "POST":
+        return render("account/proof.html", form=form)
+    if not form.validate():
+        return render_invalid("account/proof.html", form=form)
+    try:
+        proving.refresh(tenant(), member(), form.password.data)
+    except RuleBroken as error:
+        return refused("account/proof.html", form, error)
+    return redirect(local_path(request.args.get("next")), 303)
 
 
 from portal.blueprints.account import second_factor, security  # noqa: E402, F401 - its routes stand on the blueprint above

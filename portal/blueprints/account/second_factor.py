@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import segno
 from flask import flash, redirect
 from werkzeug.wrappers import Response
@@ -10,35 +12,33 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from portal.blueprints.account import bp
-from portal.blueprints.auth.forms import password_field
+from portal.blueprints.auth.forms import ProofForm
 from portal.core.errors import NotFound, RuleBroken
-from portal.shared.auth import factor_choice, second_factor, throttling, totp
+from portal.shared.auth import factor_choice, second_factor, totp
 from portal.shared.auth.models import Factor
-from portal.web.errors import said
-from portal.web.forms import Form, line
+from portal.web.errors import refused
+from portal.web.forms import line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid
 from portal.web.requests import actor, member, tenant
 
 PAGE = "/account/second-factor"
+_PAGE, _APP = "account/second_factor.html", "account/second_factor_app.html"
+_RENEWAL = "account/recovery_codes_renewal.html"
 _CHOICES = (
     (Factor.OFF, _l("利用しない")),
     (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")),
 )
 
 
-class _Proved(Form):
-    password = password_field(_l("現在のパスワード"), "current-password")
-
-
-class ChoiceForm(_Proved):
+class ChoiceForm(ProofForm):
     """利用しない or 利用する."""
 
     choice = RadioField(_l("二段階認証"), validators=[InputRequired(_l("選択してください。"))])
 
 
-class AppForm(_Proved):
+class AppForm(ProofForm):
     """What the authenticator app shows, for the secret that `nonce` makes."""
 
     nonce = HiddenField()
@@ -48,10 +48,6 @@ class AppForm(_Proved):
         longest=20,
         render_kw={"autocomplete": "one-time-code", "inputmode": "numeric"},
     )
-
-
-class CodesForm(_Proved):
-    """The present password alone."""
 
 
 def _offered() -> tuple[Factor, ...]:
@@ -70,10 +66,10 @@ def _choice_form(offered: tuple[Factor, ...]) -> ChoiceForm:
     return form
 
 
-def _page(form: ChoiceForm, offered: tuple[Factor, ...], *, invalid: bool = False) -> str | Response:
+def _now(offered: tuple[Factor, ...]) -> dict[str, Any]:
+    """What the page says is in use."""
     now = factor_choice.present(tenant(), member().member_id)
-    answer = render_invalid if invalid else render
-    return answer("account/second_factor.html", form=form, now=now, has_app=Factor.TOTP in offered)
+    return {"now": now, "has_app": Factor.TOTP in offered}
 
 
 @bp.route("/second-factor", methods=["GET", "POST"])
@@ -82,15 +78,14 @@ def second_factor_page() -> str | Response:
     offered = _offered()
     form = _choice_form(offered)
     if not form.is_submitted():
-        return _page(form, offered)
+        return render(_PAGE, form=form, **_now(offered))
     if not form.validate():
-        return _page(form, offered, invalid=True)
+        return render_invalid(_PAGE, form=form, **_now(offered))
     try:
         chosen = Factor(form.choice.data)
         factor_choice.choose(tenant(), member().member_id, chosen, form.password.data, by=actor())
     except RuleBroken as error:
-        form.blame(error, said(error))
-        return _status(_page(form, offered, invalid=True), error)
+        return refused(_PAGE, form, error, **_now(offered))
     flash(_("二段階認証の設定を変更しました。"), "ok")
     return redirect(PAGE, 303)
 
@@ -104,14 +99,13 @@ def second_factor_app() -> str | Response:
     if not form.is_submitted() or not totp.is_nonce(form.nonce.data or ""):
         form.nonce.data = totp.new_nonce()
     if not form.is_submitted():
-        return render("account/second_factor_app.html", form=form, **_secret(form.nonce.data))
+        return render(_APP, form=form, **_secret(form.nonce.data))
     try:
         if form.validate():
             return _set_up(form)
     except RuleBroken as error:
-        form.blame(error, said(error))
-        return _status(_app_again(form), error)
-    return _app_again(form)
+        return refused(_APP, form, error, **_secret(form.nonce.data))
+    return render_invalid(_APP, form=form, **_secret(form.nonce.data))
 
 
 def _set_up(form: AppForm) -> str:
@@ -126,10 +120,6 @@ def _set_up(form: AppForm) -> str:
     return render("account/recovery_codes.html", codes=fresh)
 
 
-def _app_again(form: AppForm) -> Response:
-    return render_invalid("account/second_factor_app.html", form=form, **_secret(form.nonce.data))
-
-
 def _secret(nonce: str) -> dict[str, str]:
     """The secret for the eye of the app, and for people who type it."""
     secret = totp.secret(member().member_id, nonce)
@@ -142,22 +132,13 @@ def _secret(nonce: str) -> dict[str, str]:
 def recovery_codes() -> str | Response:
     """リカバリーコードの再発行."""
     _offered()
-    form = CodesForm()
+    form = ProofForm()
     if not form.is_submitted():
-        return render("account/recovery_codes_renewal.html", form=form)
+        return render(_RENEWAL, form=form)
     if not form.validate():
-        return render_invalid("account/recovery_codes_renewal.html", form=form)
+        return render_invalid(_RENEWAL, form=form)
     try:
         fresh = factor_choice.renew_codes(tenant(), member().member_id, form.password.data, by=actor())
     except RuleBroken as error:
-        form.blame(error, said(error))
-        return _status(render_invalid("account/recovery_codes_renewal.html", form=form), error)
+        return refused(_RENEWAL, form, error)
     return render("account/recovery_codes.html", codes=fresh)
-
-
-def _status(answer: str | Response, error: RuleBroken) -> str | Response:
-    """429 where it was tried too often."""
-    if isinstance(error, throttling.TooMany) and isinstance(answer, Response):
-        answer.status_code = 429
-        answer.headers["Retry-After"] = str(error.seconds)
-    return answer

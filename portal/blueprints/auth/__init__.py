@@ -8,9 +8,9 @@ from werkzeug.wrappers import Response
 
 from portal.blueprints.auth.forms import ProvedPasswordForm, SetPasswordForm, sign_in_form
 from portal.core.errors import RuleBroken
-from portal.shared.auth import operations, reset, throttling
+from portal.shared.auth import operations, reset
 from portal.shared.auth import sign_in as entrance
-from portal.web.errors import said
+from portal.web.errors import refused
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid
 from portal.web.requests import (
@@ -49,15 +49,8 @@ def sign_in() -> str | Response:
             link_base=link_base(),
             device_token=device_token(),
         )
-    except throttling.TooMany as error:
-        form.form_errors.append(said(error))
-        waiting = render_invalid("auth/sign_in.html", form=form)
-        waiting.status_code = 429
-        waiting.headers["Retry-After"] = str(error.seconds)
-        return waiting
     except RuleBroken as error:
-        form.form_errors.append(said(error))
-        return render_invalid("auth/sign_in.html", form=form)
+        return refused("auth/sign_in.html", form, error)
     return let_in(redirect(second_step_url(back_to) if entry.is_pending else back_to, 303), entry)
 
 
@@ -91,8 +84,7 @@ def set_password(token: str) -> str | Response:
             email=form.typed().get("email", ""),
         )
     except RuleBroken as error:
-        form.blame(error, said(error))
-        return render_invalid("auth/set_password.html", form=form)
+        return refused("auth/set_password.html", form, error)
     flash(_("パスワードを設定しました。新しいパスワードでログインしてください。"), "ok")
     return redirect("/sign-in", 303)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Response as FlaskResponse
 from flask import flash, redirect
 from werkzeug.wrappers import Response
 
 from portal.blueprints.auth import bp
-from portal.blueprints.auth.forms import ForgottenForm, forgotten_form
+from portal.blueprints.auth.forms import forgotten_form
 from portal.core.errors import NotFound
 from portal.shared.auth import reset, security, throttling
 from portal.shared.auth.links import DeadLink
-from portal.web.errors import said
+from portal.web.errors import refused
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid
 from portal.web.requests import client, link_base, public, tenant
@@ -45,16 +44,8 @@ def ask_for_reset() -> Response:
     try:
         reset.ask(tenant(), reset.Forgotten(**form.typed()), client(), link_base=link_base())
     except throttling.TooMany as error:
-        return _waiting(form, error)
+        return refused(_FORM, form, error)
     return redirect("/forgotten-password/sent", 303)
-
-
-def _waiting(form: ForgottenForm, error: throttling.TooMany) -> FlaskResponse:
-    form.form_errors.append(said(error))
-    response = render_invalid(_FORM, form=form)
-    response.status_code = 429
-    response.headers["Retry-After"] = str(error.seconds)
-    return response
 
 
 @bp.get("/forgotten-password/sent")

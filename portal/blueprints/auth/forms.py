@@ -106,3 +106,9 @@ class ChangePasswordForm(SetPasswordForm):
     """The same with the present password."""
 
     old_password = password_field(_l("現在のパスワード"), "current-password")
+
+
+class ProofForm(Form):
+    """The present password alone, for what matters."""
+
+    password = password_field(_l("現在のパスワード"), "current-password")

@@ -11,7 +11,7 @@ from portal.blueprints.auth import bp
 from portal.core.errors import NotFound, RuleBroken
 from portal.shared.auth import second_factor, throttling
 from portal.shared.auth import second_step as step
-from portal.web.errors import said
+from portal.web.errors import refused, said
 from portal.web.forms import Form, line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
@@ -78,13 +78,10 @@ def _finish(form: SecondStepForm, waiting: step.Waiting) -> Response:
         entry = step.finish(
             tenant(), session_token(), typed, client(), link_base=link_base(), device_token=device_token()
         )
-    except throttling.TooMany as error:
-        return _waiting(form, waiting, error)
     except step.Gone:
         raise
     except RuleBroken as error:
-        form.blame(error, said(error))
-        return _invalid(form, waiting)
+        return _refused(form, waiting, error)
     return let_in(redirect(_back_to(), 303), entry)
 
 
@@ -97,7 +94,7 @@ def second_step_send() -> Response:
         step.send_again(tenant(), session_token())
     except throttling.TooMany as error:
         waiting = step.look(tenant(), session_token())
-        return _waiting(_form(waiting), waiting, error)
+        return _refused(_form(waiting), waiting, error)
     except step.Gone as error:
         flash(said(error), "warn")
         return redirect(sign_in_url(_back_to()), 303)
@@ -110,9 +107,6 @@ def _invalid(form: SecondStepForm, waiting: step.Waiting) -> FlaskResponse:
     return render_invalid(_PAGE, form=form, waiting=waiting, here=second_step_url(_back_to()))
 
 
-def _waiting(form: SecondStepForm, waiting: step.Waiting, error: throttling.TooMany) -> FlaskResponse:
-    form.form_errors.append(said(error))
-    response = _invalid(form, waiting)
-    response.status_code = 429
-    response.headers["Retry-After"] = str(error.seconds)
-    return response
+def _refused(form: SecondStepForm, waiting: step.Waiting, error: RuleBroken) -> FlaskResponse:
+    form.code.data = ""
+    return refused(_PAGE, form, error, waiting=waiting, here=second_step_url(_back_to()))

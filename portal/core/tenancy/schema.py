@@ -126,6 +126,9 @@ class Tenant(Section):
     texts: dict[Annotated[str, one_of(TEXTS)], str] = Field(
         default={}, description="The brand's own texts in Markdown. One of: " + ", ".join(TEXTS) + "."
     )
+    erase_after_days: Annotated[Whole, Field(ge=0, le=3650)] = Field(
+        default=30, description="Days after a withdrawal (退会) when what is personal is erased (COM-16)."
+    )
     limits: dict[Annotated[str, one_of(LIMITS)], Annotated[Whole, Field(ge=1, le=100_000)]] = Field(
         default=LIMITS,
         description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + ".",

@@ -53,6 +53,24 @@ class SignIn(Section):
         le=365,
         description="For how many days a browser may be spared the second step; 0 is never.",
     )
+    passkeys: Literal["off", "second_step", "sign_in"] = Field(
+        default="off",
+        description="Passkeys (WebAuthn): none, instead of the second step's code, or to sign in with alone.",
+    )
+    registration: Flag = Field(
+        default=False, description="Whether people may register by themselves, proving their e-mail address."
+    )
+    email_change: Literal["password", "old_address", "operator"] = Field(
+        default="password",
+        description="A changed e-mail address: asked for with the present address and password; through a link that is "
+        "mailed to the old address; or done by an operator.",
+    )
+    managed_by: Literal["representative", "everyone", "operator"] = Field(
+        default="representative", description="Who adds and removes an account's members."
+    )
+    member_word: Literal["担当者", "利用者"] = Field(
+        default="担当者", description="What pages call the people who sign in for an account."
+    )
     fresh_minutes: Whole = Field(
         default=15, ge=1, le=120, description="Minutes that a typed password counts for what needs it again."
     )

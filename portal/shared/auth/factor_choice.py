@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import update
 
 from portal.core import audit, clock
 from portal.core.actor import Actor
-from portal.core.db import session, transaction_mode
+from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import passwords, recovery, second_factor, throttling, totp
+from portal.shared.auth import recovery, second_factor, totp
 from portal.shared.auth.factor_models import Device
 from portal.shared.auth.models import Factor, Member
+from portal.shared.auth.proving import prove
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def choose(tenant: Tenant, member_id: int, factor: Factor, password: str, *, by:
     """
     if factor == Factor.TOTP or factor not in on_offer(tenant):
         raise RuleBroken("この設定は選べません。", field="choice")
-    _prove(tenant, member_id, password)
+    prove(tenant, member_id, password)
     member = second_factor.locked(member_id)
     member.totp_nonce = ""
     recovery.forget(member_id)
@@ -62,7 +62,7 @@ def set_up_app(
     """
     if Factor.TOTP not in on_offer(tenant) or not totp.is_nonce(nonce):
         raise RuleBroken("この設定は選べません。")
-    _prove(tenant, member_id, password)
+    prove(tenant, member_id, password)
     member = second_factor.locked(member_id)
     step = totp.step_of(member_id, nonce, code)
     if step is None or (nonce == member.totp_nonce and step <= member.totp_step):
@@ -82,7 +82,7 @@ def renew_codes(tenant: Tenant, member_id: int, password: str, *, by: Actor) -> 
 
     Raises RuleBroken at ``password``, or when no authenticator app is in use.
     """
-    _prove(tenant, member_id, password)
+    prove(tenant, member_id, password)
     member = second_factor.locked(member_id)
     if second_factor.factor_of(tenant, member) != Factor.TOTP:
         session().rollback()
@@ -92,21 +92,6 @@ def renew_codes(tenant: Tenant, member_id: int, password: str, *, by: Actor) -> 
     _tell(tenant, member, "codes")
     session().commit()
     return fresh
-
-
-def _prove(tenant: Tenant, member_id: int, password: str) -> None:
-    """Check the present password, counting tries first; no transaction is open while it is hashed."""
-    rules = tenant.sign_in
-    window = timedelta(minutes=rules.sign_in_window_minutes)
-    try:
-        throttling.count("second-factor", f"member\n{member_id}", limit=rules.sign_in_tries, window=window)
-    finally:
-        session().commit()
-    with transaction_mode("read"):
-        known = session().get_one(Member, member_id).password_hash
-    if not passwords.verify(known, password):
-        raise RuleBroken("現在のパスワードが正しくありません。", field="password")
-    throttling.take_back("second-factor", f"member\n{member_id}")
 
 
 def _set(tenant: Tenant, member: Member, factor: Factor, *, by: Actor) -> None:

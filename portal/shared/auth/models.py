@@ -52,6 +52,8 @@ class Account(TenantOwned, Base):
     status: Mapped[AccountStatus] = mapped_column(Choice(AccountStatus, 10), default=AccountStatus.ACTIVE)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
     __table_args__ = owned(UniqueConstraint("tenant_id", "number"))
 
     @property

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import PasswordRules
-from portal.shared.auth import password_rules
+from portal.shared.auth import legacy_hashes, password_rules
 
-_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_hasher = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _slots = threading.BoundedSemaphore(4)  # 19 MiB and a core each: a burst waits instead of starving the pages
 _ABSENT = _hasher.hash("no member has this password")
 
@@ -23,18 +22,19 @@ def hash_password(password: str) -> str:
 
 
 def verify(password_hash: str, password: str) -> bool:
-    """Whether `password` is the one hashed. An empty hash costs the same time and is never right (COM-10)."""
+    """Whether `password` is the one hashed. An empty hash costs the same time and is never right (COM-10).
+
+    Hashes that a brand brought along from an older system are understood too, until the first sign-in (OPS-13).
+    """
     with _slots:
-        try:
-            _hasher.verify(password_hash or _ABSENT, password)
-        except (VerificationError, InvalidHashError):
-            return False
-    return bool(password_hash)
+        if password_hash and not Argon2Hasher.identify(password_hash):
+            return legacy_hashes.verify(password_hash, password)
+        return _hasher.verify(password, password_hash or _ABSENT) and bool(password_hash)
 
 
 def outdated(password_hash: str) -> bool:
-    """Whether the hash was made with other costs than today's, so that it is made anew at the next sign-in."""
-    return _hasher.check_needs_rehash(password_hash)
+    """Whether the hash was made in another way than today's, so that it is made anew at the next sign-in."""
+    return not Argon2Hasher.identify(password_hash) or _hasher.check_needs_rehash(password_hash)
 
 
 def check(

@@ -17,7 +17,15 @@ from portal.core.db import session, transaction_mode
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import SignIn, Tenant
 from portal.shared import mailing
-from portal.shared.auth import devices, links, passwords, second_factor, sessions, throttling
+from portal.shared.auth import (
+    devices,
+    entry_models,  # noqa: F401 - until its users are there
+    links,
+    passwords,
+    second_factor,
+    sessions,
+    throttling,
+)
 from portal.shared.auth.factor_models import Device
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus

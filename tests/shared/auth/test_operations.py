@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from argon2 import PasswordHasher
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import func, select
 
 from portal.core import clock
@@ -50,7 +50,7 @@ def change(brand, member):
 
 def test_a_hash_of_older_costs_is_made_anew_at_sign_in_and_only_then(sign_in, member):
     """security.md §4.1: with the password just typed; a wrong one changes nothing, today's hash stays."""
-    old = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash(PASSWORD)
+    old = Argon2Hasher(time_cost=2, memory_cost=16, parallelism=1).hash(PASSWORD)
     member().password_hash = old
     session().commit()
     with pytest.raises(RuleBroken):

@@ -1,0 +1,45 @@
+"""What brands add to what auth does with an account: registered by the application, asked for by name here.
+
+A brand knows what of its business is still open, what a customer loses by leaving, what it keeps of them, and what of
+that is personal. Auth knows when to ask (MOLD-02, COM-16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from portal.core.errors import RuleBroken
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth.models import Account, Member
+
+
+def _nothing(*_: object) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPart:
+    """One brand's part in the life of an account. All work in the running transaction.
+
+    `open_business`: what keeps the account from leaving, one sentence each. `losses`: what it loses by it.
+    `joined`: a new member has proved their address. `papers`: file name and content of what the brand keeps, for the
+    export. `erase`: make what is personal anonymous.
+    """
+
+    open_business: Callable[[Tenant, Account], Iterable[RuleBroken]] = _nothing
+    losses: Callable[[Tenant, Account], Iterable[RuleBroken]] = _nothing
+    joined: Callable[[Tenant, Member], object] = _nothing
+    papers: Callable[[Tenant, Account], Iterable[tuple[str, bytes]]] = _nothing
+    erase: Callable[[Account], object] = _nothing
+
+
+class Parts:
+    """The parts there are, by brand module; set by the application."""
+
+    by_module: dict[str, AccountPart] = {}  # noqa: RUF012 - filled once, at start
+
+
+def of(tenant: Tenant) -> Iterator[AccountPart]:
+    """The parts of the brand modules that the tenant has on."""
+    return (Parts.by_module[module] for module in tenant.modules if module in Parts.by_module)

@@ -1,0 +1,48 @@
+"""The present password, typed again for what matters (security.md §4.17)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from portal.core import clock
+from portal.core.db import session, transaction_mode
+from portal.core.errors import RuleBroken
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth import passwords, sessions, throttling
+from portal.shared.auth.models import Member
+from portal.shared.auth.sessions import SignedIn
+
+GRACE = timedelta(minutes=30)
+"""A form that was opened in time may be sent so much later: nobody loses what they typed."""
+_PROOF = "proof"
+
+
+def is_fresh(tenant: Tenant, proved_at: datetime | None, *, grace: timedelta = timedelta()) -> bool:
+    """Whether the password was typed recently enough for what asks for it."""
+    lasting = timedelta(minutes=tenant.sign_in.fresh_minutes) + grace
+    return proved_at is not None and clock.now() - proved_at < lasting
+
+
+def prove(tenant: Tenant, member_id: int, password: str) -> None:
+    """Check the present password, counting tries first; no transaction is open while it is hashed.
+
+    Raises RuleBroken at ``password``, or throttling.TooMany.
+    """
+    rules = tenant.sign_in
+    window = timedelta(minutes=rules.sign_in_window_minutes)
+    try:
+        throttling.count(_PROOF, f"member\n{member_id}", limit=rules.sign_in_tries, window=window)
+    finally:
+        session().commit()
+    with transaction_mode("read"):
+        known = session().get_one(Member, member_id).password_hash
+    if not passwords.verify(known, password):
+        raise RuleBroken("現在のパスワードが正しくありません。", field="password")
+    throttling.take_back(_PROOF, f"member\n{member_id}")
+
+
+def refresh(tenant: Tenant, who: SignedIn, password: str) -> None:
+    """Let the present session do what needs a password typed just now. Commits. Raises as `prove`."""
+    prove(tenant, who.member_id, password)
+    sessions.prove(who.session_id)
+    session().commit()
