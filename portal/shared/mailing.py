@@ -1,11 +1,13 @@
-"""Composing mail: three small templates an event, in the tenant's name, stored in the outbox (COM-80, COM-81)."""
+"""Composing mail: one small template an event, in the tenant's name, stored in the outbox (COM-80, COM-81)."""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from portal.core import clock, outbox
 from portal.core.money import yen
@@ -25,9 +27,21 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["yen"] = yen
+    environment.filters["lines"] = _lines
     environment.filters["when"] = lambda at: f"{clock.to_local(at):%Y/%m/%d %H:%M}"
     environment.filters["day"] = lambda day: f"{day:%Y/%m/%d}"
     return environment
+
+
+_LINK = Markup('<a href="{0}">{0}</a>')
+
+
+def _lines(paragraph: str) -> Markup:
+    """A paragraph of the letter as HTML: its lines as they are, an address alone on one as a link."""
+    lines = paragraph.strip().splitlines()
+    return Markup("<br>\n").join(
+        _LINK.format(line) if re.fullmatch(r"https?://\S+", line) else line for line in lines
+    )
 
 
 def compose(
@@ -35,20 +49,20 @@ def compose(
 ) -> outbox.OutboxMail:
     """Store the mail of `event` for `recipient` in the running transaction.
 
-    Templates: ``emails/<event>/subject.txt``, ``body.txt`` and ``body.html``; they see `tenant` and `context`.
+    ``emails/<event>.txt`` is the subject, an empty line, the letter; it sees `tenant` and `context`. The signature
+    and the HTML form are the same for every mail.
     """
     environment = _environment()
-    parts = {
-        name: environment.get_template(f"{event}/{name}").render(tenant=tenant, **context)
-        for name in ("subject.txt", "body.txt", "body.html")
-    }
+    written = environment.get_template(f"{event}.txt").render(tenant=tenant, **context)
+    subject, _blank, letter = written.partition("\n\n")
+    letter = letter.strip("\n")
     return outbox.enqueue(
         event,
         sender=tenant.mail.address,
         sender_name=tenant.mail.name,
         recipient=recipient,
-        subject=parts["subject.txt"].strip(),
-        body=parts["body.txt"],
-        html=parts["body.html"],
+        subject=" ".join(subject.split()),
+        body=f"{letter}\n{environment.get_template('_signature.txt').render(tenant=tenant)}",
+        html=environment.get_template("_layout.html").render(tenant=tenant, letter=letter),
         account_id=account_id,
     )
