@@ -81,10 +81,14 @@ def upgrade() -> None:
     with op.batch_alter_table("account") as batch_op:
         batch_op.add_column(sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
+    op.drop_index("ix_audit_event_account", "audit_event")
+    op.create_index("ix_audit_event_account", "audit_event", ["tenant_id", "account_id", "at", "id"])
     raise_walls(op.get_bind(), OWNED)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_audit_event_account", "audit_event")
+    op.create_index("ix_audit_event_account", "audit_event", ["tenant_id", "account_id", "sequence"])
     with op.batch_alter_table("account") as batch_op:
         batch_op.drop_column("erased_at")
         batch_op.drop_column("withdrawn_at")

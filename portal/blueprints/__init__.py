@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from portal.blueprints import account, auth, demo, facility, health, home, notices
+from portal.blueprints import account, auth, demo, facility, health, home, notices, registration
 from portal.web.brand import Brand
 
 BRANDS: tuple[Brand, ...] = (
@@ -19,6 +19,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     health.bp,
     home.bp,
     auth.bp,
+    registration.bp,
     account.bp,
     notices.bp,
     demo.bp,

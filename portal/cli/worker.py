@@ -25,7 +25,7 @@ from portal.core.db import session, tenant_scope
 from portal.extensions import mail
 from portal.settings import Settings
 from portal.shared import drafts
-from portal.shared.auth import throttling
+from portal.shared.auth import registration, throttling
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 20.0
@@ -90,6 +90,7 @@ def _tidy() -> None:
     """Remove what nobody needs any more: old drafts, and tries that are long forgotten."""
     drafts.expire()
     throttling.forget(timedelta(days=1))
+    registration.forget()
     session().commit()
 
 

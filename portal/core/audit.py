@@ -53,7 +53,7 @@ class AuditEvent(TenantOwned, Base):
     __table_args__ = owned(
         UniqueConstraint("tenant_id", "sequence"),
         Index("ix_audit_event_subject", "tenant_id", "subject", "sequence"),
-        Index("ix_audit_event_account", "tenant_id", "account_id", "sequence"),
+        Index("ix_audit_event_account", "tenant_id", "account_id", "at", "id"),
     )
 
     def expected_digest(self, previous: str) -> str:

@@ -100,8 +100,9 @@ def _rule(error: RuleBroken) -> Response:
 
 
 def said(error: RuleBroken) -> str:
-    """The rule's message in the reader's language."""
-    return str(_(error.message, **error.params) if error.params else _(error.message))
+    """The rule's message in the reader's language; what it is filled in with may be such a message too."""
+    params = {k: said(v) if isinstance(v, RuleBroken) else v for k, v in error.params.items()}
+    return str(_(error.message, **params) if params else _(error.message))
 
 
 def _disk(error: OSError) -> Response:

@@ -11,7 +11,7 @@ from tests.support.client import Visitor
 
 PLACES = {
     "notices": "/notices",
-    "contacts": "/contacts",
+    "contacts": "/account/members",
     "billing_addresses": "/billing-addresses",
     "inquiries": "/inquiries/new",
 }

@@ -7,6 +7,7 @@ from typing import Any
 from wtforms import HiddenField, SelectField
 from wtforms.validators import AnyOf, InputRequired, Optional
 
+from portal.blueprints.auth.forms import email_field
 from portal.core import text
 from portal.web.forms import PREFECTURES, Form, choices, cleaned, line, version_number
 from portal.web.i18n import lazy as _l
@@ -32,11 +33,9 @@ _WRITTEN = {
 }
 
 
-class ProfileForm(Form):
-    """会員情報."""
+class _Company(Form):
+    """The account's data."""
 
-    version = HiddenField(filters=[version_number])
-    account_version = HiddenField(filters=[version_number])
     account_name = line(_l("会社名・お名前"), required=True)
     account_kana = cleaned(_l("会社名・お名前（カナ）"), text.katakana, _KANA, longest=100)
     postal_code = cleaned(
@@ -58,6 +57,11 @@ class ProfileForm(Form):
     account_telephone = cleaned(
         _l("代表電話番号"), text.telephone, _TELEPHONE, required=True, render_kw={"inputmode": "tel"}
     )
+
+
+class _Named(Form):
+    """Who somebody is, and how they are reached."""
+
     family_name = line(_l("姓"), required=True, longest=40)
     given_name = line(_l("名"), required=True, longest=40)
     family_kana = cleaned(_l("セイ"), text.katakana, _KANA, longest=60)
@@ -67,6 +71,33 @@ class ProfileForm(Form):
         _l("電話番号"), text.telephone, _TELEPHONE, render_kw={"inputmode": "tel", "autocomplete": "tel"}
     )
 
+    def rows(self) -> list[tuple[str, str]]:
+        """Label and value of every visible field, for the confirm page."""
+        shown = (f for f in self if f.type not in ("CSRFTokenField", "HiddenField"))
+        return [(str(f.label.text), _WRITTEN.get(f.name, str)(f.data or "")) for f in shown]
+
+
+class PersonForm(_Named):
+    """A member to be: who they are, and what they sign in with."""
+
+    login_id = line(_l("ログインID"), required=True, longest=60)
+    email = email_field(_l("メールアドレス"))
+
+
+def person_form(items: str, data: dict[str, Any] | None) -> PersonForm:
+    """The form for a member of a brand whose sign-in asks for `items`; a login ID is asked for where each has one."""
+    form = PersonForm(data=data)
+    if items != "login_id_password":
+        del form.login_id
+    return form
+
+
+class ProfileForm(_Company, _Named):
+    """会員情報."""
+
+    version = HiddenField(filters=[version_number])
+    account_version = HiddenField(filters=[version_number])
+
     def lock_account(self, present: dict[str, Any]) -> None:
         """A member who is not the representative sees the account's data but cannot change it."""
         for name in ACCOUNT_FIELDS:
@@ -75,8 +106,3 @@ class ProfileForm(Form):
             field.render_kw = {**(field.render_kw or {}), "readonly": True}
             field.validators = [Optional()]
             field.flags.locked = True
-
-    def rows(self) -> list[tuple[str, str]]:
-        """Label and value of every visible field, for the confirm page."""
-        shown = (f for f in self if f.name not in ("csrf_token", "version", "account_version"))
-        return [(str(f.label.text), _WRITTEN.get(f.name, str)(f.data or "")) for f in shown]

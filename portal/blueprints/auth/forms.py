@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
-from wtforms import PasswordField
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms import PasswordField, StringField
+from wtforms.validators import EqualTo, InputRequired, Length, ValidationError
 
 from portal.core import text
 from portal.web.forms import Form, cleaned, line
@@ -26,18 +27,31 @@ def password_field(label: object, autocomplete: str) -> PasswordField:
     )
 
 
+def email_field(label: object, **kwargs: Any) -> StringField:
+    """An e-mail address."""
+    wrong = _l("メールアドレスの形式が正しくありません。")
+    shown = {"autocomplete": "email", "inputmode": "email"}
+    return cleaned(label, text.email, wrong, required=True, render_kw=shown, **kwargs)
+
+
+class NewEmailForm(Form):
+    """A new e-mail address, twice."""
+
+    email = email_field(_l("新しいメールアドレス"))
+    again = email_field(_l("新しいメールアドレス（確認）"))
+
+    def validate_again(self, field: StringField) -> None:
+        """Both are the same."""
+        if field.data != self.email.data:
+            raise ValidationError(_l("メールアドレスが一致しません。"))
+
+
 class _LoginId(Form):
     login_id = line(_l("ログインID"), required=True, longest=60, render_kw={"autocomplete": "username"})
 
 
 class _Email(Form):
-    email = cleaned(
-        _l("メールアドレス"),
-        text.email,
-        _l("メールアドレスの形式が正しくありません。"),
-        required=True,
-        render_kw={"autocomplete": "email", "inputmode": "email"},
-    )
+    email = email_field(_l("メールアドレス"))
 
 
 class _Password(Form):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from portal.blueprints.facility import routes
+from portal.blueprints.facility import leaving, routes
 from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.demo import fill
+from portal.shared.auth.parts import AccountPart
 from portal.web.brand import Brand, NavItem
 
 BRAND = Brand(
@@ -14,7 +15,7 @@ BRAND = Brand(
     blueprint=routes.bp,
     navigation=(
         NavItem("ご利用履歴", "history", "/reservations", primary=True),
-        NavItem("担当者の管理", "users", "/contacts", feature="contacts"),
+        NavItem("担当者の管理", "users", "/account/members", feature="contacts"),
         NavItem("請求書送付先の管理", "receipt-text", "/billing-addresses", feature="billing_addresses"),
         NavItem("お問い合わせ", "circle-help", "/inquiries/new", primary=True, feature="inquiries"),
     ),
@@ -23,4 +24,6 @@ BRAND = Brand(
     home_title="ご利用履歴の一覧",
     commands=commands,
     demo=fill,
+    account=AccountPart(open_business=leaving.open_business, papers=leaving.papers, erase=leaving.erase),
+    history=leaving.HISTORY,
 )

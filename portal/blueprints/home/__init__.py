@@ -73,13 +73,6 @@ def legal(name: str) -> str:
     return render("home/legal.html", heading=titles[name], body=body)
 
 
-@bp.get("/contacts")
-@feature("contacts")
-def contacts() -> str:
-    """担当者の管理."""
-    return _by_telephone(_("担当者の管理"))
-
-
 @bp.get("/billing-addresses")
 @feature("billing_addresses")
 def billing_addresses() -> str:

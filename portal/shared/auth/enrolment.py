@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from portal.core import audit, clock, numbering, text
 from portal.core.actor import Actor
@@ -47,22 +50,34 @@ def add_member(
     tenant: Tenant, account: Account, person: Person, *, by: Actor, password_hash: str = ""
 ) -> Member:
     """Add a member; what must be unique at this brand's sign-in is. The caller commits. Raises RuleBroken."""
-    key = login_key(tenant.sign_in.items, login_id=person.login_id, email=person.email)
     if "login_id" in tenant.sign_in.items and not text.normalise(person.login_id):
         raise RuleBroken("ログインIDを入力してください。", field="login_id")
-    if session().scalar(select(Member.id).where(Member.login_key == key)):
-        raise RuleBroken("このログインIDまたはメールアドレスは、すでに使われています。", field="login_id")
     member = Member(
         account_id=account.id,
-        login_key=key,
+        login_key=login_key(tenant.sign_in.items, login_id=person.login_id, email=person.email),
         password_hash=password_hash,
         created_at=clock.now(),
         **asdict(person),
     )
-    session().add(member)
-    session().flush()
+    with unique_login("email" if "email" in tenant.sign_in.items else "login_id"):
+        session().add(member)
     audit.record("member.add", member.subject, by=by, account_id=account.id, email=person.email)
     return member
+
+
+@contextmanager
+def unique_login(field: str) -> Iterator[None]:
+    """Do inside what gives a member the name one signs in with; raises RuleBroken at `field` when it is taken.
+
+    The database's constraint decides, so that of two at the same moment one is told.
+    """
+    try:
+        with session().begin_nested():
+            yield
+    except IntegrityError:
+        raise RuleBroken(
+            "このログインIDまたはメールアドレスは、すでに使われています。", field=field
+        ) from None
 
 
 def find_account(number: str) -> Account:

@@ -26,6 +26,9 @@ class Purpose(StrEnum):
     SET_PASSWORD = "set-password"  # noqa: S105 - a purpose, no secret
     RESET_PASSWORD = "reset-password"  # noqa: S105 - a purpose, no secret
     NOT_ME = "not-me"
+    CHANGE_EMAIL = "change-email"
+    PROVE_EMAIL = "prove-email"
+    UNDO_EMAIL = "undo-email"
 
 
 class DeadLink(RuleBroken):
@@ -53,6 +56,15 @@ def issue(
         )
     )
     return token
+
+
+def is_alive(token: str, *purposes: Purpose) -> bool:
+    """Whether `token` would do its thing now. Looking does not use it up."""
+    try:
+        peek(token, *purposes)
+    except DeadLink:
+        return False
+    return True
 
 
 def peek(token: str, *purposes: Purpose) -> OneTimeLink:

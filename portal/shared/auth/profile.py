@@ -14,8 +14,8 @@ from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth.models import Account, Member
 
-_MEMBER = ("family_name", "given_name", "family_kana", "given_kana", "department", "telephone")
-_ACCOUNT = {
+MEMBER = ("family_name", "given_name", "family_kana", "given_kana", "department", "telephone")
+ACCOUNT = {
     "account_name": "name",
     "account_kana": "name_kana",
     "postal_code": "postal_code",
@@ -31,8 +31,8 @@ def read(member_id: int) -> dict[str, Any]:
     """The profile as the form shows it, with the versions it is based on."""
     member = session().get_one(Member, member_id)
     account = session().get_one(Account, member.account_id)
-    values = {name: getattr(member, name) for name in _MEMBER}
-    values |= {name: getattr(account, column) for name, column in _ACCOUNT.items()}
+    values = {name: getattr(member, name) for name in MEMBER}
+    values |= {name: getattr(account, column) for name, column in ACCOUNT.items()}
     return values | {"version": member.version, "account_version": account.version}
 
 
@@ -43,12 +43,12 @@ def save(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> 
     """
     member = session().get_one(Member, member_id)
     account = session().get_one(Account, member.account_id)
-    changed = _changes(member, {name: data[name] for name in _MEMBER})
+    changed = _changes(member, {name: data[name] for name in MEMBER})
     if changed:
         _write(Member, member.id, int(data["version"]), changed)
     of_account: dict[str, Any] = {}
     if member.is_representative:
-        of_account = _changes(account, {column: data[name] for name, column in _ACCOUNT.items()})
+        of_account = _changes(account, {column: data[name] for name, column in ACCOUNT.items()})
         if of_account:
             _write(Account, account.id, int(data["account_version"]), of_account)
     if not changed and not of_account:

@@ -21,7 +21,7 @@ from portal.core.db import session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import devices, links, reset, sessions, sign_in
+from portal.shared.auth import devices, links, reset, second_factor, sessions, sign_in
 from portal.shared.auth.factor_models import Device
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.models import Member, MemberSession
@@ -169,12 +169,8 @@ def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
 
 
 def not_me_is_alive(token: str) -> bool:
-    """Whether `token` may say "これは私ではありません" now. Looking does not use it up."""
-    try:
-        links.peek(token, Purpose.NOT_ME)
-    except DeadLink:
-        return False
-    return True
+    """Whether `token` may say "これは私ではありません" now."""
+    return links.is_alive(token, Purpose.NOT_ME)
 
 
 def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> None:
@@ -183,16 +179,13 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
     Every other link that was mailed dies too. Raises links.DeadLink; then nothing has changed.
     """
     try:
-        member = _locked(links.peek(token, Purpose.NOT_ME).member_id)
+        member = second_factor.locked(links.peek(token, Purpose.NOT_ME).member_id)
         links.use(token, Purpose.NOT_ME)
     except DeadLink:
         session().rollback()
         raise
     by = Actor("member", member.name, member.id, member.account_id, client.address)
-    member.password_hash = ""
-    links.revoke(member.id)
-    sessions.end_all(member.id)
-    devices.forget_all(member.id)
+    lock_out(member)
     audit.record("member.not_me", member.subject, by=by)
     mailing.compose(
         tenant, "not_me", member.email, account_id=member.account_id, member=member, at=clock.now()
@@ -201,10 +194,12 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
     session().commit()
 
 
-def _locked(member_id: int) -> Member:
-    """The member's row, locked first, as a sign-in does: else the two could wait for each other for ever."""
-    statement = select(Member).where(Member.id == member_id)
-    return session().scalars(statement.with_for_update().execution_options(populate_existing=True)).one()
+def lock_out(member: Member) -> None:
+    """Leave nothing that lets anybody in as this member: no password, session, link or known browser."""
+    member.password_hash = ""
+    links.revoke(member.id)
+    sessions.end_all(member.id)
+    devices.forget_all(member.id)
 
 
 def _devices(member_id: int) -> list[Device]:

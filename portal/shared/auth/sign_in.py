@@ -19,7 +19,6 @@ from portal.core.tenancy.schema import SignIn, Tenant
 from portal.shared import mailing
 from portal.shared.auth import (
     devices,
-    entry_models,  # noqa: F401 - until its users are there
     links,
     passwords,
     second_factor,

@@ -160,3 +160,10 @@ def about(account_id: int, thing: str) -> dict[DocumentKind, Document]:
         .order_by(Document.id)
     )
     return {document.kind: document for document in found}
+
+
+def all_of(account_id: int) -> Iterator[tuple[str, bytes]]:
+    """File name and bytes of everything that was issued to the account and drawn."""
+    own = select(Document).where(Document.account_id == account_id, Document.sha256 != "")
+    for document in session().scalars(own.order_by(Document.id)):
+        yield document.filename, Shelf.files.get(document.sha256)

@@ -11,14 +11,13 @@ from tests.cast import PASSWORD
 PLACES = [
     "/",
     "/reservations",
-    "/contacts",
+    "/account/members",
     "/billing-addresses",
     "/inquiries/new",
     "/account/profile",
     "/notices",
 ]
 BY_TELEPHONE = {
-    "/contacts": "担当者の管理",
     "/billing-addresses": "請求書送付先の管理",
     "/inquiries/new": "お問い合わせ",
 }

@@ -1,0 +1,123 @@
+"""変更履歴, 登録データのダウンロード, 退会 (COM-16, COM-90)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response as FlaskResponse
+from flask import redirect, request
+from werkzeug.wrappers import Response
+from wtforms import TextAreaField
+from wtforms.validators import Length, Optional
+
+from portal.blueprints.account import bp
+from portal.blueprints.auth.forms import ProofForm
+from portal.core import text
+from portal.core.db import session
+from portal.core.errors import RuleBroken
+from portal.shared import drafts
+from portal.shared.auth import export, history, withdrawal
+from portal.shared.auth.models import Account
+from portal.shared.notices.operations import to_html
+from portal.web import lists
+from portal.web.brand import brands_of
+from portal.web.confirm import ConfirmFlow
+from portal.web.errors import refused, said
+from portal.web.forms import Form, normaliser
+from portal.web.i18n import lazy as _l
+from portal.web.render import render, render_invalid
+from portal.web.requests import actor, clear_session_cookie, fresh, member, public, tenant
+
+_NEWEST = lists.Sort("newest", "新しい順", history.AT, history.TIE)
+FLOW = ConfirmFlow("withdrawal", "/account/withdrawal")
+
+
+class ReasonForm(Form):
+    """Why somebody leaves: theirs to say."""
+
+    reason = TextAreaField(
+        _l("退会の理由"),
+        filters=[normaliser(text.multiline)],
+        validators=[Optional(), Length(max=1000, message=_l("%(max)d文字以内で入力してください。"))],
+    )
+
+
+@bp.get("/history")
+def account_history() -> str:
+    """変更履歴."""
+    labels = dict(history.LABELS)
+    for brand in brands_of(tenant()):
+        labels |= brand.history
+    page = lists.paginate(
+        history.of(member(), labels),
+        _NEWEST,
+        path="/account/history",
+        state={},
+        cursor=request.args.get("page", ""),
+    )
+    return render("account/history.html", fragment="account/_history.html", page=page, labels=labels)
+
+
+@bp.route("/export", methods=["GET", "POST"])
+@fresh
+def export_data() -> str | Response:
+    """登録データのダウンロード."""
+    form = Form()
+    if not form.validate_on_submit():
+        return render("account/export.html", form=form)
+    content = export.archive(tenant(), member(), by=actor())
+    session().commit()
+    response = FlaskResponse(content, mimetype="application/zip")
+    response.headers["Content-Disposition"] = 'attachment; filename="my-data.zip"'
+    return response
+
+
+def _standing() -> dict[str, Any]:
+    """What the pages of leaving say: the cautions, what is open, what is lost, whether it is possible."""
+    account = session().get_one(Account, member().account_id)
+    return {
+        "cautions": to_html(tenant().texts.get("withdrawal", "")),
+        "open_business": [said(what) for what in withdrawal.open_business(tenant(), account)],
+        "losses": [said(what) for what in withdrawal.losses(tenant(), account)],
+        "may": withdrawal.can_withdraw(tenant(), account, is_representative=member().is_representative),
+    }
+
+
+@bp.route("/withdrawal", methods=["GET", "POST"])
+def withdrawal_form() -> str | Response:
+    """退会: the cautions, what is lost, the reason."""
+    form = ReasonForm(data=FLOW.typed())
+    if not form.is_submitted():
+        return render("account/withdrawal.html", form=form, **_standing())
+    if not form.validate():
+        return render_invalid("account/withdrawal.html", form=form, **_standing())
+    return FLOW.keep(form.typed())
+
+
+@bp.route("/withdrawal/confirm", methods=["GET", "POST"])
+def withdraw() -> str | Response:
+    """はい、退会します: the password once more, then everybody of the account is out."""
+    token = request.values.get("draft", "")
+    typed = drafts.recall(FLOW.kind, member().member_id, token)
+    if typed is None:
+        return redirect(FLOW.form_href, 303)
+    form, page = ProofForm(), "account/withdrawal_confirm.html"
+    shown = {"reason": typed["reason"], "token": token, "back": FLOW.back_href(token), **_standing()}
+    if not form.is_submitted():
+        return render(page, form=form, **shown)
+    if not form.validate():
+        return render_invalid(page, form=form, **shown)
+    try:
+        withdrawal.by_member(tenant(), member().member_id, typed["reason"], form.password.data, by=actor())
+    except RuleBroken as error:
+        return refused(page, form, error, **shown)
+    response = redirect("/account/withdrawal/done", 303)
+    clear_session_cookie(response)
+    return response
+
+
+@bp.get("/withdrawal/done")
+@public
+def withdrawn() -> str:
+    """完了."""
+    return render("account/withdrawn.html")

@@ -1,0 +1,66 @@
+"""変更履歴: what was done with an account, from the audit trail, as its members may see it (COM-90)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Select, bindparam, select
+
+from portal.core.audit import LONGEST_SUBJECT, AuditEvent
+from portal.core.db import Query
+from portal.core.errors import msgid
+from portal.core.tenancy.scope import require_key
+from portal.shared.auth.sessions import SignedIn
+
+LABELS = {
+    "account.add": msgid("会員登録"),
+    "account.representative": msgid("代表の変更"),
+    "account.withdraw": msgid("退会"),
+    "member.add": msgid("担当者の追加"),
+    "member.remove": msgid("担当者の削除"),
+    "member.profile": msgid("会員情報の変更"),
+    "member.ask_email_change": msgid("メールアドレスの変更依頼"),
+    "member.name_new_email": msgid("新しいメールアドレスの確認"),
+    "member.email": msgid("メールアドレスの変更"),
+    "member.set_password": msgid("パスワードの変更"),
+    "member.send_link": msgid("パスワード設定依頼メールの送信"),
+    "member.send_reset": msgid("パスワード再設定メールの送信"),
+    "member.second_factor": msgid("二段階認証の変更"),
+    "member.renew_recovery_codes": msgid("リカバリーコードの再発行"),
+    "member.use_recovery_code": msgid("リカバリーコードの使用"),
+    "member.trust_device": msgid("二段階認証を省略する端末の登録"),
+    "member.forget_device": msgid("端末の登録の解除"),
+    "member.add_passkey": msgid("パスキーの登録"),
+    "member.remove_passkey": msgid("パスキーの削除"),
+    "member.sign_in": msgid("ログイン"),
+    "member.sign_out": msgid("ログアウト"),
+    "member.end_session": msgid("端末のログアウト"),
+    "member.end_sessions": msgid("すべての端末のログアウト"),
+    "member.not_me": msgid("「これは私ではありません」のお申し出"),
+    "member.lock": msgid("利用の停止"),
+    "member.unlock": msgid("利用の再開"),
+    "member.export": msgid("登録データのダウンロード"),
+}
+_E = AuditEvent.__table__
+AT, TIE = _E.c.at, _E.c.id
+
+
+@cache
+def _listing(actions: tuple[str, ...], *, own: bool) -> Select[Any]:
+    columns = _E.c.id, _E.c.at, _E.c.actor_kind, _E.c.actor_name, _E.c.action, _E.c.subject, _E.c.address
+    which = _E.c.tenant_id == bindparam("tenant"), _E.c.account_id == bindparam("account")
+    mine = (_E.c.subject == bindparam("subject"),) if own else ()
+    return select(*columns).where(*which, _E.c.action.in_(actions), *mine)
+
+
+def of(who: SignedIn, actions: Iterable[str]) -> Query:
+    """What was done with the account, as plain rows; who is not its representative sees what concerns themself.
+
+    Index: ix_audit_event_account.
+    """
+    values = {"tenant": require_key(), "account": who.account_id}
+    if not who.is_representative:
+        values["subject"] = f"member:{who.login_id or who.email}"[:LONGEST_SUBJECT]
+    return Query(_listing(tuple(actions), own=not who.is_representative), values)

@@ -1,0 +1,161 @@
+"""The members of an account, looked after by themselves: who is there, added, invited again, removed (RENT-10, COM-30).
+
+On pages a member goes by a number that only the server can make, so that nobody counts through them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from portal.core import audit, clock
+from portal.core.actor import Actor
+from portal.core.db import session
+from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.tenancy.schema import Tenant
+from portal.core.verdict import YES, Verdict
+from portal.shared import limits, mailing
+from portal.shared.auth import devices, enrolment, keyring, links, operations, sessions, throttling
+from portal.shared.auth.enrolment import Person
+from portal.shared.auth.models import Account, Member, MemberStatus
+
+WORDS = (msgid("担当者"), msgid("利用者"))
+"""What a tenant may call its accounts' members."""
+_ONLY_REPRESENTATIVE = msgid("追加・削除は、代表の方だけが行えます。")
+_LAST = msgid("最後のお一人は削除できません。")
+_REPRESENTATIVE = msgid("代表の方は削除できません。先に代表を変更してください。")
+_MOST_ADDED = 30
+
+
+def roster(account_id: int) -> list[Member]:
+    """The account's members, the representative first, then as they came."""
+    statement = (
+        select(Member)
+        .where(Member.account_id == account_id, Member.status != MemberStatus.REMOVED)
+        .order_by(Member.is_representative.desc(), Member.id)
+    )
+    return list(session().scalars(statement))
+
+
+def use(tenant: Tenant, account_id: int) -> limits.Use:
+    """How many members there are of how many (COM-41)."""
+    return limits.use(tenant, "members", _count(account_id))
+
+
+def _count(account_id: int) -> int:
+    own = Member.account_id == account_id, Member.status != MemberStatus.REMOVED
+    return session().scalar(select(func.count(Member.id)).where(*own)) or 0
+
+
+def number_of(member: Member) -> str:
+    """What the member is called in addresses."""
+    return keyring.macs("member-number", member.id)[0].hex()[:16]
+
+
+def find(account_id: int, number: str) -> Member:
+    """The account's own member with this number. Raises NotFound."""
+    found = next((member for member in roster(account_id) if number_of(member) == number), None)
+    if found is None:
+        raise NotFound("担当者が見つかりません。")
+    return found
+
+
+def can_manage(tenant: Tenant, *, is_representative: bool) -> Verdict:
+    """Whether this member adds and removes members: the representative alone, or everyone, as the tenant says."""
+    everyone = tenant.sign_in.managed_by == "everyone"
+    return YES if everyone or is_representative else Verdict(_ONLY_REPRESENTATIVE)
+
+
+def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:
+    """Whether this member can be removed: never the last one; the representative only where everyone manages."""
+    if not others:
+        return Verdict(_LAST)
+    if member.is_representative and tenant.sign_in.managed_by != "everyone":
+        return Verdict(_REPRESENTATIVE)
+    return YES
+
+
+def add(tenant: Tenant, account_id: int, person: Person, *, by: Actor, link_base: str) -> Member:
+    """Add a member and mail them a link to set their password. The caller commits.
+
+    Raises RuleBroken at the field to blame, limits.LimitReached, throttling.TooMany. Where the login ID is the
+    account's (RENT-01), it is that of the others.
+    """
+    throttling.count("add-member", f"account\n{account_id}", limit=_MOST_ADDED, window=timedelta(hours=1))
+    account = session().get_one(Account, account_id)
+    limits.reserve(tenant, "members", account, lambda: _count(account_id))
+    if tenant.sign_in.items == "login_id_email_password":
+        person = replace(person, login_id=roster(account_id)[0].login_id)
+    member = enrolment.add_member(tenant, account, person, by=by)
+    _invite(tenant, member, by=by, link_base=link_base)
+    return member
+
+
+def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -> None:
+    """Mail the link again to a member who has not set a password yet; the one before dies. The caller commits.
+
+    Raises throttling.TooMany within a minute.
+    """
+    if member.password_hash:
+        raise RuleBroken("この方は、すでにパスワードを設定しています。")
+    throttling.count("invite-member", f"member\n{member.id}", limit=1, window=timedelta(minutes=1))
+    _invite(tenant, member, by=by, link_base=link_base)
+
+
+def _invite(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -> None:
+    operations.send_set_password_link(tenant, member, link_base=link_base, by=by, lifetime=links.INVITATION)
+
+
+def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
+    """Remove a member at once and mail the address (RENT-10). Ends all that lets them in. The caller commits.
+
+    Their name stays on what was done with them (COM-33). Raises RuleBroken when `can_remove` says no.
+    """
+    account = session().get_one(Account, member.account_id, with_for_update=True)
+    others = [other for other in roster(account.id) if other.id != member.id]
+    can_remove(tenant, member, len(others)).require()
+    shut_out(member, MemberStatus.REMOVED)
+    if member.is_representative:
+        member.is_representative, others[0].is_representative = False, True
+    audit.record("member.remove", member.subject, by=by, account_id=account.id, email=member.email)
+    _tell(tenant, member, "removed")
+
+
+def shut_out(member: Member, status: MemberStatus) -> None:
+    """Take away every way in: sessions, links, known browsers, and the name one signs in with, which is free again."""
+    member.status = status
+    member.login_key = f"{status}\n{member.id}"
+    sessions.end_all(member.id)
+    links.revoke(member.id)
+    devices.forget_all(member.id)
+
+
+def hand_over(tenant: Tenant, to: Member, *, by: Actor) -> None:
+    """代表を変更: make `to` the representative in place of whoever is (COM-30). The caller commits."""
+    session().get_one(Account, to.account_id, with_for_update=True)
+    if not to.password_hash:
+        raise RuleBroken("パスワードの設定が済んでいない方は、代表になれません。")
+    before = [member for member in roster(to.account_id) if member.is_representative and member.id != to.id]
+    for member in before:
+        member.is_representative = False
+    to.is_representative = True
+    audit.record(
+        "account.representative", to.subject, by=by, account_id=to.account_id, representative=to.name
+    )
+    for member in (to, *before):
+        _tell(tenant, member, "representative", representative=to.name)
+
+
+def _tell(tenant: Tenant, member: Member, what: str, *, representative: str = "") -> None:
+    mailing.compose(
+        tenant,
+        "member_changed",
+        member.email,
+        account_id=member.account_id,
+        member=member,
+        what=what,
+        representative=representative,
+        at=clock.now(),
+    )

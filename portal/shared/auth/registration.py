@@ -1,0 +1,206 @@
+"""Registration (MOLD-01): what somebody typed waits until a mailed link, or the code beside it, proves the address.
+
+One answer whoever has the address already: its holder is mailed that they are registered, nobody else learns it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, select, update
+
+from portal.core import clock
+from portal.core.actor import Actor
+from portal.core.db import session
+from portal.core.errors import RuleBroken, msgid
+from portal.core.tenancy.schema import Tenant
+from portal.shared import mailing
+from portal.shared.auth import enrolment, keyring, parts, password_rules, passwords, profile, throttling
+from portal.shared.auth.enrolment import Person
+from portal.shared.auth.entry_models import Registration
+from portal.shared.auth.links import DeadLink
+from portal.shared.auth.models import Member
+from portal.shared.auth.sessions import Client, digest
+from portal.shared.auth.sign_in import login_key
+
+LIFETIME = timedelta(hours=1)
+MOST_TRIES = 5
+_PAUSE = timedelta(minutes=1)
+_MOST_SENT = 5
+_WRONG = msgid("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。")
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What somebody typed to register; `data` is the profile's fields."""
+
+    email: str
+    data: dict[str, Any]
+    password: str = field(repr=False)
+
+
+def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str) -> str:
+    """Keep the application and mail its link and code; returns the handle by which the page asks for the code. Commits.
+
+    Raises RuleBroken at ``password``, or throttling.TooMany.
+    """
+    names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
+    brand = password_rules.brand_words(tenant)
+    passwords.check(
+        given.password, rules=tenant.sign_in.password, email=given.email, names=names, brand=brand
+    )
+    rules = tenant.sign_in
+    window = timedelta(minutes=rules.sign_in_window_minutes)
+    try:
+        throttling.count("register", f"address\n{client.address}", limit=rules.sign_in_tries, window=window)
+        _count_mail(given.email)
+    finally:
+        session().commit()
+    hashed = passwords.hash_password(given.password)
+    now = clock.now()
+    made = Registration(
+        email=given.email,
+        password_hash=hashed,
+        data=given.data,
+        handle=secrets.token_urlsafe(32),
+        token_digest="",
+        code_digest="",
+        created_at=now,
+        expires_at=now + LIFETIME,
+    )
+    _send(tenant, made, link_base=link_base)
+    session().add(made)
+    session().commit()
+    return made.handle
+
+
+def send_again(tenant: Tenant, handle: str, *, link_base: str) -> None:
+    """Mail another link and code; those before die, and the tries begin anew. Commits.
+
+    Raises links.DeadLink; throttling.TooMany within a minute, and past five an hour.
+    """
+    found = waiting(handle)
+    throttling.count("register-again", handle, limit=1, window=_PAUSE)
+    _count_mail(found.email)
+    found.tries, found.expires_at = 0, clock.now() + LIFETIME
+    _send(tenant, found, link_base=link_base)
+    session().commit()
+
+
+def _count_mail(email: str) -> None:
+    throttling.count("register", f"mail\n{email.casefold()}", limit=_MOST_SENT, window=timedelta(hours=1))
+
+
+def _send(tenant: Tenant, made: Registration, *, link_base: str) -> None:
+    """Give it a new link and code, and mail them; who is registered already is mailed that instead."""
+    token, plain = secrets.token_urlsafe(32), secrets.token_hex(6)[:11].upper()
+    made.token_digest, made.code_digest = digest(token), _code_digests(made.handle, plain)[0]
+    known = select(Member.id).where(Member.login_key == _key(tenant, made.email))
+    if session().scalar(known):
+        sign_in, forgotten = f"{link_base}/sign-in", f"{link_base}/forgotten-password"
+        mailing.compose(tenant, "registered_already", made.email, sign_in=sign_in, link=forgotten)
+        return
+    mailing.compose(
+        tenant,
+        "registration",
+        made.email,
+        code=f"{plain[:8]}-{plain[8:]}",
+        link=f"{link_base}/register/activate/{token}",
+        until=clock.now() + LIFETIME,
+    )
+
+
+def waiting(handle: str) -> Registration:
+    """The registration that waits for its code. Raises links.DeadLink."""
+    return _one(Registration.handle == handle)
+
+
+def peek(token: str) -> Registration:
+    """The registration that the link activates; looking changes nothing. Raises links.DeadLink."""
+    return _one(Registration.token_digest == digest(token))
+
+
+def _one(which: ColumnElement[bool]) -> Registration:
+    found = session().scalars(select(Registration).where(which, *_alive())).one_or_none()
+    if found is None:
+        raise DeadLink
+    return found
+
+
+def _alive() -> tuple[ColumnElement[bool], ...]:
+    return Registration.used_at.is_(None), Registration.expires_at > clock.now()
+
+
+def activate_by_link(tenant: Tenant, token: str, client: Client) -> Member:
+    """Make the account of whoever pressed the button behind the link. Commits. Raises links.DeadLink."""
+    return _activate(tenant, peek(token), client)
+
+
+def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) -> Member:
+    """Make the account of whoever typed the code. Commits. Raises links.DeadLink, or RuleBroken at ``code``.
+
+    Each try is counted, and stays counted, before the code is looked at: five, whatever the concurrency.
+    """
+    found_id = waiting(handle).id
+    counted = session().execute(
+        update(Registration)
+        .where(Registration.id == found_id, Registration.tries < MOST_TRIES, *_alive())
+        .values(tries=Registration.tries + 1)
+        .returning(Registration.code_digest)
+        .execution_options(synchronize_session=False)
+    )
+    kept = counted.scalar_one_or_none()
+    session().commit()
+    if kept is None or kept not in _code_digests(handle, re.sub(r"[^0-9A-Z]", "", typed.upper())):
+        raise RuleBroken(_WRONG, field="code")
+    return _activate(tenant, waiting(handle), client)
+
+
+def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
+    """The account, its representative, and what brands have waiting for that address (MOLD-02)."""
+    used = session().execute(
+        update(Registration)
+        .where(Registration.id == found.id, *_alive())
+        .values(used_at=clock.now())
+        .returning(Registration.id)
+        .execution_options(synchronize_session=False)
+    )
+    if used.scalar_one_or_none() is None:
+        raise DeadLink
+    data, email = found.data, found.email
+    by = Actor("member", f"{data['family_name']} {data['given_name']}", address=client.address)
+    values = {column: data[name] or "" for name, column in profile.ACCOUNT.items()}
+    account = enrolment.add_account(tenant, by=by, **values)
+    who = {name: data[name] or "" for name in profile.MEMBER}
+    person = Person(**who, email=email, is_representative=True)
+    try:
+        member = enrolment.add_member(tenant, account, person, by=by, password_hash=found.password_hash)
+    except RuleBroken:  # registered meanwhile, or all along: whoever it is was mailed so
+        session().rollback()
+        raise DeadLink from None
+    for part in parts.of(tenant):
+        part.joined(tenant, member)
+    mailing.compose(tenant, "registered", email, account_id=account.id, member=member)
+    session().commit()
+    return member
+
+
+def _key(tenant: Tenant, email: str) -> str:
+    return login_key(tenant.sign_in.items, login_id="", email=email)
+
+
+def _code_digests(handle: str, code: str) -> list[str]:
+    return [mac.hex() for mac in keyring.macs("registration", handle, code)]
+
+
+def forget() -> None:
+    """Remove registrations that nobody proved, and what proved ones were made of. The caller commits."""
+    session().execute(
+        delete(Registration)
+        .where(Registration.expires_at < clock.now() - timedelta(days=1))
+        .execution_options(synchronize_session=False)
+    )
