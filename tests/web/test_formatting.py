@@ -129,7 +129,7 @@ def test_a_place_is_the_present_one_on_its_own_pages_only(href: str, path: str, 
 
 
 @pytest.mark.parametrize(
-    ("path", "current"), [("/", "/"), ("/account/profile", "/account/profile"), ("/account/password", "/account/password")]
+    ("path", "current"), [(path, path) for path in ("/", "/account/profile", "/account/password")]
 )
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_navigation_marks_where_one_is(visit, path: str, current: str | None) -> None:

@@ -124,7 +124,8 @@ def test_nothing_on_these_pages_is_left_in_japanese(visit, cast):
     form = "/account/profile"
     pages = {path: visitor.get(path).text for path in ("/", form, f"{form}/done", "/account/password")}
     pages |= {
-        path: visitor.get(path).text for path in ("/notices", "/notices/N0001", "/billing-addresses", "/legal/terms")
+        path: visitor.get(path).text
+        for path in ("/notices", "/notices/N0001", "/billing-addresses", "/legal/terms")
     }
     pages |= {f"{path} refused": visitor.post(path, {}).text for path in (form, "/account/password")}
     wrong = {"postal_code": "1", "telephone": "1", "family_kana": "x", "city": "a" * 61}
