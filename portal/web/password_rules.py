@@ -18,6 +18,7 @@ def password_checklist() -> list[dict[str, Any]]:
     return [
         {"test": rule.as_data(context), "label": _label(rule)}
         for rule in rules_for(tenant().sign_in.password)
+        if rule.key != "login_id" or "login_id" in tenant().sign_in.items
     ]
 
 

@@ -52,12 +52,17 @@ class DemoMember:
         """Their invented address."""
         return f"{self.login_id}@{'takasaki-seiki' if self.account == 0 else 'minato-design'}.example"
 
+    def login_id_at(self, tenant: Tenant) -> str:
+        """Their login ID: at a brand that asks for the e-mail too it is the account's own (RENT-01)."""
+        shared = tenant.sign_in.items == "login_id_email_password"
+        return next(one.login_id for one in CAST if one.account == self.account) if shared else self.login_id
+
     def fields(self, tenant: Tenant) -> dict[str, str]:
         """What they type into this brand's sign-in form, by the form's own field names."""
         items = tenant.sign_in.items
         values = {"password": PASSWORD}
         if "login_id" in items:
-            values = {"login_id": self.login_id} | values
+            values = {"login_id": self.login_id_at(tenant)} | values
         if "email" in items:
             values = {"email": self.email} | values
         return values
@@ -80,7 +85,7 @@ def fill(tenant: Tenant) -> None:
             family_name=someone.family_name,
             given_name=someone.given_name,
             email=someone.email,
-            login_id=someone.login_id,
+            login_id=someone.login_id_at(tenant),
             family_kana=someone.family_kana,
             given_kana=someone.given_kana,
             department=someone.department,
