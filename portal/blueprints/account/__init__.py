@@ -126,4 +126,4 @@ def proof() -> str | Response:
     return redirect(local_path(request.args.get("next")), 303)
 
 
-from portal.blueprints.account import second_factor, security  # noqa: E402, F401 - its routes stand on the blueprint above
+from portal.blueprints.account import passkeys, second_factor, security  # noqa: E402, F401 - its routes stand on the blueprint above

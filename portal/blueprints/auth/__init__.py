@@ -89,4 +89,4 @@ def set_password(token: str) -> str | Response:
     return redirect("/sign-in", 303)
 
 
-from portal.blueprints.auth import forgotten, second_step  # noqa: E402, F401 - its routes stand on the blueprint above
+from portal.blueprints.auth import forgotten, passkeys, second_step  # noqa: E402, F401 - its routes stand on the blueprint above

@@ -21,7 +21,7 @@ from portal.core.db import session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import devices, links, reset, sessions, sign_in
+from portal.shared.auth import devices, links, passkeys, reset, sessions, sign_in
 from portal.shared.auth.factor_models import Device
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.models import Member, MemberSession
@@ -180,7 +180,7 @@ def not_me_is_alive(token: str) -> bool:
 def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> None:
     """The member did not sign in: end all sessions, forget all devices, void the password, mail a reset. Commits.
 
-    Every other link that was mailed dies too. Raises links.DeadLink; then nothing has changed.
+    Passkeys go, and every other link that was mailed dies. Raises links.DeadLink; then nothing has changed.
     """
     try:
         member = _locked(links.peek(token, Purpose.NOT_ME).member_id)
@@ -193,6 +193,7 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
     links.revoke(member.id)
     sessions.end_all(member.id)
     devices.forget_all(member.id)
+    passkeys.forget_all(member.id)
     audit.record("member.not_me", member.subject, by=by)
     mailing.compose(
         tenant, "not_me", member.email, account_id=member.account_id, member=member, at=clock.now()
