@@ -25,7 +25,7 @@ from portal.core.db import session, tenant_scope
 from portal.extensions import mail
 from portal.settings import Settings
 from portal.shared import drafts
-from portal.shared.auth import registration, throttling
+from portal.shared.auth import passkeys, registration, throttling
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 20.0
@@ -87,10 +87,11 @@ def round_of_work(*, tidy: bool = False) -> int:
 
 
 def _tidy() -> None:
-    """Remove what nobody needs any more: old drafts, and tries that are long forgotten."""
+    """Remove what nobody needs any more: old drafts, tries that are long forgotten, unanswered challenges."""
     drafts.expire()
     throttling.forget(timedelta(days=1))
     registration.forget()
+    passkeys.forget_challenges()
     session().commit()
 
 

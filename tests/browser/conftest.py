@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,15 +67,18 @@ def drawn_template(
     return home
 
 
-@pytest.fixture(scope="module")
-def address(
-    drawn_template: Path, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+@contextmanager
+def serve(
+    drawn_template: Path,
+    make_settings: Callable[..., Settings],
+    tmp_path_factory: pytest.TempPathFactory,
+    **changes: Any,
 ) -> Iterator[Address]:
-    """Serve one module's tests: ``address("facility")`` is where that brand answers."""
+    """A portal with a home of its own, and `changes` to its settings, while the block lasts."""
     home = tmp_path_factory.mktemp("served") / "home"
     shutil.copytree(drawn_template, home)
     port = free_port()
-    app = create_app(make_settings(f"sqlite:///{home / 'portal.sqlite3'}", home=home, port=port))
+    app = create_app(make_settings(f"sqlite:///{home / 'portal.sqlite3'}", home=home, port=port, **changes))
     wsgi = app.wsgi_app
 
     def standing(environ, start_response):
@@ -92,6 +96,15 @@ def address(
     thread.join()
     with app.app_context():
         db.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def address(
+    drawn_template: Path, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Address]:
+    """Serve one module's tests: ``address("facility")`` is where that brand answers."""
+    with serve(drawn_template, make_settings, tmp_path_factory) as where:
+        yield where
 
 
 @pytest.fixture(scope="module")

@@ -126,4 +126,11 @@ def proof() -> str | Response:
     return redirect(local_path(request.args.get("next")), 303)
 
 
-from portal.blueprints.account import email, leaving, people, second_factor, security  # noqa: E402, F401 - on `bp`
+from portal.blueprints.account import (  # noqa: E402 - their routes stand on `bp`
+    email,  # noqa: F401
+    leaving,  # noqa: F401
+    passkeys,  # noqa: F401
+    people,  # noqa: F401
+    second_factor,  # noqa: F401
+    security,  # noqa: F401
+)

@@ -89,4 +89,4 @@ def set_password(token: str) -> str | Response:
     return redirect("/sign-in", 303)
 
 
-from portal.blueprints.auth import email, forgotten, second_step  # noqa: E402, F401 - their routes stand on `bp`
+from portal.blueprints.auth import email, forgotten, passkeys, second_step  # noqa: E402, F401 - routes on `bp`

@@ -17,7 +17,7 @@ from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import limits, mailing
-from portal.shared.auth import devices, enrolment, keyring, links, operations, sessions, throttling
+from portal.shared.auth import devices, enrolment, keyring, links, operations, passkeys, sessions, throttling
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
 
@@ -130,6 +130,7 @@ def shut_out(member: Member, status: MemberStatus) -> None:
     sessions.end_all(member.id)
     links.revoke(member.id)
     devices.forget_all(member.id)
+    passkeys.forget_all(member.id)
 
 
 def hand_over(tenant: Tenant, to: Member, *, by: Actor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import update
 
@@ -13,6 +14,7 @@ from portal.core.db import session
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import codes, devices, recovery, second_factor, sessions, sign_in, throttling, totp
+from portal.shared.auth import passkeys as keys
 from portal.shared.auth.models import Factor, Member, MemberSession
 from portal.shared.auth.sessions import Client
 from portal.shared.auth.sign_in import Entry
@@ -39,21 +41,29 @@ class Waiting:
     factor: Factor
     email: str
     days: int
+    has_passkey: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What was typed for the second step; `trust` leaves it out on this device from now on."""
+    """What was typed, or signed by a passkey; `trust` leaves the second step out on this device from now on."""
 
     code: str = field(repr=False)
     trust: bool = False
+    passkey: str = field(default="", repr=False)
 
 
 def look(tenant: Tenant, token: str) -> Waiting:
     """What `token`'s pending session waits for. Raises Gone."""
     member = session().get_one(Member, _pending(tenant, token).member_id)
     factor = second_factor.factor_of(tenant, member)
-    return Waiting(factor, _veiled(member.email), tenant.sign_in.remember_device_days)
+    has_passkey = tenant.sign_in.passkeys != "off" and bool(keys.held(member.id))
+    return Waiting(factor, _veiled(member.email), tenant.sign_in.remember_device_days, has_passkey)
+
+
+def to_sign(tenant: Tenant, token: str, client: Client, *, link_base: str) -> dict[str, Any]:
+    """What the browser signs instead of a code. Commits. Raises Gone, or as `passkeys.to_sign`."""
+    return keys.to_sign(tenant, client, link_base=link_base, member_id=_pending(tenant, token).member_id)
 
 
 def send_again(tenant: Tenant, token: str) -> None:
@@ -79,8 +89,8 @@ def finish(
 ) -> Entry:
     """End the pending session and open the real one. Commits.
 
-    A code that is wrong, expired, used or another's gives one and the same RuleBroken; raises Gone, or
-    throttling.TooMany past the limits. Each try is counted, and stays counted, before the code is looked at.
+    A code that is wrong, expired, used or another's gives one and the same RuleBroken, as a passkey gives Unproved;
+    raises Gone, or throttling.TooMany past the limits. Each try is counted, and stays so, before it is looked at.
     """
     waiting = _pending(tenant, token)
     session_id, member_id = waiting.id, waiting.member_id
@@ -94,7 +104,9 @@ def finish(
         _count(f"session\n{session_id}", codes.MOST_TRIES, sign_in.PENDING)
     member = second_factor.locked(member_id)
     by = Actor("member", member.name, member_id, member.account_id, client.address)
-    if not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
+    if typed.passkey:
+        _prove_passkey(tenant, member_id, typed.passkey, client, link_base=link_base)
+    elif not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
         session().rollback()
         raise RuleBroken(_WRONG, field="code")
     if not _end_pending(session_id):
@@ -135,6 +147,14 @@ def _is_right(
         return False
     audit.record("member.use_recovery_code", member.subject, by=by, left=recovery.left(member.id))
     return True
+
+
+def _prove_passkey(tenant: Tenant, member_id: int, answer: str, client: Client, *, link_base: str) -> None:
+    """Raises NotFound, or Unproved; what was used up by then stays so."""
+    keys.must_be_on(tenant)
+    if keys.proved(answer, client, link_base=link_base, member_id=member_id) is None:
+        session().commit()
+        raise keys.Unproved(keys.UNPROVED)
 
 
 def _end_pending(session_id: int) -> bool:

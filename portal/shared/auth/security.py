@@ -21,7 +21,7 @@ from portal.core.db import session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import devices, links, reset, second_factor, sessions, sign_in
+from portal.shared.auth import devices, links, passkeys, reset, second_factor, sessions, sign_in
 from portal.shared.auth.factor_models import Device
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.models import Member, MemberSession
@@ -176,7 +176,7 @@ def not_me_is_alive(token: str) -> bool:
 def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> None:
     """The member did not sign in: end all sessions, forget all devices, void the password, mail a reset. Commits.
 
-    Every other link that was mailed dies too. Raises links.DeadLink; then nothing has changed.
+    Passkeys go, and every other link that was mailed dies. Raises links.DeadLink; then nothing has changed.
     """
     try:
         member = second_factor.locked(links.peek(token, Purpose.NOT_ME).member_id)
@@ -195,11 +195,12 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
 
 
 def lock_out(member: Member) -> None:
-    """Leave nothing that lets anybody in as this member: no password, session, link or known browser."""
+    """Leave nothing that lets anybody in as this member: no password, session, link, known browser or passkey."""
     member.password_hash = ""
     links.revoke(member.id)
     sessions.end_all(member.id)
     devices.forget_all(member.id)
+    passkeys.forget_all(member.id)
 
 
 def _devices(member_id: int) -> list[Device]:

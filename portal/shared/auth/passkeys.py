@@ -1,0 +1,265 @@
+"""Passkeys: what a member's device signs for the brand's exact host, and for no other (COM-13, security.md §4.16).
+
+A passkey asks for the person as well as for the device, so that it counts as both steps of signing in.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import DataError, IntegrityError
+
+from portal.core import audit, clock
+from portal.core.actor import Actor
+from portal.core.db import session
+from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.tenancy.schema import Tenant
+from portal.shared import mailing
+from portal.shared.auth import keyring, second_factor, throttling
+from portal.shared.auth import sign_in as entrance
+from portal.shared.auth.entry_models import Passkey, PasskeyChallenge
+from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.auth.sessions import Client
+
+LIFETIME = timedelta(minutes=5)
+MOST = 10
+_ALGORITHMS = (-8, -7, -257)  # Ed25519, ES256, RS256
+_GONE = msgid("ページが見つかりません")
+UNPROVED = msgid("パスキーを確認できませんでした。もう一度お試しください。")
+_WRONG = msgid("入力内容に誤りがあります。もう一度ご確認ください。")
+_FULL = msgid("パスキーは%(most)s個まで登録できます。")
+_T = TypeVar("_T")
+
+
+class Unproved(RuleBroken):
+    """No passkey that counts here signed a challenge that is alive: one calm answer, whatever is wrong."""
+
+
+def must_be_on(tenant: Tenant, *, alone: bool = False) -> None:
+    """Raises NotFound where the tenant has no passkeys, or with `alone` none that let in by themselves."""
+    if tenant.sign_in.passkeys not in (("sign_in",) if alone else ("second_step", "sign_in")):
+        raise NotFound(_GONE)
+
+
+def held(member_id: int) -> list[Passkey]:
+    """The member's passkeys, the newest first."""
+    newest_first = select(Passkey).where(Passkey.member_id == member_id).order_by(Passkey.id.desc())
+    return list(session().scalars(newest_first))
+
+
+def to_register(tenant: Tenant, member_id: int, *, link_base: str) -> dict[str, Any]:
+    """What the browser makes a new passkey from. Commits. Raises NotFound, or throttling.TooMany."""
+    must_be_on(tenant)
+    member = session().get_one(Member, member_id)
+    # One for all of a member's passkeys, and it tells nothing of them.
+    handle = _text(keyring.macs("passkey-handle", member_id)[0])
+    return {
+        "rp": {"id": _host(link_base), "name": tenant.name},
+        "user": {"id": handle, "name": member.login_id or member.email, "displayName": member.name},
+        "pubKeyCredParams": [{"type": "public-key", "alg": number} for number in _ALGORITHMS],
+        "excludeCredentials": _named(member_id),
+        "authenticatorSelection": {"residentKey": "preferred", "userVerification": "required"},
+        "attestation": "none",
+        "challenge": _begin(tenant, "register", member_id, f"member\n{member_id}"),
+    }
+
+
+def to_sign(
+    tenant: Tenant, client: Client, *, link_base: str, member_id: int | None = None
+) -> dict[str, Any]:
+    """What the browser signs to come in, or for `member_id`'s second step. Commits. Raises as `to_register`."""
+    must_be_on(tenant, alone=member_id is None)
+    who = f"member\n{member_id}" if member_id else f"address\n{client.address}"
+    return {
+        "rpId": _host(link_base),
+        "userVerification": "required",
+        "allowCredentials": _named(member_id) if member_id else [],
+        "challenge": _begin(tenant, "second_step" if member_id else "sign_in", member_id, who),
+    }
+
+
+def register(tenant: Tenant, member_id: int, label: str, answer: str, *, link_base: str, by: Actor) -> None:
+    """Keep the passkey that `answer` brings, and mail the member. Commits; the challenge is used up in any case.
+
+    Raises NotFound, Unproved, or RuleBroken when the member has as many as may be.
+    """
+    from webauthn import verify_registration_response
+
+    must_be_on(tenant)
+    member = second_factor.locked(member_id)
+    if len(held(member_id)) >= MOST:
+        raise RuleBroken(_FULL, most=MOST)
+    challenge, _credential_id = _claimed(answer)
+    is_ours = _take("register", member_id, challenge)
+    made = _verified(verify_registration_response, answer, challenge, link_base) if is_ours else None
+    if made is None:
+        session().commit()
+        raise Unproved(UNPROVED)
+    new = Passkey(member_id=member_id, credential_id=_text(made.credential_id), label=label)
+    new.public_key, new.sign_count, new.created_at = made.credential_public_key, made.sign_count, clock.now()
+    session().add(new)
+    try:
+        _tell(tenant, member, "added", label, by=by)
+    except (IntegrityError, DataError):  # somebody has it already; its name is longer than names may be
+        session().rollback()
+        raise Unproved(UNPROVED) from None
+    session().commit()
+
+
+def remove(tenant: Tenant, member_id: int, number: str, *, by: Actor) -> None:
+    """Remove one of the member's own passkeys, and mail the member. Commits. Raises NotFound."""
+    must_be_on(tenant)
+    member = second_factor.locked(member_id)
+    found = next((passkey for passkey in held(member_id) if passkey.number == number), None)
+    if found is None:
+        raise NotFound(_GONE)
+    session().delete(found)
+    _tell(tenant, member, "removed", found.label, by=by)
+    session().commit()
+
+
+def forget_all(member_id: int) -> None:
+    """Remove every passkey of a member, and what may become one. The caller has locked the member, and commits."""
+    for model in (Passkey, PasskeyChallenge):
+        _run(delete(model).where(model.member_id == member_id))
+
+
+def forget_challenges() -> None:
+    """Remove challenges that nobody answered in time. The caller commits."""
+    _run(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at <= clock.now()))
+
+
+def sign_in(
+    tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = ""
+) -> entrance.Entry:
+    """Begin a session with a passkey alone. Commits.
+
+    Raises NotFound, or Unproved in the words of a wrong password, whatever is wrong and with whomever.
+    """
+    must_be_on(tenant, alone=True)
+    member = proved(answer, client, link_base=link_base)
+    if member is None:
+        session().commit()
+        raise Unproved(_WRONG)
+    entry = entrance.enter(tenant, member, client, link_base=link_base, device_token=device_token)
+    session().commit()
+    return entry
+
+
+def proved(answer: str, client: Client, *, link_base: str, member_id: int | None = None) -> Member | None:
+    """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`, or None.
+
+    The caller commits in any case: the challenge is used up, and a counter that went back is audited.
+    """
+    from webauthn import verify_authentication_response as verify
+
+    challenge, credential_id = _claimed(answer)
+    found = _find(credential_id)
+    # Nobody else's row is locked: two who bring each other's passkeys would wait for each other for ever.
+    owner = found.member_id if found and member_id in (None, found.member_id) else None
+    member = second_factor.locked(owner) if owner else None
+    is_ours = _take("second_step" if member_id else "sign_in", member_id, challenge)
+    passkey = _find(credential_id)  # anew, under the lock: it may have been removed meanwhile
+    if not is_ours or member is None or passkey is None:
+        return None
+    # Told that the counter stood at 0, so that who cannot sign has nothing audited: `_count_up` compares.
+    known = {"credential_public_key": passkey.public_key, "credential_current_sign_count": 0}
+    signed = _verified(verify, answer, challenge, link_base, **known)
+    if signed is None:
+        return None
+    is_right = _count_up(passkey.id, signed.new_sign_count)
+    by = Actor("member", member.name, member.id, member.account_id, client.address)
+    action = "member.use_passkey" if is_right else "member.refuse_passkey"
+    audit.record(action, member.subject, by=by, label=passkey.label)
+    return member if is_right else None
+
+
+def _begin(tenant: Tenant, purpose: str, member_id: int | None, who: str) -> str:
+    """A new challenge. Commits. Raises throttling.TooMany, counting `who`."""
+    rules = tenant.sign_in
+    window = timedelta(minutes=rules.sign_in_window_minutes)
+    throttling.count(f"passkey-{purpose}", who, limit=rules.sign_in_tries * 10, window=window)
+    made, until = secrets.token_urlsafe(32), clock.now() + LIFETIME
+    session().add(PasskeyChallenge(member_id=member_id, purpose=purpose, challenge=made, expires_at=until))
+    session().commit()
+    return made
+
+
+def _take(purpose: str, member_id: int | None, challenge: str) -> bool:
+    """Use a challenge up: of those who bring it at the same moment, one is told that it did."""
+    ours = delete(PasskeyChallenge).filter_by(challenge=challenge, purpose=purpose, member_id=member_id)
+    alive = ours.where(PasskeyChallenge.expires_at > clock.now())
+    return _run(alive.returning(PasskeyChallenge.id)).scalar_one_or_none() is not None
+
+
+def _find(credential_id: str) -> Passkey | None:
+    """The passkey of somebody who may sign in."""
+    of_members = select(Passkey).join(Member, Member.id == Passkey.member_id)
+    found = of_members.join(Account, Account.id == Member.account_id).where(
+        Passkey.credential_id == credential_id,
+        Member.status == MemberStatus.ACTIVE,
+        Account.status == AccountStatus.ACTIVE,
+    )
+    return session().scalars(found).one_or_none()
+
+
+def _claimed(answer: str) -> tuple[str, str]:
+    """The challenge and the credential that an answer says it is of; empty when it is no answer at all."""
+    from webauthn.helpers import base64url_to_bytes, parse_client_data_json
+
+    try:
+        given = json.loads(answer)
+        said = parse_client_data_json(base64url_to_bytes(given["response"]["clientDataJSON"]))
+        return _text(said.challenge), _text(base64url_to_bytes(given["id"]))
+    except Exception:  # a stranger wrote it, and the parsers raise whatever they meet
+        return "", ""
+
+
+def _verified(
+    verify: Callable[..., _T], answer: str, challenge: str, link_base: str, **known: Any
+) -> _T | None:
+    """What the library reads from an answer that is right in all it checks."""
+    from webauthn import base64url_to_bytes
+
+    here = {"expected_rp_id": _host(link_base), "expected_origin": link_base}
+    known |= here | {"require_user_verification": True}
+    try:
+        return verify(credential=answer, expected_challenge=base64url_to_bytes(challenge), **known)
+    except Exception:  # as above
+        return None
+
+
+def _count_up(passkey_id: int, count: int) -> bool:
+    """Note the use, unless the counter went back: then there are two of what should be one. Always 0 is no counter."""
+    forward = Passkey.sign_count < count if count else Passkey.sign_count == 0
+    noted = update(Passkey).where(Passkey.id == passkey_id, forward).returning(Passkey.id)
+    return _run(noted.values(sign_count=count, used_at=clock.now())).scalar_one_or_none() is not None
+
+
+def _run(statement: Any) -> Any:
+    return session().execute(statement.execution_options(synchronize_session=False))
+
+
+def _host(link_base: str) -> str:
+    return urlsplit(link_base).hostname or ""
+
+
+def _text(of: bytes) -> str:
+    return base64.urlsafe_b64encode(of).decode().rstrip("=")
+
+
+def _named(member_id: int) -> list[dict[str, str]]:
+    return [{"type": "public-key", "id": passkey.credential_id} for passkey in held(member_id)]
+
+
+def _tell(tenant: Tenant, member: Member, what: str, label: str, *, by: Actor) -> None:
+    audit.record(f"member.passkey_{what}", member.subject, by=by, label=label)
+    said = {"member": member, "what": what, "label": label, "at": clock.now()}
+    mailing.compose(tenant, "passkey_changed", member.email, account_id=member.account_id, **said)
