@@ -1,4 +1,4 @@
-"""`flask accounts`: find and add customers."""
+"""`flask accounts`: find, add, show and merge customers (OPS-13)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sqlalchemy import or_, select
 
 from portal.core import text
 from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core.db import session, transaction_mode
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import enrolment
+from portal.shared.auth import administration, enrolment
 from portal.shared.auth.models import Account
 from portal.web.commands import json_option, limit_option, tenant_command, typed
-from portal.web.output import table
+from portal.web.output import json_out, table
 
-accounts = AppGroup("accounts", help="Find and add customers.")
+accounts = AppGroup("accounts", help="Find, add, show and merge customers.")
 
 
 @accounts.command("find")
@@ -42,3 +42,42 @@ def find(words: str, limit: int, as_json: bool, **_: Any) -> None:
 def add(name: str, telephone: str, tenant: Tenant, by: Actor, **_: Any) -> None:
     """Add the customer NAME; then add its representative with `members add`."""
     click.echo(enrolment.add_account(tenant, by=by, name=name, telephone=telephone).number)
+
+
+@accounts.command("show")
+@click.argument("number")
+@json_option
+@tenant_command
+def show(number: str, as_json: bool, **_: Any) -> None:
+    """Everything about one customer: data, members, what is theirs, the newest events."""
+    found = administration.overview(enrolment.find_account(number))
+    if as_json:
+        json_out(found)
+        return
+    for part in ("account", "rows"):
+        table([part, ""], list(found[part].items()))
+    for part in ("members", "events"):
+        click.echo()
+        table(list(found[part][0]) if found[part] else [part], [list(row.values()) for row in found[part]])
+
+
+@accounts.command("merge")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="INTO")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@tenant_command
+def merge(source: str, target: str, yes: bool, by: Actor, **_: Any) -> None:
+    """Give all that FROM has to INTO: members, reservations, documents. FROM is withdrawn."""
+    if not yes and not click.get_current_context().params["dry_run"]:
+        _ask(source, target)
+    moved = administration.merge(enrolment.find_account(source), enrolment.find_account(target), by=by)
+    table(["table", "moved"], list(moved.items()))
+
+
+def _ask(source: str, target: str) -> None:
+    """Ask while no transaction is open. Raises Abort."""
+    with transaction_mode("read"):
+        names = [
+            f"{account.number} {account.name}" for account in map(enrolment.find_account, (source, target))
+        ]
+    click.confirm(f"{names[0]} → {names[1]}: there is no way back. Go on?", abort=True)

@@ -1,7 +1,8 @@
-"""`flask members`: find, add, send a set-password link, end sessions (OPS-13)."""
+"""`flask members`: find, add, import and help the people who sign in (OPS-13)."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,9 +15,9 @@ from portal.core.actor import Actor
 from portal.core.clock import to_local
 from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import enrolment, links, operations, sessions
+from portal.shared.auth import administration, enrolment, links, member_import, operations, security, sessions
 from portal.shared.auth.models import Account, Member
-from portal.web.commands import json_option, limit_option, tenant_command, typed
+from portal.web.commands import Mistake, json_option, limit_option, tenant_command, typed
 from portal.web.output import table
 from portal.web.urls import base_of
 
@@ -79,7 +80,6 @@ def add(
     )
     member = enrolment.add_member(tenant, enrolment.find_account(account), person, by=by)
     _send_link(tenant, member, by)
-    click.echo(f"{member.login_id or member.email}: the link is on its way")
 
 
 @members.command("reset-password")
@@ -87,9 +87,15 @@ def add(
 @tenant_command
 def reset_password(who: str, tenant: Tenant, by: Actor, **_: Any) -> None:
     """Mail WHO (login ID or e-mail) a link to set a new password."""
-    member = enrolment.find_member(who)
-    _send_link(tenant, member, by)
-    click.echo(f"{member.login_id or member.email}: the link is on its way")
+    _send_link(tenant, enrolment.find_member(who), by)
+
+
+@members.command("invite")
+@click.argument("who")
+@tenant_command
+def invite(who: str, tenant: Tenant, by: Actor, **_: Any) -> None:
+    """Mail the invitation of somebody added or imported once more; it lives three days."""
+    _send_link(tenant, enrolment.find_member(who), by)
 
 
 @members.command("end-sessions")
@@ -100,9 +106,80 @@ def end_sessions(who: str, by: Actor, **_: Any) -> None:
     member = enrolment.find_member(who)
     sessions.end_all(member.id)
     audit.record("member.end_sessions", member.subject, by=by, account_id=member.account_id)
-    click.echo(f"{member.login_id or member.email}: signed out everywhere")
+    _say(member, "signed out everywhere")
+
+
+@members.command("lock")
+@click.argument("who")
+@click.option("--reason", default="", callback=typed(longest=200), help="For the audit trail.")
+@tenant_command
+def lock(who: str, reason: str, by: Actor, **_: Any) -> None:
+    """Sign WHO out everywhere and let them in no more."""
+    member = enrolment.find_member(who)
+    administration.lock(member, reason, by=by)
+    _say(member, "locked")
+
+
+@members.command("unlock")
+@click.argument("who")
+@tenant_command
+def unlock(who: str, by: Actor, **_: Any) -> None:
+    """Let WHO sign in again, with the password of before."""
+    member = enrolment.find_member(who)
+    administration.unlock(member, by=by)
+    _say(member, "unlocked")
+
+
+@members.command("sign-ins")
+@click.argument("who")
+@limit_option
+@json_option
+@tenant_command
+def sign_ins(who: str, limit: int, as_json: bool, **_: Any) -> None:
+    """The newest sign-ins of WHO: when, with which browser, from where."""
+    member = enrolment.find_member(who)
+    found = security.visits(member.subject, member.account_id, limit)
+    rows = [(f"{to_local(visit.at):%Y-%m-%d %H:%M}", visit.browser, visit.address) for visit in found]
+    table(["at", "browser", "address"], rows, as_json)
+
+
+@members.command("reset-factor")
+@click.argument("who")
+@tenant_command
+def reset_factor(who: str, tenant: Tenant, by: Actor, **_: Any) -> None:
+    """Take the second factor of WHO off, because it is lost; they are signed out and told by mail."""
+    member = enrolment.find_member(who)
+    administration.reset_factor(tenant, member, by=by)
+    _say(member, "no second factor any more")
+
+
+@members.command("require-change")
+@click.argument("who", default="")
+@click.option("--all", "everybody", is_flag=True, help="Everybody of the brand.")
+@tenant_command
+def require_change(who: str, everybody: bool, by: Actor, **_: Any) -> None:
+    """Have WHO, or everybody, set a new password before anything else."""
+    if everybody == bool(who):
+        raise Mistake("say WHO or --all")
+    asked = administration.require_change(enrolment.find_member(who) if who else None, by=by)
+    click.echo(f"{asked} must set a new password")
+
+
+@members.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@tenant_command
+def import_(file: Path, tenant: Tenant, by: Actor, **_: Any) -> None:
+    """Import members from CSV, with new accounts; the same file twice changes nothing."""
+    added, known = member_import.members(tenant, file.read_bytes(), by=by)
+    click.echo(f"{added} added, {known} known already")
 
 
 def _send_link(tenant: Tenant, member: Member, by: Actor) -> None:
+    administration.can_be_mailed_a_link(member).require()
     base = base_of(tenant, current_app.extensions["settings"])
     operations.send_set_password_link(tenant, member, link_base=base, by=by, lifetime=links.INVITATION)
+    _say(member, "the link is on its way")
+
+
+def _say(member: Member, what: str) -> None:
+    click.echo(f"{member.login_id or member.email}: {what}")

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from portal.core import clock
+from portal.core import clock, text
 from portal.core.errors import RuleBroken
 
 T = TypeVar("T")
@@ -65,6 +65,15 @@ class Row:
             return convert(self.values[column])
         except ValueError as error:
             raise RuleBroken(str(error), field=column) from error
+
+    def text(self, column: str, longest: int, *, required: bool = False) -> str:
+        """The cell of `column` as one line of usual text. Raises RuleBroken when it is too long, or missing."""
+        value = text.normalise(self.values[column])
+        if required and not value:
+            raise RuleBroken("入力してください。", field=column)
+        if len(value) > longest:
+            raise RuleBroken("%(max)d文字以内で入力してください。", field=column, max=longest)
+        return value
 
 
 class CsvBytes(Iterator[bytes]):

@@ -6,10 +6,11 @@ rollback gives the number back.
 
 from __future__ import annotations
 
-from typing import Protocol
+from itertools import count
+from typing import Any, Protocol
 
-from sqlalchemy import String, UniqueConstraint, update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import String, UniqueConstraint, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from portal.core.db import Base, insert_missing, owned, session
 from portal.core.tenancy.guard import ID, TenantOwned
@@ -39,16 +40,33 @@ class NumberSequence(TenantOwned, Base):
 def next_value(kind: str) -> int:
     """The next number of `kind` in the tenant in scope, held by the running transaction."""
     insert_missing(NumberSequence, {"kind": kind, "value": 0}, unique=("tenant_id", "kind"))
+    return _set(kind, NumberSequence.value + 1)
+
+
+def next_number(kind: str, style: NumberFormat, taken: InstrumentedAttribute[str] | None = None) -> str:
+    """The next number of `kind` as the tenant writes it, e.g. ``INV-000042``.
+
+    Numbers that stand in the column `taken` already, from an import, are passed over (OPS-12).
+    """
+    value = next_value(kind)
+    number = _written(style, value)
+    if taken is None or session().scalar(select(taken).where(taken == number)) is None:
+        return number
+    known = set(session().scalars(select(taken).where(taken.startswith(style.prefix, autoescape=True))))
+    free = next(v for v in count(value + 1) if _written(style, v) not in known)
+    return _written(style, _set(kind, free))
+
+
+def _set(kind: str, value: Any) -> int:
     statement = (
         update(NumberSequence)
         .where(NumberSequence.kind == kind)
-        .values(value=NumberSequence.value + 1)
+        .values(value=value)
         .returning(NumberSequence.value)
         .execution_options(synchronize_session=False)
     )
     return int(session().execute(statement).scalar_one())
 
 
-def next_number(kind: str, style: NumberFormat) -> str:
-    """The next number of `kind` as the tenant writes it, e.g. ``INV-000042``."""
-    return f"{style.prefix}{next_value(kind):0{style.digits}d}"
+def _written(style: NumberFormat, value: int) -> str:
+    return f"{style.prefix}{value:0{style.digits}d}"

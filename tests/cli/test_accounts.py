@@ -108,3 +108,49 @@ def test_a_refused_or_dry_addition_leaves_no_gap_in_the_numbers(do) -> None:
     """COM-72: the number of a dry run is given to the next customer."""
     assert do("add", "試験", "--dry-run").splitlines()[0] == "C000003"
     assert do("add", "試験").strip() == "C000003"
+
+
+def test_show_tells_all_about_a_customer_and_fits_80_columns(do, visit) -> None:
+    """OPS-13."""
+    visit("facility", "hanako")
+    found = json.loads(do("show", "C000001", "--json"))
+    assert list(found) == ["account", "members", "rows", "events"]
+    assert (found["account"]["name"], found["account"]["status"]) == ("カナリア甲株式会社一番", "active")
+    assert [(m["login id"], m["sessions"]) for m in found["members"]] == [("hanako", 1), ("kenichi", 0)]
+    assert (found["rows"]["member"], found["rows"]["reservation"]) == (2, 3)
+    drawn = do("show", "C000001")
+    assert "カナリア乙" not in drawn
+    assert all(word in drawn for word in ("hanako", "0300001001", "member.sign_in"))
+    assert max(map(cell_len, drawn.splitlines())) <= 80
+    assert "会員が見つかりません: C9" in do("show", "C9", expect=2)
+
+
+def test_a_customer_with_nobody_and_nothing_is_shown_too(do) -> None:
+    do("add", "試験")
+    found = json.loads(do("show", "C000003", "--json"))
+    assert (found["members"], found["rows"]["member"]) == ([], 0)
+    assert "試験" in do("show", "C000003")
+
+
+def test_a_merge_asks_first_and_does_nothing_without_a_yes(run, do) -> None:
+    """OPS-13: exit code 1 when the answer is no; a dry run asks nothing."""
+    words = ["accounts", "merge", "C000002", "C000001", "--tenant", "facility"]
+    for answer in ("n\n", "\n", ""):
+        refused = run.invoke(args=words, input=answer)
+        assert refused.exit_code == 1
+        assert "C000002 カナリア甲合同会社二番 → C000001 カナリア甲株式会社一番" in refused.output
+    assert do("merge", "C000002", "C000001", "--dry-run")
+    assert [row["status"] for row in json.loads(do("find", "--json"))] == ["active", "active"]
+    assert run.invoke(args=words, input="y\n").exit_code == 0
+    assert [row["status"] for row in json.loads(do("find", "--json"))] == ["active", "withdrawn"]
+    assert "同じ会員" in do("merge", "C000001", "C000001", "--yes", expect=2)
+    assert "退会した会員へは" in do("merge", "C000001", "C000002", "--yes", expect=2)
+    assert "会員が見つかりません: C9" in do("merge", "C9", "C000001", expect=2)
+
+
+def test_after_a_merge_one_customer_has_the_members_and_documents_of_both(do, visit) -> None:
+    """OPS-13, COM-02: on the pages of whoever belongs to it now."""
+    visitor = visit("facility", "yumi")
+    assert visitor.get("/reservations/FR000002").status_code == 404
+    assert "reservation" in do("merge", "C000002", "C000001", "--yes")
+    assert [visitor.get(f"/reservations/FR00000{n}").status_code for n in (2, 4)] == [200, 200]

@@ -39,6 +39,7 @@ SAMPLES = {
     "minutes": "60",
 }
 """Words for arguments that not every text will do for."""
+MEMBERS = Path(__file__).parent / "members.csv"
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
@@ -194,6 +195,12 @@ def test_an_instant_that_is_none_is_refused_with_an_example(run) -> None:
         (["members", "add", "C000001", "新田", "次郎", "jiro@one.example", "--login-id", "jiro"], ""),
         (["members", "reset-password", "hanako"], ""),
         (["members", "end-sessions", "hanako"], ""),
+        (["members", "lock", "hanako"], ""),
+        (["members", "reset-factor", "hanako"], ""),
+        (["members", "invite", "hanako"], ""),
+        (["members", "require-change", "--all"], ""),
+        (["members", "import", str(MEMBERS)], ""),
+        (["accounts", "merge", "C000002", "C000001", "--yes"], ""),
         (["notices", "publish", "件名", "-"], "本文"),
         (["mail", "retry", "1"], ""),
         (["facility", "confirm", "FR000001"], ""),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from werkzeug.security import generate_password_hash
 
+from portal.core import clock
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
+from tests.cast import NOW, PASSWORD
 
 KEYS = ["account", "login id", "name", "e-mail", "status", "role", "last sign-in"]
 NEW = ["C000002", "𠮷田", "次郎", "jiro@two.example", "--login-id", "jiro"]
@@ -158,11 +162,6 @@ def test_a_reset_mails_the_member_named_a_link_that_works_once(do, link, visit) 
 
 def test_a_link_lives_three_days(do, link, visit, app) -> None:
     """OPS-13: an invitation may wait over a weekend, not longer."""
-    from datetime import timedelta
-
-    from portal.core import clock
-    from tests.cast import NOW
-
     do("reset-password", "hanako")
     path = link("hanako@one.example")
     with clock.freeze(NOW + timedelta(days=3, seconds=-1)):
@@ -185,14 +184,17 @@ def test_ended_sessions_are_ended_for_the_member_named_and_nobody_else(do, visit
     assert first.get("/").status_code == 303
 
 
-@pytest.mark.parametrize("command", ["reset-password", "end-sessions"])
+@pytest.mark.parametrize(
+    "command",
+    ["reset-password", "end-sessions", "invite", "lock", "reset-factor", "sign-ins", "require-change"],
+)
 def test_nobody_and_several_are_refused_in_one_line(do, command) -> None:
     """OPS-10: of two who share an address neither is taken for the other."""
     do("add", "C000001", "田中", "花江", "hanako@one.example", "--login-id", "hanae")
-    for who in ("nobody", "hanako@one.example", ""):
+    for who in ("nobody", "hanako@one.example", *([""] if command != "require-change" else [])):
         told = do(command, who, expect=2)
         assert told == f"Error: 担当者が見つからないか、複数います: {who}\n"
-    assert "hanae" in do(command, "hanae")
+    do(command, "hanae")
 
 
 def test_each_help_is_in_the_audit_trail_without_a_secret(do, inside) -> None:
@@ -211,6 +213,79 @@ def test_each_help_is_in_the_audit_trail_without_a_secret(do, inside) -> None:
     assert told[-1] == ("member.end_sessions", "member:hanako")
     assert {subject for _action, subject in told} == {"member:jiro", "member:hanako"}
     assert "set-password/" not in kept
+
+
+def test_who_is_locked_is_out_at_once_and_mailed_no_link_until_unlocked(do, visit, inside) -> None:
+    """OPS-13: in a line each; the reason is for the audit trail."""
+    visitor = visit("facility", "hanako")
+    assert do("lock", "hanako", "--reason", "退職") == "hanako: locked\n"
+    assert visitor.get("/").status_code == 303
+    assert visit("facility").sign_in("hanako", PASSWORD).status_code == 422
+    for command in ("invite", "reset-password"):
+        assert "停止されています" in do(command, "hanako", expect=2)
+    assert "現在の状態では" in do("lock", "hanako", expect=2)
+    assert do("unlock", "hanako") == "hanako: unlocked\n"
+    assert visit("facility").sign_in("hanako", PASSWORD).status_code == 303
+    with inside("facility"):
+        event = session().scalars(select(AuditEvent).where(AuditEvent.action == "member.lock")).one()
+        assert (event.subject, event.changes) == ("member:hanako", {"reason": "退職"})
+
+
+def test_sign_ins_are_told_newest_first(do, visit, app) -> None:
+    """OPS-13, COM-14: when, with what, from where; of nobody else."""
+    visit("facility", "hanako")
+    visit("facility", "kenichi")
+    with clock.freeze(NOW + timedelta(minutes=5)):
+        visit("facility", "hanako")
+    told = json.loads(do("sign-ins", "hanako", "--json"))
+    assert [(row["at"], row["address"]) for row in told] == [
+        ("2026-11-23 10:05", "127.0.0.1"),
+        ("2026-11-23 10:00", "127.0.0.1"),
+    ]
+    assert len(json.loads(do("sign-ins", "hanako", "--limit", "1", "--json"))) == 1
+    assert json.loads(do("sign-ins", "yumi", "--json")) == []
+
+
+def test_a_required_change_comes_before_any_other_page(do, visit) -> None:
+    """RENT-03: of one, or of all; one of the two is to be said."""
+    visitor, other = visit("facility", "hanako"), visit("facility", "kenichi")
+    assert do("require-change", "hanako") == "1 must set a new password\n"
+    assert [v.get("/").status_code for v in (visitor, other)] == [303, 200]
+    assert do("require-change", "--all") == "2 must set a new password\n"
+    assert other.get("/").location.endswith("/account/password")
+    for words in ([], ["hanako", "--all"]):
+        assert "say WHO or --all" in do("require-change", *words, expect=2)
+
+
+def test_an_imported_member_comes_in_with_the_old_password_or_by_invitation(
+    do, link, visit, tmp_path
+) -> None:
+    """OPS-13, RENT-27: with a hash at once, to change it first; without one after `invite`."""
+    old = generate_password_hash("old-Pass-of-2019", "pbkdf2:sha256:1000")
+    lines = f"C000002,jiro,jiro@two.example,田,次郎,\nC000002,ume,ume@two.example,梅,花,{old}\n"
+    file = tmp_path / "members.csv"
+    file.write_text(f"会員番号,ログインID,メールアドレス,姓,名,パスワードハッシュ\n{lines}")
+    assert do("import", str(file), "--dry-run").splitlines()[0] == "2 added, 0 known already"
+    assert do("import", str(file)) == "2 added, 0 known already\n"
+    assert do("import", str(file)) == "0 added, 2 known already\n"
+    visitor = visit("facility")
+    assert visitor.sign_in("ume", "old-Pass-of-2019").status_code == 303
+    assert visitor.get("/").location.endswith("/account/password")
+    assert visit("facility").sign_in("jiro", "").status_code == 422
+    assert do("invite", "jiro") == "jiro: the link is on its way\n"
+    assert set_password(visit("facility"), link("jiro@two.example")) == "303"
+
+
+def test_a_bad_file_is_told_line_by_line(do, tmp_path) -> None:
+    """OPS-13: exit code 2, and nobody is added."""
+    file = tmp_path / "members.csv"
+    file.write_text(
+        "会員番号,ログインID,メールアドレス,姓,名\nC9,a,a@x.example,田,次\nC000001,b,nobody,田,次\n"
+    )
+    told = do("import", str(file), expect=2)
+    assert "2行目「会社名」" in told
+    assert "3行目「メールアドレス」" in told
+    assert len(json.loads(do("find", "--json"))) == 3
 
 
 def test_the_longest_address_is_taken_where_it_is_what_one_signs_in_with(run) -> None:

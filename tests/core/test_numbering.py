@@ -15,6 +15,8 @@ from portal.core.db import session
 from portal.core.numbering import NumberSequence
 from portal.core.tenancy.schema import NUMBERS, NumberFormat
 from portal.core.tenancy.scope import TenantError
+from portal.shared.auth.models import Account
+from tests.cast import NOW
 from tests.support.raw import superuser
 
 Inside = Callable[[str], Any]
@@ -146,3 +148,17 @@ def test_no_two_kinds_share_a_usual_prefix() -> None:
     """COM-72: a number alone says what it is the number of."""
     assert len(set(NUMBERS.values())) == len(NUMBERS)
     assert all(len(kind) <= 30 for kind in NUMBERS), "the column's length"
+
+
+def test_numbers_that_stand_there_already_are_passed_over(inside: Inside) -> None:
+    """OPS-12: imported ahead of the sequence, a whole block of them; what looks like a pattern is none."""
+    style = Style("F_", 6)
+    with inside("facility"):
+        session().add_all(Account(number=f"F_{n:06d}", name="x", created_at=NOW) for n in (2, 3, 4, 6))
+        session().add(Account(number="FX000001", name="x", created_at=NOW))
+        session().commit()
+        made = [numbering.next_number("order", style, Account.number) for _ in range(4)]
+        assert made == ["F_000001", "F_000005", "F_000007", "F_000008"]
+    with inside("studio"):
+        assert numbering.next_number("order", Style("F_", 6), Account.number) == "F_000001"
+        assert numbering.next_number("order", Style("F_", 6), Account.number) == "F_000002"

@@ -34,6 +34,7 @@ RESERVATION_COLUMNS = (
 )
 _BY_LABEL = {status.label: status for status in Status}
 _LARGEST_PRICE = 2**31 - 1  # what the column of a facility's price holds
+_KEY = 20  # characters of a code, a number, an instant
 T = TypeVar("T")
 
 
@@ -65,25 +66,11 @@ def _import(
 
 def _once(parse: Callable[[Row], T | None], seen: set[str], column: str, row: Row) -> T | None:
     """Refuse a key that stands twice in the file."""
-    key = _required(row, column)
+    key = row.text(column, _KEY, required=True)
     if key in seen:
         raise RuleBroken("同じ値が前の行にあります。", field=column)
     seen.add(key)
     return parse(row)
-
-
-def _required(row: Row, column: str, longest: int = 20) -> str:
-    value = _text(row, column, longest)
-    if not value:
-        raise RuleBroken("入力してください。", field=column)
-    return value
-
-
-def _text(row: Row, column: str, longest: int) -> str:
-    value = text.normalise(row.values[column])
-    if len(value) > longest:
-        raise RuleBroken("%(max)d文字以内で入力してください。", field=column, max=longest)
-    return value
 
 
 def _yen(row: Row, column: str, most: int = money.LARGEST) -> int:
@@ -99,7 +86,7 @@ def _yen(row: Row, column: str, most: int = money.LARGEST) -> int:
 
 
 def _instant(row: Row, column: str) -> datetime:
-    value = _required(row, column)
+    value = row.text(column, _KEY, required=True)
     for style in ("%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"):
         try:
             return datetime.strptime(value, style).replace(tzinfo=TOKYO).astimezone(UTC)
@@ -109,10 +96,10 @@ def _instant(row: Row, column: str) -> datetime:
 
 
 def _facility(row: Row) -> Facility | None:
-    code = _required(row, "設備コード")
+    code = row.text("設備コード", _KEY, required=True)
     facility = Facility(
         code=code,
-        name=_required(row, "設備名", 100),
+        name=row.text("設備名", 100, required=True),
         description=text.multiline(row.values["説明"]),
         hourly_price=_yen(row, "時間料金", _LARGEST_PRICE),
         daily_price=_yen(row, "日料金", _LARGEST_PRICE),
@@ -121,18 +108,18 @@ def _facility(row: Row) -> Facility | None:
 
 
 def _reservation(row: Row) -> Reservation | None:
-    number = _required(row, "予約番号")
-    facility = facility_by_code(_required(row, "設備コード"))
+    number = row.text("予約番号", _KEY, required=True)
+    facility = facility_by_code(row.text("設備コード", _KEY, required=True))
     if facility is None:
         raise RuleBroken("この設備コードはありません。", field="設備コード")
-    status = _BY_LABEL.get(_required(row, "ステータス"))
+    status = _BY_LABEL.get(row.text("ステータス", _KEY, required=True))
     if status is None:
         raise RuleBroken(f"次のいずれかです: {'、'.join(_BY_LABEL)}", field="ステータス")
     starts_at, ends_at = _instant(row, "開始日時"), _instant(row, "終了日時")
     if ends_at <= starts_at:
         raise RuleBroken("開始日時より後にしてください。", field="終了日時")
     try:
-        account = enrolment.find_account(_required(row, "会員番号"))
+        account = enrolment.find_account(row.text("会員番号", _KEY, required=True))
         contact = enrolment.representative(account)
     except RuleBroken as error:
         raise RuleBroken(str(error), field="会員番号") from None
@@ -146,7 +133,7 @@ def _reservation(row: Row) -> Reservation | None:
         status=status,
         booked_at=_instant(row, "予約完了日時"),
         total=_yen(row, "ご請求金額") if row.values["ご請求金額"].strip() else None,
-        purpose=_text(row, "ご利用目的", 200),
+        purpose=row.text("ご利用目的", 200),
         contact=contact_copy(contact),
         billing=billing_copy(account, contact),
     )

@@ -71,7 +71,7 @@ def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *,
     if not booking.facility.is_active:
         raise RuleBroken("この設備は現在ご予約いただけません。", field="facility")
     reservation = Reservation(
-        number=numbering.next_number("reservation", tenant.numbers["reservation"]),
+        number=numbering.next_number("reservation", tenant.numbers["reservation"], Reservation.number),
         account_id=account.id,
         facility_id=booking.facility.id,
         facility_name=booking.facility.name,

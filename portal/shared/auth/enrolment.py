@@ -36,10 +36,11 @@ class Person:
     is_representative: bool = False
 
 
-def add_account(tenant: Tenant, *, by: Actor, **values: Any) -> Account:
-    """Add an account with its public number. The caller commits."""
+def add_account(tenant: Tenant, *, by: Actor, number: str = "", **values: Any) -> Account:
+    """Add an account with the next public number, or the one it brings along (OPS-13). The caller commits."""
     style = tenant.numbers.get("account", _ACCOUNT_NUMBER)
-    account = Account(number=numbering.next_number("account", style), created_at=clock.now(), **values)
+    number = number or numbering.next_number("account", style, Account.number)
+    account = Account(number=number, created_at=clock.now(), **values)
     session().add(account)
     session().flush()
     audit.record("account.add", account.subject, by=by, account_id=account.id, name=account.name)

@@ -115,15 +115,20 @@ def known_devices(who: SignedIn) -> list[Known]:
 
 def sign_ins(who: SignedIn) -> list[Visit]:
     """The member's newest sign-ins, from the audit trail (COM-90)."""
+    return visits(_subject(who), who.account_id, NEWEST)
+
+
+def visits(subject: str, account_id: int, limit: int) -> list[Visit]:
+    """The newest sign-ins of the member whom the audit trail calls `subject` (COM-90, OPS-13)."""
     statement = (
         select(AuditEvent)
         .where(
-            AuditEvent.subject == _subject(who)[:LONGEST_SUBJECT],
-            AuditEvent.account_id == who.account_id,
+            AuditEvent.subject == subject[:LONGEST_SUBJECT],
+            AuditEvent.account_id == account_id,
             AuditEvent.action == "member.sign_in",
         )
         .order_by(AuditEvent.sequence.desc())
-        .limit(NEWEST)
+        .limit(limit)
     )
     return [
         Visit(event.at, browser_name(str(event.changes.get("browser", ""))), event.address)

@@ -91,9 +91,9 @@ def sign_in(
     if not right or found is None:
         raise RuleBroken(_WRONG)
     anew = passwords.hash_password(given.password) if passwords.outdated(found.password_hash) else None
-    # Locked: a password that was changed or made void while this one was hashed opens nothing any more.
+    # Locked: who was locked, or whose password was changed, while it was hashed does not come in any more.
     member = session().get_one(Member, found.id, with_for_update=True, populate_existing=True)
-    if member.password_hash != found.password_hash:
+    if member.password_hash != found.password_hash or member.status != MemberStatus.ACTIVE:
         raise RuleBroken(_WRONG)
     for who, _factor in counters:
         throttling.take_back(_SIGN_IN, who)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from portal.blueprints.facility import queries
+from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.models import Status
+from portal.core.actor import SYSTEM
+from portal.core.db import session
 from portal.core.errors import NotFound
+from portal.shared.auth import enrolment
+from tests.cast import NOW
 
 HEADER = "予約番号,会員番号,設備コード,開始日時,終了日時,ステータス,予約完了日時,ご請求金額,ご利用目的\n"
 GOOD = {
@@ -124,3 +129,20 @@ def test_a_line_that_is_none_is_one_line_and_exit_code_2(run, inside, cast, line
         made = queries.any_reservation(cast.requested)
         assert made.total == 1_080 + 1_100
         assert [row["reduced"] for row in made.lines] == [True, False]
+
+
+def test_a_number_imported_ahead_of_the_sequence_is_passed_over_by_the_next_booking(load, inside, app):
+    """OPS-12, COM-72: the sequence stands at 4; 5 and 7 come from the old system."""
+    rows = [GOOD | {"予約番号": number} for number in ("FR000005", "FR000007")]
+    assert load(csv_of(*rows)) == (0, "2 added, 0 known already\n")
+    with inside("facility"):
+        brand = app.extensions["tenants"].current().by_key["facility"]
+        account = enrolment.find_account("C000001")
+        start = NOW + timedelta(days=3)
+        machine = queries.facility_by_code("LC-01")
+        assert machine
+        wanted = operations.Booking(machine, start, start + timedelta(hours=1))
+        who = enrolment.representative(account)
+        made = [operations.book(brand, account, who, wanted, by=SYSTEM).number for _ in range(3)]
+        session().commit()
+    assert made == ["FR000006", "FR000008", "FR000009"]

@@ -1,0 +1,168 @@
+"""What an operator does for members and accounts: lock, help back in, look, merge (OPS-13). The caller commits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Mapper
+
+from portal.core import audit, clock, states
+from portal.core.actor import Actor
+from portal.core.audit import AuditEvent
+from portal.core.db import Base, session
+from portal.core.errors import msgid
+from portal.core.tenancy.guard import TenantOwned
+from portal.core.tenancy.schema import Tenant
+from portal.core.verdict import YES, Verdict
+from portal.shared import mailing
+from portal.shared.auth import links, recovery, second_factor, sessions
+from portal.shared.auth.entry_models import Passkey
+from portal.shared.auth.factor_models import Device
+from portal.shared.auth.models import Account, AccountStatus, Factor, Member, MemberStatus
+
+NEWEST = 10
+_MOVES = {
+    MemberStatus.ACTIVE: frozenset({MemberStatus.LOCKED}),
+    MemberStatus.LOCKED: frozenset({MemberStatus.ACTIVE}),
+}
+_NOT_ACTIVE = msgid("この担当者は停止されています。停止を解除してからお手続きください。")
+_SAME = msgid("同じ会員どうしは統合できません。")
+_WITHDRAWN = msgid("退会した会員へは統合できません。")
+_ERASED = msgid("個人情報を消去した会員は統合できません。")
+
+
+def lock(member: Member, reason: str = "", *, by: Actor) -> None:
+    """Let a member in no more: sessions end, mailed links die; the sign-in answers as to a wrong password.
+
+    Raises RuleBroken unless the member is active.
+    """
+    states.move(second_factor.locked(member.id), MemberStatus.LOCKED, _MOVES, by=by)
+    _throw_out(member)
+    audit.record("member.lock", member.subject, by=by, account_id=member.account_id, reason=reason)
+
+
+def unlock(member: Member, *, by: Actor) -> None:
+    """Let a locked member in again, with the password of before. Raises RuleBroken unless the member is locked."""
+    states.move(second_factor.locked(member.id), MemberStatus.ACTIVE, _MOVES, by=by)
+    audit.record("member.unlock", member.subject, by=by, account_id=member.account_id)
+
+
+def can_be_mailed_a_link(member: Member) -> Verdict:
+    """Whether a link would open anything: not for who is locked."""
+    return YES if member.status == MemberStatus.ACTIVE else Verdict(_NOT_ACTIVE)
+
+
+def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
+    """A lost second factor: back to none, with everything that stood in for it; the member is told (COM-13)."""
+    second_factor.locked(member.id)
+    before, member.second_factor, member.totp_nonce = member.second_factor, Factor.OFF, ""
+    recovery.forget(member.id)
+    passkeys = delete(Passkey).where(Passkey.member_id == member.id)
+    trust = update(Device).where(Device.member_id == member.id).values(trusted_until=None)
+    for statement in (passkeys, trust):
+        session().execute(statement.execution_options(synchronize_session=False))
+    _throw_out(member)
+    factor = [before.value, Factor.OFF.value]
+    audit.record("member.reset_factor", member.subject, by=by, account_id=member.account_id, factor=factor)
+    what = second_factor.factor_of(tenant, member).value  # where all must have one, a mailed code
+    values = {"member": member, "what": what, "at": clock.now()}
+    mailing.compose(tenant, "second_factor_changed", member.email, account_id=member.account_id, **values)
+
+
+def require_change(member: Member | None, *, by: Actor) -> int:
+    """Have a member, or everybody (None), set a new password at the next page (RENT-03); returns how many."""
+    statement = update(Member).where(Member.status != MemberStatus.REMOVED, ~Member.must_change_password)
+    if member is not None:
+        statement = statement.where(Member.id == member.id)
+    asked = len(session().scalars(statement.values(must_change_password=True).returning(Member.id)).all())
+    subject, account_id = (member.subject, member.account_id) if member else ("members:all", None)
+    audit.record("member.require_change", subject, by=by, account_id=account_id, asked=asked)
+    return asked
+
+
+def overview(account: Account) -> dict[str, Any]:
+    """All that is known about an account: its data, members, living sessions, rows that are its own, newest events."""
+    members = (
+        session().scalars(select(Member).where(Member.account_id == account.id).order_by(Member.id)).all()
+    )
+    mine = (AuditEvent.account_id == account.id) | (AuditEvent.subject == account.subject)
+    events = select(AuditEvent).where(mine).order_by(AuditEvent.sequence.desc()).limit(NEWEST)
+    hidden = ("id", "tenant_id")
+    return {
+        "account": {c.key: getattr(account, c.key) for c in Account.__table__.columns if c.key not in hidden},
+        "members": [
+            {
+                "login id": m.login_id,
+                "name": m.name,
+                "e-mail": m.email,
+                "status": m.status.value,
+                "role": "代表" if m.is_representative else "",
+                "sessions": len(sessions.alive(m.id)),
+            }
+            for m in members
+        ],
+        "rows": {
+            mapper.local_table.description: session().scalar(
+                select(func.count()).select_from(mapper.class_).where(mapper.class_.account_id == account.id)
+            )
+            for mapper in tables_of_accounts()
+        },
+        "events": [
+            {"at": clock.to_local(e.at), "who": e.actor_name, "action": e.action, "subject": e.subject}
+            for e in session().scalars(events)
+        ],
+    }
+
+
+def tables_of_accounts() -> list[Mapper[Any]]:
+    """What is mapped and has rows of an account, whoever brings it; in the order of the tables' names."""
+    found = [
+        m for m in Base.registry.mappers if issubclass(m.class_, TenantOwned) and "account_id" in m.columns
+    ]
+    return sorted(found, key=lambda mapper: mapper.local_table.description)
+
+
+def can_merge(source: Account, target: Account) -> Verdict:
+    """Whether `source` can go into `target`: another one that is still a customer, and not what was erased."""
+    if source.id == target.id:
+        return Verdict(_SAME)
+    if target.status != AccountStatus.ACTIVE:
+        return Verdict(_WITHDRAWN)
+    return Verdict(_ERASED) if source.erased_at else YES
+
+
+def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
+    """Give everything of `source` to `target` and withdraw it; returns the rows moved, by table. Raises RuleBroken.
+
+    The audit trail alone stays where it was written: it is append-only (COM-90). `target` keeps its representative.
+    """
+    both = select(Account).where(Account.id.in_((source.id, target.id))).order_by(Account.id)
+    session().scalars(both.with_for_update().execution_options(populate_existing=True)).all()
+    can_merge(source, target).require()
+    led = select(Member.id).where(Member.account_id == target.id, Member.is_representative).limit(1)
+    if session().scalar(led.where(Member.status != MemberStatus.REMOVED)):
+        _change(Member, source, is_representative=False)
+    moved = {
+        mapper.local_table.description: _change(mapper.class_, source, account_id=target.id)
+        for mapper in tables_of_accounts()
+        if mapper.class_ is not AuditEvent
+    }
+    session().expire_all()
+    source.status, source.withdrawn_at = AccountStatus.WITHDRAWN, source.withdrawn_at or clock.now()
+    audit.record(
+        "account.merge", source.subject, by=by, account_id=source.id, into=target.number, moved=moved
+    )
+    audit.record("account.take_in", target.subject, by=by, account_id=target.id, merged=source.number)
+    return moved
+
+
+def _change(model: Any, account: Account, **values: Any) -> int:
+    statement = update(model).where(model.account_id == account.id).values(**values)
+    result: Any = session().execute(statement.execution_options(synchronize_session=False))
+    return int(result.rowcount)
+
+
+def _throw_out(member: Member) -> None:
+    sessions.end_all(member.id)
+    links.revoke(member.id)
