@@ -12,7 +12,7 @@ from portal.core import text
 from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import administration, enrolment
+from portal.shared.auth import administration, enrolment, withdrawal
 from portal.shared.auth.models import Account
 from portal.web.commands import json_option, limit_option, tenant_command, typed
 from portal.web.output import json_out, table
@@ -74,10 +74,36 @@ def merge(source: str, target: str, yes: bool, by: Actor, **_: Any) -> None:
     table(["table", "moved"], list(moved.items()))
 
 
-def _ask(source: str, target: str) -> None:
+@accounts.command("withdraw")
+@click.argument("number")
+@click.option("--reason", required=True, callback=typed(longest=1000), help="Why; kept in the audit trail.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@tenant_command
+def withdraw(number: str, reason: str, yes: bool, tenant: Tenant, by: Actor, **_: Any) -> None:
+    """退会 for a customer who asked by telephone: nobody of it signs in again. Open business refuses it."""
+    if not yes and not click.get_current_context().params["dry_run"]:
+        _ask(number)
+    account = enrolment.find_account(number)
+    for what in withdrawal.open_business(tenant, account):
+        click.echo(what, err=True)
+    withdrawal.withdraw(tenant, account, reason, by=by)
+    click.echo(f"{number}: withdrawn; erased in {tenant.erase_after_days} days")
+
+
+@accounts.command("erase")
+@click.argument("number")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@tenant_command
+def erase(number: str, yes: bool, by: Actor, **_: Any) -> None:
+    """Erase now what is personal of a customer who has left. Documents and the audit trail stay."""
+    if not yes and not click.get_current_context().params["dry_run"]:
+        _ask(number)
+    withdrawal.erase(enrolment.find_account(number), by=by)
+    click.echo(f"{number}: erased")
+
+
+def _ask(*numbers: str) -> None:
     """Ask while no transaction is open. Raises Abort."""
     with transaction_mode("read"):
-        names = [
-            f"{account.number} {account.name}" for account in map(enrolment.find_account, (source, target))
-        ]
-    click.confirm(f"{names[0]} → {names[1]}: there is no way back. Go on?", abort=True)
+        named = [f"{account.number} {account.name}" for account in map(enrolment.find_account, numbers)]
+    click.confirm(f"{' → '.join(named)}: there is no way back. Go on?", abort=True)

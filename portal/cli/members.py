@@ -15,7 +15,16 @@ from portal.core.actor import Actor
 from portal.core.clock import to_local
 from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import administration, enrolment, links, member_import, operations, security, sessions
+from portal.shared.auth import (
+    administration,
+    email_change,
+    enrolment,
+    links,
+    member_import,
+    operations,
+    security,
+    sessions,
+)
 from portal.shared.auth.models import Account, Member
 from portal.web.commands import Mistake, json_option, limit_option, tenant_command, typed
 from portal.web.output import table
@@ -96,6 +105,16 @@ def reset_password(who: str, tenant: Tenant, by: Actor, **_: Any) -> None:
 def invite(who: str, tenant: Tenant, by: Actor, **_: Any) -> None:
     """Mail the invitation of somebody added or imported once more; it lives three days."""
     _send_link(tenant, enrolment.find_member(who), by)
+
+
+@members.command("set-email")
+@click.argument("who")
+@click.argument("email", callback=typed(text.email))
+@tenant_command
+def set_email(who: str, email: str, tenant: Tenant, by: Actor, **_: Any) -> None:
+    """Change WHO's e-mail address, e.g. when the mailbox is lost. Both addresses are told."""
+    email_change.set_by_operator(tenant, enrolment.find_member(who), email, by=by)
+    click.echo(f"{who}: {email}")
 
 
 @members.command("end-sessions")

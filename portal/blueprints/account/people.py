@@ -115,8 +115,9 @@ def member_done() -> str:
 @feature("contacts")
 def invite_member(number: str) -> Response:
     """設定依頼メールを再送する."""
+    found = _own(number)
     try:
-        people.invite_again(tenant(), _own(number), by=actor(), link_base=link_base())
+        people.invite_again(tenant(), found, by=actor(), link_base=link_base())
     except RuleBroken as error:
         session().rollback()
         flash(said(error), "warn")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Mapper
 
 from portal.core import audit, clock, states
@@ -16,9 +16,7 @@ from portal.core.tenancy.guard import TenantOwned
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
-from portal.shared.auth import links, recovery, second_factor, sessions
-from portal.shared.auth.entry_models import Passkey
-from portal.shared.auth.factor_models import Device
+from portal.shared.auth import devices, links, passkeys, recovery, second_factor, sessions
 from portal.shared.auth.models import Account, AccountStatus, Factor, Member, MemberStatus
 
 NEWEST = 10
@@ -58,10 +56,8 @@ def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
     second_factor.locked(member.id)
     before, member.second_factor, member.totp_nonce = member.second_factor, Factor.OFF, ""
     recovery.forget(member.id)
-    passkeys = delete(Passkey).where(Passkey.member_id == member.id)
-    trust = update(Device).where(Device.member_id == member.id).values(trusted_until=None)
-    for statement in (passkeys, trust):
-        session().execute(statement.execution_options(synchronize_session=False))
+    passkeys.forget_all(member.id)
+    devices.trust_none(member.id)
     _throw_out(member)
     factor = [before.value, Factor.OFF.value]
     audit.record("member.reset_factor", member.subject, by=by, account_id=member.account_id, factor=factor)

@@ -60,6 +60,16 @@ def is_trusted(device: Device | None) -> bool:
     return bool(device and device.trusted_until and device.trusted_until > clock.now())
 
 
+def trust_none(member_id: int) -> None:
+    """Ask for the second step again on every device of a member."""
+    session().execute(
+        update(Device)
+        .where(Device.member_id == member_id, Device.trusted_until.is_not(None))
+        .values(trusted_until=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def forget_all(member_id: int) -> None:
     """Revoke every device of a member: after a reset, a withdrawal, a "これは私ではありません"."""
     session().execute(

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import update
-
 from portal.core import audit, clock
 from portal.core.actor import Actor
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import recovery, second_factor, totp
-from portal.shared.auth.factor_models import Device
+from portal.shared.auth import devices, recovery, second_factor, totp
 from portal.shared.auth.models import Factor, Member
 from portal.shared.auth.proving import prove
 
@@ -45,8 +42,7 @@ def choose(tenant: Tenant, member_id: int, factor: Factor, password: str, *, by:
     """
     if factor == Factor.TOTP or factor not in on_offer(tenant):
         raise RuleBroken("この設定は選べません。", field="choice")
-    prove(tenant, member_id, password)
-    member = second_factor.locked(member_id)
+    member = _proved(tenant, member_id, password)
     member.totp_nonce = ""
     recovery.forget(member_id)
     _set(tenant, member, factor, by=by)
@@ -62,8 +58,7 @@ def set_up_app(
     """
     if Factor.TOTP not in on_offer(tenant) or not totp.is_nonce(nonce):
         raise RuleBroken("この設定は選べません。")
-    prove(tenant, member_id, password)
-    member = second_factor.locked(member_id)
+    member = _proved(tenant, member_id, password)
     step = totp.step_of(member_id, nonce, code)
     if step is None or (nonce == member.totp_nonce and step <= member.totp_step):
         session().rollback()
@@ -82,8 +77,7 @@ def renew_codes(tenant: Tenant, member_id: int, password: str, *, by: Actor) -> 
 
     Raises RuleBroken at ``password``, or when no authenticator app is in use.
     """
-    prove(tenant, member_id, password)
-    member = second_factor.locked(member_id)
+    member = _proved(tenant, member_id, password)
     if second_factor.factor_of(tenant, member) != Factor.TOTP:
         session().rollback()
         raise RuleBroken("リカバリーコードは、認証アプリをご利用の場合に発行できます。")
@@ -94,15 +88,20 @@ def renew_codes(tenant: Tenant, member_id: int, password: str, *, by: Actor) -> 
     return fresh
 
 
+def _proved(tenant: Tenant, member_id: int, password: str) -> Member:
+    """The member, locked, whose password is right and still the one that was checked. Raises RuleBroken."""
+    checked = prove(tenant, member_id, password)
+    member = second_factor.locked(member_id)
+    if member.password_hash != checked:
+        session().rollback()
+        raise RuleBroken("現在のパスワードが正しくありません。", field="password")
+    return member
+
+
 def _set(tenant: Tenant, member: Member, factor: Factor, *, by: Actor) -> None:
     """Set it, and ask again on every device: what was left out was the second step of before."""
     before, member.second_factor = member.second_factor, factor
-    session().execute(
-        update(Device)
-        .where(Device.member_id == member.id, Device.trusted_until.is_not(None))
-        .values(trusted_until=None)
-        .execution_options(synchronize_session=False)
-    )
+    devices.trust_none(member.id)
     audit.record(
         "member.second_factor",
         member.subject,

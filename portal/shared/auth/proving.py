@@ -23,10 +23,11 @@ def is_fresh(tenant: Tenant, proved_at: datetime | None, *, grace: timedelta = t
     return proved_at is not None and clock.now() - proved_at < lasting
 
 
-def prove(tenant: Tenant, member_id: int, password: str) -> None:
+def prove(tenant: Tenant, member_id: int, password: str) -> str:
     """Check the present password, counting tries first; no transaction is open while it is hashed.
 
-    Raises RuleBroken at ``password``, or throttling.TooMany.
+    Returns the hash it was checked against, for who looks again under a lock. Raises RuleBroken at ``password``, or
+    throttling.TooMany.
     """
     rules = tenant.sign_in
     window = timedelta(minutes=rules.sign_in_window_minutes)
@@ -35,10 +36,11 @@ def prove(tenant: Tenant, member_id: int, password: str) -> None:
     finally:
         session().commit()
     with transaction_mode("read"):
-        known = session().get_one(Member, member_id).password_hash
+        known: str = session().get_one(Member, member_id).password_hash
     if not passwords.verify(known, password):
         raise RuleBroken("現在のパスワードが正しくありません。", field="password")
     throttling.take_back(_PROOF, f"member\n{member_id}")
+    return known
 
 
 def refresh(tenant: Tenant, who: SignedIn, password: str) -> None:
