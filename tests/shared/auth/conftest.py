@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.core.db import session
+from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.models import Member
 
@@ -37,3 +39,37 @@ def member(here: None) -> Callable[[str], Member]:
         return session().scalars(select(Member).where(Member.login_id == login_id)).one()
 
     return find
+
+
+@pytest.fixture
+def having(brand: Tenant) -> Callable[..., Tenant]:
+    """The first brand with other rules of sign-in, and other keys as ``tenant={…}``."""
+
+    def make(*, tenant: dict[str, Any] | None = None, **rules: Any) -> Tenant:
+        sign_in = brand.sign_in.model_copy(update=rules)
+        return brand.model_copy(update={"sign_in": sign_in, **(tenant or {})})
+
+    return make
+
+
+@pytest.fixture
+def letters(here: None) -> Callable[..., list[OutboxMail]]:
+    """The brand's mails of an event, the newest first."""
+
+    def read(event: str) -> list[OutboxMail]:
+        stored = select(OutboxMail).where(OutboxMail.event == event)
+        return list(session().scalars(stored.order_by(OutboxMail.id.desc())))
+
+    return read
+
+
+@pytest.fixture
+def mailed(letters: Callable[..., list[OutboxMail]]) -> Callable[[str, str], str]:
+    """The token of the newest mail of an event, behind its path."""
+
+    def read(event: str, path: str) -> str:
+        found = re.search(rf"/{path}/([\w-]+)", letters(event)[0].body)
+        assert found
+        return found[1]
+
+    return read

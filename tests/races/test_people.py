@@ -1,0 +1,101 @@
+"""COM-42, RENT-10: the limit, the last member, a name to sign in with, whatever comes at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from portal.core import clock
+from portal.core.actor import SYSTEM
+from portal.core.db import session
+from portal.shared.auth import email_change, links, people
+from portal.shared.auth.enrolment import Person
+from portal.shared.auth.links import Purpose
+from portal.shared.auth.models import Member
+from tests.cast import NOW
+
+Together = Callable[..., list[Any]]
+BASE = "http://facility.localhost"
+
+
+def _kinds(results: list[Any]) -> list[str]:
+    return sorted(type(result).__name__ for result in results)
+
+
+def _member(login_id: str) -> Member:
+    return session().scalars(select(Member).where(Member.login_id == login_id)).one()
+
+
+def test_of_sixteen_adds_with_one_place_left_one_gets_through(app: Flask, inside, together: Together) -> None:
+    """COM-42: on both databases."""
+    brand = app.extensions["tenants"].current().by_key["facility"]
+    tight = brand.model_copy(update={"limits": brand.limits | {"members": 3}})
+
+    def add(turn: int) -> Any:
+        with clock.freeze(NOW):
+            person = Person("同時", str(turn), f"p{turn}@one.example", login_id=f"p{turn}")
+            made = people.add(tight, _member("hanako").account_id, person, by=SYSTEM, link_base=BASE)
+            session().commit()
+            return made
+
+    assert _kinds(together(16, add)) == ["LimitReached"] * 15 + ["Member"]
+    with inside("facility"):
+        assert len(people.roster(_member("hanako").account_id)) == 3
+
+
+def test_of_two_who_remove_each_other_one_stays(app: Flask, inside, together: Together) -> None:
+    """RENT-10: the last one cannot be removed."""
+    brand = app.extensions["tenants"].current().by_key["facility"]
+    rules = brand.sign_in.model_copy(update={"managed_by": "everyone"})
+    tenant = brand.model_copy(update={"sign_in": rules})
+
+    def remove(turn: int) -> Any:
+        with clock.freeze(NOW):
+            people.remove(tenant, _member(("hanako", "kenichi")[turn]), by=SYSTEM)
+            session().commit()
+            return "removed"
+
+    assert _kinds(together(2, remove)) == ["RuleBroken", "str"]
+    with inside("facility"):
+        account = session().scalars(select(Member.account_id).where(Member.login_id == "hanako")).one()
+        assert [m.is_representative for m in people.roster(account)] == [True]
+
+
+def test_of_eight_presses_behind_the_new_addresss_link_one_counts(
+    app: Flask, inside, together: Together
+) -> None:
+    """SHOP-03, security.md §4.12"""
+    brand = app.extensions["tenants"].current().by_key["facility"]
+    with clock.freeze(NOW), inside("facility"):
+        token = links.issue(_member("hanako").id, Purpose.PROVE_EMAIL, payload={"email": "new@one.example"})
+        session().commit()
+
+    def confirm(_turn: int) -> Any:
+        with clock.freeze(NOW):
+            email_change.confirm(brand, token, address="", link_base=BASE)
+            return "changed"
+
+    assert _kinds(together(8, confirm)) == ["DeadLink"] * 7 + ["str"]
+
+
+def test_of_two_who_take_one_address_one_is_told(app: Flask, inside, together: Together) -> None:
+    """COM-10: the constraint decides; whoever is second reads so instead of a crash."""
+    brand = app.extensions["tenants"].current().by_key["facility"]
+    rules = brand.sign_in.model_copy(update={"items": "email_password"})
+    tenant = brand.model_copy(update={"sign_in": rules})
+    with clock.freeze(NOW), inside("facility"):
+        taken = {"email": "same@one.example"}
+        tokens = [
+            links.issue(_member(who).id, Purpose.PROVE_EMAIL, payload=taken) for who in ("hanako", "yumi")
+        ]
+        session().commit()
+
+    def confirm(turn: int) -> Any:
+        with clock.freeze(NOW):
+            email_change.confirm(tenant, tokens[turn], address="", link_base=BASE)
+            return "changed"
+
+    assert _kinds(together(2, confirm)) == ["RuleBroken", "str"]

@@ -1,0 +1,162 @@
+"""RENT-11, SHOP-03: a changed e-mail address is proved, told, and can be taken back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from portal.core import clock
+from portal.core.actor import SYSTEM
+from portal.core.db import session
+from portal.core.errors import NotFound, RuleBroken
+from portal.shared.auth import devices, email_change, links, sessions, throttling
+from portal.shared.auth.links import DeadLink, Purpose
+from portal.shared.auth.sessions import Client
+from tests.cast import NOW, PASSWORD
+
+BASE, OLD, NEW = "http://facility.localhost", "hanako@one.example", "neu@one.example"
+
+
+@pytest.fixture
+def shop(having):
+    """A brand whose members sign in with their address."""
+    return having(items="email_password", email_change="password")
+
+
+@pytest.fixture
+def ask(shop, member):
+    """Ask for NEW with the present address and password."""
+
+    def do(present=OLD, password=PASSWORD, new=NEW):
+        email_change.ask_with_password(shop, member().id, present, password, new, by=SYSTEM, link_base=BASE)
+
+    return do
+
+
+def test_nothing_changes_before_the_new_address_says_so(shop, ask, member, mailed, letters):
+    """SHOP-03: then the old one is told, with where mail goes now."""
+    ask(present="ＨＡＮＡＫＯ@one.example")
+    assert (member().email, letters("email_change_proof")[0].recipient) == (OLD, NEW)
+    token = mailed("email_change_proof", "prove-email")
+    email_change.confirm(shop, token, address="192.0.2.1", link_base=BASE)
+    assert (member().email, member().login_key) == (NEW, NEW)
+    told = letters("email_changed_old")[0]
+    assert told.recipient == OLD
+    assert NEW in told.body
+    with pytest.raises(DeadLink):
+        email_change.confirm(shop, token, address="", link_base=BASE)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"present": "other@one.example"}, "present"),
+        ({"password": "wrong"}, "password"),
+        ({"new": OLD}, "email"),
+    ],
+)
+def test_a_wrong_item_is_named_and_nothing_is_mailed(ask, letters, wrong, field):
+    """SHOP-03: at its field."""
+    with pytest.raises(RuleBroken) as refused:
+        ask(**wrong)
+    assert refused.value.field == field
+    session().rollback()
+    assert letters("email_change_proof") == []
+
+
+def test_who_asks_is_not_told_that_an_address_is_taken(shop, ask, mailed, member, having):
+    """security.md §4.2: its holder alone learns it, behind the link; nothing has changed then."""
+    yumi = member("yumi")
+    yumi.login_key = yumi.email
+    session().commit()
+    ask(new="yumi@two.example")
+    with pytest.raises(RuleBroken, match="すでに使われています"):
+        email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    session().rollback()
+    assert member().email == OLD
+
+
+def test_every_other_link_dies_with_the_old_address(shop, ask, member, mailed):
+    """security.md §4.12: a reset that was mailed there opens nothing any more."""
+    ask()
+    reset = links.issue(member().id, Purpose.RESET_PASSWORD)
+    email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    assert not links.is_alive(reset, Purpose.RESET_PASSWORD)
+
+
+def test_the_old_address_takes_it_back_within_two_weeks(shop, ask, member, mailed, letters):
+    """SHOP-03: everything that let in ends, and the way back in goes to the old address."""
+    ask()
+    email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    token = sessions.open_session(member().id, Client(), lifetime=timedelta(days=30))
+    _device, device = devices.remember(member().id, Client())
+    session().commit()
+    undo = mailed("email_changed_old", "undo-email")
+    with clock.freeze(NOW + timedelta(days=13)):
+        email_change.undo(shop, undo, address="", link_base=BASE)
+        assert (member().email, member().login_key, member().password_hash) == (OLD, OLD, "")
+        assert sessions.look_up(token, idle_minutes=10**6) is None
+        assert devices.find(member().id, device) is None
+        assert letters("reset_password")[0].recipient == OLD
+        with pytest.raises(DeadLink):
+            email_change.undo(shop, undo, address="", link_base=BASE)
+
+
+def test_after_two_weeks_it_is_too_late(shop, ask, member, mailed):
+    """SHOP-03"""
+    ask()
+    email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    undo = mailed("email_changed_old", "undo-email")
+    with clock.freeze(NOW + timedelta(days=14, seconds=1)), pytest.raises(DeadLink):
+        email_change.undo(shop, undo, address="", link_base=BASE)
+
+
+def test_by_way_of_the_old_address_three_steps_lead_there(having, member, mailed, letters):
+    """RENT-11: the old address's link takes one new address, once; a slip leaves it alive."""
+    rental = having(items="login_id_email_password", email_change="old_address")
+    email_change.ask_old_address(rental, member().id, by=SYSTEM, link_base=BASE)
+    session().commit()
+    assert letters("email_change_asked")[0].recipient == OLD
+    token = mailed("email_change_asked", "change-email")
+    with pytest.raises(RuleBroken, match="現在と同じ"):
+        email_change.name_new(rental, token, OLD, address="", link_base=BASE)
+    session().rollback()
+    email_change.name_new(rental, token, NEW, address="", link_base=BASE)
+    with pytest.raises(DeadLink):
+        email_change.name_new(rental, token, "third@one.example", address="", link_base=BASE)
+    session().rollback()
+    email_change.confirm(rental, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    assert (member().email, member().login_key) == (NEW, f"hanako\n{NEW}")
+
+
+@pytest.mark.parametrize("purpose", [Purpose.CHANGE_EMAIL, Purpose.UNDO_EMAIL, Purpose.RESET_PASSWORD])
+def test_a_link_of_another_purpose_changes_no_address(shop, member, purpose):
+    """security.md §4.12: each does its one thing."""
+    token = links.issue(member().id, purpose, payload={"email": NEW})
+    with pytest.raises(DeadLink):
+        email_change.confirm(shop, token, address="", link_base=BASE)
+
+
+def test_it_is_asked_for_five_times_an_hour_at_most(ask):
+    """security.md §4.5: nobody's mailbox is filled."""
+    for _turn in range(5):
+        ask()
+    with pytest.raises(throttling.TooMany):
+        ask()
+    session().rollback()
+
+
+@pytest.mark.parametrize("way", ["old_address", "operator"])
+def test_a_brand_that_does_it_otherwise_has_no_such_page(having, member, way):
+    """COM-03"""
+    with pytest.raises(NotFound):
+        email_change.ask_with_password(
+            having(email_change=way), member().id, OLD, PASSWORD, NEW, by=SYSTEM, link_base=BASE
+        )
+
+
+def test_an_operator_helps_whose_mailbox_is_lost(brand, member, letters):
+    """OPS-13: both addresses are told."""
+    email_change.set_by_operator(brand, member(), NEW, by=SYSTEM)
+    assert {mail.recipient for mail in letters("email_changed")} == {OLD, NEW}
