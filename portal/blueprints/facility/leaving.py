@@ -29,7 +29,9 @@ _HEADER = ("予約番号", "設備", "開始", "終了", "ステータス", "ご
 def open_business(_tenant: Tenant, account: Account) -> Iterator[RuleBroken]:
     """Reservations that are neither paid nor cancelled."""
     own = Reservation.account_id == account.id, Reservation.status.not_in(_CLOSED)
-    for found in session().scalars(select(Reservation).where(*own).order_by(Reservation.starts_at).limit(20)):
+    for found in session().scalars(
+        select(Reservation).where(*own).order_by(Reservation.starts_at, Reservation.id).limit(20)
+    ):
         yield RuleBroken(_OPEN, number=found.number, status=RuleBroken(found.status.label))
 
 
