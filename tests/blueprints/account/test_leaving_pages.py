@@ -1,0 +1,117 @@
+"""COM-16, COM-90: leaving in its steps, the history, one's data to take along."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+
+import pytest
+
+from portal.core.audit import AuditEvent
+from portal.core.db import session
+from portal.shared.auth.models import Account
+from tests.cast import PASSWORD
+
+LEAVE = "/account/withdrawal"
+ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def status(inside):
+    """Where the first account stands."""
+
+    def read() -> str:
+        with inside("facility"):
+            return session().query(Account).filter_by(number="C000001").one().status.value
+
+    return read
+
+
+@pytest.fixture
+def settled(inside):
+    """Nothing of the first account is open any more."""
+    from portal.blueprints.facility.models import Reservation
+
+    with inside("facility"):
+        session().query(Reservation).filter(Reservation.number.in_(["FR000001", "FR000002"])).update(
+            {"status": "paid"}, synchronize_session=False
+        )
+        session().commit()
+
+
+def test_what_is_open_is_listed_and_the_button_is_off(visit, status):
+    """COM-16: sent all the same, nothing happens."""
+    visitor = visit("facility", "hanako")
+    page = visitor.get(LEAVE).text
+    assert "ご予約 FR000002（請求確定）" in page
+    assert re.search(r'aria-disabled="true"[^>]*>退会手続きへ', page)
+    kept = visitor.post(LEAVE, {"reason": "x"})
+    token = kept.location.rpartition("=")[2]
+    answer = visitor.post(f"{LEAVE}/confirm", {"draft": token, "password": PASSWORD}, page=LEAVE)
+    assert (answer.status_code, "お手続き中のものがあるため" in answer.text) == (422, True)
+    assert status() == "active"
+
+
+def test_leaving_takes_three_steps_and_the_password(visit, settled, status):
+    """COM-16: the reason is kept on the way back; wrong passwords do nothing; then everybody is out."""
+    visitor, other = visit("facility", "hanako"), visit("facility", "kenichi")
+    kept = visitor.post(LEAVE, {"reason": "移転のため"})
+    assert "移転のため" in visitor.get(kept.location).text
+    assert "移転のため" in visitor.get(kept.location.replace("/confirm", "")).text
+    token = kept.location.rpartition("=")[2]
+    for password in ("wrong", ""):
+        answer = visitor.post(f"{LEAVE}/confirm", {"draft": token, "password": password}, page=LEAVE)
+        assert answer.status_code == 422
+    assert status() == "active"
+    gone = visitor.post(f"{LEAVE}/confirm", {"draft": token, "password": PASSWORD}, page=LEAVE)
+    assert gone.location == f"{LEAVE}/done"
+    assert "portal=;" in gone.headers["Set-Cookie"]
+    assert "これまでご利用いただき" in visitor.get(f"{LEAVE}/done").text
+    assert status() == "withdrawn"
+    assert other.get("/account/profile").location.startswith("/sign-in")
+
+
+@ONE
+def test_who_is_not_the_representative_reads_why_not(visit, settled, status):
+    """COM-16"""
+    visitor = visit("facility", "kenichi")
+    assert "退会のお手続きは、代表の方だけが行えます。" in visitor.get(LEAVE).text
+    assert LEAVE not in visitor.get("/account/profile").text
+    assert LEAVE in visit("facility", "hanako").get("/account/profile").text
+
+
+def test_the_history_shows_what_concerns_the_reader(visit):
+    """COM-90: the representative everything of the account, others themselves, nobody a neighbour's."""
+    visit("facility", "kenichi")
+    visit("facility", "yumi")
+    whole = visit("facility", "hanako").get("/account/history").text
+    assert "kenichi" in whole
+    assert "ご予約の受付" in whole
+    assert "yumi" not in whole
+    own = visit("facility", "kenichi").get("/account/history").text
+    assert "hanako" not in own
+    assert "ご予約の受付" not in own
+    assert own.count("ログイン") > 1
+
+
+def test_the_data_are_a_zip_of_what_is_ones_own(visit, inside):
+    """COM-16, COM-73: no secret, no neighbour; whoever does not represent takes themself alone; it is audited."""
+
+    def taken(login_id: str) -> zipfile.ZipFile:
+        answer = visit("facility", login_id).post("/account/export")
+        assert answer.mimetype == "application/zip"
+        return zipfile.ZipFile(io.BytesIO(answer.data))
+
+    whole, own = taken("hanako"), taken("kenichi")
+    assert {"account.json", "history.csv", "reservations.csv"} <= set(whole.namelist())
+    assert set(own.namelist()) == {"account.json", "history.csv"}
+    data = json.loads(whole.read("account.json"))
+    assert [m["login_id"] for m in data["members"]] == ["hanako", "kenichi"]
+    assert [m["login_id"] for m in json.loads(own.read("account.json"))["members"]] == ["kenichi"]
+    everything = b"".join(whole.read(name) for name in whole.namelist()).decode()
+    assert not re.search("argon2|password_hash|totp|yumi|FR000004", everything)
+    assert "FR000001" in whole.read("reservations.csv").decode()
+    with inside("facility"):
+        assert session().query(AuditEvent).filter_by(action="member.export").count() == 2

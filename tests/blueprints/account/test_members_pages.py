@@ -1,0 +1,168 @@
+"""RENT-10, COM-30, security.md §4.17: the pages of an account's members, and the password asked for before them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from portal.core import clock
+from portal.core.db import session
+from portal.shared.auth import people
+from portal.shared.auth.models import Member
+from tests.cast import NOW, PASSWORD
+
+PAGE = "/account/members"
+KATO = {"family_name": "加藤", "given_name": "光", "login_id": "kato", "email": "ｋａｔｏ@one.example"}
+LATER = NOW + timedelta(minutes=16)
+ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def number(inside):
+    """What a member is called in addresses."""
+
+    def find(login_id: str, tenant: str = "facility") -> str:
+        with inside(tenant):
+            return people.number_of(session().query(Member).filter_by(login_id=login_id).one())
+
+    return find
+
+
+@pytest.fixture
+def logins(inside):
+    """The login IDs of everybody who is not removed."""
+
+    def read() -> list[str]:
+        with inside("facility"):
+            return [m.login_id for m in session().query(Member).filter(Member.status != "removed")]
+
+    return read
+
+
+def draft(answer) -> str:
+    found = re.search(r"draft=([\w-]+)", answer.location)
+    assert found
+    return found[1]
+
+
+def test_a_member_is_added_in_three_steps_and_once(visit, logins):
+    """COM-22, COM-30: pressing twice or going back adds nobody twice."""
+    visitor = visit("facility", "hanako")
+    token = draft(visitor.post(f"{PAGE}/new", KATO))
+    shown = visitor.get(f"{PAGE}/new/confirm?draft={token}").text
+    assert all(text in shown for text in ("加藤", "光", "kato@one.example"))
+    assert logins().count("kato") == 0
+    for _press in range(3):
+        answer = visitor.post(f"{PAGE}/new/confirm", {"draft": token}, page=f"{PAGE}/new")
+        assert (answer.status_code, answer.location) == (303, f"{PAGE}/new/done")
+    assert logins().count("kato") == 1
+    listed = visitor.get(PAGE).text
+    assert "パスワード未設定" in listed
+    assert "3</b> / 50名" in listed
+
+
+@ONE
+def test_what_is_refused_at_the_end_is_back_in_the_form(visit, logins):
+    """COM-23: the message at its field, everything typed kept."""
+    visitor = visit("facility", "hanako")
+    token = draft(visitor.post(f"{PAGE}/new", KATO | {"login_id": "kenichi"}))
+    answer = visitor.post(f"{PAGE}/new/confirm", {"draft": token}, page=f"{PAGE}/new")
+    assert answer.status_code == 422
+    assert "すでに使われています" in answer.text
+    assert 'value="加藤"' in answer.text
+    assert logins().count("kenichi") == 1
+
+
+@ONE
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"email": "not an address"}, "メールアドレスの形式"),
+        ({"family_name": " "}, "入力してください"),
+        ({"login_id": ""}, "入力してください"),
+        ({"family_kana": "kana"}, "全角カタカナ"),
+    ],
+)
+def test_a_wrong_field_says_what_is_wrong(visit, wrong, message):
+    """COM-23"""
+    answer = visit("facility", "hanako").post(f"{PAGE}/new", KATO | wrong)
+    assert answer.status_code == 422
+    assert message in answer.text
+
+
+def test_who_does_not_manage_sees_the_list_and_why_not_more(visit, number, logins):
+    """COM-30: the button is off with its reason; every address behind it refuses, and nothing changes."""
+    visitor = visit("facility", "kenichi")
+    listed = visitor.get(PAGE).text
+    assert "追加・削除は、代表の方だけが行えます。" in listed
+    assert f"{PAGE}/new" not in listed
+    assert "/removal" not in listed
+    hanako, before = number("hanako"), logins()
+    for path in (f"{PAGE}/new", f"{PAGE}/{hanako}/removal", f"{PAGE}/{hanako}/representation"):
+        assert visitor.get(path).status_code == 422, path
+        assert visitor.post(path, KATO, page=PAGE.replace("members", "email")).status_code == 422, path
+    assert logins() == before
+
+
+def test_a_member_is_removed_after_a_second_look(visit, number, logins):
+    """RENT-10: a look removes nobody; removed is signed out at the next click; whoever is gone is not found again."""
+    visitor, gone, victim = visit("facility", "hanako"), visit("facility", "kenichi"), number("kenichi")
+    assert "カナリア甲 健一" in visitor.get(f"{PAGE}/{victim}/removal").text
+    assert "kenichi" in logins()
+    assert visitor.post(f"{PAGE}/{victim}/removal").location == PAGE
+    assert "kenichi" not in logins()
+    assert gone.get("/account/profile").location.startswith("/sign-in")
+    assert visitor.post(f"{PAGE}/{victim}/removal", page=f"{PAGE}/new").status_code == 404
+
+
+def test_the_representative_hands_over(visit, number):
+    """COM-30: 代表を変更, and then manages no more."""
+    visitor = visit("facility", "hanako")
+    assert "代表の変更" in visitor.get(f"{PAGE}/{number('kenichi')}/representation").text
+    assert visitor.post(f"{PAGE}/{number('kenichi')}/representation").location == PAGE
+    assert "追加・削除は、代表の方だけが行えます。" in visitor.get(PAGE).text
+
+
+@ONE
+@pytest.mark.parametrize(
+    "path", ["/account/members/new", "/account/members/{}/removal", "/account/export", "/account/proof"]
+)
+def test_what_matters_asks_for_the_password_when_it_is_long_ago(visit, number, path):
+    """security.md §4.17: and leads back; a form that was opened in time may still be sent half an hour later."""
+    visitor, path = visit("facility", "hanako"), path.format(number("kenichi"))
+    assert visitor.get(path).status_code == 200
+    if path == "/account/proof":
+        return
+    with clock.freeze(LATER):
+        asked = visitor.get(path)
+        assert (asked.status_code, asked.location) == (303, f"/account/proof?next={path}")
+        wrong = visitor.post(asked.location, {"password": "wrong"})
+        assert (wrong.status_code, "現在のパスワードが正しくありません" in wrong.text) == (422, True)
+        assert visitor.get(path).status_code == 303
+        right = visitor.post(asked.location, {"password": PASSWORD})
+        assert (right.status_code, right.location) == (303, path)
+        assert visitor.get(path).status_code == 200
+
+
+@ONE
+def test_a_form_that_was_opened_in_time_is_not_lost(visit, logins):
+    """security.md §4.17, COM-23: half an hour of grace for what is being typed, and then no longer."""
+    visitor = visit("facility", "hanako")
+    with clock.freeze(LATER):
+        assert "draft=" in visitor.post(f"{PAGE}/new", KATO, page="/account/email").location
+    with clock.freeze(NOW + timedelta(minutes=46)):
+        late = visitor.post(f"{PAGE}/new", KATO, page="/account/email")
+        assert (late.status_code, late.location) == (303, "/account/proof")
+
+
+@ONE
+def test_proofs_are_counted(visit):
+    """security.md §4.5: who guesses at the password of an open session waits."""
+    visitor = visit("facility", "hanako")
+    for _try in range(10):
+        assert visitor.post("/account/proof", {"password": "wrong"}).status_code == 422
+    tired = visitor.post("/account/proof", {"password": PASSWORD})
+    assert tired.status_code == 429
+    assert int(tired.headers["Retry-After"]) > 0
