@@ -79,7 +79,7 @@ def test_what_is_not_said_is_safe() -> None:
     ],
 )
 def test_a_wrong_value_refuses_to_start_and_is_named_in_one_line(changes: dict[str, str], names: str) -> None:
-    """Security checklist 29: fail closed; exit code 2 on the command line."""
+    """security.md §4.29: fail closed; exit code 2 on the command line."""
     with pytest.raises(UnsafeSettings) as refused:
         read(**changes)
     assert names in refused.value.message
@@ -144,7 +144,7 @@ def test_the_mail_server_is_read_from_one_url(
     ("scheme", "secure", "name"), [("https", True, "__Host-form"), ("http", False, "form")]
 )
 def test_the_forms_cookie_is_tied_to_one_host_over_https(scheme: str, secure: bool, name: str) -> None:
-    """Security checklist 7."""
+    """security.md §4.7."""
     config = read(PORTAL_SCHEME=scheme, PORTAL_DEMO="1").flask_config
     assert (config["SESSION_COOKIE_NAME"], config["SESSION_COOKIE_SECURE"]) == (name, secure)
     assert (config["SESSION_COOKIE_HTTPONLY"], config["SESSION_COOKIE_SAMESITE"]) == (True, "Lax")

@@ -83,7 +83,7 @@ def test_an_event_belongs_to_the_account_given_or_else_to_the_actors(
 @pytest.mark.parametrize("verb", ["UPDATE audit_event SET actor_name = 'x'", "DELETE FROM audit_event"])
 @pytest.mark.parametrize("where", ["", " WHERE tenant_id = 'facility' AND sequence = 1"])
 def test_no_row_is_changed_or_removed_even_by_the_databases_owner(app: Flask, verb: str, where: str) -> None:
-    """COM-90: the triggers refuse, whoever connects; all rows stay."""
+    """COM-90, security.md §4.26: the triggers refuse, whoever connects; all rows stay."""
     with superuser(app) as raw:
         before = raw.execute("SELECT * FROM audit_event ORDER BY id").fetchall()
         with pytest.raises(Exception, match="audit_event is append-only"):

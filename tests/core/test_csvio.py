@@ -66,6 +66,7 @@ def test_cp932_knows_tildes_minus_signs_and_yen_by_other_code_points() -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'=", "''-"])
 def test_a_cell_that_a_spreadsheet_would_run_is_guarded_and_survives_a_round_trip(start: str) -> None:
+    """security.md §4.24: = + - @ tab CR LF, in either width."""
     harmful = f"{start}HYPERLINK(1)"
     data = written(["R-1", harmful])
     cells = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))

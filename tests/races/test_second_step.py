@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from portal.core import clock
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import codes, second_step, sign_in
+from portal.shared.auth import codes, keyring, recovery, second_step, sign_in, totp
 from portal.shared.auth.factor_models import OneTimeCode
 from portal.shared.auth.models import Factor, Member
 from portal.shared.auth.sessions import Client
@@ -40,7 +41,7 @@ def _begin(app: Flask, inside: Callable[[str], Any]) -> tuple[Any, str, str]:
 def test_sixteen_who_guess_at_once_get_five_tries(
     app: Flask, inside: Callable[[str], Any], together: Together, monkeypatch: Any
 ) -> None:
-    """§4.13: no more codes than five are ever looked at, and then even the right one is refused."""
+    """security.md §4.13: no more codes than five are ever looked at, and then even the right one is refused."""
     tenant, token, code = _begin(app, inside)
     looked: list[str] = []
     use = codes.use
@@ -78,3 +79,40 @@ def test_of_four_with_the_right_code_one_gets_in(
     results = together(4, enter)
     assert [type(result).__name__ for result in results].count("Entry") == 1
     assert {type(result).__name__ for result in results} <= {"Entry", "RuleBroken", "Gone"}
+
+
+@pytest.mark.parametrize("shape", ["{:06}", "ABCD-{:04}"], ids=["codes", "recovery"])
+def test_sixteen_who_guess_at_an_app_at_once_are_cut_off(
+    app: Flask, inside: Callable[[str], Any], together: Together, monkeypatch: Any, shape: str
+) -> None:
+    """security.md §4.14, §4.15: no more guesses than five are looked at; the next ones wait, the right code too."""
+    tenant, _token, _code = _begin(app, inside)
+    with clock.freeze(NOW), inside("facility"):
+        member = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
+        member.second_factor, member.totp_nonce = Factor.TOTP, totp.new_nonce()
+        member_id, nonce = member.id, member.totp_nonce
+        recovery.renew(member.id)
+        session().commit()
+        given = sign_in.Credentials(PASSWORD, login_id="hanako")
+        token = sign_in.sign_in(tenant, given, Client(), link_base=BASE).token
+        step = int(NOW.timestamp()) // totp.STEP_SECONDS
+        right = totp.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
+    looked: list[str] = []
+    use = totp.use
+
+    def noted(member_id: int, nonce: str, typed: str) -> bool:
+        looked.append(typed)
+        return use(member_id, nonce, typed)
+
+    monkeypatch.setattr(totp, "use", noted)
+    typed = [shape.format((int(right) + turn + 10) % 10**4) for turn in range(16)]
+
+    def guess(turn: int) -> Any:
+        with clock.freeze(NOW):
+            return second_step.finish(tenant, token, second_step.Typed(typed[turn]), Client(), link_base=BASE)
+
+    results = together(16, guess)
+    assert all(type(result).__name__ in ("RuleBroken", "TooMany") for result in results), results
+    assert len(looked) == 5
+    typed[0] = right
+    assert type(together(1, guess)[0]).__name__ == "TooMany"

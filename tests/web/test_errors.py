@@ -1,4 +1,4 @@
-"""Every failure ends in a page with its status, and says nothing of the inside (COM-01, security checklist 28)."""
+"""Every failure ends in a page with its status, and says nothing of the inside (COM-01, security.md §4.28)."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_htmx_gets_the_whole_page_into_the_main_part(app: Flask, code: int) -> N
     ],
 )
 def test_a_failure_inside_becomes_its_page(broken, what: Callable[[], Any], code: int, said: str) -> None:
-    """Security checklist 28."""
+    """security.md §4.28."""
     answer = broken(what).get("/fails")
     assert answer.status_code == code
     assert said in answer.text
@@ -251,7 +251,7 @@ def parts(content: bytes, disposition: str) -> dict[str, Any]:
     ids=["form", "just over 1 MB", "file", "one field of many"],
 )
 def test_what_is_too_large_is_refused_with_a_page(visit, sent: Callable[[], dict[str, Any]]) -> None:
-    """COM-23, security checklist 21: said by its length or found while reading."""
+    """COM-23, security.md §4.21: said by its length or found while reading."""
     visitor = visit()
     answer = visitor.client.post("/sign-in", base_url=visitor.base, **sent())
     assert answer.status_code == 413
@@ -262,7 +262,7 @@ def test_what_is_too_large_is_refused_with_a_page(visit, sent: Callable[[], dict
 @SQLITE
 @pytest.mark.parametrize("token", [None, "", "x", "foreign", "other brand"])
 def test_a_form_without_its_own_token_is_refused(visit, token: str | None) -> None:
-    """Security checklist 5: missing, made up, another visitor's, another brand's."""
+    """security.md §4.5: missing, made up, another visitor's, another brand's."""
     visitor = visit()
     visitor.get("/sign-in")
     if token in ("foreign", "other brand"):

@@ -1,4 +1,4 @@
-"""The headers of every kind of answer (security checklist 18–20)."""
+"""The headers of every kind of answer (security.md §4.18–20)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def answers(visit, run):
 
 @SQLITE
 def test_every_answer_carries_the_security_headers(answers) -> None:
-    """Security checklist 18, 19."""
+    """security.md §4.18, §4.19."""
     for name, answer in answers.items():
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy, name
@@ -75,7 +75,7 @@ def test_nobody_may_frame_a_page_and_forms_go_home_only(answers) -> None:
 
 @SQLITE
 def test_only_what_belongs_to_nobody_is_kept_by_a_cache(answers) -> None:
-    """Security checklist 20."""
+    """security.md §4.20."""
     for name, answer in answers.items():
         kept = answer.headers["Cache-Control"]
         if name in KEPT:
@@ -110,7 +110,7 @@ def test_each_request_has_its_own_number(visit) -> None:
 def test_https_is_asked_for_where_the_portal_speaks_it_and_cookies_are_tied_to_the_host(
     make_settings, database_url: str, cheap_passwords: None
 ) -> None:
-    """Security checklist 7, 19."""
+    """security.md §4.7, §4.19."""
     app = create_app(make_settings(database_url, scheme="https"))
     answer = app.test_client().get("/sign-in", base_url="https://facility.localhost")
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
@@ -125,7 +125,7 @@ def test_https_is_asked_for_where_the_portal_speaks_it_and_cookies_are_tied_to_t
 def test_a_proxys_word_counts_only_as_far_as_the_portal_stands_behind_one(
     make_settings, database_url: str, hops: int, code: int
 ) -> None:
-    """Security checklist 8: the forwarded host is never believed, the forwarded address and scheme behind a proxy."""
+    """security.md §4.8: the forwarded host is never believed, the forwarded address and scheme behind a proxy."""
     app = create_app(make_settings(database_url, proxy_hops=hops))
     seen: dict[str, str | None] = {}
     app.before_request_funcs[None].insert(0, lambda: seen.update(at=request.remote_addr))

@@ -122,7 +122,7 @@ def test_an_own_script_is_short_and_strict(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(PORTAL)))
 def test_a_page_holds_nothing_inline(path: Path) -> None:
-    """Security checklist 18: the content policy allows no inline script, style or handler."""
+    """security.md §4.18: the content policy allows no inline script, style or handler."""
     text = re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert not re.search(r"<script(?![^>]*\bsrc=)", text)
     assert not re.search(r"<style\b|\sstyle=", text)
@@ -142,7 +142,7 @@ def test_every_icon_that_a_page_names_is_in_the_sprite() -> None:
 
 
 def test_htmx_is_configured_for_a_strict_policy() -> None:
-    """Security checklist 18, in the names that htmx 4 knows."""
+    """security.md §4.18, in the names that htmx 4 knows."""
     htmx = (VENDOR / "htmx.min.js").read_text(encoding="utf-8")
     assert '"includeIndicatorCSS":false' in HEAD
     assert '"mode":"same-origin"' in HEAD

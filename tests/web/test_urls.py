@@ -34,7 +34,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("target", FOREIGN)
 def test_nobody_is_led_to_another_host(target: str | None) -> None:
-    """Security checklist 11."""
+    """security.md §4.11."""
     assert local_path(target) == "/"
     assert local_path(target, "/elsewhere") == "/elsewhere"
 
@@ -49,7 +49,7 @@ def test_a_path_of_this_host_is_led_back_to_as_it_is(target: str) -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.text(st.sampled_from("/\\:@?#[]%\t\n\r .ahttps\0"), max_size=12))
 def test_whatever_is_asked_for_the_way_back_is_a_plain_path(target: str) -> None:
-    """Security checklist 11: as a browser reads it, which drops tabs and line ends and takes \\ for /."""
+    """security.md §4.11: as a browser reads it, which drops tabs and line ends and takes \\ for /."""
     back = local_path(target).translate({9: None, 10: None, 13: None}).replace("\\", "/")
     assert back.startswith("/")
     assert not back.startswith("//")
@@ -69,7 +69,7 @@ def test_whatever_is_asked_for_the_way_back_is_a_plain_path(target: str) -> None
     ],
 )
 def test_signing_in_leads_back_to_a_local_path_only(back_to: str, url: str) -> None:
-    """COM-10, security checklist 11."""
+    """COM-10, security.md §4.11."""
     assert sign_in_url(back_to) == url
 
 
@@ -85,7 +85,7 @@ def test_signing_in_leads_back_to_a_local_path_only(back_to: str, url: str) -> N
 def test_a_brands_address_comes_from_the_configuration(
     domains: list[str], port: int | None, scheme: str, base: str
 ) -> None:
-    """COM-01, security checklist 8: its first own domain, else its subdomain; never a Host header."""
+    """COM-01, security.md §4.8: its first own domain, else its subdomain; never a Host header."""
     tenant: Any = SimpleNamespace(domains=domains, subdomain="facility")
     of: Any = SimpleNamespace(base_domain="portal.example", port=port, scheme=scheme)
     assert base_of(tenant, of) == base
@@ -97,6 +97,6 @@ def test_a_brands_address_comes_from_the_configuration(
 )
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_language_switch_and_signing_in_lead_nowhere_else(visit: Any, target: str) -> None:
-    """Security checklist 11."""
+    """security.md §4.11."""
     switched = visit().post("/language", {"language": "en", "next": target}, page="/sign-in")
     assert (switched.status_code, switched.headers["Location"]) == (303, "/")

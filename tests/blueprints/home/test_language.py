@@ -87,7 +87,7 @@ def test_the_switch_leads_back_to_the_page_with_its_search(visit, cast):
 
 
 def test_the_switch_leads_to_no_other_site(visit):
-    """Security checklist 11: anything but a path of this host leads to the top."""
+    """security.md §4.11: anything but a path of this host leads to the top."""
     for target in [
         *(
             "https://evil.example/",

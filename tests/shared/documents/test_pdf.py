@@ -218,7 +218,7 @@ def test_a_character_that_no_typeface_draws_is_refused(invoice: InvoiceContent, 
     ],
 )
 def test_nothing_is_read_from_the_machine_or_the_network(source: str, tmp_path: Path) -> None:
-    """Security row 23: no remote, no file outside the assets, and no document that hides that it tried."""
+    """security.md §4.23: no remote, no file outside the assets, and no document that hides that it tried."""
     for html in (f'<img src="{source}">', f'<div style="background-image: url({source})">x</div>'):
         with pytest.raises(PdfFailed, match="not to be read"):
             plain(html)

@@ -1,4 +1,4 @@
-"""Documents made in a process that can be killed (security row 23)."""
+"""Documents made in a process that can be killed (security.md §4.23)."""
 
 from __future__ import annotations
 
