@@ -14,9 +14,10 @@ from playwright.sync_api import Page, expect
 
 from portal import create_app
 from portal.core import clock, migrate
+from portal.core.actor import SYSTEM
 from portal.core.db import db, session, tenant_scope
 from portal.settings import ROOT, Settings
-from portal.shared.auth import demo
+from portal.shared.auth import administration, demo, enrolment
 from tests.browser.conftest import Address, serve
 from tests.browser.test_pages import faults
 from tests.cast import NOW
@@ -34,6 +35,8 @@ ITEMS = {
     "support": {"メールアドレス": "yoshida@takasaki-seiki.example"},
 }
 """What each brand's source says is asked for, in its order."""
+TANAKA = "tanaka@takasaki-seiki.example"
+"""At "rental" an operator has asked this member for a new password."""
 WRONG = "入力内容に誤りがあります。もう一度ご確認ください。"
 
 
@@ -50,6 +53,8 @@ def demo_home(
         for key, tenant in app.extensions["tenants"].current().by_key.items():
             with tenant_scope(key):
                 demo.fill(tenant)
+                if key == "rental":
+                    administration.require_change(enrolment.find_member(TANAKA), by=SYSTEM)
                 session().commit()
         db.session.remove()
         db.engine.dispose()
@@ -223,6 +228,29 @@ def test_where_an_operator_resets_the_page_says_whom_to_call(
     page.goto(address("facility") + "/forgotten-password")
     expect(page.get_by_text("03-0000-1101").first).to_be_visible()
     expect(page.locator("main form")).to_have_count(0)
+
+
+@both
+def test_a_password_that_must_be_changed_comes_before_everything_else(
+    visitor: Callable[..., Page], address: Address, javascript: bool
+) -> None:
+    """RENT-02, RENT-03: nothing else opens; the brand's own rules are said; then the new one signs in."""
+    page, base = visitor(javascript=javascript), address("rental")
+    sign_in(page, base, "rental", メールアドレス=TANAKA)
+    expect(page.get_by_role("heading", level=1)).to_have_text("パスワードの変更")
+    page.goto(base + "/account/members")
+    expect(page.get_by_role("heading", level=1)).to_have_text("パスワードの変更")
+    for new, said in (("kaede-84", "英大文字"), ("Kaede-84!", "記号"), ("Kaede-84.xQ", "")):
+        page.get_by_label("現在のパスワード").fill(demo.PASSWORD)
+        page.get_by_label("新しいパスワード", exact=False).first.fill(new)
+        page.get_by_label("新しいパスワード（確認）").fill(new)
+        press(page, "変更する")
+        if said:
+            expect(page.get_by_role("alert").first).to_contain_text(said)
+    arrived(page)
+    page.get_by_role("banner").get_by_role("button").click()
+    sign_in(page, base, "rental", "Kaede-84.xQ", メールアドレス=TANAKA)
+    arrived(page)
 
 
 @both
