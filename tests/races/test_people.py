@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from portal.core import clock
 from portal.core.actor import SYSTEM
-from portal.core.db import session
+from portal.core.db import session, tenant_scope
+from portal.core.errors import RuleBroken
 from portal.shared.auth import email_change, links, people
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.links import Purpose
@@ -99,3 +102,33 @@ def test_of_two_who_take_one_address_one_is_told(app: Flask, inside, together: T
             return "changed"
 
     assert _kinds(together(2, confirm)) == ["RuleBroken", "str"]
+
+
+@pytest.mark.parametrize("late", ["remove", "hand_over"])
+def test_who_was_read_before_the_lock_is_read_again_behind_it(app: Flask, inside, late: str) -> None:
+    """COM-30: a removal and a hand-over at once never leave an account without its representative."""
+    if inside_sqlite(app):
+        pytest.skip("one writer at a time: nobody reads before another's write ends")
+    tenant = app.extensions["tenants"].current().by_key["facility"]
+    do = {"remove": people.remove, "hand_over": people.hand_over}
+    early = "hand_over" if late == "remove" else "remove"
+
+    def other() -> None:
+        with app.app_context(), tenant_scope("facility"), clock.freeze(NOW):
+            do[early](tenant, _member("kenichi"), by=SYSTEM)
+            session().commit()
+
+    with clock.freeze(NOW), inside("facility"):
+        who = _member("kenichi")
+        account = who.account_id
+        thread = Thread(target=other)
+        thread.start()
+        thread.join()
+        with pytest.raises(RuleBroken):
+            do[late](tenant, who, by=SYSTEM)
+        session().rollback()
+        assert [m.is_representative for m in people.roster(account)].count(True) == 1
+
+
+def inside_sqlite(app: Flask) -> bool:
+    return str(app.config["SQLALCHEMY_DATABASE_URI"]).startswith("sqlite")

@@ -52,14 +52,14 @@ def email_request() -> str | Response:
     """メールアドレス変更依頼 (RENT-11)."""
     way = tenant().sign_in.email_change
     form = Form()
+    if way == "password" or (way == "operator" and form.is_submitted()):
+        raise NotFound("ページが見つかりません")
     if not form.is_submitted():
-        if way == "password":
-            raise NotFound("ページが見つかりません")
         return render(_ASKING, form=form, by_operator=way == "operator")
     try:
         email_change.ask_old_address(tenant(), member().member_id, by=actor(), link_base=link_base())
     except RuleBroken as error:
-        return refused(_ASKING, form, error, by_operator=way == "operator")
+        return refused(_ASKING, form, error)
     session().commit()
     return redirect("/account/email/sent", 303)
 

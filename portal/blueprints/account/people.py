@@ -88,6 +88,7 @@ def member_confirm() -> str | Response:
 
 @bp.post("/members/new/confirm")
 @feature("contacts")
+@fresh
 def member_add() -> Response:
     """登録: once, and what is refused goes back to the form with everything typed."""
     _managed()
@@ -108,6 +109,7 @@ def member_add() -> Response:
 @feature("contacts")
 def member_done() -> str:
     """完了."""
+    _managed()
     return render("account/member_done.html")
 
 

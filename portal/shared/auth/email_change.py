@@ -17,8 +17,8 @@ from portal.shared import mailing
 from portal.shared.auth import links, reset, second_factor, security, throttling
 from portal.shared.auth.enrolment import unique_login
 from portal.shared.auth.links import Purpose
-from portal.shared.auth.models import Member
-from portal.shared.auth.proving import prove
+from portal.shared.auth.models import Member, OneTimeLink
+from portal.shared.auth.proving import proved
 from portal.shared.auth.sign_in import login_key
 
 UNDO = timedelta(days=14)
@@ -33,8 +33,7 @@ def ask_with_password(
     Raises RuleBroken at ``present``, ``password`` or ``email``; throttling.TooMany.
     """
     _must_be(tenant, "password")
-    prove(tenant, member_id, password)
-    member = session().get_one(Member, member_id)
+    member = proved(tenant, member_id, password)
     if not reset.is_own_email(member, present):
         raise RuleBroken("現在のメールアドレスが正しくありません。", field="present")
     _send_proof(tenant, member, new, by=by, link_base=link_base)
@@ -94,8 +93,7 @@ def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None
     Every other link of the member dies. The old address is told, with a link that takes all of it back. Raises
     links.DeadLink, or RuleBroken when somebody else signs in with that address.
     """
-    link = links.use(token, Purpose.PROVE_EMAIL)
-    member = second_factor.locked(link.member_id)
+    member, link = _used(token, Purpose.PROVE_EMAIL)
     old = member.email
     _set(tenant, member, link.payload["email"], by=_by(member, address))
     links.revoke(member.id)
@@ -110,8 +108,7 @@ def undo(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
 
     Raises links.DeadLink, or RuleBroken when somebody else signs in with that address by now.
     """
-    link = links.use(token, Purpose.UNDO_EMAIL)
-    member = second_factor.locked(link.member_id)
+    member, link = _used(token, Purpose.UNDO_EMAIL)
     by = _by(member, address)
     _set(tenant, member, link.payload["email"], by=by)
     security.lock_out(member)
@@ -129,6 +126,12 @@ def set_by_operator(tenant: Tenant, member: Member, new: str, *, by: Actor) -> N
     links.revoke(member.id)
     for recipient in (old, new):
         _mail(tenant, "email_changed", member, recipient)
+
+
+def _used(token: str, purpose: Purpose) -> tuple[Member, OneTimeLink]:
+    """The member, locked first as everywhere, and their link, used up. Raises links.DeadLink."""
+    member = second_factor.locked(links.peek(token, purpose).member_id)
+    return member, links.use(token, purpose)
 
 
 def _set(tenant: Tenant, member: Member, email: str, *, by: Actor) -> None:

@@ -12,7 +12,7 @@ from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import devices, recovery, second_factor, totp
 from portal.shared.auth.models import Factor, Member
-from portal.shared.auth.proving import prove
+from portal.shared.auth.proving import proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def choose(tenant: Tenant, member_id: int, factor: Factor, password: str, *, by:
     """
     if factor == Factor.TOTP or factor not in on_offer(tenant):
         raise RuleBroken("この設定は選べません。", field="choice")
-    member = _proved(tenant, member_id, password)
+    member = proved(tenant, member_id, password)
     member.totp_nonce = ""
     recovery.forget(member_id)
     _set(tenant, member, factor, by=by)
@@ -58,7 +58,7 @@ def set_up_app(
     """
     if Factor.TOTP not in on_offer(tenant) or not totp.is_nonce(nonce):
         raise RuleBroken("この設定は選べません。")
-    member = _proved(tenant, member_id, password)
+    member = proved(tenant, member_id, password)
     step = totp.step_of(member_id, nonce, code)
     if step is None or (nonce == member.totp_nonce and step <= member.totp_step):
         session().rollback()
@@ -77,7 +77,7 @@ def renew_codes(tenant: Tenant, member_id: int, password: str, *, by: Actor) -> 
 
     Raises RuleBroken at ``password``, or when no authenticator app is in use.
     """
-    member = _proved(tenant, member_id, password)
+    member = proved(tenant, member_id, password)
     if second_factor.factor_of(tenant, member) != Factor.TOTP:
         session().rollback()
         raise RuleBroken("リカバリーコードは、認証アプリをご利用の場合に発行できます。")
@@ -86,16 +86,6 @@ def renew_codes(tenant: Tenant, member_id: int, password: str, *, by: Actor) -> 
     _tell(tenant, member, "codes")
     session().commit()
     return fresh
-
-
-def _proved(tenant: Tenant, member_id: int, password: str) -> Member:
-    """The member, locked, whose password is right and still the one that was checked. Raises RuleBroken."""
-    checked = prove(tenant, member_id, password)
-    member = second_factor.locked(member_id)
-    if member.password_hash != checked:
-        session().rollback()
-        raise RuleBroken("現在のパスワードが正しくありません。", field="password")
-    return member
 
 
 def _set(tenant: Tenant, member: Member, factor: Factor, *, by: Actor) -> None:

@@ -113,7 +113,7 @@ def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
 
     Their name stays on what was done with them (COM-33). Raises RuleBroken when `can_remove` says no.
     """
-    account = session().get_one(Account, member.account_id, with_for_update=True)
+    account = _locked(member)
     others = [other for other in roster(account.id) if other.id != member.id]
     can_remove(tenant, member, len(others)).require()
     shut_out(member, MemberStatus.REMOVED)
@@ -121,6 +121,15 @@ def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
         member.is_representative, others[0].is_representative = False, True
     audit.record("member.remove", member.subject, by=by, account_id=account.id, email=member.email)
     _tell(tenant, member, "removed")
+
+
+def _locked(member: Member) -> Account:
+    """The member's account, locked, and the member read anew behind it. Raises NotFound for who is removed by now."""
+    account: Account = session().get_one(Account, member.account_id, with_for_update=True)
+    session().refresh(member)
+    if member.status == MemberStatus.REMOVED:
+        raise NotFound("担当者が見つかりません。")
+    return account
 
 
 def shut_out(member: Member, status: MemberStatus) -> None:
@@ -135,7 +144,7 @@ def shut_out(member: Member, status: MemberStatus) -> None:
 
 def hand_over(tenant: Tenant, to: Member, *, by: Actor) -> None:
     """代表を変更: make `to` the representative in place of whoever is (COM-30). The caller commits."""
-    session().get_one(Account, to.account_id, with_for_update=True)
+    _locked(to)
     if not to.password_hash:
         raise RuleBroken("パスワードの設定が済んでいない方は、代表になれません。")
     before = [member for member in roster(to.account_id) if member.is_representative and member.id != to.id]

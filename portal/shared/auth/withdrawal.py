@@ -22,7 +22,7 @@ from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
 from portal.shared.auth import parts, people
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
-from portal.shared.auth.proving import prove
+from portal.shared.auth.proving import proved
 
 GONE = "退会済みのお客様"
 _ONLY_REPRESENTATIVE = msgid("退会のお手続きは、代表の方だけが行えます。")
@@ -53,8 +53,7 @@ def by_member(tenant: Tenant, member_id: int, reason: str, password: str, *, by:
 
     Raises RuleBroken at ``password``, or when `can_withdraw` says no; throttling.TooMany.
     """
-    prove(tenant, member_id, password)
-    member = session().get_one(Member, member_id)
+    member = proved(tenant, member_id, password)
     account = session().get_one(Account, member.account_id, with_for_update=True)
     can_withdraw(tenant, account, is_representative=member.is_representative).require()
     withdraw(tenant, account, reason, by=by)

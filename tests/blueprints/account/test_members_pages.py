@@ -9,6 +9,7 @@ import pytest
 
 from portal.core import clock
 from portal.core.db import session
+from portal.core.outbox import OutboxMail
 from portal.shared.auth import people
 from portal.shared.auth.models import Member
 from tests.cast import NOW, PASSWORD
@@ -166,3 +167,34 @@ def test_proofs_are_counted(visit):
     tired = visitor.post("/account/proof", {"password": PASSWORD})
     assert tired.status_code == 429
     assert int(tired.headers["Retry-After"]) > 0
+
+
+def test_a_neighbours_number_is_nobodys(visit, number, logins):
+    """COM-02: 404 on every address, looked at or sent; nothing changes."""
+    visitor, stranger, before = visit("facility", "hanako"), number("yumi"), logins()
+    for what in ("removal", "representation", "invitation"):
+        path = f"{PAGE}/{stranger}/{what}"
+        assert visitor.post(path, page=f"{PAGE}/new").status_code == 404, path
+        if what != "invitation":
+            assert visitor.get(path).status_code == 404, path
+    assert logins() == before
+
+
+@ONE
+@pytest.mark.parametrize("twin", ["studio"])
+def test_an_invitation_is_sent_again_by_its_button(visit, inside, number, twin):
+    """RENT-10: a second press within the minute says so, and sends nothing."""
+    visitor = visit("facility", "hanako")
+    token = draft(visitor.post(f"{PAGE}/new", KATO))
+    visitor.post(f"{PAGE}/new/confirm", {"draft": token}, page=f"{PAGE}/new")
+
+    def sent() -> int:
+        with inside("facility"):
+            return session().query(OutboxMail).filter_by(event="set_password").count()
+
+    path, before = f"{PAGE}/{number('kato')}/invitation", sent()
+    for _press in range(2):
+        assert visitor.post(path, page=PAGE).location == PAGE
+    assert sent() == before + 1
+    assert "試行回数が多すぎます" in visitor.get(PAGE).text
+    assert visit(twin, "hanako").post(path, page=PAGE).status_code == 404

@@ -113,3 +113,29 @@ def test_every_dead_link_is_the_same_calm_page(visit, rows, link, alter):
     calm = "このリンクは無効か、期限が切れています。お手数ですが、もう一度お手続きください。"
     assert all(calm in page.text for page in pages)
     assert email_of(rows) == "hanako@one.example"
+
+
+@ONE
+@pytest.mark.parametrize(
+    ("sign_in_rules", "get", "post"),
+    [
+        ('items = "login_id_password", email_change = "password"', 404, 404),
+        ('items = "login_id_password", email_change = "operator"', 200, 404),
+    ],
+)
+def test_a_way_that_a_brand_does_not_have_is_no_page(visit, sign_in_rules, get, post):
+    """COM-03"""
+    visitor = visit("facility", "hanako")
+    assert visitor.get("/account/email/request").status_code == get
+    assert visitor.post("/account/email/request", page="/account/password").status_code == post
+
+
+@ONE
+@pytest.mark.parametrize("sign_in_rules", ['items = "login_id_password", managed_by = "operator"'])
+def test_where_an_operator_looks_after_members_there_are_no_pages_for_it(visit, sign_in_rules):
+    """COM-03: no link either."""
+    visitor = visit("facility", "hanako")
+    for path in ("", "/new", "/new/done"):
+        assert visitor.get(f"/account/members{path}").status_code == 404, path
+    tabs = visitor.get("/account/profile").text.split('class="tabs"')[1].split("</nav>")[0]
+    assert "/account/members" not in tabs

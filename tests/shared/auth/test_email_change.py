@@ -11,6 +11,7 @@ from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.shared.auth import devices, email_change, links, sessions, throttling
+from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW, PASSWORD
@@ -160,3 +161,27 @@ def test_an_operator_helps_whose_mailbox_is_lost(brand, member, letters):
     """OPS-13: both addresses are told."""
     email_change.set_by_operator(brand, member(), NEW, by=SYSTEM)
     assert {mail.recipient for mail in letters("email_changed")} == {OLD, NEW}
+
+
+def test_the_new_address_signs_in_and_the_old_one_does_not(shop, ask, mailed):
+    """SHOP-03: from the very moment."""
+    ask()
+    email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    new, old = (entrance.Credentials(password=PASSWORD, email=email) for email in (NEW, OLD))
+    assert entrance.sign_in(shop, new, Client(), link_base=BASE).token
+    with pytest.raises(RuleBroken, match="入力内容に誤り"):
+        entrance.sign_in(shop, old, Client(), link_base=BASE)
+
+
+def test_an_old_address_that_somebody_took_meanwhile_is_not_taken_back(shop, ask, member, mailed):
+    """SHOP-03: said calmly; nothing has changed, and the link stays for when it is free again."""
+    ask()
+    email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    undo = mailed("email_changed_old", "undo-email")
+    kenichi = member("kenichi")
+    kenichi.login_key = kenichi.email = OLD
+    session().commit()
+    with pytest.raises(RuleBroken, match="すでに使われています"):
+        email_change.undo(shop, undo, address="", link_base=BASE)
+    session().rollback()
+    assert (member().email, links.is_alive(undo, Purpose.UNDO_EMAIL)) == (NEW, True)
