@@ -11,12 +11,11 @@ from flask import Flask
 from portal import cli, extensions
 from portal.blueprints import BLUEPRINTS, BRANDS
 from portal.core.db import init_db
-from portal.core.files import LocalFiles
+from portal.core.files import LocalFiles, Shelf
 from portal.core.tenancy.registry import Registry, TenantsInvalid
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import CannotStart, Settings
 from portal.shared.auth import keyring
-from portal.shared.documents.operations import Shelf
 from portal.web import brand, bundle, errors, formatting, headers, i18n, password_rules, requests
 
 

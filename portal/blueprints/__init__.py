@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from portal.blueprints import account, auth, demo, facility, health, home, notices, registration
+from portal.blueprints import (
+    account,
+    auth,
+    contacts,
+    demo,
+    facility,
+    health,
+    home,
+    inquiries,
+    notices,
+    registration,
+)
 from portal.web.brand import Brand
 
 BRANDS: tuple[Brand, ...] = (
@@ -21,6 +32,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     auth.bp,
     registration.bp,
     account.bp,
+    contacts.bp,
+    inquiries.bp,
     notices.bp,
     demo.bp,
 )

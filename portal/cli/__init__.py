@@ -11,6 +11,7 @@ from portal.cli.audit import audit
 from portal.cli.database import db_commands
 from portal.cli.demo import demo
 from portal.cli.documents import documents
+from portal.cli.inquiries import inquiries
 from portal.cli.mail import mail
 from portal.cli.members import members
 from portal.cli.notices import notices
@@ -27,6 +28,7 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
         accounts,
         members,
         notices,
+        inquiries,
         documents,
         mail,
         audit,

@@ -28,6 +28,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     event,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -35,6 +36,7 @@ from sqlalchemy.types import TypeDecorator
 
 from portal.core import clock
 from portal.core.engine import Mode, drive_sqlite, set_transaction
+from portal.core.errors import Stale
 from portal.core.tenancy import scope
 from portal.core.tenancy.guard import TenantOwned, TenantSession, install_guard
 from portal.core.tenancy.tripwire import install_tripwire
@@ -226,3 +228,25 @@ def insert_missing(model: type[TenantOwned], values: dict[str, Any], *, unique: 
     insert = postgresql.insert if current.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement: Any = insert(model).values(**values).on_conflict_do_nothing(index_elements=unique)
     current.execute(statement)
+
+
+def save_changes(row: Any, version: int, wanted: dict[str, Any]) -> dict[str, list[Any]]:
+    """Save what `wanted` changes of a row that has a `version`, under the one it is based on (COM-26).
+
+    Returns before and after of each change, for the audit trail. Raises Stale when somebody else saved meanwhile.
+    """
+    pairs = {name: [getattr(row, name), value or ""] for name, value in wanted.items()}
+    pairs = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    if not pairs:
+        return {}
+    model = type(row)
+    result = session().execute(
+        update(model)
+        .where(model.id == row.id, model.version == version)
+        .values(version=version + 1, **{name: pair[1] for name, pair in pairs.items()})
+        .execution_options(synchronize_session=False)
+    )
+    if cast("CursorResult[Any]", result).rowcount != 1:
+        raise Stale("ほかの方が先に更新しました。両方の内容を確認してください。")
+    session().refresh(row)
+    return pairs

@@ -68,3 +68,9 @@ class LocalFiles:
         if hashlib.sha256(data).hexdigest() != key:
             raise FileDamaged(key)
         return data
+
+
+class Shelf:
+    """Where this process keeps files; set once by the application factory."""
+
+    files: FileStore

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.sessions import SignedIn
+from portal.shared.contacts import operations as contacts
+from portal.shared.inquiries import operations as inquiries
 
 
 class NotBuilt(BaseModel):
@@ -66,6 +68,7 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Make the brands known and register the pages of those that are built."""
     app.extensions["brands"] = {brand.key: brand for brand in brands}
     Parts.by_module = {brand.key: brand.account for brand in brands}
+    Parts.shared = (contacts.PART, inquiries.PART)
     for brand in brands:
         if brand.blueprint is not None:
             app.register_blueprint(brand.blueprint)

@@ -24,8 +24,18 @@ PREFECTURES = (
 ).split()
 
 
+_WRITTEN: dict[str, Callable[[str], str]] = {
+    "postal_code": text.format_postal_code,
+    "telephone": text.format_telephone,
+    "account_telephone": text.format_telephone,
+    "fax": text.format_telephone,
+}
+
+
 class Form(FlaskForm):  # type: ignore[misc]
     """Base of all forms: what was typed is normalised, and a broken rule finds its field."""
+
+    first: tuple[str, ...] = ()
 
     def blame(self, error: RuleBroken, message: str) -> None:
         """Show a rule's `message` at the field it names, or above the form."""
@@ -42,6 +52,17 @@ class Form(FlaskForm):  # type: ignore[misc]
             for name, field in self._fields.items()
             if name != "csrf_token" and not isinstance(field, PasswordField)
         }
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Label and value of every visible field as people write it, for the confirm page; those `first` come first."""
+        shown = [f for f in self if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField")]
+        shown.sort(key=lambda f: self.first.index(f.name) if f.name in self.first else len(self.first))
+        return [(str(f.label.text), _WRITTEN.get(f.name, str)(f.data or "")) for f in shown]
+
+    def differences(self, present: Form) -> list[tuple[str, str, str]]:
+        """Label, what was typed and what is there now, where the two differ (COM-26)."""
+        both = zip(self.rows(), present.rows(), strict=True)
+        return [(label, new, old) for (label, new), (_label, old) in both if new != old]
 
 
 def normaliser(clean: Callable[[str], str]) -> Callable[[Any], Any]:

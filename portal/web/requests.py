@@ -55,6 +55,12 @@ def fresh(view: F) -> F:
     return view
 
 
+def takes_files(view: F) -> F:
+    """Mark a view as one that takes files: as many bytes as the tenant's inquiries allow (security.md §4.21)."""
+    view.takes_files = True  # type: ignore[attr-defined]
+    return view
+
+
 def settings() -> Settings:
     """The settings of the running application."""
     return cast(Settings, current_app.extensions["settings"])
@@ -164,6 +170,8 @@ def _open_scope() -> None:
     if found is None or "\0" in request.path:  # no number holds a NUL, and PostgreSQL takes none
         raise NotFound
     g.tenant = found
+    if request.endpoint and getattr(current_app.view_functions[request.endpoint], "takes_files", False):
+        request.max_content_length = (found.inquiries.most_megabytes + 1) * 1024 * 1024
     g.scope = ExitStack()
     g.scope.enter_context(tenant_scope(found.key))
     g.scope.enter_context(transaction_mode("read" if request.method in _READS else "write"))

@@ -34,6 +34,9 @@ MEMBERS = (
     "/account/withdrawal",
     "/account/proof",
     "/billing-addresses",
+    "/billing-addresses/new",
+    "/inquiries",
+    "/inquiries/new",
     "/notices",
     "/nowhere",
 )

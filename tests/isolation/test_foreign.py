@@ -42,10 +42,13 @@ def _requests(app: Flask, values: dict[str, str]) -> Iterator[tuple[str, str, st
         if not (rule.arguments & set(values)):
             continue
         given: dict[str, Any] = {name: values[name] for name in rule.arguments if name in values}
+        if "sha256" in rule.arguments:
+            given["sha256"] = "0" * 64
         if "mail_id" in given:
             given["mail_id"] = int(given["mail_id"])
         for slug in ("invoice", "work-report") if "slug" in rule.arguments else ("",):
-            path = adapter.build(rule.endpoint, given | ({"slug": slug} if slug else {}))
+            kind = {"kind": "billing"} if "kind" in rule.arguments else {}
+            path = adapter.build(rule.endpoint, given | kind | ({"slug": slug} if slug else {}))
             for method in sorted((rule.methods or set()) & _UNSAFE):
                 yield rule.endpoint, method, path
 
@@ -122,7 +125,7 @@ def test_com_02_cookies_of_one_brand_open_no_endpoint_of_another(
     for rule in app.url_map.iter_rules():
         if KINDS[rule.endpoint] != "member":
             continue
-        values = {"number": "SR000002", "slug": "invoice"}
+        values = {"number": "SR000002", "slug": "invoice", "kind": "billing", "sha256": "0" * 64}
         path = adapter.build(rule.endpoint, {name: values[name] for name in rule.arguments})
         for method in sorted((rule.methods or set()) & _UNSAFE):
             answer = elsewhere.client.open(

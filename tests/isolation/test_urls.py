@@ -45,8 +45,20 @@ KINDS = {
     "demo.mailbox": "public",
     "demo.mail": "public",
     "home.top": "member",
-    "home.billing_addresses": "member",
-    "home.inquiry": "member",
+    "contacts.book": "member",
+    "contacts.form": "member",
+    "contacts.confirm": "member",
+    "contacts.save": "member",
+    "contacts.done": "member",
+    "contacts.remove": "member",
+    "contacts.make_usual": "member",
+    "inquiries.new": "member",
+    "inquiries.confirm": "member",
+    "inquiries.send": "member",
+    "inquiries.done": "member",
+    "inquiries.index": "member",
+    "inquiries.thread": "member",
+    "inquiries.file": "member",
     "auth.sign_out": "member",
     "account.profile_form": "member",
     "account.profile_confirm": "member",
@@ -108,6 +120,15 @@ PARAMETERS = {
     "demo.mail": {"mail_id"},
     "notices.notice": {"number"},
     "facility.reservation": {"number"},
+    "contacts.book": {"kind"},
+    "contacts.form": {"kind", "number"},
+    "contacts.confirm": {"kind", "number"},
+    "contacts.save": {"kind", "number"},
+    "contacts.done": {"kind", "number"},
+    "contacts.remove": {"kind", "number"},
+    "contacts.make_usual": {"kind", "number"},
+    "inquiries.thread": {"number"},
+    "inquiries.file": {"number", "sha256"},
     "facility.paper": {"number", "slug"},
 }
 """What each address takes."""
@@ -120,6 +141,7 @@ def _rules(app: Flask, kind: str) -> list[tuple[Rule, str]]:
 
 def _path(rule: str, number: str) -> str:
     path = rule.replace("<number>", number).replace("<any(invoice, 'work-report'):slug>", "invoice")
+    path = path.replace("<any('billing', 'delivery'):kind>", "billing").replace("<sha256>", "0" * 64)
     assert "<" not in path, f"give {rule} an example"
     return path
 

@@ -46,6 +46,8 @@ CONTEXT: dict[str, Any] = {
     "code": "012345",
     "what": "totp",
     "new": "new@one.example",
+    "inquiry": SimpleNamespace(number="IQ00000001", name="髙﨑 花子", label="その他お問合せ"),
+    "text": "承りました。",
     "sign_in": "http://facility.localhost/sign-in",
     "representative": "髙﨑 花子",
 }
@@ -141,7 +143,8 @@ def test_a_name_is_text_wherever_it_stands(compose, event):
     evil = '<img src=x onerror="alert(1)">&'
     people = SimpleNamespace(name=evil)
     reservation = SimpleNamespace(**vars(RESERVATION) | {"contact": people, "billing": people})
-    mail = compose(event, member=people, reservation=reservation)
+    inquiry = SimpleNamespace(number="IQ00000001", name=evil, label="その他お問合せ")
+    mail = compose(event, member=people, reservation=reservation, inquiry=inquiry)
     assert "<img" not in mail.html
     assert "&lt;img src=x onerror=" in mail.html
     assert evil in mail.body

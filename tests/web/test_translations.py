@@ -50,6 +50,9 @@ PAGES = (
     "/account/export",
     "/account/withdrawal",
     "/billing-addresses",
+    "/billing-addresses/new",
+    "/inquiries",
+    "/inquiries/new?category=change&about=FR000001",
     "/billing-addresses",
     "/inquiries/new",
     "/notices",
@@ -69,6 +72,13 @@ DATA = (
     "の試作",
     "利用料",
     "時間",
+    "予約内容の変更を希望",
+    "予約のキャンセルを希望",
+    "その他お問合せ",
+    "予約番号",
+    "ご希望日",
+    "ご希望の開始時刻",
+    "変更内容",
     "試",
 )
 

@@ -31,7 +31,7 @@ def profile_form() -> str | Response:
     form = ProfileForm(data=FLOW.typed() or present) if request.method != "POST" else ProfileForm()
     if not member().is_representative:
         form.lock_account(present)
-    if request.method != "POST":
+    if request.method != "POST" or form.filled_in():
         return render("account/profile.html", form=form)
     if not form.validate():
         return render_invalid("account/profile.html", form=form)
@@ -73,8 +73,7 @@ def _conflict() -> Response:
     )
     if not member().is_representative:
         form.lock_account(present)
-    rows = zip(form.rows(), ProfileForm(data=present).rows(), strict=True)
-    both = [(label, new, old) for (label, new), (_label, old) in rows if new != old]
+    both = form.differences(ProfileForm(data=present))
     response = render_invalid("account/profile.html", form=form, both=both)
     response.status_code = 409
     return response

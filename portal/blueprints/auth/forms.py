@@ -9,6 +9,7 @@ from wtforms import PasswordField, StringField
 from wtforms.validators import EqualTo, InputRequired, Length, ValidationError
 
 from portal.core import text
+from portal.web.address import telephone_field
 from portal.web.forms import Form, cleaned, line
 from portal.web.i18n import lazy as _l
 
@@ -98,13 +99,7 @@ class ProvedPasswordForm(_Email, SetPasswordForm):
 class ForgottenForm(_LoginId, _Email):
     """Who forgot the password."""
 
-    telephone = cleaned(
-        _l("ご連絡先電話番号"),
-        text.telephone,
-        _l("電話番号は10桁または11桁の数字で入力してください。"),
-        required=True,
-        render_kw={"autocomplete": "tel", "inputmode": "tel"},
-    )
+    telephone = telephone_field(_l("ご連絡先電話番号"), required=True)
 
 
 def forgotten_form(asked: Collection[str]) -> ForgottenForm:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import MOVES, Facility, Reservation, Status
 from portal.blueprints.facility.papers import invoice_content, work_report_content
 from portal.core import audit, clock, numbering, states
@@ -21,10 +22,13 @@ from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded
 from portal.shared.billing.terms import Shift, due_date
+from portal.shared.contacts import operations as contacts
+from portal.shared.contacts.models import Kind
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind
 
 NOT_BEFORE_BILLED = msgid("ご利用後、ご請求金額が確定するとダウンロードできます。")
+_TOO_LATE = msgid("ご利用前のご予約に限り、お申し込みいただけます。")
 _BEING_DRAWN = msgid("帳票を準備しています。しばらくお待ちください。")
 _SENTENCES = {
     Status.REQUESTED: "ご予約を受け付けました。確定まで今しばらくお待ちください。",
@@ -103,7 +107,11 @@ def contact_copy(member: Member) -> dict[str, str]:
 
 
 def billing_copy(account: Account, member: Member) -> dict[str, str]:
-    """The billing address as it is today: the account's own, unless another was chosen."""
+    """The billing address as it is today: the usual one of the book, else the account's own (COM-31, COM-33)."""
+    usual = contacts.usual(account.id, Kind.BILLING)
+    if usual:
+        kept = {name: getattr(usual, name) for name in ("name", "department", "person", "postal_code")}
+        return kept | {"address": usual.written}
     return {
         "name": account.name,
         "department": member.department,
@@ -111,6 +119,18 @@ def billing_copy(account: Account, member: Member) -> dict[str, str]:
         "postal_code": account.postal_code,
         "address": account.address,
     }
+
+
+def can_ask(reservation: Reservation) -> Verdict:
+    """Whether a change or a cancellation can still be asked for: before the use (FAC-05)."""
+    return YES if reservation.status in (Status.REQUESTED, Status.CONFIRMED) else Verdict(_TOO_LATE)
+
+
+def cancellation_percent(tenant: Tenant, reservation: Reservation) -> int:
+    """What a cancellation would cost now, in percent of the price, by days before the use in Tokyo (FAC-05)."""
+    days = (clock.to_local(reservation.starts_at).date() - clock.to_local(clock.now()).date()).days
+    config: FacilityConfig = tenant.section("facility")
+    return config.cancellation_percent(max(days, 0))
 
 
 def can_move(reservation: Reservation, to: Status) -> Verdict:

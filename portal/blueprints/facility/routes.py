@@ -16,12 +16,14 @@ from portal.shared.auth.sessions import SignedIn
 from portal.shared.billing import lines as bill_lines
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind
+from portal.shared.inquiries import queries as inquiries
+from portal.shared.inquiries.models import Status as InquiryStatus
 from portal.web import lists
 from portal.web.files import pdf_response
 from portal.web.formatting import at_time, from_to
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid
-from portal.web.requests import member
+from portal.web.requests import member, tenant
 
 bp = Blueprint("facility", __name__)
 
@@ -30,6 +32,7 @@ SORTS = (
     lists.Sort("newest", "予約完了日が新しい", _R.c.booked_at, _R.c.id),
     lists.Sort("oldest", "予約完了日が古い", _R.c.booked_at, _R.c.id, descending=False),
 )
+_CONTACTS = lists.Sort("newest", "新しい順", inquiries.UPDATED, inquiries.TIE)
 _STATE = ("number", "status", "facility", "since", "until", "sort")
 _KINDS = {"invoice": DocumentKind.INVOICE, "work-report": DocumentKind.WORK_REPORT}
 
@@ -103,9 +106,14 @@ def reservation(number: str) -> str:
     """One reservation (FAC-03)."""
     found = queries.reservation(member().account_id, number)
     papers = _papers(found)
+    about = lists.paginate(inquiries.mine(tenant(), member(), about=number), _CONTACTS, path="", state={})
     return render(
         "facility/reservation.html",
         reservation=found,
+        may_ask=operations.can_ask(found),
+        percent=operations.cancellation_percent(tenant(), found),
+        contacts=about.rows,
+        contact_statuses={s.value: (_(s.label), s.tone) for s in InquiryStatus},
         lines=bill_lines.from_json(found.lines),
         papers=[(slug, kind.label, verdict) for slug, (kind, _document, verdict) in papers.items()],
         track=[Status.REQUESTED, Status.CONFIRMED, Status.IN_USE, Status.USED, Status.BILLED, Status.PAID],

@@ -15,7 +15,7 @@ from portal.web.bundle import bundle
 from portal.web.i18n import asked_language
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import feature, member, public, tenant
+from portal.web.requests import member, public, tenant
 from portal.web.urls import local_path
 
 bp = Blueprint("home", __name__)
@@ -71,25 +71,6 @@ def legal(name: str) -> str:
         raise NotFound
     body = notices.to_html(tenant().texts.get(name, ""))
     return render("home/legal.html", heading=titles[name], body=body)
-
-
-@bp.get("/billing-addresses")
-@feature("billing_addresses")
-def billing_addresses() -> str:
-    """請求書送付先の管理."""
-    return _by_telephone(_("請求書送付先の管理"))
-
-
-@bp.get("/inquiries/new")
-@feature("inquiries")
-def inquiry() -> str:
-    """お問い合わせ."""
-    return _by_telephone(_("お問い合わせ"))
-
-
-def _by_telephone(heading: str) -> str:
-    """A place whose pages are being built: says so, and how to get the same done today."""
-    return render("home/by_telephone.html", heading=heading)
 
 
 @bp.post("/language")

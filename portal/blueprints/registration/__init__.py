@@ -57,7 +57,7 @@ def _offered_only() -> None:
 def register() -> str | Response:
     """入力. The answer is the same whoever has the address already (security.md §4.2)."""
     form = RegistrationForm()
-    if not form.is_submitted():
+    if not form.is_submitted() or form.filled_in():
         return render(_FORM, form=form)
     if not form.validate():
         return render_invalid(_FORM, form=form)

@@ -75,7 +75,9 @@ def _tables(definitions: Schema, name: str, heading: str) -> Iterator[tuple[str,
     for key, schema in definitions[name]["properties"].items():
         here = f"{heading}.{key}"
         if "items" in schema and (inner := _table_in(schema["items"])):
-            yield f"[[{here}]]", inner
+            first, *deeper = _tables(definitions, inner, here)
+            yield f"[{first[0]}]", first[1]
+            yield from deeper
         elif inner := _table_in(schema):
             yield from _tables(definitions, inner, here)
         elif isinstance(schema.get("additionalProperties"), dict) and (

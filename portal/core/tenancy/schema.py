@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
 
 from portal.core.tenancy.schema_base import Each, Flag, Name, Section, Whole, one_of
+from portal.core.tenancy.schema_inquiries import Inquiries
 from portal.core.tenancy.schema_parts import (
     Calendar,
     ClosedPeriod,
@@ -49,7 +50,13 @@ __all__ = [
     "tenant_type",
 ]
 
-FEATURES = {"notices": True, "inquiries": True, "contacts": True, "billing_addresses": True}
+FEATURES = {
+    "notices": True,
+    "inquiries": True,
+    "contacts": True,
+    "billing_addresses": True,
+    "delivery_addresses": False,
+}
 """What a tenant can switch off (COM-03), and whether it is on when nothing is said."""
 LIMITS = {"members": 50, "billing_addresses": 20, "delivery_addresses": 20}
 """How many of each an account may have (COM-40) when nothing is said."""
@@ -121,6 +128,7 @@ class Tenant(Section):
         + ", ".join(f"{kind} {prefix}" for kind, prefix in NUMBERS.items())
         + ".",
     )
+    inquiries: Inquiries = Field(default=Inquiries(), description="What customers ask about, and how.")
     tax: Tax = Field(default=Tax(), description="Consumption tax.")
     terms: PaymentTerms = Field(default=PaymentTerms(), description="Closing and due dates.")
     texts: dict[Annotated[str, one_of(TEXTS)], str] = Field(

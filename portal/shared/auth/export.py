@@ -15,7 +15,7 @@ from portal.core.actor import Actor
 from portal.core.db import Base, run, session
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import history, parts, people
-from portal.shared.auth.models import Account, Member
+from portal.shared.auth.models import Account
 from portal.shared.auth.sessions import SignedIn
 
 _SECRET = {"password_hash", "login_key", "totp_nonce", "totp_step"}
@@ -32,7 +32,7 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
     everybody = people.roster(account.id)
     members = everybody if who.is_representative else [m for m in everybody if m.id == who.member_id]
     data = {"exported_at": clock.now(), "account": _plain(account), "members": [_plain(m) for m in members]}
-    audit.record("member.export", _subject(everybody, who), by=by, account_id=account.id)
+    audit.record("member.export", who.subject, by=by, account_id=account.id)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str))
@@ -46,10 +46,6 @@ def _plain(row: Base) -> dict[str, Any]:
     """A record's own columns, without secrets and what only the program needs."""
     keys = (column.key for column in inspect(type(row)).columns)
     return {key: getattr(row, key) for key in keys if key not in _SECRET | _OURS}
-
-
-def _subject(everybody: list[Member], who: SignedIn) -> str:
-    return next(m.subject for m in everybody if m.id == who.member_id)
 
 
 def _acts(who: SignedIn) -> Iterator[bytes]:

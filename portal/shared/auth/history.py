@@ -66,5 +66,5 @@ def of(who: SignedIn, actions: Iterable[str]) -> Query:
     """
     values = {"tenant": require_key(), "account": who.account_id}
     if not who.is_representative:
-        values["subject"] = f"member:{who.login_id or who.email}"[:LONGEST_SUBJECT]
+        values["subject"] = who.subject[:LONGEST_SUBJECT]
     return Query(_listing(tuple(actions), own=not who.is_representative), values)

@@ -68,6 +68,12 @@ class Account(TenantOwned, Base):
         return f"{lines} {self.building}".strip()
 
 
+def subject_of(login_key: str, login_id: str, email: str) -> str:
+    """How the audit trail names a member: by both names where the login ID is the whole account's (RENT-01)."""
+    by_both = login_id and login_key.endswith(f"\n{email.casefold()}")
+    return f"member:{login_id}/{email}" if by_both else f"member:{login_id or email}"
+
+
 class Member(TenantOwned, Base):
     """A person who signs in for an account.
 
@@ -107,7 +113,7 @@ class Member(TenantOwned, Base):
     @property
     def subject(self) -> str:
         """How the audit trail names this member."""
-        return f"member:{self.login_id or self.email}"
+        return subject_of(self.login_key, self.login_id, self.email)
 
     @property
     def name(self) -> str:

@@ -35,11 +35,18 @@ class AccountPart:
 
 
 class Parts:
-    """The parts there are, by brand module; set by the application."""
+    """The parts there are, by brand module, and those of shared modules; set by the application."""
 
     by_module: dict[str, AccountPart] = {}  # noqa: RUF012 - filled once, at start
+    shared: tuple[AccountPart, ...] = ()
 
 
 def of(tenant: Tenant) -> Iterator[AccountPart]:
-    """The parts of the brand modules that the tenant has on."""
-    return (Parts.by_module[module] for module in tenant.modules if module in Parts.by_module)
+    """The parts of shared modules, and of the brand modules that the tenant has on."""
+    yield from Parts.shared
+    yield from (Parts.by_module[module] for module in tenant.modules if module in Parts.by_module)
+
+
+def every() -> Iterator[AccountPart]:
+    """All parts there are: what is personal is erased also where a module was switched off."""
+    yield from (*Parts.shared, *Parts.by_module.values())

@@ -7,19 +7,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 
 from portal.core import audit, clock
 from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core.db import save_changes, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import limits, mailing
-from portal.shared.auth import devices, enrolment, keyring, links, operations, passkeys, sessions, throttling
+from portal.shared.auth import (
+    devices,
+    enrolment,
+    keyring,
+    links,
+    operations,
+    passkeys,
+    profile,
+    sessions,
+    throttling,
+)
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.auth.sessions import SignedIn
 
 WORDS = (msgid("担当者"), msgid("利用者"))
 """What a tenant may call its accounts' members."""
@@ -51,7 +63,7 @@ def _count(account_id: int) -> int:
 
 def number_of(member: Member) -> str:
     """What the member is called in addresses."""
-    return keyring.macs("member-number", member.id)[0].hex()[:16]
+    return keyring.number("member", member.id)
 
 
 def find(account_id: int, number: str) -> Member:
@@ -66,6 +78,25 @@ def can_manage(tenant: Tenant, *, is_representative: bool) -> Verdict:
     """Whether this member adds and removes members: the representative alone, or everyone, as the tenant says."""
     everyone = tenant.sign_in.managed_by == "everyone"
     return YES if everyone or is_representative else Verdict(_ONLY_REPRESENTATIVE)
+
+
+def can_edit(tenant: Tenant, who: SignedIn, member: Member) -> Verdict:
+    """Whether `who` edits this member: themself, or everybody for who manages them (FAC-08)."""
+    if member.id == who.member_id:
+        return YES
+    return can_manage(tenant, is_representative=who.is_representative)
+
+
+def edit(tenant: Tenant, member: Member, data: dict[str, Any], *, by: Actor) -> None:
+    """Save what changed of a member, who is told; the login ID never changes. The caller commits.
+
+    Raises Stale when somebody else saved meanwhile (COM-26).
+    """
+    pairs = save_changes(member, int(data["version"]), {name: data[name] for name in profile.MEMBER})
+    if pairs:
+        audit.record("member.profile", member.subject, by=by, account_id=member.account_id, **pairs)
+        at, account_id = clock.now(), member.account_id
+        mailing.compose(tenant, "profile_changed", member.email, account_id=account_id, member=member, at=at)
 
 
 def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
-from sqlalchemy import CursorResult, update
+from typing import Any
 
 from portal.core import audit, clock
 from portal.core.actor import Actor
-from portal.core.db import session
-from portal.core.errors import Stale
+from portal.core.db import save_changes, session
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth.models import Account, Member
@@ -43,37 +40,14 @@ def save(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> 
     """
     member = session().get_one(Member, member_id)
     account = session().get_one(Account, member.account_id)
-    changed = _changes(member, {name: data[name] for name in MEMBER})
-    if changed:
-        _write(Member, member.id, int(data["version"]), changed)
-    of_account: dict[str, Any] = {}
+    pairs = save_changes(member, int(data["version"]), {name: data[name] for name in MEMBER})
     if member.is_representative:
-        of_account = _changes(account, {column: data[name] for name, column in ACCOUNT.items()})
-        if of_account:
-            _write(Account, account.id, int(data["account_version"]), of_account)
-    if not changed and not of_account:
+        of_account = {column: data[name] for name, column in ACCOUNT.items()}
+        changed = save_changes(account, int(data["account_version"]), of_account)
+        pairs |= {f"account_{name}": pair for name, pair in changed.items()}
+    if not pairs:
         return
-    before = {name: getattr(member, name) for name in changed}
-    before |= {f"account_{name}": getattr(account, name) for name in of_account}
-    after = changed | {f"account_{name}": value for name, value in of_account.items()}
-    pairs = {name: [before[name], after[name]] for name in after}
     audit.record("member.profile", member.subject, by=by, account_id=account.id, **pairs)
-    email = member.email
-    session().refresh(member)
-    mailing.compose(tenant, "profile_changed", email, account_id=account.id, member=member, at=clock.now())
-
-
-def _changes(row: Any, wanted: dict[str, Any]) -> dict[str, Any]:
-    return {name: value or "" for name, value in wanted.items() if getattr(row, name) != (value or "")}
-
-
-def _write(model: Any, row_id: int, version: int, values: dict[str, Any]) -> None:
-    """Save under the version it is based on."""
-    result = session().execute(
-        update(model)
-        .where(model.id == row_id, model.version == version)
-        .values(version=version + 1, **values)
-        .execution_options(synchronize_session=False)
+    mailing.compose(
+        tenant, "profile_changed", member.email, account_id=account.id, member=member, at=clock.now()
     )
-    if cast("CursorResult[Any]", result).rowcount != 1:
-        raise Stale("ほかの方が先に更新しました。両方の内容を確認してください。")

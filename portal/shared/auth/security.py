@@ -115,7 +115,7 @@ def known_devices(who: SignedIn) -> list[Known]:
 
 def sign_ins(who: SignedIn) -> list[Visit]:
     """The member's newest sign-ins, from the audit trail (COM-90)."""
-    return visits(_subject(who), who.account_id, NEWEST)
+    return visits(who.subject, who.account_id, NEWEST)
 
 
 def visits(subject: str, account_id: int, limit: int) -> list[Visit]:
@@ -146,7 +146,7 @@ def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
         sign_in.sign_out(who, by=by)
         return True
     sessions.end_own(who.member_id, row.id)
-    audit.record("member.end_session", _subject(who), by=by, browser=row.user_agent, ip=row.address)
+    audit.record("member.end_session", who.subject, by=by, browser=row.user_agent, ip=row.address)
     session().commit()
     return False
 
@@ -154,7 +154,7 @@ def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
 def end_other_sessions(who: SignedIn, *, by: Actor) -> None:
     """End every session of the member but the present one (COM-15). Commits."""
     sessions.end_all(who.member_id, but=who.session_id)
-    audit.record("member.end_sessions", _subject(who), by=by)
+    audit.record("member.end_sessions", who.subject, by=by)
     session().commit()
 
 
@@ -169,7 +169,7 @@ def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
     for row in sessions.alive(who.member_id):
         if row.device_id == device.id and row.id != who.session_id:
             sessions.end_own(who.member_id, row.id)
-    audit.record("member.forget_device", _subject(who), by=by, browser=device.user_agent)
+    audit.record("member.forget_device", who.subject, by=by, browser=device.user_agent)
     session().commit()
 
 
@@ -227,7 +227,3 @@ def _numbered(rows: Iterable[_Row], number: str) -> _Row:
     if found is None:
         raise NotFound(_GONE)
     return found
-
-
-def _subject(who: SignedIn) -> str:
-    return f"member:{who.login_id or who.email}"

@@ -13,7 +13,7 @@ from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.db import run, session
 from portal.core.tenancy.scope import require_key
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberSession, MemberStatus
+from portal.shared.auth.models import Account, AccountStatus, Member, MemberSession, MemberStatus, subject_of
 
 TOUCH_EVERY = timedelta(minutes=5)
 
@@ -27,6 +27,7 @@ class SignedIn:
     account_id: int
     name: str
     login_id: str
+    login_key: str
     email: str
     account_name: str
     is_representative: bool
@@ -37,6 +38,11 @@ class SignedIn:
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names this member."""
+        return subject_of(self.login_key, self.login_id, self.email)
 
     def get_id(self) -> str:
         """Flask-Login's idea of an identity; the session row is ours."""
@@ -119,6 +125,7 @@ _LOOK_UP = (
         _M.c.family_name,
         _M.c.given_name,
         _M.c.login_id,
+        _M.c.login_key,
         _M.c.email,
         _A.c.name.label("account_name"),
         _M.c.is_representative,

@@ -194,5 +194,5 @@ def _tell(tenant: Tenant, member: Member, client: Client, link_base: str, *, is_
 def sign_out(member: sessions.SignedIn, *, by: Actor) -> None:
     """End the session this member is using. Commits."""
     sessions.end(member.session_id)
-    audit.record("member.sign_out", f"member:{member.login_id or member.email}", by=by)
+    audit.record("member.sign_out", member.subject, by=by)
     session().commit()

@@ -88,12 +88,13 @@ def erase(account: Account, *, by: Actor) -> None:
     """
     if account.status != AccountStatus.WITHDRAWN:
         raise RuleBroken("退会していない会員の情報は消去できません。")
-    for part in parts.Parts.by_module.values():
+    for part in parts.every():
         part.erase(account)
     own = select(Member.id).where(Member.account_id == account.id)
     for model in _kept_for_members():
         _run(delete(model).where(model.member_id.in_(own)))
-    _run(delete(OutboxMail).where(OutboxMail.account_id == account.id))
+    to_them = OutboxMail.recipient.in_(select(Member.email).where(Member.account_id == account.id))
+    _run(delete(OutboxMail).where((OutboxMail.account_id == account.id) | to_them))
     emptied = _empty(Member, _OF_MEMBER) | {"family_name": GONE}
     _run(update(Member).where(Member.account_id == account.id).values(**emptied))
     gone = _empty(Account, _OF_ACCOUNT) | {"name": GONE, "erased_at": clock.now()}

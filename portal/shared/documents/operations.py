@@ -12,19 +12,13 @@ from portal.core import audit, clock, jobs, numbering
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.files import FileDamaged, FileStore
+from portal.core.files import FileDamaged, Shelf
 from portal.core.tenancy.schema import NumberFormat
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.pdf import draw_document
 from portal.shared.documents.typefaces import check_drawable
 
 DRAW = "documents.draw"
-
-
-class Shelf:
-    """Where this process keeps drawn documents; set once by the application factory."""
-
-    files: FileStore
 
 
 class Content(Protocol):

@@ -152,7 +152,7 @@ def test_each_status_shows_what_is_known_by_then(visit, step, number):
             step(number, status)
         answer = page.get(path)
         shown = cards(answer)
-        assert list(shown) == ["booking", "use", "payment", "papers", "related"]
+        assert list(shown) == ["booking", "use", "payment", "papers", "related", "contacts"]
         assert badge(answer) == (tone, TRACK[place])
         assert track(answer) == (TRACK[:place], [TRACK[place]])
         assert shown["booking"] == dict([("予約番号", number), asked, ("予約確定日時", confirmed_at)])

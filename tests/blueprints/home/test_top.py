@@ -17,10 +17,6 @@ PLACES = [
     "/account/profile",
     "/notices",
 ]
-BY_TELEPHONE = {
-    "/billing-addresses": "請求書送付先の管理",
-    "/inquiries/new": "お問い合わせ",
-}
 LEGAL = {
     "privacy": "プライバシーポリシー",
     "terms": "利用規約",
@@ -76,18 +72,6 @@ def test_a_feature_that_is_off_is_nowhere_on_the_top_page(other, cast, feature):
     assert len(re.findall("<a href", navigation(page))) == len(PLACES) - 1
     if feature == "notices":
         assert visitor.get("/notices/N0001").status_code == 404
-
-
-@ONE
-@pytest.mark.parametrize(("path", "heading"), BY_TELEPHONE.items())
-def test_what_is_not_built_yet_says_how_to_get_it_done_today(visit, cast, path, heading):
-    """COM-04: the brand's own telephone, hours and address; for members only."""
-    page = visit("studio", cast.representative).get(path).text
-    assert f"<h1>{heading}</h1>" in page
-    assert "このページは準備中です。" in page
-    shown = re.findall(r"<dd>(.*?)</dd>", page)
-    assert shown == ["03-0000-0002", "平日 10:00–17:00", "desk@studio.example"]
-    assert visit("studio").get(path).headers["Location"] == f"/sign-in?next={path}"
 
 
 @ONE

@@ -179,7 +179,11 @@ def test_who_may_not_sign_in_does_not_with_a_passkey(on: Tenant, member: Find) -
     passkeys.remove(on, hanako.id, number, by=member_actor(hanako))
     refused(on, key.sign(to_sign(on)))
     assert actions() == ["member.passkey_added", "member.use_passkey", "member.passkey_removed"]
-    mails = [m for m in session().scalars(select(OutboxMail)) if m.event == "passkey_changed"]
+    mails = [
+        m
+        for m in session().scalars(select(OutboxMail).order_by(OutboxMail.id))
+        if m.event == "passkey_changed"
+    ]
     assert [("登録" in m.body, "削除" in m.body, "電話" in m.body) for m in mails] == [
         (True, False, True),
         (False, True, True),

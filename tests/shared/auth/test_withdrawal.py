@@ -22,8 +22,11 @@ from portal.shared.auth.enrolment import Person
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Account, AccountStatus, Member
 from portal.shared.auth.sessions import Client
+from portal.shared.contacts import operations as contacts
+from portal.shared.contacts.models import Kind
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document
+from portal.shared.inquiries import operations as inquiries
 from tests.cast import NOW, PASSWORD
 
 PERSONAL = ("花子", "健一", "hanako", "kenichi", "株式会社一番", "0300001001")
@@ -121,6 +124,12 @@ def test_what_is_personal_is_erased_when_its_time_has_come(app, brand, free, mem
         drawn = {d.number: documents.read(d)[0] for d in session().query(Document)}
         assert drawn
         account = session().get_one(Account, account_id)
+        written = {**dict.fromkeys(contacts.FIELDS, "花子"), "postal_code": "1440035", "prefecture": "東京都"}
+        written |= {"telephone": "", "fax": ""}
+        contacts.add(brand, account_id, Kind.BILLING, written, by=SYSTEM)
+        writer = inquiries.Writer("花子", "hanako@one.example", account_id, member().id)
+        asked = inquiries.Asked("other", "花子です。0300001001")
+        inquiries.ask(brand, writer, asked, by=SYSTEM, link_base="http://facility.localhost")
         withdrawal.withdraw(brand, account, "移転のため", by=SYSTEM)
         session().commit()
     with clock.freeze(NOW + timedelta(days=29)):

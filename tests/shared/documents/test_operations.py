@@ -18,6 +18,7 @@ from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
+from portal.core.files import Shelf
 from portal.core.jobs import Job
 from portal.core.leases import PAUSES, WorkStatus
 from portal.core.money import LARGEST
@@ -27,7 +28,6 @@ from portal.shared.documents import operations, pdf
 from portal.shared.documents.content import InvoiceContent
 from portal.shared.documents.errors import UndrawableText
 from portal.shared.documents.models import Document, DocumentKind
-from portal.shared.documents.operations import Shelf
 from tests.cast import NOW
 
 STYLE = NumberFormat(prefix="FI", digits=6)

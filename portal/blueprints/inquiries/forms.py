@@ -1,0 +1,67 @@
+"""The inquiry form, made for its category (COM-50)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from flask_wtf.file import MultipleFileField
+from wtforms import BooleanField, TextAreaField
+from wtforms.validators import DataRequired, InputRequired, Length, Optional
+
+from portal.core import text
+from portal.core.tenancy.schema_inquiries import InquiryCategory, InquiryField
+from portal.shared.inquiries.files import ACCEPTED
+from portal.web.forms import Form, line, normaliser
+from portal.web.i18n import lazy as _l
+
+LONGEST = 10_000
+
+
+def body_field(label: Any, *, required: bool = True, longest: int = LONGEST) -> TextAreaField:
+    """Text of several lines."""
+    wanted = DataRequired(_l("入力してください。")) if required else Optional()
+    too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
+    return TextAreaField(label, filters=[normaliser(text.multiline)], validators=[wanted, too_long])
+
+
+class MessageForm(Form):
+    """A further message."""
+
+    body = body_field(_l("メッセージ"))
+    files = MultipleFileField(_l("添付ファイル"), render_kw={"accept": ",".join(ACCEPTED)})
+
+    def uploaded(self) -> list[tuple[str, bytes]]:
+        """Name and content of what was chosen."""
+        chosen = request.files.getlist("files")
+        return [(file.filename, file.read()) for file in chosen if file.filename]
+
+
+def inquiry_form(category: InquiryCategory, data: dict[str, Any] | None) -> Any:
+    """The form of this category, with its own fields before the text; `data` as `typed` gave it."""
+    fields: dict[str, Any] = {"first": ("about", *map(_name, category.fields))}
+    if category.about:
+        fields["about"] = line(category.about, required=True, longest=40)
+    fields |= {_name(field): _field(field) for field in category.fields}
+    fields["body"] = body_field(_l("お問合せ内容"))
+    fields["agreed"] = BooleanField(
+        _l("プライバシーポリシーに同意する"), validators=[InputRequired(_l("同意が必要です。"))]
+    )
+    made = type("InquiryForm", (MessageForm,), fields)
+    return made(data=data)
+
+
+def answers(category: InquiryCategory, data: dict[str, Any]) -> dict[str, str]:
+    """What was typed into the category's own fields, by their keys."""
+    return {field.key: str(data.get(_name(field)) or "") for field in category.fields}
+
+
+def _name(field: InquiryField) -> str:
+    return f"f_{field.key}"
+
+
+def _field(field: InquiryField) -> Any:
+    if field.kind == "text":
+        return body_field(field.label, required=field.required, longest=2000)
+    shown = {"type": field.kind} if field.kind in ("date", "time") else {}
+    return line(field.label, required=field.required, longest=200, render_kw=shown)

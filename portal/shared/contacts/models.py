@@ -1,0 +1,55 @@
+"""An account's addresses, of one shape whatever they are for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import Base, Choice, belongs_to, owned
+from portal.core.tenancy.guard import ID, TenantOwned
+
+
+class Kind(StrEnum):
+    """What an address is for; the value begins the name of its limit and its addresses on the web."""
+
+    BILLING = "billing"
+    DELIVERY = "delivery"
+
+
+class Address(TenantOwned, Base):
+    """Where something goes. `version` grows with each save (COM-26); a removed one stays for who looks back."""
+
+    __tablename__ = "postal_address"
+    account_id: Mapped[int] = mapped_column(ID)
+    kind: Mapped[Kind] = mapped_column(Choice(Kind, 10))
+    name: Mapped[str] = mapped_column(String(100))
+    department: Mapped[str] = mapped_column(String(80), default="")
+    person: Mapped[str] = mapped_column(String(80), default="")
+    postal_code: Mapped[str] = mapped_column(String(7))
+    prefecture: Mapped[str] = mapped_column(String(4))
+    city: Mapped[str] = mapped_column(String(60))
+    street: Mapped[str] = mapped_column(String(100))
+    building: Mapped[str] = mapped_column(String(100), default="")
+    telephone: Mapped[str] = mapped_column(String(11), default="")
+    fax: Mapped[str] = mapped_column(String(11), default="")
+    is_usual: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("account_id", "account"),
+        Index("ix_postal_address_account", "tenant_id", "account_id", "kind", "removed_at", "id"),
+    )
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names this address."""
+        return f"{self.kind}_address:{self.name}"
+
+    @property
+    def written(self) -> str:
+        """The postal address on one line."""
+        return f"{self.prefecture}{self.city}{self.street} {self.building}".strip()

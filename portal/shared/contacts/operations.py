@@ -1,0 +1,122 @@
+"""What can be done with an account's addresses. What was ordered or issued keeps copies of its own (COM-33)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import delete, func, select
+
+from portal.core import audit, clock, csvio
+from portal.core.actor import Actor
+from portal.core.db import save_changes, session
+from portal.core.errors import NotFound, msgid
+from portal.core.tenancy.schema import Tenant
+from portal.core.verdict import YES, Verdict
+from portal.shared import limits
+from portal.shared.auth import keyring
+from portal.shared.auth.models import Account
+from portal.shared.auth.parts import AccountPart
+from portal.shared.contacts.models import Address, Kind
+
+FIELDS = (
+    "name",
+    "department",
+    "person",
+    "postal_code",
+    "prefecture",
+    "city",
+    "street",
+    "building",
+    "telephone",
+    "fax",
+)
+_USUAL = msgid("（代表）の送付先は削除できません。先に代表を変更してください。")
+
+
+def book(account_id: int, kind: Kind) -> list[Address]:
+    """The account's addresses of a kind, the usual one first. Index: ix_postal_address_account."""
+    own = Address.account_id == account_id, Address.kind == kind, Address.removed_at.is_(None)
+    return list(session().scalars(select(Address).where(*own).order_by(Address.is_usual.desc(), Address.id)))
+
+
+def number_of(address: Address) -> str:
+    """What the address is called on the web."""
+    return keyring.number("address", address.id)
+
+
+def find(account_id: int, kind: Kind, number: str) -> Address:
+    """The account's own address with this number. Raises NotFound."""
+    found = next((address for address in book(account_id, kind) if number_of(address) == number), None)
+    if found is None:
+        raise NotFound("送付先が見つかりません。")
+    return found
+
+
+def use(tenant: Tenant, account_id: int, kind: Kind) -> limits.Use:
+    """How many there are of how many (COM-41)."""
+    return limits.use(tenant, f"{kind}_addresses", _count(account_id, kind))
+
+
+def _count(account_id: int, kind: Kind) -> int:
+    own = Address.account_id == account_id, Address.kind == kind, Address.removed_at.is_(None)
+    return session().scalar(select(func.count(Address.id)).where(*own)) or 0
+
+
+def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by: Actor) -> Address:
+    """Add an address; the first one is the usual one. The caller commits. Raises limits.LimitReached."""
+    account = session().get_one(Account, account_id)
+    limits.reserve(tenant, f"{kind}_addresses", account, lambda: _count(account_id, kind))
+    values = {name: data[name] or "" for name in FIELDS}
+    is_first = not _count(account_id, kind)
+    made = Address(account_id=account_id, kind=kind, is_usual=is_first, created_at=clock.now(), **values)
+    session().add(made)
+    session().flush()
+    audit.record("address.add", made.subject, by=by, account_id=account_id, **values)
+    return made
+
+
+def edit(address: Address, data: dict[str, Any], *, by: Actor) -> None:
+    """Save what changed, under the version it is based on. The caller commits. Raises Stale (COM-26)."""
+    pairs = save_changes(address, int(data["version"]), {name: data[name] for name in FIELDS})
+    if pairs:
+        audit.record("address.edit", address.subject, by=by, account_id=address.account_id, **pairs)
+
+
+def can_remove(address: Address, others: int) -> Verdict:
+    """Whether it can be removed: the usual one only as the last."""
+    return Verdict(_USUAL) if address.is_usual and others else YES
+
+
+def remove(address: Address, *, by: Actor) -> None:
+    """Remove it from the book. The caller commits. Raises RuleBroken when `can_remove` says no."""
+    session().get_one(Account, address.account_id, with_for_update=True)
+    can_remove(address, _count(address.account_id, address.kind) - 1).require()
+    address.removed_at = clock.now()
+    audit.record("address.remove", address.subject, by=by, account_id=address.account_id)
+
+
+def make_usual(address: Address, *, by: Actor) -> None:
+    """代表にする: the usual one from now on. The caller commits."""
+    session().get_one(Account, address.account_id, with_for_update=True)
+    for other in book(address.account_id, address.kind):
+        other.is_usual = other.id == address.id
+    audit.record("address.usual", address.subject, by=by, account_id=address.account_id)
+
+
+def usual(account_id: int, kind: Kind) -> Address | None:
+    """The address that is used unless another is chosen, if there is one."""
+    return next(iter(book(account_id, kind)), None)
+
+
+def _erase(account: Account) -> None:
+    own = delete(Address).where(Address.account_id == account.id)
+    session().execute(own.execution_options(synchronize_session=False))
+
+
+def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
+    rows = ((a.kind, *(getattr(a, name) for name in FIELDS)) for kind in Kind for a in book(account.id, kind))
+    yield "addresses.csv", b"".join(csvio.write_csv(rows, ("kind", *FIELDS)))
+
+
+PART = AccountPart(papers=_papers, erase=_erase)

@@ -1,0 +1,130 @@
+"""Inquiries, their messages and files, and who has read how far."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import Base, Choice, belongs_to, owned
+from portal.core.errors import msgid
+from portal.core.tenancy.guard import ID, TenantOwned
+
+
+class Status(StrEnum):
+    """Where an inquiry stands (COM-51)."""
+
+    RECEIVED = "received"
+    IN_PROGRESS = "in_progress"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+
+    @property
+    def label(self) -> str:
+        """The Japanese name (a message id)."""
+        return _LABELS[self]
+
+    @property
+    def tone(self) -> str:
+        """The colour family of its badge."""
+        return _TONES[self]
+
+
+_LABELS = {
+    Status.RECEIVED: msgid("受付"),
+    Status.IN_PROGRESS: msgid("対応中"),
+    Status.ANSWERED: msgid("回答済"),
+    Status.CLOSED: msgid("完了"),
+}
+_TONES = {Status.RECEIVED: "warn", Status.IN_PROGRESS: "info", Status.ANSWERED: "ok", Status.CLOSED: "mute"}
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.RECEIVED: frozenset({Status.IN_PROGRESS, Status.ANSWERED, Status.CLOSED}),
+    Status.IN_PROGRESS: frozenset({Status.ANSWERED, Status.CLOSED, Status.RECEIVED}),
+    Status.ANSWERED: frozenset({Status.IN_PROGRESS, Status.CLOSED, Status.RECEIVED}),
+    Status.CLOSED: frozenset({Status.RECEIVED}),
+}
+"""A member's new message leads back to 受付 from wherever it stood."""
+
+
+class Inquiry(TenantOwned, Base):
+    """One thread. `fields` are the category's further answers as (label, value); `consent` digests the text agreed to.
+
+    `answered_at` is when an operator last wrote: later than what a member has read, it is unread.
+    """
+
+    __tablename__ = "inquiry"
+    number: Mapped[str] = mapped_column(String(20))
+    account_id: Mapped[int | None] = mapped_column(ID)
+    member_id: Mapped[int | None] = mapped_column(ID)
+    name: Mapped[str] = mapped_column(String(100))
+    email: Mapped[str] = mapped_column(String(254))
+    category: Mapped[str] = mapped_column(String(30))
+    label: Mapped[str] = mapped_column(String(100))
+    about: Mapped[str] = mapped_column(String(40), default="")
+    fields: Mapped[list[list[str]]] = mapped_column(JSON, default=list)
+    channel: Mapped[str] = mapped_column(String(10), default="web")
+    status: Mapped[Status] = mapped_column(Choice(Status, 12), default=Status.RECEIVED)
+    assigned_to: Mapped[str] = mapped_column(String(120), default="")
+    consent: Mapped[str] = mapped_column(String(64), default="")
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("account_id", "account"),
+        belongs_to("member_id", "member"),
+        UniqueConstraint("tenant_id", "number"),
+        Index("ix_inquiry_mine", "tenant_id", "account_id", "updated_at", "id"),
+        Index("ix_inquiry_worklist", "tenant_id", "status", "updated_at", "id"),
+        Index("ix_inquiry_about", "tenant_id", "account_id", "about"),
+    )
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names this inquiry."""
+        return f"inquiry:{self.number}"
+
+
+class InquiryMessage(TenantOwned, Base):
+    """One message; `by_kind` is member, operator or guest."""
+
+    __tablename__ = "inquiry_message"
+    inquiry_id: Mapped[int] = mapped_column(ID)
+    by_kind: Mapped[str] = mapped_column(String(10))
+    by_name: Mapped[str] = mapped_column(String(120))
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    __table_args__ = owned(
+        belongs_to("inquiry_id", "inquiry"),
+        Index("ix_inquiry_message_thread", "tenant_id", "inquiry_id", "id"),
+    )
+
+
+class InquiryFile(TenantOwned, Base):
+    """A file with a message, kept under the digest of its bytes."""
+
+    __tablename__ = "inquiry_file"
+    message_id: Mapped[int] = mapped_column(ID)
+    name: Mapped[str] = mapped_column(String(150))
+    media_type: Mapped[str] = mapped_column(String(80))
+    size: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    __table_args__ = owned(
+        belongs_to("message_id", "inquiry_message"),
+        Index("ix_inquiry_file_message", "tenant_id", "message_id"),
+    )
+
+
+class InquiryRead(TenantOwned, Base):
+    """How far a member has read a thread."""
+
+    __tablename__ = "inquiry_read"
+    member_id: Mapped[int] = mapped_column(ID)
+    inquiry_id: Mapped[int] = mapped_column(ID)
+    read_at: Mapped[datetime]
+    __table_args__ = owned(
+        belongs_to("member_id", "member"),
+        belongs_to("inquiry_id", "inquiry"),
+        UniqueConstraint("tenant_id", "member_id", "inquiry_id"),
+    )

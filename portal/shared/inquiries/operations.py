@@ -1,0 +1,171 @@
+"""What can be done with an inquiry, from both sides (COM-50 … COM-52)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+
+from sqlalchemy import delete, select, update
+
+from portal.core import audit, clock, csvio, numbering, states
+from portal.core.actor import Actor
+from portal.core.db import insert_missing, session
+from portal.core.errors import RuleBroken
+from portal.core.tenancy.schema import Tenant
+from portal.shared import mailing
+from portal.shared.auth.models import Account
+from portal.shared.auth.parts import AccountPart
+from portal.shared.auth.sessions import SignedIn
+from portal.shared.inquiries.files import Kept
+from portal.shared.inquiries.models import MOVES, Inquiry, InquiryFile, InquiryMessage, InquiryRead, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes: a member, or a guest with name and e-mail alone (COM-53)."""
+
+    name: str
+    email: str
+    account_id: int | None = None
+    member_id: int | None = None
+
+    @classmethod
+    def of(cls, who: SignedIn) -> Writer:
+        """The signed-in member."""
+        return cls(who.name, who.email, who.account_id, who.member_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked: the category's key, what number it is about, its further answers by key, the text."""
+
+    category: str
+    body: str
+    about: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+    files: Sequence[Kept] = ()
+
+
+def ask(
+    tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str, channel: str = "web"
+) -> Inquiry:
+    """Begin an inquiry, as 受付, and mail its number to who asked. The caller commits. Raises RuleBroken."""
+    category = tenant.inquiries.category(asked.category)
+    if category is None:
+        raise RuleBroken("お問合せ区分を選択してください。", field="category")
+    now = clock.now()
+    made = Inquiry(
+        number=numbering.next_number("inquiry", tenant.numbers["inquiry"]),
+        **asdict(writer),
+        category=category.key,
+        label=category.label,
+        about=asked.about,
+        fields=[[f.label, asked.answers[f.key]] for f in category.fields if asked.answers.get(f.key)],
+        channel=channel,
+        consent=hashlib.sha256(tenant.texts.get("privacy", "").encode()).hexdigest(),
+        created_at=now,
+        updated_at=now,
+    )
+    session().add(made)
+    session().flush()
+    _append(made, "member" if writer.member_id else "guest", writer.name, asked.body, asked.files)
+    audit.record("inquiry.ask", made.subject, by=by, account_id=made.account_id, category=made.label)
+    _tell(tenant, made, "inquiry_received", link_base)
+    return made
+
+
+def write(inquiry: Inquiry, body: str, files: Sequence[Kept], *, by: Actor) -> None:
+    """A further message of a member; whatever the inquiry stood at, it awaits the operators again (COM-51).
+
+    The caller commits.
+    """
+    _append(inquiry, "member", by.name, body, files)
+    if inquiry.status != Status.RECEIVED:
+        states.move(inquiry, Status.RECEIVED, MOVES, by=by, account_id=inquiry.account_id)
+    inquiry.updated_at = clock.now()
+    audit.record("inquiry.write", inquiry.subject, by=by, account_id=inquiry.account_id)
+
+
+def answer(
+    tenant: Tenant, inquiry: Inquiry, body: str, files: Sequence[Kept] = (), *, by: Actor, link_base: str
+) -> None:
+    """An operator's answer: 回答済, and a mail with the link, or the text where the tenant allows it (COM-52).
+
+    The caller commits. Raises RuleBroken.
+    """
+    if not body.strip():
+        raise RuleBroken("本文を入力してください。", field="body")
+    _append(inquiry, "operator", by.name, body, files)
+    if inquiry.status != Status.ANSWERED:
+        move(inquiry, Status.ANSWERED, by=by)
+    inquiry.updated_at = inquiry.answered_at = clock.now()
+    audit.record("inquiry.answer", inquiry.subject, by=by, account_id=inquiry.account_id)
+    text = body if tenant.inquiries.text_in_mail or not inquiry.member_id else ""
+    _tell(tenant, inquiry, "inquiry_answered", link_base, text=text)
+
+
+def move(inquiry: Inquiry, to: Status, *, by: Actor) -> None:
+    """Move it to another state. The caller commits. Raises RuleBroken."""
+    if inquiry.status == Status.CLOSED and to != Status.RECEIVED:
+        states.move(inquiry, Status.RECEIVED, MOVES, by=by, account_id=inquiry.account_id)
+    states.move(inquiry, to, MOVES, by=by, account_id=inquiry.account_id)
+
+
+def assign(inquiry: Inquiry, to: str, *, by: Actor) -> None:
+    """Give it to an operator, by name. The caller commits."""
+    before, inquiry.assigned_to = inquiry.assigned_to, to
+    audit.record("inquiry.assign", inquiry.subject, by=by, account_id=inquiry.account_id, to=[before, to])
+
+
+def mark_read(inquiry_id: int, member_id: int) -> None:
+    """Note that the member has read the thread so far. The caller commits."""
+    values = {"inquiry_id": inquiry_id, "member_id": member_id, "read_at": clock.now()}
+    insert_missing(InquiryRead, values, unique=("tenant_id", "member_id", "inquiry_id"))
+    session().execute(
+        update(InquiryRead)
+        .where(InquiryRead.inquiry_id == inquiry_id, InquiryRead.member_id == member_id)
+        .values(read_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _append(inquiry: Inquiry, kind: str, name: str, body: str, files: Sequence[Kept]) -> None:
+    message = InquiryMessage(
+        inquiry_id=inquiry.id, by_kind=kind, by_name=name, body=body, created_at=clock.now()
+    )
+    session().add(message)
+    session().flush()
+    session().add_all(InquiryFile(message_id=message.id, **asdict(file)) for file in files)
+
+
+def _tell(tenant: Tenant, inquiry: Inquiry, event: str, link_base: str, *, text: str = "") -> None:
+    link = f"{link_base}/inquiries/{inquiry.number}" if inquiry.member_id else ""
+    account_id = inquiry.account_id
+    mailing.compose(
+        tenant, event, inquiry.email, account_id=account_id, inquiry=inquiry, link=link, text=text
+    )
+
+
+def _erase(account: Account) -> None:
+    """Take the account's threads away: whatever stands in a letter may be personal (COM-16)."""
+    threads = select(Inquiry.id).where(Inquiry.account_id == account.id)
+    messages = select(InquiryMessage.id).where(InquiryMessage.inquiry_id.in_(threads))
+    for hanging in (
+        delete(InquiryFile).where(InquiryFile.message_id.in_(messages)),
+        delete(InquiryMessage).where(InquiryMessage.inquiry_id.in_(threads)),
+        delete(InquiryRead).where(InquiryRead.inquiry_id.in_(threads)),
+        delete(Inquiry).where(Inquiry.account_id == account.id),
+    ):
+        session().execute(hanging.execution_options(synchronize_session=False))
+
+
+def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
+    header = ("受付番号", "日時", "お名前", "区分", "本文")
+    joined = select(Inquiry, InquiryMessage).join(InquiryMessage, InquiryMessage.inquiry_id == Inquiry.id)
+    own = joined.where(Inquiry.account_id == account.id).order_by(InquiryMessage.id)
+    rows = ((i.number, m.created_at, m.by_name, i.label, m.body) for i, m in session().execute(own))
+    yield "inquiries.csv", b"".join(csvio.write_csv(rows, header))
+
+
+PART = AccountPart(papers=_papers, erase=_erase)

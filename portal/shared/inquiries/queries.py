@@ -1,0 +1,114 @@
+"""What can be asked of inquiries. Members see those of their account, or their own, as the tenant says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
+
+from portal.core.db import Query, run, session
+from portal.core.errors import NotFound
+from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.scope import require_key
+from portal.shared.auth.sessions import SignedIn
+from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage, InquiryRead, Status
+
+_I, _READ = Inquiry.__table__, InquiryRead.__table__
+UPDATED, TIE = _I.c.updated_at, _I.c.id
+_READ_BY_MEMBER = and_(
+    _READ.c.tenant_id == bindparam("tenant"),
+    _READ.c.inquiry_id == _I.c.id,
+    _READ.c.member_id == bindparam("member"),
+)
+_UNREAD = and_(
+    _I.c.answered_at.is_not(None), or_(_READ.c.read_at.is_(None), _READ.c.read_at < _I.c.answered_at)
+)
+_COLUMNS = (
+    _I.c.id,
+    _I.c.number,
+    _I.c.label,
+    _I.c.about,
+    _I.c.name,
+    _I.c.status,
+    _I.c.created_at,
+    _I.c.updated_at,
+    _UNREAD.label("is_unread"),
+)
+_MEANINGS: dict[str, ColumnElement[bool]] = {
+    "own": _I.c.member_id == bindparam("own"),
+    "status": _I.c.status == bindparam("status"),
+    "about": _I.c.about == bindparam("about"),
+}
+
+
+@cache
+def _mine(asked: tuple[str, ...]) -> Select[Any]:
+    which = _I.c.tenant_id == bindparam("tenant"), _I.c.account_id == bindparam("account")
+    joined = select(*_COLUMNS).outerjoin_from(_I, _READ, _READ_BY_MEMBER)
+    return joined.where(*which, *(_MEANINGS[name] for name in asked))
+
+
+def mine(tenant: Tenant, who: SignedIn, *, status: Status | None = None, about: str = "") -> Query:
+    """The inquiries that this member may read, with a mark of what is unread. Index: ix_inquiry_mine."""
+    own = who.member_id if tenant.inquiries.visible_to == "member" else None
+    given = {"own": own, "status": status and status.value, "about": about}
+    given = {name: value for name, value in given.items() if value}
+    values = {"tenant": require_key(), "account": who.account_id, "member": who.member_id, **given}
+    return Query(_mine(tuple(given)), values)
+
+
+def unread(tenant: Tenant, who: SignedIn) -> int:
+    """How many of them have an answer that the member has not read."""
+    query = mine(tenant, who)
+    counting = query.statement.where(_UNREAD).with_only_columns(func.count(), maintain_column_froms=True)
+    return int(run(counting, query.values).scalar_one())
+
+
+def find(tenant: Tenant, who: SignedIn, number: str) -> Inquiry:
+    """The inquiry with this number, where this member may read it. Raises NotFound."""
+    statement = select(Inquiry).where(Inquiry.number == number, Inquiry.account_id == who.account_id)
+    if tenant.inquiries.visible_to == "member":
+        statement = statement.where(Inquiry.member_id == who.member_id)
+    return _one(session().scalars(statement).one_or_none())
+
+
+def any_inquiry(number: str) -> Inquiry:
+    """An inquiry of the tenant in scope, for operators. Raises NotFound."""
+    return _one(session().scalars(select(Inquiry).where(Inquiry.number == number)).one_or_none())
+
+
+def _one(found: Inquiry | None) -> Inquiry:
+    if found is None:
+        raise NotFound("お問い合わせが見つかりません。")
+    return found
+
+
+def thread(inquiry: Inquiry) -> list[tuple[InquiryMessage, list[InquiryFile]]]:
+    """The messages in order, each with its files: two queries."""
+    messages = select(InquiryMessage).where(InquiryMessage.inquiry_id == inquiry.id)
+    found = list(session().scalars(messages.order_by(InquiryMessage.id)))
+    files = select(InquiryFile).where(InquiryFile.message_id.in_([message.id for message in found]))
+    by_message: dict[int, list[InquiryFile]] = {message.id: [] for message in found}
+    for file in session().scalars(files.order_by(InquiryFile.id)):
+        by_message[file.message_id].append(file)
+    return [(message, by_message[message.id]) for message in found]
+
+
+def find_file(inquiry: Inquiry, sha256: str) -> InquiryFile:
+    """A file of this thread. Raises NotFound."""
+    own = InquiryFile.message_id.in_(select(InquiryMessage.id).where(InquiryMessage.inquiry_id == inquiry.id))
+    found = (
+        session().scalars(select(InquiryFile).where(own, InquiryFile.sha256 == sha256).limit(1)).one_or_none()
+    )
+    if found is None:
+        raise NotFound("ファイルが見つかりません。")
+    return found
+
+
+def worklist(status: Status | None, limit: int) -> Sequence[Inquiry]:
+    """For operators: what awaits them, or what stands at `status`, the oldest first. Index: ix_inquiry_worklist."""
+    awaiting = [status] if status else [Status.RECEIVED, Status.IN_PROGRESS]
+    statement = select(Inquiry).where(Inquiry.status.in_(awaiting))
+    return session().scalars(statement.order_by(Inquiry.updated_at, Inquiry.id).limit(limit)).all()
