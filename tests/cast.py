@@ -11,6 +11,7 @@ from datetime import timedelta
 from flask import Flask
 from sqlalchemy import select
 
+from portal.blueprints.facility import booking as bookings
 from portal.blueprints.facility import operations
 from portal.blueprints.facility.models import Facility
 from portal.core import clock
@@ -71,11 +72,12 @@ def fill(app: Flask) -> None:
             session().add(machine)
             session().flush()
             start = NOW - timedelta(days=30)
-            booking = operations.Booking(
-                machine, start, start + timedelta(hours=3), purpose=f"{canary}の試作"
-            )
-            made = [operations.book(tenant, first, hanako, booking, by=SYSTEM) for _ in range(3)]
-            operations.book(tenant, second, yumi, booking, by=SYSTEM)
+            wanted = [
+                bookings.Booking(machine, begin, begin + timedelta(hours=3), purpose=f"{canary}の試作")
+                for begin in (start + timedelta(hours=hours) for hours in (0, 4, 24, 48))
+            ]
+            made = [bookings.book(tenant, first, hanako, each, by=SYSTEM) for each in wanted[:3]]
+            bookings.book(tenant, second, yumi, wanted[3], by=SYSTEM)
             operations.confirm(tenant, made[1], by=SYSTEM)
             operations.start(tenant, made[1], by=SYSTEM)
             operations.finish(

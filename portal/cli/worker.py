@@ -26,10 +26,11 @@ from portal.extensions import mail
 from portal.settings import Settings
 from portal.shared import drafts
 from portal.shared.auth import passkeys, registration, throttling
+from portal.web.brand import brands_of
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 20.0
-TIDY_SECONDS = 3600.0
+TIDY_SECONDS = 900.0
 # Flask-Mail sends 8-bit lines of any length, which only some servers announce that they take; base64 passes everywhere.
 charset.add_charset("utf-8", charset.SHORTEST, charset.BASE64, "utf-8")
 
@@ -74,13 +75,16 @@ def send(stored: outbox.OutboxMail) -> None:
 def round_of_work(*, tidy: bool = False) -> int:
     """One round over all tenants: mail, jobs, and what is past its time when `tidy`. Returns how much was claimed."""
     claimed = 0
-    for key in current_app.extensions["tenants"].current().by_key:
+    for key, tenant in current_app.extensions["tenants"].current().by_key.items():
         try:
             with tenant_scope(key):
                 claimed += outbox.deliver(send, limit=50)
                 claimed += jobs.run_due()
                 if tidy:
                     _tidy()
+                    for brand in brands_of(tenant):
+                        if brand.tick:
+                            brand.tick(tenant)
         except Exception:  # one brand's trouble never stops the others'
             log.exception("worker round for %s failed", key)
     return claimed

@@ -42,7 +42,8 @@ class NavItem:
 class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
 
-    `account` is its part in an account's life; `history` names the acts that members see in their change history.
+    `account` is its part in an account's life; `history` names the acts that members see in their change history;
+    `tick` is done by the worker once in a while, in the tenant's scope.
     """
 
     key: str
@@ -56,7 +57,7 @@ class Brand:
     demo: Callable[[Tenant], None] | None = None
     account: AccountPart = field(default_factory=AccountPart)
     history: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    tick: Callable[[Tenant], object] | None = None
 
 
 def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:

@@ -38,6 +38,10 @@ MEMBERS = (
     "/inquiries",
     "/inquiries/new",
     "/notices",
+    "/facilities",
+    "/facilities/LC-01",
+    "/facilities/LC-01/reservation",
+    "/calendar",
     "/nowhere",
 )
 NUMBERS = {"facility": "FR", "studio": "SR"}

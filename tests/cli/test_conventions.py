@@ -33,10 +33,12 @@ SAMPLES = {
     "account": "C000001",
     "body": "-",
     "email": "new@one.example",
+    "ends": "2026-12-01T12:00",
     "file": __file__,
     "lines": "利用料:3:時間:4500",
     "mail_id": "1",
     "minutes": "60",
+    "starts": "2026-12-01T10:00",
 }
 """Words for arguments that not every text will do for."""
 MEMBERS = Path(__file__).parent / "members.csv"

@@ -97,6 +97,16 @@ KINDS = {
     "facility.reservations_csv": "member",
     "facility.reservation": "member",
     "facility.paper": "member",
+    "facility.facilities": "member",
+    "facility.facility": "member",
+    "facility.photo": "member",
+    "facility.book": "member",
+    "facility.confirm_booking": "member",
+    "facility.save_booking": "member",
+    "facility.booked": "member",
+    "facility.my_calendar": "member",
+    "facility.remove_calendar": "member",
+    "facility.calendar_feed": "public",
 }
 """What each endpoint is for. A new endpoint must be put here by somebody who thought about it."""
 PARAMETERS = {
@@ -130,6 +140,13 @@ PARAMETERS = {
     "inquiries.thread": {"number"},
     "inquiries.file": {"number", "sha256"},
     "facility.paper": {"number", "slug"},
+    "facility.facility": {"code"},
+    "facility.photo": {"code"},
+    "facility.book": {"code"},
+    "facility.confirm_booking": {"code"},
+    "facility.save_booking": {"code"},
+    "facility.booked": {"code"},
+    "facility.calendar_feed": {"token"},
 }
 """What each address takes."""
 
@@ -142,6 +159,7 @@ def _rules(app: Flask, kind: str) -> list[tuple[Rule, str]]:
 def _path(rule: str, number: str) -> str:
     path = rule.replace("<number>", number).replace("<any(invoice, 'work-report'):slug>", "invoice")
     path = path.replace("<any('billing', 'delivery'):kind>", "billing").replace("<sha256>", "0" * 64)
+    path = path.replace("<code>", "LC-01")
     assert "<" not in path, f"give {rule} an example"
     return path
 

@@ -42,7 +42,7 @@ def put(instants: list[int]) -> list[int]:
         for index, micros in enumerate(instants)
     ]
     if rows:
-        session().execute(insert(R), rows)
+        session().execute(insert(R), [row | {"held_until": None} for row in rows])
     return list(session().scalars(select(R.c.id).where(R.c.tenant_id == "facility")))
 
 
@@ -202,7 +202,7 @@ def many(inside, cast) -> None:
         rows = [
             {**model, "number": f"FR1{n:05d}", "booked_at": NOW - timedelta(days=n // 3)} for n in range(45)
         ]
-        session().execute(insert(R), rows)
+        session().execute(insert(R), [row | {"held_until": None} for row in rows])
         session().commit()
 
 

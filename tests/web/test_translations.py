@@ -56,6 +56,10 @@ PAGES = (
     "/billing-addresses",
     "/inquiries/new",
     "/notices",
+    "/facilities",
+    "/facilities/LC-01",
+    "/facilities/LC-01/reservation?day=2026-11-25&starts=10:00",
+    "/calendar",
     "/legal/privacy",
     "/nowhere",
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from portal.blueprints.facility import leaving, routes
+from portal.blueprints.facility import booking_routes as booking_routes
+from portal.blueprints.facility import leaving, operations, routes
 from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.demo import fill
@@ -15,6 +16,7 @@ BRAND = Brand(
     blueprint=routes.bp,
     navigation=(
         NavItem("ご利用履歴", "history", "/reservations", primary=True),
+        NavItem("設備のご予約", "calendar-days", "/facilities"),
         NavItem("担当者の管理", "users", "/account/members", feature="contacts"),
         NavItem("請求書送付先の管理", "receipt-text", "/billing-addresses", feature="billing_addresses"),
         NavItem("お問い合わせ", "circle-help", "/inquiries/new", primary=True, feature="inquiries"),
@@ -26,4 +28,5 @@ BRAND = Brand(
     demo=fill,
     account=AccountPart(open_business=leaving.open_business, papers=leaving.papers, erase=leaving.erase),
     history=leaving.HISTORY,
+    tick=operations.remind,
 )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from flask.cli import AppGroup
 
-from portal.blueprints.facility import imports, operations, queries
+from portal.blueprints.facility import booking, imports, operations, queries
 from portal.blueprints.facility.models import Reservation, Status
 from portal.core import jobs
 from portal.core.actor import Actor
-from portal.core.clock import to_local
+from portal.core.clock import TOKYO, to_local
 from portal.core.db import session
 from portal.core.money import LARGEST, yen
 from portal.core.tenancy.schema import Tenant
@@ -62,10 +63,54 @@ def _step(name: str, operation: Any, text: str) -> None:
 
 
 _step("confirm", operations.confirm, "予約受付 → 予約確定.")
-_step("decline", operations.cancel, "Decline a request: 予約受付 → キャンセル.")
-_step("cancel", operations.cancel, "Cancel before the use.")
+_step("decline", operations.decline, "Decline a request: 予約受付 → キャンセル.")
 _step("start", operations.start, "予約確定 → ご利用中.")
 _step("pay", operations.record_payment, "Record the payment: 請求確定 → お支払済.")
+
+
+@commands.command("cancel")
+@click.argument("number")
+@click.option(
+    "--charge",
+    type=click.IntRange(0, LARGEST),
+    help="Yen; 0 waives it. Otherwise by the tenant's table, as of now.",
+)
+@tenant_command
+def cancel(number: str, charge: int | None, tenant: Tenant, by: Actor, **_: Any) -> None:
+    """Cancel before the use, with the charge that is due."""
+    reservation = queries.any_reservation(number)
+    operations.cancel(tenant, reservation, charge=charge, by=by)
+    _say(reservation)
+
+
+@commands.command("reschedule")
+@click.argument("number")
+@click.argument("starts", type=click.DateTime(["%Y-%m-%dT%H:%M"]), metavar="YYYY-MM-DDTHH:MM")
+@click.argument("ends", type=click.DateTime(["%Y-%m-%dT%H:%M"]), metavar="YYYY-MM-DDTHH:MM")
+@tenant_command
+def reschedule(number: str, starts: datetime, ends: datetime, tenant: Tenant, by: Actor, **_: Any) -> None:
+    """Move a reservation to another time, in Tokyo."""
+    reservation = queries.any_reservation(number)
+    first, last = (at.replace(tzinfo=TOKYO).astimezone(UTC) for at in (starts, ends))
+    booking.reschedule(tenant, reservation, first, last, by=by)
+    click.echo(f"{number}: {to_local(reservation.starts_at):%Y-%m-%d %H:%M}")
+
+
+@commands.command("remind")
+@tenant_command
+def remind(tenant: Tenant, **_: Any) -> None:
+    """Mail the reminders that are due; the worker does so by itself."""
+    click.echo(f"{operations.remind(tenant)} reminders mailed")
+
+
+@commands.command("set-photo")
+@click.argument("code")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@tenant_command
+def set_photo(code: str, file: Path, by: Actor, **_: Any) -> None:
+    """Give a facility its picture, a PNG file."""
+    booking.set_photo(queries.facility(code), file.read_bytes(), by=by)
+    click.echo(f"{code}: {file.name}")
 
 
 @commands.command("finish")

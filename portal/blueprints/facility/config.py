@@ -40,6 +40,12 @@ class FacilityConfig(Section):
     )
     minimum_minutes: Whole = Field(default=60, ge=5, le=1440, description="The shortest use, in whole slots.")
     booking_months_ahead: Whole = Field(default=6, ge=1, le=24, description="How far ahead one can reserve.")
+    reminder_hours: Whole = Field(
+        default=24,
+        ge=0,
+        le=168,
+        description="How long before a confirmed use its reminder is mailed; 0 is never.",
+    )
     cancellation: tuple[CancellationStep, ...] = Field(
         default=(
             CancellationStep(days_before=7, percent=30),

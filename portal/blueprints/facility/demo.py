@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from portal.blueprints.facility import operations
+from portal.blueprints.facility import booking as bookings
+from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core import clock
 from portal.core.actor import SYSTEM
@@ -61,7 +62,7 @@ def fill(tenant: Tenant) -> None:
     for account, number in zip(accounts, (_MAIN, _OTHER), strict=True):
         member = enrolment.representative(account)
         for plan in _plans(dice, number // 8 if small else number):
-            _live(tenant, dice, account, member, dice.choice(facilities), plan)
+            _live(tenant, dice, account, member, _free(tenant, dice, facilities, plan), plan)
         session().commit()
     clock.set_as_of(None)
 
@@ -91,7 +92,7 @@ def _live(
     end, now = plan.start + timedelta(hours=plan.hours), clock.now()
     booked = min(plan.start - timedelta(days=dice.randint(3, 20), minutes=dice.randint(0, 300)), clock.now())
     clock.set_as_of(booked)
-    booking = operations.Booking(
+    booking = bookings.Booking(
         facility,
         plan.start,
         end,
@@ -99,7 +100,7 @@ def _live(
         headcount=dice.randint(1, 4),
         options=dice.sample(_OPTIONS, dice.randint(0, 2)),
     )
-    reservation = operations.book(tenant, account, member, booking, by=SYSTEM)
+    reservation = bookings.book(tenant, account, member, booking, by=SYSTEM)
     if plan.steps < 0:
         clock.set_as_of(min(booked + timedelta(hours=20), now))
         operations.cancel(tenant, reservation, by=SYSTEM)
@@ -120,6 +121,13 @@ def _live(
         clock.set_as_of(min(at, now))
         step()
     clock.set_as_of(None)
+
+
+def _free(tenant: Tenant, dice: random.Random, facilities: list[Facility], plan: _Plan) -> Facility:
+    """A facility that nobody has then; there are more of them than reservations at any time."""
+    wanted = bookings.hours(tenant).hold(plan.start, plan.start + timedelta(hours=plan.hours))
+    shuffled = dice.sample(facilities, len(facilities))
+    return next(f for f in shuffled if not queries.held(f.id, wanted.starts_at, wanted.held_until))
 
 
 def _bill(tenant: Tenant, reservation: Reservation, facility: Facility, hours: int) -> None:

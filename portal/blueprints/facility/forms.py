@@ -1,15 +1,21 @@
-"""The search form of reservations (FAC-02)."""
+"""The search form of reservations (FAC-02) and the request for one (FAC-11)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Self
+
 from flask_wtf import FlaskForm
-from wtforms import DateField, SelectField
-from wtforms.validators import Optional, ValidationError
+from wtforms import DateField, IntegerField, SelectField, SelectMultipleField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.blueprints.facility.models import Status
 from portal.blueprints.facility.queries import Search
-from portal.core.text import normalise
-from portal.web.forms import choices, line, normaliser
+from portal.blueprints.facility.slots import Hours
+from portal.core.text import multiline, normalise
+from portal.web.forms import Form, choices, line, normaliser
 from portal.web.i18n import lazy as _l
 
 _DATE_FORMATS = ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d"]
@@ -56,3 +62,63 @@ class SearchForm(FlaskForm):  # type: ignore[misc]
             since=self.since.data,
             until=self.until.data,
         )
+
+
+class HeadcountField(IntegerField):  # type: ignore[misc]
+    """A whole number that may be typed with full-width digits."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Normalise before parsing."""
+        super().process_formdata([normaliser(normalise)(value) for value in valuelist])
+
+
+class BookingForm(Form):
+    """What is asked for a use of a facility. The times and options offered are the tenant's."""
+
+    day = DayField(_l("ご利用日"), format=_DATE_FORMATS, validators=[InputRequired(_l("入力してください。"))])
+    starts = SelectField(_l("開始時刻"), validators=[InputRequired(_l("選択してください。"))])
+    ends = SelectField(_l("終了時刻"), validators=[InputRequired(_l("選択してください。"))])
+    headcount = HeadcountField(
+        _l("ご利用人数"),
+        default=1,
+        validators=[
+            InputRequired(_l("入力してください。")),
+            NumberRange(1, 999, message=_l("1以上の数字で入力してください。")),
+        ],
+    )
+    purpose = line(_l("ご利用目的"), required=True, longest=200)
+    options = SelectMultipleField(
+        _l("オプション"), option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
+    )
+    billing = SelectField(_l("請求書送付先"), validators=[Optional()])
+    remarks = TextAreaField(
+        _l("備考"), filters=[normaliser(multiline)], validators=[Optional(), Length(max=1000)]
+    )
+
+    @classmethod
+    def of(cls, hours: Hours, billing: Sequence[tuple[str, str]], data: dict[str, Any] | None) -> Self:
+        """The form of a tenant, filled with what `kept` gave or an address says."""
+        given = {name: value for name, value in (data or {}).items() if value}
+        try:
+            given["day"] = date.fromisoformat(given.get("day", ""))
+        except ValueError:
+            given.pop("day", None)
+        made = cls(data=given)
+        made.starts.choices = choices(((at, at) for at in hours.starts()), _l("選択してください"))
+        made.ends.choices = choices(((at, at) for at in hours.edges()[1:]), _l("選択してください"))
+        made.options.choices = [(name, name) for name in hours.config.options]
+        made.billing.choices = choices(billing, _l("会員情報の住所"))
+        if billing and not made.is_submitted() and "billing" not in given:
+            made.billing.data = billing[0][0]
+        return made
+
+    def kept(self) -> dict[str, Any]:
+        """What was typed, as a draft keeps it."""
+        return self.typed() | {"day": self.day.data.isoformat()}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """As in every form; options on one line, the address by its name."""
+        names = {choice.value: str(choice.label) for choice in self.billing.choices}
+        shown = {"options": "、".join(self.options.data or ()), "billing": names.get(self.billing.data, "")}
+        fields = ("day", "starts", "ends", "headcount", "purpose", "options", "billing", "remarks")
+        return [(str(self[f].label.text), str(shown.get(f, self[f].data or ""))) for f in fields]

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from sqlalchemy import select
 
-from portal.blueprints.facility.models import Facility, Reservation, Status
-from portal.blueprints.facility.operations import billing_copy, contact_copy
-from portal.blueprints.facility.queries import facility_by_code
+from portal.blueprints.facility.booking import billing_copy, contact_copy
+from portal.blueprints.facility.models import OPEN, Facility, Reservation, Status
+from portal.blueprints.facility.queries import facility_by_code, held
+from portal.blueprints.facility.slots import Held, SlotTaken, meets
 from portal.core import audit, csvio, money, text
 from portal.core.actor import Actor
 from portal.core.clock import TOKYO
@@ -20,7 +21,8 @@ from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.shared.auth import enrolment
 
-FACILITY_COLUMNS = ("設備コード", "設備名", "説明", "時間料金", "日料金")
+FACILITY_EXTRAS = ("場所", "定員")
+FACILITY_COLUMNS = ("設備コード", "設備名", "説明", "時間料金", "日料金", *FACILITY_EXTRAS)
 RESERVATION_COLUMNS = (
     "予約番号",
     "会員番号",
@@ -55,7 +57,8 @@ def _import(
     data: bytes, columns: tuple[str, ...], parse: Callable[[Row], T | None], action: str, by: Actor
 ) -> tuple[int, int]:
     seen: set[str] = set()
-    rows = csvio.collect(csvio.read_csv(data, columns), partial(_once, parse, seen, columns[0]))
+    read = csvio.read_csv(data, columns, optional=FACILITY_EXTRAS)
+    rows = csvio.collect(read, partial(_once, parse, seen, columns[0]))
     new = [row for row in rows if row is not None]
     session().add_all(new)
     session().flush()
@@ -95,6 +98,13 @@ def _instant(row: Row, column: str) -> datetime:
     raise RuleBroken("2026/11/22 09:00 の形で入力してください。", field=column)
 
 
+def _capacity(row: Row) -> int | None:
+    value = text.normalise(row.values["定員"])
+    if value and not (value.isdecimal() and 0 < int(value) < 1000):
+        raise RuleBroken("1から999までの数字で入力してください。", field="定員")
+    return int(value) if value else None
+
+
 def _facility(row: Row) -> Facility | None:
     code = row.text("設備コード", _KEY, required=True)
     facility = Facility(
@@ -103,6 +113,8 @@ def _facility(row: Row) -> Facility | None:
         description=text.multiline(row.values["説明"]),
         hourly_price=_yen(row, "時間料金", _LARGEST_PRICE),
         daily_price=_yen(row, "日料金", _LARGEST_PRICE),
+        place=row.text("場所", 100),
+        capacity=_capacity(row),
     )
     return None if facility_by_code(code) else facility
 
@@ -138,4 +150,12 @@ def _reservation(row: Row) -> Reservation | None:
         billing=billing_copy(account, contact),
     )
     is_known = session().scalar(select(Reservation.id).where(Reservation.number == number))
-    return None if is_known else made
+    if is_known:
+        return None
+    if status in OPEN:  # what is still to come is nobody else's
+        if meets(Held(starts_at, ends_at), held(facility.id, starts_at, ends_at)):
+            raise SlotTaken
+        made.held_until = ends_at
+        session().add(made)
+        session().flush()
+    return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 
 from portal.blueprints.facility.models import Reservation, Status
 from portal.core import csvio
@@ -18,8 +18,13 @@ HISTORY = {
     "reservation.book": msgid("ご予約の受付"),
     "reservation.confirmed": msgid("ご予約の確定"),
     "reservation.cancelled": msgid("ご予約のキャンセル"),
+    "reservation.reschedule": msgid("ご利用日時の変更"),
+    "reservation.pay_charge": msgid("キャンセル料のご入金"),
+    "calendar.renew": msgid("カレンダーのアドレスの発行"),
+    "calendar.revoke": msgid("カレンダーのアドレスの無効化"),
 }
-_CLOSED = (Status.PAID, Status.CANCELLED)
+_OWED = and_(Reservation.status == Status.CANCELLED, Reservation.total > 0, Reservation.paid_at.is_(None))
+_UNFINISHED = or_(Reservation.status.not_in((Status.PAID, Status.CANCELLED)), _OWED)
 _OPEN = msgid("ご予約 %(number)s（%(status)s）")
 _CONTACT = dict.fromkeys(("name", "department", "telephone", "email"), "")
 _BILLING = dict.fromkeys(("department", "person", "postal_code", "address"), "")
@@ -27,8 +32,8 @@ _HEADER = ("予約番号", "設備", "開始", "終了", "ステータス", "ご
 
 
 def open_business(_tenant: Tenant, account: Account) -> Iterator[RuleBroken]:
-    """Reservations that are neither paid nor cancelled."""
-    own = Reservation.account_id == account.id, Reservation.status.not_in(_CLOSED)
+    """Reservations that are neither paid nor cancelled, and cancellations whose charge is owed."""
+    own = Reservation.account_id == account.id, _UNFINISHED
     for found in session().scalars(
         select(Reservation).where(*own).order_by(Reservation.starts_at, Reservation.id).limit(20)
     ):

@@ -6,9 +6,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.core.clock import to_local
 from portal.core.db import Base, Choice, belongs_to, owned
 from portal.core.errors import msgid
 from portal.core.tenancy.guard import ID, TenantOwned
@@ -66,8 +68,12 @@ MOVES: dict[Status, frozenset[Status]] = {
 }
 
 
+OPEN = (Status.REQUESTED, Status.CONFIRMED, Status.IN_USE)
+"""In these a reservation holds its facility."""
+
+
 class Facility(TenantOwned, Base):
-    """A machine or room that can be reserved. Prices are yen without tax."""
+    """A machine or room that can be reserved. Prices are yen without tax; `photo` is its key in the file store."""
 
     __tablename__ = "facility"
     code: Mapped[str] = mapped_column(String(20))
@@ -75,6 +81,9 @@ class Facility(TenantOwned, Base):
     description: Mapped[str] = mapped_column(Text, default="")
     hourly_price: Mapped[int]
     daily_price: Mapped[int]
+    place: Mapped[str] = mapped_column(String(100), default="")
+    capacity: Mapped[int | None]
+    photo: Mapped[str] = mapped_column(String(64), default="")
     is_active: Mapped[bool] = mapped_column(default=True)
     __table_args__ = owned(
         UniqueConstraint("tenant_id", "code"),
@@ -83,7 +92,11 @@ class Facility(TenantOwned, Base):
 
 
 class Reservation(TenantOwned, Base):
-    """One booking, with copies of the names and addresses it was made with (COM-33)."""
+    """One booking, with copies of the names and addresses it was made with (COM-33).
+
+    `held_until` is until when nobody else can have the facility, the buffer included; none once it is free again.
+    `price` is in yen without tax, as quoted at booking.
+    """
 
     __tablename__ = "reservation"
     number: Mapped[str] = mapped_column(String(20))
@@ -92,6 +105,8 @@ class Reservation(TenantOwned, Base):
     facility_name: Mapped[str] = mapped_column(String(100))
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
+    held_until: Mapped[datetime | None]
+    price: Mapped[int | None] = mapped_column(ID)
     options: Mapped[list[str]] = mapped_column(JSON, default=list)
     headcount: Mapped[int] = mapped_column(default=1)
     purpose: Mapped[str] = mapped_column(String(200), default="")
@@ -106,6 +121,7 @@ class Reservation(TenantOwned, Base):
     billed_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
+    reminded_at: Mapped[datetime | None]
     payment_method: Mapped[str] = mapped_column(String(20), default=msgid("銀行振込"))
     due_date: Mapped[date | None]
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
@@ -119,10 +135,36 @@ class Reservation(TenantOwned, Base):
         CheckConstraint("headcount > 0", name="headcount"),
         Index("ix_reservation_mine", "tenant_id", "account_id", "booked_at", "id"),
         Index("ix_reservation_worklist", "tenant_id", "status", "starts_at", "id"),
-        Index("ix_reservation_slot", "tenant_id", "facility_id", "starts_at"),
+        Index("ix_reservation_slot", "tenant_id", "facility_id", "held_until"),
+        # No two at once (FAC-11). As ranges, because those need no extension; SQLite has one writer at a time.
+        ExcludeConstraint(
+            (text("int8range(facility_id, facility_id, '[]')"), "&&"),
+            (text("tstzrange(starts_at, held_until)"), "&&"),
+            where=text("held_until IS NOT NULL"),
+            name="ex_reservation_slot",
+        ).ddl_if(dialect="postgresql"),
     )
 
     @property
     def subject(self) -> str:
         """How the audit trail and documents name this reservation."""
         return f"reservation:{self.number}"
+
+    @property
+    def traded_on(self) -> date:
+        """The day (Asia/Tokyo) that its documents are about: of the use's end, or of the cancellation."""
+        return to_local(self.cancelled_at or self.finished_at or self.ends_at).date()
+
+
+class CalendarFeed(TenantOwned, Base):
+    """A member's secret address of their account's reservations as a calendar, kept as a digest (FAC-11)."""
+
+    __tablename__ = "calendar_feed"
+    member_id: Mapped[int] = mapped_column(ID)
+    token_digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    __table_args__ = owned(
+        belongs_to("member_id", "member"),
+        UniqueConstraint("tenant_id", "member_id"),
+        UniqueConstraint("tenant_id", "token_digest"),
+    )

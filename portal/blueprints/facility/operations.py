@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from typing import Any
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, select, update
 
 from portal.blueprints.facility.config import FacilityConfig
-from portal.blueprints.facility.models import MOVES, Facility, Reservation, Status
+from portal.blueprints.facility.models import MOVES, Reservation, Status
 from portal.blueprints.facility.papers import invoice_content, work_report_content
-from portal.core import audit, clock, numbering, states
+from portal.core import audit, clock, states
 from portal.core.actor import Actor
 from portal.core.db import session
-from portal.core.errors import RuleBroken, msgid
+from portal.core.errors import RuleBroken, Stale, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
-from portal.shared.auth.models import Account, Member
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded
 from portal.shared.billing.terms import Shift, due_date
-from portal.shared.contacts import operations as contacts
-from portal.shared.contacts.models import Kind
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind
 
 NOT_BEFORE_BILLED = msgid("ご利用後、ご請求金額が確定するとダウンロードできます。")
 _TOO_LATE = msgid("ご利用前のご予約に限り、お申し込みいただけます。")
+_ONLY_REQUESTS = msgid("お断りできるのは、予約受付のご予約に限ります。")
+ONLY_USED = msgid("キャンセルされたご予約には作業完了報告書がありません。")
 _BEING_DRAWN = msgid("帳票を準備しています。しばらくお待ちください。")
 _SENTENCES = {
     Status.REQUESTED: "ご予約を受け付けました。確定まで今しばらくお待ちください。",
@@ -42,20 +43,6 @@ _SENTENCES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Booking:
-    """What a reservation is made of. Instants are aware UTC."""
-
-    facility: Facility
-    starts_at: datetime
-    ends_at: datetime
-    purpose: str = ""
-    remarks: str = ""
-    headcount: int = 1
-    options: Sequence[str] = field(default_factory=list)
-    billing: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class WorkReport:
     """What was done (FAC-12): by whom, how long (minutes) and with what."""
 
@@ -63,62 +50,6 @@ class WorkReport:
     worker: str
     minutes: int
     materials: str = ""
-
-
-def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor) -> Reservation:
-    """Take a reservation in as 予約受付. The caller commits.
-
-    Raises RuleBroken when the times are the wrong way round or the facility is not to be had.
-    """
-    if booking.ends_at <= booking.starts_at:
-        raise RuleBroken("終了日時は開始日時より後にしてください。", field="ends_at")
-    if not booking.facility.is_active:
-        raise RuleBroken("この設備は現在ご予約いただけません。", field="facility")
-    reservation = Reservation(
-        number=numbering.next_number("reservation", tenant.numbers["reservation"], Reservation.number),
-        account_id=account.id,
-        facility_id=booking.facility.id,
-        facility_name=booking.facility.name,
-        starts_at=booking.starts_at,
-        ends_at=booking.ends_at,
-        options=list(booking.options),
-        headcount=booking.headcount,
-        purpose=booking.purpose,
-        remarks=booking.remarks,
-        contact=contact_copy(contact),
-        billing=booking.billing or billing_copy(account, contact),
-        booked_at=clock.now(),
-    )
-    session().add(reservation)
-    session().flush()
-    audit.record("reservation.book", reservation.subject, by=by, account_id=account.id)
-    _tell(tenant, reservation)
-    return reservation
-
-
-def contact_copy(member: Member) -> dict[str, str]:
-    """The contact person as they are today; later changes do not reach the reservation."""
-    return {
-        "name": member.name,
-        "department": member.department,
-        "telephone": member.telephone,
-        "email": member.email,
-    }
-
-
-def billing_copy(account: Account, member: Member) -> dict[str, str]:
-    """The billing address as it is today: the usual one of the book, else the account's own (COM-31, COM-33)."""
-    usual = contacts.usual(account.id, Kind.BILLING)
-    if usual:
-        kept = {name: getattr(usual, name) for name in ("name", "department", "person", "postal_code")}
-        return kept | {"address": usual.written}
-    return {
-        "name": account.name,
-        "department": member.department,
-        "person": member.name,
-        "postal_code": account.postal_code,
-        "address": account.address,
-    }
 
 
 def can_ask(reservation: Reservation) -> Verdict:
@@ -143,7 +74,7 @@ def can_move(reservation: Reservation, to: Status) -> Verdict:
 def _move(tenant: Tenant, reservation: Reservation, to: Status, *, by: Actor, **changes: Any) -> None:
     can_move(reservation, to).require()
     states.move(reservation, to, MOVES, by=by, account_id=reservation.account_id, **changes)
-    _tell(tenant, reservation)
+    tell(tenant, reservation)
 
 
 def confirm(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
@@ -151,9 +82,41 @@ def confirm(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
     _move(tenant, reservation, Status.CONFIRMED, by=by, confirmed_at=clock.now())
 
 
-def cancel(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
-    """Cancel, or decline a request: only before the use."""
-    _move(tenant, reservation, Status.CANCELLED, by=by, cancelled_at=clock.now())
+def cancellation_charge(tenant: Tenant, reservation: Reservation) -> int | None:
+    """What a cancellation would cost now, in yen: percent of the price, a part of a yen dropped (FAC-05).
+
+    None when it would cost something and the price is not known, as with reservations from before.
+    """
+    percent = cancellation_percent(tenant, reservation)
+    if reservation.price is None:
+        return None if percent else 0
+    return reservation.price * percent // 100
+
+
+def decline(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
+    """Decline a request: without a charge. Raises RuleBroken once it is confirmed."""
+    can_move(reservation, Status.CANCELLED).require()
+    if reservation.status is not Status.REQUESTED:
+        raise RuleBroken(_ONLY_REQUESTS)
+    cancel(tenant, reservation, by=by, charge=0)
+
+
+def cancel(tenant: Tenant, reservation: Reservation, *, by: Actor, charge: int | None = None) -> None:
+    """Cancel before the use, for `charge` yen, by the tenant's table when None (FAC-05).
+
+    The charge makes good a loss and buys nothing, so there is no consumption tax in it; it is billed like a use.
+    """
+    can_move(reservation, Status.CANCELLED).require()
+    if charge is None:
+        charge = cancellation_charge(tenant, reservation)
+    if charge is None:
+        raise RuleBroken("料金が記録されていないため、キャンセル料を金額で指定してください。", field="charge")
+    now = clock.now()
+    billed: dict[str, Any] = {}
+    if charge:
+        line = BillLine("キャンセル料", 1, "式", charge, 0, day=clock.today())
+        billed = _bill(tenant, [line], clock.today()) | {"billed_at": now}
+    _move(tenant, reservation, Status.CANCELLED, by=by, cancelled_at=now, held_until=None, **billed)
 
 
 def start(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
@@ -172,39 +135,35 @@ def fix_amount(tenant: Tenant, reservation: Reservation, lines: Sequence[BillLin
     """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows from the terms."""
     if not lines:
         raise RuleBroken("請求明細を1行以上入力してください。", field="lines")
+    billed = _bill(tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date())
+    _move(tenant, reservation, Status.BILLED, by=by, billed_at=clock.now(), **billed)
+
+
+def _bill(tenant: Tenant, lines: Sequence[BillLine], traded_on: date) -> dict[str, Any]:
+    """Lines, total (yen, tax included) and due date, as a reservation keeps them."""
     total = totals_excluded([line.tax_line for line in lines], Rounding(tenant.tax.rounding)).total
     if total < 0:
         raise RuleBroken("ご請求金額がマイナスになります。", field="lines")
-    used_on = clock.to_local(reservation.finished_at or reservation.ends_at).date()
-    due = due_date(
-        used_on,
-        tenant.terms.closing_day,
-        tenant.terms.months,
-        Shift(tenant.terms.shift),
-        tenant.calendar.is_open,
-    )
-    _move(
-        tenant,
-        reservation,
-        Status.BILLED,
-        by=by,
-        billed_at=clock.now(),
-        lines=bill_lines.to_json(lines),
-        total=total,
-        due_date=due,
-    )
+    terms = tenant.terms
+    due = due_date(traded_on, terms.closing_day, terms.months, Shift(terms.shift), tenant.calendar.is_open)
+    return {"lines": bill_lines.to_json(lines), "total": total, "due_date": due}
 
 
 def can_issue(reservation: Reservation) -> Verdict:
-    """Whether documents can be issued: once the amount is fixed (FAC-04)."""
-    return YES if reservation.status in (Status.BILLED, Status.PAID) else Verdict(NOT_BEFORE_BILLED)
+    """Whether documents can be issued: once the amount is fixed, that of a cancellation too (FAC-04)."""
+    is_billed = reservation.status in (Status.BILLED, Status.PAID) or (
+        reservation.status is Status.CANCELLED and reservation.total
+    )
+    return YES if is_billed else Verdict(NOT_BEFORE_BILLED)
 
 
 def issue(tenant: Tenant, reservation: Reservation, *, by: Actor) -> list[int]:
-    """Issue invoice and work report, each once; returns the ids of the jobs that draw them."""
+    """Issue invoice and, of a use, the work report, each once; returns the ids of the jobs that draw them."""
     can_issue(reservation).require()
     drawn: list[int] = []
-    makers = {DocumentKind.INVOICE: invoice_content, DocumentKind.WORK_REPORT: work_report_content}
+    makers: dict[DocumentKind, Any] = {DocumentKind.INVOICE: invoice_content}
+    if reservation.status is not Status.CANCELLED:
+        makers[DocumentKind.WORK_REPORT] = work_report_content
     for kind, make in makers.items():
         if documents.latest(reservation.account_id, reservation.number, kind):
             continue
@@ -215,7 +174,7 @@ def issue(tenant: Tenant, reservation: Reservation, *, by: Actor) -> list[int]:
             account_id=reservation.account_id,
             counterparty=reservation.billing["name"],
             about=reservation.number,
-            transaction_date=clock.to_local(reservation.finished_at or reservation.ends_at).date(),
+            transaction_date=reservation.traded_on,
             total=reservation.total or 0,
             by=by,
         )
@@ -223,19 +182,56 @@ def issue(tenant: Tenant, reservation: Reservation, *, by: Actor) -> list[int]:
     return drawn
 
 
-def can_download(reservation: Reservation, document: Document | None) -> Verdict:
+def can_download(reservation: Reservation, kind: DocumentKind, document: Document | None) -> Verdict:
     """Whether the page offers this document, and if not, why (FAC-04)."""
+    if reservation.status is Status.CANCELLED and kind is DocumentKind.WORK_REPORT:
+        return Verdict(ONLY_USED)
     if not can_issue(reservation):
         return Verdict(NOT_BEFORE_BILLED)
     return YES if document is not None and document.sha256 else Verdict(_BEING_DRAWN)
 
 
 def record_payment(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
-    """請求確定 → お支払済."""
-    _move(tenant, reservation, Status.PAID, by=by, paid_at=clock.now())
+    """請求確定 → お支払済; of a cancellation's charge only that and when it was paid."""
+    if reservation.status is not Status.CANCELLED or not reservation.total:
+        return _move(tenant, reservation, Status.PAID, by=by, paid_at=clock.now())
+    if not _once(reservation, "paid_at"):
+        raise Stale("キャンセル料は入金済みです。")
+    audit.record("reservation.pay_charge", reservation.subject, by=by, account_id=reservation.account_id)
+    return tell(tenant, reservation, _SENTENCES[Status.PAID], label="ご入金の確認")
 
 
-def _tell(tenant: Tenant, reservation: Reservation) -> None:
+def remind(tenant: Tenant) -> int:
+    """Mail a reminder of each confirmed use that comes near, once; returns how many. Index: ix_reservation_worklist."""
+    config: FacilityConfig = tenant.section("facility")
+    now = clock.now()
+    coming = select(Reservation).where(
+        Reservation.status == Status.CONFIRMED,
+        Reservation.starts_at > now,
+        Reservation.starts_at <= now + timedelta(hours=config.reminder_hours),
+        Reservation.reminded_at.is_(None),
+    )
+    found = [r for r in session().scalars(coming.limit(500)) if _once(r, "reminded_at")]
+    for reservation in found:
+        tell(tenant, reservation, "ご利用日時が近づきましたので、お知らせします。", label="ご利用前のご案内")
+    session().commit()
+    return len(found)
+
+
+def _once(reservation: Reservation, instant: str) -> bool:
+    """Set an instant that is set once; False when somebody was quicker."""
+    model: Any = Reservation
+    result = session().execute(
+        update(model)
+        .where(model.id == reservation.id, getattr(model, instant).is_(None))
+        .values(**{instant: clock.now()})
+        .execution_options(synchronize_session=False)
+    )
+    session().refresh(reservation)
+    return cast("CursorResult[Any]", result).rowcount == 1
+
+
+def tell(tenant: Tenant, reservation: Reservation, sentence: str = "", *, label: str = "") -> None:
     """Mail the contact person what became of their reservation, in the same transaction."""
     mailing.compose(
         tenant,
@@ -243,6 +239,6 @@ def _tell(tenant: Tenant, reservation: Reservation) -> None:
         reservation.contact["email"],
         account_id=reservation.account_id,
         reservation=reservation,
-        sentence=_SENTENCES[reservation.status],
-        label=reservation.status.label,
+        sentence=sentence or _SENTENCES[reservation.status],
+        label=label or reservation.status.label,
     )

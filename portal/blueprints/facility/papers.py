@@ -41,6 +41,9 @@ def recipient_of(reservation: Reservation) -> Party:
 def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
     """The invoice of a reservation whose amount is fixed."""
     first, last = (clock.to_local(at).date() for at in (reservation.starts_at, reservation.ends_at))
+    what = "ご利用料金"
+    if reservation.cancelled_at:
+        first, last, what = reservation.traded_on, reservation.traded_on, "キャンセル料"
     return InvoiceContent(
         number="",
         issued_on=clock.today(),
@@ -50,7 +53,7 @@ def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
         recipient=recipient_of(reservation),
         issuer=issuer_of(tenant),
         lines=tuple(bill_lines.from_json(reservation.lines)),
-        subject=f"{reservation.facility_name} ご利用料金",
+        subject=f"{reservation.facility_name} {what}",
         rounding=Rounding(tenant.tax.rounding),
         references=(("予約番号", reservation.number),),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, select
 
 from portal.blueprints.facility.models import Facility, Reservation, Status
+from portal.blueprints.facility.slots import Held
 from portal.core.clock import TOKYO
 from portal.core.db import Query, session
 from portal.core.errors import NotFound
@@ -107,3 +108,35 @@ def worklist(status: Status | None = None, limit: int = 50) -> list[Reservation]
 def facility_by_code(code: str) -> Facility | None:
     """The facility with this code, or None."""
     return session().scalars(select(Facility).where(Facility.code == code)).one_or_none()
+
+
+def facilities() -> list[Facility]:
+    """What can be reserved, by code."""
+    return list(session().scalars(select(Facility).where(Facility.is_active).order_by(Facility.code)))
+
+
+def facility(code: str) -> Facility:
+    """A facility that can be reserved. Raises NotFound."""
+    found = facility_by_code(code)
+    if found is None or not found.is_active:
+        raise NotFound("設備が見つかりません。")
+    return found
+
+
+def held(facility_id: int, since: datetime, until: datetime, *, besides: int = 0) -> list[Held]:
+    """When the facility is somebody's, between two instants. Index: ix_reservation_slot."""
+    rows = session().execute(
+        select(Reservation.starts_at, Reservation.held_until).where(
+            Reservation.facility_id == facility_id,
+            Reservation.starts_at < until,
+            Reservation.held_until > since,
+            Reservation.id != besides,
+        )
+    )
+    return [Held(starts_at, held_until) for starts_at, held_until in rows if held_until]
+
+
+def newest_number(account_id: int) -> str:
+    """The number of the account's newest reservation, or nothing. Index: ix_reservation_mine."""
+    own = select(Reservation.number).where(Reservation.account_id == account_id)
+    return session().scalar(own.order_by(Reservation.booked_at.desc(), Reservation.id.desc()).limit(1)) or ""

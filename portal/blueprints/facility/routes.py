@@ -112,6 +112,7 @@ def reservation(number: str) -> str:
         reservation=found,
         may_ask=operations.can_ask(found),
         percent=operations.cancellation_percent(tenant(), found),
+        charge=operations.cancellation_charge(tenant(), found),
         contacts=about.rows,
         contact_statuses={s.value: (_(s.label), s.tone) for s in InquiryStatus},
         lines=bill_lines.from_json(found.lines),
@@ -133,6 +134,6 @@ def _papers(found: Reservation) -> dict[str, tuple[DocumentKind, Document | None
     """The reservation's documents and whether each can be downloaded."""
     issued = documents.about(found.account_id, found.number)
     return {
-        slug: (kind, issued.get(kind), operations.can_download(found, issued.get(kind)))
+        slug: (kind, issued.get(kind), operations.can_download(found, kind, issued.get(kind)))
         for slug, kind in _KINDS.items()
     }

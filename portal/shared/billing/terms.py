@@ -53,6 +53,11 @@ def issue_date(closing: date, is_open: Callable[[date], bool] = is_business_day)
     return next_business_day(closing, is_open)
 
 
+def months_after(day: date, months: int) -> date:
+    """The same day so many months later; a day that the month lacks is its last one."""
+    return _day_in_month(*_months_later(day, months), day.day)
+
+
 def _months_later(day: date, months: int) -> tuple[int, int]:
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return year, month + 1

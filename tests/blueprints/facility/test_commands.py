@@ -115,9 +115,9 @@ def test_list_shows_what_awaits_somebody_or_one_status_and_no_other_brand(do: Do
 def test_work_is_listed_by_its_start_and_not_by_its_number(do: Do, tmp_path: Path) -> None:
     """FAC-12: the next one first, however late it came in; --limit takes from the front."""
     file = tmp_path / "old.csv"
-    starts = {"Z-3": "2026/10/24 09:59", "A-1": "2026/12/01 09:00", "M-2": "2020/01/01 09:00"}
+    starts = {"Z-3": "2026/10/24 08:59", "A-1": "2026/12/01 08:00", "M-2": "2020/01/01 08:00"}
     rows = (
-        f"{number},C000001,LC-01,{start},2026/12/31 12:00,予約受付,2020/01/01 10:00,,\n"
+        f"{number},C000001,LC-01,{start},{start[:10]} 09:30,予約受付,2020/01/01 10:00,,\n"
         for number, start in starts.items()
     )
     file.write_text(RESERVATIONS + "".join(rows), encoding="utf-8")
@@ -142,7 +142,7 @@ def test_each_dry_run_says_what_would_happen_and_changes_neither_row_nor_file(
         (["fix-amount", number, *LINE], f"{number}: 請求確定 ¥14,850\n"),
         (["issue", number], f"{number}: 2 documents issued\n"),
         (["pay", number], f"{number}: お支払済 ¥14,850\n"),
-        (["cancel", cast.strangers], f"{cast.strangers}: キャンセル\n"),
+        (["cancel", cast.strangers], f"{cast.strangers}: キャンセル ¥13,500\n"),
         (["import-facilities", str(facilities)], "1 added, 0 known already\n"),
         (["import-reservations", str(old)], "1 added, 0 known already\n"),
     ]
@@ -227,8 +227,8 @@ def test_cancelling_and_declining_end_a_reservation_at_the_instant_that_is_named
     """FAC-10, FAC-12, COM-90: one mail and one signed audit row each; a confirmed one can still be cancelled."""
     at = ["--as-of", "2026-11-20T08:30"]
     assert do("confirm", cast.strangers).exit_code == 0
-    for name, number in (("decline", cast.requested), ("cancel", cast.strangers)):
-        assert do(name, number, *at).stdout == f"{number}: キャンセル\n"
+    for name, number, charged in (("decline", cast.requested, ""), ("cancel", cast.strangers, " ¥13,500")):
+        assert do(name, number, *at).stdout == f"{number}: キャンセル{charged}\n"
         refused(do(name, number, *at), because="状態が「キャンセル」のため")
         with inside("facility"):
             kept = queries.any_reservation(number)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from portal.blueprints.facility import operations, queries
+from portal.blueprints.facility import booking, operations, queries
 from portal.blueprints.facility.models import MOVES, Reservation, Status
+from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
@@ -18,6 +20,7 @@ from portal.core.outbox import OutboxMail
 from portal.shared.billing.lines import BillLine
 
 NUMBER = "FR000001"
+LATER = clock.local(2026, 12, 10, 13)
 LINE = BillLine("利用料", 3, "時間", 4500, 10)
 REPORT = operations.WorkReport("切削", "大森", 60)
 OPERATIONS: dict[Status, Callable[..., Any]] = {
@@ -123,3 +126,32 @@ def test_a_work_report_needs_at_least_a_minute(inside, tenant, minutes):
         assert facts() == before
         operations.finish(tenant, reservation, operations.WorkReport("x", "大森", 1), by=SYSTEM)
         assert reservation.work_report == {"done": "x", "worker": "大森", "minutes": 1, "materials": ""}
+
+
+BESIDES: dict[str, tuple[frozenset[Status], Callable[..., Any]]] = {
+    "decline": (frozenset({Status.REQUESTED}), operations.decline),
+    "reschedule": (
+        frozenset({Status.REQUESTED, Status.CONFIRMED}),
+        lambda t, r, by: booking.reschedule(t, r, LATER, LATER + timedelta(hours=1), by=by),
+    ),
+    "issue": (frozenset({Status.BILLED, Status.PAID}), operations.issue),
+}
+
+
+@pytest.mark.parametrize("name", BESIDES)
+@pytest.mark.parametrize("present", Status)
+def test_what_is_no_move_of_its_own_has_its_statuses_too(inside, tenant, present, name):
+    """FAC-04, FAC-05, FAC-12: declining, moving to another time, issuing; a refusal leaves no trace."""
+    allowed, operation = BESIDES[name]
+    with inside("facility"):
+        reservation = stand(present)
+        before = facts()
+        if present in allowed:
+            operation(tenant, reservation, by=SYSTEM)
+            session().commit()
+            assert facts() != before
+        else:
+            with pytest.raises(RuleBroken):
+                operation(tenant, reservation, by=SYSTEM)
+            session().commit()
+            assert facts() == before

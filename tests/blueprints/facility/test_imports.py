@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from portal.blueprints.facility import operations, queries
+from portal.blueprints.facility import booking as bookings
+from portal.blueprints.facility import queries
 from portal.blueprints.facility.models import Status
 from portal.core.actor import SYSTEM
 from portal.core.db import session
@@ -141,8 +142,11 @@ def test_a_number_imported_ahead_of_the_sequence_is_passed_over_by_the_next_book
         start = NOW + timedelta(days=3)
         machine = queries.facility_by_code("LC-01")
         assert machine
-        wanted = operations.Booking(machine, start, start + timedelta(hours=1))
+        wanted = [
+            bookings.Booking(machine, begin, begin + timedelta(hours=1))
+            for begin in (start + timedelta(hours=2 * n) for n in range(3))
+        ]
         who = enrolment.representative(account)
-        made = [operations.book(brand, account, who, wanted, by=SYSTEM).number for _ in range(3)]
+        made = [bookings.book(brand, account, who, each, by=SYSTEM).number for each in wanted]
         session().commit()
     assert made == ["FR000006", "FR000008", "FR000009"]

@@ -38,6 +38,7 @@ def put(inside: Callable[[str], Any], cast: Cast) -> Put:
         with inside("facility"):
             statement = select(R).where(R.c.tenant_id == "facility", R.c.number == cast.requested)
             model = dict(session().execute(statement).mappings().one())
+            model = model | {"held_until": None}
             model.pop("id")
             session().execute(insert(R), [{**model, **change} for change in changes])
             session().commit()

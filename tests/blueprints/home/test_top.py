@@ -11,6 +11,7 @@ from tests.cast import PASSWORD
 PLACES = [
     "/",
     "/reservations",
+    "/facilities",
     "/account/members",
     "/billing-addresses",
     "/inquiries/new",

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from portal.blueprints.facility import operations as reservations
+from portal.blueprints.facility import booking as reservations
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core import clock
 from portal.core.actor import SYSTEM
@@ -123,16 +123,16 @@ def test_what_was_booked_keeps_the_address_of_its_day(tenant, account):
     facility = session().scalars(select(Facility)).one()
     made = add(tenant, account)
 
-    def book() -> Reservation:
-        start = NOW + timedelta(days=3)
+    def book(day: int) -> Reservation:
+        start = NOW + timedelta(days=day)
         booking = reservations.Booking(facility, start, start + timedelta(hours=2))
         return reservations.book(tenant, account, member, booking, by=SYSTEM)
 
-    before = book()
+    before = book(3)
     operations.edit(made, DATA | {"name": "移転後の名前", "version": 1}, by=SYSTEM)
-    after = book()
+    after = book(4)
     operations.remove(made, by=SYSTEM)
-    last = book()
+    last = book(5)
     session().commit()
     names = [r.billing["name"] for r in (before, after, last)]
     assert names == ["髙﨑精機 経理部", "移転後の名前", account.name]

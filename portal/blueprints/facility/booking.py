@@ -1,0 +1,176 @@
+"""Taking a facility for a time, and moving a reservation to another (FAC-11). No two reservations meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+
+from portal.blueprints.facility import queries
+from portal.blueprints.facility.config import FacilityConfig
+from portal.blueprints.facility.models import Facility, Reservation
+from portal.blueprints.facility.operations import can_ask, tell
+from portal.blueprints.facility.slots import Hours, SlotTaken, meets
+from portal.core import audit, clock, numbering
+from portal.core.actor import Actor
+from portal.core.db import session
+from portal.core.errors import RuleBroken
+from portal.core.files import Shelf
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth.models import Account, Member
+from portal.shared.contacts import operations as contacts
+from portal.shared.contacts.models import Address, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What a reservation is made of. Instants are aware UTC."""
+
+    facility: Facility
+    starts_at: datetime
+    ends_at: datetime
+    purpose: str = ""
+    remarks: str = ""
+    headcount: int = 1
+    options: Sequence[str] = field(default_factory=list)
+    billing: dict[str, str] = field(default_factory=dict)
+
+
+def hours(tenant: Tenant) -> Hours:
+    """The tenant's rules of booking as they stand now."""
+    config: FacilityConfig = tenant.section("facility")
+    return Hours(config, tenant.calendar.is_open, clock.now())
+
+
+def price(facility: Facility, starts_at: datetime, ends_at: datetime) -> int:
+    """By the hour, at most the day's price: yen without tax, a part of a yen dropped."""
+    minutes = int((ends_at - starts_at).total_seconds()) // 60
+    return min(facility.hourly_price * minutes // 60, facility.daily_price)
+
+
+def request(tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor) -> Reservation:
+    """Book as members do: within the opening hours, the days ahead and the room's capacity, with known options.
+
+    Raises RuleBroken at the field that is wrong, SlotTaken when somebody was quicker. The caller commits.
+    """
+    check(tenant, booking)
+    return book(tenant, account, contact, booking, by=by)
+
+
+def check(tenant: Tenant, booking: Booking) -> None:
+    """What `request` refuses before it looks at other reservations."""
+    rules = hours(tenant)
+    rules.check(booking.starts_at, booking.ends_at)
+    most = booking.facility.capacity
+    if booking.headcount < 1 or (most and booking.headcount > most):
+        raise RuleBroken("%(most)s名までご利用いただけます。", field="headcount", most=most or 999)
+    if set(booking.options) - set(rules.config.options):
+        raise RuleBroken("選択肢からお選びください。", field="options")
+
+
+def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor) -> Reservation:
+    """Take a reservation in as 予約受付, at any time that is free. The caller commits.
+
+    Raises RuleBroken when the times are the wrong way round or the facility is not to be had, SlotTaken.
+    """
+    if booking.ends_at <= booking.starts_at:
+        raise RuleBroken("終了日時は開始日時より後にしてください。", field="ends_at")
+    if not booking.facility.is_active:
+        raise RuleBroken("この設備は現在ご予約いただけません。", field="facility")
+    held_until = _take(tenant, booking.facility.id, booking.starts_at, booking.ends_at)
+    reservation = Reservation(
+        number=numbering.next_number("reservation", tenant.numbers["reservation"], Reservation.number),
+        account_id=account.id,
+        facility_id=booking.facility.id,
+        facility_name=booking.facility.name,
+        starts_at=booking.starts_at,
+        ends_at=booking.ends_at,
+        held_until=held_until,
+        price=price(booking.facility, booking.starts_at, booking.ends_at),
+        options=list(booking.options),
+        headcount=booking.headcount,
+        purpose=booking.purpose,
+        remarks=booking.remarks,
+        contact=contact_copy(contact),
+        billing=booking.billing or billing_copy(account, contact),
+        booked_at=clock.now(),
+    )
+    session().add(reservation)
+    session().flush()
+    audit.record("reservation.book", reservation.subject, by=by, account_id=account.id)
+    tell(tenant, reservation)
+    return reservation
+
+
+def reschedule(
+    tenant: Tenant, reservation: Reservation, starts_at: datetime, ends_at: datetime, *, by: Actor
+) -> None:
+    """Move a reservation that has not begun to another time, as an operator agreed with the member (FAC-05).
+
+    Raises RuleBroken, SlotTaken. The caller commits.
+    """
+    if ends_at <= starts_at:
+        raise RuleBroken("終了日時は開始日時より後にしてください。", field="ends_at")
+    facility = _locked(reservation.facility_id)
+    session().refresh(reservation)
+    can_ask(reservation).require()
+    was = [reservation.starts_at, reservation.ends_at]
+    held_until = _take(tenant, facility.id, starts_at, ends_at, besides=reservation.id)
+    reservation.starts_at, reservation.ends_at, reservation.held_until = starts_at, ends_at, held_until
+    reservation.price, reservation.reminded_at = price(facility, starts_at, ends_at), None
+    changed = {"starts_at": [was[0], starts_at], "ends_at": [was[1], ends_at]}
+    audit.record(
+        "reservation.reschedule", reservation.subject, by=by, account_id=reservation.account_id, **changed
+    )
+    tell(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
+
+
+def _locked(facility_id: int) -> Facility:
+    """Bookings of one facility go one after another: by this lock on PostgreSQL, on SQLite by its one writer."""
+    return session().scalars(select(Facility).where(Facility.id == facility_id).with_for_update()).one()
+
+
+def _take(
+    tenant: Tenant, facility_id: int, starts_at: datetime, ends_at: datetime, *, besides: int = 0
+) -> datetime:
+    """Until when the facility is held. Raises SlotTaken when another reservation meets it."""
+    _locked(facility_id)
+    wanted = hours(tenant).hold(starts_at, ends_at)
+    if meets(wanted, queries.held(facility_id, wanted.starts_at, wanted.held_until, besides=besides)):
+        raise SlotTaken
+    return wanted.held_until
+
+
+def set_photo(facility: Facility, png: bytes, *, by: Actor) -> None:
+    """Keep a facility's picture. Raises RuleBroken for what is no PNG or larger than 2 MB."""
+    if not png.startswith(b"\x89PNG\r\n\x1a\n") or len(png) > 2 * 1024 * 1024:
+        raise RuleBroken("2MBまでのPNG画像を指定してください。")
+    facility.photo = Shelf.files.put(png)
+    audit.record("facility.set_photo", f"facility:{facility.code}", by=by)
+
+
+def contact_copy(member: Member) -> dict[str, str]:
+    """The contact person as they are today; later changes do not reach the reservation."""
+    return {name: getattr(member, name) for name in ("name", "department", "telephone", "email")}
+
+
+def billing_copy(account: Account, member: Member) -> dict[str, str]:
+    """The billing address as it is today: the usual one of the book, else the account's own (COM-31, COM-33)."""
+    usual = contacts.usual(account.id, Kind.BILLING)
+    if usual:
+        return address_copy(usual)
+    return {
+        "name": account.name,
+        "department": member.department,
+        "person": member.name,
+        "postal_code": account.postal_code,
+        "address": account.address,
+    }
+
+
+def address_copy(address: Address) -> dict[str, str]:
+    """An address of the book as it is today."""
+    kept = {name: getattr(address, name) for name in ("name", "department", "person", "postal_code")}
+    return kept | {"address": address.written}

@@ -1,0 +1,118 @@
+"""When a facility can be had (FAC-11): opening hours, closed days, slots, buffers. Knows no database and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+
+from portal.blueprints.facility.config import FacilityConfig, minutes_of
+from portal.core.clock import TOKYO, to_local
+from portal.core.errors import RuleBroken, msgid
+from portal.shared.billing.terms import months_after
+
+_OUTSIDE = msgid("%(opening)sから%(closing)sまで、%(slot)s分単位でお選びください。")
+
+
+class SlotTaken(RuleBroken):
+    """Somebody else has the facility then."""
+
+    def __init__(self) -> None:
+        super().__init__("ほかのご予約と重なっています。空いている時間をお選びください。", field="starts")
+
+
+class Slot(StrEnum):
+    """What a start time of the week view is."""
+
+    FREE = "free"
+    TAKEN = "taken"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A facility is somebody's from `starts_at` until `held_until`, the buffer after the use included. UTC."""
+
+    starts_at: datetime
+    held_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A tenant's rules of booking as they stand at `now` (UTC). Days and clock times are Asia/Tokyo's."""
+
+    config: FacilityConfig
+    is_open: Callable[[date], bool]
+    now: datetime
+
+    def starts(self) -> list[str]:
+        """The clock times at which a use can begin, ``09:00`` …, whatever the day."""
+        return self.edges()[: -(self.config.minimum_minutes // self.config.slot_minutes)]
+
+    def edges(self) -> list[str]:
+        """The clock times between which a use fits, from opening to closing."""
+        opening, closing = minutes_of(self.config.opening), minutes_of(self.config.closing)
+        minutes = range(opening, closing + 1, self.config.slot_minutes)
+        return [f"{at // 60:02d}:{at % 60:02d}" for at in minutes]
+
+    def last_day(self) -> date:
+        """The last day that can be reserved today."""
+        return months_after(to_local(self.now).date(), self.config.booking_months_ahead)
+
+    def hold(self, starts_at: datetime, ends_at: datetime) -> Held:
+        """What a use takes of the facility's time."""
+        return Held(starts_at, ends_at + timedelta(minutes=self.config.buffer_minutes))
+
+    def check(self, starts_at: datetime, ends_at: datetime) -> None:
+        """Refuse times that nobody can have. Raises RuleBroken at ``day``, ``starts`` or ``ends``."""
+        day, edges = to_local(starts_at).date(), self.edges()
+        if ends_at <= starts_at:
+            raise RuleBroken("終了時刻は開始時刻より後にしてください。", field="ends")
+        if starts_at < self.now:
+            raise RuleBroken("過ぎた日時はご予約いただけません。", field="day")
+        if day > self.last_day():
+            raise RuleBroken(
+                "%(day)sまでの日付をお選びください。", field="day", day=f"{self.last_day():%Y/%m/%d}"
+            )
+        if not self.is_open(day):
+            raise RuleBroken("休業日です。ほかの日をお選びください。", field="day")
+        bounds = [at_clock(day, edge) for edge in edges]
+        where = {"opening": edges[0], "closing": edges[-1], "slot": self.config.slot_minutes}
+        for name, at in (("starts", starts_at), ("ends", ends_at)):
+            if at not in bounds:
+                raise RuleBroken(
+                    "%(opening)sから%(closing)sまで、%(slot)s分単位でお選びください。", field=name, **where
+                )
+        if ends_at - starts_at < timedelta(minutes=self.config.minimum_minutes):
+            raise RuleBroken("%(n)s分以上でお選びください。", field="ends", n=self.config.minimum_minutes)
+
+    def week(self, monday: date, held: Sequence[Held]) -> dict[date, list[tuple[str, Slot]]]:
+        """For each of seven days the times at which a shortest use can begin, is taken, or cannot be had."""
+        days = [monday + timedelta(days=n) for n in range(7)]
+        return {
+            day: [(start, self._slot(at_clock(day, start), held)) for start in self.starts()] for day in days
+        }
+
+    def _slot(self, at: datetime, held: Sequence[Held]) -> Slot:
+        end = at + timedelta(minutes=self.config.minimum_minutes)
+        try:
+            self.check(at, end)
+        except RuleBroken:
+            return Slot.OFF
+        return Slot.TAKEN if meets(self.hold(at, end), held) else Slot.FREE
+
+
+def meets(wanted: Held, held: Sequence[Held]) -> bool:
+    """Whether any of `held` shares a moment with `wanted`; touching is not meeting."""
+    return any(h.starts_at < wanted.held_until and wanted.starts_at < h.held_until for h in held)
+
+
+def at_clock(day: date, clock_time: str) -> datetime:
+    """The instant (UTC) of a clock time of `day` in Tokyo; ``24:00`` is the next day's beginning."""
+    return (datetime.combine(day, time(), TOKYO) + timedelta(minutes=minutes_of(clock_time))).astimezone(UTC)
+
+
+def monday_of(day: date) -> date:
+    """The Monday of the week of `day`."""
+    return day - timedelta(days=day.weekday())
