@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from portal.blueprints.facility import booking as bookings
 from portal.blueprints.facility import operations, queries
@@ -18,14 +19,48 @@ from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account, Member
 from portal.shared.billing.lines import BillLine
 
+_COLUMNS = ("code", "name", "description", "hourly_price", "daily_price", "place", "capacity")
 _FACILITIES = (
-    ("LC-01", "レーザー加工機 A", "アクリル・木材の切断と彫刻。加工範囲 900×600mm。", 4500, 28000),
-    ("MC-01", "5軸マシニングセンタ", "試作部品の切削加工。オペレーター付き。", 12000, 78000),
-    ("TD-02", "3Dプリンタ 大型造形室", "FDM方式、最大 600×600×900mm。", 3800, 24000),
-    ("WS-01", "溶接ブース", "TIG・半自動。保護具の貸出あり。", 3200, 20000),
-    ("MR-01", "三次元測定室", "温度管理された測定室。測定報告書の作成も承ります。", 6000, 38000),
-    ("ST-01", "塗装・仕上げ室", "排気設備完備。調色のご相談も承ります。", 3500, 22000),
+    (
+        "LC-01",
+        "レーザー加工機 A",
+        "アクリル・木材の切断と彫刻。加工範囲 900×600mm。",
+        4500,
+        28000,
+        "1階 A区画（24㎡）",
+        4,
+    ),
+    (
+        "MC-01",
+        "5軸マシニングセンタ",
+        "試作部品の切削加工。オペレーター付き。",
+        12000,
+        78000,
+        "1階 B区画（40㎡）",
+        3,
+    ),
+    ("TD-02", "3Dプリンタ 大型造形室", "FDM方式、最大 600×600×900mm。", 3800, 24000, "2階 201（18㎡）", 4),
+    ("WS-01", "溶接ブース", "TIG・半自動。保護具の貸出あり。", 3200, 20000, "1階 C区画（20㎡）", 2),
+    (
+        "MR-01",
+        "三次元測定室",
+        "温度管理された測定室。測定報告書の作成も承ります。",
+        6000,
+        38000,
+        "2階 205（22㎡）",
+        4,
+    ),
+    (
+        "ST-01",
+        "塗装・仕上げ室",
+        "排気設備完備。調色のご相談も承ります。",
+        3500,
+        22000,
+        "1階 D区画（30㎡）",
+        6,
+    ),
 )
+_PHOTOS = Path(__file__).parent / "photos"
 _PURPOSES = (
     "試作部品の加工",
     "展示会サンプルの製作",
@@ -51,12 +86,11 @@ class _Plan:
 def fill(tenant: Tenant) -> None:
     """Add facilities and reservations to the tenant in scope: many for the first account, some for the second."""
     dice = random.Random(tenant.key)  # noqa: S311 - the same demo every time
-    facilities = [
-        Facility(code=code, name=name, description=text, hourly_price=hourly, daily_price=daily)
-        for code, name, text, hourly, daily in _FACILITIES
-    ]
+    facilities = [Facility(**dict(zip(_COLUMNS, row, strict=True))) for row in _FACILITIES]
     session().add_all(facilities)
     session().flush()
+    for facility in facilities:
+        bookings.set_photo(facility, (_PHOTOS / f"{facility.code}.png").read_bytes(), by=SYSTEM)
     small = tenant.key != "facility"
     accounts = enrolment.all_accounts()
     for account, number in zip(accounts, (_MAIN, _OTHER), strict=True):
