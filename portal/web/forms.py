@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from flask import request
 from flask_wtf import FlaskForm
 from wtforms import Field, PasswordField, StringField
 from wtforms.fields.choices import SelectChoice
@@ -36,6 +37,20 @@ class Form(FlaskForm):  # type: ignore[misc]
     """Base of all forms: what was typed is normalised, and a broken rule finds its field."""
 
     first: tuple[str, ...] = ()
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        """Where the data come from."""
+
+        def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
+            """The confirm page sends a draft's token alone: what was typed is in the draft (COM-22)."""
+            sent = request.form.keys() & form._fields.keys()
+            if "draft" in request.form and not sent - {"csrf_token"}:
+                return None
+            return super().wrap_formdata(form, formdata)
+
+    def filled_in(self) -> bool:
+        """Whether a button was pressed that fills in and sends nothing yet; see `portal.web.address`."""
+        return False
 
     def blame(self, error: RuleBroken, message: str) -> None:
         """Show a rule's `message` at the field it names, or above the form."""

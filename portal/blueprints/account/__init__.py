@@ -9,11 +9,9 @@ from werkzeug.wrappers import Response
 
 from portal.blueprints.account.forms import ProfileForm
 from portal.blueprints.auth.forms import ChangePasswordForm, ProofForm
-from portal.core.db import session
-from portal.core.errors import RuleBroken, Stale
-from portal.shared import drafts
+from portal.core.errors import RuleBroken
 from portal.shared.auth import operations, profile, proving
-from portal.web.confirm import ConfirmFlow
+from portal.web.confirm import ConfirmFlow, Steps
 from portal.web.errors import refused
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid
@@ -21,62 +19,43 @@ from portal.web.requests import actor, member, tenant
 from portal.web.urls import local_path
 
 bp = Blueprint("account", __name__, url_prefix="/account")
-FLOW = ConfirmFlow("profile", "/account/profile")
+
+
+def _steps() -> Steps:
+    who = member()
+
+    def make(data: dict[str, Any] | None) -> ProfileForm:
+        form = ProfileForm(data=data)
+        if not who.is_representative:
+            form.lock_account(profile.read(who.member_id))
+        return form
+
+    return Steps(
+        ConfirmFlow("profile", "/account/profile"),
+        "account/profile.html",
+        "account/profile_confirm.html",
+        make=make,
+        save=lambda data: profile.save(tenant(), who.member_id, data, by=actor()),
+        present=lambda: profile.read(who.member_id),
+    )
 
 
 @bp.route("/profile", methods=["GET", "POST"])
 def profile_form() -> str | Response:
     """入力: the member's and the account's data."""
-    present = profile.read(member().member_id)
-    form = ProfileForm(data=FLOW.typed() or present) if request.method != "POST" else ProfileForm()
-    if not member().is_representative:
-        form.lock_account(present)
-    if request.method != "POST" or form.filled_in():
-        return render("account/profile.html", form=form)
-    if not form.validate():
-        return render_invalid("account/profile.html", form=form)
-    return FLOW.keep(form.typed())
+    return _steps().enter()
 
 
 @bp.get("/profile/confirm")
 def profile_confirm() -> str | Response:
-    """内容確認: what was typed, read-only, with what it changes."""
-    review = FLOW.review()
-    if review is None:
-        return redirect(FLOW.form_href, 303)
-    token, data = review
-    form = ProfileForm(data=data)
-    return render("account/profile_confirm.html", rows=form.rows(), token=token, back=FLOW.back_href(token))
+    """内容確認: what was typed, read-only."""
+    return _steps().review()
 
 
 @bp.post("/profile/confirm")
-def profile_save() -> str | Response:
+def profile_save() -> Response:
     """保存: once, whatever is pressed how often; a stale save shows both values (COM-26)."""
-
-    def save(data: dict[str, Any]) -> None:
-        profile.save(tenant(), member().member_id, data, by=actor())
-
-    try:
-        return FLOW.finish(save)
-    except Stale:
-        return _conflict()
-
-
-def _conflict() -> Response:
-    """Somebody else saved meanwhile: both values side by side, the typed ones kept."""
-    token = request.form.get("draft", "")
-    session().rollback()
-    typed = drafts.recall(FLOW.kind, member().member_id, token) or {}
-    present = profile.read(member().member_id)
-    form = ProfileForm(
-        data=typed | {"version": present["version"], "account_version": present["account_version"]}
-    )
-    if not member().is_representative:
-        form.lock_account(present)
-    both = form.differences(ProfileForm(data=present))
-    response = render_invalid("account/profile.html", form=form, both=both)
-    response.status_code = 409
-    return response
+    return _steps().finish()
 
 
 @bp.get("/profile/done")

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import flash, redirect
 from werkzeug.wrappers import Response
 
 from portal.blueprints.account import bp
-from portal.blueprints.account.forms import person_form
+from portal.blueprints.account.forms import MemberForm, person_form
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.shared.auth import people
+from portal.shared.auth import people, profile
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Member
-from portal.web.confirm import ConfirmFlow
-from portal.web.errors import refused, said
+from portal.web.confirm import ConfirmFlow, Steps
+from portal.web.errors import said
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
+from portal.web.render import render
 from portal.web.requests import actor, clear_session_cookie, feature, fresh, link_base, member, tenant
 
 PAGE = "/account/members"
-FLOW = ConfirmFlow("member", f"{PAGE}/new")
 
 
 def _managed() -> None:
@@ -60,57 +57,62 @@ def members() -> str:
     )
 
 
-@bp.route("/members/new", methods=["GET", "POST"])
+def _steps(number: str) -> Steps:
+    """Adding ("new") and editing are the same steps; the representative edits everybody, the others themselves."""
+    flow = ConfirmFlow("member", f"{PAGE}/{number}")
+    pages = "account/member_form.html", "account/member_confirm.html"
+    here, who, base = tenant(), member(), link_base()
+    if number == "new":
+        _managed()
+        return Steps(
+            flow,
+            *pages,
+            make=lambda data: person_form(here.sign_in.items, data),
+            save=lambda data: people.add(here, who.account_id, Person(**data), by=actor(), link_base=base),
+            shown={"number": number},
+        )
+    found = people.find(who.account_id, number)
+    people.can_edit(here, who, found).require()
+    may_remove = people.can_remove(here, found, len(people.roster(who.account_id)) - 1)
+    may = people.can_manage(here, is_representative=who.is_representative)
+    return Steps(
+        flow,
+        *pages,
+        make=lambda data: MemberForm(data=data),
+        save=lambda data: people.edit(here, found, data, by=actor()),
+        present=lambda: {name: getattr(found, name) for name in (*profile.MEMBER, "version")},
+        shown={"number": number, "person": found, "may_remove": may_remove if may else may},
+    )
+
+
+@bp.route("/members/<number>", methods=["GET", "POST"])
 @feature("contacts")
 @fresh
-def member_form() -> str | Response:
-    """入力."""
-    _managed()
-    form = person_form(tenant().sign_in.items, FLOW.typed())
-    if not form.is_submitted():
-        return render("account/member_form.html", form=form)
-    if not form.validate():
-        return render_invalid("account/member_form.html", form=form)
-    return FLOW.keep(form.typed())
+def member_form(number: str) -> str | Response:
+    """入力, of a new member or one who is there."""
+    return _steps(number).enter()
 
 
-@bp.get("/members/new/confirm")
+@bp.get("/members/<number>/confirm")
 @feature("contacts")
-def member_confirm() -> str | Response:
+def member_confirm(number: str) -> str | Response:
     """内容確認."""
-    review = FLOW.review()
-    if review is None:
-        return redirect(FLOW.form_href, 303)
-    token, data = review
-    rows = person_form(tenant().sign_in.items, data).rows()
-    return render("account/member_confirm.html", rows=rows, token=token, back=FLOW.back_href(token))
+    return _steps(number).review()
 
 
-@bp.post("/members/new/confirm")
+@bp.post("/members/<number>/confirm")
 @feature("contacts")
 @fresh
-def member_add() -> Response:
+def member_save(number: str) -> Response:
     """登録: once, and what is refused goes back to the form with everything typed."""
-    _managed()
-    typed: dict[str, Any] = {}
-
-    def add(data: dict[str, Any]) -> None:
-        typed.update(data)
-        people.add(tenant(), member().account_id, Person(**data), by=actor(), link_base=link_base())
-
-    try:
-        return FLOW.finish(add)
-    except RuleBroken as error:
-        session().rollback()
-        return refused("account/member_form.html", person_form(tenant().sign_in.items, typed), error)
+    return _steps(number).finish()
 
 
-@bp.get("/members/new/done")
+@bp.get("/members/<number>/done")
 @feature("contacts")
-def member_done() -> str:
+def member_done(number: str) -> str:
     """完了."""
-    _managed()
-    return render("account/member_done.html")
+    return render("account/member_done.html", **_steps(number).shown)
 
 
 @bp.post("/members/<number>/invitation")

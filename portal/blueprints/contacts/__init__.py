@@ -9,15 +9,14 @@ from werkzeug.wrappers import Response
 
 from portal.blueprints.contacts.forms import AddressForm
 from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken, Stale
+from portal.core.errors import NotFound
 from portal.shared.contacts import operations
 from portal.shared.contacts.models import Address, Kind
-from portal.web.confirm import ConfirmFlow
-from portal.web.errors import refused
+from portal.web.confirm import ConfirmFlow, Steps
 from portal.web.forms import Form
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
+from portal.web.render import render
 from portal.web.requests import actor, member, tenant
 
 bp = Blueprint("contacts", __name__)
@@ -41,9 +40,29 @@ def _one(kind: str, number: str) -> Address | None:
     return None if _kind(kind) and number == "new" else _own(kind, number)
 
 
-def _flow(kind: str, number: str = "") -> ConfirmFlow:
+def _steps(kind: str, number: str) -> Steps:
     """Adding and editing are the same steps at two places."""
-    return ConfirmFlow(f"{kind}-address", f"/{kind}-addresses/{number or 'new'}")
+    address = _one(kind, number)
+    book = operations.book(address.account_id, address.kind) if address else []
+
+    def save(data: dict[str, Any]) -> None:
+        if address:
+            operations.edit(address, data, by=actor())
+        else:
+            operations.add(tenant(), member().account_id, _kind(kind), data, by=actor())
+
+    def present() -> dict[str, Any]:
+        return {name: getattr(address, name) for name in (*operations.FIELDS, "version")}
+
+    return Steps(
+        ConfirmFlow(f"{kind}-address", f"/{kind}-addresses/{number}"),
+        "contacts/form.html",
+        "contacts/confirm.html",
+        make=lambda data: AddressForm(data=data),
+        save=save,
+        present=present if address else None,
+        shown=_shown(kind, number=number, address=address, others=len(book) - 1),
+    )
 
 
 def _shown(kind: str, **more: Any) -> dict[str, Any]:
@@ -62,71 +81,19 @@ def book(kind: str) -> str:
 @bp.route(f"/{_BOOK}/<number>", methods=["GET", "POST"])
 def form(kind: str, number: str) -> str | Response:
     """入力, of a new address ("new") or one that is there. "住所を自動入力" fills in and never overwrites (COM-24)."""
-    address = _one(kind, number)
-    flow = _flow(kind, number)
-    form = AddressForm(data=flow.typed() or (_present(address) if address else None))
-    shown = _shown(kind, form=form, number=number, address=address, others=_others(address))
-    if not form.is_submitted() or form.filled_in():
-        return render("contacts/form.html", **shown)
-    if not form.validate():
-        return render_invalid("contacts/form.html", **shown)
-    return flow.keep(form.typed())
-
-
-def _present(address: Address) -> dict[str, Any]:
-    return {name: getattr(address, name) for name in (*operations.FIELDS, "version")}
-
-
-def _others(address: Address | None) -> int:
-    return len(operations.book(address.account_id, address.kind)) - 1 if address else 0
+    return _steps(kind, number).enter()
 
 
 @bp.get(f"/{_BOOK}/<number>/confirm")
 def confirm(kind: str, number: str) -> str | Response:
     """内容確認."""
-    _one(kind, number)
-    flow = _flow(kind, number)
-    review = flow.review()
-    if review is None:
-        return redirect(flow.form_href, 303)
-    token, data = review
-    rows = AddressForm(data=data).rows()
-    shown = _shown(kind, rows=rows, token=token, back=flow.back_href(token), here=flow.confirm_href)
-    return render("contacts/confirm.html", **shown)
+    return _steps(kind, number).review()
 
 
 @bp.post(f"/{_BOOK}/<number>/confirm")
 def save(kind: str, number: str) -> Response:
     """登録する: once; what is refused goes back to the form with everything typed."""
-    flow, typed = _flow(kind, number), {}
-    address = _one(kind, number)
-
-    def do(data: dict[str, Any]) -> None:
-        typed.update(data)
-        if address:
-            operations.edit(address, data, by=actor())
-        else:
-            operations.add(tenant(), member().account_id, _kind(kind), data, by=actor())
-
-    try:
-        return flow.finish(do)
-    except RuleBroken as error:
-        session().rollback()
-        return _again(kind, number, typed, error)
-
-
-def _again(kind: str, number: str, typed: dict[str, Any], error: RuleBroken) -> Response:
-    """The form with what was typed; after somebody else's save with both values (COM-26)."""
-    address = _one(kind, number)
-    shown = _shown(kind, number=number, address=address, others=_others(address))
-    if not isinstance(error, Stale) or address is None:
-        return refused("contacts/form.html", AddressForm(data=typed), error, **shown)
-    present = _present(address)
-    form = AddressForm(data=typed | {"version": present["version"]})
-    both = form.differences(AddressForm(data=present))
-    response = render_invalid("contacts/form.html", form=form, both=both, **shown)
-    response.status_code = 409
-    return response
+    return _steps(kind, number).finish()
 
 
 @bp.get(f"/{_BOOK}/<number>/done")

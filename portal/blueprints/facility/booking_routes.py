@@ -10,32 +10,47 @@ from flask import Response, flash, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal.blueprints.facility import booking, calendar, queries
-from portal.blueprints.facility.booking import Booking
 from portal.blueprints.facility.forms import BookingForm
-from portal.blueprints.facility.models import Facility
 from portal.blueprints.facility.routes import bp
 from portal.blueprints.facility.slots import Slot, at_clock, monday_of
 from portal.core import clock
 from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken
+from portal.core.errors import NotFound
 from portal.core.files import Shelf
 from portal.shared.auth.models import Account, Member
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
-from portal.web.confirm import ConfirmFlow
-from portal.web.errors import refused
+from portal.web.confirm import ConfirmFlow, Steps
 from portal.web.files import attachment
-from portal.web.formatting import from_to
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
+from portal.web.render import render
 from portal.web.requests import actor, link_base, member, public, tenant
 
-_FORM = "facility/booking.html"
 
+def _steps(code: str) -> Steps:
+    """Asking for a use of this facility, for the account of the signed-in member."""
+    found, who = queries.facility(code), member()
 
-def _flow(code: str) -> ConfirmFlow:
-    return ConfirmFlow("booking", f"/facilities/{code}/reservation")
+    def make(data: dict[str, Any] | None) -> BookingForm:
+        addresses = contacts.book(who.account_id, Kind.BILLING)
+        chosen = {name: request.args[name] for name in ("day", "starts") if name in request.args}
+        return BookingForm.of(booking.hours(tenant()), found, addresses, data or chosen)
+
+    def save(data: dict[str, Any]) -> None:
+        account = session().get_one(Account, who.account_id)
+        contact = session().get_one(Member, who.member_id)
+        booking.request(tenant(), account, contact, make(data).booking(), by=actor())
+
+    return Steps(
+        ConfirmFlow("booking", f"/facilities/{code}/reservation"),
+        "facility/booking.html",
+        "facility/booking_confirm.html",
+        make=make,
+        save=save,
+        check=lambda form: booking.check(tenant(), form.booking()),
+        shown={"facility": found},
+    )
 
 
 @bp.get("/facilities")
@@ -80,79 +95,19 @@ def photo(code: str) -> Response:
 @bp.route("/facilities/<code>/reservation", methods=["GET", "POST"])
 def book(code: str) -> str | BaseResponse:
     """入力, with the time that was chosen in the week filled in."""
-    found, flow = queries.facility(code), _flow(code)
-    form = _form(flow.typed() or {name: request.args.get(name) for name in ("day", "starts", "ends")})
-    if not form.is_submitted():
-        return render(_FORM, form=form, facility=found)
-    if not form.validate():
-        return render_invalid(_FORM, form=form, facility=found)
-    try:
-        booking.check(tenant(), _booking(found, form))
-    except RuleBroken as error:
-        return refused(_FORM, form, error, facility=found)
-    return flow.keep(form.kept())
-
-
-def _form(data: dict[str, Any] | None) -> BookingForm:
-    rules, addresses = booking.hours(tenant()), contacts.book(member().account_id, Kind.BILLING)
-    billing = [(contacts.number_of(address), address.name) for address in addresses]
-    return BookingForm.of(rules, billing, data)
-
-
-def _booking(found: Facility, form: BookingForm) -> Booking:
-    """What the form asks for, in the operations' words."""
-    day, chosen = form.day.data, form.billing.data
-    billing = contacts.find(member().account_id, Kind.BILLING, chosen) if chosen else None
-    return Booking(
-        found,
-        at_clock(day, form.starts.data),
-        at_clock(day, form.ends.data),
-        purpose=form.purpose.data or "",
-        remarks=form.remarks.data or "",
-        headcount=form.headcount.data,
-        options=form.options.data,
-        billing=booking.address_copy(billing) if billing else {},
-    )
+    return _steps(code).enter()
 
 
 @bp.get("/facilities/<code>/reservation/confirm")
 def confirm_booking(code: str) -> str | BaseResponse:
     """内容確認, with what it will cost."""
-    found, flow = queries.facility(code), _flow(code)
-    review = flow.review()
-    if review is None:
-        return redirect(flow.form_href, 303)
-    token, data = review
-    form = _form(data)
-    wanted = _booking(found, form)
-    when = [(_("設備"), found.name), (_("ご利用日時"), from_to(wanted.starts_at, wanted.ends_at))]
-    return render(
-        "facility/booking_confirm.html",
-        facility=found,
-        rows=when + form.rows()[3:],
-        price=booking.price(found, wanted.starts_at, wanted.ends_at),
-        token=token,
-        back=flow.back_href(token),
-        here=flow.confirm_href,
-    )
+    return _steps(code).review()
 
 
 @bp.post("/facilities/<code>/reservation/confirm")
 def save_booking(code: str) -> BaseResponse:
     """予約を申し込む: once; when somebody was quicker, back to the form with everything typed."""
-    found, flow, typed = queries.facility(code), _flow(code), {}
-
-    def do(data: dict[str, Any]) -> None:
-        typed.update(data)
-        account = session().get_one(Account, member().account_id)
-        contact = session().get_one(Member, member().member_id)
-        booking.request(tenant(), account, contact, _booking(found, _form(data)), by=actor())
-
-    try:
-        return flow.finish(do)
-    except RuleBroken as error:
-        session().rollback()
-        return refused(_FORM, _form(typed), error, facility=queries.facility(code))
+    return _steps(code).finish()
 
 
 @bp.get("/facilities/<code>/reservation/done")

@@ -11,12 +11,18 @@ from wtforms import DateField, IntegerField, SelectField, SelectMultipleField, T
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from portal.blueprints.facility.models import Status
+from portal.blueprints.facility.booking import Booking, address_copy, price
+from portal.blueprints.facility.models import Facility, Status
 from portal.blueprints.facility.queries import Search
-from portal.blueprints.facility.slots import Hours
+from portal.blueprints.facility.slots import Hours, at_clock
+from portal.core.money import yen
 from portal.core.text import multiline, normalise
+from portal.shared.contacts import operations as contacts
+from portal.shared.contacts.models import Address
+from portal.web.formatting import from_to
 from portal.web.forms import Form, choices, line, normaliser
 from portal.web.i18n import lazy as _l
+from portal.web.i18n import translate as _
 
 _DATE_FORMATS = ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d"]
 
@@ -95,30 +101,57 @@ class BookingForm(Form):
         _l("備考"), filters=[normaliser(multiline)], validators=[Optional(), Length(max=1000)]
     )
 
+    facility: Facility
+    addresses: Sequence[Address] = ()
+
     @classmethod
-    def of(cls, hours: Hours, billing: Sequence[tuple[str, str]], data: dict[str, Any] | None) -> Self:
-        """The form of a tenant, filled with what `kept` gave or an address says."""
-        given = {name: value for name, value in (data or {}).items() if value}
+    def of(cls, hours: Hours, facility: Facility, addresses: Sequence[Address], data: dict[str, Any]) -> Self:
+        """The form of a facility, filled with what `typed` gave or a chosen time says."""
+        given = {name: value for name, value in data.items() if value}
         try:
             given["day"] = date.fromisoformat(given.get("day", ""))
         except ValueError:
             given.pop("day", None)
+        if addresses and "purpose" not in data:  # a new form: the usual address
+            given["billing"] = contacts.number_of(addresses[0])
         made = cls(data=given)
+        made.facility, made.addresses = facility, addresses
         made.starts.choices = choices(((at, at) for at in hours.starts()), _l("選択してください"))
         made.ends.choices = choices(((at, at) for at in hours.edges()[1:]), _l("選択してください"))
         made.options.choices = [(name, name) for name in hours.config.options]
-        made.billing.choices = choices(billing, _l("会員情報の住所"))
-        if billing and not made.is_submitted() and "billing" not in given:
-            made.billing.data = billing[0][0]
+        names = ((contacts.number_of(address), address.name) for address in addresses)
+        made.billing.choices = choices(names, _l("会員情報の住所"))
         return made
 
-    def kept(self) -> dict[str, Any]:
-        """What was typed, as a draft keeps it."""
-        return self.typed() | {"day": self.day.data.isoformat()}
+    def booking(self) -> Booking:
+        """What is asked for, in the operations' words."""
+        chosen = [a for a in self.addresses if contacts.number_of(a) == self.billing.data]
+        return Booking(
+            self.facility,
+            at_clock(self.day.data, self.starts.data),
+            at_clock(self.day.data, self.ends.data),
+            purpose=self.purpose.data or "",
+            remarks=self.remarks.data or "",
+            headcount=self.headcount.data,
+            options=self.options.data or (),
+            billing=address_copy(chosen[0]) if chosen else {},
+        )
+
+    def typed(self) -> dict[str, Any]:
+        """As in every form, the day as text."""
+        return super().typed() | {"day": self.day.data.isoformat()}
 
     def rows(self) -> list[tuple[str, str]]:
-        """As in every form; options on one line, the address by its name."""
-        names = {choice.value: str(choice.label) for choice in self.billing.choices}
-        shown = {"options": "、".join(self.options.data or ()), "billing": names.get(self.billing.data, "")}
-        fields = ("day", "starts", "ends", "headcount", "purpose", "options", "billing", "remarks")
-        return [(str(self[f].label.text), str(shown.get(f, self[f].data or ""))) for f in fields]
+        """What is asked for and what it will cost."""
+        wanted = self.booking()
+        cost = price(self.facility, wanted.starts_at, wanted.ends_at)
+        return [
+            (_("設備"), self.facility.name),
+            (_("ご利用日時"), from_to(wanted.starts_at, wanted.ends_at)),
+            (_("ご利用人数"), _("%(n)s名", n=wanted.headcount)),
+            (_("ご利用目的"), wanted.purpose),
+            (_("オプション"), "、".join(wanted.options)),
+            (_("請求書送付先"), wanted.billing.get("name", _("会員情報の住所"))),
+            (_("備考"), wanted.remarks),
+            (_("料金の目安（税抜）"), yen(cost)),
+        ]

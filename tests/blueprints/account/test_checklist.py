@@ -25,7 +25,7 @@ ASKS_AGAIN = {
     "account.passkeys": "fresh",
     "account.remove_passkey": "fresh",
     "account.member_form": "fresh",
-    "account.member_add": "fresh",
+    "account.member_save": "fresh",
     "account.remove_member": "fresh",
     "account.hand_over": "fresh",
     "account.export_data": "fresh",

@@ -115,10 +115,10 @@ def test_a_reservation_is_asked_for_once(visit, inside):
     """FAC-11, COM-22: what was typed is shown with its price; a second press does nothing more; a mail goes out."""
     page = visit("facility", "kenichi")
     before = reservations(inside)
-    sent = page.post(FORM, TYPED)
+    sent = page.post(FORM, TYPED | {"options": ["集塵機", "保護メガネ"]})
     assert sent.status_code == 303
     confirm = page.get(sent.location)
-    for word in ("2026/11/25(水) 10:00–12:00", "¥9,000", "試作部品の切断", "&lt;b&gt;"):
+    for word in ("2026/11/25(水) 10:00–12:00", "¥9,000", "集塵機、保護メガネ", "&lt;b&gt;"):
         assert word in confirm.text
     draft = re.search(r'name="draft" value="([^"]+)"', confirm.text)
     assert draft
@@ -131,6 +131,7 @@ def test_a_reservation_is_asked_for_once(visit, inside):
     with inside("facility"):
         made = queries.any_reservation(number[0])
         assert (made.status, made.price, made.headcount) == (Status.REQUESTED, 9000, 2)
+        assert made.options == ["集塵機", "保護メガネ"]
         assert made.starts_at == clock.local(2026, 11, 25, 10)
         assert made.held_until == clock.local(2026, 11, 25, 12, 15)
         assert made.remarks == "台車を使います\n<b>"
