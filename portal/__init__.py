@@ -4,8 +4,6 @@
 member), `portal/web/brand.py` (what a brand is), then one brand, `portal/blueprints/facility`.
 """
 
-from __future__ import annotations
-
 from flask import Flask
 
 from portal import cli, extensions

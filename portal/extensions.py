@@ -1,7 +1,5 @@
 """The extension objects, not yet bound to an application. The database's own is `portal.core.db.db`."""
 
-from __future__ import annotations
-
 from flask_babel import Babel
 from flask_login import LoginManager
 from flask_mail import Mail

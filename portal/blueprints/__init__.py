@@ -1,7 +1,5 @@
 """Everything that has a URL. `BRANDS` are the kinds of brand, `BLUEPRINTS` the pages that all of them share."""
 
-from __future__ import annotations
-
 from flask import Blueprint
 
 from portal.blueprints import (

@@ -1,7 +1,5 @@
 """The command line: a table of contents for operators. Commands over shared/ live here, a brand's in its own folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from flask import Flask

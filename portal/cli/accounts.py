@@ -1,7 +1,5 @@
 """`flask accounts`: find, add, show and merge customers (OPS-13)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import click

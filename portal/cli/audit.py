@@ -1,7 +1,5 @@
 """`flask audit`: who did what (COM-90)."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`flask db`: migrations."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

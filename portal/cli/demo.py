@@ -1,7 +1,5 @@
 """`flask demo`: believable data for the demo brands, and who can sign in where (OPS-20)."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """`flask documents`: find and verify issued documents (COM-74)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

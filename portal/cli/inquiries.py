@@ -1,7 +1,5 @@
 """`flask inquiries`: what customers ask, and the answers (COM-51, COM-52)."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

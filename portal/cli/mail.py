@@ -1,7 +1,5 @@
 """`flask mail`: what waits, what failed, sending again (OPS-14)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import click

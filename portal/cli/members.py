@@ -1,7 +1,5 @@
 """`flask members`: find, add, import and help the people who sign in (OPS-13)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

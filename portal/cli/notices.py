@@ -1,7 +1,5 @@
 """`flask notices`: publish announcements (COM-60)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

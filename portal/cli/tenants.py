@@ -1,7 +1,5 @@
 """`flask tenants`: what an admin wants to know of tenants.toml (OPS-02, OPS-04)."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from pathlib import Path

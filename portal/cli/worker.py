@@ -1,7 +1,5 @@
 """`flask worker`: sends mail and does jobs. Run as many as you like; kill them as you like."""
 
-from __future__ import annotations
-
 import logging
 import signal
 import smtplib

@@ -1,7 +1,5 @@
 """Who does something: a member on a page, an operator at the CLI, or the system itself."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

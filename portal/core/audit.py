@@ -4,8 +4,6 @@ Append-only (database triggers refuse UPDATE and DELETE) and hash-chained per te
 out or altered shows. Secrets are masked before they are written.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Which days a tenant works: Japan's national holidays, its weekly closed days and its own closures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """The one clock. Everything that asks for the time asks here, so tests and ``--as-of`` can stand at any instant."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -3,8 +3,6 @@
 Out: UTF-8 with BOM or CP932, streamed (COM-21). In: UTF-8 or CP932, found out by looking (OPS-12).
 """
 
-from __future__ import annotations
-
 import csv
 import difflib
 import io

@@ -4,8 +4,6 @@
 write: SQLite then takes no write lock, PostgreSQL refuses writes, and so does the tripwire.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -4,8 +4,6 @@ SQLite: WAL, FULL, foreign keys on; a transaction that may write takes a file lo
 time limit) and then BEGIN IMMEDIATE; one that only reads begins plainly. Figures: docs/decisions/sqlite-writes.md.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import threading

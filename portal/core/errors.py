@@ -1,7 +1,5 @@
 """What a rule says when it is broken: one exception that pages and CLI render alike."""
 
-from __future__ import annotations
-
 
 def msgid(sentence: str) -> str:
     """Mark a constant as a sentence of the catalogue; it is translated where it is shown."""

@@ -4,8 +4,6 @@ A key is the SHA-256 of the content, so a file never changes under its key. Fold
 looked up only in the folder of the tenant in scope (COM-02).
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

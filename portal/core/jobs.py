@@ -4,8 +4,6 @@ A module registers its handlers with `@handler("documents.draw")`; the worker cl
 in the scope of its tenant. Handlers are written to be run twice.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from datetime import datetime

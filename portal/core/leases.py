@@ -4,8 +4,6 @@ Mail and jobs share this. A claim is one short transaction; a worker killed afte
 another takes the row over: at least once, never not at all (security.md §5).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Running the migrations, and the second wall that each of them must leave standing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Yen: whole numbers only, as they are shown and as customers and operators type them."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

@@ -4,8 +4,6 @@ The counter row is updated in the transaction that uses the number: its row lock
 rollback gives the number back.
 """
 
-from __future__ import annotations
-
 from itertools import count
 from typing import Any, Protocol
 

@@ -3,8 +3,6 @@
 The Message-ID is fixed when the mail is stored, so a mail that a killed worker sent twice is one mail to its reader.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 from collections.abc import Callable

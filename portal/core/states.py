@@ -1,7 +1,5 @@
 """The one mover of states. A status changes by a conditional UPDATE and an audit row, or not at all."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, cast

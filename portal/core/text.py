@@ -3,8 +3,6 @@
 Each function takes any text, is idempotent, and raises ValueError when the text cannot be what it is asked to be.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

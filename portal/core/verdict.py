@@ -1,7 +1,5 @@
 """The answer to "can this be done?": yes, or no with the reason that is shown beside the disabled button."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from portal.core.errors import RuleBroken

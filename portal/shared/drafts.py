@@ -4,8 +4,6 @@ Consuming the draft and doing the thing share one transaction: pressing twice, r
 draft used and gets the first result again.
 """
 
-from __future__ import annotations
-
 import secrets
 from datetime import datetime, timedelta
 from typing import Any

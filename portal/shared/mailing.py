@@ -1,7 +1,5 @@
 """Composing mail: one small template an event, in the tenant's name, stored in the outbox (COM-80, COM-81)."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

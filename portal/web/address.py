@@ -1,7 +1,5 @@
 """The fields of a Japanese postal address, with "住所を自動入力" (COM-24), for every form that has one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import request

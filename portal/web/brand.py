@@ -1,7 +1,5 @@
 """What a brand is to the rest of the program: words, places, commands. Shared code knows only this."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

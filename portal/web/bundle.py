@@ -3,8 +3,6 @@
 Together with the page and the icons that makes four requests for a first page.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path

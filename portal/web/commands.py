@@ -1,7 +1,5 @@
 """What every command shares: a tenant, an operator, an instant; one line and exit code 2 for a mistake (OPS-10)."""
 
-from __future__ import annotations
-
 import functools
 import getpass
 from collections.abc import Callable, Iterator

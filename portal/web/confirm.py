@@ -5,8 +5,6 @@ transaction. Back, reload and a second press are all plain addresses that answer
 pages of a form that only collects and saves; what needs more (files, a price) is built on `ConfirmFlow`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

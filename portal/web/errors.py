@@ -1,7 +1,5 @@
 """Every failure ends in a page: in the brand's look where there is a brand, plain where there is none (COM-01)."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import secrets

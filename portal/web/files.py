@@ -1,7 +1,5 @@
 """Answers that are files."""
 
-from __future__ import annotations
-
 from urllib.parse import quote
 
 from flask import Response, request

@@ -1,7 +1,5 @@
 """What every template sees: the shell's values, addresses of static files, and how dates and yen are written."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass

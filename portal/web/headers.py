@@ -1,7 +1,5 @@
 """Security headers on every answer, and what may be cached (security.md §4.18–20)."""
 
-from __future__ import annotations
-
 from flask import Flask, Response, g, request
 
 from portal.settings import Settings

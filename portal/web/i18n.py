@@ -1,7 +1,5 @@
 """Japanese is the source, English the other language: message ids are the Japanese sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path

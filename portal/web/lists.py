@@ -4,8 +4,6 @@ A page is found by the values of its last row, never by OFFSET, so the millionth
 cursor also carries how many rows lie before it, so that "全14件中 11–14件" can be said.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

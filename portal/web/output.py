@@ -1,7 +1,5 @@
 """What commands print: tables for people, JSON for programs, one line for what went wrong (OPS-10)."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Sequence

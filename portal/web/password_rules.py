@@ -1,7 +1,5 @@
 """The checklist beside a field for a new password (COM-11)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Flask

@@ -1,7 +1,5 @@
 """One way to answer with HTML: a whole page, or the fragment of it that htmx asked for."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Response, make_response, render_template, request

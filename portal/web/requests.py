@@ -4,8 +4,6 @@ Host → tenant, else a plain 404; the tenant's scope is opened; a brand's pages
 session → member in one query. Pages are closed unless they are marked `@public`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta

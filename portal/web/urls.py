@@ -1,7 +1,5 @@
 """Addresses: where a tenant lives, and which paths may be gone back to."""
 
-from __future__ import annotations
-
 from urllib.parse import quote, urlsplit
 
 from flask import Request

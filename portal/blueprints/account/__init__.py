@@ -1,7 +1,5 @@
 """会員情報の変更 and the password (FAC-07)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request

@@ -1,7 +1,5 @@
 """メールアドレスの変更 of the member who is signed in (RENT-11, SHOP-03)."""
 
-from __future__ import annotations
-
 from flask import redirect
 from werkzeug.wrappers import Response
 

@@ -1,7 +1,5 @@
 """The profile form: the person's own data, and the account's, which only the representative changes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from wtforms import HiddenField

@@ -1,7 +1,5 @@
 """変更履歴, 登録データのダウンロード, 退会 (COM-16, COM-90)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Response as FlaskResponse

@@ -1,7 +1,5 @@
 """パスキー: which ones the member has, adding and removing them (COM-13, security.md §4.16, §4.17)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import flash, redirect

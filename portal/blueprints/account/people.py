@@ -1,7 +1,5 @@
 """担当者の管理, 利用者管理: who signs in for the account (RENT-10, COM-30)."""
 
-from __future__ import annotations
-
 from flask import flash, redirect
 from werkzeug.wrappers import Response
 

@@ -1,7 +1,5 @@
 """二段階認証: what signing in asks for besides the password, chosen by each member (COM-13, RENT-05)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import segno

@@ -1,7 +1,5 @@
 """ログイン履歴と端末: where the member is signed in, and how to end it (COM-15, COM-90)."""
 
-from __future__ import annotations
-
 from flask import flash, redirect
 from werkzeug.wrappers import Response
 

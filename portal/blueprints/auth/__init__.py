@@ -1,7 +1,5 @@
 """Coming in and going out. What is asked is the tenant's choice (COM-10)."""
 
-from __future__ import annotations
-
 from flask import Blueprint, flash, redirect, request
 from flask_login import current_user
 from werkzeug.wrappers import Response

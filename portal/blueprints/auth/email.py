@@ -1,7 +1,5 @@
 """What the links of a changed e-mail address open. Looking changes nothing; the button does (security.md §4.12)."""
 
-from __future__ import annotations
-
 from flask import flash, redirect
 from werkzeug.wrappers import Response
 

@@ -1,7 +1,5 @@
 """Forgotten passwords, and "これは私ではありません" from the mail about a sign-in (COM-12, COM-14)."""
 
-from __future__ import annotations
-
 from flask import flash, redirect
 from werkzeug.wrappers import Response
 

@@ -1,7 +1,5 @@
 """The forms of coming in."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Coming in with a passkey: what the browser is to sign, and what it signed (COM-13)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import flash, redirect, request

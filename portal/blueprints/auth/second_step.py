@@ -1,7 +1,5 @@
 """The second step of signing in: the page that asks for a code, and the button that mails another (COM-13, RENT-05)."""
 
-from __future__ import annotations
-
 from flask import Response as FlaskResponse
 from flask import flash, redirect, request
 from werkzeug.wrappers import Response

@@ -1,7 +1,5 @@
 """請求書送付先の管理, お届け先の管理: one set of pages for every kind of address (COM-31, COM-32)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, flash, redirect

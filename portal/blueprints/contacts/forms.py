@@ -1,7 +1,5 @@
 """The form of an address."""
 
-from __future__ import annotations
-
 from wtforms import HiddenField
 
 from portal.web.address import AddressFields, telephone_field

@@ -1,7 +1,5 @@
 """The demo's mailbox: what was mailed, readable in the browser. Exists in the demo only (COM-82)."""
 
-from __future__ import annotations
-
 from flask import Blueprint
 from werkzeug.exceptions import NotFound
 

@@ -1,7 +1,5 @@
 """Facility rental by the hour: customers reserve machines and rooms, use them, and are billed afterwards (FAC)."""
 
-from __future__ import annotations
-
 from portal.blueprints.facility import booking_routes as booking_routes
 from portal.blueprints.facility import leaving, operations, routes
 from portal.blueprints.facility.cli import commands

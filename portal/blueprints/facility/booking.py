@@ -1,7 +1,5 @@
 """Taking a facility for a time, and moving a reservation to another (FAC-11). No two reservations meet."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """設備のご予約: facilities, the week of one, the request, and the calendar of one's own reservations (FAC-11)."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import date, timedelta
 from typing import Any

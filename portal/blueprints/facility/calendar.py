@@ -1,7 +1,5 @@
 """Own reservations as an iCalendar feed (RFC 5545) at a secret address that can be taken back (FAC-11)."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta

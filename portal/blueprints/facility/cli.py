@@ -1,7 +1,5 @@
 """`flask facility`: what awaits an operator, and every step of a reservation's life (FAC-12)."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a tenant decides about its facilities: ``[tenants.KEY.facility]``."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Annotated
 

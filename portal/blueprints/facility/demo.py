@@ -1,7 +1,5 @@
 """Two years of believable reservations, walked through the real operations with the clock set to each step."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from dataclasses import dataclass

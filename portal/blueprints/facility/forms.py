@@ -1,7 +1,5 @@
 """The search form of reservations (FAC-02) and the request for one (FAC-11)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Self

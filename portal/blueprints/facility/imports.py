@@ -1,7 +1,5 @@
 """Facilities and old reservations from CSV: all or nothing, every bad line named, repeatable (OPS-12)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial

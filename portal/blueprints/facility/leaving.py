@@ -1,7 +1,5 @@
 """A facility's part in an account's life: what is open, what it keeps, what of that is personal (COM-16, FAC-07)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from sqlalchemy import and_, or_, select, update

@@ -1,7 +1,5 @@
 """Facilities, reservations, and the table of allowed moves (FAC-10)."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any

@@ -1,7 +1,5 @@
 """What can be done with a reservation. Each operation has its question `can_…`, asked by page, route and CLI alike."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta

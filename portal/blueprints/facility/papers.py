@@ -1,7 +1,5 @@
 """What a reservation's documents say: its facts laid out as the content of an invoice and of a work report."""
 
-from __future__ import annotations
-
 from portal.blueprints.facility.models import Reservation
 from portal.core import clock, text
 from portal.core.tenancy.schema import Tenant

@@ -1,7 +1,5 @@
 """What can be asked of reservations. Every search is served by an index that leads with the tenant."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache

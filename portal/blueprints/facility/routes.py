@@ -1,7 +1,5 @@
 """The pages of a facility brand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, Response, request

@@ -1,7 +1,5 @@
 """When a facility can be had (FAC-11): opening hours, closed days, slots, buffers. Knows no database and no clock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """Is the process alive, and is it ready to work? For the machine that watches it (OPS-22)."""
 
-from __future__ import annotations
-
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Blueprint, jsonify

@@ -1,7 +1,5 @@
 """The my page's top, the brand's look, its legal texts and the language switch."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, Response, redirect, request

@@ -1,7 +1,5 @@
 """お問い合わせ: the form by category, the list, one thread (COM-50, COM-51)."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

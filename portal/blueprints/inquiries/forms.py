@@ -1,7 +1,5 @@
 """The inquiry form, made for its category (COM-50)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import request

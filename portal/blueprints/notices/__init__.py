@@ -1,7 +1,5 @@
 """お知らせ: the list and one notice (COM-60)."""
 
-from __future__ import annotations
-
 from flask import Blueprint, request
 
 from portal.core.db import session, transaction_mode

@@ -1,7 +1,5 @@
 """新規会員登録: the form, the code that was mailed, the link beside it (MOLD-01)."""
 
-from __future__ import annotations
-
 from flask import Blueprint, flash, redirect
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response

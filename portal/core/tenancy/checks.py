@@ -4,8 +4,6 @@ These look at what stands in the file and not at the finished tenants, so that o
 section that has others.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -5,8 +5,6 @@ on the way in and on the way out. What this cannot see (Core on a bare Table, a 
 `portal.core.tenancy.tripwire` at the cursor. docs/decisions/tenancy.md lists the probes that led here.
 """
 
-from __future__ import annotations
-
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 

@@ -3,8 +3,6 @@
 The scanner walks text that `tomllib` has accepted already, so it only has to find the edges of keys and values.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from bisect import bisect_right

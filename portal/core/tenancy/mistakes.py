@@ -1,7 +1,5 @@
 """What is wrong in a tenants file, so that an admin can mend it: where, which key, what would be right (OPS-02)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Reading a tenants file once: its tenants, everything that is wrong with it, and where each key stands."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator, Mapping

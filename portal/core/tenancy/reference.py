@@ -1,7 +1,5 @@
 """The reference of `tenants.toml`, for people (Markdown) and for editors (JSON Schema), from the types (OPS-04)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -4,8 +4,6 @@ A changed file counts whole or not at all: it is read aside, then one reference 
 missing, the last good one stays.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

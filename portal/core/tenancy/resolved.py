@@ -1,7 +1,5 @@
 """A tenant with everything resolved, and where each value came from (OPS-04)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Reference, JSON Schema, checks and defaults all come from here. A brand module a
 `tenant_type` joins them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """What the types of `tenants.toml` are made of: one base class and the kinds of value that many keys share."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass

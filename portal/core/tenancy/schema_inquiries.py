@@ -1,7 +1,5 @@
 """What customers ask about, and how: the categories of a brand's inquiries (COM-50 … COM-53)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator

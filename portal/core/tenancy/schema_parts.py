@@ -1,7 +1,5 @@
 """The tables inside a tenant's section of `tenants.toml` that every brand shares (OPS-01, COM-04)."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import Annotated, Literal
 

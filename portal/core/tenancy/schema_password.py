@@ -1,7 +1,5 @@
 """Which passwords a brand's members may set: presets, what a tenant changes of them, and what that means (COM-11)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Which tenant the running code works for. One context variable; nothing else in the program guesses a tenant."""
 
-from __future__ import annotations
-
 from contextvars import ContextVar, Token
 
 

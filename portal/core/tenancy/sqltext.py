@@ -1,7 +1,5 @@
 """SQL as SQLAlchemy writes it, taken apart into a tree of its brackets and into clauses; nothing is guessed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

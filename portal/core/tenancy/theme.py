@@ -1,7 +1,5 @@
 """A tenant's look as a style sheet, and how well its colours can be read."""
 
-from __future__ import annotations
-
 from portal.core.tenancy.schema import Tenant
 
 LEAST_CONTRAST = 4.5

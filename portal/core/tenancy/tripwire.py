@@ -6,8 +6,6 @@ written by hand may not name such a table at all. A new SQL text costs a fractio
 dictionary look-up. What goes past SQLAlchemy (a driver's own cursor) only PostgreSQL's second wall can see.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What an operator does for members and accounts: lock, help back in, look, merge (OPS-13). The caller commits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy import func, select, update

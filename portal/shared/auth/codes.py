@@ -1,7 +1,5 @@
 """Mailed codes of six digits, bound to one pending session (COM-13, RENT-05, security.md §4.13)."""
 
-from __future__ import annotations
-
 import secrets
 from datetime import timedelta
 

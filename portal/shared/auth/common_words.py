@@ -1,7 +1,5 @@
 """The words that everybody tries first (security.md §4.3): a list that is read once, and no network."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import cache

@@ -1,7 +1,5 @@
 """The demo's people: two accounts at every brand, each with a representative and an ordinary member."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from portal.core.actor import SYSTEM

@@ -4,8 +4,6 @@ A known device is not mailed about, still gets in while somebody else hammers at
 and, where the member said so, is not asked for the second step.
 """
 
-from __future__ import annotations
-
 import secrets
 from datetime import timedelta
 

@@ -4,8 +4,6 @@ Asked for with the present address and password, or through a link that only the
 which. Links go to one address each, so that holding the session alone moves nothing.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from portal.core import audit, clock

@@ -1,7 +1,5 @@
 """Adding accounts and members: by an operator, by import, by the demo."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass

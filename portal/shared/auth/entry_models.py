@@ -1,7 +1,5 @@
 """Ways in besides a password that somebody was given: registrations to be proved, and passkeys (MOLD-01, COM-13)."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """登録データのダウンロード: what the brand holds on an account, as a ZIP of files that people and programs read."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """二段階認証の設定: each member chooses, with the present password (COM-13, RENT-05, security.md §4.17)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from portal.core import audit, clock

@@ -1,7 +1,5 @@
 """What a member proves besides the password, and the browsers that are known to be theirs (COM-13)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Index, String, UniqueConstraint

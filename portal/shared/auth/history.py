@@ -1,7 +1,5 @@
 """変更履歴: what was done with an account, from the audit trail, as its members may see it (COM-90)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import cache
 from typing import Any

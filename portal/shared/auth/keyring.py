@@ -1,7 +1,5 @@
 """What the server's secret keys prove: codes and secrets that a copy of the database alone does not give away."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Iterable

@@ -4,8 +4,6 @@ bcrypt (``$2b$…``), and PBKDF2 and scrypt as Werkzeug (``pbkdf2:sha256:600000$
 and Django (``pbkdf2_sha256$600000$salt$base64``) write them.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 

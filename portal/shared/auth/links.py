@@ -1,7 +1,5 @@
 """Mailed links that do one thing once (security.md §4.12): 256 random bits, a digest at rest, one alive each."""
 
-from __future__ import annotations
-
 import secrets
 from datetime import timedelta
 from enum import StrEnum

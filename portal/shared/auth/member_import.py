@@ -1,7 +1,5 @@
 """Members from CSV, with their accounts and the password hashes of an older system (OPS-13, RENT-27)."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from functools import partial

@@ -1,7 +1,5 @@
 """Accounts, their members, and what a signed-in member holds."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 from typing import Any

@@ -1,7 +1,5 @@
 """Passwords being set: changed with the old one, or through a mailed link. Used alike by pages and CLI (COM-12)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial

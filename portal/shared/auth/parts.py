@@ -4,8 +4,6 @@ A brand knows what of its business is still open, what a customer loses by leavi
 that is personal. Auth knows when to ask (MOLD-02, COM-16).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 A passkey asks for the person as well as for the device, so that it counts as both steps of signing in.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import secrets

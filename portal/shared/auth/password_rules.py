@@ -1,7 +1,5 @@
 """The rules of what may be set as a password: for the checklist beside the field and for the server alike (COM-11)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Passwords: argon2id, as cheap as OWASP allows, and the rules of what may be set (COM-11)."""
 
-from __future__ import annotations
-
 import threading
 
 from pwdlib.hashers.argon2 import Argon2Hasher

@@ -3,8 +3,6 @@
 On pages a member goes by a number that only the server can make, so that nobody counts through them.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

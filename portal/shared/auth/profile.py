@@ -1,7 +1,5 @@
 """Reading and saving a member's profile, with the account's data (FAC-07)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from portal.core import audit, clock

@@ -1,7 +1,5 @@
 """The present password, typed again for what matters (security.md §4.17)."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from portal.core import clock

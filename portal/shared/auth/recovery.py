@@ -1,7 +1,5 @@
 """Ten codes that stand in for a lost authenticator app, each burnt by its use (security.md §4.15)."""
 
-from __future__ import annotations
-
 import secrets
 
 from sqlalchemy import delete, func, select, update

@@ -3,8 +3,6 @@
 One answer whoever has the address already: its holder is mailed that they are registered, nobody else learns it.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 from dataclasses import dataclass, field

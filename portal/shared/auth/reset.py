@@ -1,7 +1,5 @@
 """Forgotten passwords (COM-12, SHOP-02, RENT-06): a link is mailed, and nobody learns whether one was."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 

@@ -3,8 +3,6 @@
 `second_step` is how it ends; `factor_choice` is how members choose.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from sqlalchemy import select

@@ -1,7 +1,5 @@
 """The end of the second step: a right code turns the pending session into a real one (COM-13, RENT-05)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any

@@ -4,8 +4,6 @@ COM-14, COM-15, COM-90. On pages sessions and devices go by a number that is mad
 in the database, so that it tells nothing and cannot be counted through.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Sessions: a row in the database, a random token in the cookie. Ending a row ends the session everywhere."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from dataclasses import dataclass

@@ -4,8 +4,6 @@
 a real one; otherwise `enter` opens the real one at once. Every way in ends in `enter`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """How often something may be tried: fixed windows counted in the database, so that all processes agree."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import timedelta
 from math import ceil

@@ -3,8 +3,6 @@
 The secret is stored nowhere: it is made from the server's key and a nonce (docs/decisions/totp-secret.md).
 """
 
-from __future__ import annotations
-
 import base64
 import hmac
 import re

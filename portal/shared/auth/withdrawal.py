@@ -4,8 +4,6 @@ What stays: documents that the law makes a brand keep, with the business that th
 addresses, mails and everything that lets somebody in are gone after `erase_after_days`.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

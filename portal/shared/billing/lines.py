@@ -1,7 +1,5 @@
 """The lines of a bill, as they are priced, kept and printed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date

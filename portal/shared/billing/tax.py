@@ -4,8 +4,6 @@ Amounts are whole yen and rates whole percents. Returned goods are negative line
 size, so that a return cancels the sale exactly.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

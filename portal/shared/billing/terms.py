@@ -1,7 +1,5 @@
 """When an account's bill is closed, issued and due (締め日・支払期限)."""
 
-from __future__ import annotations
-
 from calendar import monthrange
 from collections.abc import Callable
 from datetime import date

@@ -1,7 +1,5 @@
 """An account's addresses, of one shape whatever they are for."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """What can be done with an account's addresses. What was ordered or issued keeps copies of its own (COM-33)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

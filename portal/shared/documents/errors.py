@@ -1,7 +1,5 @@
 """Why a document was not made."""
 
-from __future__ import annotations
-
 from portal.core.errors import RuleBroken
 
 

@@ -1,7 +1,5 @@
 """Japanese line breaking (行頭・行末禁則) for xhtml2pdf, whose own tears numbers, words and pairs apart."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Issued documents: what they were made from, and the bytes that never change (COM-72)."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any

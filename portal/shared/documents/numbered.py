@@ -4,8 +4,6 @@ With it the same content gives the same bytes (COM-72). xhtml2pdf's own page cou
 whole document out twice.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager

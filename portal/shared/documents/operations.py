@@ -1,7 +1,5 @@
 """Issuing documents, drawing them once, and reading them back (COM-70 … COM-74)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, Protocol

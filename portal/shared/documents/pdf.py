@@ -4,8 +4,6 @@ What may be read while a document is made is settled here and nowhere else (a do
 own could otherwise read the machine's files or call out).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -5,8 +5,6 @@ a page. Each request is a line of JSON; each answer a line of JSON (`size`, `und
 PDF's bytes.
 """
 
-from __future__ import annotations
-
 import atexit
 import json
 import os

@@ -1,7 +1,5 @@
 """A square seal (角印) drawn from its characters: columns from the right, each read downwards."""
 
-from __future__ import annotations
-
 import base64
 from functools import lru_cache
 from io import BytesIO

@@ -1,7 +1,5 @@
 """The Jinja environment that document templates are set with, and its filters."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path

@@ -4,8 +4,6 @@ BIZ UDPGothic draws nearly everything; Noto Sans JP draws the rarer kanji (𠮷)
 is an error when the document is made, never a blank on somebody's invoice (COM-70).
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping

@@ -3,8 +3,6 @@
 They are served as attachments only, under a policy that lets nothing in them run.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePath

@@ -1,7 +1,5 @@
 """Inquiries, their messages and files, and who has read how far."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

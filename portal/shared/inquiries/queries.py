@@ -1,7 +1,5 @@
 """What can be asked of inquiries. Members see those of their account, or their own, as the tenant says."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from typing import Any

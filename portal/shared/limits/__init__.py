@@ -1,7 +1,5 @@
 """How many of something an account may have (COM-40 … COM-42): number, use, and a place that is kept under lock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

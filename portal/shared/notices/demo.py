@@ -1,7 +1,5 @@
 """The demo's announcements."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from portal.core import clock

@@ -1,7 +1,5 @@
 """Notices and who has read them."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Index, String, Text, UniqueConstraint

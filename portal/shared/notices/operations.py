@@ -1,7 +1,5 @@
 """Publishing, listing and reading notices (COM-60)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
