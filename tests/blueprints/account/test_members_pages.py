@@ -198,3 +198,67 @@ def test_an_invitation_is_sent_again_by_its_button(visit, inside, number, twin):
     assert sent() == before + 1
     assert "試行回数が多すぎます" in visitor.get(PAGE).text
     assert visit(twin, "hanako").post(path, page=PAGE).status_code == 404
+
+
+EDITED = {
+    "family_name": "健二",
+    "given_name": "改",
+    "department": "製造部",
+    "telephone": "０３-１２３４-５６７８",
+}
+
+
+def edit(visitor, number: str, data: dict[str, str], version: str = "1") -> str:
+    """Go to the confirm page of an edit; returns the draft."""
+    return draft(visitor.post(f"{PAGE}/{number}", data | {"version": version}))
+
+
+def test_the_representative_edits_everybody(visit, number, inside):
+    """COM-30, FAC-08: in three steps; the login ID is shown and never changes; the person is told."""
+    visitor, kenichi = visit("facility", "hanako"), number("kenichi")
+    page = visitor.get(f"{PAGE}/{kenichi}").text
+    assert "担当者情報を削除する" in page
+    assert 'name="login_id"' not in page
+    assert "kenichi" in page
+    token = edit(visitor, kenichi, EDITED | {"login_id": "other", "email": "x@y.example"})
+    assert "03-1234-5678" in visitor.get(f"{PAGE}/{kenichi}/confirm?draft={token}").text
+    for _press in range(2):
+        done = visitor.post(f"{PAGE}/{kenichi}/confirm", {"draft": token}, page=f"{PAGE}/{kenichi}")
+        assert (done.status_code, done.location) == (303, f"{PAGE}/{kenichi}/done")
+    assert "ご本人へメールでお知らせしました" in visitor.get(done.location).text
+    with inside("facility"):
+        kept = session().query(Member).filter_by(login_id="kenichi").one()
+        assert (kept.family_name, kept.department, kept.telephone) == ("健二", "製造部", "0312345678")
+        assert (kept.email, kept.version) == ("kenichi@one.example", 2)
+        told = [m.recipient for m in session().query(OutboxMail) if "会員情報" in m.subject]
+        assert told == ["kenichi@one.example"]
+
+
+def test_a_contact_person_edits_only_themself(visit, number):
+    """FAC-08: no link to others, and their addresses answer with the reason; a stranger's is a 404."""
+    visitor, own, other = visit("facility", "kenichi"), number("kenichi"), number("hanako")
+    listed = visitor.get(PAGE).text
+    assert f'href="{PAGE}/{own}"' in listed
+    assert f'href="{PAGE}/{other}"' not in listed
+    assert visitor.get(f"{PAGE}/{own}").status_code == 200
+    refused = visitor.get(f"{PAGE}/{other}")
+    assert (refused.status_code, "代表の方だけ" in refused.text) == (422, True)
+    assert visitor.post(f"{PAGE}/{other}", EDITED, page=f"{PAGE}/{own}").status_code == 422
+    for stranger in (number("yumi"), number("hanako", "studio"), "0" * 16):
+        for path in ("", "/confirm", "/done"):
+            assert visitor.get(f"{PAGE}/{stranger}{path}").status_code == 404
+
+
+def test_two_who_edit_one_see_both_values(visit, number, inside):
+    """COM-26: the second save is told, with what is there now; pressed again it goes through."""
+    first, second, kenichi = visit("facility", "hanako"), visit("facility", "kenichi"), number("kenichi")
+    late = edit(second, kenichi, EDITED | {"department": "営業部"})
+    token = edit(first, kenichi, EDITED)
+    first.post(f"{PAGE}/{kenichi}/confirm", {"draft": token}, page=f"{PAGE}/{kenichi}")
+    stale = second.post(f"{PAGE}/{kenichi}/confirm", {"draft": late}, page=f"{PAGE}/{kenichi}")
+    assert stale.status_code == 409
+    assert all(word in stale.text for word in ("営業部", "製造部", "ほかの方が先に更新しました"))
+    again = edit(second, kenichi, EDITED | {"department": "営業部"}, version="2")
+    second.post(f"{PAGE}/{kenichi}/confirm", {"draft": again}, page=f"{PAGE}/{kenichi}")
+    with inside("facility"):
+        assert session().query(Member).filter_by(login_id="kenichi").one().department == "営業部"
