@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Page
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -37,6 +38,23 @@ class _Quiet(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
+
+
+class Served:
+    """A portal that runs: where a brand answers, and its operators' commands."""
+
+    def __init__(self, app: Flask, port: int) -> None:
+        self._app, self._port = app, port
+
+    def __call__(self, brand: str) -> str:
+        return f"http://{brand}.localhost:{self._port}"
+
+    def operate(self, *words: str, tenant: str = "facility") -> str:
+        """What a command says that goes well."""
+        with clock.freeze(NOW):
+            result = self._app.test_cli_runner().invoke(args=[*words, "--tenant", tenant])
+        assert result.exit_code == 0, result.output
+        return result.stdout
 
 
 def _draw_documents(settings: Settings) -> None:
@@ -90,7 +108,7 @@ def serve(
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
-    yield lambda brand: f"http://{brand}.localhost:{port}"
+    yield Served(app, port)
     server.shutdown()
     server.server_close()
     thread.join()
@@ -108,15 +126,15 @@ def address(
 
 
 @pytest.fixture(scope="module")
-def cookies(address: Address, browser: Browser) -> Callable[[str], Any]:
+def cookies(address: Address, browser: Browser) -> Callable[..., Any]:
     """What a browser keeps after signing in at a brand; done once, because often would be throttled."""
 
     @cache
-    def of(brand: str) -> Any:
+    def of(brand: str, login_id: str = "hanako") -> Any:
         context = browser.new_context()
         page = context.new_page()
         page.goto(address(brand) + "/sign-in")
-        page.fill("[name=login_id]", "hanako")
+        page.fill("[name=login_id]", login_id)
         page.fill("[name=password]", PASSWORD)
         page.click("main form button")
         page.wait_for_url(address(brand) + "/")
@@ -128,11 +146,11 @@ def cookies(address: Address, browser: Browser) -> Callable[[str], Any]:
 
 
 @pytest.fixture
-def signed_in(address: Address, page_for: PageFor, cookies: Callable[[str], Any]) -> SignedIn:
+def signed_in(address: Address, page_for: PageFor, cookies: Callable[..., Any]) -> SignedIn:
     """Open a brand's my page as a signed-in member: ``signed_in("facility", width=390)``."""
 
-    def make(brand: str = "facility", **options: object) -> Page:
-        page = page_for(**options, storage_state=cookies(brand))
+    def make(brand: str = "facility", login_id: str = "hanako", **options: object) -> Page:
+        page = page_for(**options, storage_state=cookies(brand, login_id))
         page.set_default_timeout(8000)
         page.goto(address(brand) + "/")
         return page
