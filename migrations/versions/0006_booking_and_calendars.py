@@ -66,9 +66,11 @@ def upgrade() -> None:
         ),
     )
     raise_walls(op.get_bind(), ("calendar_feed",))
+    op.create_index("ix_document_mine", "document", ["tenant_id", "account_id", "issued_at", "id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_document_mine", "document")
     op.drop_table("calendar_feed")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE reservation DROP CONSTRAINT ex_reservation_slot")

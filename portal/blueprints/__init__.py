@@ -7,6 +7,7 @@ from portal.blueprints import (
     auth,
     contacts,
     demo,
+    documents,
     facility,
     health,
     home,
@@ -32,6 +33,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     account.bp,
     contacts.bp,
     inquiries.bp,
+    documents.bp,
     notices.bp,
     demo.bp,
 )

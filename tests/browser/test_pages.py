@@ -42,6 +42,7 @@ MEMBERS = (
     "/facilities/LC-01",
     "/facilities/LC-01/reservation",
     "/calendar",
+    "/documents",
     "/nowhere",
 )
 NUMBERS = {"facility": "FR", "studio": "SR"}

@@ -107,6 +107,9 @@ KINDS = {
     "facility.my_calendar": "member",
     "facility.remove_calendar": "member",
     "facility.calendar_feed": "public",
+    "documents.index": "member",
+    "documents.document": "member",
+    "documents.month": "member",
 }
 """What each endpoint is for. A new endpoint must be put here by somebody who thought about it."""
 PARAMETERS = {
@@ -151,6 +154,7 @@ PARAMETERS = {
     "facility.save_booking": {"code"},
     "facility.booked": {"code"},
     "facility.calendar_feed": {"token"},
+    "documents.document": {"kind", "number"},
 }
 """What each address takes."""
 
@@ -161,9 +165,9 @@ def _rules(app: Flask, kind: str) -> list[tuple[Rule, str]]:
 
 
 def _path(rule: str, number: str) -> str:
-    path = rule.replace("<number>", number).replace("<any(invoice, 'work-report'):slug>", "invoice")
+    path = rule.replace("<number>", number).replace("<any(invoice, 'work-report', receipt):slug>", "invoice")
     path = path.replace("<any('billing', 'delivery'):kind>", "billing").replace("<sha256>", "0" * 64)
-    path = path.replace("<code>", "LC-01")
+    path = path.replace("<code>", "LC-01").replace("<kind>", "invoice")
     assert "<" not in path, f"give {rule} an example"
     return path
 

@@ -60,6 +60,7 @@ PAGES = (
     "/facilities/LC-01",
     "/facilities/LC-01/reservation?day=2026-11-25&starts=10:00",
     "/calendar",
+    "/documents",
     "/legal/privacy",
     "/nowhere",
 )

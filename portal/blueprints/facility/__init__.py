@@ -15,6 +15,7 @@ BRAND = Brand(
     navigation=(
         NavItem("ご利用履歴", "history", "/reservations", primary=True),
         NavItem("設備のご予約", "calendar-days", "/facilities"),
+        NavItem("帳票", "file-text", "/documents"),
         NavItem("担当者の管理", "users", "/account/members", feature="contacts"),
         NavItem("請求書送付先の管理", "receipt-text", "/billing-addresses", feature="billing_addresses"),
         NavItem("お問い合わせ", "circle-help", "/inquiries/new", primary=True, feature="inquiries"),

@@ -9,7 +9,7 @@ from sqlalchemy import CursorResult, select, update
 
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import MOVES, Reservation, Status
-from portal.blueprints.facility.papers import invoice_content, work_report_content
+from portal.blueprints.facility.papers import invoice_content, receipt_content, work_report_content
 from portal.core import audit, clock, states
 from portal.core.actor import Actor
 from portal.core.db import session
@@ -27,6 +27,7 @@ from portal.shared.documents.models import Document, DocumentKind
 NOT_BEFORE_BILLED = msgid("ご利用後、ご請求金額が確定するとダウンロードできます。")
 _TOO_LATE = msgid("ご利用前のご予約に限り、お申し込みいただけます。")
 _ONLY_REQUESTS = msgid("お断りできるのは、予約受付のご予約に限ります。")
+NOT_BEFORE_PAID = msgid("ご入金の確認後にダウンロードできます。")
 ONLY_USED = msgid("キャンセルされたご予約には作業完了報告書がありません。")
 _BEING_DRAWN = msgid("帳票を準備しています。しばらくお待ちください。")
 _SENTENCES = {
@@ -156,12 +157,14 @@ def can_issue(reservation: Reservation) -> Verdict:
 
 
 def issue(tenant: Tenant, reservation: Reservation, *, by: Actor) -> list[int]:
-    """Issue invoice and, of a use, the work report, each once; returns the ids of the jobs that draw them."""
+    """Issue invoice, of a use the work report, once paid the receipt, each once; returns the jobs that draw them."""
     can_issue(reservation).require()
     drawn: list[int] = []
     makers: dict[DocumentKind, Any] = {DocumentKind.INVOICE: invoice_content}
     if reservation.status is not Status.CANCELLED:
         makers[DocumentKind.WORK_REPORT] = work_report_content
+    if reservation.paid_at:
+        makers[DocumentKind.RECEIPT] = receipt_content
     for kind, make in makers.items():
         if documents.latest(reservation.account_id, reservation.number, kind):
             continue
@@ -186,6 +189,8 @@ def can_download(reservation: Reservation, kind: DocumentKind, document: Documen
         return Verdict(ONLY_USED)
     if not can_issue(reservation):
         return Verdict(NOT_BEFORE_BILLED)
+    if kind is DocumentKind.RECEIPT and not reservation.paid_at:
+        return Verdict(NOT_BEFORE_PAID)
     return YES if document is not None and document.sha256 else Verdict(_BEING_DRAWN)
 
 

@@ -4,8 +4,16 @@ from portal.blueprints.facility.models import Reservation
 from portal.core import clock, text
 from portal.core.tenancy.schema import Tenant
 from portal.shared.billing import lines as bill_lines
-from portal.shared.billing.tax import Rounding
-from portal.shared.documents.content import InvoiceContent, Issuer, Labour, Material, Party, WorkReportContent
+from portal.shared.billing.tax import Rounding, totals_excluded
+from portal.shared.documents.content import (
+    InvoiceContent,
+    Issuer,
+    Labour,
+    Material,
+    Party,
+    ReceiptContent,
+    WorkReportContent,
+)
 
 
 def issuer_of(tenant: Tenant) -> Issuer:
@@ -78,4 +86,19 @@ def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportC
         labour=labour,
         materials=materials,
         subject=reservation.purpose,
+    )
+
+
+def receipt_content(tenant: Tenant, reservation: Reservation) -> ReceiptContent:
+    """The receipt of a reservation that is paid, or of a cancellation's charge."""
+    what = "キャンセル料" if reservation.cancelled_at else "ご利用料金"
+    lines = [line.tax_line for line in bill_lines.from_json(reservation.lines)]
+    return ReceiptContent(
+        number="",
+        issued_on=clock.today(),
+        paid_on=clock.to_local(reservation.paid_at or clock.now()).date(),
+        recipient=recipient_of(reservation),
+        issuer=issuer_of(tenant),
+        totals=totals_excluded(lines, Rounding(tenant.tax.rounding)),
+        proviso=f"{reservation.facility_name} {what}（予約番号 {reservation.number}）として",
     )

@@ -32,7 +32,11 @@ SORTS = (
 )
 _CONTACTS = lists.Sort("newest", "新しい順", inquiries.UPDATED, inquiries.TIE)
 _STATE = ("number", "status", "facility", "since", "until", "sort")
-_KINDS = {"invoice": DocumentKind.INVOICE, "work-report": DocumentKind.WORK_REPORT}
+_KINDS = {
+    "work-report": DocumentKind.WORK_REPORT,
+    "invoice": DocumentKind.INVOICE,
+    "receipt": DocumentKind.RECEIPT,
+}
 
 
 def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
@@ -119,7 +123,7 @@ def reservation(number: str) -> str:
     )
 
 
-@bp.get("/reservations/<number>/<any(invoice, 'work-report'):slug>.pdf")
+@bp.get("/reservations/<number>/<any(invoice, 'work-report', receipt):slug>.pdf")
 def paper(number: str, slug: str) -> BaseResponse | str:
     """帳票発行: the PDF, or the reason why there is none yet (FAC-04)."""
     found = queries.reservation(member().account_id, number)

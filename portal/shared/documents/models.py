@@ -52,6 +52,7 @@ class Document(TenantOwned, Base):
         belongs_to("account_id", "account"),
         UniqueConstraint("tenant_id", "kind", "number"),
         Index("ix_document_about", "tenant_id", "account_id", "about", "kind"),
+        Index("ix_document_mine", "tenant_id", "account_id", "issued_at", "id"),
         Index("ix_document_date", "tenant_id", "transaction_date", "id"),
     )
 

@@ -1,22 +1,35 @@
 """Issuing documents, drawing them once, and reading them back (COM-70 … COM-74)."""
 
+import hashlib
+import io
+import zipfile
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any, Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
-from portal.core import audit, clock, jobs, numbering
+from portal.core import audit, clock, csvio, jobs, numbering
 from portal.core.actor import SYSTEM, Actor
-from portal.core.db import session
+from portal.core.db import Query, session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import FileDamaged, Shelf
 from portal.core.tenancy.schema import NumberFormat
+from portal.core.tenancy.scope import require_key
+from portal.shared.billing.terms import months_after
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.pdf import draw_document
 from portal.shared.documents.typefaces import check_drawable
 
 DRAW = "documents.draw"
+_MOST = 500  # documents in one ZIP
+_INDEX = ("番号", "種類", "取引日", "取引先", "金額（税込）", "ファイル名", "SHA-256")
+_D: Any = Document.__table__
+ISSUED, TIE = _D.c.issued_at, _D.c.id
+_SHOWN = "id", "number", "kind", "transaction_date", "total", "about", "issued_at", "sha256"
+_MINE = select(*(_D.c[name] for name in _SHOWN)).where(
+    _D.c.tenant_id == bindparam("tenant"), _D.c.account_id == bindparam("account")
+)
 
 
 class Content(Protocol):
@@ -152,6 +165,53 @@ def about(account_id: int, thing: str) -> dict[DocumentKind, Document]:
         .order_by(Document.id)
     )
     return {document.kind: document for document in found}
+
+
+def mine(account_id: int) -> Query:
+    """What was issued to the account, as plain rows. Index: ix_document_mine."""
+    return Query(_MINE, {"tenant": require_key(), "account": account_id})
+
+
+def find(account_id: int, kind: str, number: str) -> Document:
+    """The account's own document. Raises NotFound for anybody else's."""
+    own = Document.account_id == account_id, Document.number == number
+    found = session().scalars(select(Document).where(*own)).all()
+    try:
+        return next(document for document in found if document.kind.value == kind)
+    except StopIteration:
+        raise NotFound("帳票が見つかりません。") from None
+
+
+def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:
+    """Name, bytes and digest of a ZIP of what was issued to the account in ``2026-11`` (Asia/Tokyo), with an index.
+
+    Raises RuleBroken for what is no month, when nothing was issued, or more than fits one file.
+    """
+    try:
+        first = datetime.strptime(month, "%Y-%m").replace(tzinfo=clock.TOKYO)
+        until = datetime.combine(months_after(first.date(), 1), time(), clock.TOKYO)
+        since = first.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RuleBroken("年月を選んでください。", field="month") from None
+    own = Document.account_id == account_id, Document.sha256 != ""
+    issued = Document.issued_at >= since, Document.issued_at < until
+    found = (
+        session().scalars(select(Document).where(*own, *issued).order_by(Document.id).limit(_MOST + 1)).all()
+    )
+    if not found:
+        raise RuleBroken("この月に発行された帳票はありません。")
+    if len(found) > _MOST:
+        raise RuleBroken("件数が多すぎます。")
+    rows = [
+        (d.number, d.kind.label, d.transaction_date, d.counterparty, d.total, d.filename, d.sha256)
+        for d in found
+    ]
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        files = [(d.filename, Shelf.files.get(d.sha256)) for d in found]
+        for name, data in [("index.csv", b"".join(csvio.write_csv(rows, _INDEX))), *files]:
+            made.writestr(zipfile.ZipInfo(name, (first.year, first.month, 1, 0, 0, 0)), data)
+    return f"documents-{month}.zip", out.getvalue(), hashlib.sha256(out.getvalue()).hexdigest()
 
 
 def all_of(account_id: int) -> Iterator[tuple[str, bytes]]:

@@ -242,7 +242,10 @@ def test_another_accounts_document_does_not_exist(issue, visit, cast) -> None:
         assert stranger.get(path.replace(cast.billed, "FR009999")).status_code == 404
         assert visit("studio", cast.representative).get(path).status_code == 404
         assert visit("facility").get(path).status_code == 303
-    assert visit("facility", cast.member).get(f"/reservations/{cast.billed}/receipt.pdf").status_code == 404
+    assert (
+        visit("facility", cast.member).get(f"/reservations/{cast.billed}/delivery-note.pdf").status_code
+        == 404
+    )
 
 
 def test_a_document_still_being_drawn_is_awaited_with_the_reason(run, visit, inside, cast, app) -> None:

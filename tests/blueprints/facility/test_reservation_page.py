@@ -32,7 +32,7 @@ LINES = [
 ]
 REPORT = operations.WorkReport("切削", "大森", 180)
 BEING_DRAWN = "帳票を準備しています。しばらくお待ちください。"
-PAPERS = {"invoice": "請求書発行", "work-report": "作業完了報告書発行"}
+PAPERS = {"invoice": "請求書発行", "work-report": "作業完了報告書発行", "receipt": "領収書発行"}
 DASH = "—"
 TRACK = ["予約受付", "予約確定", "ご利用中", "ご利用済", "請求確定", "お支払済"]
 Step = Callable[[str, Status], None]
@@ -145,7 +145,7 @@ def test_each_status_shows_what_is_known_by_then(visit, step, number):
         (Status.CONFIRMED, "info", confirmed, unpaid, off),
         (Status.IN_USE, "info", confirmed, unpaid, off),
         (Status.USED, "mute", confirmed, unpaid, off),
-        (Status.BILLED, "warn", confirmed, open_, soon),
+        (Status.BILLED, "warn", confirmed, open_, soon | {"領収書発行": operations.NOT_BEFORE_PAID}),
         (Status.PAID, "ok", confirmed, paid, soon),
     ]
     for place, (status, tone, confirmed_at, (due, amount, state), buttons) in enumerate(table):
@@ -245,7 +245,7 @@ def test_a_cancelled_reservation_says_when_and_offers_no_step_and_no_paper(visit
         assert (booking["予約確定日時"], booking["キャンセル日時"]) == (confirmed, cancelled)
         assert badge(answer) == ("mute", "キャンセル")
         assert 'class="track"' not in answer.text
-        assert list(papers(answer).values()) == [operations.NOT_BEFORE_BILLED, operations.ONLY_USED]
+        assert list(papers(answer).values()) == [operations.ONLY_USED, *[operations.NOT_BEFORE_BILLED] * 2]
         for slug in PAPERS:
             assert page.get(f"/reservations/{which}/{slug}.pdf").status_code == 422
 
@@ -274,8 +274,8 @@ def test_the_address_of_a_paper_answers_as_its_button_does(visit, step, run, num
     for answer in drawn.values():
         assert (answer.status_code, answer.mimetype) == (200, "application/pdf")
         assert answer.data.startswith(b"%PDF")
-    assert len({answer.data for answer in drawn.values()}) == 2
-    for other in ("receipt.pdf", "invoice", "work_report.pdf", "invoice.pdf.pdf"):
+    assert len({answer.data for answer in drawn.values()}) == 3
+    for other in ("delivery-note.pdf", "invoice", "work_report.pdf", "invoice.pdf.pdf"):
         assert page.get(f"{path}/{other}").status_code == 404
 
 

@@ -12,6 +12,7 @@ PLACES = [
     "/",
     "/reservations",
     "/facilities",
+    "/documents",
     "/account/members",
     "/billing-addresses",
     "/inquiries/new",
