@@ -36,12 +36,21 @@ class NavItem:
     feature: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What awaits a member: how many of what (a message id), and where they are (COM-20)."""
+
+    label: str
+    count: int
+    href: str
+
+
 @dataclass(frozen=True)
 class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
 
     `account` is its part in an account's life; `history` names the acts that members see in their change history;
-    `tick` is done by the worker once in a while, in the tenant's scope.
+    `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the member.
     """
 
     key: str
@@ -56,6 +65,7 @@ class Brand:
     account: AccountPart = field(default_factory=AccountPart)
     history: Mapping[str, str] = field(default_factory=dict)
     tick: Callable[[Tenant], object] | None = None
+    attention: Callable[[Tenant, SignedIn], Iterable[Attention]] = lambda _tenant, _who: ()
 
 
 def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:

@@ -21,6 +21,7 @@ BRAND = Brand(
         NavItem("お問い合わせ", "circle-help", "/inquiries/new", primary=True, feature="inquiries"),
     ),
     home=routes.home,
+    attention=routes.attention,
     home_template="facility/_list.html",
     home_title="ご利用履歴の一覧",
     commands=commands,

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, func, select
 
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.slots import Held
@@ -132,6 +132,12 @@ def held(facility_id: int, since: datetime, until: datetime, *, besides: int = 0
         )
     )
     return [Held(starts_at, held_until) for starts_at, held_until in rows if held_until]
+
+
+def unpaid(account_id: int) -> int:
+    """How many of the account's reservations are billed and not paid. Index: ix_reservation_mine."""
+    own = Reservation.account_id == account_id, Reservation.total > 0, Reservation.paid_at.is_(None)
+    return session().scalar(select(func.count(Reservation.id)).where(*own)) or 0
 
 
 def newest_number(account_id: int) -> str:

@@ -1,5 +1,6 @@
 """The pages of a facility brand."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -8,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.forms import SearchForm
 from portal.blueprints.facility.models import Reservation, Status
+from portal.core.errors import msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import Verdict
 from portal.shared.auth.sessions import SignedIn
@@ -17,6 +19,7 @@ from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.inquiries import queries as inquiries
 from portal.shared.inquiries.models import Status as InquiryStatus
 from portal.web import lists
+from portal.web.brand import Attention
 from portal.web.files import pdf_response
 from portal.web.formatting import at_time, from_to
 from portal.web.i18n import translate as _
@@ -42,6 +45,13 @@ _KINDS = {
 def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
     """The my page's own part: the list of reservations (FAC-01)."""
     return _listing(SearchForm(formdata=None))
+
+
+def attention(_tenant: Tenant, who: SignedIn) -> Iterator[Attention]:
+    """What is to be paid (COM-20)."""
+    yield Attention(
+        msgid("お支払い待ちのご予約"), queries.unpaid(who.account_id), "/reservations?status=billed"
+    )
 
 
 def _listing(form: SearchForm) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The my page's top, the brand's look, its legal texts and the language switch."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, redirect, request
@@ -7,8 +8,10 @@ from flask import session as cookie
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
+from portal.core.errors import msgid
+from portal.shared.inquiries import queries as inquiries
 from portal.shared.notices import operations as notices
-from portal.web.brand import brands_of
+from portal.web.brand import Attention, brands_of
 from portal.web.bundle import bundle
 from portal.web.i18n import asked_language
 from portal.web.i18n import translate as _
@@ -29,10 +32,19 @@ def top() -> str:
         context |= brand.home(tenant(), member()) if brand.home else {}
     return render(
         "home/top.html",
+        attention=[item for item in _attention() if item.count],
         parts=[(brand.home_title, brand.home_template) for brand in shown],
         notices=notices.newest(member().member_id, _NEWEST_NOTICES),
         **context,
     )
+
+
+def _attention() -> Iterator[Attention]:
+    """What awaits the member, from what all brands share and from each (COM-20)."""
+    if tenant().has("inquiries"):
+        yield Attention(msgid("未読の回答"), inquiries.unread(tenant(), member()), "/inquiries")
+    for brand in brands_of(tenant()):
+        yield from brand.attention(tenant(), member())
 
 
 @bp.get("/theme.css")

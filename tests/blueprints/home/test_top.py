@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlalchemy import select
 
+from portal.blueprints.facility import operations, queries
+from portal.core.actor import SYSTEM
+from portal.core.db import session
+from portal.shared.auth.models import Member
+from portal.shared.inquiries import operations as inquiries
+from portal.shared.inquiries.operations import Asked, Writer
 from tests.cast import PASSWORD
 
 PLACES = [
@@ -131,3 +138,28 @@ def test_every_page_names_the_company_and_whom_to_call(visit, cast):
         assert (
             '<a href="tel:03-0000-0002">03-0000-0002</a><span class="hours">平日 10:00–17:00</span>' in foot
         )
+
+
+def test_what_awaits_the_member_is_counted_and_leads_there(visit, inside, app, cast):
+    """COM-20: an unread answer and a bill; nothing when nothing waits; another account's never."""
+    assert "お支払い待ちのご予約" in visit("facility", "kenichi").get("/").text
+    assert "未読の回答" not in visit("facility", "hanako").get("/").text
+    assert 'id="attention"' not in visit("facility", "yumi").get("/").text
+    tenant = app.extensions["tenants"].current().by_key["facility"]
+    with inside("facility"):
+        hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
+        writer = Writer(hanako.name, hanako.email, hanako.account_id, hanako.id)
+        asked = inquiries.ask(
+            tenant, writer, Asked("other", "質問です。"), by=SYSTEM, link_base="http://x.example"
+        )
+        inquiries.answer(tenant, asked, "お答えします。", [], by=SYSTEM, link_base="http://x.example")
+        operations.record_payment(tenant, queries.any_reservation(cast.billed), by=SYSTEM)
+        session().commit()
+        number = asked.number
+    page = visit("facility", "hanako")
+    top = page.get("/").text.split('id="attention"')[1].split("</section>")[0]
+    assert '<a href="/inquiries">未読の回答</a>' in top
+    assert "1件" in top
+    assert "お支払い待ち" not in top
+    page.get(f"/inquiries/{number}")
+    assert 'id="attention"' not in page.get("/").text
