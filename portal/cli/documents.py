@@ -6,6 +6,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
+from portal.shared.auth import enrolment
 from portal.shared.documents import operations
 from portal.web.commands import json_option, limit_option, tenant_command
 from portal.web.output import fail, table
@@ -21,6 +22,8 @@ _YEN = click.IntRange(0, 2**63 - 1)
 @click.option("--least", type=_YEN, help="Yen, tax included.")
 @click.option("--most", type=_YEN, help="Yen, tax included.")
 @click.option("--counterparty", default="", help="Part of the name.")
+@click.option("--number", default="", help="The document's own number.")
+@click.option("--account", default="", help="The account's number.")
 @limit_option
 @json_option
 @tenant_command
@@ -30,6 +33,8 @@ def find(
     least: int | None,
     most: int | None,
     counterparty: str,
+    number: str,
+    account: str,
     limit: int,
     as_json: bool,
     **_: Any,
@@ -41,6 +46,8 @@ def find(
         least=least,
         most=most,
         counterparty=counterparty,
+        number=number,
+        account_id=enrolment.find_account(account).id if account else None,
         limit=limit + 1,
     )
     rows = [[d.number, d.kind, d.transaction_date, d.total, d.counterparty, d.about] for d in found[:limit]]

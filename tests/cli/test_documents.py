@@ -112,3 +112,13 @@ def test_all_that_is_wrong_is_told_in_one_line(do, issued) -> None:
     issued.unlink()
     told = do("verify", expect=2)
     assert told == "Error: FI000001: file is missing; FW000001: bytes do not match the digest\n"
+
+
+def test_find_by_number_and_by_account(do, issued) -> None:
+    """COM-74: one document, one customer; an account that is none is said."""
+    numbers = [row["number"] for row in json.loads(do("find", "--account", "C000001", "--json"))]
+    assert len(numbers) == 2
+    assert json.loads(do("find", "--account", "C000002", "--json")) == []
+    assert [row["number"] for row in json.loads(do("find", "--number", numbers[0], "--json"))] == numbers[:1]
+    assert json.loads(do("find", "--number", "nothing", "--json")) == []
+    do("find", "--account", "C999999", expect=2)

@@ -105,7 +105,9 @@ def _plans(dice: random.Random, number: int) -> list[_Plan]:
     plans = []
     for index in range(number):
         days = 730 * (number - index) / number - 14
-        start = clock.to_local(today - timedelta(days=days)).replace(hour=dice.choice((9, 10, 13, 14, 15)))
+        start = clock.to_local(today - timedelta(days=days)).replace(
+            hour=dice.choice((9, 10, 13, 14, 15)), minute=0
+        )
         steps = -1 if dice.random() < 0.06 else 5
         if days < 45:
             steps = 4

@@ -100,5 +100,5 @@ def receipt_content(tenant: Tenant, reservation: Reservation) -> ReceiptContent:
         recipient=recipient_of(reservation),
         issuer=issuer_of(tenant),
         totals=totals_excluded(lines, Rounding(tenant.tax.rounding)),
-        proviso=f"{reservation.facility_name} {what}（予約番号 {reservation.number}）として",
+        proviso=f"{reservation.facility_name} {what}（予約番号 {reservation.number}）",
     )

@@ -124,6 +124,8 @@ def search(
     least: int | None = None,
     most: int | None = None,
     counterparty: str = "",
+    number: str = "",
+    account_id: int | None = None,
     limit: int = 100,
 ) -> list[Document]:
     """Documents by transaction date, total (yen) and counterparty, newest first (COM-74)."""
@@ -138,6 +140,10 @@ def search(
         statement = statement.where(Document.total <= most)
     if counterparty:
         statement = statement.where(Document.counterparty.contains(counterparty, autoescape=True))
+    if number:
+        statement = statement.where(Document.number == number)
+    if account_id is not None:
+        statement = statement.where(Document.account_id == account_id)
     return list(session().scalars(statement))
 
 
