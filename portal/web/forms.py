@@ -70,7 +70,9 @@ class Form(FlaskForm):  # type: ignore[misc]
 
     def rows(self) -> list[tuple[str, str]]:
         """Label and value of every visible field as people write it, for the confirm page; those `first` come first."""
-        shown = [f for f in self if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField")]
+        shown = [
+            f for f in self if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")
+        ]
         shown.sort(key=lambda f: self.first.index(f.name) if f.name in self.first else len(self.first))
         return [(str(f.label.text), _WRITTEN.get(f.name, str)(f.data or "")) for f in shown]
 

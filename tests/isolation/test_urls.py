@@ -59,6 +59,8 @@ KINDS = {
     "inquiries.index": "member",
     "inquiries.thread": "member",
     "inquiries.file": "member",
+    "inquiries.guest": "public",
+    "inquiries.guest_done": "public",
     "auth.sign_out": "member",
     "account.profile_form": "member",
     "account.profile_confirm": "member",

@@ -28,7 +28,7 @@ _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
 _FORM = "inquiries/form.html"
 
 
-def _category(key: Any) -> InquiryCategory:
+def category_named(key: Any) -> InquiryCategory:
     """The category that the address names, or the one for everything else."""
     return tenant().inquiries.category(key) or tenant().inquiries.categories[-1]
 
@@ -39,7 +39,7 @@ def _category(key: Any) -> InquiryCategory:
 def new() -> str | Response:
     """入力. Links lead here with category and number filled in (FAC-05)."""
     typed = FLOW.typed()
-    category = _category(request.values.get("category") or (typed or {}).get("category"))
+    category = category_named(request.values.get("category") or (typed or {}).get("category"))
     form = inquiry_form(category, typed or {"about": request.args.get("about", "")[:40]})
     attached = [Kept(**file) for file in (typed or {}).get("attached", ())]
     shown: dict[str, Any] = {
@@ -68,7 +68,7 @@ def confirm() -> str | Response:
     if review is None:
         return redirect(FLOW.form_href, 303)
     token, data = review
-    category = _category(data["category"])
+    category = category_named(data["category"])
     rows = [(label, value) for label, value in inquiry_form(category, data).rows() if value]
     named = [file["name"] for file in data["attached"]]
     back = FLOW.back_href(token)
@@ -81,7 +81,7 @@ def send() -> Response:
     """送信する: once."""
 
     def ask(data: dict[str, Any]) -> None:
-        category = _category(data["category"])
+        category = category_named(data["category"])
         kept = [Kept(**file) for file in data["attached"]]
         given = answers(category, data)
         asked = Asked(category.key, data["body"], data.get("about") or "", given, kept)
@@ -153,3 +153,6 @@ def file(number: str, sha256: str) -> Response:
         return attachment(files.read(found.sha256), found.name, found.media_type, found.sha256)
     except FileNotFoundError:
         raise NotFound("ファイルが見つかりません。") from None
+
+
+from portal.blueprints.inquiries import guest  # noqa: E402, F401 - its routes stand on `bp`

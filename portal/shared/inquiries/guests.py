@@ -1,0 +1,53 @@
+"""Inquiries of people who are not signed in, where the tenant allows it: guarded without an outside service (COM-53).
+
+Each form carries a stamp that only this server makes. A form is sent no sooner than a person can read it, within a
+day, and once; how often an address (mail or network) may send is limited.
+"""
+
+import hmac
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from portal.core import clock
+from portal.core.actor import Actor
+from portal.core.errors import RuleBroken
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth import keyring, throttling
+from portal.shared.inquiries import operations
+from portal.shared.inquiries.operations import Asked, Writer
+
+SOONEST, LATEST = timedelta(seconds=3), timedelta(hours=24)
+_MOST_FROM, _MOST_BY = 10, 5  # an hour from a network address, a day by a mail address
+
+
+def stamp() -> str:
+    """A fresh form's stamp: when it was made, its own name, and the proof of both."""
+    made = f"{int(clock.now().timestamp())}-{secrets.token_hex(8)}"
+    return f"{made}-{keyring.macs('guest inquiry', made)[0].hex()}"
+
+
+def check(stamped: str) -> None:
+    """Refuse a stamp that is not ours, too old, or so young that no person filled the form in. Raises RuleBroken."""
+    made, _dash, mac = stamped.rpartition("-")
+    proofs = [proof.hex() for proof in keyring.macs("guest inquiry", made)]
+    is_ours = any(hmac.compare_digest(proof.encode(), mac.encode()) for proof in proofs)
+    at = datetime.fromtimestamp(int(made.partition("-")[0]) if is_ours else 0, UTC)
+    if not SOONEST <= clock.now() - at <= LATEST:
+        raise RuleBroken("送信内容を確認できませんでした。お手数ですが、もう一度お試しください。")
+
+
+def ask(tenant: Tenant, writer: Writer, asked: Asked, stamped: str, *, address: str, link_base: str) -> bool:
+    """Begin a guest's inquiry; False when this form was sent before, and nothing is done. The caller commits.
+
+    Raises RuleBroken, throttling.TooMany.
+    """
+    check(stamped)
+    try:
+        throttling.count("guest-form", stamped, limit=1, window=LATEST)
+    except throttling.TooMany:
+        return False
+    throttling.count("guest-from", address, limit=_MOST_FROM, window=timedelta(hours=1))
+    throttling.count("guest-by", writer.email.casefold(), limit=_MOST_BY, window=timedelta(days=1))
+    by = Actor("system", "guest", address=address)
+    operations.ask(tenant, writer, asked, by=by, link_base=link_base)
+    return True
