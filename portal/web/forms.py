@@ -15,6 +15,7 @@ from wtforms.validators import DataRequired, Length, Optional, ValidationError
 from portal.core import text
 from portal.core.errors import RuleBroken
 from portal.web.i18n import lazy as _l
+from portal.web.i18n import translate as _
 
 PREFECTURES = (
     "北海道 青森県 岩手県 宮城県 秋田県 山形県 福島県 茨城県 栃木県 群馬県 "
@@ -74,7 +75,10 @@ class Form(FlaskForm):  # type: ignore[misc]
             f for f in self if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")
         ]
         shown.sort(key=lambda f: self.first.index(f.name) if f.name in self.first else len(self.first))
-        return [(str(f.label.text), _WRITTEN.get(f.name, str)(f.data or "")) for f in shown]
+        said = {
+            f.name: _("はい") if f.data is True else _WRITTEN.get(f.name, str)(f.data or "") for f in shown
+        }
+        return [(str(f.label.text), said[f.name]) for f in shown]
 
     def differences(self, present: Form) -> list[tuple[str, str, str]]:
         """Label, what was typed and what is there now, where the two differ (COM-26)."""

@@ -69,6 +69,7 @@ def test_a_guest_asks_in_three_steps_and_is_answered_by_mail(opened, inside, run
     visitor, typed = opened
     shown = send(visitor, typed, step="").text
     assert all(word in shown for word in ("見学 希望子", "guest@new.example", "&lt;b&gt;よろしく&lt;/b&gt;"))
+    assert "True" not in shown
     assert "website" not in re.sub(r'<input type="hidden"[^>]*>', "", shown)
     back = send(visitor, typed, step="edit").text
     assert "見学はできますか。" in back
