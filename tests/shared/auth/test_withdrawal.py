@@ -38,7 +38,7 @@ def free(brand, member):
     account = session().get_one(Account, member().account_id)
     for found in session().scalars(select(Reservation).where(Reservation.account_id == account.id)):
         if found.status == Status.REQUESTED:
-            reservations.cancel(brand, found, by=SYSTEM)
+            reservations.cancel(brand, found, charge=0, by=SYSTEM)
         elif found.status == Status.BILLED:
             reservations.issue(brand, found, by=SYSTEM)
             reservations.record_payment(brand, found, by=SYSTEM)
