@@ -53,9 +53,7 @@ class Settings:
         if not self.smtp_url and not (self.demo or self.testing):
             raise UnsafeSettings("PORTAL_SMTP_URL must name the mail server, e.g. smtp://127.0.0.1:25")
         if self.smtp_url and not _is_smtp(self.smtp_url):
-            raise UnsafeSettings(
-                "PORTAL_SMTP_URL is smtp://host:port or smtp+starttls://user:password@host:port"
-            )
+            raise UnsafeSettings("PORTAL_SMTP_URL is smtp://host:port or smtp+starttls://user:password@host:port")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -90,10 +88,7 @@ class Settings:
         smtp = urlsplit(self.smtp_url or "smtp://127.0.0.1:25")
         engine: dict[str, object] = {"pool_size": 8, "max_overflow": 8, "hide_parameters": True}
         if self.database.startswith("postgresql"):
-            engine |= {
-                "pool_pre_ping": True,
-                "connect_args": {"connect_timeout": 3, "prepare_threshold": None},
-            }
+            engine |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 3, "prepare_threshold": None}}
         prefix = "__Host-" if self.scheme == "https" else ""
         return {
             "SECRET_KEY": self.secret_key,

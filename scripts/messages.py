@@ -33,9 +33,7 @@ def said() -> list[str]:
 
 def main() -> int:
     """Write the catalogue; how many sentences lack English."""
-    english = {
-        str(entry.id): str(entry.string) for entry in read_po(PLACE.open("rb"), locale="en") if entry.id
-    }
+    english = {str(entry.id): str(entry.string) for entry in read_po(PLACE.open("rb"), locale="en") if entry.id}
     for name in sys.argv[1:]:
         lines = (line for line in Path(name).read_text(encoding="utf-8").splitlines() if "\t" in line)
         english |= dict(line.split("\t", 1) for line in lines)

@@ -108,10 +108,7 @@ def mind(children: dict[str, subprocess.Popen[bytes]], env: Mapping[str, str], p
 
 def main() -> int:
     """Prepare, serve, and leave nothing running."""
-    port, home = (
-        int(os.environ.get("PORT") or "8000"),
-        Path(os.environ.get("PORTAL_HOME") or ROOT / "var").absolute(),
-    )
+    port, home = (int(os.environ.get("PORT") or "8000"), Path(os.environ.get("PORTAL_HOME") or ROOT / "var").absolute())
     home.mkdir(parents=True, exist_ok=True)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())

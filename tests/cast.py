@@ -48,17 +48,10 @@ def fill(app: Flask) -> None:
     for key, canary in CANARY.items():
         with clock.freeze(NOW - timedelta(days=40)), tenant_scope(key):
             tenant = tenants[key]
-            first = enrolment.add_account(
-                tenant, by=SYSTEM, name=f"{canary}株式会社一番", telephone="0300001001"
-            )
-            second = enrolment.add_account(
-                tenant, by=SYSTEM, name=f"{canary}合同会社二番", telephone="0300001002"
-            )
+            first = enrolment.add_account(tenant, by=SYSTEM, name=f"{canary}株式会社一番", telephone="0300001001")
+            second = enrolment.add_account(tenant, by=SYSTEM, name=f"{canary}合同会社二番", telephone="0300001002")
             people = [
-                (
-                    first,
-                    Person(canary, "花子", "hanako@one.example", login_id="hanako", is_representative=True),
-                ),
+                (first, Person(canary, "花子", "hanako@one.example", login_id="hanako", is_representative=True)),
                 (first, Person(canary, "健一", "kenichi@one.example", login_id="kenichi")),
                 (second, Person(canary, "由美", "yumi@two.example", login_id="yumi", is_representative=True)),
             ]
@@ -66,9 +59,7 @@ def fill(app: Flask) -> None:
                 enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
                 for account, person in people
             )
-            machine = Facility(
-                code="LC-01", name=f"{canary}レーザー加工機", hourly_price=4500, daily_price=28000
-            )
+            machine = Facility(code="LC-01", name=f"{canary}レーザー加工機", hourly_price=4500, daily_price=28000)
             session().add(machine)
             session().flush()
             start = NOW - timedelta(days=30)
@@ -80,9 +71,7 @@ def fill(app: Flask) -> None:
             bookings.book(tenant, second, yumi, wanted[3], by=SYSTEM)
             operations.confirm(tenant, made[1], by=SYSTEM)
             operations.start(tenant, made[1], by=SYSTEM)
-            operations.finish(
-                tenant, made[1], operations.WorkReport(f"{canary}の加工", "大森", 180), by=SYSTEM
-            )
+            operations.finish(tenant, made[1], operations.WorkReport(f"{canary}の加工", "大森", 180), by=SYSTEM)
             operations.fix_amount(tenant, made[1], [BillLine("利用料", 3, "時間", 4500, 10)], by=SYSTEM)
             operations.cancel(tenant, made[2], by=SYSTEM)
             notices.publish(f"{canary}からのお知らせ", f"**{canary}**の休業日です。", by=SYSTEM)

@@ -122,14 +122,7 @@ def test_a_database_url_reaches_the_driver_that_is_installed(url: str, driven: s
         ("smtp://mail.example", "mail.example", 25, None, None, False),
         ("smtp://mail.example:2525", "mail.example", 2525, None, None, False),
         ("smtp+starttls://me:secret@mail.example:587", "mail.example", 587, "me", "secret", True),
-        (
-            "smtp+starttls://me%40mail.example:p%2Fw@mail.example",
-            "mail.example",
-            25,
-            "me@mail.example",
-            "p/w",
-            True,
-        ),
+        ("smtp+starttls://me%40mail.example:p%2Fw@mail.example", "mail.example", 25, "me@mail.example", "p/w", True),
     ],
 )
 def test_the_mail_server_is_read_from_one_url(
@@ -140,9 +133,7 @@ def test_the_mail_server_is_read_from_one_url(
     assert told == [server, port, user, password, tls]
 
 
-@pytest.mark.parametrize(
-    ("scheme", "secure", "name"), [("https", True, "__Host-form"), ("http", False, "form")]
-)
+@pytest.mark.parametrize(("scheme", "secure", "name"), [("https", True, "__Host-form"), ("http", False, "form")])
 def test_the_forms_cookie_is_tied_to_one_host_over_https(scheme: str, secure: bool, name: str) -> None:
     """security.md §4.7."""
     config = read(PORTAL_SCHEME=scheme, PORTAL_DEMO="1").flask_config
@@ -154,14 +145,7 @@ def test_what_stands_in_portal_env_is_remembered_and_the_environment_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`make run` leaves it there for the operator's commands: comments, blank lines and = in values are fine."""
-    lines = [
-        "# made by make run",
-        "",
-        f"PORTAL_SECRET_KEY={KEY}==",
-        " PORTAL_DEMO=1 ",
-        "PORTAL_SCHEME=http",
-        "x",
-    ]
+    lines = ["# made by make run", "", f"PORTAL_SECRET_KEY={KEY}==", " PORTAL_DEMO=1 ", "PORTAL_SCHEME=http", "x"]
     (tmp_path / "portal.env").write_text("\n".join(lines))
     for name in ("PORTAL_SECRET_KEY", "PORTAL_DEMO", "PORTAL_SCHEME", "PORTAL_SMTP_URL"):
         monkeypatch.delenv(name, raising=False)

@@ -305,13 +305,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "number", name=op.f("uq_reservation_tenant_id_number")),
     )
     with op.batch_alter_table("reservation", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_reservation_mine", ["tenant_id", "account_id", "booked_at", "id"], unique=False
-        )
+        batch_op.create_index("ix_reservation_mine", ["tenant_id", "account_id", "booked_at", "id"], unique=False)
         batch_op.create_index("ix_reservation_slot", ["tenant_id", "facility_id", "starts_at"], unique=False)
-        batch_op.create_index(
-            "ix_reservation_worklist", ["tenant_id", "status", "starts_at", "id"], unique=False
-        )
+        batch_op.create_index("ix_reservation_worklist", ["tenant_id", "status", "starts_at", "id"], unique=False)
 
     op.create_table(
         "draft",
@@ -324,9 +320,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=31), nullable=False),
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.ForeignKeyConstraint(
-            ["tenant_id", "member_id"],
-            ["member.tenant_id", "member.id"],
-            name=op.f("fk_draft_tenant_id_member_id"),
+            ["tenant_id", "member_id"], ["member.tenant_id", "member.id"], name=op.f("fk_draft_tenant_id_member_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_draft")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_draft_tenant_id_id")),
@@ -354,14 +348,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_member_session")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_member_session_tenant_id_id")),
-        sa.UniqueConstraint(
-            "tenant_id", "token_digest", name=op.f("uq_member_session_tenant_id_token_digest")
-        ),
+        sa.UniqueConstraint("tenant_id", "token_digest", name=op.f("uq_member_session_tenant_id_token_digest")),
     )
     with op.batch_alter_table("member_session", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_member_session_member", ["tenant_id", "member_id", "ended_at"], unique=False
-        )
+        batch_op.create_index("ix_member_session_member", ["tenant_id", "member_id", "ended_at"], unique=False)
 
     op.create_table(
         "notice_read",
@@ -404,14 +394,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_one_time_link")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_one_time_link_tenant_id_id")),
-        sa.UniqueConstraint(
-            "tenant_id", "token_digest", name=op.f("uq_one_time_link_tenant_id_token_digest")
-        ),
+        sa.UniqueConstraint("tenant_id", "token_digest", name=op.f("uq_one_time_link_tenant_id_token_digest")),
     )
     with op.batch_alter_table("one_time_link", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_one_time_link_member", ["tenant_id", "member_id", "purpose", "used_at"], unique=False
-        )
+        batch_op.create_index("ix_one_time_link_member", ["tenant_id", "member_id", "purpose", "used_at"], unique=False)
     walls()
 
 

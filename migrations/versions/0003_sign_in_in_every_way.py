@@ -32,9 +32,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=31), nullable=False),
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.ForeignKeyConstraint(
-            ["tenant_id", "member_id"],
-            ["member.tenant_id", "member.id"],
-            name=op.f("fk_device_tenant_id_member_id"),
+            ["tenant_id", "member_id"], ["member.tenant_id", "member.id"], name=op.f("fk_device_tenant_id_member_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_device")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_device_tenant_id_id")),
@@ -59,10 +57,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_code")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_recovery_code_tenant_id_id")),
         sa.UniqueConstraint(
-            "tenant_id",
-            "member_id",
-            "code_digest",
-            name=op.f("uq_recovery_code_tenant_id_member_id_code_digest"),
+            "tenant_id", "member_id", "code_digest", name=op.f("uq_recovery_code_tenant_id_member_id_code_digest")
         ),
     )
     op.create_table(
@@ -91,9 +86,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_one_time_code_tenant_id_id")),
     )
     with op.batch_alter_table("one_time_code", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_one_time_code_session", ["tenant_id", "session_id", "used_at"], unique=False
-        )
+        batch_op.create_index("ix_one_time_code_session", ["tenant_id", "session_id", "used_at"], unique=False)
 
     with op.batch_alter_table("member") as batch_op:
         batch_op.add_column(sa.Column("second_factor", sa.String(10), nullable=False, server_default="off"))

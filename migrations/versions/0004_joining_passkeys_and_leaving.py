@@ -32,9 +32,7 @@ def _owned(table: str, *parts: sa.schema.SchemaItem) -> None:
 
 def _of_member(table: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(
-        ["tenant_id", "member_id"],
-        ["member.tenant_id", "member.id"],
-        name=op.f(f"fk_{table}_tenant_id_member_id"),
+        ["tenant_id", "member_id"], ["member.tenant_id", "member.id"], name=op.f(f"fk_{table}_tenant_id_member_id")
     )
 
 

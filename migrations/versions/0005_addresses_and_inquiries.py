@@ -32,9 +32,7 @@ def _owned(table: str, *parts: sa.schema.SchemaItem) -> None:
 
 def _of(table: str, column: str, other: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(
-        ["tenant_id", column],
-        [f"{other}.tenant_id", f"{other}.id"],
-        name=op.f(f"fk_{table}_tenant_id_{column}"),
+        ["tenant_id", column], [f"{other}.tenant_id", f"{other}.id"], name=op.f(f"fk_{table}_tenant_id_{column}")
     )
 
 
@@ -122,10 +120,7 @@ def upgrade() -> None:
         _of("inquiry_read", "member_id", "member"),
         _of("inquiry_read", "inquiry_id", "inquiry"),
         sa.UniqueConstraint(
-            "tenant_id",
-            "member_id",
-            "inquiry_id",
-            name=op.f("uq_inquiry_read_tenant_id_member_id_inquiry_id"),
+            "tenant_id", "member_id", "inquiry_id", name=op.f("uq_inquiry_read_tenant_id_member_id_inquiry_id")
         ),
     )
     raise_walls(op.get_bind(), OWNED)

@@ -61,9 +61,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar_feed")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_calendar_feed_tenant_id_id")),
         sa.UniqueConstraint("tenant_id", "member_id", name=op.f("uq_calendar_feed_tenant_id_member_id")),
-        sa.UniqueConstraint(
-            "tenant_id", "token_digest", name=op.f("uq_calendar_feed_tenant_id_token_digest")
-        ),
+        sa.UniqueConstraint("tenant_id", "token_digest", name=op.f("uq_calendar_feed_tenant_id_token_digest")),
     )
     raise_walls(op.get_bind(), ("calendar_feed",))
     op.create_index("ix_document_mine", "document", ["tenant_id", "account_id", "issued_at", "id"])

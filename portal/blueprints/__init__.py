@@ -17,13 +17,7 @@ from portal.blueprints import (
 )
 from portal.web.brand import Brand
 
-BRANDS: tuple[Brand, ...] = (
-    facility.BRAND,
-    Brand("molds"),
-    Brand("rental"),
-    Brand("shop"),
-    Brand("support"),
-)
+BRANDS: tuple[Brand, ...] = (facility.BRAND, Brand("molds"), Brand("rental"), Brand("shop"), Brand("support"))
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     health.bp,

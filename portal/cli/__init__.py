@@ -20,19 +20,7 @@ from portal.web.brand import Brand
 
 def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Register every command."""
-    for group in (
-        db_commands,
-        tenants,
-        accounts,
-        members,
-        notices,
-        inquiries,
-        documents,
-        mail,
-        audit,
-        demo,
-        worker,
-    ):
+    for group in (db_commands, tenants, accounts, members, notices, inquiries, documents, mail, audit, demo, worker):
         app.cli.add_command(group)
     for brand in brands:
         if brand.commands is not None:

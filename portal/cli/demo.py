@@ -68,12 +68,7 @@ def accounts(as_json: bool) -> None:
     """Who can sign in where."""
     settings = current_app.extensions["settings"]
     found: list[dict[str, Any]] = [
-        {
-            "tenant": tenant.key,
-            "host": host_of(tenant, settings),
-            "role": person.role,
-            "fields": person.fields(tenant),
-        }
+        {"tenant": tenant.key, "host": host_of(tenant, settings), "role": person.role, "fields": person.fields(tenant)}
         for tenant in _tenants()
         for person in people.CAST
     ]

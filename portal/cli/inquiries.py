@@ -28,15 +28,7 @@ inquiries = AppGroup("inquiries", help="What customers ask: list, show, answer, 
 def list_(status: str | None, limit: int, as_json: bool, **_: Any) -> None:
     """Inquiries that await somebody, the oldest first."""
     rows = [
-        (
-            i.number,
-            i.status.label,
-            f"{to_local(i.updated_at):%Y-%m-%d %H:%M}",
-            i.label,
-            i.about,
-            i.name,
-            i.assigned_to,
-        )
+        (i.number, i.status.label, f"{to_local(i.updated_at):%Y-%m-%d %H:%M}", i.label, i.about, i.name, i.assigned_to)
         for i in queries.worklist(Status(status) if status else None, limit)
     ]
     table(["number", "status", "since", "category", "about", "from", "assigned to"], rows, as_json)
@@ -53,13 +45,7 @@ def show(number: str, as_json: bool, **_: Any) -> None:
         known = (("category", found.label), ("about", found.about), ("from", f"{found.name} <{found.email}>"))
         table([found.number, found.status.label], [*known, *found.fields])
     rows = [
-        (
-            f"{to_local(m.created_at):%Y-%m-%d %H:%M}",
-            m.by_kind,
-            m.by_name,
-            m.body,
-            "\n".join(f.name for f in attached),
-        )
+        (f"{to_local(m.created_at):%Y-%m-%d %H:%M}", m.by_kind, m.by_name, m.body, "\n".join(f.name for f in attached))
         for m, attached in queries.thread(found)
     ]
     table(["at", "", "who", "text", "files"], rows, as_json)
@@ -69,10 +55,7 @@ def show(number: str, as_json: bool, **_: Any) -> None:
 @click.argument("number")
 @click.option("--text", default="", help="The answer; otherwise it is read from standard input or an editor.")
 @click.option(
-    "--attach",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Repeatable.",
+    "--attach", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Repeatable."
 )
 @tenant_command
 def answer(number: str, text: str, attach: tuple[Path, ...], tenant: Tenant, by: Actor, **_: Any) -> None:

@@ -30,15 +30,7 @@ def list_(status: str | None, limit: int, as_json: bool, **_: Any) -> None:
     if status:
         statement = statement.where(OutboxMail.status == status)
     rows = [
-        [
-            m.id,
-            f"{to_local(m.created_at):%m-%d %H:%M}",
-            m.status,
-            m.tries,
-            m.recipient,
-            m.subject,
-            m.last_error,
-        ]
+        [m.id, f"{to_local(m.created_at):%m-%d %H:%M}", m.status, m.tries, m.recipient, m.subject, m.last_error]
         for m in session().scalars(statement)
     ]
     table(["id", "at", "status", "tries", "to", "subject", "error"], rows, as_json)

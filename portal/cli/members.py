@@ -82,9 +82,7 @@ def add(
     **_: Any,
 ) -> None:
     """Add a member to ACCOUNT and mail them a link to set their password."""
-    person = enrolment.Person(
-        family_name, given_name, email, login_id=login_id, is_representative=representative
-    )
+    person = enrolment.Person(family_name, given_name, email, login_id=login_id, is_representative=representative)
     member = enrolment.add_member(tenant, enrolment.find_account(account), person, by=by)
     _send_link(tenant, member, by)
 

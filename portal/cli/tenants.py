@@ -62,13 +62,7 @@ def list_(as_json: bool) -> None:
     """All tenants: where they live, whether they are open, what they offer."""
     reading = _good_reading()
     rows = [
-        [
-            tenant.key,
-            tenant.name,
-            tenant.status,
-            _list(tenant.modules, as_json),
-            _list(_hosts(tenant), as_json),
-        ]
+        [tenant.key, tenant.name, tenant.status, _list(tenant.modules, as_json), _list(_hosts(tenant), as_json)]
         for tenant in reading.tenants.by_key.values()
     ]
     table(["key", "name", "status", "modules", "hosts"], rows, as_json)
@@ -93,11 +87,7 @@ def show(key: str, as_json: bool) -> None:
         fail(f"no tenant {key!r}; there are: {', '.join(reading.tenants.by_key)}")
     name = _registry().path.name
     rows = [
-        [
-            value.key,
-            value.value if as_json else _cell(value.value),
-            f"{name}:{value.line}" if value.line else "default",
-        ]
+        [value.key, value.value if as_json else _cell(value.value), f"{name}:{value.line}" if value.line else "default"]
         for value in resolved(reading, key)
     ]
     table(["key", "value", "from"], rows, as_json)

@@ -87,15 +87,11 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def record(
-    action: str, subject: str, *, by: Actor, account_id: int | None = None, **changes: Any
-) -> AuditEvent:
+def record(action: str, subject: str, *, by: Actor, account_id: int | None = None, **changes: Any) -> AuditEvent:
     """Write one event in the running transaction: `action` ("reservation.confirm") on `subject` ("reservation:R-1")."""
     current = session()
     insert_missing(AuditHead, {"sequence": 0, "digest": _GENESIS}, unique=("tenant_id",))
-    head = current.scalars(
-        select(AuditHead).with_for_update().execution_options(populate_existing=True)
-    ).one()
+    head = current.scalars(select(AuditHead).with_for_update().execution_options(populate_existing=True)).one()
     event = AuditEvent(
         tenant_id=current.tenant,
         sequence=head.sequence + 1,
@@ -118,9 +114,7 @@ def record(
 def broken_links() -> Iterator[int]:
     """The sequence numbers at which the chain of the tenant in scope does not hold; none when all is well."""
     previous, expected, told = _GENESIS, 1, 0
-    for event in session().scalars(
-        select(AuditEvent).order_by(AuditEvent.sequence).execution_options(yield_per=500)
-    ):
+    for event in session().scalars(select(AuditEvent).order_by(AuditEvent.sequence).execution_options(yield_per=500)):
         if event.sequence != expected or event.digest != event.expected_digest(previous):
             yield (told := event.sequence)
         previous, expected = event.digest, event.sequence + 1

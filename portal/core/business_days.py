@@ -25,9 +25,7 @@ class Calendar:
 
     def is_open(self, day: date) -> bool:
         """Whether the tenant works on `day`."""
-        return day in self.open_days or is_business_day(
-            day, self.weekly_closed, self.holidays, self.closed_periods
-        )
+        return day in self.open_days or is_business_day(day, self.weekly_closed, self.holidays, self.closed_periods)
 
 
 def is_business_day(

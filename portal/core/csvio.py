@@ -118,9 +118,7 @@ class CsvBytes(Iterator[bytes]):
         return character
 
 
-def write_csv(
-    rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding = "utf-8-sig"
-) -> CsvBytes:
+def write_csv(rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding = "utf-8-sig") -> CsvBytes:
     """The file in parts, made as they are asked for, so that a million rows need no memory.
 
     What CP932 cannot hold is written as 〓 and counted in `replaced` of the result.
@@ -184,9 +182,7 @@ def _decode(data: bytes) -> str:
     )
 
 
-def _header_mistakes(
-    header: list[str], columns: Sequence[str], optional: Collection[str]
-) -> Iterator[Mistake]:
+def _header_mistakes(header: list[str], columns: Sequence[str], optional: Collection[str]) -> Iterator[Mistake]:
     missing = [name for name in columns if name not in header]
     for name in dict.fromkeys(header):
         if header.count(name) > 1:

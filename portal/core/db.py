@@ -119,9 +119,7 @@ def owned(*constraints: Any) -> tuple[Any, ...]:
 
 def belongs_to(column: str, table: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:
     """A foreign key that carries the tenant, so that the database itself refuses a cross-tenant reference."""
-    return ForeignKeyConstraint(
-        ["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], ondelete=ondelete
-    )
+    return ForeignKeyConstraint(["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], ondelete=ondelete)
 
 
 def session() -> TenantSession:

@@ -31,9 +31,7 @@ def allowed(moves: Moves[S], present: S, to: S) -> bool:
     return to in moves.get(present, frozenset())
 
 
-def move(
-    row: HasStatus, to: S, moves: Moves[S], *, by: Actor, account_id: int | None = None, **changes: Any
-) -> None:
+def move(row: HasStatus, to: S, moves: Moves[S], *, by: Actor, account_id: int | None = None, **changes: Any) -> None:
     """Move `row` to status `to` and set `changes` with it, in the running transaction.
 
     Raises RuleBroken when the table of moves has no such move, Stale when somebody else moved the row meanwhile.

@@ -77,8 +77,6 @@ def _alive(kind: str, member_id: int, token: str) -> tuple[ColumnElement[bool], 
 def expire() -> int:
     """Remove drafts past their lifetime; returns how many."""
     result: Any = session().execute(
-        delete(Draft)
-        .where(Draft.created_at < clock.now() - LIFETIME)
-        .execution_options(synchronize_session=False)
+        delete(Draft).where(Draft.created_at < clock.now() - LIFETIME).execution_options(synchronize_session=False)
     )
     return int(result.rowcount)

@@ -108,12 +108,7 @@ def tenant_command(function: Command) -> Command:
     @functools.wraps(function)
     @with_appcontext
     def wrapper(
-        *args: Any,
-        tenant_key: str | None,
-        operator_name: str,
-        as_of: datetime | None,
-        dry_run: bool,
-        **kwargs: Any,
+        *args: Any, tenant_key: str | None, operator_name: str, as_of: datetime | None, dry_run: bool, **kwargs: Any
     ) -> Any:
         tenant = find_tenant(tenant_key)
         standing = clock.freeze(as_of) if as_of else nullcontext()

@@ -71,13 +71,9 @@ class Form(FlaskForm):  # type: ignore[misc]
 
     def rows(self) -> list[tuple[str, str]]:
         """Label and value of every visible field as people write it, for the confirm page; those `first` come first."""
-        shown = [
-            f for f in self if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")
-        ]
+        shown = [f for f in self if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")]
         shown.sort(key=lambda f: self.first.index(f.name) if f.name in self.first else len(self.first))
-        said = {
-            f.name: _("はい") if f.data is True else _WRITTEN.get(f.name, str)(f.data or "") for f in shown
-        }
+        said = {f.name: _("はい") if f.data is True else _WRITTEN.get(f.name, str)(f.data or "") for f in shown}
         return [(str(f.label.text), said[f.name]) for f in shown]
 
     def differences(self, present: Form) -> list[tuple[str, str, str]]:
@@ -118,10 +114,7 @@ def line(label: Any, *, required: bool = False, longest: int = 100, **kwargs: An
     return StringField(
         label,
         filters=[normaliser(text.normalise)],
-        validators=[
-            presence(required, label),
-            Length(max=longest, message=_l("%(max)d文字以内で入力してください。")),
-        ],
+        validators=[presence(required, label), Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))],
         **kwargs,
     )
 
@@ -133,13 +126,7 @@ def presence(required: bool, label: Any) -> Any:
 
 
 def cleaned(
-    label: Any,
-    clean: Callable[[str], str],
-    wrong: Any,
-    *,
-    required: bool = False,
-    longest: int = 254,
-    **kwargs: Any,
+    label: Any, clean: Callable[[str], str], wrong: Any, *, required: bool = False, longest: int = 254, **kwargs: Any
 ) -> StringField:
     """Text of a known shape (telephone, postal code, kana, e-mail): `clean` normalises it, `wrong` refuses it."""
     too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))

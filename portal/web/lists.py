@@ -83,13 +83,7 @@ def _counting(statement: Select[Any]) -> Select[Any]:
 
 
 def paginate(
-    query: Query,
-    sort: Sort,
-    *,
-    path: str,
-    state: Mapping[str, str],
-    cursor: str = "",
-    size: int = PAGE_SIZE,
+    query: Query, sort: Sort, *, path: str, state: Mapping[str, str], cursor: str = "", size: int = PAGE_SIZE
 ) -> Page:
     """The page at `cursor` of what `query` finds: two queries, whatever the size of the table.
 
@@ -133,9 +127,7 @@ def _stepping(statement: Select[Any], sort: Sort, ascending: bool, *, beyond: bo
     """`statement` in list order, from its beginning or `beyond` an edge; built once for each way to ask."""
     if beyond:
         key = tuple_(sort.column, sort.tie)
-        edge = tuple_(
-            bindparam("edge_at", type_=sort.column.type), bindparam("edge_tie", type_=sort.tie.type)
-        )
+        edge = tuple_(bindparam("edge_at", type_=sort.column.type), bindparam("edge_tie", type_=sort.tie.type))
         statement = statement.where(key > edge if ascending else key < edge)
     order = [column.asc() if ascending else column.desc() for column in (sort.column, sort.tie)]
     return statement.order_by(*order).limit(bindparam("at_most"))

@@ -92,12 +92,7 @@ def cookie_name(of: Settings) -> str:
 def set_session_cookie(response: BaseResponse, token: str) -> None:
     """Give the browser the session's token, for this host only."""
     response.set_cookie(
-        cookie_name(settings()),
-        token,
-        secure=settings().scheme == "https",
-        httponly=True,
-        samesite="Lax",
-        path="/",
+        cookie_name(settings()), token, secure=settings().scheme == "https", httponly=True, samesite="Lax", path="/"
     )
 
 

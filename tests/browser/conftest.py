@@ -79,9 +79,7 @@ def drawn_template(
     """A home folder with the cast's database and the documents of what is billed."""
     home = tmp_path_factory.mktemp("drawn")
     shutil.copy(sqlite_template, home / "portal.sqlite3")
-    _draw_documents(
-        make_settings(f"sqlite:///{home / 'portal.sqlite3'}", home=home, smtp_url="smtp://127.0.0.1:9")
-    )
+    _draw_documents(make_settings(f"sqlite:///{home / 'portal.sqlite3'}", home=home, smtp_url="smtp://127.0.0.1:9"))
     return home
 
 

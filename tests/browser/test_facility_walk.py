@@ -104,16 +104,7 @@ def test_reservations_from_booking_to_what_became_of_them(walk, login, width, ja
     w.press("検索")
     expect(w.page.get_by_role("status")).to_contain_text("全1件中")
     w.follow("FR000002")
-    w.sees(
-        "ご予約情報",
-        "ご利用情報",
-        "お支払情報",
-        "お支払期限",
-        "ご請求金額",
-        "お支払い状況",
-        "帳票発行",
-        "関連情報",
-    )
+    w.sees("ご予約情報", "ご利用情報", "お支払情報", "お支払期限", "ご請求金額", "お支払い状況", "帳票発行", "関連情報")
     papers = [w.download(f"{name}発行") for name in ("作業完了報告書", "請求書")]
     assert all(paper.startswith(b"%PDF-") for paper in papers)
     assert papers[0] != papers[1]

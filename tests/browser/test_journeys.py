@@ -16,9 +16,7 @@ both = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "pla
 
 
 @both
-def test_from_sign_in_to_one_reservation_and_back(
-    signed_in: SignedIn, address: Address, javascript: bool
-) -> None:
+def test_from_sign_in_to_one_reservation_and_back(signed_in: SignedIn, address: Address, javascript: bool) -> None:
     """COM-10, COM-21, FAC-01, FAC-02, FAC-03: the address always tells what is shown."""
     page = signed_in(javascript=javascript)
     page.get_by_role("navigation", name="メインメニュー").get_by_role("link", name="ご利用履歴").click()

@@ -60,9 +60,7 @@ def faults(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 @pytest.mark.parametrize("brand", ["facility", "studio"])
-def test_pages_for_members_are_without_fault(
-    signed_in: SignedIn, address: Address, brand: str, width: int
-) -> None:
+def test_pages_for_members_are_without_fault(signed_in: SignedIn, address: Address, brand: str, width: int) -> None:
     page = signed_in(brand, width=width)
     reservations = [f"/reservations/{NUMBERS[brand]}00000{number}" for number in (1, 2, 3)]
     wrong: list[str] = []

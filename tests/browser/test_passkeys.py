@@ -71,9 +71,7 @@ def add(page: Page, base: str, name: str) -> None:
     expect(page.get_by_text("パスキーを登録しました。")).to_be_visible()
 
 
-def test_registering_signing_in_without_a_password_and_removing(
-    phone: Callable[..., Page], address: Address
-) -> None:
+def test_registering_signing_in_without_a_password_and_removing(phone: Callable[..., Page], address: Address) -> None:
     """COM-13: from the first passkey to none; the same device is not asked to make a second."""
     page, base = phone(), address("facility")
     sign_in(page, base)

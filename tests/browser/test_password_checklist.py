@@ -17,16 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 SCRIPT = Path(__file__).resolve().parents[2] / "portal/static/js/password.js"
 HANAKO = Context("hana01", "h.yamada@one.example")
 TYPED = [
-    *(
-        "aaa012345",
-        "ABCDE999",
-        "Tr4m.Kle",
-        "Tr4m.Kle-_=+x",
-        "Tr4m!Kle",
-        "x-HANA01-B",
-        "Ｔr4m.Kle",
-        "Yamada77",
-    ),
+    *("aaa012345", "ABCDE999", "Tr4m.Kle", "Tr4m.Kle-_=+x", "Tr4m!Kle", "x-HANA01-B", "Ｔr4m.Kle", "Yamada77"),
     *("kr7!xq\\~`|]^[-", "a\nb\nc\n\n\n", "𠮷𠮷𠮷", "password-A1", "𠮷𠮶𠀋𡈽𡌛𡑮𡢽", "é1A"),
 ]
 ALL = (

@@ -152,9 +152,7 @@ def test_each_brand_asks_for_its_items_and_no_others(
     for label in (*ITEMS[brand], "パスワード"):
         wrong = {label: f"x{ITEMS[brand].get(label, '')}"}
         given = {name: value for name, value in wrong.items() if name != "パスワード"}
-        sign_in(
-            page, base, brand, password="wrong-word-71" if label == "パスワード" else demo.PASSWORD, **given
-        )
+        sign_in(page, base, brand, password="wrong-word-71" if label == "パスワード" else demo.PASSWORD, **given)
         expect(page.get_by_role("alert").first).to_contain_text(WRONG)
         expect(page.get_by_label("パスワード").first).to_have_value("")
         for name, value in (ITEMS[brand] | given).items():
@@ -174,13 +172,7 @@ def test_each_brand_asks_for_its_items_and_no_others(
     ("brand", "fields"),
     [
         ("molds", {"メールアドレス": "ｙｏｓｈｉｄａ@takasaki-seiki.example"}),
-        (
-            "shop",
-            {
-                "メールアドレス": "yoshida@takasaki-seiki.example",
-                "ご連絡先電話番号": "０３－００００－１００１",
-            },
-        ),
+        ("shop", {"メールアドレス": "yoshida@takasaki-seiki.example", "ご連絡先電話番号": "０３－００００－１００１"}),
         (
             "rental",
             {
@@ -220,9 +212,7 @@ def test_a_forgotten_password_is_set_anew(
     expect(page.get_by_role("heading", level=1)).to_have_text("リンクをご利用いただけません")
 
 
-def test_where_an_operator_resets_the_page_says_whom_to_call(
-    visitor: Callable[..., Page], address: Address
-) -> None:
+def test_where_an_operator_resets_the_page_says_whom_to_call(visitor: Callable[..., Page], address: Address) -> None:
     """COM-12: the facility's telephone and hours."""
     page = visitor()
     page.goto(address("facility") + "/forgotten-password")
@@ -254,9 +244,7 @@ def test_a_password_that_must_be_changed_comes_before_everything_else(
 
 
 @both
-def test_a_mailed_code_is_the_second_step(
-    visitor: Callable[..., Page], address: Address, javascript: bool
-) -> None:
+def test_a_mailed_code_is_the_second_step(visitor: Callable[..., Page], address: Address, javascript: bool) -> None:
     """RENT-05, COM-13: chosen with the password; wrong, resent too soon, right; then spared on this device."""
     page, base = visitor(javascript=javascript), address("rental")
     sign_in(page, base, "rental")

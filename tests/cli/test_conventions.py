@@ -75,17 +75,7 @@ def typed(path: str) -> list[str]:
 def test_there_are_commands_of_every_kind() -> None:
     """OPS-10: the walk below would hold of an empty tree as well."""
     groups = {path for path, command in EVERY.items() if isinstance(command, click.Group)}
-    assert {
-        "accounts",
-        "audit",
-        "db",
-        "demo",
-        "documents",
-        "facility",
-        "mail",
-        "members",
-        "notices",
-    } <= groups
+    assert {"accounts", "audit", "db", "demo", "documents", "facility", "mail", "members", "notices"} <= groups
     assert len(OF_A_TENANT) >= 20
 
 
@@ -157,9 +147,7 @@ def test_the_brand_may_stand_in_the_environment_and_the_option_wins(run) -> None
     assert "カナリア甲" in names("--tenant", "facility")
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in LEAVES if "--limit" in str([o.opts for o in options(LEAVES[p])])]
-)
+@pytest.mark.parametrize("path", [p for p in LEAVES if "--limit" in str([o.opts for o in options(LEAVES[p])])])
 @pytest.mark.parametrize("limit", ["0", "-1", "100001", "many"])
 def test_a_limit_that_is_none_is_refused(path: str, limit: str) -> None:
     """OPS-10: told before a database is asked, which would answer each in its own way."""
@@ -215,9 +203,7 @@ def test_a_dry_run_changes_no_row_and_the_real_run_is_signed(run, app, inside, w
 
     def look() -> dict[str, list[tuple[object, ...]]]:
         with superuser(app) as raw:
-            return {
-                t: sorted(map(tuple, raw.execute(f"SELECT * FROM {t}")), key=repr) for t in tenant_tables()
-            }
+            return {t: sorted(map(tuple, raw.execute(f"SELECT * FROM {t}")), key=repr) for t in tenant_tables()}
 
     before = look()
     signed = ["--tenant", "facility", "--operator", "監督"]

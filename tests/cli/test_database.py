@@ -18,9 +18,7 @@ from tests.support import postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def bare(
-    request: pytest.FixtureRequest, tmp_path: Path, make_settings, worker_name, monkeypatch
-) -> Iterator[Flask]:
+def bare(request: pytest.FixtureRequest, tmp_path: Path, make_settings, worker_name, monkeypatch) -> Iterator[Flask]:
     """A portal whose database is empty; on PostgreSQL the owner's URL is another than the application's."""
     if request.param == "sqlite":
         monkeypatch.delenv("DATABASE_OWNER_URL", raising=False)

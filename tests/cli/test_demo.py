@@ -86,9 +86,7 @@ def test_accounts_as_json_have_the_form_that_programs_rely_on(demo: Flask) -> No
     found = entries(demo)
     assert {tuple(entry) for entry in found} == {("tenant", "host", "role", "fields")}
     assert [entry["tenant"] for entry in found] == [key for key in ITEMS for _ in range(4)]
-    assert {(entry["tenant"], entry["host"]) for entry in found} == {
-        (key, f"{key}.localhost") for key in ITEMS
-    }
+    assert {(entry["tenant"], entry["host"]) for entry in found} == {(key, f"{key}.localhost") for key in ITEMS}
     assert [entry["role"] for entry in found[:4]] == ["representative", "member", "representative", "member"]
     for entry in found:
         assert all(isinstance(value, str) and value for value in entry["fields"].values())

@@ -64,10 +64,7 @@ def test_check_looks_at_another_file_before_it_is_put_in_place(run: Run, tmp_pat
 
 def test_check_of_a_file_that_is_not_there_says_so(run: Run) -> None:
     result = run("check", "nowhere.toml")
-    assert (result.exit_code, result.stdout) == (
-        2,
-        "nowhere.toml:1: cannot be read: No such file or directory\n",
-    )
+    assert (result.exit_code, result.stdout) == (2, "nowhere.toml:1: cannot be read: No such file or directory\n")
 
 
 def test_check_as_json_gives_file_line_key_and_message(run: Run, path: Path) -> None:
@@ -113,9 +110,7 @@ def test_show_says_where_each_value_came_from(run: Run, path: Path) -> None:
         "[[tenants.atelier.calendar.closed]]\nname = '休み'\nfirst = 2027-01-01\nlast = 2027-01-02\n",
         encoding="utf-8",
     )
-    shown = {
-        row["key"]: (row["value"], row["from"]) for row in json.loads(run("show", "atelier", "--json").stdout)
-    }
+    shown = {row["key"]: (row["value"], row["from"]) for row in json.loads(run("show", "atelier", "--json").stdout)}
     assert shown["name"] == ("工房", "tenants.toml:2")
     assert shown["company"] == ("工房", "default")
     assert shown["theme.radius"] == (3, "tenants.toml:5")

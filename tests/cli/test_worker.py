@@ -46,9 +46,7 @@ class Picky(SmtpServer):
     unknown: frozenset[str] = frozenset()
     rude = False
 
-    async def handle_RCPT(
-        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
-    ) -> str:
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
         if address in self.unknown:
             return "550 no such person here"
         envelope.rcpt_tos.append(address)
@@ -67,9 +65,7 @@ def smtp() -> Iterator[Picky]:
 
 
 @pytest.fixture
-def settings(
-    database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, smtp: Picky
-) -> Settings:
+def settings(database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, smtp: Picky) -> Settings:
     return make_settings(database_url, home=tmp_path / "home", smtp_url=smtp.url)
 
 
@@ -312,11 +308,7 @@ def test_a_server_that_hangs_up_after_taking_a_mail_gets_it_once(
 
 
 def test_a_silent_server_does_not_hold_up_the_worker(
-    app: Flask,
-    write: Callable[..., int],
-    once: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
-    mails: Any,
+    app: Flask, write: Callable[..., int], once: Callable[..., None], monkeypatch: pytest.MonkeyPatch, mails: Any
 ) -> None:
     monkeypatch.setattr(worker, "ANSWER_SECONDS", 0.2)
     with socket.socket() as silent:
@@ -348,19 +340,12 @@ def test_every_brand_is_worked_for_and_one_brands_trouble_never_stops_the_others
     monkeypatch.setattr(worker.jobs, "run_due", run_due)
     once()
     assert sorted(to for (to,) in smtp.recipients) == ["reader@facility.example", "reader@studio.example"]
-    assert {str(m["From"].addresses[0].domain) for m in smtp.messages} == {
-        "facility.example",
-        "studio.example",
-    }
+    assert {str(m["From"].addresses[0].domain) for m in smtp.messages} == {"facility.example", "studio.example"}
     assert "worker round for facility failed" in caplog.text
 
 
 def test_com_82_the_demo_without_a_mail_server_delivers_to_its_mailbox(
-    database_url: str,
-    make_settings: Callable[..., Settings],
-    tmp_path: Path,
-    write: Callable[..., int],
-    mails: Any,
+    database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, write: Callable[..., int], mails: Any
 ) -> None:
     """COM-82: nothing leaves the machine."""
     write()
@@ -374,11 +359,7 @@ def test_com_82_the_demo_without_a_mail_server_delivers_to_its_mailbox(
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_told_to_stop_ends_cleanly_and_soon(
-    settings: Settings,
-    smtp: Picky,
-    inside: Callable[[str], Any],
-    write: Callable[..., int],
-    number: signal.Signals,
+    settings: Settings, smtp: Picky, inside: Callable[[str], Any], write: Callable[..., int], number: signal.Signals
 ) -> None:
     """It goes on until it is told; what it has begun is settled."""
     with clock.freeze(datetime.now(clock.TOKYO)):

@@ -69,8 +69,7 @@ def test_an_event_says_who_did_what_to_which_record_when_and_from_where(inside: 
 
 
 @pytest.mark.parametrize(
-    ("by", "given", "kept"),
-    [(HANAKO, None, 3), (HANAKO, 9, 9), (operator("監督"), 9, 9), (SYSTEM, None, None)],
+    ("by", "given", "kept"), [(HANAKO, None, 3), (HANAKO, 9, 9), (operator("監督"), 9, 9), (SYSTEM, None, None)]
 )
 def test_an_event_belongs_to_the_account_given_or_else_to_the_actors(
     inside: Inside, by: Actor, given: int | None, kept: int | None
@@ -196,9 +195,7 @@ def test_rows_removed_from_the_end_are_told_by_the_end_that_is_kept(
         assert broken() == [last]
 
 
-def test_a_trail_whose_end_was_removed_does_not_hold(
-    inside: Inside, tamper: Callable[[str], int], last: int
-) -> None:
+def test_a_trail_whose_end_was_removed_does_not_hold(inside: Inside, tamper: Callable[[str], int], last: int) -> None:
     """COM-90: rows without the end they lead to."""
     assert tamper("DELETE FROM audit_head WHERE tenant_id = 'facility'") == 1
     with inside("facility"):
@@ -254,17 +251,7 @@ def test_nothing_is_recorded_outside_a_tenants_scope(app: Flask) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    [
-        "password",
-        "new_password",
-        "Password",
-        "token",
-        "csrf_token",
-        "code",
-        "recovery_codes",
-        "hash",
-        "TOTP_SECRET",
-    ],
+    ["password", "new_password", "Password", "token", "csrf_token", "code", "recovery_codes", "hash", "TOTP_SECRET"],
 )
 def test_secrets_are_masked_before_and_after_and_inside(key: str) -> None:
     """COM-90: secrets masked, wherever they stand."""
@@ -303,9 +290,7 @@ PLAIN = st.recursive(
 
 @given(changes=st.dictionaries(st.text(max_size=8), PLAIN, max_size=4), other=PLAIN)
 @settings(max_examples=50, deadline=None)
-def test_the_digest_changes_with_any_change_and_with_nothing_else(
-    changes: dict[str, Any], other: Any
-) -> None:
+def test_the_digest_changes_with_any_change_and_with_nothing_else(changes: dict[str, Any], other: Any) -> None:
     """COM-90: the order in which keys stand does not matter, each value does."""
 
     def digest(kept: dict[str, Any], previous: str = "0" * 64) -> str:

@@ -6,13 +6,7 @@ from datetime import date
 
 import pytest
 
-from portal.core.business_days import (
-    Calendar,
-    first_open,
-    is_business_day,
-    next_business_day,
-    previous_business_day,
-)
+from portal.core.business_days import Calendar, first_open, is_business_day, next_business_day, previous_business_day
 
 NEW_YEAR = (date(2026, 12, 29), date(2027, 1, 4))
 

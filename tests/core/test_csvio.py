@@ -15,17 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.core import text
-from portal.core.csvio import (
-    CsvMistakes,
-    Encoding,
-    Mistake,
-    Row,
-    collect,
-    guard,
-    read_csv,
-    unguard,
-    write_csv,
-)
+from portal.core.csvio import CsvMistakes, Encoding, Mistake, Row, collect, guard, read_csv, unguard, write_csv
 from portal.core.errors import RuleBroken
 
 HEADER = ["予約番号", "設備"]

@@ -49,9 +49,7 @@ def facility(code: str = "NEW") -> Facility:
     return Facility(code=code, name="新しい機械", hourly_price=1, daily_price=1)
 
 
-@given(
-    at=st.integers(0, 4_000_000_000_000_000), hours=st.integers(-12, 14), dialect=st.sampled_from(DIALECTS)
-)
+@given(at=st.integers(0, 4_000_000_000_000_000), hours=st.integers(-12, 14), dialect=st.sampled_from(DIALECTS))
 @settings(max_examples=50, deadline=None)
 def test_an_instant_comes_back_as_the_same_instant_in_utc(at: int, hours: int, dialect: Any) -> None:
     instant = datetime.fromtimestamp(0, timezone(timedelta(hours=hours))) + timedelta(microseconds=at)
@@ -78,9 +76,7 @@ def test_instants_are_kept_to_the_microsecond_and_compared_in_time(inside: Insid
     with inside("facility"):
         session().execute(update(Reservation).where(number).values(confirmed_at=at))
         session().commit()
-        found = (
-            session().scalars(select(Reservation).where(Reservation.confirmed_at == at.astimezone(UTC))).one()
-        )
+        found = session().scalars(select(Reservation).where(Reservation.confirmed_at == at.astimezone(UTC))).one()
         assert found.confirmed_at == at
         assert found.confirmed_at.utcoffset() == timedelta(0)
         later = select(Reservation).where(number, Reservation.confirmed_at > at)
@@ -263,9 +259,7 @@ def test_going_over_all_tenants_is_recorded_even_when_it_only_reads_or_stops_ear
         assert next(each_tenant(["facility", "studio"], by="監督", reason="中断")) == "facility"
         assert list(each_tenant([], by="監督", reason="なし")) == []
         with db.engine.connect() as connection:
-            reasons = (
-                connection.execute(select(SystemAccess.reason).order_by(SystemAccess.id)).scalars().all()
-            )
+            reasons = connection.execute(select(SystemAccess.reason).order_by(SystemAccess.id)).scalars().all()
     assert reasons == ["一覧", "中断", "なし"]
 
 
@@ -274,9 +268,7 @@ def test_going_over_all_tenants_is_recorded_even_when_it_only_reads_or_stops_ear
     [
         _write_one,
         lambda: session().execute(update(Account).values(name="x")),
-        lambda: session().execute(
-            insert(Facility), [{"code": "X", "name": "x", "hourly_price": 1, "daily_price": 1}]
-        ),
+        lambda: session().execute(insert(Facility), [{"code": "X", "name": "x", "hourly_price": 1, "daily_price": 1}]),
         lambda: run(update(_F).where(_F.c.tenant_id == "facility").values(name="x")),
         lambda: run(insert(_LOG).values(at=NOW, by="x", reason="y")),
     ],

@@ -51,9 +51,7 @@ def test_work_is_claimed_when_it_is_due_and_not_a_moment_before(add: Callable[..
     assert claimed(NOW + SECOND) == [later]
 
 
-def test_a_claimed_row_is_taken_over_when_its_lease_has_run_out_and_not_before(
-    add: Callable[..., int],
-) -> None:
+def test_a_claimed_row_is_taken_over_when_its_lease_has_run_out_and_not_before(add: Callable[..., int]) -> None:
     """A killed worker never settles what it claimed."""
     only = add()
     assert claimed(NOW) == [only]

@@ -178,9 +178,7 @@ def test_two_machines_that_upgrade_at_the_same_moment_both_succeed(empty: str, t
 
     command_ = [str(ROOT / ".venv" / "bin" / "flask"), "db", "upgrade"]
     both = [
-        subprocess.Popen(
-            command_, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        subprocess.Popen(command_, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for _ in range(2)
     ]
     try:
@@ -194,9 +192,7 @@ def test_two_machines_that_upgrade_at_the_same_moment_both_succeed(empty: str, t
 
 
 def test_ops_10_tables_are_taken_away_only_when_somebody_says_yes(
-    empty: str,
-    make_settings: Callable[..., Settings],
-    monkeypatch: pytest.MonkeyPatch,
+    empty: str, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OPS-10: `flask db` asks first; it works as the owner, whoever the application is."""
     app = create_app(make_settings("", demo=True))
@@ -212,9 +208,7 @@ def test_ops_10_tables_are_taken_away_only_when_somebody_says_yes(
 
 
 @pytest.mark.parametrize("verb", ["UPDATE audit_event SET action = 'x'", "DELETE FROM audit_event"])
-def test_com_90_the_audit_trail_is_append_only_for_whoever_connects(
-    app: Flask, database_url: str, verb: str
-) -> None:
+def test_com_90_the_audit_trail_is_append_only_for_whoever_connects(app: Flask, database_url: str, verb: str) -> None:
     """COM-90: the database itself refuses, on PostgreSQL even its superuser."""
     if database_url.startswith("sqlite"):
         raw = sqlite3.connect(database_url.removeprefix("sqlite:///"))
@@ -259,9 +253,7 @@ def test_com_02_the_applications_role_changes_rows_never_tables(
         raw.rollback()
 
 
-def test_com_02_the_owner_sees_nothing_without_a_tenant_either(
-    postgres_template: tuple[postgres.Cluster, str],
-) -> None:
+def test_com_02_the_owner_sees_nothing_without_a_tenant_either(postgres_template: tuple[postgres.Cluster, str]) -> None:
     """COM-02: row-level security is forced; a data migration has to go brand by brand."""
     cluster, name = postgres_template
     for user in (postgres.OWNER, postgres.APP):

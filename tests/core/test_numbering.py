@@ -96,9 +96,7 @@ def test_one_kind_has_one_row(app: Flask, inside: Inside) -> None:
     with inside("facility"):
         take()
     with superuser(app) as raw, pytest.raises(Exception, match=r"(?i)unique"):
-        raw.execute(
-            "INSERT INTO number_sequence (tenant_id, id, kind, value) VALUES ('facility', 999, 'order', 5)"
-        )
+        raw.execute("INSERT INTO number_sequence (tenant_id, id, kind, value) VALUES ('facility', 999, 'order', 5)")
 
 
 def test_no_number_is_given_outside_a_tenants_scope(app: Flask) -> None:

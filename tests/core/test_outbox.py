@@ -38,9 +38,7 @@ def write(recipient: str = "hanako@one.example", **changes: Any) -> OutboxMail:
 
 def waiting() -> list[str]:
     """Whom the waiting mails of the brand in scope are for."""
-    found = (
-        select(OutboxMail.recipient).where(OutboxMail.status == WorkStatus.WAITING).order_by(OutboxMail.id)
-    )
+    found = select(OutboxMail.recipient).where(OutboxMail.status == WorkStatus.WAITING).order_by(OutboxMail.id)
     return list(session().scalars(found))
 
 
@@ -130,9 +128,7 @@ def test_one_failure_never_stops_the_rest(here: None) -> None:
     assert waiting() == ["b@x.example"]
 
 
-def test_a_failure_is_logged_without_the_readers_address(
-    here: None, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failure_is_logged_without_the_readers_address(here: None, caplog: pytest.LogCaptureFixture) -> None:
     """security.md: logs hold no personal data; the row keeps what the server said."""
     write("b@x.example")
     session().commit()

@@ -10,18 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    delete,
-    exists,
-    func,
-    insert,
-    join,
-    literal,
-    select,
-    text,
-    union_all,
-    update,
-)
+from sqlalchemy import delete, exists, func, insert, join, literal, select, text, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased, make_transient_to_detached
 
@@ -83,22 +72,12 @@ short("legacy_query", ONLY_OWN, lambda s, i: tenants(s.query(Reservation)))
 short("get_by_foreign_id", None, lambda s, i: s.get(Reservation, i.twin["reservation"]))
 short("get_by_foreign_pair", REFUSED, lambda s, i: s.get(Reservation, (TWIN, i.twin["reservation"])))
 short(
-    "get_by_foreign_mapping",
-    REFUSED,
-    lambda s, i: s.get(Reservation, {"tenant_id": TWIN, "id": i.twin["reservation"]}),
+    "get_by_foreign_mapping", REFUSED, lambda s, i: s.get(Reservation, {"tenant_id": TWIN, "id": i.twin["reservation"]})
 )
 short("alias", ONLY_OWN, lambda s, i: tenants(s.scalars(select(_ALIAS))))
 short("columns_only", RESERVATIONS, lambda s, i: s.scalar(select(func.count(Reservation.id))))
-short(
-    "count_select_from",
-    RESERVATIONS,
-    lambda s, i: s.scalar(select(COUNT).select_from(Reservation)),
-)
-short(
-    "subquery",
-    RESERVATIONS,
-    lambda s, i: s.scalar(select(COUNT).select_from(select(Reservation.id).subquery())),
-)
+short("count_select_from", RESERVATIONS, lambda s, i: s.scalar(select(COUNT).select_from(Reservation)))
+short("subquery", RESERVATIONS, lambda s, i: s.scalar(select(COUNT).select_from(select(Reservation.id).subquery())))
 short(
     "common_table_expression",
     RESERVATIONS,
@@ -107,23 +86,17 @@ short(
 short(
     "exists_in_where",
     0,
-    lambda s, i: s.scalar(
-        select(COUNT).select_from(Account).where(exists().where(Reservation.number.like("SR%")))
-    ),
+    lambda s, i: s.scalar(select(COUNT).select_from(Account).where(exists().where(Reservation.number.like("SR%")))),
 )
 short(
     "scalar_subquery",
     ONLY_OWN,
-    lambda s, i: [
-        s.execute(select(Account.id, select(func.min(Reservation.tenant_id)).scalar_subquery())).first()[1]
-    ],
+    lambda s, i: [s.execute(select(Account.id, select(func.min(Reservation.tenant_id)).scalar_subquery())).first()[1]],
 )
 short(
     "greatest_number_by_scalar_subquery",
     "FR000004",
-    lambda s, i: s.execute(
-        select(Account.id, select(func.max(Reservation.number)).scalar_subquery())
-    ).first()[1],
+    lambda s, i: s.execute(select(Account.id, select(func.max(Reservation.number)).scalar_subquery())).first()[1],
 )
 short(
     "union_of_columns",
@@ -158,15 +131,11 @@ short(
     0,
     lambda s, i: len(s.scalars(select(Reservation).order_by(Reservation.id).offset(RESERVATIONS)).all()),
 )
-short(
-    "distinct_numbers", RESERVATIONS, lambda s, i: len(s.scalars(select(Reservation.number).distinct()).all())
-)
+short("distinct_numbers", RESERVATIONS, lambda s, i: len(s.scalars(select(Reservation.number).distinct()).all()))
 short(
     "group_by_tenant",
     ONLY_OWN,
-    lambda s, i: [
-        t for t, _ in s.execute(select(Reservation.tenant_id, COUNT).group_by(Reservation.tenant_id))
-    ],
+    lambda s, i: [t for t, _ in s.execute(select(Reservation.tenant_id, COUNT).group_by(Reservation.tenant_id))],
 )
 short(
     "window_function",
@@ -189,9 +158,7 @@ short(
     lambda s, i: [
         t
         for row in s.execute(
-            select(Account.tenant_id, Reservation.tenant_id)
-            .select_from(Account)
-            .outerjoin(Reservation, literal(True))
+            select(Account.tenant_id, Reservation.tenant_id).select_from(Account).outerjoin(Reservation, literal(True))
         )
         for t in row
     ],
@@ -206,11 +173,7 @@ short(
     REFUSED,
     lambda s, i: s.scalar(select(COUNT).select_from(join(Reservation, _ALIAS, literal(True)))),
 )
-short(
-    "refresh",
-    ONLY_OWN,
-    lambda s, i: (s.refresh(r := s.get(Reservation, i.own["reservation"])), [r.tenant_id])[1],
-)
+short("refresh", ONLY_OWN, lambda s, i: (s.refresh(r := s.get(Reservation, i.own["reservation"])), [r.tenant_id])[1])
 
 # Writing through the ORM.
 short("update_all", RESERVATIONS, lambda s, i: s.execute(update(Reservation).values(purpose="x")).rowcount)
@@ -218,9 +181,7 @@ short(
     "update_foreign_id",
     0,
     lambda s, i: (
-        s.execute(
-            update(Reservation).where(Reservation.id == i.twin["reservation"]).values(purpose="x")
-        ).rowcount
+        s.execute(update(Reservation).where(Reservation.id == i.twin["reservation"]).values(purpose="x")).rowcount
     ),
 )
 short("delete_all", RESERVATIONS, lambda s, i: s.execute(delete(Reservation)).rowcount)
@@ -235,9 +196,7 @@ short("update_sets_tenant", REFUSED, lambda s, i: s.execute(update(Reservation).
 short(
     "update_by_list_of_keys",
     REFUSED,
-    lambda s, i: s.execute(
-        update(Reservation), [{"tenant_id": TWIN, "id": i.twin["reservation"], "purpose": "x"}]
-    ),
+    lambda s, i: s.execute(update(Reservation), [{"tenant_id": TWIN, "id": i.twin["reservation"], "purpose": "x"}]),
 )
 short(
     "bulk_update_mappings",
@@ -245,11 +204,7 @@ short(
     lambda s, i: s.bulk_update_mappings(Reservation, [{"id": i.twin["reservation"], "purpose": "x"}]),
 )
 short("bulk_save_objects", REFUSED, lambda s, i: s.bulk_save_objects([_new(tenant_id=TWIN)]))
-short(
-    "bulk_insert_mappings",
-    REFUSED,
-    lambda s, i: s.bulk_insert_mappings(Facility, [{"tenant_id": TWIN, **ROW}]),
-)
+short("bulk_insert_mappings", REFUSED, lambda s, i: s.bulk_insert_mappings(Facility, [{"tenant_id": TWIN, **ROW}]))
 short(
     "update_by_subquery",
     0,
@@ -262,19 +217,9 @@ short(
         ).rowcount
     ),
 )
-short(
-    "insert_foreign_parameters",
-    REFUSED,
-    lambda s, i: s.execute(insert(Facility), [{"tenant_id": TWIN, **ROW}]),
-)
-short(
-    "insert_foreign_values", REFUSED, lambda s, i: s.execute(insert(Facility).values(tenant_id=TWIN, **ROW))
-)
-short(
-    "insert_many_values",
-    REFUSED,
-    lambda s, i: s.execute(insert(Facility).values([{"tenant_id": TWIN, **ROW}])),
-)
+short("insert_foreign_parameters", REFUSED, lambda s, i: s.execute(insert(Facility), [{"tenant_id": TWIN, **ROW}]))
+short("insert_foreign_values", REFUSED, lambda s, i: s.execute(insert(Facility).values(tenant_id=TWIN, **ROW)))
+short("insert_many_values", REFUSED, lambda s, i: s.execute(insert(Facility).values([{"tenant_id": TWIN, **ROW}])))
 short(
     "insert_is_stamped",
     ONLY_OWN,
@@ -294,9 +239,7 @@ short("add_is_stamped", ONLY_OWN, lambda s, i: (s.add(f := _new()), s.flush(), [
 @probe(REFUSED)
 def reference_to_a_foreign_row(s: TenantSession, i: Ids) -> None:
     """A member of the twin's account: only the composite foreign key can know."""
-    new = Member(
-        account_id=i.twin["account"], login_key="new", email="", family_name="x", created_at=clock.now()
-    )
+    new = Member(account_id=i.twin["account"], login_key="new", email="", family_name="x", created_at=clock.now())
     s.add(new)
     s.flush()
 

@@ -70,23 +70,14 @@ def _neutral(text: str, values: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     "number",
     [Cast.strangers, Cast.twins, "SR000002", "SR000003", "SR000004", "N0002"],
-    ids=[
-        "other-account",
-        "twin-requested",
-        "twin-billed",
-        "twin-cancelled",
-        "twin-other-account",
-        "twin-notice",
-    ],
+    ids=["other-account", "twin-requested", "twin-billed", "twin-cancelled", "twin-other-account", "twin-notice"],
 )
 def test_com_02_every_address_with_a_foreign_id_is_as_if_it_did_not_exist(
     app: Flask, visit: Visit, number: str
 ) -> None:
     """COM-02: each endpoint that takes an id, by each method: 404, the page of an absent id, no foreign word."""
     with app.app_context(), tenant_scope(TWIN):
-        more = Notice(
-            number="N0002", title=CANARY[TWIN], body=CANARY[TWIN], publish_at=clock.now() - timedelta(1)
-        )
+        more = Notice(number="N0002", title=CANARY[TWIN], body=CANARY[TWIN], publish_at=clock.now() - timedelta(1))
         session().add(more)
         session().commit()
     visitor, values = visit(OWN, "hanako"), {"number": number}
@@ -111,9 +102,7 @@ def test_com_02_ids_of_the_twin_are_there_at_the_twin(app: Flask, visit: Visit) 
 
 
 @pytest.mark.parametrize("login_id", ["hanako", "kenichi", "yumi"])
-def test_com_02_cookies_of_one_brand_open_no_endpoint_of_another(
-    app: Flask, visit: Visit, login_id: str
-) -> None:
+def test_com_02_cookies_of_one_brand_open_no_endpoint_of_another(app: Flask, visit: Visit, login_id: str) -> None:
     """COM-02, §4.7: replayed at the twin a cookie is nobody's, for each endpoint and method."""
     own, elsewhere = visit(OWN, login_id), visit(TWIN)
     cookie = own.client.get_cookie(cookie_name(app.extensions["settings"]), domain=f"{OWN}.localhost")
@@ -130,15 +119,9 @@ def test_com_02_cookies_of_one_brand_open_no_endpoint_of_another(
         path = adapter.build(rule.endpoint, {name: values[name] for name in rule.arguments})
         for method in sorted((rule.methods or set()) & _UNSAFE):
             answer = elsewhere.client.open(
-                path,
-                method=method,
-                base_url=elsewhere.base,
-                data={"csrf_token": token} if method != "GET" else None,
+                path, method=method, base_url=elsewhere.base, data={"csrf_token": token} if method != "GET" else None
             )
-            assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/sign-in"), (
-                method,
-                path,
-            )
+            assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/sign-in"), (method, path)
             assert CANARY[TWIN] not in answer.text
             tried += 1
     assert tried >= 15
@@ -180,9 +163,7 @@ def _member(login_id: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("tenant", "login_id"),
-    [(OWN, "kenichi"), (OWN, "yumi"), (TWIN, "hanako")],
-    ids=["colleague", "stranger", "twin"],
+    ("tenant", "login_id"), [(OWN, "kenichi"), (OWN, "yumi"), (TWIN, "hanako")], ids=["colleague", "stranger", "twin"]
 )
 def test_com_22_drafts_are_their_members_own(app: Flask, tenant: str, login_id: str) -> None:
     """COM-02, COM-22: nobody else can recall or use up what a member typed, and it is still there afterwards."""
@@ -201,13 +182,9 @@ def test_com_22_drafts_are_their_members_own(app: Flask, tenant: str, login_id: 
 
 
 @pytest.mark.parametrize(
-    ("tenant", "login_id"),
-    [(OWN, "kenichi"), (OWN, "yumi"), (TWIN, "hanako")],
-    ids=["colleague", "stranger", "twin"],
+    ("tenant", "login_id"), [(OWN, "kenichi"), (OWN, "yumi"), (TWIN, "hanako")], ids=["colleague", "stranger", "twin"]
 )
-def test_com_22_drafts_of_others_show_nothing_on_pages(
-    app: Flask, visit: Visit, tenant: str, login_id: str
-) -> None:
+def test_com_22_drafts_of_others_show_nothing_on_pages(app: Flask, visit: Visit, tenant: str, login_id: str) -> None:
     """COM-02, COM-22: 入力, 内容確認 and 保存 with somebody else's draft neither show nor save it."""
     secret = "盗み見の文字列"
     with app.app_context(), tenant_scope(OWN):

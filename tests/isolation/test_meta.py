@@ -129,9 +129,7 @@ def without_force(app: Flask) -> AbstractContextManager[None]:
 
 def with_a_privilege(app: Flask) -> AbstractContextManager[None]:
     """The application may empty a table."""
-    return altered(
-        app, "GRANT TRUNCATE ON reservation TO portal_app", "REVOKE TRUNCATE ON reservation FROM portal_app"
-    )
+    return altered(app, "GRANT TRUNCATE ON reservation TO portal_app", "REVOKE TRUNCATE ON reservation FROM portal_app")
 
 
 def _notices(check: Callable[[], Any]) -> bool:
@@ -158,9 +156,7 @@ def test_com_02_probes_miss_each_wall_of_the_session_and_the_database(
     """COM-02: the probes notice that a wall is gone, on both databases."""
 
     def fails(name: str) -> bool:
-        return _notices(
-            lambda: test_probes.test_com_02_probe_never_meets_another_tenant(name, ids, twins_rows)
-        )
+        return _notices(lambda: test_probes.test_com_02_probe_never_meets_another_tenant(name, ids, twins_rows))
 
     assert [name for name in names if fails(name)] == []
     with take(ground):
@@ -175,17 +171,12 @@ def test_com_02_probes_miss_the_look_at_what_is_bound(
     """COM-02: without the look at the parameters a statement may name the twin. PostgreSQL's own wall holds it too."""
     name = "connection_names_the_twin"
     with without_bound_tenant(ground):
-        assert _notices(
-            lambda: test_probes.test_com_02_probe_never_meets_another_tenant(name, ids, twins_rows)
-        )
+        assert _notices(lambda: test_probes.test_com_02_probe_never_meets_another_tenant(name, ids, twins_rows))
 
 
 policy_of_a_table = test_walls.test_com_02_policy_shows_the_announced_tenant_only
 CATALOGUE_WALLS: list[tuple[Take, Callable[[Flask], Any]]] = [
-    (
-        without_row_level_security,
-        lambda app: policy_of_a_table(app, "account"),
-    ),
+    (without_row_level_security, lambda app: policy_of_a_table(app, "account")),
     (without_row_level_security, test_walls.test_com_02_row_level_security_is_on_and_forced),
     (without_force, test_walls.test_com_02_row_level_security_is_on_and_forced),
     (

@@ -47,15 +47,9 @@ def _held(sql: str) -> list[tuple[int | str, ...]]:
         (f"SELECT count(*) FROM ({FROM_A} WHERE {HELD_A}) AS anon_1", [(0,)]),
         (f"WITH x AS ({FROM_A} WHERE {HELD_A}) SELECT x.name FROM x", [(0,)]),
         (f"{FROM_A} WHERE {HELD_A} UNION ALL {FROM_A} WHERE {HELD_A}", [(0,), (1,)]),
-        (
-            f"{FROM_A} WHERE {HELD_A} AND EXISTS (SELECT 1 FROM reservation AS r WHERE {HELD_R})",
-            [(0,), (1,)],
-        ),
+        (f"{FROM_A} WHERE {HELD_A} AND EXISTS (SELECT 1 FROM reservation AS r WHERE {HELD_R})", [(0,), (1,)]),
         ("UPDATE account SET name=? WHERE account.tenant_id = ? RETURNING id", [(1,)]),
-        (
-            "UPDATE account AS a SET name=r.x FROM reservation AS r WHERE a.tenant_id = ? AND r.tenant_id = ?",
-            2,
-        ),
+        ("UPDATE account AS a SET name=r.x FROM reservation AS r WHERE a.tenant_id = ? AND r.tenant_id = ?", 2),
         ("DELETE FROM account WHERE account.tenant_id = ? AND account.id = ?", [(0,)]),
         ("DELETE FROM account USING reservation AS r WHERE account.tenant_id = ? AND r.tenant_id = ?", 2),
         (f"{INSERT}VALUES (?, ?)", [(1,)]),
@@ -163,9 +157,7 @@ _FREE = st.sampled_from(
 
 @given(st.lists(_FREE, max_size=4), st.lists(_FREE, max_size=4), st.integers(0, 3))
 @settings(max_examples=50, deadline=None)
-def test_com_02_any_conjunct_may_be_the_one_that_holds(
-    before: list[str], after: list[str], depth: int
-) -> None:
+def test_com_02_any_conjunct_may_be_the_one_that_holds(before: list[str], after: list[str], depth: int) -> None:
     """COM-02: wherever it stands among ANDs and brackets the tenant holds, and beside one OR it never does."""
     held = "(" * depth + HELD_A + ")" * depth
     condition = " AND ".join([*before, held, *after])
@@ -197,16 +189,10 @@ def test_com_02_nothing_makes_the_reader_stumble(rubbish: str) -> None:
         ("SELECT my_account FROM accounts", False, False),
         (f"{FROM_A} WHERE {HELD_A}", True, False),
         ("DELETE FROM ACCOUNT WHERE account.tenant_id = ?", True, True),
-        (
-            "WITH x AS (DELETE FROM account WHERE account.tenant_id = ? RETURNING id) SELECT * FROM x",
-            True,
-            True,
-        ),
+        ("WITH x AS (DELETE FROM account WHERE account.tenant_id = ? RETURNING id) SELECT * FROM x", True, True),
     ],
 )
-def test_com_02_judge_knows_what_is_touched_and_what_is_written(
-    sql: str, touches: bool, writes: bool
-) -> None:
+def test_com_02_judge_knows_what_is_touched_and_what_is_written(sql: str, touches: bool, writes: bool) -> None:
     """COM-02, §4.10: only tenants' tables are looked at, and a write is seen also inside WITH."""
     verdict = Judge(OWNED)(sql)
     assert (verdict.touches, verdict.writes) == (touches, writes)

@@ -244,9 +244,7 @@ def test_com_02_cookie_of_one_brand_opens_nothing_at_another(app: Flask, visit: 
     assert (answer.status_code, answer.location) == (303, "/sign-in")
 
 
-@pytest.mark.parametrize(
-    "host", ["nobody.localhost", "localhost", "facility.localhost.evil.example", "evil.example"]
-)
+@pytest.mark.parametrize("host", ["nobody.localhost", "localhost", "facility.localhost.evil.example", "evil.example"])
 def test_com_01_unknown_hosts_are_nobody(app: Flask, host: str) -> None:
     """COM-01: only configured hosts have a portal."""
     client = app.test_client()

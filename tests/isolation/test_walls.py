@@ -78,9 +78,7 @@ def test_com_02_row_level_security_is_on_and_forced(ground: Flask) -> None:
 @on_postgresql
 def test_com_02_app_role_owns_nothing_and_has_no_powers(ground: Flask) -> None:
     """COM-02: the application's role cannot pass the wall."""
-    role = (
-        "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'portal_app'"
-    )
+    role = "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'portal_app'"
     assert _catalogue(ground, role) == [(False, False, False, False)]
     owned = "SELECT relname FROM pg_class WHERE pg_get_userbyid(relowner) = 'portal_app'"
     assert _catalogue(ground, owned) == []

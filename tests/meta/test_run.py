@@ -47,9 +47,7 @@ class Served:
         self.port = free_port()
         env = {**os.environ, "PORT": str(self.port), "PORTAL_HOME": str(home), "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, str(ROOT / "scripts" / "run.py")]
-        self.process = subprocess.Popen(
-            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.printed = ""
         self._up = threading.Event()
         self._reader = threading.Thread(target=self._read)
@@ -109,11 +107,7 @@ def test_a_taken_port_is_said_with_a_remedy(served: Served, tmp_path: Path) -> N
     served.wait()
     env = {**os.environ, "PORT": str(served.port), "PORTAL_HOME": str(tmp_path)}
     second = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "run.py")],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, str(ROOT / "scripts" / "run.py")], env=env, capture_output=True, text=True, check=False
     )
     assert second.returncode == 1
     assert f"make run PORT={served.port + 1}" in second.stderr

@@ -25,12 +25,7 @@ def test_there_is_more_test_than_code() -> None:
 
 @pytest.mark.parametrize(
     ("folder", "pattern", "limit"),
-    [
-        ("portal", "*.py", 300),
-        ("tests", "*.py", 600),
-        ("portal/static/js", "*.js", 60),
-        ("scripts", "*", 120),
-    ],
+    [("portal", "*.py", 300), ("tests", "*.py", 600), ("portal/static/js", "*.js", 60), ("scripts", "*", 120)],
 )
 def test_no_file_is_too_long_to_read(folder: str, pattern: str, limit: int) -> None:
     assert not longer_than(limit, [size for size in file_sizes(folder, pattern) if ".pyc" not in size.name])

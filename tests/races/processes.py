@@ -59,9 +59,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def killed_at_the_end(
-    commands: list[list[str]], env: dict[str, str]
-) -> Iterator[list[subprocess.Popen[str]]]:
+def killed_at_the_end(commands: list[list[str]], env: dict[str, str]) -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that do not outlive the block."""
     running = [begin(command, env) for command in commands]
     try:

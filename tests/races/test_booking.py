@@ -39,9 +39,7 @@ def test_one_of_two_gets_the_slot(app: Flask, together: Callable[..., list[Any]]
         for day in range(ROUNDS):
             begin = start + timedelta(days=day, minutes=30 * turn)  # they lap, and do not begin together
             account, member = session().get_one(Account, account_id), session().get_one(Member, member_id)
-            wanted = booking.Booking(
-                session().get_one(Facility, facility_id), begin, begin + timedelta(hours=1)
-            )
+            wanted = booking.Booking(session().get_one(Facility, facility_id), begin, begin + timedelta(hours=1))
             try:
                 won.append(booking.book(tenant, account, member, wanted, by=SYSTEM).number)
                 session().commit()
@@ -59,9 +57,7 @@ def test_one_of_two_gets_the_slot(app: Flask, together: Callable[..., list[Any]]
         assert len(days) == len(found) == ROUNDS
 
 
-def test_moving_and_booking_at_once_do_not_meet(
-    app: Flask, together: Callable[..., list[Any]], inside
-) -> None:
+def test_moving_and_booking_at_once_do_not_meet(app: Flask, together: Callable[..., list[Any]], inside) -> None:
     """FAC-05, FAC-11: an operator moves one reservation to where a member books."""
     tenant = app.extensions["tenants"].current().by_key["facility"]
     start = clock.local(2027, 3, 1, 9)
@@ -92,11 +88,7 @@ def test_moving_and_booking_at_once_do_not_meet(
 def test_the_database_itself_refuses_two_at_once(inside) -> None:
     """FAC-11: the exclusion constraint, past every rule above it."""
     with inside("facility"):
-        times = {
-            "starts_at": NOW,
-            "ends_at": NOW + timedelta(hours=1),
-            "held_until": NOW + timedelta(hours=1),
-        }
+        times = {"starts_at": NOW, "ends_at": NOW + timedelta(hours=1), "held_until": NOW + timedelta(hours=1)}
         statement = update(Reservation).where(Reservation.number.in_([Cast.requested, Cast.strangers]))
         with pytest.raises(IntegrityError, match="ex_reservation_slot"):
             session().execute(statement.values(times).execution_options(synchronize_session=False))

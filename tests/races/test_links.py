@@ -72,9 +72,7 @@ def test_com_14_of_eight_who_say_not_me_by_one_link_one_wins(
     """COM-14: one mail each, not eight."""
     tenant = app.extensions["tenants"].current().by_key["facility"]
     token = _token(inside, Purpose.NOT_ME)
-    results = _now(
-        together, 8, lambda _turn: security.not_me(tenant, token, Client("192.0.2.7"), link_base=BASE)
-    )
+    results = _now(together, 8, lambda _turn: security.not_me(tenant, token, Client("192.0.2.7"), link_base=BASE))
     assert results.count(None) == 1
     assert [type(result) for result in results if result is not None] == [DeadLink] * 7
     assert (_mails(inside, "not_me"), _mails(inside, "reset_password")) == (1, 1)

@@ -29,12 +29,7 @@ def test_com_72_four_processes_issue_documents_without_gap_or_double(
     command = [sys.executable, "-m", "tests.races.processes", str(_THREADS), str(_TAKES)]
     takers = [
         subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment(settings),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            command, cwd=ROOT, env=environment(settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for _ in range(_PROCESSES)
     ]

@@ -38,9 +38,7 @@ def _kinds(results: list[Any]) -> list[str]:
     return sorted(type(result).__name__ for result in results)
 
 
-def test_of_eight_with_one_answer_one_gets_in(
-    app: Flask, inside: Callable[[str], Any], together: Together
-) -> None:
+def test_of_eight_with_one_answer_one_gets_in(app: Flask, inside: Callable[[str], Any], together: Together) -> None:
     """security.md §4.16: the challenge is used up by the first."""
     tenant, _member_id, key = _ground(app, inside)
     with clock.freeze(NOW), inside("facility"):
@@ -53,9 +51,7 @@ def test_of_eight_with_one_answer_one_gets_in(
     assert _kinds(together(8, enter)) == ["Entry"] + ["Unproved"] * 7
 
 
-def test_of_eight_with_one_count_one_gets_in(
-    app: Flask, inside: Callable[[str], Any], together: Together
-) -> None:
+def test_of_eight_with_one_count_one_gets_in(app: Flask, inside: Callable[[str], Any], together: Together) -> None:
     """security.md §4.16: copies of one authenticator, each with a challenge of its own."""
     tenant, _member_id, key = _ground(app, inside)
     with clock.freeze(NOW), inside("facility"):

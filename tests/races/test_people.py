@@ -67,9 +67,7 @@ def test_of_two_who_remove_each_other_one_stays(app: Flask, inside, together: To
         assert [m.is_representative for m in people.roster(account)] == [True]
 
 
-def test_of_eight_presses_behind_the_new_addresss_link_one_counts(
-    app: Flask, inside, together: Together
-) -> None:
+def test_of_eight_presses_behind_the_new_addresss_link_one_counts(app: Flask, inside, together: Together) -> None:
     """SHOP-03, security.md §4.12"""
     brand = app.extensions["tenants"].current().by_key["facility"]
     with clock.freeze(NOW), inside("facility"):
@@ -91,9 +89,7 @@ def test_of_two_who_take_one_address_one_is_told(app: Flask, inside, together: T
     tenant = brand.model_copy(update={"sign_in": rules})
     with clock.freeze(NOW), inside("facility"):
         taken = {"email": "same@one.example"}
-        tokens = [
-            links.issue(_member(who).id, Purpose.PROVE_EMAIL, payload=taken) for who in ("hanako", "yumi")
-        ]
+        tokens = [links.issue(_member(who).id, Purpose.PROVE_EMAIL, payload=taken) for who in ("hanako", "yumi")]
         session().commit()
 
     def confirm(turn: int) -> Any:

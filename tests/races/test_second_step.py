@@ -66,9 +66,7 @@ def test_sixteen_who_guess_at_once_get_five_tries(
     assert type(together(1, guess)[0]).__name__ in ("RuleBroken", "TooMany")
 
 
-def test_of_four_with_the_right_code_one_gets_in(
-    app: Flask, inside: Callable[[str], Any], together: Together
-) -> None:
+def test_of_four_with_the_right_code_one_gets_in(app: Flask, inside: Callable[[str], Any], together: Together) -> None:
     """§4.13: the code and the pending session are used up by the first."""
     tenant, token, code = _begin(app, inside)
 

@@ -70,19 +70,7 @@ class Cluster:
             shutil.chown(directory, "postgres", "postgres")
             shutil.chown(data, "postgres", "postgres")
         port = free_port()
-        _run(
-            binary("initdb"),
-            "-D",
-            str(data),
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "-N",
-        )
+        _run(binary("initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         options = " ".join(f"-c {name}='{value}'" for name, value in {**_SETTINGS, "port": str(port)}.items())
         log = str(data / "server.log")
         _run(binary("pg_ctl"), "start", "-w", "-t", "30", "-D", str(data), "-l", log, "-o", options)
@@ -114,9 +102,7 @@ class Cluster:
     def drop_database(self, name: str) -> None:
         """Drop a database and whoever is connected to it."""
         with self.admin() as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def url(self, database: str, user: str = APP) -> str:
         """The address of a database as `user` sees it."""

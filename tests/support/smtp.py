@@ -39,9 +39,7 @@ class SmtpServer:
         answer = self.answer
         if answer.startswith("250"):
             with self._arrived:
-                self.messages.append(
-                    message_from_bytes(envelope.content, EmailMessage, policy=policy.default)
-                )
+                self.messages.append(message_from_bytes(envelope.content, EmailMessage, policy=policy.default))
                 self.recipients.append(list(envelope.rcpt_tos))
                 self._arrived.notify_all()
         return answer

@@ -31,9 +31,7 @@ from tests.support.client import Visitor
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
-LEAKS = re.compile(
-    r"Traceback|\.py[:,\s]|sqlalchemy|sqlite|psycopg|werkzeug|SELECT|INSERT|秘密", re.IGNORECASE
-)
+LEAKS = re.compile(r"Traceback|\.py[:,\s]|sqlalchemy|sqlite|psycopg|werkzeug|SELECT|INSERT|秘密", re.IGNORECASE)
 TITLES = {
     400: ("送信内容を確認できませんでした", "could not"),
     403: ("この操作はできません", "not possible"),
@@ -99,9 +97,7 @@ def heading(text: str) -> str:
 @SQLITE
 @pytest.mark.parametrize("code", TITLES)
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_each_status_has_its_page_in_the_brands_look_and_in_two_languages(
-    app: Flask, code: int, language: str
-) -> None:
+def test_each_status_has_its_page_in_the_brands_look_and_in_two_languages(app: Flask, code: int, language: str) -> None:
     """COM-01, COM-04."""
 
     @public
@@ -203,16 +199,9 @@ def test_a_crash_in_the_page_itself_still_ends_in_a_page(broken, monkeypatch) ->
 @SQLITE
 @pytest.mark.parametrize(
     ("method", "path", "code"),
-    [
-        ("POST", "/reservations", 405),
-        ("DELETE", "/sign-in", 405),
-        ("PUT", "/", 405),
-        ("BREW", "/sign-in", 405),
-    ],
+    [("POST", "/reservations", 405), ("DELETE", "/sign-in", 405), ("PUT", "/", 405), ("BREW", "/sign-in", 405)],
 )
-def test_a_method_that_a_page_does_not_know_is_refused(
-    live: Flask, method: str, path: str, code: int
-) -> None:
+def test_a_method_that_a_page_does_not_know_is_refused(live: Flask, method: str, path: str, code: int) -> None:
     visitor = Visitor(live, "facility")
     visitor.sign_in("hanako", PASSWORD)
     headers = {"X-CSRFToken": visitor.token("/account/profile")}

@@ -102,10 +102,7 @@ def test_a_static_files_address_carries_its_digest_and_a_missing_file_is_a_mista
     address = asset("icons.svg")
     assert address.startswith("/static/icons.svg?v=")
     answer = app.test_client().get(address, base_url="http://facility.localhost")
-    assert (answer.status_code, answer.headers["Cache-Control"]) == (
-        200,
-        "public, max-age=31536000, immutable",
-    )
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
     answer.close()
     with pytest.raises(FileNotFoundError):
         asset("nowhere.svg")
@@ -128,9 +125,7 @@ def test_a_place_is_the_present_one_on_its_own_pages_only(href: str, path: str, 
     assert _is_at(href, path) is there
 
 
-@pytest.mark.parametrize(
-    ("path", "current"), [(path, path) for path in ("/", "/account/profile", "/account/password")]
-)
+@pytest.mark.parametrize(("path", "current"), [(path, path) for path in ("/", "/account/profile", "/account/password")])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_navigation_marks_where_one_is(visit, path: str, current: str | None) -> None:
     """COM-20: for a screen reader too."""

@@ -65,9 +65,7 @@ def test_every_answer_carries_the_security_headers(answers) -> None:
 
 @SQLITE
 def test_nobody_may_frame_a_page_and_forms_go_home_only(answers) -> None:
-    policy = dict(
-        part.split(" ", 1) for part in answers["page"].headers["Content-Security-Policy"].split("; ")
-    )
+    policy = dict(part.split(" ", 1) for part in answers["page"].headers["Content-Security-Policy"].split("; "))
     assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert answers["pdf"].headers["Content-Security-Policy"] == "default-src 'none'; sandbox"

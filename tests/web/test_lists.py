@@ -30,10 +30,7 @@ SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def put(instants: list[int]) -> list[int]:
     """Reservations booked at these microseconds after `START`, in place of all others; returns their ids."""
     model = dict(
-        session()
-        .execute(select(R).where(R.c.tenant_id == "facility", R.c.number == "FR000001"))
-        .mappings()
-        .one()
+        session().execute(select(R).where(R.c.tenant_id == "facility", R.c.number == "FR000001")).mappings().one()
     )
     model.pop("id")
     session().execute(delete(Reservation))
@@ -199,9 +196,7 @@ def many(inside, cast) -> None:
             .one()
         )
         model.pop("id")
-        rows = [
-            {**model, "number": f"FR1{n:05d}", "booked_at": NOW - timedelta(days=n // 3)} for n in range(45)
-        ]
+        rows = [{**model, "number": f"FR1{n:05d}", "booked_at": NOW - timedelta(days=n // 3)} for n in range(45)]
         session().execute(insert(R), [row | {"held_until": None} for row in rows])
         session().commit()
 

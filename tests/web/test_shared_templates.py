@@ -26,9 +26,7 @@ class Sample(Form):  # type: ignore[misc]
 @pytest.fixture
 def env() -> Environment:
     """Return the templates as the app sees them, untranslated."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, extensions=["jinja2.ext.i18n"]
-    )
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, extensions=["jinja2.ext.i18n"])
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     environment.globals["asset"] = "/static/{}".format
     environment.globals["once"] = pass_context(
@@ -109,9 +107,7 @@ def test_the_present_step_is_marked(env: Environment) -> None:
 
 
 def test_what_was_typed_is_escaped(env: Environment) -> None:
-    html = draw(
-        env, "fields.html", "review(rows)", rows=[("備考", "<script>1</script>"), ("印", Markup("<b>済</b>"))]
-    )
+    html = draw(env, "fields.html", "review(rows)", rows=[("備考", "<script>1</script>"), ("印", Markup("<b>済</b>"))])
     assert "&lt;script&gt;" in html
     assert "<b>済</b>" in html
 
@@ -121,9 +117,7 @@ def test_yen(env: Environment, amount: int | None, text: str) -> None:
     assert draw(env, "ui.html", "yen(amount)", amount=amount).strip() == text
 
 
-@pytest.mark.parametrize(
-    ("used", "limit", "width"), [(0, 6, "0%"), (2, 6, "33%"), (9, 6, "100%"), (0, 0, "100%")]
-)
+@pytest.mark.parametrize(("used", "limit", "width"), [(0, 6, "0%"), (2, 6, "33%"), (9, 6, "100%"), (0, 0, "100%")])
 def test_use_is_drawn_against_the_limit(env: Environment, used: int, limit: int, width: str) -> None:
     """COM-41, COM-43: use may lie above a lowered limit, the bar never leaves its frame."""
     html = draw(env, "ui.html", "usage_bar(used, limit, '名')", used=used, limit=limit)

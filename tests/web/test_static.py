@@ -59,17 +59,11 @@ def test_the_style_sheet_is_small() -> None:
 
 def test_what_a_first_page_loads_is_small() -> None:
     joined = bundle.join(STATIC)
-    assert (
-        sum(len(gzip.compress(text.encode(), 9)) for text in (joined.style, joined.script))
-        <= FIRST_PAGE_LIMIT
-    )
+    assert sum(len(gzip.compress(text.encode(), 9)) for text in (joined.style, joined.script)) <= FIRST_PAGE_LIMIT
 
 
 def test_a_page_asks_for_one_style_sheet_and_one_script() -> None:
-    assert re.findall(r"(?:src|stylesheet\" href)=\"([^\"]+)\"", HEAD) == [
-        "{{ theme_href }}",
-        "{{ script_href }}",
-    ]
+    assert re.findall(r"(?:src|stylesheet\" href)=\"([^\"]+)\"", HEAD) == ["{{ theme_href }}", "{{ script_href }}"]
 
 
 def test_the_one_script_holds_every_part_and_its_address_tells_its_content() -> None:

@@ -125,9 +125,7 @@ def test_both_languages_have_the_same_places() -> None:
 
 
 def test_no_translation_is_japanese() -> None:
-    assert [
-        message.string for message in catalogue() if message.id and JAPANESE.search(str(message.string))
-    ] == []
+    assert [message.string for message in catalogue() if message.id and JAPANESE.search(str(message.string))] == []
 
 
 def test_the_compiled_catalogue_is_the_written_one() -> None:

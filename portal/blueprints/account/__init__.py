@@ -74,12 +74,7 @@ def password() -> str | Response:
     who = member()
     try:
         operations.change_password(
-            tenant(),
-            who.member_id,
-            form.old_password.data,
-            form.password.data,
-            by=actor(),
-            keep_session=who.session_id,
+            tenant(), who.member_id, form.old_password.data, form.password.data, by=actor(), keep_session=who.session_id
         )
     except RuleBroken as error:
         return refused("account/password.html", form, error, forced=forced)

@@ -36,9 +36,7 @@ def email() -> str | Response:
         return render_invalid(_PAGE, form=form)
     typed = form.present.data, form.password.data, form.email.data
     try:
-        email_change.ask_with_password(
-            tenant(), member().member_id, *typed, by=actor(), link_base=link_base()
-        )
+        email_change.ask_with_password(tenant(), member().member_id, *typed, by=actor(), link_base=link_base())
     except RuleBroken as error:
         return refused(_PAGE, form, error)
     return redirect("/account/email/sent", 303)

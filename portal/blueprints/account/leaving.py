@@ -47,11 +47,7 @@ def account_history() -> str:
     for brand in brands_of(tenant()):
         labels |= brand.history
     page = lists.paginate(
-        history.of(member(), labels),
-        _NEWEST,
-        path="/account/history",
-        state={},
-        cursor=request.args.get("page", ""),
+        history.of(member(), labels), _NEWEST, path="/account/history", state={}, cursor=request.args.get("page", "")
     )
     return render("account/history.html", fragment="account/_history.html", page=page, labels=labels)
 

@@ -42,12 +42,7 @@ def members() -> str:
     return render(
         "account/members.html",
         roster=[
-            (
-                m,
-                people.number_of(m),
-                people.can_remove(tenant(), m, len(roster) - 1),
-                m.id == member().member_id,
-            )
+            (m, people.number_of(m), people.can_remove(tenant(), m, len(roster) - 1), m.id == member().member_id)
             for m in roster
         ],
         use=people.use(tenant(), member().account_id),

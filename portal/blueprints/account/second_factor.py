@@ -24,10 +24,7 @@ from portal.web.requests import actor, member, tenant
 PAGE = "/account/second-factor"
 _PAGE, _APP = "account/second_factor.html", "account/second_factor_app.html"
 _RENEWAL = "account/recovery_codes_renewal.html"
-_CHOICES = (
-    (Factor.OFF, _l("利用しない")),
-    (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")),
-)
+_CHOICES = ((Factor.OFF, _l("利用しない")), (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")))
 
 
 class ChoiceForm(ProofForm):
@@ -41,10 +38,7 @@ class AppForm(ProofForm):
 
     nonce = HiddenField()
     code = line(
-        _l("認証コード"),
-        required=True,
-        longest=20,
-        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric"},
+        _l("認証コード"), required=True, longest=20, render_kw={"autocomplete": "one-time-code", "inputmode": "numeric"}
     )
 
 
@@ -58,9 +52,7 @@ def _offered() -> tuple[Factor, ...]:
 def _choice_form(offered: tuple[Factor, ...]) -> ChoiceForm:
     now = factor_choice.present(tenant(), member().member_id).factor
     form = ChoiceForm(data={"choice": now.value})
-    form.choice.choices = [
-        SelectChoice(factor.value, label) for factor, label in _CHOICES if factor in offered
-    ]
+    form.choice.choices = [SelectChoice(factor.value, label) for factor, label in _CHOICES if factor in offered]
     return form
 
 
@@ -108,12 +100,7 @@ def second_factor_app() -> str | Response:
 
 def _set_up(form: AppForm) -> str:
     fresh = factor_choice.set_up_app(
-        tenant(),
-        member().member_id,
-        form.nonce.data,
-        "".join(form.code.data.split()),
-        form.password.data,
-        by=actor(),
+        tenant(), member().member_id, form.nonce.data, "".join(form.code.data.split()), form.password.data, by=actor()
     )
     return render("account/recovery_codes.html", codes=fresh)
 

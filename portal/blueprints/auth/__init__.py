@@ -75,11 +75,7 @@ def set_password(token: str) -> str | Response:
         return render_invalid("auth/set_password.html", form=form)
     try:
         operations.use_set_password_link(
-            tenant(),
-            token,
-            form.password.data,
-            address=request.remote_addr or "",
-            email=form.typed().get("email", ""),
+            tenant(), token, form.password.data, address=request.remote_addr or "", email=form.typed().get("email", "")
         )
     except RuleBroken as error:
         return refused("auth/set_password.html", form, error)

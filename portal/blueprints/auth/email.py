@@ -56,9 +56,7 @@ def _do(token: str, purpose: Purpose, form: Form) -> Response:
     if purpose == Purpose.CHANGE_EMAIL:
         email_change.name_new(tenant(), token, form.typed()["email"], **who)
         flash(
-            _(
-                "新しいメールアドレスへ確認のメールをお送りしました。メールに記載のページで変更を完了してください。"
-            ),
+            _("新しいメールアドレスへ確認のメールをお送りしました。メールに記載のページで変更を完了してください。"),
             "ok",
         )
     elif purpose == Purpose.PROVE_EMAIL:

@@ -18,10 +18,7 @@ def password_field(label: object, autocomplete: str) -> PasswordField:
     """A password as typed: never normalised, at most as long as hashing bears."""
     return PasswordField(
         label,
-        validators=[
-            InputRequired(_MISSING),
-            Length(max=256, message=_l("%(max)d文字以内で入力してください。")),
-        ],
+        validators=[InputRequired(_MISSING), Length(max=256, message=_l("%(max)d文字以内で入力してください。"))],
         render_kw={"autocomplete": autocomplete},
     )
 
@@ -71,11 +68,7 @@ class _ByBoth(_LoginId, _Email, _Password):
 
 def sign_in_form(items: str) -> _Password:
     """The form that asks for the tenant's items (COM-10)."""
-    forms = {
-        "login_id_password": _ByLoginId,
-        "email_password": _ByEmail,
-        "login_id_email_password": _ByBoth,
-    }
+    forms = {"login_id_password": _ByLoginId, "email_password": _ByEmail, "login_id_email_password": _ByBoth}
     return forms[items]()
 
 

@@ -28,9 +28,7 @@ def without_spaces(value: object) -> str:
 class SecondStepForm(Form):
     """The code, and whether to leave this step out on this browser."""
 
-    code = line(
-        _l("認証コード"), required=True, longest=20, render_kw={"autocomplete": "one-time-code", "size": "12"}
-    )
+    code = line(_l("認証コード"), required=True, longest=20, render_kw={"autocomplete": "one-time-code", "size": "12"})
     trust = BooleanField(_l("この端末では次回から省略する"))
 
 

@@ -102,9 +102,7 @@ def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *,
     return reservation
 
 
-def reschedule(
-    tenant: Tenant, reservation: Reservation, starts_at: datetime, ends_at: datetime, *, by: Actor
-) -> None:
+def reschedule(tenant: Tenant, reservation: Reservation, starts_at: datetime, ends_at: datetime, *, by: Actor) -> None:
     """Move a reservation that has not begun to another time, as an operator agreed with the member (FAC-05).
 
     Raises RuleBroken, SlotTaken. The caller commits.
@@ -119,9 +117,7 @@ def reschedule(
     reservation.starts_at, reservation.ends_at, reservation.held_until = starts_at, ends_at, held_until
     reservation.price, reservation.reminded_at = price(facility, starts_at, ends_at), None
     changed = {"starts_at": [was[0], starts_at], "ends_at": [was[1], ends_at]}
-    audit.record(
-        "reservation.reschedule", reservation.subject, by=by, account_id=reservation.account_id, **changed
-    )
+    audit.record("reservation.reschedule", reservation.subject, by=by, account_id=reservation.account_id, **changed)
     tell(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
 
 
@@ -130,9 +126,7 @@ def _locked(facility_id: int) -> Facility:
     return session().scalars(select(Facility).where(Facility.id == facility_id).with_for_update()).one()
 
 
-def _take(
-    tenant: Tenant, facility_id: int, starts_at: datetime, ends_at: datetime, *, besides: int = 0
-) -> datetime:
+def _take(tenant: Tenant, facility_id: int, starts_at: datetime, ends_at: datetime, *, besides: int = 0) -> datetime:
     """Until when the facility is held. Raises SlotTaken when another reservation meets it."""
     _locked(facility_id)
     wanted = hours(tenant).hold(starts_at, ends_at)

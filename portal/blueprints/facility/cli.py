@@ -27,9 +27,7 @@ commands = AppGroup("facility", help="Facility rental: reservations from request
 @click.option(
     "--status", type=click.Choice([s.value for s in Status]), help="Only these; otherwise all that await you."
 )
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many."
-)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
 @json_option
 @tenant_command
 def list_(status: str | None, limit: int, as_json: bool, **_: Any) -> None:
@@ -69,9 +67,7 @@ _step("pay", operations.record_payment, "Record the payment: 請求確定 → �
 @commands.command("cancel")
 @click.argument("number")
 @click.option(
-    "--charge",
-    type=click.IntRange(0, LARGEST),
-    help="Yen; 0 waives it. Otherwise by the tenant's table, as of now.",
+    "--charge", type=click.IntRange(0, LARGEST), help="Yen; 0 waives it. Otherwise by the tenant's table, as of now."
 )
 @tenant_command
 def cancel(number: str, charge: int | None, tenant: Tenant, by: Actor, **_: Any) -> None:

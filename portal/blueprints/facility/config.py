@@ -27,22 +27,15 @@ class FacilityConfig(Section):
     """Rules of reserving. Clock times are Asia/Tokyo's."""
 
     opening: ClockTime = Field(default="09:00", description="When the first use of a day can begin, HH:MM.")
-    closing: ClockTime = Field(
-        default="18:00", description="When the last use of a day ends, HH:MM up to 24:00."
-    )
+    closing: ClockTime = Field(default="18:00", description="When the last use of a day ends, HH:MM up to 24:00.")
     slot_minutes: Whole = Field(
         default=30, ge=5, le=480, description="Uses begin and end on multiples of this, counted from opening."
     )
-    buffer_minutes: Whole = Field(
-        default=15, ge=0, le=240, description="Kept free between two uses of a facility."
-    )
+    buffer_minutes: Whole = Field(default=15, ge=0, le=240, description="Kept free between two uses of a facility.")
     minimum_minutes: Whole = Field(default=60, ge=5, le=1440, description="The shortest use, in whole slots.")
     booking_months_ahead: Whole = Field(default=6, ge=1, le=24, description="How far ahead one can reserve.")
     reminder_hours: Whole = Field(
-        default=24,
-        ge=0,
-        le=168,
-        description="How long before a confirmed use its reminder is mailed; 0 is never.",
+        default=24, ge=0, le=168, description="How long before a confirmed use its reminder is mailed; 0 is never."
     )
     cancellation: tuple[CancellationStep, ...] = Field(
         default=(
@@ -54,9 +47,7 @@ class FacilityConfig(Section):
         description="What a cancellation costs, farthest day first, down to day 0. Before the first step, and when "
         "empty, it costs nothing (FAC-05).",
     )
-    options: Each[Name] = Field(
-        default=(), max_length=40, description="What can be ordered with a use, e.g. 操作補助."
-    )
+    options: Each[Name] = Field(default=(), max_length=40, description="What can be ordered with a use, e.g. 操作補助.")
 
     @field_validator("closing")
     @classmethod
@@ -72,9 +63,7 @@ class FacilityConfig(Section):
         if {"opening", "closing"} <= info.data.keys():
             day = minutes_of(info.data["closing"]) - minutes_of(info.data["opening"])
             if day % slot:
-                raise ValueError(
-                    f"slots of {slot} minutes do not fill the {day} minutes from opening to closing"
-                )
+                raise ValueError(f"slots of {slot} minutes do not fill the {day} minutes from opening to closing")
         return slot
 
     @field_validator("minimum_minutes")
@@ -84,9 +73,7 @@ class FacilityConfig(Section):
             return minimum
         day = minutes_of(info.data["closing"]) - minutes_of(info.data["opening"])
         if minimum % info.data["slot_minutes"]:
-            raise ValueError(
-                f"{minimum} minutes are not a whole number of slots of {info.data['slot_minutes']}"
-            )
+            raise ValueError(f"{minimum} minutes are not a whole number of slots of {info.data['slot_minutes']}")
         if minimum > day:
             raise ValueError(f"{minimum} minutes are longer than the day from opening to closing, {day}")
         return minimum

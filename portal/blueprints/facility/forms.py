@@ -95,9 +95,7 @@ class BookingForm(Form):
         _l("オプション"), option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
     )
     billing = SelectField(_l("請求書送付先"), validators=[Optional()])
-    remarks = TextAreaField(
-        _l("備考"), filters=[normaliser(multiline)], validators=[Optional(), Length(max=1000)]
-    )
+    remarks = TextAreaField(_l("備考"), filters=[normaliser(multiline)], validators=[Optional(), Length(max=1000)])
 
     facility: Facility
     addresses: Sequence[Address] = ()

@@ -78,9 +78,7 @@ def reservation(account_id: int, number: str) -> Reservation:
     """The account's own reservation. Raises NotFound for anybody else's."""
     found = (
         session()
-        .scalars(
-            select(Reservation).where(Reservation.number == number, Reservation.account_id == account_id)
-        )
+        .scalars(select(Reservation).where(Reservation.number == number, Reservation.account_id == account_id))
         .one_or_none()
     )
     if found is None:

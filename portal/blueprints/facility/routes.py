@@ -35,11 +35,7 @@ SORTS = (
 )
 _CONTACTS = lists.Sort("newest", "新しい順", inquiries.UPDATED, inquiries.TIE)
 _STATE = ("number", "status", "facility", "since", "until", "sort")
-_KINDS = {
-    "work-report": DocumentKind.WORK_REPORT,
-    "invoice": DocumentKind.INVOICE,
-    "receipt": DocumentKind.RECEIPT,
-}
+_KINDS = {"work-report": DocumentKind.WORK_REPORT, "invoice": DocumentKind.INVOICE, "receipt": DocumentKind.RECEIPT}
 
 
 def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
@@ -49,9 +45,7 @@ def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
 
 def attention(_tenant: Tenant, who: SignedIn) -> Iterator[Attention]:
     """What is to be paid (COM-20)."""
-    yield Attention(
-        msgid("お支払い待ちのご予約"), queries.unpaid(who.account_id), "/reservations?status=billed"
-    )
+    yield Attention(msgid("お支払い待ちのご予約"), queries.unpaid(who.account_id), "/reservations?status=billed")
 
 
 def _listing(form: SearchForm) -> dict[str, Any]:

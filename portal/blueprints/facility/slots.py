@@ -70,9 +70,7 @@ class Hours:
         if starts_at < self.now:
             raise RuleBroken("過ぎた日時はご予約いただけません。", field="day")
         if day > self.last_day():
-            raise RuleBroken(
-                "%(day)sまでの日付をお選びください。", field="day", day=f"{self.last_day():%Y/%m/%d}"
-            )
+            raise RuleBroken("%(day)sまでの日付をお選びください。", field="day", day=f"{self.last_day():%Y/%m/%d}")
         if not self.is_open(day):
             raise RuleBroken("休業日です。ほかの日をお選びください。", field="day")
         bounds = [at_clock(day, edge) for edge in edges]
@@ -88,9 +86,7 @@ class Hours:
     def week(self, monday: date, held: Sequence[Held]) -> dict[date, list[tuple[str, Slot]]]:
         """For each of seven days the times at which a shortest use can begin, is taken, or cannot be had."""
         days = [monday + timedelta(days=n) for n in range(7)]
-        return {
-            day: [(start, self._slot(at_clock(day, start), held)) for start in self.starts()] for day in days
-        }
+        return {day: [(start, self._slot(at_clock(day, start), held)) for start in self.starts()] for day in days}
 
     def _slot(self, at: datetime, held: Sequence[Held]) -> Slot:
         end = at + timedelta(minutes=self.config.minimum_minutes)

@@ -42,11 +42,7 @@ def new() -> str | Response:
     category = category_named(request.values.get("category") or (typed or {}).get("category"))
     form = inquiry_form(category, typed or {"about": request.args.get("about", "")[:40]})
     attached = [Kept(**file) for file in (typed or {}).get("attached", ())]
-    shown: dict[str, Any] = {
-        "category": category,
-        "categories": tenant().inquiries.categories,
-        "attached": attached,
-    }
+    shown: dict[str, Any] = {"category": category, "categories": tenant().inquiries.categories, "attached": attached}
     if not form.is_submitted():
         return render(_FORM, form=form, **shown)
     if not form.validate():
@@ -112,9 +108,7 @@ def index() -> str:
         cursor=request.args.get("page", ""),
     )
     statuses = {s.value: (_(s.label), s.tone) for s in Status}
-    return render(
-        "inquiries/index.html", fragment="inquiries/_list.html", page=page, statuses=statuses, status=wanted
-    )
+    return render("inquiries/index.html", fragment="inquiries/_list.html", page=page, statuses=statuses, status=wanted)
 
 
 @bp.route("/<number>", methods=["GET", "POST"])

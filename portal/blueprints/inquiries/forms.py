@@ -35,14 +35,9 @@ class MessageForm(Form):
         return [(file.filename, file.read()) for file in chosen if file.filename]
 
 
-def inquiry_form(
-    category: InquiryCategory, data: dict[str, Any] | None, more: dict[str, Any] | None = None
-) -> Any:
+def inquiry_form(category: InquiryCategory, data: dict[str, Any] | None, more: dict[str, Any] | None = None) -> Any:
     """The form of this category, with its own fields before the text, and `more`; `data` as `typed` gave it."""
-    fields: dict[str, Any] = {
-        "first": ("name", "email", "about", *map(_name, category.fields)),
-        **(more or {}),
-    }
+    fields: dict[str, Any] = {"first": ("name", "email", "about", *map(_name, category.fields)), **(more or {})}
     if category.about:
         fields["about"] = line(category.about, required=True, longest=40)
     fields |= {_name(field): _field(field) for field in category.fields}

@@ -19,11 +19,7 @@ _SORT = lists.Sort("newest", "新しい順", _N.c.publish_at, _N.c.id)
 def index() -> str:
     """All notices that may be seen now, newest first."""
     page = lists.paginate(
-        operations.listing(member().member_id),
-        _SORT,
-        path="/notices",
-        state={},
-        cursor=request.args.get("page", ""),
+        operations.listing(member().member_id), _SORT, path="/notices", state={}, cursor=request.args.get("page", "")
     )
     return render("notices/index.html", fragment="notices/_list.html", page=page)
 

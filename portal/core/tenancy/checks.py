@@ -44,9 +44,7 @@ def illegible(section: Mapping[str, Any]) -> Iterator[Finding]:
             )
 
 
-def hosts(
-    key: str, section: Mapping[str, Any], base_domain: str
-) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+def hosts(key: str, section: Mapping[str, Any], base_domain: str) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     """The host names that a tenant's section claims, each with the key that claims it. None when it is retired."""
     if section.get("status") == "retired":
         return
@@ -69,10 +67,7 @@ def doubtful(section: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _weak_passwords(_table(_table(section, "sign_in"), "password"))
     contact = _table(section, "contact")
     if _table(section, "sign_in").get("forgot") == "operator" and not contact.get("telephone"):
-        yield (
-            ("contact", "telephone"),
-            "members who forget their password are told to call, but no number is given",
-        )
+        yield (("contact", "telephone"), "members who forget their password are told to call, but no number is given")
 
 
 def _weak_passwords(given: Mapping[str, Any]) -> Iterator[Finding]:

@@ -152,9 +152,7 @@ def _plain(token: str) -> str:
 def within(data: Any, path: KeyPath) -> bool:
     """Whether `data`, as `tomllib` read it, says anything about `path` itself."""
     for part in path:
-        there = (
-            part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
-        )
+        there = part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
         if not there:
             return False
         data = data[part]

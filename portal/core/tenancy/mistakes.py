@@ -86,17 +86,13 @@ def _quoted(value: Any) -> str:
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
 
 
-def walk(
-    model: type[BaseModel], table: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], str, FieldInfo]]:
+def walk(model: type[BaseModel], table: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, FieldInfo]]:
     """Every key under `model`: the table it stands in (KIND for a name of one's own), its name, its field."""
     for name, field in model.model_fields.items():
         yield table, name, field
         inner = model_in(field.annotation)
         if inner is not None:
-            yield from walk(
-                inner, (*table, name, *(("KIND",) if get_origin(field.annotation) is dict else ()))
-            )
+            yield from walk(inner, (*table, name, *(("KIND",) if get_origin(field.annotation) is dict else ())))
 
 
 def model_in(annotation: Any) -> type[BaseModel] | None:

@@ -107,9 +107,7 @@ class _Reader:
         if "key" in section:
             yield ("key",), f"the key stands in the table's name, [tenants.{key}]; remove this line"
         try:
-            into[key] = self.kind.model_validate(
-                {**section, "key": key}, context={"base_domain": self.base_domain}
-            )
+            into[key] = self.kind.model_validate({**section, "key": key}, context={"base_domain": self.base_domain})
         except ValidationError as error:
             for path, message in findings(error, self.kind):
                 yield (() if path == ("key",) else path), message

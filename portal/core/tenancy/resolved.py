@@ -22,11 +22,7 @@ class Value:
 def resolved(reading: Reading, key: str) -> list[Value]:
     """Every key of the tenant called `key`. Raises KeyError when there is none."""
     tenant = reading.tenants.by_key[key]
-    return [
-        _value(reading, ("tenants", key), path, value)
-        for path, value in _flat(tenant, ())
-        if path != ("key",)
-    ]
+    return [_value(reading, ("tenants", key), path, value) for path, value in _flat(tenant, ()) if path != ("key",)]
 
 
 def _value(reading: Reading, table: KeyPath, path: KeyPath, value: Any) -> Value:

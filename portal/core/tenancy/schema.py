@@ -136,8 +136,7 @@ class Tenant(Section):
         default=30, description="Days after a withdrawal (退会) when what is personal is erased (COM-16)."
     )
     limits: dict[Annotated[str, one_of(LIMITS)], Annotated[Whole, Field(ge=1, le=100_000)]] = Field(
-        default=LIMITS,
-        description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + ".",
+        default=LIMITS, description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + "."
     )
 
     @model_validator(mode="before")
@@ -161,8 +160,7 @@ class Tenant(Section):
             return given
         usual = {kind: NumberFormat(prefix=prefix) for kind, prefix in NUMBERS.items()}
         return usual | {
-            kind: _filled(style, prefix=NUMBERS[kind]) if kind in NUMBERS else style
-            for kind, style in given.items()
+            kind: _filled(style, prefix=NUMBERS[kind]) if kind in NUMBERS else style for kind, style in given.items()
         }
 
     @field_validator("theme", mode="before")

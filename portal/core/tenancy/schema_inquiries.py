@@ -42,12 +42,9 @@ class Inquiries(Section):
         default="account", description="Who reads a thread: everybody of the account, or who began it."
     )
     text_in_mail: Flag = Field(
-        default=False,
-        description="Whether the mail about an answer holds its text, or a link alone (COM-52).",
+        default=False, description="Whether the mail about an answer holds its text, or a link alone (COM-52)."
     )
-    guests: Flag = Field(
-        default=False, description="Whether people who are not signed in may write (COM-53)."
-    )
+    guests: Flag = Field(default=False, description="Whether people who are not signed in may write (COM-53).")
     most_files: Whole = Field(default=5, ge=0, le=20, description="Files with one message.")
     most_megabytes: Whole = Field(default=20, ge=1, le=50, description="All files of one message together.")
 

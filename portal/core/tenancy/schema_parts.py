@@ -46,10 +46,7 @@ class SignIn(Section):
         description="Which second steps there are: a mailed code, an authenticator app.",
     )
     remember_device_days: Whole = Field(
-        default=30,
-        ge=0,
-        le=365,
-        description="For how many days a browser may be spared the second step; 0 is never.",
+        default=30, ge=0, le=365, description="For how many days a browser may be spared the second step; 0 is never."
     )
     passkeys: Literal["off", "second_step", "sign_in"] = Field(
         default="off",
@@ -80,15 +77,11 @@ class SignIn(Section):
     idle_minutes: Whole = Field(
         default=120, ge=5, le=1440, description="Minutes without a page after which a session ends."
     )
-    absolute_hours: Whole = Field(
-        default=12, ge=1, le=720, description="Hours after which a session ends in any case."
-    )
+    absolute_hours: Whole = Field(default=12, ge=1, le=720, description="Hours after which a session ends in any case.")
     sign_in_tries: Whole = Field(
         default=10, ge=3, le=100, description="Tries for one member from one address before a pause."
     )
-    sign_in_window_minutes: Whole = Field(
-        default=5, ge=1, le=1440, description="Minutes that tries are counted over."
-    )
+    sign_in_window_minutes: Whole = Field(default=5, ge=1, le=1440, description="Minutes that tries are counted over.")
 
 
 class Theme(Section):
@@ -118,9 +111,7 @@ class Theme(Section):
 class Contact(Section):
     """How customers reach the brand."""
 
-    telephone: Telephone = Field(
-        default="", description="Shown in the footer and in mails, e.g. 03-0000-0000."
-    )
+    telephone: Telephone = Field(default="", description="Shown in the footer and in mails, e.g. 03-0000-0000.")
     hours: Line = Field(default="", description="When the telephone is answered, e.g. 平日 9:00〜17:30.")
     email: str = Field(
         default="", max_length=254, pattern=rf"^(?:{EMAIL})?$", description="Where customers may write to."
@@ -176,19 +167,14 @@ class Calendar(Section):
     def is_open(self, day: date) -> bool:
         """Whether the brand works on `day`."""
         weekly = [WEEKDAYS.index(name) for name in self.weekly_closed]
-        return is_business_day(
-            day, weekly, self.holidays, [(period.first, period.last) for period in self.closed]
-        )
+        return is_business_day(day, weekly, self.holidays, [(period.first, period.last) for period in self.closed])
 
 
 class Issuer(Section):
     """Who issues invoices and other documents (COM-70, COM-71)."""
 
     name: str = Field(
-        default="",
-        max_length=60,
-        pattern=r"^[^\p{Cc}]*$",
-        description="As printed; when absent, the company.",
+        default="", max_length=60, pattern=r"^[^\p{Cc}]*$", description="As printed; when absent, the company."
     )
     registration_number: str | None = Field(
         default=None,
@@ -206,10 +192,7 @@ class NumberFormat(Section):
     """How the public numbers of one kind are written, e.g. ``EC00012345``."""
 
     prefix: str = Field(
-        default="",
-        max_length=8,
-        pattern=r"^(?:[A-Z][A-Z0-9]*-?)?$",
-        description="Capital letters, e.g. EC or INV-.",
+        default="", max_length=8, pattern=r"^(?:[A-Z][A-Z0-9]*-?)?$", description="Capital letters, e.g. EC or INV-."
     )
     digits: Whole = Field(default=8, ge=4, le=10, description="How many digits follow, zero-padded.")
 
@@ -226,10 +209,7 @@ class Tax(Section):
     """Consumption tax."""
 
     rates: Annotated[tuple[TaxRate, ...], Field(min_length=1, max_length=20)] = Field(
-        default=(
-            TaxRate(rate=10, since=date(2019, 10, 1)),
-            TaxRate(rate=8, reduced=True, since=date(2019, 10, 1)),
-        ),
+        default=(TaxRate(rate=10, since=date(2019, 10, 1)), TaxRate(rate=8, reduced=True, since=date(2019, 10, 1))),
         description="All rates with the day each begins; the rate of the day of the sale applies.",
     )
     rounding: Literal["down", "up", "half"] = Field(
@@ -250,13 +230,8 @@ class Tax(Section):
 class PaymentTerms(Section):
     """When accounts that pay later are billed, and when they pay (締め日・支払期限)."""
 
-    closing_day: Whole = Field(
-        default=31, ge=1, le=31, description="Day of the month; 31 is the end of any month."
-    )
-    months: Whole = Field(
-        default=1, ge=0, le=6, description="Due at the end of the month, so many after closing."
-    )
+    closing_day: Whole = Field(default=31, ge=1, le=31, description="Day of the month; 31 is the end of any month.")
+    months: Whole = Field(default=1, ge=0, le=6, description="Due at the end of the month, so many after closing.")
     shift: Literal["none", "next", "previous"] = Field(
-        default="none",
-        description="What becomes of a due date on a closed day: the open day after or before it.",
+        default="none", description="What becomes of a due date on a closed day: the open day after or before it."
     )

@@ -68,9 +68,7 @@ class PasswordRules(Section):
         le=10,
         description="How often one character may follow itself; 0 is no limit; when absent, the preset's.",
     )
-    forbid_login_id: Flag = Field(
-        default=True, description="Whether passwords that contain the login ID are refused."
-    )
+    forbid_login_id: Flag = Field(default=True, description="Whether passwords that contain the login ID are refused.")
 
     @field_validator("max_length")
     @classmethod

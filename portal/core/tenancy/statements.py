@@ -42,9 +42,7 @@ def _hold(held: Held, pairs: Iterable[tuple[str, int | str]]) -> None:
 def _is_bind(nodes: Nodes) -> bool:
     """Whether this is one parameter, cast or not, and nothing else."""
     cast = nodes[1:]
-    return isinstance(nodes[0] if nodes else None, Bind) and (
-        not cast or (cast[0] == "::" and len(cast) == 2)
-    )
+    return isinstance(nodes[0] if nodes else None, Bind) and (not cast or (cast[0] == "::" and len(cast) == 2))
 
 
 @dataclass
@@ -170,9 +168,7 @@ class Reading:
                 raise Unheld("INSERT of a tenant that is not bound")
             self.held.append((row[0].key,))
         conflict = by_keyword.get("conflict", [])
-        if "set" in by_keyword and not any(
-            "tenant_id" in node for node in conflict if isinstance(node, list)
-        ):
+        if "set" in by_keyword and not any("tenant_id" in node for node in conflict if isinstance(node, list)):
             raise Unheld("ON CONFLICT … DO UPDATE by a key without tenant_id")
 
 

@@ -18,10 +18,7 @@ from portal.shared.auth import devices, links, passkeys, recovery, second_factor
 from portal.shared.auth.models import Account, AccountStatus, Factor, Member, MemberStatus
 
 NEWEST = 10
-_MOVES = {
-    MemberStatus.ACTIVE: frozenset({MemberStatus.LOCKED}),
-    MemberStatus.LOCKED: frozenset({MemberStatus.ACTIVE}),
-}
+_MOVES = {MemberStatus.ACTIVE: frozenset({MemberStatus.LOCKED}), MemberStatus.LOCKED: frozenset({MemberStatus.ACTIVE})}
 _NOT_ACTIVE = msgid("この担当者は停止されています。停止を解除してからお手続きください。")
 _SAME = msgid("同じ会員どうしは統合できません。")
 _WITHDRAWN = msgid("退会した会員へは統合できません。")
@@ -77,9 +74,7 @@ def require_change(member: Member | None, *, by: Actor) -> int:
 
 def overview(account: Account) -> dict[str, Any]:
     """All that is known about an account: its data, members, living sessions, rows that are its own, newest events."""
-    members = (
-        session().scalars(select(Member).where(Member.account_id == account.id).order_by(Member.id)).all()
-    )
+    members = session().scalars(select(Member).where(Member.account_id == account.id).order_by(Member.id)).all()
     mine = (AuditEvent.account_id == account.id) | (AuditEvent.subject == account.subject)
     events = select(AuditEvent).where(mine).order_by(AuditEvent.sequence.desc()).limit(NEWEST)
     hidden = ("id", "tenant_id")
@@ -111,9 +106,7 @@ def overview(account: Account) -> dict[str, Any]:
 
 def tables_of_accounts() -> list[Mapper[Any]]:
     """What is mapped and has rows of an account, whoever brings it; in the order of the tables' names."""
-    found = [
-        m for m in Base.registry.mappers if issubclass(m.class_, TenantOwned) and "account_id" in m.columns
-    ]
+    found = [m for m in Base.registry.mappers if issubclass(m.class_, TenantOwned) and "account_id" in m.columns]
     return sorted(found, key=lambda mapper: mapper.local_table.description)
 
 
@@ -144,9 +137,7 @@ def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
     }
     session().expire_all()
     source.status, source.withdrawn_at = AccountStatus.WITHDRAWN, source.withdrawn_at or clock.now()
-    audit.record(
-        "account.merge", source.subject, by=by, account_id=source.id, into=target.number, moved=moved
-    )
+    audit.record("account.merge", source.subject, by=by, account_id=source.id, into=target.number, moved=moved)
     audit.record("account.take_in", target.subject, by=by, account_id=target.id, merged=source.number)
     return moved
 

@@ -35,11 +35,7 @@ def remember(member_id: int, client: Client) -> tuple[Device, str]:
     token = secrets.token_urlsafe(32)
     now = clock.now()
     device = Device(
-        member_id=member_id,
-        token_digest=digest(token),
-        user_agent=client.user_agent[:200],
-        created_at=now,
-        seen_at=now,
+        member_id=member_id, token_digest=digest(token), user_agent=client.user_agent[:200], created_at=now, seen_at=now
     )
     session().add(device)
     session().flush()

@@ -45,9 +45,7 @@ def add_account(tenant: Tenant, *, by: Actor, number: str = "", **values: Any) -
     return account
 
 
-def add_member(
-    tenant: Tenant, account: Account, person: Person, *, by: Actor, password_hash: str = ""
-) -> Member:
+def add_member(tenant: Tenant, account: Account, person: Person, *, by: Actor, password_hash: str = "") -> Member:
     """Add a member; what must be unique at this brand's sign-in is. The caller commits. Raises RuleBroken."""
     if "login_id" in tenant.sign_in.items and not text.normalise(person.login_id):
         raise RuleBroken("ログインIDを入力してください。", field="login_id")
@@ -74,9 +72,7 @@ def unique_login(field: str) -> Iterator[None]:
         with session().begin_nested():
             yield
     except IntegrityError:
-        raise RuleBroken(
-            "このログインIDまたはメールアドレスは、すでに使われています。", field=field
-        ) from None
+        raise RuleBroken("このログインIDまたはメールアドレスは、すでに使われています。", field=field) from None
 
 
 def find_account(number: str) -> Account:

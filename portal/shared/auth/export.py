@@ -49,10 +49,7 @@ def _plain(row: Base) -> dict[str, Any]:
 def _acts(who: SignedIn) -> Iterator[bytes]:
     query = history.of(who, history.LABELS)
     newest = query.statement.order_by(history.AT.desc(), history.TIE.desc()).limit(_MOST_ACTS)
-    rows = (
-        (r.at, history.LABELS[r.action], r.subject, r.actor_name, r.address)
-        for r in run(newest, query.values)
-    )
+    rows = ((r.at, history.LABELS[r.action], r.subject, r.actor_name, r.address) for r in run(newest, query.values))
     return csvio.write_csv(rows, ("日時", "内容", "対象", "行った方", "IPアドレス"))
 
 

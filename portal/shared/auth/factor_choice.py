@@ -47,9 +47,7 @@ def choose(tenant: Tenant, member_id: int, factor: Factor, password: str, *, by:
     session().commit()
 
 
-def set_up_app(
-    tenant: Tenant, member_id: int, nonce: str, code: str, password: str, *, by: Actor
-) -> list[str]:
+def set_up_app(tenant: Tenant, member_id: int, nonce: str, code: str, password: str, *, by: Actor) -> list[str]:
     """Take the authenticator app that gives `code`; returns the recovery codes, to be shown this once. Commits.
 
     Raises RuleBroken at ``password`` or ``code``; then whatever was chosen before still counts.
@@ -91,11 +89,7 @@ def _set(tenant: Tenant, member: Member, factor: Factor, *, by: Actor) -> None:
     before, member.second_factor = member.second_factor, factor
     devices.trust_none(member.id)
     audit.record(
-        "member.second_factor",
-        member.subject,
-        by=by,
-        account_id=member.account_id,
-        factor=[before.value, factor.value],
+        "member.second_factor", member.subject, by=by, account_id=member.account_id, factor=[before.value, factor.value]
     )
     _tell(tenant, member, factor.value)
 

@@ -53,6 +53,4 @@ class RecoveryCode(TenantOwned, Base):
     code_digest: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"), UniqueConstraint("tenant_id", "member_id", "code_digest")
-    )
+    __table_args__ = owned(belongs_to("member_id", "member"), UniqueConstraint("tenant_id", "member_id", "code_digest"))

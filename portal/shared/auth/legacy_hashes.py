@@ -14,9 +14,7 @@ _bcrypt = BcryptHasher()
 _BCRYPT_READS = 72
 """bcrypt reads so many bytes and no further; systems of its time did not tell."""
 _BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")  # above 16: seconds for each sign-in
-_WERKZEUG = re.compile(
-    r"(?:pbkdf2:sha(?:256|512):[0-9]{4,7}|scrypt:[0-9]{2,6}:[1-9]:[1-9])\$[^$]+\$[0-9a-f]+"
-)
+_WERKZEUG = re.compile(r"(?:pbkdf2:sha(?:256|512):[0-9]{4,7}|scrypt:[0-9]{2,6}:[1-9]:[1-9])\$[^$]+\$[0-9a-f]+")
 _DJANGO = re.compile(r"pbkdf2_sha256\$([0-9]{4,7})\$([^$]+)\$([A-Za-z0-9+/]{43}=)")
 
 

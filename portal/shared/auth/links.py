@@ -74,11 +74,7 @@ def peek(token: str, *purposes: Purpose) -> OneTimeLink:
         select(OneTimeLink)
         .join(Member, Member.id == OneTimeLink.member_id)
         .join(Account, Account.id == Member.account_id)
-        .where(
-            *_alive(token, purposes),
-            Member.status == MemberStatus.ACTIVE,
-            Account.status == AccountStatus.ACTIVE,
-        )
+        .where(*_alive(token, purposes), Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
     )
     found = session().scalars(statement).one_or_none()
     if found is None:

@@ -17,9 +17,7 @@ from portal.shared.auth.models import Account, Member
 _SETTING = (Purpose.SET_PASSWORD, Purpose.RESET_PASSWORD)
 
 
-def change_password(
-    tenant: Tenant, member_id: int, old: str, new: str, *, by: Actor, keep_session: int
-) -> None:
+def change_password(tenant: Tenant, member_id: int, old: str, new: str, *, by: Actor, keep_session: int) -> None:
     """Change a password, knowing the old one; ends the member's other sessions and clears a forced change. Commits.
 
     Raises RuleBroken at field ``old_password`` or ``password``.
@@ -34,9 +32,7 @@ def change_password(
     check(new)
     _set_password(member_id, passwords.hash_password(new), by=by, keep_session=keep_session)
     member = session().get_one(Member, member_id)
-    mailing.compose(
-        tenant, "password_changed", email, account_id=member.account_id, member=member, at=clock.now()
-    )
+    mailing.compose(tenant, "password_changed", email, account_id=member.account_id, member=member, at=clock.now())
     session().commit()
 
 

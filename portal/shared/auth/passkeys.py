@@ -69,9 +69,7 @@ def to_register(tenant: Tenant, member_id: int, *, link_base: str) -> dict[str, 
     }
 
 
-def to_sign(
-    tenant: Tenant, client: Client, *, link_base: str, member_id: int | None = None
-) -> dict[str, Any]:
+def to_sign(tenant: Tenant, client: Client, *, link_base: str, member_id: int | None = None) -> dict[str, Any]:
     """What the browser signs to come in, or for `member_id`'s second step. Commits. Raises as `to_register`."""
     must_be_on(tenant, alone=member_id is None)
     who = f"member\n{member_id}" if member_id else f"address\n{client.address}"
@@ -134,9 +132,7 @@ def forget_challenges() -> None:
     _run(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at <= clock.now()))
 
 
-def sign_in(
-    tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = ""
-) -> entrance.Entry:
+def sign_in(tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = "") -> entrance.Entry:
     """Begin a session with a passkey alone. Commits.
 
     Raises NotFound, or Unproved in the words of a wrong password, whatever is wrong and with whomever.
@@ -220,9 +216,7 @@ def _claimed(answer: str) -> tuple[str, str]:
         return "", ""
 
 
-def _verified(
-    verify: Callable[..., _T], answer: str, challenge: str, link_base: str, **known: Any
-) -> _T | None:
+def _verified(verify: Callable[..., _T], answer: str, challenge: str, link_base: str, **known: Any) -> _T | None:
     """What the library reads from an answer that is right in all it checks."""
     from webauthn import base64url_to_bytes
 

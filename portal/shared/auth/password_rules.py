@@ -80,13 +80,7 @@ class Rule:
 
     def as_data(self, context: Context) -> dict[str, Any]:
         """What js/password.js checks as the person types."""
-        tests = {
-            "min": self.at_least,
-            "max": self.at_most,
-            "all": self.all_of,
-            "has": self.has,
-            "lacks": self.lacks,
-        }
+        tests = {"min": self.at_least, "max": self.at_most, "all": self.all_of, "has": self.has, "lacks": self.lacks}
         given = {name: value for name, value in tests.items() if value}
         return {"key": self.key, **given, "words": self.words(context), "whole": self.is_whole(context)}
 
@@ -102,16 +96,8 @@ _KINDS: dict[Kind, tuple[str, str, str]] = {
         msgid("英小文字（a〜z）を1文字以上使う"),
         msgid("パスワードには英小文字を1文字以上使ってください。"),
     ),
-    "letter": (
-        "[A-Za-z]",
-        msgid("英字を1文字以上使う"),
-        msgid("パスワードには英字を1文字以上使ってください。"),
-    ),
-    "digit": (
-        "[0-9]",
-        msgid("数字を1文字以上使う"),
-        msgid("パスワードには数字を1文字以上使ってください。"),
-    ),
+    "letter": ("[A-Za-z]", msgid("英字を1文字以上使う"), msgid("パスワードには英字を1文字以上使ってください。")),
+    "digit": ("[0-9]", msgid("数字を1文字以上使う"), msgid("パスワードには数字を1文字以上使ってください。")),
     "symbol": (
         r"[!-\/:-@\[-`{-~]",
         msgid("記号を1文字以上使う"),
@@ -193,19 +179,13 @@ def _half_width(symbols: str) -> Rule:
 
 
 def _guesses(policy: Policy) -> Sequence[Rule]:
-    login_id = Rule(
-        "login_id",
-        msgid("ログインIDを含めない"),
-        msgid("ログインIDを含むパスワードは使えません。"),
-    )
+    login_id = Rule("login_id", msgid("ログインIDを含めない"), msgid("ログインIDを含むパスワードは使えません。"))
     words = Rule(
         "words",
         msgid("メールアドレス・お名前・サイト名を含めない"),
         msgid("メールアドレスやお名前、サイト名を含むパスワードは使えません。"),
     )
     common = Rule(
-        "common",
-        msgid("よく使われる語句や単純な並びにしない"),
-        msgid("推測されやすいパスワードは使えません。"),
+        "common", msgid("よく使われる語句や単純な並びにしない"), msgid("推測されやすいパスワードは使えません。")
     )
     return [*([login_id] if policy.forbid_login_id else []), words, common]

@@ -16,17 +16,7 @@ from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import limits, mailing
-from portal.shared.auth import (
-    devices,
-    enrolment,
-    keyring,
-    links,
-    operations,
-    passkeys,
-    profile,
-    sessions,
-    throttling,
-)
+from portal.shared.auth import devices, enrolment, keyring, links, operations, passkeys, profile, sessions, throttling
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
 from portal.shared.auth.sessions import SignedIn
@@ -180,9 +170,7 @@ def hand_over(tenant: Tenant, to: Member, *, by: Actor) -> None:
     for member in before:
         member.is_representative = False
     to.is_representative = True
-    audit.record(
-        "account.representative", to.subject, by=by, account_id=to.account_id, representative=to.name
-    )
+    audit.record("account.representative", to.subject, by=by, account_id=to.account_id, representative=to.name)
     for member in (to, *before):
         _tell(tenant, member, "representative", representative=to.name)
 

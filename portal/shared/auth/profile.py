@@ -46,6 +46,4 @@ def save(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> 
     if not pairs:
         return
     audit.record("member.profile", member.subject, by=by, account_id=account.id, **pairs)
-    mailing.compose(
-        tenant, "profile_changed", member.email, account_id=account.id, member=member, at=clock.now()
-    )
+    mailing.compose(tenant, "profile_changed", member.email, account_id=account.id, member=member, at=clock.now())

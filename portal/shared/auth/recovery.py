@@ -20,8 +20,7 @@ def renew(member_id: int) -> list[str]:
     fresh = ["".join(secrets.choice(_LETTERS) for _ in range(LENGTH)) for _ in range(HOW_MANY)]
     now = clock.now()
     session().add_all(
-        RecoveryCode(member_id=member_id, code_digest=_digests(member_id, code)[0], created_at=now)
-        for code in fresh
+        RecoveryCode(member_id=member_id, code_digest=_digests(member_id, code)[0], created_at=now) for code in fresh
     )
     return [f"{code[:5]}-{code[5:]}" for code in fresh]
 
@@ -29,9 +28,7 @@ def renew(member_id: int) -> list[str]:
 def forget(member_id: int) -> None:
     """Void all codes of a member."""
     session().execute(
-        delete(RecoveryCode)
-        .where(RecoveryCode.member_id == member_id)
-        .execution_options(synchronize_session=False)
+        delete(RecoveryCode).where(RecoveryCode.member_id == member_id).execution_options(synchronize_session=False)
     )
 
 

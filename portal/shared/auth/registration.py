@@ -48,9 +48,7 @@ def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str)
     """
     names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
     brand = password_rules.brand_words(tenant)
-    passwords.check(
-        given.password, rules=tenant.sign_in.password, email=given.email, names=names, brand=brand
-    )
+    passwords.check(given.password, rules=tenant.sign_in.password, email=given.email, names=names, brand=brand)
     rules = tenant.sign_in
     window = timedelta(minutes=rules.sign_in_window_minutes)
     try:

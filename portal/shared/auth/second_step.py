@@ -133,9 +133,7 @@ def _count(who: str, limit: int, window: timedelta) -> None:
         session().commit()
 
 
-def _is_right(
-    tenant: Tenant, member: Member, session_id: int, code_id: int | None, typed: str, *, by: Actor
-) -> bool:
+def _is_right(tenant: Tenant, member: Member, session_id: int, code_id: int | None, typed: str, *, by: Actor) -> bool:
     """Use up what was typed, when it is right for what this member is asked for."""
     if second_factor.factor_of(tenant, member) != Factor.TOTP:
         return code_id is not None and codes.use(code_id, session_id, typed)

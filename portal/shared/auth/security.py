@@ -79,10 +79,7 @@ class Visit:
 
 def browser_name(user_agent: str) -> str:
     """ "Chrome / Windows" for people; what says neither comes back as it is, cut."""
-    parts = [
-        next((name for mark, name in names if re.search(mark, user_agent)), "")
-        for names in (_BROWSERS, _SYSTEMS)
-    ]
+    parts = [next((name for mark, name in names if re.search(mark, user_agent)), "") for names in (_BROWSERS, _SYSTEMS)]
     return " / ".join(filter(None, parts)) or user_agent[:40]
 
 
@@ -190,9 +187,7 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
     by = Actor("member", member.name, member.id, member.account_id, client.address)
     lock_out(member)
     audit.record("member.not_me", member.subject, by=by)
-    mailing.compose(
-        tenant, "not_me", member.email, account_id=member.account_id, member=member, at=clock.now()
-    )
+    mailing.compose(tenant, "not_me", member.email, account_id=member.account_id, member=member, at=clock.now())
     reset.send_link(tenant, member, link_base=link_base, by=by)
     session().commit()
 
@@ -208,9 +203,7 @@ def lock_out(member: Member) -> None:
 
 def _devices(member_id: int) -> list[Device]:
     statement = select(Device).where(
-        Device.member_id == member_id,
-        Device.revoked_at.is_(None),
-        Device.seen_at > clock.now() - devices.LIFETIME,
+        Device.member_id == member_id, Device.revoked_at.is_(None), Device.seen_at > clock.now() - devices.LIFETIME
     )
     return list(session().scalars(statement.order_by(Device.seen_at.desc(), Device.id)))
 

@@ -65,12 +65,7 @@ class Client:
 
 
 def open_session(
-    member_id: int,
-    client: Client,
-    *,
-    lifetime: timedelta,
-    device_id: int | None = None,
-    pending: bool = False,
+    member_id: int, client: Client, *, lifetime: timedelta, device_id: int | None = None, pending: bool = False
 ) -> str:
     """Begin a session for the member in the running transaction; returns the cookie's token.
 

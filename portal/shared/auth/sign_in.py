@@ -15,14 +15,7 @@ from portal.core.db import session, transaction_mode
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import SignIn, Tenant
 from portal.shared import mailing
-from portal.shared.auth import (
-    devices,
-    links,
-    passwords,
-    second_factor,
-    sessions,
-    throttling,
-)
+from portal.shared.auth import devices, links, passwords, second_factor, sessions, throttling
 from portal.shared.auth.factor_models import Device
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
@@ -71,9 +64,7 @@ def login_key(items: str, *, login_id: str, email: str) -> str:
     return "\n".join(text.normalise(part).casefold() for part in parts)
 
 
-def sign_in(
-    tenant: Tenant, given: Credentials, client: Client, *, link_base: str, device_token: str = ""
-) -> Entry:
+def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: str, device_token: str = "") -> Entry:
     """Check the credentials and begin a session, pending where a second step is due. Commits.
 
     Every wrong item gives one and the same RuleBroken after the same work; past the limits, throttling.TooMany, also
@@ -106,11 +97,7 @@ def _find(key: str, device_token: str) -> _Known | None:
     statement = (
         select(Member.id, Member.password_hash)
         .join(Account, Account.id == Member.account_id)
-        .where(
-            Member.login_key == key,
-            Member.status == MemberStatus.ACTIVE,
-            Account.status == AccountStatus.ACTIVE,
-        )
+        .where(Member.login_key == key, Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
     )
     row = session().execute(statement).one_or_none()
     if row is None:
@@ -142,9 +129,7 @@ def _count_try(rules: SignIn, counters: tuple[tuple[str, int], ...]) -> None:
         session().commit()
 
 
-def _first_step_done(
-    tenant: Tenant, member: Member, client: Client, *, link_base: str, device_token: str
-) -> Entry:
+def _first_step_done(tenant: Tenant, member: Member, client: Client, *, link_base: str, device_token: str) -> Entry:
     device = devices.find(member.id, device_token)
     if not second_factor.is_due(tenant, member) or devices.is_trusted(device):
         return enter(tenant, member, client, link_base=link_base, device_token=device_token)

@@ -104,9 +104,7 @@ def _kept_for_members() -> list[Any]:
     """Everything that hangs on a member alone (sessions, links, codes, drafts, …), what points at others first."""
     tables = list(reversed(Base.metadata.sorted_tables))
     models = [m.class_ for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)]
-    hanging = [
-        m for m in models if "member_id" in inspect(m).columns and "account_id" not in inspect(m).columns
-    ]
+    hanging = [m for m in models if "member_id" in inspect(m).columns and "account_id" not in inspect(m).columns]
     return sorted(hanging, key=lambda model: tables.index(model.__table__))
 
 

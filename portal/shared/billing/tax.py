@@ -64,9 +64,7 @@ class RatePeriod:
     reduced: int
 
 
-def totals_excluded(
-    lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0
-) -> Totals:
+def totals_excluded(lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0) -> Totals:
     """Totals of amounts without tax; `discount` (yen, without tax) is split over the rates."""
     sums = _sums(lines, discount)
     return _total(
@@ -76,9 +74,7 @@ def totals_excluded(
     )
 
 
-def totals_included(
-    lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0
-) -> Totals:
+def totals_included(lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0) -> Totals:
     """Totals of amounts that contain their tax; `discount` (yen, with tax) is split over the rates."""
     sums = _sums(lines, discount)
     return _total(

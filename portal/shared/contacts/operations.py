@@ -17,18 +17,7 @@ from portal.shared.auth.models import Account
 from portal.shared.auth.parts import AccountPart
 from portal.shared.contacts.models import Address, Kind
 
-FIELDS = (
-    "name",
-    "department",
-    "person",
-    "postal_code",
-    "prefecture",
-    "city",
-    "street",
-    "building",
-    "telephone",
-    "fax",
-)
+FIELDS = ("name", "department", "person", "postal_code", "prefecture", "city", "street", "building", "telephone", "fax")
 _USUAL = msgid("（代表）の送付先は削除できません。先に代表を変更してください。")
 
 

@@ -104,11 +104,6 @@ def _date(pdf: Any, created: datetime) -> None:
     """Replace ReportLab's reading of the clock by `created`, in the dates and in the file's identifier."""
     local = to_local(created)
     pdf._timeStamp = SimpleNamespace(
-        t=created.timestamp(),
-        lt=local.timetuple(),
-        YMDhms=tuple(local.timetuple())[:6],
-        dhh=9,
-        dmm=0,
-        datetime=local,
+        t=created.timestamp(), lt=local.timetuple(), YMDhms=tuple(local.timetuple())[:6], dhh=9, dmm=0, datetime=local
     )
     pdf.signature = hashlib.md5(local.isoformat().encode(), usedforsecurity=False)

@@ -166,9 +166,7 @@ def issued_on(at: datetime) -> date:
 def about(account_id: int, thing: str) -> dict[DocumentKind, Document]:
     """The newest document of each kind about something of this account's, in one query."""
     found = session().scalars(
-        select(Document)
-        .where(Document.account_id == account_id, Document.about == thing)
-        .order_by(Document.id)
+        select(Document).where(Document.account_id == account_id, Document.about == thing).order_by(Document.id)
     )
     return {document.kind: document for document in found}
 
@@ -201,17 +199,12 @@ def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:
         raise RuleBroken("年月を選んでください。", field="month") from None
     own = Document.account_id == account_id, Document.sha256 != ""
     issued = Document.issued_at >= since, Document.issued_at < until
-    found = (
-        session().scalars(select(Document).where(*own, *issued).order_by(Document.id).limit(_MOST + 1)).all()
-    )
+    found = session().scalars(select(Document).where(*own, *issued).order_by(Document.id).limit(_MOST + 1)).all()
     if not found:
         raise RuleBroken("この月に発行された帳票はありません。")
     if len(found) > _MOST:
         raise RuleBroken("件数が多すぎます。")
-    rows = [
-        (d.number, d.kind.label, d.transaction_date, d.counterparty, d.total, d.filename, d.sha256)
-        for d in found
-    ]
+    rows = [(d.number, d.kind.label, d.transaction_date, d.counterparty, d.total, d.filename, d.sha256) for d in found]
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         files = [(d.filename, Shelf.files.get(d.sha256)) for d in found]

@@ -61,13 +61,7 @@ class StrictPolicy(ResourceAccessPolicy):  # type: ignore[misc]
 
 
 def render_pdf(
-    html: str,
-    *,
-    footer: str,
-    created: datetime,
-    title: str = "",
-    author: str = "",
-    assets: Path | None = None,
+    html: str, *, footer: str, created: datetime, title: str = "", author: str = "", assets: Path | None = None
 ) -> bytes:
     """The PDF of `html`, with `footer` and page n / m on each page, dated `created` (aware).
 
@@ -98,9 +92,7 @@ def render_pdf(
     return out.getvalue()
 
 
-def render_document(
-    kind: str, context: Mapping[str, Any], created: datetime, assets: Path | None = None
-) -> bytes:
+def render_document(kind: str, context: Mapping[str, Any], created: datetime, assets: Path | None = None) -> bytes:
     """The PDF of a document of `kind` from its content as JSON (see `content`).
 
     Raises KeyError for an unknown kind, pydantic.ValidationError for content that is not of its kind, and
@@ -110,9 +102,7 @@ def render_document(
     title = f"{TITLES[kind]} {content.number}"
     html = pdf_environment().get_template(f"pdf/{kind}.html").render(doc=content, title=TITLES[kind])
     issuer = content.issuer.name
-    return render_pdf(
-        html, footer=f"{issuer}　{title}", created=created, title=title, author=issuer, assets=assets
-    )
+    return render_pdf(html, footer=f"{issuer}　{title}", created=created, title=title, author=issuer, assets=assets)
 
 
 def draw_document(
@@ -126,12 +116,7 @@ def draw_document(
 
     Raises UndrawableText, or PdfFailed for everything else.
     """
-    task = {
-        "kind": kind,
-        "context": context,
-        "created": created.isoformat(),
-        "assets": str(assets) if assets else None,
-    }
+    task = {"kind": kind, "context": context, "created": created.isoformat(), "assets": str(assets) if assets else None}
     return _renderer.make(task, timeout)
 
 

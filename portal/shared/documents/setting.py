@@ -62,9 +62,7 @@ def fit(text: str, millimetres: float, points: float = 8.5, bold: bool = False) 
     room, taken = millimetres * mm, width(text, points, bold=bold)
     if taken <= room:
         return text
-    return Markup('<span style="font-size: {:.2f}pt">{}</span>').format(
-        points * room / taken - 0.05, marked(text)
-    )
+    return Markup('<span style="font-size: {:.2f}pt">{}</span>').format(points * room / taken - 0.05, marked(text))
 
 
 def paragraphs(text: str) -> Markup:
@@ -82,9 +80,7 @@ def tint(colour: str, strength: float) -> str:
 
 def ink_on(colour: str) -> str:
     """White or near-black, whichever reads better on `colour` (WCAG relative luminance)."""
-    linear = [
-        part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in _parts(colour)
-    ]
+    linear = [part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in _parts(colour)]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "#ffffff" if 1.05 / (luminance + 0.05) >= 4.5 else "#1f2733"
 

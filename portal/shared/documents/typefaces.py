@@ -58,8 +58,7 @@ _to_unicode = ttfonts.makeToUnicodeCMap
 def _searchable(fontname: str, subset: list[int]) -> str:
     """ReportLab's map from glyphs to text, in UTF-16 as it must be; else 𠮷 is copied as ₻."""
     return _ASTRAL.sub(
-        lambda code: f"<{chr(int(code[1], 16)).encode('utf-16-be').hex().upper()}>",
-        _to_unicode(fontname, subset),
+        lambda code: f"<{chr(int(code[1], 16)).encode('utf-16-be').hex().upper()}>", _to_unicode(fontname, subset)
     )
 
 
@@ -120,6 +119,4 @@ def marked(value: object) -> object:
 def width(text: str, points: float, *, bold: bool = False) -> float:
     """How wide `text` is set at `points`, in points."""
     weight = "-bold" if bold else ""
-    return sum(
-        float(pdfmetrics.stringWidth(piece, family + weight, points)) for family, piece in runs(clean(text))
-    )
+    return sum(float(pdfmetrics.stringWidth(piece, family + weight, points)) for family, piece in runs(clean(text)))

@@ -94,8 +94,7 @@ class InquiryMessage(TenantOwned, Base):
     body: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
     __table_args__ = owned(
-        belongs_to("inquiry_id", "inquiry"),
-        Index("ix_inquiry_message_thread", "tenant_id", "inquiry_id", "id"),
+        belongs_to("inquiry_id", "inquiry"), Index("ix_inquiry_message_thread", "tenant_id", "inquiry_id", "id")
     )
 
 
@@ -109,8 +108,7 @@ class InquiryFile(TenantOwned, Base):
     size: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
     __table_args__ = owned(
-        belongs_to("message_id", "inquiry_message"),
-        Index("ix_inquiry_file_message", "tenant_id", "message_id"),
+        belongs_to("message_id", "inquiry_message"), Index("ix_inquiry_file_message", "tenant_id", "message_id")
     )
 
 

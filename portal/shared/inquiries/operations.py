@@ -47,9 +47,7 @@ class Asked:
     files: Sequence[Kept] = ()
 
 
-def ask(
-    tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str, channel: str = "web"
-) -> Inquiry:
+def ask(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str, channel: str = "web") -> Inquiry:
     """Begin an inquiry, as 受付, and mail its number to who asked. The caller commits. Raises RuleBroken."""
     category = tenant.inquiries.category(asked.category)
     if category is None:
@@ -131,9 +129,7 @@ def mark_read(inquiry_id: int, member_id: int) -> None:
 
 
 def _append(inquiry: Inquiry, kind: str, name: str, body: str, files: Sequence[Kept]) -> None:
-    message = InquiryMessage(
-        inquiry_id=inquiry.id, by_kind=kind, by_name=name, body=body, created_at=clock.now()
-    )
+    message = InquiryMessage(inquiry_id=inquiry.id, by_kind=kind, by_name=name, body=body, created_at=clock.now())
     session().add(message)
     session().flush()
     session().add_all(InquiryFile(message_id=message.id, **asdict(file)) for file in files)
@@ -142,9 +138,7 @@ def _append(inquiry: Inquiry, kind: str, name: str, body: str, files: Sequence[K
 def _tell(tenant: Tenant, inquiry: Inquiry, event: str, link_base: str, *, text: str = "") -> None:
     link = f"{link_base}/inquiries/{inquiry.number}" if inquiry.member_id else ""
     account_id = inquiry.account_id
-    mailing.compose(
-        tenant, event, inquiry.email, account_id=account_id, inquiry=inquiry, link=link, text=text
-    )
+    mailing.compose(tenant, event, inquiry.email, account_id=account_id, inquiry=inquiry, link=link, text=text)
 
 
 def _erase(account: Account) -> None:

@@ -16,13 +16,9 @@ from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage,
 _I, _READ = Inquiry.__table__, InquiryRead.__table__
 UPDATED, TIE = _I.c.updated_at, _I.c.id
 _READ_BY_MEMBER = and_(
-    _READ.c.tenant_id == bindparam("tenant"),
-    _READ.c.inquiry_id == _I.c.id,
-    _READ.c.member_id == bindparam("member"),
+    _READ.c.tenant_id == bindparam("tenant"), _READ.c.inquiry_id == _I.c.id, _READ.c.member_id == bindparam("member")
 )
-_UNREAD = and_(
-    _I.c.answered_at.is_not(None), or_(_READ.c.read_at.is_(None), _READ.c.read_at < _I.c.answered_at)
-)
+_UNREAD = and_(_I.c.answered_at.is_not(None), or_(_READ.c.read_at.is_(None), _READ.c.read_at < _I.c.answered_at))
 _COLUMNS = (
     _I.c.id,
     _I.c.number,
@@ -97,9 +93,7 @@ def thread(inquiry: Inquiry) -> list[tuple[InquiryMessage, list[InquiryFile]]]:
 def find_file(inquiry: Inquiry, sha256: str) -> InquiryFile:
     """A file of this thread. Raises NotFound."""
     own = InquiryFile.message_id.in_(select(InquiryMessage.id).where(InquiryMessage.inquiry_id == inquiry.id))
-    found = (
-        session().scalars(select(InquiryFile).where(own, InquiryFile.sha256 == sha256).limit(1)).one_or_none()
-    )
+    found = session().scalars(select(InquiryFile).where(own, InquiryFile.sha256 == sha256).limit(1)).one_or_none()
     if found is None:
         raise NotFound("ファイルが見つかりません。")
     return found

@@ -61,26 +61,12 @@ def publish(
 
 _N, _READ = Notice.__table__, NoticeRead.__table__
 _READ_BY_MEMBER = and_(
-    _READ.c.tenant_id == bindparam("tenant"),
-    _READ.c.notice_id == _N.c.id,
-    _READ.c.member_id == bindparam("member"),
+    _READ.c.tenant_id == bindparam("tenant"), _READ.c.notice_id == _N.c.id, _READ.c.member_id == bindparam("member")
 )
-_VISIBLE = and_(
-    _N.c.publish_at <= bindparam("now"), or_(_N.c.ends_at.is_(None), _N.c.ends_at > bindparam("now"))
-)
-_COLUMNS = (
-    _N.c.id,
-    _N.c.number,
-    _N.c.title,
-    _N.c.category,
-    _N.c.is_important,
-    _N.c.publish_at,
-    _READ.c.read_at,
-)
+_VISIBLE = and_(_N.c.publish_at <= bindparam("now"), or_(_N.c.ends_at.is_(None), _N.c.ends_at > bindparam("now")))
+_COLUMNS = (_N.c.id, _N.c.number, _N.c.title, _N.c.category, _N.c.is_important, _N.c.publish_at, _READ.c.read_at)
 _LISTING = (
-    select(*_COLUMNS)
-    .outerjoin_from(_N, _READ, _READ_BY_MEMBER)
-    .where(_N.c.tenant_id == bindparam("tenant"), _VISIBLE)
+    select(*_COLUMNS).outerjoin_from(_N, _READ, _READ_BY_MEMBER).where(_N.c.tenant_id == bindparam("tenant"), _VISIBLE)
 )
 _NEWEST = _LISTING.order_by(_N.c.publish_at.desc(), _N.c.id.desc()).limit(bindparam("at_most"))
 

@@ -44,10 +44,7 @@ def test_what_matters_asks_for_the_password(app: Flask, visit) -> None:
     assert marked - known - {"account.passkey_options"} == set(), "say here what else asks"
     visitor = visit("facility", "hanako")
     paths = {"account.email": "/account/email", "account.second_factor_page": "/account/second-factor"}
-    paths |= {
-        "account.second_factor_app": "/account/second-factor/app",
-        "account.password": "/account/password",
-    }
+    paths |= {"account.second_factor_app": "/account/second-factor/app", "account.password": "/account/password"}
     for name, path in paths.items():
         assert f'name="{ASKS_AGAIN[name]}"' in visitor.get(path).text, path
 

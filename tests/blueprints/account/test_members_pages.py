@@ -200,12 +200,7 @@ def test_an_invitation_is_sent_again_by_its_button(visit, inside, number, twin):
     assert visit(twin, "hanako").post(path, page=PAGE).status_code == 404
 
 
-EDITED = {
-    "family_name": "健二",
-    "given_name": "改",
-    "department": "製造部",
-    "telephone": "０３-１２３４-５６７８",
-}
+EDITED = {"family_name": "健二", "given_name": "改", "department": "製造部", "telephone": "０３-１２３４-５６７８"}
 
 
 def edit(visitor, number: str, data: dict[str, str], version: str = "1") -> str:

@@ -22,11 +22,7 @@ REFUSED = [
     ({"old_password": PASSWORD + " "}, "old_password", "現在のパスワードが正しくありません。"),
     ({"old_password": ""}, "old_password", "入力してください。"),
     ({"password": "short-1", "again": "short-1"}, "password", "パスワードは12文字以上で入力してください。"),
-    (
-        {"password": "a1-" * 43, "again": "a1-" * 43},
-        "password",
-        "パスワードは128文字以内で入力してください。",
-    ),
+    ({"password": "a1-" * 43, "again": "a1-" * 43}, "password", "パスワードは128文字以内で入力してください。"),
     ({"password": "x" * 257, "again": "x" * 257}, "password", "256文字以内で入力してください。"),
     ({"password": "Hanako-loves-59-rice", "again": "Hanako-loves-59-rice"}, "password", WEAK),
     ({"password": "my-Password-2026-x", "again": "my-Password-2026-x"}, "password", "推測されやすい"),
@@ -94,9 +90,7 @@ def test_a_refused_change_changes_nothing(visit, cast, inside):
     assert elsewhere.get("/").status_code == 200
     with inside("facility"):
         assert not session().scalars(select(OutboxMail).where(OutboxMail.event == "password_changed")).all()
-        assert (
-            not session().scalars(select(AuditEvent).where(AuditEvent.action == "member.set_password")).all()
-        )
+        assert not session().scalars(select(AuditEvent).where(AuditEvent.action == "member.set_password")).all()
     assert visit("facility").sign_in(cast.representative, PASSWORD).status_code == 303
 
 
@@ -116,9 +110,7 @@ def test_a_change_is_mailed_and_audited_without_any_password(visit, cast, inside
 def test_a_forced_change_comes_before_everything_else(visit, cast, inside):
     """COM-12: every page leads to the password; signing out stays possible; then the way is free."""
     with inside("facility"):
-        session().scalars(
-            select(Member).where(Member.login_id == cast.member)
-        ).one().must_change_password = True
+        session().scalars(select(Member).where(Member.login_id == cast.member)).one().must_change_password = True
         session().commit()
     visitor = visit("facility", cast.member)
     for path in ("/", "/reservations", "/account/profile", "/notices", "/account/members"):

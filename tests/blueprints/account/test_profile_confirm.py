@@ -146,9 +146,7 @@ def test_a_draft_that_never_was_shows_and_saves_nothing(hanako, record, token):
     assert values(hanako.get(FORM, query_string={"draft": token}).text)["department"] == ""
 
 
-@pytest.mark.parametrize(
-    ("brand", "thief"), [("facility", "yumi"), ("facility", "kenichi"), ("studio", "hanako")]
-)
+@pytest.mark.parametrize(("brand", "thief"), [("facility", "yumi"), ("facility", "kenichi"), ("studio", "hanako")])
 def test_a_stolen_token_opens_nothing_and_saves_nothing(visit, hanako, record, brand, thief):
     """COM-02, COM-22: not for a stranger, a colleague, nor the same person at another brand."""
     token = token_of(fill_in(hanako))
@@ -229,9 +227,7 @@ def test_only_the_representative_changes_the_account(kenichi, inside):
     with inside("facility"):
         names = set(session().scalars(select(Account.name)))
         assert names == {"カナリア甲株式会社一番", "カナリア甲合同会社二番"}
-        assert session().scalars(select(Member.login_id).where(Member.family_name == "二番")).all() == [
-            "kenichi"
-        ]
+        assert session().scalars(select(Member.login_id).where(Member.family_name == "二番")).all() == ["kenichi"]
 
 
 def test_a_members_conflict_keeps_the_account_locked_and_out_of_the_comparison(hanako, visit, cast, kenichi):

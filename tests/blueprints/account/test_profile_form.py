@@ -7,17 +7,7 @@ from html import unescape
 
 import pytest
 
-from tests.blueprints.account.walk import (
-    CONFIRM,
-    FORM,
-    TYPED,
-    fields,
-    fill_in,
-    press_save,
-    token_of,
-    values,
-    versions,
-)
+from tests.blueprints.account.walk import CONFIRM, FORM, TYPED, fields, fill_in, press_save, token_of, values, versions
 
 KANA = "全角カタカナで入力してください。"
 TELEPHONE = "電話番号は10桁または11桁の数字で入力してください。"
@@ -77,9 +67,7 @@ _as_read = {"1440035": "144-0035", "0312345678": "03-1234-5678", "09012345678": 
 
 
 @pytest.mark.parametrize(("name", "typed", "message"), REFUSED, ids=range(len(REFUSED)))
-def test_a_wrong_field_is_told_at_the_field_and_in_the_summary_with_everything_kept(
-    reader, name, typed, message
-):
+def test_a_wrong_field_is_told_at_the_field_and_in_the_summary_with_everything_kept(reader, name, typed, message):
     """COM-23: status 422, the message is the field's description, a link leads there, the rest stands as typed."""
     answer = fill_in(reader, **{name: typed})
     page = answer.text

@@ -27,9 +27,7 @@ def sign_in_rules() -> str:
 
 
 @pytest.fixture
-def settings(
-    database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, sign_in_rules: str
-) -> Settings:
+def settings(database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, sign_in_rules: str) -> Settings:
     """The settings of the portal under test, its brands with `sign_in_rules` of their own."""
     text = (ROOT / "tests" / "tenants.toml").read_text(encoding="utf-8")
     usual = 'items = "login_id_password", forgot = "operator"'
@@ -64,9 +62,7 @@ def rows(inside: Callable[[str], Any]) -> Callable[..., list[Any]]:
 def alter(inside: Callable[[str], Any]) -> Callable[..., None]:
     """Change a member's columns, or with ``account={…}`` those of the account, as an operator would."""
 
-    def write(
-        login_id: str, tenant: str = "facility", *, account: dict[str, Any] | None = None, **values: Any
-    ) -> None:
+    def write(login_id: str, tenant: str = "facility", *, account: dict[str, Any] | None = None, **values: Any) -> None:
         with inside(tenant):
             member = session().scalars(select(Member).where(Member.login_id == login_id)).one()
             if values:

@@ -154,11 +154,7 @@ def test_where_the_address_is_the_name_only_the_address_is_asked_for(visit, alte
     """COM-10, COM-12"""
     alter("hanako", login_key="hanako@one.example")
     page = visit().get(PAGE).text
-    assert ('name="email"' in page, 'name="login_id"' in page, 'name="telephone"' in page) == (
-        True,
-        False,
-        False,
-    )
+    assert ('name="email"' in page, 'name="login_id"' in page, 'name="telephone"' in page) == (True, False, False)
     visit().post(PAGE, {"email": "HANAKO@one.example"})
     assert [mail.recipient for mail in sent()] == ["hanako@one.example"]
 
@@ -182,9 +178,7 @@ def test_asking_too_often_waits_for_known_and_unknown_alike(visit, sent):
     outcomes = {}
     for typed, network in ((HANAKO, "192.0.2."), (NOBODY, "198.51.100.")):
         visitor = visit()
-        answers = [
-            visitor.post(PAGE, typed, environ_base={"REMOTE_ADDR": f"{network}{turn}"}) for turn in range(7)
-        ]
+        answers = [visitor.post(PAGE, typed, environ_base={"REMOTE_ADDR": f"{network}{turn}"}) for turn in range(7)]
         outcomes[network] = [(a.status_code, a.headers.get("Retry-After")) for a in answers]
         assert "試行回数が多すぎます。" in answers[-1].text
         assert f'value="{typed["email"]}"' in answers[-1].text

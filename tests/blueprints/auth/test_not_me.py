@@ -45,11 +45,7 @@ def told(visit, mails):
 def test_the_button_throws_everybody_out_and_mails_the_way_back_in(visit, told, mails, rows, acts):
     """COM-14, COM-15, COM-90: sessions, devices, the password, other links; a colleague and the twin stay."""
     path = told()
-    thief, colleague, twin = (
-        visit("facility", "hanako"),
-        visit("facility", "kenichi"),
-        visit("studio", "hanako"),
-    )
+    thief, colleague, twin = (visit("facility", "hanako"), visit("facility", "kenichi"), visit("studio", "hanako"))
     path = next(path_in(m) for m in reversed(mails()) if m.recipient == "hanako@one.example")
     thief_device = thief.client.get_cookie("device", domain="facility.localhost").value
     member = visit()

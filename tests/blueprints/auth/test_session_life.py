@@ -199,11 +199,7 @@ def test_a_forced_change_leads_to_the_change_page_and_nothing_else_until_done(vi
     assert visitor.get(page).status_code == 200
     new = "brand-New-Leaf-58"
     form = {"old_password": PASSWORD, "password": new, "again": new}
-    for wrong in (
-        {"old_password": "not-the-old-1"},
-        {"again": new + "x"},
-        {"password": "short", "again": "short"},
-    ):
+    for wrong in ({"old_password": "not-the-old-1"}, {"again": new + "x"}, {"password": "short", "again": "short"}):
         assert visitor.post(page, form | wrong).status_code == 422
         assert visitor.get("/").status_code == 303
     same = visitor.post(page, {"old_password": PASSWORD, "password": PASSWORD, "again": PASSWORD})

@@ -87,9 +87,7 @@ def test_every_wrong_item_gets_one_and_the_same_answer(visit, rows):
     assert (usual.status_code, WRONG in usual.text) == (422, True)
     for number, (login_id, password) in enumerate(WRONG_PAIRS):
         answer = visit().post(
-            "/sign-in",
-            {"login_id": login_id, "password": password},
-            environ_base={"REMOTE_ADDR": f"192.0.2.{number}"},
+            "/sign-in", {"login_id": login_id, "password": password}, environ_base={"REMOTE_ADDR": f"192.0.2.{number}"}
         )
         assert answer.status_code == 422
         assert settled(answer.text, login_id) == settled(usual.text, "somebody-else"), login_id
@@ -133,12 +131,8 @@ def test_fields_that_are_not_sent_at_all_are_empty_fields(visit):
     assert answer.text.count('class="ferr"') == 2
 
 
-@pytest.mark.parametrize(
-    ("login_id", "password", "limit"), [("x" * 61, PASSWORD, 60), ("hanako", "x" * 257, 256)]
-)
-def test_what_is_longer_than_any_right_one_is_refused_before_it_is_hashed(
-    visit, rows, login_id, password, limit
-):
+@pytest.mark.parametrize(("login_id", "password", "limit"), [("x" * 61, PASSWORD, 60), ("hanako", "x" * 257, 256)])
+def test_what_is_longer_than_any_right_one_is_refused_before_it_is_hashed(visit, rows, login_id, password, limit):
     """security.md §4.5, §4.21"""
     answer = visit().sign_in(login_id, password)
     assert answer.status_code == 422

@@ -103,9 +103,9 @@ def test_after_the_promised_seconds_and_not_before_the_member_is_let_in(try_it):
 @THREE
 def test_every_way_of_writing_a_login_id_is_the_same_login_id(try_it):
     """security.md §4.5: other widths and cases are no fresh tries."""
-    assert [try_it(login).status_code for login in ("hanako", "ＨＡＮＡＫＯ", " Hanako ", "hanako")] == [
-        422
-    ] * 3 + [429]
+    assert [try_it(login).status_code for login in ("hanako", "ＨＡＮＡＫＯ", " Hanako ", "hanako")] == [422] * 3 + [
+        429
+    ]
 
 
 @THREE
@@ -124,12 +124,7 @@ def test_successes_take_their_count_back(try_it, rows):
     assert {row.tries for row in rows(Throttle)} == {0}
     outcomes = [try_it(password=p).status_code for p in ("Wrong-1", PASSWORD, "Wrong-2", PASSWORD, "Wrong-3")]
     assert outcomes == [422, 303, 422, 303, 422]
-    assert sorted(row.tries for row in rows(Throttle)) == [
-        0,
-        0,
-        0,
-        3,
-    ]  # the browser, known by now, has its own
+    assert sorted(row.tries for row in rows(Throttle)) == [0, 0, 0, 3]  # the browser, known by now, has its own
     assert try_it(password=PASSWORD).status_code == 429
 
 

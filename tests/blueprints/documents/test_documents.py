@@ -151,10 +151,7 @@ def test_nothing_that_changes_later_reaches_what_was_issued(app: Flask, issue, v
         session().commit()
     after = visit("facility", "kenichi")
     assert [after.get(path).data for path in paths] == before
-    assert (
-        after.get(f"/reservations/{cast.billed}").text.split('id="related"')[1].split("</section>")[0]
-        == shown
-    )
+    assert after.get(f"/reservations/{cast.billed}").text.split('id="related"')[1].split("</section>")[0] == shown
     with inside("facility"):
         for document in session().scalars(select(Document)):
             assert Shelf.files.get(document.sha256) in before

@@ -203,6 +203,6 @@ def test_a_reminder_goes_out_once_the_day_before(app: Flask, inside, tenant, num
         assert operations.remind(tenant) == 1
     assert NOW < START
     with inside("facility"):
-        assert session().scalars(
-            select(Reservation.number).where(Reservation.reminded_at.is_not(None))
-        ).all() == [number]
+        assert session().scalars(select(Reservation.number).where(Reservation.reminded_at.is_not(None))).all() == [
+            number
+        ]

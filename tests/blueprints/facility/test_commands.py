@@ -27,9 +27,7 @@ from tests.support.raw import superuser
 FINISH = ["--done", "切削", "--worker", "大森", "--minutes", "60", "--materials", "ネジ"]
 LINE = ["--line", "利用料:3:時間:4500"]
 FACILITIES = "設備コード,設備名,説明,時間料金,日料金\n"
-RESERVATIONS = (
-    "予約番号,会員番号,設備コード,開始日時,終了日時,ステータス,予約完了日時,ご請求金額,ご利用目的\n"
-)
+RESERVATIONS = "予約番号,会員番号,設備コード,開始日時,終了日時,ステータス,予約完了日時,ご請求金額,ご利用目的\n"
 Do = Callable[..., Result]
 
 
@@ -82,14 +80,8 @@ def test_list_shows_what_awaits_somebody_or_one_status_and_no_other_brand(do: Do
     awaiting = [cast.requested, cast.billed, cast.strangers]
     assert numbers() == awaiting
     assert [numbers("--limit", str(limit)) for limit in (1, 2, 3)] == [awaiting[:1], awaiting[:2], awaiting]
-    by_status = {
-        "requested": [cast.requested, cast.strangers],
-        "billed": [cast.billed],
-        "cancelled": [cast.cancelled],
-    }
-    assert {s: numbers("--status", s.value) for s in Status} == {
-        s: by_status.get(s.value, []) for s in Status
-    }
+    by_status = {"requested": [cast.requested, cast.strangers], "billed": [cast.billed], "cancelled": [cast.cancelled]}
+    assert {s: numbers("--status", s.value) for s in Status} == {s: by_status.get(s.value, []) for s in Status}
     assert numbers("--status", "requested", "--limit", "1") == [cast.requested]
     assert numbers(tenant="studio") == ["SR000001", "SR000002", "SR000004"]
     assert json.loads(do("list", "--json", "--limit", "1").stdout) == [
@@ -179,9 +171,7 @@ def test_a_dry_run_of_an_import_names_the_bad_lines_and_a_known_file_changes_not
     assert everything() == once
 
 
-def test_what_cannot_be_done_is_refused_in_a_line_and_leaves_no_trace(
-    do: Do, everything, cast, tmp_path: Path
-) -> None:
+def test_what_cannot_be_done_is_refused_in_a_line_and_leaves_no_trace(do: Do, everything, cast, tmp_path: Path) -> None:
     """FAC-10, FAC-12, OPS-10: unknown numbers, other brands' numbers, wrong states, no file."""
     with_number: list[list[str]] = [
         ["confirm"],
@@ -200,9 +190,7 @@ def test_what_cannot_be_done_is_refused_in_a_line_and_leaves_no_trace(
         for brand in ("studio", "shop"):
             refused(do(name, cast.requested, *more, tenant=brand), because="予約が見つかりません")
         refused(do(name, cast.requested, *more, tenant="nobody"), because="no tenant 'nobody'")
-        refused(
-            do(name, cast.cancelled, *more), because="確定" if name == "issue" else "「キャンセル」のため"
-        )
+        refused(do(name, cast.cancelled, *more), because="確定" if name == "issue" else "「キャンセル」のため")
         alone = do(name, *more)
         assert (alone.exit_code, alone.stdout) == (2, "")
         assert "NUMBER" in alone.stderr
@@ -221,9 +209,7 @@ def test_what_cannot_be_done_is_refused_in_a_line_and_leaves_no_trace(
     assert everything() == before
 
 
-def test_cancelling_and_declining_end_a_reservation_at_the_instant_that_is_named(
-    do: Do, inside, cast
-) -> None:
+def test_cancelling_and_declining_end_a_reservation_at_the_instant_that_is_named(do: Do, inside, cast) -> None:
     """FAC-10, FAC-12, COM-90: one mail and one signed audit row each; a confirmed one can still be cancelled."""
     at = ["--as-of", "2026-11-20T08:30"]
     assert do("confirm", cast.strangers).exit_code == 0
@@ -232,10 +218,7 @@ def test_cancelling_and_declining_end_a_reservation_at_the_instant_that_is_named
         refused(do(name, number, *at), because="状態が「キャンセル」のため")
         with inside("facility"):
             kept = queries.any_reservation(number)
-            assert (kept.status, kept.cancelled_at) == (
-                Status.CANCELLED,
-                clock.local(2026, 11, 20, 8, 30),
-            )
+            assert (kept.status, kept.cancelled_at) == (Status.CANCELLED, clock.local(2026, 11, 20, 8, 30))
             events = select(AuditEvent).where(
                 AuditEvent.subject == kept.subject, AuditEvent.action == "reservation.cancelled"
             )
@@ -323,10 +306,7 @@ def test_what_no_column_or_calendar_holds_is_a_named_line(do: Do, everything, tm
         )
     )
     before = everything()
-    refusals = {
-        "import-facilities": ["時間料金", "日料金"],
-        "import-reservations": ["開始日時", "予約完了日時"],
-    }
+    refusals = {"import-facilities": ["時間料金", "日料金"], "import-reservations": ["開始日時", "予約完了日時"]}
     for name, columns in refusals.items():
         result = do(name, str(file))
         assert (result.exit_code, result.stdout) == (2, "")

@@ -71,11 +71,7 @@ def test_old_reservations_come_in_once_whatever_the_encoding(load, inside, visit
         assert load(row, encoding) == (0, "0 added, 1 known already\n")
     with inside("facility"):
         kept = queries.any_reservation("OLD-0")
-        assert (kept.status, kept.total, kept.facility_name) == (
-            Status.PAID,
-            14_850,
-            "カナリア甲レーザー加工機",
-        )
+        assert (kept.status, kept.total, kept.facility_name) == (Status.PAID, 14_850, "カナリア甲レーザー加工機")
     assert "OLD-0" in visit("facility", cast.representative).get("/reservations?number=OLD").text
 
 
@@ -112,11 +108,7 @@ def test_a_long_facility_is_a_named_line(load, inside):
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_line_that_is_none_is_one_line_and_exit_code_2(run, inside, cast, line):
     """OPS-10, FAC-12: the rate is one of the tenant's."""
-    for words in (
-        ["confirm"],
-        ["start"],
-        ["finish", "--done", "切削", "--worker", "大森", "--minutes", "60"],
-    ):
+    for words in (["confirm"], ["start"], ["finish", "--done", "切削", "--worker", "大森", "--minutes", "60"]):
         arguments = ["facility", words[0], cast.requested, *words[1:], "--tenant", "facility"]
         assert run.invoke(args=arguments).exit_code == 0
     fix = ["facility", "fix-amount", cast.requested, "--tenant", "facility", "--line"]

@@ -46,9 +46,7 @@ def test_from_request_to_payment_each_step_shows_and_is_mailed(do, visit, inside
         subjects = [m.subject for m in session().scalars(select(OutboxMail)) if number in m.subject]
         actions = [
             e.action
-            for e in session().scalars(
-                select(AuditEvent).where(AuditEvent.subject == f"reservation:{number}")
-            )
+            for e in session().scalars(select(AuditEvent).where(AuditEvent.subject == f"reservation:{number}"))
             if e.actor_name == "監督"
         ]
     assert all(any(label in subject for subject in subjects) for _words, label in steps)
@@ -91,11 +89,7 @@ def test_every_move_that_is_not_in_the_table_is_refused(inside, app, cast):
 
 def test_a_mistake_is_one_line_and_exit_code_2(do, cast):
     """OPS-10: mistakes are told shortly."""
-    for words in (
-        ["confirm", cast.cancelled],
-        ["confirm", "NOPE"],
-        ["fix-amount", cast.billed, "--line", "x"],
-    ):
+    for words in (["confirm", cast.cancelled], ["confirm", "NOPE"], ["fix-amount", cast.billed, "--line", "x"]):
         said = do(*words, expect=2)
         assert len(said.strip().splitlines()) == 1
     assert "FR000001" in do("list", "--json")

@@ -200,14 +200,7 @@ def test_words_of_the_address_that_nobody_knows_break_nothing(visit, cast):
     page = visit("facility", "hanako")
     everything = listed(page.get(PATH))
     assert everything == [cast.cancelled, cast.billed, cast.requested]
-    for search in (
-        {"sort": "total"},
-        {"sort": "'"},
-        {"page": "2"},
-        {"page": "a1.1"},
-        {"page": "あ"},
-        {"x": "y"},
-    ):
+    for search in ({"sort": "total"}, {"sort": "'"}, {"page": "2"}, {"page": "a1.1"}, {"page": "あ"}, {"x": "y"}):
         answer = page.get(address(**search))
         assert answer.status_code == 200
         assert listed(answer) == everything, search
@@ -331,9 +324,7 @@ def test_only_ones_own_accounts_reservations_are_listed(visit, cast):
 def test_an_account_without_reservations_is_told_so(visit, inside, cast):
     """COM-21, FAC-02: not "nothing matches", because nothing was searched for."""
     with inside("facility"):
-        session().delete(
-            session().scalars(select(Reservation).where(Reservation.number == cast.strangers)).one()
-        )
+        session().delete(session().scalars(select(Reservation).where(Reservation.number == cast.strangers)).one())
         session().commit()
     answer = visit("facility", "yumi").get(PATH)
     assert "ご予約はまだありません。" in answer.text

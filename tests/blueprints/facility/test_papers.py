@@ -117,9 +117,7 @@ def test_the_brand_decides_what_becomes_of_a_fraction_of_a_yen(
     assert papers.invoice_content(own, billed).totals.tax == tax
 
 
-def test_the_recipient_is_the_billing_address_of_the_booking_in_every_part(
-    billed: Reservation, tenant
-) -> None:
+def test_the_recipient_is_the_billing_address_of_the_booking_in_every_part(billed: Reservation, tenant) -> None:
     """COM-33, COM-71: a person is 様, a company 御中; rare kanji stay themselves."""
     billed.billing = {
         "name": "𠮷田 花子",
@@ -149,11 +147,7 @@ def test_a_brand_that_says_no_issuer_issues_in_its_companys_name(app) -> None:
 def test_forty_lines_and_the_longest_names_lose_nothing(billed: Reservation, tenant) -> None:
     """COM-70: over pages, each line once, and the sum at the end."""
     billed.lines = to_json([BillLine(f"第{n:02}号" + "長い仕様" * 20, 1, "式", 1_000, 10) for n in range(40)])
-    billed.billing = {
-        "name": "国立研究開発法人" * 12,
-        "address": "北海道常呂郡佐呂間町" * 10,
-        "person": "𠮷" * 40,
-    }
+    billed.billing = {"name": "国立研究開発法人" * 12, "address": "北海道常呂郡佐呂間町" * 10, "person": "𠮷" * 40}
     text = said("invoice", papers.invoice_content(tenant, billed))
     assert [text.count(f"第{n:02}号") for n in range(40)] == [1] * 40
     assert "合計40,0004,000¥44,000" in text
@@ -175,14 +169,7 @@ def test_a_work_report_says_what_was_done_by_whom_how_long_and_with_what(billed:
     assert content.materials == tuple(Material(name, "1", "式") for name in ("ネジ", "アクリル板", "𠮷野紙"))
     assert content.used_minutes == 100
     text = said("work_report", content)
-    for fact in (
-        "作業完了報告書",
-        "予約番号FR000002",
-        "大森誠",
-        "1時間35分",
-        "𠮷野紙1式",
-        "試作品を加工しました。",
-    ):
+    for fact in ("作業完了報告書", "予約番号FR000002", "大森誠", "1時間35分", "𠮷野紙1式", "試作品を加工しました。"):
         assert fact in text
 
 
@@ -221,9 +208,7 @@ def test_the_page_gives_what_was_issued_with_a_name_to_file_it_by(issue, visit, 
     assert reader, "make test installs poppler-utils"
     (tmp_path / "invoice.pdf").write_bytes(answer.data)
     done = subprocess.run(
-        [reader, "-layout", "-enc", "UTF-8", str(tmp_path / "invoice.pdf"), "-"],
-        capture_output=True,
-        check=True,
+        [reader, "-layout", "-enc", "UTF-8", str(tmp_path / "invoice.pdf"), "-"], capture_output=True, check=True
     )
     text = "".join(done.stdout.decode().split())
     assert "請求書" in text
@@ -242,10 +227,7 @@ def test_another_accounts_document_does_not_exist(issue, visit, cast) -> None:
         assert stranger.get(path.replace(cast.billed, "FR009999")).status_code == 404
         assert visit("studio", cast.representative).get(path).status_code == 404
         assert visit("facility").get(path).status_code == 303
-    assert (
-        visit("facility", cast.member).get(f"/reservations/{cast.billed}/delivery-note.pdf").status_code
-        == 404
-    )
+    assert visit("facility", cast.member).get(f"/reservations/{cast.billed}/delivery-note.pdf").status_code == 404
 
 
 def test_a_document_still_being_drawn_is_awaited_with_the_reason(run, visit, inside, cast, app) -> None:

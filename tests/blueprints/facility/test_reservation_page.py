@@ -71,9 +71,7 @@ def papers(answer: TestResponse) -> dict[str, str]:
         if link := re.search(r'<a class="btn sec" href="([^"]+)">([^<]+)</a>', words):
             given[link[2]] = link[1]
             continue
-        off = re.search(
-            r'aria-disabled="true" aria-describedby="([\w-]+)">([^<]+)</button>(.*)', words, re.DOTALL
-        )
+        off = re.search(r'aria-disabled="true" aria-describedby="([\w-]+)">([^<]+)</button>(.*)', words, re.DOTALL)
         assert off, item
         reason = re.search(rf'<span class="why" id="{off[1]}">([^<]+)</span>', off[3])
         assert reason, "no reason beside the button that is off"

@@ -135,9 +135,7 @@ def test_every_page_names_the_company_and_whom_to_call(visit, cast):
     for path, who in (("/sign-in", None), ("/", cast.representative), ("/legal/terms", None)):
         foot = visit("studio", who).get(path).text.partition('<footer class="foot">')[2]
         assert "<b>試験スタジオ</b>" in foot
-        assert (
-            '<a href="tel:03-0000-0002">03-0000-0002</a><span class="hours">平日 10:00–17:00</span>' in foot
-        )
+        assert '<a href="tel:03-0000-0002">03-0000-0002</a><span class="hours">平日 10:00–17:00</span>' in foot
 
 
 def test_what_awaits_the_member_is_counted_and_leads_there(visit, inside, app, cast):
@@ -149,9 +147,7 @@ def test_what_awaits_the_member_is_counted_and_leads_there(visit, inside, app, c
     with inside("facility"):
         hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
         writer = Writer(hanako.name, hanako.email, hanako.account_id, hanako.id)
-        asked = inquiries.ask(
-            tenant, writer, Asked("other", "質問です。"), by=SYSTEM, link_base="http://x.example"
-        )
+        asked = inquiries.ask(tenant, writer, Asked("other", "質問です。"), by=SYSTEM, link_base="http://x.example")
         inquiries.answer(tenant, asked, "お答えします。", [], by=SYSTEM, link_base="http://x.example")
         operations.record_payment(tenant, queries.any_reservation(cast.billed), by=SYSTEM)
         session().commit()

@@ -12,13 +12,7 @@ from portal.core.db import session
 from portal.shared.inquiries.models import Inquiry, InquiryFile
 
 NEW = "/inquiries/new"
-ASK = {
-    "about": "FR000001",
-    "f_day": "2026-12-01",
-    "f_what": "午後へ",
-    "body": "お願いします。",
-    "agreed": "y",
-}
+ASK = {"about": "FR000001", "f_day": "2026-12-01", "f_what": "午後へ", "body": "お願いします。", "agreed": "y"}
 PDF = b"%PDF-1.7 drawing"
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -125,9 +119,7 @@ def test_a_thread_goes_on_with_files_and_by_an_operators_answer(visit, sent, run
     path.write_bytes(PDF + b"2")
     args = ["--tenant", "facility", "--operator", "大森"]
     assert number in run.invoke(args=["inquiries", "list", *args]).output
-    told = run.invoke(
-        args=["inquiries", "answer", number, "--text", "承りました。", "--attach", str(path), *args]
-    )
+    told = run.invoke(args=["inquiries", "answer", number, "--text", "承りました。", "--attach", str(path), *args])
     assert (told.exit_code, told.output) == (0, f"{number}: 回答済\n")
     visitor = visit("facility", "hanako")
     assert "未読" in visitor.get("/inquiries").text

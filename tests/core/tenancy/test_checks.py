@@ -20,9 +20,7 @@ ANYTHING = st.recursive(
     max_leaves=5,
 )
 SECTIONS = st.dictionaries(
-    st.sampled_from(
-        ["theme", "issuer", "sign_in", "contact", "modules", "status", "subdomain", "domains", "molds"]
-    ),
+    st.sampled_from(["theme", "issuer", "sign_in", "contact", "modules", "status", "subdomain", "domains", "molds"]),
     ANYTHING,
 )
 
@@ -45,22 +43,16 @@ def keys(found: Any) -> list[str]:
         ({"brand": 3, "on_brand": ["#ffffff"]}, []),
     ],
 )
-def test_each_pair_that_cannot_be_read_is_told_at_a_key_that_was_given(
-    theme: dict[str, Any], told: list[str]
-) -> None:
+def test_each_pair_that_cannot_be_read_is_told_at_a_key_that_was_given(theme: dict[str, Any], told: list[str]) -> None:
     """OPS-02: usual colours count where none are given; what is no colour is the types' affair."""
     found = keys(checks.illegible({"theme": theme}))
-    assert [key.replace("on_brand", "brand") for key in found] == [
-        key.replace("on_brand", "brand") for key in told
-    ]
+    assert [key.replace("on_brand", "brand") for key in found] == [key.replace("on_brand", "brand") for key in told]
     assert {key.removeprefix("theme.") for key in found} <= theme.keys()
 
 
 @given(st.dictionaries(st.sampled_from(PARTS), COLOURS))
 @settings(max_examples=50, deadline=None)
-def test_a_theme_is_told_exactly_when_one_of_its_pairs_is_below_the_least_contrast(
-    theme: dict[str, str],
-) -> None:
+def test_a_theme_is_told_exactly_when_one_of_its_pairs_is_below_the_least_contrast(theme: dict[str, str]) -> None:
     """OPS-02: WCAG 2.2 AA."""
     all_of = {**{part: getattr(Theme(), part) for part in PARTS}, "white": "#ffffff", **theme}
     pairs = [("on_brand", "brand"), ("on_brand", "brand_strong"), ("brand", "white")]
@@ -68,17 +60,13 @@ def test_a_theme_is_told_exactly_when_one_of_its_pairs_is_below_the_least_contra
     bad = [pair for pair in pairs if contrast(all_of[pair[0]], all_of[pair[1]]) < LEAST_CONTRAST]
     said = [message for _path, message in checks.illegible({"theme": theme})]
     assert len(said) == len(bad)
-    assert all(
-        f"{one} {all_of[one]} on {other}" in text for (one, other), text in zip(bad, said, strict=True)
-    )
+    assert all(f"{one} {all_of[one]} on {other}" in text for (one, other), text in zip(bad, said, strict=True))
 
 
 def test_a_contrast_just_below_is_never_shown_as_if_it_were_enough() -> None:
     """OPS-02: 4.4966 is told as 4.49, not as 4.50."""
     close = next(
-        f"#{value:06x}"
-        for value in range(0x700000, 0xFFFFFF, 7)
-        if 4.495 <= contrast(f"#{value:06x}", "#ffffff") < 4.5
+        f"#{value:06x}" for value in range(0x700000, 0xFFFFFF, 7) if 4.495 <= contrast(f"#{value:06x}", "#ffffff") < 4.5
     )
     said = dict(checks.illegible({"theme": {"brand": close}}))[("theme", "brand")]
     assert "4.50" not in said
@@ -119,10 +107,7 @@ def test_a_brand_claims_its_subdomain_and_its_domains_unless_it_is_retired(
         ({"sign_in": {"password": {"preset": "legacy-8-12"}}}, ["sign_in.password.preset"]),
         ({"sign_in": {"password": {"preset": ["legacy-8-12"]}}}, []),
         ({"sign_in": {"password": {"min_length": 8}}}, []),
-        (
-            {"sign_in": {"password": {"min_length": 8, "required": ["digit"]}}},
-            ["sign_in.password.min_length"],
-        ),
+        ({"sign_in": {"password": {"min_length": 8, "required": ["digit"]}}}, ["sign_in.password.min_length"]),
         ({"sign_in": {"password": {"max_length": 40}}}, ["sign_in.password.max_length"]),
         ({"sign_in": {"forgot": "mail"}}, []),
         ({"sign_in": {"forgot": "operator"}}, ["contact.telephone"]),

@@ -124,9 +124,7 @@ def test_a_row_that_is_not_there_is_none_or_an_error_as_asked(inside: Inside, nu
             session().get_one(Account, number)
 
 
-def test_another_tenants_row_is_as_missing_as_one_that_never_was(
-    inside: Inside, foreign_facility: Facility
-) -> None:
+def test_another_tenants_row_is_as_missing_as_one_that_never_was(inside: Inside, foreign_facility: Facility) -> None:
     """COM-02: the two are never told apart."""
     with inside("facility"):
         assert session().get(Facility, foreign_facility.id) is None

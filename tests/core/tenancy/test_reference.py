@@ -65,9 +65,7 @@ def test_every_key_of_every_table_is_on_the_page() -> None:
     missing = []
     for table, name, field in walk(KIND):
         heading = ".".join(("tenants.KEY", *table))
-        tables = [
-            part for part in page.split("\n## ") if part.startswith((f"[{heading}]\n", f"[[{heading}]]\n"))
-        ]
+        tables = [part for part in page.split("\n## ") if part.startswith((f"[{heading}]\n", f"[[{heading}]]\n"))]
         if name != "key" and not any(f"| `{name}` |" in part for part in tables):
             missing.append((heading, name, field))
     assert missing == []
@@ -96,8 +94,7 @@ def test_a_key_is_told_with_its_values_its_default_and_its_meaning(page: str, ro
 
 
 @pytest.mark.parametrize(
-    "heading",
-    ["[[tenants.KEY.press.first]]", "[tenants.KEY.press.by_name.KIND]", "[tenants.KEY.press.part]"],
+    "heading", ["[[tenants.KEY.press.first]]", "[tenants.KEY.press.by_name.KIND]", "[tenants.KEY.press.part]"]
 )
 def test_a_table_within_a_table_has_the_heading_it_has_in_the_file(page: str, heading: str) -> None:
     """OPS-01: and of its description only what is meant for admins."""

@@ -192,9 +192,7 @@ def test_a_broken_file_leaves_the_last_good_one_in_force(
     assert registry.mistakes == ()
 
 
-def test_a_missing_file_leaves_the_last_good_one_in_force(
-    registry: Registry, path: Path, clock: Clock
-) -> None:
+def test_a_missing_file_leaves_the_last_good_one_in_force(registry: Registry, path: Path, clock: Clock) -> None:
     """OPS-03."""
     good = registry.current()
     path.unlink()
@@ -205,9 +203,7 @@ def test_a_missing_file_leaves_the_last_good_one_in_force(
     assert registry.current() is good
 
 
-def test_mistakes_are_known_without_a_page_being_asked_for(
-    registry: Registry, save: Callable[[str], None]
-) -> None:
+def test_mistakes_are_known_without_a_page_being_asked_for(registry: Registry, save: Callable[[str], None]) -> None:
     """OPS-03: a process that only answers /readyz says so as well."""
     save("nonsense")
     assert len(registry.mistakes) == 1

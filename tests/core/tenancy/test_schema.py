@@ -107,9 +107,7 @@ def test_the_calendar_knows_weekdays_holidays_and_closures() -> None:
     assert [calendar.is_open(day) for day in days] == [True, False, True, False, False, False, True]
 
 
-@pytest.mark.parametrize(
-    ("twelve", "digit"), [("000012050002", "7"), ("999901000001", "7"), ("000000000000", "9")]
-)
+@pytest.mark.parametrize(("twelve", "digit"), [("000012050002", "7"), ("999901000001", "7"), ("000000000000", "9")])
 def test_the_check_digit_of_a_corporate_number(twelve: str, digit: str) -> None:
     assert check_digit(twelve) == digit
 
@@ -137,11 +135,7 @@ def test_the_theme_sheet_sets_the_five_properties_and_nothing_else() -> None:
 
 
 def test_every_key_says_what_it_means() -> None:
-    silent = [
-        f"{table}.{name}"
-        for table, name, field in walk(tenant_type(sections(BRANDS)))
-        if not field.description
-    ]
+    silent = [f"{table}.{name}" for table, name, field in walk(tenant_type(sections(BRANDS))) if not field.description]
     assert silent == []
 
 

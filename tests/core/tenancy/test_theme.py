@@ -13,9 +13,7 @@ from portal.core.tenancy.theme import LEAST_CONTRAST, contrast, theme_css
 
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 GREYS = st.integers(0, 255).map(lambda part: f"#{part:02x}{part:02x}{part:02x}")
-SHEET = re.compile(
-    r":root\{(--[a-z-]+:#[0-9a-fA-F]{6};){4}--radius:\d{1,2}px\}",
-)
+SHEET = re.compile(r":root\{(--[a-z-]+:#[0-9a-fA-F]{6};){4}--radius:\d{1,2}px\}")
 
 
 @given(COLOURS, COLOURS)
@@ -59,12 +57,7 @@ def test_each_part_of_a_colour_weighs_what_wcag_gives_it(one: str, other: str, r
 
 @pytest.mark.parametrize(
     ("text", "ground"),
-    [
-        ("on_brand", "brand"),
-        ("on_brand", "brand_strong"),
-        ("brand", "brand_weak"),
-        ("brand_strong", "brand_weak"),
-    ],
+    [("on_brand", "brand"), ("on_brand", "brand_strong"), ("brand", "brand_weak"), ("brand_strong", "brand_weak")],
 )
 def test_the_usual_colours_can_be_read(text: str, ground: str) -> None:
     """COM-04: a brand that says nothing of colours has legible ones."""
@@ -77,13 +70,7 @@ def test_the_sheet_of_any_theme_sets_five_properties(
     brand: str, strong: str, weak: str, on_brand: str, radius: int
 ) -> None:
     """COM-04, security.md: each value where it belongs."""
-    theme = {
-        "brand": brand,
-        "brand_strong": strong,
-        "brand_weak": weak,
-        "on_brand": on_brand,
-        "radius": radius,
-    }
+    theme = {"brand": brand, "brand_strong": strong, "brand_weak": weak, "on_brand": on_brand, "radius": radius}
     css = theme_css(Tenant(key="atelier", name="工房", theme=theme))
     assert SHEET.fullmatch(css)
     for name, value in theme.items():
@@ -92,8 +79,7 @@ def test_the_sheet_of_any_theme_sets_five_properties(
 
 
 @pytest.mark.parametrize(
-    "colour",
-    ["red", "#fff", "#12345g", "#1234567", "#123456;}body{x:url(//e)", "#123456\n", "", "１２３４５６"],
+    "colour", ["red", "#fff", "#12345g", "#1234567", "#123456;}body{x:url(//e)", "#123456\n", "", "１２３４５６"]
 )
 def test_what_is_no_colour_never_comes_into_a_sheet(colour: str) -> None:
     """security.md: nobody writes style through the tenants file."""

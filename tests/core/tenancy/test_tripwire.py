@@ -43,11 +43,7 @@ META = MetaData()
 
 def _table(name: str) -> Table:
     return Table(
-        name,
-        META,
-        Column("tenant_id", String),
-        Column("id", Integer, primary_key=True),
-        Column("name", String),
+        name, META, Column("tenant_id", String), Column("id", Integer, primary_key=True), Column("name", String)
     )
 
 
@@ -105,12 +101,7 @@ def entered(key: str) -> Iterator[None]:
         (select(A.c.name).where(OWN, exists().where(B.c.id == A.c.id, OWN_B)), "own"),
         (select(select(A.c.name).where(OWN).subquery().c.name), "own"),
         (select(select(A.c.name).where(OWN).cte().c.name), "own"),
-        (
-            select(COUNT).select_from(
-                union_all(select(A.c.id).where(OWN), select(B.c.id).where(OWN_B)).subquery()
-            ),
-            2,
-        ),
+        (select(COUNT).select_from(union_all(select(A.c.id).where(OWN), select(B.c.id).where(OWN_B)).subquery()), 2),
         (select(A.c.name).where(OWN).order_by(A.c.tenant_id, A.c.id).limit(1), "own"),
         (select(COUNT).select_from(NOTES), 2),
         (select(literal("account")), "account"),
@@ -148,9 +139,7 @@ def test_what_is_held_to_its_tenant_passes(engine: Engine, statement: Any, expec
         select(select(A.c.name).cte().c.name),
         union_all(select(A.c.id).where(OWN), select(B.c.id)),
         select(func.count(A.c.id)).having(func.max(A.c.tenant_id) == "facility"),
-        select(select(A.c.tenant_id, A.c.id).subquery().c.id).where(
-            literal_column("tenant_id") == "facility"
-        ),
+        select(select(A.c.tenant_id, A.c.id).subquery().c.id).where(literal_column("tenant_id") == "facility"),
         update(A).values(name="x"),
         update(A).values(name="x").where(A.c.id == 1),
         update(A).values(name=select(func.max(B.c.name)).scalar_subquery()).where(OWN),
@@ -203,11 +192,7 @@ def test_what_is_not_held_to_its_tenant_never_reaches_the_driver(engine: Engine,
 )
 def test_what_is_bound_to_another_tenant_is_refused(engine: Engine, statement: Any, values: Any) -> None:
     """COM-02: also where the scope's tenant is bound at another place of the statement, or another row of it."""
-    with (
-        entered("facility"),
-        pytest.raises(TenantError, match="another tenant"),
-        engine.begin() as connection,
-    ):
+    with entered("facility"), pytest.raises(TenantError, match="another tenant"), engine.begin() as connection:
         connection.execute(statement, values)
 
 
@@ -256,9 +241,7 @@ def test_one_text_asked_for_two_tenants_is_judged_by_what_is_bound_each_time(eng
         text("\n  insert into log values ('x')"),
     ],
 )
-def test_who_promised_to_read_only_writes_into_no_table(
-    engine: Engine, promise: Promise, statement: Any
-) -> None:
+def test_who_promised_to_read_only_writes_into_no_table(engine: Engine, promise: Promise, statement: Any) -> None:
     """STYLE §3: GET never writes, tenant's table or not."""
     promise.reads_only = True
     with entered("facility"), engine.begin() as connection:
@@ -279,9 +262,7 @@ def test_who_promised_to_read_only_writes_into_no_table(
         ("DELETE FROM account WHERE account.tenant_id = ?", True, True),
     ],
 )
-def test_a_text_is_known_by_what_it_touches_and_whether_it_writes(
-    sql: str, touches: bool, writes: bool
-) -> None:
+def test_a_text_is_known_by_what_it_touches_and_whether_it_writes(sql: str, touches: bool, writes: bool) -> None:
     judge = Judge(["account"])
     verdict = judge(sql)
     assert (verdict.touches, verdict.writes, verdict.fault) == (touches, writes, None)

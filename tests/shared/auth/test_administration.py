@@ -72,9 +72,7 @@ def test_who_is_locked_is_out_with_every_link_and_comes_back_when_unlocked(come_
         administration.unlock(member(), by=BY)
 
 
-def test_who_is_locked_while_the_password_is_being_hashed_does_not_come_in(
-    app, inside, come_in, member, monkeypatch
-):
+def test_who_is_locked_while_the_password_is_being_hashed_does_not_come_in(app, inside, come_in, member, monkeypatch):
     """OPS-13: else a session would wait for the day of the unlocking."""
     hashing, locked, said = Event(), Event(), []
     real = passwords.verify
@@ -112,9 +110,7 @@ def test_a_lost_second_factor_goes_with_all_that_stood_in_for_it(come_in, member
     for who in (member(), member("kenichi")):
         who.second_factor, who.totp_nonce = Factor.TOTP, "nonce-of-the-app"
         recovery.renew(who.id)
-        session().add(
-            Passkey(member_id=who.id, credential_id=f"key-{who.id}", public_key=b"k", created_at=NOW)
-        )
+        session().add(Passkey(member_id=who.id, credential_id=f"key-{who.id}", public_key=b"k", created_at=NOW))
         device, _token = devices.remember(who.id, Client())
         device.trusted_until = NOW + timedelta(days=30)
     session().commit()
@@ -126,11 +122,7 @@ def test_a_lost_second_factor_goes_with_all_that_stood_in_for_it(come_in, member
     assert (trusted, session().scalars(select(Passkey.member_id)).all()) == ([other], [other])
     assert (member("kenichi").second_factor, recovery.left(other)) == (Factor.TOTP, recovery.HOW_MANY)
     mail = session().scalars(select(OutboxMail).where(OutboxMail.event == "second_factor_changed")).one()
-    assert (mail.recipient, "利用しない" in mail.body, "nonce" in mail.body) == (
-        "hanako@one.example",
-        True,
-        False,
-    )
+    assert (mail.recipient, "利用しない" in mail.body, "nonce" in mail.body) == ("hanako@one.example", True, False)
 
 
 def test_where_all_must_have_a_second_step_the_mail_says_what_is_asked_for_next(here, brand, member):
@@ -159,9 +151,7 @@ def test_a_merge_moves_every_row_of_every_table_and_the_trail_stays(accounts, me
     moved = administration.merge(source, target, by=BY)
     session().commit()
     assert moved["member"] == moved["reservation"] == 1
-    assert set(moved) == {m.local_table.description for m in administration.tables_of_accounts()} - {
-        "audit_event"
-    }
+    assert set(moved) == {m.local_table.description for m in administration.tables_of_accounts()} - {"audit_event"}
     left = administration.overview(source)
     assert {table for table, rows in left["rows"].items() if rows} == {"audit_event"}
     assert left["rows"]["audit_event"] == (kept or 0) + 1
@@ -220,9 +210,7 @@ def test_no_table_has_a_key_that_a_merge_would_break(app):
     """OPS-13: whoever brings a table with one row for each account teaches `merge` to add the two up."""
     keys = [
         (table.name, constraint.columns.keys())
-        for table in (
-            Base.metadata.tables[m.local_table.description] for m in administration.tables_of_accounts()
-        )
+        for table in (Base.metadata.tables[m.local_table.description] for m in administration.tables_of_accounts())
         for constraint in table.constraints
         if isinstance(constraint, UniqueConstraint) and "account_id" in constraint.columns
     ]

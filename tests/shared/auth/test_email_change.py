@@ -51,11 +51,7 @@ def test_nothing_changes_before_the_new_address_says_so(shop, ask, member, maile
 
 @pytest.mark.parametrize(
     ("wrong", "field"),
-    [
-        ({"present": "other@one.example"}, "present"),
-        ({"password": "wrong"}, "password"),
-        ({"new": OLD}, "email"),
-    ],
+    [({"present": "other@one.example"}, "present"), ({"password": "wrong"}, "password"), ({"new": OLD}, "email")],
 )
 def test_a_wrong_item_is_named_and_nothing_is_mailed(ask, letters, wrong, field):
     """SHOP-03: at its field."""

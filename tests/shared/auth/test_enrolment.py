@@ -120,12 +120,7 @@ def test_a_new_member_has_no_password_no_session_and_a_row_of_the_trail(here, br
     """COM-12, COM-90: nothing opens for them before they used their link."""
     made = add(brand, department="試作課", is_representative=True)
     assert (made.password_hash, made.status, made.must_change_password) == ("", MemberStatus.ACTIVE, False)
-    assert (made.name, made.department, made.is_representative, made.created_at) == (
-        "森 進",
-        "試作課",
-        True,
-        NOW,
-    )
+    assert (made.name, made.department, made.is_representative, made.created_at) == ("森 進", "試作課", True, NOW)
     event = session().scalars(select(AuditEvent).order_by(AuditEvent.sequence.desc())).first()
     assert event
     assert (event.action, event.subject, event.account_id) == ("member.add", "member:susumu", made.account_id)
@@ -188,9 +183,7 @@ def test_the_demos_people_may_sign_in_under_the_usual_rules(here, brand, cheap_p
     demo.fill(brand)
     session().commit()
     for someone in demo.CAST:
-        passwords.check(
-            demo.PASSWORD, rules=brand.sign_in.password, login_id=someone.login_id, email=someone.email
-        )
+        passwords.check(demo.PASSWORD, rules=brand.sign_in.password, login_id=someone.login_id, email=someone.email)
         typed = someone.fields(brand)
         assert typed == {"login_id": someone.login_id, "password": demo.PASSWORD}
         given = entrance.Credentials(**typed)

@@ -9,9 +9,7 @@ from portal.core.db import db, session
 from portal.settings import ROOT
 from portal.shared.auth import history
 
-SOURCES = "\n".join(
-    path.read_text("utf-8") for path in (ROOT / "portal").rglob("*.py") if path.stem != "history"
-)
+SOURCES = "\n".join(path.read_text("utf-8") for path in (ROOT / "portal").rglob("*.py") if path.stem != "history")
 
 
 def test_every_act_with_a_name_is_recorded_somewhere():

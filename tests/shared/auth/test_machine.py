@@ -140,10 +140,7 @@ class SignInMachine(RuleBasedStateMachine):
     made: list[str]
 
     def fresh_password(self) -> str:
-        self.made = [
-            *getattr(self, "made", []),
-            f"kita-No-{self.number}-umi-{len(getattr(self, 'made', []))}",
-        ]
+        self.made = [*getattr(self, "made", []), f"kita-No-{self.number}-umi-{len(getattr(self, 'made', []))}"]
         return self.made[-1]
 
     def acting(self) -> ExitStack:
@@ -168,9 +165,7 @@ class SignInMachine(RuleBasedStateMachine):
     def newest(self, event: str, pattern: str) -> str:
         with self.acting():
             account_id = self.member().account_id
-            mine = select(OutboxMail.body).where(
-                OutboxMail.event == event, OutboxMail.account_id == account_id
-            )
+            mine = select(OutboxMail.body).where(OutboxMail.event == event, OutboxMail.account_id == account_id)
             found = re.search(pattern, session().scalars(mine.order_by(OutboxMail.id.desc())).first() or "")
         assert found, event
         return found[1]
@@ -190,14 +185,10 @@ class SignInMachine(RuleBasedStateMachine):
     @rule(at=browsers, which=st.sampled_from(["right", "right", "right", "wrong", "former"]))
     def sign_in(self, at: int, which: str) -> None:
         model, browser = self.model, self.browsers[at]
-        typed = {"right": model.password or "void", "wrong": "wrong", "former": (model.former or ["?"])[-1]}[
-            which
-        ]
+        typed = {"right": model.password or "void", "wrong": "wrong", "former": (model.former or ["?"])[-1]}[which]
         given = entrance.Credentials(password=typed, login_id=self.login_id)
         result = self.attempt(
-            lambda: entrance.sign_in(
-                self.tenant, given, self.client, link_base=BASE, device_token=browser.device
-            )
+            lambda: entrance.sign_in(self.tenant, given, self.client, link_base=BASE, device_token=browser.device)
         )
         may = which == "right" and model.password and model.active
         if isinstance(result, throttling.TooMany):
@@ -335,9 +326,7 @@ class SignInMachine(RuleBasedStateMachine):
 
     @rule()
     def ask_for_a_reset(self) -> None:
-        by = self.tenant.model_copy(
-            update={"sign_in": self.tenant.sign_in.model_copy(update={"forgot": "mail"})}
-        )
+        by = self.tenant.model_copy(update={"sign_in": self.tenant.sign_in.model_copy(update={"forgot": "mail"})})
         given = reset.Forgotten(f"{self.login_id}@m.example", login_id=self.login_id)
         with self.acting():
             given = reset.Forgotten(self.member().email, login_id=self.login_id)
@@ -360,9 +349,7 @@ class SignInMachine(RuleBasedStateMachine):
     @rule(purpose=st.sampled_from([Purpose.RESET_PASSWORD, Purpose.SET_PASSWORD]))
     def use_a_link(self, purpose: Purpose) -> None:
         token, new = self.living(purpose), self.fresh_password()
-        result = self.attempt(
-            lambda: operations.use_set_password_link(self.tenant, token, new, address="192.0.2.1")
-        )
+        result = self.attempt(lambda: operations.use_set_password_link(self.tenant, token, new, address="192.0.2.1"))
         assert (result is None) == (token != "x" * 43), result
         if result is None:
             self.model.shut()
@@ -429,16 +416,12 @@ class SignInMachine(RuleBasedStateMachine):
         if not confirms:
             return
         proof = self.living(Purpose.PROVE_EMAIL)
-        assert (
-            self.attempt(lambda: email_change.confirm(self.tenant, proof, address="", link_base=BASE)) is None
-        )
+        assert self.attempt(lambda: email_change.confirm(self.tenant, proof, address="", link_base=BASE)) is None
         self.model.links.clear()
         self.link(Purpose.UNDO_EMAIL, "email_changed_old", "undo-email", email_change.UNDO)
         if undoes:
             undo = self.living(Purpose.UNDO_EMAIL)
-            assert (
-                self.attempt(lambda: email_change.undo(self.tenant, undo, address="", link_base=BASE)) is None
-            )
+            assert self.attempt(lambda: email_change.undo(self.tenant, undo, address="", link_base=BASE)) is None
             self.locked_out()
 
     # -- operators, and the end -------------------------------------------------------------------------------------
@@ -526,10 +509,6 @@ def test_no_order_of_acts_leaves_a_right_that_was_taken_away(app: Flask) -> None
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30,
-            stateful_step_count=25,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=checks,
+            max_examples=30, stateful_step_count=25, deadline=None, derandomize=True, suppress_health_check=checks
         ),
     )

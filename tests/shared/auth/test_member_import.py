@@ -66,13 +66,7 @@ def refusal(here, brand):
 
 def test_every_cell_becomes_what_the_pages_would_have_made_of_it(bring, member):
     """OPS-13, COM-23"""
-    cells = {
-        "セイ": "ﾃﾞﾝ",
-        "メイ": "じろう",
-        "部署名": "製造部",
-        "電話番号": "０３－１２３４－５６７８",
-        "代表": "1",
-    }
+    cells = {"セイ": "ﾃﾞﾝ", "メイ": "じろう", "部署名": "製造部", "電話番号": "０３－１２３４－５６７８", "代表": "1"}
     assert bring(line("ｊｉｒｏ", メールアドレス="Jiro@TWO.example", **cells)) == (1, 0)
     made = member("jiro")
     assert (made.name, made.email, made.family_kana, made.given_kana) == (
@@ -101,9 +95,7 @@ def test_the_same_file_twice_changes_nothing(bring, member):
 
 def test_an_unknown_number_with_a_name_makes_the_account_once(bring, member):
     """OPS-13"""
-    bring(
-        line("ume", "OLD-7", 会社名="梅工房"), line("take", "OLD-7"), line("matsu", "OLD-7", 会社名="梅工房")
-    )
+    bring(line("ume", "OLD-7", 会社名="梅工房"), line("take", "OLD-7"), line("matsu", "OLD-7", 会社名="梅工房"))
     account = enrolment.find_account("OLD-7")
     assert account.name == "梅工房"
     assert {member(who).account_id for who in ("ume", "take", "matsu")} == {account.id}
@@ -161,12 +153,7 @@ def test_every_bad_line_is_named_and_nothing_is_imported(refusal):
 
 def test_lines_that_contradict_each_other_are_named(refusal):
     """OPS-13: one login twice, in whatever writing; two names for one new account."""
-    told = refusal(
-        line("jiro"),
-        line("ＪＩＲＯ"),
-        line("a", "N-1", 会社名="甲"),
-        line("b", "N-1", 会社名="乙"),
-    )
+    told = refusal(line("jiro"), line("ＪＩＲＯ"), line("a", "N-1", 会社名="甲"), line("b", "N-1", 会社名="乙"))
     assert [said[:3] for said in told] == ["3行目", "5行目"]
     assert "前の行" in told[0]
     assert "前の行の会社名と異なります" in told[1]

@@ -114,9 +114,7 @@ def test_a_refused_change_changes_nothing(sign_in, change, member, old, new, fie
     assert refused.value.field == field
     assert member().password_hash == before
     assert sessions.look_up(token, idle_minutes=30)
-    assert (
-        session().scalar(select(func.count(OutboxMail.id)).where(OutboxMail.event == "password_changed")) == 0
-    )
+    assert session().scalar(select(func.count(OutboxMail.id)).where(OutboxMail.event == "password_changed")) == 0
 
 
 def test_a_change_is_told_to_the_member_by_mail_and_keeps_only_this_session(sign_in, change, member):

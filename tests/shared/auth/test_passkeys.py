@@ -179,11 +179,7 @@ def test_who_may_not_sign_in_does_not_with_a_passkey(on: Tenant, member: Find) -
     passkeys.remove(on, hanako.id, number, by=member_actor(hanako))
     refused(on, key.sign(to_sign(on)))
     assert actions() == ["member.passkey_added", "member.use_passkey", "member.passkey_removed"]
-    mails = [
-        m
-        for m in session().scalars(select(OutboxMail).order_by(OutboxMail.id))
-        if m.event == "passkey_changed"
-    ]
+    mails = [m for m in session().scalars(select(OutboxMail).order_by(OutboxMail.id)) if m.event == "passkey_changed"]
     assert [("登録" in m.body, "削除" in m.body, "電話" in m.body) for m in mails] == [
         (True, False, True),
         (False, True, True),
@@ -298,9 +294,7 @@ def test_a_passkey_answers_the_second_step_of_its_own_member(brand: Tenant, memb
         answered(own)
 
 
-def test_the_second_step_can_be_guessed_at_with_passkeys_no_more_than_with_codes(
-    brand: Tenant, member: Find
-) -> None:
+def test_the_second_step_can_be_guessed_at_with_passkeys_no_more_than_with_codes(brand: Tenant, member: Find) -> None:
     """security.md §4.13: twenty tries an hour, then the right one waits as well."""
     tenant = having(brand, "second_step")
     key = added(tenant, member())

@@ -20,10 +20,7 @@ RENTAL = PasswordRules(preset="legacy-8-12")
 SHOP = PasswordRules(preset="legacy-6-20")
 MOLDS = PasswordRules(min_length=8, required=("letter", "digit"))
 EVERY = PasswordRules(
-    half_width=True,
-    symbols=r"\]^-[!",
-    required=("upper", "lower", "letter", "digit", "symbol"),
-    longest_run=1,
+    half_width=True, symbols=r"\]^-[!", required=("upper", "lower", "letter", "digit", "symbol"), longest_run=1
 )
 ALL = (DEFAULT, RENTAL, SHOP, MOLDS, EVERY)
 HANAKO = Context("hana01", "h.yamada@one.example", ("Hanako Yamada", "株式会社高崎精機"), ("shop", "豆 資材"))
@@ -99,13 +96,7 @@ def test_the_shops_rules(password: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("password", "expected"),
-    [
-        ("krvm7401", "ok"),
-        ("krvm740", "min"),
-        ("krvmxqzz", "digit"),
-        ("87401956", "letter"),
-        ("図面は krvm7 枚", "ok"),
-    ],
+    [("krvm7401", "ok"), ("krvm740", "min"), ("krvmxqzz", "digit"), ("87401956", "letter"), ("図面は krvm7 枚", "ok")],
 )
 def test_the_mold_makers_rules(password: str, expected: str) -> None:
     """MOLD-01: eight or more letters and digits; longer ones and other characters do no harm."""

@@ -80,9 +80,7 @@ def test_a_link_makes_account_and_representative(shop, apply, mailed, letters):
     assert entrance.sign_in(shop, given, Client(), link_base=BASE).token
 
 
-@pytest.mark.parametrize(
-    "write", [str, str.lower, lambda c: c.replace("-", ""), lambda c: f" {c[:4]} {c[4:]} "]
-)
+@pytest.mark.parametrize("write", [str, str.lower, lambda c: c.replace("-", ""), lambda c: f" {c[:4]} {c[4:]} "])
 def test_a_code_is_forgiving_and_kills_its_link(shop, apply, code, mailed, write):
     """MOLD-01: grouped as one likes, in either case."""
     handle = apply()

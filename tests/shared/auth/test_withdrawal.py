@@ -108,9 +108,7 @@ def everything() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for mapper in Base.registry.mappers:
         if issubclass(mapper.class_, TenantOwned):
-            columns = [
-                cast(getattr(mapper.class_, c.key), Text) for c in mapper.columns if c.key != "tenant_id"
-            ]
+            columns = [cast(getattr(mapper.class_, c.key), Text) for c in mapper.columns if c.key != "tenant_id"]
             for row in session().execute(select(*columns)):
                 found.setdefault(mapper.local_table.description, []).append(" ".join(map(str, row)))
     return found

@@ -22,9 +22,7 @@ from portal.shared.billing.tax import (
 PERIODS = [RatePeriod(date(2014, 4, 1), 8, 8), RatePeriod(date(2019, 10, 1), 10, 8)]
 LINES = st.lists(
     st.builds(
-        lambda amount, reduced: TaxLine(amount, 8 if reduced else 10, reduced),
-        st.integers(0, 10**9),
-        st.booleans(),
+        lambda amount, reduced: TaxLine(amount, 8 if reduced else 10, reduced), st.integers(0, 10**9), st.booleans()
     ),
     min_size=1,
     max_size=40,
@@ -70,9 +68,7 @@ def test_tax_on_amounts_without_tax_is_rounded_down(net: int, rate: int, tax: in
         (-745, Rounding.HALF, -75),
     ],
 )
-def test_the_tenant_chooses_the_rounding_and_a_return_cancels_a_sale(
-    net: int, rounding: Rounding, tax: int
-) -> None:
+def test_the_tenant_chooses_the_rounding_and_a_return_cancels_a_sale(net: int, rounding: Rounding, tax: int) -> None:
     assert totals_excluded([TaxLine(net, 10)], rounding).tax == tax
 
 
@@ -83,10 +79,7 @@ def test_tax_is_rounded_once_per_rate_and_not_per_line() -> None:
 
 def test_a_standard_rate_of_eight_and_the_reduced_one_are_not_added_up() -> None:
     totals = totals_excluded([TaxLine(100, 8, reduced=True), TaxLine(100, 8)])
-    assert [(rate.rate, rate.reduced, rate.net) for rate in totals.per_rate] == [
-        (8, True, 100),
-        (8, False, 100),
-    ]
+    assert [(rate.rate, rate.reduced, rate.net) for rate in totals.per_rate] == [(8, True, 100), (8, False, 100)]
 
 
 def test_a_document_without_lines_is_zero() -> None:

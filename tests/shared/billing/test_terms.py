@@ -36,11 +36,7 @@ def test_closing_and_due_dates(base: str, closing_day: int, months: int, closing
 
 @pytest.mark.parametrize(
     ("shift", "due"),
-    [
-        (Shift.NONE, date(2026, 2, 28)),
-        (Shift.NEXT, date(2026, 3, 2)),
-        (Shift.PREVIOUS, date(2026, 2, 27)),
-    ],
+    [(Shift.NONE, date(2026, 2, 28)), (Shift.NEXT, date(2026, 3, 2)), (Shift.PREVIOUS, date(2026, 2, 27))],
 )
 def test_a_due_date_on_a_closed_day_moves_as_the_terms_say(shift: Shift, due: date) -> None:
     assert due_date(date(2026, 1, 20), MONTH_END, 1, shift) == due

@@ -40,9 +40,7 @@ def issuer() -> Issuer:
 
 @pytest.fixture
 def customer() -> Party:
-    return Party(
-        "株式会社髙﨑精機製作所", "御中", "144-0035", "東京都大田区南蒲田2丁目16番1号", "購買部", "𠮷田 花子"
-    )
+    return Party("株式会社髙﨑精機製作所", "御中", "144-0035", "東京都大田区南蒲田2丁目16番1号", "購買部", "𠮷田 花子")
 
 
 @pytest.fixture

@@ -21,14 +21,7 @@ from portal.core.errors import RuleBroken
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded, totals_included
-from portal.shared.documents.content import (
-    InvoiceContent,
-    Issuer,
-    Labour,
-    Party,
-    ReceiptContent,
-    WorkReportContent,
-)
+from portal.shared.documents.content import InvoiceContent, Issuer, Labour, Party, ReceiptContent, WorkReportContent
 from portal.shared.documents.errors import UndrawableText
 from portal.shared.documents.pdf import render_document
 from portal.shared.documents.seal import INK, SIDE, seal
@@ -123,9 +116,7 @@ def test_a_work_report_reckons_minutes_and_tokyo_time(work_report: WorkReportCon
     naive = work_report.to_json() | {"used_from": "2026-10-30T00:00:00"}
     with pytest.raises(ValidationError, match="used_from"):
         WorkReportContent.from_json(naive)
-    assert WorkReportContent.from_json(work_report.to_json()).labour[0] == Labour(
-        "佐藤 一郎", date(2026, 10, 30), 270
-    )
+    assert WorkReportContent.from_json(work_report.to_json()).labour[0] == Labour("佐藤 一郎", date(2026, 10, 30), 270)
 
 
 def test_a_receipt_keeps_its_totals_as_they_were_reckoned(receipt: ReceiptContent) -> None:

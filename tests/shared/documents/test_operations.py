@@ -74,9 +74,7 @@ def test_each_kind_and_each_brand_counts_for_itself(inside, issue) -> None:
     """COM-02, COM-72."""
     with inside("facility"):
         issue()
-        assert (
-            issue(kind=DocumentKind.RECEIPT, style=NumberFormat(prefix="RC", digits=4))[0].number == "RC0001"
-        )
+        assert issue(kind=DocumentKind.RECEIPT, style=NumberFormat(prefix="RC", digits=4))[0].number == "RC0001"
         session().commit()
     with inside("studio"):
         own = session().scalars(select(Account.id)).first()
@@ -153,9 +151,7 @@ def test_of_two_who_draw_at_once_the_first_stays(inside, issue, settings, monkey
         assert list(operations.verify()) == []
 
 
-def test_a_full_disk_leaves_nothing_behind_and_the_next_try_succeeds(
-    inside, issue, settings, monkeypatch
-) -> None:
+def test_a_full_disk_leaves_nothing_behind_and_the_next_try_succeeds(inside, issue, settings, monkeypatch) -> None:
     """COM-72: no half file, no half document; the job is put off for a little, and repeated."""
 
     def full(_fd: int) -> None:
@@ -206,10 +202,7 @@ def test_the_newest_document_about_a_thing_is_the_one_given(inside, issue) -> No
         receipt, _ = issue(kind=DocumentKind.RECEIPT, style=NumberFormat(prefix="RC", digits=4))
         issue(about="FR000009")
         assert operations.latest(1, "FR000002", DocumentKind.INVOICE) is second is not first
-        assert operations.about(1, "FR000002") == {
-            DocumentKind.INVOICE: second,
-            DocumentKind.RECEIPT: receipt,
-        }
+        assert operations.about(1, "FR000002") == {DocumentKind.INVOICE: second, DocumentKind.RECEIPT: receipt}
         assert operations.latest(2, "FR000002", DocumentKind.INVOICE) is None
         assert operations.about(2, "FR000002") == {}
         assert operations.latest(1, "FR000002", DocumentKind.WORK_REPORT) is None
@@ -243,9 +236,7 @@ def test_the_archive_is_searched_by_date_amount_and_counterparty(inside, issue) 
         assert hits(counterparty="高崎") == []
 
 
-def test_verify_names_what_is_changed_and_what_is_gone_and_passes_over_what_is_undrawn(
-    inside, issue, settings
-) -> None:
+def test_verify_names_what_is_changed_and_what_is_gone_and_passes_over_what_is_undrawn(inside, issue, settings) -> None:
     """COM-72, COM-74: one changed byte is enough, and another brand's file is no stand-in."""
     with inside("facility"):
         made = [issue()[0] for _ in range(4)]
@@ -258,10 +249,7 @@ def test_verify_names_what_is_changed_and_what_is_gone_and_passes_over_what_is_u
         elsewhere = settings.home / "files" / "studio" / gone.parent.name / gone.name
         elsewhere.parent.mkdir(parents=True)
         gone.rename(elsewhere)
-        assert list(operations.verify()) == [
-            (made[1], "bytes do not match the digest"),
-            (made[2], "file is missing"),
-        ]
+        assert list(operations.verify()) == [(made[1], "bytes do not match the digest"), (made[2], "file is missing")]
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,7 @@ def test_the_largest_amounts_are_not_broken(invoice: InvoiceContent) -> None:
 
 def test_numbers_and_words_in_a_narrow_column_stay_whole(invoice: InvoiceContent) -> None:
     line = replace(
-        invoice.lines[0],
-        description="ステンレス鋼板の切断加工と表面処理 図番 BR-20418-C 公差±0.02mm 1,234,567個",
+        invoice.lines[0], description="ステンレス鋼板の切断加工と表面処理 図番 BR-20418-C 公差±0.02mm 1,234,567個"
     )
     words = PdfReader(BytesIO(drawn(replace(invoice, lines=(line,))))).pages[0].extract_text().split()
     assert any("BR-20418-C" in word for word in words)
@@ -129,9 +128,7 @@ def test_numbers_and_words_in_a_narrow_column_stay_whole(invoice: InvoiceContent
 
 
 def test_a_document_with_the_longest_names_is_still_one_page(invoice: InvoiceContent) -> None:
-    long = Party(
-        "国立研究開発法人" * 12, "御中", "144-0035", "北海道常呂郡佐呂間町" * 10, "調達部" * 20, "山田" * 20
-    )
+    long = Party("国立研究開発法人" * 12, "御中", "144-0035", "北海道常呂郡佐呂間町" * 10, "調達部" * 20, "山田" * 20)
     longest = replace(invoice, recipient=long, issuer=replace(invoice.issuer, name="みなと" * 30))
     assert len(pages(drawn(longest))) == 1
 

@@ -30,9 +30,7 @@ def test_it_is_the_same_document(invoice: InvoiceContent, created: datetime) -> 
     """COM-72: which process drew a document makes no difference to its bytes."""
     content = invoice.to_json()
     for _ in range(2):
-        assert pdf.draw_document("invoice", content, created) == pdf.render_document(
-            "invoice", content, created
-        )
+        assert pdf.draw_document("invoice", content, created) == pdf.render_document("invoice", content, created)
 
 
 def test_refusals_come_back_and_the_process_goes_on(invoice: InvoiceContent, created: datetime) -> None:
@@ -49,9 +47,7 @@ def test_it_is_killed_when_it_takes_too_long(invoice: InvoiceContent, created: d
     assert pdf.draw_document("invoice", invoice.to_json(), created).startswith(b"%PDF")
 
 
-def test_a_killed_process_is_started_again(
-    invoice: InvoiceContent, created: datetime, renderer: Renderer
-) -> None:
+def test_a_killed_process_is_started_again(invoice: InvoiceContent, created: datetime, renderer: Renderer) -> None:
     pdf.draw_document("invoice", invoice.to_json(), created)
     child: Any = renderer._child
     os.kill(child.pid, signal.SIGKILL)

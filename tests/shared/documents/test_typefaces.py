@@ -64,8 +64,7 @@ def test_durations_are_hours_and_minutes(minutes: int, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("colour", "ink"),
-    [("#12395b", "#ffffff"), ("#8fd3c1", "#1f2733"), ("#000000", "#ffffff"), ("#ffff00", "#1f2733")],
+    ("colour", "ink"), [("#12395b", "#ffffff"), ("#8fd3c1", "#1f2733"), ("#000000", "#ffffff"), ("#ffff00", "#1f2733")]
 )
 def test_text_on_a_tenants_colour_can_be_read(colour: str, ink: str) -> None:
     assert setting.ink_on(colour) == ink

@@ -211,9 +211,7 @@ def test_nothing_in_a_notice_runs_or_leads_astray(written):
 
 
 @settings(max_examples=50, deadline=None)
-@given(
-    st.lists(st.sampled_from([*EVIL, "<", ">", '"', "'", "](", "&#x3c;", "\n\n", "|", "休業"]), max_size=8)
-)
+@given(st.lists(st.sampled_from([*EVIL, "<", ">", '"', "'", "](", "&#x3c;", "\n\n", "|", "休業"]), max_size=8))
 def test_nothing_runs_however_it_is_put_together(pieces):
     """COM-60, security"""
     html = operations.to_html("".join(pieces))
