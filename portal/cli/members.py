@@ -120,7 +120,7 @@ def end_sessions(who: str, by: Actor, **_: Any) -> None:
     """Sign WHO out everywhere."""
     member = enrolment.find_member(who)
     sessions.end_all(member.id)
-    audit.record("member.end_sessions", member.subject, by=by, account_id=member.account_id)
+    audit.record("member.end_sessions", member, by=by)
     _say(member, "signed out everywhere")
 
 

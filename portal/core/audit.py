@@ -87,8 +87,11 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def record(action: str, subject: str, *, by: Actor, account_id: int | None = None, **changes: Any) -> AuditEvent:
-    """Write one event in the running transaction: `action` ("reservation.confirm") on `subject` ("reservation:R-1")."""
+def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
+    """Write one event in the running transaction: `action` ("reservation.confirm") on what it was done with.
+
+    `what` is a record that has a `subject` ("reservation:R-1") and may have an `account_id`, or the subject itself.
+    """
     current = session()
     insert_missing(AuditHead, {"sequence": 0, "digest": _GENESIS}, unique=("tenant_id",))
     head = current.scalars(select(AuditHead).with_for_update().execution_options(populate_existing=True)).one()
@@ -99,9 +102,9 @@ def record(action: str, subject: str, *, by: Actor, account_id: int | None = Non
         actor_kind=by.kind,
         actor_name=by.name,
         address=by.address,
-        account_id=account_id if account_id is not None else by.account_id,
+        account_id=getattr(what, "account_id", None) or by.account_id,
         action=action,
-        subject=subject[:LONGEST_SUBJECT],
+        subject=getattr(what, "subject", what)[:LONGEST_SUBJECT],
         changes=masked(changes),
     )
     event.digest = event.expected_digest(head.digest)

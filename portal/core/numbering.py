@@ -7,10 +7,10 @@ rollback gives the number back.
 from itertools import count
 from typing import Any, Protocol
 
-from sqlalchemy import String, UniqueConstraint, select, update
+from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
-from portal.core.db import Base, insert_missing, owned, session
+from portal.core.db import Base, change, insert_missing, owned, session
 from portal.core.tenancy.guard import ID, TenantOwned
 
 
@@ -56,14 +56,8 @@ def next_number(kind: str, style: NumberFormat, taken: InstrumentedAttribute[str
 
 
 def _set(kind: str, value: Any) -> int:
-    statement = (
-        update(NumberSequence)
-        .where(NumberSequence.kind == kind)
-        .values(value=value)
-        .returning(NumberSequence.value)
-        .execution_options(synchronize_session=False)
-    )
-    return int(session().execute(statement).scalar_one())
+    change(NumberSequence, NumberSequence.kind == kind, value=value)
+    return session().scalars(select(NumberSequence.value).where(NumberSequence.kind == kind)).one()
 
 
 def _written(style: NumberFormat, value: int) -> str:

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import CursorResult, update
-
 from portal.core import audit
 from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core.db import change, session
 from portal.core.errors import RuleBroken, Stale
 
 S = TypeVar("S", bound=StrEnum)
@@ -31,7 +29,7 @@ def allowed(moves: Moves[S], present: S, to: S) -> bool:
     return to in moves.get(present, frozenset())
 
 
-def move(row: HasStatus, to: S, moves: Moves[S], *, by: Actor, account_id: int | None = None, **changes: Any) -> None:
+def move(row: HasStatus, to: S, moves: Moves[S], *, by: Actor, **changes: Any) -> None:
     """Move `row` to status `to` and set `changes` with it, in the running transaction.
 
     Raises RuleBroken when the table of moves has no such move, Stale when somebody else moved the row meanwhile.
@@ -40,20 +38,7 @@ def move(row: HasStatus, to: S, moves: Moves[S], *, by: Actor, account_id: int |
     if not allowed(moves, present, to):
         raise RuleBroken("現在の状態では、この操作はできません。")
     model: Any = type(row)
-    result = session().execute(
-        update(model)
-        .where(model.id == row.id, model.status == present)
-        .values(status=to, **changes)
-        .execution_options(synchronize_session=False)
-    )
-    if cast("CursorResult[Any]", result).rowcount != 1:
+    if not change(model, model.id == row.id, model.status == present, status=to, **changes):
         raise Stale("ほかの方が先に更新しました。画面を読み込み直してください。")
     session().refresh(row)
-    audit.record(
-        f"{model.__tablename__}.{to.value}",
-        row.subject,
-        by=by,
-        account_id=account_id,
-        status=[present.value, to.value],
-        **changes,
-    )
+    audit.record(f"{model.__tablename__}.{to.value}", row, by=by, status=[present.value, to.value], **changes)

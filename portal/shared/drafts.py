@@ -8,11 +8,11 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Index, String, UniqueConstraint, delete, select, update
+from sqlalchemy import JSON, ColumnElement, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
-from portal.core.db import Base, belongs_to, owned, session
+from portal.core.db import Base, belongs_to, change, discard, owned, session
 from portal.core.tenancy.guard import ID, TenantOwned
 
 LIFETIME = timedelta(hours=24)
@@ -50,18 +50,8 @@ def recall(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
 
 def consume(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
     """Take the draft for good, in the running transaction; None when it was used before or is past its lifetime."""
-    row = (
-        session()
-        .execute(
-            update(Draft)
-            .where(*_alive(kind, member_id, token), Draft.used_at.is_(None))
-            .values(used_at=clock.now())
-            .returning(Draft.data)
-            .execution_options(synchronize_session=False)
-        )
-        .one_or_none()
-    )
-    return dict(row.data) if row else None
+    used = change(Draft, *_alive(kind, member_id, token), Draft.used_at.is_(None), used_at=clock.now())
+    return recall(kind, member_id, token) if used else None
 
 
 def _alive(kind: str, member_id: int, token: str) -> tuple[ColumnElement[bool], ...]:
@@ -76,7 +66,4 @@ def _alive(kind: str, member_id: int, token: str) -> tuple[ColumnElement[bool], 
 
 def expire() -> int:
     """Remove drafts past their lifetime; returns how many."""
-    result: Any = session().execute(
-        delete(Draft).where(Draft.created_at < clock.now() - LIFETIME).execution_options(synchronize_session=False)
-    )
-    return int(result.rowcount)
+    return discard(Draft, Draft.created_at < clock.now() - LIFETIME)

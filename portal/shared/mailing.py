@@ -3,6 +3,7 @@
 import re
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -10,6 +11,19 @@ from markupsafe import Markup
 from portal.core import clock, outbox
 from portal.core.money import yen
 from portal.core.tenancy.schema import Tenant
+
+
+class Member(Protocol):
+    """What is needed of whoever is told."""
+
+    @property
+    def email(self) -> str:
+        """Where they are reached."""
+
+    @property
+    def account_id(self) -> int:
+        """Whose member they are."""
+
 
 _TEMPLATES = Path(__file__).parent.parent / "templates" / "emails"
 
@@ -38,6 +52,12 @@ def _lines(paragraph: str) -> Markup:
     """A paragraph of the letter as HTML: its lines as they are, an address alone on one as a link."""
     lines = paragraph.strip().splitlines()
     return Markup("<br>\n").join(_LINK.format(line) if re.fullmatch(r"https?://\S+", line) else line for line in lines)
+
+
+def tell(tenant: Tenant, event: str, whom: Member, **context: object) -> outbox.OutboxMail:
+    """Store the mail of `event` for a member, in the running transaction; it sees `member` and the instant `at` too."""
+    context = {"member": whom, "at": clock.now()} | context
+    return compose(tenant, event, whom.email, account_id=whom.account_id, **context)
 
 
 def compose(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -76,7 +77,8 @@ def test_an_event_belongs_to_the_account_given_or_else_to_the_actors(
 ) -> None:
     """COM-90: an account reads its own history."""
     with inside("facility"):
-        assert audit.record("test.act", "test:1", by=by, account_id=given).account_id == kept
+        what = SimpleNamespace(subject="test:1", account_id=given)
+        assert audit.record("test.act", what, by=by).account_id == kept
 
 
 @pytest.mark.parametrize("verb", ["UPDATE audit_event SET actor_name = 'x'", "DELETE FROM audit_event"])

@@ -88,7 +88,7 @@ def test_a_move_sets_what_goes_with_it_and_says_so_in_the_trail(inside: Inside) 
     by = Actor("operator", "監督", address="203.0.113.9")
     with inside("facility"):
         row = reservation()
-        states.move(row, Status.CONFIRMED, MOVES, by=by, account_id=row.account_id, confirmed_at=NOW)
+        states.move(row, Status.CONFIRMED, MOVES, by=by, confirmed_at=NOW)
         session().commit()
         assert (reservation().status, reservation().confirmed_at) == (Status.CONFIRMED, NOW)
         (event,) = events(row.subject)

@@ -97,7 +97,7 @@ def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *,
     )
     session().add(reservation)
     session().flush()
-    audit.record("reservation.book", reservation.subject, by=by, account_id=account.id)
+    audit.record("reservation.book", reservation, by=by)
     tell(tenant, reservation)
     return reservation
 
@@ -117,7 +117,7 @@ def reschedule(tenant: Tenant, reservation: Reservation, starts_at: datetime, en
     reservation.starts_at, reservation.ends_at, reservation.held_until = starts_at, ends_at, held_until
     reservation.price, reservation.reminded_at = price(facility, starts_at, ends_at), None
     changed = {"starts_at": [was[0], starts_at], "ends_at": [was[1], ends_at]}
-    audit.record("reservation.reschedule", reservation.subject, by=by, account_id=reservation.account_id, **changed)
+    audit.record("reservation.reschedule", reservation, by=by, **changed)
     tell(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
 
 

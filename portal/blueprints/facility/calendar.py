@@ -4,12 +4,12 @@ import secrets
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from portal.blueprints.facility.models import CalendarFeed, Reservation, Status
 from portal.core import audit, clock
 from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core.db import discard, session
 from portal.core.errors import NotFound
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
@@ -37,8 +37,7 @@ def renew(member_id: int, *, by: Actor) -> str:
 
 def revoke(member_id: int, *, by: Actor) -> None:
     """Take the member's address back. The caller commits."""
-    gone = session().execute(delete(CalendarFeed).where(CalendarFeed.member_id == member_id))
-    if gone.rowcount:  # type: ignore[attr-defined]
+    if discard(CalendarFeed, CalendarFeed.member_id == member_id):
         audit.record("calendar.revoke", f"member:{by.name}", by=by)
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, or_, select
 
 from portal.blueprints.facility.models import Reservation, Status
 from portal.core import csvio
-from portal.core.db import session
+from portal.core.db import change, session
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.models import Account
@@ -53,9 +53,4 @@ def erase(account: Account) -> None:
     """Take the persons off its reservations; what was used and paid, and its documents, stay."""
     billing = _BILLING | {"name": account.number}
     emptied = {"contact": _CONTACT, "billing": billing, "remarks": "", "purpose": ""}
-    session().execute(
-        update(Reservation)
-        .where(Reservation.account_id == account.id)
-        .values(**emptied)
-        .execution_options(synchronize_session=False)
-    )
+    change(Reservation, Reservation.account_id == account.id, **emptied)

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import select
 
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import MOVES, Reservation, Status
 from portal.blueprints.facility.papers import invoice_content, receipt_content, work_report_content
 from portal.core import audit, clock, states
 from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core.db import change, session
 from portal.core.errors import RuleBroken, Stale, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
@@ -72,7 +72,7 @@ def can_move(reservation: Reservation, to: Status) -> Verdict:
 
 def _move(tenant: Tenant, reservation: Reservation, to: Status, *, by: Actor, **changes: Any) -> None:
     can_move(reservation, to).require()
-    states.move(reservation, to, MOVES, by=by, account_id=reservation.account_id, **changes)
+    states.move(reservation, to, MOVES, by=by, **changes)
     tell(tenant, reservation)
 
 
@@ -200,7 +200,7 @@ def record_payment(tenant: Tenant, reservation: Reservation, *, by: Actor) -> No
         return _move(tenant, reservation, Status.PAID, by=by, paid_at=clock.now())
     if not _once(reservation, "paid_at"):
         raise Stale("キャンセル料は入金済みです。")
-    audit.record("reservation.pay_charge", reservation.subject, by=by, account_id=reservation.account_id)
+    audit.record("reservation.pay_charge", reservation, by=by)
     return tell(tenant, reservation, _SENTENCES[Status.PAID], label="ご入金の確認")
 
 
@@ -223,25 +223,14 @@ def remind(tenant: Tenant) -> int:
 
 def _once(reservation: Reservation, instant: str) -> bool:
     """Set an instant that is set once; False when somebody was quicker."""
-    model: Any = Reservation
-    result = session().execute(
-        update(model)
-        .where(model.id == reservation.id, getattr(model, instant).is_(None))
-        .values(**{instant: clock.now()})
-        .execution_options(synchronize_session=False)
-    )
+    unset = Reservation.id == reservation.id, getattr(Reservation, instant).is_(None)
+    was_first = change(Reservation, *unset, **{instant: clock.now()}) == 1
     session().refresh(reservation)
-    return cast("CursorResult[Any]", result).rowcount == 1
+    return was_first
 
 
 def tell(tenant: Tenant, reservation: Reservation, sentence: str = "", *, label: str = "") -> None:
     """Mail the contact person what became of their reservation, in the same transaction."""
-    mailing.compose(
-        tenant,
-        "reservation_status",
-        reservation.contact["email"],
-        account_id=reservation.account_id,
-        reservation=reservation,
-        sentence=sentence or _SENTENCES[reservation.status],
-        label=label or reservation.status.label,
-    )
+    said = {"sentence": sentence or _SENTENCES[reservation.status], "label": label or reservation.status.label}
+    to, account_id = reservation.contact["email"], reservation.account_id
+    mailing.compose(tenant, "reservation_status", to, account_id=account_id, reservation=reservation, **said)

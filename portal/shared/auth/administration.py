@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Mapper
 
 from portal.core import audit, clock, states
 from portal.core.actor import Actor
 from portal.core.audit import AuditEvent
-from portal.core.db import Base, session
+from portal.core.db import Base, change, session
 from portal.core.errors import msgid
 from portal.core.tenancy.guard import TenantOwned
 from portal.core.tenancy.schema import Tenant
@@ -32,13 +32,13 @@ def lock(member: Member, reason: str = "", *, by: Actor) -> None:
     """
     states.move(second_factor.locked(member.id), MemberStatus.LOCKED, _MOVES, by=by)
     _throw_out(member)
-    audit.record("member.lock", member.subject, by=by, account_id=member.account_id, reason=reason)
+    audit.record("member.lock", member, by=by, reason=reason)
 
 
 def unlock(member: Member, *, by: Actor) -> None:
     """Let a locked member in again, with the password of before. Raises RuleBroken unless the member is locked."""
     states.move(second_factor.locked(member.id), MemberStatus.ACTIVE, _MOVES, by=by)
-    audit.record("member.unlock", member.subject, by=by, account_id=member.account_id)
+    audit.record("member.unlock", member, by=by)
 
 
 def can_be_mailed_a_link(member: Member) -> Verdict:
@@ -55,20 +55,17 @@ def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
     devices.trust_none(member.id)
     _throw_out(member)
     factor = [before.value, Factor.OFF.value]
-    audit.record("member.reset_factor", member.subject, by=by, account_id=member.account_id, factor=factor)
+    audit.record("member.reset_factor", member, by=by, factor=factor)
     what = second_factor.factor_of(tenant, member).value  # where all must have one, a mailed code
-    values = {"member": member, "what": what, "at": clock.now()}
-    mailing.compose(tenant, "second_factor_changed", member.email, account_id=member.account_id, **values)
+    mailing.tell(tenant, "second_factor_changed", member, what=what)
 
 
 def require_change(member: Member | None, *, by: Actor) -> int:
     """Have a member, or everybody (None), set a new password at the next page (RENT-03); returns how many."""
-    statement = update(Member).where(Member.status != MemberStatus.REMOVED, ~Member.must_change_password)
-    if member is not None:
-        statement = statement.where(Member.id == member.id)
-    asked = len(session().scalars(statement.values(must_change_password=True).returning(Member.id)).all())
-    subject, account_id = (member.subject, member.account_id) if member else ("members:all", None)
-    audit.record("member.require_change", subject, by=by, account_id=account_id, asked=asked)
+    which = [Member.status != MemberStatus.REMOVED, ~Member.must_change_password]
+    which += [Member.id == member.id] if member else []
+    asked = change(Member, *which, must_change_password=True)
+    audit.record("member.require_change", member or "members:all", by=by, asked=asked)
     return asked
 
 
@@ -129,23 +126,19 @@ def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
     can_merge(source, target).require()
     led = select(Member.id).where(Member.account_id == target.id, Member.is_representative).limit(1)
     if session().scalar(led.where(Member.status != MemberStatus.REMOVED)):
-        _change(Member, source, is_representative=False)
+        change(Member, Member.account_id == source.id, is_representative=False)
     moved = {
-        mapper.local_table.description: _change(mapper.class_, source, account_id=target.id)
+        mapper.local_table.description: change(
+            mapper.class_, mapper.class_.account_id == source.id, account_id=target.id
+        )
         for mapper in tables_of_accounts()
         if mapper.class_ is not AuditEvent
     }
     session().expire_all()
     source.status, source.withdrawn_at = AccountStatus.WITHDRAWN, source.withdrawn_at or clock.now()
-    audit.record("account.merge", source.subject, by=by, account_id=source.id, into=target.number, moved=moved)
-    audit.record("account.take_in", target.subject, by=by, account_id=target.id, merged=source.number)
+    audit.record("account.merge", source, by=by, into=target.number, moved=moved)
+    audit.record("account.take_in", target, by=by, merged=source.number)
     return moved
-
-
-def _change(model: Any, account: Account, **values: Any) -> int:
-    statement = update(model).where(model.account_id == account.id).values(**values)
-    result: Any = session().execute(statement.execution_options(synchronize_session=False))
-    return int(result.rowcount)
 
 
 def _throw_out(member: Member) -> None:

@@ -3,11 +3,11 @@
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, select
 
 from portal.core import audit, clock
 from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core.db import change, session
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
@@ -26,28 +26,14 @@ def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
     Raises throttling.TooMany within a minute of the session's last one.
     """
     throttling.count(_SENT, f"session\n{waiting.id}", limit=1, window=PAUSE)
-    _kill(waiting.id)
+    change(OneTimeCode, *_unused(waiting.id), used_at=clock.now())
     code, now = f"{secrets.randbelow(10**6):06}", clock.now()
-    session().add(
-        OneTimeCode(
-            member_id=member.id,
-            session_id=waiting.id,
-            code_digest=_digests(waiting.id, code)[0],
-            created_at=now,
-            expires_at=now + LIFETIME,
-        )
-    )
+    kept = OneTimeCode(member_id=member.id, session_id=waiting.id, code_digest=_digests(waiting.id, code)[0])
+    kept.created_at, kept.expires_at = now, now + LIFETIME
+    session().add(kept)
     by = Actor("member", member.name, member.id, member.account_id, waiting.address)
-    audit.record("member.send_second_step", member.subject, by=by)
-    mailing.compose(
-        tenant,
-        "second_step",
-        member.email,
-        account_id=member.account_id,
-        member=member,
-        code=code,
-        until=now + LIFETIME,
-    )
+    audit.record("member.send_second_step", member, by=by)
+    mailing.tell(tenant, "second_step", member, code=code, until=now + LIFETIME)
 
 
 def count_try(session_id: int) -> int | None:
@@ -55,45 +41,19 @@ def count_try(session_id: int) -> int | None:
 
     One conditional UPDATE: whatever number of tries comes at the same moment, five are let through.
     """
-    tried = (
-        update(OneTimeCode)
-        .where(
-            OneTimeCode.session_id == session_id,
-            OneTimeCode.used_at.is_(None),
-            OneTimeCode.expires_at > clock.now(),
-            OneTimeCode.tries < MOST_TRIES,
-        )
-        .values(tries=OneTimeCode.tries + 1)
-        .returning(OneTimeCode.id)
-        .execution_options(synchronize_session=False)
-    )
-    return session().execute(tried).scalar_one_or_none()
+    alive = (*_unused(session_id), OneTimeCode.expires_at > clock.now(), OneTimeCode.tries < MOST_TRIES)
+    found = session().scalar(select(OneTimeCode.id).where(*alive))
+    return found if found and change(OneTimeCode, *alive, tries=OneTimeCode.tries + 1) else None
 
 
 def use(code_id: int, session_id: int, typed: str) -> bool:
     """Use the code up when `typed` is it: true once. The try is counted before."""
-    used = (
-        update(OneTimeCode)
-        .where(
-            OneTimeCode.id == code_id,
-            OneTimeCode.session_id == session_id,
-            OneTimeCode.used_at.is_(None),
-            OneTimeCode.code_digest.in_(_digests(session_id, typed)),
-        )
-        .values(used_at=clock.now())
-        .returning(OneTimeCode.id)
-        .execution_options(synchronize_session=False)
-    )
-    return session().execute(used).scalar_one_or_none() is not None
+    right = OneTimeCode.id == code_id, OneTimeCode.code_digest.in_(_digests(session_id, typed))
+    return change(OneTimeCode, *_unused(session_id), *right, used_at=clock.now()) == 1
 
 
-def _kill(session_id: int) -> None:
-    session().execute(
-        update(OneTimeCode)
-        .where(OneTimeCode.session_id == session_id, OneTimeCode.used_at.is_(None))
-        .values(used_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+def _unused(session_id: int) -> tuple[ColumnElement[bool], ...]:
+    return OneTimeCode.session_id == session_id, OneTimeCode.used_at.is_(None)
 
 
 def _digests(session_id: int, code: str) -> list[str]:

@@ -7,10 +7,10 @@ and, where the member said so, is not asked for the second step.
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from portal.core import clock
-from portal.core.db import session
+from portal.core.db import change, session
 from portal.shared.auth.factor_models import Device
 from portal.shared.auth.sessions import Client, digest
 
@@ -56,19 +56,9 @@ def is_trusted(device: Device | None) -> bool:
 
 def trust_none(member_id: int) -> None:
     """Ask for the second step again on every device of a member."""
-    session().execute(
-        update(Device)
-        .where(Device.member_id == member_id, Device.trusted_until.is_not(None))
-        .values(trusted_until=None)
-        .execution_options(synchronize_session=False)
-    )
+    change(Device, Device.member_id == member_id, Device.trusted_until.is_not(None), trusted_until=None)
 
 
 def forget_all(member_id: int) -> None:
     """Revoke every device of a member: after a reset, a withdrawal, a "これは私ではありません"."""
-    session().execute(
-        update(Device)
-        .where(Device.member_id == member_id, Device.revoked_at.is_(None))
-        .values(revoked_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    change(Device, Device.member_id == member_id, Device.revoked_at.is_(None), revoked_at=clock.now())

@@ -47,15 +47,9 @@ def ask_old_address(tenant: Tenant, member_id: int, *, by: Actor, link_base: str
     member = session().get_one(Member, member_id)
     _count(member)
     token = links.issue(member.id, Purpose.CHANGE_EMAIL)
-    audit.record("member.ask_email_change", member.subject, by=by, account_id=member.account_id)
-    _mail(
-        tenant,
-        "email_change_asked",
-        member,
-        member.email,
-        link=f"{link_base}/change-email/{token}",
-        until=clock.now() + links.LIFETIME,
-    )
+    audit.record("member.ask_email_change", member, by=by)
+    link, until = f"{link_base}/change-email/{token}", clock.now() + links.LIFETIME
+    mailing.tell(tenant, "email_change_asked", member, link=link, until=until)
 
 
 def name_new(tenant: Tenant, token: str, new: str, *, address: str, link_base: str) -> None:
@@ -74,15 +68,9 @@ def _send_proof(tenant: Tenant, member: Member, new: str, *, by: Actor, link_bas
         raise RuleBroken("現在と同じメールアドレスです。", field="email")
     _count(member)
     token = links.issue(member.id, Purpose.PROVE_EMAIL, payload={"email": new})
-    audit.record("member.name_new_email", member.subject, by=by, account_id=member.account_id, email=new)
-    _mail(
-        tenant,
-        "email_change_proof",
-        member,
-        new,
-        link=f"{link_base}/prove-email/{token}",
-        until=clock.now() + links.LIFETIME,
-    )
+    audit.record("member.name_new_email", member, by=by, email=new)
+    link, until = f"{link_base}/prove-email/{token}", clock.now() + links.LIFETIME
+    _mail(tenant, "email_change_proof", member, new, link=link, until=until)
 
 
 def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
@@ -97,7 +85,7 @@ def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None
     links.revoke(member.id)
     undo = links.issue(member.id, Purpose.UNDO_EMAIL, lifetime=UNDO, payload={"email": old})
     _mail(tenant, "email_changed_old", member, old, new=member.email, link=f"{link_base}/undo-email/{undo}")
-    _mail(tenant, "email_changed", member, member.email)
+    mailing.tell(tenant, "email_changed", member)
     session().commit()
 
 
@@ -133,11 +121,10 @@ def _used(token: str, purpose: Purpose) -> tuple[Member, OneTimeLink]:
 
 
 def _set(tenant: Tenant, member: Member, email: str, *, by: Actor) -> None:
-    old, subject = member.email, member.subject
     with unique_login("email"):
+        audit.record("member.email", member, by=by, email=[member.email, email])
         member.email = email
         member.login_key = login_key(tenant.sign_in.items, login_id=member.login_id, email=email)
-    audit.record("member.email", subject, by=by, account_id=member.account_id, email=[old, email])
 
 
 def _must_be(tenant: Tenant, way: str) -> None:

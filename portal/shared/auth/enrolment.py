@@ -41,7 +41,7 @@ def add_account(tenant: Tenant, *, by: Actor, number: str = "", **values: Any) -
     account = Account(number=number, created_at=clock.now(), **values)
     session().add(account)
     session().flush()
-    audit.record("account.add", account.subject, by=by, account_id=account.id, name=account.name)
+    audit.record("account.add", account, by=by, name=account.name)
     return account
 
 
@@ -58,7 +58,7 @@ def add_member(tenant: Tenant, account: Account, person: Person, *, by: Actor, p
     )
     with unique_login("email" if "email" in tenant.sign_in.items else "login_id"):
         session().add(member)
-    audit.record("member.add", member.subject, by=by, account_id=account.id, email=person.email)
+    audit.record("member.add", member, by=by, email=person.email)
     return member
 
 

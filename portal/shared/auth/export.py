@@ -30,7 +30,7 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
     everybody = people.roster(account.id)
     members = everybody if who.is_representative else [m for m in everybody if m.id == who.member_id]
     data = {"exported_at": clock.now(), "account": _plain(account), "members": [_plain(m) for m in members]}
-    audit.record("member.export", who.subject, by=by, account_id=account.id)
+    audit.record("member.export", who, by=by)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str))

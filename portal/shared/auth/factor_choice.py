@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from portal.core import audit, clock
+from portal.core import audit
 from portal.core.actor import Actor
 from portal.core.db import session
 from portal.core.errors import RuleBroken
@@ -78,8 +78,8 @@ def renew_codes(tenant: Tenant, member_id: int, password: str, *, by: Actor) -> 
         session().rollback()
         raise RuleBroken("リカバリーコードは、認証アプリをご利用の場合に発行できます。")
     fresh = recovery.renew(member_id)
-    audit.record("member.renew_recovery_codes", member.subject, by=by, account_id=member.account_id)
-    _tell(tenant, member, "codes")
+    audit.record("member.renew_recovery_codes", member, by=by)
+    mailing.tell(tenant, "second_factor_changed", member, what="codes")
     session().commit()
     return fresh
 
@@ -88,19 +88,5 @@ def _set(tenant: Tenant, member: Member, factor: Factor, *, by: Actor) -> None:
     """Set it, and ask again on every device: what was left out was the second step of before."""
     before, member.second_factor = member.second_factor, factor
     devices.trust_none(member.id)
-    audit.record(
-        "member.second_factor", member.subject, by=by, account_id=member.account_id, factor=[before.value, factor.value]
-    )
-    _tell(tenant, member, factor.value)
-
-
-def _tell(tenant: Tenant, member: Member, what: str) -> None:
-    mailing.compose(
-        tenant,
-        "second_factor_changed",
-        member.email,
-        account_id=member.account_id,
-        member=member,
-        what=what,
-        at=clock.now(),
-    )
+    audit.record("member.second_factor", member, by=by, factor=[before.value, factor.value])
+    mailing.tell(tenant, "second_factor_changed", member, what=factor.value)

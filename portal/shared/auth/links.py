@@ -5,10 +5,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select
 
 from portal.core import clock
-from portal.core.db import session
+from portal.core.db import change, session
 from portal.core.errors import RuleBroken, msgid
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus, OneTimeLink
 from portal.shared.auth.sessions import digest
@@ -42,17 +42,9 @@ def issue(
     """A new link's token; the member's earlier links of this purpose die. The caller commits."""
     revoke(member_id, purpose)
     token = secrets.token_urlsafe(32)
-    now = clock.now()
-    session().add(
-        OneTimeLink(
-            member_id=member_id,
-            purpose=purpose,
-            payload=payload or {},
-            token_digest=digest(token),
-            created_at=now,
-            expires_at=now + lifetime,
-        )
-    )
+    link = OneTimeLink(member_id=member_id, purpose=purpose, payload=payload or {}, token_digest=digest(token))
+    link.created_at, link.expires_at = clock.now(), clock.now() + lifetime
+    session().add(link)
     return token
 
 
@@ -85,13 +77,7 @@ def peek(token: str, *purposes: Purpose) -> OneTimeLink:
 def use(token: str, *purposes: Purpose) -> OneTimeLink:
     """Use the link up, in the running transaction: of any number at the same moment one wins. Raises DeadLink."""
     found = peek(token, *purposes)
-    result: Any = session().execute(
-        update(OneTimeLink)
-        .where(OneTimeLink.id == found.id, *_alive(token, purposes))
-        .values(used_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
-    if result.rowcount != 1:
+    if not change(OneTimeLink, OneTimeLink.id == found.id, *_alive(token, purposes), used_at=clock.now()):
         raise DeadLink
     return found
 
@@ -99,12 +85,8 @@ def use(token: str, *purposes: Purpose) -> OneTimeLink:
 def revoke(member_id: int, *purposes: Purpose) -> None:
     """Kill the member's living links of these purposes, or of all when none is named."""
     which = [OneTimeLink.purpose.in_(purposes)] if purposes else []
-    session().execute(
-        update(OneTimeLink)
-        .where(OneTimeLink.member_id == member_id, OneTimeLink.used_at.is_(None), *which)
-        .values(used_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    unused = OneTimeLink.member_id == member_id, OneTimeLink.used_at.is_(None)
+    change(OneTimeLink, *unused, *which, used_at=clock.now())
 
 
 def _alive(token: str, purposes: tuple[Purpose, ...]) -> tuple[ColumnElement[bool], ...]:

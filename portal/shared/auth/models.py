@@ -60,6 +60,11 @@ class Account(TenantOwned, Base):
         return f"account:{self.number}"
 
     @property
+    def account_id(self) -> int:
+        """Whose business an account is: its own."""
+        return self.id
+
+    @property
     def address(self) -> str:
         """The postal address on one line."""
         lines = f"{self.prefecture}{self.city}{self.street}"

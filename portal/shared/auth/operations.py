@@ -24,15 +24,14 @@ def change_password(tenant: Tenant, member_id: int, old: str, new: str, *, by: A
     """
     with transaction_mode("read"):
         known = session().get_one(Member, member_id)
-        old_hash, email, check = known.password_hash, known.email, _rules_of(tenant, known)
+        old_hash, check = known.password_hash, _rules_of(tenant, known)
     if not passwords.verify(old_hash, old):
         raise RuleBroken("現在のパスワードが正しくありません。", field="old_password")
     if old == new:
         raise RuleBroken("現在と同じパスワードは使えません。", field="password")
     check(new)
     _set_password(member_id, passwords.hash_password(new), by=by, keep_session=keep_session)
-    member = session().get_one(Member, member_id)
-    mailing.compose(tenant, "password_changed", email, account_id=member.account_id, member=member, at=clock.now())
+    mailing.tell(tenant, "password_changed", session().get_one(Member, member_id))
     session().commit()
 
 
@@ -55,7 +54,7 @@ def _set_password(member_id: int, password_hash: str, *, by: Actor, keep_session
     member.password_hash, member.must_change_password = password_hash, False
     sessions.end_all(member_id, but=keep_session)
     links.revoke(member_id)
-    audit.record("member.set_password", member.subject, by=by, account_id=member.account_id)
+    audit.record("member.set_password", member, by=by)
 
 
 def send_set_password_link(
@@ -69,16 +68,9 @@ def send_set_password_link(
 ) -> None:
     """Mail a link with which the member sets a password; earlier ones of its purpose die. The caller commits."""
     token = links.issue(member.id, purpose, lifetime=lifetime)
-    audit.record("member.send_link", member.subject, by=by, account_id=member.account_id)
-    mailing.compose(
-        tenant,
-        "set_password",
-        member.email,
-        account_id=member.account_id,
-        member=member,
-        link=f"{link_base}/set-password/{token}",
-        until=clock.now() + lifetime,
-    )
+    audit.record("member.send_link", member, by=by)
+    link, until = f"{link_base}/set-password/{token}", clock.now() + lifetime
+    mailing.tell(tenant, "set_password", member, link=link, until=until)
 
 
 def link_is_alive(token: str) -> bool:
@@ -109,8 +101,5 @@ def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str,
         raise
     devices.forget_all(used.member_id)
     _set_password(used.member_id, password_hash, by=who)
-    member = session().get_one(Member, used.member_id)
-    mailing.compose(
-        tenant, "password_changed", member.email, account_id=member.account_id, member=member, at=clock.now()
-    )
+    mailing.tell(tenant, "password_changed", session().get_one(Member, used.member_id))
     session().commit()

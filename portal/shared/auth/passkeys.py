@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from portal.core import audit, clock
 from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core.db import change, discard, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
@@ -124,12 +124,12 @@ def remove(tenant: Tenant, member_id: int, number: str, *, by: Actor) -> None:
 def forget_all(member_id: int) -> None:
     """Remove every passkey of a member, and what may become one. The caller has locked the member, and commits."""
     for model in (Passkey, PasskeyChallenge):
-        _run(delete(model).where(model.member_id == member_id))
+        discard(model, model.member_id == member_id)
 
 
 def forget_challenges() -> None:
     """Remove challenges that nobody answered in time. The caller commits."""
-    _run(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at <= clock.now()))
+    discard(PasskeyChallenge, PasskeyChallenge.expires_at <= clock.now())
 
 
 def sign_in(tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = "") -> entrance.Entry:
@@ -171,7 +171,7 @@ def proved(answer: str, client: Client, *, link_base: str, member_id: int | None
     is_right = _count_up(passkey.id, signed.new_sign_count)
     by = Actor("member", member.name, member.id, member.account_id, client.address)
     action = "member.use_passkey" if is_right else "member.refuse_passkey"
-    audit.record(action, member.subject, by=by, label=passkey.label)
+    audit.record(action, member, by=by, label=passkey.label)
     return member if is_right else None
 
 
@@ -188,9 +188,9 @@ def _begin(tenant: Tenant, purpose: str, member_id: int | None, who: str) -> str
 
 def _take(purpose: str, member_id: int | None, challenge: str) -> bool:
     """Use a challenge up: of those who bring it at the same moment, one is told that it did."""
-    ours = delete(PasskeyChallenge).filter_by(challenge=challenge, purpose=purpose, member_id=member_id)
-    alive = ours.where(PasskeyChallenge.expires_at > clock.now())
-    return _run(alive.returning(PasskeyChallenge.id)).scalar_one_or_none() is not None
+    ours = PasskeyChallenge.challenge == challenge, PasskeyChallenge.purpose == purpose
+    alive = PasskeyChallenge.member_id == member_id, PasskeyChallenge.expires_at > clock.now()
+    return discard(PasskeyChallenge, *ours, *alive) == 1
 
 
 def _find(credential_id: str) -> Passkey | None:
@@ -231,12 +231,7 @@ def _verified(verify: Callable[..., _T], answer: str, challenge: str, link_base:
 def _count_up(passkey_id: int, count: int) -> bool:
     """Note the use, unless the counter went back: then there are two of what should be one. Always 0 is no counter."""
     forward = Passkey.sign_count < count if count else Passkey.sign_count == 0
-    noted = update(Passkey).where(Passkey.id == passkey_id, forward).returning(Passkey.id)
-    return _run(noted.values(sign_count=count, used_at=clock.now())).scalar_one_or_none() is not None
-
-
-def _run(statement: Any) -> Any:
-    return session().execute(statement.execution_options(synchronize_session=False))
+    return change(Passkey, Passkey.id == passkey_id, forward, sign_count=count, used_at=clock.now()) == 1
 
 
 def _host(link_base: str) -> str:
@@ -252,6 +247,5 @@ def _named(member_id: int) -> list[dict[str, str]]:
 
 
 def _tell(tenant: Tenant, member: Member, what: str, label: str, *, by: Actor) -> None:
-    audit.record(f"member.passkey_{what}", member.subject, by=by, label=label)
-    said = {"member": member, "what": what, "label": label, "at": clock.now()}
-    mailing.compose(tenant, "passkey_changed", member.email, account_id=member.account_id, **said)
+    audit.record(f"member.passkey_{what}", member, by=by, label=label)
+    mailing.tell(tenant, "passkey_changed", member, what=what, label=label)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from portal.core import audit, clock
+from portal.core import audit
 from portal.core.actor import Actor
 from portal.core.db import save_changes, session
 from portal.core.errors import NotFound, RuleBroken, msgid
@@ -82,9 +82,8 @@ def edit(tenant: Tenant, member: Member, data: dict[str, Any], *, by: Actor) -> 
     """
     pairs = save_changes(member, int(data["version"]), {name: data[name] for name in profile.MEMBER})
     if pairs:
-        audit.record("member.profile", member.subject, by=by, account_id=member.account_id, **pairs)
-        at, account_id = clock.now(), member.account_id
-        mailing.compose(tenant, "profile_changed", member.email, account_id=account_id, member=member, at=at)
+        audit.record("member.profile", member, by=by, **pairs)
+        mailing.tell(tenant, "profile_changed", member)
 
 
 def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:
@@ -138,8 +137,8 @@ def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
     shut_out(member, MemberStatus.REMOVED)
     if member.is_representative:
         member.is_representative, others[0].is_representative = False, True
-    audit.record("member.remove", member.subject, by=by, account_id=account.id, email=member.email)
-    _tell(tenant, member, "removed")
+    audit.record("member.remove", member, by=by, email=member.email)
+    mailing.tell(tenant, "member_changed", member, what="removed", representative="")
 
 
 def _locked(member: Member) -> Account:
@@ -170,19 +169,6 @@ def hand_over(tenant: Tenant, to: Member, *, by: Actor) -> None:
     for member in before:
         member.is_representative = False
     to.is_representative = True
-    audit.record("account.representative", to.subject, by=by, account_id=to.account_id, representative=to.name)
+    audit.record("account.representative", to, by=by, representative=to.name)
     for member in (to, *before):
-        _tell(tenant, member, "representative", representative=to.name)
-
-
-def _tell(tenant: Tenant, member: Member, what: str, *, representative: str = "") -> None:
-    mailing.compose(
-        tenant,
-        "member_changed",
-        member.email,
-        account_id=member.account_id,
-        member=member,
-        what=what,
-        representative=representative,
-        at=clock.now(),
-    )
+        mailing.tell(tenant, "member_changed", member, what="representative", representative=to.name)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portal.core import audit, clock
+from portal.core import audit
 from portal.core.actor import Actor
 from portal.core.db import save_changes, session
 from portal.core.tenancy.schema import Tenant
@@ -45,5 +45,5 @@ def save(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> 
         pairs |= {f"account_{name}": pair for name, pair in changed.items()}
     if not pairs:
         return
-    audit.record("member.profile", member.subject, by=by, account_id=account.id, **pairs)
-    mailing.compose(tenant, "profile_changed", member.email, account_id=account.id, member=member, at=clock.now())
+    audit.record("member.profile", member, by=by, **pairs)
+    mailing.tell(tenant, "profile_changed", member)

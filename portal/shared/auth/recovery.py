@@ -2,10 +2,10 @@
 
 import secrets
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, func, select
 
 from portal.core import clock
-from portal.core.db import session
+from portal.core.db import change, discard, session
 from portal.shared.auth import keyring
 from portal.shared.auth.factor_models import RecoveryCode
 
@@ -27,33 +27,22 @@ def renew(member_id: int) -> list[str]:
 
 def forget(member_id: int) -> None:
     """Void all codes of a member."""
-    session().execute(
-        delete(RecoveryCode).where(RecoveryCode.member_id == member_id).execution_options(synchronize_session=False)
-    )
+    discard(RecoveryCode, RecoveryCode.member_id == member_id)
 
 
 def use(member_id: int, typed: str) -> bool:
     """Burn the code that `typed` is, written with or without its hyphen: true once."""
-    burnt = (
-        update(RecoveryCode)
-        .where(
-            RecoveryCode.member_id == member_id,
-            RecoveryCode.used_at.is_(None),
-            RecoveryCode.code_digest.in_(_digests(member_id, typed)),
-        )
-        .values(used_at=clock.now())
-        .returning(RecoveryCode.id)
-        .execution_options(synchronize_session=False)
-    )
-    return session().execute(burnt).scalar_one_or_none() is not None
+    right = RecoveryCode.code_digest.in_(_digests(member_id, typed))
+    return change(RecoveryCode, *_unused(member_id), right, used_at=clock.now()) == 1
 
 
 def left(member_id: int) -> int:
     """How many of the member's codes are not used yet."""
-    statement = select(func.count(RecoveryCode.id)).where(
-        RecoveryCode.member_id == member_id, RecoveryCode.used_at.is_(None)
-    )
-    return session().scalar(statement) or 0
+    return session().scalar(select(func.count(RecoveryCode.id)).where(*_unused(member_id))) or 0
+
+
+def _unused(member_id: int) -> tuple[ColumnElement[bool], ...]:
+    return RecoveryCode.member_id == member_id, RecoveryCode.used_at.is_(None)
 
 
 def _digests(member_id: int, code: str) -> list[str]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, select
 
 from portal.core import clock
 from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core.db import change, discard, session
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
@@ -57,17 +57,8 @@ def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str)
     finally:
         session().commit()
     hashed = passwords.hash_password(given.password)
-    now = clock.now()
-    made = Registration(
-        email=given.email,
-        password_hash=hashed,
-        data=given.data,
-        handle=secrets.token_urlsafe(32),
-        token_digest="",
-        code_digest="",
-        created_at=now,
-        expires_at=now + LIFETIME,
-    )
+    made = Registration(email=given.email, password_hash=hashed, data=given.data, handle=secrets.token_urlsafe(32))
+    made.created_at, made.expires_at = clock.now(), clock.now() + LIFETIME
     _send(tenant, made, link_base=link_base)
     session().add(made)
     session().commit()
@@ -100,14 +91,8 @@ def _send(tenant: Tenant, made: Registration, *, link_base: str) -> None:
         sign_in, forgotten = f"{link_base}/sign-in", f"{link_base}/forgotten-password"
         mailing.compose(tenant, "registered_already", made.email, sign_in=sign_in, link=forgotten)
         return
-    mailing.compose(
-        tenant,
-        "registration",
-        made.email,
-        code=f"{plain[:8]}-{plain[8:]}",
-        link=f"{link_base}/register/activate/{token}",
-        until=clock.now() + LIFETIME,
-    )
+    link, until = f"{link_base}/register/activate/{token}", clock.now() + LIFETIME
+    mailing.compose(tenant, "registration", made.email, code=f"{plain[:8]}-{plain[8:]}", link=link, until=until)
 
 
 def waiting(handle: str) -> Registration:
@@ -142,37 +127,25 @@ def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) ->
     Each try is counted, and stays counted, before the code is looked at: five, whatever the concurrency.
     """
     found_id = waiting(handle).id
-    counted = session().execute(
-        update(Registration)
-        .where(Registration.id == found_id, Registration.tries < MOST_TRIES, *_alive())
-        .values(tries=Registration.tries + 1)
-        .returning(Registration.code_digest)
-        .execution_options(synchronize_session=False)
-    )
-    kept = counted.scalar_one_or_none()
+    tries_left = Registration.id == found_id, Registration.tries < MOST_TRIES
+    counted = change(Registration, *tries_left, *_alive(), tries=Registration.tries + 1)
     session().commit()
-    if kept is None or kept not in _code_digests(handle, re.sub(r"[^0-9A-Z]", "", typed.upper())):
+    found = waiting(handle)
+    if not counted or found.code_digest not in _code_digests(handle, re.sub(r"[^0-9A-Z]", "", typed.upper())):
         raise RuleBroken(_WRONG, field="code")
-    return _activate(tenant, waiting(handle), client)
+    return _activate(tenant, found, client)
 
 
 def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
     """The account, its representative, and what brands have waiting for that address (MOLD-02)."""
-    used = session().execute(
-        update(Registration)
-        .where(Registration.id == found.id, *_alive())
-        .values(used_at=clock.now())
-        .returning(Registration.id)
-        .execution_options(synchronize_session=False)
-    )
-    if used.scalar_one_or_none() is None:
+    if not change(Registration, Registration.id == found.id, *_alive(), used_at=clock.now()):
         raise DeadLink
-    data, email = found.data, found.email
+    data = found.data
     by = Actor("member", f"{data['family_name']} {data['given_name']}", address=client.address)
     values = {column: data[name] or "" for name, column in profile.ACCOUNT.items()}
     account = enrolment.add_account(tenant, by=by, **values)
     who = {name: data[name] or "" for name in profile.MEMBER}
-    person = Person(**who, email=email, is_representative=True)
+    person = Person(**who, email=found.email, is_representative=True)
     try:
         member = enrolment.add_member(tenant, account, person, by=by, password_hash=found.password_hash)
     except RuleBroken:  # registered meanwhile, or all along: whoever it is was mailed so
@@ -180,7 +153,7 @@ def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
         raise DeadLink from None
     for part in parts.of(tenant):
         part.joined(tenant, member)
-    mailing.compose(tenant, "registered", email, account_id=account.id, member=member)
+    mailing.tell(tenant, "registered", member)
     session().commit()
     return member
 
@@ -195,8 +168,4 @@ def _code_digests(handle: str, code: str) -> list[str]:
 
 def forget() -> None:
     """Remove registrations that nobody proved, and what proved ones were made of. The caller commits."""
-    session().execute(
-        delete(Registration)
-        .where(Registration.expires_at < clock.now() - timedelta(days=1))
-        .execution_options(synchronize_session=False)
-    )
+    discard(Registration, Registration.expires_at < clock.now() - timedelta(days=1))

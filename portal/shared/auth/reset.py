@@ -121,13 +121,6 @@ def _is_own(typed: str, *registered: str) -> bool:
 def send_link(tenant: Tenant, member: Member, *, link_base: str, by: Actor) -> None:
     """Mail a link with which the member sets a new password; earlier ones die. The caller commits."""
     token = links.issue(member.id, Purpose.RESET_PASSWORD)
-    audit.record("member.send_reset", member.subject, by=by, account_id=member.account_id)
-    mailing.compose(
-        tenant,
-        "reset_password",
-        member.email,
-        account_id=member.account_id,
-        member=member,
-        link=f"{link_base}/set-password/{token}",
-        until=clock.now() + links.LIFETIME,
-    )
+    audit.record("member.send_reset", member, by=by)
+    link, until = f"{link_base}/set-password/{token}", clock.now() + links.LIFETIME
+    mailing.tell(tenant, "reset_password", member, link=link, until=until)

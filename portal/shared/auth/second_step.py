@@ -4,11 +4,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import update
-
 from portal.core import audit, clock
 from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core.db import change, session
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import codes, devices, recovery, second_factor, sessions, sign_in, throttling, totp
@@ -141,7 +139,7 @@ def _is_right(tenant: Tenant, member: Member, session_id: int, code_id: int | No
         return True
     if not recovery.use(member.id, typed):
         return False
-    audit.record("member.use_recovery_code", member.subject, by=by, left=recovery.left(member.id))
+    audit.record("member.use_recovery_code", member, by=by, left=recovery.left(member.id))
     return True
 
 
@@ -155,19 +153,8 @@ def _prove_passkey(tenant: Tenant, member_id: int, answer: str, client: Client, 
 
 def _end_pending(session_id: int) -> bool:
     """End the pending session: of those who come at the same moment, one is told that it did."""
-    ended = (
-        update(MemberSession)
-        .where(
-            MemberSession.id == session_id,
-            MemberSession.is_pending,
-            MemberSession.ended_at.is_(None),
-            MemberSession.expires_at > clock.now(),
-        )
-        .values(ended_at=clock.now())
-        .returning(MemberSession.id)
-        .execution_options(synchronize_session=False)
-    )
-    return session().execute(ended).scalar_one_or_none() is not None
+    waits = MemberSession.is_pending, MemberSession.ended_at.is_(None), MemberSession.expires_at > clock.now()
+    return change(MemberSession, MemberSession.id == session_id, *waits, ended_at=clock.now()) == 1
 
 
 def _trust(tenant: Tenant, member: Member, client: Client, device_token: str, *, by: Actor) -> None:
@@ -176,7 +163,7 @@ def _trust(tenant: Tenant, member: Member, client: Client, device_token: str, *,
     if not days or device is None:
         return
     devices.trust(device.id, days=days)
-    audit.record("member.trust_device", member.subject, by=by, browser=client.user_agent[:200], days=days)
+    audit.record("member.trust_device", member, by=by, browser=client.user_agent[:200], days=days)
 
 
 def _veiled(email: str) -> str:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from portal.core import audit, clock
 from portal.core.actor import Actor
 from portal.core.audit import LONGEST_SUBJECT, AuditEvent
-from portal.core.db import session
+from portal.core.db import change, session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
@@ -141,7 +141,7 @@ def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
         sign_in.sign_out(who, by=by)
         return True
     sessions.end_own(who.member_id, row.id)
-    audit.record("member.end_session", who.subject, by=by, browser=row.user_agent, ip=row.address)
+    audit.record("member.end_session", who, by=by, browser=row.user_agent, ip=row.address)
     session().commit()
     return False
 
@@ -149,7 +149,7 @@ def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
 def end_other_sessions(who: SignedIn, *, by: Actor) -> None:
     """End every session of the member but the present one (COM-15). Commits."""
     sessions.end_all(who.member_id, but=who.session_id)
-    audit.record("member.end_sessions", who.subject, by=by)
+    audit.record("member.end_sessions", who, by=by)
     session().commit()
 
 
@@ -159,12 +159,11 @@ def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
     Raises NotFound.
     """
     device = _numbered(_devices(who.member_id), number)
-    forgotten = update(Device).where(Device.id == device.id, Device.revoked_at.is_(None))
-    session().execute(forgotten.values(revoked_at=clock.now()).execution_options(synchronize_session=False))
+    change(Device, Device.id == device.id, Device.revoked_at.is_(None), revoked_at=clock.now())
     for row in sessions.alive(who.member_id):
         if row.device_id == device.id and row.id != who.session_id:
             sessions.end_own(who.member_id, row.id)
-    audit.record("member.forget_device", who.subject, by=by, browser=device.user_agent)
+    audit.record("member.forget_device", who, by=by, browser=device.user_agent)
     session().commit()
 
 
@@ -186,8 +185,8 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
         raise
     by = Actor("member", member.name, member.id, member.account_id, client.address)
     lock_out(member)
-    audit.record("member.not_me", member.subject, by=by)
-    mailing.compose(tenant, "not_me", member.email, account_id=member.account_id, member=member, at=clock.now())
+    audit.record("member.not_me", member, by=by)
+    mailing.tell(tenant, "not_me", member)
     reset.send_link(tenant, member, link_base=link_base, by=by)
     session().commit()
 

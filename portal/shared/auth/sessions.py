@@ -5,11 +5,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 
 from portal.core import clock
 from portal.core.actor import Actor
-from portal.core.db import run, session
+from portal.core.db import change, run, session
 from portal.core.tenancy.scope import require_key
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberSession, MemberStatus, subject_of
 
@@ -163,22 +163,12 @@ def look_up(token: str, *, idle_minutes: int) -> SignedIn | None:
 
 def touch(session_id: int) -> None:
     """Note that the session is in use; the caller commits."""
-    session().execute(
-        update(MemberSession)
-        .where(MemberSession.id == session_id)
-        .values(seen_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    change(MemberSession, MemberSession.id == session_id, seen_at=clock.now())
 
 
 def prove(session_id: int) -> None:
     """Note that the password was typed again just now (security.md §4.17); the caller commits."""
-    session().execute(
-        update(MemberSession)
-        .where(MemberSession.id == session_id)
-        .values(proved_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    change(MemberSession, MemberSession.id == session_id, proved_at=clock.now())
 
 
 def alive(member_id: int) -> list[MemberSession]:
@@ -214,9 +204,4 @@ def end_all(member_id: int, *, but: int | None = None) -> None:
 
 
 def _end(*which: object) -> None:
-    session().execute(
-        update(MemberSession)
-        .where(MemberSession.ended_at.is_(None), *which)  # type: ignore[arg-type]
-        .values(ended_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    change(MemberSession, MemberSession.ended_at.is_(None), *which, ended_at=clock.now())

@@ -150,7 +150,7 @@ def enter(tenant: Tenant, member: Member, client: Client, *, link_base: str, dev
     lifetime = timedelta(hours=tenant.sign_in.absolute_hours)
     token = sessions.open_session(member.id, client, lifetime=lifetime, device_id=device.id)
     by = Actor("member", member.name, member.id, member.account_id, client.address)
-    audit.record("member.sign_in", member.subject, by=by, browser=client.user_agent[:200])
+    audit.record("member.sign_in", member, by=by, browser=client.user_agent[:200])
     _tell(tenant, member, client, link_base, is_new=fresh_token is not None)
     return Entry(token, fresh_token)
 
@@ -161,21 +161,12 @@ def _tell(tenant: Tenant, member: Member, client: Client, link_base: str, *, is_
     if not rules.notify_sign_in and not (is_new and rules.notify_new_device):
         return
     token = links.issue(member.id, Purpose.NOT_ME, lifetime=NOT_ME)
-    mailing.compose(
-        tenant,
-        "sign_in",
-        member.email,
-        account_id=member.account_id,
-        member=member,
-        at=clock.now(),
-        browser=client.user_agent[:200],
-        is_new=is_new,
-        link=f"{link_base}/not-me/{token}",
-    )
+    said = {"browser": client.user_agent[:200], "is_new": is_new, "link": f"{link_base}/not-me/{token}"}
+    mailing.tell(tenant, "sign_in", member, **said)
 
 
 def sign_out(member: sessions.SignedIn, *, by: Actor) -> None:
     """End the session this member is using. Commits."""
     sessions.end(member.session_id)
-    audit.record("member.sign_out", member.subject, by=by)
+    audit.record("member.sign_out", member, by=by)
     session().commit()

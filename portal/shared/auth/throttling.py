@@ -4,10 +4,10 @@ import hashlib
 from datetime import timedelta
 from math import ceil
 
-from sqlalchemy import case, delete, update
+from sqlalchemy import case, select
 
 from portal.core import clock
-from portal.core.db import insert_missing, session
+from portal.core.db import change, discard, insert_missing, session
 from portal.core.errors import RuleBroken, msgid
 from portal.shared.auth.models import Throttle
 
@@ -29,32 +29,16 @@ def count(what: str, who: str, *, limit: int, window: timedelta) -> None:
     key = _key(what, who)
     insert_missing(Throttle, {"key": key, "window_start": now, "tries": 0}, unique=("tenant_id", "key"))
     fresh = Throttle.window_start <= now - window
-    row = (
-        session()
-        .execute(
-            update(Throttle)
-            .where(Throttle.key == key)
-            .values(
-                tries=case((fresh, 1), else_=Throttle.tries + 1),
-                window_start=case((fresh, now), else_=Throttle.window_start),
-            )
-            .returning(Throttle.tries, Throttle.window_start)
-            .execution_options(synchronize_session=False)
-        )
-        .one()
-    )
-    if row.tries > limit:
-        raise TooMany(ceil((row.window_start + window - now).total_seconds()))
+    begun = case((fresh, now), else_=Throttle.window_start)
+    change(Throttle, Throttle.key == key, tries=case((fresh, 1), else_=Throttle.tries + 1), window_start=begun)
+    tries, since = session().execute(select(Throttle.tries, Throttle.window_start).where(Throttle.key == key)).one()
+    if tries > limit:
+        raise TooMany(ceil((since + window - now).total_seconds()))
 
 
 def take_back(what: str, who: str) -> None:
     """Uncount one try that turned out right, so that only failures add up."""
-    session().execute(
-        update(Throttle)
-        .where(Throttle.key == _key(what, who), Throttle.tries > 0)
-        .values(tries=Throttle.tries - 1)
-        .execution_options(synchronize_session=False)
-    )
+    change(Throttle, Throttle.key == _key(what, who), Throttle.tries > 0, tries=Throttle.tries - 1)
 
 
 def _key(what: str, who: str) -> str:
@@ -63,8 +47,4 @@ def _key(what: str, who: str) -> str:
 
 def forget(older_than: timedelta) -> None:
     """Remove windows that are long over."""
-    session().execute(
-        delete(Throttle)
-        .where(Throttle.window_start < clock.now() - older_than)
-        .execution_options(synchronize_session=False)
-    )
+    discard(Throttle, Throttle.window_start < clock.now() - older_than)

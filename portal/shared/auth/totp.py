@@ -9,10 +9,9 @@ import re
 import secrets
 
 import pyotp
-from sqlalchemy import update
 
 from portal.core import clock
-from portal.core.db import session
+from portal.core.db import change
 from portal.shared.auth import keyring
 from portal.shared.auth.models import Member
 
@@ -55,14 +54,8 @@ def use(member_id: int, nonce: str, typed: str) -> bool:
     step = step_of(member_id, nonce, typed)
     if step is None or not nonce:
         return False
-    used = (
-        update(Member)
-        .where(Member.id == member_id, Member.totp_nonce == nonce, Member.totp_step < step)
-        .values(totp_step=step)
-        .returning(Member.id)
-        .execution_options(synchronize_session=False)
-    )
-    return session().execute(used).scalar_one_or_none() is not None
+    newer = Member.id == member_id, Member.totp_nonce == nonce, Member.totp_step < step
+    return change(Member, *newer, totp_step=step) == 1
 
 
 def code_at(key: bytes, step: int) -> str:

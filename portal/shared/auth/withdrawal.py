@@ -7,11 +7,11 @@ addresses, mails and everything that lets somebody in are gone after `erase_afte
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, inspect, select, update
+from sqlalchemy import inspect, select
 
 from portal.core import audit, clock, jobs
 from portal.core.actor import SYSTEM, Actor
-from portal.core.db import Base, session
+from portal.core.db import Base, change, discard, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.guard import TenantOwned
@@ -70,11 +70,9 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
         raise RuleBroken(_OPEN)
     account.status, account.withdrawn_at = AccountStatus.WITHDRAWN, clock.now()
     for member in people.roster(account.id):
-        mailing.compose(
-            tenant, "withdrawn", member.email, account_id=account.id, member=member, at=account.withdrawn_at
-        )
+        mailing.tell(tenant, "withdrawn", member)
         people.shut_out(member, MemberStatus.REMOVED)
-    audit.record("account.withdraw", account.subject, by=by, account_id=account.id, reason=reason)
+    audit.record("account.withdraw", account, by=by, reason=reason)
     at = clock.now() + timedelta(days=tenant.erase_after_days)
     jobs.enqueue("accounts.erase", {"account": account.id}, at=at)
 
@@ -90,14 +88,13 @@ def erase(account: Account, *, by: Actor) -> None:
         part.erase(account)
     own = select(Member.id).where(Member.account_id == account.id)
     for model in _kept_for_members():
-        _run(delete(model).where(model.member_id.in_(own)))
+        discard(model, model.member_id.in_(own))
     to_them = OutboxMail.recipient.in_(select(Member.email).where(Member.account_id == account.id))
-    _run(delete(OutboxMail).where((OutboxMail.account_id == account.id) | to_them))
-    emptied = _empty(Member, _OF_MEMBER) | {"family_name": GONE}
-    _run(update(Member).where(Member.account_id == account.id).values(**emptied))
+    discard(OutboxMail, (OutboxMail.account_id == account.id) | to_them)
+    change(Member, Member.account_id == account.id, **_empty(Member, _OF_MEMBER) | {"family_name": GONE})
     gone = _empty(Account, _OF_ACCOUNT) | {"name": GONE, "erased_at": clock.now()}
-    _run(update(Account).where(Account.id == account.id).values(**gone))
-    audit.record("account.erase", account.subject, by=by, account_id=account.id)
+    change(Account, Account.id == account.id, **gone)
+    audit.record("account.erase", account, by=by)
 
 
 def _kept_for_members() -> list[Any]:
@@ -111,10 +108,6 @@ def _kept_for_members() -> list[Any]:
 def _empty(model: type[Base], names: tuple[str, ...]) -> dict[str, str]:
     """The model's text columns with one of `names` in theirs, emptied."""
     return {c.key: "" for c in inspect(model).columns if any(name in c.key for name in names)}
-
-
-def _run(statement: Any) -> None:
-    session().execute(statement.execution_options(synchronize_session=False))
 
 
 @jobs.handler("accounts.erase")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from portal.core import audit, clock, csvio
 from portal.core.actor import Actor
-from portal.core.db import save_changes, session
+from portal.core.db import discard, save_changes, session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
@@ -59,7 +59,7 @@ def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by
     made = Address(account_id=account_id, kind=kind, is_usual=is_first, created_at=clock.now(), **values)
     session().add(made)
     session().flush()
-    audit.record("address.add", made.subject, by=by, account_id=account_id, **values)
+    audit.record("address.add", made, by=by, **values)
     return made
 
 
@@ -67,7 +67,7 @@ def edit(address: Address, data: dict[str, Any], *, by: Actor) -> None:
     """Save what changed, under the version it is based on. The caller commits. Raises Stale (COM-26)."""
     pairs = save_changes(address, int(data["version"]), {name: data[name] for name in FIELDS})
     if pairs:
-        audit.record("address.edit", address.subject, by=by, account_id=address.account_id, **pairs)
+        audit.record("address.edit", address, by=by, **pairs)
 
 
 def can_remove(address: Address, others: int) -> Verdict:
@@ -80,7 +80,7 @@ def remove(address: Address, *, by: Actor) -> None:
     session().get_one(Account, address.account_id, with_for_update=True)
     can_remove(address, _count(address.account_id, address.kind) - 1).require()
     address.removed_at = clock.now()
-    audit.record("address.remove", address.subject, by=by, account_id=address.account_id)
+    audit.record("address.remove", address, by=by)
 
 
 def make_usual(address: Address, *, by: Actor) -> None:
@@ -88,7 +88,7 @@ def make_usual(address: Address, *, by: Actor) -> None:
     session().get_one(Account, address.account_id, with_for_update=True)
     for other in book(address.account_id, address.kind):
         other.is_usual = other.id == address.id
-    audit.record("address.usual", address.subject, by=by, account_id=address.account_id)
+    audit.record("address.usual", address, by=by)
 
 
 def usual(account_id: int, kind: Kind) -> Address | None:
@@ -97,8 +97,7 @@ def usual(account_id: int, kind: Kind) -> Address | None:
 
 
 def _erase(account: Account) -> None:
-    own = delete(Address).where(Address.account_id == account.id)
-    session().execute(own.execution_options(synchronize_session=False))
+    discard(Address, Address.account_id == account.id)
 
 
 def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 
 from portal.core import audit, clock, csvio, jobs, numbering
 from portal.core.actor import SYSTEM, Actor
-from portal.core.db import Query, session
+from portal.core.db import Query, change, session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import FileDamaged, Shelf
 from portal.core.tenancy.schema import NumberFormat
@@ -70,7 +70,7 @@ def issue(
     )
     session().add(document)
     session().flush()
-    audit.record("document.issue", document.subject, by=by, account_id=account_id, total=total)
+    audit.record("document.issue", document, by=by, total=total)
     return document, jobs.enqueue(DRAW, {"document": document.id})
 
 
@@ -84,12 +84,8 @@ def draw(payload: dict[str, Any]) -> None:
         return
     data = draw_document(kind, content, created)
     key = Shelf.files.put(data)
-    session().execute(
-        update(Document)
-        .where(Document.id == payload["document"], Document.sha256 == "")
-        .values(sha256=key, size=len(data), drawn_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    undrawn = Document.id == payload["document"], Document.sha256 == ""
+    change(Document, *undrawn, sha256=key, size=len(data), drawn_at=clock.now())
     audit.record("document.draw", f"document:{content['number']}", by=SYSTEM, digest_of_bytes=key)
     session().commit()
 

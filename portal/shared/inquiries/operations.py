@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 
 from portal.core import audit, clock, csvio, numbering, states
 from portal.core.actor import Actor
-from portal.core.db import insert_missing, session
+from portal.core.db import change, discard, insert_missing, session
 from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
@@ -68,7 +68,7 @@ def ask(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: s
     session().add(made)
     session().flush()
     _append(made, "member" if writer.member_id else "guest", writer.name, asked.body, asked.files)
-    audit.record("inquiry.ask", made.subject, by=by, account_id=made.account_id, category=made.label)
+    audit.record("inquiry.ask", made, by=by, category=made.label)
     _tell(tenant, made, "inquiry_received", link_base)
     return made
 
@@ -80,9 +80,9 @@ def write(inquiry: Inquiry, body: str, files: Sequence[Kept], *, by: Actor) -> N
     """
     _append(inquiry, "member", by.name, body, files)
     if inquiry.status != Status.RECEIVED:
-        states.move(inquiry, Status.RECEIVED, MOVES, by=by, account_id=inquiry.account_id)
+        states.move(inquiry, Status.RECEIVED, MOVES, by=by)
     inquiry.updated_at = clock.now()
-    audit.record("inquiry.write", inquiry.subject, by=by, account_id=inquiry.account_id)
+    audit.record("inquiry.write", inquiry, by=by)
 
 
 def answer(
@@ -98,7 +98,7 @@ def answer(
     if inquiry.status != Status.ANSWERED:
         move(inquiry, Status.ANSWERED, by=by)
     inquiry.updated_at = inquiry.answered_at = clock.now()
-    audit.record("inquiry.answer", inquiry.subject, by=by, account_id=inquiry.account_id)
+    audit.record("inquiry.answer", inquiry, by=by)
     text = body if tenant.inquiries.text_in_mail or not inquiry.member_id else ""
     _tell(tenant, inquiry, "inquiry_answered", link_base, text=text)
 
@@ -106,26 +106,22 @@ def answer(
 def move(inquiry: Inquiry, to: Status, *, by: Actor) -> None:
     """Move it to another state. The caller commits. Raises RuleBroken."""
     if inquiry.status == Status.CLOSED and to != Status.RECEIVED:
-        states.move(inquiry, Status.RECEIVED, MOVES, by=by, account_id=inquiry.account_id)
-    states.move(inquiry, to, MOVES, by=by, account_id=inquiry.account_id)
+        states.move(inquiry, Status.RECEIVED, MOVES, by=by)
+    states.move(inquiry, to, MOVES, by=by)
 
 
 def assign(inquiry: Inquiry, to: str, *, by: Actor) -> None:
     """Give it to an operator, by name. The caller commits."""
     before, inquiry.assigned_to = inquiry.assigned_to, to
-    audit.record("inquiry.assign", inquiry.subject, by=by, account_id=inquiry.account_id, to=[before, to])
+    audit.record("inquiry.assign", inquiry, by=by, to=[before, to])
 
 
 def mark_read(inquiry_id: int, member_id: int) -> None:
     """Note that the member has read the thread so far. The caller commits."""
     values = {"inquiry_id": inquiry_id, "member_id": member_id, "read_at": clock.now()}
     insert_missing(InquiryRead, values, unique=("tenant_id", "member_id", "inquiry_id"))
-    session().execute(
-        update(InquiryRead)
-        .where(InquiryRead.inquiry_id == inquiry_id, InquiryRead.member_id == member_id)
-        .values(read_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    own = InquiryRead.inquiry_id == inquiry_id, InquiryRead.member_id == member_id
+    change(InquiryRead, *own, read_at=clock.now())
 
 
 def _append(inquiry: Inquiry, kind: str, name: str, body: str, files: Sequence[Kept]) -> None:
@@ -145,13 +141,10 @@ def _erase(account: Account) -> None:
     """Take the account's threads away: whatever stands in a letter may be personal (COM-16)."""
     threads = select(Inquiry.id).where(Inquiry.account_id == account.id)
     messages = select(InquiryMessage.id).where(InquiryMessage.inquiry_id.in_(threads))
-    for hanging in (
-        delete(InquiryFile).where(InquiryFile.message_id.in_(messages)),
-        delete(InquiryMessage).where(InquiryMessage.inquiry_id.in_(threads)),
-        delete(InquiryRead).where(InquiryRead.inquiry_id.in_(threads)),
-        delete(Inquiry).where(Inquiry.account_id == account.id),
-    ):
-        session().execute(hanging.execution_options(synchronize_session=False))
+    discard(InquiryFile, InquiryFile.message_id.in_(messages))
+    discard(InquiryMessage, InquiryMessage.inquiry_id.in_(threads))
+    discard(InquiryRead, InquiryRead.inquiry_id.in_(threads))
+    discard(Inquiry, Inquiry.account_id == account.id)
 
 
 def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
