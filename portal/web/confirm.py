@@ -5,11 +5,11 @@ transaction. Back, reload and a second press are all plain addresses that answer
 pages of a form that only collects and saves; what needs more (files, a price) is built on `ConfirmFlow`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from flask import redirect, request
+from flask import Blueprint, redirect, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
@@ -17,8 +17,12 @@ from portal.core.db import session
 from portal.core.errors import RuleBroken, Stale
 from portal.shared import drafts
 from portal.web.errors import refused
+from portal.web.forms import Form
 from portal.web.render import render, render_invalid
 from portal.web.requests import member
+from portal.web.submit import Answer, submit
+
+Mark = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -75,47 +79,40 @@ class ConfirmFlow:
 
 @dataclass(frozen=True)
 class Steps:
-    """入力 and 内容確認 of one record. `make` is its form for some data, `save` the operation.
+    """入力, 内容確認 and 完了 of one record; `pages` are their templates. `make` is its form for some data.
 
-    `present` is the record as it stands, with its versions, where there is one already: a save that came second is
-    answered with both values (COM-26). `check` raises RuleBroken for what a valid form asks in vain.
+    `save` is the operation. `present` is the record as it stands, with its versions, where there is one already: a save
+    that came second is answered with both values (COM-26). `collect` turns a valid form into what `save` gets, and
+    raises RuleBroken for what is asked in vain. `shown` is what the pages say besides, of what was typed so far, and
+    `result` what the last one says.
     """
 
     flow: ConfirmFlow
-    form_page: str
-    review_page: str
+    pages: tuple[str, str, str]
     make: Callable[[dict[str, Any] | None], Any]
     save: Callable[[dict[str, Any]], object]
     present: Callable[[], dict[str, Any]] | None = None
-    check: Callable[[Any], object] | None = None
-    shown: dict[str, Any] = field(default_factory=dict)
+    collect: Callable[[Any], dict[str, Any]] = Form.typed
+    shown: Callable[[dict[str, Any]], dict[str, Any]] = lambda _typed: {}
+    result: Callable[[], dict[str, Any]] = dict
 
-    def enter(self) -> str | Response:
+    def enter(self) -> Answer:
         """入力, GET and POST."""
-        filled = None if request.method == "POST" else self.flow.typed() or (self.present and self.present())
+        before = self.flow.typed()
+        filled = None if request.method == "POST" else before or (self.present and self.present())
         form = self.make(filled)
-        if not form.is_submitted() or form.filled_in():
-            return render(self.form_page, form=form, **self.shown)
-        if not form.validate():
-            return render_invalid(self.form_page, form=form, **self.shown)
-        try:
-            if self.check:
-                self.check(form)
-        except RuleBroken as error:
-            return refused(self.form_page, form, error, **self.shown)
-        return self.flow.keep(form.typed())
+        return submit(self.pages[0], form, lambda: self.flow.keep(self.collect(form)), **self.shown(before or {}))
 
-    def review(self) -> str | Response:
+    def review(self) -> Answer:
         """内容確認; without a draft back to the form."""
         found = self.flow.review()
         if found is None:
             return redirect(self.flow.form_href, 303)
         token, data = found
-        back, here = self.flow.back_href(token), self.flow.confirm_href
-        rows = self.make(data).rows()
-        return render(self.review_page, rows=rows, token=token, back=back, here=here, **self.shown)
+        at = {"token": token, "back": self.flow.back_href(token), "here": self.flow.confirm_href}
+        return render(self.pages[1], rows=self.make(data).rows(), **at, **self.shown(data))
 
-    def finish(self) -> Response:
+    def finish(self) -> Answer:
         """The last button: saved once; what is refused goes back to the form with everything typed."""
         typed: dict[str, Any] = {}
 
@@ -129,13 +126,41 @@ class Steps:
             session().rollback()
             return self._again(typed, error)
 
+    def done(self) -> Answer:
+        """完了."""
+        return render(self.pages[2], **self.shown({}), **self.result())
+
     def _again(self, typed: dict[str, Any], error: RuleBroken) -> Response:
+        shown = self.shown(typed)
         if not isinstance(error, Stale) or self.present is None:
-            return refused(self.form_page, self.make(typed), error, **self.shown)
+            return refused(self.pages[0], self.make(typed), error, **shown)
         present = self.present()
         versions = {name: value for name, value in present.items() if name.endswith("version")}
         form = self.make(typed | versions)
         both = form.differences(self.make(present))
-        response = render_invalid(self.form_page, form=form, both=both, **self.shown)
+        response = render_invalid(self.pages[0], form=form, both=both, **shown)
         response.status_code = 409
         return response
+
+
+def add_steps(
+    at: Blueprint, rule: str, name: str, steps: Callable[..., Steps], *marks: Mark, taking: Iterable[Mark] = ()
+) -> None:
+    """Hang the pages of `steps` on a blueprint: <name>_form at `rule`, and <name>_confirm, _save and _done below it.
+
+    `steps` gets what stands in the address. `marks` (portal.web.requests) go on all of them, `taking` on the two that
+    take something.
+    """
+
+    def hang(suffix: str, path: str, methods: list[str], page: Callable[[Steps], Answer], *marks: Mark) -> None:
+        def view(**where: str) -> Answer:
+            return page(steps(**where))
+
+        for mark in marks:
+            mark(view)
+        at.add_url_rule(f"{rule}{path}", f"{name}_{suffix}", view, methods=methods)
+
+    hang("form", "", ["GET", "POST"], Steps.enter, *marks, *taking)
+    hang("confirm", "/confirm", ["GET"], Steps.review, *marks)
+    hang("save", "/confirm", ["POST"], Steps.finish, *marks, *taking)
+    hang("done", "/done", ["GET"], Steps.done, *marks)

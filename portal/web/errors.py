@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from portal.core.engine import DatabaseBusy
 from portal.core.errors import NotFound, RuleBroken, Stale
+from portal.shared.auth.links import DeadLink
 from portal.shared.auth.throttling import TooMany
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
@@ -88,6 +89,8 @@ def _http(error: HTTPException) -> Response:
 
 def _rule(error: RuleBroken) -> Response:
     """A rule that a view did not handle itself: the page says which, nothing has been changed."""
+    if isinstance(error, DeadLink):
+        return render_invalid("auth/dead_link.html")
     if isinstance(error, NotFound):
         return page(404)
     if isinstance(error, TooMany):

@@ -1,20 +1,17 @@
 """メールアドレスの変更 of the member who is signed in (RENT-11, SHOP-03)."""
 
 from flask import redirect
-from werkzeug.wrappers import Response
 
 from portal.blueprints.account import bp
 from portal.blueprints.auth.forms import NewEmailForm, email_field, password_field
 from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken
+from portal.core.errors import NotFound
 from portal.shared.auth import email_change
-from portal.web.errors import refused
 from portal.web.forms import Form
 from portal.web.i18n import lazy as _l
-from portal.web.render import render, render_invalid
+from portal.web.render import render
 from portal.web.requests import actor, fresh, link_base, member, tenant
-
-_PAGE, _ASKING = "account/email.html", "account/email_by_old_address.html"
+from portal.web.submit import Answer, submit
 
 
 class EmailForm(NewEmailForm):
@@ -25,39 +22,35 @@ class EmailForm(NewEmailForm):
 
 
 @bp.route("/email", methods=["GET", "POST"])
-def email() -> str | Response:
+def email() -> Answer:
     """メールアドレスの変更: with present address and password, or by the old address, or by an operator."""
     if tenant().sign_in.email_change != "password":
         return redirect("/account/email/request", 303)
     form = EmailForm()
-    if not form.is_submitted():
-        return render(_PAGE, form=form)
-    if not form.validate():
-        return render_invalid(_PAGE, form=form)
-    typed = form.present.data, form.password.data, form.email.data
-    try:
+
+    def ask() -> Answer:
+        typed = form.present.data, form.password.data, form.email.data
         email_change.ask_with_password(tenant(), member().member_id, *typed, by=actor(), link_base=link_base())
-    except RuleBroken as error:
-        return refused(_PAGE, form, error)
-    return redirect("/account/email/sent", 303)
+        return redirect("/account/email/sent", 303)
+
+    return submit("account/email.html", form, ask)
 
 
 @bp.route("/email/request", methods=["GET", "POST"])
 @fresh
-def email_request() -> str | Response:
+def email_request() -> Answer:
     """メールアドレス変更依頼 (RENT-11)."""
     way = tenant().sign_in.email_change
     form = Form()
     if way == "password" or (way == "operator" and form.is_submitted()):
         raise NotFound("ページが見つかりません")
-    if not form.is_submitted():
-        return render(_ASKING, form=form, by_operator=way == "operator")
-    try:
+
+    def ask() -> Answer:
         email_change.ask_old_address(tenant(), member().member_id, by=actor(), link_base=link_base())
-    except RuleBroken as error:
-        return refused(_ASKING, form, error)
-    session().commit()
-    return redirect("/account/email/sent", 303)
+        session().commit()
+        return redirect("/account/email/sent", 303)
+
+    return submit("account/email_by_old_address.html", form, ask, by_operator=way == "operator")
 
 
 @bp.get("/email/sent")

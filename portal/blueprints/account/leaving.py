@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from flask import Response as FlaskResponse
-from flask import redirect, request
-from werkzeug.wrappers import Response
+from flask import Response, redirect, request
 from wtforms import TextAreaField
 from wtforms.validators import Length, Optional
 
@@ -12,7 +10,6 @@ from portal.blueprints.account import bp
 from portal.blueprints.auth.forms import ProofForm
 from portal.core import text
 from portal.core.db import session
-from portal.core.errors import RuleBroken
 from portal.shared import drafts
 from portal.shared.auth import export, history, withdrawal
 from portal.shared.auth.models import Account
@@ -20,11 +17,12 @@ from portal.shared.notices.operations import to_html
 from portal.web import lists
 from portal.web.brand import brands_of
 from portal.web.confirm import ConfirmFlow
-from portal.web.errors import refused, said
+from portal.web.errors import said
 from portal.web.forms import Form, normaliser
 from portal.web.i18n import lazy as _l
-from portal.web.render import render, render_invalid
+from portal.web.render import render
 from portal.web.requests import actor, clear_session_cookie, fresh, member, public, tenant
+from portal.web.submit import Answer, submit
 
 _NEWEST = lists.Sort("newest", "新しい順", history.AT, history.TIE)
 FLOW = ConfirmFlow("withdrawal", "/account/withdrawal")
@@ -54,16 +52,15 @@ def account_history() -> str:
 
 @bp.route("/export", methods=["GET", "POST"])
 @fresh
-def export_data() -> str | Response:
+def export_data() -> Answer:
     """登録データのダウンロード."""
     form = Form()
     if not form.validate_on_submit():
         return render("account/export.html", form=form)
     content = export.archive(tenant(), member(), by=actor())
     session().commit()
-    response = FlaskResponse(content, mimetype="application/zip")
-    response.headers["Content-Disposition"] = 'attachment; filename="my-data.zip"'
-    return response
+    headers = {"Content-Disposition": 'attachment; filename="my-data.zip"'}
+    return Response(content, mimetype="application/zip", headers=headers)
 
 
 def _standing() -> dict[str, Any]:
@@ -78,36 +75,29 @@ def _standing() -> dict[str, Any]:
 
 
 @bp.route("/withdrawal", methods=["GET", "POST"])
-def withdrawal_form() -> str | Response:
+def withdrawal_form() -> Answer:
     """退会: the cautions, what is lost, the reason."""
     form = ReasonForm(data=FLOW.typed())
-    if not form.is_submitted():
-        return render("account/withdrawal.html", form=form, **_standing())
-    if not form.validate():
-        return render_invalid("account/withdrawal.html", form=form, **_standing())
-    return FLOW.keep(form.typed())
+    return submit("account/withdrawal.html", form, lambda: FLOW.keep(form.typed()), **_standing())
 
 
 @bp.route("/withdrawal/confirm", methods=["GET", "POST"])
-def withdraw() -> str | Response:
+def withdraw() -> Answer:
     """はい、退会します: the password once more, then everybody of the account is out."""
     token = request.values.get("draft", "")
     typed = drafts.recall(FLOW.kind, member().member_id, token)
     if typed is None:
         return redirect(FLOW.form_href, 303)
-    form, page = ProofForm(), "account/withdrawal_confirm.html"
-    shown = {"reason": typed["reason"], "token": token, "back": FLOW.back_href(token), **_standing()}
-    if not form.is_submitted():
-        return render(page, form=form, **shown)
-    if not form.validate():
-        return render_invalid(page, form=form, **shown)
-    try:
-        withdrawal.by_member(tenant(), member().member_id, typed["reason"], form.password.data, by=actor())
-    except RuleBroken as error:
-        return refused(page, form, error, **shown)
-    response = redirect("/account/withdrawal/done", 303)
-    clear_session_cookie(response)
-    return response
+    form, reason = ProofForm(), typed["reason"]
+
+    def leave() -> Answer:
+        withdrawal.by_member(tenant(), member().member_id, reason, form.password.data, by=actor())
+        response = redirect("/account/withdrawal/done", 303)
+        clear_session_cookie(response)
+        return response
+
+    shown = {"reason": reason, "token": token, "back": FLOW.back_href(token), **_standing()}
+    return submit("account/withdrawal_confirm.html", form, leave, **shown)
 
 
 @bp.get("/withdrawal/done")

@@ -7,17 +7,14 @@ from werkzeug.wrappers import Response
 from wtforms import HiddenField
 
 from portal.blueprints.account import bp
-from portal.core.errors import RuleBroken
 from portal.shared.auth import passkeys as keys
-from portal.web.errors import refused
 from portal.web.forms import Form, line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
 from portal.web.requests import actor, fresh, link_base, member, tenant
+from portal.web.submit import Answer, submit
 
 PAGE = "/account/passkeys"
-_PAGE = "account/passkeys.html"
 
 
 class PasskeyForm(Form):
@@ -29,20 +26,18 @@ class PasskeyForm(Form):
 
 @bp.route("/passkeys", methods=["GET", "POST"])
 @fresh
-def passkeys() -> str | Response:
+def passkeys() -> Answer:
     """パスキー."""
     keys.must_be_on(tenant())
     form, who = PasskeyForm(), member().member_id
     answer, form.credential.data = form.credential.data or "", ""
-    try:
-        if form.validate_on_submit():
-            keys.register(tenant(), who, form.label.data, answer, link_base=link_base(), by=actor())
-            flash(_("パスキーを登録しました。"), "ok")
-            return redirect(PAGE, 303)
-    except RuleBroken as error:
-        return refused(_PAGE, form, error, held=keys.held(who), most=keys.MOST)
-    show = render_invalid if form.is_submitted() else render
-    return show(_PAGE, form=form, held=keys.held(who), most=keys.MOST)
+
+    def register() -> Answer:
+        keys.register(tenant(), who, form.label.data, answer, link_base=link_base(), by=actor())
+        flash(_("パスキーを登録しました。"), "ok")
+        return redirect(PAGE, 303)
+
+    return submit("account/passkeys.html", form, register, held=keys.held(who), most=keys.MOST)
 
 
 @bp.post("/passkeys/options")

@@ -10,7 +10,7 @@ from portal.core.errors import NotFound, RuleBroken
 from portal.shared.auth import people, profile
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Member
-from portal.web.confirm import ConfirmFlow, Steps
+from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.errors import said
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
@@ -53,16 +53,16 @@ def members() -> str:
 def _steps(number: str) -> Steps:
     """Adding ("new") and editing are the same steps; the representative edits everybody, the others themselves."""
     flow = ConfirmFlow("member", f"{PAGE}/{number}")
-    pages = "account/member_form.html", "account/member_confirm.html"
+    pages = "account/member_form.html", "account/member_confirm.html", "account/member_done.html"
     here, who, base = tenant(), member(), link_base()
     if number == "new":
         _managed()
         return Steps(
             flow,
-            *pages,
+            pages,
             make=lambda data: person_form(here.sign_in.items, data),
             save=lambda data: people.add(here, who.account_id, Person(**data), by=actor(), link_base=base),
-            shown={"number": number},
+            shown=lambda _typed: {"number": number},
         )
     found = people.find(who.account_id, number)
     people.can_edit(here, who, found).require()
@@ -70,42 +70,15 @@ def _steps(number: str) -> Steps:
     may = people.can_manage(here, is_representative=who.is_representative)
     return Steps(
         flow,
-        *pages,
+        pages,
         make=lambda data: MemberForm(data=data),
         save=lambda data: people.edit(here, found, data, by=actor()),
         present=lambda: {name: getattr(found, name) for name in (*profile.MEMBER, "version")},
-        shown={"number": number, "person": found, "may_remove": may_remove if may else may},
+        shown=lambda _typed: {"number": number, "person": found, "may_remove": may_remove if may else may},
     )
 
 
-@bp.route("/members/<number>", methods=["GET", "POST"])
-@feature("contacts")
-@fresh
-def member_form(number: str) -> str | Response:
-    """入力, of a new member or one who is there."""
-    return _steps(number).enter()
-
-
-@bp.get("/members/<number>/confirm")
-@feature("contacts")
-def member_confirm(number: str) -> str | Response:
-    """内容確認."""
-    return _steps(number).review()
-
-
-@bp.post("/members/<number>/confirm")
-@feature("contacts")
-@fresh
-def member_save(number: str) -> Response:
-    """登録: once, and what is refused goes back to the form with everything typed."""
-    return _steps(number).finish()
-
-
-@bp.get("/members/<number>/done")
-@feature("contacts")
-def member_done(number: str) -> str:
-    """完了."""
-    return render("account/member_done.html", **_steps(number).shown)
+add_steps(bp, "/members/<number>", "member", _steps, feature("contacts"), taking=[fresh])
 
 
 @bp.post("/members/<number>/invitation")

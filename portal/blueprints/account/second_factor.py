@@ -4,26 +4,23 @@ from typing import Any
 
 import segno
 from flask import flash, redirect
-from werkzeug.wrappers import Response
 from wtforms import HiddenField, RadioField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from portal.blueprints.account import bp
 from portal.blueprints.auth.forms import ProofForm
-from portal.core.errors import NotFound, RuleBroken
+from portal.core.errors import NotFound
 from portal.shared.auth import factor_choice, second_factor, totp
 from portal.shared.auth.models import Factor
-from portal.web.errors import refused
 from portal.web.forms import line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
+from portal.web.render import render
 from portal.web.requests import actor, member, tenant
+from portal.web.submit import Answer, submit
 
 PAGE = "/account/second-factor"
-_PAGE, _APP = "account/second_factor.html", "account/second_factor_app.html"
-_RENEWAL = "account/recovery_codes_renewal.html"
 _CHOICES = ((Factor.OFF, _l("利用しない")), (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")))
 
 
@@ -63,46 +60,35 @@ def _now(offered: tuple[Factor, ...]) -> dict[str, Any]:
 
 
 @bp.route("/second-factor", methods=["GET", "POST"])
-def second_factor_page() -> str | Response:
+def second_factor_page() -> Answer:
     """二段階認証: what is in use, and the choice."""
     offered = _offered()
     form = _choice_form(offered)
-    if not form.is_submitted():
-        return render(_PAGE, form=form, **_now(offered))
-    if not form.validate():
-        return render_invalid(_PAGE, form=form, **_now(offered))
-    try:
+
+    def choose() -> Answer:
         chosen = Factor(form.choice.data)
         factor_choice.choose(tenant(), member().member_id, chosen, form.password.data, by=actor())
-    except RuleBroken as error:
-        return refused(_PAGE, form, error, **_now(offered))
-    flash(_("二段階認証の設定を変更しました。"), "ok")
-    return redirect(PAGE, 303)
+        flash(_("二段階認証の設定を変更しました。"), "ok")
+        return redirect(PAGE, 303)
+
+    return submit("account/second_factor.html", form, choose, **_now(offered))
 
 
 @bp.route("/second-factor/app", methods=["GET", "POST"])
-def second_factor_app() -> str | Response:
+def second_factor_app() -> Answer:
     """認証アプリの設定: the QR code, and its first code before it counts."""
     if Factor.TOTP not in _offered():
         raise NotFound("ページが見つかりません")
     form = AppForm()
     if not form.is_submitted() or not totp.is_nonce(form.nonce.data or ""):
         form.nonce.data = totp.new_nonce()
-    if not form.is_submitted():
-        return render(_APP, form=form, **_secret(form.nonce.data))
-    try:
-        if form.validate():
-            return _set_up(form)
-    except RuleBroken as error:
-        return refused(_APP, form, error, **_secret(form.nonce.data))
-    return render_invalid(_APP, form=form, **_secret(form.nonce.data))
 
+    def set_up() -> Answer:
+        typed = form.nonce.data, "".join(form.code.data.split()), form.password.data
+        fresh = factor_choice.set_up_app(tenant(), member().member_id, *typed, by=actor())
+        return render("account/recovery_codes.html", codes=fresh)
 
-def _set_up(form: AppForm) -> str:
-    fresh = factor_choice.set_up_app(
-        tenant(), member().member_id, form.nonce.data, "".join(form.code.data.split()), form.password.data, by=actor()
-    )
-    return render("account/recovery_codes.html", codes=fresh)
+    return submit("account/second_factor_app.html", form, set_up, **_secret(form.nonce.data))
 
 
 def _secret(nonce: str) -> dict[str, str]:
@@ -114,16 +100,13 @@ def _secret(nonce: str) -> dict[str, str]:
 
 
 @bp.route("/second-factor/recovery-codes", methods=["GET", "POST"])
-def recovery_codes() -> str | Response:
+def recovery_codes() -> Answer:
     """リカバリーコードの再発行."""
     _offered()
     form = ProofForm()
-    if not form.is_submitted():
-        return render(_RENEWAL, form=form)
-    if not form.validate():
-        return render_invalid(_RENEWAL, form=form)
-    try:
+
+    def renew() -> Answer:
         fresh = factor_choice.renew_codes(tenant(), member().member_id, form.password.data, by=actor())
-    except RuleBroken as error:
-        return refused(_RENEWAL, form, error)
-    return render("account/recovery_codes.html", codes=fresh)
+        return render("account/recovery_codes.html", codes=fresh)
+
+    return submit("account/recovery_codes_renewal.html", form, renew)

@@ -5,50 +5,38 @@ from werkzeug.wrappers import Response
 
 from portal.blueprints.auth import bp
 from portal.blueprints.auth.forms import NewEmailForm
-from portal.core.errors import RuleBroken
 from portal.shared.auth import email_change, links
-from portal.shared.auth.links import DeadLink, Purpose
-from portal.web.errors import refused
+from portal.shared.auth.links import Purpose
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
 from portal.web.requests import client, link_base, public, tenant
+from portal.web.submit import Answer, submit
 
 
 @bp.route("/change-email/<token>", methods=["GET", "POST"])
 @public
-def change_email(token: str) -> str | Response:
+def change_email(token: str) -> Answer:
     """Behind the old address's link: the new address is typed (RENT-11)."""
     return _by_link(token, Purpose.CHANGE_EMAIL, NewEmailForm(), "auth/change_email.html")
 
 
 @bp.route("/prove-email/<token>", methods=["GET", "POST"])
 @public
-def prove_email(token: str) -> str | Response:
+def prove_email(token: str) -> Answer:
     """Behind the new address's link: 変更する."""
     return _by_link(token, Purpose.PROVE_EMAIL, Form(), "auth/prove_email.html")
 
 
 @bp.route("/undo-email/<token>", methods=["GET", "POST"])
 @public
-def undo_email(token: str) -> str | Response:
+def undo_email(token: str) -> Answer:
     """Behind the link that the old address was told with: 元に戻す."""
     return _by_link(token, Purpose.UNDO_EMAIL, Form(), "auth/undo_email.html")
 
 
-def _by_link(token: str, purpose: Purpose, form: Form, page: str) -> str | Response:
-    if not links.is_alive(token, purpose):
-        return render_invalid("auth/dead_link.html")
-    if not form.is_submitted():
-        return render(page, form=form)
-    if not form.validate():
-        return render_invalid(page, form=form)
-    try:
-        return _do(token, purpose, form)
-    except DeadLink:
-        return render_invalid("auth/dead_link.html")
-    except RuleBroken as error:
-        return refused(page, form, error)
+def _by_link(token: str, purpose: Purpose, form: Form, page: str) -> Answer:
+    links.peek(token, purpose)
+    return submit(page, form, lambda: _do(token, purpose, form))
 
 
 def _do(token: str, purpose: Purpose, form: Form) -> Response:

@@ -1,19 +1,17 @@
 """Forgotten passwords, and "これは私ではありません" from the mail about a sign-in (COM-12, COM-14)."""
 
 from flask import flash, redirect
-from werkzeug.wrappers import Response
 
 from portal.blueprints.auth import bp
 from portal.blueprints.auth.forms import forgotten_form
 from portal.core.errors import NotFound
-from portal.shared.auth import reset, security, throttling
-from portal.shared.auth.links import DeadLink
-from portal.web.errors import refused
+from portal.shared.auth import links, reset, security
+from portal.shared.auth.links import Purpose
+from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
+from portal.web.render import render
 from portal.web.requests import client, link_base, public, tenant
-
-_FORM = "auth/forgotten_password.html"
+from portal.web.submit import Answer, submit
 
 
 def _must_be_offered() -> None:
@@ -22,28 +20,20 @@ def _must_be_offered() -> None:
         raise NotFound("ページが見つかりません")
 
 
-@bp.get("/forgotten-password")
+@bp.route("/forgotten-password", methods=["GET", "POST"])
 @public
-def forgotten_password() -> str:
-    """パスワードをお忘れの方: the form, or whom to call."""
-    if not reset.is_offered(tenant()):
-        return render("auth/forgotten_password_operator.html")
-    return render(_FORM, form=forgotten_form(reset.asked(tenant())))
-
-
-@bp.post("/forgotten-password")
-@public
-def ask_for_reset() -> Response:
-    """Ask for a link: one answer, whoever is named (security.md §4.2)."""
-    _must_be_offered()
+def forgotten_password() -> Answer:
+    """パスワードをお忘れの方: one answer, whoever is named (security.md §4.2); or whom to call."""
     form = forgotten_form(reset.asked(tenant()))
-    if not form.validate():
-        return render_invalid(_FORM, form=form)
-    try:
+    if not form.is_submitted() and not reset.is_offered(tenant()):
+        return render("auth/forgotten_password_operator.html")
+    _must_be_offered()
+
+    def ask() -> Answer:
         reset.ask(tenant(), reset.Forgotten(**form.typed()), client(), link_base=link_base())
-    except throttling.TooMany as error:
-        return refused(_FORM, form, error)
-    return redirect("/forgotten-password/sent", 303)
+        return redirect("/forgotten-password/sent", 303)
+
+    return submit("auth/forgotten_password.html", form, ask)
 
 
 @bp.get("/forgotten-password/sent")
@@ -54,22 +44,15 @@ def forgotten_password_sent() -> str:
     return render("auth/forgotten_password_sent.html")
 
 
-@bp.get("/not-me/<token>")
+@bp.route("/not-me/<token>", methods=["GET", "POST"])
 @public
-def not_me(token: str) -> str | Response:
-    """これは私ではありません: what the button will do. A scanner's look changes nothing (security.md §4.12)."""
-    if not security.not_me_is_alive(token):
-        return render_invalid("auth/dead_link.html")
-    return render("auth/not_me.html")
+def not_me(token: str) -> Answer:
+    """これは私ではありません: throws everybody out, and mails the way back in. A scanner's look changes nothing."""
+    links.peek(token, Purpose.NOT_ME)
 
-
-@bp.post("/not-me/<token>")
-@public
-def say_not_me(token: str) -> Response:
-    """Throw everybody out, and mail the way back in."""
-    try:
+    def throw_out() -> Answer:
         security.not_me(tenant(), token, client(), link_base=link_base())
-    except DeadLink:
-        return render_invalid("auth/dead_link.html")
-    flash(_("すべてのログインを終了しました。パスワード再設定のご案内をメールでお送りします。"), "ok")
-    return redirect("/sign-in", 303)
+        flash(_("すべてのログインを終了しました。パスワード再設定のご案内をメールでお送りします。"), "ok")
+        return redirect("/sign-in", 303)
+
+    return submit("auth/not_me.html", Form(), throw_out)

@@ -35,12 +35,9 @@ def passkey() -> Response:
 
 @bp.post("/sign-in/second-step/passkey/options")
 @public
-def second_step_passkey_options() -> dict[str, Any] | Response:
+def second_step_passkey_options() -> dict[str, Any]:
     """For the member whose second step is to come."""
-    try:
-        return step.to_sign(tenant(), session_token(), client(), link_base=link_base())
-    except step.Gone:
-        return redirect(sign_in_url(), 303)
+    return step.to_sign(tenant(), session_token(), client(), link_base=link_base())
 
 
 @bp.post("/sign-in/second-step/passkey")
@@ -53,8 +50,7 @@ def second_step_passkey() -> Response:
         entry = step.finish(
             tenant(), session_token(), typed, client(), link_base=link_base(), device_token=device_token()
         )
-    except (step.Gone, keys.Unproved) as error:
+    except keys.Unproved as error:
         flash(said(error), "warn")
-        again = sign_in_url if isinstance(error, step.Gone) else second_step_url
-        return redirect(again(back_to), 303)
+        return redirect(second_step_url(back_to), 303)
     return let_in(redirect(back_to, 303), entry)

@@ -1,21 +1,20 @@
 """The second step of signing in: the page that asks for a code, and the button that mails another (COM-13, RENT-05)."""
 
-from flask import Response as FlaskResponse
 from flask import flash, redirect, request
 from werkzeug.wrappers import Response
 from wtforms import BooleanField
 
 from portal.blueprints.auth import bp
-from portal.core.errors import NotFound, RuleBroken
+from portal.core.errors import NotFound
 from portal.shared.auth import second_factor, throttling
 from portal.shared.auth import second_step as step
-from portal.web.errors import refused, said
+from portal.web.errors import refused
 from portal.web.forms import Form, line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
 from portal.web.requests import client, device_token, let_in, link_base, public, session_token, tenant
-from portal.web.urls import local_path, second_step_url, sign_in_url
+from portal.web.submit import Answer, submit
+from portal.web.urls import local_path, second_step_url
 
 _PAGE = "auth/second_step.html"
 
@@ -50,35 +49,19 @@ def _must_be_offered() -> None:
 
 @bp.route("/sign-in/second-step", methods=["GET", "POST"])
 @public
-def second_step() -> str | Response:
+def second_step() -> Answer:
     """ワンタイムパスワード認証."""
     _must_be_offered()
-    try:
-        waiting = step.look(tenant(), session_token())
-        form = _form(waiting)
-        if request.method != "POST":
-            return render(_PAGE, form=form, waiting=waiting, here=second_step_url(_back_to()))
-        return _finish(form, waiting)
-    except step.Gone as error:
-        if request.method == "POST":
-            flash(said(error), "warn")
-        return redirect(sign_in_url(_back_to()), 303)
+    waiting = step.look(tenant(), session_token())
+    form = _form(waiting)
 
+    def finish() -> Answer:
+        typed = step.Typed(without_spaces(form.code.data), trust="trust" in form and form.trust.data)
+        form.code.data = ""  # a code that was tried is not shown again
+        here = {"link_base": link_base(), "device_token": device_token()}
+        return let_in(redirect(_back_to(), 303), step.finish(tenant(), session_token(), typed, client(), **here))
 
-def _finish(form: SecondStepForm, waiting: step.Waiting) -> Response:
-    """Let the member in, or say what is wrong."""
-    if not form.validate():
-        return _invalid(form, waiting)
-    typed = step.Typed(without_spaces(form.code.data), trust="trust" in form and form.trust.data)
-    try:
-        entry = step.finish(
-            tenant(), session_token(), typed, client(), link_base=link_base(), device_token=device_token()
-        )
-    except step.Gone:
-        raise
-    except RuleBroken as error:
-        return _refused(form, waiting, error)
-    return let_in(redirect(_back_to(), 303), entry)
+    return submit(_PAGE, form, finish, waiting=waiting, here=second_step_url(_back_to()))
 
 
 @bp.post("/sign-in/second-step/send")
@@ -90,19 +73,6 @@ def second_step_send() -> Response:
         step.send_again(tenant(), session_token())
     except throttling.TooMany as error:
         waiting = step.look(tenant(), session_token())
-        return _refused(_form(waiting), waiting, error)
-    except step.Gone as error:
-        flash(said(error), "warn")
-        return redirect(sign_in_url(_back_to()), 303)
+        return refused(_PAGE, _form(waiting), error, waiting=waiting, here=second_step_url(_back_to()))
     flash(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), "ok")
     return redirect(second_step_url(_back_to()), 303)
-
-
-def _invalid(form: SecondStepForm, waiting: step.Waiting) -> FlaskResponse:
-    form.code.data = ""
-    return render_invalid(_PAGE, form=form, waiting=waiting, here=second_step_url(_back_to()))
-
-
-def _refused(form: SecondStepForm, waiting: step.Waiting, error: RuleBroken) -> FlaskResponse:
-    form.code.data = ""
-    return refused(_PAGE, form, error, waiting=waiting, here=second_step_url(_back_to()))

@@ -10,7 +10,7 @@ from portal.core.db import session
 from portal.core.errors import NotFound
 from portal.shared.contacts import operations
 from portal.shared.contacts.models import Address, Kind
-from portal.web.confirm import ConfirmFlow, Steps
+from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.forms import Form
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
@@ -33,14 +33,9 @@ def _own(kind: str, number: str) -> Address:
     return operations.find(member().account_id, _kind(kind), number)
 
 
-def _one(kind: str, number: str) -> Address | None:
-    """The address that these steps change, or None when they add one ("new")."""
-    return None if _kind(kind) and number == "new" else _own(kind, number)
-
-
 def _steps(kind: str, number: str) -> Steps:
-    """Adding and editing are the same steps at two places."""
-    address = _one(kind, number)
+    """Adding ("new") and editing are the same steps. "住所を自動入力" fills in and never overwrites (COM-24)."""
+    address = None if _kind(kind) and number == "new" else _own(kind, number)
     book = operations.book(address.account_id, address.kind) if address else []
 
     def save(data: dict[str, Any]) -> None:
@@ -54,12 +49,11 @@ def _steps(kind: str, number: str) -> Steps:
 
     return Steps(
         ConfirmFlow(f"{kind}-address", f"/{kind}-addresses/{number}"),
-        "contacts/form.html",
-        "contacts/confirm.html",
+        ("contacts/form.html", "contacts/confirm.html", "contacts/done.html"),
         make=lambda data: AddressForm(data=data),
         save=save,
         present=present if address else None,
-        shown=_shown(kind, number=number, address=address, others=len(book) - 1),
+        shown=lambda _typed: _shown(kind, number=number, address=address, others=len(book) - 1),
     )
 
 
@@ -76,29 +70,7 @@ def book(kind: str) -> str:
     return render("contacts/book.html", rows=rows, use=use, **_shown(kind))
 
 
-@bp.route(f"/{_BOOK}/<number>", methods=["GET", "POST"])
-def form(kind: str, number: str) -> str | Response:
-    """入力, of a new address ("new") or one that is there. "住所を自動入力" fills in and never overwrites (COM-24)."""
-    return _steps(kind, number).enter()
-
-
-@bp.get(f"/{_BOOK}/<number>/confirm")
-def confirm(kind: str, number: str) -> str | Response:
-    """内容確認."""
-    return _steps(kind, number).review()
-
-
-@bp.post(f"/{_BOOK}/<number>/confirm")
-def save(kind: str, number: str) -> Response:
-    """登録する: once; what is refused goes back to the form with everything typed."""
-    return _steps(kind, number).finish()
-
-
-@bp.get(f"/{_BOOK}/<number>/done")
-def done(kind: str, number: str) -> str:
-    """完了."""
-    _one(kind, number)
-    return render("contacts/done.html", **_shown(kind))
+add_steps(bp, f"/{_BOOK}/<number>", "address", _steps)
 
 
 @bp.route(f"/{_BOOK}/<number>/removal", methods=["GET", "POST"])

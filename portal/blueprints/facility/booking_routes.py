@@ -18,7 +18,7 @@ from portal.core.files import Shelf
 from portal.shared.auth.models import Account, Member
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
-from portal.web.confirm import ConfirmFlow, Steps
+from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.files import attachment
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
@@ -40,14 +40,18 @@ def _steps(code: str) -> Steps:
         contact = session().get_one(Member, who.member_id)
         booking.request(tenant(), account, contact, make(data).booking(), by=actor())
 
+    def collect(form: BookingForm) -> dict[str, Any]:
+        booking.check(tenant(), form.booking())
+        return form.typed()
+
     return Steps(
         ConfirmFlow("booking", f"/facilities/{code}/reservation"),
-        "facility/booking.html",
-        "facility/booking_confirm.html",
+        ("facility/booking.html", "facility/booking_confirm.html", "facility/booking_done.html"),
         make=make,
         save=save,
-        check=lambda form: booking.check(tenant(), form.booking()),
-        shown={"facility": found},
+        collect=collect,
+        shown=lambda _typed: {"facility": found},
+        result=lambda: {"number": queries.newest_number(who.account_id)},
     )
 
 
@@ -90,29 +94,7 @@ def photo(code: str) -> Response:
         raise NotFound("画像が見つかりません。") from None
 
 
-@bp.route("/facilities/<code>/reservation", methods=["GET", "POST"])
-def book(code: str) -> str | BaseResponse:
-    """入力, with the time that was chosen in the week filled in."""
-    return _steps(code).enter()
-
-
-@bp.get("/facilities/<code>/reservation/confirm")
-def confirm_booking(code: str) -> str | BaseResponse:
-    """内容確認, with what it will cost."""
-    return _steps(code).review()
-
-
-@bp.post("/facilities/<code>/reservation/confirm")
-def save_booking(code: str) -> BaseResponse:
-    """予約を申し込む: once; when somebody was quicker, back to the form with everything typed."""
-    return _steps(code).finish()
-
-
-@bp.get("/facilities/<code>/reservation/done")
-def booked(code: str) -> str:
-    """完了, with the number of what was just taken in."""
-    queries.facility(code)
-    return render("facility/booking_done.html", number=queries.newest_number(member().account_id))
+add_steps(bp, "/facilities/<code>/reservation", "booking", _steps)
 
 
 @bp.route("/calendar", methods=["GET", "POST"])

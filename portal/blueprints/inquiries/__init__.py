@@ -8,24 +8,23 @@ from werkzeug.wrappers import Response
 
 from portal.blueprints.inquiries.forms import MessageForm, answers, inquiry_form
 from portal.core.db import session, transaction_mode
-from portal.core.errors import NotFound, RuleBroken
+from portal.core.errors import NotFound
 from portal.core.tenancy.schema_inquiries import InquiryCategory
 from portal.shared.inquiries import files, operations, queries
 from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
-from portal.web.confirm import ConfirmFlow
-from portal.web.errors import refused
+from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.files import attachment
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
+from portal.web.render import render
 from portal.web.requests import actor, feature, link_base, member, takes_files, tenant
+from portal.web.submit import Answer, submit
 
 bp = Blueprint("inquiries", __name__, url_prefix="/inquiries")
 FLOW = ConfirmFlow("inquiry", "/inquiries/new")
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
-_FORM = "inquiries/form.html"
 
 
 def category_named(key: Any) -> InquiryCategory:
@@ -33,65 +32,41 @@ def category_named(key: Any) -> InquiryCategory:
     return tenant().inquiries.category(key) or tenant().inquiries.categories[-1]
 
 
-@bp.route("/new", methods=["GET", "POST"])
-@feature("inquiries")
-@takes_files
-def new() -> str | Response:
-    """入力. Links lead here with category and number filled in (FAC-05)."""
-    typed = FLOW.typed()
-    category = category_named(request.values.get("category") or (typed or {}).get("category"))
-    form = inquiry_form(category, typed or {"about": request.args.get("about", "")[:40]})
-    attached = [Kept(**file) for file in (typed or {}).get("attached", ())]
-    shown: dict[str, Any] = {"category": category, "categories": tenant().inquiries.categories, "attached": attached}
-    if not form.is_submitted():
-        return render(_FORM, form=form, **shown)
-    if not form.validate():
-        return render_invalid(_FORM, form=form, **shown)
-    try:
-        kept = files.keep(tenant().inquiries, form.uploaded()) or attached
-    except RuleBroken as error:
-        return refused(_FORM, form, error, **shown)
-    data = form.typed() | {"category": category.key, "attached": [asdict(file) for file in kept]}
-    del data["files"]
-    return FLOW.keep(data)
+def _steps() -> Steps:
+    """Asking. Links lead here with category and number filled in (FAC-05)."""
 
+    def category(typed: dict[str, Any] | None) -> InquiryCategory:
+        return category_named(request.values.get("category") or (typed or {}).get("category"))
 
-@bp.get("/new/confirm")
-@feature("inquiries")
-def confirm() -> str | Response:
-    """内容確認."""
-    review = FLOW.review()
-    if review is None:
-        return redirect(FLOW.form_href, 303)
-    token, data = review
-    category = category_named(data["category"])
-    rows = [(label, value) for label, value in inquiry_form(category, data).rows() if value]
-    named = [file["name"] for file in data["attached"]]
-    back = FLOW.back_href(token)
-    return render("inquiries/confirm.html", rows=rows, named=named, category=category, token=token, back=back)
+    def make(typed: dict[str, Any] | None) -> Any:
+        return inquiry_form(category(typed), typed or {"about": request.args.get("about", "")[:40]})
 
+    def collect(form: Any) -> dict[str, Any]:
+        kept = [asdict(file) for file in files.keep(tenant().inquiries, form.uploaded())]
+        before: list[dict[str, Any]] = (FLOW.typed() or {}).get("attached", [])
+        typed: dict[str, Any] = form.typed()
+        return typed | {"category": category(None).key, "attached": kept or before, "files": None}
 
-@bp.post("/new/confirm")
-@feature("inquiries")
-def send() -> Response:
-    """送信する: once."""
-
-    def ask(data: dict[str, Any]) -> None:
-        category = category_named(data["category"])
-        kept = [Kept(**file) for file in data["attached"]]
-        given = answers(category, data)
-        asked = Asked(category.key, data["body"], data.get("about") or "", given, kept)
+    def save(data: dict[str, Any]) -> None:
+        chosen, kept = category(data), [Kept(**file) for file in data["attached"]]
+        asked = Asked(chosen.key, data["body"], data.get("about") or "", answers(chosen, data), kept)
         operations.ask(tenant(), Writer.of(member()), asked, by=actor(), link_base=link_base())
 
-    return FLOW.finish(ask)
+    def shown(typed: dict[str, Any]) -> dict[str, Any]:
+        attached = [Kept(**file) for file in typed.get("attached", ())]
+        return {"category": category(typed), "categories": tenant().inquiries.categories, "attached": attached}
+
+    pages = "inquiries/form.html", "inquiries/confirm.html", "inquiries/done.html"
+    return Steps(FLOW, pages, make=make, save=save, collect=collect, shown=shown, result=_newest)
 
 
-@bp.get("/new/done")
-@feature("inquiries")
-def done() -> str:
-    """完了, with the number of what was just received."""
-    newest = lists.paginate(queries.mine(tenant(), member()), _NEWEST, path="", state={}, size=1).rows
-    return render("inquiries/done.html", number=newest[0].number if newest else "")
+def _newest() -> dict[str, Any]:
+    """The number of what was just received."""
+    rows = lists.paginate(queries.mine(tenant(), member()), _NEWEST, path="", state={}, size=1).rows
+    return {"number": rows[0].number if rows else ""}
+
+
+add_steps(bp, "/new", "inquiry", _steps, feature("inquiries"), taking=[takes_files])
 
 
 @bp.get("")
@@ -114,28 +89,25 @@ def index() -> str:
 @bp.route("/<number>", methods=["GET", "POST"])
 @feature("inquiries")
 @takes_files
-def thread(number: str) -> str | Response:
+def thread(number: str) -> Answer:
     """One thread, and a further message. Opening it takes its mark away, in a short write behind the read."""
     found = queries.find(tenant(), member(), number)
-    form = MessageForm()
-    shown: dict[str, Any] = {"inquiry": found, "messages": queries.thread(found)}
+    form, messages = MessageForm(), queries.thread(found)
+
+    def write() -> Answer:
+        kept = files.keep(tenant().inquiries, form.uploaded())
+        operations.write(found, form.body.data, kept, by=actor())
+        session().commit()
+        flash(_("メッセージを送信しました。"), "ok")
+        return redirect(f"/inquiries/{number}", 303)
+
+    page = submit("inquiries/thread.html", form, write, inquiry=found, messages=messages)
     if not form.is_submitted():
-        page = render("inquiries/thread.html", form=form, **shown)
         inquiry_id = found.id
         with transaction_mode("write"):
             operations.mark_read(inquiry_id, member().member_id)
             session().commit()
-        return page
-    if not form.validate():
-        return render_invalid("inquiries/thread.html", form=form, **shown)
-    try:
-        kept = files.keep(tenant().inquiries, form.uploaded())
-    except RuleBroken as error:
-        return refused("inquiries/thread.html", form, error, **shown)
-    operations.write(found, form.body.data, kept, by=actor())
-    session().commit()
-    flash(_("メッセージを送信しました。"), "ok")
-    return redirect(f"/inquiries/{number}", 303)
+    return page
 
 
 @bp.get("/<number>/files/<sha256>")

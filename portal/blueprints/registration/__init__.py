@@ -8,24 +8,17 @@ from wtforms.validators import InputRequired
 
 from portal.blueprints.account.forms import ProfileForm
 from portal.blueprints.auth.forms import SetPasswordForm, email_field
-from portal.core.errors import RuleBroken
 from portal.shared.auth import registration
-from portal.shared.auth.links import DeadLink
 from portal.shared.auth.registration import Application
-from portal.web.errors import refused, said
+from portal.shared.auth.throttling import TooMany
+from portal.web.errors import said
 from portal.web.forms import Form, line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
 from portal.web.requests import client, link_base, public, tenant
+from portal.web.submit import Answer, submit
 
 bp = Blueprint("registration", __name__, url_prefix="/register")
-_FORM, _CODE, _LINK, _DEAD = (
-    "registration/form.html",
-    "registration/code.html",
-    "registration/link.html",
-    "auth/dead_link.html",
-)
 
 
 class RegistrationForm(ProfileForm, SetPasswordForm):
@@ -52,40 +45,29 @@ def _offered_only() -> None:
 
 @bp.route("", methods=["GET", "POST"])
 @public
-def register() -> str | Response:
+def register() -> Answer:
     """入力. The answer is the same whoever has the address already (security.md §4.2)."""
     form = RegistrationForm()
-    if not form.is_submitted() or form.filled_in():
-        return render(_FORM, form=form)
-    if not form.validate():
-        return render_invalid(_FORM, form=form)
-    data = {name: value for name, value in form.typed().items() if name not in ("email", "agreed")}
-    given = Application(form.email.data, data, form.password.data)
-    try:
-        handle = registration.apply(tenant(), given, client(), link_base=link_base())
-    except RuleBroken as error:
-        return refused(_FORM, form, error)
-    return redirect(f"/register/{handle}", 303)
+
+    def apply() -> Answer:
+        data = {name: value for name, value in form.typed().items() if name not in ("email", "agreed")}
+        given = Application(form.email.data, data, form.password.data)
+        return redirect(f"/register/{registration.apply(tenant(), given, client(), link_base=link_base())}", 303)
+
+    return submit("registration/form.html", form, apply)
 
 
 @bp.route("/<handle>", methods=["GET", "POST"])
 @public
-def code(handle: str) -> str | Response:
+def code(handle: str) -> Answer:
     """認証コードを入力."""
-    form = CodeForm()
-    try:
-        waiting = registration.waiting(handle)
-        shown = {"handle": handle, "email": waiting.email}
-        if not form.is_submitted():
-            return render(_CODE, form=form, **shown)
-        if not form.validate():
-            return render_invalid(_CODE, form=form, **shown)
+    form, email = CodeForm(), registration.waiting(handle).email
+
+    def activate() -> Answer:
         registration.activate_by_code(tenant(), handle, form.code.data, client())
-    except DeadLink:
-        return render_invalid(_DEAD)
-    except RuleBroken as error:
-        return refused(_CODE, form, error, **shown)
-    return _welcome()
+        return _welcome()
+
+    return submit("registration/code.html", form, activate, handle=handle, email=email)
 
 
 @bp.post("/<handle>/code")
@@ -94,9 +76,7 @@ def send_code_again(handle: str) -> Response:
     """認証コードを再送する."""
     try:
         registration.send_again(tenant(), handle, link_base=link_base())
-    except DeadLink:
-        return render_invalid(_DEAD)
-    except RuleBroken as error:
+    except TooMany as error:
         flash(said(error), "warn")
     else:
         flash(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), "ok")
@@ -105,17 +85,15 @@ def send_code_again(handle: str) -> Response:
 
 @bp.route("/activate/<token>", methods=["GET", "POST"])
 @public
-def activate(token: str) -> str | Response:
+def activate(token: str) -> Answer:
     """Behind the mailed link: a scanner's look activates nothing (security.md §4.12)."""
-    form = Form()
-    try:
-        email = registration.peek(token).email
-        if not form.validate_on_submit():
-            return render(_LINK, form=form, email=email)
+    email = registration.peek(token).email
+
+    def press() -> Answer:
         registration.activate_by_link(tenant(), token, client())
-    except DeadLink:
-        return render_invalid(_DEAD)
-    return _welcome()
+        return _welcome()
+
+    return submit("registration/link.html", Form(), press, email=email)
 
 
 def _welcome() -> Response:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, select
 
 from portal.core import clock
 from portal.core.db import change, session
-from portal.core.errors import RuleBroken, msgid
+from portal.core.errors import NotFound, msgid
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus, OneTimeLink
 from portal.shared.auth.sessions import digest
 
@@ -29,7 +29,7 @@ class Purpose(StrEnum):
     UNDO_EMAIL = "undo-email"
 
 
-class DeadLink(RuleBroken):
+class DeadLink(NotFound):
     """Used, expired, replaced, foreign or made up: one calm answer for all of them."""
 
     def __init__(self) -> None:
@@ -46,15 +46,6 @@ def issue(
     link.created_at, link.expires_at = clock.now(), clock.now() + lifetime
     session().add(link)
     return token
-
-
-def is_alive(token: str, *purposes: Purpose) -> bool:
-    """Whether `token` would do its thing now. Looking does not use it up."""
-    try:
-        peek(token, *purposes)
-    except DeadLink:
-        return False
-    return True
 
 
 def peek(token: str, *purposes: Purpose) -> OneTimeLink:

@@ -14,7 +14,8 @@ from portal.shared.auth import devices, links, password_rules, passwords, reset,
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.models import Account, Member
 
-_SETTING = (Purpose.SET_PASSWORD, Purpose.RESET_PASSWORD)
+SETTING = (Purpose.SET_PASSWORD, Purpose.RESET_PASSWORD)
+"""What links that set a password are for."""
 
 
 def change_password(tenant: Tenant, member_id: int, old: str, new: str, *, by: Actor, keep_session: int) -> None:
@@ -73,11 +74,6 @@ def send_set_password_link(
     mailing.tell(tenant, "set_password", member, link=link, until=until)
 
 
-def link_is_alive(token: str) -> bool:
-    """Whether `token` may set a password now."""
-    return links.is_alive(token, *_SETTING)
-
-
 def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str, email: str = "") -> None:
     """Set a password through a link, using it up; ends all sessions of the member. Commits.
 
@@ -86,7 +82,7 @@ def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str,
     link stays alive.
     """
     with transaction_mode("read"):
-        member = session().get_one(Member, links.peek(token, *_SETTING).member_id)
+        member = session().get_one(Member, links.peek(token, *SETTING).member_id)
         who = Actor("member", member.name, member.id, member.account_id, address)
         check = _rules_of(tenant, member)
         proved = not reset.proves_email(tenant) or reset.is_own_email(member, email)
@@ -95,7 +91,7 @@ def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str,
     check(new)
     password_hash = passwords.hash_password(new)
     try:
-        used = links.use(token, *_SETTING)
+        used = links.use(token, *SETTING)
     except DeadLink:
         session().rollback()
         raise

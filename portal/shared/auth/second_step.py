@@ -7,7 +7,7 @@ from typing import Any
 from portal.core import audit, clock
 from portal.core.actor import Actor
 from portal.core.db import change, session
-from portal.core.errors import RuleBroken, msgid
+from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import codes, devices, recovery, second_factor, sessions, sign_in, throttling, totp
 from portal.shared.auth import passkeys as keys
@@ -23,7 +23,7 @@ _WRONG = msgid("認証コードが正しくないか、有効期限が切れて�
 _GONE = msgid("ログインの有効期限が切れました。もう一度ログインしてください。")
 
 
-class Gone(RuleBroken):
+class Gone(NotFound):
     """No sign-in waits for its second step here: begin again at the sign-in page."""
 
     def __init__(self) -> None:

@@ -167,11 +167,6 @@ def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
     session().commit()
 
 
-def not_me_is_alive(token: str) -> bool:
-    """Whether `token` may say "これは私ではありません" now."""
-    return links.is_alive(token, Purpose.NOT_ME)
-
-
 def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> None:
     """The member did not sign in: end all sessions, forget all devices, void the password, mail a reset. Commits.
 

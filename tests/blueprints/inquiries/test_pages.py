@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from html import unescape
 
 import pytest
 from sqlalchemy import select
@@ -75,6 +76,19 @@ def test_each_category_asks_for_its_own_and_says_what_is_missing(visit, category
     assert label in answer.text
     if missing != "body":
         assert "お願いします。" in answer.text
+
+
+@ONE
+def test_files_survive_going_back(visit):
+    """COM-22, COM-50: 戻る and on again with nothing chosen anew keeps the files that were attached before."""
+    visitor = visit("facility", "hanako")
+    kept = visitor.post(f"{NEW}?category=change", ASK | {"files": (io.BytesIO(PDF), "図面.pdf")})
+    back = visitor.get(kept.location.replace("/confirm", "")).text
+    action = unescape(re.search(r'<form method="post" action="([^"]*/new[^"]*)"', back)[1])
+    again = visitor.post(action, ASK | {"body": "書き直しました。"})
+    shown = visitor.get(again.location).text
+    assert "書き直しました。" in shown
+    assert "図面.pdf" in shown
 
 
 @ONE

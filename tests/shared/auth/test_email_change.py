@@ -15,6 +15,7 @@ from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW, PASSWORD
+from tests.support.links import is_alive
 
 BASE, OLD, NEW = "http://facility.localhost", "hanako@one.example", "neu@one.example"
 
@@ -79,7 +80,7 @@ def test_every_other_link_dies_with_the_old_address(shop, ask, member, mailed):
     ask()
     reset = links.issue(member().id, Purpose.RESET_PASSWORD)
     email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
-    assert not links.is_alive(reset, Purpose.RESET_PASSWORD)
+    assert not is_alive(reset, Purpose.RESET_PASSWORD)
 
 
 def test_the_old_address_takes_it_back_within_two_weeks(shop, ask, member, mailed, letters):
@@ -180,4 +181,4 @@ def test_an_old_address_that_somebody_took_meanwhile_is_not_taken_back(shop, ask
     with pytest.raises(RuleBroken, match="すでに使われています"):
         email_change.undo(shop, undo, address="", link_base=BASE)
     session().rollback()
-    assert (member().email, links.is_alive(undo, Purpose.UNDO_EMAIL)) == (NEW, True)
+    assert (member().email, is_alive(undo, Purpose.UNDO_EMAIL)) == (NEW, True)

@@ -58,6 +58,7 @@ from portal.shared.auth.models import Account, Factor, Member
 from portal.shared.auth.second_step import Typed
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW
+from tests.support.links import is_alive
 
 BASE = "http://facility.localhost"
 IDLE = timedelta(minutes=120)
@@ -491,7 +492,7 @@ class SignInMachine(RuleBasedStateMachine):
                 assert (sessions.pending(token) is not None) == ought, "a second step"
             for token in model.seen_links:
                 ought_to = {p for p in model.links if self.living(p) == token}
-                assert {p for p in Purpose if links.is_alive(token, p)} == ought_to, "a link"
+                assert {p for p in Purpose if is_alive(token, p)} == ought_to, "a link"
             member_id = self.member().id
             for browser in self.browsers:
                 found_device = devices.find(member_id, browser.device)

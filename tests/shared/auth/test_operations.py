@@ -20,6 +20,7 @@ from portal.shared.auth.models import MemberSession, OneTimeLink
 from portal.shared.auth.sessions import Client
 from portal.shared.auth.sign_in import Credentials
 from tests.cast import NOW, PASSWORD
+from tests.support.links import is_alive
 
 NEW = "brand-New-Leaf-58"
 BASE = "https://facility.example"
@@ -157,17 +158,17 @@ def test_a_link_lives_half_an_hour_unless_it_is_an_invitation(brand, member):
     assert session().scalars(select(OneTimeLink.expires_at)).one() == NOW + timedelta(minutes=30)
     for minutes, alive in ((29, True), (30, False)):
         with clock.freeze(NOW + timedelta(minutes=minutes)):
-            assert operations.link_is_alive(token) is alive
+            assert is_alive(token, *operations.SETTING) is alive
     assert timedelta(days=3) == links.INVITATION
 
 
 def test_looking_at_a_link_uses_nothing_up_and_a_link_of_another_purpose_is_none(brand, member):
     """security.md §4.12"""
     token = send_link(brand, member())
-    assert all(operations.link_is_alive(token) for _ in range(3))
+    assert all(is_alive(token, *operations.SETTING) for _ in range(3))
     session().scalars(select(OneTimeLink)).one().purpose = "not-me"
     session().commit()
-    assert not operations.link_is_alive(token)
+    assert not is_alive(token, *operations.SETTING)
     with pytest.raises(RuleBroken, match="このリンクは無効か"):
         operations.use_set_password_link(brand, token, NEW, address="")
     assert passwords.verify(member().password_hash, PASSWORD)

@@ -18,6 +18,7 @@ from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import MemberStatus
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW
+from tests.support.links import is_alive
 
 BASE = "http://facility.localhost"
 KATO = Person("加藤", "光", "kato@one.example", login_id="kato")
@@ -30,7 +31,7 @@ def test_one_who_is_added_gets_a_link_and_counts(brand, member, letters, mailed)
     assert [m.login_id for m in people.roster(account)] == ["hanako", "kenichi", "kato"]
     assert (people.use(brand, account), made.password_hash) == (limits.Use(3, 50), "")
     assert letters("set_password")[0].recipient == "kato@one.example"
-    assert links.is_alive(mailed("set_password", "set-password"), Purpose.SET_PASSWORD)
+    assert is_alive(mailed("set_password", "set-password"), Purpose.SET_PASSWORD)
 
 
 def test_nobody_is_added_past_the_limit(brand, member):
@@ -65,8 +66,8 @@ def test_an_invitation_is_sent_again_after_a_minute_and_kills_the_first(brand, m
     made = people.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
     first = mailed("set_password", "set-password")
     people.invite_again(brand, made, by=SYSTEM, link_base=BASE)
-    assert not links.is_alive(first, Purpose.SET_PASSWORD)
-    assert links.is_alive(mailed("set_password", "set-password"), Purpose.SET_PASSWORD)
+    assert not is_alive(first, Purpose.SET_PASSWORD)
+    assert is_alive(mailed("set_password", "set-password"), Purpose.SET_PASSWORD)
     with pytest.raises(throttling.TooMany):
         people.invite_again(brand, made, by=SYSTEM, link_base=BASE)
     with clock.freeze(NOW + timedelta(minutes=2)):
@@ -86,7 +87,7 @@ def test_a_removed_member_has_no_way_in_left(brand, member, letters):
     assert member("kenichi").status == MemberStatus.REMOVED
     assert sessions.look_up(token, idle_minutes=60) is None
     assert devices.find(gone.id, device_token) is None
-    assert not links.is_alive(link, Purpose.RESET_PASSWORD)
+    assert not is_alive(link, Purpose.RESET_PASSWORD)
     assert "削除されました" in letters("member_changed")[0].body
     again = Person("田中", "健一", "kenichi@one.example", login_id="kenichi")
     assert people.add(brand, gone.account_id, again, by=SYSTEM, link_base=BASE).id != gone.id

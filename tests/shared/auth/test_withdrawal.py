@@ -28,6 +28,7 @@ from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document
 from portal.shared.inquiries import operations as inquiries
 from tests.cast import NOW, PASSWORD
+from tests.support.links import is_alive
 
 PERSONAL = ("花子", "健一", "hanako", "kenichi", "株式会社一番", "0300001001")
 
@@ -84,7 +85,7 @@ def test_nobody_of_the_account_comes_in_any_more(brand, free, member, letters):
     session().commit()
     withdrawal.by_member(brand, who[0].id, "移転のため", PASSWORD, by=SYSTEM)
     assert [sessions.look_up(token, idle_minutes=60) for token in tokens] == [None, None]
-    assert not any(links.is_alive(token, Purpose.SET_PASSWORD) for token in mailed)
+    assert not any(is_alive(token, Purpose.SET_PASSWORD) for token in mailed)
     assert not any(devices.find(m.id, token) for m, token in zip(who, known, strict=True))
     assert {m.recipient for m in letters("withdrawn")} == {"hanako@one.example", "kenichi@one.example"}
     for login_id in ("hanako", "kenichi"):
