@@ -1,7 +1,6 @@
 """Facilities, reservations, and the table of allowed moves (FAC-10)."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, Index, String, Text, UniqueConstraint, text
@@ -11,49 +10,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.core.clock import to_local
 from portal.core.db import Base, Choice, belongs_to, owned
 from portal.core.errors import msgid
+from portal.core.labels import Labelled
 from portal.core.tenancy.guard import ID, TenantOwned
 
 
-class Status(StrEnum):
+class Status(Labelled):
     """Where a reservation stands."""
 
-    REQUESTED = "requested"
-    CONFIRMED = "confirmed"
-    IN_USE = "in_use"
-    USED = "used"
-    BILLED = "billed"
-    PAID = "paid"
-    CANCELLED = "cancelled"
+    REQUESTED = "requested", msgid("予約受付"), "warn"
+    CONFIRMED = "confirmed", msgid("予約確定"), "info"
+    IN_USE = "in_use", msgid("ご利用中"), "info"
+    USED = "used", msgid("ご利用済"), "mute"
+    BILLED = "billed", msgid("請求確定"), "warn"
+    PAID = "paid", msgid("お支払済"), "ok"
+    CANCELLED = "cancelled", msgid("キャンセル"), "mute"
 
-    @property
-    def label(self) -> str:
-        """The Japanese name (a message id)."""
-        return _LABELS[self]
-
-    @property
-    def tone(self) -> str:
-        """The colour family of its badge."""
-        return _TONES[self]
-
-
-_LABELS = {
-    Status.REQUESTED: msgid("予約受付"),
-    Status.CONFIRMED: msgid("予約確定"),
-    Status.IN_USE: msgid("ご利用中"),
-    Status.USED: msgid("ご利用済"),
-    Status.BILLED: msgid("請求確定"),
-    Status.PAID: msgid("お支払済"),
-    Status.CANCELLED: msgid("キャンセル"),
-}
-_TONES = {
-    Status.REQUESTED: "warn",
-    Status.CONFIRMED: "info",
-    Status.IN_USE: "info",
-    Status.USED: "mute",
-    Status.BILLED: "warn",
-    Status.PAID: "ok",
-    Status.CANCELLED: "mute",
-}
 
 MOVES: dict[Status, frozenset[Status]] = {
     Status.REQUESTED: frozenset({Status.CONFIRMED, Status.CANCELLED}),

@@ -1,7 +1,6 @@
 """Issued documents: what they were made from, and the bytes that never change (COM-72)."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, Index, String, UniqueConstraint
@@ -9,27 +8,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.db import Base, Choice, belongs_to, owned
 from portal.core.errors import msgid
+from portal.core.labels import Labelled
 from portal.core.tenancy.guard import ID, TenantOwned
 
 
-class DocumentKind(StrEnum):
+class DocumentKind(Labelled):
     """What a document is; the value names its number sequence and its template."""
 
-    INVOICE = "invoice"
-    WORK_REPORT = "work_report"
-    RECEIPT = "receipt"
-
-    @property
-    def label(self) -> str:
-        """The Japanese name (a message id)."""
-        return _LABELS[self]
-
-
-_LABELS = {
-    DocumentKind.INVOICE: msgid("請求書"),
-    DocumentKind.WORK_REPORT: msgid("作業完了報告書"),
-    DocumentKind.RECEIPT: msgid("領収書"),
-}
+    INVOICE = "invoice", msgid("請求書")
+    WORK_REPORT = "work_report", msgid("作業完了報告書")
+    RECEIPT = "receipt", msgid("領収書")
 
 
 class Document(TenantOwned, Base):

@@ -1,42 +1,25 @@
 """Inquiries, their messages and files, and who has read how far."""
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.db import Base, Choice, belongs_to, owned
 from portal.core.errors import msgid
+from portal.core.labels import Labelled
 from portal.core.tenancy.guard import ID, TenantOwned
 
 
-class Status(StrEnum):
+class Status(Labelled):
     """Where an inquiry stands (COM-51)."""
 
-    RECEIVED = "received"
-    IN_PROGRESS = "in_progress"
-    ANSWERED = "answered"
-    CLOSED = "closed"
-
-    @property
-    def label(self) -> str:
-        """The Japanese name (a message id)."""
-        return _LABELS[self]
-
-    @property
-    def tone(self) -> str:
-        """The colour family of its badge."""
-        return _TONES[self]
+    RECEIVED = "received", msgid("受付"), "warn"
+    IN_PROGRESS = "in_progress", msgid("対応中"), "info"
+    ANSWERED = "answered", msgid("回答済"), "ok"
+    CLOSED = "closed", msgid("完了"), "mute"
 
 
-_LABELS = {
-    Status.RECEIVED: msgid("受付"),
-    Status.IN_PROGRESS: msgid("対応中"),
-    Status.ANSWERED: msgid("回答済"),
-    Status.CLOSED: msgid("完了"),
-}
-_TONES = {Status.RECEIVED: "warn", Status.IN_PROGRESS: "info", Status.ANSWERED: "ok", Status.CLOSED: "mute"}
 MOVES: dict[Status, frozenset[Status]] = {
     Status.RECEIVED: frozenset({Status.IN_PROGRESS, Status.ANSWERED, Status.CLOSED}),
     Status.IN_PROGRESS: frozenset({Status.ANSWERED, Status.CLOSED, Status.RECEIVED}),

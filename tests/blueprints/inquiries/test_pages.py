@@ -84,8 +84,8 @@ def test_files_survive_going_back(visit):
     visitor = visit("facility", "hanako")
     kept = visitor.post(f"{NEW}?category=change", ASK | {"files": (io.BytesIO(PDF), "図面.pdf")})
     back = visitor.get(kept.location.replace("/confirm", "")).text
-    action = unescape(re.search(r'<form method="post" action="([^"]*/new[^"]*)"', back)[1])
-    again = visitor.post(action, ASK | {"body": "書き直しました。"})
+    (action,) = re.findall(r'<form method="post" action="([^"]*/new[^"]*)"', back)
+    again = visitor.post(unescape(action), ASK | {"body": "書き直しました。"})
     shown = visitor.get(again.location).text
     assert "書き直しました。" in shown
     assert "図面.pdf" in shown

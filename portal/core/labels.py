@@ -1,0 +1,17 @@
+"""Enumerations that people read: each value with its Japanese name and the colour family of its badge."""
+
+from enum import StrEnum
+
+
+class Labelled(StrEnum):
+    """Members are written ``PAID = "paid", msgid("お支払済"), "ok"``; without a tone there is no badge."""
+
+    _value_: str
+    label: str
+    tone: str
+
+    def __new__(cls, value: str, label: str = "", tone: str = "") -> "Labelled":
+        """One member. `label` is a message id; `tone` one of ok, info, warn, mute."""
+        member = str.__new__(cls, value)
+        member._value_, member.label, member.tone = value, label, tone
+        return member
