@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from portal import create_app
-from portal.blueprints.facility import operations
+from portal.blueprints.facility import issuing
 from portal.blueprints.facility.models import Reservation
 from portal.cli.worker import round_of_work
 from portal.core import clock
@@ -64,7 +64,7 @@ def _draw_documents(settings: Settings) -> None:
         tenant = app.extensions["tenants"].current().by_key["facility"]
         with tenant_scope(tenant.key), clock.freeze(NOW):
             billed = session().query(Reservation).filter_by(number="FR000002").one()
-            operations.issue(tenant, billed, by=SYSTEM)
+            issuing.issue(tenant, billed, by=SYSTEM)
             session().commit()
         with clock.freeze(NOW):
             round_of_work()

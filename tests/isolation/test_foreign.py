@@ -238,11 +238,11 @@ def test_com_72_documents_are_found_by_their_own_tenant_and_account_only(app: Fl
             )
             session().commit()
             assert number in {document.number for document in documents.search()}
-            assert documents.latest(account_id, about, DocumentKind.INVOICE)
-            assert documents.latest(account_id + 1, about, DocumentKind.INVOICE) is None
+            assert documents.about(account_id, about)
+            assert documents.about(account_id + 1, about) == {}
             assert documents.about(account_id + 1, about) == {}
         with tenant_scope(OWN):
-            assert documents.latest(account_id, about, DocumentKind.INVOICE) is None
+            assert documents.about(account_id, about) == {}
             assert documents.about(account_id, about) == {}
             assert number not in {document.number for document in documents.search()}
             assert {document.tenant_id for document, _said in documents.verify()} <= {OWN}

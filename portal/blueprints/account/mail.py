@@ -3,6 +3,7 @@
 from flask import flash, redirect
 from wtforms import RadioField
 from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired
 
 from portal.blueprints.account import bp
 from portal.core.db import session
@@ -17,8 +18,9 @@ from portal.web.submit import Answer, submit
 
 
 def _form(chosen: dict[Kind, How]) -> Form:
+    must = [InputRequired(_l("選択してください。"))]
     ways = [SelectChoice(how.value, _l(how.label)) for how in How]
-    fields = {kind.value: RadioField(_l(kind.label), choices=ways) for kind in Kind}
+    fields = {kind.value: RadioField(_l(kind.label), choices=ways, validators=must) for kind in Kind}
     made: Form = type("MailForm", (Form,), fields)(data={kind.value: how.value for kind, how in chosen.items()})
     return made
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from portal.blueprints.facility import booking, imports, operations, queries
+from portal.blueprints.facility import booking, imports, issuing, operations, queries
 from portal.blueprints.facility.models import Reservation, Status
 from portal.core import jobs
 from portal.core.actor import Actor
@@ -150,20 +150,26 @@ def fix_amount(number: str, lines: tuple[str, ...], tenant: Tenant, by: Actor, *
 def issue(number: str, tenant: Tenant, by: Actor, **_: Any) -> None:
     """Issue invoice and work report, and draw them at once."""
     reservation = queries.any_reservation(number)
-    _draw(number, operations.issue(tenant, reservation, by=by))
+    _draw(number, issuing.issue(tenant, reservation, by=by))
 
 
-@commands.command("correct")
-@click.argument("number")
-@_lines_option
-@click.option("--reason", required=True, callback=typed(longest=200), help="Stands on the new documents.")
-@tenant_command
-def correct(number: str, lines: tuple[str, ...], reason: str, tenant: Tenant, by: Actor, **_: Any) -> None:
-    """Bill these lines in place of those billed before: new documents replace the old ones, which stay."""
-    reservation = queries.any_reservation(number)
-    meant = [_line(text, reservation, tenant) for text in lines]
-    _draw(number, operations.correct(tenant, reservation, meant, reason, by=by))
-    _say(reservation)
+def _amend(name: str, operation: Any, text: str) -> None:
+    """A command that takes lines and a reason, and issues documents."""
+
+    @commands.command(name, help=text)
+    @click.argument("number")
+    @_lines_option
+    @click.option("--reason", required=True, callback=typed(longest=200), help="Stands on the new documents.")
+    @tenant_command
+    def command(number: str, lines: tuple[str, ...], reason: str, tenant: Tenant, by: Actor, **_: Any) -> None:
+        reservation = queries.any_reservation(number)
+        meant = [_line(text, reservation, tenant) for text in lines]
+        _draw(number, operation(tenant, reservation, meant, reason, by=by))
+        _say(reservation)
+
+
+_amend("correct", issuing.correct, "Bill these lines in place of those billed: new documents replace the old.")
+_amend("refund", issuing.refund, "Give these lines back after the payment: 適格返還請求書.")
 
 
 def _draw(number: str, drawing: list[int]) -> None:

@@ -14,6 +14,7 @@ from portal.shared.documents import operations as documents
 
 HISTORY = {
     "reservation.correct": msgid("ご請求内容の訂正"),
+    "reservation.refund": msgid("ご請求金額の返還"),
     "reservation.book": msgid("ご予約の受付"),
     "reservation.confirmed": msgid("ご予約の確定"),
     "reservation.cancelled": msgid("ご予約のキャンセル"),

@@ -1,7 +1,7 @@
 """What can be done with a reservation. Each operation has its question `can_…`, asked by page, route and CLI alike."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import MOVES, Reservation, Status
-from portal.blueprints.facility.papers import invoice_content, receipt_content, work_report_content
 from portal.core import audit, clock, states
 from portal.core.actor import Actor
 from portal.core.db import change, session
@@ -21,8 +20,6 @@ from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded
 from portal.shared.billing.terms import Shift, due_date
-from portal.shared.documents import operations as documents
-from portal.shared.documents.content import Correction
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.notifications import Kind
 
@@ -31,8 +28,6 @@ _TOO_LATE = msgid("ご利用前のご予約に限り、お申し込みいただ�
 _ONLY_REQUESTS = msgid("お断りできるのは、予約受付のご予約に限ります。")
 NOT_BEFORE_PAID = msgid("ご入金の確認後にダウンロードできます。")
 ONLY_USED = msgid("キャンセルされたご予約には作業完了報告書がありません。")
-_CORRECTED = "ご請求内容を訂正しました。訂正後の帳票は、マイページからダウンロードできます。"
-NOTHING_ISSUED = msgid("請求書がまだ発行されていません。")
 _BEING_DRAWN = msgid("帳票を準備しています。しばらくお待ちください。")
 _SENTENCES = {
     Status.REQUESTED: "ご予約を受け付けました。確定まで今しばらくお待ちください。",
@@ -118,7 +113,7 @@ def cancel(tenant: Tenant, reservation: Reservation, *, by: Actor, charge: int |
     billed: dict[str, Any] = {}
     if charge:
         line = BillLine("キャンセル料", 1, "式", charge, 0, day=clock.today())
-        billed = _bill(tenant, [line], clock.today()) | {"billed_at": now}
+        billed = bill(tenant, [line], clock.today()) | {"billed_at": now}
     _move(tenant, reservation, Status.CANCELLED, by=by, cancelled_at=now, held_until=None, **billed)
 
 
@@ -138,12 +133,12 @@ def fix_amount(tenant: Tenant, reservation: Reservation, lines: Sequence[BillLin
     """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows from the terms."""
     if not lines:
         raise RuleBroken("請求明細を1行以上入力してください。", field="lines")
-    billed = _bill(tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date())
+    billed = bill(tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date())
     _move(tenant, reservation, Status.BILLED, by=by, billed_at=clock.now(), **billed)
 
 
-def _bill(tenant: Tenant, lines: Sequence[BillLine], traded_on: date) -> dict[str, Any]:
-    """Lines, total (yen, tax included) and due date, as a reservation keeps them."""
+def bill(tenant: Tenant, lines: Sequence[BillLine], traded_on: date) -> dict[str, Any]:
+    """Lines, total (yen, tax included) and due date, as a reservation keeps them. Raises RuleBroken below zero."""
     total = totals_excluded([line.tax_line for line in lines], Rounding(tenant.tax.rounding)).total
     if total < 0:
         raise RuleBroken("ご請求金額がマイナスになります。", field="lines")
@@ -158,63 +153,6 @@ def can_issue(reservation: Reservation) -> Verdict:
         reservation.status is Status.CANCELLED and reservation.total
     )
     return YES if is_billed else Verdict(NOT_BEFORE_BILLED)
-
-
-_MAKERS: dict[DocumentKind, Callable[[Tenant, Reservation], Any]] = {
-    DocumentKind.INVOICE: invoice_content,
-    DocumentKind.WORK_REPORT: work_report_content,
-    DocumentKind.RECEIPT: receipt_content,
-}
-
-
-def issue(tenant: Tenant, reservation: Reservation, *, by: Actor) -> list[int]:
-    """Issue invoice, of a use the work report, once paid the receipt, each once; returns the jobs that draw them."""
-    can_issue(reservation).require()
-    due = {DocumentKind.INVOICE}
-    due |= set() if reservation.status is Status.CANCELLED else {DocumentKind.WORK_REPORT}
-    due |= {DocumentKind.RECEIPT} if reservation.paid_at else set()
-    issued = documents.about(reservation.account_id, reservation.number)
-    return [_issue(tenant, reservation, kind, None, by=by) for kind in _MAKERS if kind in due - issued.keys()]
-
-
-def _issue(
-    tenant: Tenant, reservation: Reservation, kind: DocumentKind, corrects: Correction | None, *, by: Actor
-) -> int:
-    _document, job = documents.issue(
-        kind,
-        replace(_MAKERS[kind](tenant, reservation), corrects=corrects),
-        style=tenant.numbers[kind.value],
-        account_id=reservation.account_id,
-        counterparty=reservation.billing["name"],
-        about=reservation.number,
-        transaction_date=reservation.traded_on,
-        total=reservation.total or 0,
-        by=by,
-    )
-    return job.id
-
-
-def correct(
-    tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], reason: str, *, by: Actor
-) -> list[int]:
-    """Bill other lines than were billed: invoice and receipt are issued anew, naming what they replace (COM-72).
-
-    The earlier documents stay as they are. The due date does not move. Returns the jobs that draw. Raises RuleBroken
-    before an invoice was issued, or when nothing differs.
-    """
-    session().refresh(reservation, with_for_update=True)
-    issued = documents.about(reservation.account_id, reservation.number)
-    if DocumentKind.INVOICE not in issued:
-        raise RuleBroken(NOTHING_ISSUED)
-    billed = _bill(tenant, lines, reservation.traded_on)
-    if billed["lines"] == reservation.lines:
-        raise RuleBroken("請求明細が変わっていません。", field="lines")
-    before, reservation.lines, reservation.total = reservation.total, billed["lines"], billed["total"]
-    audit.record("reservation.correct", reservation, by=by, reason=reason, total=[before, reservation.total])
-    tell(tenant, reservation, _CORRECTED, label="ご請求内容の訂正")
-    old = {kind: issued[kind] for kind in (DocumentKind.INVOICE, DocumentKind.RECEIPT) if kind in issued}
-    named = {kind: Correction(o.number, documents.issued_on(o.issued_at), reason) for kind, o in old.items()}
-    return [_issue(tenant, reservation, kind, corrects, by=by) for kind, corrects in named.items()]
 
 
 def can_download(reservation: Reservation, kind: DocumentKind, document: Document | None) -> Verdict:

@@ -1,9 +1,13 @@
 """What a reservation's documents say: its facts laid out as the content of an invoice and of a work report."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from portal.blueprints.facility.models import Reservation
 from portal.core import clock, text
 from portal.core.tenancy.schema import Tenant
 from portal.shared.billing import lines as bill_lines
+from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded
 from portal.shared.documents.content import (
     InvoiceContent,
@@ -14,6 +18,7 @@ from portal.shared.documents.content import (
     ReceiptContent,
     WorkReportContent,
 )
+from portal.shared.documents.models import Document
 
 
 def issuer_of(tenant: Tenant) -> Issuer:
@@ -63,6 +68,15 @@ def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
         rounding=Rounding(tenant.tax.rounding),
         references=(("予約番号", reservation.number),),
     )
+
+
+def credit_note_content(
+    tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], invoice: Document, reason: str
+) -> InvoiceContent:
+    """What is given back of a paid reservation: it names the invoice and the day that it goes back on (COM-71)."""
+    facts = (("元の請求書番号", invoice.number), ("予約番号", reservation.number))
+    given_back = invoice_content(tenant, reservation)
+    return replace(given_back, lines=tuple(lines), due_on=None, references=facts, remarks=f"返還の理由：{reason}")
 
 
 def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportContent:

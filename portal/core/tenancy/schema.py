@@ -69,6 +69,7 @@ NUMBERS = {
     "delivery_note": "DN",
     "receipt": "RC",
     "work_report": "WR",
+    "credit_note": "CN",
 }
 """The kinds of public numbers, and the prefix of each when nothing is said."""
 TEXTS = ("privacy", "terms", "commerce", "withdrawal", "accessibility")

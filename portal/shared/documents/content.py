@@ -75,7 +75,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class InvoiceContent(Kept):
-    """請求書, a qualified invoice (COM-71).
+    """請求書, a qualified invoice (COM-71); and 適格返還請求書, whose lines are what is given back, positive.
 
     `traded_on` to `traded_until` is when the goods or services were delivered; `discount` (yen) is off the
     lines' sum, with tax if the prices include it; `references` are further facts beside the dates, such as an
@@ -190,5 +190,6 @@ KINDS: dict[str, type[Content]] = {
     "invoice": InvoiceContent,
     "work_report": WorkReportContent,
     "receipt": ReceiptContent,
+    "credit_note": InvoiceContent,
 }
-TITLES = {"invoice": "請求書", "work_report": "作業完了報告書", "receipt": "領収書"}
+TITLES = {"invoice": "請求書", "work_report": "作業完了報告書", "receipt": "領収書", "credit_note": "返還請求書"}

@@ -18,6 +18,7 @@ class DocumentKind(Labelled):
     INVOICE = "invoice", msgid("請求書")
     WORK_REPORT = "work_report", msgid("作業完了報告書")
     RECEIPT = "receipt", msgid("領収書")
+    CREDIT_NOTE = "credit_note", msgid("返還請求書")
 
 
 class Document(TenantOwned, Base):

@@ -90,20 +90,6 @@ def draw(payload: dict[str, Any]) -> None:
     session().commit()
 
 
-def latest(account_id: int, about: str, kind: DocumentKind) -> Document | None:
-    """The newest document of `kind` about something of this account's, or None."""
-    return (
-        session()
-        .scalars(
-            select(Document)
-            .where(Document.account_id == account_id, Document.about == about, Document.kind == kind)
-            .order_by(Document.id.desc())
-            .limit(1)
-        )
-        .one_or_none()
-    )
-
-
 def read(document: Document | None) -> tuple[bytes, str, str]:
     """Bytes (checked), file name and digest. Raises NotFound, or RuleBroken while the document is being drawn."""
     if document is None:
@@ -159,12 +145,15 @@ def issued_on(at: datetime) -> date:
     return clock.to_local(at).date()
 
 
+def of_thing(account_id: int, thing: str) -> list[Document]:
+    """All documents about something of this account's, oldest first. Index: ix_document_about."""
+    own = select(Document).where(Document.account_id == account_id, Document.about == thing)
+    return list(session().scalars(own.order_by(Document.id)))
+
+
 def about(account_id: int, thing: str) -> dict[DocumentKind, Document]:
-    """The newest document of each kind about something of this account's, in one query."""
-    found = session().scalars(
-        select(Document).where(Document.account_id == account_id, Document.about == thing).order_by(Document.id)
-    )
-    return {document.kind: document for document in found}
+    """The newest document of each kind about something of this account's."""
+    return {document.kind: document for document in of_thing(account_id, thing)}
 
 
 def mine(account_id: int) -> Query:

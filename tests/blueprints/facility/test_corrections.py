@@ -102,3 +102,37 @@ def test_what_cannot_be_corrected_is_said_in_one_line(facility, cast, inside, be
     with inside("facility"):
         assert queries.any_reservation(cast.billed).total == 14850
         assert session().query(Document).count() == 2 * len(before)
+
+
+def test_what_is_given_back_is_a_document_of_its_own(facility, visit, cast, inside):
+    """COM-71: 適格返還請求書 with both dates, rate and tax; the invoice and what was paid stay as they were."""
+    for step in ("issue", "pay"):
+        assert facility(step, cast.billed).exit_code == 0
+    told = facility("refund", cast.billed, "--line", "機械の不調によるお値引き:1:時間:4500", "--reason", "機械の不調")
+    assert told.stdout.startswith(f"{cast.billed}: 1 documents issued")
+    page = visit("facility", "hanako")
+    words = text_of(page.get("/documents/credit_note/CN00000001.pdf").data)
+    dates, sums = ("2026年11月23日", "元の取引日2026年10月24日"), ("返還金額（税込）", "4,950", "10%")
+    for said in ("返還請求書", "FI000001", *dates, *sums, "返還の理由：機械の不調"):
+        assert said in words, said
+    for absent in ("お振込先", "ご請求申し上げます", "訂正"):
+        assert absent not in words
+    assert "−¥4,950" in page.get("/documents").text
+    assert "¥14,850" in page.get(f"/reservations/{cast.billed}").text
+    assert "ご請求金額の返還" in page.get("/account/history").text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_more_is_given_back_than_was_paid(facility, cast, inside):
+    """COM-71: before the payment a correction is meant; twice two thirds is too much, exactly all is not."""
+    assert facility("issue", cast.billed).exit_code == 0
+    early = facility("refund", cast.billed, *RIGHT)
+    assert (early.exit_code, "訂正をしてください" in early.output) == (2, True)
+    assert facility("pay", cast.billed).exit_code == 0
+    assert facility("refund", cast.billed, *RIGHT).exit_code == 0
+    again = facility("refund", cast.billed, *RIGHT)
+    assert (again.exit_code, "超えます" in again.output) == (2, True)
+    assert facility("refund", cast.billed, "--line", "残り:1:時間:4500", "--reason", "全額").exit_code == 0
+    with inside("facility"):
+        notes = session().scalars(select(Document).where(Document.kind == DocumentKind.CREDIT_NOTE)).all()
+        assert [note.total for note in notes] == [-9900, -4950]

@@ -16,7 +16,7 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import select
 
-from portal.blueprints.facility import papers, queries
+from portal.blueprints.facility import issuing, papers, queries
 from portal.blueprints.facility.models import Reservation
 from portal.core import clock
 from portal.core.db import session
@@ -237,8 +237,8 @@ def test_a_document_still_being_drawn_is_awaited_with_the_reason(run, visit, ins
 
     with inside("facility"):
         tenant = app.extensions["tenants"].current().by_key["facility"]
-        assert len(operations.issue(tenant, queries.any_reservation(cast.billed), by=SYSTEM)) == 2
-        assert operations.issue(tenant, queries.any_reservation(cast.billed), by=SYSTEM) == []
+        assert len(issuing.issue(tenant, queries.any_reservation(cast.billed), by=SYSTEM)) == 2
+        assert issuing.issue(tenant, queries.any_reservation(cast.billed), by=SYSTEM) == []
         session().commit()
     member = visit("facility", cast.representative)
     answer = member.get(f"/reservations/{cast.billed}/invoice.pdf")

@@ -201,11 +201,11 @@ def test_the_newest_document_about_a_thing_is_the_one_given(inside, issue) -> No
         second, _ = issue()
         receipt, _ = issue(kind=DocumentKind.RECEIPT, style=NumberFormat(prefix="RC", digits=4))
         issue(about="FR000009")
-        assert operations.latest(1, "FR000002", DocumentKind.INVOICE) is second is not first
+        assert operations.about(1, "FR000002")[DocumentKind.INVOICE] is second is not first
         assert operations.about(1, "FR000002") == {DocumentKind.INVOICE: second, DocumentKind.RECEIPT: receipt}
-        assert operations.latest(2, "FR000002", DocumentKind.INVOICE) is None
         assert operations.about(2, "FR000002") == {}
-        assert operations.latest(1, "FR000002", DocumentKind.WORK_REPORT) is None
+        assert operations.about(2, "FR000002") == {}
+        assert DocumentKind.WORK_REPORT not in operations.about(1, "FR000002")
 
 
 def test_the_archive_is_searched_by_date_amount_and_counterparty(inside, issue) -> None:
