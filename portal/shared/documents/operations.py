@@ -18,7 +18,7 @@ from portal.core.tenancy.schema import NumberFormat
 from portal.core.tenancy.scope import require_key
 from portal.shared.billing.terms import months_after
 from portal.shared.documents.models import Document, DocumentKind
-from portal.shared.documents.pdf import draw_document
+from portal.shared.documents.process import draw_document
 from portal.shared.documents.typefaces import check_drawable
 
 DRAW = "documents.draw"
