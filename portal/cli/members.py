@@ -30,8 +30,6 @@ from portal.web.urls import base_of
 
 members = AppGroup("members", help="Find, add and help the people who sign in.")
 _ON_ITS_WAY = "the link is on its way"
-
-
 _FOUND = (
     ("account", "number"),
     ("login id", "Member.login_id"),

@@ -67,7 +67,6 @@ class Content:
     issued_on: date
     recipient: Party
     issuer: Issuer
-    subject: str = ""
     remarks: str = ""
     corrects: Correction | None = None
 
@@ -96,6 +95,7 @@ class InvoiceContent(Content):
     lines: tuple[BillLine, ...]
     traded_until: date | None = None
     due_on: date | None = None
+    subject: str = ""
     rounding: Rounding = Rounding.DOWN
     prices_include_tax: bool = False
     discount: int = 0
@@ -143,6 +143,7 @@ class WorkReportContent(Content):
     work: str
     labour: tuple[Labour, ...] = ()
     materials: tuple[Material, ...] = ()
+    subject: str = ""
 
     @property
     def used(self) -> tuple[datetime, datetime]:
