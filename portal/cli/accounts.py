@@ -19,14 +19,16 @@ from portal.web.output import json_out, table
 
 accounts = AppGroup("accounts", help="Find, add, show and merge customers.")
 _yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+_FOUND = ("number", "name", "status", "telephone", "address")
 
 
-@listing(accounts, "find", ("number", "name", "status", "telephone", "address"), click.argument("words", default=""))
+@listing(accounts, "find", _FOUND, click.argument("words", default=""))
 def find(words: str, limit: int, **_: Any) -> Iterable[Account]:
     """Accounts by number or part of the name."""
     statement = select(Account).order_by(Account.number).limit(limit)
     if words:
-        statement = statement.where(or_(Account.number == words, Account.name.contains(words, autoescape=True)))
+        named = Account.name.contains(words, autoescape=True)
+        statement = statement.where(or_(Account.number == words, named))
     return session().scalars(statement)
 
 

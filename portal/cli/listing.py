@@ -25,7 +25,7 @@ def moment(attribute: str, form: str = "%Y-%m-%d %H:%M") -> Callable[[Any], str]
     return read
 
 
-def listing(group: click.Group, name: str, columns: Iterable[Column], *options: Option) -> Callable[[Command], Command]:
+def listing(group: click.Group, name: str, columns: Iterable[Column], *options: Option) -> Option:
     """Make the command `name` of a brand: it prints what the function returns, with --limit and --json.
 
     A column is an attribute, or a heading and the attribute or function that its cells are read with.

@@ -29,7 +29,7 @@ from portal.web.commands import Mistake, tenant_command, typed
 from portal.web.urls import base_of
 
 members = AppGroup("members", help="Find, add and help the people who sign in.")
-_ON_ITS_WAY = "the link is on its way"
+_MAILED = "the link is on its way"
 _FOUND = (
     ("account", "number"),
     ("login id", "Member.login_id"),
@@ -64,7 +64,7 @@ def add(account: str, representative: bool, tenant: Tenant, by: Actor, **typed_i
     person = enrolment.Person(**typed_in, is_representative=representative)
     member = enrolment.add_member(tenant, enrolment.find_account(account), person, by=by)
     _send_link(tenant, member, by=by)
-    _say(member, _ON_ITS_WAY)
+    _say(member, _MAILED)
 
 
 @members.command("set-email")
@@ -147,12 +147,9 @@ def _step(name: str, operation: Callable[..., None], said: str, text: str) -> No
         _say(member, said)
 
 
-_step("reset-password", _send_link, _ON_ITS_WAY, "Mail WHO (login ID or e-mail) a link to set a new password.")
+_step("reset-password", _send_link, _MAILED, "Mail WHO (login ID or e-mail) a link to set a new password.")
 _step(
-    "invite",
-    _send_link,
-    _ON_ITS_WAY,
-    "Mail the invitation of somebody added or imported once more; it lives three days.",
+    "invite", _send_link, _MAILED, "Mail the invitation of somebody added or imported once more; it lives three days."
 )
 _step("end-sessions", _end_sessions, "signed out everywhere", "Sign WHO out everywhere.")
 _step("unlock", _unlock, "unlocked", "Let WHO sign in again, with the password of before.")

@@ -1,4 +1,4 @@
-"""`flask documents`, `flask mail` and `flask audit`: what is kept, and whether it is whole (COM-74, OPS-14, COM-90)."""
+"""`flask documents`, `flask mail` and `flask audit`: what is kept, found again (COM-74, OPS-14, COM-90)."""
 
 import json
 from collections.abc import Iterable

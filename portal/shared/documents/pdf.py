@@ -39,7 +39,7 @@ def prepare() -> None:
 
 @dataclass(frozen=True)
 class StrictPolicy(ResourceAccessPolicy):  # type: ignore[misc]
-    """Our limits; remembers what it refused: xhtml2pdf leaves a refused picture out and goes on, we do not."""
+    """Our limits; remembers what it refused: xhtml2pdf leaves such a picture out and goes on, we do not."""
 
     allow_remote: bool = False
     allow_remote_pdf_backgrounds: bool = False

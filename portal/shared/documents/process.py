@@ -1,8 +1,8 @@
 """A process that documents are made in: it can be killed, and has neither secrets nor a database.
 
 One child (``python -m portal.shared.documents.process``) is kept and serves one document after another, for
-starting it takes many times as long as drawing a page. Each request is one message of JSON. So is each answer:
-the refusal, by its kind, or nothing and then the PDF's bytes. Never a pickle: what a child says is not trusted.
+starting it takes many times as long as drawing a page. A request is one message of JSON. So is an answer: the
+refusal, by its kind, or nothing, and then the PDF's bytes. Never a pickle: a child's word is not trusted.
 """
 
 import atexit

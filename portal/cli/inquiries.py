@@ -1,4 +1,4 @@
-"""`flask inquiries` and `flask notices`: what customers ask and are told (COM-51, COM-52, COM-60)."""
+"""`flask inquiries`: what customers ask, and the answers (COM-51, COM-52)."""
 
 import sys
 from collections.abc import Iterable
@@ -15,13 +15,11 @@ from portal.core.clock import to_local
 from portal.core.tenancy.schema import Tenant
 from portal.shared.inquiries import files, operations, queries
 from portal.shared.inquiries.models import Status
-from portal.shared.notices import operations as announcements
 from portal.web.commands import Mistake, json_option, tenant_command, typed
 from portal.web.output import table
 from portal.web.urls import base_of
 
 inquiries = AppGroup("inquiries", help="What customers ask: list, show, answer, assign, close.")
-notices = AppGroup("notices", help="Publish announcements.")
 
 
 _AWAITED = (
@@ -33,7 +31,8 @@ _AWAITED = (
     ("from", "name"),
     ("assigned to", "assigned_to"),
 )
-_STATUS = click.option("--status", type=click.Choice([s.value for s in Status]), help="Otherwise all that await you.")
+_STATUSES = click.Choice([s.value for s in Status])
+_STATUS = click.option("--status", type=_STATUSES, help="Otherwise all that await you.")
 
 
 @listing(inquiries, "list", _AWAITED, _STATUS)
@@ -105,26 +104,3 @@ def _step(name: str, to: Status) -> None:
 
 _step("take", Status.IN_PROGRESS)
 _step("close", Status.CLOSED)
-
-
-@notices.command("publish")
-@click.argument("title", callback=typed(longest=120))
-@click.argument("body", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--important", is_flag=True, help="Marked 重要.")
-@click.option("--category", default="", callback=typed(longest=20), help="One word, e.g. 休業.")
-@tenant_command
-def publish(title: str, body: Path, important: bool, category: str, by: Actor, **_: Any) -> None:
-    """Publish TITLE with the Markdown in the file BODY (- reads standard input)."""
-    notice = announcements.publish(title, _read(body), by=by, category=category, is_important=important)
-    click.echo(notice.number)
-
-
-def _read(body: Path) -> str:
-    try:
-        with click.open_file(str(body), encoding="utf-8") as file:
-            written: str = file.read()
-    except UnicodeDecodeError:
-        raise Mistake(f"{body} is not UTF-8") from None
-    if not written.strip():
-        raise Mistake(f"{body} is empty")
-    return written
