@@ -14,7 +14,7 @@ from portal.core.db import session, transaction_mode
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import administration, enrolment, withdrawal
 from portal.shared.auth.models import Account
-from portal.web.commands import json_option, tenant_command, typed
+from portal.web.commands import Mistake, json_option, tenant_command, typed
 from portal.web.output import json_out, table
 
 accounts = AppGroup("accounts", help="Find, add, show and merge customers.")
@@ -56,6 +56,20 @@ def show(number: str, as_json: bool, **_: Any) -> None:
     for part in ("members", "events"):
         click.echo()
         table(list(found[part][0]) if found[part] else [part], [list(row.values()) for row in found[part]])
+
+
+@accounts.command("tag")
+@click.argument("number")
+@click.argument("tags", nargs=-1)
+@tenant_command
+def tag(number: str, tags: tuple[str, ...], by: Actor, **_: Any) -> None:
+    """Sort a customer by TAGS, and by no others; notices can be for those with a tag alone."""
+    account = enrolment.find_account(number)
+    try:
+        administration.set_tags(account, map(administration.tag, tags), by=by)
+    except ValueError as error:
+        raise Mistake(str(error)) from None
+    click.echo(f"{number}: {account.tags.strip(',') or 'no tags'}")
 
 
 @accounts.command("merge")

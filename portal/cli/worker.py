@@ -21,7 +21,7 @@ from portal.core import clock, jobs, outbox
 from portal.core.db import session, tenant_scope
 from portal.extensions import mail
 from portal.settings import Settings
-from portal.shared import drafts
+from portal.shared import drafts, notifications
 from portal.shared.auth import passkeys, registration, throttling
 from portal.web.brand import brands_of
 
@@ -79,6 +79,8 @@ def round_of_work(*, tidy: bool = False) -> int:
                 claimed += jobs.run_due()
                 if tidy:
                     _tidy()
+                    notifications.mail_digests(tenant)
+                    session().commit()
                     for brand in brands_of(tenant):
                         if brand.tick:
                             brand.tick(tenant)

@@ -1,4 +1,4 @@
-"""Who does something: a member on a page, an operator at the CLI, or the system itself."""
+"""Who does something: a member on a page, an operator at the CLI, the system itself, or somebody without an account."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ from typing import Literal
 class Actor:
     """The one who acts, as the audit trail names them. `address` is the network address, where there is one."""
 
-    kind: Literal["member", "operator", "system"]
+    kind: Literal["member", "operator", "system", "guest"]
     name: str
     member_id: int | None = None
     account_id: int | None = None

@@ -29,6 +29,9 @@ class FileStore(Protocol):
     def get(self, key: str) -> bytes:
         """The bytes under `key`. Raises FileNotFoundError or FileDamaged."""
 
+    def remove(self, key: str) -> None:
+        """Let the bytes under `key` go; nothing may name them any more."""
+
 
 class LocalFiles:
     """Files in a folder of this machine."""
@@ -66,6 +69,10 @@ class LocalFiles:
         if hashlib.sha256(data).hexdigest() != key:
             raise FileDamaged(key)
         return data
+
+    def remove(self, key: str) -> None:
+        """Let the bytes under `key` go; what is not there is gone already."""
+        self._path(key).unlink(missing_ok=True)
 
 
 class Shelf:

@@ -68,17 +68,22 @@ def compose(
     ``emails/<event>.txt`` is the subject, an empty line, the letter; it sees `tenant` and `context`. The signature
     and the HTML form are the same for every mail.
     """
+    subject, letter = written(tenant, event, **context)
     environment = _environment()
-    written = environment.get_template(f"{event}.txt").render(tenant=tenant, **context)
-    subject, _blank, letter = written.partition("\n\n")
-    letter = letter.strip("\n")
     return outbox.enqueue(
         event,
         sender=tenant.mail.address,
         sender_name=tenant.mail.name,
         recipient=recipient,
-        subject=" ".join(subject.split()),
+        subject=subject,
         body=f"{letter}\n{environment.get_template('_signature.txt').render(tenant=tenant)}",
         html=environment.get_template("_layout.html").render(tenant=tenant, letter=letter),
         account_id=account_id,
     )
+
+
+def written(tenant: Tenant, event: str, **context: object) -> tuple[str, str]:
+    """Subject and letter of `event`."""
+    text = _environment().get_template(f"{event}.txt").render(tenant=tenant, **context)
+    subject, _blank, letter = text.partition("\n\n")
+    return " ".join(subject.split()), letter.strip("\n")

@@ -9,9 +9,11 @@ from flask import Blueprint, Flask, current_app
 from pydantic import BaseModel, ConfigDict
 
 from portal.core.tenancy.schema import Tenant
+from portal.shared.auth.models import Right
 from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.contacts import operations as contacts
+from portal.shared.documents import sharing
 from portal.shared.inquiries import operations as inquiries
 
 
@@ -25,7 +27,8 @@ class NotBuilt(BaseModel):
 class NavItem:
     """One place in the navigation. `primary` ones also stand in the phone's bar, there as `short` if it is given.
 
-    With `feature` it is there only while the tenant has that feature on (COM-03).
+    With `feature` it is there only while the tenant has that feature on (COM-03), with `right` only for members who
+    have that.
     """
 
     label: str
@@ -34,6 +37,7 @@ class NavItem:
     primary: bool = False
     short: str = ""
     feature: str = ""
+    right: Right | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Make the brands known and register the pages of those that are built."""
     app.extensions["brands"] = {brand.key: brand for brand in brands}
     Parts.by_module = {brand.key: brand.account for brand in brands}
-    Parts.shared = (contacts.PART, inquiries.PART)
+    Parts.shared = (contacts.PART, inquiries.PART, sharing.PART)
     for brand in brands:
         if brand.blueprint is not None:
             app.register_blueprint(brand.blueprint)

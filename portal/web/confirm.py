@@ -17,7 +17,6 @@ from portal.core.db import session
 from portal.core.errors import RuleBroken, Stale
 from portal.shared import drafts
 from portal.web.errors import refused
-from portal.web.forms import Form
 from portal.web.render import render, render_invalid
 from portal.web.requests import member
 from portal.web.submit import Answer, submit
@@ -92,7 +91,7 @@ class Steps:
     make: Callable[[dict[str, Any] | None], Any]
     save: Callable[[dict[str, Any]], object]
     present: Callable[[], dict[str, Any]] | None = None
-    collect: Callable[[Any], dict[str, Any]] = Form.typed
+    collect: Callable[[Any], dict[str, Any]] = lambda form: form.typed()
     shown: Callable[[dict[str, Any]], dict[str, Any]] = lambda _typed: {}
     result: Callable[[], dict[str, Any]] = dict
 

@@ -20,6 +20,7 @@ from portal.core.errors import msgid
 from portal.core.money import yen
 from portal.core.tenancy.schema import Tenant
 from portal.core.text import format_telephone
+from portal.shared.auth.sessions import SignedIn
 from portal.web.brand import NavItem, brands_of
 from portal.web.bundle import bundle
 from portal.web.i18n import speaker, translate
@@ -85,10 +86,10 @@ def from_to(start: datetime, end: datetime) -> str:
 class Navigation:
     """The member's places, the present one marked; translated only when somebody walks through them."""
 
-    def __init__(self, tenant: Tenant, path: str) -> None:
+    def __init__(self, tenant: Tenant, path: str, who: SignedIn | None) -> None:
         brands = [item for brand in brands_of(tenant) for item in brand.navigation]
-        items = (_TOP, *brands, *COMMON_NAVIGATION)
-        self.items = [item for item in items if not item.feature or tenant.has(item.feature)]
+        there = [i for i in (_TOP, *brands, *COMMON_NAVIGATION) if not i.feature or tenant.has(i.feature)]
+        self.items = [item for item in there if who and (item.right is None or who.may(item.right))]
         self.here = next((item.href for item in self.items if _is_at(item.href, path)), "")
 
     def __iter__(self) -> Iterator[Place]:
@@ -126,15 +127,15 @@ def _shell() -> dict[str, Any]:
         return {"tenant": None, "member": None, "locale": "ja", "request_id": g.get("request_id", "")}
     locale = str(get_locale())
     g.lang = locale
-    navigation = Navigation(g.tenant, request.path)
     look = bundle().style_href(g.tenant)
-    who = current_user._get_current_object()
-    signed_in = who.is_authenticated
-    g.chrome = (g.tenant.key, locale, navigation.here, signed_in)
+    user = current_user._get_current_object()
+    who: SignedIn | None = user if user.is_authenticated else None
+    navigation = Navigation(g.tenant, request.path, who)
+    g.chrome = (g.tenant.key, locale, navigation.here, len(navigation.items), who and who.rights)
     return {
         "tenant": g.tenant,
-        "member": who if signed_in else None,
-        "nav": navigation if signed_in else [],
+        "member": who,
+        "nav": navigation,
         "locale": locale,
         "_": speaker(),
         "csrf": generate_csrf(),

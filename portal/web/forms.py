@@ -73,13 +73,19 @@ class Form(FlaskForm):  # type: ignore[misc]
         """Label and value of every visible field as people write it, for the confirm page; those `first` come first."""
         shown = [f for f in self if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")]
         shown.sort(key=lambda f: self.first.index(f.name) if f.name in self.first else len(self.first))
-        said = {f.name: _("はい") if f.data is True else _WRITTEN.get(f.name, str)(f.data or "") for f in shown}
-        return [(str(f.label.text), said[f.name]) for f in shown]
+        return [(str(f.label.text), _as_read(f)) for f in shown]
 
     def differences(self, present: Form) -> list[tuple[str, str, str]]:
         """Label, what was typed and what is there now, where the two differ (COM-26)."""
         both = zip(self.rows(), present.rows(), strict=True)
         return [(label, new, old) for (label, new), (_label, old) in both if new != old]
+
+
+def _as_read(field: Field) -> str:
+    """What was typed into a field, as people read it: a field may have `words` for that."""
+    if hasattr(field, "words"):
+        return str(field.words())
+    return _("はい") if field.data is True else _WRITTEN.get(field.name, str)(field.data or "")
 
 
 def normaliser(clean: Callable[[str], str]) -> Callable[[Any], Any]:

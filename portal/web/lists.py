@@ -5,7 +5,7 @@ cursor also carries how many rows lie before it, so that "全14件中 11–14件
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -159,7 +159,7 @@ def every_row(query: Query, sort: Sort, size: int = 500) -> Iterator[Row[Any]]:
 
 
 def csv_response(
-    name: str, header: Sequence[str], rows: Iterator[Row[Any]], cells: Callable[[Row[Any]], Sequence[object]]
+    name: str, header: Sequence[str], rows: Iterable[Any], cells: Callable[[Any], Sequence[object]]
 ) -> Response:
     """The list as CSV that Excel opens right: UTF-8 with BOM, formula-safe, streamed."""
     body = csvio.write_csv((cells(row) for row in rows), header)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, current_app, g, redirect, request, stream_with_context
 from flask_login import LoginManager, current_user
-from werkzeug.exceptions import NotFound, ServiceUnavailable
+from werkzeug.exceptions import Forbidden, NotFound, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -22,6 +22,7 @@ from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import Tenant
 from portal.settings import Settings
 from portal.shared.auth import devices, proving, sessions
+from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import Client, SignedIn
 from portal.shared.auth.sign_in import Entry
 from portal.web.urls import base_of, path_with_query, proof_url, sign_in_url
@@ -45,6 +46,22 @@ def feature(name: str) -> Callable[[F], F]:
         return view
 
     return mark
+
+
+def needs(right: Right) -> Callable[[F], F]:
+    """Mark a view as one for members whom their account lets do such things."""
+
+    def mark(view: F) -> F:
+        view.right = right  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def must_have(right: Right | None) -> None:
+    """403 for a member whose account does not let them do such things."""
+    if right and not member().may(right):
+        raise Forbidden
 
 
 def fresh(view: F) -> F:
@@ -212,6 +229,7 @@ def _require_member() -> BaseResponse | None:
         return _ask_to_sign_in()
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
         return redirect("/account/password", 303)
+    must_have(getattr(current_app.view_functions[endpoint], "right", None))
     _touch(member())
     if getattr(current_app.view_functions[endpoint], "is_fresh", False) and not _has_proved():
         return _go(proof_url(path_with_query(request) if request.method in _READS else ""))

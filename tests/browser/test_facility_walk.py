@@ -195,7 +195,7 @@ def test_members_addresses_and_questions(walk, login, width, javascript):
         _add_and_remove_a_member(w)
     else:
         off = w.page.get_by_role("button", name="新しく登録する")
-        expect(off).to_have_accessible_description("追加・削除は、代表の方だけが行えます。")
+        expect(off).to_have_accessible_description("追加・削除は、代表の方と権限のある方だけが行えます。")
 
     w.go("請求書送付先の管理")
     w.follow("新しく登録する")

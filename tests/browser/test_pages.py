@@ -23,6 +23,7 @@ MEMBERS = (
     "/account/profile",
     "/account/profile/done",
     "/account/password",
+    "/account/mail",
     "/account/security",
     "/account/second-factor",
     "/account/second-factor/app",

@@ -154,3 +154,22 @@ def test_after_a_merge_one_customer_has_the_members_and_documents_of_both(do, vi
     assert visitor.get("/reservations/FR000002").status_code == 404
     assert "reservation" in do("merge", "C000002", "C000001", "--yes")
     assert [visitor.get(f"/reservations/FR00000{n}").status_code for n in (2, 4)] == [200, 200]
+
+
+def test_tags_sort_customers_and_choose_who_reads_a_notice(do, run, visit, inside) -> None:
+    """COM-60, COM-90: in place of those before; a notice for a tag is for its accounts alone."""
+    assert do("tag", "C000001", "gold", "関東", "gold") == "C000001: gold,関東\n"
+    args = ["notices", "publish", "関東の皆様へ", "-", "--audience", "関東", "--tenant", "facility"]
+    assert run.invoke(args=args, input="本文").exit_code == 0
+    assert "関東の皆様へ" in visit("facility", "kenichi").get("/").text
+    stranger = visit("facility", "yumi")
+    assert "関東の皆様へ" not in stranger.get("/").text + stranger.get("/notices").text
+    assert stranger.get("/notices/N0002").status_code == 404
+    assert do("tag", "C000001") == "C000001: no tags\n"
+    assert visit("facility", "kenichi").get("/notices/N0002").status_code == 404
+    assert "letters, digits and hyphens" in do("tag", "C000001", "a,b", expect=2)
+    assert "タグは9個までです" in do("tag", "C000001", *"abcdefghij", expect=2)
+    refused = run.invoke(args=args, input="本文")
+    assert (refused.exit_code, "このタグの会員はいません: 関東" in refused.output) == (2, True)
+    with inside("facility"):
+        assert session().scalars(select(Account.tags).order_by(Account.id)).first() == ","

@@ -47,7 +47,8 @@ def _requests(app: Flask, values: dict[str, str]) -> Iterator[tuple[str, str, st
         if "mail_id" in given:
             given["mail_id"] = int(given["mail_id"])
         for slug in ("invoice", "work-report") if "slug" in rule.arguments else ("",):
-            kind = {"kind": "billing"} if "kind" in rule.arguments else {}
+            rest = {"kind": "billing", "link": "0" * 16}
+            kind = {name: text for name, text in rest.items() if name in rule.arguments}
             path = adapter.build(rule.endpoint, given | kind | ({"slug": slug} if slug else {}))
             for method in sorted((rule.methods or set()) & _UNSAFE):
                 yield rule.endpoint, method, path
@@ -115,7 +116,7 @@ def test_com_02_cookies_of_one_brand_open_no_endpoint_of_another(app: Flask, vis
         if KINDS[rule.endpoint] != "member":
             continue
         values = {"number": "SR000002", "slug": "invoice", "kind": "billing", "sha256": "0" * 64}
-        values["code"] = "LC-01"
+        values |= {"code": "LC-01", "link": "0" * 16}
         path = adapter.build(rule.endpoint, {name: values[name] for name in rule.arguments})
         for method in sorted((rule.methods or set()) & _UNSAFE):
             answer = elsewhere.client.open(

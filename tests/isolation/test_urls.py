@@ -110,6 +110,14 @@ KINDS = {
     "documents.index": "member",
     "documents.document": "member",
     "documents.month": "member",
+    "documents.index_csv": "member",
+    "documents.links": "member",
+    "documents.revoke_link": "member",
+    "documents.shared": "public",
+    "account.mail_settings": "member",
+    "account.members_csv": "member",
+    "contacts.book_csv": "member",
+    "inquiries.index_csv": "member",
 }
 """What each endpoint is for. A new endpoint must be put here by somebody who thought about it."""
 PARAMETERS = {
@@ -154,6 +162,10 @@ PARAMETERS = {
     "facility.booking_done": {"code"},
     "facility.calendar_feed": {"token"},
     "documents.document": {"kind", "number"},
+    "documents.links": {"kind", "number"},
+    "documents.revoke_link": {"kind", "number", "link"},
+    "documents.shared": {"token"},
+    "contacts.book_csv": {"kind"},
 }
 """What each address takes."""
 
@@ -166,7 +178,7 @@ def _rules(app: Flask, kind: str) -> list[tuple[Rule, str]]:
 def _path(rule: str, number: str) -> str:
     path = rule.replace("<number>", number).replace("<any(invoice, 'work-report', receipt):slug>", "invoice")
     path = path.replace("<any('billing', 'delivery'):kind>", "billing").replace("<sha256>", "0" * 64)
-    path = path.replace("<code>", "LC-01").replace("<kind>", "invoice")
+    path = path.replace("<code>", "LC-01").replace("<kind>", "invoice").replace("<link>", "0" * 16)
     assert "<" not in path, f"give {rule} an example"
     return path
 

@@ -48,6 +48,9 @@ CONTEXT: dict[str, Any] = {
     "new": "new@one.example",
     "inquiry": SimpleNamespace(number="IQ00000001", name="髙﨑 花子", label="その他お問合せ"),
     "text": "承りました。",
+    "lines": [SimpleNamespace(said="ご予約 FR000123", link=LINK)],
+    "document": SimpleNamespace(number="FI000001", kind=SimpleNamespace(label="請求書")),
+    "who": SimpleNamespace(name="髙﨑 花子", account_name="株式会社髙﨑精機"),
     "sign_in": "http://facility.localhost/sign-in",
     "representative": "髙﨑 花子",
 }
@@ -144,7 +147,8 @@ def test_a_name_is_text_wherever_it_stands(compose, event):
     people = SimpleNamespace(name=evil)
     reservation = SimpleNamespace(**vars(RESERVATION) | {"contact": people, "billing": people})
     inquiry = SimpleNamespace(number="IQ00000001", name=evil, label="その他お問合せ")
-    mail = compose(event, member=people, reservation=reservation, inquiry=inquiry)
+    who = SimpleNamespace(name=evil, account_name=evil)
+    mail = compose(event, member=people, reservation=reservation, inquiry=inquiry, who=who)
     assert "<img" not in mail.html
     assert "&lt;img src=x onerror=" in mail.html
     assert evil in mail.body

@@ -26,7 +26,7 @@ def without(settings, tmp_path, cheap_passwords):
         text = settings.tenants_file.read_text()
         head = "[tenants.facility]\n"
         changed = tmp_path / "tenants.toml"
-        changed.write_text(text.replace(head, f"{head}features = {{ {feature} = false }}\n"))
+        changed.write_text(text.replace(head, f"{head}features.{feature} = false\n"))
         app = create_app(type(settings)(**{**vars(settings), "tenants_file": changed}))
         apps.append(app)
         visitor = Visitor(app, "facility")

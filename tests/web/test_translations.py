@@ -39,6 +39,7 @@ PAGES = (
     "/reservations?since=2026-11-02&until=2026-11-01",
     "/account/profile",
     "/account/password",
+    "/account/mail",
     "/account/security",
     "/account/second-factor",
     "/account/second-factor/app",

@@ -66,6 +66,7 @@ def proof() -> Answer:
 from portal.blueprints.account import (  # noqa: E402 - their routes stand on `bp`
     email,  # noqa: F401
     leaving,  # noqa: F401
+    mail,  # noqa: F401
     passkeys,  # noqa: F401
     people,  # noqa: F401
     second_factor,  # noqa: F401

@@ -2,14 +2,18 @@
 
 from typing import Any
 
-from wtforms import HiddenField
+from wtforms import HiddenField, SelectMultipleField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Optional
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.blueprints.auth.forms import email_field
 from portal.core import text
+from portal.shared.auth.models import USUAL_RIGHTS, Right
 from portal.web.address import AddressFields, telephone_field
 from portal.web.forms import Form, cleaned, line, version_number
 from portal.web.i18n import lazy as _l
+from portal.web.i18n import translate
 
 ACCOUNT_FIELDS = (
     "account_name",
@@ -44,11 +48,34 @@ class _Named(Form):
     telephone = telephone_field(_l("電話番号"))
 
 
+class RightsField(SelectMultipleField):  # type: ignore[misc]
+    """Tick boxes for what a member may do; its data is written as the database keeps it."""
+
+    def __init__(self, label: Any, **kwargs: Any) -> None:
+        shown = {"option_widget": CheckboxInput(), "widget": ListWidget(prefix_label=False)}
+        super().__init__(
+            label, choices=[SelectChoice(right.value, _l(right.label)) for right in Right], **shown, **kwargs
+        )
+
+    def process_data(self, value: Any) -> None:
+        """What stands in the record or in the draft."""
+        super().process_data(value.split(",") if isinstance(value, str) else value)
+
+    def words(self) -> str:
+        """What is ticked, as people read it."""
+        return "、".join(translate(right.label) for right in Right if right in (self.data or ()))
+
+
 class PersonForm(_Named):
-    """A member to be: who they are, and what they sign in with."""
+    """A member to be: who they are, what they sign in with, what they may do."""
 
     login_id = line(_l("ログインID"), required=True, longest=60)
     email = email_field(_l("メールアドレス"))
+    rights = RightsField(_l("できること"), default=[right.value for right in USUAL_RIGHTS])
+
+    def typed(self) -> dict[str, Any]:
+        """As in every form, the rights as the database keeps them."""
+        return _with_rights(super().typed())
 
 
 def person_form(items: str, data: dict[str, Any] | None) -> PersonForm:
@@ -63,6 +90,23 @@ class MemberForm(_Named):
     """A member as somebody else sees and changes them: the login ID never (COM-30)."""
 
     version = HiddenField(filters=[version_number])
+    rights = RightsField(_l("できること"))
+
+    def typed(self) -> dict[str, Any]:
+        """As in every form, the rights as the database keeps them."""
+        return _with_rights(super().typed())
+
+
+def member_form(data: dict[str, Any] | None, *, gives_rights: bool) -> MemberForm:
+    """The form for a member; what they may do is asked only of who says so."""
+    form = MemberForm(data=data)
+    if not gives_rights:
+        del form.rights
+    return form
+
+
+def _with_rights(typed: dict[str, Any]) -> dict[str, Any]:
+    return typed | {"rights": ",".join(typed["rights"] or ())} if "rights" in typed else typed
 
 
 class ProfileForm(_Company, _Named):

@@ -4,16 +4,18 @@ from flask import flash, redirect
 from werkzeug.wrappers import Response
 
 from portal.blueprints.account import bp
-from portal.blueprints.account.forms import MemberForm, person_form
+from portal.blueprints.account.forms import member_form, person_form
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
+from portal.core.text import format_telephone
 from portal.shared.auth import people, profile
 from portal.shared.auth.enrolment import Person
-from portal.shared.auth.models import Member
+from portal.shared.auth.models import Member, Right
 from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.errors import said
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
+from portal.web.lists import csv_response
 from portal.web.render import render
 from portal.web.requests import actor, clear_session_cookie, feature, fresh, link_base, member, tenant
 
@@ -24,7 +26,7 @@ def _managed() -> None:
     """404 where an operator looks after members, 422 with the reason for who may not."""
     if tenant().sign_in.managed_by == "operator":
         raise NotFound("ページが見つかりません")
-    people.can_manage(tenant(), is_representative=member().is_representative).require()
+    people.can_manage(tenant(), member()).require()
 
 
 def _own(number: str) -> Member:
@@ -46,8 +48,24 @@ def members() -> str:
             for m in roster
         ],
         use=people.use(tenant(), member().account_id),
-        may=people.can_manage(tenant(), is_representative=member().is_representative),
+        may=people.can_manage(tenant(), member()),
     )
+
+
+@bp.get("/members.csv")
+@feature("contacts")
+def members_csv() -> Response:
+    """The list as CSV (COM-21)."""
+    if tenant().sign_in.managed_by == "operator":
+        raise NotFound("ページが見つかりません")
+    header = [_("お名前"), _("部署名"), _("メールアドレス"), _("電話番号"), _("代表"), _("できること")]
+    return csv_response("members", header, [_cells(m) for m in people.roster(member().account_id)], tuple)
+
+
+def _cells(who: Member) -> tuple[str, ...]:
+    rights = [_(right.label) for right in Right if who.is_representative or right in who.rights.split(",")]
+    telephone = format_telephone(who.telephone) if who.telephone else ""
+    return who.name, who.department, who.email, telephone, "○" if who.is_representative else "", "、".join(rights)
 
 
 def _steps(number: str) -> Steps:
@@ -67,13 +85,13 @@ def _steps(number: str) -> Steps:
     found = people.find(who.account_id, number)
     people.can_edit(here, who, found).require()
     may_remove = people.can_remove(here, found, len(people.roster(who.account_id)) - 1)
-    may = people.can_manage(here, is_representative=who.is_representative)
+    may, gives = people.can_manage(here, who), people.can_give_rights(here, who, found)
     return Steps(
         flow,
         pages,
-        make=lambda data: MemberForm(data=data),
+        make=lambda data: member_form(data, gives_rights=gives),
         save=lambda data: people.edit(here, found, data, by=actor()),
-        present=lambda: {name: getattr(found, name) for name in (*profile.MEMBER, "version")},
+        present=lambda: {name: getattr(found, name) for name in (*profile.MEMBER, "version", "rights")},
         shown=lambda _typed: {"number": number, "person": found, "may_remove": may_remove if may else may},
     )
 

@@ -8,17 +8,22 @@ from werkzeug.wrappers import Response
 from portal.blueprints.contacts.forms import AddressForm
 from portal.core.db import session
 from portal.core.errors import NotFound
+from portal.core.text import format_telephone
+from portal.shared.auth.models import Right
 from portal.shared.contacts import operations
 from portal.shared.contacts.models import Address, Kind
+from portal.web import lists
 from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.forms import Form
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import actor, member, tenant
+from portal.web.requests import actor, member, must_have, tenant
 
 bp = Blueprint("contacts", __name__)
 _BOOK = "<any('billing', 'delivery'):kind>-addresses"
+RIGHTS = {Kind.BILLING: Right.BILLING, Kind.DELIVERY: Right.ORDERS}
+"""What a member needs to change them; all see them."""
 TITLES = {Kind.BILLING: _l("請求書送付先"), Kind.DELIVERY: _l("お届け先")}
 
 
@@ -30,12 +35,14 @@ def _kind(kind: str) -> Kind:
 
 
 def _own(kind: str, number: str) -> Address:
+    must_have(RIGHTS[_kind(kind)])
     return operations.find(member().account_id, _kind(kind), number)
 
 
 def _steps(kind: str, number: str) -> Steps:
     """Adding ("new") and editing are the same steps. "住所を自動入力" fills in and never overwrites (COM-24)."""
-    address = None if _kind(kind) and number == "new" else _own(kind, number)
+    must_have(RIGHTS[_kind(kind)])
+    address = None if number == "new" else _own(kind, number)
     book = operations.book(address.account_id, address.kind) if address else []
 
     def save(data: dict[str, Any]) -> None:
@@ -67,7 +74,20 @@ def book(kind: str) -> str:
     found = operations.book(member().account_id, _kind(kind))
     rows = [(address, operations.number_of(address)) for address in found]
     use = operations.use(tenant(), member().account_id, Kind(kind))
-    return render("contacts/book.html", rows=rows, use=use, **_shown(kind))
+    return render("contacts/book.html", rows=rows, use=use, may=member().may(RIGHTS[Kind(kind)]), **_shown(kind))
+
+
+@bp.get(f"/{_BOOK}.csv")
+def book_csv(kind: str) -> Response:
+    """The list as CSV (COM-21)."""
+    header = [TITLES[Kind(kind)], _("部署名"), _("ご担当者"), _("住所"), _("電話番号"), _("FAX番号"), _("代表")]
+    found = operations.book(member().account_id, _kind(kind))
+    return lists.csv_response(f"{kind}-addresses", header, [_cells(one) for one in found], tuple)
+
+
+def _cells(one: Address) -> tuple[str, ...]:
+    numbers = (format_telephone(number) if number else "" for number in (one.telephone, one.fax))
+    return one.name, one.department, one.person, one.written, *numbers, "○" if one.is_usual else ""
 
 
 add_steps(bp, f"/{_BOOK}/<number>", "address", _steps)

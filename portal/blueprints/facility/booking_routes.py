@@ -15,7 +15,7 @@ from portal.core import clock
 from portal.core.db import session
 from portal.core.errors import NotFound
 from portal.core.files import Shelf
-from portal.shared.auth.models import Account, Member
+from portal.shared.auth.models import Account, Member, Right
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
 from portal.web.confirm import ConfirmFlow, Steps, add_steps
@@ -23,7 +23,7 @@ from portal.web.files import attachment
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import actor, link_base, member, public, tenant
+from portal.web.requests import actor, link_base, member, needs, public, tenant
 
 
 def _steps(code: str) -> Steps:
@@ -80,6 +80,7 @@ def facility(code: str) -> str:
         week=rules.week(monday, held),
         starts=rules.starts(),
         Slot=Slot,
+        may=member().may(Right.ORDERS),
         turns={name: day for name, day in turns.items() if first <= day <= last},
     )
 
@@ -94,7 +95,7 @@ def photo(code: str) -> Response:
         raise NotFound("画像が見つかりません。") from None
 
 
-add_steps(bp, "/facilities/<code>/reservation", "booking", _steps)
+add_steps(bp, "/facilities/<code>/reservation", "booking", _steps, needs(Right.ORDERS))
 
 
 @bp.route("/calendar", methods=["GET", "POST"])

@@ -17,7 +17,7 @@ from portal.core.db import session
 from portal.core.money import LARGEST, yen
 from portal.core.tenancy.schema import Tenant
 from portal.shared.billing.lines import BillLine
-from portal.web.commands import Mistake, json_option, tenant_command
+from portal.web.commands import Mistake, json_option, tenant_command, typed
 from portal.web.output import table
 
 commands = AppGroup("facility", help="Facility rental: reservations from request to payment.")
@@ -123,9 +123,7 @@ def finish(
     _say(reservation)
 
 
-@commands.command("fix-amount")
-@click.argument("number")
-@click.option(
+_lines_option = click.option(
     "--line",
     "lines",
     multiple=True,
@@ -133,6 +131,11 @@ def finish(
     metavar="TEXT:QTY:UNIT:PRICE[:RATE]",
     help="Yen without tax; repeatable.",
 )
+
+
+@commands.command("fix-amount")
+@click.argument("number")
+@_lines_option
 @tenant_command
 def fix_amount(number: str, lines: tuple[str, ...], tenant: Tenant, by: Actor, **_: Any) -> None:
     """ご利用済 → 請求確定."""
@@ -147,7 +150,24 @@ def fix_amount(number: str, lines: tuple[str, ...], tenant: Tenant, by: Actor, *
 def issue(number: str, tenant: Tenant, by: Actor, **_: Any) -> None:
     """Issue invoice and work report, and draw them at once."""
     reservation = queries.any_reservation(number)
-    drawing = operations.issue(tenant, reservation, by=by)
+    _draw(number, operations.issue(tenant, reservation, by=by))
+
+
+@commands.command("correct")
+@click.argument("number")
+@_lines_option
+@click.option("--reason", required=True, callback=typed(longest=200), help="Stands on the new documents.")
+@tenant_command
+def correct(number: str, lines: tuple[str, ...], reason: str, tenant: Tenant, by: Actor, **_: Any) -> None:
+    """Bill these lines in place of those billed before: new documents replace the old ones, which stay."""
+    reservation = queries.any_reservation(number)
+    meant = [_line(text, reservation, tenant) for text in lines]
+    _draw(number, operations.correct(tenant, reservation, meant, reason, by=by))
+    _say(reservation)
+
+
+def _draw(number: str, drawing: list[int]) -> None:
+    """Commit, and draw at once what was issued."""
     click.echo(f"{number}: {len(drawing)} documents issued")
     if click.get_current_context().params["dry_run"]:
         return

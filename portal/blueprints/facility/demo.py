@@ -43,7 +43,7 @@ _MAIN, _OTHER = 320, 40
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How far one reservation goes: 0 booked … 5 paid, or -1 cancelled."""
+    """How far one reservation goes: 0 booked … 5 paid, 6 with its receipt, or -1 cancelled."""
 
     start: datetime
     hours: int
@@ -75,7 +75,7 @@ def _plans(dice: random.Random, number: int) -> list[_Plan]:
     for index in range(number):
         days = 730 * (number - index) / number - 14
         start = clock.to_local(today - timedelta(days=days)).replace(hour=dice.choice((9, 10, 13, 14, 15)), minute=0)
-        steps = -1 if dice.random() < 0.06 else 5
+        steps = -1 if dice.random() < 0.06 else 5 if days > 120 else 6
         if days < 45:
             steps = 4
         if days < 20:
@@ -117,6 +117,7 @@ def _live(
         (end, lambda: operations.finish(tenant, reservation, report, by=SYSTEM)),
         (end + timedelta(days=1), lambda: _bill(tenant, reservation, facility, plan.hours)),
         (end + timedelta(days=30), lambda: operations.record_payment(tenant, reservation, by=SYSTEM)),
+        (end + timedelta(days=30), lambda: operations.issue(tenant, reservation, by=SYSTEM)),
     )
     for at, step in steps[: max(plan.steps, 0)]:
         clock.set_as_of(min(at, now))

@@ -13,6 +13,7 @@ from portal.shared.auth.models import Account
 from portal.shared.documents import operations as documents
 
 HISTORY = {
+    "reservation.correct": msgid("ご請求内容の訂正"),
     "reservation.book": msgid("ご予約の受付"),
     "reservation.confirmed": msgid("ご予約の確定"),
     "reservation.cancelled": msgid("ご予約のキャンセル"),

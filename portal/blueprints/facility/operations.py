@@ -1,7 +1,7 @@
 """What can be done with a reservation. Each operation has its question `can_…`, asked by page, route and CLI alike."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,19 +16,23 @@ from portal.core.db import change, session
 from portal.core.errors import RuleBroken, Stale, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
-from portal.shared import mailing
+from portal.shared import notifications
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded
 from portal.shared.billing.terms import Shift, due_date
 from portal.shared.documents import operations as documents
+from portal.shared.documents.content import Correction
 from portal.shared.documents.models import Document, DocumentKind
+from portal.shared.notifications import Kind
 
 NOT_BEFORE_BILLED = msgid("ご利用後、ご請求金額が確定するとダウンロードできます。")
 _TOO_LATE = msgid("ご利用前のご予約に限り、お申し込みいただけます。")
 _ONLY_REQUESTS = msgid("お断りできるのは、予約受付のご予約に限ります。")
 NOT_BEFORE_PAID = msgid("ご入金の確認後にダウンロードできます。")
 ONLY_USED = msgid("キャンセルされたご予約には作業完了報告書がありません。")
+_CORRECTED = "ご請求内容を訂正しました。訂正後の帳票は、マイページからダウンロードできます。"
+NOTHING_ISSUED = msgid("請求書がまだ発行されていません。")
 _BEING_DRAWN = msgid("帳票を準備しています。しばらくお待ちください。")
 _SENTENCES = {
     Status.REQUESTED: "ご予約を受け付けました。確定まで今しばらくお待ちください。",
@@ -156,31 +160,61 @@ def can_issue(reservation: Reservation) -> Verdict:
     return YES if is_billed else Verdict(NOT_BEFORE_BILLED)
 
 
+_MAKERS: dict[DocumentKind, Callable[[Tenant, Reservation], Any]] = {
+    DocumentKind.INVOICE: invoice_content,
+    DocumentKind.WORK_REPORT: work_report_content,
+    DocumentKind.RECEIPT: receipt_content,
+}
+
+
 def issue(tenant: Tenant, reservation: Reservation, *, by: Actor) -> list[int]:
     """Issue invoice, of a use the work report, once paid the receipt, each once; returns the jobs that draw them."""
     can_issue(reservation).require()
-    drawn: list[int] = []
-    makers: dict[DocumentKind, Any] = {DocumentKind.INVOICE: invoice_content}
-    if reservation.status is not Status.CANCELLED:
-        makers[DocumentKind.WORK_REPORT] = work_report_content
-    if reservation.paid_at:
-        makers[DocumentKind.RECEIPT] = receipt_content
-    for kind, make in makers.items():
-        if documents.latest(reservation.account_id, reservation.number, kind):
-            continue
-        _, job = documents.issue(
-            kind,
-            make(tenant, reservation),
-            style=tenant.numbers[kind.value],
-            account_id=reservation.account_id,
-            counterparty=reservation.billing["name"],
-            about=reservation.number,
-            transaction_date=reservation.traded_on,
-            total=reservation.total or 0,
-            by=by,
-        )
-        drawn.append(job.id)
-    return drawn
+    due = {DocumentKind.INVOICE}
+    due |= set() if reservation.status is Status.CANCELLED else {DocumentKind.WORK_REPORT}
+    due |= {DocumentKind.RECEIPT} if reservation.paid_at else set()
+    issued = documents.about(reservation.account_id, reservation.number)
+    return [_issue(tenant, reservation, kind, None, by=by) for kind in _MAKERS if kind in due - issued.keys()]
+
+
+def _issue(
+    tenant: Tenant, reservation: Reservation, kind: DocumentKind, corrects: Correction | None, *, by: Actor
+) -> int:
+    _document, job = documents.issue(
+        kind,
+        replace(_MAKERS[kind](tenant, reservation), corrects=corrects),
+        style=tenant.numbers[kind.value],
+        account_id=reservation.account_id,
+        counterparty=reservation.billing["name"],
+        about=reservation.number,
+        transaction_date=reservation.traded_on,
+        total=reservation.total or 0,
+        by=by,
+    )
+    return job.id
+
+
+def correct(
+    tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], reason: str, *, by: Actor
+) -> list[int]:
+    """Bill other lines than were billed: invoice and receipt are issued anew, naming what they replace (COM-72).
+
+    The earlier documents stay as they are. The due date does not move. Returns the jobs that draw. Raises RuleBroken
+    before an invoice was issued, or when nothing differs.
+    """
+    session().refresh(reservation, with_for_update=True)
+    issued = documents.about(reservation.account_id, reservation.number)
+    if DocumentKind.INVOICE not in issued:
+        raise RuleBroken(NOTHING_ISSUED)
+    billed = _bill(tenant, lines, reservation.traded_on)
+    if billed["lines"] == reservation.lines:
+        raise RuleBroken("請求明細が変わっていません。", field="lines")
+    before, reservation.lines, reservation.total = reservation.total, billed["lines"], billed["total"]
+    audit.record("reservation.correct", reservation, by=by, reason=reason, total=[before, reservation.total])
+    tell(tenant, reservation, _CORRECTED, label="ご請求内容の訂正")
+    old = {kind: issued[kind] for kind in (DocumentKind.INVOICE, DocumentKind.RECEIPT) if kind in issued}
+    named = {kind: Correction(o.number, documents.issued_on(o.issued_at), reason) for kind, o in old.items()}
+    return [_issue(tenant, reservation, kind, corrects, by=by) for kind, corrects in named.items()]
 
 
 def can_download(reservation: Reservation, kind: DocumentKind, document: Document | None) -> Verdict:
@@ -216,7 +250,8 @@ def remind(tenant: Tenant) -> int:
     )
     found = [r for r in session().scalars(coming.limit(500)) if _once(r, "reminded_at")]
     for reservation in found:
-        tell(tenant, reservation, "ご利用日時が近づきましたので、お知らせします。", label="ご利用前のご案内")
+        sentence, label = "ご利用日時が近づきましたので、お知らせします。", "ご利用前のご案内"
+        tell(tenant, reservation, sentence, label=label, kind=Kind.REMINDERS)
     session().commit()
     return len(found)
 
@@ -229,8 +264,10 @@ def _once(reservation: Reservation, instant: str) -> bool:
     return was_first
 
 
-def tell(tenant: Tenant, reservation: Reservation, sentence: str = "", *, label: str = "") -> None:
+def tell(
+    tenant: Tenant, reservation: Reservation, sentence: str = "", *, label: str = "", kind: Kind = Kind.STATUS
+) -> None:
     """Mail the contact person what became of their reservation, in the same transaction."""
     said = {"sentence": sentence or _SENTENCES[reservation.status], "label": label or reservation.status.label}
     to, account_id = reservation.contact["email"], reservation.account_id
-    mailing.compose(tenant, "reservation_status", to, account_id=account_id, reservation=reservation, **said)
+    notifications.send(tenant, kind, "reservation_status", to, account_id=account_id, reservation=reservation, **said)

@@ -12,6 +12,7 @@ from portal.blueprints.facility.models import Reservation, Status
 from portal.core.errors import msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import Verdict
+from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.billing import lines as bill_lines
 from portal.shared.documents import operations as documents
@@ -116,7 +117,8 @@ def reservation(number: str) -> str:
     return render(
         "facility/reservation.html",
         reservation=found,
-        may_ask=operations.can_ask(found),
+        may_ask=member().may(Right.SUPPORT) and operations.can_ask(found),
+        may_write=member().may(Right.SUPPORT),
         percent=operations.cancellation_percent(tenant(), found),
         charge=operations.cancellation_charge(tenant(), found),
         contacts=about.rows,
@@ -139,7 +141,7 @@ def paper(number: str, slug: str) -> BaseResponse | str:
 def _papers(found: Reservation) -> dict[str, tuple[DocumentKind, Document | None, Verdict]]:
     """The reservation's documents and whether each can be downloaded."""
     issued = documents.about(found.account_id, found.number)
-    return {
-        slug: (kind, issued.get(kind), operations.can_download(found, kind, issued.get(kind)))
-        for slug, kind in _KINDS.items()
-    }
+    verdicts = {kind: operations.can_download(found, kind, issued.get(kind)) for kind in _KINDS.values()}
+    if not member().may(Right.BILLING):
+        verdicts |= dict.fromkeys((DocumentKind.INVOICE, DocumentKind.RECEIPT), member().may(Right.BILLING))
+    return {slug: (kind, issued.get(kind), verdicts[kind]) for slug, kind in _KINDS.items()}

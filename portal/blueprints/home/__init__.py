@@ -34,7 +34,7 @@ def top() -> str:
         "home/top.html",
         attention=[item for item in _attention() if item.count],
         parts=[(brand.home_title, brand.home_template) for brand in shown],
-        notices=notices.newest(member().member_id, _NEWEST_NOTICES),
+        notices=notices.newest(member(), _NEWEST_NOTICES),
         **context,
     )
 

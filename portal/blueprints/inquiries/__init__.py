@@ -10,6 +10,7 @@ from portal.blueprints.inquiries.forms import MessageForm, answers, inquiry_form
 from portal.core.db import session, transaction_mode
 from portal.core.errors import NotFound
 from portal.core.tenancy.schema_inquiries import InquiryCategory
+from portal.shared.auth.models import Right
 from portal.shared.inquiries import files, operations, queries
 from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import Status
@@ -17,12 +18,13 @@ from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
 from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.files import attachment
+from portal.web.formatting import at_time
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import actor, feature, link_base, member, takes_files, tenant
+from portal.web.requests import actor, feature, link_base, member, needs, takes_files, tenant
 from portal.web.submit import Answer, submit
 
-bp = Blueprint("inquiries", __name__, url_prefix="/inquiries")
+bp = Blueprint("inquiries", __name__)
 FLOW = ConfirmFlow("inquiry", "/inquiries/new")
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
 
@@ -66,42 +68,56 @@ def _newest() -> dict[str, Any]:
     return {"number": rows[0].number if rows else ""}
 
 
-add_steps(bp, "/new", "inquiry", _steps, feature("inquiries"), taking=[takes_files])
+add_steps(bp, "/inquiries/new", "inquiry", _steps, feature("inquiries"), needs(Right.SUPPORT), taking=[takes_files])
 
 
-@bp.get("")
+def _wanted() -> Status | None:
+    status = request.args.get("status", "")
+    return Status(status) if status in set(Status) else None
+
+
+@bp.get("/inquiries")
 @feature("inquiries")
 def index() -> str:
     """お問い合わせ履歴."""
-    status = request.args.get("status", "")
-    wanted = Status(status) if status in set(Status) else None
-    page = lists.paginate(
-        queries.mine(tenant(), member(), status=wanted),
-        _NEWEST,
-        path="/inquiries",
-        state={"status": status} if wanted else {},
-        cursor=request.args.get("page", ""),
+    wanted, statuses = _wanted(), {s.value: (_(s.label), s.tone) for s in Status}
+    query, state = queries.mine(tenant(), member(), status=wanted), {"status": wanted.value} if wanted else {}
+    page = lists.paginate(query, _NEWEST, path="/inquiries", state=state, cursor=request.args.get("page", ""))
+    shown = {"page": page, "statuses": statuses, "status": wanted, "state": state}
+    return render("inquiries/index.html", fragment="inquiries/_list.html", may=member().may(Right.SUPPORT), **shown)
+
+
+@bp.get("/inquiries.csv")
+@feature("inquiries")
+def index_csv() -> Response:
+    """The list as CSV (COM-21)."""
+    header = [_("受付番号"), _("お問合せ区分"), _("対象"), _("ステータス"), _("更新日時")]
+    labels = {s.value: _(s.label) for s in Status}
+    rows = lists.every_row(queries.mine(tenant(), member(), status=_wanted()), _NEWEST)
+    return lists.csv_response(
+        "inquiries", header, rows, lambda i: (i.number, i.label, i.about, labels[i.status], at_time(i.updated_at))
     )
-    statuses = {s.value: (_(s.label), s.tone) for s in Status}
-    return render("inquiries/index.html", fragment="inquiries/_list.html", page=page, statuses=statuses, status=wanted)
 
 
-@bp.route("/<number>", methods=["GET", "POST"])
+@bp.route("/inquiries/<number>", methods=["GET", "POST"])
 @feature("inquiries")
 @takes_files
 def thread(number: str) -> Answer:
     """One thread, and a further message. Opening it takes its mark away, in a short write behind the read."""
     found = queries.find(tenant(), member(), number)
-    form, messages = MessageForm(), queries.thread(found)
+    form, messages, may = MessageForm(), queries.thread(found), member().may(Right.SUPPORT)
 
     def write() -> Answer:
+        may.require()
         kept = files.keep(tenant().inquiries, form.uploaded())
         operations.write(found, form.body.data, kept, by=actor())
         session().commit()
         flash(_("メッセージを送信しました。"), "ok")
         return redirect(f"/inquiries/{number}", 303)
 
-    page = submit("inquiries/thread.html", form, write, inquiry=found, messages=messages)
+    page = submit(
+        "inquiries/thread.html", form, write, inquiry=found, messages=messages, may=member().may(Right.SUPPORT)
+    )
     if not form.is_submitted():
         inquiry_id = found.id
         with transaction_mode("write"):
@@ -110,7 +126,7 @@ def thread(number: str) -> Answer:
     return page
 
 
-@bp.get("/<number>/files/<sha256>")
+@bp.get("/inquiries/<number>/files/<sha256>")
 @feature("inquiries")
 def file(number: str, sha256: str) -> Response:
     """A file of the thread, to keep: never shown inside the page."""

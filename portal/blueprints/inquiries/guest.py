@@ -38,7 +38,7 @@ def _form(category: Any) -> Any:
     return inquiry_form(category, None, mine)
 
 
-@bp.route("/guest", methods=["GET", "POST"])
+@bp.route("/inquiries/guest", methods=["GET", "POST"])
 @public
 @feature("inquiries")
 def guest() -> str | Response:
@@ -76,7 +76,7 @@ def _send(form: Any, category: Any) -> None:
     session().commit()
 
 
-@bp.get("/guest/done")
+@bp.get("/inquiries/guest/done")
 @public
 @feature("inquiries")
 def guest_done() -> str:

@@ -19,7 +19,7 @@ _SORT = lists.Sort("newest", "新しい順", _N.c.publish_at, _N.c.id)
 def index() -> str:
     """All notices that may be seen now, newest first."""
     page = lists.paginate(
-        operations.listing(member().member_id), _SORT, path="/notices", state={}, cursor=request.args.get("page", "")
+        operations.listing(member()), _SORT, path="/notices", state={}, cursor=request.args.get("page", "")
     )
     return render("notices/index.html", fragment="notices/_list.html", page=page)
 
@@ -28,7 +28,7 @@ def index() -> str:
 @feature("notices")
 def notice(number: str) -> str:
     """One notice; opening it takes its mark away, in a short write of its own behind the read."""
-    found = operations.find(number)
+    found = operations.find(member(), number)
     body = operations.to_html(found.body)
     page = render("notices/notice.html", notice=found, body=body)
     notice_id, member_id = found.id, member().member_id

@@ -54,6 +54,7 @@ FEATURES = {
     "contacts": True,
     "billing_addresses": True,
     "delivery_addresses": False,
+    "document_links": False,
 }
 """What a tenant can switch off (COM-03), and whether it is on when nothing is said."""
 LIMITS = {"members": 50, "billing_addresses": 20, "delivery_addresses": 20}

@@ -1,5 +1,7 @@
 """What an operator does for members and accounts: lock, help back in, look, merge (OPS-13). The caller commits."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import func, select
@@ -9,7 +11,7 @@ from portal.core import audit, clock, states
 from portal.core.actor import Actor
 from portal.core.audit import AuditEvent
 from portal.core.db import Base, change, session
-from portal.core.errors import msgid
+from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.guard import TenantOwned
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
@@ -18,6 +20,7 @@ from portal.shared.auth import devices, links, passkeys, recovery, second_factor
 from portal.shared.auth.models import Account, AccountStatus, Factor, Member, MemberStatus
 
 NEWEST = 10
+_MOST_TAGS = 9
 _MOVES = {MemberStatus.ACTIVE: frozenset({MemberStatus.LOCKED}), MemberStatus.LOCKED: frozenset({MemberStatus.ACTIVE})}
 _NOT_ACTIVE = msgid("この担当者は停止されています。停止を解除してからお手続きください。")
 _SAME = msgid("同じ会員どうしは統合できません。")
@@ -67,6 +70,22 @@ def require_change(member: Member | None, *, by: Actor) -> int:
     asked = change(Member, *which, must_change_password=True)
     audit.record("member.require_change", member or "members:all", by=by, asked=asked)
     return asked
+
+
+def tag(text: str) -> str:
+    """A tag as it is kept: letters, digits and hyphens. Raises ValueError for anything else."""
+    if not re.fullmatch(r"[^\W_](?:[^\W_]|-){0,29}", text):
+        raise ValueError("write letters, digits and hyphens, at most 30")
+    return text
+
+
+def set_tags(account: Account, tags: Iterable[str], *, by: Actor) -> None:
+    """Sort a customer by these tags and no others (COM-60). Raises RuleBroken for more than fit."""
+    kept = sorted(set(tags))
+    if len(kept) > _MOST_TAGS:
+        raise RuleBroken("タグは%(most)s個までです。", most=_MOST_TAGS)
+    before, account.tags = account.tags, "".join(f",{one}" for one in kept) + ","
+    audit.record("account.tag", account, by=by, tags=[before, account.tags])
 
 
 def overview(account: Account) -> dict[str, Any]:

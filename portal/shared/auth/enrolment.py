@@ -13,7 +13,7 @@ from portal.core.actor import Actor
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.tenancy.schema import NumberFormat, Tenant
-from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.auth.models import USUAL_RIGHTS, Account, Member, MemberStatus
 from portal.shared.auth.sign_in import login_key
 
 _ACCOUNT_NUMBER = NumberFormat(prefix="C", digits=6)
@@ -32,6 +32,7 @@ class Person:
     department: str = ""
     telephone: str = ""
     is_representative: bool = False
+    rights: str = ",".join(USUAL_RIGHTS)
 
 
 def add_account(tenant: Tenant, *, by: Actor, number: str = "", **values: Any) -> Account:

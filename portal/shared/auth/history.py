@@ -44,6 +44,10 @@ LABELS = {
     "member.lock": msgid("利用の停止"),
     "member.unlock": msgid("利用の再開"),
     "member.export": msgid("登録データのダウンロード"),
+    "member.choose_mail": msgid("メールの設定の変更"),
+    "document.share": msgid("帳票のリンクの送信"),
+    "document.open_link": msgid("帳票のリンクからのダウンロード"),
+    "document.revoke_link": msgid("帳票のリンクの無効化"),
 }
 _E = AuditEvent.__table__
 AT, TIE = _E.c.at, _E.c.id

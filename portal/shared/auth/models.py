@@ -8,6 +8,8 @@ from sqlalchemy import JSON, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.db import Base, Choice, belongs_to, owned
+from portal.core.errors import msgid
+from portal.core.labels import Labelled
 from portal.core.tenancy.guard import ID, TenantOwned
 
 
@@ -34,8 +36,24 @@ class Factor(StrEnum):
     TOTP = "totp"
 
 
+class Right(Labelled):
+    """What an account lets a member do. Its representative may do all of it."""
+
+    QUOTES = "quotes", msgid("見積")
+    ORDERS = "orders", msgid("予約・発注")
+    BILLING = "billing", msgid("請求・帳票")
+    SUPPORT = "support", msgid("お問い合わせ")
+    MANAGE = "manage", msgid("担当者の管理")
+
+
+USUAL_RIGHTS = (Right.QUOTES, Right.ORDERS, Right.BILLING, Right.SUPPORT)
+
+
 class Account(TenantOwned, Base):
-    """The customer: a company or an individual. `version` grows with each save (COM-26)."""
+    """The customer: a company or an individual. `version` grows with each save (COM-26).
+
+    `tags` are what operators sort customers by, each between commas: ``,gold,kanto,`` (COM-60).
+    """
 
     __tablename__ = "account"
     number: Mapped[str] = mapped_column(String(20))
@@ -47,6 +65,7 @@ class Account(TenantOwned, Base):
     street: Mapped[str] = mapped_column(String(100), default="")
     building: Mapped[str] = mapped_column(String(100), default="")
     telephone: Mapped[str] = mapped_column(String(11), default="")
+    tags: Mapped[str] = mapped_column(String(300), default=",")
     status: Mapped[AccountStatus] = mapped_column(Choice(AccountStatus, 10), default=AccountStatus.ACTIVE)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
@@ -81,7 +100,8 @@ class Member(TenantOwned, Base):
     """A person who signs in for an account.
 
     `login_key` holds whatever must be unique at this brand (login ID, e-mail, or both), so that one constraint
-    serves every way of signing in (COM-10).
+    serves every way of signing in (COM-10). `rights` are what they may do besides what all may; the representative
+    may do everything. `mail_choices` says how they get which kind of mail, where it is not at once.
     """
 
     __tablename__ = "member"
@@ -97,6 +117,8 @@ class Member(TenantOwned, Base):
     department: Mapped[str] = mapped_column(String(80), default="")
     telephone: Mapped[str] = mapped_column(String(11), default="")
     is_representative: Mapped[bool] = mapped_column(default=False)
+    rights: Mapped[str] = mapped_column(String(60), default=",".join(USUAL_RIGHTS))
+    mail_choices: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     must_change_password: Mapped[bool] = mapped_column(default=False)
     second_factor: Mapped[Factor] = mapped_column(Choice(Factor, 10), default=Factor.OFF)
     totp_nonce: Mapped[str] = mapped_column(String(32), default="")

@@ -18,12 +18,12 @@ from portal.core.verdict import YES, Verdict
 from portal.shared import limits, mailing
 from portal.shared.auth import devices, enrolment, keyring, links, operations, passkeys, profile, sessions, throttling
 from portal.shared.auth.enrolment import Person
-from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.auth.models import Account, Member, MemberStatus, Right
 from portal.shared.auth.sessions import SignedIn
 
 WORDS = (msgid("担当者"), msgid("利用者"))
 """What a tenant may call its accounts' members."""
-_ONLY_REPRESENTATIVE = msgid("追加・削除は、代表の方だけが行えます。")
+_ONLY_REPRESENTATIVE = msgid("追加・削除は、代表の方と権限のある方だけが行えます。")
 _LAST = msgid("最後のお一人は削除できません。")
 _REPRESENTATIVE = msgid("代表の方は削除できません。先に代表を変更してください。")
 _MOST_ADDED = 30
@@ -62,17 +62,23 @@ def find(account_id: int, number: str) -> Member:
     return found
 
 
-def can_manage(tenant: Tenant, *, is_representative: bool) -> Verdict:
-    """Whether this member adds and removes members: the representative alone, or everyone, as the tenant says."""
+def can_manage(tenant: Tenant, who: SignedIn) -> Verdict:
+    """Whether this member adds and removes members: who has the right to, or everyone, as the tenant says."""
     everyone = tenant.sign_in.managed_by == "everyone"
-    return YES if everyone or is_representative else Verdict(_ONLY_REPRESENTATIVE)
+    return YES if everyone or who.may(Right.MANAGE) else Verdict(_ONLY_REPRESENTATIVE)
 
 
 def can_edit(tenant: Tenant, who: SignedIn, member: Member) -> Verdict:
     """Whether `who` edits this member: themself, or everybody for who manages them (FAC-08)."""
     if member.id == who.member_id:
         return YES
-    return can_manage(tenant, is_representative=who.is_representative)
+    return can_manage(tenant, who)
+
+
+def can_give_rights(tenant: Tenant, who: SignedIn, member: Member | None) -> bool:
+    """Whether `who` says what this member (None: a new one) may do: who manages them, never of oneself."""
+    is_other = member is None or not (member.is_representative or member.id == who.member_id)
+    return is_other and bool(can_manage(tenant, who))
 
 
 def edit(tenant: Tenant, member: Member, data: dict[str, Any], *, by: Actor) -> None:
@@ -80,7 +86,8 @@ def edit(tenant: Tenant, member: Member, data: dict[str, Any], *, by: Actor) -> 
 
     Raises Stale when somebody else saved meanwhile (COM-26).
     """
-    pairs = save_changes(member, int(data["version"]), {name: data[name] for name in profile.MEMBER})
+    wanted = {name: data[name] for name in (*profile.MEMBER, "rights") if name in data}
+    pairs = save_changes(member, int(data["version"]), wanted)
     if pairs:
         audit.record("member.profile", member, by=by, **pairs)
         mailing.tell(tenant, "profile_changed", member)

@@ -10,10 +10,13 @@ from sqlalchemy import bindparam, select
 from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.db import change, run, session
+from portal.core.errors import msgid
 from portal.core.tenancy.scope import require_key
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberSession, MemberStatus, subject_of
+from portal.core.verdict import YES, Verdict
+from portal.shared.auth.models import Account, AccountStatus, Member, MemberSession, MemberStatus, Right, subject_of
 
 TOUCH_EVERY = timedelta(minutes=5)
+NO_RIGHT = msgid("この操作の権限がありません。代表の方にご相談ください。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class SignedIn:
     email: str
     account_name: str
     is_representative: bool
+    rights: str
+    tags: str
     must_change_password: bool
     locale: str
     seen_at: datetime
@@ -41,6 +46,10 @@ class SignedIn:
     def subject(self) -> str:
         """How the audit trail names this member."""
         return subject_of(self.login_key, self.login_id, self.email)
+
+    def may(self, right: Right) -> Verdict:
+        """Whether the account lets this member do such things; its representative may do all."""
+        return YES if self.is_representative or right in self.rights.split(",") else Verdict(NO_RIGHT)
 
     def get_id(self) -> str:
         """Flask-Login's idea of an identity; the session row is ours."""
@@ -122,6 +131,8 @@ _LOOK_UP = (
         _M.c.email,
         _A.c.name.label("account_name"),
         _M.c.is_representative,
+        _M.c.rights,
+        _A.c.tags,
         _M.c.must_change_password,
         _M.c.locale,
         _S.c.seen_at,

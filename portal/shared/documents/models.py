@@ -54,3 +54,25 @@ class Document(TenantOwned, Base):
         """A file name an accountant can sort by: date, counterparty, total (電子帳簿保存法)."""
         party = "".join(c for c in self.counterparty if c not in '\\/:*?"<>|\r\n\t')
         return f"{self.transaction_date:%Y%m%d}_{party}_{self.total}_{self.number}.pdf"
+
+
+class DocumentLink(TenantOwned, Base):
+    """A document that somebody without an account may open: mailed to one `recipient`, kept as a digest (COM-73)."""
+
+    __tablename__ = "document_link"
+    account_id: Mapped[int] = mapped_column(ID)
+    document_id: Mapped[int] = mapped_column(ID)
+    recipient: Mapped[str] = mapped_column(String(254))
+    token_digest: Mapped[str] = mapped_column(String(64))
+    made_by: Mapped[str] = mapped_column(String(120))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    uses: Mapped[int] = mapped_column(default=0)
+    used_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("account_id", "account"),
+        belongs_to("document_id", "document"),
+        UniqueConstraint("tenant_id", "token_digest"),
+        Index("ix_document_link_document", "tenant_id", "document_id", "id"),
+    )

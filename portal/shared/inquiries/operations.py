@@ -12,13 +12,15 @@ from portal.core import audit, clock, csvio, numbering, states
 from portal.core.actor import Actor
 from portal.core.db import change, discard, insert_missing, session
 from portal.core.errors import RuleBroken
+from portal.core.files import Shelf
 from portal.core.tenancy.schema import Tenant
-from portal.shared import mailing
+from portal.shared import notifications
 from portal.shared.auth.models import Account
 from portal.shared.auth.parts import AccountPart
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import MOVES, Inquiry, InquiryFile, InquiryMessage, InquiryRead, Status
+from portal.shared.notifications import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +135,19 @@ def _append(inquiry: Inquiry, kind: str, name: str, body: str, files: Sequence[K
 
 def _tell(tenant: Tenant, inquiry: Inquiry, event: str, link_base: str, *, text: str = "") -> None:
     link = f"{link_base}/inquiries/{inquiry.number}" if inquiry.member_id else ""
-    account_id = inquiry.account_id
-    mailing.compose(tenant, event, inquiry.email, account_id=account_id, inquiry=inquiry, link=link, text=text)
+    said = {"inquiry": inquiry, "link": link, "text": text}
+    notifications.send(tenant, Kind.INQUIRIES, event, inquiry.email, account_id=inquiry.account_id, **said)
 
 
 def _erase(account: Account) -> None:
     """Take the account's threads away: whatever stands in a letter may be personal (COM-16)."""
     threads = select(Inquiry.id).where(Inquiry.account_id == account.id)
     messages = select(InquiryMessage.id).where(InquiryMessage.inquiry_id.in_(threads))
+    kept = set(session().scalars(select(InquiryFile.sha256).where(InquiryFile.message_id.in_(messages))))
     discard(InquiryFile, InquiryFile.message_id.in_(messages))
+    kept -= set(session().scalars(select(InquiryFile.sha256).where(InquiryFile.sha256.in_(kept))))
+    for sha256 in kept:  # nobody else sent the same; a crash before the commit leaves a name without its bytes
+        Shelf.files.remove(sha256)
     discard(InquiryMessage, InquiryMessage.inquiry_id.in_(threads))
     discard(InquiryRead, InquiryRead.inquiry_id.in_(threads))
     discard(Inquiry, Inquiry.account_id == account.id)

@@ -7,14 +7,16 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
-from sqlalchemy import Row, and_, bindparam, or_, select
+from sqlalchemy import Row, String, and_, bindparam, literal, or_, select
 
 from portal.core import audit, clock, numbering
 from portal.core.actor import Actor
 from portal.core.db import Query, insert_missing, run, session
-from portal.core.errors import NotFound
+from portal.core.errors import NotFound, RuleBroken
 from portal.core.tenancy.schema import NumberFormat
 from portal.core.tenancy.scope import require_key
+from portal.shared.auth.models import Account
+from portal.shared.auth.sessions import SignedIn
 from portal.shared.notices.models import Notice, NoticeRead
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
@@ -43,8 +45,14 @@ def publish(
     is_important: bool = False,
     publish_at: datetime | None = None,
     ends_at: datetime | None = None,
+    audience: str = "",
 ) -> Notice:
-    """Publish a notice at `publish_at` (now when None). The caller commits."""
+    """Publish a notice at `publish_at` (now when None), to accounts with the tag `audience`, or to all.
+
+    The caller commits. Raises RuleBroken when no account has that tag.
+    """
+    if audience and not session().scalar(select(Account.id).where(Account.tags.like(f"%,{audience},%")).limit(1)):
+        raise RuleBroken("このタグの会員はいません: %(tag)s", field="audience", tag=audience)
     notice = Notice(
         number=numbering.next_number("notice", NumberFormat(prefix="N", digits=4)),
         title=title,
@@ -53,6 +61,7 @@ def publish(
         is_important=is_important,
         publish_at=publish_at or clock.now(),
         ends_at=ends_at,
+        audience=audience,
     )
     session().add(notice)
     audit.record("notice.publish", f"notice:{notice.number}", by=by, title=title)
@@ -63,7 +72,12 @@ _N, _READ = Notice.__table__, NoticeRead.__table__
 _READ_BY_MEMBER = and_(
     _READ.c.tenant_id == bindparam("tenant"), _READ.c.notice_id == _N.c.id, _READ.c.member_id == bindparam("member")
 )
-_VISIBLE = and_(_N.c.publish_at <= bindparam("now"), or_(_N.c.ends_at.is_(None), _N.c.ends_at > bindparam("now")))
+_TAGGED = bindparam("tags", type_=String).like(literal("%,", String) + _N.c.audience + literal(",%", String))
+_VISIBLE = and_(
+    _N.c.publish_at <= bindparam("now"),
+    or_(_N.c.ends_at.is_(None), _N.c.ends_at > bindparam("now")),
+    or_(_N.c.audience == "", _TAGGED),
+)
 _COLUMNS = (_N.c.id, _N.c.number, _N.c.title, _N.c.category, _N.c.is_important, _N.c.publish_at, _READ.c.read_at)
 _LISTING = (
     select(*_COLUMNS).outerjoin_from(_N, _READ, _READ_BY_MEMBER).where(_N.c.tenant_id == bindparam("tenant"), _VISIBLE)
@@ -71,20 +85,21 @@ _LISTING = (
 _NEWEST = _LISTING.order_by(_N.c.publish_at.desc(), _N.c.id.desc()).limit(bindparam("at_most"))
 
 
-def listing(member_id: int) -> Query:
-    """The visible notices with a mark of whether the member has read each; the caller orders and limits."""
-    return Query(_LISTING, {"tenant": require_key(), "member": member_id, "now": clock.now()})
+def listing(who: SignedIn) -> Query:
+    """The notices for this member, with a mark of whether they have read each; the caller orders and limits."""
+    seen = {"tags": who.tags, "now": clock.now()}
+    return Query(_LISTING, {"tenant": require_key(), "member": who.member_id, **seen})
 
 
-def newest(member_id: int, limit: int) -> Sequence[Row[Any]]:
-    """The newest visible notices, newest first."""
-    return run(_NEWEST, listing(member_id).values | {"at_most": limit}).all()
+def newest(who: SignedIn, limit: int) -> Sequence[Row[Any]]:
+    """The newest notices for this member, newest first."""
+    return run(_NEWEST, listing(who).values | {"at_most": limit}).all()
 
 
-def find(number: str) -> Notice:
-    """The visible notice with this number. Raises NotFound."""
+def find(who: SignedIn, number: str) -> Notice:
+    """The notice with this number, if it is for this member. Raises NotFound."""
     statement = select(Notice).where(Notice.number == number, _VISIBLE)
-    notice = session().scalars(statement, {"now": clock.now()}).one_or_none()
+    notice = session().scalars(statement, {"now": clock.now(), "tags": who.tags}).one_or_none()
     if notice is None:
         raise NotFound("お知らせが見つかりません。")
     return notice

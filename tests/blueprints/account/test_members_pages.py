@@ -97,7 +97,7 @@ def test_who_does_not_manage_sees_the_list_and_why_not_more(visit, number, login
     """COM-30: the button is off with its reason; every address behind it refuses, and nothing changes."""
     visitor = visit("facility", "kenichi")
     listed = visitor.get(PAGE).text
-    assert "追加・削除は、代表の方だけが行えます。" in listed
+    assert "追加・削除は、代表の方と権限のある方だけが行えます。" in listed
     assert f"{PAGE}/new" not in listed
     assert "/removal" not in listed
     hanako, before = number("hanako"), logins()
@@ -123,7 +123,7 @@ def test_the_representative_hands_over(visit, number):
     visitor = visit("facility", "hanako")
     assert "代表の変更" in visitor.get(f"{PAGE}/{number('kenichi')}/representation").text
     assert visitor.post(f"{PAGE}/{number('kenichi')}/representation").location == PAGE
-    assert "追加・削除は、代表の方だけが行えます。" in visitor.get(PAGE).text
+    assert "追加・削除は、代表の方と権限のある方だけが行えます。" in visitor.get(PAGE).text
 
 
 @ONE
@@ -237,7 +237,7 @@ def test_a_contact_person_edits_only_themself(visit, number):
     assert f'href="{PAGE}/{other}"' not in listed
     assert visitor.get(f"{PAGE}/{own}").status_code == 200
     refused = visitor.get(f"{PAGE}/{other}")
-    assert (refused.status_code, "代表の方だけ" in refused.text) == (422, True)
+    assert (refused.status_code, "権限のある方だけ" in refused.text) == (422, True)
     assert visitor.post(f"{PAGE}/{other}", EDITED, page=f"{PAGE}/{own}").status_code == 422
     for stranger in (number("yumi"), number("hanako", "studio"), "0" * 16):
         for path in ("", "/confirm", "/done"):

@@ -19,7 +19,7 @@ from tests.support.client import Visitor
 
 @pytest.fixture
 def other(app: Flask, settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Visitor]]:
-    """A visitor of a portal where more stands in the facility brand's section: ``other('features = …')``."""
+    """A visitor of a portal with more in the facility brand's section: ``other("features.notices = false")``."""
     made: list[Flask] = []
 
     def make(more: str = "", login_id: str | None = None, tenant: str = "facility", **changes: Any) -> Visitor:

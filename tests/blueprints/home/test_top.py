@@ -73,7 +73,7 @@ def test_every_page_has_the_same_menu_and_marks_the_present_place(visit, cast):
 @pytest.mark.parametrize("feature", ["notices", "contacts", "billing_addresses", "inquiries"])
 def test_a_feature_that_is_off_is_nowhere_on_the_top_page(other, cast, feature):
     """COM-03: no menu entry, no card, no link to one of its things."""
-    visitor = other(f"features = {{ {feature} = false }}", cast.representative)
+    visitor = other(f"features.{feature} = false", cast.representative)
     page = visitor.get("/").text
     gone = {"notices": "/notices", "inquiries": "/inquiries"}.get(feature, f"/{feature.replace('_', '-')}")
     assert f'href="{gone}' not in page

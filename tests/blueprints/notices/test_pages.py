@@ -6,10 +6,12 @@ import re
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.shared.notices import operations
+from portal.shared.notices.models import Notice
 from tests.cast import NOW
 
 ITEM = re.compile(r'<a href="/notices/(N\d+)">(.*?)</a>')
@@ -143,7 +145,7 @@ def test_htmx_gets_the_list_alone(hanako):
 def test_an_empty_list_says_so(hanako, inside):
     """COM-60"""
     with inside("facility"):
-        operations.find("N0001").ends_at = NOW
+        session().scalars(select(Notice)).one().ends_at = NOW
         session().commit()
     assert "現在お知らせはありません。" in hanako.get("/notices").text
     assert "該当する項目はありません" in hanako.get("/notices").text

@@ -14,7 +14,7 @@ SOURCES = "\n".join(path.read_text("utf-8") for path in (ROOT / "portal").rglob(
 
 def test_every_act_with_a_name_is_recorded_somewhere():
     """COM-90: a misspelt one would never be seen."""
-    recorded = set(re.findall(r'"((?:member|account)\.[a-z_]+)"', SOURCES)) | {
+    recorded = set(re.findall(r'"((?:member|account|document)\.[a-z_]+)"', SOURCES)) | {
         f"member.passkey_{what}" for what in re.findall(r'_tell\(tenant, member, "(added|removed)"', SOURCES)
     }
     assert set(history.LABELS) - recorded == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,11 +17,28 @@ from portal.shared.auth import devices, links, people, sessions, throttling
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import MemberStatus
-from portal.shared.auth.sessions import Client
+from portal.shared.auth.sessions import Client, SignedIn
 from tests.cast import NOW
 from tests.support.links import is_alive
 
 BASE = "http://facility.localhost"
+SOMEBODY = SignedIn(
+    session_id=1,
+    member_id=1,
+    account_id=1,
+    name="花子",
+    login_id="hanako",
+    login_key="hanako",
+    email="hanako@one.example",
+    account_name="一番",
+    is_representative=False,
+    rights="",
+    tags=",",
+    must_change_password=False,
+    locale="ja",
+    seen_at=NOW,
+    proved_at=None,
+)
 KATO = Person("加藤", "光", "kato@one.example", login_id="kato")
 
 
@@ -126,12 +144,18 @@ def test_where_everyone_manages_the_last_one_stays_and_the_role_moves_on(having,
 
 
 @pytest.mark.parametrize(
-    ("managed_by", "representative", "may"),
-    [("representative", True, True), ("representative", False, False), ("everyone", False, True)],
+    ("managed_by", "representative", "rights", "may"),
+    [
+        ("representative", True, "", True),
+        ("representative", False, "quotes,orders,billing,support", False),
+        ("representative", False, "manage", True),
+        ("everyone", False, "", True),
+    ],
 )
-def test_who_manages_is_the_tenants_choice(having, managed_by, representative, may):
+def test_who_manages_is_the_tenants_choice_and_the_accounts(having, managed_by, representative, rights, may):
     """RENT-10, COM-30"""
-    assert bool(people.can_manage(having(managed_by=managed_by), is_representative=representative)) is may
+    who = replace(SOMEBODY, is_representative=representative, rights=rights)
+    assert bool(people.can_manage(having(managed_by=managed_by), who)) is may
 
 
 def test_a_number_finds_ones_own_people_only(brand, member):

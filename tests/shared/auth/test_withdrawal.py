@@ -26,6 +26,7 @@ from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document
+from portal.shared.inquiries import files
 from portal.shared.inquiries import operations as inquiries
 from tests.cast import NOW, PASSWORD
 from tests.support.links import is_alive
@@ -127,7 +128,11 @@ def test_what_is_personal_is_erased_when_its_time_has_come(app, brand, free, mem
         written |= {"telephone": "", "fax": ""}
         contacts.add(brand, account_id, Kind.BILLING, written, by=SYSTEM)
         writer = inquiries.Writer("花子", "hanako@one.example", account_id, member().id)
-        asked = inquiries.Asked("other", "花子です。0300001001")
+        sent = [files.keep(brand.inquiries, [(f"{name}.txt", name.encode())])[0] for name in ("ours", "everybodys")]
+        asked = inquiries.Asked("other", "花子です。0300001001", files=sent)
+        guest = inquiries.Asked("other", "別の方です。", files=sent[1:])
+        guests = inquiries.Writer("別の方", "guest@else.example")
+        inquiries.ask(brand, guests, guest, by=SYSTEM, link_base="http://facility.localhost")
         inquiries.ask(brand, writer, asked, by=SYSTEM, link_base="http://facility.localhost")
         withdrawal.withdraw(brand, account, "移転のため", by=SYSTEM)
         session().commit()
@@ -140,6 +145,9 @@ def test_what_is_personal_is_erased_when_its_time_has_come(app, brand, free, mem
             round_of_work()
     with tenant_scope("facility"):
         assert session().get_one(Account, account_id).erased_at
+        with pytest.raises(FileNotFoundError):
+            files.read(sent[0].sha256)
+        assert files.read(sent[1].sha256) == b"everybodys"
         left = {
             table: [text for text in texts if any(word in text for word in PERSONAL)]
             for table, texts in everything().items()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +16,10 @@ from portal.core import clock
 from portal.core.actor import SYSTEM, operator
 from portal.core.audit import AuditEvent
 from portal.core.db import session
-from portal.core.errors import NotFound
-from portal.shared.auth.models import Member
+from portal.core.errors import NotFound, RuleBroken
+from portal.shared.auth.administration import set_tags
+from portal.shared.auth.models import Account, Member
+from portal.shared.auth.sessions import SignedIn
 from portal.shared.notices import demo, operations
 from portal.shared.notices.models import NoticeRead
 from tests.cast import NOW
@@ -30,8 +34,12 @@ def members(inside):
         yield session().scalars(select(Member.id).order_by(Member.id)).all()
 
 
+def as_seen_by(member: int, tags: str = ",") -> SignedIn:
+    return cast(SignedIn, SimpleNamespace(member_id=member, tags=tags))
+
+
 def titles(member: int, limit: int = 50) -> list[str]:
-    return [row.title for row in operations.newest(member, limit)]
+    return [row.title for row in operations.newest(as_seen_by(member), limit)]
 
 
 def publish(title: str, **times):
@@ -56,10 +64,10 @@ def test_a_notice_is_seen_from_its_beginning_until_before_its_end(members, begin
     notice = publish("点検", publish_at=begins, ends_at=ends)
     assert ("点検" in titles(members[0])) is seen
     if seen:
-        assert operations.find(notice.number).title == "点検"
+        assert operations.find(as_seen_by(members[0]), notice.number).title == "点検"
     else:
         with pytest.raises(NotFound):
-            operations.find(notice.number)
+            operations.find(as_seen_by(members[0]), notice.number)
 
 
 def test_time_alone_publishes_and_ends_a_notice(members):
@@ -88,7 +96,7 @@ def test_a_notice_that_was_opened_is_read_by_that_member_only_and_once(members):
     for at in (NOW, NOW + HOUR):
         with clock.freeze(at):
             operations.mark_read(notice.id, reader)
-    marks = {who: operations.newest(who, 1)[0].read_at for who in (reader, other)}
+    marks = {who: operations.newest(as_seen_by(who), 1)[0].read_at for who in (reader, other)}
     assert marks == {reader: NOW, other: None}
     assert session().scalar(select(func.count()).select_from(NoticeRead)) == 1
 
@@ -115,27 +123,27 @@ def test_each_brand_has_its_own_notices_numbers_and_marks(inside):
         member = session().scalars(select(Member.id)).first()
         assert member is not None
         assert titles(member) == ["カナリア乙からのお知らせ"]
-        assert operations.find("N0001").title == "カナリア乙からのお知らせ"
+        assert operations.find(as_seen_by(member), "N0001").title == "カナリア乙からのお知らせ"
         with pytest.raises(NotFound):
-            operations.find("N0002")
+            operations.find(as_seen_by(member), "N0002")
 
 
 @pytest.mark.parametrize("number", ["", "N0099", "n0001", "N0001 ", "1", "%", "N000_"])
 def test_only_the_exact_number_finds_a_notice(members, number):
     """COM-60"""
     with pytest.raises(NotFound):
-        operations.find(number)
+        operations.find(as_seen_by(members[0]), number)
 
 
 def test_the_demo_has_notices_that_can_be_read(app, members):
     """OPS-20: a year-end notice that is important, each with text."""
     demo.fill(app.extensions["tenants"].current().by_key["facility"])
     session().flush()
-    found = operations.newest(members[0], 10)
+    found = operations.newest(as_seen_by(members[0]), 10)
     assert found[0].title == "年末年始の営業日について"
     assert [row.is_important for row in found].count(True) == 1
     assert len({row.publish_at for row in found}) == len(found)
-    assert all("<p>" in operations.to_html(operations.find(row.number).body) for row in found)
+    assert all("<p>" in operations.to_html(operations.find(as_seen_by(members[0]), row.number).body) for row in found)
 
 
 @pytest.mark.parametrize(
@@ -216,3 +224,21 @@ def test_nothing_runs_however_it_is_put_together(pieces):
     """COM-60, security"""
     html = operations.to_html("".join(pieces))
     assert not [tag for tag in TAG.findall(html) if BAD.search(tag)]
+
+
+def test_a_notice_for_a_tag_is_for_accounts_that_have_it(members):
+    """COM-60: in lists and by its number; a tag inside another is another; nobody has it: refused."""
+    account = session().scalars(select(Account).order_by(Account.id)).first()
+    assert account is not None
+    set_tags(account, ["gold-member", "関東"], by=SYSTEM)
+    session().flush()
+    found = publish("関東の皆様へ", audience="関東")
+    assert "関東の皆様へ" in [row.title for row in operations.newest(as_seen_by(members[0], account.tags), 9)]
+    assert operations.find(as_seen_by(members[0], account.tags), found.number).title == "関東の皆様へ"
+    for tags in (",", ",関東甲信,", ",北関東,", ",gold-member,"):
+        assert "関東の皆様へ" not in [row.title for row in operations.newest(as_seen_by(members[0], tags), 9)]
+        with pytest.raises(NotFound):
+            operations.find(as_seen_by(members[0], tags), found.number)
+    for nobodys in ("gold", "member", "関西"):
+        with pytest.raises(RuleBroken, match="このタグの会員はいません"):
+            publish("誰もいない", audience=nobodys)

@@ -1,0 +1,109 @@
+"""A document for somebody without an account, such as the accountant: a mailed link, for one address, for some days."""
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, select
+
+from portal.core import audit, clock, text
+from portal.core.actor import Actor
+from portal.core.db import change, discard, session
+from portal.core.errors import NotFound, RuleBroken
+from portal.core.tenancy.schema import Tenant
+from portal.shared import mailing
+from portal.shared.auth import keyring, throttling
+from portal.shared.auth.links import DeadLink
+from portal.shared.auth.models import Account, AccountStatus
+from portal.shared.auth.parts import AccountPart
+from portal.shared.auth.sessions import SignedIn, digest
+from portal.shared.documents import operations
+from portal.shared.documents.models import Document, DocumentLink
+
+DAYS = (3, 7, 14, 30)
+"""How long a link can live."""
+_MOST_MADE, _MOST_TRIES, _HOUR = 20, 5, timedelta(hours=1)
+
+
+def make(
+    tenant: Tenant, who: SignedIn, document: Document, recipient: str, days: int, *, by: Actor, link_base: str
+) -> DocumentLink:
+    """Mail `recipient` a link to the document. The caller commits.
+
+    Raises RuleBroken while the document is being drawn, throttling.TooMany past twenty an hour.
+    """
+    if not document.sha256:
+        raise RuleBroken("帳票を準備しています。しばらくお待ちください。")
+    throttling.count("document-link", f"account\n{who.account_id}", limit=_MOST_MADE, window=_HOUR)
+    token, now = secrets.token_urlsafe(32), clock.now()
+    made = DocumentLink(account_id=who.account_id, document_id=document.id, recipient=recipient, made_by=who.name)
+    made.token_digest, made.created_at, made.expires_at = digest(token), now, now + timedelta(days=days)
+    session().add(made)
+    audit.record("document.share", document, by=by, recipient=recipient, days=days)
+    said = {"document": document, "who": who, "until": made.expires_at, "link": f"{link_base}/shared-documents/{token}"}
+    mailing.compose(tenant, "document_shared", recipient, account_id=who.account_id, **said)
+    return made
+
+
+def of(document: Document) -> list[DocumentLink]:
+    """The document's links, the newest first, with their uses. Index: ix_document_link_document."""
+    own = select(DocumentLink).where(DocumentLink.document_id == document.id)
+    return list(session().scalars(own.order_by(DocumentLink.id.desc()).limit(100)))
+
+
+def is_alive(link: DocumentLink) -> bool:
+    """Whether it opens its document now."""
+    return link.revoked_at is None and link.expires_at > clock.now()
+
+
+def number_of(link: DocumentLink) -> str:
+    """What the link is called in addresses; the token itself is known to its recipient alone."""
+    return keyring.number("document_link", link.id)
+
+
+def revoke(document: Document, number: str, *, by: Actor) -> None:
+    """無効にする. The caller commits. Raises NotFound."""
+    found = next((link for link in of(document) if number_of(link) == number), None)
+    if found is None:
+        raise NotFound("リンクが見つかりません。")
+    if change(DocumentLink, DocumentLink.id == found.id, DocumentLink.revoked_at.is_(None), revoked_at=clock.now()):
+        audit.record("document.revoke_link", document, by=by, recipient=found.recipient)
+
+
+def peek(token: str) -> DocumentLink:
+    """The living link that `token` is; looking opens nothing. Raises DeadLink."""
+    living = select(DocumentLink).join(Account, Account.id == DocumentLink.account_id).where(*_alive(token))
+    found = session().scalars(living.where(Account.status == AccountStatus.ACTIVE)).one_or_none()
+    if found is None:
+        raise DeadLink
+    return found
+
+
+def open_(token: str, email: str, *, address: str) -> tuple[bytes, str, str]:
+    """Bytes, file name and digest, for who knows to which address the link was mailed. Commits; each use is counted.
+
+    Raises DeadLink; RuleBroken at ``email``; throttling.TooMany past five tries an hour.
+    """
+    found = peek(token)
+    link_id, document_id, recipient = found.id, found.document_id, found.recipient
+    try:
+        throttling.count("open-document", f"link\n{link_id}", limit=_MOST_TRIES, window=_HOUR)
+    finally:
+        session().commit()
+    if text.normalise(email).casefold() != recipient.casefold():
+        raise RuleBroken("このリンクをお送りしたメールアドレスと異なります。", field="email")
+    throttling.take_back("open-document", f"link\n{link_id}")
+    uses = {"uses": DocumentLink.uses + 1, "used_at": clock.now()}
+    if not change(DocumentLink, DocumentLink.id == link_id, *_alive(token), **uses):
+        raise DeadLink
+    document = session().get_one(Document, document_id)
+    audit.record("document.open_link", document, by=Actor("guest", recipient, address=address))
+    session().commit()
+    return operations.read(document)
+
+
+def _alive(token: str) -> tuple[ColumnElement[bool], ...]:
+    mine = DocumentLink.token_digest == digest(token)
+    return mine, DocumentLink.revoked_at.is_(None), DocumentLink.expires_at > clock.now()
+
+
+PART = AccountPart(erase=lambda account: discard(DocumentLink, DocumentLink.account_id == account.id))

@@ -1,0 +1,104 @@
+"""Which mails a member gets, and how: at once, once a day, or not at all. Mails about security come always.
+
+What comes once a day is kept as one line each, and mailed together in the morning by the worker.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Index, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core import audit, clock
+from portal.core.actor import Actor
+from portal.core.db import Base, belongs_to, owned, session
+from portal.core.errors import msgid
+from portal.core.labels import Labelled
+from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core.tenancy.schema import Tenant
+from portal.shared import mailing
+from portal.shared.auth.models import Member, MemberStatus
+
+DIGEST_HOUR = 8
+"""When the day's mail is sent, in Asia/Tokyo."""
+
+
+class Kind(Labelled):
+    """What a mail is about, as members choose."""
+
+    STATUS = "status", msgid("ご予約・お取引の状況")
+    REMINDERS = "reminders", msgid("ご利用前のご案内")
+    INQUIRIES = "inquiries", msgid("お問い合わせ")
+
+
+class How(Labelled):
+    """When it is mailed."""
+
+    AT_ONCE = "at_once", msgid("すぐに受け取る")
+    DAILY = "daily", msgid("1日1回まとめて受け取る")
+    OFF = "off", msgid("受け取らない")
+
+
+class DigestLine(TenantOwned, Base):
+    """What a member will be told in the morning."""
+
+    __tablename__ = "digest_line"
+    member_id: Mapped[int] = mapped_column(ID)
+    said: Mapped[str] = mapped_column(String(300))
+    link: Mapped[str] = mapped_column(String(300), default="")
+    created_at: Mapped[datetime]
+    __table_args__ = owned(
+        belongs_to("member_id", "member"), Index("ix_digest_line_due", "tenant_id", "created_at", "id")
+    )
+
+
+def chosen(member: Member) -> dict[Kind, How]:
+    """How the member gets each kind."""
+    return {kind: How(member.mail_choices.get(kind.value, How.AT_ONCE)) for kind in Kind}
+
+
+def choose(member: Member, wanted: dict[Kind, How], *, by: Actor) -> None:
+    """Take the member's choice. The caller commits."""
+    before, after = chosen(member), chosen(member) | wanted
+    member.mail_choices = {kind.value: how.value for kind, how in after.items()}
+    changes = {kind.value: [before[kind].value, how.value] for kind, how in after.items() if before[kind] is not how}
+    audit.record("member.choose_mail", member, by=by, **changes)
+
+
+def send(tenant: Tenant, kind: Kind, event: str, to: str, *, account_id: int | None = None, **context: Any) -> None:
+    """Mail `event` to an address as the member who has it wants this kind; who is no member gets it at once.
+
+    A `link` in the context leads on from the line in the day's mail. The caller commits.
+    """
+    own = Member.account_id == account_id, Member.email == to, Member.status == MemberStatus.ACTIVE
+    member = session().scalars(select(Member).where(*own).limit(1)).one_or_none() if account_id else None
+    how = chosen(member)[kind] if member else How.AT_ONCE
+    if how is How.AT_ONCE:
+        mailing.compose(tenant, event, to, account_id=account_id, **context)
+    elif how is How.DAILY and member:
+        subject = mailing.written(tenant, event, **context)[0].removeprefix(f"【{tenant.name}】")
+        line = DigestLine(member_id=member.id, said=subject[:300], link=str(context.get("link", ""))[:300])
+        line.created_at = clock.now()
+        session().add(line)
+
+
+def mail_digests(tenant: Tenant) -> int:
+    """Mail what has waited until this morning, one mail a member; returns how many. The caller commits.
+
+    Lines are locked, so that of two workers one mails them. Index: ix_digest_line_due.
+    """
+    morning = clock.to_local(clock.now()).replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
+    morning = morning if morning <= clock.now() else morning - timedelta(days=1)
+    due = select(DigestLine).where(DigestLine.created_at < morning).order_by(DigestLine.member_id, DigestLine.id)
+    mailed = 0
+    for member_id, group in groupby(session().scalars(due.with_for_update()).all(), lambda line: line.member_id):
+        lines: Iterable[DigestLine] = list(group)
+        member = session().get_one(Member, member_id)
+        if member.status == MemberStatus.ACTIVE:
+            mailing.tell(tenant, "digest", member, lines=lines)
+            mailed += 1
+        for line in lines:
+            session().delete(line)
+    return mailed
