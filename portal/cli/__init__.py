@@ -5,14 +5,12 @@ from collections.abc import Iterable
 from flask import Flask
 
 from portal.cli.accounts import accounts
-from portal.cli.audit import audit
 from portal.cli.database import db_commands
 from portal.cli.demo import demo
-from portal.cli.documents import documents
 from portal.cli.inquiries import inquiries
-from portal.cli.mail import mail
 from portal.cli.members import members
 from portal.cli.notices import notices
+from portal.cli.records import audit, documents, mail
 from portal.cli.tenants import tenants
 from portal.cli.worker import worker
 from portal.web.brand import Brand

@@ -1,36 +1,35 @@
 """`flask accounts`: find, add, show and merge customers (OPS-13)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import or_, select
 
+from portal.cli.listing import listing
 from portal.core import text
 from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import administration, enrolment, withdrawal
 from portal.shared.auth.models import Account
-from portal.web.commands import Mistake, json_option, limit_option, tenant_command, typed
+from portal.web.commands import Mistake, json_option, tenant_command, typed
 from portal.web.output import json_out, table
 
 accounts = AppGroup("accounts", help="Find, add, show and merge customers.")
+_yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+_FOUND = ("number", "name", "status", "telephone", "address")
 
 
-@accounts.command("find")
-@click.argument("words", default="")
-@limit_option
-@json_option
-@tenant_command
-def find(words: str, limit: int, as_json: bool, **_: Any) -> None:
+@listing(accounts, "find", _FOUND, click.argument("words", default=""))
+def find(words: str, limit: int, **_: Any) -> Iterable[Account]:
     """Accounts by number or part of the name."""
     statement = select(Account).order_by(Account.number).limit(limit)
     if words:
-        like = f"%{text.like_escape(words)}%"
-        statement = statement.where(or_(Account.number == words, Account.name.like(like, escape="\\")))
-    rows = [[a.number, a.name, a.status, a.telephone, a.address] for a in session().scalars(statement)]
-    table(["number", "name", "status", "telephone", "address"], rows, as_json)
+        named = Account.name.contains(words, autoescape=True)
+        statement = statement.where(or_(Account.number == words, named))
+    return session().scalars(statement)
 
 
 @accounts.command("add")
@@ -76,12 +75,11 @@ def tag(number: str, tags: tuple[str, ...], by: Actor, **_: Any) -> None:
 @accounts.command("merge")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="INTO")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@_yes_option
 @tenant_command
 def merge(source: str, target: str, yes: bool, by: Actor, **_: Any) -> None:
     """Give all that FROM has to INTO: members, reservations, documents. FROM is withdrawn."""
-    if not yes and not click.get_current_context().params["dry_run"]:
-        _ask(source, target)
+    _ask(yes, source, target)
     moved = administration.merge(enrolment.find_account(source), enrolment.find_account(target), by=by)
     table(["table", "moved"], list(moved.items()))
 
@@ -89,12 +87,11 @@ def merge(source: str, target: str, yes: bool, by: Actor, **_: Any) -> None:
 @accounts.command("withdraw")
 @click.argument("number")
 @click.option("--reason", required=True, callback=typed(longest=1000), help="Why; kept in the audit trail.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@_yes_option
 @tenant_command
 def withdraw(number: str, reason: str, yes: bool, tenant: Tenant, by: Actor, **_: Any) -> None:
     """退会 for a customer who asked by telephone: nobody of it signs in again. Open business refuses it."""
-    if not yes and not click.get_current_context().params["dry_run"]:
-        _ask(number)
+    _ask(yes, number)
     account = enrolment.find_account(number)
     for what in withdrawal.open_business(tenant, account):
         click.echo(what, err=True)
@@ -104,18 +101,19 @@ def withdraw(number: str, reason: str, yes: bool, tenant: Tenant, by: Actor, **_
 
 @accounts.command("erase")
 @click.argument("number")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@_yes_option
 @tenant_command
 def erase(number: str, yes: bool, by: Actor, **_: Any) -> None:
     """Erase now what is personal of a customer who has left. Documents and the audit trail stay."""
-    if not yes and not click.get_current_context().params["dry_run"]:
-        _ask(number)
+    _ask(yes, number)
     withdrawal.erase(enrolment.find_account(number), by=by)
     click.echo(f"{number}: erased")
 
 
-def _ask(*numbers: str) -> None:
-    """Ask while no transaction is open. Raises Abort."""
+def _ask(yes: bool, *numbers: str) -> None:
+    """Ask while no transaction is open, unless it is sure or only tried. Raises Abort."""
+    if yes or click.get_current_context().params["dry_run"]:
+        return
     with transaction_mode("read"):
         named = [f"{account.number} {account.name}" for account in map(enrolment.find_account, numbers)]
     click.confirm(f"{' → '.join(named)}: there is no way back. Go on?", abort=True)

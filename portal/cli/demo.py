@@ -1,6 +1,5 @@
 """`flask demo`: believable data for the demo brands, and who can sign in where (OPS-20)."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +19,7 @@ from portal.shared.auth.models import Account
 from portal.shared.notices import demo as announcements
 from portal.web.brand import Brand
 from portal.web.commands import Mistake, json_option
-from portal.web.output import table
+from portal.web.output import json_out, table
 from portal.web.urls import host_of
 
 demo = AppGroup("demo", help="Fill and show the demo brands.")
@@ -73,7 +72,7 @@ def accounts(as_json: bool) -> None:
         for person in people.CAST
     ]
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        json_out(found)
         return
     rows = [[f"http://{a['host']}/", a["role"], "  ".join(a["fields"].values())] for a in found]
     table(["address", "role", "sign-in"], rows, False)

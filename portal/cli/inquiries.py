@@ -1,6 +1,7 @@
 """`flask inquiries`: what customers ask, and the answers (COM-51, COM-52)."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,30 +9,36 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from portal.cli.listing import listing, moment
 from portal.core.actor import Actor
 from portal.core.clock import to_local
 from portal.core.tenancy.schema import Tenant
 from portal.shared.inquiries import files, operations, queries
 from portal.shared.inquiries.models import Status
-from portal.web.commands import Mistake, json_option, limit_option, tenant_command, typed
+from portal.web.commands import Mistake, json_option, tenant_command, typed
 from portal.web.output import table
 from portal.web.urls import base_of
 
 inquiries = AppGroup("inquiries", help="What customers ask: list, show, answer, assign, close.")
 
 
-@inquiries.command("list")
-@click.option("--status", type=click.Choice([s.value for s in Status]), help="Otherwise all that await you.")
-@limit_option
-@json_option
-@tenant_command
-def list_(status: str | None, limit: int, as_json: bool, **_: Any) -> None:
+_AWAITED = (
+    "number",
+    ("status", "status.label"),
+    ("since", moment("updated_at")),
+    ("category", "label"),
+    "about",
+    ("from", "name"),
+    ("assigned to", "assigned_to"),
+)
+_STATUSES = click.Choice([s.value for s in Status])
+_STATUS = click.option("--status", type=_STATUSES, help="Otherwise all that await you.")
+
+
+@listing(inquiries, "list", _AWAITED, _STATUS)
+def list_(status: str | None, limit: int, **_: Any) -> Iterable[Any]:
     """Inquiries that await somebody, the oldest first."""
-    rows = [
-        (i.number, i.status.label, f"{to_local(i.updated_at):%Y-%m-%d %H:%M}", i.label, i.about, i.name, i.assigned_to)
-        for i in queries.worklist(Status(status) if status else None, limit)
-    ]
-    table(["number", "status", "since", "category", "about", "from", "assigned to"], rows, as_json)
+    return queries.worklist(Status(status) if status else None, limit)
 
 
 @inquiries.command("show")

@@ -1,5 +1,6 @@
 """`flask members`: find, add, import and help the people who sign in (OPS-13)."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy import or_, select
 
+from portal.cli.listing import listing, moment
 from portal.core import audit, text
 from portal.core.actor import Actor
-from portal.core.clock import to_local
 from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import (
@@ -24,42 +25,30 @@ from portal.shared.auth import (
     sessions,
 )
 from portal.shared.auth.models import Account, Member
-from portal.web.commands import Mistake, json_option, limit_option, tenant_command, typed
-from portal.web.output import table
+from portal.web.commands import Mistake, tenant_command, typed
 from portal.web.urls import base_of
 
 members = AppGroup("members", help="Find, add and help the people who sign in.")
+_MAILED = "the link is on its way"
+_FOUND = (
+    ("account", "number"),
+    ("login id", "Member.login_id"),
+    ("name", "Member.name"),
+    ("e-mail", "Member.email"),
+    ("status", "Member.status"),
+    ("role", lambda found: "代表" if found.Member.is_representative else ""),
+    ("last sign-in", moment("Member.last_signed_in_at")),
+)
 
 
-@members.command("find")
-@click.argument("words", default="")
-@limit_option
-@json_option
-@tenant_command
-def find(words: str, limit: int, as_json: bool, **_: Any) -> None:
+@listing(members, "find", _FOUND, click.argument("words", default=""))
+def find(words: str, limit: int, **_: Any) -> Iterable[Any]:
     """Members by login ID, e-mail, family name or the account's number."""
-    statement = (
-        select(Member, Account.number)
-        .join(Account, Account.id == Member.account_id)
-        .order_by(Account.number, Member.id)
-        .limit(limit)
-    )
+    statement = select(Member, Account.number).join(Account, Account.id == Member.account_id)
     if words:
         exact = [c == words for c in (Member.login_id, Member.email, Member.family_name, Account.number)]
         statement = statement.where(or_(*exact))
-    rows = [
-        (
-            number,
-            m.login_id,
-            m.name,
-            m.email,
-            m.status,
-            "代表" if m.is_representative else "",
-            f"{to_local(m.last_signed_in_at):%Y-%m-%d %H:%M}" if m.last_signed_in_at else "",
-        )
-        for m, number in session().execute(statement)
-    ]
-    table(["account", "login id", "name", "e-mail", "status", "role", "last sign-in"], rows, as_json)
+    return session().execute(statement.order_by(Account.number, Member.id).limit(limit))
 
 
 @members.command("add")
@@ -70,37 +59,12 @@ def find(words: str, limit: int, as_json: bool, **_: Any) -> None:
 @click.option("--login-id", default="", callback=typed(longest=60), help="Where the brand signs in with one.")
 @click.option("--representative", is_flag=True, help="They may change the account's own data.")
 @tenant_command
-def add(
-    account: str,
-    family_name: str,
-    given_name: str,
-    email: str,
-    login_id: str,
-    representative: bool,
-    tenant: Tenant,
-    by: Actor,
-    **_: Any,
-) -> None:
+def add(account: str, representative: bool, tenant: Tenant, by: Actor, **typed_in: str) -> None:
     """Add a member to ACCOUNT and mail them a link to set their password."""
-    person = enrolment.Person(family_name, given_name, email, login_id=login_id, is_representative=representative)
+    person = enrolment.Person(**typed_in, is_representative=representative)
     member = enrolment.add_member(tenant, enrolment.find_account(account), person, by=by)
-    _send_link(tenant, member, by)
-
-
-@members.command("reset-password")
-@click.argument("who")
-@tenant_command
-def reset_password(who: str, tenant: Tenant, by: Actor, **_: Any) -> None:
-    """Mail WHO (login ID or e-mail) a link to set a new password."""
-    _send_link(tenant, enrolment.find_member(who), by)
-
-
-@members.command("invite")
-@click.argument("who")
-@tenant_command
-def invite(who: str, tenant: Tenant, by: Actor, **_: Any) -> None:
-    """Mail the invitation of somebody added or imported once more; it lives three days."""
-    _send_link(tenant, enrolment.find_member(who), by)
+    _send_link(tenant, member, by=by)
+    _say(member, _MAILED)
 
 
 @members.command("set-email")
@@ -111,17 +75,6 @@ def set_email(who: str, email: str, tenant: Tenant, by: Actor, **_: Any) -> None
     """Change WHO's e-mail address, e.g. when the mailbox is lost. Both addresses are told."""
     email_change.set_by_operator(tenant, enrolment.find_member(who), email, by=by)
     click.echo(f"{who}: {email}")
-
-
-@members.command("end-sessions")
-@click.argument("who")
-@tenant_command
-def end_sessions(who: str, by: Actor, **_: Any) -> None:
-    """Sign WHO out everywhere."""
-    member = enrolment.find_member(who)
-    sessions.end_all(member.id)
-    audit.record("member.end_sessions", member, by=by)
-    _say(member, "signed out everywhere")
 
 
 @members.command("lock")
@@ -135,37 +88,11 @@ def lock(who: str, reason: str, by: Actor, **_: Any) -> None:
     _say(member, "locked")
 
 
-@members.command("unlock")
-@click.argument("who")
-@tenant_command
-def unlock(who: str, by: Actor, **_: Any) -> None:
-    """Let WHO sign in again, with the password of before."""
-    member = enrolment.find_member(who)
-    administration.unlock(member, by=by)
-    _say(member, "unlocked")
-
-
-@members.command("sign-ins")
-@click.argument("who")
-@limit_option
-@json_option
-@tenant_command
-def sign_ins(who: str, limit: int, as_json: bool, **_: Any) -> None:
+@listing(members, "sign-ins", (("at", moment("at")), "browser", "address"), click.argument("who"))
+def sign_ins(who: str, limit: int, **_: Any) -> Iterable[Any]:
     """The newest sign-ins of WHO: when, with which browser, from where."""
     member = enrolment.find_member(who)
-    found = security.visits(member.subject, member.account_id, limit)
-    rows = [(f"{to_local(visit.at):%Y-%m-%d %H:%M}", visit.browser, visit.address) for visit in found]
-    table(["at", "browser", "address"], rows, as_json)
-
-
-@members.command("reset-factor")
-@click.argument("who")
-@tenant_command
-def reset_factor(who: str, tenant: Tenant, by: Actor, **_: Any) -> None:
-    """Take the second factor of WHO off, because it is lost; they are signed out and told by mail."""
-    member = enrolment.find_member(who)
-    administration.reset_factor(tenant, member, by=by)
-    _say(member, "no second factor any more")
+    return security.visits(member.subject, member.account_id, limit)
 
 
 @members.command("require-change")
@@ -189,12 +116,46 @@ def import_(file: Path, tenant: Tenant, by: Actor, **_: Any) -> None:
     click.echo(f"{added} added, {known} known already")
 
 
-def _send_link(tenant: Tenant, member: Member, by: Actor) -> None:
+def _send_link(tenant: Tenant, member: Member, *, by: Actor) -> None:
     administration.can_be_mailed_a_link(member).require()
     base = base_of(tenant, current_app.extensions["settings"])
     operations.send_set_password_link(tenant, member, link_base=base, by=by, lifetime=links.INVITATION)
-    _say(member, "the link is on its way")
+
+
+def _end_sessions(_tenant: Tenant, member: Member, *, by: Actor) -> None:
+    sessions.end_all(member.id)
+    audit.record("member.end_sessions", member, by=by)
+
+
+def _unlock(_tenant: Tenant, member: Member, *, by: Actor) -> None:
+    administration.unlock(member, by=by)
 
 
 def _say(member: Member, what: str) -> None:
     click.echo(f"{member.login_id or member.email}: {what}")
+
+
+def _step(name: str, operation: Callable[..., None], said: str, text: str) -> None:
+    """A command that does one thing for WHO (login ID or e-mail), and what it says then."""
+
+    @members.command(name, help=text)
+    @click.argument("who")
+    @tenant_command
+    def command(who: str, tenant: Tenant, by: Actor, **_: Any) -> None:
+        member = enrolment.find_member(who)
+        operation(tenant, member, by=by)
+        _say(member, said)
+
+
+_step("reset-password", _send_link, _MAILED, "Mail WHO (login ID or e-mail) a link to set a new password.")
+_step(
+    "invite", _send_link, _MAILED, "Mail the invitation of somebody added or imported once more; it lives three days."
+)
+_step("end-sessions", _end_sessions, "signed out everywhere", "Sign WHO out everywhere.")
+_step("unlock", _unlock, "unlocked", "Let WHO sign in again, with the password of before.")
+_step(
+    "reset-factor",
+    administration.reset_factor,
+    "no second factor any more",
+    "Take the second factor of WHO off, because it is lost; they are signed out and told by mail.",
+)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from email import charset
 from email.utils import quote
-from typing import Any
 
 import click
 from flask import current_app
@@ -106,13 +105,8 @@ def _tidy() -> None:
 def worker(once: bool, pause: float) -> None:
     """Send mail and do jobs until stopped."""
     stop = threading.Event()
-
-    def _stop(*_: Any) -> None:
-        stop.set()
-
-    if not once:
-        signal.signal(signal.SIGTERM, _stop)
-        signal.signal(signal.SIGINT, _stop)
+    for asked in () if once else (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, lambda *_: stop.set())
     log.info("worker begins at %s", clock.now())
     tidied = -TIDY_SECONDS
     while True:

@@ -1,9 +1,11 @@
 """The lines of a bill, as they are priced, kept and printed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, Self
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from portal.shared.billing.tax import TaxLine
 
@@ -33,22 +35,16 @@ class BillLine:
         """What the tax of the document is reckoned from."""
         return TaxLine(self.amount, self.rate, self.reduced)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, as they are kept with an order or a document."""
-        return asdict(self) | {"day": self.day.isoformat() if self.day else None}
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The line that `to_json` wrote."""
-        day = data.get("day")
-        return cls(**{**data, "day": date.fromisoformat(day) if day else None})
+_LINES = TypeAdapter(list[BillLine])
 
 
 def to_json(lines: Iterable[BillLine]) -> list[dict[str, Any]]:
-    """All `lines` as plain values."""
-    return [line.to_json() for line in lines]
+    """All `lines` as plain values, as they are kept with an order or a document."""
+    plain: list[dict[str, Any]] = _LINES.dump_python(list(lines), mode="json")
+    return plain
 
 
 def from_json(data: Sequence[Mapping[str, Any]]) -> list[BillLine]:
-    """The lines that `to_json` wrote."""
-    return [BillLine.from_json(item) for item in data]
+    """The lines that `to_json` wrote. Raises pydantic.ValidationError when it is anything else."""
+    return _LINES.validate_python(list(data))

@@ -66,22 +66,22 @@ class RatePeriod:
 
 def totals_excluded(lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0) -> Totals:
     """Totals of amounts without tax; `discount` (yen, without tax) is split over the rates."""
-    sums = _sums(lines, discount)
-    return _total(
-        RateTotal(rate, reduced, net, tax, net + tax)
-        for (rate, reduced), net in sums.items()
-        for tax in [_divide(net * rate, 100, rounding)]
-    )
+    return _totals(lines, rounding, discount, included=False)
 
 
 def totals_included(lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0) -> Totals:
     """Totals of amounts that contain their tax; `discount` (yen, with tax) is split over the rates."""
-    sums = _sums(lines, discount)
-    return _total(
-        RateTotal(rate, reduced, gross - tax, tax, gross)
-        for (rate, reduced), gross in sums.items()
-        for tax in [_divide(gross * rate, 100 + rate, rounding)]
-    )
+    return _totals(lines, rounding, discount, included=True)
+
+
+def _totals(lines: Iterable[TaxLine], rounding: Rounding, discount: int, *, included: bool) -> Totals:
+    per_rate = []
+    for (rate, reduced), amount in _sums(lines, discount).items():
+        tax = _divide(amount * rate, 100 + rate if included else 100, rounding)
+        net = amount - tax if included else amount
+        per_rate.append(RateTotal(rate, reduced, net, tax, net + tax))
+    net, tax = sum(rate.net for rate in per_rate), sum(rate.tax for rate in per_rate)
+    return Totals(tuple(per_rate), net, tax, net + tax)
 
 
 def split_discount(amounts: Mapping[K, int], discount: int) -> dict[K, int]:
@@ -132,13 +132,3 @@ def _divide(numerator: int, denominator: int, rounding: Rounding) -> int:
         case Rounding.HALF:
             quotient = (2 * size + denominator) // (2 * denominator)
     return quotient if numerator >= 0 else -quotient
-
-
-def _total(rates: Iterable[RateTotal]) -> Totals:
-    per_rate = tuple(rates)
-    return Totals(
-        per_rate,
-        net=sum(rate.net for rate in per_rate),
-        tax=sum(rate.tax for rate in per_rate),
-        total=sum(rate.gross for rate in per_rate),
-    )

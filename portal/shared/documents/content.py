@@ -20,20 +20,6 @@ RegistrationNumber = Annotated[str, Field(pattern=r"^(T\d{13})?$")]
 DEFAULT_ACCENT = "#12395b"
 
 
-class Kept:
-    """Content that can be written as JSON and read back."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for a JSON column."""
-        plain: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
-        return plain
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The content that `to_json` wrote. Raises pydantic.ValidationError when it is anything else."""
-        return TypeAdapter(cls).validate_python(dict(data))
-
-
 @dataclass(frozen=True)
 class Party:
     """Whom a document is for. `honorific` is 御中 for a company, 様 for a person."""
@@ -73,8 +59,30 @@ class Correction:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class InvoiceContent(Kept):
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What every document says; it can be written as JSON and read back."""
+
+    number: str
+    issued_on: date
+    recipient: Party
+    issuer: Issuer
+    remarks: str = ""
+    corrects: Correction | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON column."""
+        plain: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
+        return plain
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The content that `to_json` wrote. Raises pydantic.ValidationError when it is anything else."""
+        return TypeAdapter(cls).validate_python(dict(data))
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoiceContent(Content):
     """請求書, a qualified invoice (COM-71); and 適格返還請求書, whose lines are what is given back, positive.
 
     `traded_on` to `traded_until` is when the goods or services were delivered; `discount` (yen) is off the
@@ -83,11 +91,7 @@ class InvoiceContent(Kept):
     account.
     """
 
-    number: str
-    issued_on: date
     traded_on: date
-    recipient: Party
-    issuer: Issuer
     lines: tuple[BillLine, ...]
     traded_until: date | None = None
     due_on: date | None = None
@@ -97,8 +101,6 @@ class InvoiceContent(Kept):
     discount: int = 0
     simplified: bool = False
     references: tuple[tuple[str, str], ...] = ()
-    remarks: str = ""
-    corrects: Correction | None = None
 
     @cached_property
     def totals(self) -> Totals:
@@ -130,24 +132,18 @@ class Labour:
     minutes: int
 
 
-@dataclass(frozen=True)
-class WorkReportContent(Kept):
+@dataclass(frozen=True, kw_only=True)
+class WorkReportContent(Content):
     """作業完了報告書: what was done in a reservation, by whom, how long and with what (FAC-04, FAC-12)."""
 
-    number: str
-    issued_on: date
     reservation_number: str
     facility: str
     used_from: AwareDatetime
     used_until: AwareDatetime
-    recipient: Party
-    issuer: Issuer
     work: str
     labour: tuple[Labour, ...] = ()
     materials: tuple[Material, ...] = ()
     subject: str = ""
-    remarks: str = ""
-    corrects: Correction | None = None
 
     @property
     def used(self) -> tuple[datetime, datetime]:
@@ -165,27 +161,17 @@ class WorkReportContent(Kept):
         return sum(labour.minutes for labour in self.labour)
 
 
-@dataclass(frozen=True)
-class ReceiptContent(Kept):
-    """領収書. `by_card` marks クレジットカード利用.
+@dataclass(frozen=True, kw_only=True)
+class ReceiptContent(Content):
+    """領収書. `by_card` marks クレジットカード利用; `issue` counts from 1, and from the second on it says 再発行."""
 
-    `issue` counts from 1; from the second on it says 再発行.
-    """
-
-    number: str
-    issued_on: date
     paid_on: date
-    recipient: Party
-    issuer: Issuer
     totals: Totals
     proviso: str
     by_card: bool = False
     issue: int = 1
-    remarks: str = ""
-    corrects: Correction | None = None
 
 
-Content = InvoiceContent | WorkReportContent | ReceiptContent
 KINDS: dict[str, type[Content]] = {
     "invoice": InvoiceContent,
     "work_report": WorkReportContent,

@@ -95,14 +95,10 @@ def _split(frags: Any, room: Sequence[float], bounds: Any, encoding: str = "utf8
     lines: list[Any] = []
     start = 0
     for end in line_ends(chars, [unit.width for unit in units], room):
-        kept = _without_trailing_space(units, start, end)
-        space = room[min(len(lines), len(room) - 1)] - sum(unit.width for unit in units[start:kept])
-        lines.append(reportlab_paragraph.makeCJKParaLine(units[start:kept], space, bounds))
+        # A space before a line's end would push right-aligned text off its edge.
+        hanging = end < len(units) and end - start > 1 and units[end - 1] == " "
+        kept = units[start : end - hanging]
+        space = room[min(len(lines), len(room) - 1)] - sum(unit.width for unit in kept)
+        lines.append(reportlab_paragraph.makeCJKParaLine(kept, space, bounds))
         start = end
     return reportlab_paragraph.ParaLines(kind=1, lines=lines)
-
-
-def _without_trailing_space(units: Sequence[Any], start: int, end: int) -> int:
-    """The line's end without the space before it, which would push right-aligned text off its edge."""
-    last_line = end == len(units)
-    return end - 1 if not last_line and end - start > 1 and units[end - 1] == " " else end

@@ -8,14 +8,12 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
 from reportlab.lib.colors import HexColor
 from reportlab.lib.units import mm
-from xhtml2pdf import document
 from xhtml2pdf.builders.printmarks import MarkedCanvas
 from xhtml2pdf.xhtml2pdf_reportlab import PmlBaseDoc
 
@@ -28,21 +26,13 @@ SIZE = 7.5
 INK, RULE = HexColor("#5b6675"), HexColor("#c9d1da")
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """What stands at the foot of every page, and when the document was made (aware)."""
-
-    footer: str
-    created: datetime
-
-
-_stamp: ContextVar[Stamp] = ContextVar("pdf_stamp")
+_stamp: ContextVar[tuple[str, datetime]] = ContextVar("pdf_stamp")
 
 
 @contextmanager
 def stamped(footer: str, created: datetime) -> Iterator[None]:
-    """Documents built inside the block bear this footer and date."""
-    token = _stamp.set(Stamp(footer, created))
+    """Documents built inside the block bear this footer and (aware) date."""
+    token = _stamp.set((footer, created))
     try:
         yield
     finally:
@@ -55,8 +45,8 @@ class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pages: list[dict[str, Any]] = []
-        self._stamp = _stamp.get()
-        _date(self._doc, self._stamp.created)
+        self._footer, created = _stamp.get()
+        _date(self._doc, created)
 
     def showPage(self) -> None:
         """Put the finished page aside."""
@@ -77,7 +67,7 @@ class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
         self.setLineWidth(0.4)
         self.line(LEFT, BASELINE + 4 * mm, RIGHT, BASELINE + 4 * mm)
         self.setFillColor(INK)
-        footer = typefaces.clean(self._stamp.footer)
+        footer = typefaces.clean(self._footer)
         size = min(SIZE, SIZE * ROOM / (typefaces.width(footer, SIZE) or 1))
         text = self.beginText(LEFT, BASELINE)
         for family, piece in typefaces.runs(footer):
@@ -89,15 +79,10 @@ class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
 
 
 class NumberedDoc(PmlBaseDoc):  # type: ignore[misc]
-    """A document whose pages are numbered."""
+    """What xhtml2pdf shall build: a document whose pages are numbered."""
 
     def _makeCanvas(self, filename: Any = None, canvasmaker: Any = None) -> Any:
         return super()._makeCanvas(filename=filename, canvasmaker=NumberedCanvas)
-
-
-def install() -> None:
-    """Make xhtml2pdf build numbered documents."""
-    document.PmlBaseDoc = NumberedDoc
 
 
 def _date(pdf: Any, created: datetime) -> None:

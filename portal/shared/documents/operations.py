@@ -3,11 +3,11 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, ScalarResult, bindparam, select
 
 from portal.core import audit, clock, csvio, jobs, numbering
 from portal.core.actor import SYSTEM, Actor
@@ -18,7 +18,7 @@ from portal.core.tenancy.schema import NumberFormat
 from portal.core.tenancy.scope import require_key
 from portal.shared.billing.terms import months_after
 from portal.shared.documents.models import Document, DocumentKind
-from portal.shared.documents.pdf import draw_document
+from portal.shared.documents.process import draw_document
 from portal.shared.documents.typefaces import check_drawable
 
 DRAW = "documents.draw"
@@ -26,6 +26,16 @@ _MOST = 500  # documents in one ZIP
 _INDEX = ("番号", "種類", "取引日", "取引先", "金額（税込）", "ファイル名", "SHA-256")
 _D: Any = Document.__table__
 ISSUED, TIE = _D.c.issued_at, _D.c.id
+_DRAWN = Document.sha256 != ""
+SEARCHED: dict[str, Callable[[Any], ColumnElement[bool]]] = {
+    "since": lambda day: Document.transaction_date >= day,
+    "until": lambda day: Document.transaction_date <= day,
+    "least": lambda yen: Document.total >= yen,
+    "most": lambda yen: Document.total <= yen,
+    "counterparty": lambda part: Document.counterparty.contains(part, autoescape=True),
+    "number": lambda number: Document.number == number,
+    "account_id": lambda account_id: Document.account_id == account_id,
+}
 _SHOWN = "id", "number", "kind", "transaction_date", "total", "about", "issued_at", "sha256"
 _MINE = select(*(_D.c[name] for name in _SHOWN)).where(
     _D.c.tenant_id == bindparam("tenant"), _D.c.account_id == bindparam("account")
@@ -90,6 +100,22 @@ def draw(payload: dict[str, Any]) -> None:
     session().commit()
 
 
+def of_thing(account_id: int, thing: str) -> list[Document]:
+    """All documents about something of this account's, oldest first. Index: ix_document_about."""
+    return list(_of(account_id, Document.about == thing))
+
+
+def about(account_id: int, thing: str) -> dict[DocumentKind, Document]:
+    """The newest document of each kind about something of this account's."""
+    return {document.kind: document for document in of_thing(account_id, thing)}
+
+
+def _of(account_id: int, *where: ColumnElement[bool], limit: int | None = None) -> ScalarResult[Document]:
+    """What was issued to the account, oldest first."""
+    own = select(Document).where(Document.account_id == account_id, *where)
+    return session().scalars(own.order_by(Document.id).limit(limit))
+
+
 def read(document: Document | None) -> tuple[bytes, str, str]:
     """Bytes (checked), file name and digest. Raises NotFound, or RuleBroken while the document is being drawn."""
     if document is None:
@@ -99,39 +125,16 @@ def read(document: Document | None) -> tuple[bytes, str, str]:
     return Shelf.files.get(document.sha256), document.filename, document.sha256
 
 
-def search(
-    *,
-    since: date | None = None,
-    until: date | None = None,
-    least: int | None = None,
-    most: int | None = None,
-    counterparty: str = "",
-    number: str = "",
-    account_id: int | None = None,
-    limit: int = 100,
-) -> list[Document]:
-    """Documents by transaction date, total (yen) and counterparty, newest first (COM-74)."""
-    statement = select(Document).order_by(Document.transaction_date.desc(), Document.id.desc()).limit(limit)
-    if since:
-        statement = statement.where(Document.transaction_date >= since)
-    if until:
-        statement = statement.where(Document.transaction_date <= until)
-    if least is not None:
-        statement = statement.where(Document.total >= least)
-    if most is not None:
-        statement = statement.where(Document.total <= most)
-    if counterparty:
-        statement = statement.where(Document.counterparty.contains(counterparty, autoescape=True))
-    if number:
-        statement = statement.where(Document.number == number)
-    if account_id is not None:
-        statement = statement.where(Document.account_id == account_id)
-    return list(session().scalars(statement))
+def search(*, limit: int = 100, **wanted: Any) -> list[Document]:
+    """Documents by what `SEARCHED` names, newest first (COM-74). None and empty text ask for nothing."""
+    asked = [SEARCHED[name](value) for name, value in wanted.items() if value not in (None, "")]
+    newest = Document.transaction_date.desc(), Document.id.desc()
+    return list(session().scalars(select(Document).where(*asked).order_by(*newest).limit(limit)))
 
 
 def verify() -> Iterator[tuple[Document, str]]:
     """Check every drawn document of the tenant against its digest; yields (document, what is wrong)."""
-    for document in session().scalars(select(Document).where(Document.sha256 != "").order_by(Document.id)):
+    for document in session().scalars(select(Document).where(_DRAWN).order_by(Document.id)):
         try:
             Shelf.files.get(document.sha256)
         except FileNotFoundError:
@@ -145,17 +148,6 @@ def issued_on(at: datetime) -> date:
     return clock.to_local(at).date()
 
 
-def of_thing(account_id: int, thing: str) -> list[Document]:
-    """All documents about something of this account's, oldest first. Index: ix_document_about."""
-    own = select(Document).where(Document.account_id == account_id, Document.about == thing)
-    return list(session().scalars(own.order_by(Document.id)))
-
-
-def about(account_id: int, thing: str) -> dict[DocumentKind, Document]:
-    """The newest document of each kind about something of this account's."""
-    return {document.kind: document for document in of_thing(account_id, thing)}
-
-
 def mine(account_id: int) -> Query:
     """What was issued to the account, as plain rows. Index: ix_document_mine."""
     return Query(_MINE, {"tenant": require_key(), "account": account_id})
@@ -163,12 +155,10 @@ def mine(account_id: int) -> Query:
 
 def find(account_id: int, kind: str, number: str) -> Document:
     """The account's own document. Raises NotFound for anybody else's."""
-    own = Document.account_id == account_id, Document.number == number
-    found = session().scalars(select(Document).where(*own)).all()
-    try:
-        return next(document for document in found if document.kind.value == kind)
-    except StopIteration:
-        raise NotFound("帳票が見つかりません。") from None
+    for document in _of(account_id, Document.number == number):
+        if document.kind == kind:
+            return document
+    raise NotFound("帳票が見つかりません。")
 
 
 def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:
@@ -182,9 +172,8 @@ def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:
         since = first.astimezone(UTC)
     except (ValueError, OverflowError):
         raise RuleBroken("年月を選んでください。", field="month") from None
-    own = Document.account_id == account_id, Document.sha256 != ""
     issued = Document.issued_at >= since, Document.issued_at < until
-    found = session().scalars(select(Document).where(*own, *issued).order_by(Document.id).limit(_MOST + 1)).all()
+    found = _of(account_id, _DRAWN, *issued, limit=_MOST + 1).all()
     if not found:
         raise RuleBroken("この月に発行された帳票はありません。")
     if len(found) > _MOST:
@@ -200,6 +189,5 @@ def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:
 
 def all_of(account_id: int) -> Iterator[tuple[str, bytes]]:
     """File name and bytes of everything that was issued to the account and drawn."""
-    own = select(Document).where(Document.account_id == account_id, Document.sha256 != "")
-    for document in session().scalars(own.order_by(Document.id)):
+    for document in _of(account_id, _DRAWN):
         yield document.filename, Shelf.files.get(document.sha256)

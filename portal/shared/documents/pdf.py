@@ -13,19 +13,20 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from xhtml2pdf import pisa
+from xhtml2pdf import document, pisa
 from xhtml2pdf.config.resources import ResourceAccessError, ResourceAccessPolicy
 
 from portal.shared.documents import kinsoku, numbered, typefaces
 from portal.shared.documents.content import KINDS, TITLES
-from portal.shared.documents.errors import PdfFailed
-from portal.shared.documents.process import Renderer
 from portal.shared.documents.setting import pdf_environment
 
 RENDER_SECONDS = 30
 _MEGABYTE = 1024 * 1024
 _rendering = Lock()
-_renderer = Renderer()
+
+
+class PdfFailed(Exception):
+    """A document could not be made: a mistake in a template or a limit passed, never the customer's doing."""
 
 
 @cache
@@ -33,13 +34,24 @@ def prepare() -> None:
     """Load typefaces and install our line breaking and page numbers, once; call it before a server forks."""
     typefaces.register()
     kinsoku.install()
-    numbered.install()
+    document.PmlBaseDoc = numbered.NumberedDoc
 
 
 @dataclass(frozen=True)
 class StrictPolicy(ResourceAccessPolicy):  # type: ignore[misc]
-    """Remembers what it refused: xhtml2pdf leaves a refused picture out and goes on, we do not."""
+    """Our limits; remembers what it refused: xhtml2pdf leaves such a picture out and goes on, we do not."""
 
+    allow_remote: bool = False
+    allow_remote_pdf_backgrounds: bool = False
+    max_resource_bytes: int = 2 * _MEGABYTE
+    max_local_bytes: int = 2 * _MEGABYTE
+    max_image_pixels: int = 4_000_000
+    max_resources: int = 20
+    max_total_bytes: int = 8 * _MEGABYTE
+    max_fetch_seconds: float = 1
+    max_render_seconds: float = RENDER_SECONDS
+    max_document_bytes: int = 4 * _MEGABYTE
+    max_depth: int = 60
     refused: list[str] = field(default_factory=list, compare=False)
 
     def check_url(self, url: str) -> None:
@@ -69,9 +81,8 @@ def render_pdf(
     same bytes. Raises UndrawableText for a character that no typeface draws, PdfFailed for anything else.
     """
     prepare()
-    for char in sorted(set(typefaces.clean(html + footer))):
-        typefaces.family_for(char)
-    policy = _policy(assets)
+    typefaces.check_drawable(html + footer)
+    policy = StrictPolicy(base_dir=assets)
     out = BytesIO()
     with _rendering, numbered.stamped(footer, created):
         try:
@@ -92,7 +103,7 @@ def render_pdf(
     return out.getvalue()
 
 
-def render_document(kind: str, context: Mapping[str, Any], created: datetime, assets: Path | None = None) -> bytes:
+def render_document(kind: str, context: Mapping[str, Any], created: datetime) -> bytes:
     """The PDF of a document of `kind` from its content as JSON (see `content`).
 
     Raises KeyError for an unknown kind, pydantic.ValidationError for content that is not of its kind, and
@@ -102,36 +113,4 @@ def render_document(kind: str, context: Mapping[str, Any], created: datetime, as
     title = f"{TITLES[kind]} {content.number}"
     html = pdf_environment().get_template(f"pdf/{kind}.html").render(doc=content, title=TITLES[kind])
     issuer = content.issuer.name
-    return render_pdf(html, footer=f"{issuer}　{title}", created=created, title=title, author=issuer, assets=assets)
-
-
-def draw_document(
-    kind: str,
-    context: Mapping[str, Any],
-    created: datetime,
-    timeout: float = RENDER_SECONDS,
-    assets: Path | None = None,
-) -> bytes:
-    """As `render_document`, in a process of its own that is killed after `timeout` seconds.
-
-    Raises UndrawableText, or PdfFailed for everything else.
-    """
-    task = {"kind": kind, "context": context, "created": created.isoformat(), "assets": str(assets) if assets else None}
-    return _renderer.make(task, timeout)
-
-
-def _policy(assets: Path | None) -> StrictPolicy:
-    return StrictPolicy(
-        allow_remote=False,
-        base_dir=assets,
-        max_resource_bytes=2 * _MEGABYTE,
-        max_local_bytes=2 * _MEGABYTE,
-        max_image_pixels=4_000_000,
-        max_resources=20,
-        max_total_bytes=8 * _MEGABYTE,
-        max_fetch_seconds=1,
-        max_render_seconds=RENDER_SECONDS,
-        max_document_bytes=4 * _MEGABYTE,
-        max_depth=60,
-        allow_remote_pdf_backgrounds=False,
-    )
+    return render_pdf(html, footer=f"{issuer}　{title}", created=created, title=title, author=issuer)

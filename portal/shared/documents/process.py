@@ -1,23 +1,29 @@
 """A process that documents are made in: it can be killed, and has neither secrets nor a database.
 
-One child is kept and serves one document after another, for starting it takes many times as long as drawing
-a page. Each request is a line of JSON; each answer a line of JSON (`size`, `undrawable` or `failed`), then the
-PDF's bytes.
+One child (``python -m portal.shared.documents.process``) is kept and serves one document after another, for
+starting it takes many times as long as drawing a page. A request is one message of JSON. So is an answer: the
+refusal, by its kind, or nothing, and then the PDF's bytes. Never a pickle: a child's word is not trusted.
 """
 
 import atexit
 import json
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Lock, Timer
-from typing import IO, Any, cast
+from typing import Any
 
-from portal.shared.documents.errors import PdfFailed, UndrawableText
+from portal.shared.documents.pdf import RENDER_SECONDS, PdfFailed, prepare, render_document
+from portal.shared.documents.typefaces import UndrawableText
 
-_CHILD = "portal.shared.documents.child"
+_MEMORY = 1024**3
 _ROOT = Path(__file__).parents[3]
 
 
@@ -31,21 +37,25 @@ class Renderer:
         atexit.register(self.close)
 
     def make(self, task: Mapping[str, Any], timeout: float) -> bytes:
-        """The PDF that `task` describes, one at a time.
-
-        Raises UndrawableText, or PdfFailed for everything else; after `timeout` seconds the child is killed.
-        """
+        """The PDF that `task` describes, one at a time. Raises what `draw_document` does."""
         with self._lock:
             child = self._running()
             limit = Timer(timeout, child.kill)
             limit.start()
             try:
-                return _ask(child, task)
+                self._pipe.send_bytes(json.dumps(task).encode())
+                refusal = json.loads(self._pipe.recv_bytes())
+                made = b"" if refusal else self._pipe.recv_bytes()
             except (OSError, ValueError, EOFError) as lost:
                 self._stop()
                 raise PdfFailed(f"the child was lost or killed after {timeout} seconds") from lost
             finally:
                 limit.cancel()
+        if "undrawable" in refusal:
+            raise UndrawableText(refusal["undrawable"])
+        if refusal:
+            raise PdfFailed(refusal["failed"])
+        return made
 
     def close(self) -> None:
         """End the child, if this process started one."""
@@ -56,57 +66,64 @@ class Renderer:
         mine = self._owner == os.getpid()
         if self._child is None or not mine or self._child.poll() is not None:
             self._stop()
-            self._child, self._owner = _start(), os.getpid()
+            self._pipe, theirs = Pipe()
+            with theirs:
+                self._child, self._owner = _start(theirs.fileno()), os.getpid()
         return self._child
 
     def _stop(self) -> None:
         child, self._child = self._child, None
-        if child is None or self._owner != os.getpid():
-            return
-        child.kill()
-        child.wait()
-        for pipe in (child.stdin, child.stdout):
-            if pipe:
-                pipe.close()
+        if child is not None and self._owner == os.getpid():
+            child.kill()
+            child.wait()
+            self._pipe.close()
 
 
-def _start() -> subprocess.Popen[bytes]:
+_renderer = Renderer()
+
+
+def draw_document(kind: str, context: Mapping[str, Any], created: datetime, timeout: float = RENDER_SECONDS) -> bytes:
+    """As `render_document`, in a process of its own that is killed after `timeout` seconds.
+
+    Raises UndrawableText, or PdfFailed for everything else.
+    """
+    return _renderer.make({"kind": kind, "context": context, "created": created.isoformat()}, timeout)
+
+
+def _start(pipe: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", _CHILD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        [sys.executable, "-m", "portal.shared.documents.process"],
+        stdin=pipe,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={"PYTHONPATH": str(_ROOT), "PYTHONUTF8": "1"},
         cwd=_ROOT,
-        bufsize=0,
     )
 
 
-def _ask(child: subprocess.Popen[bytes], task: Mapping[str, Any]) -> bytes:
-    stdin, stdout = cast(IO[bytes], child.stdin), cast(IO[bytes], child.stdout)
-    request = json.dumps(task).encode() + b"\n"
-    while request:
-        request = request[stdin.write(request) :]
-    answer = json.loads(_line(stdout))
-    if "undrawable" in answer:
-        raise UndrawableText(answer["undrawable"])
-    if "failed" in answer:
-        raise PdfFailed(answer["failed"])
-    return _exactly(stdout, answer["size"])
+def _answer(task: dict[str, Any]) -> Iterator[bytes]:
+    """The child's messages: what became of `task`."""
+    refusal, made = {}, b""
+    try:
+        made = render_document(task["kind"], task["context"], datetime.fromisoformat(task["created"]))
+    except UndrawableText as refused:
+        refusal = {"undrawable": refused.params["char"]}
+    except Exception as error:  # whatever it is, the parent must hear of it and the child go on
+        refusal = {"failed": f"{type(error).__name__}: {error}"}
+    yield json.dumps(refusal).encode()
+    if not refusal:
+        yield made
 
 
-def _line(pipe: IO[bytes]) -> bytes:
-    line = pipe.readline()
-    if not line.endswith(b"\n"):
-        raise EOFError
-    return line
+def _serve() -> None:
+    """In the child: do what is asked over standard input until it closes."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    prepare()
+    with Connection(0) as pipe, suppress(EOFError):
+        while True:
+            for message in _answer(json.loads(pipe.recv_bytes())):
+                pipe.send_bytes(message)
 
 
-def _exactly(pipe: IO[bytes], size: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size:
-        part = pipe.read(size - len(parts))
-        if not part:
-            raise EOFError
-        parts += part
-    return bytes(parts)
+if __name__ == "__main__":
+    _serve()

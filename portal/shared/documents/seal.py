@@ -28,7 +28,9 @@ def seal(text: str) -> str:
         tall = inner // len(drawn)
         for row, char in enumerate(drawn):
             image.paste(_glyph(char, (broad, tall)), (edge + inner - (column + 1) * broad, edge + row * tall))
-    return "data:image/png;base64," + base64.b64encode(_png(image)).decode()
+    out = BytesIO()
+    image.quantize(16).save(out, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
 def _glyph(char: str, size: tuple[int, int]) -> Image.Image:
@@ -38,9 +40,3 @@ def _glyph(char: str, size: tuple[int, int]) -> Image.Image:
     drawn = Image.new("RGB", (200, 200), "white")
     ImageDraw.Draw(drawn).text((100, 100), char, font=font, fill=INK, anchor="mm")
     return drawn.resize(size, Image.Resampling.LANCZOS)
-
-
-def _png(image: Image.Image) -> bytes:
-    out = BytesIO()
-    image.quantize(16).save(out, "PNG", optimize=True)
-    return out.getvalue()

@@ -1,11 +1,12 @@
 """The Jinja environment that document templates are set with, and its filters."""
 
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from PIL.ImageColor import getrgb
 from reportlab.lib.units import mm
 
 from portal.core.money import grouped, yen
@@ -15,29 +16,19 @@ from portal.shared.documents.typefaces import marked, width
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
-@lru_cache(maxsize=4)
-def pdf_environment(loader_path: Path = TEMPLATES) -> Environment:
+@cache
+def pdf_environment() -> Environment:
     """An environment that escapes all it is given, fails on what is missing and marks the second typeface."""
     environment = Environment(
-        loader=FileSystemLoader(loader_path),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=marked,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "yen": yen,
-        "grouped": grouped,
-        "day": day,
-        "moment": moment,
-        "duration": duration,
-        "fit": fit,
-        "paragraphs": paragraphs,
-        "tint": tint,
-        "ink_on": ink_on,
-        "seal": seal,
-    }
+    filters = yen, grouped, day, moment, duration, fit, paragraphs, tint, ink_on, seal
+    environment.filters |= {made.__name__: made for made in filters}
     return environment
 
 
@@ -75,15 +66,11 @@ def paragraphs(text: str) -> Markup:
 
 def tint(colour: str, strength: float) -> str:
     """`colour` (#rrggbb) mixed into white: 0 is white, 1 the colour itself."""
-    return "#" + "".join(f"{round(255 - (255 - part) * strength):02x}" for part in _parts(colour))
+    return "#" + "".join(f"{round(255 - (255 - part) * strength):02x}" for part in getrgb(colour))
 
 
 def ink_on(colour: str) -> str:
     """White or near-black, whichever reads better on `colour` (WCAG relative luminance)."""
-    linear = [part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in _parts(colour)]
+    linear = [part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in getrgb(colour)]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "#ffffff" if 1.05 / (luminance + 0.05) >= 4.5 else "#1f2733"
-
-
-def _parts(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -12,12 +12,11 @@ from itertools import groupby
 from pathlib import Path
 
 from markupsafe import Markup, escape
-from reportlab.lib.fonts import addMapping
 from reportlab.pdfbase import pdfmetrics, ttfonts
 from reportlab.pdfbase.ttfonts import TTFont
 from xhtml2pdf.default import DEFAULT_FONT
 
-from portal.shared.documents.errors import UndrawableText
+from portal.core.errors import RuleBroken
 
 MAIN = "bizud"
 FALLBACK = "notojp"
@@ -28,6 +27,17 @@ _BLANK = frozenset("\t\n\r")
 _VOICED = re.compile("[か-ヿ][\u3099\u309a]")
 _ASTRAL = re.compile("<([0-9A-F]{5,6})>")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+
+class UndrawableText(RuleBroken):
+    """No typeface of ours draws `char`; the document was not made."""
+
+    def __init__(self, char: str) -> None:
+        super().__init__(
+            "「%(char)s」（%(code)s）は帳票に印字できない文字です。別の文字に置き換えてください。",
+            char=char,
+            code=f"U+{ord(char):04X}",
+        )
 
 
 @cache
@@ -46,9 +56,7 @@ def _register(family: str, stem: str) -> frozenset[int]:
     for font in (regular, bold):
         pdfmetrics.registerFont(font)
         DEFAULT_FONT[font.fontName] = font.fontName
-    for italic in (0, 1):
-        addMapping(family, 0, italic, regular.fontName)
-        addMapping(family, 1, italic, bold.fontName)
+    pdfmetrics.registerFontFamily(family, regular.fontName, bold.fontName, regular.fontName, bold.fontName)
     return frozenset(regular.face.charToGlyph) & frozenset(bold.face.charToGlyph)
 
 
@@ -94,7 +102,8 @@ def check_drawable(value: object) -> None:
     For the moment when a document is issued: a number must not be spent on what cannot be printed.
     """
     if isinstance(value, str):
-        list(runs(clean(value)))
+        for char in sorted(set(clean(value))):
+            family_for(char)
     elif isinstance(value, Mapping):
         check_drawable(list(value.values()))
     elif isinstance(value, Iterable):
@@ -109,10 +118,9 @@ def marked(value: object) -> object:
     """
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    pieces = list(runs(clean(value)))
     return Markup("").join(
         escape(text) if family == MAIN else Markup('<span class="{}">{}</span>').format(family, text)
-        for family, text in pieces
+        for family, text in runs(clean(value))
     )
 
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from pypdf import PdfReader
 
-from portal.shared.documents.errors import PdfFailed, UndrawableText
 from portal.shared.documents.numbered import NumberedCanvas, stamped
-from portal.shared.documents.pdf import render_pdf
+from portal.shared.documents.pdf import PdfFailed, render_pdf
+from portal.shared.documents.typefaces import UndrawableText
 
 AT = datetime(2026, 10, 31, 0, 0, tzinfo=UTC)
 BREAK = "<pdf:nextpage/>"

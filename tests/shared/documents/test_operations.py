@@ -26,8 +26,8 @@ from portal.core.tenancy.schema import NumberFormat
 from portal.shared.auth.models import Account
 from portal.shared.documents import operations, pdf
 from portal.shared.documents.content import InvoiceContent
-from portal.shared.documents.errors import UndrawableText
 from portal.shared.documents.models import Document, DocumentKind
+from portal.shared.documents.typefaces import UndrawableText
 from tests.cast import NOW
 
 STYLE = NumberFormat(prefix="FI", digits=6)

@@ -24,8 +24,8 @@ from portal.shared.documents.content import (
     ReceiptContent,
     WorkReportContent,
 )
-from portal.shared.documents.errors import PdfFailed, UndrawableText
-from portal.shared.documents.pdf import render_document, render_pdf
+from portal.shared.documents.pdf import PdfFailed, render_document, render_pdf
+from portal.shared.documents.typefaces import UndrawableText
 
 KINDS: dict[type[Content], str] = {
     InvoiceContent: "invoice",

@@ -12,16 +12,17 @@ from typing import Any
 
 import pytest
 
-from portal.shared.documents import pdf
+from portal.shared.documents import pdf, process
 from portal.shared.documents.content import InvoiceContent
-from portal.shared.documents.errors import PdfFailed, UndrawableText
+from portal.shared.documents.pdf import PdfFailed
 from portal.shared.documents.process import Renderer
+from portal.shared.documents.typefaces import UndrawableText
 
 
 @pytest.fixture(autouse=True)
 def renderer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Renderer]:
     own = Renderer()
-    monkeypatch.setattr(pdf, "_renderer", own)
+    monkeypatch.setattr(process, "_renderer", own)
     yield own
     own.close()
 
@@ -30,33 +31,33 @@ def test_it_is_the_same_document(invoice: InvoiceContent, created: datetime) -> 
     """COM-72: which process drew a document makes no difference to its bytes."""
     content = invoice.to_json()
     for _ in range(2):
-        assert pdf.draw_document("invoice", content, created) == pdf.render_document("invoice", content, created)
+        assert process.draw_document("invoice", content, created) == pdf.render_document("invoice", content, created)
 
 
 def test_refusals_come_back_and_the_process_goes_on(invoice: InvoiceContent, created: datetime) -> None:
     with pytest.raises(UndrawableText, match="U\\+1F600"):
-        pdf.draw_document("invoice", replace(invoice, remarks="\U0001f600").to_json(), created)
+        process.draw_document("invoice", replace(invoice, remarks="\U0001f600").to_json(), created)
     with pytest.raises(PdfFailed, match="KeyError"):
-        pdf.draw_document("unknown", {}, created)
-    assert pdf.draw_document("invoice", invoice.to_json(), created).startswith(b"%PDF")
+        process.draw_document("unknown", {}, created)
+    assert process.draw_document("invoice", invoice.to_json(), created).startswith(b"%PDF")
 
 
 def test_it_is_killed_when_it_takes_too_long(invoice: InvoiceContent, created: datetime) -> None:
     with pytest.raises(PdfFailed, match=r"0\.01"):
-        pdf.draw_document("invoice", invoice.to_json(), created, timeout=0.01)
-    assert pdf.draw_document("invoice", invoice.to_json(), created).startswith(b"%PDF")
+        process.draw_document("invoice", invoice.to_json(), created, timeout=0.01)
+    assert process.draw_document("invoice", invoice.to_json(), created).startswith(b"%PDF")
 
 
 def test_a_killed_process_is_started_again(invoice: InvoiceContent, created: datetime, renderer: Renderer) -> None:
-    pdf.draw_document("invoice", invoice.to_json(), created)
+    process.draw_document("invoice", invoice.to_json(), created)
     child: Any = renderer._child
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    assert pdf.draw_document("invoice", invoice.to_json(), created).startswith(b"%PDF")
+    assert process.draw_document("invoice", invoice.to_json(), created).startswith(b"%PDF")
 
 
 def test_it_inherits_no_secret(invoice: InvoiceContent, created: datetime, renderer: Renderer) -> None:
-    pdf.draw_document("invoice", invoice.to_json(), created)
+    process.draw_document("invoice", invoice.to_json(), created)
     child: Any = renderer._child
     environ = Path(f"/proc/{child.pid}/environ").read_bytes()
     names = {entry.split(b"=")[0] for entry in environ.split(b"\0") if entry}

@@ -8,8 +8,7 @@ import pytest
 from markupsafe import Markup
 
 from portal.shared.documents import setting
-from portal.shared.documents.errors import UndrawableText
-from portal.shared.documents.typefaces import FOLDER, check_drawable, clean, marked, runs, width
+from portal.shared.documents.typefaces import FOLDER, UndrawableText, check_drawable, clean, marked, runs, width
 
 
 def test_the_font_files_are_the_ones_that_were_chosen() -> None:
