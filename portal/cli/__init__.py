@@ -8,6 +8,7 @@ from portal.cli.accounts import accounts
 from portal.cli.database import db_commands
 from portal.cli.demo import demo
 from portal.cli.inquiries import inquiries
+from portal.cli.limits import limits
 from portal.cli.members import members
 from portal.cli.notices import notices
 from portal.cli.records import audit, documents, mail
@@ -18,7 +19,20 @@ from portal.web.brand import Brand
 
 def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Register every command."""
-    for group in (db_commands, tenants, accounts, members, notices, inquiries, documents, mail, audit, demo, worker):
+    for group in (
+        db_commands,
+        tenants,
+        accounts,
+        members,
+        limits,
+        notices,
+        inquiries,
+        documents,
+        mail,
+        audit,
+        demo,
+        worker,
+    ):
         app.cli.add_command(group)
     for brand in brands:
         if brand.commands is not None:

@@ -2,19 +2,22 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
+from portal.core.db import tenant_scope, transaction_mode
 from portal.core.tenancy.checks import hosts
 from portal.core.tenancy.reading import Reading
 from portal.core.tenancy.reference import json_schema, reference_markdown
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.resolved import resolved
 from portal.core.tenancy.schema import Tenant
+from portal.shared.limits import operations as limits
 from portal.web.commands import json_option
 from portal.web.output import fail, json_out, table
 
@@ -97,6 +100,37 @@ def _cell(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     first, _newline, rest = text.strip().partition("\n")
     return f"{first[:_LONGEST_CELL]}…" if rest else first
+
+
+@tenants.command("diff")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@with_appcontext
+def diff(file: Path, as_json: bool) -> None:
+    """What would change with FILE in place of the tenants file, and whom it would put over a limit."""
+    new = _registry().read(file, str(file))
+    if new.mistakes:
+        fail(f"{new.mistakes[0]} (all mistakes: flask tenants check {file})")
+    rows = list(_changes(_good_reading(), new))
+    table(["tenant", "key", "now", "then"], rows, as_json)
+
+
+def _changes(old: Reading, new: Reading) -> Iterator[tuple[str, str, Any, Any]]:
+    for key in sorted(old.tenants.by_key.keys() | new.tenants.by_key.keys()):
+        sides = [reading.tenants.by_key.get(key) for reading in (old, new)]
+        before, after = [
+            {v.key: v.value for v in resolved(reading, key)} if there else {}
+            for reading, there in zip((old, new), sides, strict=True)
+        ]
+        if not (before and after):
+            yield key, "", "" if after else "is there", "is there" if after else "is gone"
+            continue
+        names = [name for name in after | before if before.get(name) != after.get(name)]
+        yield from ((key, name, before.get(name), after.get(name)) for name in names)
+        if sides[1] and any(name.startswith(("limits", "formulas")) for name in names):
+            with tenant_scope(key), transaction_mode("read"):
+                frozen = [(name, owner.subject, use) for name, owner, use in limits.over(sides[1])]
+            yield from ((key, f"over {name}", owner, f"{use.used} / {use.limit}") for name, owner, use in frozen)
 
 
 @tenants.command("schema")

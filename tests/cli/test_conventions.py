@@ -39,6 +39,7 @@ SAMPLES = {
     "mail_id": "1",
     "minutes": "60",
     "starts": "2026-12-01T10:00",
+    "value": "60",
 }
 """Words for arguments that not every text will do for."""
 MEMBERS = Path(__file__).parent / "members.csv"

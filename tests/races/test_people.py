@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import Thread
 from typing import Any
 
@@ -47,6 +48,41 @@ def test_of_sixteen_adds_with_one_place_left_one_gets_through(app: Flask, inside
     assert _kinds(together(16, add)) == ["LimitReached"] * 15 + ["Member"]
     with inside("facility"):
         assert len(people.roster(_member("hanako").account_id)) == 3
+
+
+def test_two_hundred_adds_at_the_limit_never_pass_it(
+    app: Flask, inside, together: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COM-42: whatever number comes at the same moment, on both databases."""
+    brand = app.extensions["tenants"].current().by_key["facility"]
+    tight = brand.model_copy(update={"limits": brand.limits | {"members": 7}})
+
+    def add(turn: int) -> list[Any]:
+        return [_try(partial(_add, tight, turn * 10 + n)) for n in range(10)]
+
+    monkeypatch.setattr(people, "_MOST_ADDED", 1000)
+    results = [result for results in together(20, add) for result in results]
+    assert (len(results), results.count("Member")) == (200, 5)
+    assert set(results) == {"Member", "LimitReached"}
+    with inside("facility"):
+        assert len(people.roster(_member("hanako").account_id)) == 7
+
+
+def _add(tenant: Any, n: int) -> Member:
+    with clock.freeze(NOW):
+        person = Person("同時", str(n), f"p{n}@one.example", login_id=f"p{n}")
+        account = _member("hanako").account_id
+        made = people.add(tenant, account, person, by=SYSTEM, link_base=BASE)
+        session().commit()
+        return made
+
+
+def _try(work: Callable[[], Any]) -> str:
+    try:
+        return type(work()).__name__
+    except RuleBroken as error:
+        session().rollback()
+        return type(error).__name__
 
 
 def test_of_two_who_remove_each_other_one_stays(app: Flask, inside, together: Together) -> None:

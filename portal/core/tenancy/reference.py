@@ -70,18 +70,15 @@ def reference_markdown(kind: type[Tenant]) -> str:
 def _tables(definitions: Schema, name: str, heading: str) -> Iterator[tuple[str, str]]:
     """Every table with the heading it has in the file, in the order of the types."""
     yield f"[{heading}]", name
-    for key, schema in definitions[name]["properties"].items():
-        here = f"{heading}.{key}"
+    for key, found in definitions[name]["properties"].items():
+        kinds = found.get("additionalProperties")
+        schema, here = (kinds, f"{heading}.{key}.KIND") if isinstance(kinds, dict) else (found, f"{heading}.{key}")
         if "items" in schema and (inner := _table_in(schema["items"])):
             first, *deeper = _tables(definitions, inner, here)
             yield f"[{first[0]}]", first[1]
             yield from deeper
         elif inner := _table_in(schema):
             yield from _tables(definitions, inner, here)
-        elif isinstance(schema.get("additionalProperties"), dict) and (
-            inner := _table_in(schema["additionalProperties"])
-        ):
-            yield from _tables(definitions, inner, f"{here}.KIND")
 
 
 def _table_in(schema: Schema) -> str:

@@ -7,10 +7,11 @@ Reference, JSON Schema, checks and defaults all come from here. A brand module a
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
 
 from portal.core.tenancy.schema_base import Each, Flag, Name, Section, Whole, one_of
 from portal.core.tenancy.schema_inquiries import Inquiries
+from portal.core.tenancy.schema_limits import Formulas, in_order
 from portal.core.tenancy.schema_parts import (
     Calendar,
     ClosedPeriod,
@@ -57,7 +58,7 @@ FEATURES = {
     "document_links": False,
 }
 """What a tenant can switch off (COM-03), and whether it is on when nothing is said."""
-LIMITS = {"members": 50, "billing_addresses": 20, "delivery_addresses": 20}
+LIMITS = {"members": 50, "billing_addresses": 20, "delivery_addresses": 20, "contract_contacts": 2}
 """How many of each an account may have (COM-40) when nothing is said."""
 NUMBERS = {
     "reservation": "R",
@@ -139,6 +140,11 @@ class Tenant(Section):
     )
     limits: dict[Annotated[str, one_of(LIMITS)], Annotated[Whole, Field(ge=1, le=100_000)]] = Field(
         default=LIMITS, description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + "."
+    )
+    formulas: dict[Annotated[str, one_of(LIMITS)], Annotated[Formulas, AfterValidator(in_order)]] = Field(
+        default={},
+        description="Limits that are more than a number, one [[…formulas.NAME]] for each kind of owner; "
+        "the first that fits counts, and limits.NAME where none does.",
     )
 
     @model_validator(mode="before")

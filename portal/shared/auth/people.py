@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from portal.core import audit
 from portal.core.actor import Actor
@@ -15,11 +15,12 @@ from portal.core.db import save_changes, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
-from portal.shared import limits, mailing
+from portal.shared import mailing
 from portal.shared.auth import devices, enrolment, keyring, links, operations, passkeys, profile, sessions, throttling
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus, Right
 from portal.shared.auth.sessions import SignedIn
+from portal.shared.limits import operations as limits
 
 WORDS = (msgid("担当者"), msgid("利用者"))
 """What a tenant may call its accounts' members."""
@@ -39,14 +40,13 @@ def roster(account_id: int) -> list[Member]:
     return list(session().scalars(statement))
 
 
+_THERE = (Member.status != MemberStatus.REMOVED,)
+limits.counted(limits.Counted("members", Member, Member.account_id, Account, _THERE, enrolment.find_account))
+
+
 def use(tenant: Tenant, account_id: int) -> limits.Use:
     """How many members there are of how many (COM-41)."""
-    return limits.use(tenant, "members", _count(account_id))
-
-
-def _count(account_id: int) -> int:
-    own = Member.account_id == account_id, Member.status != MemberStatus.REMOVED
-    return session().scalar(select(func.count(Member.id)).where(*own)) or 0
+    return limits.use(tenant, "members", session().get_one(Account, account_id))
 
 
 def number_of(member: Member) -> str:
@@ -110,7 +110,7 @@ def add(tenant: Tenant, account_id: int, person: Person, *, by: Actor, link_base
     """
     throttling.count("add-member", f"account\n{account_id}", limit=_MOST_ADDED, window=timedelta(hours=1))
     account = session().get_one(Account, account_id)
-    limits.reserve(tenant, "members", account, lambda: _count(account_id))
+    limits.reserve(tenant, "members", account)
     if tenant.sign_in.items == "login_id_email_password":
         person = replace(person, login_id=roster(account_id)[0].login_id)
     member = enrolment.add_member(tenant, account, person, by=by)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from portal.core import audit, clock, csvio
 from portal.core.actor import Actor
@@ -11,11 +11,11 @@ from portal.core.db import discard, save_changes, session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
-from portal.shared import limits
-from portal.shared.auth import keyring
+from portal.shared.auth import enrolment, keyring
 from portal.shared.auth.models import Account
 from portal.shared.auth.parts import AccountPart
 from portal.shared.contacts.models import Address, Kind
+from portal.shared.limits import operations as limits
 
 FIELDS = ("name", "department", "person", "postal_code", "prefecture", "city", "street", "building", "telephone", "fax")
 _USUAL = msgid("（代表）の送付先は削除できません。先に代表を変更してください。")
@@ -42,20 +42,21 @@ def find(account_id: int, kind: Kind, number: str) -> Address:
 
 def use(tenant: Tenant, account_id: int, kind: Kind) -> limits.Use:
     """How many there are of how many (COM-41)."""
-    return limits.use(tenant, f"{kind}_addresses", _count(account_id, kind))
+    return limits.use(tenant, f"{kind}_addresses", session().get_one(Account, account_id))
 
 
-def _count(account_id: int, kind: Kind) -> int:
-    own = Address.account_id == account_id, Address.kind == kind, Address.removed_at.is_(None)
-    return session().scalar(select(func.count(Address.id)).where(*own)) or 0
+for _kind in Kind:
+    _there = Address.kind == _kind, Address.removed_at.is_(None)
+    _name = f"{_kind}_addresses"
+    limits.counted(limits.Counted(_name, Address, Address.account_id, Account, _there, enrolment.find_account))
 
 
 def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by: Actor) -> Address:
     """Add an address; the first one is the usual one. The caller commits. Raises limits.LimitReached."""
     account = session().get_one(Account, account_id)
-    limits.reserve(tenant, f"{kind}_addresses", account, lambda: _count(account_id, kind))
+    limits.reserve(tenant, f"{kind}_addresses", account)
     values = {name: data[name] or "" for name in FIELDS}
-    is_first = not _count(account_id, kind)
+    is_first = not book(account_id, kind)
     made = Address(account_id=account_id, kind=kind, is_usual=is_first, created_at=clock.now(), **values)
     session().add(made)
     session().flush()
@@ -78,7 +79,7 @@ def can_remove(address: Address, others: int) -> Verdict:
 def remove(address: Address, *, by: Actor) -> None:
     """Remove it from the book. The caller commits. Raises RuleBroken when `can_remove` says no."""
     session().get_one(Account, address.account_id, with_for_update=True)
-    can_remove(address, _count(address.account_id, address.kind) - 1).require()
+    can_remove(address, len(book(address.account_id, address.kind)) - 1).require()
     address.removed_at = clock.now()
     audit.record("address.remove", address, by=by)
 

@@ -57,7 +57,7 @@ def test_what_is_given_for_a_part_of_a_table_leaves_the_rest_as_usual() -> None:
     tenant = make(numbers={"invoice": {"digits": 6}}, limits={"members": 3}, theme={"radius": 0})
     assert (tenant.numbers["invoice"].prefix, tenant.numbers["invoice"].digits) == ("INV", 6)
     assert tenant.numbers["receipt"].prefix == "RC"
-    assert tenant.limits == {"members": 3, "billing_addresses": 20, "delivery_addresses": 20}
+    assert tenant.limits == {"members": 3, "billing_addresses": 20, "delivery_addresses": 20, "contract_contacts": 2}
     assert (tenant.theme.mark, tenant.theme.brand) == ("こ", Theme().brand)
 
 

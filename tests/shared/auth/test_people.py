@@ -12,12 +12,12 @@ from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.shared import limits
 from portal.shared.auth import devices, links, people, sessions, throttling
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import MemberStatus
 from portal.shared.auth.sessions import Client, SignedIn
+from portal.shared.limits import operations as limits
 from tests.cast import NOW
 from tests.support.links import is_alive
 
@@ -47,7 +47,8 @@ def test_one_who_is_added_gets_a_link_and_counts(brand, member, letters, mailed)
     account = member().account_id
     made = people.add(brand, account, KATO, by=SYSTEM, link_base=BASE)
     assert [m.login_id for m in people.roster(account)] == ["hanako", "kenichi", "kato"]
-    assert (people.use(brand, account), made.password_hash) == (limits.Use(3, 50), "")
+    use = people.use(brand, account)
+    assert (use.used, use.limit, made.password_hash) == (3, 50, "")
     assert letters("set_password")[0].recipient == "kato@one.example"
     assert is_alive(mailed("set_password", "set-password"), Purpose.SET_PASSWORD)
 

@@ -13,11 +13,11 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken, Stale
-from portal.shared import limits
 from portal.shared.auth.models import Account, Member
 from portal.shared.contacts import operations, postal
 from portal.shared.contacts.models import Address, Kind
 from portal.shared.contacts.postal import Place
+from portal.shared.limits import operations as limits
 from tests.cast import NOW
 
 DATA = {

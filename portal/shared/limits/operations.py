@@ -1,0 +1,150 @@
+"""Limits in use: counted, explained, held to under a lock, lifted for one owner (COM-41 … COM-44).
+
+A module says what of its own counts against a limit (`counted`); everything else follows: pages, CLI, lists.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import func, select
+
+from portal.core import audit, clock
+from portal.core.actor import Actor
+from portal.core.db import session
+from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.tenancy.schema import Tenant
+from portal.core.verdict import YES, Verdict
+from portal.shared.limits.models import LimitOverride
+from portal.shared.limits.rules import Facts, Reckoning, Step, reckon
+
+_FULL = msgid("登録できる上限に達しています。追加をご希望の場合は、お問い合わせください。")
+_FROZEN = msgid("登録数が上限を超えているため、追加できません。くわしくはお問い合わせください。")
+LIFTED = msgid("個別に承った追加")
+
+
+class LimitReached(RuleBroken):
+    """There is no room for one more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What counts against a limit: rows of `model` that belong to an `owner` by the column `by`, and are `where`.
+
+    `facts` is what is known of an owner; `find` gives it by the number that operators know it by.
+    """
+
+    name: str
+    model: Any
+    by: Any
+    owner: Any
+    where: tuple[Any, ...]
+    find: Callable[[str], Any]
+    facts: Callable[[Any], Facts] = lambda _owner: Facts()
+
+    def of(self, owner: Any) -> int:
+        """How many the owner has."""
+        return session().scalar(select(func.count(self.model.id)).where(self.by == owner.id, *self.where)) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How many there are of how many, as pages show it: "2 / 6名", and how the limit came about."""
+
+    used: int
+    limit: int
+    steps: tuple[Step, ...] = ()
+    at_first: int = 0
+    exactly_one: str = ""
+
+    @property
+    def room(self) -> Verdict:
+        """Whether one more fits, and whom to ask when it does not. Above its limit nothing is taken away (COM-43)."""
+        return YES if self.used < self.limit else Verdict(_FULL if self.used == self.limit else _FROZEN)
+
+
+_counted: dict[str, Counted] = {}
+
+
+def counted(what: Counted) -> Counted:
+    """Make known what counts against a limit."""
+    _counted[what.name] = what
+    return what
+
+
+def named(name: str) -> Counted:
+    """What counts against the limit of this name. Raises NotFound."""
+    if name not in _counted:
+        raise NotFound("この上限はありません: %(name)s（%(names)s）", name=name, names=", ".join(sorted(_counted)))
+    return _counted[name]
+
+
+def use(tenant: Tenant, name: str, owner: Any) -> Use:
+    """How the owner stands against the tenant's limit of `name`, what was lifted included."""
+    what = named(name)
+    return _use(owner, name, reckon(tenant, name, what.facts(owner)), what.of(owner))
+
+
+def _use(owner: Any, name: str, reckoning: Reckoning, used: int) -> Use:
+    steps, lifted = reckoning.steps, override(owner, name)
+    if lifted and lifted.value > reckoning.limit:
+        steps = (*steps, Step(LIFTED, lifted.value - reckoning.limit))
+    limit = sum(step.count for step in steps)
+    return Use(used, limit, steps, min(reckoning.at_first, limit), reckoning.exactly_one)
+
+
+def override(owner: Any, name: str) -> LimitOverride | None:
+    """What was allowed last and is in force today. Index: ix_limit_override_owner."""
+    mine = LimitOverride.owner == owner.subject, LimitOverride.name == name
+    newest = select(LimitOverride).where(*mine).order_by(LimitOverride.id.desc()).limit(1)
+    found = session().scalars(newest).one_or_none()
+    return found if found and (found.until is None or found.until >= clock.today()) else None
+
+
+def reserve(tenant: Tenant, name: str, owner: Any) -> None:
+    """Make sure that one more fits, until the running transaction ends: `owner`'s row is locked before counting.
+
+    Of any number of adds at the same moment, as many get through as there is room for (COM-42). Raises LimitReached.
+    """
+    session().refresh(owner, with_for_update=True)
+    room = use(tenant, name, owner).room
+    if not room:
+        raise LimitReached(room.reason)
+
+
+def lift(
+    tenant: Tenant, name: str, owner: Any, value: int, reason: str, *, until: date | None = None, by: Actor
+) -> Use:
+    """Allow one owner more than the rules give, the last day included (COM-44); `value` 0 takes that back.
+
+    The caller commits. Raises RuleBroken for a number that is no more than the rules give, or a day gone by.
+    """
+    session().refresh(owner, with_for_update=True)
+    rules = reckon(tenant, name, named(name).facts(owner))
+    if value and value <= rules.limit:
+        raise RuleBroken("規則による上限（%(limit)s）より大きい数を指定してください。", limit=rules.limit)
+    if until and until < clock.today():
+        raise RuleBroken("過ぎた日付です。", field="until")
+    before = use(tenant, name, owner).limit
+    made = LimitOverride(account_id=owner.account_id, name=name, owner=owner.subject, value=value, reason=reason)
+    made.until, made.created_by, made.created_at = until, by.name, clock.now()
+    session().add(made)
+    session().flush()
+    after = use(tenant, name, owner)
+    audit.record("limit.lift", owner, by=by, limit=name, value=[before, after.limit], reason=reason, until=until)
+    return after
+
+
+def over(tenant: Tenant) -> Iterator[tuple[str, Any, Use]]:
+    """Who has more than the limit says, by limit and owner: frozen, and nothing taken away (COM-43).
+
+    Only owners with more than the least that the tenant could give are looked at one by one.
+    """
+    for name, what in sorted(_counted.items()):
+        least = min([one.base for one in tenant.formulas.get(name, ())] or [tenant.limits[name]])
+        many = select(what.by).where(*what.where).group_by(what.by).having(func.count(what.model.id) > least)
+        for owner in session().scalars(select(what.owner).where(what.owner.id.in_(many)).order_by(what.owner.id)):
+            found = use(tenant, name, owner)
+            if found.used > found.limit:
+                yield name, owner, replace(found)
