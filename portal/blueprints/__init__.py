@@ -14,10 +14,11 @@ from portal.blueprints import (
     inquiries,
     notices,
     registration,
+    support,
 )
 from portal.web.brand import Brand
 
-BRANDS: tuple[Brand, ...] = (facility.BRAND, Brand("molds"), Brand("rental"), Brand("shop"), Brand("support"))
+BRANDS: tuple[Brand, ...] = (facility.BRAND, Brand("molds"), Brand("rental"), Brand("shop"), support.BRAND)
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     health.bp,

@@ -39,6 +39,9 @@ SAMPLES = {
     "mail_id": "1",
     "minutes": "60",
     "starts": "2026-12-01T10:00",
+    "form": "2022-09-01",
+    "kind": "app",
+    "person": "山田:太郎:yamada@one.example",
     "value": "60",
 }
 """Words for arguments that not every text will do for."""
@@ -134,7 +137,7 @@ def test_without_a_brand_or_with_an_unknown_one_every_command_says_so_in_a_line(
         assert missing.stderr == "Error: say which brand: --tenant KEY or PORTAL_TENANT\n"
         wrong = run.invoke(args=[*typed(path), "--tenant", "facilty"], input="x")
         assert (wrong.exit_code, wrong.stdout) == (2, "")
-        assert wrong.stderr == "Error: no tenant 'facilty'; there are: facility, shop, studio\n"
+        assert wrong.stderr == "Error: no tenant 'facilty'; there are: desk, facility, shop, studio\n"
 
 
 def test_the_brand_may_stand_in_the_environment_and_the_option_wins(run) -> None:

@@ -122,7 +122,8 @@ def test_com_02_cookies_of_one_brand_open_no_endpoint_of_another(app: Flask, vis
             answer = elsewhere.client.open(
                 path, method=method, base_url=elsewhere.base, data={"csrf_token": token} if method != "GET" else None
             )
-            assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/sign-in"), (method, path)
+            gone = (404, "") if rule.endpoint.startswith("support.") else (303, "/sign-in")  # the module is off there
+            assert (answer.status_code, (answer.location or "").partition("?")[0]) == gone, (method, path)
             assert CANARY[TWIN] not in answer.text
             tried += 1
     assert tried >= 15

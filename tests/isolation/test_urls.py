@@ -118,6 +118,8 @@ KINDS = {
     "account.members_csv": "member",
     "contacts.book_csv": "member",
     "inquiries.index_csv": "member",
+    "support.contracts": "member",
+    "support.contract": "member",
 }
 """What each endpoint is for. A new endpoint must be put here by somebody who thought about it."""
 PARAMETERS = {
@@ -166,6 +168,7 @@ PARAMETERS = {
     "documents.revoke_link": {"kind", "number", "link"},
     "documents.shared": {"token"},
     "contacts.book_csv": {"kind"},
+    "support.contract": {"number"},
 }
 """What each address takes."""
 
@@ -202,8 +205,9 @@ def test_com_02_classes_are_what_the_code_says(app: Flask) -> None:
 
 def test_com_02_anonymous_is_sent_to_sign_in(app: Flask, visit: Visit) -> None:
     """COM-02: each member's address asks a stranger to sign in, and shows nothing."""
-    visitor = visit("facility")
+    at = {"support": visit("desk")}
     for rule, template in _rules(app, "member"):
+        visitor = at.get(rule.endpoint.partition(".")[0]) or at.setdefault("", visit("facility"))
         path = _path(template, Cast.billed)
         if "GET" in (rule.methods or ()):
             answer = visitor.get(path)

@@ -9,22 +9,13 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.blueprints.auth.forms import email_field
 from portal.core import text
+from portal.shared.auth import profile
 from portal.shared.auth.models import USUAL_RIGHTS, Right
 from portal.web.address import AddressFields, telephone_field
 from portal.web.forms import Form, cleaned, line, version_number
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate
 
-ACCOUNT_FIELDS = (
-    "account_name",
-    "account_kana",
-    "postal_code",
-    "prefecture",
-    "city",
-    "street",
-    "building",
-    "account_telephone",
-)
 _KANA = _l("全角カタカナで入力してください。")
 
 
@@ -117,7 +108,7 @@ class ProfileForm(_Company, _Named):
 
     def lock_account(self, present: dict[str, Any]) -> None:
         """A member who is not the representative sees the account's data but cannot change it."""
-        for name in ACCOUNT_FIELDS:
+        for name in profile.ACCOUNT:
             field = self[name]
             field.data = present[name]
             field.render_kw = {**(field.render_kw or {}), "readonly": True}

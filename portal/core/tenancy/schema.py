@@ -66,6 +66,7 @@ NUMBERS = {
     "order": "EC",
     "quote": "Q",
     "inquiry": "IQ",
+    "contract": "CT",
     "invoice": "INV",
     "delivery_note": "DN",
     "receipt": "RC",

@@ -8,27 +8,12 @@ from portal.shared.auth import enrolment, passwords
 from portal.shared.auth.enrolment import Person
 
 PASSWORD = "sakura-Doori-58"  # noqa: S105 - the demo prints it
+_COLUMNS = ("name", "name_kana", "postal_code", "prefecture", "city", "street", "building", "telephone")
+_TAKASAKI = ("株式会社髙﨑精機製作所", "カブシキガイシャタカサキセイキセイサクショ", "1440035", "東京都", "大田区")
+_MINATO = ("合同会社みなとデザイン", "ゴウドウガイシャミナトデザイン", "2310023", "神奈川県", "横浜市中区")
 ACCOUNTS = (
-    {
-        "name": "株式会社髙﨑精機製作所",
-        "name_kana": "カブシキガイシャタカサキセイキセイサクショ",
-        "postal_code": "1440035",
-        "prefecture": "東京都",
-        "city": "大田区",
-        "street": "南蒲田9丁目99番1号",
-        "building": "テクノポート蒲田 7階",
-        "telephone": "0300001001",
-    },
-    {
-        "name": "合同会社みなとデザイン",
-        "name_kana": "ゴウドウガイシャミナトデザイン",
-        "postal_code": "2310023",
-        "prefecture": "神奈川県",
-        "city": "横浜市中区",
-        "street": "山下町999番",
-        "building": "",
-        "telephone": "0450001002",
-    },
+    dict(zip(_COLUMNS, (*_TAKASAKI, "南蒲田9丁目99番1号", "テクノポート蒲田 7階", "0300001001"), strict=True)),
+    dict(zip(_COLUMNS, (*_MINATO, "山下町999番", "", "0450001002"), strict=True)),
 )
 
 

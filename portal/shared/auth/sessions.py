@@ -123,20 +123,12 @@ _LOOK_UP = (
     select(
         _S.c.id.label("session_id"),
         _M.c.id.label("member_id"),
-        _M.c.account_id,
-        _M.c.family_name,
-        _M.c.given_name,
-        _M.c.login_id,
-        _M.c.login_key,
-        _M.c.email,
         _A.c.name.label("account_name"),
-        _M.c.is_representative,
-        _M.c.rights,
         _A.c.tags,
-        _M.c.must_change_password,
-        _M.c.locale,
         _S.c.seen_at,
         _S.c.proved_at,
+        *(_M.c[name] for name in ("account_id", "family_name", "given_name", "login_id", "login_key", "email")),
+        *(_M.c[name] for name in ("is_representative", "rights", "must_change_password", "locale")),
     )
     .join(_M, (_M.c.tenant_id == _S.c.tenant_id) & (_M.c.id == _S.c.member_id))
     .join(_A, (_A.c.tenant_id == _M.c.tenant_id) & (_A.c.id == _M.c.account_id))

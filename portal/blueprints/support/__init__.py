@@ -1,0 +1,27 @@
+"""A product's support desk: contracts, and who of a customer may ask (SUP)."""
+
+from portal.blueprints.support import leaving, routes
+from portal.blueprints.support.cli import commands
+from portal.blueprints.support.config import SupportConfig
+from portal.blueprints.support.demo import fill
+from portal.shared.auth.models import Right
+from portal.shared.auth.parts import AccountPart
+from portal.web.brand import Brand, NavItem
+
+BRAND = Brand(
+    key="support",
+    config=SupportConfig,
+    blueprint=routes.bp,
+    navigation=(
+        NavItem("ご契約と担当者", "file-text", "/contracts", primary=True, short="ご契約"),
+        NavItem("お問い合わせ履歴", "history", "/inquiries", primary=True, short="履歴", feature="inquiries"),
+        NavItem("お問い合わせ", "circle-help", "/inquiries/new", feature="inquiries", right=Right.SUPPORT),
+    ),
+    home=routes.home,
+    home_template="support/_contracts.html",
+    home_title="ご契約と担当者",
+    commands=commands,
+    demo=fill,
+    account=AccountPart(losses=leaving.losses, papers=leaving.papers, erase=leaving.erase),
+    history=leaving.HISTORY,
+)

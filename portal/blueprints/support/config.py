@@ -1,0 +1,27 @@
+"""What a tenant decides about its support desk: ``[tenants.KEY.support]``."""
+
+from pydantic import Field
+
+from portal.core.tenancy.schema_base import Each, Name, Section
+
+
+class Product(Section):
+    """Something that is supported."""
+
+    key: str = Field(pattern=r"^[a-z][a-z0-9-]{0,29}$", description="Small letters, digits and hyphens; never changes.")
+    label: Name = Field(description="As customers read it.")
+
+
+class SupportConfig(Section):
+    """What is supported, and what contacts look after. How many there may be is said by formulas.contract_contacts."""
+
+    products: tuple[Product, ...] = Field(
+        default=(), max_length=50, description="What contracts are of, one [[…support.products]] each."
+    )
+    duties: Each[Name] = Field(
+        default=("システム担当", "業務担当", "契約担当"), description="What a contact may look after (SUP-04)."
+    )
+
+    def product(self, key: str) -> Product | None:
+        """The product with this key, or None."""
+        return next((product for product in self.products if product.key == key), None)

@@ -1,0 +1,106 @@
+"""Contracts, what they are for, and who may ask (SUP-01, SUP-04)."""
+
+from datetime import date, datetime
+
+from sqlalchemy import Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import Base, Choice, belongs_to, owned
+from portal.core.errors import msgid
+from portal.core.labels import Labelled
+from portal.core.tenancy.guard import ID, TenantOwned
+
+_MAIN = text("role = 'main' AND removed_at IS NULL")
+_THERE = text("removed_at IS NULL")
+
+
+class UnitKind(Labelled):
+    """What a contract has several of. Options do not count for limits."""
+
+    APP = "app", msgid("アプリ")
+    OPTION = "option", msgid("オプション")
+    CONNECTION = "connection", msgid("接続")
+
+
+class Role(Labelled):
+    """主担当 is who the brand turns to; there is exactly one."""
+
+    MAIN = "main", msgid("主担当"), "info"
+    DEPUTY = "deputy", msgid("副担当"), "mute"
+
+
+class Contract(TenantOwned, Base):
+    """A contract of one product. `form_on` is its form's day, `registered_at` when its contacts came (SUP-03)."""
+
+    __tablename__ = "contract"
+    number: Mapped[str] = mapped_column(String(20))
+    account_id: Mapped[int] = mapped_column(ID)
+    product: Mapped[str] = mapped_column(String(30))
+    product_label: Mapped[str] = mapped_column(String(60))
+    form_on: Mapped[date]
+    created_at: Mapped[datetime]
+    registered_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("account_id", "account"),
+        UniqueConstraint("tenant_id", "number"),
+        Index("ix_contract_account", "tenant_id", "account_id", "id"),
+    )
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names this contract."""
+        return f"contract:{self.number}"
+
+
+class ContractUnit(TenantOwned, Base):
+    """An app, option or connection of a contract, in use until it is ended."""
+
+    __tablename__ = "contract_unit"
+    contract_id: Mapped[int] = mapped_column(ID)
+    kind: Mapped[UnitKind] = mapped_column(Choice(UnitKind, 12))
+    name: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("contract_id", "contract"),
+        Index(
+            "uq_contract_unit_there",
+            *("tenant_id", "contract_id", "kind", "name"),
+            unique=True,
+            sqlite_where=_THERE,
+            postgresql_where=_THERE,
+        ),
+    )
+
+
+class ContractContact(TenantOwned, Base):
+    """A person who may ask (問い合わせご担当者). Several may share a sign-in; each counts (SUP-07)."""
+
+    __tablename__ = "contract_contact"
+    contract_id: Mapped[int] = mapped_column(ID)
+    account_id: Mapped[int] = mapped_column(ID)
+    member_id: Mapped[int] = mapped_column(ID)
+    person: Mapped[str] = mapped_column(String(80))
+    role: Mapped[Role] = mapped_column(Choice(Role, 10), default=Role.DEPUTY)
+    duty: Mapped[str] = mapped_column(String(60), default="")
+    created_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("contract_id", "contract"),
+        belongs_to("account_id", "account"),
+        belongs_to("member_id", "member"),
+        Index(
+            "uq_contract_contact_main",
+            *("tenant_id", "contract_id"),
+            unique=True,
+            sqlite_where=_MAIN,
+            postgresql_where=_MAIN,
+        ),
+        Index(
+            "uq_contract_contact_person",
+            *("tenant_id", "contract_id", "member_id", "person"),
+            unique=True,
+            sqlite_where=_THERE,
+            postgresql_where=_THERE,
+        ),
+    )

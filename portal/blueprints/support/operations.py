@@ -1,0 +1,193 @@
+"""Contracts and their contacts: registered, handed over, removed, never above the limit (SUP-01 … SUP-07)."""
+
+import re
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from portal.blueprints.support import queries
+from portal.blueprints.support.config import SupportConfig
+from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role, UnitKind
+from portal.core import audit, clock, numbering
+from portal.core.actor import Actor
+from portal.core.db import change, session
+from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth import enrolment, links
+from portal.shared.auth import operations as passwords
+from portal.shared.auth.enrolment import Person
+from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.limits import operations as limits
+
+CONTACTS = "contract_contacts"
+_COMPANY = re.compile(
+    r"(?:株式|有限|合同|合資|合名|相互)会社|[（(][株有合社財学医][)）]|[㈱㈲㈳㈶㈻]|(?:社団|財団|学校|医療|宗教)法人"
+)
+_DEPARTMENT = re.compile(r"(?:部|課|係|室|窓口|センター|グループ|チーム|担当|事務局|本社|支店|支社|営業所|御中)$")
+_NO_PERSON = msgid("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
+
+limits.counted(
+    limits.Counted(
+        CONTACTS,
+        ContractContact,
+        ContractContact.contract_id,
+        Contract,
+        queries.THERE,
+        queries.any_contract,
+        queries.facts,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Registrant:
+    """Somebody to be registered."""
+
+    family_name: str
+    given_name: str
+    email: str
+    duty: str = ""
+
+    @property
+    def person(self) -> str:
+        """The full name."""
+        return f"{self.family_name} {self.given_name}".strip()
+
+
+def check_person(name: str) -> None:
+    """Raise RuleBroken for what is a company's or a department's name (SUP-06).
+
+    Only the end of the whole name tells a department: 阿部 太郎 is a person.
+    """
+    if _COMPANY.search(name) or _DEPARTMENT.search(name.strip()):
+        raise RuleBroken(_NO_PERSON, field="family_name")
+
+
+def add_contract(tenant: Tenant, account: Account, product: str, form_on: date, *, by: Actor) -> Contract:
+    """A contract of one of the tenant's products. The caller commits. Raises RuleBroken."""
+    config: SupportConfig = tenant.section("support")
+    known = config.product(product)
+    if known is None:
+        keys = ", ".join(one.key for one in config.products)
+        raise RuleBroken("この製品はありません: %(product)s（%(keys)s）", product=product, keys=keys)
+    number = numbering.next_number("contract", tenant.numbers["contract"], Contract.number)
+    made = Contract(number=number, account_id=account.id, product=known.key, product_label=known.label)
+    made.form_on, made.created_at = form_on, clock.now()
+    session().add(made)
+    session().flush()
+    audit.record("contract.add", made, by=by, product=product, form_on=form_on)
+    return made
+
+
+def add_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> None:
+    """An app, option or connection more; the limit follows. The caller commits. Raises RuleBroken when it is there."""
+    with _once("すでに登録されています。"):
+        session().add(ContractUnit(contract_id=contract.id, kind=kind, name=name, created_at=clock.now()))
+    audit.record("contract.add_unit", contract, by=by, kind=kind.value, name=name)
+
+
+def end_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> None:
+    """End it. Contacts above the limit that follows stay, and none can be added (COM-43). Raises NotFound."""
+    own = ContractUnit.contract_id == contract.id, ContractUnit.kind == kind, ContractUnit.name == name
+    if not change(ContractUnit, *own, ContractUnit.removed_at.is_(None), removed_at=clock.now()):
+        raise NotFound("%(name)sは登録されていません。", name=name)
+    audit.record("contract.end_unit", contract, by=by, kind=kind.value, name=name)
+
+
+def register(
+    tenant: Tenant, contract: Contract, who: Sequence[Registrant], *, by: Actor, link_base: str, even_so: bool = False
+) -> None:
+    """The first registration, the first of `who` as 主担当. The caller commits.
+
+    Forms of the cut-over day or later bring the base alone (SUP-03). Raises RuleBroken, limits.LimitReached.
+    """
+    session().refresh(contract, with_for_update=True)
+    if contract.registered_at:
+        raise RuleBroken("担当者は登録済みです。追加してください。")
+    most = limits.use(tenant, CONTACTS, contract).at_first
+    if not 1 <= len(who) <= most:
+        raise RuleBroken("初回に登録できるのは、1名から%(most)s名までです。", most=most)
+    for place, one in enumerate(who):
+        role = Role.DEPUTY if place else Role.MAIN
+        _add(tenant, contract, one, role, by=by, link_base=link_base, even_so=even_so)
+    contract.registered_at = clock.now()
+    session().flush()
+
+
+def add_contact(
+    tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, link_base: str, even_so: bool = False
+) -> ContractContact:
+    """A 副担当 more, up to the limit; `even_so` takes a name that looks like none. The caller commits.
+
+    Raises RuleBroken before the first registration and for what is no person's name, limits.LimitReached.
+    """
+    limits.reserve(tenant, CONTACTS, contract)
+    if not contract.registered_at:
+        raise RuleBroken("先に、主担当を含む初回の登録をしてください。")
+    return _add(tenant, contract, who, Role.DEPUTY, by=by, link_base=link_base, even_so=even_so)
+
+
+def _add(
+    tenant: Tenant, contract: Contract, who: Registrant, role: Role, *, by: Actor, link_base: str, even_so: bool
+) -> ContractContact:
+    if not even_so:
+        check_person(who.person)
+    config: SupportConfig = tenant.section("support")
+    if who.duty and who.duty not in config.duties:
+        raise RuleBroken("ご担当は次から選んでください: %(duties)s", field="duty", duties="、".join(config.duties))
+    member = _member(tenant, contract, who, by=by, link_base=link_base)
+    made = ContractContact(
+        contract_id=contract.id, account_id=contract.account_id, member_id=member.id, person=who.person, role=role
+    )
+    made.duty, made.created_at = who.duty, clock.now()
+    with _once("この方は、すでにこのご契約の担当者です。"):
+        session().add(made)
+    audit.record("contract.add_contact", contract, by=by, person=who.person, role=role.value)
+    return made
+
+
+def _member(tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, link_base: str) -> Member:
+    """The account's sign-in at that address, with a new link to set its password where there was none (SUP-07)."""
+    own = Member.account_id == contract.account_id, Member.status != MemberStatus.REMOVED
+    known = session().scalars(select(Member).where(*own, Member.email == who.email)).one_or_none()
+    if known:
+        return known
+    account = session().get_one(Account, contract.account_id)
+    made = enrolment.add_member(tenant, account, Person(who.family_name, who.given_name, who.email), by=by)
+    session().flush()
+    passwords.send_set_password_link(tenant, made, link_base=link_base, by=by, lifetime=links.INVITATION)
+    return made
+
+
+def hand_over(contract: Contract, to: ContractContact, *, by: Actor) -> None:
+    """Make `to` the 主担当 in place of whoever is (SUP-04). The caller commits."""
+    session().refresh(contract, with_for_update=True)
+    of = ContractContact.contract_id == contract.id, *queries.THERE
+    change(ContractContact, *of, ContractContact.role == Role.MAIN, role=Role.DEPUTY)
+    if not change(ContractContact, *of, ContractContact.id == to.id, role=Role.MAIN):
+        raise NotFound("担当者が見つかりません。")
+    session().expire_all()
+    audit.record("contract.hand_over", contract, by=by, person=to.person)
+
+
+def remove_contact(contract: Contract, contact: ContractContact, *, by: Actor) -> None:
+    """Remove a 副担当; the 主担当 is handed over first (SUP-04). What was asked stays. The caller commits."""
+    own = ContractContact.id == contact.id, *queries.THERE, ContractContact.role == Role.DEPUTY
+    if not change(ContractContact, *own, removed_at=clock.now()):
+        raise RuleBroken("主担当は削除できません。先に、ほかの方へ引き継いでください。")
+    audit.record("contract.remove_contact", contract, by=by, person=contact.person)
+
+
+@contextmanager
+def _once(said: str) -> Any:
+    """The database's constraint decides, so that of two at the same moment one is told."""
+    try:
+        with session().begin_nested():
+            yield
+    except IntegrityError:
+        raise RuleBroken(said) from None

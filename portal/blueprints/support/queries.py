@@ -1,0 +1,73 @@
+"""What can be asked of contracts and their contacts."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import select
+
+from portal.blueprints.support.models import Contract, ContractContact, ContractUnit
+from portal.core.db import session
+from portal.core.errors import NotFound
+from portal.shared.auth.models import Member
+from portal.shared.limits.rules import Facts
+
+THERE = (ContractContact.removed_at.is_(None),)
+NAMED = "/"
+"""What joins the names of people who share an address: 山田/伊藤/佐藤 (SUP-07)."""
+
+
+def contracts(account_id: int) -> list[Contract]:
+    """The account's contracts, oldest first. Index: ix_contract_account."""
+    return list(session().scalars(select(Contract).where(Contract.account_id == account_id).order_by(Contract.id)))
+
+
+def contract(account_id: int, number: str) -> Contract:
+    """The account's own contract. Raises NotFound for anybody else's."""
+    own = select(Contract).where(Contract.number == number, Contract.account_id == account_id)
+    found = session().scalars(own).one_or_none()
+    if found is None:
+        raise NotFound("ご契約が見つかりません。")
+    return found
+
+
+def any_contract(number: str) -> Contract:
+    """A contract of the tenant in scope, for operators. Raises NotFound."""
+    found = session().scalars(select(Contract).where(Contract.number == number)).one_or_none()
+    if found is None:
+        raise NotFound("契約が見つかりません: %(number)s", number=number)
+    return found
+
+
+def units(of: Contract) -> list[ContractUnit]:
+    """What the contract has in use, kind by kind."""
+    there = select(ContractUnit).where(ContractUnit.contract_id == of.id, ContractUnit.removed_at.is_(None))
+    return list(session().scalars(there.order_by(ContractUnit.kind, ContractUnit.id)))
+
+
+def facts(of: Contract) -> Facts:
+    """What its limit is reckoned from (SUP-02, SUP-03)."""
+    grouped = groupby(units(of), lambda unit: unit.kind.value)
+    return Facts({"product": of.product}, {kind: [unit.name for unit in each] for kind, each in grouped}, of.form_on)
+
+
+def contacts(of: Contract) -> list[tuple[ContractContact, str]]:
+    """Its contacts with their addresses, 主担当 first, then as they came."""
+    statement = select(ContractContact, Member.email).join(Member, Member.id == ContractContact.member_id)
+    there = statement.where(ContractContact.contract_id == of.id, *THERE)
+    rows: Sequence[Any] = session().execute(there.order_by(ContractContact.role.desc(), ContractContact.id)).all()
+    return [(contact, email) for contact, email in rows]
+
+
+def contact(of: Contract, person: str) -> ContractContact:
+    """The contact of that name. Raises NotFound, also where two at different addresses share it."""
+    found = [one for one, _email in contacts(of) if one.person == person]
+    if len(found) != 1:
+        raise NotFound("担当者が見つからないか、複数います: %(who)s", who=person)
+    return found[0]
+
+
+def people(member_id: int) -> list[str]:
+    """Who writes from a member's address: every person once, in the order they came (SUP-07)."""
+    mine = select(ContractContact.person).where(ContractContact.member_id == member_id, *THERE)
+    return list(dict.fromkeys(session().scalars(mine.order_by(ContractContact.id))))
