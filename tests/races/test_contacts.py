@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 
 from portal.blueprints.support import operations, queries
+from portal.blueprints.support.models import UnitKind
 from portal.blueprints.support.operations import CONTACTS, Registrant
 from portal.core import clock
 from portal.core.actor import SYSTEM
@@ -34,7 +35,7 @@ def test_two_hundred_contacts_at_once_never_pass_the_formula(
         account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
         contract = operations.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
         for n in range(10):
-            operations.add_unit(contract, operations.UnitKind.APP, f"アプリ{n}", by=SYSTEM)
+            operations.add_unit(contract, UnitKind.APP, f"アプリ{n}", by=SYSTEM)
         operations.register(tenant, contract, [_registrant(0)], by=SYSTEM, link_base=BASE)
         number = contract.number
         session().commit()
