@@ -13,7 +13,7 @@ from flask.cli import AppGroup, with_appcontext
 from portal.core.db import tenant_scope, transaction_mode
 from portal.core.tenancy.checks import hosts
 from portal.core.tenancy.reading import Reading
-from portal.core.tenancy.reference import json_schema, reference_markdown
+from portal.core.tenancy.reference import json_schema
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.resolved import resolved
 from portal.core.tenancy.schema import Tenant
@@ -137,9 +137,3 @@ def _changes(old: Reading, new: Reading) -> Iterator[tuple[str, str, Any, Any]]:
 def schema() -> None:
     """The JSON Schema of tenants.toml, which editors use for completion."""
     json_out(json_schema(_registry().tenant_type))
-
-
-@tenants.command("reference")
-def reference() -> None:
-    """The reference of every key, as Markdown: docs/tenants-reference.md."""
-    click.echo(reference_markdown(_registry().tenant_type), nl=False)

@@ -54,7 +54,8 @@ class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
 
     `account` is its part in an account's life; `history` names the acts that members see in their change history;
-    `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the member.
+    `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the
+    member; `writers` are the persons who share the member's sign-in, where there are several (SUP-07).
     """
 
     key: str
@@ -70,6 +71,7 @@ class Brand:
     history: Mapping[str, str] = field(default_factory=dict)
     tick: Callable[[Tenant], object] | None = None
     attention: Callable[[Tenant, SignedIn], Iterable[Attention]] = lambda _tenant, _who: ()
+    writers: Callable[[SignedIn], Iterable[str]] = lambda _who: ()
 
 
 def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:

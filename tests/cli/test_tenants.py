@@ -153,7 +153,3 @@ def test_schema_is_json_that_editors_read(run: Run) -> None:
     schema = json.loads(run("schema").stdout)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert "facility" in schema["$defs"]["Tenant"]["properties"]
-
-
-def test_reference_is_the_page_in_docs(run: Run) -> None:
-    assert run("reference").stdout == (ROOT / "docs" / "tenants-reference.md").read_text(encoding="utf-8")

@@ -1,12 +1,12 @@
 """お問い合わせ: the form by category, the list, one thread (COM-50, COM-51)."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request
 from werkzeug.wrappers import Response
 
-from portal.blueprints.inquiries.forms import MessageForm, answers, inquiry_form
+from portal.blueprints.inquiries.forms import MessageForm, answers, inquiry_form, writer_field
 from portal.core.db import session, transaction_mode
 from portal.core.errors import NotFound
 from portal.core.tenancy.schema_inquiries import InquiryCategory
@@ -16,6 +16,7 @@ from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
+from portal.web.brand import brands_of
 from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.files import attachment
 from portal.web.formatting import at_time
@@ -34,6 +35,11 @@ def category_named(key: Any) -> InquiryCategory:
     return tenant().inquiries.category(key) or tenant().inquiries.categories[-1]
 
 
+def _writers() -> list[str]:
+    """Who may be writing from this sign-in, where several share it (SUP-07)."""
+    return [name for brand in brands_of(tenant()) for name in brand.writers(member())]
+
+
 def _steps() -> Steps:
     """Asking. Links lead here with category and number filled in (FAC-05)."""
 
@@ -41,7 +47,8 @@ def _steps() -> Steps:
         return category_named(request.values.get("category") or (typed or {}).get("category"))
 
     def make(typed: dict[str, Any] | None) -> Any:
-        return inquiry_form(category(typed), typed or {"about": request.args.get("about", "")[:40]})
+        asked = typed or {"about": request.args.get("about", "")[:40]}
+        return inquiry_form(category(typed), asked, writer_field(_writers()))
 
     def collect(form: Any) -> dict[str, Any]:
         kept = [asdict(file) for file in files.keep(tenant().inquiries, form.uploaded())]
@@ -52,7 +59,8 @@ def _steps() -> Steps:
     def save(data: dict[str, Any]) -> None:
         chosen, kept = category(data), [Kept(**file) for file in data["attached"]]
         asked = Asked(chosen.key, data["body"], data.get("about") or "", answers(chosen, data), kept)
-        operations.ask(tenant(), Writer.of(member()), asked, by=actor(), link_base=link_base())
+        writer = replace(Writer.of(member()), name=data.get("writer") or member().name)
+        operations.ask(tenant(), writer, asked, by=actor(), link_base=link_base())
 
     def shown(typed: dict[str, Any]) -> dict[str, Any]:
         attached = [Kept(**file) for file in typed.get("attached", ())]

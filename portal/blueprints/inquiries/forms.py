@@ -4,13 +4,13 @@ from typing import Any
 
 from flask import request
 from flask_wtf.file import MultipleFileField
-from wtforms import BooleanField, TextAreaField
+from wtforms import BooleanField, SelectField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
 from portal.core import text
 from portal.core.tenancy.schema_inquiries import InquiryCategory, InquiryField
 from portal.shared.inquiries.files import ACCEPTED
-from portal.web.forms import Form, line, normaliser
+from portal.web.forms import Form, choices, line, normaliser
 from portal.web.i18n import lazy as _l
 
 LONGEST = 10_000
@@ -35,9 +35,20 @@ class MessageForm(Form):
         return [(file.filename, file.read()) for file in chosen if file.filename]
 
 
+def writer_field(names: list[str]) -> dict[str, Any]:
+    """Which of those who share a sign-in is writing; nothing where it is one person's (SUP-07)."""
+    if len(names) < 2:
+        return {}
+    chosen = [InputRequired(_l("選択してください。"))]
+    return {"writer": SelectField(_l("ご記入者"), choices=choices(((n, n) for n in names), ""), validators=chosen)}
+
+
 def inquiry_form(category: InquiryCategory, data: dict[str, Any] | None, more: dict[str, Any] | None = None) -> Any:
     """The form of this category, with its own fields before the text, and `more`; `data` as `typed` gave it."""
-    fields: dict[str, Any] = {"first": ("name", "email", "about", *map(_name, category.fields)), **(more or {})}
+    fields: dict[str, Any] = {
+        "first": ("writer", "name", "email", "about", *map(_name, category.fields)),
+        **(more or {}),
+    }
     if category.about:
         fields["about"] = line(category.about, required=True, longest=40)
     fields |= {_name(field): _field(field) for field in category.fields}

@@ -1,6 +1,6 @@
 """A product's support desk: contracts, and who of a customer may ask (SUP)."""
 
-from portal.blueprints.support import leaving, routes
+from portal.blueprints.support import leaving, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
 from portal.blueprints.support.demo import fill
@@ -24,4 +24,5 @@ BRAND = Brand(
     demo=fill,
     account=AccountPart(losses=leaving.losses, papers=leaving.papers, erase=leaving.erase),
     history=leaving.HISTORY,
+    writers=lambda who: queries.people(who.member_id),
 )

@@ -18,6 +18,7 @@ from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment, passwords, withdrawal
 from portal.shared.auth.models import Account, Member
+from portal.shared.inquiries.models import Inquiry
 from portal.shared.limits import operations as limits
 from tests.cast import PASSWORD
 
@@ -250,3 +251,32 @@ def test_leaving_names_what_is_lost_and_erases_the_persons(tenant, registered):
     withdrawal.erase(account, by=SYSTEM)
     session().commit()
     assert session().query(ContractContact).count() == 0
+
+
+@ONE
+def test_who_shares_an_address_says_who_is_writing(tenant, inside, visit):
+    """SUP-07: asked where several do, answered under that name, one history; nobody else's name will do."""
+    with inside("desk"):
+        account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+        contract = operations.add_contract(tenant, account, "manage", date(2022, 9, 30), by=SYSTEM)
+        operations.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
+        operations.register(tenant, contract, [YAMADA, ITO, SATO], by=SYSTEM, link_base=BASE)
+        for member in session().scalars(select(Member)):
+            member.password_hash = passwords.hash_password(PASSWORD)
+        session().commit()
+    shared, alone = visit("desk"), visit("desk")
+    shared.post("/sign-in", {"email": ITO.email, "password": PASSWORD})
+    alone.post("/sign-in", {"email": YAMADA.email, "password": PASSWORD})
+    form = "/inquiries/new?category=other"
+    assert 'name="writer"' not in alone.get(form).text
+    assert 'name="writer"' in shared.get(form).text
+    typed = {"body": "動きません。", "agreed": "y"}
+    for writer in ("", "山田 太郎", "誰か"):
+        assert shared.post(form, typed | {"writer": writer}).status_code == 422
+    kept = shared.post(form, typed | {"writer": "佐藤"})
+    assert "佐藤" in shared.get(kept.location).text
+    shared.post("/inquiries/new/confirm", {"draft": kept.location.rpartition("=")[2]}, page=form)
+    with inside("desk"):
+        (asked,) = session().query(Inquiry).all()
+        assert (asked.name, asked.email) == ("佐藤", ITO.email)
+    assert asked.number in shared.get("/inquiries").text
