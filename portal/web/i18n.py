@@ -54,15 +54,12 @@ def _english() -> NullTranslations:
 
 
 def choose() -> str:
-    """The language of this request: what was chosen, else the member's own, else Japanese."""
-    if not has_request_context():
-        return "ja"
-    chosen = cookie.get("language")
-    if chosen in LANGUAGES:
-        return str(chosen)
-    if "tenant" in g and current_user.is_authenticated and current_user.locale in LANGUAGES:
-        return str(current_user.locale)
-    return "ja"
+    """The language of this request, out of the tenant's: what was chosen, else the member's own, else its usual one."""
+    if not has_request_context() or "tenant" not in g:
+        return LANGUAGES[0]
+    own = current_user.locale if current_user.is_authenticated else ""
+    usual: str = g.tenant.languages[0]
+    return next((str(wish) for wish in (cookie.get("language"), own) if wish in g.tenant.languages), usual)
 
 
 def asked_language() -> str | None:

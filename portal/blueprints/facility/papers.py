@@ -32,6 +32,7 @@ def issuer_of(tenant: Tenant) -> Issuer:
         telephone=issuer.telephone,
         person=issuer.person,
         bank=issuer.bank,
+        seal=issuer.seal,
         accent=tenant.theme.brand_strong,
     )
 

@@ -186,6 +186,9 @@ class Issuer(Section):
     telephone: Telephone = Field(default="", description="As printed; when absent, that of contact.")
     person: Line = Field(default="", description="Who is in charge of invoices.")
     bank: Line = Field(default="", description="Where to pay: bank, branch, kind, number, holder.")
+    seal: str = Field(
+        default="", max_length=16, pattern=r"^[^\p{Cc}]*$", description="What the square seal on documents says; 角印."
+    )
 
 
 class NumberFormat(Section):

@@ -144,6 +144,20 @@ def test_a_brand_that_says_no_issuer_issues_in_its_companys_name(app) -> None:
     assert issuer.accent == known.theme.brand_strong
 
 
+def test_a_brands_seal_stands_on_its_documents(billed: Reservation, tenant) -> None:
+    """COM-70: what `issuer.seal` says becomes a picture; without it there is none."""
+    plain = papers.invoice_content(tenant, billed)
+    sealed = papers.invoice_content(
+        tenant.model_copy(update={"issuer": TenantIssuer(**ISSUER, seal="試験設備之印")}), billed
+    )
+    assert (plain.issuer.seal, sealed.issuer.seal) == ("", "試験設備之印")
+    pictures = [
+        len(PdfReader(BytesIO(render_document("invoice", content.to_json(), NOW))).pages[0].images)
+        for content in (plain, sealed)
+    ]
+    assert pictures == [0, 1]
+
+
 def test_forty_lines_and_the_longest_names_lose_nothing(billed: Reservation, tenant) -> None:
     """COM-70: over pages, each line once, and the sum at the end."""
     billed.lines = to_json([BillLine(f"第{n:02}号" + "長い仕様" * 20, 1, "式", 1_000, 10) for n in range(40)])

@@ -121,3 +121,15 @@ def test_nothing_on_these_pages_is_left_in_japanese(visit, cast):
         for word in WRITTEN:
             shown = shown.replace(word, "")
         assert JAPANESE.findall(shown) == [], name
+
+
+@pytest.mark.parametrize(("offered", "usual"), [('["ja"]', "ja"), ('["en"]', "en"), ('["en", "ja"]', "en")])
+def test_the_tenant_says_which_languages_there_are(other, offered, usual):
+    """OPS-01: the first is the usual one; where there is one there is no switch."""
+    visitor = other(f"languages = {offered}")
+    shown = visitor.get("/sign-in").text
+    assert f'<html lang="{usual}">' in shown
+    assert ('name="language"' in shown) is ("," in offered)
+    switch(visitor, "ja" if usual == "en" else "en")
+    wanted = usual if "," not in offered else "ja"
+    assert f'<html lang="{wanted}">' in visitor.get("/sign-in").text
