@@ -12,7 +12,7 @@ SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     ("words", "said"),
     [
         ("", "--tenant KEY or PORTAL_TENANT"),
-        ("--tenant nobody", "no tenant 'nobody'; there are: facility, shop, studio"),
+        ("--tenant nobody", "no tenant 'nobody'; there are: desk, facility, shop, studio"),
         ("--tenant facility --as-of yesterday", "an ISO date and time"),
         ("--tenant facility --operator=", "--operator"),
     ],
