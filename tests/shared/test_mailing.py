@@ -48,6 +48,7 @@ CONTEXT: dict[str, Any] = {
     "new": "new@one.example",
     "inquiry": SimpleNamespace(number="IQ00000001", name="髙﨑 花子", label="その他お問合せ"),
     "text": "承りました。",
+    "address": SimpleNamespace(name="経理センター"),
     "lines": [SimpleNamespace(said="ご予約 FR000123", link=LINK)],
     "document": SimpleNamespace(number="FI000001", kind=SimpleNamespace(label="請求書")),
     "who": SimpleNamespace(name="髙﨑 花子", account_name="株式会社髙﨑精機"),

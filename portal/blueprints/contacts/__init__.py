@@ -15,7 +15,6 @@ from portal.shared.contacts.models import Address, Kind
 from portal.web import lists
 from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.forms import Form
-from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import actor, member, must_have, tenant
@@ -24,7 +23,6 @@ bp = Blueprint("contacts", __name__)
 _BOOK = "<any('billing', 'delivery'):kind>-addresses"
 RIGHTS = {Kind.BILLING: Right.BILLING, Kind.DELIVERY: Right.ORDERS}
 """What a member needs to change them; all see them."""
-TITLES = {Kind.BILLING: _l("請求書送付先"), Kind.DELIVERY: _l("お届け先")}
 
 
 def _kind(kind: str) -> Kind:
@@ -47,7 +45,7 @@ def _steps(kind: str, number: str) -> Steps:
 
     def save(data: dict[str, Any]) -> None:
         if address:
-            operations.edit(address, data, by=actor())
+            operations.edit(tenant(), address, data, by=actor())
         else:
             operations.add(tenant(), member().account_id, _kind(kind), data, by=actor())
 
@@ -65,7 +63,7 @@ def _steps(kind: str, number: str) -> Steps:
 
 
 def _shown(kind: str, **more: Any) -> dict[str, Any]:
-    return {"kind": kind, "what": TITLES[Kind(kind)], "home": f"/{kind}-addresses", **more}
+    return {"kind": kind, "what": _(Kind(kind).label), "home": f"/{kind}-addresses", **more}
 
 
 @bp.get(f"/{_BOOK}")
@@ -80,7 +78,7 @@ def book(kind: str) -> str:
 @bp.get(f"/{_BOOK}.csv")
 def book_csv(kind: str) -> Response:
     """The list as CSV (COM-21)."""
-    header = [TITLES[Kind(kind)], _("部署名"), _("ご担当者"), _("住所"), _("電話番号"), _("FAX番号"), _("代表")]
+    header = [_(Kind(kind).label), _("部署名"), _("ご担当者"), _("住所"), _("電話番号"), _("FAX番号"), _("代表")]
     found = operations.book(member().account_id, _kind(kind))
     return lists.csv_response(f"{kind}-addresses", header, [_cells(one) for one in found], tuple)
 
@@ -99,7 +97,7 @@ def remove(kind: str, number: str) -> str | Response:
     address, form = _own(kind, number), Form()
     if not form.validate_on_submit():
         return render("contacts/removal.html", form=form, address=address, **_shown(kind))
-    operations.remove(address, by=actor())
+    operations.remove(tenant(), address, by=actor())
     session().commit()
     flash(_("削除しました。"), "ok")
     return redirect(f"/{kind}-addresses", 303)
@@ -108,7 +106,7 @@ def remove(kind: str, number: str) -> str | Response:
 @bp.post(f"/{_BOOK}/<number>/usual")
 def make_usual(kind: str, number: str) -> Response:
     """代表にする."""
-    operations.make_usual(_own(kind, number), by=actor())
+    operations.make_usual(tenant(), _own(kind, number), by=actor())
     session().commit()
     flash(_("代表を変更しました。"), "ok")
     return redirect(f"/{kind}-addresses", 303)

@@ -73,6 +73,9 @@ class SignIn(Section):
         default=True, description="Mail the member about a sign-in from a browser that is new for them."
     )
     notify_sign_in: Flag = Field(default=False, description="Mail the member at each sign-in (COM-14).")
+    notify_changes: Flag = Field(
+        default=True, description="Mail 会員情報変更のお知らせ when a profile or an address was changed (COM-34)."
+    )
     password: PasswordRules = Field(default=PasswordRules(), description="Which passwords may be set.")
     idle_minutes: Whole = Field(
         default=120, ge=5, le=1440, description="Minutes without a page after which a session ends."

@@ -90,7 +90,7 @@ def edit(tenant: Tenant, member: Member, data: dict[str, Any], *, by: Actor) -> 
     pairs = save_changes(member, int(data["version"]), wanted)
     if pairs:
         audit.record("member.profile", member, by=by, **pairs)
-        mailing.tell(tenant, "profile_changed", member)
+        profile.tell(tenant, "profile_changed", [member])
 
 
 def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:

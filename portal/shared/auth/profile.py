@@ -1,5 +1,6 @@
 """Reading and saving a member's profile, with the account's data (FAC-07)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from portal.core import audit
@@ -46,4 +47,10 @@ def save(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> 
     if not pairs:
         return
     audit.record("member.profile", member, by=by, **pairs)
-    mailing.tell(tenant, "profile_changed", member)
+    tell(tenant, "profile_changed", [member])
+
+
+def tell(tenant: Tenant, event: str, whom: Iterable[Member], **said: Any) -> None:
+    """会員情報変更のお知らせ to the persons concerned, where the tenant has them told (COM-34). The caller commits."""
+    for member in whom if tenant.sign_in.notify_changes else ():
+        mailing.tell(tenant, event, member, **said)

@@ -1,20 +1,21 @@
 """An account's addresses, of one shape whatever they are for."""
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.db import Base, Choice, belongs_to, owned
+from portal.core.errors import msgid
+from portal.core.labels import Labelled
 from portal.core.tenancy.guard import ID, TenantOwned
 
 
-class Kind(StrEnum):
+class Kind(Labelled):
     """What an address is for; the value begins the name of its limit and its addresses on the web."""
 
-    BILLING = "billing"
-    DELIVERY = "delivery"
+    BILLING = "billing", msgid("請求書送付先")
+    DELIVERY = "delivery", msgid("お届け先")
 
 
 class Address(TenantOwned, Base):

@@ -11,7 +11,7 @@ from portal.core.db import discard, save_changes, session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
-from portal.shared.auth import enrolment, keyring
+from portal.shared.auth import enrolment, keyring, people, profile
 from portal.shared.auth.models import Account
 from portal.shared.auth.parts import AccountPart
 from portal.shared.contacts.models import Address, Kind
@@ -61,14 +61,22 @@ def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by
     session().add(made)
     session().flush()
     audit.record("address.add", made, by=by, **values)
+    _tell(tenant, made, by)
     return made
 
 
-def edit(address: Address, data: dict[str, Any], *, by: Actor) -> None:
+def _tell(tenant: Tenant, address: Address, by: Actor) -> None:
+    """Mail who changed it and the account's representative (COM-34)."""
+    there = [m for m in people.roster(address.account_id) if m.is_representative or m.id == by.member_id]
+    profile.tell(tenant, "address_changed", there, address=address, what=address.kind.label)
+
+
+def edit(tenant: Tenant, address: Address, data: dict[str, Any], *, by: Actor) -> None:
     """Save what changed, under the version it is based on. The caller commits. Raises Stale (COM-26)."""
     pairs = save_changes(address, int(data["version"]), {name: data[name] for name in FIELDS})
     if pairs:
         audit.record("address.edit", address, by=by, **pairs)
+        _tell(tenant, address, by)
 
 
 def can_remove(address: Address, others: int) -> Verdict:
@@ -76,20 +84,22 @@ def can_remove(address: Address, others: int) -> Verdict:
     return Verdict(_USUAL) if address.is_usual and others else YES
 
 
-def remove(address: Address, *, by: Actor) -> None:
+def remove(tenant: Tenant, address: Address, *, by: Actor) -> None:
     """Remove it from the book. The caller commits. Raises RuleBroken when `can_remove` says no."""
     session().get_one(Account, address.account_id, with_for_update=True)
     can_remove(address, len(book(address.account_id, address.kind)) - 1).require()
     address.removed_at = clock.now()
     audit.record("address.remove", address, by=by)
+    _tell(tenant, address, by)
 
 
-def make_usual(address: Address, *, by: Actor) -> None:
+def make_usual(tenant: Tenant, address: Address, *, by: Actor) -> None:
     """代表にする: the usual one from now on. The caller commits."""
     session().get_one(Account, address.account_id, with_for_update=True)
     for other in book(address.account_id, address.kind):
         other.is_usual = other.id == address.id
     audit.record("address.usual", address, by=by)
+    _tell(tenant, address, by)
 
 
 def usual(account_id: int, kind: Kind) -> Address | None:

@@ -10,9 +10,10 @@ from sqlalchemy import select
 from portal.blueprints.facility import booking as reservations
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core import clock
-from portal.core.actor import SYSTEM
+from portal.core.actor import SYSTEM, Actor
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken, Stale
+from portal.core.outbox import OutboxMail
 from portal.shared.auth.models import Account, Member
 from portal.shared.contacts import operations, postal
 from portal.shared.contacts.models import Address, Kind
@@ -69,7 +70,7 @@ def test_the_first_is_the_usual_one_and_stays_so(tenant, account):
     """COM-31: （代表）; another takes the role when somebody says so."""
     first, second = add(tenant, account), add(tenant, account, name="第二")
     assert [a.is_usual for a in operations.book(account.id, Kind.BILLING)] == [True, False]
-    operations.make_usual(second, by=SYSTEM)
+    operations.make_usual(tenant, second, by=SYSTEM)
     session().commit()
     assert [a.name for a in operations.book(account.id, Kind.BILLING)] == ["第二", first.name]
     assert operations.usual(account.id, Kind.DELIVERY) is None
@@ -79,19 +80,19 @@ def test_the_usual_one_is_removed_only_as_the_last(tenant, account):
     """COM-31: it can be handed over first."""
     first, second = add(tenant, account), add(tenant, account, name="第二")
     with pytest.raises(RuleBroken, match="先に代表を変更"):
-        operations.remove(first, by=SYSTEM)
-    operations.remove(second, by=SYSTEM)
-    operations.remove(first, by=SYSTEM)
+        operations.remove(tenant, first, by=SYSTEM)
+    operations.remove(tenant, second, by=SYSTEM)
+    operations.remove(tenant, first, by=SYSTEM)
     assert operations.book(account.id, Kind.BILLING) == []
 
 
 def test_a_stale_save_is_told_and_changes_nothing(tenant, account):
     """COM-26"""
     made = add(tenant, account)
-    operations.edit(made, DATA | {"name": "新しい名前", "version": 1}, by=SYSTEM)
+    operations.edit(tenant, made, DATA | {"name": "新しい名前", "version": 1}, by=SYSTEM)
     session().commit()
     with pytest.raises(Stale):
-        operations.edit(made, DATA | {"name": "古い画面から", "version": 1}, by=SYSTEM)
+        operations.edit(tenant, made, DATA | {"name": "古い画面から", "version": 1}, by=SYSTEM)
     session().rollback()
     assert operations.book(account.id, Kind.BILLING)[0].name == "新しい名前"
 
@@ -103,7 +104,7 @@ def test_there_are_as_many_as_the_tenant_allows(tenant, account):
     second = add(tight, account)
     with pytest.raises(limits.LimitReached):
         add(tight, account)
-    operations.remove(second, by=SYSTEM)
+    operations.remove(tenant, second, by=SYSTEM)
     add(tight, account)
 
 
@@ -129,11 +130,33 @@ def test_what_was_booked_keeps_the_address_of_its_day(tenant, account):
         return reservations.book(tenant, account, member, booking, by=SYSTEM)
 
     before = book(3)
-    operations.edit(made, DATA | {"name": "移転後の名前", "version": 1}, by=SYSTEM)
+    operations.edit(tenant, made, DATA | {"name": "移転後の名前", "version": 1}, by=SYSTEM)
     after = book(4)
-    operations.remove(made, by=SYSTEM)
+    operations.remove(tenant, made, by=SYSTEM)
     last = book(5)
     session().commit()
     names = [r.billing["name"] for r in (before, after, last)]
     assert names == ["髙﨑精機 経理部", "移転後の名前", account.name]
     assert before.billing["address"] == "東京都大田区南蒲田1-2-3"
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_each_change_is_mailed_to_the_persons_concerned(tenant, account, kind):
+    """COM-32, COM-34: who did it and the representative, for either kind of address; or nobody, as the tenant says."""
+    hanako, kenichi = session().scalars(select(Member).order_by(Member.id)).all()[:2]
+    by = Actor("member", kenichi.name, kenichi.id, kenichi.account_id)
+
+    def mailed() -> list[str]:
+        told = select(OutboxMail.recipient).where(OutboxMail.event == "address_changed").order_by(OutboxMail.id)
+        return list(session().scalars(told))
+
+    made = operations.add(tenant, account.id, kind, DATA, by=by)
+    assert mailed() == [hanako.email, kenichi.email]
+    operations.edit(tenant, made, DATA | {"name": "新しい名前", "version": 1}, by=by)
+    operations.edit(tenant, made, DATA | {"name": "新しい名前", "version": 2}, by=by)
+    assert len(mailed()) == 4, "what changes nothing is not told"
+    quiet = tenant.model_copy(update={"sign_in": tenant.sign_in.model_copy(update={"notify_changes": False})})
+    operations.remove(quiet, made, by=by)
+    assert len(mailed()) == 4
+    subject = session().scalars(select(OutboxMail.subject).where(OutboxMail.event == "address_changed")).first()
+    assert subject == f"【試験設備】会員情報変更のお知らせ（{kind.label}）"
