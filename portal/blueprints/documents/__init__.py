@@ -55,8 +55,9 @@ def index_csv() -> Response:
     header = [_("番号"), _("種類"), _("取引日"), _("金額（税込）"), _("対象")]
     labels = {kind.value: _(kind.label) for kind in DocumentKind}
     rows = lists.every_row(operations.mine(member().account_id), _NEWEST)
-    cells = lambda d: (d.number, labels[d.kind], d.transaction_date, d.total, d.about)  # noqa: E731
-    return lists.csv_response("documents", header, rows, cells)
+    return lists.csv_response(
+        "documents", header, rows, lambda d: (d.number, labels[d.kind], d.transaction_date, d.total, d.about)
+    )
 
 
 def _own(kind: str, number: str) -> Document:

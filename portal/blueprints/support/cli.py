@@ -80,26 +80,19 @@ def add_contact(number: str, person: str, even_so: bool, tenant: Tenant, by: Act
     _show(number)
 
 
-@commands.command("hand-over")
-@click.argument("number")
-@click.argument("person")
-@tenant_command
-def hand_over(number: str, person: str, by: Actor, **_: Any) -> None:
-    """Make the 副担当 PERSON (the full name) the 主担当."""
-    contract = queries.any_contract(number)
-    operations.hand_over(contract, queries.contact(contract, person), by=by)
-    _show(number)
+def _contact(name: str, operation: Any, help_: str) -> None:
+    @commands.command(name, help=help_)
+    @click.argument("number")
+    @click.argument("person")
+    @tenant_command
+    def command(number: str, person: str, by: Actor, **_: Any) -> None:
+        contract = queries.any_contract(number)
+        operation(contract, queries.contact(contract, person), by=by)
+        _show(number)
 
 
-@commands.command("remove-contact")
-@click.argument("number")
-@click.argument("person")
-@tenant_command
-def remove_contact(number: str, person: str, by: Actor, **_: Any) -> None:
-    """Remove the 副担当 PERSON (the full name)."""
-    contract = queries.any_contract(number)
-    operations.remove_contact(contract, queries.contact(contract, person), by=by)
-    _show(number)
+_contact("hand-over", operations.hand_over, "Make the 副担当 PERSON (the full name) the 主担当.")
+_contact("remove-contact", operations.remove_contact, "Remove the 副担当 PERSON (the full name).")
 
 
 @commands.command("show")

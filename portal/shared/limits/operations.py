@@ -4,7 +4,7 @@ A module says what of its own counts against a limit (`counted`); everything els
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -142,9 +142,9 @@ def over(tenant: Tenant) -> Iterator[tuple[str, Any, Use]]:
     Only owners with more than the least that the tenant could give are looked at one by one.
     """
     for name, what in sorted(_counted.items()):
-        least = min([one.base for one in tenant.formulas.get(name, ())] or [tenant.limits[name]])
+        least = min([tenant.limits[name], *(one.base for one in tenant.formulas.get(name, ()))])
         many = select(what.by).where(*what.where).group_by(what.by).having(func.count(what.model.id) > least)
         for owner in session().scalars(select(what.owner).where(what.owner.id.in_(many)).order_by(what.owner.id)):
             found = use(tenant, name, owner)
             if found.used > found.limit:
-                yield name, owner, replace(found)
+                yield name, owner, found

@@ -13,6 +13,7 @@ from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import RuleBroken
+from portal.core.tenancy.schema_limits import Formula
 from portal.shared.auth.models import Account
 from portal.shared.limits import operations as limits
 from portal.shared.limits.rules import Step
@@ -107,6 +108,15 @@ def test_a_lift_is_taken_back(tenant, account):
     assert limits.lift(tighter, "members", account, 0, "終了", by=SYSTEM).limit == 1
     ((name, owner, use),) = limits.over(tighter)
     assert (name, owner.number, use.used, use.limit) == ("members", FIRST, 2, 1)
+
+
+@ONE
+def test_an_owner_that_no_formula_fits_is_listed_by_the_plain_number(tenant, account):
+    """COM-43: also where every formula begins higher than that."""
+    formulas = (Formula(base=9, when={"product": "another"}),)
+    tight = tenant.model_copy(update={"limits": tenant.limits | {"members": 1}, "formulas": {"members": formulas}})
+    ((name, _owner, use),) = limits.over(tight)
+    assert (name, use.used, use.limit) == ("members", 2, 1)
 
 
 def test_commands_explain_lift_and_list(do):
