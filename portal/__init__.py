@@ -15,6 +15,7 @@ from portal.core.tenancy.schema import tenant_type
 from portal.settings import CannotStart, Settings
 from portal.shared.auth import keyring
 from portal.web import brand, bundle, errors, formatting, headers, i18n, password_rules, requests
+from portal.web.bell import Bell
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     headers.init_app(app, settings)
     errors.init_app(app)
     brand.init_app(app, BRANDS)
+    app.extensions["chat_bell"] = Bell(app, settings.chat_streams)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     cli.init_app(app, BRANDS)

@@ -39,6 +39,7 @@ class Settings:
     port: int | None = None
     smtp_url: str = ""
     proxy_hops: int = 0
+    chat_streams: int = 8
     demo: bool = False
     testing: bool = False
 
@@ -62,6 +63,7 @@ class Settings:
         home = Path(env.get("PORTAL_HOME") or ROOT / "var").absolute()
         if environment is None:
             env = _remembered(home / "portal.env") | env
+        streams = _number(env, "PORTAL_CHAT_STREAMS", 0, 10_000)
         return cls(
             secret_key=env.get("PORTAL_SECRET_KEY", ""),
             secret_key_fallbacks=tuple(filter(None, env.get("PORTAL_SECRET_KEY_FALLBACKS", "").split(","))),
@@ -73,6 +75,7 @@ class Settings:
             port=_number(env, "PORTAL_PUBLIC_PORT", 1, 65535),
             smtp_url=env.get("PORTAL_SMTP_URL", ""),
             proxy_hops=_number(env, "PORTAL_PROXY_HOPS", 0, 9) or 0,
+            chat_streams=8 if streams is None else streams,
             demo=env.get("PORTAL_DEMO", "") == "1",
         )
 

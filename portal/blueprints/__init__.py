@@ -5,6 +5,7 @@ from flask import Blueprint
 from portal.blueprints import (
     account,
     auth,
+    chats,
     contacts,
     demo,
     documents,
@@ -28,6 +29,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     account.bp,
     contacts.bp,
     inquiries.bp,
+    chats.bp,
     documents.bp,
     notices.bp,
     demo.bp,

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from flask import Flask
 
 from portal.cli.accounts import accounts
+from portal.cli.chat import chat
 from portal.cli.database import db_commands
 from portal.cli.demo import demo
 from portal.cli.inquiries import inquiries
@@ -27,6 +28,7 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
         limits,
         notices,
         inquiries,
+        chat,
         documents,
         mail,
         audit,

@@ -17,6 +17,11 @@ from portal.web.commands import Mistake
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+def harmless(typed: str) -> str:
+    """What somebody typed, without what would steer a terminal."""
+    return _CONTROL.sub("�", typed)
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], as_json: bool = False) -> None:
     """Print `rows` under `columns`, or as a JSON list of objects when `as_json`.
 
@@ -30,7 +35,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], as_json: boo
     for index, column in enumerate(columns):
         drawn.add_column(column, overflow="fold", justify="right" if _is_number(rows, index) else "left")
     for row in rows:
-        drawn.add_row(*(Text(_CONTROL.sub("�", _words(value))) for value in row))
+        drawn.add_row(*(Text(harmless(_words(value))) for value in row))
     Console(highlight=False).print(drawn)
 
 
@@ -41,7 +46,7 @@ def json_out(data: object) -> None:
 
 def fail(message: str) -> NoReturn:
     """End the command with exit code 2 and one line on standard error."""
-    raise Mistake(" ".join(_CONTROL.sub("�", message).split()))
+    raise Mistake(" ".join(harmless(message).split()))
 
 
 def _is_number(rows: Sequence[Sequence[Any]], index: int) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, request
 from werkzeug.wrappers import Response
 
-from portal.blueprints.inquiries.forms import MessageForm, answers, inquiry_form, writer_field
+from portal.blueprints.inquiries.forms import answers, inquiry_form, message_form, writer_field
 from portal.core.db import session, transaction_mode
 from portal.core.errors import NotFound
 from portal.core.tenancy.schema_inquiries import InquiryCategory
@@ -35,7 +35,7 @@ def category_named(key: Any) -> InquiryCategory:
     return tenant().inquiries.category(key) or tenant().inquiries.categories[-1]
 
 
-def _writers() -> list[str]:
+def writers() -> list[str]:
     """Who may be writing from this sign-in, where several share it (SUP-07)."""
     return [name for brand in brands_of(tenant()) for name in brand.writers(member())]
 
@@ -48,7 +48,7 @@ def _steps() -> Steps:
 
     def make(typed: dict[str, Any] | None) -> Any:
         asked = typed or {"about": request.args.get("about", "")[:40]}
-        return inquiry_form(category(typed), asked, writer_field(_writers()))
+        return inquiry_form(category(typed), asked, writer_field(writers()))
 
     def collect(form: Any) -> dict[str, Any]:
         kept = [asdict(file) for file in files.keep(tenant().inquiries, form.uploaded())]
@@ -113,19 +113,18 @@ def index_csv() -> Response:
 def thread(number: str) -> Answer:
     """One thread, and a further message. Opening it takes its mark away, in a short write behind the read."""
     found = queries.find(tenant(), member(), number)
-    form, messages, may = MessageForm(), queries.thread(found), member().may(Right.SUPPORT)
+    form, messages, may = message_form(writers()), queries.thread(found), member().may(Right.SUPPORT)
 
     def write() -> Answer:
         may.require()
         kept = files.keep(tenant().inquiries, form.uploaded())
-        operations.write(found, form.body.data, kept, by=actor())
+        name = form.writer.data if "writer" in form else ""
+        operations.write(found, form.body.data, kept, by=actor(), name=name)
         session().commit()
         flash(_("メッセージを送信しました。"), "ok")
         return redirect(f"/inquiries/{number}", 303)
 
-    page = submit(
-        "inquiries/thread.html", form, write, inquiry=found, messages=messages, may=member().may(Right.SUPPORT)
-    )
+    page = submit("inquiries/thread.html", form, write, inquiry=found, messages=messages, may=may)
     if not form.is_submitted():
         inquiry_id = found.id
         with transaction_mode("write"):

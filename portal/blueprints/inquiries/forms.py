@@ -43,6 +43,11 @@ def writer_field(names: list[str]) -> dict[str, Any]:
     return {"writer": SelectField(_l("ご記入者"), choices=choices(((n, n) for n in names), ""), validators=chosen)}
 
 
+def message_form(writers: list[str]) -> Any:
+    """The form of a further message, which asks who writes where several share a sign-in."""
+    return type("WrittenForm", (MessageForm,), writer_field(writers))()
+
+
 def inquiry_form(category: InquiryCategory, data: dict[str, Any] | None, more: dict[str, Any] | None = None) -> Any:
     """The form of this category, with its own fields before the text, and `more`; `data` as `typed` gave it."""
     fields: dict[str, Any] = {

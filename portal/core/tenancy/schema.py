@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
 
 from portal.core.tenancy.schema_base import Each, Flag, Name, Section, Whole, one_of
-from portal.core.tenancy.schema_inquiries import Inquiries
+from portal.core.tenancy.schema_inquiries import Chat, Inquiries
 from portal.core.tenancy.schema_limits import Formulas, in_order
 from portal.core.tenancy.schema_parts import (
     Calendar,
@@ -56,9 +56,10 @@ FEATURES = {
     "billing_addresses": True,
     "delivery_addresses": False,
     "document_links": False,
+    "chat": False,
 }
 """What a tenant can switch off (COM-03), and whether it is on when nothing is said."""
-LIMITS = {"members": 50, "billing_addresses": 20, "delivery_addresses": 20, "contract_contacts": 2}
+LIMITS = {"members": 50, "billing_addresses": 20, "delivery_addresses": 20, "contract_contacts": 2, "chats": 3}
 """How many of each an account may have (COM-40) when nothing is said."""
 NUMBERS = {
     "reservation": "R",
@@ -131,6 +132,7 @@ class Tenant(Section):
         + ".",
     )
     inquiries: Inquiries = Field(default=Inquiries(), description="What customers ask about, and how.")
+    chat: Chat = Field(default=Chat(), description="When operators answer chats, where features.chat is on.")
     tax: Tax = Field(default=Tax(), description="Consumption tax.")
     terms: PaymentTerms = Field(default=PaymentTerms(), description="Closing and due dates.")
     texts: dict[Annotated[str, one_of(TEXTS)], str] = Field(

@@ -14,6 +14,7 @@ H = TypeVar("H", bound=Hashable)
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 Day = Annotated[date, Strict()]
+ClockTime = Annotated[str, Field(pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$")]
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\p{Cc}]*$")]
 """One line of text, without control characters."""
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\p{Cc}]*\S[^\p{Cc}]*$")]

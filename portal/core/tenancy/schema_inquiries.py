@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from portal.core.tenancy.schema_base import Flag, Name, Section, Whole
+from portal.core.tenancy.schema_base import ClockTime, Flag, Name, Section, Whole
 
 _KEY = r"^[a-z][a-z0-9_]{0,29}$"
 
@@ -59,3 +59,20 @@ class Inquiries(Section):
     def category(self, key: Any) -> InquiryCategory | None:
         """The category with this key, or None."""
         return next((category for category in self.categories if category.key == key), None)
+
+
+class Chat(Section):
+    """チャット, on the days that the calendar has open (SUP-11). Clock times are Asia/Tokyo's."""
+
+    opening: ClockTime = Field(default="09:00", description="When a chat can be begun from, HH:MM.")
+    closing: ClockTime = Field(default="17:30", description="Until when, HH:MM.")
+    stream: Flag = Field(
+        default=True,
+        description="Whether pages are told of news at once, or ask every 3 seconds: for proxies that cut streams.",
+    )
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> "Chat":
+        if self.closing <= self.opening:
+            raise ValueError(f"closing at {self.closing} is not after opening at {self.opening}")
+        return self

@@ -68,16 +68,19 @@ class Inquiry(TenantOwned, Base):
 
 
 class InquiryMessage(TenantOwned, Base):
-    """One message; `by_kind` is member, operator or guest."""
+    """One message; `by_kind` is member, operator or guest. `key` is its sender's own: it is there once (SUP-11)."""
 
     __tablename__ = "inquiry_message"
     inquiry_id: Mapped[int] = mapped_column(ID)
     by_kind: Mapped[str] = mapped_column(String(10))
     by_name: Mapped[str] = mapped_column(String(120))
     body: Mapped[str] = mapped_column(Text)
+    key: Mapped[str | None] = mapped_column(String(32))
     created_at: Mapped[datetime]
     __table_args__ = owned(
-        belongs_to("inquiry_id", "inquiry"), Index("ix_inquiry_message_thread", "tenant_id", "inquiry_id", "id")
+        belongs_to("inquiry_id", "inquiry"),
+        Index("ix_inquiry_message_thread", "tenant_id", "inquiry_id", "id"),
+        Index("uq_inquiry_message_key", "tenant_id", "inquiry_id", "key", unique=True),
     )
 
 

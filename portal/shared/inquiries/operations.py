@@ -69,18 +69,18 @@ def ask(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: s
     )
     session().add(made)
     session().flush()
-    _append(made, "member" if writer.member_id else "guest", writer.name, asked.body, asked.files)
+    append(made, "member" if writer.member_id else "guest", writer.name, asked.body, asked.files)
     audit.record("inquiry.ask", made, by=by, category=made.label)
-    _tell(tenant, made, "inquiry_received", link_base)
+    tell(tenant, made, "inquiry_received", link_base)
     return made
 
 
-def write(inquiry: Inquiry, body: str, files: Sequence[Kept], *, by: Actor) -> None:
-    """A further message of a member; whatever the inquiry stood at, it awaits the operators again (COM-51).
+def write(inquiry: Inquiry, body: str, files: Sequence[Kept], *, by: Actor, name: str = "") -> None:
+    """A further message of a member, or of `name`, who shares the sign-in; it awaits the operators again (COM-51).
 
     The caller commits.
     """
-    _append(inquiry, "member", by.name, body, files)
+    append(inquiry, "member", name or by.name, body, files)
     if inquiry.status != Status.RECEIVED:
         states.move(inquiry, Status.RECEIVED, MOVES, by=by)
     inquiry.updated_at = clock.now()
@@ -96,13 +96,13 @@ def answer(
     """
     if not body.strip():
         raise RuleBroken("本文を入力してください。", field="body")
-    _append(inquiry, "operator", by.name, body, files)
+    append(inquiry, "operator", by.name, body, files)
     if inquiry.status != Status.ANSWERED:
         move(inquiry, Status.ANSWERED, by=by)
     inquiry.updated_at = inquiry.answered_at = clock.now()
     audit.record("inquiry.answer", inquiry, by=by)
     text = body if tenant.inquiries.text_in_mail or not inquiry.member_id else ""
-    _tell(tenant, inquiry, "inquiry_answered", link_base, text=text)
+    tell(tenant, inquiry, "inquiry_answered", link_base, text=text)
 
 
 def move(inquiry: Inquiry, to: Status, *, by: Actor) -> None:
@@ -126,14 +126,22 @@ def mark_read(inquiry_id: int, member_id: int) -> None:
     change(InquiryRead, *own, read_at=clock.now())
 
 
-def _append(inquiry: Inquiry, kind: str, name: str, body: str, files: Sequence[Kept]) -> None:
-    message = InquiryMessage(inquiry_id=inquiry.id, by_kind=kind, by_name=name, body=body, created_at=clock.now())
+def append(
+    inquiry: Inquiry, kind: str, name: str, body: str, files: Sequence[Kept] = (), *, key: str | None = None
+) -> None:
+    """Add a message to the thread, unless the one of this `key` is there. The caller commits."""
+    there = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.key == key
+    if key and session().scalar(select(InquiryMessage.id).where(*there)):
+        return
+    message = InquiryMessage(inquiry_id=inquiry.id, by_kind=kind, by_name=name, body=body, key=key)
+    message.created_at = clock.now()
     session().add(message)
     session().flush()
     session().add_all(InquiryFile(message_id=message.id, **asdict(file)) for file in files)
 
 
-def _tell(tenant: Tenant, inquiry: Inquiry, event: str, link_base: str, *, text: str = "") -> None:
+def tell(tenant: Tenant, inquiry: Inquiry, event: str, link_base: str, *, text: str = "") -> None:
+    """Mail who asked about it, as they chose. The caller commits."""
     link = f"{link_base}/inquiries/{inquiry.number}" if inquiry.member_id else ""
     said = {"inquiry": inquiry, "link": link, "text": text}
     notifications.send(tenant, Kind.INQUIRIES, event, inquiry.email, account_id=inquiry.account_id, **said)

@@ -1,0 +1,171 @@
+"""チャット: begun in business hours, read as it is written, a plain thread without scripts (SUP-11).
+
+News come one way only: `news`, asked for what came after the last message that is there. The stream says no more than
+that there is something, so a line that breaks loses nothing and doubles nothing; without it the page asks by itself.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response, current_app, redirect, request
+from wtforms import BooleanField, HiddenField, SelectField
+from wtforms.validators import InputRequired
+
+from portal.blueprints.inquiries import writers
+from portal.blueprints.inquiries.forms import body_field, writer_field
+from portal.core.db import session, transaction_mode
+from portal.shared.auth.models import Right
+from portal.shared.chats import operations
+from portal.shared.inquiries import operations as inquiries
+from portal.shared.inquiries import queries
+from portal.shared.inquiries.operations import Asked, Writer
+from portal.web.bell import Bell
+from portal.web.forms import Form, choices
+from portal.web.i18n import lazy as _l
+from portal.web.render import render, wants_fragment
+from portal.web.requests import actor, feature, link_base, member, needs, tenant
+from portal.web.submit import Answer, submit
+
+bp = Blueprint("chats", __name__)
+BEAT_SECONDS, BEATS = 15.0, 20
+"""A stream shows that it lives, and ends after five minutes: the browser comes again, with a session that still is."""
+
+
+class LineForm(Form):
+    """One line of a chat; `key` is the line's own, so that it is said once however often it is sent."""
+
+    body = body_field(_l("メッセージ"), longest=operations.LONGEST)
+    key = HiddenField()
+
+
+def _start_form() -> Any:
+    categories = ((one.key, one.label) for one in tenant().inquiries.categories)
+    fields = {
+        **writer_field(writers()),
+        "category": SelectField(_l("お問合せ区分"), choices=choices(categories, ""), validators=[InputRequired()]),
+        "body": body_field(_l("お問合せ内容"), longest=operations.LONGEST),
+        "agreed": BooleanField(
+            _l("プライバシーポリシーに同意する"), validators=[InputRequired(_l("同意が必要です。"))]
+        ),
+    }
+    return type("ChatForm", (Form,), fields)()
+
+
+@bp.route("/chat", methods=["GET", "POST"])
+@feature("chat")
+@needs(Right.SUPPORT)
+def start() -> Answer:
+    """Begin one, go on with one, or read when there will be somebody."""
+    form = _start_form()
+
+    def begin() -> Answer:
+        typed = form.typed()
+        writer = replace(Writer.of(member()), name=typed.get("writer") or member().name)
+        asked = Asked(typed["category"], typed["body"])
+        made = operations.start(tenant(), writer, asked, by=actor(), link_base=link_base())
+        session().commit()
+        return redirect(f"/chat/{made.number}", 303)
+
+    shown = {"opens": operations.opens(tenant()), "mine": operations.open_of(member().member_id)}
+    return submit("chats/start.html", form, begin, **shown)
+
+
+@bp.route("/chat/<number>", methods=["GET", "POST"])
+@feature("chat")
+@needs(Right.SUPPORT)
+def chat(number: str) -> Answer:
+    """The chat, and the member's next line; htmx gets an empty form back, and the line with the news."""
+    found = queries.find(tenant(), member(), number)
+    form = LineForm()
+
+    def say() -> Answer:
+        operations.say(found, form.body.data, side="member", by=actor(), key=form.key.data or None)
+        session().commit()
+        if not wants_fragment():
+            return redirect(f"/chat/{number}", 303)
+        fresh = LineForm(formdata=None, key=secrets.token_hex(16))
+        empty = render("chats/_line.html", form=fresh, number=number, wants_focus=True)
+        return Response(empty)
+
+    form.key.data = form.key.data or secrets.token_hex(16)
+    news = operations.news(found, 0, of="operator")
+    if news.has_ended and not form.is_submitted():
+        return redirect(f"/inquiries/{number}", 303)
+    live, inquiry_id = tenant().chat.stream and bell().has_room(), found.id
+    page = submit("chats/chat.html", form, say, inquiry=found, number=number, news=news, live=live, changed=False)
+    if not form.is_submitted():
+        _mark_read(inquiry_id, news)
+    return page
+
+
+@bp.get("/chat/<number>/news")
+@feature("chat")
+@needs(Right.SUPPORT)
+def news(number: str) -> str:
+    """What came after the last message that the page has, and how the chat stands now."""
+    found, asked = queries.find(tenant(), member(), number), request.args
+    after, pulse, live = (
+        int(asked[name]) if asked.get(name, "").isdecimal() else 0 for name in ("after", "pulse", "live")
+    )
+    news = operations.news(found, after, of="operator")
+    inquiry_id, changed = found.id, news.pulse != pulse
+    page = render("chats/_news.html", news=news, number=number, live=bool(live), changed=changed)
+    _mark_read(inquiry_id, news)
+    return page
+
+
+def _mark_read(inquiry_id: int, news: operations.News) -> None:
+    """A short write behind the read, where there was something of the operator's to read."""
+    if any(message.by_kind == "operator" for message in news.messages):
+        with transaction_mode("write"):
+            inquiries.mark_read(inquiry_id, member().member_id)
+            session().commit()
+
+
+@bp.get("/chat/<number>/stream")
+@feature("chat")
+@needs(Right.SUPPORT)
+def stream(number: str) -> Response:
+    """Rings at each news. Where no thread is free for it there is none, and the page asks by itself."""
+    inquiry_id = queries.find(tenant(), member(), number).id
+    if not bell().has_room():
+        return Response(status=204)
+    headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
+    return Response(_rings(tenant().key, inquiry_id, bell()), mimetype="text/event-stream", headers=headers)
+
+
+def _rings(tenant_key: str, inquiry_id: int, at: Bell) -> Iterator[bytes]:
+    with at.reader(tenant_key, inquiry_id) as rung:
+        yield b"event: pulse\ndata:\n\n"  # something may have come while nobody listened
+        for _beat in range(BEATS):
+            has_news = rung.wait(BEAT_SECONDS)
+            rung.clear()
+            yield b"event: pulse\ndata:\n\n" if has_news else b":\n\n"
+
+
+@bp.post("/chat/<number>/typing")
+@feature("chat")
+@needs(Right.SUPPORT)
+def typing(number: str) -> Response:
+    """The member is typing."""
+    operations.typing(queries.find(tenant(), member(), number).id, "member")
+    session().commit()
+    return Response(status=204)
+
+
+@bp.post("/chat/<number>/end")
+@feature("chat")
+@needs(Right.SUPPORT)
+def end(number: str) -> Any:
+    """The member has what they need."""
+    operations.end(tenant(), queries.find(tenant(), member(), number), by=actor(), link_base=link_base())
+    session().commit()
+    return redirect(f"/inquiries/{number}", 303)
+
+
+def bell() -> Bell:
+    """The bell of this process."""
+    found: Bell = current_app.extensions["chat_bell"]
+    return found

@@ -1,0 +1,132 @@
+"""`flask chat`: an operator's chats in a terminal, several at once (SUP-11).
+
+The main thread reads what is typed, the other one looks for news; both work in short transactions of their own.
+"""
+
+import readline
+import sys
+import threading
+from typing import Any
+
+import click
+from flask import Flask, current_app
+
+from portal.core.actor import Actor
+from portal.core.db import session, tenant_scope, transaction_mode
+from portal.core.errors import RuleBroken
+from portal.core.tenancy.schema import Tenant
+from portal.shared.chats import operations
+from portal.shared.inquiries import queries
+from portal.web.commands import tenant_command
+from portal.web.output import harmless
+from portal.web.urls import base_of
+
+LOOK_SECONDS = 0.4
+_HELP = "/NUMBER talk in that chat   /list   /end   /quit   anything else is said"
+
+
+class Desk:
+    """What one operator's terminal shows: how far each chat has been read, and which one they are in."""
+
+    def __init__(self, app: Flask, tenant: Tenant, by: Actor) -> None:
+        self.app, self.tenant, self.by = app, tenant, by
+        self.current = ""
+        self._read: dict[str, int] = {}
+        self._is_typing: set[str] = set()
+        self._closed = threading.Event()
+
+    @property
+    def prompt(self) -> str:
+        """The chat that is being talked in."""
+        return f"{self.current}> "
+
+    def watch(self) -> None:
+        """Look for news, and say that the operator types, until the desk is closed."""
+        while not self._closed.wait(LOOK_SECONDS):
+            try:
+                with self.app.app_context(), tenant_scope(self.tenant.key):
+                    with transaction_mode("read"):
+                        lines = self.news()
+                    if self.current and readline.get_line_buffer().strip(" ") and not _is_command():
+                        operations.typing(queries.any_inquiry(self.current).id, "operator")
+                        session().commit()
+            except Exception as error:  # the next look is soon; a desk must not fall silent
+                lines = [f"! {error}"]
+            self._show(lines)
+
+    def news(self) -> list[str]:
+        """A line for each thing that the operator has not seen yet."""
+        lines = []
+        for inquiry in operations.waiting(self.by.name):
+            number, is_new = inquiry.number, inquiry.number not in self._read
+            found = operations.news(inquiry, self._read.get(number, 0), of="member")
+            if is_new and not found.operator:
+                lines.append(f"+ {number} {inquiry.label}")
+            said = [m for m in found.messages if m.by_kind == "member" or is_new]
+            lines += [f"{number} {message.by_name}: {row}" for message in said for row in message.body.splitlines()]
+            if found.is_typing and number not in self._is_typing:
+                lines.append(f"{number} {inquiry.name} …")
+            (self._is_typing.add if found.is_typing else self._is_typing.discard)(number)
+            self._read[number] = found.last
+        return lines
+
+    def _show(self, lines: list[str]) -> None:
+        """Print above the line that is being typed."""
+        if lines:
+            typed = readline.get_line_buffer() if sys.stdin.isatty() else ""
+            said = "\n".join(harmless(line) for line in lines)
+            sys.stdout.write(f"\r\x1b[K{said}\n{self.prompt}{typed}" if sys.stdin.isatty() else f"{said}\n")
+            sys.stdout.flush()
+
+    def obey(self, line: str) -> None:
+        """Do what was typed. The caller commits. Raises RuleBroken, EOFError for /quit."""
+        if line == "/quit":
+            raise EOFError
+        if line == "/list":
+            for inquiry in operations.waiting(self.by.name):
+                click.echo(harmless(f"{inquiry.number} {inquiry.status.label} {inquiry.name} {inquiry.label}"))
+        elif line == "/end":
+            base = base_of(self.tenant, current_app.extensions["settings"])
+            operations.end(self.tenant, self._inquiry(), by=self.by, link_base=base)
+            self.current = ""
+        elif line.startswith("/"):
+            inquiry = queries.any_inquiry(line[1:])
+            operations.take(inquiry, by=self.by)
+            self.current = inquiry.number
+        elif line:
+            operations.say(self._inquiry(), line, side="operator", by=self.by)
+
+    def _inquiry(self) -> Any:
+        if not self.current:
+            raise RuleBroken(_HELP)
+        return queries.any_inquiry(self.current)
+
+    def close(self) -> None:
+        """No more news."""
+        self._closed.set()
+
+
+def _is_command() -> bool:
+    return readline.get_line_buffer().startswith("/")
+
+
+@click.command("chat", help="Answer live chats in this terminal.")
+@tenant_command
+def chat(tenant: Tenant, by: Actor, **_: Any) -> None:
+    """Until /quit or the end of the input."""
+    desk = Desk(current_app._get_current_object(), tenant, by)  # type: ignore[attr-defined]
+    click.echo(_HELP)
+    threading.Thread(target=desk.watch, name="chat desk", daemon=True).start()
+    try:
+        while True:
+            line = input(desk.prompt if sys.stdin.isatty() else "").strip()
+            try:
+                desk.obey(line)
+                session().commit()
+            except RuleBroken as error:
+                session().rollback()
+                click.echo(f"! {harmless(str(error))}")
+    except (EOFError, KeyboardInterrupt):
+        click.echo("")
+    finally:
+        desk.close()

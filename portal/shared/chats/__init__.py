@@ -1,0 +1,1 @@
+"""Live chat inside business hours; what is said there is an inquiry's thread (SUP-11)."""

@@ -1,0 +1,31 @@
+"""Chats that are going on; their messages are the inquiry's own."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import Base, belongs_to, owned
+from portal.core.tenancy.guard import ID, TenantOwned
+
+_OPEN = text("ended_at IS NULL")
+
+
+class Chat(TenantOwned, Base):
+    """That an inquiry is talked about live. `pulse` counts what happens in it, so that readers see that it did."""
+
+    __tablename__ = "chat"
+    inquiry_id: Mapped[int] = mapped_column(ID)
+    account_id: Mapped[int] = mapped_column(ID)
+    pulse: Mapped[int] = mapped_column(default=0)
+    operator: Mapped[str] = mapped_column(String(120), default="")
+    member_typing_at: Mapped[datetime | None]
+    operator_typing_at: Mapped[datetime | None]
+    active_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("inquiry_id", "inquiry", ondelete="CASCADE"),
+        belongs_to("account_id", "account"),
+        UniqueConstraint("tenant_id", "inquiry_id"),
+        Index("ix_chat_open", "tenant_id", "account_id", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    )

@@ -1,0 +1,164 @@
+"""Beginning a chat, saying something, typing, taking it, ending it (SUP-11).
+
+Whatever happens counts the chat's pulse up first, which locks its row: messages get their ids in the order in which
+they become visible, so a reader who asks for what came after an id never misses one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import select
+
+from portal.core import audit, clock
+from portal.core.actor import SYSTEM, Actor
+from portal.core.business_days import first_open
+from portal.core.db import change, session
+from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth import enrolment
+from portal.shared.auth.models import Account
+from portal.shared.chats.models import Chat
+from portal.shared.inquiries import operations as inquiries
+from portal.shared.inquiries.models import Inquiry, InquiryMessage, InquiryRead, Status
+from portal.shared.inquiries.operations import Asked, Writer
+from portal.shared.limits import operations as limits
+
+Side = Literal["member", "operator"]
+LONGEST = 4_000
+TYPING = timedelta(seconds=6)
+IDLE = timedelta(minutes=30)
+OPEN = (Chat.ended_at.is_(None),)
+_ENDED = msgid("このチャットは終了しました。続きは、お問い合わせのメッセージとしてお送りください。")
+limits.counted(limits.Counted("chats", Chat, Chat.account_id, Account, OPEN, enrolment.find_account))
+
+
+def opens(tenant: Tenant) -> datetime | None:
+    """None inside business hours; outside them, when they begin next."""
+    now, hours = clock.now(), tenant.chat
+
+    def at(day: date, of_day: str) -> datetime:
+        return datetime.combine(day, time.fromisoformat(of_day), clock.TOKYO)
+
+    day = first_open(clock.today(), tenant.calendar.is_open)
+    if at(day, hours.opening) <= now < at(day, hours.closing):
+        return None
+    later = day if now < at(day, hours.opening) else first_open(day + timedelta(days=1), tenant.calendar.is_open)
+    return at(later, hours.opening)
+
+
+def start(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str) -> Inquiry:
+    """Begin a chat with its first message: an inquiry whose channel it is. The caller commits.
+
+    Raises RuleBroken outside business hours, limits.LimitReached.
+    """
+    if opens(tenant):
+        raise RuleBroken("ただいまチャットの受付時間外です。")
+    account = session().get_one(Account, writer.account_id)
+    limits.reserve(tenant, "chats", account)
+    inquiry = inquiries.ask(tenant, writer, asked, by=by, link_base=link_base, channel="chat")
+    session().add(Chat(inquiry_id=inquiry.id, account_id=account.id, active_at=clock.now()))
+    return inquiry
+
+
+def say(inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None = None) -> None:
+    """One message; what comes again with the same `key` (a line that broke, a second press) is there already.
+
+    The caller commits. Raises RuleBroken for nothing said, and in a chat that has ended.
+    """
+    if not body.strip() or len(body) > LONGEST:
+        raise RuleBroken("本文を%(max)s文字以内で入力してください。", field="body", max=LONGEST)
+    now = clock.now()
+    if not _pulse(inquiry.id, active_at=now, **{f"{side}_typing_at": None}):
+        raise RuleBroken(_ENDED)
+    inquiries.append(inquiry, side, inquiry.name if side == "member" else by.name, body, key=key)
+    inquiry.updated_at = now
+    if side == "operator":
+        inquiry.answered_at = now
+
+
+def typing(inquiry_id: int, side: Side) -> None:
+    """Note that somebody is typing; shown for `TYPING`. The caller commits."""
+    _pulse(inquiry_id, **{f"{side}_typing_at": clock.now()})
+
+
+def take(inquiry: Inquiry, *, by: Actor) -> None:
+    """An operator sees to it. The caller commits. Raises RuleBroken when another does already, or it has ended."""
+    if not _pulse(inquiry.id, Chat.operator.in_(("", by.name)), operator=by.name):
+        raise RuleBroken("このチャットは、ほかの担当者が対応中か、終了しています。")
+    inquiries.assign(inquiry, by.name, by=by)
+    if inquiry.status == Status.RECEIVED:
+        inquiries.move(inquiry, Status.IN_PROGRESS, by=by)
+
+
+def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor, link_base: str) -> None:
+    """End it: 完了 where an operator saw to it, else it awaits one as any inquiry. A second end does nothing.
+
+    A member who has not read the last answer is mailed. The caller commits.
+    """
+    if not _pulse(inquiry.id, ended_at=clock.now()):
+        return
+    taken = session().scalar(select(Chat.operator).where(Chat.inquiry_id == inquiry.id))
+    if taken and inquiry.status != Status.CLOSED:
+        inquiries.move(inquiry, Status.CLOSED, by=by)
+    audit.record("chat.end", inquiry, by=by)
+    read = session().scalar(
+        select(InquiryRead.read_at).where(
+            InquiryRead.inquiry_id == inquiry.id, InquiryRead.member_id == inquiry.member_id
+        )
+    )
+    if inquiry.answered_at and (read is None or read < inquiry.answered_at):
+        inquiries.tell(tenant, inquiry, "inquiry_answered", link_base)
+
+
+def end_idle(tenant: Tenant, *, link_base: str) -> int:
+    """End what nobody has written in for `IDLE`; returns how many. The caller commits."""
+    left = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, Chat.active_at < clock.now() - IDLE)
+    found = session().scalars(left).all()
+    for inquiry in found:
+        end(tenant, inquiry, by=SYSTEM, link_base=link_base)
+    return len(found)
+
+
+def _pulse(inquiry_id: int, *which: Any, **values: Any) -> int:
+    return change(Chat, Chat.inquiry_id == inquiry_id, *OPEN, *which, pulse=Chat.pulse + 1, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What came after a message, and how the chat stands."""
+
+    messages: Sequence[InquiryMessage]
+    last: int
+    pulse: int
+    operator: str
+    is_typing: bool
+    has_ended: bool
+
+
+def news(inquiry: Inquiry, after: int, *, of: Side) -> News:
+    """What came after message `after`, and what side `of` does now. Raises NotFound where there was no chat."""
+    chat = session().scalars(select(Chat).where(Chat.inquiry_id == inquiry.id)).one_or_none()
+    if chat is None:
+        raise NotFound("チャットが見つかりません。")
+    newer = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.id > after
+    found = session().scalars(select(InquiryMessage).where(*newer).order_by(InquiryMessage.id)).all()
+    typed = chat.member_typing_at if of == "member" else chat.operator_typing_at
+    is_typing = typed is not None and clock.now() - typed < TYPING and chat.ended_at is None
+    last = found[-1].id if found else after
+    return News(found, last, chat.pulse, chat.operator, is_typing, chat.ended_at is not None)
+
+
+def waiting(name: str) -> Sequence[Inquiry]:
+    """For operators: the open chats that nobody has taken, or that the operator of this name has, oldest first."""
+    mine = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, Chat.operator.in_(("", name)))
+    return session().scalars(mine.order_by(Inquiry.id)).all()
+
+
+def open_of(member_id: int) -> Sequence[Inquiry]:
+    """The member's own open chats, oldest first."""
+    mine = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, Inquiry.member_id == member_id)
+    return session().scalars(mine.order_by(Inquiry.id)).all()

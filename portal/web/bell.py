@@ -1,0 +1,76 @@
+"""Rings for whoever reads a chat: one thread of a process looks for all of them, and wakes those with news.
+
+A reader waits without a transaction and without a connection. Readers of other processes are woken by their own bell.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Flask
+from sqlalchemy import select
+
+from portal.core.db import session, tenant_scope, transaction_mode
+from portal.shared.chats.models import Chat
+
+LOOK_SECONDS = 0.3
+
+
+class Bell:
+    """This process's readers by tenant and inquiry, at most `most`, and the thread that is there while they are."""
+
+    def __init__(self, app: Flask, most: int) -> None:
+        self._app, self._most = app, most
+        self._lock, self._is_watching = threading.Lock(), False
+        self._readers: dict[tuple[str, int], list[threading.Event]] = {}
+        self._pulses: dict[tuple[str, int], int] = {}
+
+    def has_room(self) -> bool:
+        """Whether one reader more may wait: each holds a thread of the server."""
+        return sum(map(len, list(self._readers.values()))) < self._most
+
+    @contextmanager
+    def reader(self, tenant_key: str, inquiry_id: int) -> Iterator[threading.Event]:
+        """An event that is set at each news of the chat, while inside."""
+        rung, chat = threading.Event(), (tenant_key, inquiry_id)
+        with self._lock:
+            self._readers.setdefault(chat, []).append(rung)
+            if not self._is_watching:
+                self._is_watching = True
+                threading.Thread(target=self._watch, name="chat bell", daemon=True).start()
+        try:
+            yield rung
+        finally:
+            with self._lock:
+                self._readers[chat].remove(rung)
+                if not self._readers[chat]:
+                    self._pulses.pop(chat, None)
+                    del self._readers[chat]
+
+    def _watch(self) -> None:
+        """Look until nobody listens; a database that is away for a moment is asked again."""
+        while True:
+            with self._lock:
+                watched = list(self._readers)
+                self._is_watching = bool(watched)
+            if not watched:
+                return
+            try:
+                for key in {key for key, _id in watched}:
+                    self._look(key, [inquiry_id for of, inquiry_id in watched if of == key])
+            except Exception:  # whatever it was, readers are better served by the next look than by none
+                self._app.logger.warning("chat bell: could not look", exc_info=True)
+            time.sleep(LOOK_SECONDS)
+
+    def _look(self, key: str, inquiry_ids: list[int]) -> None:
+        with self._app.app_context(), tenant_scope(key), transaction_mode("read"):
+            asked = select(Chat.inquiry_id, Chat.pulse).where(Chat.inquiry_id.in_(inquiry_ids))
+            pulses = session().execute(asked).all()
+        with self._lock:
+            for inquiry_id, pulse in pulses:
+                chat = key, inquiry_id
+                if chat in self._readers and self._pulses.get(chat) != pulse:
+                    self._pulses[chat] = pulse
+                    for rung in self._readers[chat]:
+                        rung.set()

@@ -1,0 +1,229 @@
+"""SUP-11: when chats are open, what is said in them, and how they end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from portal.core import clock
+from portal.core.actor import SYSTEM, Actor, operator
+from portal.core.db import session
+from portal.core.errors import NotFound, RuleBroken
+from portal.core.outbox import OutboxMail
+from portal.core.tenancy.schema_inquiries import Chat as ChatHours
+from portal.shared.auth import enrolment
+from portal.shared.auth.enrolment import Person
+from portal.shared.chats import operations
+from portal.shared.inquiries import operations as inquiries
+from portal.shared.inquiries.models import InquiryMessage, Status
+from portal.shared.inquiries.operations import Asked, Writer
+from portal.shared.limits import operations as limits
+
+ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+BASE = "http://desk.localhost"
+OPEN_AT = clock.local(2026, 11, 24, 10)
+KIMURA = operator("木村")
+
+
+@pytest.fixture
+def tenant(app):
+    """The desk, in business hours: the 23rd is a holiday."""
+    with clock.freeze(OPEN_AT):
+        yield app.extensions["tenants"].current().by_key["desk"]
+
+
+@pytest.fixture
+def writer(inside, tenant):
+    """Who asks, inside the desk's scope."""
+    with inside("desk"):
+        account = enrolment.add_account(tenant, by=SYSTEM, name="株式会社一番")
+        member = enrolment.add_member(tenant, account, Person("山田", "太郎", "yamada@one.example"), by=SYSTEM)
+        session().commit()
+        yield Writer("山田 太郎", "yamada@one.example", account.id, member.id)
+
+
+@pytest.fixture
+def by(writer):
+    """The same as the audit trail names them."""
+    return Actor("member", writer.name, writer.member_id, writer.account_id)
+
+
+@pytest.fixture
+def chat(tenant, writer, by):
+    """A chat that has begun."""
+    made = operations.start(tenant, writer, Asked("other", "動きません。"), by=by, link_base=BASE)
+    session().commit()
+    return made
+
+
+def said(inquiry, after: int = 0) -> list[tuple[str, str, str]]:
+    return [(m.by_kind, m.by_name, m.body) for m in operations.news(inquiry, after, of="operator").messages]
+
+
+@pytest.mark.parametrize(
+    ("now", "opens"),
+    [
+        ("2026-11-24T09:00", None),
+        ("2026-11-24T17:29", None),
+        ("2026-11-24T08:59", "2026-11-24T09:00"),
+        ("2026-11-24T17:30", "2026-11-25T09:00"),
+        ("2026-11-23T10:00", "2026-11-24T09:00"),  # 勤労感謝の日
+        ("2026-11-27T18:00", "2026-11-30T09:00"),  # Friday evening
+        ("2026-11-28T10:00", "2026-11-30T09:00"),
+    ],
+)
+@ONE
+def test_it_is_open_in_business_hours_and_says_when_next(tenant, now, opens):
+    """SUP-11: by the tenant's calendar, in Tokyo's time."""
+
+    def at(text: str) -> datetime:
+        return datetime.fromisoformat(text).replace(tzinfo=clock.TOKYO)
+
+    with clock.freeze(at(now)):
+        assert operations.opens(tenant) == (at(opens) if opens else None)
+
+
+def test_hours_that_end_before_they_begin_are_a_mistake():
+    """OPS-02: said when the file is read."""
+    with pytest.raises(ValueError, match="closing at 09:00 is not after opening at 09:00"):
+        ChatHours(opening="09:00", closing="09:00")
+
+
+def test_a_chat_is_an_inquiry_with_its_messages(tenant, chat, by):
+    """SUP-11, COM-50: number, mail, thread; both sides' words in order."""
+    operations.take(chat, by=KIMURA)
+    operations.say(chat, "型番を教えてください。", side="operator", by=KIMURA)
+    operations.say(chat, "K-12 です。", side="member", by=by)
+    session().commit()
+    assert (chat.channel, chat.status, chat.assigned_to) == ("chat", Status.IN_PROGRESS, "木村")
+    assert said(chat) == [
+        ("member", "山田 太郎", "動きません。"),
+        ("operator", "木村", "型番を教えてください。"),
+        ("member", "山田 太郎", "K-12 です。"),
+    ]
+    first = operations.news(chat, 0, of="operator").messages[0].id
+    assert [body for *_who, body in said(chat, first)] == ["型番を教えてください。", "K-12 です。"]
+    assert session().scalars(select(OutboxMail.event)).all() == ["inquiry_received"]
+
+
+def test_outside_business_hours_none_begins(tenant, writer, by):
+    """SUP-11"""
+    with clock.freeze(OPEN_AT + timedelta(hours=9)), pytest.raises(RuleBroken, match="受付時間外"):
+        operations.start(tenant, writer, Asked("other", "夜です"), by=by, link_base=BASE)
+
+
+@ONE
+def test_how_many_go_on_at_once_is_limited(tenant, writer, by, chat):
+    """COM-40, COM-42: three of an account; an ended one makes room."""
+    for _turn in range(2):
+        operations.start(tenant, writer, Asked("other", "もうひとつ"), by=by, link_base=BASE)
+    with pytest.raises(limits.LimitReached):
+        operations.start(tenant, writer, Asked("other", "さらに"), by=by, link_base=BASE)
+    operations.end(tenant, chat, by=by, link_base=BASE)
+    operations.start(tenant, writer, Asked("other", "さらに"), by=by, link_base=BASE)
+    assert len(operations.open_of(writer.member_id)) == 3
+
+
+def test_a_line_that_comes_twice_is_there_once(chat, by):
+    """SUP-11: the browser sends it again when the answer got lost."""
+    for _turn in range(2):
+        operations.say(chat, "K-12 です。", side="member", by=by, key="a" * 32)
+        session().commit()
+    operations.say(chat, "K-12 です。", side="member", by=by, key="b" * 32)
+    assert [body for *_who, body in said(chat)] == ["動きません。", "K-12 です。", "K-12 です。"]
+
+
+@pytest.mark.parametrize("body", ["", "  \n", "あ" * 4001])
+@ONE
+def test_nothing_and_too_much_is_refused_at_the_field(chat, by, body):
+    """COM-23"""
+    with pytest.raises(RuleBroken, match="4000文字以内") as error:
+        operations.say(chat, body, side="member", by=by)
+    assert error.value.field == "body"
+
+
+def test_another_operator_does_not_get_in_between(chat):
+    """SUP-11: who has taken it has it; taking it again changes nothing."""
+    operations.take(chat, by=KIMURA)
+    operations.take(chat, by=KIMURA)
+    with pytest.raises(RuleBroken, match="ほかの担当者"):
+        operations.take(chat, by=operator("小川"))
+    assert (operations.waiting("木村"), operations.waiting("小川")) == ([chat], [])
+
+
+@ONE
+def test_typing_shows_to_the_other_side_for_a_moment(chat, by):
+    """SUP-11: until the message comes, or six seconds."""
+    operations.typing(chat.id, "operator")
+    before = operations.news(chat, 0, of="operator")
+    assert before.is_typing
+    assert not operations.news(chat, 0, of="member").is_typing
+    with clock.freeze(OPEN_AT + operations.TYPING):
+        assert not operations.news(chat, 0, of="operator").is_typing
+    operations.say(chat, "はい。", side="operator", by=KIMURA)
+    session().expire_all()
+    after = operations.news(chat, 0, of="operator")
+    assert (after.is_typing, after.pulse) == (False, before.pulse + 1)
+
+
+def test_the_end_closes_what_was_taken_and_mails_what_was_not_read(tenant, chat, by, writer):
+    """SUP-11, COM-52: the transcript stays; nothing can be said any more, the thread goes on."""
+    operations.take(chat, by=KIMURA)
+    operations.say(chat, "再起動してください。", side="operator", by=KIMURA)
+    for _turn in range(2):
+        operations.end(tenant, chat, by=KIMURA, link_base=BASE)
+    session().commit()
+    assert chat.status == Status.CLOSED
+    assert operations.news(chat, 0, of="operator").has_ended
+    assert session().scalars(select(OutboxMail.event)).all() == ["inquiry_received", "inquiry_answered"]
+    with pytest.raises(RuleBroken, match="終了しました"):
+        operations.say(chat, "まだです。", side="member", by=by)
+    with pytest.raises(RuleBroken, match="終了して"):
+        operations.take(chat, by=KIMURA)
+    inquiries.write(chat, "まだです。", (), by=by)
+    assert (chat.status, len(said(chat))) == (Status.RECEIVED, 3)
+
+
+@ONE
+def test_what_nobody_took_awaits_an_operator_and_a_read_answer_is_not_mailed(tenant, writer, chat, by):
+    """SUP-11"""
+    operations.end(tenant, chat, by=by, link_base=BASE)
+    assert chat.status == Status.RECEIVED
+    second = operations.start(tenant, writer, Asked("other", "別件です。"), by=by, link_base=BASE)
+    operations.take(second, by=KIMURA)
+    operations.say(second, "はい。", side="operator", by=KIMURA)
+    inquiries.mark_read(second.id, writer.member_id)
+    operations.end(tenant, second, by=KIMURA, link_base=BASE)
+    assert "inquiry_answered" not in session().scalars(select(OutboxMail.event)).all()
+
+
+def test_a_chat_in_which_nobody_writes_ends(tenant, chat, by):
+    """SUP-11: after half an hour, counted from the last line."""
+    with clock.freeze(OPEN_AT + timedelta(minutes=29)):
+        operations.say(chat, "まだいます。", side="member", by=by)
+        session().commit()
+    with clock.freeze(OPEN_AT + timedelta(minutes=58)):
+        assert operations.end_idle(tenant, link_base=BASE) == 0
+    with clock.freeze(OPEN_AT + timedelta(minutes=60)):
+        assert operations.end_idle(tenant, link_base=BASE) == 1
+    assert operations.waiting("木村") == []
+
+
+@ONE
+def test_what_is_no_chat_has_no_news(tenant, writer, by):
+    """SUP-11"""
+    asked = inquiries.ask(tenant, writer, Asked("other", "フォームです"), by=by, link_base=BASE)
+    with pytest.raises(NotFound):
+        operations.news(asked, 0, of="operator")
+
+
+@ONE
+def test_a_thread_of_an_erased_account_takes_its_chat_along(tenant, chat, writer):
+    """COM-16"""
+    account = enrolment.all_accounts()[0]
+    inquiries.PART.erase(account)
+    session().commit()
+    assert operations.waiting("木村") == []
+    assert session().scalars(select(InquiryMessage.id)).all() == []
