@@ -17,6 +17,7 @@ STYLE = "css/portal.css"
 SCRIPTS = (
     "vendor/htmx.min.js",
     "vendor/hx-preload.min.js",
+    "vendor/hx-sse.min.js",
     "js/failure.js",
     "js/focus.js",
     "js/menu.js",
