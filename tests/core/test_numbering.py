@@ -13,7 +13,8 @@ from sqlalchemy import select
 from portal.core import numbering
 from portal.core.db import session
 from portal.core.numbering import NumberSequence
-from portal.core.tenancy.schema import NUMBERS, NumberFormat
+from portal.core.tenancy.schema import NUMBERS
+from portal.core.tenancy.schema_parts import NumberFormat
 from portal.core.tenancy.scope import TenantError
 from portal.shared.auth.models import Account
 from tests.cast import NOW

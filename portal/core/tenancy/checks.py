@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from portal.core.tenancy.mistakes import Finding
-from portal.core.tenancy.schema import PasswordRules, Theme
+from portal.core.tenancy.schema_parts import Theme
+from portal.core.tenancy.schema_password import PasswordRules
 from portal.core.tenancy.theme import LEAST_CONTRAST, contrast
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from portal.core.tenancy.locate import KeyPath
-from portal.core.tenancy.schema_base import did_you_mean
+from portal.core.tenancy.schema_base import did_you_mean, unwrapped
 
 Finding = tuple[KeyPath, str]
 """A key inside one tenant's section, and what is wrong with it."""
@@ -78,7 +78,7 @@ def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
 
 def _meaning(path: KeyPath, model: type[BaseModel]) -> str:
     field = field_at(model, path)
-    return f" ({field.description})" if field is not None and field.description else ""
+    return f" ({unwrapped(field.description)})" if field is not None and field.description else ""
 
 
 def _quoted(value: Any) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_base import unwrapped
 
 Schema = dict[str, Any]
 
@@ -10,9 +11,13 @@ Schema = dict[str, Any]
 def json_schema(kind: type[Tenant]) -> Schema:
     """The JSON Schema (2020-12) of a whole file, which editors use for completion."""
     tenant = kind.model_json_schema(ref_template="#/$defs/{model}")
-    definitions = tenant.pop("$defs", {})
+    definitions = tenant.pop("$defs", {}) | {"Tenant": tenant}
     key = tenant["properties"].pop("key")
     tenant["required"].remove("key")
+    for table in definitions.values():
+        for meant in table.get("properties", {}).values():
+            said = meant.get("description") or definitions[table_in(meant)]["description"]
+            meant["description"] = unwrapped(said)
     tables = {
         "type": "object",
         "description": "One table for each brand.",
@@ -27,16 +32,8 @@ def json_schema(kind: type[Tenant]) -> Schema:
         "properties": {"tenants": tables},
         "required": ["tenants"],
         "additionalProperties": False,
-        "$defs": {**definitions, "Tenant": _described(tenant, definitions)},
+        "$defs": definitions,
     }
-
-
-def _described(tenant: Schema, definitions: Schema) -> Schema:
-    """The tenant's own table, where keys that say no more than their table's type say at least that."""
-    for schema in tenant["properties"].values():
-        if "description" not in schema:
-            schema["description"] = definitions[table_in(schema)]["description"]
-    return tenant
 
 
 def table_in(schema: Schema) -> str:

@@ -7,47 +7,10 @@ Reference, JSON Schema, checks and defaults all come from here. A brand module a
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
 
+from portal.core.tenancy import schema_parts as parts
 from portal.core.tenancy.schema_base import Each, Flag, Name, Section, Whole, one_of
-from portal.core.tenancy.schema_inquiries import Chat, Inquiries
-from portal.core.tenancy.schema_limits import Formulas, in_order
-from portal.core.tenancy.schema_parts import (
-    Calendar,
-    ClosedPeriod,
-    Contact,
-    Issuer,
-    MailSender,
-    NumberFormat,
-    PaymentTerms,
-    SignIn,
-    Tax,
-    TaxRate,
-    Theme,
-)
-from portal.core.tenancy.schema_password import PasswordRules
-
-__all__ = [
-    "FEATURES",
-    "LIMITS",
-    "NUMBERS",
-    "TEXTS",
-    "Calendar",
-    "ClosedPeriod",
-    "Contact",
-    "Issuer",
-    "MailSender",
-    "NumberFormat",
-    "PasswordRules",
-    "PaymentTerms",
-    "Section",
-    "SignIn",
-    "Tax",
-    "TaxRate",
-    "Tenant",
-    "Theme",
-    "tenant_type",
-]
 
 FEATURES = {
     "notices": True,
@@ -86,69 +49,50 @@ class Tenant(Section):
 
     known_modules: ClassVar[tuple[str, ...]] = ()
 
-    key: str = Field(
-        pattern=r"^[a-z][a-z0-9-]{1,30}$",
-        description="The KEY of [tenants.KEY]: 2 to 31 small letters, digits and hyphens. "
-        "It never changes: all data hang on it.",
-    )
+    key: str = Field(pattern=r"^[a-z][a-z0-9-]{1,30}$")
+    """The KEY of [tenants.KEY]: 2 to 31 small letters, digits and hyphens. It never changes: all data hang on it."""
     name: Name = Field(description="The brand's name, as customers read it.")
-    company: Name = Field(
-        default_factory=lambda data: data["name"],
-        description="The company's legal name; when absent, the brand's name.",
-    )
-    subdomain: str = Field(
-        default_factory=lambda data: data["key"],
-        pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$",
-        description="The brand lives at this name under the portal's base domain; when absent, the key.",
-    )
-    domains: tuple[Annotated[str, Field(pattern=_HOST)], ...] = Field(
-        default=(),
-        max_length=20,
-        description="Whole host names that lead here as well, e.g. my.atelier.example; mails link to the first.",
-    )
-    status: Literal["open", "maintenance", "retired"] = Field(
-        default="open",
-        description="open; maintenance: every page says so and nobody signs in; "
-        "retired: the host is unknown, the data stay.",
-    )
-    modules: Each[str] = Field(default=(), description="The brand modules that are on.")
+    company: Name = Field(default_factory=lambda data: data["name"])
+    """The company's legal name; when absent, the brand's name."""
+    subdomain: str = Field(default_factory=lambda data: data["key"], pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+    """The brand lives at this name under the portal's base domain; when absent, the key."""
+    domains: tuple[Annotated[str, Field(pattern=_HOST)], ...] = Field((), max_length=20)
+    """Whole host names that lead here as well, e.g. my.atelier.example; mails link to the first."""
+    status: Literal["open", "maintenance", "retired"] = "open"
+    """open; maintenance: every page says so and nobody signs in; retired: the host is unknown, the data stay."""
+    modules: Each[str] = Field((), description="The brand modules that are on.")
     features: dict[Annotated[str, one_of(FEATURES)], Flag] = Field(
-        default=FEATURES,
-        description="Switches parts off (false): no link, no page. One of: " + ", ".join(FEATURES) + ".",
+        FEATURES, description="Switches parts off (false): no link, no page. One of: " + ", ".join(FEATURES) + "."
     )
-    languages: Each[Literal["ja", "en"]] = Field(
-        default=("ja", "en"), min_length=1, description="Which languages pages offer, the usual one first."
-    )
-    sign_in: SignIn = Field(default=SignIn(), description="How members come in.")
-    theme: Theme = Field(default=Theme(), description="Colours, corners, mark.")
-    contact: Contact = Field(default=Contact(), description="How customers reach the brand.")
-    mail: MailSender = Field(default=MailSender(), description="Whom mails are from.")
-    calendar: Calendar = Field(default=Calendar(), description="Closed days.")
-    issuer: Issuer = Field(default=Issuer(), description="Who issues documents.")
-    numbers: dict[Annotated[str, one_of(NUMBERS)], NumberFormat] = Field(
-        default={},
+    languages: Each[Literal["ja", "en"]] = Field(("ja", "en"), min_length=1)
+    """Which languages pages offer, the usual one first."""
+    sign_in: parts.SignIn = Field(parts.SignIn(), description="How members come in.")
+    theme: parts.Theme = Field(parts.Theme(), description="Colours, corners, mark.")
+    contact: parts.Contact = Field(parts.Contact(), description="How customers reach the brand.")
+    mail: parts.MailSender = Field(parts.MailSender(), description="Whom mails are from.")
+    calendar: parts.Calendar = Field(parts.Calendar(), description="Closed days.")
+    issuer: parts.Issuer = Field(parts.Issuer(), description="Who issues documents.")
+    numbers: dict[Annotated[str, one_of(NUMBERS)], parts.NumberFormat] = Field(
+        {},
         description="How public numbers are written. The kinds, with their usual prefixes: "
         + ", ".join(f"{kind} {prefix}" for kind, prefix in NUMBERS.items())
         + ".",
     )
-    inquiries: Inquiries = Field(default=Inquiries(), description="What customers ask about, and how.")
-    chat: Chat = Field(default=Chat(), description="When operators answer chats, where features.chat is on.")
-    tax: Tax = Field(default=Tax(), description="Consumption tax.")
-    terms: PaymentTerms = Field(default=PaymentTerms(), description="Closing and due dates.")
+    inquiries: parts.Inquiries = Field(parts.Inquiries(), description="What customers ask about, and how.")
+    chat: parts.Chat = Field(parts.Chat(), description="When operators answer chats, where features.chat is on.")
+    tax: parts.Tax = Field(parts.Tax(), description="Consumption tax.")
+    terms: parts.PaymentTerms = Field(parts.PaymentTerms(), description="Closing and due dates.")
     texts: dict[Annotated[str, one_of(TEXTS)], str] = Field(
-        default={}, description="The brand's own texts in Markdown. One of: " + ", ".join(TEXTS) + "."
+        {}, description="The brand's own texts in Markdown. One of: " + ", ".join(TEXTS) + "."
     )
-    erase_after_days: Annotated[Whole, Field(ge=0, le=3650)] = Field(
-        default=30, description="Days after a withdrawal (退会) when what is personal is erased (COM-16)."
-    )
+    erase_after_days: Annotated[Whole, Field(ge=0, le=3650)] = 30
+    """Days after a withdrawal (退会) when what is personal is erased (COM-16)."""
     limits: dict[Annotated[str, one_of(LIMITS)], Annotated[Whole, Field(ge=1, le=100_000)]] = Field(
-        default=LIMITS, description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + "."
+        LIMITS, description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + "."
     )
-    formulas: dict[Annotated[str, one_of(LIMITS)], Annotated[Formulas, AfterValidator(in_order)]] = Field(
-        default={},
-        description="Limits that are more than a number, one [[…formulas.NAME]] for each kind of owner; "
-        "the first that fits counts, and limits.NAME where none does.",
-    )
+    formulas: dict[Annotated[str, one_of(LIMITS)], parts.Formulas] = Field({})
+    """Limits that are more than a number, one [[…formulas.NAME]] for each kind of owner; the first that fits counts,
+    and limits.NAME where none does."""
 
     @model_validator(mode="before")
     @classmethod
@@ -169,7 +113,7 @@ class Tenant(Section):
     def _usual_prefixes(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        usual = {kind: NumberFormat(prefix=prefix) for kind, prefix in NUMBERS.items()}
+        usual = {kind: parts.NumberFormat(prefix=prefix) for kind, prefix in NUMBERS.items()}
         return usual | {
             kind: _filled(style, prefix=NUMBERS[kind]) if kind in NUMBERS else style for kind, style in given.items()
         }
@@ -191,7 +135,7 @@ class Tenant(Section):
     @field_validator("issuer", mode="before")
     @classmethod
     def _issuer_from_contact(cls, given: Any, info: ValidationInfo) -> Any:
-        contact = info.data.get("contact") or Contact()
+        contact = info.data.get("contact") or parts.Contact()
         return _filled(
             given,
             name=info.data.get("company", ""),

@@ -21,7 +21,8 @@ Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\p{Cc}]*\S
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 PostalCode = Annotated[str, Field(pattern=r"^(?:[0-9]{3}-?[0-9]{4})?$")]
 Telephone = Annotated[str, Field(pattern=r"^(?:0[0-9-]{8,12}[0-9])?$")]
-EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9-]{1,63}"
+_EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9-]{1,63}"
+Email = Annotated[str, Field(max_length=254, pattern=rf"^(?:{_EMAIL})?$")]
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -30,6 +31,11 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(word), names, n=1)
     near = near or [name for name in names if word and name.startswith(str(word))]
     return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(names) or 'none'}"
+
+
+def unwrapped(description: str) -> str:
+    """What is written under a key over several lines, in one."""
+    return " ".join(description.split())
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ def one_of(names: Iterable[str]) -> OneOf:
 class Section(BaseModel):
     """A table of `tenants.toml`: cannot be changed once read, and knows no keys but its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
 
 def _unique(items: tuple[H, ...]) -> tuple[H, ...]:

@@ -14,7 +14,8 @@ from portal.core.tenancy.checks import check_digit
 from portal.core.tenancy.mistakes import walk
 from portal.core.tenancy.reference import json_schema
 from portal.core.tenancy.registry import Registry
-from portal.core.tenancy.schema import Calendar, PaymentTerms, Tenant, Theme, tenant_type
+from portal.core.tenancy.schema import Tenant, tenant_type
+from portal.core.tenancy.schema_parts import Calendar, PaymentTerms, Theme
 from portal.core.tenancy.theme import contrast, theme_css
 from portal.settings import ROOT
 from portal.web.brand import sections

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.core.tenancy.schema import Tenant, Theme
+from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_parts import Theme
 from portal.core.tenancy.theme import LEAST_CONTRAST, contrast, theme_css
 
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
