@@ -1,39 +1,41 @@
 """Where each key of a TOML file stands: `tomllib` gives values without lines, and an admin needs the line.
 
-The scanner walks text that `tomllib` has accepted already, so it only has to find the edges of keys and values.
+`tomllib` itself finds the edges: a statement ends with the line up to which it can be read on its own, and what an
+array holds so far is seen by closing its brackets after each line.
 """
 
 import re
 import tomllib
-from bisect import bisect_right
+from collections.abc import Iterator
 from typing import Any
 
 KeyPath = tuple[str | int, ...]
 
-_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_KEY_PART = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
-_STRING = re.compile(
-    r'"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'
-    r"|'''(?:[^']|'(?!''))*'{3,5}"
-    r'|"(?:[^"\\\n]|\\.)*"'
-    r"|'[^'\n]*'",
-    re.DOTALL,
-)
-_CLOSE = re.compile(r"[ \t]*\]{1,2}")
-_SCALAR = re.compile(r"[^,\]}#\r\n]+")
+_CLOSERS = ("", "]", "]]", "]}", "]}]")
+_COULD_END = re.compile(r"""]|\"{3}|'{3}""")
 
 
 class Lines:
     """The line (from 1) of every key, table and array item of a TOML text."""
 
     def __init__(self, text: str) -> None:
-        """Scan `text`, which must be valid TOML; of anything else, what was understood so far is kept."""
-        self._text = text
-        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        """Go over `text`, which must be valid TOML; of anything else, what was understood so far is kept."""
         self._lines: dict[KeyPath, int] = {(): 1}
         self._items: dict[KeyPath, int] = {}
-        self._at = 0
-        self._scan()
+        table: KeyPath = ()
+        statement, begun, is_open = "", 1, False
+        for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+            statement += f"{line}\n"
+            if is_open and not _COULD_END.search(line):
+                continue
+            found, closer = _read(statement)
+            is_open = found is None
+            if found and statement.lstrip().startswith("["):
+                table = self._header(found, begun)
+            elif found:
+                self._note(_paths(found, table), begun)
+            begun = begun if is_open else number + 1
+            statement = statement if closer else ""
 
     def of(self, path: KeyPath) -> int:
         """The line of `path`, or of its nearest ancestor that the file names."""
@@ -41,112 +43,42 @@ class Lines:
             path = path[:-1]
         return self._lines[path]
 
-    def _scan(self) -> None:
-        table: KeyPath = ()
-        while self._skip_blank() < len(self._text):
-            begun = self._at
-            if self._text[self._at] == "[":
-                table = self._header()
-            else:
-                self._pair(table)
-            if self._at == begun:
-                return
-
-    def _skip_blank(self) -> int:
-        self._at = _match(_BLANK, self._text, self._at)
-        return self._at
-
-    def _take(self, mark: str) -> bool:
-        """Step over `mark` if it stands here, blanks before it aside."""
-        found = self._text.startswith(mark, self._skip_blank())
-        self._at += len(mark) if found else 0
-        return found
-
-    def _header(self) -> KeyPath:
-        """``[a.b]`` or ``[[a.b]]``: the table that the following keys belong to."""
-        begun = self._at
-        is_item = self._text.startswith("[[", self._at)
-        self._at += 2 if is_item else 1
-        *parents, name = self._key()
-        self._at = _match(_CLOSE, self._text, self._at)
-        path = self._resolve((), parents)
-        if not is_item:
-            return self._note(self._resolve(path, [name]), begun)
-        self._items[(*path, name)] = self._items.get((*path, name), -1) + 1
-        return self._note((*path, name, self._items[(*path, name)]), begun)
-
-    def _resolve(self, path: KeyPath, names: list[str]) -> KeyPath:
-        """`path` with `names`, an array of tables standing for its newest item."""
-        for name in names:
+    def _header(self, found: Any, line: int) -> KeyPath:
+        """``[a.b]`` or ``[[a.b]]``: the table that the following keys belong to; for an array, its newest item."""
+        path: KeyPath = ()
+        while found:
+            ((name, found),) = found.items()
             path = (*path, name)
+            if isinstance(found, list):
+                self._items[path] = self._items.get(path, -1) + 1
+                found = {}
             if path in self._items:
                 path = (*path, self._items[path])
-        return path
-
-    def _key(self) -> list[str]:
-        names: list[str] = []
-        while True:
-            self._skip_blank()
-            found = _KEY_PART.match(self._text, self._at)
-            if found is None:
-                return names or [""]
-            names.append(_plain(found.group()))
-            self._at = found.end()
-            if not self._take("."):
-                return names
-
-    def _pair(self, table: KeyPath) -> None:
-        path = (*table, *self._key())
-        begun = self._at
-        if self._take("="):
-            self._note(path, begun)
-            self._value(path)
-
-    def _value(self, path: KeyPath) -> None:
-        if self._take("["):
-            self._array(path)
-        elif self._take("{"):
-            while not self._take("}"):
-                self._pair(path)
-                if not self._take(","):
-                    self._take("}")
-                    return
-        else:
-            string = _match(_STRING, self._text, self._at)
-            self._at = string if string > self._at else _match(_SCALAR, self._text, self._at)
-
-    def _array(self, path: KeyPath) -> None:
-        index = 0
-        while not self._take("]"):
-            self._note((*path, index), self._at)
-            self._value((*path, index))
-            index += 1
-            if not self._take(","):
-                self._take("]")
-                return
-
-    def _note(self, path: KeyPath, at: int) -> KeyPath:
-        line = bisect_right(self._starts, at)
-        for depth in range(1, len(path)):
-            self._lines.setdefault(path[:depth], line)
+        self._note((path[:depth] for depth in range(len(path))), line)
         self._lines[path] = line
         return path
 
-
-def _match(pattern: re.Pattern[str], text: str, at: int) -> int:
-    """Where `pattern` ends when it stands at `at`, else `at`."""
-    found = pattern.match(text, at)
-    return found.end() if found else at
+    def _note(self, paths: Iterator[KeyPath], line: int) -> None:
+        for path in paths:
+            self._lines.setdefault(path, line)
 
 
-def _plain(token: str) -> str:
-    """A key as it is meant, without its quotes."""
-    if token[0] not in "\"'":
-        return token
-    try:
-        return str(tomllib.loads(f"key = {token}")["key"])
-    except tomllib.TOMLDecodeError:
-        return token
+def _read(statement: str) -> tuple[dict[str, Any] | None, str]:
+    """What `statement` says and what had to be added to read it; None where nothing helps, as within a string."""
+    for closer in _CLOSERS:
+        try:
+            return tomllib.loads(statement + closer), closer
+        except (ValueError, RecursionError):
+            continue
+    return None, "?"
+
+
+def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
+    yield path
+    for part, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+    ):
+        yield from _paths(inner, (*path, part))
 
 
 def within(data: Any, path: KeyPath) -> bool:
