@@ -9,6 +9,7 @@ dictionary look-up. What goes past SQLAlchemy (a driver's own cursor) only Postg
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -42,16 +43,11 @@ class Judge:
         self._owned = frozenset(table.lower() for table in tables)
         names = "|".join(map(re.escape, self._owned)) or "(?!)"
         self._named = re.compile(rf"\b(?:{names})\b", re.IGNORECASE)
-        self._memo: dict[str, Verdict] = {}
+        self._known = lru_cache(_MEMO_SIZE)(self._judge)
 
     def __call__(self, sql: str) -> Verdict:
         """The verdict on `sql`, remembered by its text."""
-        verdict = self._memo.get(sql)
-        if verdict is None:
-            if len(self._memo) > _MEMO_SIZE:
-                self._memo.clear()
-            verdict = self._memo[sql] = self._judge(sql)
-        return verdict
+        return self._known(sql)
 
     def _judge(self, sql: str) -> Verdict:
         writes = bool(_WRITES.match(sql))
@@ -94,11 +90,7 @@ def install_tripwire(engine: Engine, tables: Iterable[str], read_only: Callable[
         if tenant is None:
             raise TenantError("no tenant in scope")
         # A batched INSERT comes as "many" with the one flat row that is really sent.
-        rows = (
-            params
-            if many and params and not isinstance(params, dict) and isinstance(params[0], (tuple, list, dict))
-            else (params,)
-        )
-        for row in rows:
+        is_batch = many and params and not isinstance(params, dict) and isinstance(params[0], (tuple, list, dict))
+        for row in params if is_batch else (params,):
             if not all(_is_bound(row, alternatives, tenant) for alternatives in verdict.held):
                 raise TenantError("the statement is bound to another tenant")
