@@ -56,18 +56,9 @@ class AuditEvent(TenantOwned, Base):
 
     def expected_digest(self, previous: str) -> str:
         """The digest this row must have behind a row with digest `previous`."""
-        body = [
-            self.tenant_id,
-            self.sequence,
-            self.at.astimezone(UTC).isoformat(),
-            self.actor_kind,
-            self.actor_name,
-            self.address,
-            self.account_id,
-            self.action,
-            self.subject,
-            self.changes,
-        ]
+        who = (self.actor_kind, self.actor_name, self.address, self.account_id)
+        at = self.at.astimezone(UTC).isoformat()
+        body = (self.tenant_id, self.sequence, at, *who, self.action, self.subject, self.changes)
         text = json.dumps([previous, body], ensure_ascii=False, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 

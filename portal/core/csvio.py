@@ -3,6 +3,7 @@
 Out: UTF-8 with BOM or CP932, streamed (COM-21). In: UTF-8 or CP932, found out by looking (OPS-12).
 """
 
+import codecs
 import csv
 import difflib
 import io
@@ -11,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from portal.core import clock, text
 from portal.core.errors import RuleBroken
@@ -26,6 +27,7 @@ _DANGEROUS = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 # The same characters by the code points that CP932 knows them by.
 _CP932 = str.maketrans("〜−—‖¢£¬¥", "～－―∥￠￡￢￥")
 _GETA = "〓"
+codecs.register_error("portal.geta", lambda error: (_GETA, cast(UnicodeEncodeError, error).start + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,42 +82,31 @@ class CsvBytes(Iterator[bytes]):
     def __init__(self, rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding) -> None:
         self.replaced = 0
         self._encoding = encoding
-        self._chunks = self._write(rows, header)
+        self._chunks = map(self._encode, self._write(rows, header))
 
     def __next__(self) -> bytes:
         """The next part of the file."""
         return next(self._chunks)
 
-    def _write(self, rows: Iterable[Sequence[object]], header: Sequence[str]) -> Iterator[bytes]:
+    def _write(self, rows: Iterable[Sequence[object]], header: Sequence[str]) -> Iterator[str]:
         buffer = io.StringIO(newline="")
+        buffer.write("\ufeff" if self._encoding == "utf-8-sig" else "")
         writer = csv.writer(buffer)
         writer.writerow(map(cell, header))
-        mark = "\ufeff" if self._encoding == "utf-8-sig" else ""
         for row in rows:
             writer.writerow(map(cell, row))
             if buffer.tell() > _CHUNK_CHARACTERS:
-                yield self._encode(mark + buffer.getvalue())
-                mark = ""
+                yield buffer.getvalue()
                 buffer.seek(0)
                 buffer.truncate()
-        yield self._encode(mark + buffer.getvalue())
+        yield buffer.getvalue()
 
     def _encode(self, text: str) -> bytes:
         if self._encoding == "utf-8-sig":
             return text.encode("utf-8")
-        text = text.translate(_CP932)
-        try:
-            return text.encode("cp932")
-        except UnicodeEncodeError:
-            return "".join(map(self._drawable, text)).encode("cp932")
-
-    def _drawable(self, character: str) -> str:
-        try:
-            character.encode("cp932")
-        except UnicodeEncodeError:
-            self.replaced += 1
-            return _GETA
-        return character
+        data = text.translate(_CP932).encode("cp932", "portal.geta")
+        self.replaced += data.decode("cp932").count(_GETA) - text.count(_GETA)
+        return data
 
 
 def write_csv(rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding = "utf-8-sig") -> CsvBytes:
@@ -169,17 +160,14 @@ def read_csv(data: bytes | Path, columns: Sequence[str], *, optional: Collection
 
 
 def _decode(data: bytes) -> str:
-    if not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        for encoding in ("utf-8-sig", "cp932"):
-            try:
-                return data.decode(encoding)
-            except UnicodeDecodeError as error:
-                line = data.count(b"\n", 0, error.start) + 1
-    else:
-        line = 1
-    raise CsvMistakes(
-        [Mistake(line, None, "文字コードが読めません。UTF-8 または CP932（Shift_JIS）で保存してください。")]
-    )
+    line = 1
+    for encoding in () if data.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp932"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+    said = "文字コードが読めません。UTF-8 または CP932（Shift_JIS）で保存してください。"
+    raise CsvMistakes([Mistake(line, None, said)])
 
 
 def _header_mistakes(header: list[str], columns: Sequence[str], optional: Collection[str]) -> Iterator[Mistake]:

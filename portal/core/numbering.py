@@ -5,25 +5,14 @@ rollback gives the number back.
 """
 
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from portal.core.db import Base, change, insert_missing, owned, session
 from portal.core.tenancy.guard import ID, TenantOwned
-
-
-class NumberFormat(Protocol):
-    """How a tenant writes the numbers of one kind."""
-
-    @property
-    def prefix(self) -> str:
-        """What stands before the digits, e.g. ``INV-``."""
-
-    @property
-    def digits(self) -> int:
-        """How many digits, zero-padded."""
+from portal.core.tenancy.schema_parts import NumberFormat
 
 
 class NumberSequence(TenantOwned, Base):

@@ -6,7 +6,6 @@ The Message-ID is fixed when the mail is stored, so a mail that a killed worker 
 import logging
 import secrets
 from collections.abc import Callable
-from datetime import datetime
 
 from sqlalchemy import Index, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -92,8 +91,3 @@ def newest(limit: int = 50) -> list[OutboxMail]:
     """The newest mails of the tenant in scope, for operators and the demo's mailbox (COM-82)."""
     order = (OutboxMail.created_at.desc(), OutboxMail.id.desc())
     return list(session().scalars(select(OutboxMail).order_by(*order).limit(limit)))
-
-
-def sent_or_failed_at(mail: OutboxMail) -> datetime:
-    """The instant that an operator wants to see beside a mail."""
-    return mail.done_at or mail.due_at
