@@ -12,10 +12,9 @@ from flask.cli import AppGroup, with_appcontext
 
 from portal.core.db import tenant_scope, transaction_mode
 from portal.core.tenancy.checks import hosts
-from portal.core.tenancy.reading import Reading
+from portal.core.tenancy.reading import Reading, resolved
 from portal.core.tenancy.reference import json_schema
 from portal.core.tenancy.registry import Registry
-from portal.core.tenancy.resolved import resolved
 from portal.core.tenancy.schema import Tenant
 from portal.shared.limits import operations as limits
 from portal.web.commands import json_option

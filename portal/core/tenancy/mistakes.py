@@ -1,7 +1,7 @@
 """What is wrong in a tenants file, so that an admin can mend it: where, which key, what would be right (OPS-02)."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -68,16 +68,16 @@ def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
 
 def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
     """A hint for an unknown key: the table that has such a key, or else the nearest key of this one."""
-    holder = model_at(model, path[:-1]) or model
+    holder, _field = _at(model, path[:-1])
     wanted = str(path[-1])
     for table, name, _field in walk(model):
         if name == wanted != "key":
             return f" here; it belongs to [{'.'.join(('tenants', 'KEY', *table))}]"
-    return did_you_mean(wanted, (name for name in holder.model_fields if name != "key"))
+    return did_you_mean(wanted, (name for name in (holder or model).model_fields if name != "key"))
 
 
 def _meaning(path: KeyPath, model: type[BaseModel]) -> str:
-    field = field_at(model, path)
+    _holder, field = _at(model, path)
     return f" ({unwrapped(field.description)})" if field is not None and field.description else ""
 
 
@@ -90,42 +90,26 @@ def walk(model: type[BaseModel], table: tuple[str, ...] = ()) -> Iterator[tuple[
     """Every key under `model`: the table it stands in (KIND for a name of one's own), its name, its field."""
     for name, field in model.model_fields.items():
         yield table, name, field
-        inner = model_in(field.annotation)
+        inner = _model_in(field.annotation)
         if inner is not None:
             yield from walk(inner, (*table, name, *(("KIND",) if get_origin(field.annotation) is dict else ())))
 
 
-def model_in(annotation: Any) -> type[BaseModel] | None:
+def _model_in(annotation: Any) -> type[BaseModel] | None:
     """The table type that an annotation holds: itself, optional, or as the items of a list or table."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    inner = (model_in(argument) for argument in get_args(annotation))
-    return next((model for model in inner if model is not None), None)
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
-def field_at(model: type[BaseModel], path: KeyPath) -> FieldInfo | None:
-    """The field that `path` leads to; for an item or a key of one's own, the field that holds it."""
+def _at(model: type[BaseModel], path: KeyPath) -> tuple[type[BaseModel] | None, FieldInfo | None]:
+    """The table type at `path`, and the field that leads there; an item or a key of one's own has its holder's."""
     here: type[BaseModel] | None = model
     field: FieldInfo | None = None
     for part in path:
-        if here is None or part not in here.model_fields:
-            is_name = isinstance(part, int) or (field is not None and get_origin(field.annotation) is dict)
-            if not is_name:
-                return None
-            continue
-        field = here.model_fields[str(part)]
-        here = model_in(field.annotation)
-    return field
-
-
-def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
-    """The table type at `path`."""
-    if not path:
-        return model
-    field = field_at(model, path)
-    return model_in(field.annotation) if field else None
-
-
-def in_order(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
-    """Mistakes as they stand in the file."""
-    return tuple(sorted(mistakes, key=lambda mistake: (mistake.line, mistake.key, mistake.message)))
+        if here is not None and part in here.model_fields:
+            field = here.model_fields[str(part)]
+            here = _model_in(field.annotation)
+        elif not isinstance(part, int) and (field is None or get_origin(field.annotation) is not dict):
+            return None, None
+    return here, field
