@@ -17,8 +17,7 @@ from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.selectable import TextualSelect
 
 from portal.core.tenancy.scope import TenantError, current_key
-from portal.core.tenancy.sqltext import Unheld
-from portal.core.tenancy.statements import Reading
+from portal.core.tenancy.statements import Reading, Unheld
 
 _MEMO_SIZE = 5000
 _WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
