@@ -11,11 +11,9 @@ from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 
 from portal.core.db import tenant_scope, transaction_mode
-from portal.core.tenancy.checks import hosts
 from portal.core.tenancy.reading import Reading, resolved
 from portal.core.tenancy.reference import json_schema
 from portal.core.tenancy.registry import Registry
-from portal.core.tenancy.schema import Tenant
 from portal.shared.limits import operations as limits
 from portal.web.commands import json_option
 from portal.web.output import fail, json_out, table
@@ -63,20 +61,12 @@ def check(file: Path | None, as_json: bool) -> None:
 def list_(as_json: bool) -> None:
     """All tenants: where they live, whether they are open, what they offer."""
     reading = _good_reading()
-    rows = [
-        [tenant.key, tenant.name, tenant.status, _list(tenant.modules, as_json), _list(_hosts(tenant), as_json)]
-        for tenant in reading.tenants.by_key.values()
-    ]
+    rows = []
+    for tenant in reading.tenants.by_key.values():
+        hosts = [host for host, owner in reading.tenants.by_host.items() if owner is tenant]
+        listed = [list(words) if as_json else "\n".join(words) for words in (tenant.modules, hosts)]
+        rows.append([tenant.key, tenant.name, tenant.status, *listed])
     table(["key", "name", "status", "modules", "hosts"], rows, as_json)
-
-
-def _hosts(tenant: Tenant) -> list[str]:
-    claims = hosts(tenant.key, {**dict(tenant), "domains": list(tenant.domains)}, _registry().base_domain)
-    return [host for host, _key in claims]
-
-
-def _list(items: Any, as_json: bool) -> Any:
-    return list(items) if as_json else "\n".join(items)
 
 
 @tenants.command("show")

@@ -1,7 +1,6 @@
-"""The audit trail: who did what to which record, when, from where, before and after (COM-90).
+"""The audit trail: who did what to which record, when, from where, before and after (COM-90). Secrets are masked.
 
-Append-only (database triggers refuse UPDATE and DELETE) and hash-chained per tenant, so that a row that was taken
-out or altered shows. Secrets are masked before they are written.
+Append-only (database triggers) and hash-chained per tenant, so that a row that was taken out or altered shows.
 """
 
 import hashlib

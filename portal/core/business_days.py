@@ -36,10 +36,7 @@ def previous_business_day(day: date, is_open: Callable[[date], bool] = is_busine
 
 
 def first_open(day: date, is_open: Callable[[date], bool] = is_business_day, step: int = 1) -> date:
-    """`day` if it is open, else the nearest open day in the direction of `step` (1 later, −1 earlier).
-
-    Raises ValueError when nothing is open for a year: such a calendar is a mistake in the configuration.
-    """
+    """`day` if it is open, else the next in the direction of `step`. Raises ValueError when a year has no open day."""
     for offset in range(_LONGEST_CLOSURE):
         candidate = day + timedelta(days=offset * step)
         if is_open(candidate):

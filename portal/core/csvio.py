@@ -80,8 +80,7 @@ class CsvBytes(Iterator[bytes]):
     """A CSV file as it is being written; `replaced` counts the characters that CP932 could not hold so far."""
 
     def __init__(self, rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding) -> None:
-        self.replaced = 0
-        self._encoding = encoding
+        self.replaced, self._encoding = 0, encoding
         self._chunks = map(self._encode, self._write(rows, header))
 
     def __next__(self) -> bytes:
@@ -110,10 +109,7 @@ class CsvBytes(Iterator[bytes]):
 
 
 def write_csv(rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding = "utf-8-sig") -> CsvBytes:
-    """The file in parts, made as they are asked for, so that a million rows need no memory.
-
-    What CP932 cannot hold is written as 〓 and counted in `replaced` of the result.
-    """
+    """The file in parts, made as they are asked for; what CP932 cannot hold is 〓, and counted in `replaced`."""
     return CsvBytes(rows, header, encoding)
 
 
@@ -143,8 +139,7 @@ def unguard(text: str) -> str:
 def read_csv(data: bytes | Path, columns: Sequence[str], *, optional: Collection[str] = ()) -> Iterator[Row]:
     """The records of a file whose header names `columns`, in any order; those in `optional` may be missing.
 
-    Encoding and header are checked at once. Records with too many or too few cells are reported after the last one.
-    Raises CsvMistakes.
+    Raises CsvMistakes: at once for encoding and header, after the last record for those with too many or few cells.
     """
     source = io.StringIO(_decode(data if isinstance(data, bytes) else data.read_bytes()), newline="")
     reader = csv.reader(source, strict=True)

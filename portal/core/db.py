@@ -1,7 +1,6 @@
 """The database: one extension object, the tenant's scope, and what a transaction may do.
 
-`tenant_scope(key)` gives the code inside it a session of its own that sees one brand. `reading()` promises not to
-write: SQLite then takes no write lock, PostgreSQL refuses writes, and so does the tripwire.
+In the mode "read" SQLite takes no write lock, PostgreSQL refuses writes, and so does the tripwire.
 """
 
 from collections.abc import Iterator
@@ -122,10 +121,7 @@ class Query:
 
 
 def run(statement: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
-    """Run a Core statement that names its tenant itself, in the session's transaction; the tripwire checks it.
-
-    For what every page asks: it skips the ORM's part of the way, which costs more than the query.
-    """
+    """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the tripwire checks it."""
     return session().connection().execute(statement, parameters)
 
 

@@ -95,10 +95,7 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
 
 
 def set_transaction(connection: Connection, tenant: str | None, mode: Mode) -> None:
-    """Tell PostgreSQL, for this transaction only, whose rows may be seen and whether any may change.
-
-    Transaction-local, so that a connection pooler never carries one tenant's setting into another's work.
-    """
+    """Tell PostgreSQL whose rows may be seen and changed, for this transaction only, as poolers share connections."""
     connection.exec_driver_sql(
         "SELECT set_config('app.tenant', %s, true), set_config('transaction_read_only', %s, true)",
         (tenant or "", "on" if mode == "read" else "off"),

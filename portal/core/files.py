@@ -1,8 +1,4 @@
-"""Files outside the database: content-addressed, per tenant, written whole or not at all.
-
-A key is the SHA-256 of the content, so a file never changes under its key. Folders are per tenant; a key is
-looked up only in the folder of the tenant in scope (COM-02).
-"""
+"""Files outside the database: per tenant in scope (COM-02), under their SHA-256, written whole or not at all."""
 
 import hashlib
 import os

@@ -1,7 +1,6 @@
 """Work for later, kept in the database beside what asked for it: drawing a PDF, expiring a draft.
 
-A module registers its handlers with `@handler("documents.draw")`; the worker claims rows by lease and runs them, each
-in the scope of its tenant. Handlers are written to be run twice.
+A module registers its handlers with `@handler("documents.draw")`; they are written to be run twice.
 """
 
 import logging

@@ -1,7 +1,6 @@
 """Work that survives a kill: rows that a worker claims by lease, retries with growing pauses, and gives up at last.
 
-Mail and jobs share this. A claim is one short transaction; a worker killed after it simply lets the lease run out, and
-another takes the row over: at least once, never not at all (security.md §5).
+When a worker is killed its lease runs out and another takes over: at least once, never not at all (security.md §5).
 """
 
 from collections.abc import Sequence

@@ -22,10 +22,7 @@ def config(folder: Path, connection: Connection) -> Config:
 
 
 def owner_engine(url: str) -> Engine:
-    """A plain engine for migrations: no guard, no pool, foreign keys off on SQLite while tables are rebuilt.
-
-    On SQLite too a migration is one transaction, all or nothing, and a second one waits for the first.
-    """
+    """A plain engine for migrations: no guard, foreign keys off on SQLite, where a migration is one transaction too."""
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
 

@@ -68,10 +68,7 @@ def _without_hyphens(text: str) -> str:
 
 
 def telephone(text: str) -> str:
-    """A Japanese telephone number as digits. Hyphens of any make, brackets and +81 are understood.
-
-    Ten digits, or eleven beginning 050, 060, 070, 080, 090 (0800 is free of charge). Raises ValueError.
-    """
+    """A Japanese number as 10 or 11 digits; hyphens of any make, brackets and +81 are understood. Raises ValueError."""
     number = re.sub(r"[().]", "", re.sub(r"^\+81(?:\(0\)|0)?", "0", _without_hyphens(text)))
     if not _TELEPHONE.fullmatch(number):
         raise ValueError("電話番号を正しく入力してください。")
@@ -79,10 +76,7 @@ def telephone(text: str) -> str:
 
 
 def format_telephone(number: str) -> str:
-    """Stored digits as people read them: "0312345678" → "03-1234-5678". Anything else comes back as it is.
-
-    Grouped by area code as far as the first four digits tell it.
-    """
+    """ "0312345678" → "03-1234-5678", by its area code as far as four digits tell it; anything else stays as it is."""
     if not _TELEPHONE.fullmatch(number):
         return number
     if len(number) == len("09012345678"):

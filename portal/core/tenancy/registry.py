@@ -1,7 +1,6 @@
 """The tenants of the running program, as `tenants.toml` says: read at start, looked at again as it changes (OPS-03).
 
-A changed file counts whole or not at all: it is read aside, then one reference is swapped. While it is broken or
-missing, the last good one stays.
+A changed file counts whole or not at all; while it is broken or missing, the last good one stays.
 """
 
 import logging

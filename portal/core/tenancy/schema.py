@@ -1,8 +1,4 @@
-"""`tenants.toml` as types (OPS-01): what a tenant is, its keys, what they mean and which values they take.
-
-Reference, JSON Schema, checks and defaults all come from here. A brand module adds one table of its own type;
-`tenant_type` joins them.
-"""
+"""`tenants.toml` as types (OPS-01): reference, JSON Schema, checks and defaults all come from here."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -156,10 +152,7 @@ class Tenant(Section):
 
 
 def tenant_type(sections: Mapping[str, type[BaseModel]]) -> type[Tenant]:
-    """The type of a tenant where each of `sections` is a brand module with a table of its own type.
-
-    Raises ValueError when a module's name is one of the tenant's other keys.
-    """
+    """A tenant with the table of each brand module in `sections`. Raises ValueError for the name of another key."""
     taken = sorted(sections.keys() & Tenant.model_fields.keys())
     if taken:
         raise ValueError(f"no module can be called {', '.join(taken)}")

@@ -2,8 +2,7 @@
 
 Every use of a tenant-owned table needs ``<alias>.tenant_id = <bind>`` with the scope's tenant bound there. It catches
 what the ORM guard cannot see: Core on a bare Table, ``session.connection()``, a join to ``Model.__table__``. SQL
-written by hand may not name such a table at all. A new SQL text costs a fraction of a millisecond, a known one a
-dictionary look-up. What goes past SQLAlchemy (a driver's own cursor) only PostgreSQL's second wall can see.
+written by hand may not name such a table at all. What goes past SQLAlchemy only PostgreSQL's second wall can see.
 """
 
 import re
