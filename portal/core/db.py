@@ -231,8 +231,8 @@ def save_changes(row: Any, version: int, wanted: dict[str, Any]) -> dict[str, li
 
     Returns before and after of each change, for the audit trail. Raises Stale when somebody else saved meanwhile.
     """
-    pairs = {name: [getattr(row, name), value or ""] for name, value in wanted.items()}
-    pairs = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    typed = {name: value or "" for name, value in wanted.items()}
+    pairs = {name: [getattr(row, name), value] for name, value in typed.items() if getattr(row, name) != value}
     if not pairs:
         return {}
     model = type(row)

@@ -42,25 +42,15 @@ W = TypeVar("W", bound=Any)
 
 def claim(model: type[W], limit: int = 10) -> Sequence[W]:
     """Claim up to `limit` due rows of the tenant in scope; the caller commits at once, then works, then settles."""
-    rows: Sequence[W] = (
-        session()
-        .scalars(
-            select(model)
-            .where(model.status == WorkStatus.WAITING, model.due_at <= clock.now())
-            .order_by(model.due_at, model.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        .all()
-    )
-    spent = [row for row in rows if row.tries > len(PAUSES)]
-    for row in spent:  # each try killed its worker, so that nobody was left to say so
-        row.status, row.last_error = WorkStatus.FAILED, "the lease of the last try ran out"
-    kept = [row for row in rows if row not in spent]
-    for row in kept:
-        row.tries += 1
-        row.due_at = clock.now() + LEASE
-    return kept
+    is_due = (model.status == WorkStatus.WAITING, model.due_at <= clock.now())
+    due = select(model).where(*is_due).order_by(model.due_at, model.id).limit(limit)
+    rows = session().scalars(due.with_for_update(skip_locked=True)).all()
+    for row in rows:
+        if row.tries > len(PAUSES):  # each try killed its worker, so that nobody was left to say so
+            row.status, row.last_error = WorkStatus.FAILED, "the lease of the last try ran out"
+        else:
+            row.tries, row.due_at = row.tries + 1, clock.now() + LEASE
+    return [row for row in rows if row.status == WorkStatus.WAITING]
 
 
 def still_ours(row: Any, until: datetime) -> bool:

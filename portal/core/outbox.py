@@ -36,32 +36,13 @@ class OutboxMail(leases.Leased, TenantOwned, Base):
     )
 
 
-def enqueue(
-    event: str,
-    *,
-    sender: str,
-    sender_name: str,
-    recipient: str,
-    subject: str,
-    body: str,
-    html: str,
-    account_id: int | None = None,
-) -> OutboxMail:
-    """Store a mail in the running transaction."""
+def enqueue(event: str, *, sender: str, subject: str, **columns: str | int | None) -> OutboxMail:
+    """Store a mail in the running transaction; `columns` are the others that say whose it is and what it says."""
     now = clock.now()
-    mail = OutboxMail(
-        event=event,
-        account_id=account_id,
-        sender=sender,
-        sender_name=sender_name,
-        recipient=recipient,
-        subject=" ".join(subject.split()),
-        body=body,
-        html=html,
-        message_id=f"<{secrets.token_hex(16)}@{sender.partition('@')[2]}>",
-        created_at=now,
-        due_at=now,
-    )
+    message_id = f"<{secrets.token_hex(16)}@{sender.partition('@')[2]}>"
+    subject = " ".join(subject.split())
+    mail = OutboxMail(event=event, sender=sender, subject=subject, message_id=message_id, **columns)
+    mail.created_at = mail.due_at = now
     session().add(mail)
     return mail
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
 
 from portal.core.tenancy import schema_parts as parts
-from portal.core.tenancy.schema_base import Each, Flag, Name, Section, Whole, one_of
+from portal.core.tenancy.schema_base import Each, Flag, Name, OneOf, Section, Whole
 
 FEATURES = {
     "notices": True,
@@ -36,7 +36,6 @@ NUMBERS = {
 """The kinds of public numbers, and the prefix of each when nothing is said."""
 TEXTS = ("privacy", "terms", "commerce", "withdrawal", "accessibility")
 """The brand's own texts (COM-04): privacy policy, terms of use, 特定商取引法に基づく表記, cautions of withdrawal."""
-_USUAL: dict[str, dict[str, Any]] = {"features": FEATURES, "limits": LIMITS}
 _HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$"
 
 
@@ -57,7 +56,7 @@ class Tenant(Section):
     status: Literal["open", "maintenance", "retired"] = "open"
     """open; maintenance: every page says so and nobody signs in; retired: the host is unknown, the data stay."""
     modules: Each[str] = Field((), description="The brand modules that are on.")
-    features: dict[Annotated[str, one_of(FEATURES)], Flag] = Field(
+    features: dict[Annotated[str, OneOf(FEATURES)], Flag] = Field(
         FEATURES, description="Switches parts off (false): no link, no page. One of: " + ", ".join(FEATURES) + "."
     )
     languages: Each[Literal["ja", "en"]] = Field(("ja", "en"), min_length=1)
@@ -68,7 +67,7 @@ class Tenant(Section):
     mail: parts.MailSender = Field(parts.MailSender(), description="Whom mails are from.")
     calendar: parts.Calendar = Field(parts.Calendar(), description="Closed days.")
     issuer: parts.Issuer = Field(parts.Issuer(), description="Who issues documents.")
-    numbers: dict[Annotated[str, one_of(NUMBERS)], parts.NumberFormat] = Field(
+    numbers: dict[Annotated[str, OneOf(NUMBERS)], parts.NumberFormat] = Field(
         {},
         description="How public numbers are written. The kinds, with their usual prefixes: "
         + ", ".join(f"{kind} {prefix}" for kind, prefix in NUMBERS.items())
@@ -78,15 +77,15 @@ class Tenant(Section):
     chat: parts.Chat = Field(parts.Chat(), description="When operators answer chats, where features.chat is on.")
     tax: parts.Tax = Field(parts.Tax(), description="Consumption tax.")
     terms: parts.PaymentTerms = Field(parts.PaymentTerms(), description="Closing and due dates.")
-    texts: dict[Annotated[str, one_of(TEXTS)], str] = Field(
+    texts: dict[Annotated[str, OneOf(TEXTS)], str] = Field(
         {}, description="The brand's own texts in Markdown. One of: " + ", ".join(TEXTS) + "."
     )
     erase_after_days: Annotated[Whole, Field(ge=0, le=3650)] = 30
     """Days after a withdrawal (退会) when what is personal is erased (COM-16)."""
-    limits: dict[Annotated[str, one_of(LIMITS)], Annotated[Whole, Field(ge=1, le=100_000)]] = Field(
+    limits: dict[Annotated[str, OneOf(LIMITS)], Annotated[Whole, Field(ge=1, le=100_000)]] = Field(
         LIMITS, description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + "."
     )
-    formulas: dict[Annotated[str, one_of(LIMITS)], parts.Formulas] = Field({})
+    formulas: dict[Annotated[str, OneOf(LIMITS)], parts.Formulas] = Field({})
     """Limits that are more than a number, one [[…formulas.NAME]] for each kind of owner; the first that fits counts,
     and limits.NAME where none does."""
 
@@ -102,7 +101,8 @@ class Tenant(Section):
     @field_validator("features", "limits", mode="before")
     @classmethod
     def _rest_as_usual(cls, given: Any, info: ValidationInfo) -> Any:
-        return _USUAL[info.field_name or ""] | given if isinstance(given, dict) else given
+        usual: dict[str, Any] = FEATURES if info.field_name == "features" else LIMITS
+        return usual | given if isinstance(given, dict) else given
 
     @field_validator("numbers", mode="before")
     @classmethod
@@ -110,35 +110,25 @@ class Tenant(Section):
         if not isinstance(given, dict):
             return given
         usual = {kind: parts.NumberFormat(prefix=prefix) for kind, prefix in NUMBERS.items()}
-        return usual | {
-            kind: _filled(style, prefix=NUMBERS[kind]) if kind in NUMBERS else style for kind, style in given.items()
-        }
+        known = {kind: _filled(given[kind], {"prefix": NUMBERS[kind]}) for kind in given.keys() & NUMBERS.keys()}
+        return usual | given | known
 
-    @field_validator("theme", mode="before")
+    @field_validator("theme", "mail", "issuer", mode="before")
     @classmethod
-    def _mark_from_name(cls, given: Any, info: ValidationInfo) -> Any:
-        return _filled(given, mark=info.data.get("name", "")[:1])
-
-    @field_validator("mail", mode="before")
-    @classmethod
-    def _sender_from_name(cls, given: Any, info: ValidationInfo) -> Any:
-        if not {"name", "subdomain"} <= info.data.keys():
-            return given
-        base = (info.context or {}).get("base_domain", "localhost")
-        host = next(iter(info.data.get("domains", ())), f"{info.data['subdomain']}.{base}")
-        return _filled(given, name=info.data["name"], address=f"no-reply@{host}")
-
-    @field_validator("issuer", mode="before")
-    @classmethod
-    def _issuer_from_contact(cls, given: Any, info: ValidationInfo) -> Any:
-        contact = info.data.get("contact") or parts.Contact()
-        return _filled(
-            given,
-            name=info.data.get("company", ""),
-            postal_code=contact.postal_code,
-            address=contact.address,
-            telephone=contact.telephone,
-        )
+    def _from_other_keys(cls, given: Any, info: ValidationInfo) -> Any:
+        tenant, base = info.data, (info.context or {}).get("base_domain", "localhost")
+        match info.field_name:
+            case "theme":
+                return _filled(given, {"mark": tenant.get("name", "")[:1]})
+            case "mail" if {"name", "subdomain"} <= tenant.keys():
+                host = next(iter(tenant.get("domains", ())), f"{tenant['subdomain']}.{base}")
+                return _filled(given, {"name": tenant["name"], "address": f"no-reply@{host}"})
+            case "issuer":
+                contact = (tenant.get("contact") or parts.Contact()).model_dump(
+                    include={"postal_code", "address", "telephone"}
+                )
+                return _filled(given, {"name": tenant.get("company", ""), **contact})
+        return given
 
     def section(self, module: str) -> Any:
         """The table of a brand module that is on, of the module's own type. Raises LookupError when it is off."""
@@ -164,7 +154,7 @@ def tenant_type(sections: Mapping[str, type[BaseModel]]) -> type[Tenant]:
     }
     usual = Tenant.model_fields["modules"]
     fields["modules"] = (
-        Each[Annotated[str, one_of(sections)]],
+        Each[Annotated[str, OneOf(sections)]],
         Field(default=(), description=f"{usual.description} One of: {', '.join(sections)}."),
     )
     made = create_model("Tenant", __base__=Tenant, __module__=__name__, __doc__=Tenant.__doc__, **fields)
@@ -172,7 +162,7 @@ def tenant_type(sections: Mapping[str, type[BaseModel]]) -> type[Tenant]:
     return made
 
 
-def _filled(given: Any, **usual: Any) -> Any:
+def _filled(given: Any, usual: dict[str, Any]) -> Any:
     """A table with what it leaves out or empty taken from `usual`; anything else is left for the types to refuse."""
     if not isinstance(given, dict | Section):
         return given

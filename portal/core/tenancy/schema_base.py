@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, TypeVar
 
@@ -38,11 +37,11 @@ def unwrapped(description: str) -> str:
     return " ".join(description.split())
 
 
-@dataclass(frozen=True)
 class OneOf:
-    """Keeps a word to `names`; a misspelt one is told the nearest."""
+    """An annotation that keeps a word to `names`; a misspelt one is told the nearest."""
 
-    names: tuple[str, ...]
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """The type's own checks, then this one."""
@@ -56,11 +55,6 @@ class OneOf:
         if word not in self.names:
             raise ValueError(f"{word!r} is unknown{did_you_mean(word, self.names)}")
         return word
-
-
-def one_of(names: Iterable[str]) -> OneOf:
-    """An annotation that allows these words only."""
-    return OneOf(tuple(names))
 
 
 class Section(BaseModel):
