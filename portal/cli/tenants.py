@@ -4,31 +4,26 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
-from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 
 from portal.core.db import tenant_scope, transaction_mode
 from portal.core.tenancy.reading import Reading, resolved
 from portal.core.tenancy.reference import json_schema
-from portal.core.tenancy.registry import Registry
 from portal.shared.limits import operations as limits
 from portal.web.commands import json_option
 from portal.web.output import fail, json_out, table
+from portal.web.requests import registry
 
 tenants = AppGroup("tenants", help="Check and show what tenants.toml says.")
 _LONGEST_CELL = 60
 
 
-def _registry() -> Registry:
-    return cast(Registry, current_app.extensions["tenants"])
-
-
 def _good_reading() -> Reading:
     """The file as it is now; ends the command when it is broken."""
-    reading = _registry().read()
+    reading = registry().read()
     if reading.mistakes:
         fail(f"{reading.mistakes[0]} (all mistakes: flask tenants check)")
     return reading
@@ -43,7 +38,7 @@ def check(file: Path | None, as_json: bool) -> None:
     One line for each: file, line, key, what is wrong and what would be right. Exits with 2 when there is a mistake;
     warnings alone exit with 0.
     """
-    reading = _registry().read(file, str(file or ""))
+    reading = registry().read(file, str(file or ""))
     found = (*reading.mistakes, *reading.warnings)
     if as_json:
         json_out([dataclasses.asdict(mistake) for mistake in found])
@@ -77,7 +72,7 @@ def show(key: str, as_json: bool) -> None:
     reading = _good_reading()
     if key not in reading.tenants.by_key:
         fail(f"no tenant {key!r}; there are: {', '.join(reading.tenants.by_key)}")
-    name = _registry().path.name
+    name = registry().path.name
     rows = [
         [value.key, value.value if as_json else _cell(value.value), f"{name}:{value.line}" if value.line else "default"]
         for value in resolved(reading, key)
@@ -97,7 +92,7 @@ def _cell(value: Any) -> str:
 @with_appcontext
 def diff(file: Path, as_json: bool) -> None:
     """What would change with FILE in place of the tenants file, and whom it would put over a limit."""
-    new = _registry().read(file, str(file))
+    new = registry().read(file, str(file))
     if new.mistakes:
         fail(f"{new.mistakes[0]} (all mistakes: flask tenants check {file})")
     rows = list(_changes(_good_reading(), new))
@@ -125,4 +120,4 @@ def _changes(old: Reading, new: Reading) -> Iterator[tuple[str, str, Any, Any]]:
 @tenants.command("schema")
 def schema() -> None:
     """The JSON Schema of tenants.toml, which editors use for completion."""
-    json_out(json_schema(_registry().tenant_type))
+    json_out(json_schema(registry().tenant_type))

@@ -54,19 +54,10 @@ def run(job_id: int) -> bool:
     """Do one claimed job; whether it went well. The handler commits what it changes."""
     job = session().get_one(Job, job_id)
     kind, payload = job.kind, dict(job.payload)
-    session().rollback()  # the handler begins its own transactions
-    try:
-        _handlers[kind](payload)
-    except Exception as error:  # kept with the job, retried, shown to operators
-        session().rollback()
-        log.exception("job %s (%s) failed", job_id, kind)
-        leases.fail(session().get_one(Job, job_id), error)
-        done = False
-    else:
-        leases.succeed(session().get_one(Job, job_id))
-        done = True
-    session().commit()
-    return done
+    trouble = leases.attempt(job, lambda: _handlers[kind](payload))
+    if trouble is not None:
+        log.error("job %s (%s) failed", job_id, kind, exc_info=trouble)
+    return trouble is None
 
 
 def run_due(limit: int = 10) -> int:

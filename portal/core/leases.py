@@ -3,7 +3,7 @@
 When a worker is killed its lease runs out and another takes over: at least once, never not at all (security.md §5).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -56,6 +56,22 @@ def claim(model: type[W], limit: int = 10) -> Sequence[W]:
 def still_ours(row: Any, until: datetime) -> bool:
     """Whether the lease that ends at `until` still holds; a slow batch may have lost it to another worker."""
     return row.status == WorkStatus.WAITING and bool(row.due_at == until > clock.now())
+
+
+def attempt(row: Any, do: Callable[[], None]) -> Exception | None:
+    """Do a claimed row's work outside of its transaction, mark it as done or put it off; returns what went wrong."""
+    model, row_id, trouble = type(row), row.id, None
+    session().rollback()
+    try:
+        do()
+    except Exception as error:  # kept with the row, retried, shown to operators
+        session().rollback()
+        fail(session().get_one(model, row_id), error)
+        trouble = error
+    else:
+        succeed(session().get_one(model, row_id))
+    session().commit()
+    return trouble
 
 
 def succeed(row: Any) -> None:

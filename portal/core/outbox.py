@@ -6,6 +6,7 @@ The Message-ID is fixed when the mail is stored, so a mail that a killed worker 
 import logging
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Index, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -57,14 +58,9 @@ def deliver(send: Callable[[OutboxMail], None], limit: int = 10) -> int:
         session().rollback()  # the network is slow: hold no transaction while it talks
         if not leases.still_ours(mail, until):
             continue
-        try:
-            send(mail)
-        except Exception as error:  # every failure is kept with the mail and retried
-            log.warning("mail %s was not sent: %s", mail_id, type(error).__name__)
-            leases.fail(session().get_one(OutboxMail, mail_id), error)
-        else:
-            leases.succeed(session().get_one(OutboxMail, mail_id))
-        session().commit()
+        trouble = leases.attempt(mail, partial(send, mail))
+        if trouble is not None:
+            log.warning("mail %s was not sent: %s", mail_id, type(trouble).__name__)
     return len(claimed)
 
 

@@ -104,15 +104,12 @@ def _stamp_rows(state: orm.ORMExecuteState, tenant: str) -> None:
     if statement.select is not None or statement._multi_values:
         raise TenantError("INSERT … SELECT and multi-row VALUES are refused: pass the rows as parameters")
     values = {getattr(k, "key", k): getattr(v, "value", v) for k, v in (statement._values or {}).items()}
-    if values and values.setdefault("tenant_id", tenant) != tenant:
-        raise TenantError("INSERT into another tenant")
-    if values:
-        state.statement = statement.values(tenant_id=tenant)
-        return
-    parameters: Any = state.parameters or {}
-    for row in parameters if isinstance(parameters, (list, tuple)) else [parameters]:
+    rows: Any = values or state.parameters or {}
+    for row in rows if isinstance(rows, (list, tuple)) else [rows]:
         if row.setdefault("tenant_id", tenant) != tenant:
             raise TenantError("INSERT into another tenant")
+    if values:
+        state.statement = statement.values(tenant_id=tenant)
 
 
 def _refuse_moving(state: orm.ORMExecuteState) -> None:

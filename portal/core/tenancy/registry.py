@@ -64,12 +64,6 @@ class Registry:
         self._refresh()
         return self._state.mistakes
 
-    @property
-    def warnings(self) -> tuple[Mistake, ...]:
-        """What in the tenants in force is likely not meant."""
-        self._refresh()
-        return self._state.good.warnings
-
     def _refresh(self) -> None:
         # One thread looks; the others go on with what is in force instead of waiting for it.
         if self._monotonic() < self._look_at or not self._looking.acquire(blocking=False):

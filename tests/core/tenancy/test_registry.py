@@ -229,7 +229,7 @@ def test_each_change_is_logged_once(
 
 def test_warnings_do_not_count_as_mistakes(registry: Registry, save: Callable[[str], None]) -> None:
     save("[tenants.atelier]\nname = '工房'\nsign_in.password.preset = 'legacy-8-12'\n")
-    assert [warning.line for warning in registry.warnings] == [3]
+    assert [warning.line for warning in registry.read().warnings] == [3]
     assert registry.mistakes == ()
 
 
