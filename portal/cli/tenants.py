@@ -11,7 +11,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from portal.core.db import tenant_scope, transaction_mode
 from portal.core.tenancy.reading import Reading, resolved
-from portal.core.tenancy.reference import json_schema
+from portal.core.tenancy.schema import json_schema
 from portal.shared.limits import operations as limits
 from portal.web.commands import json_option
 from portal.web.output import fail, json_out, table

@@ -39,7 +39,6 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        """As the operator reads it."""
         place = f"{self.line}行目" + (f"「{self.column}」" if self.column else "")
         return f"{place}: {self.message}"
 
@@ -84,7 +83,6 @@ class CsvBytes(Iterator[bytes]):
         self._chunks = map(self._encode, self._write(rows, header))
 
     def __next__(self) -> bytes:
-        """The next part of the file."""
         return next(self._chunks)
 
     def _write(self, rows: Iterable[Sequence[object]], header: Sequence[str]) -> Iterator[str]:

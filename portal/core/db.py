@@ -164,7 +164,6 @@ def transaction_mode(mode: Mode) -> Iterator[None]:
 
 
 def _end_transaction() -> None:
-    """Roll back what is under way, if anything is."""
     if db.session.registry.has() and db.session().in_transaction():
         db.session.rollback()
 

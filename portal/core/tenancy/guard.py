@@ -89,14 +89,12 @@ class TenantSession(FlaskSession):
         return found
 
     def _refuse_bulk(self, *args: Any, **kwargs: Any) -> None:
-        """What goes round the stamps."""
         raise TenantError("bulk_* is refused in a tenant's session")
 
     bulk_save_objects = bulk_insert_mappings = bulk_update_mappings = _refuse_bulk
 
 
 def _stamp_rows(state: orm.ORMExecuteState, tenant: str) -> None:
-    """Stamp the rows of an ORM INSERT; refuse rows that name another tenant."""
     mapper = state.bind_mapper
     if mapper is None or not issubclass(mapper.class_, TenantOwned):
         return
@@ -138,7 +136,6 @@ def _scope_statement(state: orm.ORMExecuteState) -> None:
 
 @event.listens_for(TenantSession, "before_flush")
 def _stamp_objects(session: TenantSession, *_: Any) -> None:
-    """Stamp new objects and refuse foreign ones before they are flushed."""
     touched = [o for o in (*session.new, *session.dirty, *session.deleted) if isinstance(o, TenantOwned)]
     if not touched:
         return

@@ -28,7 +28,6 @@ class Mistake:
     is_warning: bool = False
 
     def __str__(self) -> str:
-        """As compilers say it, so that editors can jump there."""
         kind = "warning: " if self.is_warning else ""
         return f"{self.file}:{self.line}: {kind}{self.key + ': ' if self.key else ''}{self.message}"
 

@@ -93,7 +93,6 @@ class _Reader:
         return Reading(tenants, mistakes, self._told(self._doubtful(), is_warning=True), self.raw, self.lines)
 
     def _told(self, found: Iterable[Finding], *, is_warning: bool = False) -> tuple[Mistake, ...]:
-        """As they stand in the file."""
         told = (Mistake(self.name, self.lines.of(path), dotted(path), said, is_warning) for path, said in found)
         return tuple(sorted(told, key=attrgetter("line", "key", "message")))
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
 
 from portal.core.tenancy import schema_parts as parts
-from portal.core.tenancy.schema_base import Each, Flag, Name, OneOf, Section, Whole
+from portal.core.tenancy.schema_base import Each, Flag, Name, OneOf, Section, Whole, unwrapped
 
 FEATURES = {
     "notices": True,
@@ -34,6 +34,7 @@ NUMBERS = {
     "credit_note": "CN",
 }
 """The kinds of public numbers, and the prefix of each when nothing is said."""
+_PREFIXES = ", ".join(f"{kind} {prefix}" for kind, prefix in NUMBERS.items())
 TEXTS = ("privacy", "terms", "commerce", "withdrawal", "accessibility")
 """The brand's own texts (COM-04): privacy policy, terms of use, 特定商取引法に基づく表記, cautions of withdrawal."""
 _HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$"
@@ -57,7 +58,7 @@ class Tenant(Section):
     """open; maintenance: every page says so and nobody signs in; retired: the host is unknown, the data stay."""
     modules: Each[str] = Field((), description="The brand modules that are on.")
     features: dict[Annotated[str, OneOf(FEATURES)], Flag] = Field(
-        FEATURES, description="Switches parts off (false): no link, no page. One of: " + ", ".join(FEATURES) + "."
+        FEATURES, description=f"Switches parts off (false): no link, no page. One of: {', '.join(FEATURES)}."
     )
     languages: Each[Literal["ja", "en"]] = Field(("ja", "en"), min_length=1)
     """Which languages pages offer, the usual one first."""
@@ -68,10 +69,7 @@ class Tenant(Section):
     calendar: parts.Calendar = Field(parts.Calendar(), description="Closed days.")
     issuer: parts.Issuer = Field(parts.Issuer(), description="Who issues documents.")
     numbers: dict[Annotated[str, OneOf(NUMBERS)], parts.NumberFormat] = Field(
-        {},
-        description="How public numbers are written. The kinds, with their usual prefixes: "
-        + ", ".join(f"{kind} {prefix}" for kind, prefix in NUMBERS.items())
-        + ".",
+        {}, description=f"How public numbers are written. The kinds, with their usual prefixes: {_PREFIXES}."
     )
     inquiries: parts.Inquiries = Field(parts.Inquiries(), description="What customers ask about, and how.")
     chat: parts.Chat = Field(parts.Chat(), description="When operators answer chats, where features.chat is on.")
@@ -167,3 +165,26 @@ def _filled(given: Any, usual: dict[str, Any]) -> Any:
     if not isinstance(given, dict | Section):
         return given
     return usual | {key: value for key, value in dict(given).items() if value != "" or key not in usual}
+
+
+def json_schema(kind: type[Tenant]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a whole file, which editors use for completion. For people: scripts/reference.py."""
+    tables = Field(description="One table for each brand.", min_length=1)
+    file = create_model("File", __base__=Section, tenants=(dict[str, kind], tables))  # type: ignore[valid-type]
+    schema = file.model_json_schema()
+    tenant = schema["$defs"]["Tenant"]
+    schema["properties"]["tenants"]["propertyNames"] = {"pattern": tenant["properties"].pop("key")["pattern"]}
+    tenant["required"].remove("key")
+    for table in schema["$defs"].values():
+        for meant in table.get("properties", {}).values():
+            said = meant.get("description") or schema["$defs"][table_in(meant)]["description"]
+            meant["description"] = unwrapped(said)
+    return schema | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tenants.toml"}
+
+
+def table_in(schema: dict[str, Any]) -> str:
+    """The name of the table type that `schema` stands for, or nothing."""
+    for option in (schema, *schema.get("anyOf", ()), *schema.get("allOf", ())):
+        if "$ref" in option:
+            return str(option["$ref"]).rpartition("/")[2]
+    return ""

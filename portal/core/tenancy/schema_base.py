@@ -44,11 +44,9 @@ class OneOf:
         self.names = tuple(names)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The type's own checks, then this one."""
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> dict[str, Any]:
-        """For editors: the names, to complete."""
         return {"type": "string", "enum": list(self.names)}
 
     def _check(self, word: str) -> str:

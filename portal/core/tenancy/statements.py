@@ -70,7 +70,6 @@ def parse(sql: str) -> Nodes:
 
 
 def _grow(stack: list[Nodes], word: str) -> None:
-    """Add a word or mark, opening or closing a bracket where it is one."""
     if word in ("(", "case"):
         stack[-1].append([] if word == "(" else ["case"])
         stack.append(stack[-1][-1])
@@ -106,7 +105,6 @@ def clauses_of(nodes: Nodes) -> Iterator[tuple[str, Nodes]]:
 
 
 def _begins(word: str, before: Nodes, after: Nodes) -> bool:
-    """Whether `word` begins a clause where it stands."""
     if word == "on":
         return after == ["conflict"]
     if word == "from":
@@ -132,7 +130,6 @@ def conjuncts(nodes: Nodes) -> Iterator[Pair]:
 
 
 def _is_bind(nodes: Nodes) -> bool:
-    """Whether this is one parameter, cast or not, and nothing else."""
     cast = nodes[1:]
     return isinstance(nodes[0] if nodes else None, Bind) and (not cast or (cast[0] == "::" and len(cast) == 2))
 
@@ -195,7 +192,6 @@ class Reading:
         self._settle(aliases, held)
 
     def _settle(self, aliases: list[str], held: list[Pair]) -> None:
-        """Keep what each alias is held by. Raises Unheld where one is not."""
         if len(set(aliases)) != len(aliases):
             raise Unheld("two tables have one name")
         for alias in aliases:
@@ -289,7 +285,6 @@ def _path_end(nodes: Nodes) -> int:
 
 
 def _refuse_moving(assignments: Nodes) -> None:
-    """Raise when SET names the tenant."""
     for assignment in split(assignments, ","):
         target = split(assignment, "=")[0]
         if "tenant_id" in target or any("tenant_id" in node for node in target if isinstance(node, list)):

@@ -65,7 +65,6 @@ def _is_by_hand(context: Any) -> bool:
 
 
 def _is_bound(row: Any, alternatives: tuple[int | str, ...], tenant: str) -> bool:
-    """Whether one of the parameters is the tenant."""
     return any((row.get(key) if isinstance(row, dict) else row[key]) == tenant for key in alternatives)
 
 
