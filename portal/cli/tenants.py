@@ -72,10 +72,10 @@ def show(key: str, as_json: bool) -> None:
     reading = _good_reading()
     if key not in reading.tenants.by_key:
         fail(f"no tenant {key!r}; there are: {', '.join(reading.tenants.by_key)}")
-    name = registry().path.name
+    file = registry().path.name
     rows = [
-        [value.key, value.value if as_json else _cell(value.value), f"{name}:{value.line}" if value.line else "default"]
-        for value in resolved(reading, key)
+        [name, value if as_json else _cell(value), f"{file}:{line}" if line else "default"]
+        for name, value, line in resolved(reading, key)
     ]
     table(["key", "value", "from"], rows, as_json)
 
@@ -103,7 +103,7 @@ def _changes(old: Reading, new: Reading) -> Iterator[tuple[str, str, Any, Any]]:
     for key in sorted(old.tenants.by_key.keys() | new.tenants.by_key.keys()):
         sides = [reading.tenants.by_key.get(key) for reading in (old, new)]
         before, after = [
-            {v.key: v.value for v in resolved(reading, key)} if there else {}
+            {name: value for name, value, _line in resolved(reading, key)} if there else {}
             for reading, there in zip((old, new), sides, strict=True)
         ]
         if not (before and after):

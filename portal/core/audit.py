@@ -78,10 +78,7 @@ def _plain(value: Any) -> Any:
 
 
 def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
-    """Write one event in the running transaction: `action` ("reservation.confirm") on what it was done with.
-
-    `what` is a record that has a `subject` ("reservation:R-1") and may have an `account_id`, or the subject itself.
-    """
+    """Write one event: `action` ("reservation.confirm") on a record that has a `subject`, or on that subject itself."""
     current = session()
     insert_missing(AuditHead, {"sequence": 0, "digest": _GENESIS}, unique=("tenant_id",))
     head = current.scalars(select(AuditHead).with_for_update().execution_options(populate_existing=True)).one()

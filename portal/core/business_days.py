@@ -30,11 +30,6 @@ def next_business_day(day: date, is_open: Callable[[date], bool] = is_business_d
     return first_open(day + timedelta(days=1), is_open)
 
 
-def previous_business_day(day: date, is_open: Callable[[date], bool] = is_business_day) -> date:
-    """The last open day before `day`, never `day` itself."""
-    return first_open(day - timedelta(days=1), is_open, step=-1)
-
-
 def first_open(day: date, is_open: Callable[[date], bool] = is_business_day, step: int = 1) -> date:
     """`day` if it is open, else the next in the direction of `step`. Raises ValueError when a year has no open day."""
     for offset in range(_LONGEST_CLOSURE):

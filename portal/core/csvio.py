@@ -1,7 +1,4 @@
-"""CSV out, that Excel opens right and cannot be tricked by; CSV in, all or nothing, with every bad line named.
-
-Out: UTF-8 with BOM or CP932, streamed (COM-21). In: UTF-8 or CP932, found out by looking (OPS-12).
-"""
+"""CSV out, that Excel opens right and cannot be tricked by (COM-21); CSV in, all or nothing, by line (OPS-12)."""
 
 import codecs
 import csv

@@ -1,7 +1,4 @@
-"""The database: one extension object, the tenant's scope, and what a transaction may do.
-
-In the mode "read" SQLite takes no write lock, PostgreSQL refuses writes, and so does the tripwire.
-"""
+"""The database: one extension object, the tenant's scope, and what a transaction may do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -153,7 +150,7 @@ def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
 
 @contextmanager
 def transaction_mode(mode: Mode) -> Iterator[None]:
-    """Begin transactions in `mode` inside the block; one that is under way is ended (rolled back) at both ends."""
+    """Begin transactions in `mode` inside the block ("read" locks nothing and may not write); both ends roll back."""
     _end_transaction()
     token = _mode.set(mode)
     try:
@@ -226,16 +223,12 @@ def _count(statement: Any) -> int:
 
 
 def save_changes(row: Any, version: int, wanted: dict[str, Any]) -> dict[str, list[Any]]:
-    """Save what `wanted` changes of a row that has a `version`, under the one it is based on (COM-26).
-
-    Returns before and after of each change, for the audit trail. Raises Stale when somebody else saved meanwhile.
-    """
-    typed = {name: value or "" for name, value in wanted.items()}
-    pairs = {name: [getattr(row, name), value] for name, value in typed.items() if getattr(row, name) != value}
-    if not pairs:
+    """Save under `version` what `wanted` changes of a row; returns before and after of each. Raises Stale (COM-26)."""
+    values = {name: value or "" for name, value in wanted.items() if getattr(row, name) != (value or "")}
+    if not values:
         return {}
+    pairs = {name: [getattr(row, name), value] for name, value in values.items()}
     model = type(row)
-    values = {name: pair[1] for name, pair in pairs.items()}
     if not change(model, model.id == row.id, model.version == version, version=version + 1, **values):
         raise Stale("ほかの方が先に更新しました。両方の内容を確認してください。")
     session().refresh(row)

@@ -1,7 +1,4 @@
-"""Work for later, kept in the database beside what asked for it: drawing a PDF, expiring a draft.
-
-A module registers its handlers with `@handler("documents.draw")`; they are written to be run twice.
-"""
+"""Work for later, kept in the database beside what asked for it. Handlers are written to be run twice."""
 
 import logging
 from collections.abc import Callable
@@ -30,7 +27,7 @@ class Job(leases.Leased, TenantOwned, Base):
 
 
 def handler(kind: str) -> Callable[[Handler], Handler]:
-    """Register the function that does jobs of `kind`."""
+    """Register the function that does jobs of `kind`, e.g. ``documents.draw``."""
 
     def register(function: Handler) -> Handler:
         _handlers[kind] = function

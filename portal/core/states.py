@@ -30,10 +30,7 @@ def allowed(moves: Moves[S], present: S, to: S) -> bool:
 
 
 def move(row: HasStatus, to: S, moves: Moves[S], *, by: Actor, **changes: Any) -> None:
-    """Move `row` to status `to` and set `changes` with it; both are in the audit trail.
-
-    Raises RuleBroken when the table of moves has no such move, Stale when somebody else moved the row meanwhile.
-    """
+    """Move `row` to `to` with `changes`. Raises RuleBroken for no such move, Stale when somebody else moved it."""
     present = cast(S, row.status)
     if not allowed(moves, present, to):
         raise RuleBroken("現在の状態では、この操作はできません。")

@@ -1,7 +1,4 @@
-"""Text as people type it, made into text as it is stored: width, kana, telephones, postal codes, e-mail (COM-23).
-
-Each function takes any text, is idempotent, and raises ValueError when the text cannot be what it is asked to be.
-"""
+"""Text as people type it, made into text as it is stored (COM-23). Idempotent; ValueError for what cannot be it."""
 
 import re
 import unicodedata
@@ -31,8 +28,7 @@ _POSTAL_CODE = re.compile(r"[0-9]{7}")
 _KANA = re.compile(r"[ァ-ヺー・ヽヾ ]*")
 # Dots stand anywhere before the @: telephone companies gave out addresses like "a..b.@" and people still have them.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@(?:{_LABEL}\.)+{_LABEL}")
-_LONGEST_EMAIL = 254
+_EMAIL = re.compile(rf"(?=.{{1,254}}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@(?:{_LABEL}\.)+{_LABEL}")
 
 
 def normalise(text: str) -> str:
@@ -113,20 +109,14 @@ _HIRAGANA = range(ord("ぁ"), ord("ゖ") + 1)
 _KATAKANA = {code: code + 0x60 for code in (*_HIRAGANA, ord("ゝ"), ord("ゞ"))}
 
 
-def _to_katakana(text: str) -> str:
-    return text.translate(_KATAKANA)
-
-
 def katakana(text: str) -> str:
     """A reading in full-width katakana; half-width kana and hiragana are converted. Raises ValueError for the rest."""
-    return _matching(_KANA, _to_katakana(normalise(text)), "カタカナで入力してください。")
+    return _matching(_KANA, normalise(text).translate(_KATAKANA), "カタカナで入力してください。")
 
 
 def email(text: str) -> str:
     """An e-mail address of usual width, its domain in lower case. Raises ValueError when it cannot be one."""
-    address = normalise(text)
-    if len(address) > _LONGEST_EMAIL or not _EMAIL.fullmatch(address):
-        raise ValueError("メールアドレスを正しく入力してください。")
+    address = _matching(_EMAIL, normalise(text), "メールアドレスを正しく入力してください。")
     local, _, domain = address.rpartition("@")
     return f"{local}@{domain.lower()}"
 
@@ -135,7 +125,7 @@ def search_key(text: str) -> str:
     """What two texts have in common when a person would call them the same: width, case, kana, tildes and dashes."""
     plain = unicodedata.normalize("NFKC", normalise(text).replace("〜", "~"))
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain.casefold()).casefold())
-    return normalise(re.sub("[‐‑‒–—―−]", "-", _to_katakana(folded)))
+    return normalise(re.sub("[‐‑‒–—―−]", "-", folded.translate(_KATAKANA)))
 
 
 def like_escape(text: str) -> str:

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from portal.core.tenancy.mistakes import Finding
 from portal.core.tenancy.schema_parts import Theme
 from portal.core.tenancy.schema_password import PasswordRules
-from portal.core.tenancy.theme import LEAST_CONTRAST, contrast
 
+LEAST_CONTRAST = 4.5
+"""WCAG 2.2 AA for text of the usual size."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _T_NUMBER = re.compile(r"T[0-9]{13}")
 _PAIRS = (
@@ -94,3 +95,18 @@ def check_digit(twelve: str) -> str:
 def _table(section: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = section.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio (1 to 21) of two colours, ``#rrggbb`` each, by WCAG's formula."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    red, green, blue = (_linear(int(colour[at : at + 2], 16) / 255) for at in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(part: float) -> float:
+    return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)

@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from portal.core.tenancy import checks
-from portal.core.tenancy.locate import KeyPath, Lines, dotted, within
-from portal.core.tenancy.mistakes import Finding, Mistake, findings
+from portal.core.tenancy.mistakes import Finding, KeyPath, Lines, Mistake, dotted, findings, within
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_base import did_you_mean
 
@@ -142,23 +141,13 @@ class _Reader:
                 yield ("tenants", key, *path), message
 
 
-@dataclass(frozen=True)
-class Value:
-    """One key of a tenant: its value in force, and the line that says so (None: the default)."""
-
-    key: str
-    value: Any
-    line: int | None
-
-
-def resolved(reading: Reading, key: str) -> list[Value]:
-    """Every key of the tenant called `key`, and where its value came from (OPS-04). Raises KeyError for none."""
+def resolved(reading: Reading, key: str) -> Iterator[tuple[str, Any, int | None]]:
+    """Every key of a tenant, its value in force, and the line that says so, None for a default (OPS-04)."""
     top = ("tenants", key)
-    return [
-        Value(dotted(path), value, reading.lines.of((*top, *path)) if within(reading.raw, (*top, *path)) else None)
-        for path, value in _flat(reading.tenants.by_key[key], ())
-        if path != ("key",)
-    ]
+    for path, value in _flat(reading.tenants.by_key[key], ()):
+        if path != ("key",):
+            there = within(reading.raw, (*top, *path))
+            yield dotted(path), value, reading.lines.of((*top, *path)) if there else None
 
 
 def _flat(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

@@ -188,3 +188,12 @@ def table_in(schema: dict[str, Any]) -> str:
         if "$ref" in option:
             return str(option["$ref"]).rpartition("/")[2]
     return ""
+
+
+def theme_css(tenant: Tenant) -> str:
+    """The custom properties that the common style sheet is set with; nothing else may stand here (CSP, ui.md)."""
+    theme = tenant.theme
+    return (
+        f":root{{--brand:{theme.brand};--brand-strong:{theme.brand_strong};--brand-weak:{theme.brand_weak};"
+        f"--on-brand:{theme.on_brand};--radius:{theme.radius}px}}"
+    )
