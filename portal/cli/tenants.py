@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import AppGroup
 
 from portal.core.db import tenant_scope, transaction_mode
 from portal.core.tenancy.reading import Reading, resolved
@@ -89,31 +89,29 @@ def _cell(value: Any) -> str:
 @tenants.command("diff")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
-@with_appcontext
 def diff(file: Path, as_json: bool) -> None:
     """What would change with FILE in place of the tenants file, and whom it would put over a limit."""
     new = registry().read(file, str(file))
     if new.mistakes:
         fail(f"{new.mistakes[0]} (all mistakes: flask tenants check {file})")
-    rows = list(_changes(_good_reading(), new))
-    table(["tenant", "key", "now", "then"], rows, as_json)
+    table(["tenant", "key", "now", "then"], list(_changes(_good_reading(), new)), as_json)
+
+
+def _values(reading: Reading, key: str) -> dict[str, Any]:
+    return {name: value for name, value, _line in resolved(reading, key)} if key in reading.tenants.by_key else {}
 
 
 def _changes(old: Reading, new: Reading) -> Iterator[tuple[str, str, Any, Any]]:
     for key in sorted(old.tenants.by_key.keys() | new.tenants.by_key.keys()):
-        sides = [reading.tenants.by_key.get(key) for reading in (old, new)]
-        before, after = [
-            {name: value for name, value, _line in resolved(reading, key)} if there else {}
-            for reading, there in zip((old, new), sides, strict=True)
-        ]
+        before, after = _values(old, key), _values(new, key)
         if not (before and after):
             yield key, "", "" if after else "is there", "is there" if after else "is gone"
             continue
         names = [name for name in after | before if before.get(name) != after.get(name)]
         yield from ((key, name, before.get(name), after.get(name)) for name in names)
-        if sides[1] and any(name.startswith(("limits", "formulas")) for name in names):
+        if any(name.startswith(("limits", "formulas")) for name in names):
             with tenant_scope(key), transaction_mode("read"):
-                frozen = [(name, owner.subject, use) for name, owner, use in limits.over(sides[1])]
+                frozen = [(name, owner.subject, use) for name, owner, use in limits.over(new.tenants.by_key[key])]
             yield from ((key, f"over {name}", owner, f"{use.used} / {use.limit}") for name, owner, use in frozen)
 
 

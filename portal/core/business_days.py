@@ -18,8 +18,7 @@ def is_business_day(
 ) -> bool:
     """Whether `day` is worked. Weekdays count from 0 (Monday); `holidays`: whether Japan's national ones are closed.
 
-    `closed_periods` are own closures (年末年始, お盆) as (first day, last day), both closed; `open_days` are worked
-    whatever else is said.
+    `closed_periods` are (first day, last day), both closed; `open_days` are worked whatever else is said.
     """
     is_closed = day.weekday() in weekly_closed or any(first <= day <= last for first, last in closed_periods)
     return day in open_days or not (is_closed or (holidays and jpholiday.is_holiday(day)))

@@ -165,11 +165,6 @@ def _end_transaction() -> None:
         db.session.rollback()
 
 
-def set_mode(mode: Mode) -> None:
-    """Set the mode for the rest of this context; a request does so before its first statement."""
-    _mode.set(mode)
-
-
 def init_db(app: Flask) -> None:
     """Bind the extension and install both walls and the recipe of the database in use."""
     db.init_app(app)

@@ -42,12 +42,10 @@ _linted: WeakSet[Any] = WeakSet()
 
 def _refuse_text(statement: Any) -> None:
     """Raise when a statement holds hand-written SQL, which no criteria can reach."""
-    if statement in _linted:
-        return
-    for element in visitors.iterate(statement):
-        if isinstance(element, (TextClause, TextualSelect)):
+    if statement not in _linted:
+        if any(isinstance(element, (TextClause, TextualSelect)) for element in visitors.iterate(statement)):
             raise TenantError("hand-written SQL is refused in a tenant's session")
-    _linted.add(statement)
+        _linted.add(statement)
 
 
 @cache

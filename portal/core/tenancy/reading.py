@@ -127,7 +127,6 @@ class _Reader:
                 yield (() if path == ("key",) else path), message
 
     def _of_hosts(self, owners: dict[str, str]) -> Iterator[Finding]:
-        """Hosts that two claim; who comes first owns it."""
         for key, section in self._sections().items():
             for host, path in checks.hosts(key, section, self.base_domain):
                 if host in owners:

@@ -189,9 +189,6 @@ class Reading:
                     self._placed += self._mentions(nodes)
                 case "insert":
                     self._insert(nodes, clauses[place + 1 :])
-        self._settle(aliases, held)
-
-    def _settle(self, aliases: list[str], held: list[Pair]) -> None:
         if len(set(aliases)) != len(aliases):
             raise Unheld("two tables have one name")
         for alias in aliases:
@@ -223,21 +220,18 @@ class Reading:
         """As `_sources`, for one table, subquery, function or bracketed join."""
         nodes = [node for node in _without_join_words(nodes) if node not in ("lateral", "only", "as")]
         if nodes and isinstance(nodes[0], list):
-            inner = nodes[0]
-            return [] if inner[:1] in (["select"], ["values"], ["with"]) else self._nested(inner, held)
+            if nodes[0][:1] in (["select"], ["values"], ["with"]):
+                return []
+            inside: list[Pair] = []  # its ONs say nothing about tables outside it
+            aliases = self._sources(nodes[0], inside)
+            held += (pair for pair in inside if pair[0] in aliases)
+            return aliases
         end = _path_end(nodes)
         name = nodes[end - 1] if nodes else ""
         if not isinstance(name, str) or name not in self.owned:
             return []
         self._placed += end == 1
         return [str(nodes[end] if nodes[end:] else name)]
-
-    def _nested(self, inner: Nodes, held: list[Pair]) -> list[str]:
-        """As `_sources`, for a bracketed join, whose ONs say nothing about tables outside it."""
-        inside: list[Pair] = []
-        aliases = self._sources(inner, inside)
-        held += (pair for pair in inside if pair[0] in aliases)
-        return aliases
 
     def _insert(self, target: Nodes, rest: list[tuple[str, Nodes]]) -> None:
         """``INTO table (columns)`` and the clauses after it: each row must bind its tenant."""
@@ -292,7 +286,6 @@ def _refuse_moving(assignments: Nodes) -> None:
 
 
 def _without_join_words(nodes: Nodes) -> Nodes:
-    """`nodes` without the words before the next JOIN."""
     while nodes and type(nodes[-1]) is str and nodes[-1] in ("left", "outer", "inner", "cross", "natural"):
         nodes = nodes[:-1]
     return nodes

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.selectable import TextualSelect
 
-from portal.core.tenancy.scope import TenantError, current_key
+from portal.core.tenancy.scope import TenantError, require_key
 from portal.core.tenancy.statements import Reading, Unheld
 
 _MEMO_SIZE = 5000
@@ -59,7 +59,6 @@ class Judge:
 
 
 def _is_by_hand(context: Any) -> bool:
-    """Whether the SQL was written by somebody, not made by SQLAlchemy."""
     compiled = getattr(context, "compiled", None)
     return compiled is None or isinstance(compiled.statement, (TextClause, TextualSelect))
 
@@ -83,9 +82,7 @@ def install_tripwire(engine: Engine, tables: Iterable[str], read_only: Callable[
             raise TenantError("hand-written SQL names a tenant's table")
         if verdict.fault:
             raise TenantError(verdict.fault)
-        tenant = current_key()
-        if tenant is None:
-            raise TenantError("no tenant in scope")
+        tenant = require_key()
         # A batched INSERT comes as "many" with the one flat row that is really sent.
         is_batch = many and params and not isinstance(params, dict) and isinstance(params[0], (tuple, list, dict))
         for row in params if is_batch else (params,):
