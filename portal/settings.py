@@ -137,10 +137,7 @@ def _is_smtp(url: str) -> bool:
 
 
 def _remembered(path: Path) -> dict[str, str]:
-    """The settings that an installation keeps beside its data, as ``NAME=value`` lines; the environment wins over them.
-
-    `make run` writes them, so that an operator's ``flask …`` meets the same portal.
-    """
+    """What `make run` keeps beside the data, ``NAME=value``; so an operator's ``flask …`` meets the same portal."""
     if not path.exists():
         return {}
     lines = (line.strip() for line in path.read_text().splitlines())

@@ -93,7 +93,6 @@ def round_of_work(*, tidy: bool = False) -> int:
 
 
 def _tidy() -> None:
-    """Remove what nobody needs any more: old drafts, tries that are long forgotten, unanswered challenges."""
     drafts.expire()
     throttling.forget(timedelta(days=1))
     registration.forget()

@@ -41,10 +41,9 @@ def set_as_of(instant: datetime | None) -> None:
 @contextmanager
 def freeze(instant: datetime) -> Iterator[datetime]:
     """Stand at `instant` (aware) inside the block."""
-    if instant.tzinfo is None:
-        raise ValueError("the clock takes aware instants only")
-    token = _frozen.set(instant.astimezone(UTC))
+    before = _frozen.get()
+    set_as_of(instant)
     try:
         yield instant
     finally:
-        _frozen.reset(token)
+        set_as_of(before)

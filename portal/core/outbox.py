@@ -6,7 +6,7 @@ The Message-ID is fixed when the mail is stored, so a mail that a killed worker 
 import logging
 import secrets
 from collections.abc import Callable
-from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Index, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -37,32 +37,13 @@ class OutboxMail(leases.Leased, TenantOwned, Base):
     )
 
 
-def enqueue(
-    event: str,
-    *,
-    sender: str,
-    sender_name: str,
-    recipient: str,
-    subject: str,
-    body: str,
-    html: str,
-    account_id: int | None = None,
-) -> OutboxMail:
-    """Store a mail in the running transaction."""
+def enqueue(event: str, *, sender: str, subject: str, **columns: str | int | None) -> OutboxMail:
+    """Store a mail in the running transaction; `columns` are the others that say whose it is and what it says."""
     now = clock.now()
-    mail = OutboxMail(
-        event=event,
-        account_id=account_id,
-        sender=sender,
-        sender_name=sender_name,
-        recipient=recipient,
-        subject=" ".join(subject.split()),
-        body=body,
-        html=html,
-        message_id=f"<{secrets.token_hex(16)}@{sender.partition('@')[2]}>",
-        created_at=now,
-        due_at=now,
-    )
+    message_id = f"<{secrets.token_hex(16)}@{sender.partition('@')[2]}>"
+    subject = " ".join(subject.split())
+    mail = OutboxMail(event=event, sender=sender, subject=subject, message_id=message_id, **columns)
+    mail.created_at = mail.due_at = now
     session().add(mail)
     return mail
 
@@ -77,14 +58,9 @@ def deliver(send: Callable[[OutboxMail], None], limit: int = 10) -> int:
         session().rollback()  # the network is slow: hold no transaction while it talks
         if not leases.still_ours(mail, until):
             continue
-        try:
-            send(mail)
-        except Exception as error:  # every failure is kept with the mail and retried
-            log.warning("mail %s was not sent: %s", mail_id, type(error).__name__)
-            leases.fail(session().get_one(OutboxMail, mail_id), error)
-        else:
-            leases.succeed(session().get_one(OutboxMail, mail_id))
-        session().commit()
+        trouble = leases.attempt(mail, partial(send, mail))
+        if trouble is not None:
+            log.warning("mail %s was not sent: %s", mail_id, type(trouble).__name__)
     return len(claimed)
 
 
@@ -92,8 +68,3 @@ def newest(limit: int = 50) -> list[OutboxMail]:
     """The newest mails of the tenant in scope, for operators and the demo's mailbox (COM-82)."""
     order = (OutboxMail.created_at.desc(), OutboxMail.id.desc())
     return list(session().scalars(select(OutboxMail).order_by(*order).limit(limit)))
-
-
-def sent_or_failed_at(mail: OutboxMail) -> datetime:
-    """The instant that an operator wants to see beside a mail."""
-    return mail.done_at or mail.due_at

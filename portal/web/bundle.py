@@ -10,8 +10,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.theme import theme_css
+from portal.core.tenancy.schema import Tenant, theme_css
 
 STYLE = "css/portal.css"
 SCRIPTS = (

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from portal.blueprints.inquiries.forms import answers, inquiry_form, message_form, writer_field
 from portal.core.db import session, transaction_mode
 from portal.core.errors import NotFound
-from portal.core.tenancy.schema_inquiries import InquiryCategory
+from portal.core.tenancy.schema_parts import InquiryCategory
 from portal.shared.auth.models import Right
 from portal.shared.inquiries import files, operations, queries
 from portal.shared.inquiries.files import Kept

@@ -8,7 +8,7 @@ from wtforms import BooleanField, SelectField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
 from portal.core import text
-from portal.core.tenancy.schema_inquiries import InquiryCategory, InquiryField
+from portal.core.tenancy.schema_parts import InquiryCategory, InquiryField
 from portal.shared.inquiries.files import ACCEPTED
 from portal.web.forms import Form, choices, line, normaliser
 from portal.web.i18n import lazy as _l

@@ -12,7 +12,8 @@ from portal.core import audit, clock, numbering, text
 from portal.core.actor import Actor
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy.schema import NumberFormat, Tenant
+from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_parts import NumberFormat
 from portal.shared.auth.models import USUAL_RIGHTS, Account, Member, MemberStatus
 from portal.shared.auth.sign_in import login_key
 

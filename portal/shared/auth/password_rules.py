@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal.core.errors import msgid
-from portal.core.tenancy.schema import PasswordRules, Tenant
-from portal.core.tenancy.schema_password import Kind, Policy
+from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_password import Kind, PasswordRules, Policy
 from portal.shared.auth import common_words
 
 FEWEST_LETTERS = 4

@@ -5,7 +5,7 @@ import threading
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema import PasswordRules
+from portal.core.tenancy.schema_password import PasswordRules
 from portal.shared.auth import legacy_hashes, password_rules
 
 _hasher = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

@@ -13,7 +13,8 @@ from portal.core import audit, clock, text
 from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
 from portal.core.errors import RuleBroken, msgid
-from portal.core.tenancy.schema import SignIn, Tenant
+from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_parts import SignIn
 from portal.shared import mailing
 from portal.shared.auth import devices, links, passwords, second_factor, sessions, throttling
 from portal.shared.auth.factor_models import Device

@@ -13,7 +13,7 @@ from portal.core import audit, clock, numbering
 from portal.core.actor import Actor
 from portal.core.db import Query, insert_missing, run, session
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy.schema import NumberFormat
+from portal.core.tenancy.schema_parts import NumberFormat
 from portal.core.tenancy.scope import require_key
 from portal.shared.auth.models import Account
 from portal.shared.auth.sessions import SignedIn

@@ -11,7 +11,7 @@ from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy.schema import NumberFormat, SignIn
+from portal.core.tenancy.schema_parts import NumberFormat, SignIn
 from portal.shared.auth import demo, enrolment, passwords
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.enrolment import Person
