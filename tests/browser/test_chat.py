@@ -1,4 +1,4 @@
-"""SUP-11: a member in Chromium and an operator in a terminal, with a real server between them that is cut off and killed."""
+"""SUP-11: a member in Chromium and an operator in a terminal; the line between them is cut, the server killed."""
 
 from __future__ import annotations
 
