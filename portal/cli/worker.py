@@ -58,7 +58,7 @@ def send(stored: outbox.OutboxMail) -> None:
         html=stored.html,
         date=stored.created_at.timestamp(),
         charset="utf-8",
-        extra_headers={"Auto-Submitted": "auto-generated"},
+        extra_headers={"Auto-Submitted": "auto-generated", **stored.headers},
     )
     message.msgId = stored.message_id
     accepted = False
