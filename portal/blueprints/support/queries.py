@@ -76,7 +76,7 @@ def addresses(products: Collection[str]) -> list[tuple[str, int]]:
     joined = joined.join(Contract, Contract.id == ContractContact.contract_id)
     there = joined.where(*THERE, Member.status != MemberStatus.REMOVED, Account.status == AccountStatus.ACTIVE)
     of = there.where(Contract.product.in_(products)) if products else there
-    return [row.tuple() for row in session().execute(of.group_by(Member.email).order_by(Member.email))]
+    return list(session().execute(of.group_by(Member.email).order_by(Member.email)).all())
 
 
 def contact(of: Contract, person: str) -> ContractContact:

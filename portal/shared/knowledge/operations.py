@@ -150,7 +150,7 @@ def listing(products: tuple[str, ...], places: Collection[int]) -> Query:
 def overview(products: tuple[str, ...]) -> list[Category]:
     """Where there is something to read, in the order in which it came."""
     grouped = select(Article.place_id, func.count(Article.id)).where(search.readable(products))
-    counts = dict(session().execute(grouped.group_by(Article.place_id)).tuples().all())
+    counts = dict(session().execute(grouped.group_by(Article.place_id)).all())
     found: dict[str, Category] = {}
     for place in session().scalars(select(Place).order_by(Place.id)):
         category = found.setdefault(place.category, Category(place))

@@ -55,7 +55,9 @@ def test_a_word_is_found_however_it_is_written(put, written, asked):
     assert titles(asked) == ["件名"]
 
 
-@pytest.mark.parametrize("asked", ["", "　 ", "・", "\n", "%", "_", "存在しない", "刻打", "打刻正修", "' OR 1=1 --", "100%_"])
+@pytest.mark.parametrize(
+    "asked", ["", "　 ", "・", "\n", "%", "_", "存在しない", "刻打", "打刻正修", "' OR 1=1 --", "100%_"]
+)
 def test_what_stands_nowhere_is_not_found(put, asked):
     """SUP-14: nor is a sign that has a meaning in SQL."""
     put("打刻の修正", "打刻を修正します")
@@ -84,7 +86,13 @@ def test_a_phrase_goes_over_the_end_of_a_line_but_not_of_a_block(put):
 def test_title_before_text_and_the_newest_first(put):
     """SUP-14: a title that holds only a part counts as text."""
     for hours, (title, body) in enumerate(
-        [("打刻の修正", "x"), ("一覧", "打刻の修正"), ("打刻", "修正"), ("打刻修正の打刻の修正", "y"), ("打刻の話", "打刻の修正")]
+        [
+            ("打刻の修正", "x"),
+            ("一覧", "打刻の修正"),
+            ("打刻", "修正"),
+            ("打刻修正の打刻の修正", "y"),
+            ("打刻の話", "打刻の修正"),
+        ]
     ):
         with clock.freeze(NOW.replace(hour=hours + 1)):
             put(title, body)
