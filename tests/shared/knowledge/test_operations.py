@@ -322,6 +322,7 @@ def test_what_a_member_thinks_and_follows_is_erased_with_them(put, desk, tenant)
     for name in ("hanako", "ichiro"):
         operations.react(article, desk[name], by=SYSTEM, is_helpful=True, follows=True)
     account = session().get_one(Account, account_of(desk["hanako"]))
+    withdrawal.withdraw(tenant, account, "解約", by=SYSTEM)
     withdrawal.erase(account, by=SYSTEM)
     session().commit()
     assert list(session().scalars(select(Stance.member_id))) == [desk["ichiro"]]
