@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("mailed_to", ID, nullable=True),
         sa.Column("title_key", sa.String(length=400), nullable=False),
         sa.Column("text_key", sa.Text(), nullable=False),
+        sa.Column("plain", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         *_own("knowledge_article", ("number",), ("key",), place_id="knowledge_place"),
     )

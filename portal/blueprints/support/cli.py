@@ -111,7 +111,7 @@ def show(number: str, as_json: bool, **_: Any) -> None:
 @click.option("--product", "products", multiple=True, help="Only to contacts of this; repeatable.")
 @tenant_command
 def announce(title: str, body: Path, products: tuple[str, ...], tenant: Tenant, by: Actor, **_: Any) -> None:
-    """重要な案内: mail every contact the file BODY (-: standard input), and publish it."""
+    """Mail every contact the file BODY (-: standard input), and publish it."""
     mailed = operations.announce(tenant, title, read_text(body), products, by=by, link_base=_base(tenant))
     click.echo(f"{mailed} mailed")
 

@@ -30,8 +30,8 @@ class Place(TenantOwned, Base):
 class Article(TenantOwned, Base):
     """An article in Markdown. `key` is its file's own name for it; `products` are between commas, none: for all.
 
-    `title_key` and `text_key` are what search compares. `mailed_to` is the last follower who was told of it as it
-    stands, None when nobody is left to be.
+    `title_key` and `text_key` are what search compares, `plain` is what it shows. `mailed_to` is the last follower who
+    was told of it as it stands, None when nobody is left to be.
     """
 
     __tablename__ = "knowledge_article"
@@ -46,6 +46,7 @@ class Article(TenantOwned, Base):
     mailed_to: Mapped[int | None] = mapped_column(ID)
     title_key: Mapped[str] = mapped_column(String(400), default="")
     text_key: Mapped[str] = mapped_column(Text, default="")
+    plain: Mapped[str] = mapped_column(Text, default="")
     body: Mapped[str] = mapped_column(Text, default="")
     __table_args__ = owned(
         belongs_to("place_id", "knowledge_place"),

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from portal.core import audit, clock, jobs, numbering, text
 from portal.core.actor import Actor
 from portal.core.db import Query, change, insert_missing, session
-from portal.core.errors import NotFound
+from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import NumberFormat, Tenant
 from portal.core.tenancy.scope import require_key
 from portal.shared import mailing
@@ -29,7 +29,7 @@ _HEAD = {"key": 60, "category": 60, "section": 60, "title": 120, "products": 900
 _A = Article.__table__
 _ANSWERS = ("helpful", "unhelpful")
 NEWEST, TIE = _A.c.updated_at, _A.c.id
-_ABSENT = "記事が見つかりません。"
+_ABSENT = msgid("記事が見つかりません。")
 Products = Callable[[Collection[int]], Mapping[int, Collection[str]]]
 """What products each of these accounts has."""
 

@@ -5,24 +5,25 @@ LIKE then sees to it that a word stands there as a whole. The index also has the
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from itertools import pairwise
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from functools import cache, lru_cache
+from itertools import islice, pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, not_, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, insert, not_, or_, select
 
 from portal.core import text
-from portal.core.db import discard, session
+from portal.core.db import discard, run, session
 from portal.core.markdown import to_text
+from portal.core.tenancy.scope import require_key
 from portal.shared.knowledge.models import Article, Posting
 
 SHOWN = 20
 Snippet = tuple[str, str, str]
 """What comes before, the word as it is written there, what follows."""
-_LONGEST, _MOST_COUNTED, _MOST_ASKED, _COMMON, _AT_ONCE = 100, 12, 4, 1000, 500
-_A = Article.__table__
+_LONGEST, _MOST_COUNTED, _MOST_ASKED, _COMMON, _AT_ONCE = 100, 12, 4, 1000, 100
+_A, _P = Article.__table__, Posting.__table__
 _CLUSTER = re.compile("[^\uff9e\uff9f\u3099\u309a][\uff9e\uff9f\u3099\u309a]*")  # a kana with its voicing mark
 
 
@@ -54,7 +55,7 @@ def _grams(key: str) -> dict[int, None]:
 
 
 def _moment(article: Article) -> int:
-    return int(article.updated_at.timestamp())
+    return round(article.updated_at.timestamp() * 1_000_000)
 
 
 def forget(article: Article) -> None:
@@ -67,52 +68,84 @@ def forget(article: Article) -> None:
 def index(article: Article) -> None:
     """Put an article in as it stands now, behind a `forget`. The caller commits."""
     article.title_key = fold(article.title)
-    article.text_key = f"{article.title_key}\n{fold(to_text(article.body))}"
+    article.plain = to_text(article.body)
+    article.text_key = f"{article.title_key}\n{fold(article.plain)}"
     session().flush()
     row, titles = {"article_id": article.id, "moment": _moment(article)}, _grams(article.title_key)
     rows = [{"gram": gram, "in_title": gram in titles, **row} for gram in _grams(article.text_key)]
     session().execute(insert(Posting), rows)
 
 
-def find(asked: str, products: Sequence[str]) -> tuple[list[tuple[Any, Snippet]], bool]:
+def find(asked: str, products: Iterable[str]) -> tuple[list[tuple[Any, Snippet]], bool]:
     """The first articles with all words, by title before by text, the newest first; and whether there are more."""
-    keys = words(asked)
+    keys, rows = words(asked), list[Any]()
     grams = _rarest(list(dict.fromkeys(gram for key in keys for gram in _grams(key)))[:_MOST_COUNTED])
-    rows: list[Any] = []
     if keys and grams is not None:
         for by_title in (True, False):
-            if len(rows) <= SHOWN:
-                matching = _matching(keys, grams, by_title=by_title).where(readable(products))
-                rows += session().execute(matching.limit(SHOWN + 1 - len(rows)))
-    return [(row, snippet(to_text(row.body), keys)) for row in rows[:SHOWN]], len(rows) > SHOWN
+            with closing(_matching(keys, grams, readable(products), by_title=by_title)) as found:
+                rows += islice(found, SHOWN + 1 - len(rows))
+    return [(row, snippet(row.plain, keys)) for row in rows[:SHOWN]], len(rows) > SHOWN
 
 
 def _rarest(grams: list[int]) -> list[int] | None:
     """The few that narrow most, the rarest first; None when one of them stands nowhere."""
-    counted = [
-        select(func.count(some.c.article_id)).scalar_subquery()
-        for some in (select(Posting.article_id).where(Posting.gram == g).limit(_COMMON).subquery() for g in grams)
-    ]
-    counts = dict(zip(grams, session().execute(select(*counted)).one(), strict=True)) if grams else {}
+    if not grams:
+        return []
+    counts = dict(zip(grams, run(_counting(len(grams)), _bound(grams)).one(), strict=True))
     return None if 0 in counts.values() else sorted(grams, key=counts.__getitem__)[:_MOST_ASKED]
 
 
-def _matching(keys: list[str], grams: list[int], *, by_title: bool) -> Any:
-    """SELECT of what has all of `keys` in its title; or in its text, but not in its title."""
-    in_title = [_A.c.title_key.contains(key, autoescape=True) for key in keys]
+def _bound(grams: list[int]) -> dict[str, Any]:
+    return {"tenant": require_key(), **{f"gram{place}": gram for place, gram in enumerate(grams)}}
+
+
+@cache
+def _counting(grams: int) -> Select[Any]:
+    """How often each of so many pairs stands somewhere, as far as it matters."""
+    postings = [select(_P.c.id).where(_holds(_P, place)).limit(_COMMON).subquery() for place in range(grams)]
+    return select(*(select(func.count()).select_from(some).scalar_subquery() for some in postings))
+
+
+def _holds(posting: Any, place: int) -> ColumnElement[bool]:
+    return and_(posting.c.tenant_id == bindparam("tenant"), posting.c.gram == bindparam(f"gram{place}"))
+
+
+@cache
+def _candidates(grams: int, by_title: bool) -> Select[Any]:
+    """Where all of so many pairs stand, the newest first: asked of their index alone, and read as it is needed."""
+    first, *others = [_P.alias(f"p{place}") for place in range(grams)]
+    of = [_holds(first, 0)]
+    for place, other in enumerate(others, 1):
+        same = other.c.moment == first.c.moment, other.c.article_id == first.c.article_id
+        of.append(exists().where(_holds(other, place), *same, *_titled(other, by_title)))
+    newest = select(first.c.article_id).where(*of, *_titled(first, by_title))
+    newest = newest.order_by(first.c.moment.desc(), first.c.article_id.desc())
+    return newest.execution_options(yield_per=_AT_ONCE)
+
+
+def _titled(posting: Any, by_title: bool) -> list[ColumnElement[bool]]:
+    return [posting.c.in_title.is_(True)] if by_title else []
+
+
+def _matching(
+    keys: list[str], grams: list[int], may_read: ColumnElement[bool], *, by_title: bool
+) -> Generator[Any, None, None]:
+    """What has all of `keys` in its title; or in its text, but not in its title. Looked at some at a time."""
+    in_title = and_(*(_A.c.title_key.contains(key, autoescape=True) for key in keys))
     sure = set(grams)  # a word of two characters stands wherever its pair does
     in_text = [_A.c.text_key.contains(k, autoescape=True) for k in keys if len(k) != 2 or not sure & {*_grams(k)}]
-    statement = select(Article.number, Article.title, Article.updated_at, Article.body)
-    statement = statement.where(*in_title) if by_title else statement.where(not_(and_(*in_title)), *in_text)
+    matching = select(_A.c.number, _A.c.title, _A.c.updated_at, _A.c.plain).where(may_read)
+    matching = matching.where(in_title) if by_title else matching.where(not_(in_title), *in_text)
+    matching = matching.where(_A.c.tenant_id == require_key()).order_by(_A.c.updated_at.desc(), _A.c.id.desc())
+    matching = matching.limit(SHOWN + 1)
     if not grams:  # single characters alone
-        return statement.order_by(Article.updated_at.desc(), Article.id.desc())
-    first, *others = [aliased(Posting) for _ in grams]
-    of: list[ColumnElement[bool]] = [first.in_title.is_(True)] if by_title else []
-    for other, gram in zip(others, grams[1:], strict=True):
-        same = other.gram == gram, other.moment == first.moment, other.article_id == first.article_id
-        of.append(exists().where(*same, *([other.in_title.is_(True)] if by_title else [])))
-    found = statement.join_from(Article, first, first.article_id == Article.id).where(first.gram == grams[0], *of)
-    return found.order_by(first.moment.desc(), first.article_id.desc())
+        yield from run(matching)
+        return
+    size = _AT_ONCE
+    with run(_candidates(len(grams), by_title), _bound(grams)).scalars() as found:
+        while some := found.fetchmany(size):
+            yield from run(matching.where(_A.c.id.in_(some)))
+            size = min(size * 4, _COMMON)
 
 
 def snippet(plain: str, keys: Iterable[str]) -> Snippet:

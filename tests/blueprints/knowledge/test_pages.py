@@ -38,14 +38,14 @@ def test_the_page_shows_categories_with_counts_and_the_newest_articles(come, she
     """SUP-14: what this member may read, and nothing of the rest, not even in a number."""
     page = come("hanako").get("/knowledge").text
     assert listed(page) == ["入社の手引き", "業務の締め", "休暇の申請", "打刻の修正"]
-    assert re.findall(r'place=KC\d+">(.*?)</a> <span class="badge mute">(\d+)<', page) == [
+    assert re.findall(r'place=KC\d+">(.*?)</a> <span class="hint">（(\d+)）<', page) == [
         ("勤怠", "4"),
         ("打刻", "2"),
         ("休暇", "1"),
     ]
     assert "連携" not in page
     assert ("連携", "1") in re.findall(
-        r'">(.*?)</a> <span class="badge mute">(\d+)<', come("ichiro").get("/knowledge").text
+        r'">(.*?)</a> <span class="hint">（(\d+)）<', come("ichiro").get("/knowledge").text
     )
     nobodys = come("jiro").get("/knowledge").text
     assert listed(nobodys) == ["入社の手引き", "休暇の申請", "打刻の修正"]
@@ -80,7 +80,7 @@ def test_a_search_is_a_plain_form_and_htmx_gets_the_same_part(come, shelves):
     """SUP-14, COM-25: with the word marked, and nothing of an article come alive."""
     hanako = come("hanako")
     page = hanako.get("/knowledge?q=打刻").text
-    assert '<form class="bar" role="search" method="get" action="/knowledge"' in page
+    assert '<form class="narrow" role="search" method="get" action="/knowledge"' in page
     assert listed(page) == ["打刻の修正", "業務の締め"]
     assert "<mark>打刻</mark>を&lt;b&gt;修正&lt;/b&gt;する手順です。" in page
     assert 'value="打刻"' in page
