@@ -60,7 +60,7 @@ def upgrade() -> None:
         sa.Column("updated_at", AT, nullable=False),
         sa.Column("withdrawn_at", AT, nullable=True),
         sa.Column("mailed_to", ID, nullable=True),
-        sa.Column("title_key", sa.String(length=400), nullable=False),
+        sa.Column("title_key", sa.Text(), nullable=False),
         sa.Column("text_key", sa.Text(), nullable=False),
         sa.Column("plain", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),

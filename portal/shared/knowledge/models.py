@@ -44,7 +44,7 @@ class Article(TenantOwned, Base):
     updated_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
     mailed_to: Mapped[int | None] = mapped_column(ID)
-    title_key: Mapped[str] = mapped_column(String(400), default="")
+    title_key: Mapped[str] = mapped_column(Text, default="")
     text_key: Mapped[str] = mapped_column(Text, default="")
     plain: Mapped[str] = mapped_column(Text, default="")
     body: Mapped[str] = mapped_column(Text, default="")

@@ -73,7 +73,8 @@ def index(article: Article) -> None:
     session().flush()
     row, titles = {"article_id": article.id, "moment": _moment(article)}, _grams(article.title_key)
     rows = [{"gram": gram, "in_title": gram in titles, **row} for gram in _grams(article.text_key)]
-    session().execute(insert(Posting), rows)
+    if rows:
+        session().execute(insert(Posting), rows)
 
 
 def find(asked: str, products: Iterable[str]) -> tuple[list[tuple[Any, Snippet]], bool]:

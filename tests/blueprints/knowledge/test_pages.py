@@ -13,6 +13,7 @@ from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.shared.knowledge import operations
 from portal.shared.knowledge.models import Stance
+from tests.web.test_translations import JAPANESE, visible
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 LINK = re.compile(r'<a href="/knowledge/(KB\d+)">(.*?)</a>')
@@ -49,6 +50,14 @@ def test_the_page_shows_categories_with_counts_and_the_newest_articles(come, she
     )
     nobodys = come("jiro").get("/knowledge").text
     assert listed(nobodys) == ["入社の手引き", "休暇の申請", "打刻の修正"]
+
+
+def test_where_there_is_nothing_yet_the_page_says_so(come):
+    """SUP-14"""
+    page = come("jiro").get("/knowledge")
+    assert page.status_code == 200
+    assert "記事はまだありません。" in page.text
+    assert come("jiro").get("/knowledge?q=打刻").status_code == 200
 
 
 def test_a_category_has_all_of_its_sections_and_a_section_its_own(come, shelves):
@@ -231,6 +240,21 @@ def test_where_it_is_off_there_is_nothing(visit, cast):
     for path in ("/knowledge", "/knowledge/KB0001", "/knowledge/following", "/knowledge/unfollow/x"):
         assert visitor.get(path).status_code == 404
     assert 'href="/knowledge' not in visitor.get("/").text
+
+
+@ONE
+def test_its_pages_are_english_where_one_wants_that(come, shelves, people, inside):
+    """COM-24: but for what the brand wrote."""
+    hanako = come("hanako")
+    hanako.post("/language", {"language": "en", "next": "/knowledge"}, page="/knowledge")
+    hanako.post(f"/knowledge/{shelves[0]}", {"follows": "yes", "is_helpful": "no"})
+    with inside("desk"):
+        token = operations.token_of(people["hanako"], shelves[0])
+    data = "を 勤怠 打刻 休暇 業務 連携 入社 手順 修正 の申請 の締め の手引き です する".split()
+    for path in ("", "?q=打刻", "?q=鍵", f"/{shelves[0]}", "/following", f"/unfollow/{token}"):
+        page = hanako.get(f"/knowledge{path}").text
+        text = visible(page[page.index("<main") : page.index("</main>")])
+        assert [word for word in JAPANESE.findall(text) if not any(known in word for known in data)] == [], path
 
 
 @ONE

@@ -142,6 +142,14 @@ def test_what_an_article_said_before_is_found_no_more(put):
     assert session().scalar(select(func.count(Posting.id))) == 0
 
 
+def test_an_article_without_two_characters_in_a_row_is_found_by_one(put):
+    """SUP-14"""
+    put("税", "a")
+    assert titles("税") == ["税"]
+    assert titles("税 a") == ["税"]
+    assert titles("税a") == [], "a title and a text are two"
+
+
 def test_a_very_long_article_is_put_and_taken_out(put):
     """SUP-14: more pairs than one statement names."""
     body = "".join(chr(0x4E00 + n) for n in range(3000))
