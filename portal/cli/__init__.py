@@ -9,6 +9,7 @@ from portal.cli.chat import chat
 from portal.cli.database import db_commands
 from portal.cli.demo import demo
 from portal.cli.inquiries import inquiries
+from portal.cli.knowledge import knowledge
 from portal.cli.limits import limits
 from portal.cli.members import members
 from portal.cli.notices import notices
@@ -27,6 +28,7 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
         members,
         limits,
         notices,
+        knowledge,
         inquiries,
         chat,
         documents,

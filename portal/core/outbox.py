@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy import Index, String, Text, select
+from sqlalchemy import JSON, Index, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock, leases
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class OutboxMail(leases.Leased, TenantOwned, Base):
-    """One mail to one reader."""
+    """One mail to one reader. `headers` go with it besides the usual ones."""
 
     __tablename__ = "outbox_mail"
     event: Mapped[str] = mapped_column(String(60))
@@ -31,6 +31,7 @@ class OutboxMail(leases.Leased, TenantOwned, Base):
     body: Mapped[str] = mapped_column(Text)
     html: Mapped[str] = mapped_column(Text)
     message_id: Mapped[str] = mapped_column(String(120))
+    headers: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     __table_args__ = owned(
         Index("ix_outbox_mail_due", "tenant_id", "status", "due_at", "id"),
         Index("ix_outbox_mail_newest", "tenant_id", "created_at", "id"),

@@ -35,6 +35,7 @@ SAMPLES = {
     "email": "new@one.example",
     "ends": "2026-12-01T12:00",
     "file": __file__,
+    "files": __file__,
     "lines": "利用料:3:時間:4500",
     "mail_id": "1",
     "minutes": "60",

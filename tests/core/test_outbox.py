@@ -250,3 +250,14 @@ def test_com_81_each_mail_has_an_identity_of_its_own_at_the_brands_domain(here: 
     ids = {write().message_id for _ in range(20)}
     assert len(ids) == 20
     assert all(id_.startswith("<") and id_.endswith("@facility.example>") for id_ in ids)
+
+
+def test_a_mail_has_no_headers_of_its_own_unless_it_is_given_some(here: None) -> None:
+    """SUP-15: kept with it, and read back as they were."""
+    write()
+    session().commit()
+    assert stored().headers == {}
+    mail = write()
+    mail.headers = {"List-Unsubscribe": "<https://one.example/x>"}
+    session().commit()
+    assert stored().headers == {"List-Unsubscribe": "<https://one.example/x>"}

@@ -120,6 +120,11 @@ KINDS = {
     "inquiries.index_csv": "member",
     "support.contracts": "member",
     "support.contract": "member",
+    "knowledge.index": "member",
+    "knowledge.article": "member",
+    "knowledge.react": "member",
+    "knowledge.following": "member",
+    "knowledge.unfollow": "public",
 }
 """What each endpoint is for. A new endpoint must be put here by somebody who thought about it."""
 PARAMETERS = {
@@ -169,6 +174,9 @@ PARAMETERS = {
     "documents.shared": {"token"},
     "contacts.book_csv": {"kind"},
     "support.contract": {"number"},
+    "knowledge.article": {"number"},
+    "knowledge.react": {"number"},
+    "knowledge.unfollow": {"token"},
 }
 """What each address takes."""
 
@@ -205,7 +213,7 @@ def test_com_02_classes_are_what_the_code_says(app: Flask) -> None:
 
 def test_com_02_anonymous_is_sent_to_sign_in(app: Flask, visit: Visit) -> None:
     """COM-02: each member's address asks a stranger to sign in, and shows nothing."""
-    at = {"support": visit("desk")}
+    at = dict.fromkeys(("support", "knowledge"), visit("desk"))
     for rule, template in _rules(app, "member"):
         visitor = at.get(rule.endpoint.partition(".")[0]) or at.setdefault("", visit("facility"))
         path = _path(template, Cast.billed)

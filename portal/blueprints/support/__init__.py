@@ -17,6 +17,7 @@ BRAND = Brand(
         NavItem("お問い合わせ履歴", "history", "/inquiries", primary=True, short="履歴", feature="inquiries"),
         NavItem("お問い合わせ", "circle-help", "/inquiries/new", feature="inquiries", right=Right.SUPPORT),
         NavItem("チャット", "messages-square", "/chat", feature="chat", right=Right.SUPPORT),
+        NavItem("ナレッジ", "book-open", "/knowledge", feature="knowledge"),
     ),
     home=routes.home,
     home_template="support/_contracts.html",
@@ -26,4 +27,6 @@ BRAND = Brand(
     account=AccountPart(losses=leaving.losses, papers=leaving.papers, erase=leaving.erase),
     history=leaving.HISTORY,
     writers=lambda who: queries.people(who.member_id),
+    products=queries.products,
+    product_keys=lambda tenant: [product.key for product in tenant.section("support").products],
 )

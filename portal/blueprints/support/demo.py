@@ -1,13 +1,16 @@
 """The demo's contracts: one with room, one that is full, one that an ended app has frozen (COM-43)."""
 
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 
 from portal.blueprints.support import operations
 from portal.blueprints.support.models import UnitKind
 from portal.blueprints.support.operations import Registrant
+from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import demo, enrolment
+from portal.shared.knowledge import operations as knowledge
 
 _LINK = "http://localhost"
 _APPS = ("勤怠", "工数", "給与")
@@ -16,6 +19,9 @@ _CONTRACTS = (
     ("manage", date(2025, 4, 1), ("app", *_APPS[:1]), ("荒木", "中村")),
     ("data-link", date(2024, 7, 1), ("connection", "給与データ連携"), ("石井",)),
 )
+
+
+_ARTICLES = sorted((Path(__file__).parent / "articles").glob("*.md"))
 
 
 def fill(tenant: Tenant) -> None:
@@ -36,3 +42,6 @@ def fill(tenant: Tenant) -> None:
     operations.add_unit(contract, UnitKind.CONNECTION, "銀行データ連携", by=SYSTEM)
     operations.add_contact(tenant, contract, Registrant("大野", "", deputy.email), by=SYSTEM, link_base=_LINK)
     operations.end_unit(contract, UnitKind.CONNECTION, "銀行データ連携", by=SYSTEM)
+    for place, path in enumerate(_ARTICLES):
+        with clock.freeze(clock.now() - timedelta(days=40 - 3 * place)):
+            knowledge.put(knowledge.read(path.read_text(encoding="utf-8")), by=SYSTEM, quiet=True)

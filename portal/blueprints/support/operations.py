@@ -11,18 +11,20 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from portal.blueprints.support import queries
-from portal.blueprints.support.config import SupportConfig
+from portal.blueprints.support.config import Product, SupportConfig
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role, UnitKind
 from portal.core import audit, clock, numbering
 from portal.core.actor import Actor
 from portal.core.db import change, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
+from portal.shared import mailing
 from portal.shared.auth import enrolment, links
 from portal.shared.auth import operations as passwords
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
 from portal.shared.limits import operations as limits
+from portal.shared.notices import operations as notices
 
 CONTACTS = "contract_contacts"
 _COMPANY = re.compile(
@@ -70,11 +72,7 @@ def check_person(name: str) -> None:
 
 def add_contract(tenant: Tenant, account: Account, product: str, form_on: date, *, by: Actor) -> Contract:
     """A contract of one of the tenant's products. The caller commits. Raises RuleBroken."""
-    config: SupportConfig = tenant.section("support")
-    known = config.product(product)
-    if known is None:
-        keys = ", ".join(one.key for one in config.products)
-        raise RuleBroken("この製品はありません: %(product)s（%(keys)s）", product=product, keys=keys)
+    known = _product(tenant, product)
     number = numbering.next_number("contract", tenant.numbers["contract"], Contract.number)
     made = Contract(number=number, account_id=account.id, product=known.key, product_label=known.label)
     made.form_on, made.created_at = form_on, clock.now()
@@ -82,6 +80,14 @@ def add_contract(tenant: Tenant, account: Account, product: str, form_on: date, 
     session().flush()
     audit.record("contract.add", made, by=by, product=product, form_on=form_on)
     return made
+
+
+def _product(tenant: Tenant, key: str) -> Product:
+    config: SupportConfig = tenant.section("support")
+    if (known := config.product(key)) is None:
+        keys = ", ".join(one.key for one in config.products)
+        raise RuleBroken("この製品はありません: %(product)s（%(keys)s）", product=key, keys=keys)
+    return known
 
 
 def add_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> None:
@@ -181,6 +187,26 @@ def remove_contact(contract: Contract, contact: ContractContact, *, by: Actor) -
     if not change(ContractContact, *own, removed_at=clock.now()):
         raise RuleBroken("主担当は削除できません。先に、ほかの方へ引き継いでください。")
     audit.record("contract.remove_contact", contract, by=by, person=contact.person)
+
+
+def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, by: Actor, link_base: str) -> int:
+    """重要な案内 to every contact of these products, or of all: a mail, whatever they chose, and a notice (SUP-16).
+
+    Returns how many addresses are mailed, each once. The caller commits. Raises RuleBroken.
+    """
+    keys = [_product(tenant, key).key for key in dict.fromkeys(products)]
+    addresses = queries.addresses(keys)
+    if not addresses:
+        raise RuleBroken("問い合わせご担当者がいません。")
+    audience = ",".join(f"{notices.OF_PRODUCT}{key}" for key in keys)
+    notice = notices.publish(title, body, by=by, is_important=True, audience=audience)
+    link = f"{link_base}/notices/{notice.number}" if tenant.has("notices") else ""
+    for place, (email, account_id) in enumerate(addresses, 1):
+        mailing.compose(tenant, "announcement", email, account_id=account_id, title=title, text=body, link=link)
+        if place % 500 == 0:
+            session().flush()  # what is written is held no longer
+    audit.record("support.announce", f"notice:{notice.number}", by=by, products=keys, mailed=len(addresses))
+    return len(addresses)
 
 
 @contextmanager

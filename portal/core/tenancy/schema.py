@@ -16,6 +16,7 @@ FEATURES = {
     "delivery_addresses": False,
     "document_links": False,
     "chat": False,
+    "knowledge": False,
 }
 """What a tenant can switch off (COM-03), and whether it is on when nothing is said."""
 LIMITS = {"members": 50, "billing_addresses": 20, "delivery_addresses": 20, "contract_contacts": 2, "chats": 3}
