@@ -120,6 +120,7 @@ KINDS = {
     "inquiries.index_csv": "member",
     "support.contracts": "member",
     "support.contract": "member",
+    **dict.fromkeys(("chats.start", "chats.chat", "chats.news", "chats.stream", "chats.typing", "chats.end"), "member"),
     "knowledge.index": "member",
     "knowledge.article": "member",
     "knowledge.react": "member",
@@ -174,6 +175,7 @@ PARAMETERS = {
     "documents.shared": {"token"},
     "contacts.book_csv": {"kind"},
     "support.contract": {"number"},
+    **{f"chats.{page}": {"number"} for page in ("chat", "news", "stream", "typing", "end")},
     "knowledge.article": {"number"},
     "knowledge.react": {"number"},
     "knowledge.unfollow": {"token"},
@@ -213,7 +215,7 @@ def test_com_02_classes_are_what_the_code_says(app: Flask) -> None:
 
 def test_com_02_anonymous_is_sent_to_sign_in(app: Flask, visit: Visit) -> None:
     """COM-02: each member's address asks a stranger to sign in, and shows nothing."""
-    at = dict.fromkeys(("support", "knowledge"), visit("desk"))
+    at = dict.fromkeys(("support", "knowledge", "chats"), visit("desk"))
     for rule, template in _rules(app, "member"):
         visitor = at.get(rule.endpoint.partition(".")[0]) or at.setdefault("", visit("facility"))
         path = _path(template, Cast.billed)

@@ -37,7 +37,7 @@ def article(app: Flask, inside: Any) -> int:
         places = session().scalars(select(Place)).all()
         for n in range(FOLLOWERS):
             person = Person("担当", f"{n}", f"m{n}@one.example")
-            member = enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=None)
+            member = enrolment.add_member(tenant, account, person, by=SYSTEM)
             session().flush()
             for what in (made, places[n % len(places)]):
                 operations.react(what, member.id, by=SYSTEM, follows=True)

@@ -14,7 +14,8 @@ from portal.core import audit, clock, jobs, numbering, text
 from portal.core.actor import Actor
 from portal.core.db import Query, change, insert_missing, session
 from portal.core.errors import NotFound, msgid
-from portal.core.tenancy.schema import NumberFormat, Tenant
+from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_parts import NumberFormat
 from portal.core.tenancy.scope import require_key
 from portal.shared import mailing
 from portal.shared.auth import keyring

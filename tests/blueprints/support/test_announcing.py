@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from sqlalchemy import func, select
 
-from portal.blueprints.support import operations
+from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import UnitKind
 from portal.blueprints.support.operations import Registrant
 from portal.core.actor import SYSTEM
@@ -44,7 +44,7 @@ def contacts(app, inside):
                 operations.register(tenant, contract, several, by=SYSTEM, link_base=BASE)
         other = enrolment.add_account(tenant, by=SYSTEM, name="三番")
         person = enrolment.Person("上田", "四郎", "ueda@one.example")
-        enrolment.add_member(tenant, other, person, by=SYSTEM, password_hash=None)
+        enrolment.add_member(tenant, other, person, by=SYSTEM)
         hashed = passwords.hash_password(PASSWORD)
         change(Member, Member.id > 0, password_hash=hashed)
         session().commit()
@@ -127,8 +127,8 @@ def test_who_is_there_no_more_is_not_mailed(announce, inside, app):
         change(Member, Member.id == members["inoue"].id, status=MemberStatus.REMOVED)
         administration.lock(members["yamada"], by=SYSTEM)
         for person in ("伊藤", "佐藤"):
-            contract = operations.queries.any_contract("CT00000001")
-            operations.remove_contact(contract, operations.queries.contact(contract, person), by=SYSTEM)
+            contract = queries.any_contract("CT00000001")
+            operations.remove_contact(contract, queries.contact(contract, person), by=SYSTEM)
         session().commit()
     assert announce()[1] == ["yamada"]
 

@@ -1,6 +1,6 @@
 """Knowledge base, mails with headers of their own, notices for several tags.
 
-Revision 0012, after 0013.
+Revision 0011, after 0010.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from portal.core.migrate import raise_walls
 
-revision = "0012"
-down_revision = "0013"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
