@@ -7,7 +7,6 @@ from flask import Flask
 from portal.cli.accounts import accounts
 from portal.cli.chat import chat
 from portal.cli.database import db_commands
-from portal.cli.demo import demo
 from portal.cli.inquiries import inquiries
 from portal.cli.knowledge import knowledge
 from portal.cli.limits import limits
@@ -34,7 +33,6 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
         documents,
         mail,
         audit,
-        demo,
         worker,
     ):
         app.cli.add_command(group)

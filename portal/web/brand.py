@@ -68,7 +68,6 @@ class Brand:
     home_template: str = ""
     home_title: str = ""
     commands: click.Group | None = None
-    demo: Callable[[Tenant], None] | None = None
     account: AccountPart = field(default_factory=AccountPart)
     history: Mapping[str, str] = field(default_factory=dict)
     tick: Callable[[Tenant], object] | None = None

@@ -3,7 +3,6 @@
 from portal.blueprints.support import leaving, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
-from portal.blueprints.support.demo import fill
 from portal.shared.auth.models import Right
 from portal.shared.auth.parts import AccountPart
 from portal.web.brand import Brand, NavItem
@@ -23,7 +22,6 @@ BRAND = Brand(
     home_template="support/_contracts.html",
     home_title="ご契約と担当者",
     commands=commands,
-    demo=fill,
     account=AccountPart(losses=leaving.losses, papers=leaving.papers, erase=leaving.erase),
     history=leaving.HISTORY,
     writers=lambda who: queries.people(who.member_id),

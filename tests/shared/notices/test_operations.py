@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from demo import notices as demo
 from portal.core import clock
 from portal.core.actor import SYSTEM, operator
 from portal.core.audit import AuditEvent
@@ -21,7 +22,7 @@ from portal.core.markdown import to_html
 from portal.shared.auth.administration import set_tags
 from portal.shared.auth.models import Account, Member
 from portal.shared.auth.sessions import SignedIn
-from portal.shared.notices import demo, operations
+from portal.shared.notices import operations
 from portal.shared.notices.models import NoticeRead
 from tests.cast import NOW
 

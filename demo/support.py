@@ -3,13 +3,14 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+from demo import people
 from portal.blueprints.support import operations
 from portal.blueprints.support.models import UnitKind
 from portal.blueprints.support.operations import Registrant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import demo, enrolment
+from portal.shared.auth import enrolment
 from portal.shared.knowledge import operations as knowledge
 
 _LINK = "http://localhost"
@@ -29,7 +30,7 @@ def fill(tenant: Tenant) -> None:
     account = enrolment.all_accounts()[0]
     main, deputy = (
         Registrant(one.family_name, one.given_name, one.email, duty)
-        for one, duty in zip(demo.CAST[:2], ("契約担当", "システム担当"), strict=True)
+        for one, duty in zip(people.CAST[:2], ("契約担当", "システム担当"), strict=True)
     )
     for product, form_on, (kind, *names), others in _CONTRACTS:
         contract = operations.add_contract(tenant, account, product, form_on, by=SYSTEM)
