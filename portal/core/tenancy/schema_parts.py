@@ -140,7 +140,8 @@ class Issuer(Section):
     telephone: kinds.Telephone = Field("", description="As printed; when absent, that of contact.")
     person: Line = Field("", description="Who is in charge of invoices.")
     bank: Line = Field("", description="Where to pay: bank, branch, kind, number, holder.")
-    seal: Line = Field("", max_length=16, description="What the square seal on documents says; 角印.")
+    seal: str = Field("", max_length=16, pattern=r"^[^\p{Cc}]*$")
+    """What the square seal on documents says; 角印."""
 
 
 class NumberFormat(Section):
