@@ -1,7 +1,4 @@
-"""The audit trail: who did what to which record, when, from where, before and after (COM-90). Secrets are masked.
-
-Append-only (database triggers) and hash-chained per tenant, so that a row that was taken out or altered shows.
-"""
+"""Audit trail (COM-90): append-only by triggers, hash-chained so that a lost or altered row shows, secrets masked."""
 
 import hashlib
 import json

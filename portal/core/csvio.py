@@ -132,10 +132,7 @@ def unguard(text: str) -> str:
 
 
 def read_csv(data: bytes | Path, columns: Sequence[str], *, optional: Collection[str] = ()) -> Iterator[Row]:
-    """The records of a file whose header names `columns`, in any order; those in `optional` may be missing.
-
-    Raises CsvMistakes: at once for encoding and header, after the last record for those with too many or few cells.
-    """
+    """The records of a file whose header names `columns`, in any order, but for `optional` ones. Raises CsvMistakes."""
     source = io.StringIO(_decode(data if isinstance(data, bytes) else data.read_bytes()), newline="")
     reader = csv.reader(source, strict=True)
     try:

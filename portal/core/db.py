@@ -200,10 +200,7 @@ def insert_missing(model: type[TenantOwned], values: dict[str, Any], *, unique: 
 
 
 def change(model: type[Any], *which: Any, **values: Any) -> int:
-    """Change the rows that `which` picks in one UPDATE; returns how many. Rows in memory are not told of it.
-
-    Races end here: of two who change what "is still so" at the same moment, one is told 1 and the other 0.
-    """
+    """Change the rows that `which` picks in one UPDATE: races end here. Returns how many; rows in memory stay."""
     return _count(sa.update(model).where(*which).values(**values))
 
 
