@@ -1,7 +1,6 @@
 """What can be asked of contracts and their contacts."""
 
 from collections.abc import Collection, Sequence
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import func, select
@@ -13,6 +12,7 @@ from portal.shared.auth.models import Account, AccountStatus, Member, MemberStat
 from portal.shared.limits.rules import Facts
 
 THERE = (ContractContact.removed_at.is_(None),)
+_IN_USE = (ContractUnit.removed_at.is_(None),)
 NAMED = "/"
 """What joins the names of people who share an address: 山田/伊藤/佐藤 (SUP-07)."""
 
@@ -51,14 +51,17 @@ def any_contract(number: str) -> Contract:
 
 def units(of: Contract) -> list[ContractUnit]:
     """What the contract has in use, kind by kind."""
-    there = select(ContractUnit).where(ContractUnit.contract_id == of.id, ContractUnit.removed_at.is_(None))
+    there = select(ContractUnit).where(ContractUnit.contract_id == of.id, *_IN_USE)
     return list(session().scalars(there.order_by(ContractUnit.kind, ContractUnit.id)))
 
 
-def facts(of: Contract) -> Facts:
-    """What its limit is reckoned from (SUP-02, SUP-03)."""
-    grouped = groupby(units(of), lambda unit: unit.kind.value)
-    return Facts({"product": of.product}, {kind: [unit.name for unit in each] for kind, each in grouped}, of.form_on)
+def facts(of: Sequence[Contract]) -> dict[int, Facts]:
+    """What their limits are reckoned from (SUP-02, SUP-03): one statement."""
+    there = select(ContractUnit).where(ContractUnit.contract_id.in_([one.id for one in of]), *_IN_USE)
+    names: dict[int, dict[str, list[str]]] = {one.id: {} for one in of}
+    for unit in session().scalars(there.order_by(ContractUnit.id)):
+        names[unit.contract_id].setdefault(unit.kind.value, []).append(unit.name)
+    return {one.id: Facts({"product": one.product}, names[one.id], one.form_on) for one in of}
 
 
 def contacts(of: Contract) -> list[tuple[ContractContact, str]]:

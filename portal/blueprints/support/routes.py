@@ -18,7 +18,9 @@ bp = Blueprint("support", __name__)
 
 def home(here: Tenant, who: SignedIn) -> dict[str, Any]:
     """The my page's own part: the contracts, with how many contacts each has and may have."""
-    return {"contracts": [(one, limits.use(here, CONTACTS, one)) for one in queries.contracts(who.account_id)]}
+    contracts = queries.contracts(who.account_id)
+    uses = limits.uses(here, CONTACTS, contracts)
+    return {"contracts": [(one, uses[one.id]) for one in contracts]}
 
 
 @bp.get("/contracts")
