@@ -24,6 +24,7 @@ BRAND = Brand(
     commands=commands,
     account=AccountPart(losses=leaving.losses, papers=leaving.papers, erase=leaving.erase),
     history=leaving.HISTORY,
+    subjects=lambda who: [(c.number, f"{c.number}　{c.product_label}") for c in queries.contracts(who.account_id)],
     writers=lambda who: queries.people(who.member_id),
     products=queries.products,
     product_keys=lambda tenant: [product.key for product in tenant.section("support").products],
