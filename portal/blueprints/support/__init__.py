@@ -15,7 +15,7 @@ BRAND = Brand(
         NavItem("ご契約と担当者", "file-text", "/contracts", primary=True, short="ご契約"),
         NavItem("お問い合わせ履歴", "history", "/inquiries", primary=True, short="履歴", feature="inquiries"),
         NavItem("お問い合わせ", "circle-help", "/inquiries/new", feature="inquiries", right=Right.SUPPORT),
-        NavItem("チャット", "messages-square", "/chat", feature="chat", right=Right.SUPPORT),
+        NavItem("チャット", "message-square", "/chat", feature="chat", right=Right.SUPPORT),
         NavItem("ナレッジ", "book-open", "/knowledge", feature="knowledge"),
     ),
     home=routes.home,
