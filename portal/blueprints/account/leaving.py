@@ -11,7 +11,7 @@ from portal.blueprints.auth.forms import ProofForm
 from portal.core import text
 from portal.core.db import session
 from portal.shared import drafts
-from portal.shared.auth import export, history, withdrawal
+from portal.shared.auth import history, withdrawal
 from portal.shared.auth.models import Account
 from portal.shared.notices.operations import to_html
 from portal.web import lists
@@ -57,7 +57,7 @@ def export_data() -> Answer:
     form = Form()
     if not form.validate_on_submit():
         return render("account/export.html", form=form)
-    content = export.archive(tenant(), member(), by=actor())
+    content = withdrawal.archive(tenant(), member(), by=actor())
     session().commit()
     headers = {"Content-Disposition": 'attachment; filename="my-data.zip"'}
     return Response(content, mimetype="application/zip", headers=headers)
