@@ -29,10 +29,7 @@ _ERASED = msgid("個人情報を消去した会員は統合できません。")
 
 
 def lock(member: Member, reason: str = "", *, by: Actor) -> None:
-    """Let a member in no more: sessions end, mailed links die; the sign-in answers as to a wrong password.
-
-    Raises RuleBroken unless the member is active.
-    """
+    """Let a member in no more: sessions end, mailed links die. Raises RuleBroken unless the member is active."""
     states.move(Member.locked(member.id), MemberStatus.LOCKED, _MOVES, by=by)
     _throw_out(member)
     audit.record("member.lock", member, by=by, reason=reason)

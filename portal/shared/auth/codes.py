@@ -24,10 +24,7 @@ _LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that look alike
 
 
 def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
-    """Mail a new code for the pending session; its earlier one dies. The caller commits.
-
-    Raises throttling.TooMany within a minute of the session's last one.
-    """
+    """Mail a new code; the session's earlier one dies. The caller commits. Raises TooMany within a minute."""
     throttling.count("second-step-sent", f"session\n{waiting.id}", limit=1, window=PAUSE)
     change(OneTimeCode, *_unused(waiting.id), used_at=clock.now())
     code, now = f"{secrets.randbelow(10**6):06}", clock.now()

@@ -38,10 +38,7 @@ def ask_with_password(
 
 
 def ask_old_address(tenant: Tenant, member_id: int, *, by: Actor, link_base: str) -> None:
-    """メールアドレス変更依頼: mail the old address a link to where the new one is typed (RENT-11). The caller commits.
-
-    Raises throttling.TooMany.
-    """
+    """メールアドレス変更依頼 (RENT-11): a link to where the new one is typed. The caller commits. Raises TooMany."""
     _must_be(tenant, "old_address")
     member = session().get_one(Member, member_id)
     _count(member)
@@ -86,10 +83,7 @@ def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None
 
 
 def undo(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
-    """The old address says that it did not ask: back to it, everybody out, and a reset mailed there. Commits.
-
-    Raises links.DeadLink, or RuleBroken when somebody else signs in with that address by now.
-    """
+    """The old address did not ask: back to it, all out, and a reset mailed there. Commits. Raises as `confirm`."""
     member, link = links.use_locked(token, Purpose.UNDO_EMAIL)
     by = member.actor(address)
     _set(tenant, member, link.payload["email"], by=by)

@@ -203,10 +203,7 @@ class MemberSession(TenantOwned, Base):
 
 
 class OneTimeLink(TenantOwned, Base):
-    """A mailed link that does one thing once: kept as a digest, used up by POST (security.md §4.12).
-
-    `payload` is what the thing needs, e.g. a new e-mail address; never a secret.
-    """
+    """A mailed link that does one thing once (security.md §4.12). `payload` is what that needs; never a secret."""
 
     __tablename__ = "one_time_link"
     member_id: Mapped[int] = mapped_column(ID)

@@ -196,10 +196,7 @@ def _prove(tenant: Tenant, member_id: int, password: str) -> str:
 
 
 def proved(tenant: Tenant, member_id: int, password: str) -> Member:
-    """The member, locked, whose present password this is, now as when it was checked.
-
-    Raises RuleBroken at ``password``, or throttling.TooMany.
-    """
+    """The member, locked, whose present password this is, now as when it was checked. Raises as `_prove`."""
     checked = _prove(tenant, member_id, password)
     member = Member.locked(member_id)
     if member.password_hash != checked:

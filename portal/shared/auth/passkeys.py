@@ -132,10 +132,7 @@ def forget_challenges() -> None:
 
 
 def sign_in(tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = "") -> entrance.Entry:
-    """Begin a session with a passkey alone. Commits.
-
-    Raises NotFound, or Unproved in the words of a wrong password, whatever is wrong and with whomever.
-    """
+    """Begin a session by passkey. Commits. Raises NotFound, or Unproved in the words of a wrong password."""
     must_be_on(tenant, alone=True)
     member = proved(answer, client, link_base=link_base)
     if member is None:

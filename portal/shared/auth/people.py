@@ -94,10 +94,7 @@ def can_give_rights(tenant: Tenant, who: SignedIn, member: Member | None) -> boo
 
 
 def edit(tenant: Tenant, member: Member, data: dict[str, Any], *, by: Actor) -> None:
-    """Save what changed of a member, who is told; the login ID never changes. The caller commits.
-
-    Raises Stale when somebody else saved meanwhile (COM-26).
-    """
+    """Save what changed of a member, who is told; never the login ID. The caller commits. Raises Stale (COM-26)."""
     wanted = {name: data[name] for name in (*PROFILE, "rights") if name in data}
     pairs = save_changes(member, int(data["version"]), wanted)
     if pairs:
@@ -131,10 +128,7 @@ def add(tenant: Tenant, account_id: int, person: Person, *, by: Actor, link_base
 
 
 def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -> None:
-    """Mail the link again to a member who has not set a password yet; the one before dies. The caller commits.
-
-    Raises throttling.TooMany within a minute.
-    """
+    """Mail the link again, the last one dies. The caller commits. Raises RuleBroken, TooMany within a minute."""
     if member.password_hash:
         raise RuleBroken("この方は、すでにパスワードを設定しています。")
     throttling.count("invite-member", f"member\n{member.id}", limit=1, window=timedelta(minutes=1))
@@ -203,10 +197,7 @@ def read_profile(member_id: int) -> dict[str, Any]:
 
 
 def save_profile(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> None:
-    """Save what changed of the profile, in the running transaction; only a representative changes the account.
-
-    Raises Stale when the version that the form was filled in from is no longer the present one (COM-26).
-    """
+    """Save what changed; only a representative changes the account. The caller commits. Raises Stale (COM-26)."""
     member = session().get_one(Member, member_id)
     account = session().get_one(Account, member.account_id)
     pairs = save_changes(member, int(data["version"]), {name: data[name] for name in PROFILE})

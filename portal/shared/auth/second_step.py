@@ -63,10 +63,7 @@ def to_sign(tenant: Tenant, token: str, client: Client, *, link_base: str) -> di
 
 
 def send_again(tenant: Tenant, token: str) -> None:
-    """Mail another code; the one before dies. Commits.
-
-    Raises Gone; throttling.TooMany within a minute, and past five of them an hour, however often the member begins.
-    """
+    """Mail another code. Commits. Raises Gone; TooMany within a minute, and past five an hour, however begun."""
     waiting = _pending(tenant, token)
     member = Member.locked(waiting.member_id)
     if second_factor.factor_of(tenant, member) != Factor.MAIL:

@@ -38,10 +38,7 @@ _SYSTEMS = {name: name for name in ("iPhone", "iPad", "Android", "Windows")} | {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a member is signed in, or a known browser of theirs, which has no address.
-
-    Until `trusted_until` the second step is left out on it.
-    """
+    """Where a member is signed in, or a known browser, spared the second step until `trusted_until`."""
 
     number: str
     browser: str
@@ -104,10 +101,7 @@ def visits(subject: str, account_id: int, limit: int) -> list[Visit]:
 
 
 def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
-    """End one of the member's sessions; the present one is signed out. Commits. Raises NotFound.
-
-    Returns whether it was the present one.
-    """
+    """End one of the member's sessions; returns whether it was the present one. Commits. Raises NotFound."""
     row = _numbered(sessions.alive(who.member_id), number)
     if row.id == who.session_id:
         sign_in.sign_out(who, by=by)
@@ -126,10 +120,7 @@ def end_other_sessions(who: SignedIn, *, by: Actor) -> None:
 
 
 def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
-    """Make a browser of the member an unknown one, and end its sessions save the present one. Commits.
-
-    Raises NotFound.
-    """
+    """Make a browser unknown, and end its sessions save the present one. Commits. Raises NotFound."""
     device = _numbered(devices.held(who.member_id), number)
     change(Device, Device.id == device.id, Device.revoked_at.is_(None), revoked_at=clock.now())
     for row in sessions.alive(who.member_id):

@@ -77,10 +77,7 @@ class Client:
 def open_session(
     member_id: int, client: Client, *, lifetime: timedelta, device_id: int | None = None, pending: bool = False
 ) -> str:
-    """Begin a session for the member in the running transaction; returns the cookie's token.
-
-    A `pending` one opens nothing: after the second step a new one takes its place.
-    """
+    """Begin a session; returns the cookie's token. A `pending` one opens nothing: another takes its place."""
     token, now = secrets.token_urlsafe(32), clock.now()
     made = MemberSession(member_id=member_id, token_digest=digest(token), is_pending=pending, device_id=device_id)
     made.created_at = made.seen_at = made.proved_at = now

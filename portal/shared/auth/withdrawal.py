@@ -86,10 +86,7 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
 
 
 def erase(account: Account, *, by: Actor) -> None:
-    """Make anonymous what is personal of an account that has left; documents stay. The caller commits.
-
-    Raises RuleBroken while it is one.
-    """
+    """Make what is personal anonymous; documents stay. The caller commits. Raises RuleBroken while it is one."""
     if account.status != AccountStatus.WITHDRAWN:
         raise RuleBroken("退会していない会員の情報は消去できません。")
     for part in parts.every():
@@ -129,10 +126,7 @@ def _erase(payload: dict[str, Any]) -> None:
 
 
 def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
-    """The ZIP for this member: all of the account for its representative, only themself for anybody else. Audited.
-
-    The caller commits.
-    """
+    """The ZIP: all of the account for its representative, themself for others. Audited. The caller commits."""
     account = session().get_one(Account, who.account_id)
     everybody = people.roster(account.id)
     members = everybody if who.is_representative else [m for m in everybody if m.id == who.member_id]
