@@ -10,6 +10,7 @@ from portal.cli.database import db_commands
 from portal.cli.inquiries import inquiries
 from portal.cli.knowledge import knowledge
 from portal.cli.limits import limits
+from portal.cli.mail_in import lmtp
 from portal.cli.members import members
 from portal.cli.notices import notices
 from portal.cli.records import audit, documents, mail
@@ -30,6 +31,7 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
         knowledge,
         inquiries,
         chat,
+        lmtp,
         documents,
         mail,
         audit,

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from sqlalchemy import JSON, Index, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -38,7 +39,7 @@ class OutboxMail(leases.Leased, TenantOwned, Base):
     )
 
 
-def enqueue(event: str, *, sender: str, subject: str, **columns: str | int | None) -> OutboxMail:
+def enqueue(event: str, *, sender: str, subject: str, **columns: Any) -> OutboxMail:
     """Store a mail in the running transaction; `columns` are the others that say whose it is and what it says."""
     now = clock.now()
     message_id = f"<{secrets.token_hex(16)}@{sender.partition('@')[2]}>"

@@ -79,6 +79,7 @@ def compose(
         body=f"{letter}\n{environment.get_template('_signature.txt').render(tenant=tenant)}",
         html=environment.get_template("_layout.html").render(tenant=tenant, letter=letter),
         account_id=account_id,
+        headers={"Reply-To": tenant.mail.inbound} if tenant.mail.inbound else {},
     )
 
 

@@ -96,6 +96,8 @@ class MailSender(Section):
     address: kinds.Email = Field(
         "", description="The sender's e-mail address; when absent, no-reply@ the brand's own host."
     )
+    inbound: kinds.Email = ""
+    """Where customers' mails come in (SUP-12), answers to the brand's own among them; when absent, none do."""
 
 
 class ClosedPeriod(Section):

@@ -262,4 +262,8 @@ def _mail(tenant: Tenant, article: Article, member: Member, link_base: str) -> N
     link, stop = f"/knowledge/{article.number}", f"/knowledge/unfollow/{token_of(member.id, article.number)}"
     said = {"article": article, "link": link_base + link, "stop": link_base + stop}
     mail = mailing.tell(tenant, "knowledge_article", member, **said)
-    mail.headers = {"List-Unsubscribe": f"<{said['stop']}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    mail.headers = {
+        **mail.headers,
+        "List-Unsubscribe": f"<{said['stop']}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }

@@ -1,0 +1,204 @@
+"""`flask inquiries receive` and `flask lmtp`: mail that comes in, by an MTA's pipe or LMTP (SUP-12, RFC 2033)."""
+
+import signal
+import socketserver
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+
+from portal.cli.inquiries import inquiries
+from portal.cli.listing import listing, moment
+from portal.core.db import session, tenant_scope
+from portal.core.engine import DatabaseBusy
+from portal.core.files import Shelf
+from portal.core.letters import Unreadable
+from portal.core.tenancy.schema import Tenant
+from portal.shared.inquiries import inbound
+from portal.web.commands import find_tenant, tenant_command
+from portal.web.urls import base_of
+
+MOST_BYTES = 25 * 1024 * 1024
+_LINE, _SILENCE, _MOST_AT_ONCE = 4096, 60.0, 20
+_DATA_ERROR, _TEMPORARY = 65, 75
+_REFUSED = (
+    ("received", moment("received_at")),
+    ("from", "sender"),
+    "subject",
+    ("why", lambda one: inbound.Outcome(one.outcome).label),
+    ("file", "kept"),
+)
+
+
+def take(app: Flask, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[int, str]:
+    """Take one mail in: the answer that SMTP has for it."""
+    try:
+        with app.app_context(), tenant_scope(tenant.key):
+            base = base_of(tenant, app.extensions["settings"])
+            outcome = inbound.receive(tenant, raw, envelope_from=sender, link_base=base)
+            session().commit()
+    except Unreadable as error:
+        return 554, f"5.6.0 no readable mail: {error}"
+    except DatabaseBusy:
+        return 451, "4.3.0 busy, come again"
+    except Exception:
+        app.logger.exception("a mail was not taken in")
+        return 451, "4.3.0 something went wrong, come again"
+    return 250, f"2.0.0 {outcome.value}"
+
+
+@inquiries.command("receive")
+@click.option("--tenant", "tenant_key", envvar="PORTAL_TENANT", help="The brand's key in tenants.toml.")
+@click.option("--sender", help="The envelope's sender; otherwise Return-Path says it.")
+@with_appcontext
+def receive(tenant_key: str | None, sender: str | None) -> None:
+    """Take in one mail from standard input, for an MTA's pipe."""
+    raw = sys.stdin.buffer.read(MOST_BYTES + 1)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    code, said = (552, "5.3.4 too large") if len(raw) > MOST_BYTES else take(app, find_tenant(tenant_key), raw, sender)
+    click.echo(f"{code} {said}", err=code != 250)
+    sys.exit({2: 0, 4: _TEMPORARY, 5: _DATA_ERROR}[code // 100])
+
+
+@listing(inquiries, "refused", _REFUSED)
+def refused(limit: int, **_: Any) -> Iterable[Any]:
+    """Mails that became no inquiry, the newest first."""
+    return inbound.refused(limit)
+
+
+@inquiries.command("raw")
+@click.argument("file")
+@tenant_command
+def raw(file: str, **_: Any) -> None:
+    """The bytes of a refused mail, by its file."""
+    try:
+        sys.stdout.buffer.write(Shelf.files.get(file))
+    except FileNotFoundError:
+        raise click.BadParameter("no such file; see inquiries refused") from None
+
+
+class Conversation(socketserver.StreamRequestHandler):
+    """One MTA at the door; what is too large is heard to its end and thrown away."""
+
+    timeout = _SILENCE
+    server: "Door"
+
+    def handle(self) -> None:
+        """Until QUIT, silence or shutdown."""
+        if not self.server.room.acquire(blocking=False):
+            self._say("421 4.3.2 too many at once")
+            return
+        try:
+            self._say("220 portal LMTP")
+            self._reset()
+            while (line := self.rfile.readline(_LINE)) and self._obey(line.decode("ascii", "replace").strip()):
+                pass
+        except OSError:
+            pass
+        finally:
+            self.server.room.release()
+
+    def _reset(self) -> None:
+        self._from: str | None = None
+        self._to: list[Tenant] = []
+
+    def _say(self, line: str) -> None:
+        self.wfile.write(f"{line}\r\n".encode())
+
+    def _obey(self, line: str) -> bool:
+        verb, _space, rest = line.partition(" ")
+        match verb.upper():
+            case "LHLO":
+                for said in ("250-portal", "250-8BITMIME", "250-PIPELINING", f"250 SIZE {MOST_BYTES}"):
+                    self._say(said)
+            case "MAIL":
+                self._mail(rest)
+            case "RCPT":
+                self._rcpt(rest)
+            case "DATA":
+                self._data()
+            case "RSET" | "NOOP" | "VRFY":
+                if verb.upper() == "RSET":
+                    self._reset()
+                self._say("250 2.0.0 OK" if verb.upper() != "VRFY" else "252 2.1.5 send it and see")
+            case "QUIT":
+                self._say("221 2.0.0 bye")
+                return False
+            case _:
+                self._say("500 5.5.2 unknown command")
+        return True
+
+    def _mail(self, rest: str) -> None:
+        words = rest.removeprefix("FROM:").removeprefix("from:").split()
+        size = next((word[5:] for word in words[1:] if word.upper().startswith("SIZE=")), "0")
+        if size.isdecimal() and int(size) > MOST_BYTES:
+            self._say("552 5.3.4 too large")
+            return
+        self._reset()
+        self._from = words[0].strip("<>") if words else ""
+        self._say("250 2.1.0 OK")
+
+    def _rcpt(self, rest: str) -> None:
+        address = rest.partition(":")[2].split(" ")[0].strip("<> ").lower()
+        known = self.server.app.extensions["tenants"].current().by_key.values()
+        found = next((one for one in known if one.mail.inbound and one.mail.inbound.lower() == address), None)
+        if self._from is None or len(self._to) >= _MOST_AT_ONCE:
+            self._say("503 5.5.1 not now")
+        elif found is None:
+            self._say("550 5.1.1 nobody here by that name")
+        else:
+            self._to.append(found)
+            self._say("250 2.1.5 OK")
+
+    def _data(self) -> None:
+        if not self._to:
+            self._say("503 5.5.1 for whom?")
+            return
+        self._say("354 go on")
+        lines, size, begins = [], 0, True
+        while (line := self.rfile.readline(_LINE)) != b".\r\n" or not begins:
+            if not line:
+                return  # cut off in the middle: nothing came
+            size += len(line)
+            lines.append(line[1:] if begins and line.startswith(b".") else line)
+            begins = line.endswith(b"\n")
+            if size > MOST_BYTES:
+                lines.clear()
+        for tenant in self._to:
+            large = size > MOST_BYTES
+            code, said = (552, "5.3.4 too large") if large else self.server.take(tenant, b"".join(lines), self._from)
+            self._say(f"{code} {said}")
+        self._reset()
+
+
+class Door(socketserver.ThreadingTCPServer):
+    """Listens; one thread for each conversation, a bounded number of them."""
+
+    allow_reuse_address, daemon_threads = True, True
+
+    def __init__(self, at: tuple[str, int], app: Flask) -> None:
+        self.app, self.room = app, threading.Semaphore(_MOST_AT_ONCE)
+        super().__init__(at, Conversation)
+
+    def take(self, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[int, str]:
+        """Take one mail in."""
+        return take(self.app, tenant, raw, sender)
+
+
+@click.command("lmtp", help="Listen for mail over LMTP; the recipient says whose it is.")
+@click.option("--listen", default="127.0.0.1:2424", show_default=True, help="HOST:PORT, on loopback.")
+@with_appcontext
+def lmtp(listen: str) -> None:
+    """Until SIGTERM or SIGINT."""
+    host, _colon, port = listen.rpartition(":")
+    if not (host and port.isdecimal()):
+        raise click.BadParameter("HOST:PORT, e.g. 127.0.0.1:2424")
+    with Door((host, int(port)), current_app._get_current_object()) as door:  # type: ignore[attr-defined]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: threading.Thread(target=door.shutdown).start())
+        click.echo(f"LMTP at {host}:{door.server_address[1]}")
+        door.serve_forever(poll_interval=0.2)
