@@ -13,7 +13,7 @@ from portal.blueprints.facility.config import FacilityConfig
 from portal.core.tenancy.checks import check_digit, contrast
 from portal.core.tenancy.mistakes import walk
 from portal.core.tenancy.registry import Registry
-from portal.core.tenancy.schema import Tenant, json_schema, tenant_type, theme_css
+from portal.core.tenancy.schema import LIMITS, Tenant, json_schema, tenant_type, theme_css
 from portal.core.tenancy.schema_parts import Calendar, PaymentTerms, Theme
 from portal.settings import ROOT
 from portal.web.brand import sections
@@ -57,7 +57,7 @@ def test_what_is_given_for_a_part_of_a_table_leaves_the_rest_as_usual() -> None:
     tenant = make(numbers={"invoice": {"digits": 6}}, limits={"members": 3}, theme={"radius": 0})
     assert (tenant.numbers["invoice"].prefix, tenant.numbers["invoice"].digits) == ("INV", 6)
     assert tenant.numbers["receipt"].prefix == "RC"
-    assert tenant.limits == {"members": 3, "billing_addresses": 20, "delivery_addresses": 20, "contract_contacts": 2}
+    assert tenant.limits == LIMITS | {"members": 3}
     assert (tenant.theme.mark, tenant.theme.brand) == ("こ", Theme().brand)
 
 
