@@ -12,12 +12,12 @@ from sqlalchemy import select
 
 from portal.core import audit, clock
 from portal.core.actor import Actor
-from portal.core.db import change, session, transaction_mode
+from portal.core.db import session, transaction_mode
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import codes, devices, links, passkeys, passwords, second_factor, sessions, throttling, totp
 from portal.shared.auth.links import Purpose
-from portal.shared.auth.models import Device, Factor, Member, MemberSession, MemberStatus, login_key, of_who_may_sign_in
+from portal.shared.auth.models import Factor, Member, MemberSession, MemberStatus, login_key, of_who_may_sign_in
 from portal.shared.auth.sessions import Client
 
 PENDING = timedelta(minutes=15)
@@ -84,8 +84,8 @@ def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: st
     """
     key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
     with transaction_mode("read"):
-        member_id, password_hash, device = _find(key, device_token)
-    counters = _counters(key, client.address, device)
+        member_id, password_hash, device_id = _find(key, device_token)
+    counters = _counters(key, client.address, device_id)
     with throttling.lasting():  # counted before any hashing
         for who, times in counters:
             throttling.count_by(tenant.sign_in, _SIGN_IN, who, times=times)
@@ -105,26 +105,24 @@ def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: st
     return entry
 
 
-def _find(key: str, device_token: str) -> tuple[int, str, Device | None]:
-    """The member's id, password hash and device; no hash, which no password matches, where there is none."""
+def _find(key: str, device_token: str) -> tuple[int, str, int | None]:
+    """The member's id, password hash and device's id; no hash, which no password matches, where there is none."""
     named = select(Member.id, Member.password_hash).where(Member.login_key == key)
     row = session().execute(of_who_may_sign_in(named)).one_or_none()
     if row is None:
         return 0, "", None
     device = devices.find(row.id, device_token)
-    if device is not None:
-        session().expunge(device)
-    return row.id, row.password_hash, device
+    return row.id, row.password_hash, device.id if device else None
 
 
-def _counters(key: str, address: str, device: Device | None) -> tuple[tuple[str, int], ...]:
+def _counters(key: str, address: str, device_id: int | None) -> tuple[tuple[str, int], ...]:
     """What tries are counted by, and how many times the tenant's limit each may reach.
 
     A device that the member has signed in with before has a counter of its own, which nobody else can fill: whoever
     hammers at a member's name never locks the member out (security.md §4.5).
     """
-    if device is not None:
-        return ((f"device\n{device.id}", 1),)
+    if device_id is not None:
+        return ((f"device\n{device_id}", 1),)
     return ((f"{key}\n{address}", 1), (f"address\n{address}", 10), (f"member\n{key}", 5))
 
 
@@ -228,8 +226,7 @@ def finish(
     elif not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
         session().rollback()
         raise RuleBroken(_WRONG_CODE, field="code")
-    # Of those who come at the same moment, one is told that it ended the pending session.
-    if not change(MemberSession, MemberSession.id == session_id, *sessions.waiting(), ended_at=clock.now()):
+    if not sessions.end_pending(session_id):
         session().rollback()
         raise Gone
     throttling.take_back(_TRIED, who)
