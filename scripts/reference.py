@@ -4,15 +4,16 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from portal.blueprints import BRANDS  # noqa: E402 - behind the path
-from portal.core.tenancy.reference import Schema, json_schema, table_in  # noqa: E402
-from portal.core.tenancy.schema import Tenant, tenant_type  # noqa: E402
+from portal.core.tenancy.schema import Tenant, json_schema, table_in, tenant_type  # noqa: E402
 from portal.web.brand import sections  # noqa: E402
 
+Schema = dict[str, Any]
 _HEAD = """# Reference of tenants.toml
 
 Made from the types in `portal/core/tenancy/schema.py` by `python scripts/reference.py`; do not edit by hand.

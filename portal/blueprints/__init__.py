@@ -13,6 +13,7 @@ from portal.blueprints import (
     health,
     home,
     inquiries,
+    knowledge,
     notices,
     registration,
     support,
@@ -32,5 +33,6 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     chats.bp,
     documents.bp,
     notices.bp,
+    knowledge.bp,
     demo.bp,
 )

@@ -7,8 +7,8 @@ from flask import Flask
 from portal.cli.accounts import accounts
 from portal.cli.chat import chat
 from portal.cli.database import db_commands
-from portal.cli.demo import demo
 from portal.cli.inquiries import inquiries
+from portal.cli.knowledge import knowledge
 from portal.cli.limits import limits
 from portal.cli.members import members
 from portal.cli.notices import notices
@@ -27,12 +27,12 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
         members,
         limits,
         notices,
+        knowledge,
         inquiries,
         chat,
         documents,
         mail,
         audit,
-        demo,
         worker,
     ):
         app.cli.add_command(group)

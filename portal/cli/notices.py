@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 from portal.core.actor import Actor
 from portal.shared.auth.administration import tag
 from portal.shared.notices import operations
-from portal.web.commands import Mistake, tenant_command, typed
+from portal.web.commands import read_text, tenant_command, typed
 
 notices = AppGroup("notices", help="Publish announcements.")
 
@@ -23,16 +23,7 @@ notices = AppGroup("notices", help="Publish announcements.")
 @tenant_command
 def publish(title: str, body: Path, important: bool, category: str, audience: str, by: Actor, **_: Any) -> None:
     """Publish TITLE with the Markdown in the file BODY (- reads standard input)."""
-    notice = operations.publish(title, _read(body), by=by, category=category, is_important=important, audience=audience)
+    notice = operations.publish(
+        title, read_text(body), by=by, category=category, is_important=important, audience=audience
+    )
     click.echo(notice.number)
-
-
-def _read(body: Path) -> str:
-    try:
-        with click.open_file(str(body), encoding="utf-8") as file:
-            written: str = file.read()
-    except UnicodeDecodeError:
-        raise Mistake(f"{body} is not UTF-8") from None
-    if not written.strip():
-        raise Mistake(f"{body} is empty")
-    return written

@@ -4,34 +4,26 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
-from flask import current_app
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import AppGroup
 
 from portal.core.db import tenant_scope, transaction_mode
-from portal.core.tenancy.checks import hosts
-from portal.core.tenancy.reading import Reading
-from portal.core.tenancy.reference import json_schema
-from portal.core.tenancy.registry import Registry
-from portal.core.tenancy.resolved import resolved
-from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.reading import Reading, resolved
+from portal.core.tenancy.schema import json_schema
 from portal.shared.limits import operations as limits
 from portal.web.commands import json_option
 from portal.web.output import fail, json_out, table
+from portal.web.requests import registry
 
 tenants = AppGroup("tenants", help="Check and show what tenants.toml says.")
 _LONGEST_CELL = 60
 
 
-def _registry() -> Registry:
-    return cast(Registry, current_app.extensions["tenants"])
-
-
 def _good_reading() -> Reading:
     """The file as it is now; ends the command when it is broken."""
-    reading = _registry().read()
+    reading = registry().read()
     if reading.mistakes:
         fail(f"{reading.mistakes[0]} (all mistakes: flask tenants check)")
     return reading
@@ -46,7 +38,7 @@ def check(file: Path | None, as_json: bool) -> None:
     One line for each: file, line, key, what is wrong and what would be right. Exits with 2 when there is a mistake;
     warnings alone exit with 0.
     """
-    reading = _registry().read(file, str(file or ""))
+    reading = registry().read(file, str(file or ""))
     found = (*reading.mistakes, *reading.warnings)
     if as_json:
         json_out([dataclasses.asdict(mistake) for mistake in found])
@@ -64,20 +56,12 @@ def check(file: Path | None, as_json: bool) -> None:
 def list_(as_json: bool) -> None:
     """All tenants: where they live, whether they are open, what they offer."""
     reading = _good_reading()
-    rows = [
-        [tenant.key, tenant.name, tenant.status, _list(tenant.modules, as_json), _list(_hosts(tenant), as_json)]
-        for tenant in reading.tenants.by_key.values()
-    ]
+    rows = []
+    for tenant in reading.tenants.by_key.values():
+        hosts = [host for host, owner in reading.tenants.by_host.items() if owner is tenant]
+        listed = [list(words) if as_json else "\n".join(words) for words in (tenant.modules, hosts)]
+        rows.append([tenant.key, tenant.name, tenant.status, *listed])
     table(["key", "name", "status", "modules", "hosts"], rows, as_json)
-
-
-def _hosts(tenant: Tenant) -> list[str]:
-    claims = hosts(tenant.key, {**dict(tenant), "domains": list(tenant.domains)}, _registry().base_domain)
-    return [host for host, _key in claims]
-
-
-def _list(items: Any, as_json: bool) -> Any:
-    return list(items) if as_json else "\n".join(items)
 
 
 @tenants.command("show")
@@ -88,10 +72,10 @@ def show(key: str, as_json: bool) -> None:
     reading = _good_reading()
     if key not in reading.tenants.by_key:
         fail(f"no tenant {key!r}; there are: {', '.join(reading.tenants.by_key)}")
-    name = _registry().path.name
+    file = registry().path.name
     rows = [
-        [value.key, value.value if as_json else _cell(value.value), f"{name}:{value.line}" if value.line else "default"]
-        for value in resolved(reading, key)
+        [name, value if as_json else _cell(value), f"{file}:{line}" if line else "default"]
+        for name, value, line in resolved(reading, key)
     ]
     table(["key", "value", "from"], rows, as_json)
 
@@ -105,35 +89,33 @@ def _cell(value: Any) -> str:
 @tenants.command("diff")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
-@with_appcontext
 def diff(file: Path, as_json: bool) -> None:
     """What would change with FILE in place of the tenants file, and whom it would put over a limit."""
-    new = _registry().read(file, str(file))
+    new = registry().read(file, str(file))
     if new.mistakes:
         fail(f"{new.mistakes[0]} (all mistakes: flask tenants check {file})")
-    rows = list(_changes(_good_reading(), new))
-    table(["tenant", "key", "now", "then"], rows, as_json)
+    table(["tenant", "key", "now", "then"], list(_changes(_good_reading(), new)), as_json)
+
+
+def _values(reading: Reading, key: str) -> dict[str, Any]:
+    return {name: value for name, value, _line in resolved(reading, key)} if key in reading.tenants.by_key else {}
 
 
 def _changes(old: Reading, new: Reading) -> Iterator[tuple[str, str, Any, Any]]:
     for key in sorted(old.tenants.by_key.keys() | new.tenants.by_key.keys()):
-        sides = [reading.tenants.by_key.get(key) for reading in (old, new)]
-        before, after = [
-            {v.key: v.value for v in resolved(reading, key)} if there else {}
-            for reading, there in zip((old, new), sides, strict=True)
-        ]
+        before, after = _values(old, key), _values(new, key)
         if not (before and after):
             yield key, "", "" if after else "is there", "is there" if after else "is gone"
             continue
         names = [name for name in after | before if before.get(name) != after.get(name)]
         yield from ((key, name, before.get(name), after.get(name)) for name in names)
-        if sides[1] and any(name.startswith(("limits", "formulas")) for name in names):
+        if any(name.startswith(("limits", "formulas")) for name in names):
             with tenant_scope(key), transaction_mode("read"):
-                frozen = [(name, owner.subject, use) for name, owner, use in limits.over(sides[1])]
+                frozen = [(name, owner.subject, use) for name, owner, use in limits.over(new.tenants.by_key[key])]
             yield from ((key, f"over {name}", owner, f"{use.used} / {use.limit}") for name, owner, use in frozen)
 
 
 @tenants.command("schema")
 def schema() -> None:
     """The JSON Schema of tenants.toml, which editors use for completion."""
-    json_out(json_schema(_registry().tenant_type))
+    json_out(json_schema(registry().tenant_type))

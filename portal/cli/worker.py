@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from email import charset
 from email.utils import quote
+from typing import Any
 
 import click
 from flask import current_app
@@ -34,6 +35,15 @@ TIDY_SECONDS = 900.0
 charset.add_charset("utf-8", charset.SHORTEST, charset.BASE64, "utf-8")
 
 
+class _Letter(Message):
+    """Headers stay as they are: folded anew, a long address would be encoded, and nobody follows it (RFC 8058)."""
+
+    def _message(self) -> Any:
+        made: Any = super()._message()
+        made.policy = made.policy.clone(refold_source="none")
+        return made
+
+
 @contextmanager
 def _patience(seconds: float) -> Iterator[None]:
     """A mail server that says nothing for so long fails the mail; otherwise it would hold up every brand."""
@@ -50,7 +60,7 @@ def send(stored: outbox.OutboxMail) -> None:
     settings: Settings = current_app.extensions["settings"]
     if settings.demo and not settings.smtp_url:
         return
-    message = Message(
+    message = _Letter(
         subject=stored.subject,
         sender=f'"{quote(stored.sender_name)}" <{stored.sender}>',  # a name may hold a comma or a bracket
         recipients=[stored.recipient],
@@ -58,7 +68,7 @@ def send(stored: outbox.OutboxMail) -> None:
         html=stored.html,
         date=stored.created_at.timestamp(),
         charset="utf-8",
-        extra_headers={"Auto-Submitted": "auto-generated"},
+        extra_headers={"Auto-Submitted": "auto-generated", **(stored.headers or {})},
     )
     message.msgId = stored.message_id
     accepted = False
@@ -93,7 +103,6 @@ def round_of_work(*, tidy: bool = False) -> int:
 
 
 def _tidy() -> None:
-    """Remove what nobody needs any more: old drafts, tries that are long forgotten, unanswered challenges."""
     drafts.expire()
     throttling.forget(timedelta(days=1))
     registration.forget()

@@ -1,8 +1,4 @@
-"""The audit trail: who did what to which record, when, from where, before and after (COM-90).
-
-Append-only (database triggers refuse UPDATE and DELETE) and hash-chained per tenant, so that a row that was taken
-out or altered shows. Secrets are masked before they are written.
-"""
+"""Audit trail (COM-90): append-only by triggers, hash-chained so that a lost or altered row shows, secrets masked."""
 
 import hashlib
 import json
@@ -56,18 +52,9 @@ class AuditEvent(TenantOwned, Base):
 
     def expected_digest(self, previous: str) -> str:
         """The digest this row must have behind a row with digest `previous`."""
-        body = [
-            self.tenant_id,
-            self.sequence,
-            self.at.astimezone(UTC).isoformat(),
-            self.actor_kind,
-            self.actor_name,
-            self.address,
-            self.account_id,
-            self.action,
-            self.subject,
-            self.changes,
-        ]
+        who = (self.actor_kind, self.actor_name, self.address, self.account_id)
+        at = self.at.astimezone(UTC).isoformat()
+        body = (self.tenant_id, self.sequence, at, *who, self.action, self.subject, self.changes)
         text = json.dumps([previous, body], ensure_ascii=False, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -88,10 +75,7 @@ def _plain(value: Any) -> Any:
 
 
 def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
-    """Write one event in the running transaction: `action` ("reservation.confirm") on what it was done with.
-
-    `what` is a record that has a `subject` ("reservation:R-1") and may have an `account_id`, or the subject itself.
-    """
+    """Write one event: `action` ("reservation.confirm") on a record that has a `subject`, or on that subject itself."""
     current = session()
     insert_missing(AuditHead, {"sequence": 0, "digest": _GENESIS}, unique=("tenant_id",))
     head = current.scalars(select(AuditHead).with_for_update().execution_options(populate_existing=True)).one()

@@ -1,7 +1,6 @@
 """Which days a tenant works: Japan's national holidays, its weekly closed days and its own closures."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, timedelta
 
 import jpholiday
@@ -10,36 +9,19 @@ WEEKEND = frozenset({5, 6})
 _LONGEST_CLOSURE = 366
 
 
-@dataclass(frozen=True)
-class Calendar:
-    """A tenant's working days. Weekdays count from 0 (Monday) to 6 (Sunday).
-
-    `closed_periods` are its own closures (年末年始, お盆) as (first day, last day), both closed;
-    `open_days` are worked whatever else is said.
-    """
-
-    weekly_closed: Collection[int] = WEEKEND
-    holidays: bool = True
-    closed_periods: Sequence[tuple[date, date]] = field(default=())
-    open_days: Collection[date] = frozenset()
-
-    def is_open(self, day: date) -> bool:
-        """Whether the tenant works on `day`."""
-        return day in self.open_days or is_business_day(day, self.weekly_closed, self.holidays, self.closed_periods)
-
-
 def is_business_day(
     day: date,
     weekly_closed: Collection[int] = WEEKEND,
     holidays: bool = True,
-    closed_periods: Sequence[tuple[date, date]] = (),
+    closed_periods: Iterable[tuple[date, date]] = (),
+    open_days: Collection[date] = (),
 ) -> bool:
-    """Whether `day` is worked. `holidays` says whether Japan's national holidays are closed."""
-    if day.weekday() in weekly_closed:
-        return False
-    if any(first <= day <= last for first, last in closed_periods):
-        return False
-    return not (holidays and jpholiday.is_holiday(day))
+    """Whether `day` is worked. Weekdays count from 0 (Monday); `holidays`: whether Japan's national ones are closed.
+
+    `closed_periods` are (first day, last day), both closed; `open_days` are worked whatever else is said.
+    """
+    is_closed = day.weekday() in weekly_closed or any(first <= day <= last for first, last in closed_periods)
+    return day in open_days or not (is_closed or (holidays and jpholiday.is_holiday(day)))
 
 
 def next_business_day(day: date, is_open: Callable[[date], bool] = is_business_day) -> date:
@@ -47,16 +29,8 @@ def next_business_day(day: date, is_open: Callable[[date], bool] = is_business_d
     return first_open(day + timedelta(days=1), is_open)
 
 
-def previous_business_day(day: date, is_open: Callable[[date], bool] = is_business_day) -> date:
-    """The last open day before `day`, never `day` itself."""
-    return first_open(day - timedelta(days=1), is_open, step=-1)
-
-
 def first_open(day: date, is_open: Callable[[date], bool] = is_business_day, step: int = 1) -> date:
-    """`day` if it is open, else the nearest open day in the direction of `step` (1 later, −1 earlier).
-
-    Raises ValueError when nothing is open for a year: such a calendar is a mistake in the configuration.
-    """
+    """`day` if it is open, else the next in the direction of `step`. Raises ValueError when a year has no open day."""
     for offset in range(_LONGEST_CLOSURE):
         candidate = day + timedelta(days=offset * step)
         if is_open(candidate):

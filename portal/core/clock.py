@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -38,13 +38,17 @@ def set_as_of(instant: datetime | None) -> None:
     _frozen.set(instant.astimezone(UTC) if instant else None)
 
 
+def day_start(day: date) -> datetime:
+    """The instant at which `day` begins in Asia/Tokyo."""
+    return datetime.combine(day, time(), TOKYO)
+
+
 @contextmanager
 def freeze(instant: datetime) -> Iterator[datetime]:
     """Stand at `instant` (aware) inside the block."""
-    if instant.tzinfo is None:
-        raise ValueError("the clock takes aware instants only")
-    token = _frozen.set(instant.astimezone(UTC))
+    before = _frozen.get()
+    set_as_of(instant)
     try:
         yield instant
     finally:
-        _frozen.reset(token)
+        set_as_of(before)

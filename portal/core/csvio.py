@@ -1,8 +1,6 @@
-"""CSV out, that Excel opens right and cannot be tricked by; CSV in, all or nothing, with every bad line named.
+"""CSV out, that Excel opens right and cannot be tricked by (COM-21); CSV in, all or nothing, by line (OPS-12)."""
 
-Out: UTF-8 with BOM or CP932, streamed (COM-21). In: UTF-8 or CP932, found out by looking (OPS-12).
-"""
-
+import codecs
 import csv
 import difflib
 import io
@@ -11,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from portal.core import clock, text
 from portal.core.errors import RuleBroken
@@ -26,6 +24,7 @@ _DANGEROUS = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 # The same characters by the code points that CP932 knows them by.
 _CP932 = str.maketrans("〜−—‖¢£¬¥", "～－―∥￠￡￢￥")
 _GETA = "〓"
+codecs.register_error("portal.geta", lambda error: (_GETA, cast(UnicodeEncodeError, error).start + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,6 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        """As the operator reads it."""
         place = f"{self.line}行目" + (f"「{self.column}」" if self.column else "")
         return f"{place}: {self.message}"
 
@@ -78,51 +76,35 @@ class CsvBytes(Iterator[bytes]):
     """A CSV file as it is being written; `replaced` counts the characters that CP932 could not hold so far."""
 
     def __init__(self, rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding) -> None:
-        self.replaced = 0
-        self._encoding = encoding
-        self._chunks = self._write(rows, header)
+        self.replaced, self._encoding = 0, encoding
+        self._chunks = map(self._encode, self._write(rows, header))
 
     def __next__(self) -> bytes:
-        """The next part of the file."""
         return next(self._chunks)
 
-    def _write(self, rows: Iterable[Sequence[object]], header: Sequence[str]) -> Iterator[bytes]:
+    def _write(self, rows: Iterable[Sequence[object]], header: Sequence[str]) -> Iterator[str]:
         buffer = io.StringIO(newline="")
+        buffer.write("\ufeff" if self._encoding == "utf-8-sig" else "")
         writer = csv.writer(buffer)
         writer.writerow(map(cell, header))
-        mark = "\ufeff" if self._encoding == "utf-8-sig" else ""
         for row in rows:
             writer.writerow(map(cell, row))
             if buffer.tell() > _CHUNK_CHARACTERS:
-                yield self._encode(mark + buffer.getvalue())
-                mark = ""
+                yield buffer.getvalue()
                 buffer.seek(0)
                 buffer.truncate()
-        yield self._encode(mark + buffer.getvalue())
+        yield buffer.getvalue()
 
     def _encode(self, text: str) -> bytes:
         if self._encoding == "utf-8-sig":
             return text.encode("utf-8")
-        text = text.translate(_CP932)
-        try:
-            return text.encode("cp932")
-        except UnicodeEncodeError:
-            return "".join(map(self._drawable, text)).encode("cp932")
-
-    def _drawable(self, character: str) -> str:
-        try:
-            character.encode("cp932")
-        except UnicodeEncodeError:
-            self.replaced += 1
-            return _GETA
-        return character
+        data = text.translate(_CP932).encode("cp932", "portal.geta")
+        self.replaced += data.decode("cp932").count(_GETA) - text.count(_GETA)
+        return data
 
 
 def write_csv(rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding = "utf-8-sig") -> CsvBytes:
-    """The file in parts, made as they are asked for, so that a million rows need no memory.
-
-    What CP932 cannot hold is written as 〓 and counted in `replaced` of the result.
-    """
+    """The file in parts, made as they are asked for; what CP932 cannot hold is 〓, and counted in `replaced`."""
     return CsvBytes(rows, header, encoding)
 
 
@@ -150,11 +132,7 @@ def unguard(text: str) -> str:
 
 
 def read_csv(data: bytes | Path, columns: Sequence[str], *, optional: Collection[str] = ()) -> Iterator[Row]:
-    """The records of a file whose header names `columns`, in any order; those in `optional` may be missing.
-
-    Encoding and header are checked at once. Records with too many or too few cells are reported after the last one.
-    Raises CsvMistakes.
-    """
+    """The records of a file whose header names `columns`, in any order, but for `optional` ones. Raises CsvMistakes."""
     source = io.StringIO(_decode(data if isinstance(data, bytes) else data.read_bytes()), newline="")
     reader = csv.reader(source, strict=True)
     try:
@@ -169,17 +147,14 @@ def read_csv(data: bytes | Path, columns: Sequence[str], *, optional: Collection
 
 
 def _decode(data: bytes) -> str:
-    if not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        for encoding in ("utf-8-sig", "cp932"):
-            try:
-                return data.decode(encoding)
-            except UnicodeDecodeError as error:
-                line = data.count(b"\n", 0, error.start) + 1
-    else:
-        line = 1
-    raise CsvMistakes(
-        [Mistake(line, None, "文字コードが読めません。UTF-8 または CP932（Shift_JIS）で保存してください。")]
-    )
+    line = 1
+    for encoding in () if data.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp932"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+    said = "文字コードが読めません。UTF-8 または CP932（Shift_JIS）で保存してください。"
+    raise CsvMistakes([Mistake(line, None, said)])
 
 
 def _header_mistakes(header: list[str], columns: Sequence[str], optional: Collection[str]) -> Iterator[Mistake]:

@@ -1,8 +1,4 @@
-"""The database: one extension object, the tenant's scope, and what a transaction may do.
-
-`tenant_scope(key)` gives the code inside it a session of its own that sees one brand. `reading()` promises not to
-write: SQLite then takes no write lock, PostgreSQL refuses writes, and so does the tripwire.
-"""
+"""The database: one extension object, the tenant's scope, and what a transaction may do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,23 +8,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, cast
 
+import sqlalchemy as sa
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import (
-    CursorResult,
-    DateTime,
-    Executable,
-    ForeignKeyConstraint,
-    Integer,
-    MetaData,
-    Select,
-    String,
-    Table,
-    UniqueConstraint,
-    delete,
-    event,
-    update,
-)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -37,14 +19,14 @@ from portal.core import clock
 from portal.core.engine import Mode, drive_sqlite, set_transaction
 from portal.core.errors import Stale
 from portal.core.tenancy import scope
-from portal.core.tenancy.guard import TenantOwned, TenantSession, install_guard
+from portal.core.tenancy.guard import TenantOwned, TenantSession
 from portal.core.tenancy.tripwire import install_tripwire
 
 
 class UTCDateTime(TypeDecorator[datetime]):
     """An aware UTC instant. SQLite keeps it as text without a zone; naive values are refused on the way in."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
@@ -66,7 +48,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 class Choice(TypeDecorator[StrEnum]):
     """One of an enumeration's values, kept as its text, read back as the member."""
 
-    impl = String
+    impl = sa.String
     cache_ok = True
 
     def __init__(self, values: type[StrEnum], length: int) -> None:
@@ -85,7 +67,7 @@ class Choice(TypeDecorator[StrEnum]):
 class Base(DeclarativeBase):
     """Declarative base: constraints have stable names, instants are aware."""
 
-    metadata = MetaData(
+    metadata = sa.MetaData(
         naming_convention={
             "ix": "ix_%(column_0_N_label)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -101,13 +83,12 @@ class SystemAccess(Base):
     """Global log: who went over all tenants, when and why. The only table besides Alembic's without a tenant."""
 
     __tablename__ = "system_access"
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
     at: Mapped[datetime]
-    by: Mapped[str] = mapped_column(String(80))
-    reason: Mapped[str] = mapped_column(String(200))
+    by: Mapped[str] = mapped_column(sa.String(80))
+    reason: Mapped[str] = mapped_column(sa.String(200))
 
 
-install_guard()
 db = SQLAlchemy(session_options={"class_": TenantSession})
 
 _mode: ContextVar[Mode] = ContextVar("transaction_mode", default="write")
@@ -115,12 +96,12 @@ _mode: ContextVar[Mode] = ContextVar("transaction_mode", default="write")
 
 def owned(*constraints: Any) -> tuple[Any, ...]:
     """`__table_args__` of a tenant-owned table: the key that composite foreign keys point at, and `constraints`."""
-    return (UniqueConstraint("tenant_id", "id"), *constraints)
+    return (sa.UniqueConstraint("tenant_id", "id"), *constraints)
 
 
-def belongs_to(column: str, table: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:
+def belongs_to(column: str, table: str, *, ondelete: str | None = None) -> sa.ForeignKeyConstraint:
     """A foreign key that carries the tenant, so that the database itself refuses a cross-tenant reference."""
-    return ForeignKeyConstraint(["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], ondelete=ondelete)
+    return sa.ForeignKeyConstraint(["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], ondelete=ondelete)
 
 
 def session() -> TenantSession:
@@ -132,15 +113,12 @@ def session() -> TenantSession:
 class Query:
     """A SELECT built once, with this call's values for its parameters: building costs more than running it."""
 
-    statement: Select[Any]
+    statement: sa.Select[Any]
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def run(statement: Executable, parameters: dict[str, Any] | None = None) -> CursorResult[Any]:
-    """Run a Core statement that names its tenant itself, in the session's transaction; the tripwire checks it.
-
-    For what every page asks: it skips the ORM's part of the way, which costs more than the query.
-    """
+def run(statement: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
+    """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the tripwire checks it."""
     return session().connection().execute(statement, parameters)
 
 
@@ -172,7 +150,7 @@ def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
 
 @contextmanager
 def transaction_mode(mode: Mode) -> Iterator[None]:
-    """Begin transactions in `mode` inside the block; one that is under way is ended (rolled back) at both ends."""
+    """Begin transactions in `mode` inside the block ("read" locks nothing and may not write); both ends roll back."""
     _end_transaction()
     token = _mode.set(mode)
     try:
@@ -183,14 +161,8 @@ def transaction_mode(mode: Mode) -> Iterator[None]:
 
 
 def _end_transaction() -> None:
-    """Roll back what is under way, if anything is."""
     if db.session.registry.has() and db.session().in_transaction():
         db.session.rollback()
-
-
-def set_mode(mode: Mode) -> None:
-    """Set the mode for the rest of this context; a request does so before its first statement."""
-    _mode.set(mode)
 
 
 def init_db(app: Flask) -> None:
@@ -206,13 +178,13 @@ def init_db(app: Flask) -> None:
 def tenant_tables() -> list[str]:
     """The names of all mapped tables whose rows belong to a tenant."""
     return sorted(
-        cast(Table, mapper.local_table).name
+        cast(sa.Table, mapper.local_table).name
         for mapper in Base.registry.mappers
         if issubclass(mapper.class_, TenantOwned)
     )
 
 
-@event.listens_for(TenantSession, "after_begin")
+@sa.event.listens_for(TenantSession, "after_begin")
 def _announce(current: TenantSession, _transaction: Any, connection: Any) -> None:
     """Second wall: PostgreSQL's row-level security learns the tenant of this transaction."""
     if connection.dialect.name == "postgresql":
@@ -228,16 +200,13 @@ def insert_missing(model: type[TenantOwned], values: dict[str, Any], *, unique: 
 
 
 def change(model: type[Any], *which: Any, **values: Any) -> int:
-    """Change the rows that `which` picks in one UPDATE; returns how many. Rows in memory are not told of it.
-
-    Races end here: of two who change what "is still so" at the same moment, one is told 1 and the other 0.
-    """
-    return _count(update(model).where(*which).values(**values))
+    """Change the rows that `which` picks in one UPDATE: races end here. Returns how many; rows in memory stay."""
+    return _count(sa.update(model).where(*which).values(**values))
 
 
 def discard(model: type[Any], *which: Any) -> int:
     """Remove the rows that `which` picks in one DELETE; returns how many."""
-    return _count(delete(model).where(*which))
+    return _count(sa.delete(model).where(*which))
 
 
 def _count(statement: Any) -> int:
@@ -246,16 +215,12 @@ def _count(statement: Any) -> int:
 
 
 def save_changes(row: Any, version: int, wanted: dict[str, Any]) -> dict[str, list[Any]]:
-    """Save what `wanted` changes of a row that has a `version`, under the one it is based on (COM-26).
-
-    Returns before and after of each change, for the audit trail. Raises Stale when somebody else saved meanwhile.
-    """
-    pairs = {name: [getattr(row, name), value or ""] for name, value in wanted.items()}
-    pairs = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    if not pairs:
+    """Save under `version` what `wanted` changes of a row; returns before and after of each. Raises Stale (COM-26)."""
+    values = {name: value or "" for name, value in wanted.items() if getattr(row, name) != (value or "")}
+    if not values:
         return {}
+    pairs = {name: [getattr(row, name), value] for name, value in values.items()}
     model = type(row)
-    values = {name: pair[1] for name, pair in pairs.items()}
     if not change(model, model.id == row.id, model.version == version, version=version + 1, **values):
         raise Stale("ほかの方が先に更新しました。両方の内容を確認してください。")
     session().refresh(row)

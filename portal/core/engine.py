@@ -18,6 +18,9 @@ from sqlalchemy.exc import OperationalError
 Mode = Literal["read", "write"]
 LOCK_SECONDS = 5.0
 _POLL_SECONDS = 0.002
+_PRAGMAS = (
+    "journal_mode=WAL synchronous=FULL busy_timeout=5000 foreign_keys=ON cache_size=-16000 mmap_size=268435456"
+).split()
 
 
 class DatabaseBusy(RuntimeError):
@@ -66,14 +69,7 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
     @event.listens_for(engine, "connect")
     def _connect(raw: Any, _record: Any) -> None:
         raw.isolation_level = None
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "busy_timeout=5000",
-            "foreign_keys=ON",
-            "cache_size=-16000",
-            "mmap_size=268435456",
-        ):
+        for pragma in _PRAGMAS:
             raw.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -99,10 +95,7 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
 
 
 def set_transaction(connection: Connection, tenant: str | None, mode: Mode) -> None:
-    """Tell PostgreSQL, for this transaction only, whose rows may be seen and whether any may change.
-
-    Transaction-local, so that a connection pooler never carries one tenant's setting into another's work.
-    """
+    """Tell PostgreSQL whose rows may be seen and changed, for this transaction only, as poolers share connections."""
     connection.exec_driver_sql(
         "SELECT set_config('app.tenant', %s, true), set_config('transaction_read_only', %s, true)",
         (tenant or "", "on" if mode == "read" else "off"),

@@ -1,15 +1,10 @@
-"""Files outside the database: content-addressed, per tenant, written whole or not at all.
-
-A key is the SHA-256 of the content, so a file never changes under its key. Folders are per tenant; a key is
-looked up only in the folder of the tenant in scope (COM-02).
-"""
+"""Files outside the database: per tenant in scope (COM-02), under their SHA-256, written whole or not at all."""
 
 import hashlib
 import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Protocol
 
 from portal.core.tenancy.scope import require_key
 
@@ -18,19 +13,6 @@ _KEY = re.compile(r"^[0-9a-f]{64}$")
 
 class FileDamaged(RuntimeError):
     """The stored bytes no longer have the digest they were stored under (COM-72)."""
-
-
-class FileStore(Protocol):
-    """Where files are kept."""
-
-    def put(self, data: bytes) -> str:
-        """Keep `data` for the tenant in scope and return its key."""
-
-    def get(self, key: str) -> bytes:
-        """The bytes under `key`. Raises FileNotFoundError or FileDamaged."""
-
-    def remove(self, key: str) -> None:
-        """Let the bytes under `key` go; nothing may name them any more."""
 
 
 class LocalFiles:
@@ -45,7 +27,7 @@ class LocalFiles:
         return self._root / require_key() / key[:2] / key
 
     def put(self, data: bytes) -> str:
-        """Keep `data`: written beside, synced, then moved into place, so that a crash leaves no half file."""
+        """Keep `data`, give its key: written beside, synced, then moved into place, so that a crash leaves no half."""
         key = hashlib.sha256(data).hexdigest()
         path = self._path(key)
         if path.exists():
@@ -64,7 +46,7 @@ class LocalFiles:
         return key
 
     def get(self, key: str) -> bytes:
-        """The bytes under `key`, checked against it."""
+        """The bytes under `key`, checked against it. Raises FileNotFoundError or FileDamaged."""
         data = self._path(key).read_bytes()
         if hashlib.sha256(data).hexdigest() != key:
             raise FileDamaged(key)
@@ -78,4 +60,4 @@ class LocalFiles:
 class Shelf:
     """Where this process keeps files; set once by the application factory."""
 
-    files: FileStore
+    files: LocalFiles

@@ -1,8 +1,4 @@
-"""Work for later, kept in the database beside what asked for it: drawing a PDF, expiring a draft.
-
-A module registers its handlers with `@handler("documents.draw")`; the worker claims rows by lease and runs them, each
-in the scope of its tenant. Handlers are written to be run twice.
-"""
+"""Work for later, kept in the database beside what asked for it. Handlers are written to be run twice."""
 
 import logging
 from collections.abc import Callable
@@ -31,7 +27,7 @@ class Job(leases.Leased, TenantOwned, Base):
 
 
 def handler(kind: str) -> Callable[[Handler], Handler]:
-    """Register the function that does jobs of `kind`."""
+    """Register the function that does jobs of `kind`, e.g. ``documents.draw``."""
 
     def register(function: Handler) -> Handler:
         _handlers[kind] = function
@@ -55,19 +51,10 @@ def run(job_id: int) -> bool:
     """Do one claimed job; whether it went well. The handler commits what it changes."""
     job = session().get_one(Job, job_id)
     kind, payload = job.kind, dict(job.payload)
-    session().rollback()  # the handler begins its own transactions
-    try:
-        _handlers[kind](payload)
-    except Exception as error:  # kept with the job, retried, shown to operators
-        session().rollback()
-        log.exception("job %s (%s) failed", job_id, kind)
-        leases.fail(session().get_one(Job, job_id), error)
-        done = False
-    else:
-        leases.succeed(session().get_one(Job, job_id))
-        done = True
-    session().commit()
-    return done
+    trouble = leases.attempt(job, lambda: _handlers[kind](payload))
+    if trouble is not None:
+        log.error("job %s (%s) failed", job_id, kind, exc_info=trouble)
+    return trouble is None
 
 
 def run_due(limit: int = 10) -> int:

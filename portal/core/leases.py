@@ -1,10 +1,9 @@
 """Work that survives a kill: rows that a worker claims by lease, retries with growing pauses, and gives up at last.
 
-Mail and jobs share this. A claim is one short transaction; a worker killed after it simply lets the lease run out, and
-another takes the row over: at least once, never not at all (security.md §5).
+When a worker is killed its lease runs out and another takes over: at least once, never not at all (security.md §5).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -43,30 +42,36 @@ W = TypeVar("W", bound=Any)
 
 def claim(model: type[W], limit: int = 10) -> Sequence[W]:
     """Claim up to `limit` due rows of the tenant in scope; the caller commits at once, then works, then settles."""
-    rows: Sequence[W] = (
-        session()
-        .scalars(
-            select(model)
-            .where(model.status == WorkStatus.WAITING, model.due_at <= clock.now())
-            .order_by(model.due_at, model.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        .all()
-    )
-    spent = [row for row in rows if row.tries > len(PAUSES)]
-    for row in spent:  # each try killed its worker, so that nobody was left to say so
-        row.status, row.last_error = WorkStatus.FAILED, "the lease of the last try ran out"
-    kept = [row for row in rows if row not in spent]
-    for row in kept:
-        row.tries += 1
-        row.due_at = clock.now() + LEASE
-    return kept
+    is_due = (model.status == WorkStatus.WAITING, model.due_at <= clock.now())
+    due = select(model).where(*is_due).order_by(model.due_at, model.id).limit(limit)
+    rows = session().scalars(due.with_for_update(skip_locked=True)).all()
+    for row in rows:
+        if row.tries > len(PAUSES):  # each try killed its worker, so that nobody was left to say so
+            row.status, row.last_error = WorkStatus.FAILED, "the lease of the last try ran out"
+        else:
+            row.tries, row.due_at = row.tries + 1, clock.now() + LEASE
+    return [row for row in rows if row.status == WorkStatus.WAITING]
 
 
 def still_ours(row: Any, until: datetime) -> bool:
     """Whether the lease that ends at `until` still holds; a slow batch may have lost it to another worker."""
     return row.status == WorkStatus.WAITING and bool(row.due_at == until > clock.now())
+
+
+def attempt(row: Any, do: Callable[[], None]) -> Exception | None:
+    """Do a claimed row's work outside of its transaction, mark it as done or put it off; returns what went wrong."""
+    model, row_id, trouble = type(row), row.id, None
+    session().rollback()
+    try:
+        do()
+    except Exception as error:  # kept with the row, retried, shown to operators
+        session().rollback()
+        fail(session().get_one(model, row_id), error)
+        trouble = error
+    else:
+        succeed(session().get_one(model, row_id))
+    session().commit()
+    return trouble
 
 
 def succeed(row: Any) -> None:

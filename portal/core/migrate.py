@@ -1,6 +1,6 @@
 """Running the migrations, and the second wall that each of them must leave standing."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,15 @@ _APPEND_ONLY = ("audit_event",)
 _TENANT = "NULLIF(current_setting('app.tenant', true), '')"
 
 
-def config(folder: Path, connection: Connection | None = None) -> Config:
+def config(folder: Path, connection: Connection) -> Config:
     """Alembic's configuration for the migrations in `folder`."""
-    made = Config()
+    made = Config(attributes={"connection": connection})
     made.set_main_option("script_location", str(folder))
-    if connection is not None:
-        made.attributes["connection"] = connection
     return made
 
 
 def owner_engine(url: str) -> Engine:
-    """A plain engine for migrations: no guard, no pool, foreign keys off on SQLite while tables are rebuilt.
-
-    On SQLite too a migration is one transaction, all or nothing, and a second one waits for the first.
-    """
+    """A plain engine for migrations: no guard, foreign keys off on SQLite, where a migration is one transaction too."""
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
 
@@ -45,82 +40,72 @@ def owner_engine(url: str) -> Engine:
 
 def upgrade(folder: Path, url: str, revision: str = "head") -> None:
     """Bring the database at `url` (the owner's) to `revision`. Safe to run twice, also at the same moment."""
-    _run(folder, url, lambda made: command.upgrade(made, revision))
+    run(folder, url, command.upgrade, revision)
 
 
 def downgrade(folder: Path, url: str, revision: str) -> None:
     """Take the database back to `revision`."""
-    _run(folder, url, lambda made: command.downgrade(made, revision))
+    run(folder, url, command.downgrade, revision)
 
 
-def _run(folder: Path, url: str, do: Any) -> None:
+def run(folder: Path, url: str, do: Callable[..., object], *words: str, **options: bool) -> None:
+    """Let Alembic `do` something to the database at `url` (the owner's), one at a time, all or nothing."""
     engine = owner_engine(url)
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-                connection.execute(text("SET LOCAL lock_timeout = '10s'"))
-            do(config(folder, connection))
+                _execute(connection, f"SELECT pg_advisory_xact_lock({_LOCK_KEY})", "SET LOCAL lock_timeout = '10s'")
+            do(config(folder, connection), *words, **options)
     finally:
         engine.dispose()
 
 
+def _execute(connection: Connection, *statements: str) -> None:
+    for statement in statements:
+        connection.execute(text(statement))
+
+
 def raise_walls(connection: Connection, tables: Iterable[str]) -> None:
     """Row-level security, forced, on `tables`, and the app role's rights to them (PostgreSQL; nothing on SQLite)."""
-    if connection.dialect.name != "postgresql":
-        return
-    for table in tables:
-        connection.execute(text(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY'))
-        connection.execute(text(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY'))
-        connection.execute(
-            text(
-                f'CREATE POLICY tenant_wall ON "{table}" USING (tenant_id = {_TENANT}) '
-                f"WITH CHECK (tenant_id = {_TENANT})"
-            )
+    for table in tables if connection.dialect.name == "postgresql" else ():
+        _execute(
+            connection,
+            f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
+            f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY',
+            f'CREATE POLICY tenant_wall ON "{table}" USING (tenant_id = {_TENANT}) WITH CHECK (tenant_id = {_TENANT})',
         )
         grant(connection, table)
 
 
 def grant(connection: Connection, table: str, rights: str = "SELECT, INSERT, UPDATE, DELETE") -> None:
     """Give the app role `rights` to `table`; what is append-only stays so."""
-    if connection.dialect.name != "postgresql":
-        return
-    if table in _APPEND_ONLY:
-        rights = "SELECT, INSERT"
-    connection.execute(text(f'GRANT {rights} ON "{table}" TO {APP_ROLE}'))
-    connection.execute(text(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE}"))
+    if connection.dialect.name == "postgresql":
+        _execute(
+            connection,
+            f'GRANT {"SELECT, INSERT" if table in _APPEND_ONLY else rights} ON "{table}" TO {APP_ROLE}',
+            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE}",
+        )
 
 
 def ensure_app_role(connection: Connection) -> None:
     """Make the role that the application connects as: it owns nothing and cannot pass row-level security."""
-    if connection.dialect.name != "postgresql":
-        return
-    found = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": APP_ROLE}).first()
-    if not found:
-        connection.execute(text(f"CREATE ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE"))
-    connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}"))
+    if connection.dialect.name == "postgresql":
+        if not connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": APP_ROLE}).first():
+            _execute(connection, f"CREATE ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE")
+        _execute(connection, f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}")
 
 
 def forbid_changes(connection: Connection, table: str) -> None:
     """Make `table` append-only by triggers, for whoever connects (COM-90)."""
     if connection.dialect.name == "sqlite":
+        raised = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         for verb in ("UPDATE", "DELETE"):
-            connection.execute(
-                text(
-                    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-                )
-            )
+            _execute(connection, f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {raised}")
         return
-    connection.execute(
-        text(
-            "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
-        )
-    )
-    connection.execute(
-        text(
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
-        )
+    _execute(
+        connection,
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION refuse_change()",
     )

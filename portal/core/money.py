@@ -24,10 +24,7 @@ def yen(amount: int) -> str:
 
 
 def parse_yen(text: str) -> int:
-    """Yen from what somebody typed: full-width digits, commas, ¥ or 円 are all understood.
-
-    Raises RuleBroken when it is no whole amount, or one above `LARGEST`.
-    """
+    """Whole yen as somebody typed it: full-width digits, commas, ¥ or 円. Raises RuleBroken, also above `LARGEST`."""
     plain = unicodedata.normalize("NFKC", text.translate(_DASHES)).translate(_DASHES)
     plain = re.sub(r"\s", "", plain).replace("¥", "").replace("\\", "").removesuffix("円")
     if not _NUMBER.fullmatch(plain):

@@ -1,29 +1,17 @@
 """Public numbers: one sequence for each tenant and kind, without gaps or doubles (COM-72).
 
-The counter row is updated in the transaction that uses the number: its row lock puts takers in order, and a
-rollback gives the number back.
+Its row is updated in the transaction that uses the number: takers wait, and a rollback gives the number back.
 """
 
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from portal.core.db import Base, change, insert_missing, owned, session
 from portal.core.tenancy.guard import ID, TenantOwned
-
-
-class NumberFormat(Protocol):
-    """How a tenant writes the numbers of one kind."""
-
-    @property
-    def prefix(self) -> str:
-        """What stands before the digits, e.g. ``INV-``."""
-
-    @property
-    def digits(self) -> int:
-        """How many digits, zero-padded."""
+from portal.core.tenancy.schema_parts import NumberFormat
 
 
 class NumberSequence(TenantOwned, Base):
@@ -42,10 +30,7 @@ def next_value(kind: str) -> int:
 
 
 def next_number(kind: str, style: NumberFormat, taken: InstrumentedAttribute[str] | None = None) -> str:
-    """The next number of `kind` as the tenant writes it, e.g. ``INV-000042``.
-
-    Numbers that stand in the column `taken` already, from an import, are passed over (OPS-12).
-    """
+    """The next number of `kind`, e.g. ``INV-000042``; those in `taken`, from an import, are passed over (OPS-12)."""
     value = next_value(kind)
     number = _written(style, value)
     if taken is None or session().scalar(select(taken).where(taken == number)) is None:

@@ -6,9 +6,9 @@ The Message-ID is fixed when the mail is stored, so a mail that a killed worker 
 import logging
 import secrets
 from collections.abc import Callable
-from datetime import datetime
+from functools import partial
 
-from sqlalchemy import Index, String, Text, select
+from sqlalchemy import JSON, Index, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock, leases
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class OutboxMail(leases.Leased, TenantOwned, Base):
-    """One mail to one reader."""
+    """One mail to one reader. `headers` go with it besides the usual ones."""
 
     __tablename__ = "outbox_mail"
     event: Mapped[str] = mapped_column(String(60))
@@ -31,38 +31,20 @@ class OutboxMail(leases.Leased, TenantOwned, Base):
     body: Mapped[str] = mapped_column(Text)
     html: Mapped[str] = mapped_column(Text)
     message_id: Mapped[str] = mapped_column(String(120))
+    headers: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     __table_args__ = owned(
         Index("ix_outbox_mail_due", "tenant_id", "status", "due_at", "id"),
         Index("ix_outbox_mail_newest", "tenant_id", "created_at", "id"),
     )
 
 
-def enqueue(
-    event: str,
-    *,
-    sender: str,
-    sender_name: str,
-    recipient: str,
-    subject: str,
-    body: str,
-    html: str,
-    account_id: int | None = None,
-) -> OutboxMail:
-    """Store a mail in the running transaction."""
+def enqueue(event: str, *, sender: str, subject: str, **columns: str | int | None) -> OutboxMail:
+    """Store a mail in the running transaction; `columns` are the others that say whose it is and what it says."""
     now = clock.now()
-    mail = OutboxMail(
-        event=event,
-        account_id=account_id,
-        sender=sender,
-        sender_name=sender_name,
-        recipient=recipient,
-        subject=" ".join(subject.split()),
-        body=body,
-        html=html,
-        message_id=f"<{secrets.token_hex(16)}@{sender.partition('@')[2]}>",
-        created_at=now,
-        due_at=now,
-    )
+    message_id = f"<{secrets.token_hex(16)}@{sender.partition('@')[2]}>"
+    subject = " ".join(subject.split())
+    mail = OutboxMail(event=event, sender=sender, subject=subject, message_id=message_id, **columns)
+    mail.created_at = mail.due_at = now
     session().add(mail)
     return mail
 
@@ -77,14 +59,9 @@ def deliver(send: Callable[[OutboxMail], None], limit: int = 10) -> int:
         session().rollback()  # the network is slow: hold no transaction while it talks
         if not leases.still_ours(mail, until):
             continue
-        try:
-            send(mail)
-        except Exception as error:  # every failure is kept with the mail and retried
-            log.warning("mail %s was not sent: %s", mail_id, type(error).__name__)
-            leases.fail(session().get_one(OutboxMail, mail_id), error)
-        else:
-            leases.succeed(session().get_one(OutboxMail, mail_id))
-        session().commit()
+        trouble = leases.attempt(mail, partial(send, mail))
+        if trouble is not None:
+            log.warning("mail %s was not sent: %s", mail_id, type(trouble).__name__)
     return len(claimed)
 
 
@@ -92,8 +69,3 @@ def newest(limit: int = 50) -> list[OutboxMail]:
     """The newest mails of the tenant in scope, for operators and the demo's mailbox (COM-82)."""
     order = (OutboxMail.created_at.desc(), OutboxMail.id.desc())
     return list(session().scalars(select(OutboxMail).order_by(*order).limit(limit)))
-
-
-def sent_or_failed_at(mail: OutboxMail) -> datetime:
-    """The instant that an operator wants to see beside a mail."""
-    return mail.done_at or mail.due_at

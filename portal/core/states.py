@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from portal.core import audit
 from portal.core.actor import Actor
@@ -13,27 +13,13 @@ S = TypeVar("S", bound=StrEnum)
 Moves = Mapping[S, frozenset[S]]
 
 
-class HasStatus(Protocol):
-    """What the mover needs of a row."""
-
-    id: Any
-    status: Any
-
-    @property
-    def subject(self) -> str:
-        """How the audit trail names the row."""
-
-
 def allowed(moves: Moves[S], present: S, to: S) -> bool:
     """Whether the table of moves has this move."""
     return to in moves.get(present, frozenset())
 
 
-def move(row: HasStatus, to: S, moves: Moves[S], *, by: Actor, **changes: Any) -> None:
-    """Move `row` to status `to` and set `changes` with it, in the running transaction.
-
-    Raises RuleBroken when the table of moves has no such move, Stale when somebody else moved the row meanwhile.
-    """
+def move(row: Any, to: S, moves: Moves[S], *, by: Actor, **changes: Any) -> None:
+    """Move `row`, which has a status, to `to`. Raises RuleBroken for no such move, Stale when somebody was faster."""
     present = cast(S, row.status)
     if not allowed(moves, present, to):
         raise RuleBroken("現在の状態では、この操作はできません。")

@@ -1,7 +1,4 @@
-"""Text as people type it, made into text as it is stored: width, kana, telephones, postal codes, e-mail (COM-23).
-
-Each function takes any text, is idempotent, and raises ValueError when the text cannot be what it is asked to be.
-"""
+"""Text as people type it, made into text as it is stored (COM-23). Idempotent; ValueError for what cannot be it."""
 
 import re
 import unicodedata
@@ -27,11 +24,11 @@ _FOUR_DIGIT_AREA = dict(
         "098:0234567 099:34567"
     ).split()
 )
+_POSTAL_CODE = re.compile(r"[0-9]{7}")
 _KANA = re.compile(r"[ァ-ヺー・ヽヾ ]*")
 # Dots stand anywhere before the @: telephone companies gave out addresses like "a..b.@" and people still have them.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@(?:{_LABEL}\.)+{_LABEL}")
-_LONGEST_EMAIL = 254
+_EMAIL = re.compile(rf"(?=.{{1,254}}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@(?:{_LABEL}\.)+{_LABEL}")
 
 
 def normalise(text: str) -> str:
@@ -68,76 +65,58 @@ def _without_hyphens(text: str) -> str:
 
 
 def telephone(text: str) -> str:
-    """A Japanese telephone number as digits. Hyphens of any make, brackets and +81 are understood.
-
-    Ten digits, or eleven beginning 050, 060, 070, 080, 090 (0800 is free of charge). Raises ValueError.
-    """
+    """A Japanese number as 10 or 11 digits; hyphens of any make, brackets and +81 are understood. Raises ValueError."""
     number = re.sub(r"[().]", "", re.sub(r"^\+81(?:\(0\)|0)?", "0", _without_hyphens(text)))
-    if not _TELEPHONE.fullmatch(number):
-        raise ValueError("電話番号を正しく入力してください。")
-    return number
+    return _matching(_TELEPHONE, number, "電話番号を正しく入力してください。")
+
+
+def _matching(pattern: re.Pattern[str], text: str, otherwise: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError(otherwise)
+    return text
 
 
 def format_telephone(number: str) -> str:
-    """Stored digits as people read them: "0312345678" → "03-1234-5678". Anything else comes back as it is.
-
-    Grouped by area code as far as the first four digits tell it.
-    """
+    """ "0312345678" → "03-1234-5678", by its area code as far as four digits tell it; anything else stays as it is."""
     if not _TELEPHONE.fullmatch(number):
         return number
-    if len(number) == len("09012345678"):
-        head = 4 if number.startswith("0800") else 3
-        return _grouped(number, head, 3 if head == 4 else 4)
-    if number.startswith(_TEN_BY_FOUR):
-        return _grouped(number, 4, 3)
-    area = _area_digits(number)
-    return _grouped(number, area, 6 - area)
-
-
-def _area_digits(number: str) -> int:
-    if number.startswith(_TWO_DIGIT_AREA):
-        return 2
-    return 4 if number[3] in _FOUR_DIGIT_AREA.get(number[:3], "") else 3
-
-
-def _grouped(number: str, first: int, second: int) -> str:
+    first, second = _groups(number)
     return f"{number[:first]}-{number[first : first + second]}-{number[first + second :]}"
+
+
+def _groups(number: str) -> tuple[int, int]:
+    """How many digits stand before the first hyphen, and how many before the second."""
+    if len(number) == len("09012345678"):
+        return (4, 3) if number.startswith("0800") else (3, 4)
+    if number.startswith(_TEN_BY_FOUR):
+        return 4, 3
+    if number.startswith(_TWO_DIGIT_AREA):
+        return 2, 4
+    return (4, 2) if number[3] in _FOUR_DIGIT_AREA.get(number[:3], "") else (3, 3)
 
 
 def postal_code(text: str) -> str:
     """A postal code as seven digits; 〒, hyphens and spaces are understood. Raises ValueError."""
-    code = _without_hyphens(text).removeprefix("〒")
-    if not re.fullmatch(r"[0-9]{7}", code):
-        raise ValueError("郵便番号は7桁の数字で入力してください。")
-    return code
+    return _matching(_POSTAL_CODE, _without_hyphens(text).removeprefix("〒"), "郵便番号は7桁の数字で入力してください。")
 
 
 def format_postal_code(code: str) -> str:
     """ "1234567" → "123-4567". Anything else comes back as it is."""
-    return f"{code[:3]}-{code[3:]}" if re.fullmatch(r"[0-9]{7}", code) else code
+    return f"{code[:3]}-{code[3:]}" if _POSTAL_CODE.fullmatch(code) else code
 
 
 _HIRAGANA = range(ord("ぁ"), ord("ゖ") + 1)
 _KATAKANA = {code: code + 0x60 for code in (*_HIRAGANA, ord("ゝ"), ord("ゞ"))}
 
 
-def _to_katakana(text: str) -> str:
-    return text.translate(_KATAKANA)
-
-
 def katakana(text: str) -> str:
     """A reading in full-width katakana; half-width kana and hiragana are converted. Raises ValueError for the rest."""
-    reading = _to_katakana(normalise(text))
-    if not _KANA.fullmatch(reading):
-        raise ValueError("カタカナで入力してください。")
-    return reading
+    return _matching(_KANA, normalise(text).translate(_KATAKANA), "カタカナで入力してください。")
 
 
 def email(text: str) -> str:
     """An e-mail address of usual width, its domain in lower case. Raises ValueError when it cannot be one."""
-    address = normalise(text)
-    if len(address) > _LONGEST_EMAIL or not _EMAIL.fullmatch(address):
-        raise ValueError("メールアドレスを正しく入力してください。")
+    address = _matching(_EMAIL, normalise(text), "メールアドレスを正しく入力してください。")
     local, _, domain = address.rpartition("@")
     return f"{local}@{domain.lower()}"
 
@@ -146,7 +125,7 @@ def search_key(text: str) -> str:
     """What two texts have in common when a person would call them the same: width, case, kana, tildes and dashes."""
     plain = unicodedata.normalize("NFKC", normalise(text).replace("〜", "~"))
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain.casefold()).casefold())
-    return normalise(re.sub("[‐‑‒–—―−]", "-", _to_katakana(folded)))
+    return normalise(re.sub("[‐‑‒–—―−]", "-", folded.translate(_KATAKANA)))
 
 
 def like_escape(text: str) -> str:

@@ -1,7 +1,7 @@
 """What a brand is to the rest of the program: words, places, commands. Shared code knows only this."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
@@ -15,6 +15,7 @@ from portal.shared.auth.sessions import SignedIn
 from portal.shared.contacts import operations as contacts
 from portal.shared.documents import sharing
 from portal.shared.inquiries import operations as inquiries
+from portal.shared.notices.operations import OF_PRODUCT
 
 
 class NotBuilt(BaseModel):
@@ -54,8 +55,10 @@ class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
 
     `account` is its part in an account's life; `history` names the acts that members see in their change history;
-    `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the
-    member; `writers` are the persons who share the member's sign-in, where there are several (SUP-07).
+    `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the member;
+    `subjects` are the numbers and names of what an inquiry may be about; `writers` are the persons who share the
+    member's sign-in, where there are several (SUP-07).
+    `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
     """
 
     key: str
@@ -66,12 +69,14 @@ class Brand:
     home_template: str = ""
     home_title: str = ""
     commands: click.Group | None = None
-    demo: Callable[[Tenant], None] | None = None
     account: AccountPart = field(default_factory=AccountPart)
     history: Mapping[str, str] = field(default_factory=dict)
     tick: Callable[[Tenant], object] | None = None
     attention: Callable[[Tenant, SignedIn], Iterable[Attention]] = lambda _tenant, _who: ()
+    subjects: Callable[[SignedIn], Iterable[tuple[str, str]]] = lambda _who: ()
     writers: Callable[[SignedIn], Iterable[str]] = lambda _who: ()
+    products: Callable[[Collection[int]], Mapping[int, Collection[str]]] = lambda _accounts: {}
+    product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()
 
 
 def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:
@@ -93,3 +98,15 @@ def brands_of(tenant: Tenant) -> list[Brand]:
     """The built brands that the tenant has switched on, in its order."""
     known: dict[str, Brand] = current_app.extensions["brands"]
     return [known[key] for key in tenant.modules if known[key].blueprint is not None]
+
+
+def products_of(tenant: Tenant, accounts: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """The products that each of these accounts has, in order."""
+    found = [brand.products(accounts) for brand in brands_of(tenant)]
+    return {each: tuple(sorted({key for one in found for key in one.get(each, ())})) for each in accounts}
+
+
+def reader(tenant: Tenant, who: SignedIn) -> SignedIn:
+    """The member as notices ask for them: with the tags of their account's products (SUP-16)."""
+    keys = products_of(tenant, [who.account_id])[who.account_id]
+    return replace(who, tags=who.tags + "".join(f"{OF_PRODUCT}{key}," for key in keys)) if keys else who

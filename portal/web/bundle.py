@@ -10,13 +10,13 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.theme import theme_css
+from portal.core.tenancy.schema import Tenant, theme_css
 
 STYLE = "css/portal.css"
 SCRIPTS = (
     "vendor/htmx.min.js",
     "vendor/hx-preload.min.js",
+    "vendor/hx-sse.min.js",
     "js/failure.js",
     "js/focus.js",
     "js/menu.js",

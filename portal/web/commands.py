@@ -5,6 +5,7 @@ import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,6 +42,18 @@ def find_tenant(key: str | None) -> Tenant:
         raise Mistake(f"no tenant {key!r}; there are: {', '.join(sorted(known))}")
     found: Tenant = known[key]
     return found
+
+
+def read_text(path: Path) -> str:
+    """What is written in a file, or comes from standard input (-). Raises Mistake for nothing, and for no UTF-8."""
+    try:
+        with click.open_file(str(path), encoding="utf-8") as file:
+            written: str = file.read()
+    except UnicodeDecodeError:
+        raise Mistake(f"{path} is not UTF-8") from None
+    if not written.strip():
+        raise Mistake(f"{path} is empty")
+    return written
 
 
 def typed(read: Callable[[str], str] = text.normalise, longest: int = 0) -> Callable[[Any, Any, str], str]:

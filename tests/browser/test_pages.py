@@ -6,7 +6,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from portal.core import clock
+from portal.core.actor import SYSTEM
+from portal.core.db import session, tenant_scope
+from portal.shared.auth import enrolment, passwords
+from portal.shared.auth.enrolment import Person
+from portal.shared.auth.models import Member
+from portal.shared.knowledge import operations as knowledge
+from portal.shared.knowledge.models import Article
+from portal.shared.knowledge.operations import Written
 from tests.browser.conftest import Address, SignedIn
+from tests.cast import NOW, PASSWORD
 from tests.support.browser import DESKTOP, PHONE, PageFor
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -105,3 +115,48 @@ def test_english_pages_are_without_fault_on_the_phone(signed_in: SignedIn, addre
         page.goto(address("facility") + path)
         wrong += faults(page)
     assert wrong == []
+
+
+@pytest.fixture
+def unfollowing(address: Address) -> str:
+    """Somebody of the desk who can read an article; the token of a mail about it."""
+    with address._app.app_context(), clock.freeze(NOW), tenant_scope("desk"):  # type: ignore[attr-defined]
+        if session().query(Article).count() == 0:
+            tenant = address._app.extensions["tenants"].current().by_key["desk"]  # type: ignore[attr-defined]
+            account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+            hashed, who = passwords.hash_password(PASSWORD), Person("山田", "花子", "hanako@one.example")
+            enrolment.add_member(tenant, account, who, by=SYSTEM, password_hash=hashed)
+            body = "ダコクを直す手順です。\n\n|日|時|\n|---|---|\n|月|9|\n\n1. 開く\n2. 押す"
+            for section in ("", "打刻"):
+                knowledge.put(Written(f"a{section}", "勤怠", section, f"打刻の修正{section}", (), body), by=SYSTEM)
+            session().commit()
+        return knowledge.token_of(session().query(Member).one().id, "KB0001")
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_the_knowledge_base_is_without_fault(page_for: PageFor, address: Address, unfollowing: str, width: int) -> None:
+    """SUP-14, SUP-15: categories, what is found and what is not, an article, what I follow, a mail's link."""
+    page = page_for(width)
+    page.goto(address("desk") + "/sign-in")
+    page.locator("[name=email]").fill("hanako@one.example")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("main button.btn").first.click()
+    page.wait_for_url(address("desk") + "/")
+    wrong: list[str] = []
+    found = ("", "?q=打刻", "?q=存在しない", "?place=KC0001", "/KB0001", "/following", f"/unfollow/{unfollowing}")
+    for path in found:
+        page.goto(f"{address('desk')}/knowledge{path}")
+        wrong += faults(page)
+    page.goto(address("desk") + "/knowledge/KB0001")
+    page.locator("button[name=follows]").click()
+    page.locator(".flash").wait_for()
+    page.get_by_role("button", name="はい").click()
+    page.get_by_text("とお答えいただきました").wait_for()
+    wrong += faults(page)
+    page.goto(address("desk") + "/knowledge")
+    page.get_by_label("キーワード").fill("ﾀﾞｺｸ")
+    page.get_by_label("キーワード").press("Enter")
+    page.locator("mark").first.wait_for()
+    assert page.locator("mark").first.inner_text() == "ダコク"
+    assert "?q=" in page.url
+    assert wrong + faults(page) == []

@@ -12,12 +12,13 @@ import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
+from demo import people as demo
 from portal import create_app
 from portal.core import clock, migrate
 from portal.core.actor import SYSTEM
 from portal.core.db import db, session, tenant_scope
 from portal.settings import ROOT, Settings
-from portal.shared.auth import administration, demo, enrolment
+from portal.shared.auth import administration, enrolment
 from tests.browser.conftest import Address, serve
 from tests.browser.test_pages import faults
 from tests.cast import NOW

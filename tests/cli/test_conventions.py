@@ -16,6 +16,7 @@ from flask import Flask
 from rich.cells import cell_len
 from sqlalchemy import select
 
+import demo
 from portal import cli
 from portal.blueprints import BRANDS
 from portal.core.audit import AuditEvent
@@ -25,6 +26,7 @@ from tests.support.raw import superuser
 
 TREE = Flask("portal")
 cli.init_app(TREE, BRANDS)
+demo.init_app(TREE)
 SHARED = {"--tenant", "--operator", "--as-of", "--dry-run"}
 WITHOUT_TENANT = {"db", "tenants", "demo", "worker"}
 """These work on the installation, not on one brand."""
@@ -35,6 +37,7 @@ SAMPLES = {
     "email": "new@one.example",
     "ends": "2026-12-01T12:00",
     "file": __file__,
+    "files": __file__,
     "lines": "利用料:3:時間:4500",
     "mail_id": "1",
     "minutes": "60",

@@ -13,6 +13,7 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import func, select
 
+from demo import init_app as add_commands
 from portal import create_app
 from portal.blueprints.facility.models import Reservation
 from portal.core import clock, migrate
@@ -55,6 +56,7 @@ def demo(tmp_path_factory, make_settings, cheap_passwords) -> Iterator[Flask]:
     tenants.write_text(BRANDS, encoding="utf-8")
     migrate.upgrade(ROOT / "migrations", url)
     app = create_app(make_settings(url, demo=True, tenants_file=tenants))
+    add_commands(app)
     with clock.freeze(NOW):
         app.extensions["first load"] = app.test_cli_runner().invoke(args=["demo", "load"])
         yield app
@@ -159,6 +161,7 @@ def test_a_demo_sends_none_of_its_invented_mail_and_draws_the_newest_documents_f
 def test_where_there_are_customers_nothing_is_added(settings, cheap_passwords) -> None:
     """OPS-20: the demo never mixes with what is there."""
     app = create_app(replace(settings, demo=True))
+    add_commands(app)
     with clock.freeze(NOW):
         before = counted(app)
         assert invoke(app, "load").stdout == "shop: filled\n"
@@ -169,8 +172,9 @@ def test_where_there_are_customers_nothing_is_added(settings, cheap_passwords) -
         db.engine.dispose()
 
 
-def test_an_installation_that_is_no_demo_refuses_in_one_line(run) -> None:
+def test_an_installation_that_is_no_demo_refuses_in_one_line(app, run) -> None:
     """OPS-10, OPS-20: nobody fills a real brand by mistake, nor is told passwords."""
+    add_commands(app)
     for words in (["load"], ["accounts"], ["accounts", "--json"]):
         result = run.invoke(args=["demo", *words])
         assert result.exit_code == 2

@@ -397,3 +397,20 @@ def test_the_worker_removes_what_is_past_its_time(app: Flask, cast: Cast, inside
         with inside("facility"):
             counts = [session().scalar(select(func.count()).select_from(kind)) for kind in (Draft, Throttle)]
         assert counts == [left, left]
+
+
+def test_headers_of_a_mail_go_with_it_whole(write, once, smtp: Picky, inside) -> None:
+    """SUP-15, RFC 8058: a long address is neither folded nor encoded, or mail programs would not know it."""
+    stop = f"<https://a-long-name-of-a-brand.example.jp/knowledge/unfollow/123456-KB000123-{'0123456789abcdef' * 4}>"
+    mail_id = write(subject="長い件名" * 20, sender_name="名前の長い設備の予約窓口" * 5)
+    with inside("facility"):
+        one_click = {"List-Unsubscribe": stop, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        session().get_one(OutboxMail, mail_id).headers = one_click
+        session().commit()
+    once()
+    (mail,) = smtp.wait_for(1)
+    assert (mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"]) == (stop, "List-Unsubscribe=One-Click")
+    as_it_came = dict(mail.raw_items())
+    assert as_it_came["List-Unsubscribe"] == stop
+    assert max(len(line) for name in ("Subject", "From") for line in as_it_came[name].splitlines()) <= 76
+    assert mail["Auto-Submitted"] == "auto-generated"

@@ -27,7 +27,6 @@ from portal.core.db import (
     insert_missing,
     run,
     session,
-    set_mode,
     tenant_scope,
     transaction_mode,
 )
@@ -295,13 +294,8 @@ def test_a_change_of_mode_ends_what_is_under_way(inside: Inside) -> None:
         assert session().scalar(select(FACILITIES)) == 2
 
 
-def test_a_mode_set_for_the_context_holds_until_it_is_set_again(inside: Inside) -> None:
+def test_a_mode_holds_until_its_block_ends(inside: Inside) -> None:
     with inside("facility"):
-        set_mode("read")
-        try:
-            with pytest.raises(TenantError, match="only reads"):
-                session().execute(update(Account).values(name="x"))
-        finally:
-            session().rollback()
-            set_mode("write")
+        with transaction_mode("read"), pytest.raises(TenantError, match="only reads"):
+            session().execute(update(Account).values(name="x"))
         session().execute(update(Account).values(name="x"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,7 +12,8 @@ from sqlalchemy import select
 from portal.core import numbering
 from portal.core.db import session
 from portal.core.numbering import NumberSequence
-from portal.core.tenancy.schema import NUMBERS, NumberFormat
+from portal.core.tenancy.schema import NUMBERS
+from portal.core.tenancy.schema_parts import NumberFormat
 from portal.core.tenancy.scope import TenantError
 from portal.shared.auth.models import Account
 from tests.cast import NOW
@@ -22,10 +22,9 @@ from tests.support.raw import superuser
 Inside = Callable[[str], Any]
 
 
-@dataclass(frozen=True)
-class Style:
-    prefix: str
-    digits: int
+def Style(prefix: str, digits: int) -> NumberFormat:
+    """Of any form, also of such as tenants.toml refuses."""
+    return NumberFormat.model_construct(prefix=prefix, digits=digits)
 
 
 def take(kind: str = "order", times: int = 1, *, keep: bool = True) -> list[int]:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from portal.core import audit, clock, numbering, outbox
 from portal.core.db import each_tenant, session, tenant_scope
 from portal.core.files import LocalFiles
-from portal.core.tenancy.schema import NumberFormat
+from portal.core.tenancy.schema_parts import NumberFormat
 from portal.core.tenancy.scope import TenantError
 from portal.shared import drafts
 from portal.shared.auth import sessions

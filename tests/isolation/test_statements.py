@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.core.tenancy.sqltext import Unheld
-from portal.core.tenancy.statements import Reading
+from portal.core.tenancy.statements import Reading, Unheld
 from portal.core.tenancy.tripwire import Judge
 
 OWNED = frozenset({"account", "reservation"})

@@ -120,6 +120,14 @@ KINDS = {
     "inquiries.index_csv": "member",
     "support.contracts": "member",
     "support.contract": "member",
+    "support.add_contact": "member",
+    "support.change_contact": "member",
+    **dict.fromkeys(("chats.start", "chats.chat", "chats.news", "chats.stream", "chats.typing", "chats.end"), "member"),
+    "knowledge.index": "member",
+    "knowledge.article": "member",
+    "knowledge.react": "member",
+    "knowledge.following": "member",
+    "knowledge.unfollow": "public",
 }
 """What each endpoint is for. A new endpoint must be put here by somebody who thought about it."""
 PARAMETERS = {
@@ -169,6 +177,12 @@ PARAMETERS = {
     "documents.shared": {"token"},
     "contacts.book_csv": {"kind"},
     "support.contract": {"number"},
+    "support.add_contact": {"number"},
+    "support.change_contact": {"number", "contact_id", "step"},
+    **{f"chats.{page}": {"number"} for page in ("chat", "news", "stream", "typing", "end")},
+    "knowledge.article": {"number"},
+    "knowledge.react": {"number"},
+    "knowledge.unfollow": {"token"},
 }
 """What each address takes."""
 
@@ -182,6 +196,7 @@ def _path(rule: str, number: str) -> str:
     path = rule.replace("<number>", number).replace("<any(invoice, 'work-report', receipt):slug>", "invoice")
     path = path.replace("<any('billing', 'delivery'):kind>", "billing").replace("<sha256>", "0" * 64)
     path = path.replace("<code>", "LC-01").replace("<kind>", "invoice").replace("<link>", "0" * 16)
+    path = path.replace("<int:contact_id>", "1").replace("<any(representation, removal):step>", "removal")
     assert "<" not in path, f"give {rule} an example"
     return path
 
@@ -205,7 +220,7 @@ def test_com_02_classes_are_what_the_code_says(app: Flask) -> None:
 
 def test_com_02_anonymous_is_sent_to_sign_in(app: Flask, visit: Visit) -> None:
     """COM-02: each member's address asks a stranger to sign in, and shows nothing."""
-    at = {"support": visit("desk")}
+    at = dict.fromkeys(("support", "knowledge", "chats"), visit("desk"))
     for rule, template in _rules(app, "member"):
         visitor = at.get(rule.endpoint.partition(".")[0]) or at.setdefault("", visit("facility"))
         path = _path(template, Cast.billed)

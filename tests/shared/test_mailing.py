@@ -31,7 +31,7 @@ RESERVATION = SimpleNamespace(
     billing=SimpleNamespace(name="株式会社髙﨑精機"),
     contact=SimpleNamespace(name="吉田 花子"),
 )
-NAMELESS = {"registration", "registered_already"}
+NAMELESS = {"registration", "registered_already", "announcement"}
 """Anybody may have these sent to anybody: nothing that was typed stands in them."""
 CONTEXT: dict[str, Any] = {
     "member": SimpleNamespace(name="髙﨑 花子"),
@@ -54,6 +54,9 @@ CONTEXT: dict[str, Any] = {
     "who": SimpleNamespace(name="髙﨑 花子", account_name="株式会社髙﨑精機"),
     "sign_in": "http://facility.localhost/sign-in",
     "representative": "髙﨑 花子",
+    "article": SimpleNamespace(title="打刻の修正", published_at=AT, updated_at=AT),
+    "stop": "http://facility.localhost/knowledge/unfollow/1-KB0001-abc",
+    "title": "停止のお知らせ",
 }
 
 

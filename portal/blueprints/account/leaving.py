@@ -10,10 +10,10 @@ from portal.blueprints.account import bp
 from portal.blueprints.auth.forms import ProofForm
 from portal.core import text
 from portal.core.db import session
+from portal.core.markdown import to_html
 from portal.shared import drafts
 from portal.shared.auth import history, withdrawal
 from portal.shared.auth.models import Account
-from portal.shared.notices.operations import to_html
 from portal.web import lists
 from portal.web.brand import brands_of
 from portal.web.confirm import ConfirmFlow

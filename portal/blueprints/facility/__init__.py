@@ -4,7 +4,6 @@ from portal.blueprints.facility import booking_routes as booking_routes
 from portal.blueprints.facility import leaving, operations, routes
 from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
-from portal.blueprints.facility.demo import fill
 from portal.shared.auth.models import Right
 from portal.shared.auth.parts import AccountPart
 from portal.web.brand import Brand, NavItem
@@ -29,7 +28,6 @@ BRAND = Brand(
     home_template="facility/_list.html",
     home_title="ご利用履歴の一覧",
     commands=commands,
-    demo=fill,
     account=AccountPart(open_business=leaving.open_business, papers=leaving.papers, erase=leaving.erase),
     history=leaving.HISTORY,
     tick=operations.remind,

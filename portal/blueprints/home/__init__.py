@@ -9,9 +9,10 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal.core.errors import msgid
+from portal.core.markdown import to_html
 from portal.shared.inquiries import queries as inquiries
 from portal.shared.notices import operations as notices
-from portal.web.brand import Attention, brands_of
+from portal.web.brand import Attention, brands_of, reader
 from portal.web.bundle import bundle
 from portal.web.i18n import asked_language
 from portal.web.i18n import translate as _
@@ -34,7 +35,7 @@ def top() -> str:
         "home/top.html",
         attention=[item for item in _attention() if item.count],
         parts=[(brand.home_title, brand.home_template) for brand in shown],
-        notices=notices.newest(member(), _NEWEST_NOTICES),
+        notices=notices.newest(reader(tenant(), member()), _NEWEST_NOTICES),
         **context,
     )
 
@@ -79,7 +80,7 @@ def legal(name: str) -> str:
     }
     if name not in titles:
         raise NotFound
-    body = notices.to_html(tenant().texts.get(name, ""))
+    body = to_html(tenant().texts.get(name, ""))
     return render("home/legal.html", heading=titles[name], body=body)
 
 

@@ -3,11 +3,13 @@
 from flask import Blueprint, request
 
 from portal.core.db import session, transaction_mode
+from portal.core.markdown import to_html
 from portal.shared.notices import operations
 from portal.shared.notices.models import Notice
 from portal.web import lists
+from portal.web.brand import reader
 from portal.web.render import render
-from portal.web.requests import feature, member
+from portal.web.requests import feature, member, tenant
 
 bp = Blueprint("notices", __name__)
 _N = Notice.__table__
@@ -18,9 +20,8 @@ _SORT = lists.Sort("newest", "新しい順", _N.c.publish_at, _N.c.id)
 @feature("notices")
 def index() -> str:
     """All notices that may be seen now, newest first."""
-    page = lists.paginate(
-        operations.listing(member()), _SORT, path="/notices", state={}, cursor=request.args.get("page", "")
-    )
+    query, cursor = operations.listing(reader(tenant(), member())), request.args.get("page", "")
+    page = lists.paginate(query, _SORT, path="/notices", state={}, cursor=cursor)
     return render("notices/index.html", fragment="notices/_list.html", page=page)
 
 
@@ -28,8 +29,8 @@ def index() -> str:
 @feature("notices")
 def notice(number: str) -> str:
     """One notice; opening it takes its mark away, in a short write of its own behind the read."""
-    found = operations.find(member(), number)
-    body = operations.to_html(found.body)
+    found = operations.find(reader(tenant(), member()), number)
+    body = to_html(found.body)
     page = render("notices/notice.html", notice=found, body=body)
     notice_id, member_id = found.id, member().member_id
     with transaction_mode("write"):

@@ -3,7 +3,6 @@
 from portal.blueprints.support import leaving, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
-from portal.blueprints.support.demo import fill
 from portal.shared.auth.models import Right
 from portal.shared.auth.parts import AccountPart
 from portal.web.brand import Brand, NavItem
@@ -16,14 +15,17 @@ BRAND = Brand(
         NavItem("ご契約と担当者", "file-text", "/contracts", primary=True, short="ご契約"),
         NavItem("お問い合わせ履歴", "history", "/inquiries", primary=True, short="履歴", feature="inquiries"),
         NavItem("お問い合わせ", "circle-help", "/inquiries/new", feature="inquiries", right=Right.SUPPORT),
-        NavItem("チャット", "messages-square", "/chat", feature="chat", right=Right.SUPPORT),
+        NavItem("チャット", "message-square", "/chat", feature="chat", right=Right.SUPPORT),
+        NavItem("ナレッジ", "book-open", "/knowledge", feature="knowledge"),
     ),
     home=routes.home,
     home_template="support/_contracts.html",
     home_title="ご契約と担当者",
     commands=commands,
-    demo=fill,
     account=AccountPart(losses=leaving.losses, papers=leaving.papers, erase=leaving.erase),
     history=leaving.HISTORY,
+    subjects=lambda who: [(c.number, f"{c.number}　{c.product_label}") for c in queries.contracts(who.account_id)],
     writers=lambda who: queries.people(who.member_id),
+    products=queries.products,
+    product_keys=lambda tenant: [product.key for product in tenant.section("support").products],
 )

@@ -1,6 +1,7 @@
 """`flask support`: contracts, what they have, who may ask (SUP-01 … SUP-07)."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +16,7 @@ from portal.core.actor import Actor
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import enrolment
 from portal.shared.limits import operations as limits
-from portal.web.commands import Mistake, json_option, tenant_command, typed
+from portal.web.commands import Mistake, json_option, read_text, tenant_command, typed
 from portal.web.output import table
 from portal.web.urls import base_of
 
@@ -102,6 +103,17 @@ _contact("remove-contact", operations.remove_contact, "Remove the 副担当 PERS
 def show(number: str, as_json: bool, **_: Any) -> None:
     """The contacts of a contract."""
     _show(number, as_json=as_json)
+
+
+@commands.command("announce")
+@click.argument("title", callback=typed(longest=120))
+@click.argument("body", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--product", "products", multiple=True, help="Only to contacts of this; repeatable.")
+@tenant_command
+def announce(title: str, body: Path, products: tuple[str, ...], tenant: Tenant, by: Actor, **_: Any) -> None:
+    """Mail every contact the file BODY (-: standard input), and publish it."""
+    mailed = operations.announce(tenant, title, read_text(body), products, by=by, link_base=_base(tenant))
+    click.echo(f"{mailed} mailed")
 
 
 def _show(number: str, *, as_json: bool = False) -> None:

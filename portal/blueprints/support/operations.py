@@ -1,5 +1,6 @@
 """Contracts and their contacts: registered, handed over, removed, never above the limit (SUP-01 … SUP-07)."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -11,24 +12,28 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from portal.blueprints.support import queries
-from portal.blueprints.support.config import SupportConfig
+from portal.blueprints.support.config import Product, SupportConfig
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role, UnitKind
 from portal.core import audit, clock, numbering
 from portal.core.actor import Actor
 from portal.core.db import change, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
+from portal.core.verdict import YES, Verdict
+from portal.shared import mailing
 from portal.shared.auth import enrolment, links
 from portal.shared.auth import operations as passwords
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
 from portal.shared.limits import operations as limits
+from portal.shared.notices import operations as notices
 
 CONTACTS = "contract_contacts"
 _COMPANY = re.compile(
     r"(?:株式|有限|合同|合資|合名|相互)会社|[（(][株有合社財学医][)）]|[㈱㈲㈳㈶㈻]|(?:社団|財団|学校|医療|宗教)法人"
 )
 _DEPARTMENT = re.compile(r"(?:部|課|係|室|窓口|センター|グループ|チーム|担当|事務局|本社|支店|支社|営業所|御中)$")
+_BY_THE_DESK = msgid("追加・変更・削除は、サポート窓口で承ります。")
 _NO_PERSON = msgid("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
 
 limits.counted(
@@ -70,11 +75,7 @@ def check_person(name: str) -> None:
 
 def add_contract(tenant: Tenant, account: Account, product: str, form_on: date, *, by: Actor) -> Contract:
     """A contract of one of the tenant's products. The caller commits. Raises RuleBroken."""
-    config: SupportConfig = tenant.section("support")
-    known = config.product(product)
-    if known is None:
-        keys = ", ".join(one.key for one in config.products)
-        raise RuleBroken("この製品はありません: %(product)s（%(keys)s）", product=product, keys=keys)
+    known = _product(tenant, product)
     number = numbering.next_number("contract", tenant.numbers["contract"], Contract.number)
     made = Contract(number=number, account_id=account.id, product=known.key, product_label=known.label)
     made.form_on, made.created_at = form_on, clock.now()
@@ -82,6 +83,14 @@ def add_contract(tenant: Tenant, account: Account, product: str, form_on: date, 
     session().flush()
     audit.record("contract.add", made, by=by, product=product, form_on=form_on)
     return made
+
+
+def _product(tenant: Tenant, key: str) -> Product:
+    config: SupportConfig = tenant.section("support")
+    if (known := config.product(key)) is None:
+        keys = ", ".join(one.key for one in config.products)
+        raise RuleBroken("この製品はありません: %(product)s（%(keys)s）", product=key, keys=keys)
+    return known
 
 
 def add_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> None:
@@ -124,6 +133,8 @@ def add_contact(
 ) -> ContractContact:
     """A 副担当 more, up to the limit; `even_so` takes a name that looks like none. The caller commits.
 
+    The trail keeps which text of purposes was agreed to (SUP-17).
+
     Raises RuleBroken before the first registration and for what is no person's name, limits.LimitReached.
     """
     limits.reserve(tenant, CONTACTS, contract)
@@ -147,7 +158,8 @@ def _add(
     made.duty, made.created_at = who.duty, clock.now()
     with _once("この方は、すでにこのご契約の担当者です。"):
         session().add(made)
-    audit.record("contract.add_contact", contract, by=by, person=who.person, role=role.value)
+    agreed = hashlib.sha256(tenant.texts.get("purposes", "").encode()).hexdigest()
+    audit.record("contract.add_contact", contract, by=by, person=who.person, role=role.value, agreed=agreed)
     return made
 
 
@@ -162,6 +174,14 @@ def _member(tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, l
     session().flush()
     passwords.send_set_password_link(tenant, made, link_base=link_base, by=by, lifetime=links.INVITATION)
     return made
+
+
+def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Verdict:
+    """Whether this member changes the contacts: where the tenant switches it on, the 主担当 does (SUP-05)."""
+    config: SupportConfig = tenant.section("support")
+    main = ContractContact.contract_id == contract.id, ContractContact.role == Role.MAIN, *queries.THERE
+    in_charge = session().scalar(select(ContractContact.member_id).where(*main)) if config.self_service else None
+    return YES if in_charge == member_id else Verdict(_BY_THE_DESK)
 
 
 def hand_over(contract: Contract, to: ContractContact, *, by: Actor) -> None:
@@ -181,6 +201,26 @@ def remove_contact(contract: Contract, contact: ContractContact, *, by: Actor) -
     if not change(ContractContact, *own, removed_at=clock.now()):
         raise RuleBroken("主担当は削除できません。先に、ほかの方へ引き継いでください。")
     audit.record("contract.remove_contact", contract, by=by, person=contact.person)
+
+
+def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, by: Actor, link_base: str) -> int:
+    """重要な案内 to every contact of these products, or of all: a mail, whatever they chose, and a notice (SUP-16).
+
+    Returns how many addresses are mailed, each once. The caller commits. Raises RuleBroken.
+    """
+    keys = [_product(tenant, key).key for key in dict.fromkeys(products)]
+    addresses = queries.addresses(keys)
+    if not addresses:
+        raise RuleBroken("問い合わせご担当者がいません。")
+    audience = ",".join(f"{notices.OF_PRODUCT}{key}" for key in keys)
+    notice = notices.publish(title, body, by=by, is_important=True, audience=audience)
+    link = f"{link_base}/notices/{notice.number}" if tenant.has("notices") else ""
+    for place, (email, account_id) in enumerate(addresses, 1):
+        mailing.compose(tenant, "announcement", email, account_id=account_id, title=title, text=body, link=link)
+        if place % 500 == 0:
+            session().flush()  # what is written is held no longer
+    audit.record("support.announce", f"notice:{notice.number}", by=by, products=keys, mailed=len(addresses))
+    return len(addresses)
 
 
 @contextmanager

@@ -1,18 +1,18 @@
 """What can be asked of contracts and their contacts."""
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit
 from portal.core.db import session
 from portal.core.errors import NotFound
-from portal.shared.auth.models import Member
+from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.limits.rules import Facts
 
 THERE = (ContractContact.removed_at.is_(None),)
+_IN_USE = (ContractUnit.removed_at.is_(None),)
 NAMED = "/"
 """What joins the names of people who share an address: 山田/伊藤/佐藤 (SUP-07)."""
 
@@ -20,6 +20,16 @@ NAMED = "/"
 def contracts(account_id: int) -> list[Contract]:
     """The account's contracts, oldest first. Index: ix_contract_account."""
     return list(session().scalars(select(Contract).where(Contract.account_id == account_id).order_by(Contract.id)))
+
+
+def products(accounts: Collection[int]) -> dict[int, set[str]]:
+    """The products that each of these accounts has a contract of (SUP-14). Index: ix_contract_account."""
+    found: dict[int, set[str]] = {account: set() for account in accounts}
+    for account, product in session().execute(
+        select(Contract.account_id, Contract.product).where(Contract.account_id.in_(accounts))
+    ):
+        found[account].add(product)
+    return found
 
 
 def contract(account_id: int, number: str) -> Contract:
@@ -41,14 +51,17 @@ def any_contract(number: str) -> Contract:
 
 def units(of: Contract) -> list[ContractUnit]:
     """What the contract has in use, kind by kind."""
-    there = select(ContractUnit).where(ContractUnit.contract_id == of.id, ContractUnit.removed_at.is_(None))
+    there = select(ContractUnit).where(ContractUnit.contract_id == of.id, *_IN_USE)
     return list(session().scalars(there.order_by(ContractUnit.kind, ContractUnit.id)))
 
 
-def facts(of: Contract) -> Facts:
-    """What its limit is reckoned from (SUP-02, SUP-03)."""
-    grouped = groupby(units(of), lambda unit: unit.kind.value)
-    return Facts({"product": of.product}, {kind: [unit.name for unit in each] for kind, each in grouped}, of.form_on)
+def facts(of: Sequence[Contract]) -> dict[int, Facts]:
+    """What their limits are reckoned from (SUP-02, SUP-03): one statement."""
+    there = select(ContractUnit).where(ContractUnit.contract_id.in_([one.id for one in of]), *_IN_USE)
+    names: dict[int, dict[str, list[str]]] = {one.id: {} for one in of}
+    for unit in session().scalars(there.order_by(ContractUnit.id)):
+        names[unit.contract_id].setdefault(unit.kind.value, []).append(unit.name)
+    return {one.id: Facts({"product": one.product}, names[one.id], one.form_on) for one in of}
 
 
 def contacts(of: Contract) -> list[tuple[ContractContact, str]]:
@@ -57,6 +70,16 @@ def contacts(of: Contract) -> list[tuple[ContractContact, str]]:
     there = statement.where(ContractContact.contract_id == of.id, *THERE)
     rows: Sequence[Any] = session().execute(there.order_by(ContractContact.role.desc(), ContractContact.id)).all()
     return [(contact, email) for contact, email in rows]
+
+
+def addresses(products: Collection[str]) -> list[tuple[str, int]]:
+    """Where the contacts of these products, or of all, are reached, each address once, with an account it is of."""
+    joined = select(Member.email, func.min(Member.account_id)).join(Account, Account.id == Member.account_id)
+    joined = joined.join(ContractContact, ContractContact.member_id == Member.id)
+    joined = joined.join(Contract, Contract.id == ContractContact.contract_id)
+    there = joined.where(*THERE, Member.status != MemberStatus.REMOVED, Account.status == AccountStatus.ACTIVE)
+    of = there.where(Contract.product.in_(products)) if products else there
+    return list(session().execute(of.group_by(Member.email).order_by(Member.email)).all())
 
 
 def contact(of: Contract, person: str) -> ContractContact:

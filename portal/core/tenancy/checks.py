@@ -1,7 +1,6 @@
 """What the types alone cannot say of a tenants file: legibility, hosts of several tenants, numbers with check digits.
 
-These look at what stands in the file and not at the finished tenants, so that one look finds every mistake, also in a
-section that has others.
+These look at the file and not at finished tenants, so that mistakes show also in a section that has others.
 """
 
 import re
@@ -11,9 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from portal.core.tenancy.mistakes import Finding
-from portal.core.tenancy.schema import PasswordRules, Theme
-from portal.core.tenancy.theme import LEAST_CONTRAST, contrast
+from portal.core.tenancy.schema_parts import Theme
+from portal.core.tenancy.schema_password import PasswordRules
 
+LEAST_CONTRAST = 4.5
+"""WCAG 2.2 AA for text of the usual size."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _T_NUMBER = re.compile(r"T[0-9]{13}")
 _PAIRS = (
@@ -37,11 +38,9 @@ def illegible(section: Mapping[str, Any]) -> Iterator[Finding]:
             continue
         ratio = contrast(*colours)
         if ratio < LEAST_CONTRAST:
+            pair = f"{text} {colours[0]} on {ground} {colours[1]}"
             least = int(ratio * 100) / 100  # 4.499 is not yet 4.5
-            yield (
-                ("theme", names[0]),
-                f"{text} {colours[0]} on {ground} {colours[1]} has a contrast of {least:.2f}:1; text needs 4.5:1",
-            )
+            yield ("theme", names[0]), f"{pair} has a contrast of {least:.2f}:1; text needs 4.5:1"
 
 
 def hosts(key: str, section: Mapping[str, Any], base_domain: str) -> Iterator[tuple[str, tuple[str | int, ...]]]:
@@ -59,15 +58,12 @@ def doubtful(section: Mapping[str, Any]) -> Iterator[Finding]:
     """What works and is likely not meant: warnings."""
     number = _table(section, "issuer").get("registration_number")
     if isinstance(number, str) and _T_NUMBER.fullmatch(number) and number[1] != check_digit(number[2:]):
-        yield (
-            ("issuer", "registration_number"),
-            f"a company's number would begin T{check_digit(number[2:])} with these last twelve digits; "
-            "right only for a sole proprietor",
-        )
+        usual = f"a company's number would begin T{check_digit(number[2:])} with these last twelve digits"
+        yield ("issuer", "registration_number"), f"{usual}; right only for a sole proprietor"
     yield from _weak_passwords(_table(_table(section, "sign_in"), "password"))
     contact = _table(section, "contact")
     if _table(section, "sign_in").get("forgot") == "operator" and not contact.get("telephone"):
-        yield (("contact", "telephone"), "members who forget their password are told to call, but no number is given")
+        yield ("contact", "telephone"), "members who forget their password are told to call, but no number is given"
 
 
 def _weak_passwords(given: Mapping[str, Any]) -> Iterator[Finding]:
@@ -78,10 +74,8 @@ def _weak_passwords(given: Mapping[str, Any]) -> Iterator[Finding]:
         return
     if deviations:
         key = "preset" if str(given.get("preset", "default")) != "default" else next(iter(given))
-        yield (
-            ("sign_in", "password", key),
-            f"{given[key] if key == 'preset' else 'this'} deviates from ASVS 6.2 ({deviations}); offer a second factor",
-        )
+        rule = given[key] if key == "preset" else "this"
+        yield ("sign_in", "password", key), f"{rule} deviates from ASVS 6.2 ({deviations}); offer a second factor"
 
 
 def sections_of_absent_modules(section: Mapping[str, Any], known: tuple[str, ...]) -> Iterator[Finding]:
@@ -89,10 +83,7 @@ def sections_of_absent_modules(section: Mapping[str, Any], known: tuple[str, ...
     on = section.get("modules", [])
     for name in known:
         if name in section and isinstance(on, list) and name not in on:
-            yield (
-                (name,),
-                f"nothing reads this table while the module is off; add {name!r} to modules to switch it on",
-            )
+            yield (name,), f"nothing reads this table while the module is off; add {name!r} to modules to switch it on"
 
 
 def check_digit(twelve: str) -> str:
@@ -104,3 +95,18 @@ def check_digit(twelve: str) -> str:
 def _table(section: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = section.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio (1 to 21) of two colours, ``#rrggbb`` each, by WCAG's formula."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    red, green, blue = (_linear(int(colour[at : at + 2], 16) / 255) for at in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(part: float) -> float:
+    return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)

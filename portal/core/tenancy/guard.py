@@ -5,22 +5,13 @@ on the way in and on the way out. What this cannot see (Core on a bare Table, a 
 `portal.core.tenancy.tripwire` at the cursor. docs/decisions/tenancy.md lists the probes that led here.
 """
 
+from functools import cache
 from typing import Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import BigInteger, Integer, String, event, inspect
+from sqlalchemy import BigInteger, Integer, String, event, inspect, orm
 from sqlalchemy.exc import NoResultFound
-from sqlalchemy.orm import (
-    Mapped,
-    ORMExecuteState,
-    QueryContext,
-    attributes,
-    declared_attr,
-    mapped_column,
-    object_session,
-    with_loader_criteria,
-)
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.selectable import TextualSelect
@@ -37,37 +28,30 @@ class TenantOwned:
     the tenant; tables add ``UNIQUE (tenant_id, id)`` for composite foreign keys (see `portal.core.db.owned`).
     """
 
-    tenant_id: Mapped[str] = mapped_column(String(31))
-    id: Mapped[int] = mapped_column(ID, primary_key=True, autoincrement=True)
+    tenant_id: orm.Mapped[str] = orm.mapped_column(String(31))
+    id: orm.Mapped[int] = orm.mapped_column(ID, primary_key=True, autoincrement=True)
 
-    @declared_attr.directive
+    @orm.declared_attr.directive
     @classmethod
     def __mapper_args__(cls) -> dict[str, Any]:
         return {"primary_key": ["tenant_id", "id"]}
 
 
-_linted: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-_criteria: dict[str, Any] = {}
+_linted: WeakSet[Any] = WeakSet()
 
 
 def _refuse_text(statement: Any) -> None:
     """Raise when a statement holds hand-written SQL, which no criteria can reach."""
-    if statement in _linted:
-        return
-    for element in visitors.iterate(statement):
-        if isinstance(element, (TextClause, TextualSelect)):
+    if statement not in _linted:
+        if any(isinstance(element, (TextClause, TextualSelect)) for element in visitors.iterate(statement)):
             raise TenantError("hand-written SQL is refused in a tenant's session")
-    _linted[statement] = True
+        _linted.add(statement)
 
 
+@cache
 def _criteria_for(tenant: str) -> Any:
     """The loader criteria of one tenant, built once: building it costs more than applying it."""
-    option = _criteria.get(tenant)
-    if option is None:
-        option = _criteria[tenant] = with_loader_criteria(
-            TenantOwned, lambda cls: cls.tenant_id == tenant, include_aliases=True
-        )
-    return option
+    return orm.with_loader_criteria(TenantOwned, lambda cls: cls.tenant_id == tenant, include_aliases=True)
 
 
 class TenantSession(FlaskSession):
@@ -102,21 +86,13 @@ class TenantSession(FlaskSession):
             raise NoResultFound(f"no {entity.__name__} {ident}")
         return found
 
-    def bulk_save_objects(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: it goes round the stamps."""
+    def _refuse_bulk(self, *args: Any, **kwargs: Any) -> None:
         raise TenantError("bulk_* is refused in a tenant's session")
 
-    def bulk_insert_mappings(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: it goes round the stamps."""
-        raise TenantError("bulk_* is refused in a tenant's session")
-
-    def bulk_update_mappings(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: it goes round the stamps."""
-        raise TenantError("bulk_* is refused in a tenant's session")
+    bulk_save_objects = bulk_insert_mappings = bulk_update_mappings = _refuse_bulk
 
 
-def _stamp_rows(state: ORMExecuteState, tenant: str) -> None:
-    """Stamp the rows of an ORM INSERT; refuse rows that name another tenant."""
+def _stamp_rows(state: orm.ORMExecuteState, tenant: str) -> None:
     mapper = state.bind_mapper
     if mapper is None or not issubclass(mapper.class_, TenantOwned):
         return
@@ -124,18 +100,15 @@ def _stamp_rows(state: ORMExecuteState, tenant: str) -> None:
     if statement.select is not None or statement._multi_values:
         raise TenantError("INSERT … SELECT and multi-row VALUES are refused: pass the rows as parameters")
     values = {getattr(k, "key", k): getattr(v, "value", v) for k, v in (statement._values or {}).items()}
-    if values and values.setdefault("tenant_id", tenant) != tenant:
-        raise TenantError("INSERT into another tenant")
-    if values:
-        state.statement = statement.values(tenant_id=tenant)
-        return
-    parameters: Any = state.parameters or {}
-    for row in parameters if isinstance(parameters, (list, tuple)) else [parameters]:
+    rows: Any = values or state.parameters or {}
+    for row in rows if isinstance(rows, (list, tuple)) else [rows]:
         if row.setdefault("tenant_id", tenant) != tenant:
             raise TenantError("INSERT into another tenant")
+    if values:
+        state.statement = statement.values(tenant_id=tenant)
 
 
-def _refuse_moving(state: ORMExecuteState) -> None:
+def _refuse_moving(state: orm.ORMExecuteState) -> None:
     """Refuse an UPDATE that sets the tenant, or that goes by a list of primary keys and so past the criteria."""
     values = {getattr(k, "key", k) for k in (cast(Any, state.statement)._values or {})}
     if "tenant_id" in values:
@@ -144,7 +117,8 @@ def _refuse_moving(state: ORMExecuteState) -> None:
         raise TenantError("bulk UPDATE by primary key is refused")
 
 
-def _scope_statement(state: ORMExecuteState) -> None:
+@event.listens_for(TenantSession, "do_orm_execute")
+def _scope_statement(state: orm.ORMExecuteState) -> None:
     """Add the tenant to every statement that goes through the session; refuse what cannot be scoped."""
     tenant = cast(TenantSession, state.session).tenant
     _refuse_text(state.statement)
@@ -158,8 +132,8 @@ def _scope_statement(state: ORMExecuteState) -> None:
         state.statement = cast(Any, state.statement).options(_criteria_for(tenant))
 
 
+@event.listens_for(TenantSession, "before_flush")
 def _stamp_objects(session: TenantSession, *_: Any) -> None:
-    """Stamp new objects and refuse foreign ones before they are flushed."""
     touched = [o for o in (*session.new, *session.dirty, *session.deleted) if isinstance(o, TenantOwned)]
     if not touched:
         return
@@ -169,22 +143,16 @@ def _stamp_objects(session: TenantSession, *_: Any) -> None:
             obj.tenant_id = tenant
         if obj.tenant_id != tenant:
             raise TenantError(f"{type(obj).__name__} of another tenant")
-        if obj not in session.new and attributes.get_history(obj, "tenant_id").has_changes():
+        if obj not in session.new and orm.attributes.get_history(obj, "tenant_id").has_changes():
             raise TenantError("a row never changes its tenant")
 
 
-def _refuse_foreign(target: TenantOwned, context: QueryContext | None, *_: Any) -> None:
+@event.listens_for(TenantOwned, "load", propagate=True)
+@event.listens_for(TenantOwned, "refresh", propagate=True)
+def _refuse_foreign(target: TenantOwned, context: orm.QueryContext | None, *_: Any) -> None:
     """Last look at an object that was just loaded or refreshed."""
-    session = object_session(target) if context is None else context.session
+    session = orm.object_session(target) if context is None else context.session
     if isinstance(session, TenantSession):
         owner = target.__dict__.get("tenant_id")
         if owner is not None and owner != session.info.get("tenant"):
             raise TenantError("a row of another tenant was loaded")
-
-
-def install_guard() -> None:
-    """Hang the guard on every TenantSession. Called once, when `portal.core.db` is imported."""
-    event.listen(TenantSession, "do_orm_execute", _scope_statement)
-    event.listen(TenantSession, "before_flush", _stamp_objects)
-    event.listen(TenantOwned, "load", _refuse_foreign, propagate=True)
-    event.listen(TenantOwned, "refresh", _refuse_foreign, propagate=True)

@@ -1,7 +1,13 @@
-"""What is wrong in a tenants file, so that an admin can mend it: where, which key, what would be right (OPS-02)."""
+"""What is wrong in a tenants file, so that an admin can mend it: where, which key, what would be right (OPS-02).
+
+`tomllib` gives values without lines, but it finds the edges: a statement ends with the line up to which it can be read
+on its own, and what an array holds so far is seen by closing its brackets after each line.
+"""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -9,12 +15,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from portal.core.tenancy.locate import KeyPath
-from portal.core.tenancy.schema_base import did_you_mean
+from portal.core.tenancy.schema_base import did_you_mean, unwrapped
 
+KeyPath = tuple[str | int, ...]
 Finding = tuple[KeyPath, str]
 """A key inside one tenant's section, and what is wrong with it."""
 _LONGEST_QUOTE = 40
+_CLOSERS = ("", "]", "]]", "]}", "]}]")
+_COULD_END = re.compile(r"""]|\"{3}|'{3}""")
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,6 @@ class Mistake:
     is_warning: bool = False
 
     def __str__(self) -> str:
-        """As compilers say it, so that editors can jump there."""
         kind = "warning: " if self.is_warning else ""
         return f"{self.file}:{self.line}: {kind}{self.key + ': ' if self.key else ''}{self.message}"
 
@@ -68,17 +75,17 @@ def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
 
 def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
     """A hint for an unknown key: the table that has such a key, or else the nearest key of this one."""
-    holder = model_at(model, path[:-1]) or model
+    holder, _field = _at(model, path[:-1])
     wanted = str(path[-1])
     for table, name, _field in walk(model):
         if name == wanted != "key":
             return f" here; it belongs to [{'.'.join(('tenants', 'KEY', *table))}]"
-    return did_you_mean(wanted, (name for name in holder.model_fields if name != "key"))
+    return did_you_mean(wanted, (name for name in (holder or model).model_fields if name != "key"))
 
 
 def _meaning(path: KeyPath, model: type[BaseModel]) -> str:
-    field = field_at(model, path)
-    return f" ({field.description})" if field is not None and field.description else ""
+    _holder, field = _at(model, path)
+    return f" ({unwrapped(field.description)})" if field is not None and field.description else ""
 
 
 def _quoted(value: Any) -> str:
@@ -90,42 +97,108 @@ def walk(model: type[BaseModel], table: tuple[str, ...] = ()) -> Iterator[tuple[
     """Every key under `model`: the table it stands in (KIND for a name of one's own), its name, its field."""
     for name, field in model.model_fields.items():
         yield table, name, field
-        inner = model_in(field.annotation)
+        inner = _model_in(field.annotation)
         if inner is not None:
             yield from walk(inner, (*table, name, *(("KIND",) if get_origin(field.annotation) is dict else ())))
 
 
-def model_in(annotation: Any) -> type[BaseModel] | None:
+def _model_in(annotation: Any) -> type[BaseModel] | None:
     """The table type that an annotation holds: itself, optional, or as the items of a list or table."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    inner = (model_in(argument) for argument in get_args(annotation))
-    return next((model for model in inner if model is not None), None)
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
-def field_at(model: type[BaseModel], path: KeyPath) -> FieldInfo | None:
-    """The field that `path` leads to; for an item or a key of one's own, the field that holds it."""
+def _at(model: type[BaseModel], path: KeyPath) -> tuple[type[BaseModel] | None, FieldInfo | None]:
+    """The table type at `path`, and the field that leads there; an item or a key of one's own has its holder's."""
     here: type[BaseModel] | None = model
     field: FieldInfo | None = None
     for part in path:
-        if here is None or part not in here.model_fields:
-            is_name = isinstance(part, int) or (field is not None and get_origin(field.annotation) is dict)
-            if not is_name:
-                return None
+        if here is not None and part in here.model_fields:
+            field = here.model_fields[str(part)]
+            here = _model_in(field.annotation)
+        elif not isinstance(part, int) and (field is None or get_origin(field.annotation) is not dict):
+            return None, None
+    return here, field
+
+
+class Lines:
+    """The line (from 1) of every key, table and array item of a TOML text."""
+
+    def __init__(self, text: str) -> None:
+        """Go over `text`, which must be valid TOML; of anything else, what was understood so far is kept."""
+        self._lines: dict[KeyPath, int] = {(): 1}
+        self._items: dict[KeyPath, int] = {}
+        table: KeyPath = ()
+        statement, begun, is_open = "", 1, False
+        for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+            statement += f"{line}\n"
+            if is_open and not _COULD_END.search(line):
+                continue
+            found, closer = _read(statement)
+            is_open = found is None
+            if found and statement.lstrip().startswith("["):
+                table = self._header(found, begun)
+            elif found:
+                self._note(_paths(found, table), begun)
+            begun = begun if is_open else number + 1
+            statement = statement if closer else ""
+
+    def of(self, path: KeyPath) -> int:
+        """The line of `path`, or of its nearest ancestor that the file names."""
+        while path not in self._lines:
+            path = path[:-1]
+        return self._lines[path]
+
+    def _header(self, found: Any, line: int) -> KeyPath:
+        """``[a.b]`` or ``[[a.b]]``: the table that the following keys belong to; for an array, its newest item."""
+        path: KeyPath = ()
+        while found:
+            ((name, found),) = found.items()
+            path = (*path, name)
+            if isinstance(found, list):
+                self._items[path] = self._items.get(path, -1) + 1
+                found = {}
+            if path in self._items:
+                path = (*path, self._items[path])
+        self._note((path[:depth] for depth in range(len(path))), line)
+        self._lines[path] = line
+        return path
+
+    def _note(self, paths: Iterator[KeyPath], line: int) -> None:
+        for path in paths:
+            self._lines.setdefault(path, line)
+
+
+def _read(statement: str) -> tuple[dict[str, Any] | None, str]:
+    """What `statement` says and what had to be added to read it; None where nothing helps, as within a string."""
+    for closer in _CLOSERS:
+        try:
+            return tomllib.loads(statement + closer), closer
+        except (ValueError, RecursionError):
             continue
-        field = here.model_fields[str(part)]
-        here = model_in(field.annotation)
-    return field
+    return None, "?"
 
 
-def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
-    """The table type at `path`."""
-    if not path:
-        return model
-    field = field_at(model, path)
-    return model_in(field.annotation) if field else None
+def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
+    yield path
+    for part, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+    ):
+        yield from _paths(inner, (*path, part))
 
 
-def in_order(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
-    """Mistakes as they stand in the file."""
-    return tuple(sorted(mistakes, key=lambda mistake: (mistake.line, mistake.key, mistake.message)))
+def within(data: Any, path: KeyPath) -> bool:
+    """Whether `data`, as `tomllib` read it, says anything about `path` itself."""
+    for part in path:
+        there = part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
+        if not there:
+            return False
+        data = data[part]
+    return True
+
+
+def dotted(path: KeyPath) -> str:
+    """A path as an admin reads it: ``tenants.facility.calendar.closed[0].first``."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).lstrip(".")

@@ -2,16 +2,16 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from portal.core.tenancy import checks
-from portal.core.tenancy.locate import KeyPath, Lines, dotted
-from portal.core.tenancy.mistakes import Finding, Mistake, findings, in_order
+from portal.core.tenancy.mistakes import Finding, KeyPath, Lines, Mistake, dotted, findings, within
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_base import did_you_mean
 
@@ -49,7 +49,7 @@ def read_file(path: Path, base_domain: str, kind: type[Tenant], shown_as: str = 
     try:
         return read_bytes(path.read_bytes(), name, base_domain, kind)
     except OSError as error:
-        return Reading(mistakes=(Mistake(name, 1, "", f"cannot be read: {error.strerror}"),))
+        return _unread(name, 1, f"cannot be read: {error.strerror}")
 
 
 def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) -> Reading:
@@ -57,27 +57,26 @@ def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) 
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        return Reading(mistakes=(Mistake(name, line, "", "is not UTF-8 text"),))
+        return _unread(name, content.count(b"\n", 0, error.start) + 1, "is not UTF-8 text")
     try:
         return _Reader(name, tomllib.loads(text), Lines(text), base_domain, kind).read()
     except tomllib.TOMLDecodeError as error:
-        return Reading(mistakes=(_syntax_mistake(name, text, str(error)),))
+        at = _AT_LINE.search(str(error))
+        line = int(at[1]) if at else text.count("\n") + (not text.endswith("\n"))
+        return _unread(name, line, f"is not TOML: {_AT_LINE.sub('', str(error))}")
     except RecursionError:
-        return Reading(mistakes=(Mistake(name, 1, "", "is nested too deep"),))
+        return _unread(name, 1, "is nested too deep")
     except ValueError:  # Python neither reads nor writes whole numbers of more than 4300 digits
-        return Reading(mistakes=(Mistake(name, 1, "", "has a number with too many digits"),))
+        return _unread(name, 1, "has a number with too many digits")
 
 
-def _syntax_mistake(name: str, text: str, said: str) -> Mistake:
-    at = _AT_LINE.search(said)
-    line = int(at[1]) if at else text.count("\n") + (not text.endswith("\n"))
-    return Mistake(name, line, "", f"is not TOML: {_AT_LINE.sub('', said)}")
+def _unread(name: str, line: int, said: str) -> Reading:
+    return Reading(mistakes=(Mistake(name, line, "", said),))
 
 
 @dataclass
 class _Reader:
-    """Collects what one file says."""
+    """Collects what one file says. What is found names the path from the file's top, and what is wrong there."""
 
     name: str
     raw: dict[str, Any]
@@ -86,24 +85,39 @@ class _Reader:
     kind: type[Tenant]
 
     def read(self) -> Reading:
-        mistakes, warnings = list(self._mistakes_of_file()), list[Mistake]()
         by_key: dict[str, Tenant] = {}
-        for key, section in self._sections().items():
-            mistakes += self._at(key, self._build(key, section, by_key))
-            mistakes += self._at(key, checks.illegible(section))
-            warnings += self._at(key, checks.doubtful(section), is_warning=True)
-            unread = checks.sections_of_absent_modules(section, self.kind.known_modules)
-            warnings += self._at(key, unread, is_warning=True)
-        mistakes += self._shared_hosts()
-        tenants = Tenants() if mistakes else Tenants(by_key, self._by_host(by_key))
-        return Reading(tenants, in_order(mistakes), in_order(warnings), self.raw, self.lines)
+        owners: dict[str, str] = {}
+        mistakes = self._told([*self._of_file(), *self._of_tenants(by_key), *self._of_hosts(owners)])
+        tenants = Tenants() if mistakes else Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
+        return Reading(tenants, mistakes, self._told(self._doubtful(), is_warning=True), self.raw, self.lines)
+
+    def _told(self, found: Iterable[Finding], *, is_warning: bool = False) -> tuple[Mistake, ...]:
+        told = (Mistake(self.name, self.lines.of(path), dotted(path), said, is_warning) for path, said in found)
+        return tuple(sorted(told, key=attrgetter("line", "key", "message")))
 
     def _sections(self) -> dict[str, dict[str, Any]]:
         tables = self.raw.get("tenants")
         found = tables.items() if isinstance(tables, dict) else ()
         return {key: section for key, section in found if isinstance(section, dict)}
 
-    def _build(self, key: str, section: Mapping[str, Any], into: dict[str, Tenant]) -> Iterator[Finding]:
+    def _of_file(self) -> Iterator[Finding]:
+        for name in self.raw.keys() - {"tenants"}:
+            yield (name,), f"unknown table{did_you_mean(name, ['tenants'])}"
+        tables = self.raw.get("tenants", {})
+        if not isinstance(tables, dict):
+            yield ("tenants",), "is no table; write [tenants.KEY] for each brand"
+            return
+        if not tables:
+            yield (), "names no tenant; write [tenants.KEY] for each brand"
+        for key in tables.keys() - self._sections().keys():
+            yield ("tenants", key), f"is no table; write [tenants.{key}]"
+
+    def _of_tenants(self, into: dict[str, Tenant]) -> Iterator[Finding]:
+        for key, section in self._sections().items():
+            for path, message in (*self._built(key, section, into), *checks.illegible(section)):
+                yield ("tenants", key, *path), message
+
+    def _built(self, key: str, section: Mapping[str, Any], into: dict[str, Tenant]) -> Iterator[Finding]:
         if "key" in section:
             yield ("key",), f"the key stands in the table's name, [tenants.{key}]; remove this line"
         try:
@@ -112,37 +126,38 @@ class _Reader:
             for path, message in findings(error, self.kind):
                 yield (() if path == ("key",) else path), message
 
-    def _mistakes_of_file(self) -> Iterator[Mistake]:
-        for name in self.raw.keys() - {"tenants"}:
-            yield self._mistake((name,), f"unknown table{did_you_mean(name, ['tenants'])}")
-        tables = self.raw.get("tenants", {})
-        if not isinstance(tables, dict):
-            yield self._mistake(("tenants",), "is no table; write [tenants.KEY] for each brand")
-        elif not tables:
-            yield self._mistake((), "names no tenant; write [tenants.KEY] for each brand")
-        else:
-            for key, section in tables.items():
-                if not isinstance(section, dict):
-                    yield self._mistake(("tenants", key), f"is no table; write [tenants.{key}]")
-
-    def _shared_hosts(self) -> Iterator[Mistake]:
-        taken: dict[str, str] = {}
+    def _of_hosts(self, owners: dict[str, str]) -> Iterator[Finding]:
         for key, section in self._sections().items():
             for host, path in checks.hosts(key, section, self.base_domain):
-                if host in taken:
-                    said = f"the host {host} is taken by [tenants.{taken[host]}] already"
-                    yield self._mistake(("tenants", key, *path), said)
-                taken.setdefault(host, key)
+                if host in owners:
+                    yield ("tenants", key, *path), f"the host {host} is taken by [tenants.{owners[host]}] already"
+                owners.setdefault(host, key)
 
-    def _by_host(self, by_key: Mapping[str, Tenant]) -> dict[str, Tenant]:
-        return {
-            host: tenant
-            for key, tenant in by_key.items()
-            for host, _path in checks.hosts(key, self._sections()[key], self.base_domain)
-        }
+    def _doubtful(self) -> Iterator[Finding]:
+        for key, section in self._sections().items():
+            unread = checks.sections_of_absent_modules(section, self.kind.known_modules)
+            for path, message in (*checks.doubtful(section), *unread):
+                yield ("tenants", key, *path), message
 
-    def _at(self, key: str, found: Iterator[Finding], *, is_warning: bool = False) -> list[Mistake]:
-        return [self._mistake(("tenants", key, *path), message, is_warning) for path, message in found]
 
-    def _mistake(self, path: KeyPath, message: str, is_warning: bool = False) -> Mistake:
-        return Mistake(self.name, self.lines.of(path), dotted(path), message, is_warning)
+def resolved(reading: Reading, key: str) -> Iterator[tuple[str, Any, int | None]]:
+    """Every key of a tenant, its value in force, and the line that says so, None for a default (OPS-04)."""
+    top = ("tenants", key)
+    for path, value in _flat(reading.tenants.by_key[key], ()):
+        if path != ("key",):
+            there = within(reading.raw, (*top, *path))
+            yield dotted(path), value, reading.lines.of((*top, *path)) if there else None
+
+
+def _flat(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """Tables opened up; lists stay whole; tables of modules that are off are left out."""
+    if isinstance(value, BaseModel):
+        modules = getattr(value, "known_modules", ())
+        value = {name: part for name, part in value if part is not None or name not in modules}
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _flat(part, (*path, name))
+    elif isinstance(value, tuple):
+        yield path, [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in value]
+    else:
+        yield path, value

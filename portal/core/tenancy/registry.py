@@ -1,7 +1,6 @@
 """The tenants of the running program, as `tenants.toml` says: read at start, looked at again as it changes (OPS-03).
 
-A changed file counts whole or not at all: it is read aside, then one reference is swapped. While it is broken or
-missing, the last good one stays.
+A changed file counts whole or not at all; while it is broken or missing, the last good one stays.
 """
 
 import logging
@@ -20,6 +19,7 @@ __all__ = ["Mistake", "Registry", "Tenants", "TenantsInvalid"]
 log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0
 """Seconds between two looks at the file."""
+Clock = Callable[[], float]
 _Stamp = tuple[int, int, int] | None
 
 
@@ -36,25 +36,18 @@ class Registry:
     """The tenants of the running program. Safe to use from several threads."""
 
     def __init__(
-        self,
-        path: Path,
-        base_domain: str,
-        tenant_type: type[Tenant] = Tenant,
-        monotonic: Callable[[], float] = time.monotonic,
+        self, path: Path, base_domain: str, tenant_type: type[Tenant] = Tenant, monotonic: Clock = time.monotonic
     ) -> None:
         """Read the file at `path`. Raises TenantsInvalid. `monotonic` gives seconds."""
-        self.path = Path(path)
+        self.path, self.tenant_type = Path(path), tenant_type
         self.base_domain = base_domain.strip(".").lower()
-        self.tenant_type = tenant_type
         self._monotonic = monotonic
         self._looking = threading.Lock()
-        stamp = self._stamp()
-        self._state = _State(self._read_good(), (), stamp)
+        stamp, reading = self._stamp(), self.read()
+        if reading.mistakes:
+            raise TenantsInvalid(reading.mistakes)
+        self._state = _State(reading, (), stamp)
         self._look_at = monotonic() + LOOK_EVERY
-
-    def load(self) -> Tenants:
-        """What the file says at this moment, whatever is in force. Raises TenantsInvalid."""
-        return self._read_good().tenants
 
     def read(self, path: Path | None = None, shown_as: str = "") -> Reading:
         """A look at the file, or at another one as if it were the file, with mistakes, warnings and lines."""
@@ -70,18 +63,6 @@ class Registry:
         """What is wrong with the file as it is now; empty while what is in force is what the file says."""
         self._refresh()
         return self._state.mistakes
-
-    @property
-    def warnings(self) -> tuple[Mistake, ...]:
-        """What in the tenants in force is likely not meant."""
-        self._refresh()
-        return self._state.good.warnings
-
-    def _read_good(self) -> Reading:
-        reading = self.read()
-        if reading.mistakes:
-            raise TenantsInvalid(reading.mistakes)
-        return reading
 
     def _refresh(self) -> None:
         # One thread looks; the others go on with what is in force instead of waiting for it.

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, TypeVar
 
@@ -21,7 +20,8 @@ Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\p{Cc}]*\S
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 PostalCode = Annotated[str, Field(pattern=r"^(?:[0-9]{3}-?[0-9]{4})?$")]
 Telephone = Annotated[str, Field(pattern=r"^(?:0[0-9-]{8,12}[0-9])?$")]
-EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9-]{1,63}"
+_EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9-]{1,63}"
+Email = Annotated[str, Field(max_length=254, pattern=rf"^(?:{_EMAIL})?$")]
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -32,18 +32,21 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(names) or 'none'}"
 
 
-@dataclass(frozen=True)
-class OneOf:
-    """Keeps a word to `names`; a misspelt one is told the nearest."""
+def unwrapped(description: str) -> str:
+    """What is written under a key over several lines, in one."""
+    return " ".join(description.split())
 
-    names: tuple[str, ...]
+
+class OneOf:
+    """An annotation that keeps a word to `names`; a misspelt one is told the nearest."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The type's own checks, then this one."""
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> dict[str, Any]:
-        """For editors: the names, to complete."""
         return {"type": "string", "enum": list(self.names)}
 
     def _check(self, word: str) -> str:
@@ -52,15 +55,10 @@ class OneOf:
         return word
 
 
-def one_of(names: Iterable[str]) -> OneOf:
-    """An annotation that allows these words only."""
-    return OneOf(tuple(names))
-
-
 class Section(BaseModel):
     """A table of `tenants.toml`: cannot be changed once read, and knows no keys but its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
 
 def _unique(items: tuple[H, ...]) -> tuple[H, ...]:

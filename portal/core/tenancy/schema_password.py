@@ -38,37 +38,23 @@ PRESETS = {
 class PasswordRules(Section):
     """Which passwords may be set (COM-11); common, own and the brand's words are refused in any case."""
 
-    preset: Literal["default", "legacy-8-12", "legacy-6-20"] = Field(
-        default="default",
-        description="default: 12 to 128 of any characters. legacy-8-12: 8 to 12 half-width letters, digits and "
-        ". - _ = +, with an upper-case letter, a lower-case letter and a digit. legacy-6-20: 6 to 20 half-width "
-        "letters, digits and symbols, none three times in a row.",
-    )
-    min_length: Whole | None = Field(
-        default=None, ge=6, le=64, description="Shortest password that may be set; when absent, the preset's."
-    )
-    max_length: Whole | None = Field(
-        default=None, ge=8, le=128, description="Longest password that may be set; when absent, the preset's."
-    )
-    required: Each[Kind] | None = Field(
-        default=None, description="Kinds of characters that must occur; when absent, the preset's."
-    )
-    half_width: Flag | None = Field(
-        default=None,
-        description="Whether only half-width letters, digits and symbols may occur; when absent, the preset's.",
-    )
-    symbols: str | None = Field(
-        default=None,
-        pattern=r"^[!-/:-@\[-`{-~]*$",
-        description='Exactly the symbols that half-width passwords may have, e.g. ".-_"; when absent, the preset\'s.',
-    )
-    longest_run: Whole | None = Field(
-        default=None,
-        ge=0,
-        le=10,
-        description="How often one character may follow itself; 0 is no limit; when absent, the preset's.",
-    )
-    forbid_login_id: Flag = Field(default=True, description="Whether passwords that contain the login ID are refused.")
+    preset: Literal["default", "legacy-8-12", "legacy-6-20"] = "default"
+    """default: 12 to 128 of any characters. legacy-8-12: 8 to 12 half-width letters, digits and . - _ = +, with an
+    upper-case letter, a lower-case letter and a digit. legacy-6-20: 6 to 20 half-width letters, digits and symbols,
+    none three times in a row."""
+    min_length: Whole | None = Field(None, ge=6, le=64)
+    """Shortest password that may be set; when absent, the preset's."""
+    max_length: Whole | None = Field(None, ge=8, le=128)
+    """Longest password that may be set; when absent, the preset's."""
+    required: Each[Kind] | None = None
+    """Kinds of characters that must occur; when absent, the preset's."""
+    half_width: Flag | None = None
+    """Whether only half-width letters, digits and symbols may occur; when absent, the preset's."""
+    symbols: str | None = Field(None, pattern=r"^[!-/:-@\[-`{-~]*$")
+    """Exactly the symbols that half-width passwords may have, e.g. ".-_"; when absent, the preset's."""
+    longest_run: Whole | None = Field(None, ge=0, le=10)
+    """How often one character may follow itself; 0 is no limit; when absent, the preset's."""
+    forbid_login_id: Flag = Field(True, description="Whether passwords that contain the login ID are refused.")
 
     @field_validator("max_length")
     @classmethod

@@ -16,10 +16,7 @@ def current_key() -> str | None:
 
 
 def require_key() -> str:
-    """The key of the tenant in scope.
-
-    Raises TenantError outside a scope: everything fails closed (COM-02).
-    """
+    """The key of the tenant in scope. Raises TenantError outside one: everything fails closed (COM-02)."""
     key = _current.get()
     if key is None:
         raise TenantError("no tenant in scope")

@@ -1,27 +1,123 @@
 """Reads one SQL text and says where it is held to its tenant: what the tripwire then compares with what is bound.
 
-It knows the SQL that SQLAlchemy writes and fails closed: what it cannot read, it refuses (COM-02). Each use of a
-tenant-owned table needs ``<alias>.tenant_id = <bind>`` as a whole conjunct of its own WHERE, or of the ON that brings
-it in; beside an OR, inside a CASE, a NOT or another function it holds nothing.
+It knows the SQL that SQLAlchemy writes, as a tree of its brackets and in clauses, and fails closed: what it cannot
+read, it refuses (COM-02). Each use of a tenant-owned table needs ``<alias>.tenant_id = <bind>`` as a whole conjunct of
+its own WHERE, or of the ON that brings it in; beside an OR, inside a CASE, a NOT or another function it holds nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from portal.core.tenancy.sqltext import COMPOUND, Bind, Nodes, Unheld, clauses_of, parse, split
+Nodes = list[Any]
+"""Words and marks as str, quoted names as Name, parameters as Bind, and what stands in brackets as a list."""
 
-Held = dict[str, list["int | str"]]
-"""By alias: the parameters that its tenant_id is compared with."""
+Pair = tuple[str, int | str]
+"""An alias, and a parameter that its tenant_id is compared with."""
+
+_TOKEN = re.compile(
+    r"""\s+|(?P<text>'(?:[^']|'')*')|"(?P<name>(?:[^"]|"")*)"|(?P<bind>\?|%\([^)]+\)s|%s)"""
+    r"""|(?P<strange>[benux]&?'|\$)|(?P<word>[^\W\d]\w*)|(?P<number>\d[\w.]*)|(?P<mark>--|/\*|::|%%|[-+*/<>=!|&~^@#.,()\[\]:])""",
+    re.IGNORECASE,
+)
+_CLAUSES = frozenset(
+    "select from where group having order limit offset fetch window returning set values using for"
+    " insert update delete".split()
+)
+_COMPOUND = frozenset({"union", "intersect", "except"})
 
 
-def conjuncts(nodes: Nodes) -> Iterator[tuple[str, int | str]]:
+class Unheld(Exception):
+    """The statement is not held to one tenant, or could not be read."""
+
+
+class Name(str):
+    """A quoted name, never a keyword."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A parameter: its place among the question marks, or its name."""
+
+    key: int | str
+
+
+def parse(sql: str) -> Nodes:
+    """`sql` as a tree of its brackets; CASE … END is a bracket too. Raises Unheld."""
+    stack: list[Nodes] = [[]]
+    at = binds = 0
+    while at < len(sql):
+        found = _TOKEN.match(sql, at)
+        if found is None or found["strange"] or found["mark"] in ("--", "/*"):
+            raise Unheld(f"cannot be read at {sql[at : at + 20]!r}")
+        at, kind = found.end(), found.lastgroup
+        token = found[kind] if kind else ""
+        if kind == "bind":
+            stack[-1].append(Bind(token[2:-2] if token.startswith("%(") else binds))
+            binds += 1
+        elif kind == "name":
+            stack[-1].append(Name(token.lower()))
+        elif kind:
+            _grow(stack, "'" if kind == "text" else token.lower())
+    if len(stack) != 1:
+        raise Unheld("a bracket stays open")
+    return stack[0]
+
+
+def _grow(stack: list[Nodes], word: str) -> None:
+    if word in ("(", "case"):
+        stack[-1].append([] if word == "(" else ["case"])
+        stack.append(stack[-1][-1])
+    elif word in (")", "end"):
+        if len(stack) == 1 or (stack[-1][:1] == ["case"]) != (word == "end"):
+            raise Unheld("a bracket is closed that is not open")
+        stack.pop()
+    else:
+        stack[-1].append(word)
+
+
+def split(nodes: Nodes, *at: str) -> list[Nodes]:
+    """The parts of `nodes` between plain words or marks."""
+    parts: list[Nodes] = [[]]
+    for node in nodes:
+        if type(node) is str and node in at:
+            parts.append([])
+        else:
+            parts[-1].append(node)
+    return parts
+
+
+def clauses_of(nodes: Nodes) -> Iterator[tuple[str, Nodes]]:
+    """The clauses of one SELECT, INSERT, UPDATE or DELETE, each with what follows its keyword."""
+    keyword, begun = "", 0
+    for place, node in enumerate(nodes):
+        before = nodes[max(place - 2, 0) : place]
+        if type(node) is not str or not _begins(node, before, nodes[place + 1 : place + 2]):
+            continue
+        yield keyword, nodes[begun:place]
+        keyword, begun = "conflict" if node == "on" else node, place + 1
+    yield keyword, nodes[begun:]
+
+
+def _begins(word: str, before: Nodes, after: Nodes) -> bool:
+    if word == "on":
+        return after == ["conflict"]
+    if word == "from":
+        return before not in (["is", "distinct"], ["not", "distinct"])
+    if word == "update":
+        return before[-1:] not in (["for"], ["key"], ["do"])
+    return word in _CLAUSES
+
+
+def conjuncts(nodes: Nodes) -> Iterator[Pair]:
     """``alias.tenant_id = bind`` wherever the whole condition cannot be true without it: (alias, parameter)."""
     words = {node for node in nodes if type(node) is str}
-    if words & (COMPOUND | {"or", ",", "case"}) or len(list(clauses_of(nodes))) > 1:
+    if words & (_COMPOUND | {"or", ",", "case"}) or len(list(clauses_of(nodes))) > 1:
         return
     pieces = split(nodes, "and")
     for place, piece in enumerate(pieces):
@@ -33,14 +129,7 @@ def conjuncts(nodes: Nodes) -> Iterator[tuple[str, int | str]]:
             yield str(piece[0]), piece[4].key
 
 
-def _hold(held: Held, pairs: Iterable[tuple[str, int | str]]) -> None:
-    """Add what conjuncts hold."""
-    for alias, key in pairs:
-        held[alias].append(key)
-
-
 def _is_bind(nodes: Nodes) -> bool:
-    """Whether this is one parameter, cast or not, and nothing else."""
     cast = nodes[1:]
     return isinstance(nodes[0] if nodes else None, Bind) and (not cast or (cast[0] == "::" and len(cast) == 2))
 
@@ -77,7 +166,7 @@ class Reading:
         return count
 
     def _query(self, nodes: Nodes) -> None:
-        for part in split(nodes, *COMPOUND):
+        for part in split(nodes, *_COMPOUND):
             self._part(list(clauses_of(part)))
         for node in nodes:
             if isinstance(node, list):
@@ -85,7 +174,7 @@ class Reading:
 
     def _part(self, clauses: list[tuple[str, Nodes]]) -> None:
         """One SELECT, INSERT, UPDATE or DELETE without what stands in its brackets."""
-        held: Held = defaultdict(list)
+        held: list[Pair] = []
         aliases: list[str] = []
         for place, (keyword, nodes) in enumerate(clauses):
             self.writes |= keyword in ("insert", "update", "delete")
@@ -93,29 +182,25 @@ class Reading:
                 case "from" | "using" | "update":
                     aliases += self._sources(nodes, held)
                 case "where" if "conflict" not in dict(clauses[:place]):
-                    _hold(held, conjuncts(nodes))
+                    held += conjuncts(nodes)
                 case "set":
                     _refuse_moving(nodes)
                 case "for":
                     self._placed += self._mentions(nodes)
                 case "insert":
                     self._insert(nodes, clauses[place + 1 :])
-        self._settle(aliases, held)
-
-    def _settle(self, aliases: list[str], held: Held) -> None:
-        """Keep what each alias is held by. Raises Unheld where one is not."""
         if len(set(aliases)) != len(aliases):
             raise Unheld("two tables have one name")
         for alias in aliases:
-            if not held[alias]:
+            self.held.append(tuple(key for name, key in held if name == alias))
+            if not self.held[-1]:
                 raise Unheld(f"{alias} is not held to its tenant")
-            self.held.append(tuple(held[alias]))
 
-    def _sources(self, nodes: Nodes, held: Held) -> list[str]:
+    def _sources(self, nodes: Nodes, held: list[Pair]) -> list[str]:
         """The aliases of tenant-owned tables in a FROM list; what its ONs hold goes to `held`."""
         return [alias for item in split(nodes, ",") for alias in self._chain(item, held)]
 
-    def _chain(self, item: Nodes, held: Held) -> list[str]:
+    def _chain(self, item: Nodes, held: list[Pair]) -> list[str]:
         """As `_sources`, for tables joined to one another."""
         aliases: list[str] = []
         outer = False
@@ -127,29 +212,26 @@ class Reading:
             aliases += new
             for found in condition[:1]:
                 pairs = conjuncts(_without_join_words(found))
-                _hold(held, (pair for pair in pairs if pair[0] in new or not outer))
+                held += (pair for pair in pairs if pair[0] in new or not outer)
             outer = "left" in part[-2:]
         return aliases
 
-    def _element(self, nodes: Nodes, held: Held) -> list[str]:
+    def _element(self, nodes: Nodes, held: list[Pair]) -> list[str]:
         """As `_sources`, for one table, subquery, function or bracketed join."""
         nodes = [node for node in _without_join_words(nodes) if node not in ("lateral", "only", "as")]
         if nodes and isinstance(nodes[0], list):
-            inner = nodes[0]
-            return [] if inner[:1] in (["select"], ["values"], ["with"]) else self._nested(inner, held)
+            if nodes[0][:1] in (["select"], ["values"], ["with"]):
+                return []
+            inside: list[Pair] = []  # its ONs say nothing about tables outside it
+            aliases = self._sources(nodes[0], inside)
+            held += (pair for pair in inside if pair[0] in aliases)
+            return aliases
         end = _path_end(nodes)
         name = nodes[end - 1] if nodes else ""
         if not isinstance(name, str) or name not in self.owned:
             return []
         self._placed += end == 1
         return [str(nodes[end] if nodes[end:] else name)]
-
-    def _nested(self, inner: Nodes, held: Held) -> list[str]:
-        """As `_sources`, for a bracketed join, whose ONs say nothing about tables outside it."""
-        inside: Held = defaultdict(list)
-        aliases = self._sources(inner, inside)
-        _hold(held, ((alias, key) for alias in aliases for key in inside[alias]))
-        return aliases
 
     def _insert(self, target: Nodes, rest: list[tuple[str, Nodes]]) -> None:
         """``INTO table (columns)`` and the clauses after it: each row must bind its tenant."""
@@ -197,7 +279,6 @@ def _path_end(nodes: Nodes) -> int:
 
 
 def _refuse_moving(assignments: Nodes) -> None:
-    """Raise when SET names the tenant."""
     for assignment in split(assignments, ","):
         target = split(assignment, "=")[0]
         if "tenant_id" in target or any("tenant_id" in node for node in target if isinstance(node, list)):
@@ -205,7 +286,6 @@ def _refuse_moving(assignments: Nodes) -> None:
 
 
 def _without_join_words(nodes: Nodes) -> Nodes:
-    """`nodes` without the words before the next JOIN."""
     while nodes and type(nodes[-1]) is str and nodes[-1] in ("left", "outer", "inner", "cross", "natural"):
         nodes = nodes[:-1]
     return nodes

@@ -2,22 +2,21 @@
 
 Every use of a tenant-owned table needs ``<alias>.tenant_id = <bind>`` with the scope's tenant bound there. It catches
 what the ORM guard cannot see: Core on a bare Table, ``session.connection()``, a join to ``Model.__table__``. SQL
-written by hand may not name such a table at all. A new SQL text costs a fraction of a millisecond, a known one a
-dictionary look-up. What goes past SQLAlchemy (a driver's own cursor) only PostgreSQL's second wall can see.
+written by hand may not name such a table at all. What goes past SQLAlchemy only PostgreSQL's second wall can see.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.selectable import TextualSelect
 
-from portal.core.tenancy.scope import TenantError, current_key
-from portal.core.tenancy.sqltext import Unheld
-from portal.core.tenancy.statements import Reading
+from portal.core.tenancy.scope import TenantError, require_key
+from portal.core.tenancy.statements import Reading, Unheld
 
 _MEMO_SIZE = 5000
 _WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
@@ -42,16 +41,11 @@ class Judge:
         self._owned = frozenset(table.lower() for table in tables)
         names = "|".join(map(re.escape, self._owned)) or "(?!)"
         self._named = re.compile(rf"\b(?:{names})\b", re.IGNORECASE)
-        self._memo: dict[str, Verdict] = {}
+        self._known = lru_cache(_MEMO_SIZE)(self._judge)
 
     def __call__(self, sql: str) -> Verdict:
         """The verdict on `sql`, remembered by its text."""
-        verdict = self._memo.get(sql)
-        if verdict is None:
-            if len(self._memo) > _MEMO_SIZE:
-                self._memo.clear()
-            verdict = self._memo[sql] = self._judge(sql)
-        return verdict
+        return self._known(sql)
 
     def _judge(self, sql: str) -> Verdict:
         writes = bool(_WRITES.match(sql))
@@ -65,13 +59,11 @@ class Judge:
 
 
 def _is_by_hand(context: Any) -> bool:
-    """Whether the SQL was written by somebody, not made by SQLAlchemy."""
     compiled = getattr(context, "compiled", None)
     return compiled is None or isinstance(compiled.statement, (TextClause, TextualSelect))
 
 
 def _is_bound(row: Any, alternatives: tuple[int | str, ...], tenant: str) -> bool:
-    """Whether one of the parameters is the tenant."""
     return any((row.get(key) if isinstance(row, dict) else row[key]) == tenant for key in alternatives)
 
 
@@ -90,15 +82,9 @@ def install_tripwire(engine: Engine, tables: Iterable[str], read_only: Callable[
             raise TenantError("hand-written SQL names a tenant's table")
         if verdict.fault:
             raise TenantError(verdict.fault)
-        tenant = current_key()
-        if tenant is None:
-            raise TenantError("no tenant in scope")
+        tenant = require_key()
         # A batched INSERT comes as "many" with the one flat row that is really sent.
-        rows = (
-            params
-            if many and params and not isinstance(params, dict) and isinstance(params[0], (tuple, list, dict))
-            else (params,)
-        )
-        for row in rows:
+        is_batch = many and params and not isinstance(params, dict) and isinstance(params[0], (tuple, list, dict))
+        for row in params if is_batch else (params,):
             if not all(_is_bound(row, alternatives, tenant) for alternatives in verdict.held):
                 raise TenantError("the statement is bound to another tenant")

@@ -17,7 +17,8 @@ from portal.core.actor import Actor
 from portal.core.csvio import Row
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy.schema import NumberFormat, Tenant
+from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_parts import NumberFormat
 from portal.shared.auth import passwords
 from portal.shared.auth.models import USUAL_RIGHTS, Account, AccountStatus, Member, MemberStatus, login_key
 

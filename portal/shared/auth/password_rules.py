@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from portal.core.errors import msgid
-from portal.core.tenancy.schema import PasswordRules, Tenant
-from portal.core.tenancy.schema_password import Policy
+from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_password import PasswordRules, Policy
 
 FEWEST_LETTERS = 4
 """Words of names and addresses that are shorter occur by chance."""

@@ -13,7 +13,7 @@ from pwdlib.hashers.bcrypt import BcryptHasher
 from werkzeug.security import check_password_hash
 
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema import PasswordRules
+from portal.core.tenancy.schema_password import PasswordRules
 from portal.shared.auth import password_rules
 
 _hasher = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

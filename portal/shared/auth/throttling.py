@@ -11,7 +11,7 @@ from sqlalchemy import case, select
 from portal.core import clock
 from portal.core.db import change, discard, insert_missing, session
 from portal.core.errors import RuleBroken, msgid
-from portal.core.tenancy.schema import SignIn
+from portal.core.tenancy.schema_parts import SignIn
 from portal.shared.auth.models import Throttle
 
 

@@ -14,7 +14,7 @@ from portal.core.actor import SYSTEM, Actor
 from portal.core.db import Query, change, session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import FileDamaged, Shelf
-from portal.core.tenancy.schema import NumberFormat
+from portal.core.tenancy.schema_parts import NumberFormat
 from portal.core.tenancy.scope import require_key
 from portal.shared.billing.terms import months_after
 from portal.shared.documents.models import Document, DocumentKind

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from portal.core.errors import RuleBroken
 from portal.core.files import Shelf
-from portal.core.tenancy.schema_inquiries import Inquiries
+from portal.core.tenancy.schema_parts import Inquiries
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _KINDS: dict[str, tuple[str, tuple[bytes, ...]]] = {

@@ -3,7 +3,7 @@
 A module says what of its own counts against a limit (`counted`); everything else follows: pages, CLI, lists.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -32,7 +32,7 @@ class LimitReached(RuleBroken):
 class Counted:
     """What counts against a limit: rows of `model` that belong to an `owner` by the column `by`, and are `where`.
 
-    `facts` is what is known of an owner; `find` gives it by the number that operators know it by.
+    `facts` is what is known of owners by their ids; `find` gives one by the number that operators know it by.
     """
 
     name: str
@@ -41,11 +41,7 @@ class Counted:
     owner: Any
     where: tuple[Any, ...]
     find: Callable[[str], Any]
-    facts: Callable[[Any], Facts] = lambda _owner: Facts()
-
-    def of(self, owner: Any) -> int:
-        """How many the owner has."""
-        return session().scalar(select(func.count(self.model.id)).where(self.by == owner.id, *self.where)) or 0
+    facts: Callable[[Sequence[Any]], Mapping[int, Facts]] = lambda _owners: {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +78,31 @@ def named(name: str) -> Counted:
 
 def use(tenant: Tenant, name: str, owner: Any) -> Use:
     """How the owner stands against the tenant's limit of `name`, what was lifted included."""
-    what = named(name)
-    return _use(owner, name, reckon(tenant, name, what.facts(owner)), what.of(owner))
+    return uses(tenant, name, [owner])[owner.id]
 
 
-def _use(owner: Any, name: str, reckoning: Reckoning, used: int) -> Use:
-    steps, lifted = reckoning.steps, override(owner, name)
-    if lifted and lifted.value > reckoning.limit:
-        steps = (*steps, Step(LIFTED, lifted.value - reckoning.limit))
+def uses(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Use]:
+    """How several stand, by their ids, in as many statements as one. Index: ix_limit_override_owner."""
+    what, ids = named(name), [owner.id for owner in owners]
+    facts, today = what.facts(owners), clock.today()
+    counting = select(what.by, func.count(what.model.id)).where(what.by.in_(ids), *what.where).group_by(what.by)
+    counts: dict[int, int] = {row[0]: row[1] for row in session().execute(counting)}
+    lifting = select(LimitOverride.owner, LimitOverride.value, LimitOverride.until)
+    of = LimitOverride.owner.in_([owner.subject for owner in owners]), LimitOverride.name == name
+    newest = {row.owner: row for row in session().execute(lifting.where(*of).order_by(LimitOverride.id))}
+    lifted = {one: row.value for one, row in newest.items() if row.until is None or row.until >= today}
+    return {
+        owner.id: _use(
+            reckon(tenant, name, facts.get(owner.id, Facts())), lifted.get(owner.subject, 0), counts.get(owner.id, 0)
+        )
+        for owner in owners
+    }
+
+
+def _use(rules: Reckoning, lifted: int, used: int) -> Use:
+    steps = (*rules.steps, Step(LIFTED, lifted - rules.limit)) if lifted > rules.limit else rules.steps
     limit = sum(step.count for step in steps)
-    return Use(used, limit, steps, min(reckoning.at_first, limit), reckoning.exactly_one)
-
-
-def override(owner: Any, name: str) -> LimitOverride | None:
-    """What was allowed last and is in force today. Index: ix_limit_override_owner."""
-    mine = LimitOverride.owner == owner.subject, LimitOverride.name == name
-    newest = select(LimitOverride).where(*mine).order_by(LimitOverride.id.desc()).limit(1)
-    found = session().scalars(newest).one_or_none()
-    return found if found and (found.until is None or found.until >= clock.today()) else None
+    return Use(used, limit, steps, min(rules.at_first, limit), rules.exactly_one)
 
 
 def reserve(tenant: Tenant, name: str, owner: Any) -> None:
@@ -121,7 +124,7 @@ def lift(
     The caller commits. Raises RuleBroken for a number that is no more than the rules give, or a day gone by.
     """
     session().refresh(owner, with_for_update=True)
-    rules = reckon(tenant, name, named(name).facts(owner))
+    rules = reckon(tenant, name, named(name).facts([owner]).get(owner.id, Facts()))
     if value and value <= rules.limit:
         raise RuleBroken("規則による上限（%(limit)s）より大きい数を指定してください。", limit=rules.limit)
     if until and until < clock.today():
@@ -144,7 +147,6 @@ def over(tenant: Tenant) -> Iterator[tuple[str, Any, Use]]:
     for name, what in sorted(_counted.items()):
         least = min([tenant.limits[name], *(one.base for one in tenant.formulas.get(name, ()))])
         many = select(what.by).where(*what.where).group_by(what.by).having(func.count(what.model.id) > least)
-        for owner in session().scalars(select(what.owner).where(what.owner.id.in_(many)).order_by(what.owner.id)):
-            found = use(tenant, name, owner)
-            if found.used > found.limit:
-                yield name, owner, found
+        owners = session().scalars(select(what.owner).where(what.owner.id.in_(many)).order_by(what.owner.id)).all()
+        found = uses(tenant, name, owners)
+        yield from ((name, owner, found[owner.id]) for owner in owners if found[owner.id].used > found[owner.id].limit)

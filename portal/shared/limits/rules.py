@@ -6,7 +6,7 @@ from datetime import date
 
 from portal.core.errors import msgid
 from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.schema_limits import Formula
+from portal.core.tenancy.schema_parts import Formula
 
 BASE, USUAL = msgid("基本"), msgid("登録上限")
 

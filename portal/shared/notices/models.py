@@ -10,7 +10,7 @@ from portal.core.tenancy.guard import ID, TenantOwned
 
 
 class Notice(TenantOwned, Base):
-    """An announcement in Markdown: from `publish_at` until `ends_at`, to all or to accounts tagged `audience`."""
+    """An announcement in Markdown: from `publish_at` until `ends_at`, to all or who has a tag of `audience`."""
 
     __tablename__ = "notice"
     number: Mapped[str] = mapped_column(String(20))
@@ -18,7 +18,7 @@ class Notice(TenantOwned, Base):
     body: Mapped[str] = mapped_column(Text)
     category: Mapped[str] = mapped_column(String(20), default="")
     is_important: Mapped[bool] = mapped_column(default=False)
-    audience: Mapped[str] = mapped_column(String(30), default="")
+    audience: Mapped[str] = mapped_column(String(1000), default="")
     publish_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
     __table_args__ = owned(

@@ -2,38 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
-from markdown_it.token import Token
-from sqlalchemy import Row, String, and_, bindparam, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, literal, or_, select
 
 from portal.core import audit, clock, numbering
 from portal.core.actor import Actor
 from portal.core.db import Query, insert_missing, run, session
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy.schema import NumberFormat
+from portal.core.tenancy.schema_parts import NumberFormat
 from portal.core.tenancy.scope import require_key
 from portal.shared.auth.models import Account
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.notices.models import Notice, NoticeRead
 
-_markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-
-
-def _leading_out(self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
-    """A link whose page gets no handle on ours."""
-    tokens[at].attrSet("rel", "noopener noreferrer")
-    return self.renderToken(tokens, at, options, env)
-
-
-_markdown.add_render_rule("link_open", _leading_out)
-
-
-def to_html(markdown: str) -> str:
-    """Markdown as HTML of Markdown's own elements alone: raw HTML stays text, a script's address makes no link."""
-    return str(_markdown.render(markdown))
+OF_PRODUCT = "product-"
+"""What an audience begins with that is the customers of a product; nobody is tagged with it."""
 
 
 def publish(
@@ -47,11 +32,12 @@ def publish(
     ends_at: datetime | None = None,
     audience: str = "",
 ) -> Notice:
-    """Publish a notice at `publish_at` (now when None), to accounts with the tag `audience`, or to all.
+    """Publish a notice at `publish_at` (now when None), to accounts with a tag of `audience` (``a,b``), or to all.
 
     The caller commits. Raises RuleBroken when no account has that tag.
     """
-    if audience and not session().scalar(select(Account.id).where(Account.tags.like(f"%,{audience},%")).limit(1)):
+    tagged = audience and not audience.startswith(OF_PRODUCT)
+    if tagged and not session().scalar(select(Account.id).where(Account.tags.like(f"%,{audience},%")).limit(1)):
         raise RuleBroken("このタグの会員はいません: %(tag)s", field="audience", tag=audience)
     notice = Notice(
         number=numbering.next_number("notice", NumberFormat(prefix="N", digits=4)),
@@ -72,34 +58,50 @@ _N, _READ = Notice.__table__, NoticeRead.__table__
 _READ_BY_MEMBER = and_(
     _READ.c.tenant_id == bindparam("tenant"), _READ.c.notice_id == _N.c.id, _READ.c.member_id == bindparam("member")
 )
-_TAGGED = bindparam("tags", type_=String).like(literal("%,", String) + _N.c.audience + literal(",%", String))
-_VISIBLE = and_(
-    _N.c.publish_at <= bindparam("now"),
-    or_(_N.c.ends_at.is_(None), _N.c.ends_at > bindparam("now")),
-    or_(_N.c.audience == "", _TAGGED),
-)
+_AUDIENCE = literal(",", String) + _N.c.audience + literal(",", String)
 _COLUMNS = (_N.c.id, _N.c.number, _N.c.title, _N.c.category, _N.c.is_important, _N.c.publish_at, _READ.c.read_at)
-_LISTING = (
-    select(*_COLUMNS).outerjoin_from(_N, _READ, _READ_BY_MEMBER).where(_N.c.tenant_id == bindparam("tenant"), _VISIBLE)
-)
-_NEWEST = _LISTING.order_by(_N.c.publish_at.desc(), _N.c.id.desc()).limit(bindparam("at_most"))
+
+
+@cache
+def _visible(tags: int) -> ColumnElement[bool]:
+    """What a member with so many tags may see now."""
+    meant = (_AUDIENCE.like(bindparam(f"tag{place}")) for place in range(tags))
+    ends = or_(_N.c.ends_at.is_(None), _N.c.ends_at > bindparam("now"))
+    return and_(_N.c.publish_at <= bindparam("now"), ends, or_(_N.c.audience == "", *meant))
+
+
+@cache
+def _listing(tags: int) -> Select[Any]:
+    joined = select(*_COLUMNS).outerjoin_from(_N, _READ, _READ_BY_MEMBER)
+    return joined.where(_N.c.tenant_id == bindparam("tenant"), _visible(tags))
+
+
+@cache
+def _newest(tags: int) -> Select[Any]:
+    return _listing(tags).order_by(_N.c.publish_at.desc(), _N.c.id.desc()).limit(bindparam("at_most"))
+
+
+def _tags(who: SignedIn) -> dict[str, str]:
+    """What is bound for their tags."""
+    return {f"tag{place}": f"%,{tag},%" for place, tag in enumerate(filter(None, who.tags.split(",")))}
 
 
 def listing(who: SignedIn) -> Query:
     """The notices for this member, with a mark of whether they have read each; the caller orders and limits."""
-    seen = {"tags": who.tags, "now": clock.now()}
-    return Query(_LISTING, {"tenant": require_key(), "member": who.member_id, **seen})
+    tags = _tags(who)
+    return Query(_listing(len(tags)), {"tenant": require_key(), "member": who.member_id, "now": clock.now(), **tags})
 
 
 def newest(who: SignedIn, limit: int) -> Sequence[Row[Any]]:
     """The newest notices for this member, newest first."""
-    return run(_NEWEST, listing(who).values | {"at_most": limit}).all()
+    return run(_newest(len(_tags(who))), listing(who).values | {"at_most": limit}).all()
 
 
 def find(who: SignedIn, number: str) -> Notice:
     """The notice with this number, if it is for this member. Raises NotFound."""
-    statement = select(Notice).where(Notice.number == number, _VISIBLE)
-    notice = session().scalars(statement, {"now": clock.now(), "tags": who.tags}).one_or_none()
+    tags = _tags(who)
+    statement = select(Notice).where(Notice.number == number, _visible(len(tags)))
+    notice = session().scalars(statement, {"now": clock.now(), **tags}).one_or_none()
     if notice is None:
         raise NotFound("お知らせが見つかりません。")
     return notice

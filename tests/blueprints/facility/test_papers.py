@@ -21,8 +21,8 @@ from portal.blueprints.facility.models import Reservation
 from portal.core import clock
 from portal.core.db import session
 from portal.core.files import FileDamaged
-from portal.core.tenancy.schema import Issuer as TenantIssuer
 from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_parts import Issuer as TenantIssuer
 from portal.shared.billing.lines import BillLine, to_json
 from portal.shared.documents.content import Labour, Material
 from portal.shared.documents.models import Document

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.core.tenancy import checks
-from portal.core.tenancy.schema import Theme
-from portal.core.tenancy.theme import LEAST_CONTRAST, contrast
+from portal.core.tenancy.checks import LEAST_CONTRAST, contrast
+from portal.core.tenancy.schema_parts import Theme
 
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 PARTS = ("brand", "brand_strong", "brand_weak", "on_brand")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.core.tenancy.locate import KeyPath, Lines, dotted, within
+from portal.core.tenancy.mistakes import KeyPath, Lines, dotted, within
 from portal.settings import ROOT
 
 TEXT = '''\

@@ -13,9 +13,8 @@ from pydantic import Field
 from portal.blueprints import BRANDS
 from portal.core.tenancy.mistakes import walk
 from portal.core.tenancy.reading import read_bytes
-from portal.core.tenancy.reference import json_schema
-from portal.core.tenancy.schema import LIMITS, NUMBERS, Section, Tenant, tenant_type
-from portal.core.tenancy.schema_base import Flag, Whole
+from portal.core.tenancy.schema import LIMITS, NUMBERS, Tenant, json_schema, tenant_type
+from portal.core.tenancy.schema_base import Flag, Section, Whole
 from portal.settings import ROOT
 from portal.web.brand import sections
 from scripts.reference import reference_markdown

@@ -10,12 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from portal.blueprints import BRANDS
 from portal.blueprints.facility.config import FacilityConfig
-from portal.core.tenancy.checks import check_digit
+from portal.core.tenancy.checks import check_digit, contrast
 from portal.core.tenancy.mistakes import walk
-from portal.core.tenancy.reference import json_schema
 from portal.core.tenancy.registry import Registry
-from portal.core.tenancy.schema import Calendar, PaymentTerms, Tenant, Theme, tenant_type
-from portal.core.tenancy.theme import contrast, theme_css
+from portal.core.tenancy.schema import Tenant, json_schema, tenant_type, theme_css
+from portal.core.tenancy.schema_parts import Calendar, PaymentTerms, Theme
 from portal.settings import ROOT
 from portal.web.brand import sections
 from scripts.reference import reference_markdown

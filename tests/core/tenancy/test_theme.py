@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.core.tenancy.schema import Tenant, Theme
-from portal.core.tenancy.theme import LEAST_CONTRAST, contrast, theme_css
+from portal.core.tenancy.checks import LEAST_CONTRAST, contrast
+from portal.core.tenancy.schema import Tenant, theme_css
+from portal.core.tenancy.schema_parts import Theme
 
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 GREYS = st.integers(0, 255).map(lambda part: f"#{part:02x}{part:02x}{part:02x}")

@@ -7,12 +7,13 @@ from itertools import product
 import pytest
 from sqlalchemy import select
 
+from demo import people as demo
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy.schema import NumberFormat, SignIn
-from portal.shared.auth import demo, enrolment, passwords
+from portal.core.tenancy.schema_parts import NumberFormat, SignIn
+from portal.shared.auth import enrolment, passwords
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus, login_key

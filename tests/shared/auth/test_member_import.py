@@ -13,7 +13,7 @@ from portal.core.audit import AuditEvent
 from portal.core.csvio import CsvMistakes
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema import SignIn
+from portal.core.tenancy.schema_parts import SignIn
 from portal.shared.auth import enrolment, passwords
 from portal.shared.auth.models import Account, Member
 from tests.cast import PASSWORD

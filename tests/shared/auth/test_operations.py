@@ -13,7 +13,7 @@ from portal.core.actor import SYSTEM, Actor
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema import PasswordRules
+from portal.core.tenancy.schema_password import PasswordRules
 from portal.shared.auth import links, operations, passwords, sessions
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.models import MemberSession, OneTimeLink

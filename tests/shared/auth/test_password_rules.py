@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema import PasswordRules
+from portal.core.tenancy.schema_password import PasswordRules
 from portal.shared.auth import password_rules, passwords
 from portal.shared.auth.password_rules import Context, Rule, brand_words, broken, rules_for
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema import PasswordRules
+from portal.core.tenancy.schema_password import PasswordRules
 from portal.shared.auth import password_rules, passwords
 
 LONG_ENOUGH = "green-Tea-12"  # twelve characters: the shortest under the usual rules

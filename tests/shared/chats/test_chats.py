@@ -12,7 +12,7 @@ from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema_inquiries import Chat as ChatHours
+from portal.core.tenancy.schema_parts import Chat as ChatHours
 from portal.shared.auth import enrolment
 from portal.shared.auth.enrolment import Person
 from portal.shared.chats import operations

@@ -22,7 +22,7 @@ from portal.core.files import Shelf
 from portal.core.jobs import Job
 from portal.core.leases import PAUSES, WorkStatus
 from portal.core.money import LARGEST
-from portal.core.tenancy.schema import NumberFormat
+from portal.core.tenancy.schema_parts import NumberFormat
 from portal.shared.auth.models import Account
 from portal.shared.documents import operations, pdf
 from portal.shared.documents.content import InvoiceContent

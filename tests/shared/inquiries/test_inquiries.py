@@ -13,7 +13,7 @@ from portal.core.actor import SYSTEM, operator
 from portal.core.db import run, session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema_inquiries import Inquiries
+from portal.core.tenancy.schema_parts import Inquiries
 from portal.shared.auth import sessions
 from portal.shared.auth.models import Member
 from portal.shared.auth.sessions import Client

@@ -13,7 +13,7 @@ from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema_limits import Formula
+from portal.core.tenancy.schema_parts import Formula
 from portal.shared.auth.models import Account
 from portal.shared.limits import operations as limits
 from portal.shared.limits.rules import Step

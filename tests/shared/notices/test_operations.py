@@ -12,15 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from demo import notices as demo
 from portal.core import clock
 from portal.core.actor import SYSTEM, operator
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
+from portal.core.markdown import to_html
 from portal.shared.auth.administration import set_tags
 from portal.shared.auth.models import Account, Member
 from portal.shared.auth.sessions import SignedIn
-from portal.shared.notices import demo, operations
+from portal.shared.notices import operations
 from portal.shared.notices.models import NoticeRead
 from tests.cast import NOW
 
@@ -143,7 +145,7 @@ def test_the_demo_has_notices_that_can_be_read(app, members):
     assert found[0].title == "年末年始の営業日について"
     assert [row.is_important for row in found].count(True) == 1
     assert len({row.publish_at for row in found}) == len(found)
-    assert all("<p>" in operations.to_html(operations.find(as_seen_by(members[0]), row.number).body) for row in found)
+    assert all("<p>" in to_html(operations.find(as_seen_by(members[0]), row.number).body) for row in found)
 
 
 @pytest.mark.parametrize(
@@ -162,19 +164,19 @@ def test_the_demo_has_notices_that_can_be_read(app, members):
 )
 def test_markdown_becomes_what_was_meant(written, made):
     """COM-60"""
-    assert operations.to_html(written).strip() == made
+    assert to_html(written).strip() == made
 
 
 def test_tables_are_understood():
     """COM-60: opening hours are written as tables."""
-    html = operations.to_html("|曜日|時間|\n|---|---|\n|平日|9–18|")
+    html = to_html("|曜日|時間|\n|---|---|\n|平日|9–18|")
     assert "<th>曜日</th>" in html
     assert "<td>9–18</td>" in html
 
 
 def test_a_link_leads_out_without_telling_whence():
     """Security: the other page gets no handle on ours."""
-    html = operations.to_html("[案内](https://facility.example/guide?a=1&b=2) と [中](/notices)")
+    html = to_html("[案内](https://facility.example/guide?a=1&b=2) と [中](/notices)")
     assert 'href="https://facility.example/guide?a=1&amp;b=2"' in html
     assert 'rel="noopener noreferrer"' in html
     assert '<a href="/notices"' in html
@@ -215,14 +217,14 @@ BAD = re.compile(
 @pytest.mark.parametrize("written", EVIL)
 def test_nothing_in_a_notice_runs_or_leads_astray(written):
     """COM-60, security: no raw HTML, no handler, no script's address."""
-    assert not [tag for tag in TAG.findall(operations.to_html(written)) if BAD.search(tag)]
+    assert not [tag for tag in TAG.findall(to_html(written)) if BAD.search(tag)]
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from([*EVIL, "<", ">", '"', "'", "](", "&#x3c;", "\n\n", "|", "休業"]), max_size=8))
 def test_nothing_runs_however_it_is_put_together(pieces):
     """COM-60, security"""
-    html = operations.to_html("".join(pieces))
+    html = to_html("".join(pieces))
     assert not [tag for tag in TAG.findall(html) if BAD.search(tag)]
 
 

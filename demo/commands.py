@@ -8,21 +8,22 @@ from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import func, select
 
+from demo import facility, notices, people, support
 from portal.core import clock
 from portal.core.db import session, tenant_scope
 from portal.core.jobs import Job
 from portal.core.leases import WorkStatus
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import demo as people
 from portal.shared.auth.models import Account
-from portal.shared.notices import demo as announcements
-from portal.web.brand import Brand
 from portal.web.commands import Mistake, json_option
 from portal.web.output import json_out, table
 from portal.web.urls import host_of
 
 demo = AppGroup("demo", help="Fill and show the demo brands.")
+
+
+_FILLS = {"facility": facility.fill, "support": support.fill}
 
 
 def _tenants() -> list[Tenant]:
@@ -35,17 +36,15 @@ def _tenants() -> list[Tenant]:
 @with_appcontext
 def load() -> None:
     """Fill every brand that has no customers yet; what is there stays as it is."""
-    brands: dict[str, Brand] = current_app.extensions["brands"]
     for tenant in _tenants():
         with tenant_scope(tenant.key):
             if session().scalar(select(func.count()).select_from(Account)):
                 continue
             people.fill(tenant)
-            announcements.fill(tenant)
+            notices.fill(tenant)
             for key in tenant.modules:
-                fill = brands[key].demo
-                if fill is not None:
-                    fill(tenant)
+                if key in _FILLS:
+                    _FILLS[key](tenant)
             _settle()
             session().commit()
             click.echo(f"{tenant.key}: filled")

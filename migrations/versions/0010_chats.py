@@ -1,6 +1,6 @@
 """Live chats; a message that says which line of its sender it is.
 
-Revision 0013, after 0009.
+Revision 0010, after 0009.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 
 from portal.core.migrate import raise_walls
 
-revision = "0013"
+revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None

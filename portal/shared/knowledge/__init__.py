@@ -1,0 +1,1 @@
+"""ナレッジ: articles that answer, found in Japanese, followed, judged by their readers (SUP-14, SUP-15)."""

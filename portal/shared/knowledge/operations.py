@@ -1,0 +1,265 @@
+"""Publishing, reading, judging and following articles (SUP-14, SUP-15)."""
+
+import hmac
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, bindparam, case, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from portal.core import audit, clock, jobs, numbering, text
+from portal.core.actor import Actor
+from portal.core.db import Query, change, insert_missing, session
+from portal.core.errors import NotFound, msgid
+from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_parts import NumberFormat
+from portal.core.tenancy.scope import require_key
+from portal.shared import mailing
+from portal.shared.auth import keyring
+from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.knowledge import search
+from portal.shared.knowledge.models import Article, Place, Stance
+
+TELL = "knowledge.tell"
+AT_ONCE = 100
+"""How many followers are mailed in one transaction."""
+_HEAD = {"key": 60, "category": 60, "section": 60, "title": 120, "products": 900}
+_A = Article.__table__
+_ANSWERS = ("helpful", "unhelpful")
+NEWEST, TIE = _A.c.updated_at, _A.c.id
+_ABSENT = msgid("記事が見つかりません。")
+Products = Callable[[Collection[int]], Mapping[int, Collection[str]]]
+"""What products each of these accounts has."""
+
+
+@dataclass
+class Category:
+    """A category with its sections, and how many articles there are in each."""
+
+    place: Place
+    count: int = 0
+    sections: list[tuple[Place, int]] = field(default_factory=list)
+
+    @property
+    def places(self) -> list[Place]:
+        """Itself and its sections."""
+        return [self.place, *(section for section, _count in self.sections)]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An article as its file has it."""
+
+    key: str
+    category: str
+    section: str
+    title: str
+    products: tuple[str, ...]
+    body: str
+
+
+def read(file: str) -> Written:
+    """``---``, a head of ``name: value`` lines, ``---``, the text. Raises ValueError, saying what is wrong."""
+    parts = re.fullmatch(r"---\n(.*?)\n---\n(.*)", file.removeprefix("\ufeff").replace("\r\n", "\n"), re.DOTALL)
+    if not parts or not (body := text.multiline(parts[2])):
+        raise ValueError("write ---, a head of `name: value` lines, ---, the text")
+    lines = (line.partition(":") for line in parts[1].splitlines() if line.strip())
+    head = dict.fromkeys(_HEAD, "") | {name.strip(): text.normalise(value) for name, _colon, value in lines}
+    for name, value in head.items():
+        if name not in _HEAD or len(value) > _HEAD[name] or not (value or name in ("section", "products")):
+            raise ValueError(f"{name} in the head: unknown, empty, or longer than it may be")
+    products = tuple(sorted({key.strip() for key in head.pop("products").split(",")} - {""}))
+    return Written(**head, products=products, body=body)
+
+
+def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, str]:
+    """Publish or update; "published", "updated", or "unchanged", and then nothing happens. The caller commits.
+
+    Followers are mailed by a job, unless it is `quiet` (SUP-15).
+    """
+    place, now = _place(written.category, written.section), clock.now()
+    article = _article(written.key, place.id)
+    said = "published" if article.withdrawn_at or not article.title else "updated"
+    products = "".join(f",{key}" for key in written.products) + "," if written.products else ""
+    wanted = {"place_id": place.id, "title": written.title, "body": written.body, "products": products}
+    if said == "updated" and wanted == {name: getattr(article, name) for name in wanted}:
+        return article, "unchanged"
+    search.forget(article)
+    for name, value in {**wanted, "updated_at": now, "withdrawn_at": None}.items():
+        setattr(article, name, value)
+    search.index(article)
+    if not quiet:
+        article.mailed_to = 0
+        jobs.enqueue(TELL, {"article": article.id})
+    audit.record("knowledge.put", article, by=by, said=said, title=written.title, products=products, quiet=quiet)
+    return article, said
+
+
+def _article(key: str, place_id: int) -> Article:
+    """The article of that key, locked; a new one, still empty, where there is none. Two who come at once get one."""
+    own = select(Article).where(Article.key == key).with_for_update().execution_options(populate_existing=True)
+    if session().scalars(own).one_or_none() is None:
+        number = numbering.next_number("knowledge", NumberFormat(prefix="KB", digits=4))
+        new = {"number": number, "key": key, "place_id": place_id, "published_at": clock.now()}
+        insert_missing(Article, {**new, "updated_at": clock.now()}, unique=("tenant_id", "key"))
+    return session().scalars(own).one()
+
+
+def _place(category: str, section: str) -> Place:
+    own = select(Place).where(Place.category == category).order_by(Place.section)
+    for name in ("", section):
+        if session().scalar(own.where(Place.section == name)) is None:
+            number = numbering.next_number("knowledge_place", NumberFormat(prefix="KC", digits=4))
+            new = {"number": number, "category": category, "section": name}
+            insert_missing(Place, new, unique=("tenant_id", "category", "section"))
+    return session().scalars(own.where(Place.section == section)).one()
+
+
+def withdraw(number: str, *, by: Actor) -> None:
+    """Show it no more. What members thought of it stays. The caller commits. Raises NotFound."""
+    article = session().scalar(select(Article).where(Article.number == number, Article.withdrawn_at.is_(None)))
+    if article is None:
+        raise NotFound(_ABSENT)
+    search.forget(article)
+    article.withdrawn_at, article.mailed_to = clock.now(), None
+    audit.record("knowledge.withdraw", article, by=by)
+
+
+def every(limit: int) -> Sequence[Row[Any]]:
+    """For operators: articles by their numbers, with where they stand and what readers thought of them."""
+    answers = {name: func.count(case((Stance.is_helpful.is_(name == "helpful"), 1))) for name in _ANSWERS}
+    joined = select(Article, Place, *(count.label(name) for name, count in answers.items()))
+    joined = joined.join(Place, Place.id == Article.place_id).outerjoin(Stance, Stance.article_id == Article.id)
+    counted: Any = joined.group_by(Article.id, Place.id).order_by(Article.number).limit(limit)
+    return session().execute(counted).all()
+
+
+@lru_cache(maxsize=500)
+def _listed(products: tuple[str, ...]) -> Select[Any]:
+    listed = select(_A.c.id, _A.c.number, _A.c.title, _A.c.updated_at).where(_A.c.tenant_id == bindparam("tenant"))
+    return listed.where(search.readable(products), _A.c.place_id.in_(bindparam("places", expanding=True)))
+
+
+def listing(products: tuple[str, ...], places: Collection[int]) -> Query:
+    """The articles in these places that somebody with these products may read."""
+    return Query(_listed(products), {"tenant": require_key(), "places": list(places)})
+
+
+def overview(products: tuple[str, ...]) -> list[Category]:
+    """Where there is something to read, in the order in which it came."""
+    grouped = select(Article.place_id, func.count(Article.id)).where(search.readable(products))
+    counts = dict(session().execute(grouped.group_by(Article.place_id)).all())
+    found: dict[str, Category] = {}
+    for place in session().scalars(select(Place).order_by(Place.id)):
+        category = found.setdefault(place.category, Category(place))
+        category.count += counts.get(place.id, 0)
+        if place.section and place.id in counts:
+            category.sections.append((place, counts[place.id]))
+    return [category for category in found.values() if category.count]
+
+
+def find(products: tuple[str, ...], number: str) -> tuple[Article, list[Place]]:
+    """The article, and the category and section that it is in. Raises NotFound for what they may not read."""
+    own = select(Article).where(Article.number == number, search.readable(products))
+    if (article := session().scalars(own).one_or_none()) is None:
+        raise NotFound(_ABSENT)
+    return article, _places(article)
+
+
+def _places(article: Article) -> list[Place]:
+    place = session().get_one(Place, article.place_id)
+    both = select(Place).where(Place.category == place.category, Place.section.in_(("", place.section)))
+    return list(session().scalars(both.order_by(Place.section)))
+
+
+def target(products: tuple[str, ...], number: str) -> Article | Place:
+    """A place with something to read, or an article. Raises NotFound."""
+    places = (place for category in overview(products) for place in category.places)
+    return next((place for place in places if place.number == number), None) or find(products, number)[0]
+
+
+def stance(what: Article | Place, member_id: int) -> Stance | None:
+    """What the member thinks of it, and whether they follow just that."""
+    return session().scalars(select(Stance).where(Stance.member_id == member_id, _about(what) == what.id)).one_or_none()
+
+
+def react(what: Article | Place, member_id: int, *, by: Actor, **values: bool) -> None:
+    """Note ``follows=…`` or ``is_helpful=…``: one of each a member, who may change it. The caller commits."""
+    about = _about(what)
+    insert_missing(Stance, {"member_id": member_id, about.key: what.id}, unique=("tenant_id", about.key, "member_id"))
+    change(Stance, Stance.member_id == member_id, about == what.id, **values)
+    audit.record("knowledge.react", what, by=by, **values)
+
+
+def _about(what: Article | Place) -> InstrumentedAttribute[int | None]:
+    return Stance.article_id if isinstance(what, Article) else Stance.place_id
+
+
+def followed(products: tuple[str, ...], member_id: int) -> tuple[list[Place], list[Article]]:
+    """What the member follows and may read: places, and articles."""
+    mine = Stance.member_id == member_id, Stance.follows
+    own = set(session().scalars(select(Stance.place_id).where(*mine)))
+    articles = select(Article).where(Article.id.in_(select(Stance.article_id).where(*mine)), search.readable(products))
+    places = [place for category in overview(products) for place in category.places if place.id in own]
+    return places, list(session().scalars(articles.order_by(Article.number)))
+
+
+def token_of(member_id: int, number: str) -> str:
+    """What ends, without a sign-in, a member's mails of an article. Made anew each time, kept nowhere."""
+    return f"{member_id}-{number}-{keyring.macs(TELL, member_id, number)[0].hex()}"
+
+
+def opened(token: str) -> tuple[int, Article]:
+    """Whose mail of which article brought this token. Raises NotFound for what is none."""
+    claim, _dash, proof = token.rpartition("-")
+    member_id, _dash, number = claim.partition("-")
+    proofs = (mac.hex().encode() for mac in keyring.macs(TELL, member_id, number))
+    article = session().scalars(select(Article).where(Article.number == number)).one_or_none()
+    if article is None or not any(hmac.compare_digest(known, proof.encode()) for known in proofs):
+        raise NotFound("リンクが見つかりません。")
+    return int(member_id), article
+
+
+def unfollow(member_id: int, article: Article, *, by: Actor) -> None:
+    """End all that leads to the mails of an article: following it, its section, its category. The caller commits."""
+    if change(Stance, Stance.member_id == member_id, Stance.follows, _leading_to(article), follows=False):
+        audit.record("knowledge.unfollow", article, by=by)
+
+
+def _leading_to(article: Article) -> ColumnElement[bool]:
+    return or_(Stance.article_id == article.id, Stance.place_id.in_([place.id for place in _places(article)]))
+
+
+def tell(tenant: Tenant, article_id: int, *, products: Products, link_base: str) -> None:
+    """Mail the followers who may read it, each once, some at a time. Commits; killed at any moment, it goes on."""
+    while True:
+        article = session().get_one(Article, article_id, populate_existing=True)
+        if (after := article.mailed_to) is None:
+            return
+        members = _followers(article, after)
+        last = members[-1].id if len(members) == AT_ONCE else None
+        if change(Article, Article.id == article_id, Article.mailed_to == after, mailed_to=last):
+            session().refresh(article)
+            theirs = products({member.account_id for member in members})
+            for member in members:
+                if not article.products or any(f",{key}," in article.products for key in theirs[member.account_id]):
+                    _mail(tenant, article, member, link_base)
+        session().commit()  # having done nothing where another worker was quicker
+
+
+def _followers(article: Article, after: int) -> Sequence[Member]:
+    """The next of those who follow it, its section or its category. Indexes: the unique keys of knowledge_stance."""
+    theirs = select(Stance.member_id).where(Stance.follows, _leading_to(article))
+    there = Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE
+    members = select(Member).join(Account, Account.id == Member.account_id).where(Member.id.in_(theirs), *there)
+    return session().scalars(members.where(Member.id > after).order_by(Member.id).limit(AT_ONCE)).all()
+
+
+def _mail(tenant: Tenant, article: Article, member: Member, link_base: str) -> None:
+    link, stop = f"/knowledge/{article.number}", f"/knowledge/unfollow/{token_of(member.id, article.number)}"
+    said = {"article": article, "link": link_base + link, "stop": link_base + stop}
+    mail = mailing.tell(tenant, "knowledge_article", member, **said)
+    mail.headers = {"List-Unsubscribe": f"<{said['stop']}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}

@@ -1,0 +1,248 @@
+"""SUP-11: the chat's pages, with and without htmx, and what its stream says."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+from sqlalchemy import select
+
+from portal.blueprints import chats
+from portal.core import clock
+from portal.core.actor import SYSTEM, operator
+from portal.core.db import session
+from portal.shared.auth import enrolment, passwords
+from portal.shared.auth.enrolment import Person
+from portal.shared.chats import operations
+from portal.shared.inquiries import queries as inquiries
+from portal.shared.inquiries.models import Inquiry
+from tests.cast import PASSWORD
+
+ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+OPEN_AT = clock.local(2026, 11, 24, 10)
+HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
+KIMURA = operator("木村")
+BEGUN = {"category": "other", "body": "動きません。\nなぜでしょう。", "agreed": "y"}
+
+
+@pytest.fixture
+def people(app, inside):
+    """山田 and her colleague of one account, 鈴木 of another; in business hours."""
+    tenant = app.extensions["tenants"].current().by_key["desk"]
+    hashed = passwords.hash_password(PASSWORD)
+    with inside("desk"):
+        for name, several in (("一番", ("yamada", "ito")), ("二番", ("suzuki",))):
+            account = enrolment.add_account(tenant, by=SYSTEM, name=name)
+            for one in several:
+                person = Person(one, "", f"{one}@one.example", is_representative=True)
+                enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        session().commit()
+    with clock.freeze(OPEN_AT):
+        yield
+
+
+@pytest.fixture
+def enter(visit, people):
+    """Sign in at the desk."""
+
+    def go(name: str):
+        visitor = visit("desk")
+        assert visitor.post("/sign-in", {"email": f"{name}@one.example", "password": PASSWORD}).status_code == 303
+        return visitor
+
+    return go
+
+
+@pytest.fixture
+def yamada(enter):
+    """Signed in."""
+    return enter("yamada")
+
+
+def begin(visitor) -> str:
+    answer = visitor.post("/chat", BEGUN)
+    assert answer.status_code == 303, answer.text
+    return answer.location.rpartition("/")[2]
+
+
+def say(inside, number: str, body: str) -> None:
+    with inside("desk"):
+        operations.take(inquiries.any_inquiry(number), by=KIMURA)
+        operations.say(inquiries.any_inquiry(number), body, side="operator", by=KIMURA)
+        session().commit()
+
+
+def test_without_scripts_it_is_a_plain_thread(yamada, inside):
+    """SUP-11, COM-23: form, redirect, page; and an answer after a reload."""
+    number = begin(yamada)
+    page = yamada.get(f"/chat/{number}").text
+    assert all(
+        word in page for word in ("動きません。<br>なぜでしょう。", "担当者におつなぎしています", "最新の状態に更新")
+    )
+    say(inside, number, "<b>再起動</b>してください。")
+    key = re.search(r'name="key"[^>]*value="(\w{32})"', yamada.get(f"/chat/{number}").text)
+    assert key
+    for _press in range(2):
+        answer = yamada.post(f"/chat/{number}", {"body": "しました。", "key": key[1]})
+        assert (answer.status_code, answer.location) == (303, f"/chat/{number}")
+    page = yamada.get(f"/chat/{number}").text
+    assert page.count("しました。") == 1
+    assert "&lt;b&gt;再起動" in page
+    assert "おつなぎしています" not in page
+
+
+def test_outside_business_hours_the_page_says_when_and_offers_the_form(enter):
+    """SUP-11"""
+    with clock.freeze(clock.local(2026, 11, 24, 18)):
+        yamada = enter("yamada")
+        page = yamada.get("/chat").text
+        assert "2026/11/25 09:00" in page
+        assert 'href="/inquiries/new"' in page
+        assert "チャットを始める" not in page
+        refused = yamada.client.post("/chat", base_url=yamada.base, data=BEGUN | {"csrf_token": yamada.token("/chat")})
+        assert (refused.status_code, "受付時間外" in refused.text) == (422, True)
+
+
+@ONE
+def test_what_is_missing_is_told_at_its_field_and_nothing_begins(yamada, inside):
+    """COM-23, COM-50"""
+    answer = yamada.post("/chat", BEGUN | {"agreed": "", "category": ""})
+    assert answer.status_code == 422
+    assert "同意が必要です。" in answer.text
+    assert "動きません。" in answer.text
+    with inside("desk"):
+        assert session().scalars(select(Inquiry.id)).all() == []
+
+
+def test_htmx_gets_an_empty_line_with_a_key_of_its_own_and_the_news_apart(yamada, inside):
+    """SUP-11: nothing that was said comes back by two ways."""
+    number = begin(yamada)
+    answer = yamada.post(f"/chat/{number}", {"body": "追記です。", "key": "a" * 32}, headers=HTMX)
+    assert answer.status_code == 200
+    assert answer.text.lstrip().startswith('<form id="line"')
+    assert "追記です。" not in answer.text
+    assert f'value="{"a" * 32}"' not in answer.text
+    page = yamada.get(f"/chat/{number}/news?after=0&pulse=0&live=1", headers=HTMX).text
+    assert "追記です。" in page
+    assert "load delay:600ms, pulse from:body, every 30s" in page
+    later = re.search(r'data-hx-get="([^"]+)"', page)
+    assert later
+    quiet = yamada.get(later[1].replace("&amp;", "&"), headers=HTMX).text
+    assert "<article" not in quiet
+    assert 'data-hx-trigger="pulse from:body, every 30s"' in quiet
+    say(inside, number, "承りました。")
+    told = yamada.get(later[1].replace("&amp;", "&"), headers=HTMX).text
+    assert (told.count("<article"), "承りました。" in told) == (1, True)
+
+
+@ONE
+def test_whose_line_is_refused_keeps_it(yamada):
+    """COM-23"""
+    number = begin(yamada)
+    answer = yamada.post(f"/chat/{number}", {"body": "あ" * 4001, "key": "c" * 32})
+    assert answer.status_code == 422
+    assert ("あ" * 4001) in answer.text
+    assert f'value="{"c" * 32}"' in answer.text
+
+
+@ONE
+def test_the_operators_typing_shows_and_goes_by_itself(yamada, inside):
+    """SUP-11"""
+    number = begin(yamada)
+    with inside("desk"):
+        found = inquiries.any_inquiry(number)
+        operations.typing(found.id, "operator")
+        session().commit()
+        pulse = operations.news(found, 0, of="operator").pulse
+    page = yamada.get(f"/chat/{number}/news?after=99&pulse={pulse}", headers=HTMX).text
+    assert "担当者が入力中です" in page
+    assert "load delay:6s, " in page
+    assert yamada.post(f"/chat/{number}/typing", page=f"/chat/{number}").status_code == 204
+    with inside("desk"):
+        assert operations.news(inquiries.any_inquiry(number), 0, of="member").is_typing
+
+
+def test_an_answer_is_read_when_it_was_shown(yamada, inside):
+    """COM-51: the mark of what is unread goes with it."""
+    number = begin(yamada)
+    say(inside, number, "承りました。")
+    assert "未読" in yamada.get("/inquiries").text
+    yamada.get(f"/chat/{number}/news?after=0", headers=HTMX)
+    assert "未読" not in yamada.get("/inquiries").text
+
+
+def test_the_end_leads_to_the_thread(yamada, inside):
+    """SUP-11: the transcript stays as an inquiry."""
+    number = begin(yamada)
+    say(inside, number, "承りました。")
+    ended = yamada.post(f"/chat/{number}/end", page=f"/chat/{number}")
+    assert (ended.status_code, ended.location) == (303, f"/inquiries/{number}")
+    assert yamada.get(f"/chat/{number}").location == f"/inquiries/{number}"
+    thread = yamada.get(f"/inquiries/{number}").text
+    assert "承りました。" in thread
+    assert "完了" in thread
+    refused = yamada.post(f"/chat/{number}", {"body": "まだです。"}, page=f"/inquiries/{number}")
+    assert (refused.status_code, "このチャットは終了しました" in refused.text) == (422, True)
+    gone = yamada.get(f"/chat/{number}/news?after=0", headers=HTMX).text
+    assert "data-hx-get" not in gone
+    assert f'href="/inquiries/{number}"' in gone
+
+
+def test_nobody_reads_or_writes_in_another_accounts_chat(yamada, enter):
+    """COM-02, SUP-11: a colleague may, a stranger finds nothing."""
+    number = begin(yamada)
+    stranger = enter("suzuki")
+    for path in (f"/chat/{number}", f"/chat/{number}/news", f"/chat/{number}/stream"):
+        assert stranger.get(path).status_code == 404
+    for path in (f"/chat/{number}", f"/chat/{number}/typing", f"/chat/{number}/end"):
+        assert stranger.post(path, {"body": "覗き見"}, page="/chat").status_code == 404
+    assert enter("ito").get(f"/chat/{number}").status_code == 200
+
+
+@ONE
+def test_where_it_is_off_there_is_none(visit):
+    """COM-03"""
+    assert visit("facility", "hanako").get("/chat").status_code == 404
+
+
+@ONE
+def test_a_form_inquiry_is_no_chat(yamada, inside, app):
+    """SUP-11"""
+    page = yamada.post("/inquiries/new?category=other", {"body": "フォームです。", "agreed": "y"})
+    token = {"draft": page.location.rpartition("=")[2]}
+    yamada.post("/inquiries/new/confirm", token, page="/inquiries/new?category=other")
+    with inside("desk"):
+        number = session().scalars(select(Inquiry.number)).one()
+    assert yamada.get(f"/chat/{number}").status_code == 404
+
+
+def test_the_stream_rings_at_news_and_beats_in_between(yamada, inside, app, monkeypatch):
+    """SUP-11: at once when the line stands, then whenever something happens; no transaction is held."""
+    monkeypatch.setattr(chats, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(chats, "BEATS", 80)
+    number = begin(yamada)
+    answer = yamada.get(f"/chat/{number}/stream", buffered=False)
+    assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
+    parts = iter(answer.response)
+    assert next(parts) == b"event: pulse\ndata:\n\n"
+    speaker = threading.Timer(0.5, say, (inside, number, "承りました。"))
+    heard = [next(parts) for _beat in range(8)]  # the first look rings once, as it knows nothing yet
+    speaker.start()
+    heard = [part for part, _turn in zip(parts, range(40), strict=False)]
+    speaker.join()
+    assert b"event: pulse\ndata:\n\n" in heard
+    assert b":\n\n" in heard
+    answer.close()
+    assert app.extensions["chat_bell"].has_room()
+
+
+@ONE
+def test_a_server_without_free_threads_offers_no_stream(yamada, app):
+    """SUP-11: the page then asks by itself every three seconds."""
+    number = begin(yamada)
+    app.extensions["chat_bell"]._most = 0
+    assert yamada.get(f"/chat/{number}/stream").status_code == 204
+    page = yamada.get(f"/chat/{number}").text
+    assert "every 3s" in page
+    assert "sse:connect" not in page
