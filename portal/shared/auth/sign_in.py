@@ -215,7 +215,8 @@ def finish(
     who = f"device\n{device.id}" if device else f"member\n{member_id}"
     with throttling.lasting():
         throttling.count(_TRIED, who, limit=_MOST_TRIES_AN_HOUR, window=_HOUR)
-        code_id = codes.count_try(session_id)
+    code_id = codes.count_try(session_id)  # not in one transaction with the other: below, the two come the other way
+    session().commit()
     if code_id is None:
         with throttling.lasting():
             throttling.count(_TRIED, f"session\n{session_id}", limit=codes.MOST_TRIES, window=PENDING)
