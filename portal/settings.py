@@ -39,7 +39,7 @@ class Settings:
     port: int | None = None
     smtp_url: str = ""
     proxy_hops: int = 0
-    chat_streams: int = 8
+    chat_streams: int = 2
     demo: bool = False
     testing: bool = False
 
@@ -75,7 +75,7 @@ class Settings:
             port=_number(env, "PORTAL_PUBLIC_PORT", 1, 65535),
             smtp_url=env.get("PORTAL_SMTP_URL", ""),
             proxy_hops=_number(env, "PORTAL_PROXY_HOPS", 0, 9) or 0,
-            chat_streams=8 if streams is None else streams,
+            chat_streams=2 if streams is None else streams,
             demo=env.get("PORTAL_DEMO", "") == "1",
         )
 

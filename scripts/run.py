@@ -48,7 +48,7 @@ def environment(port: int, home: Path) -> dict[str, str]:
 
 def commands(port: int) -> dict[str, list[str]]:
     """The processes that make the portal."""
-    server = f"--interface wsgi --host {HOST} --port {port} --workers 2 --blocking-threads 12 --no-ws"
+    server = f"--interface wsgi --host {HOST} --port {port} --workers 2 --blocking-threads 4 --no-ws"
     minding = "--respawn-failed-workers --workers-kill-timeout 3 --log-level warning"
     return {
         "server": [str(BIN / "granian"), *server.split(), *minding.split(), "wsgi:app"],

@@ -13,16 +13,7 @@ from portal.core import audit, text
 from portal.core.actor import Actor
 from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import (
-    administration,
-    email_change,
-    enrolment,
-    links,
-    member_import,
-    operations,
-    security,
-    sessions,
-)
+from portal.shared.auth import administration, email_change, enrolment, links, operations, security, sessions
 from portal.shared.auth.models import Account, Member
 from portal.web.commands import Mistake, tenant_command, typed
 from portal.web.output import listing, moment
@@ -112,7 +103,7 @@ def require_change(who: str, everybody: bool, by: Actor, **_: Any) -> None:
 @tenant_command
 def import_(file: Path, tenant: Tenant, by: Actor, **_: Any) -> None:
     """Import members from CSV, with new accounts; the same file twice changes nothing."""
-    added, known = member_import.members(tenant, file.read_bytes(), by=by)
+    added, known = enrolment.import_members(tenant, file.read_bytes(), by=by)
     click.echo(f"{added} added, {known} known already")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -36,6 +36,11 @@ def set_as_of(instant: datetime | None) -> None:
     if instant is not None and instant.tzinfo is None:
         raise ValueError("the clock takes aware instants only")
     _frozen.set(instant.astimezone(UTC) if instant else None)
+
+
+def day_start(day: date) -> datetime:
+    """The instant at which `day` begins in Asia/Tokyo."""
+    return datetime.combine(day, time(), TOKYO)
 
 
 @contextmanager

@@ -55,8 +55,9 @@ class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
 
     `account` is its part in an account's life; `history` names the acts that members see in their change history;
-    `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the
-    member; `writers` are the persons who share the member's sign-in, where there are several (SUP-07).
+    `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the member;
+    `subjects` are the numbers and names of what an inquiry may be about; `writers` are the persons who share the
+    member's sign-in, where there are several (SUP-07).
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
     """
 
@@ -72,6 +73,7 @@ class Brand:
     history: Mapping[str, str] = field(default_factory=dict)
     tick: Callable[[Tenant], object] | None = None
     attention: Callable[[Tenant, SignedIn], Iterable[Attention]] = lambda _tenant, _who: ()
+    subjects: Callable[[SignedIn], Iterable[tuple[str, str]]] = lambda _who: ()
     writers: Callable[[SignedIn], Iterable[str]] = lambda _who: ()
     products: Callable[[Collection[int]], Mapping[int, Collection[str]]] = lambda _accounts: {}
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()

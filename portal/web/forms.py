@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import Field, PasswordField, StringField
+from wtforms import DateField, Field, PasswordField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, Optional, ValidationError
 
@@ -148,3 +148,37 @@ def version_number(value: Any) -> int:
 def choices(values: Iterable[tuple[str, Any]], empty: Any) -> list[SelectChoice]:
     """Select choices as (value, label), beginning with an empty one."""
     return [SelectChoice(value, label) for value, label in (("", empty), *values)]
+
+
+class DayField(DateField):  # type: ignore[misc]
+    """A date that may be left out, and typed with slashes or full-width digits."""
+
+    FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
+
+    def __init__(self, label: Any, validators: Any = None, **kwargs: Any) -> None:
+        super().__init__(label, validators or [Optional()], format=list(self.FORMATS), **kwargs)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Normalise before parsing."""
+        super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+
+
+class SearchForm(FlaskForm):  # type: ignore[misc]
+    """What is typed to search a list, a time from `since` to `until` at its end; read from the query string."""
+
+    class Meta:
+        """A GET form needs no token."""
+
+        csrf = False
+
+    since: DayField
+    until: DayField
+
+    def validate_until(self, field: DayField) -> None:
+        """The end is not before the start."""
+        if field.data and self.since.data and field.data < self.since.data:
+            raise ValidationError(_l("終了日は開始日以降の日付を入力してください。"))
+
+    def state(self) -> dict[str, str]:
+        """What was asked, as it stands in the address."""
+        return {name: value for name, value in request.args.items() if name in self._fields and value}

@@ -21,7 +21,7 @@ from portal.core.db import session, tenant_scope, transaction_mode
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import Tenant
 from portal.settings import Settings
-from portal.shared.auth import devices, proving, sessions
+from portal.shared.auth import devices, operations, sessions
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import Client, SignedIn
 from portal.shared.auth.sign_in import Entry
@@ -215,8 +215,8 @@ def _require_member() -> BaseResponse | None:
 
 
 def _has_proved() -> bool:
-    grace = timedelta() if request.method in _READS else proving.GRACE
-    return proving.is_fresh(tenant(), member().proved_at, grace=grace)
+    grace = timedelta() if request.method in _READS else operations.GRACE
+    return operations.is_fresh(tenant(), member().proved_at, grace=grace)
 
 
 def _ask_to_sign_in() -> BaseResponse:

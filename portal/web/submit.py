@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from flask import flash, redirect
 from werkzeug.wrappers import Response
 
 from portal.core.db import session
@@ -30,3 +31,9 @@ def submit(page: str, form: Form, do: Callable[[], Answer], **shown: Any) -> Ans
     except RuleBroken as error:
         session().rollback()
         return refused(page, form, error, **shown)
+
+
+def done(message: str, to: str) -> Response:
+    """On to `to`, where `message` says that it is done."""
+    flash(message, "ok")
+    return redirect(to, 303)

@@ -120,6 +120,8 @@ KINDS = {
     "inquiries.index_csv": "member",
     "support.contracts": "member",
     "support.contract": "member",
+    "support.add_contact": "member",
+    "support.change_contact": "member",
     **dict.fromkeys(("chats.start", "chats.chat", "chats.news", "chats.stream", "chats.typing", "chats.end"), "member"),
     "knowledge.index": "member",
     "knowledge.article": "member",
@@ -175,6 +177,8 @@ PARAMETERS = {
     "documents.shared": {"token"},
     "contacts.book_csv": {"kind"},
     "support.contract": {"number"},
+    "support.add_contact": {"number"},
+    "support.change_contact": {"number", "contact_id", "step"},
     **{f"chats.{page}": {"number"} for page in ("chat", "news", "stream", "typing", "end")},
     "knowledge.article": {"number"},
     "knowledge.react": {"number"},
@@ -192,6 +196,7 @@ def _path(rule: str, number: str) -> str:
     path = rule.replace("<number>", number).replace("<any(invoice, 'work-report', receipt):slug>", "invoice")
     path = path.replace("<any('billing', 'delivery'):kind>", "billing").replace("<sha256>", "0" * 64)
     path = path.replace("<code>", "LC-01").replace("<kind>", "invoice").replace("<link>", "0" * 16)
+    path = path.replace("<int:contact_id>", "1").replace("<any(representation, removal):step>", "removal")
     assert "<" not in path, f"give {rule} an example"
     return path
 

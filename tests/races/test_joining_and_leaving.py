@@ -15,8 +15,7 @@ from portal.core.db import session
 from portal.core.jobs import Job
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import registration, withdrawal
-from portal.shared.auth.entry_models import Registration
-from portal.shared.auth.models import Account
+from portal.shared.auth.models import Account, Registration
 from portal.shared.auth.registration import Application
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW

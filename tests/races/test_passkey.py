@@ -12,8 +12,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.shared.auth import passkeys
-from portal.shared.auth.entry_models import Passkey
-from portal.shared.auth.models import Member
+from portal.shared.auth.models import Member, Passkey
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW
 from tests.support.authenticator import ORIGIN, Authenticator

@@ -13,9 +13,8 @@ from sqlalchemy import select
 from portal.core import clock
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import codes, keyring, recovery, second_step, sign_in, totp
-from portal.shared.auth.factor_models import OneTimeCode
-from portal.shared.auth.models import Factor, Member
+from portal.shared.auth import codes, keyring, second_step, sign_in, totp
+from portal.shared.auth.models import Factor, Member, OneTimeCode
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW, PASSWORD
 
@@ -89,7 +88,7 @@ def test_sixteen_who_guess_at_an_app_at_once_are_cut_off(
         member = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
         member.second_factor, member.totp_nonce = Factor.TOTP, totp.new_nonce()
         member_id, nonce = member.id, member.totp_nonce
-        recovery.renew(member.id)
+        codes.renew(member.id)
         session().commit()
         given = sign_in.Credentials(PASSWORD, login_id="hanako")
         token = sign_in.sign_in(tenant, given, Client(), link_base=BASE).token

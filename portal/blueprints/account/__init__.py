@@ -1,40 +1,22 @@
-"""会員情報の変更 and the password (FAC-07)."""
+"""What a member sets for themself: the password, the e-mail address, which mails come how."""
 
-from typing import Any
+from flask import Blueprint, redirect, request
 
-from flask import Blueprint, flash, redirect, request
-
-from portal.blueprints.account.forms import ProfileForm
+from portal.blueprints.account.forms import EmailForm, mail_form
 from portal.blueprints.auth.forms import ChangePasswordForm, ProofForm
-from portal.shared.auth import operations, profile, proving
-from portal.web.confirm import ConfirmFlow, Steps, add_steps
+from portal.core.db import session
+from portal.core.errors import NotFound
+from portal.shared import notifications
+from portal.shared.auth import email_change, operations
+from portal.shared.auth.models import Member
+from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.requests import actor, member, tenant
-from portal.web.submit import Answer, submit
+from portal.web.render import render
+from portal.web.requests import actor, fresh, link_base, member, tenant
+from portal.web.submit import Answer, done, submit
 from portal.web.urls import local_path
 
 bp = Blueprint("account", __name__, url_prefix="/account")
-
-
-def _steps() -> Steps:
-    who = member()
-
-    def make(data: dict[str, Any] | None) -> ProfileForm:
-        form = ProfileForm(data=data)
-        if not who.is_representative:
-            form.lock_account(profile.read(who.member_id))
-        return form
-
-    return Steps(
-        ConfirmFlow("profile", "/account/profile"),
-        ("account/profile.html", "account/profile_confirm.html", "account/profile_done.html"),
-        make=make,
-        save=lambda data: profile.save(tenant(), who.member_id, data, by=actor()),
-        present=lambda: profile.read(who.member_id),
-    )
-
-
-add_steps(bp, "/profile", "profile", _steps)
 
 
 @bp.route("/password", methods=["GET", "POST"])
@@ -45,8 +27,7 @@ def password() -> Answer:
     def change() -> Answer:
         old, new = form.old_password.data, form.password.data
         operations.change_password(tenant(), who.member_id, old, new, by=actor(), keep_session=who.session_id)
-        flash(_("パスワードを変更しました。"), "ok")
-        return redirect("/", 303)
+        return done(_("パスワードを変更しました。"), "/")
 
     return submit("account/password.html", form, change, forced=who.must_change_password)
 
@@ -57,18 +38,63 @@ def proof() -> Answer:
     form = ProofForm()
 
     def prove() -> Answer:
-        proving.refresh(tenant(), member(), form.password.data)
+        operations.prove(tenant(), member(), form.password.data)
         return redirect(local_path(request.args.get("next")), 303)
 
     return submit("account/proof.html", form, prove)
 
 
-from portal.blueprints.account import (  # noqa: E402 - their routes stand on `bp`
-    email,  # noqa: F401
-    leaving,  # noqa: F401
-    mail,  # noqa: F401
-    passkeys,  # noqa: F401
-    people,  # noqa: F401
-    second_factor,  # noqa: F401
-    security,  # noqa: F401
-)
+@bp.route("/email", methods=["GET", "POST"])
+def email() -> Answer:
+    """メールアドレスの変更: with present address and password (SHOP-03), or by the old address, or by an operator."""
+    if tenant().sign_in.email_change != "password":
+        return redirect("/account/email/request", 303)
+    form = EmailForm()
+
+    def ask() -> Answer:
+        typed = form.present.data, form.password.data, form.email.data
+        email_change.ask_with_password(tenant(), member().member_id, *typed, by=actor(), link_base=link_base())
+        return redirect("/account/email/sent", 303)
+
+    return submit("account/email.html", form, ask)
+
+
+@bp.route("/email/request", methods=["GET", "POST"])
+@fresh
+def email_request() -> Answer:
+    """メールアドレス変更依頼 (RENT-11)."""
+    way = tenant().sign_in.email_change
+    form = Form()
+    if way == "password" or (way == "operator" and form.is_submitted()):
+        raise NotFound("ページが見つかりません")
+
+    def ask() -> Answer:
+        email_change.ask_old_address(tenant(), member().member_id, by=actor(), link_base=link_base())
+        session().commit()
+        return redirect("/account/email/sent", 303)
+
+    return submit("account/email_by_old_address.html", form, ask, by_operator=way == "operator")
+
+
+@bp.get("/email/sent")
+def email_sent() -> str:
+    """受付: to which mailbox to look."""
+    return render("account/email_sent.html", to_old=tenant().sign_in.email_change == "old_address")
+
+
+@bp.route("/mail", methods=["GET", "POST"])
+def mail_settings() -> Answer:
+    """メールの設定: which mails come at once, once a day, or not at all."""
+    who = session().get_one(Member, member().member_id)
+    form = mail_form(notifications.chosen(who))
+
+    def choose() -> Answer:
+        chosen = {notifications.Kind(kind): notifications.How(how) for kind, how in form.typed().items()}
+        notifications.choose(who, chosen, by=actor())
+        session().commit()
+        return done(_("メールの設定を変更しました。"), "/account/mail")
+
+    return submit("account/mail.html", form, choose)
+
+
+from portal.blueprints.account import leaving, people, security  # noqa: E402, F401 - routes on `bp`

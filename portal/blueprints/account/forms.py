@@ -1,16 +1,17 @@
-"""The profile form: the person's own data, and the account's, which only the representative changes."""
+"""The forms of a member's own pages. Of a profile only the representative changes the account's part."""
 
 from typing import Any
 
-from wtforms import HiddenField, SelectMultipleField
+from wtforms import HiddenField, RadioField, SelectMultipleField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import Optional
+from wtforms.validators import InputRequired, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from portal.blueprints.auth.forms import email_field
+from portal.blueprints.auth.forms import NewEmailForm, email_field, password_field
 from portal.core import text
-from portal.shared.auth import profile
+from portal.shared.auth import people
 from portal.shared.auth.models import USUAL_RIGHTS, Right
+from portal.shared.notifications import How, Kind
 from portal.web.address import AddressFields, telephone_field
 from portal.web.forms import Form, cleaned, line, version_number
 from portal.web.i18n import lazy as _l
@@ -38,6 +39,11 @@ class _Named(Form):
     department = line(_l("部署名"), longest=80)
     telephone = telephone_field(_l("電話番号"))
 
+    def typed(self) -> dict[str, Any]:
+        """As in every form; rights, where they are asked for, as the database keeps them."""
+        rights = {"rights": ",".join(self.rights.data or ())} if "rights" in self else {}
+        return super().typed() | rights
+
 
 class RightsField(SelectMultipleField):  # type: ignore[misc]
     """Tick boxes for what a member may do; its data is written as the database keeps it."""
@@ -64,10 +70,6 @@ class PersonForm(_Named):
     email = email_field(_l("メールアドレス"))
     rights = RightsField(_l("できること"), default=[right.value for right in USUAL_RIGHTS])
 
-    def typed(self) -> dict[str, Any]:
-        """As in every form, the rights as the database keeps them."""
-        return _with_rights(super().typed())
-
 
 def person_form(items: str, data: dict[str, Any] | None) -> PersonForm:
     """The form for a member of a brand whose sign-in asks for `items`; a login ID is asked for where each has one."""
@@ -83,10 +85,6 @@ class MemberForm(_Named):
     version = HiddenField(filters=[version_number])
     rights = RightsField(_l("できること"))
 
-    def typed(self) -> dict[str, Any]:
-        """As in every form, the rights as the database keeps them."""
-        return _with_rights(super().typed())
-
 
 def member_form(data: dict[str, Any] | None, *, gives_rights: bool) -> MemberForm:
     """The form for a member; what they may do is asked only of who says so."""
@@ -94,10 +92,6 @@ def member_form(data: dict[str, Any] | None, *, gives_rights: bool) -> MemberFor
     if not gives_rights:
         del form.rights
     return form
-
-
-def _with_rights(typed: dict[str, Any]) -> dict[str, Any]:
-    return typed | {"rights": ",".join(typed["rights"] or ())} if "rights" in typed else typed
 
 
 class ProfileForm(_Company, _Named):
@@ -108,9 +102,25 @@ class ProfileForm(_Company, _Named):
 
     def lock_account(self, present: dict[str, Any]) -> None:
         """A member who is not the representative sees the account's data but cannot change it."""
-        for name in profile.ACCOUNT:
+        for name in people.ACCOUNT_PROFILE:
             field = self[name]
             field.data = present[name]
             field.render_kw = {**(field.render_kw or {}), "readonly": True}
             field.validators = [Optional()]
             field.flags.locked = True
+
+
+class EmailForm(NewEmailForm):
+    """The new address, with the present one and the password."""
+
+    present = email_field(_l("現在のメールアドレス"))
+    password = password_field(_l("現在のパスワード"), "current-password")
+
+
+def mail_form(chosen: dict[Kind, How]) -> Form:
+    """One choice for each kind of mail."""
+    must = [InputRequired(_l("選択してください。"))]
+    ways = [SelectChoice(how.value, _l(how.label)) for how in How]
+    fields = {kind.value: RadioField(_l(kind.label), choices=ways, validators=must) for kind in Kind}
+    made: Form = type("MailForm", (Form,), fields)(data={kind.value: how.value for kind, how in chosen.items()})
+    return made

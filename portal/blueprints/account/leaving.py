@@ -12,7 +12,7 @@ from portal.core import text
 from portal.core.db import session
 from portal.core.markdown import to_html
 from portal.shared import drafts
-from portal.shared.auth import export, history, withdrawal
+from portal.shared.auth import history, withdrawal
 from portal.shared.auth.models import Account
 from portal.web import lists
 from portal.web.brand import brands_of
@@ -57,7 +57,7 @@ def export_data() -> Answer:
     form = Form()
     if not form.validate_on_submit():
         return render("account/export.html", form=form)
-    content = export.archive(tenant(), member(), by=actor())
+    content = withdrawal.archive(tenant(), member(), by=actor())
     session().commit()
     headers = {"Content-Disposition": 'attachment; filename="my-data.zip"'}
     return Response(content, mimetype="application/zip", headers=headers)

@@ -1,14 +1,16 @@
-"""担当者の管理, 利用者管理: who signs in for the account (RENT-10, COM-30)."""
+"""会員情報の変更 (FAC-07), and 担当者の管理, 利用者管理: who signs in for the account (RENT-10, COM-30)."""
+
+from typing import Any
 
 from flask import flash, redirect
 from werkzeug.wrappers import Response
 
 from portal.blueprints.account import bp
-from portal.blueprints.account.forms import member_form, person_form
+from portal.blueprints.account.forms import ProfileForm, member_form, person_form
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.text import format_telephone
-from portal.shared.auth import people, profile
+from portal.shared.auth import people
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Member, Right
 from portal.web.confirm import ConfirmFlow, Steps, add_steps
@@ -18,14 +20,41 @@ from portal.web.i18n import translate as _
 from portal.web.lists import csv_response
 from portal.web.render import render
 from portal.web.requests import actor, clear_session_cookie, feature, fresh, link_base, member, tenant
+from portal.web.submit import done
 
 PAGE = "/account/members"
 
 
-def _managed() -> None:
-    """404 where an operator looks after members, 422 with the reason for who may not."""
+def _profile_steps() -> Steps:
+    who = member()
+
+    def make(data: dict[str, Any] | None) -> ProfileForm:
+        form = ProfileForm(data=data)
+        if not who.is_representative:
+            form.lock_account(people.read_profile(who.member_id))
+        return form
+
+    return Steps(
+        ConfirmFlow("profile", "/account/profile"),
+        ("account/profile.html", "account/profile_confirm.html", "account/profile_done.html"),
+        make=make,
+        save=lambda data: people.save_profile(tenant(), who.member_id, data, by=actor()),
+        present=lambda: people.read_profile(who.member_id),
+    )
+
+
+add_steps(bp, "/profile", "profile", _profile_steps)
+
+
+def _offered() -> None:
+    """404 where an operator looks after members."""
     if tenant().sign_in.managed_by == "operator":
         raise NotFound("ページが見つかりません")
+
+
+def _managed() -> None:
+    """The same, and 422 with the reason for who may not."""
+    _offered()
     people.can_manage(tenant(), member()).require()
 
 
@@ -38,8 +67,7 @@ def _own(number: str) -> Member:
 @feature("contacts")
 def members() -> str:
     """The members of the account, and how many there may be."""
-    if tenant().sign_in.managed_by == "operator":
-        raise NotFound("ページが見つかりません")
+    _offered()
     roster = people.roster(member().account_id)
     return render(
         "account/members.html",
@@ -56,8 +84,7 @@ def members() -> str:
 @feature("contacts")
 def members_csv() -> Response:
     """The list as CSV (COM-21)."""
-    if tenant().sign_in.managed_by == "operator":
-        raise NotFound("ページが見つかりません")
+    _offered()
     header = [_("お名前"), _("部署名"), _("メールアドレス"), _("電話番号"), _("代表"), _("できること")]
     return csv_response("members", header, [_cells(m) for m in people.roster(member().account_id)], tuple)
 
@@ -91,7 +118,7 @@ def _steps(number: str) -> Steps:
         pages,
         make=lambda data: member_form(data, gives_rights=gives),
         save=lambda data: people.edit(here, found, data, by=actor()),
-        present=lambda: {name: getattr(found, name) for name in (*profile.MEMBER, "version", "rights")},
+        present=lambda: {name: getattr(found, name) for name in (*people.PROFILE, "version", "rights")},
         shown=lambda _typed: {"number": number, "person": found, "may_remove": may_remove if may else may},
     )
 
@@ -109,10 +136,9 @@ def invite_member(number: str) -> Response:
     except RuleBroken as error:
         session().rollback()
         flash(said(error), "warn")
-    else:
-        session().commit()
-        flash(_("パスワード設定依頼メールを再送しました。"), "ok")
-    return redirect(PAGE, 303)
+        return redirect(PAGE, 303)
+    session().commit()
+    return done(_("パスワード設定依頼メールを再送しました。"), PAGE)
 
 
 @bp.route("/members/<number>/removal", methods=["GET", "POST"])
@@ -126,8 +152,7 @@ def remove_member(number: str) -> str | Response:
         return render("account/member_removal.html", form=form, person=found, is_self=is_self)
     people.remove(tenant(), found, by=actor())
     session().commit()
-    flash(_("削除しました。"), "ok")
-    response = redirect("/sign-in" if is_self else PAGE, 303)
+    response = done(_("削除しました。"), "/sign-in" if is_self else PAGE)
     if is_self:
         clear_session_cookie(response)
     return response
@@ -143,5 +168,4 @@ def hand_over(number: str) -> str | Response:
         return render("account/member_representation.html", form=form, person=found)
     people.hand_over(tenant(), found, by=actor())
     session().commit()
-    flash(_("代表を変更しました。"), "ok")
-    return redirect(PAGE, 303)
+    return done(_("代表を変更しました。"), PAGE)

@@ -1,15 +1,30 @@
-"""ログイン履歴と端末: where the member is signed in, and how to end it (COM-15, COM-90)."""
+"""What guards a member's way in: where they are signed in, second steps, passkeys (COM-13, COM-15, COM-90, RENT-05)."""
 
-from flask import flash, redirect
+from typing import Any
+
+import segno
 from werkzeug.wrappers import Response
+from wtforms import HiddenField, RadioField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired
 
 from portal.blueprints.account import bp
+from portal.blueprints.auth.forms import ProofForm
+from portal.core.errors import NotFound
+from portal.shared.auth import passkeys as keys
+from portal.shared.auth import second_factor as step
 from portal.shared.auth import security as watch
+from portal.shared.auth import totp
+from portal.shared.auth.models import Factor
+from portal.web.forms import Form, line
+from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import actor, clear_session_cookie, member, tenant
+from portal.web.requests import actor, clear_session_cookie, fresh, link_base, member, tenant
+from portal.web.submit import Answer, done, submit
 
-PAGE = "/account/security"
+_SECURITY, _SECOND_FACTOR, _PASSKEYS = "/account/security", "/account/second-factor", "/account/passkeys"
+_CHOICES = ((Factor.OFF, _l("利用しない")), (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")))
 
 
 @bp.get("/security")
@@ -28,26 +43,134 @@ def security() -> str:
 @bp.post("/security/sessions/<number>/removal")
 def end_session(number: str) -> Response:
     """ログアウト of one of the member's own sessions."""
-    if watch.end_session(member(), number, by=actor()):
-        response = redirect("/sign-in", 303)
-        clear_session_cookie(response)
-        flash(_("ログアウトしました。"), "ok")
-        return response
-    flash(_("選択した端末をログアウトしました。"), "ok")
-    return redirect(PAGE, 303)
+    if not watch.end_session(member(), number, by=actor()):
+        return done(_("選択した端末をログアウトしました。"), _SECURITY)
+    response = done(_("ログアウトしました。"), "/sign-in")
+    clear_session_cookie(response)
+    return response
 
 
 @bp.post("/security/other-sessions/removal")
 def end_other_sessions() -> Response:
     """ほかの端末をすべてログアウト."""
     watch.end_other_sessions(member(), by=actor())
-    flash(_("ほかの端末をすべてログアウトしました。"), "ok")
-    return redirect(PAGE, 303)
+    return done(_("ほかの端末をすべてログアウトしました。"), _SECURITY)
 
 
 @bp.post("/security/devices/<number>/removal")
 def forget_device(number: str) -> Response:
     """解除 of one of the member's known browsers."""
     watch.forget_device(member(), number, by=actor())
-    flash(_("端末の登録を解除しました。"), "ok")
-    return redirect(PAGE, 303)
+    return done(_("端末の登録を解除しました。"), _SECURITY)
+
+
+class ChoiceForm(ProofForm):
+    """利用しない or 利用する."""
+
+    choice = RadioField(_l("二段階認証"), validators=[InputRequired(_l("選択してください。"))])
+
+
+class AppForm(ProofForm):
+    """What the authenticator app shows, for the secret that `nonce` makes."""
+
+    nonce = HiddenField()
+    code = line(
+        _l("認証コード"), required=True, longest=20, render_kw={"autocomplete": "one-time-code", "inputmode": "numeric"}
+    )
+
+
+def _offered() -> tuple[Factor, ...]:
+    """What may be chosen here; where there is no second step, there is no page."""
+    if not step.is_offered(tenant()):
+        raise NotFound("ページが見つかりません")
+    return step.on_offer(tenant())
+
+
+@bp.route("/second-factor", methods=["GET", "POST"])
+def second_factor_page() -> Answer:
+    """二段階認証: what is in use, and the choice."""
+    offered = _offered()
+    now = step.present(tenant(), member().member_id)
+    form = ChoiceForm(data={"choice": now.factor.value})
+    form.choice.choices = [SelectChoice(factor.value, label) for factor, label in _CHOICES if factor in offered]
+
+    def choose() -> Answer:
+        step.choose(tenant(), member().member_id, Factor(form.choice.data), form.password.data, by=actor())
+        return done(_("二段階認証の設定を変更しました。"), _SECOND_FACTOR)
+
+    return submit("account/second_factor.html", form, choose, now=now, has_app=Factor.TOTP in offered)
+
+
+@bp.route("/second-factor/app", methods=["GET", "POST"])
+def second_factor_app() -> Answer:
+    """認証アプリの設定: the QR code, and its first code before it counts."""
+    if Factor.TOTP not in _offered():
+        raise NotFound("ページが見つかりません")
+    form = AppForm()
+    if not form.is_submitted() or not totp.is_nonce(form.nonce.data or ""):
+        form.nonce.data = totp.new_nonce()
+
+    def set_up() -> Answer:
+        typed = form.nonce.data, "".join(form.code.data.split()), form.password.data
+        fresh_codes = step.set_up_app(tenant(), member().member_id, *typed, by=actor())
+        return render("account/recovery_codes.html", codes=fresh_codes)
+
+    return submit("account/second_factor_app.html", form, set_up, **_secret(form.nonce.data))
+
+
+def _secret(nonce: str) -> dict[str, str]:
+    """The secret for the eye of the app, and for people who type it."""
+    secret = totp.secret(member().member_id, nonce)
+    uri = totp.uri(secret, issuer=tenant().name, name=member().login_id or member().email)
+    picture = segno.make(uri, error="m", micro=False).svg_data_uri(scale=5, border=4, light="#ffffff")
+    return {"qr": picture, "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))}
+
+
+@bp.route("/second-factor/recovery-codes", methods=["GET", "POST"])
+def recovery_codes() -> Answer:
+    """リカバリーコードの再発行."""
+    _offered()
+    form = ProofForm()
+
+    def renew() -> Answer:
+        fresh_codes = step.renew_codes(tenant(), member().member_id, form.password.data, by=actor())
+        return render("account/recovery_codes.html", codes=fresh_codes)
+
+    return submit("account/recovery_codes_renewal.html", form, renew)
+
+
+class PasskeyForm(Form):
+    """What the member calls it, and what the browser made."""
+
+    label = line(_l("パスキーの名前"), required=True, longest=60)
+    credential = HiddenField()
+
+
+@bp.route("/passkeys", methods=["GET", "POST"])
+@fresh
+def passkeys() -> Answer:
+    """パスキー: which ones the member has, and a new one (security.md §4.16, §4.17)."""
+    keys.must_be_on(tenant())
+    form, who = PasskeyForm(), member().member_id
+    answer, form.credential.data = form.credential.data or "", ""
+
+    def register() -> Answer:
+        keys.register(tenant(), who, form.label.data, answer, link_base=link_base(), by=actor())
+        return done(_("パスキーを登録しました。"), _PASSKEYS)
+
+    return submit("account/passkeys.html", form, register, held=keys.held(who), most=keys.MOST)
+
+
+@bp.post("/passkeys/options")
+@fresh
+def passkey_options() -> dict[str, Any]:
+    """What the browser makes a new one from."""
+    return keys.to_register(tenant(), member().member_id, link_base=link_base())
+
+
+@bp.post("/passkeys/<number>/removal")
+@fresh
+def remove_passkey(number: str) -> Response:
+    """削除 of one of the member's own."""
+    keys.remove(tenant(), member().member_id, number, by=actor())
+    return done(_("パスキーを削除しました。"), _PASSKEYS)

@@ -1,81 +1,253 @@
-"""Coming in and going out. What is asked is the tenant's choice (COM-10)."""
+"""Coming in and going out (COM-10): password, second step, passkeys (COM-13, RENT-05), and what mailed links open.
+
+What is asked is the tenant's choice. Looking at a link's page changes nothing; its button does (security.md §4.12).
+"""
+
+from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint, flash, redirect, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from portal.blueprints.auth.forms import ProvedPasswordForm, SetPasswordForm, sign_in_form
-from portal.shared.auth import links, operations, reset
+from portal.blueprints.auth import forms
+from portal.core.errors import NotFound
+from portal.shared.auth import email_change, links, operations, security, throttling
+from portal.shared.auth import passkeys as keys
+from portal.shared.auth import second_step as step
 from portal.shared.auth import sign_in as entrance
-from portal.shared.auth.second_step import Gone
-from portal.web.errors import said
+from portal.shared.auth.links import Purpose
+from portal.shared.auth.second_factor import is_offered
+from portal.web import requests as here
+from portal.web.errors import refused, said
+from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.requests import (
-    actor,
-    clear_session_cookie,
-    client,
-    device_token,
-    let_in,
-    link_base,
-    member,
-    public,
-    tenant,
-)
-from portal.web.submit import Answer, submit
+from portal.web.render import render
+from portal.web.requests import client, let_in, link_base, public, session_token, tenant
+from portal.web.submit import Answer, done, submit
 from portal.web.urls import local_path, second_step_url, sign_in_url
 
 bp = Blueprint("auth", __name__)
+_SECOND_STEP = "auth/second_step.html"
 
 
-@bp.errorhandler(Gone)
-def _begin_again(error: Gone) -> Response:
+def _back_to() -> str:
+    return local_path(request.args.get("next"))
+
+
+def _must_be_offered(offered: bool) -> None:
+    """Where the tenant has no such thing, there is no such page."""
+    if not offered:
+        raise NotFound("ページが見つかりません")
+
+
+def _to_sign_in(message: str) -> Response:
+    return done(message, "/sign-in")
+
+
+@bp.errorhandler(step.Gone)
+def _begin_again(error: step.Gone) -> Response:
     """No sign-in waits for its second step: to the sign-in page, and on from there to where one wanted to go."""
     if request.method == "POST":
         flash(said(error), "warn")
-    return redirect(sign_in_url(local_path(request.args.get("next"))), 303)
+    return redirect(sign_in_url(_back_to()), 303)
 
 
 @bp.route("/sign-in", methods=["GET", "POST"])
 @public
 def sign_in() -> Answer:
     """ログイン."""
-    back_to = local_path(request.args.get("next"))
-    form = sign_in_form(tenant().sign_in.items)
+    form = forms.sign_in_form(tenant().sign_in.items)
     if current_user.is_authenticated and not form.is_submitted():
-        return redirect(back_to, 303)
+        return redirect(_back_to(), 303)
 
     def enter() -> Answer:
         given = entrance.Credentials(**form.typed(), password=form.password.data)
-        entry = entrance.sign_in(tenant(), given, client(), link_base=link_base(), device_token=device_token())
-        return let_in(redirect(second_step_url(back_to) if entry.is_pending else back_to, 303), entry)
+        entry = entrance.sign_in(tenant(), given, client(), **_browser())
+        return let_in(redirect(second_step_url(_back_to()) if entry.is_pending else _back_to(), 303), entry)
 
     return submit("auth/sign_in.html", form, enter)
+
+
+def _browser() -> dict[str, str]:
+    """What every way in is told besides."""
+    return {"link_base": link_base(), "device_token": here.device_token()}
 
 
 @bp.post("/sign-out")
 def sign_out() -> Response:
     """ログアウト: ends the session's row, so that a copied cookie is worthless too."""
-    entrance.sign_out(member(), by=actor())
-    response = redirect("/sign-in", 303)
-    clear_session_cookie(response)
-    flash(_("ログアウトしました。"), "ok")
+    entrance.sign_out(here.member(), by=here.actor())
+    response = _to_sign_in(_("ログアウトしました。"))
+    here.clear_session_cookie(response)
     return response
+
+
+@bp.post("/sign-in/passkey/options")
+@public
+def passkey_options() -> dict[str, Any]:
+    """What the browser is to sign, for whoever comes."""
+    return keys.to_sign(tenant(), client(), link_base=link_base())
+
+
+@bp.post("/sign-in/passkey")
+@public
+def passkey() -> Response:
+    """パスキーでログイン."""
+    answer = request.form.get("credential", "")
+    return _signed(lambda: keys.sign_in(tenant(), answer, client(), **_browser()), sign_in_url)
+
+
+def _signed(enter: Callable[[], entrance.Entry], again: Callable[[str], str]) -> Response:
+    """In by what a passkey signed, or back to where one tries again."""
+    try:
+        entry = enter()
+    except keys.Unproved as error:
+        flash(said(error), "warn")
+        return redirect(again(_back_to()), 303)
+    return let_in(redirect(_back_to(), 303), entry)
+
+
+@bp.post("/sign-in/second-step/passkey/options")
+@public
+def second_step_passkey_options() -> dict[str, Any]:
+    """For the member whose second step is to come."""
+    return step.to_sign(tenant(), session_token(), client(), link_base=link_base())
+
+
+@bp.post("/sign-in/second-step/passkey")
+@public
+def second_step_passkey() -> Response:
+    """パスキーで認証する."""
+    typed = step.Typed("", passkey=request.form.get("credential") or "-")
+    return _signed(lambda: step.finish(tenant(), session_token(), typed, client(), **_browser()), second_step_url)
+
+
+@bp.route("/sign-in/second-step", methods=["GET", "POST"])
+@public
+def second_step() -> Answer:
+    """ワンタイムパスワード認証."""
+    _must_be_offered(is_offered(tenant()))
+    waiting = step.look(tenant(), session_token())
+    form = forms.second_step_form(waiting.days)
+
+    def finish() -> Answer:
+        typed = step.Typed("".join(form.code.data.split()), trust="trust" in form and form.trust.data)
+        form.code.data = ""  # a code that was tried is not shown again
+        entry = step.finish(tenant(), session_token(), typed, client(), **_browser())
+        return let_in(redirect(_back_to(), 303), entry)
+
+    return submit(_SECOND_STEP, form, finish, waiting=waiting, here=second_step_url(_back_to()))
+
+
+@bp.post("/sign-in/second-step/send")
+@public
+def second_step_send() -> Response:
+    """認証コードを再送する."""
+    _must_be_offered(is_offered(tenant()))
+    again = second_step_url(_back_to())
+    try:
+        step.send_again(tenant(), session_token())
+    except throttling.TooMany as error:
+        waiting = step.look(tenant(), session_token())
+        return refused(_SECOND_STEP, forms.second_step_form(waiting.days), error, waiting=waiting, here=again)
+    return done(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), again)
 
 
 @bp.route("/set-password/<token>", methods=["GET", "POST"])
 @public
 def set_password(token: str) -> Answer:
-    """Set a password through a mailed link. Looking uses nothing up; only the button does (security.md §4.12)."""
-    form = ProvedPasswordForm() if reset.proves_email(tenant()) else SetPasswordForm()
+    """Set a password through a mailed link."""
+    form = forms.ProvedPasswordForm() if operations.proves_email(tenant()) else forms.SetPasswordForm()
     links.peek(token, *operations.SETTING)
 
     def put() -> Answer:
         who = {"address": client().address, "email": form.typed().get("email", "")}
         operations.use_set_password_link(tenant(), token, form.password.data, **who)
-        flash(_("パスワードを設定しました。新しいパスワードでログインしてください。"), "ok")
-        return redirect("/sign-in", 303)
+        return _to_sign_in(_("パスワードを設定しました。新しいパスワードでログインしてください。"))
 
     return submit("auth/set_password.html", form, put)
 
 
-from portal.blueprints.auth import email, forgotten, passkeys, second_step  # noqa: E402, F401 - routes on `bp`
+@bp.route("/forgotten-password", methods=["GET", "POST"])
+@public
+def forgotten_password() -> Answer:
+    """パスワードをお忘れの方 (COM-12): one answer, whoever is named (security.md §4.2); or whom to call."""
+    form = forms.forgotten_form(operations.asked(tenant()))
+    if not form.is_submitted() and not operations.is_reset_offered(tenant()):
+        return render("auth/forgotten_password_operator.html")
+    _must_be_offered(operations.is_reset_offered(tenant()))
+
+    def ask() -> Answer:
+        operations.ask_reset(tenant(), operations.Forgotten(**form.typed()), client(), link_base=link_base())
+        return redirect("/forgotten-password/sent", 303)
+
+    return submit("auth/forgotten_password.html", form, ask)
+
+
+@bp.get("/forgotten-password/sent")
+@public
+def forgotten_password_sent() -> str:
+    """受付: says what happens next, and not whether there is such a member."""
+    _must_be_offered(operations.is_reset_offered(tenant()))
+    return render("auth/forgotten_password_sent.html")
+
+
+@bp.route("/not-me/<token>", methods=["GET", "POST"])
+@public
+def not_me(token: str) -> Answer:
+    """これは私ではありません (COM-14): throws everybody out, and mails the way back in."""
+
+    def throw_out() -> Answer:
+        security.not_me(tenant(), token, client(), link_base=link_base())
+        return _to_sign_in(_("すべてのログインを終了しました。パスワード再設定のご案内をメールでお送りします。"))
+
+    return _by_link("auth/not_me.html", token, Purpose.NOT_ME, throw_out)
+
+
+def _by_link(page: str, token: str, purpose: Purpose, do: Callable[[], Answer], form: Form | None = None) -> Answer:
+    links.peek(token, purpose)
+    return submit(page, form or Form(), do)
+
+
+def _who() -> dict[str, str]:
+    return {"address": client().address, "link_base": link_base()}
+
+
+@bp.route("/change-email/<token>", methods=["GET", "POST"])
+@public
+def change_email(token: str) -> Answer:
+    """Behind the old address's link: the new address is typed (RENT-11)."""
+    form = forms.NewEmailForm()
+
+    def name_new() -> Answer:
+        email_change.name_new(tenant(), token, form.email.data, **_who())
+        return _to_sign_in(
+            _("新しいメールアドレスへ確認のメールをお送りしました。メールに記載のページで変更を完了してください。")
+        )
+
+    return _by_link("auth/change_email.html", token, Purpose.CHANGE_EMAIL, name_new, form)
+
+
+@bp.route("/prove-email/<token>", methods=["GET", "POST"])
+@public
+def prove_email(token: str) -> Answer:
+    """Behind the new address's link: 変更する."""
+
+    def confirm() -> Answer:
+        email_change.confirm(tenant(), token, **_who())
+        return _to_sign_in(_("メールアドレスを変更しました。"))
+
+    return _by_link("auth/prove_email.html", token, Purpose.PROVE_EMAIL, confirm)
+
+
+@bp.route("/undo-email/<token>", methods=["GET", "POST"])
+@public
+def undo_email(token: str) -> Answer:
+    """Behind the link that the old address was told with: 元に戻す."""
+
+    def undo() -> Answer:
+        email_change.undo(tenant(), token, **_who())
+        return _to_sign_in(_("メールアドレスを元に戻しました。パスワード再設定のご案内をメールでお送りします。"))
+
+    return _by_link("auth/undo_email.html", token, Purpose.UNDO_EMAIL, undo)

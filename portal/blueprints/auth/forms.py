@@ -1,9 +1,9 @@
 """The forms of coming in."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar
 
-from wtforms import PasswordField, StringField
+from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import EqualTo, InputRequired, Length, ValidationError
 
 from portal.core import text
@@ -12,6 +12,7 @@ from portal.web.forms import Form, cleaned, line
 from portal.web.i18n import lazy as _l
 
 _MISSING = _l("入力してください。")
+_F = TypeVar("_F", bound=Form)
 
 
 def password_field(label: object, autocomplete: str) -> PasswordField:
@@ -50,26 +51,26 @@ class _Email(Form):
     email = email_field(_l("メールアドレス"))
 
 
-class _Password(Form):
+class _SignInForm(_LoginId, _Email):
     password = password_field(_l("パスワード"), "current-password")
 
 
-class _ByLoginId(_LoginId, _Password):
-    pass
-
-
-class _ByEmail(_Email, _Password):
-    pass
-
-
-class _ByBoth(_LoginId, _Email, _Password):
-    pass
-
-
-def sign_in_form(items: str) -> _Password:
+def sign_in_form(items: str) -> _SignInForm:
     """The form that asks for the tenant's items (COM-10)."""
-    forms = {"login_id_password": _ByLoginId, "email_password": _ByEmail, "login_id_email_password": _ByBoth}
-    return forms[items]()
+    return _only(_SignInForm(), [name for name in ("login_id", "email") if name in items])
+
+
+class _SecondStepForm(Form):
+    code = line(_l("認証コード"), required=True, longest=20, render_kw={"autocomplete": "one-time-code", "size": "12"})
+    trust = BooleanField(_l("この端末では次回から省略する"))
+
+
+def second_step_form(days: int) -> _SecondStepForm:
+    """The form for the code, and whether to leave this step out on this browser, for so many `days`."""
+    form = _SecondStepForm()
+    if not days:
+        del form.trust
+    return form
 
 
 class SetPasswordForm(Form):
@@ -95,7 +96,11 @@ class ForgottenForm(_LoginId, _Email):
 
 def forgotten_form(asked: Collection[str]) -> ForgottenForm:
     """The form that asks for these items only."""
-    form = ForgottenForm()
+    return _only(ForgottenForm(), asked)
+
+
+def _only(form: _F, asked: Collection[str]) -> _F:
+    """The form with these of its items, and the password, where it has one."""
     for name in form.typed():
         if name not in asked:
             del form[name]

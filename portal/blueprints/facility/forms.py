@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, Self
 
-from flask_wtf import FlaskForm
-from wtforms import DateField, IntegerField, SelectField, SelectMultipleField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms import IntegerField, SelectField, SelectMultipleField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.blueprints.facility.booking import Booking, address_copy, price
@@ -17,29 +16,15 @@ from portal.core.money import yen
 from portal.core.text import multiline, normalise
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Address
+from portal.web import forms
 from portal.web.formatting import from_to
-from portal.web.forms import Form, choices, line, normaliser
+from portal.web.forms import DayField, Form, choices, line, normaliser
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 
-_DATE_FORMATS = ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d"]
 
-
-class DayField(DateField):  # type: ignore[misc]
-    """A date that may also be typed with slashes or full-width digits."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Normalise before parsing."""
-        super().process_formdata([normaliser(normalise)(value) for value in valuelist])
-
-
-class SearchForm(FlaskForm):  # type: ignore[misc]
-    """What a member types to search; read from the query string, so it needs no token."""
-
-    class Meta:
-        """A GET form."""
-
-        csrf = False
+class SearchForm(forms.SearchForm):
+    """What a member searches reservations by."""
 
     number = line(_l("予約番号"), longest=20)
     status = SelectField(
@@ -49,13 +34,8 @@ class SearchForm(FlaskForm):  # type: ignore[misc]
         validators=[Optional()],
     )
     facility = line(_l("設備予約情報"))
-    since = DayField(_l("ご利用日（開始）"), format=_DATE_FORMATS, validators=[Optional()])
-    until = DayField(_l("ご利用日（終了）"), format=_DATE_FORMATS, validators=[Optional()])
-
-    def validate_until(self, field: DayField) -> None:
-        """The end is not before the start."""
-        if field.data and self.since.data and field.data < self.since.data:
-            raise ValidationError(_l("終了日は開始日以降の日付を入力してください。"))
+    since = DayField(_l("ご利用日（開始）"))
+    until = DayField(_l("ご利用日（終了）"))
 
     def search(self) -> Search:
         """The search as the queries understand it."""
@@ -79,7 +59,7 @@ class HeadcountField(IntegerField):  # type: ignore[misc]
 class BookingForm(Form):
     """What is asked for a use of a facility. The times and options offered are the tenant's."""
 
-    day = DayField(_l("ご利用日"), format=_DATE_FORMATS, validators=[InputRequired(_l("入力してください。"))])
+    day = DayField(_l("ご利用日"), validators=[InputRequired(_l("入力してください。"))])
     starts = SelectField(_l("開始時刻"), validators=[InputRequired(_l("選択してください。"))])
     ends = SelectField(_l("終了時刻"), validators=[InputRequired(_l("選択してください。"))])
     headcount = HeadcountField(

@@ -1,7 +1,7 @@
 """What can be asked of reservations. Every search is served by an index that leads with the tenant."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import Select, bindparam, func, select
 
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.slots import Held
-from portal.core.clock import TOKYO
+from portal.core.clock import day_start
 from portal.core.db import Query, session
 from portal.core.errors import NotFound
 from portal.core.tenancy.scope import require_key
@@ -37,11 +37,6 @@ class Search:
     facility: str = ""
     since: date | None = None
     until: date | None = None
-
-
-def day_start(day: date) -> datetime:
-    """The instant at which `day` begins in Asia/Tokyo."""
-    return datetime.combine(day, time(), TOKYO)
 
 
 _MEANINGS = {

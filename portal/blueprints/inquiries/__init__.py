@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, request
 from werkzeug.wrappers import Response
 
-from portal.blueprints.inquiries.forms import answers, inquiry_form, message_form, writer_field
+from portal.blueprints.inquiries.forms import SearchForm, answers, inquiry_form, message_form, writer_field
 from portal.core.db import session, transaction_mode
 from portal.core.errors import NotFound
 from portal.core.tenancy.schema_parts import InquiryCategory
@@ -21,7 +21,7 @@ from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.files import attachment
 from portal.web.formatting import at_time
 from portal.web.i18n import translate as _
-from portal.web.render import render
+from portal.web.render import render, render_invalid
 from portal.web.requests import actor, feature, link_base, member, needs, takes_files, tenant
 from portal.web.submit import Answer, submit
 
@@ -48,7 +48,8 @@ def _steps() -> Steps:
 
     def make(typed: dict[str, Any] | None) -> Any:
         asked = typed or {"about": request.args.get("about", "")[:40]}
-        return inquiry_form(category(typed), asked, writer_field(writers()))
+        own = [one for brand in brands_of(tenant()) for one in brand.subjects(member())]
+        return inquiry_form(category(typed), asked, writer_field(writers()), own)
 
     def collect(form: Any) -> dict[str, Any]:
         kept = [asdict(file) for file in files.keep(tenant().inquiries, form.uploaded())]
@@ -79,29 +80,33 @@ def _newest() -> dict[str, Any]:
 add_steps(bp, "/inquiries/new", "inquiry", _steps, feature("inquiries"), needs(Right.SUPPORT), taking=[takes_files])
 
 
-def _wanted() -> Status | None:
-    status = request.args.get("status", "")
-    return Status(status) if status in set(Status) else None
+def _asked(form: SearchForm) -> dict[str, Any]:
+    return {name: value for name, value in form.data.items() if value}
 
 
 @bp.get("/inquiries")
 @feature("inquiries")
-def index() -> str:
-    """お問い合わせ履歴."""
-    wanted, statuses = _wanted(), {s.value: (_(s.label), s.tone) for s in Status}
-    query, state = queries.mine(tenant(), member(), status=wanted), {"status": wanted.value} if wanted else {}
+def index() -> Answer:
+    """お問い合わせ履歴 (SUP-13)."""
+    form, may = SearchForm(request.args), member().may(Right.SUPPORT)
+    is_right = form.validate()
+    query = queries.mine(tenant(), member(), **(_asked(form) if is_right else {}))
+    state = form.state() if is_right else {}
     page = lists.paginate(query, _NEWEST, path="/inquiries", state=state, cursor=request.args.get("page", ""))
-    shown = {"page": page, "statuses": statuses, "status": wanted, "state": state}
-    return render("inquiries/index.html", fragment="inquiries/_list.html", may=member().may(Right.SUPPORT), **shown)
+    statuses = {s.value: (_(s.label), s.tone) for s in Status}
+    shown = {"page": page, "statuses": statuses, "form": form, "state": state, "may": may}
+    answer = render if is_right else render_invalid
+    return answer("inquiries/index.html", fragment="inquiries/_list.html", **shown)
 
 
 @bp.get("/inquiries.csv")
 @feature("inquiries")
 def index_csv() -> Response:
-    """The list as CSV (COM-21)."""
+    """The list as CSV, as it is searched (COM-21)."""
+    form = SearchForm(request.args)
     header = [_("受付番号"), _("お問合せ区分"), _("対象"), _("ステータス"), _("更新日時")]
     labels = {s.value: _(s.label) for s in Status}
-    rows = lists.every_row(queries.mine(tenant(), member(), status=_wanted()), _NEWEST)
+    rows = lists.every_row(queries.mine(tenant(), member(), **(_asked(form) if form.validate() else {})), _NEWEST)
     return lists.csv_response(
         "inquiries", header, rows, lambda i: (i.number, i.label, i.about, labels[i.status], at_time(i.updated_at))
     )

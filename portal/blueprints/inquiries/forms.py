@@ -1,5 +1,6 @@
 """The inquiry form, made for its category (COM-50)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask import request
@@ -10,10 +11,29 @@ from wtforms.validators import DataRequired, InputRequired, Length, Optional
 from portal.core import text
 from portal.core.tenancy.schema_parts import InquiryCategory, InquiryField
 from portal.shared.inquiries.files import ACCEPTED
-from portal.web.forms import Form, choices, line, normaliser
+from portal.shared.inquiries.models import CHANNELS, Status
+from portal.web import forms
+from portal.web.forms import DayField, Form, choices, line, normaliser
 from portal.web.i18n import lazy as _l
 
 LONGEST = 10_000
+
+
+class SearchForm(forms.SearchForm):
+    """マイアクティビティ: what a member searches past inquiries by (SUP-13)."""
+
+    text = line(_l("キーワード"), longest=100)
+    status = SelectField(
+        _l("状態"), choices=choices(((s.value, _l(s.label)) for s in Status), _l("すべて")), validators=[Optional()]
+    )
+    channel = SelectField(
+        _l("受付方法"),
+        choices=choices(((k, _l(v)) for k, v in CHANNELS.items()), _l("すべて")),
+        validators=[Optional()],
+    )
+    about = line(_l("対象"), longest=40)
+    since = DayField(_l("受付日（開始）"))
+    until = DayField(_l("受付日（終了）"))
 
 
 def body_field(label: Any, *, required: bool = True, longest: int = LONGEST) -> TextAreaField:
@@ -39,8 +59,7 @@ def writer_field(names: list[str]) -> dict[str, Any]:
     """Which of those who share a sign-in is writing; nothing where it is one person's (SUP-07)."""
     if len(names) < 2:
         return {}
-    chosen = [InputRequired(_l("選択してください。"))]
-    return {"writer": SelectField(_l("ご記入者"), choices=choices(((n, n) for n in names), ""), validators=chosen)}
+    return {"writer": _select(_l("ご記入者"), ((name, name) for name in names))}
 
 
 def message_form(writers: list[str]) -> Any:
@@ -48,13 +67,23 @@ def message_form(writers: list[str]) -> Any:
     return type("WrittenForm", (MessageForm,), writer_field(writers))()
 
 
-def inquiry_form(category: InquiryCategory, data: dict[str, Any] | None, more: dict[str, Any] | None = None) -> Any:
-    """The form of this category, with its own fields before the text, and `more`; `data` as `typed` gave it."""
+def inquiry_form(
+    category: InquiryCategory,
+    data: dict[str, Any] | None,
+    more: dict[str, Any] | None = None,
+    own: Iterable[tuple[str, str]] = (),
+) -> Any:
+    """The form of this category, with its own fields before the text, and `more`; `data` as `typed` gave it.
+
+    `own` is what the account has that it may be about: number and words (SUP-10).
+    """
     fields: dict[str, Any] = {
         "first": ("writer", "name", "email", "about", *map(_name, category.fields)),
         **(more or {}),
     }
-    if category.about:
+    if category.about and category.about_own:
+        fields["about"] = _select(category.about, own)
+    elif category.about:
         fields["about"] = line(category.about, required=True, longest=40)
     fields |= {_name(field): _field(field) for field in category.fields}
     fields["body"] = body_field(_l("お問合せ内容"))
@@ -74,7 +103,14 @@ def _name(field: InquiryField) -> str:
     return f"f_{field.key}"
 
 
+def _select(label: Any, values: Iterable[tuple[str, str]], *, required: bool = True) -> SelectField:
+    needed = [InputRequired(_l("選択してください。"))] if required else [Optional()]
+    return SelectField(label, choices=choices(values, ""), validators=needed)
+
+
 def _field(field: InquiryField) -> Any:
+    if field.kind == "choice":
+        return _select(field.label, ((one, one) for one in field.choices), required=field.required)
     if field.kind == "text":
         return body_field(field.label, required=field.required, longest=2000)
     shown = {"type": field.kind} if field.kind in ("date", "time") else {}

@@ -16,7 +16,7 @@ from portal.web.forms import Form, line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.requests import client, link_base, public, tenant
-from portal.web.submit import Answer, submit
+from portal.web.submit import Answer, done, submit
 
 bp = Blueprint("registration", __name__, url_prefix="/register")
 
@@ -78,9 +78,8 @@ def send_code_again(handle: str) -> Response:
         registration.send_again(tenant(), handle, link_base=link_base())
     except TooMany as error:
         flash(said(error), "warn")
-    else:
-        flash(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), "ok")
-    return redirect(f"/register/{handle}", 303)
+        return redirect(f"/register/{handle}", 303)
+    return done(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), f"/register/{handle}")
 
 
 @bp.route("/activate/<token>", methods=["GET", "POST"])
@@ -97,5 +96,4 @@ def activate(token: str) -> Answer:
 
 
 def _welcome() -> Response:
-    flash(_("会員登録が完了しました。ご登録のメールアドレスとパスワードでログインしてください。"), "ok")
-    return redirect("/sign-in", 303)
+    return done(_("会員登録が完了しました。ご登録のメールアドレスとパスワードでログインしてください。"), "/sign-in")

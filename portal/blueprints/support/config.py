@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from portal.core.tenancy.schema_base import Each, Name, Section
+from portal.core.tenancy.schema_base import Each, Flag, Name, Section
 
 
 class Product(Section):
@@ -20,6 +20,10 @@ class SupportConfig(Section):
     )
     duties: Each[Name] = Field(
         default=("システム担当", "業務担当", "契約担当"), description="What a contact may look after (SUP-04)."
+    )
+
+    self_service: Flag = Field(
+        False, description="Whether the 主担当 changes the contacts on the page; otherwise the desk does (SUP-05)."
     )
 
     def product(self, key: str) -> Product | None:

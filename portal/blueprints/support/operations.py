@@ -1,5 +1,6 @@
 """Contracts and their contacts: registered, handed over, removed, never above the limit (SUP-01 … SUP-07)."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from portal.core.actor import Actor
 from portal.core.db import change, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
+from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
 from portal.shared.auth import enrolment, links
 from portal.shared.auth import operations as passwords
@@ -31,6 +33,7 @@ _COMPANY = re.compile(
     r"(?:株式|有限|合同|合資|合名|相互)会社|[（(][株有合社財学医][)）]|[㈱㈲㈳㈶㈻]|(?:社団|財団|学校|医療|宗教)法人"
 )
 _DEPARTMENT = re.compile(r"(?:部|課|係|室|窓口|センター|グループ|チーム|担当|事務局|本社|支店|支社|営業所|御中)$")
+_BY_THE_DESK = msgid("追加・変更・削除は、サポート窓口で承ります。")
 _NO_PERSON = msgid("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
 
 limits.counted(
@@ -130,6 +133,8 @@ def add_contact(
 ) -> ContractContact:
     """A 副担当 more, up to the limit; `even_so` takes a name that looks like none. The caller commits.
 
+    The trail keeps which text of purposes was agreed to (SUP-17).
+
     Raises RuleBroken before the first registration and for what is no person's name, limits.LimitReached.
     """
     limits.reserve(tenant, CONTACTS, contract)
@@ -153,7 +158,8 @@ def _add(
     made.duty, made.created_at = who.duty, clock.now()
     with _once("この方は、すでにこのご契約の担当者です。"):
         session().add(made)
-    audit.record("contract.add_contact", contract, by=by, person=who.person, role=role.value)
+    agreed = hashlib.sha256(tenant.texts.get("purposes", "").encode()).hexdigest()
+    audit.record("contract.add_contact", contract, by=by, person=who.person, role=role.value, agreed=agreed)
     return made
 
 
@@ -168,6 +174,14 @@ def _member(tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, l
     session().flush()
     passwords.send_set_password_link(tenant, made, link_base=link_base, by=by, lifetime=links.INVITATION)
     return made
+
+
+def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Verdict:
+    """Whether this member changes the contacts: where the tenant switches it on, the 主担当 does (SUP-05)."""
+    config: SupportConfig = tenant.section("support")
+    main = ContractContact.contract_id == contract.id, ContractContact.role == Role.MAIN, *queries.THERE
+    in_charge = session().scalar(select(ContractContact.member_id).where(*main)) if config.self_service else None
+    return YES if in_charge == member_id else Verdict(_BY_THE_DESK)
 
 
 def hand_over(contract: Contract, to: ContractContact, *, by: Actor) -> None:

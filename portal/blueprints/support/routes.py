@@ -2,18 +2,32 @@
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, flash, redirect
+from wtforms import BooleanField, SelectField
+from wtforms.validators import InputRequired, Optional
 
-from portal.blueprints.support import queries
+from portal.blueprints.auth.forms import email_field
+from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract
-from portal.blueprints.support.operations import CONTACTS
+from portal.blueprints.support.operations import CONTACTS, Registrant
+from portal.core.db import session
+from portal.core.errors import NotFound
+from portal.core.markdown import to_html
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.limits import operations as limits
+from portal.web.forms import Form, choices, line
+from portal.web.i18n import lazy as _l
+from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import member, tenant
+from portal.web.requests import actor, fresh, link_base, member, tenant
+from portal.web.submit import Answer, submit
 
 bp = Blueprint("support", __name__)
+_STEPS = {
+    "representation": (operations.hand_over, _l("主担当を引き継ぐ"), _l("主担当を引き継ぎました。")),
+    "removal": (operations.remove_contact, _l("登録の削除"), _l("削除しました。")),
+}
 
 
 def home(here: Tenant, who: SignedIn) -> dict[str, Any]:
@@ -39,4 +53,61 @@ def contract(number: str) -> str:
         units=queries.units(found),
         contacts=queries.contacts(found),
         use=limits.use(tenant(), CONTACTS, found),
+        may=operations.can_manage(tenant(), found, member().member_id),
+        purposes=to_html(tenant().texts.get("purposes", "")),
     )
+
+
+def _managed(number: str) -> Contract:
+    """The account's own contract, for its 主担当 where that is switched on. Raises NotFound, RuleBroken."""
+    found = queries.contract(member().account_id, number)
+    if not operations.can_manage(tenant(), found, member().member_id):
+        raise NotFound("ページが見つかりません")
+    return found
+
+
+class ContactForm(Form):
+    """A person to be registered, who has agreed to what their data are used for (SUP-06, SUP-17)."""
+
+    family_name = line(_l("姓"), required=True, longest=40)
+    given_name = line(_l("名"), longest=40)
+    email = email_field(_l("メールアドレス"))
+    duty = SelectField(_l("ご担当"), validators=[Optional()])
+    agreed = BooleanField(_l("個人情報の利用目的に同意する"), validators=[InputRequired(_l("同意が必要です。"))])
+
+
+@bp.route("/contracts/<number>/contacts/new", methods=["GET", "POST"])
+@fresh
+def add_contact(number: str) -> Answer:
+    """担当者の追加, by the 主担当."""
+    found, form = _managed(number), ContactForm()
+    form.duty.choices = choices(((duty, duty) for duty in tenant().section("support").duties), _("選択しない"))
+
+    def add() -> Answer:
+        typed = form.typed()
+        who = Registrant(typed["family_name"], typed["given_name"], typed["email"], typed["duty"] or "")
+        operations.add_contact(tenant(), found, who, by=actor(), link_base=link_base())
+        session().commit()
+        flash(_("登録しました。ご本人へメールでお知らせします。"), "ok")
+        return redirect(f"/contracts/{number}", 303)
+
+    use, purposes = limits.use(tenant(), CONTACTS, found), to_html(tenant().texts.get("purposes", ""))
+    return submit("support/contact_form.html", form, add, contract=found, use=use, purposes=purposes)
+
+
+@bp.route("/contracts/<number>/contacts/<int:contact_id>/<any(representation, removal):step>", methods=["GET", "POST"])
+@fresh
+def change_contact(number: str, contact_id: int, step: str) -> Answer:
+    """主担当 handed over, or a 副担当 removed: asked once more, then at once."""
+    contract, form, (do, title, said) = _managed(number), Form(), _STEPS[step]
+    contact = next((one for one, _email in queries.contacts(contract) if one.id == contact_id), None)
+    if contact is None:
+        raise NotFound("担当者が見つかりません。")
+
+    def change() -> Answer:
+        do(contract, contact, by=actor())
+        session().commit()
+        flash(said, "ok")
+        return redirect(f"/contracts/{number}", 303)
+
+    return submit("support/contact_change.html", form, change, contract=contract, contact=contact, title=title)

@@ -36,8 +36,9 @@ NUMBERS = {
 }
 """The kinds of public numbers, and the prefix of each when nothing is said."""
 _PREFIXES = ", ".join(f"{kind} {prefix}" for kind, prefix in NUMBERS.items())
-TEXTS = ("privacy", "terms", "commerce", "withdrawal", "accessibility")
-"""The brand's own texts (COM-04): privacy policy, terms of use, 特定商取引法に基づく表記, cautions of withdrawal."""
+TEXTS = ("privacy", "terms", "commerce", "withdrawal", "accessibility", "purposes")
+"""The brand's own texts (COM-04): privacy policy, terms of use, 特定商取引法に基づく表記, cautions of withdrawal, what
+contacts' data are used for (SUP-17)."""
 _HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$"
 
 

@@ -196,8 +196,15 @@ class InquiryField(Section):
 
     key: str = Field(pattern=_KEY, description="Small letters, digits and _; never changes.")
     label: Name = Field(description="As customers read it.")
-    kind: Literal["line", "text", "date", "time"] = Field("line", description="What is typed.")
+    kind: Literal["line", "text", "date", "time", "choice"] = Field("line", description="What is typed, or chosen.")
+    choices: Each[Name] = Field((), max_length=30, description="For a choice: what there is to choose from.")
     required: Flag = Field(True, description="Whether it must be filled in.")
+
+    @model_validator(mode="after")
+    def _has_choices(self) -> "InquiryField":
+        if bool(self.choices) != (self.kind == "choice"):
+            raise ValueError(f'{self.key}: choices belong to kind = "choice", which needs some')
+        return self
 
 
 class InquiryCategory(Section):
@@ -208,6 +215,7 @@ class InquiryCategory(Section):
     about: Name | None = Field(
         None, description="What number it is about, e.g. 予約番号; when absent, none is asked for."
     )
+    about_own: Flag = Field(False, description="Whether it is chosen from what the account has, e.g. its contracts.")
     fields: tuple[InquiryField, ...] = Field((), max_length=20)
     """What else is asked for, one [[…fields]] each."""
 

@@ -16,7 +16,7 @@ from portal.core.tenancy.guard import TenantOwned
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
-from portal.shared.auth import devices, links, passkeys, recovery, second_factor, sessions
+from portal.shared.auth import codes, devices, links, passkeys, second_factor, sessions
 from portal.shared.auth.models import Account, AccountStatus, Factor, Member, MemberStatus
 
 NEWEST = 10
@@ -29,18 +29,15 @@ _ERASED = msgid("個人情報を消去した会員は統合できません。")
 
 
 def lock(member: Member, reason: str = "", *, by: Actor) -> None:
-    """Let a member in no more: sessions end, mailed links die; the sign-in answers as to a wrong password.
-
-    Raises RuleBroken unless the member is active.
-    """
-    states.move(second_factor.locked(member.id), MemberStatus.LOCKED, _MOVES, by=by)
+    """Let a member in no more: sessions end, mailed links die. Raises RuleBroken unless the member is active."""
+    states.move(Member.locked(member.id), MemberStatus.LOCKED, _MOVES, by=by)
     _throw_out(member)
     audit.record("member.lock", member, by=by, reason=reason)
 
 
 def unlock(member: Member, *, by: Actor) -> None:
     """Let a locked member in again, with the password of before. Raises RuleBroken unless the member is locked."""
-    states.move(second_factor.locked(member.id), MemberStatus.ACTIVE, _MOVES, by=by)
+    states.move(Member.locked(member.id), MemberStatus.ACTIVE, _MOVES, by=by)
     audit.record("member.unlock", member, by=by)
 
 
@@ -51,9 +48,9 @@ def can_be_mailed_a_link(member: Member) -> Verdict:
 
 def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
     """A lost second factor: back to none, with everything that stood in for it; the member is told (COM-13)."""
-    second_factor.locked(member.id)
+    Member.locked(member.id)
     before, member.second_factor, member.totp_nonce = member.second_factor, Factor.OFF, ""
-    recovery.forget(member.id)
+    codes.void(member.id)
     passkeys.forget_all(member.id)
     devices.trust_none(member.id)
     _throw_out(member)

@@ -1,38 +1,37 @@
-"""Mailed codes of six digits, bound to one pending session (COM-13, RENT-05, security.md §4.13)."""
+"""Codes of the second step (COM-13, RENT-05): six mailed digits, bound to one pending session (security.md §4.13).
+
+And ten recovery codes that stand in for a lost authenticator app, each burnt by its use (security.md §4.15).
+"""
 
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 
 from portal.core import audit, clock
-from portal.core.actor import Actor
-from portal.core.db import change, session
+from portal.core.db import change, discard, session
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
-from portal.shared.auth.factor_models import OneTimeCode
-from portal.shared.auth.models import Member, MemberSession
+from portal.shared.auth.models import Member, MemberSession, OneTimeCode, RecoveryCode
 
 LIFETIME = timedelta(minutes=10)
 MOST_TRIES = 5
 PAUSE = timedelta(seconds=60)
-_SENT = "second-step-sent"
+HOW_MANY = 10
+LENGTH = 10
+_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that look alike
 
 
 def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
-    """Mail a new code for the pending session; its earlier one dies. The caller commits.
-
-    Raises throttling.TooMany within a minute of the session's last one.
-    """
-    throttling.count(_SENT, f"session\n{waiting.id}", limit=1, window=PAUSE)
+    """Mail a new code; the session's earlier one dies. The caller commits. Raises TooMany within a minute."""
+    throttling.count("second-step-sent", f"session\n{waiting.id}", limit=1, window=PAUSE)
     change(OneTimeCode, *_unused(waiting.id), used_at=clock.now())
     code, now = f"{secrets.randbelow(10**6):06}", clock.now()
     kept = OneTimeCode(member_id=member.id, session_id=waiting.id, code_digest=_digests(waiting.id, code)[0])
     kept.created_at, kept.expires_at = now, now + LIFETIME
     session().add(kept)
-    by = Actor("member", member.name, member.id, member.account_id, waiting.address)
-    audit.record("member.send_second_step", member, by=by)
+    audit.record("member.send_second_step", member, by=member.actor(waiting.address))
     mailing.tell(tenant, "second_step", member, code=code, until=now + LIFETIME)
 
 
@@ -57,4 +56,37 @@ def _unused(session_id: int) -> tuple[ColumnElement[bool], ...]:
 
 
 def _digests(session_id: int, code: str) -> list[str]:
-    return [mac.hex() for mac in keyring.macs("mailed-code", session_id, code)]
+    return keyring.digests("mailed-code", session_id, code)
+
+
+def renew(member_id: int) -> list[str]:
+    """Ten new recovery codes, to be shown this once; the earlier ones are void. The caller commits."""
+    void(member_id)
+    fresh = ["".join(secrets.choice(_LETTERS) for _ in range(LENGTH)) for _ in range(HOW_MANY)]
+    kept = ((_recovery_digests(member_id, code)[0], clock.now()) for code in fresh)
+    session().add_all(RecoveryCode(member_id=member_id, code_digest=made, created_at=at) for made, at in kept)
+    return [f"{code[:5]}-{code[5:]}" for code in fresh]
+
+
+def void(member_id: int) -> None:
+    """Void all recovery codes of a member."""
+    discard(RecoveryCode, RecoveryCode.member_id == member_id)
+
+
+def burn(member_id: int, typed: str) -> bool:
+    """Burn the recovery code that `typed` is, written with or without its hyphen: true once."""
+    right = RecoveryCode.code_digest.in_(_recovery_digests(member_id, typed))
+    return change(RecoveryCode, *_unburnt(member_id), right, used_at=clock.now()) == 1
+
+
+def left(member_id: int) -> int:
+    """How many of the member's recovery codes are not used yet."""
+    return session().scalar(select(func.count(RecoveryCode.id)).where(*_unburnt(member_id))) or 0
+
+
+def _unburnt(member_id: int) -> tuple[ColumnElement[bool], ...]:
+    return RecoveryCode.member_id == member_id, RecoveryCode.used_at.is_(None)
+
+
+def _recovery_digests(member_id: int, code: str) -> list[str]:
+    return keyring.digests("recovery-code", member_id, code.replace("-", "").upper())

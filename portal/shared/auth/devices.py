@@ -7,46 +7,41 @@ and, where the member said so, is not asked for the second step.
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from portal.core import clock
 from portal.core.db import change, session
-from portal.shared.auth.factor_models import Device
+from portal.shared.auth.models import Device
 from portal.shared.auth.sessions import Client, digest
 
 LIFETIME = timedelta(days=400)
 
 
+def _living(member_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Neither revoked nor long unseen."""
+    return Device.member_id == member_id, Device.revoked_at.is_(None), Device.seen_at > clock.now() - LIFETIME
+
+
 def find(member_id: int, token: str) -> Device | None:
     """The member's device that `token` stands for, unless it is revoked or long unseen."""
-    if not token:
-        return None
-    statement = select(Device).where(
-        Device.member_id == member_id,
-        Device.token_digest == digest(token),
-        Device.revoked_at.is_(None),
-        Device.seen_at > clock.now() - LIFETIME,
-    )
-    return session().scalars(statement).one_or_none()
+    ours = select(Device).where(Device.token_digest == digest(token), *_living(member_id))
+    return session().scalars(ours).one_or_none() if token else None
+
+
+def held(member_id: int) -> list[Device]:
+    """The member's devices, the one used last first."""
+    living = select(Device).where(*_living(member_id)).order_by(Device.seen_at.desc(), Device.id)
+    return list(session().scalars(living))
 
 
 def remember(member_id: int, client: Client) -> tuple[Device, str]:
     """A new device of the member, and its cookie's token. The caller commits."""
-    token = secrets.token_urlsafe(32)
-    now = clock.now()
-    device = Device(
-        member_id=member_id, token_digest=digest(token), user_agent=client.user_agent[:200], created_at=now, seen_at=now
-    )
+    token, now = secrets.token_urlsafe(32), clock.now()
+    device = Device(member_id=member_id, token_digest=digest(token), user_agent=client.user_agent[:200])
+    device.created_at = device.seen_at = now
     session().add(device)
     session().flush()
     return device, token
-
-
-def trust(device_id: int, *, days: int) -> None:
-    """Leave the second step out on this device for so many days."""
-    device = session().get(Device, device_id)
-    if device is not None:
-        device.trusted_until = clock.now() + timedelta(days=days)
 
 
 def is_trusted(device: Device | None) -> bool:

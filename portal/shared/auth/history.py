@@ -62,10 +62,7 @@ def _listing(actions: tuple[str, ...], *, own: bool) -> Select[Any]:
 
 
 def of(who: SignedIn, actions: Iterable[str]) -> Query:
-    """What was done with the account, as plain rows; who is not its representative sees what concerns themself.
-
-    Index: ix_audit_event_account.
-    """
+    """The account's acts for its representative, their own for anybody else. Index: ix_audit_event_account."""
     values = {"tenant": require_key(), "account": who.account_id}
     if not who.is_representative:
         values["subject"] = who.subject[:LONGEST_SUBJECT]

@@ -10,7 +10,9 @@ from sqlalchemy import ColumnElement, select
 from portal.core import clock
 from portal.core.db import change, session
 from portal.core.errors import NotFound, msgid
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus, OneTimeLink
+from portal.core.tenancy.schema import Tenant
+from portal.shared import mailing
+from portal.shared.auth.models import Member, OneTimeLink, of_who_may_sign_in
 from portal.shared.auth.sessions import digest
 
 LIFETIME = timedelta(minutes=30)
@@ -19,7 +21,7 @@ _DEAD = msgid("このリンクは無効か、期限が切れています。お�
 
 
 class Purpose(StrEnum):
-    """What a link is for. A link of one purpose is dead to every other."""
+    """What a link is for, and its page. A link of one purpose is dead to every other."""
 
     SET_PASSWORD = "set-password"  # noqa: S105 - a purpose, no secret
     RESET_PASSWORD = "reset-password"  # noqa: S105 - a purpose, no secret
@@ -27,6 +29,11 @@ class Purpose(StrEnum):
     CHANGE_EMAIL = "change-email"
     PROVE_EMAIL = "prove-email"
     UNDO_EMAIL = "undo-email"
+
+    @property
+    def page(self) -> str:
+        """Where such a link leads to: a password is set and reset on the same page."""
+        return "set-password" if self is Purpose.RESET_PASSWORD else self.value
 
 
 class DeadLink(NotFound):
@@ -48,18 +55,32 @@ def issue(
     return token
 
 
+def mail(
+    tenant: Tenant,
+    member: Member,
+    purpose: Purpose,
+    event: str,
+    *,
+    link_base: str,
+    to: str = "",
+    lifetime: timedelta = LIFETIME,
+    payload: dict[str, Any] | None = None,
+    **said: object,
+) -> None:
+    """Mail `event` with a new link to the member, or to the address `to`; earlier ones die. The caller commits."""
+    token = issue(member.id, purpose, lifetime=lifetime, payload=payload)
+    now = clock.now()
+    said |= {"member": member, "at": now, "link": f"{link_base}/{purpose.page}/{token}", "until": now + lifetime}
+    mailing.compose(tenant, event, to or member.email, account_id=member.account_id, **said)
+
+
 def peek(token: str, *purposes: Purpose) -> OneTimeLink:
     """The living link; looking does not use it up, so that a mail scanner's GET changes nothing.
 
     Who may not sign in any more has no link either. Raises DeadLink.
     """
-    statement = (
-        select(OneTimeLink)
-        .join(Member, Member.id == OneTimeLink.member_id)
-        .join(Account, Account.id == Member.account_id)
-        .where(*_alive(token, purposes), Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
-    )
-    found = session().scalars(statement).one_or_none()
+    living = select(OneTimeLink).join(Member, Member.id == OneTimeLink.member_id).where(*_alive(token, purposes))
+    found = session().scalars(of_who_may_sign_in(living)).one_or_none()
     if found is None:
         raise DeadLink
     return found
@@ -73,17 +94,18 @@ def use(token: str, *purposes: Purpose) -> OneTimeLink:
     return found
 
 
+def use_locked(token: str, purpose: Purpose) -> tuple[Member, OneTimeLink]:
+    """The member, locked first as everywhere, and their link, used up. Raises DeadLink."""
+    member = Member.locked(peek(token, purpose).member_id)
+    return member, use(token, purpose)
+
+
 def revoke(member_id: int, *purposes: Purpose) -> None:
     """Kill the member's living links of these purposes, or of all when none is named."""
     which = [OneTimeLink.purpose.in_(purposes)] if purposes else []
-    unused = OneTimeLink.member_id == member_id, OneTimeLink.used_at.is_(None)
-    change(OneTimeLink, *unused, *which, used_at=clock.now())
+    change(OneTimeLink, OneTimeLink.member_id == member_id, OneTimeLink.used_at.is_(None), *which, used_at=clock.now())
 
 
 def _alive(token: str, purposes: tuple[Purpose, ...]) -> tuple[ColumnElement[bool], ...]:
-    return (
-        OneTimeLink.token_digest == digest(token),
-        OneTimeLink.purpose.in_(purposes),
-        OneTimeLink.used_at.is_(None),
-        OneTimeLink.expires_at > clock.now(),
-    )
+    ours = OneTimeLink.token_digest == digest(token), OneTimeLink.purpose.in_(purposes)
+    return *ours, OneTimeLink.used_at.is_(None), OneTimeLink.expires_at > clock.now()

@@ -1,16 +1,21 @@
-"""Accounts, their members, and what a signed-in member holds."""
+"""Accounts, their members, and what lets a member in: sessions, devices, links, codes, passkeys (COM-13, MOLD-01)."""
 
+import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import JSON, Index, String, UniqueConstraint
+from sqlalchemy import JSON, Index, LargeBinary, Select, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, Choice, belongs_to, owned
+from portal.core import text
+from portal.core.actor import Actor
+from portal.core.db import Base, Choice, belongs_to, owned, session
 from portal.core.errors import msgid
 from portal.core.labels import Labelled
 from portal.core.tenancy.guard import ID, TenantOwned
+
+_Select = TypeVar("_Select", bound=Select[*tuple[Any, ...]])
 
 
 class AccountStatus(StrEnum):
@@ -86,14 +91,23 @@ class Account(TenantOwned, Base):
     @property
     def address(self) -> str:
         """The postal address on one line."""
-        lines = f"{self.prefecture}{self.city}{self.street}"
-        return f"{lines} {self.building}".strip()
+        return f"{self.prefecture}{self.city}{self.street} {self.building}".strip()
 
 
 def subject_of(login_key: str, login_id: str, email: str) -> str:
     """How the audit trail names a member: by both names where the login ID is the whole account's (RENT-01)."""
     by_both = login_id and login_key.endswith(f"\n{email.casefold()}")
     return f"member:{login_id}/{email}" if by_both else f"member:{login_id or email}"
+
+
+def login_key(items: str, *, login_id: str, email: str) -> str:
+    """What must be unique at a brand whose sign-in asks for `items` (COM-10)."""
+    asked = {
+        "email_password": (email,),
+        "login_id_password": (login_id,),
+        "login_id_email_password": (login_id, email),
+    }[items]
+    return "\n".join(text.normalise(item).casefold() for item in asked)
 
 
 class Member(TenantOwned, Base):
@@ -145,6 +159,22 @@ class Member(TenantOwned, Base):
         """The person's full name."""
         return f"{self.family_name} {self.given_name}".strip()
 
+    def actor(self, address: str) -> Actor:
+        """This member as the audit trail names who did something."""
+        return Actor("member", self.name, self.id, self.account_id, address)
+
+    @classmethod
+    def locked(cls, member_id: int) -> "Member":
+        """The row, locked and read anew: first of all rows, so that no two wait for each other for ever."""
+        found: Member = session().get_one(cls, member_id, with_for_update=True, populate_existing=True)
+        return found
+
+
+def of_who_may_sign_in(statement: _Select) -> _Select:
+    """`statement`, which reads members, narrowed to those who may sign in."""
+    joined = statement.join(Account, Account.id == Member.account_id)
+    return joined.where(Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
+
 
 class MemberSession(TenantOwned, Base):
     """A member signed in somewhere. The cookie's token is kept only as a digest.
@@ -173,10 +203,7 @@ class MemberSession(TenantOwned, Base):
 
 
 class OneTimeLink(TenantOwned, Base):
-    """A mailed link that does one thing once: kept as a digest, used up by POST (security.md §4.12).
-
-    `payload` is what the thing needs, e.g. a new e-mail address; never a secret.
-    """
+    """A mailed link that does one thing once (security.md §4.12). `payload` is what that needs; never a secret."""
 
     __tablename__ = "one_time_link"
     member_id: Mapped[int] = mapped_column(ID)
@@ -201,3 +228,113 @@ class Throttle(TenantOwned, Base):
     window_start: Mapped[datetime]
     tries: Mapped[int] = mapped_column(default=0)
     __table_args__ = owned(UniqueConstraint("tenant_id", "key"))
+
+
+class Device(TenantOwned, Base):
+    """A browser that a member has signed in with. Until `trusted_until` it is not asked for the second step."""
+
+    __tablename__ = "device"
+    member_id: Mapped[int] = mapped_column(ID)
+    token_digest: Mapped[str] = mapped_column(String(64))
+    user_agent: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    trusted_until: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("member_id", "member"),
+        UniqueConstraint("tenant_id", "token_digest"),
+        Index("ix_device_member", "tenant_id", "member_id", "revoked_at"),
+    )
+
+
+class OneTimeCode(TenantOwned, Base):
+    """A mailed code of six digits, bound to one pending session, kept as a keyed hash (security.md §4.13)."""
+
+    __tablename__ = "one_time_code"
+    member_id: Mapped[int] = mapped_column(ID)
+    session_id: Mapped[int] = mapped_column(ID)
+    code_digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    used_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("member_id", "member"),
+        belongs_to("session_id", "member_session", ondelete="CASCADE"),
+        Index("ix_one_time_code_session", "tenant_id", "session_id", "used_at"),
+    )
+
+
+class RecoveryCode(TenantOwned, Base):
+    """One of ten codes that stand in for a lost authenticator, each burnt by its use (security.md §4.15)."""
+
+    __tablename__ = "recovery_code"
+    member_id: Mapped[int] = mapped_column(ID)
+    code_digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    __table_args__ = owned(belongs_to("member_id", "member"), UniqueConstraint("tenant_id", "member_id", "code_digest"))
+
+
+class Registration(TenantOwned, Base):
+    """Somebody who filled in the registration and has not proved the address yet (MOLD-01).
+
+    `data` is what they typed. A link and a code are mailed, both kept as digests; `handle` names the registration to
+    the page that asks for the code, and opens nothing.
+    """
+
+    __tablename__ = "registration"
+    email: Mapped[str] = mapped_column(String(254))
+    password_hash: Mapped[str] = mapped_column(String(200))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    handle: Mapped[str] = mapped_column(String(43))
+    token_digest: Mapped[str] = mapped_column(String(64))
+    code_digest: Mapped[str] = mapped_column(String(64))
+    tries: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        UniqueConstraint("tenant_id", "handle"),
+        UniqueConstraint("tenant_id", "token_digest"),
+        Index("ix_registration_expires", "tenant_id", "expires_at"),
+    )
+
+
+class Passkey(TenantOwned, Base):
+    """A WebAuthn credential of a member at this brand's host (security.md §4.16)."""
+
+    __tablename__ = "passkey"
+    member_id: Mapped[int] = mapped_column(ID)
+    credential_id: Mapped[str] = mapped_column(String(1400))
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(ID, default=0)
+    label: Mapped[str] = mapped_column(String(60), default="")
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    __table_args__ = owned(
+        belongs_to("member_id", "member"),
+        UniqueConstraint("tenant_id", "credential_id"),
+        Index("ix_passkey_member", "tenant_id", "member_id"),
+    )
+
+    @property
+    def number(self) -> str:
+        """What pages call it: it tells nothing, and cannot be counted through."""
+        return hashlib.sha256(self.credential_id.encode()).hexdigest()[:16]
+
+
+class PasskeyChallenge(TenantOwned, Base):
+    """What one ceremony signs, once. `member_id` is None while nobody is known yet."""
+
+    __tablename__ = "passkey_challenge"
+    member_id: Mapped[int | None] = mapped_column(ID)
+    purpose: Mapped[str] = mapped_column(String(20))
+    challenge: Mapped[str] = mapped_column(String(100))
+    expires_at: Mapped[datetime]
+    __table_args__ = owned(
+        belongs_to("member_id", "member"),
+        UniqueConstraint("tenant_id", "challenge"),
+        Index("ix_passkey_challenge_expires", "tenant_id", "expires_at"),
+    )

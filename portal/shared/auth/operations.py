@@ -1,21 +1,34 @@
-"""Passwords being set: changed with the old one, or through a mailed link. Used alike by pages and CLI (COM-12)."""
+"""Passwords: changed, set through a mailed link, forgotten, and typed again for what matters (COM-12).
+
+Used alike by pages and CLI. Of a forgotten one nobody learns whether a link was mailed (SHOP-02, RENT-06).
+"""
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
-from portal.core import audit, clock
+from sqlalchemy import select
+
+from portal.core import audit, clock, text
 from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
-from portal.core.errors import RuleBroken
+from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import devices, links, password_rules, passwords, reset, sessions
+from portal.shared.auth import devices, links, password_rules, passwords, sessions, throttling
 from portal.shared.auth.links import DeadLink, Purpose
-from portal.shared.auth.models import Account, Member
+from portal.shared.auth.models import Account, Member, login_key, of_who_may_sign_in
+from portal.shared.auth.sessions import Client, SignedIn
 
 SETTING = (Purpose.SET_PASSWORD, Purpose.RESET_PASSWORD)
 """What links that set a password are for."""
+GRACE = timedelta(minutes=30)
+"""A form that was opened in time may be sent so much later: nobody loses what they typed."""
+PER_MEMBER = 5
+"""So many mails an hour: enough for whoever looks in the wrong mailbox, too few to be a nuisance with."""
+_FORGOTTEN, _PROOF = "forgotten", "proof"
+_WRONG = msgid("現在のパスワードが正しくありません。")
 
 
 def change_password(tenant: Tenant, member_id: int, old: str, new: str, *, by: Actor, keep_session: int) -> None:
@@ -27,51 +40,45 @@ def change_password(tenant: Tenant, member_id: int, old: str, new: str, *, by: A
         known = session().get_one(Member, member_id)
         old_hash, check = known.password_hash, _rules_of(tenant, known)
     if not passwords.verify(old_hash, old):
-        raise RuleBroken("現在のパスワードが正しくありません。", field="old_password")
+        raise RuleBroken(_WRONG, field="old_password")
     if old == new:
         raise RuleBroken("現在と同じパスワードは使えません。", field="password")
     check(new)
-    _set_password(member_id, passwords.hash_password(new), by=by, keep_session=keep_session)
-    mailing.tell(tenant, "password_changed", session().get_one(Member, member_id))
-    session().commit()
+    _set_password(tenant, member_id, passwords.hash_password(new), by=by, keep_session=keep_session)
 
 
 def _rules_of(tenant: Tenant, member: Member) -> Callable[[str], None]:
     """What raises RuleBroken for a password that this member may not set (COM-11)."""
-    account = session().get_one(Account, member.account_id)
-    return partial(
-        passwords.check,
-        rules=tenant.sign_in.password,
-        login_id=member.login_id,
-        email=member.email,
-        names=(member.name, account.name),
-        brand=password_rules.brand_words(tenant),
-    )
+    names = member.name, session().get_one(Account, member.account_id).name
+    brand, rules = password_rules.brand_words(tenant), tenant.sign_in.password
+    return partial(passwords.check, rules=rules, login_id=member.login_id, email=member.email, names=names, brand=brand)
 
 
-def _set_password(member_id: int, password_hash: str, *, by: Actor, keep_session: int | None = None) -> None:
-    """Set it; every other session ends, and every link that was mailed for this member dies (COM-15)."""
+def _set_password(
+    tenant: Tenant, member_id: int, password_hash: str, *, by: Actor, keep_session: int | None = None
+) -> None:
+    """Set it; every other session ends, and every link that was mailed for this member dies (COM-15). Commits."""
     member = session().get_one(Member, member_id)
     member.password_hash, member.must_change_password = password_hash, False
     sessions.end_all(member_id, but=keep_session)
     links.revoke(member_id)
     audit.record("member.set_password", member, by=by)
+    mailing.tell(tenant, "password_changed", member)
+    session().commit()
 
 
 def send_set_password_link(
-    tenant: Tenant,
-    member: Member,
-    *,
-    link_base: str,
-    by: Actor,
-    purpose: Purpose = Purpose.SET_PASSWORD,
-    lifetime: timedelta = links.LIFETIME,
+    tenant: Tenant, member: Member, *, link_base: str, by: Actor, lifetime: timedelta = links.LIFETIME
 ) -> None:
     """Mail a link with which the member sets a password; earlier ones of its purpose die. The caller commits."""
-    token = links.issue(member.id, purpose, lifetime=lifetime)
     audit.record("member.send_link", member, by=by)
-    link, until = f"{link_base}/set-password/{token}", clock.now() + lifetime
-    mailing.tell(tenant, "set_password", member, link=link, until=until)
+    links.mail(tenant, member, Purpose.SET_PASSWORD, "set_password", link_base=link_base, lifetime=lifetime)
+
+
+def send_reset_link(tenant: Tenant, member: Member, *, link_base: str, by: Actor) -> None:
+    """Mail a link with which the member sets a new password; earlier ones die. The caller commits."""
+    audit.record("member.send_reset", member, by=by)
+    links.mail(tenant, member, Purpose.RESET_PASSWORD, "reset_password", link_base=link_base)
 
 
 def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str, email: str = "") -> None:
@@ -83,10 +90,9 @@ def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str,
     """
     with transaction_mode("read"):
         member = session().get_one(Member, links.peek(token, *SETTING).member_id)
-        who = Actor("member", member.name, member.id, member.account_id, address)
-        check = _rules_of(tenant, member)
-        proved = not reset.proves_email(tenant) or reset.is_own_email(member, email)
-    if not proved:
+        by, check = member.actor(address), _rules_of(tenant, member)
+        is_proved = not proves_email(tenant) or is_own_email(member, email)
+    if not is_proved:
         raise RuleBroken("入力内容に誤りがあります。もう一度ご確認ください。")
     check(new)
     password_hash = passwords.hash_password(new)
@@ -96,6 +102,111 @@ def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str,
         session().rollback()
         raise
     devices.forget_all(used.member_id)
-    _set_password(used.member_id, password_hash, by=who)
-    mailing.tell(tenant, "password_changed", session().get_one(Member, used.member_id))
+    _set_password(tenant, used.member_id, password_hash, by=by)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a person typed who forgot the password; items that are not asked for are empty."""
+
+    email: str
+    login_id: str = ""
+    telephone: str = ""
+
+
+def is_reset_offered(tenant: Tenant) -> bool:
+    """Whether members reset a password by themselves at this tenant, or ask an operator (COM-12)."""
+    return tenant.sign_in.forgot != "operator"
+
+
+def proves_email(tenant: Tenant) -> bool:
+    """Whether a password link asks for the present address too at this tenant (SHOP-02)."""
+    return tenant.sign_in.forgot == "mail_phone"
+
+
+def asked(tenant: Tenant) -> tuple[str, ...]:
+    """The items of `Forgotten` that the tenant's page asks for: those that tell its members apart, and its choice."""
+    login_id = ("login_id",) if "login_id" in tenant.sign_in.items else ()
+    telephone = ("telephone",) if tenant.sign_in.forgot == "mail_phone" else ()
+    return (*login_id, "email", *telephone)
+
+
+def ask_reset(tenant: Tenant, given: Forgotten, client: Client, *, link_base: str) -> None:
+    """Mail a link to the member whom `given` names, if it names one. Commits.
+
+    Known, unknown, locked and a wrong telephone are the same to whoever asks: no answer, after the same work
+    (security.md §4.2). Raises throttling.TooMany, also for members who do not exist.
+    """
+    key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
+    try:
+        throttling.count_by(tenant.sign_in, _FORGOTTEN, f"address\n{client.address}")
+        throttling.count(_FORGOTTEN, f"member\n{key}", limit=PER_MEMBER, window=timedelta(hours=1))
+    except throttling.TooMany:
+        session().commit()
+        raise
+    found = _find(tenant, given, key)
+    # Nobody is mailed by mistake, but somebody is needed to do the work for, which is then undone.
+    whom = found or session().scalars(select(Member).order_by(Member.id).limit(1)).one_or_none()
+    if whom is not None:
+        with session().begin_nested() as step:
+            by = Actor("system", "system", account_id=whom.account_id, address=client.address)
+            send_reset_link(tenant, whom, link_base=link_base, by=by)
+            session().flush()
+            if found is None:
+                step.rollback()
+    session().commit()
+
+
+def _find(tenant: Tenant, given: Forgotten, key: str) -> Member | None:
+    """The member whom every item names and who may sign in; an unregistered telephone is nobody's (SHOP-02)."""
+    named = select(Member, Account.telephone).where(Member.login_key == key)
+    row = session().execute(of_who_may_sign_in(named)).one_or_none()
+    if row is None or not is_own_email(row.Member, given.email):
+        return None
+    member: Member = row.Member
+    number, registered = text.digits(given.telephone), map(text.digits, (member.telephone, row.telephone))
+    return member if "telephone" not in asked(tenant) or (number and number in registered) else None
+
+
+def is_own_email(member: Member, typed: str) -> bool:
+    """Whether `typed` is the member's present address, in whatever width and case."""
+    return text.normalise(typed).casefold() == member.email.casefold()
+
+
+def is_fresh(tenant: Tenant, proved_at: datetime | None, *, grace: timedelta = timedelta()) -> bool:
+    """Whether the password was typed recently enough for what asks for it (security.md §4.17)."""
+    lasting = timedelta(minutes=tenant.sign_in.fresh_minutes) + grace
+    return proved_at is not None and clock.now() - proved_at < lasting
+
+
+def _prove(tenant: Tenant, member_id: int, password: str) -> str:
+    """Check the present password, counting tries first; no transaction is open while it is hashed.
+
+    Returns the hash it was checked against, for who looks again under a lock. Raises RuleBroken at ``password``, or
+    throttling.TooMany.
+    """
+    with throttling.lasting():
+        throttling.count_by(tenant.sign_in, _PROOF, f"member\n{member_id}")
+    with transaction_mode("read"):
+        known: str = session().get_one(Member, member_id).password_hash
+    if not passwords.verify(known, password):
+        raise RuleBroken(_WRONG, field="password")
+    throttling.take_back(_PROOF, f"member\n{member_id}")
+    return known
+
+
+def proved(tenant: Tenant, member_id: int, password: str) -> Member:
+    """The member, locked, whose present password this is, now as when it was checked. Raises as `_prove`."""
+    checked = _prove(tenant, member_id, password)
+    member = Member.locked(member_id)
+    if member.password_hash != checked:
+        session().rollback()
+        raise RuleBroken(_WRONG, field="password")
+    return member
+
+
+def prove(tenant: Tenant, who: SignedIn, password: str) -> None:
+    """Let the present session do what needs a password typed just now. Commits. Raises as `proved`."""
+    _prove(tenant, who.member_id, password)
+    sessions.prove(who.session_id)
     session().commit()

@@ -20,10 +20,9 @@ from portal.core.db import change, discard, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import keyring, second_factor, throttling
+from portal.shared.auth import keyring, throttling
 from portal.shared.auth import sign_in as entrance
-from portal.shared.auth.entry_models import Passkey, PasskeyChallenge
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.auth.models import Member, Passkey, PasskeyChallenge, of_who_may_sign_in
 from portal.shared.auth.sessions import Client
 
 LIFETIME = timedelta(minutes=5)
@@ -89,7 +88,7 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, link_ba
     from webauthn import verify_registration_response
 
     must_be_on(tenant)
-    member = second_factor.locked(member_id)
+    member = Member.locked(member_id)
     if len(held(member_id)) >= MOST:
         raise RuleBroken(_FULL, most=MOST)
     challenge, _credential_id = _claimed(answer)
@@ -112,7 +111,7 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, link_ba
 def remove(tenant: Tenant, member_id: int, number: str, *, by: Actor) -> None:
     """Remove one of the member's own passkeys, and mail the member. Commits. Raises NotFound."""
     must_be_on(tenant)
-    member = second_factor.locked(member_id)
+    member = Member.locked(member_id)
     found = next((passkey for passkey in held(member_id) if passkey.number == number), None)
     if found is None:
         raise NotFound(_GONE)
@@ -133,10 +132,7 @@ def forget_challenges() -> None:
 
 
 def sign_in(tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = "") -> entrance.Entry:
-    """Begin a session with a passkey alone. Commits.
-
-    Raises NotFound, or Unproved in the words of a wrong password, whatever is wrong and with whomever.
-    """
+    """Begin a session by passkey. Commits. Raises NotFound, or Unproved in the words of a wrong password."""
     must_be_on(tenant, alone=True)
     member = proved(answer, client, link_base=link_base)
     if member is None:
@@ -158,7 +154,7 @@ def proved(answer: str, client: Client, *, link_base: str, member_id: int | None
     found = _find(credential_id)
     # Nobody else's row is locked: two who bring each other's passkeys would wait for each other for ever.
     owner = found.member_id if found and member_id in (None, found.member_id) else None
-    member = second_factor.locked(owner) if owner else None
+    member = Member.locked(owner) if owner else None
     is_ours = _take("second_step" if member_id else "sign_in", member_id, challenge)
     passkey = _find(credential_id)  # anew, under the lock: it may have been removed meanwhile
     if not is_ours or member is None or passkey is None:
@@ -169,17 +165,14 @@ def proved(answer: str, client: Client, *, link_base: str, member_id: int | None
     if signed is None:
         return None
     is_right = _count_up(passkey.id, signed.new_sign_count)
-    by = Actor("member", member.name, member.id, member.account_id, client.address)
     action = "member.use_passkey" if is_right else "member.refuse_passkey"
-    audit.record(action, member, by=by, label=passkey.label)
+    audit.record(action, member, by=member.actor(client.address), label=passkey.label)
     return member if is_right else None
 
 
 def _begin(tenant: Tenant, purpose: str, member_id: int | None, who: str) -> str:
     """A new challenge. Commits. Raises throttling.TooMany, counting `who`."""
-    rules = tenant.sign_in
-    window = timedelta(minutes=rules.sign_in_window_minutes)
-    throttling.count(f"passkey-{purpose}", who, limit=rules.sign_in_tries * 10, window=window)
+    throttling.count_by(tenant.sign_in, f"passkey-{purpose}", who, times=10)
     made, until = secrets.token_urlsafe(32), clock.now() + LIFETIME
     session().add(PasskeyChallenge(member_id=member_id, purpose=purpose, challenge=made, expires_at=until))
     session().commit()
@@ -196,12 +189,7 @@ def _take(purpose: str, member_id: int | None, challenge: str) -> bool:
 def _find(credential_id: str) -> Passkey | None:
     """The passkey of somebody who may sign in."""
     of_members = select(Passkey).join(Member, Member.id == Passkey.member_id)
-    found = of_members.join(Account, Account.id == Member.account_id).where(
-        Passkey.credential_id == credential_id,
-        Member.status == MemberStatus.ACTIVE,
-        Account.status == AccountStatus.ACTIVE,
-    )
-    return session().scalars(found).one_or_none()
+    return session().scalars(of_who_may_sign_in(of_members.where(Passkey.credential_id == credential_id))).one_or_none()
 
 
 def _claimed(answer: str) -> tuple[str, str]:

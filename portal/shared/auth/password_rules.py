@@ -1,19 +1,76 @@
-"""The rules of what may be set as a password: for the checklist beside the field and for the server alike (COM-11)."""
+"""What may be set as a password: for the checklist beside the field and for the server alike (COM-11).
+
+The words that everybody tries first are a list that is read once, and no network (security.md §4.3).
+"""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from portal.core.errors import msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_password import Kind, PasswordRules, Policy
-from portal.shared.auth import common_words
 
 FEWEST_LETTERS = 4
 """Words of names and addresses that are shorter occur by chance."""
+ANYWHERE = (
+    *("password", "passw0rd", "12345678", "qwerty", "abcdef", "iloveyou", "letmein", "administrator"),
+    *("pasuwado", "パスワード", "ぱすわーど"),
+)
+"""So common that they give a password away wherever they stand in it."""
+FEWEST_CHARACTERS = 4
+"""A password of fewer different characters is guessed, however long."""
+_LEET: tuple[dict[int, int], ...] = (
+    {},
+    str.maketrans("0134578@$!", "oieastbasi"),
+    str.maketrans("0134578@$!|", "oleastbasll"),
+)
+_APART = re.compile(r"[\W_][\W\d_]*\Z")
+_AHEAD, _AFTER = re.compile(r"\A[\W\d_]+"), re.compile(r"[\W\d_]+\Z")
 _BETWEEN = r"[\W_]+|株式会社|有限会社|合同会社"
 _SYMBOLS = r"""!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"""
+_KINDS: dict[Kind, str] = {
+    "upper": "[A-Z]",
+    "lower": "[a-z]",
+    "letter": "[A-Za-z]",
+    "digit": "[0-9]",
+    "symbol": r"[!-\/:-@\[-`{-~]",
+}
+_LABELS = {
+    "min": msgid("%(n)s文字以上"),
+    "max": msgid("%(n)s文字以内"),
+    "letters": msgid("半角の英字・数字だけを使う"),
+    "letters and symbols": msgid("半角の英字・数字・記号だけを使う"),
+    "letters and some": msgid("半角の英字・数字と記号 %(symbols)s だけを使う"),
+    "upper": msgid("英大文字（A〜Z）を1文字以上使う"),
+    "lower": msgid("英小文字（a〜z）を1文字以上使う"),
+    "letter": msgid("英字を1文字以上使う"),
+    "digit": msgid("数字を1文字以上使う"),
+    "symbol": msgid("記号を1文字以上使う"),
+    "run": msgid("同じ文字を%(n)s文字以上続けない"),
+    "login_id": msgid("ログインIDを含めない"),
+    "words": msgid("メールアドレス・お名前・サイト名を含めない"),
+    "common": msgid("よく使われる語句や単純な並びにしない"),
+}
+_REFUSALS = {
+    "min": msgid("パスワードは%(n)s文字以上で入力してください。"),
+    "max": msgid("パスワードは%(n)s文字以内で入力してください。"),
+    "letters": msgid("パスワードには半角の英字・数字だけを使ってください。"),
+    "letters and symbols": msgid("パスワードには半角の英字・数字・記号だけを使ってください。"),
+    "letters and some": msgid("パスワードには半角の英字・数字と記号 %(symbols)s だけを使ってください。"),
+    "upper": msgid("パスワードには英大文字を1文字以上使ってください。"),
+    "lower": msgid("パスワードには英小文字を1文字以上使ってください。"),
+    "letter": msgid("パスワードには英字を1文字以上使ってください。"),
+    "digit": msgid("パスワードには数字を1文字以上使ってください。"),
+    "symbol": msgid("パスワードには記号を1文字以上使ってください。"),
+    "run": msgid("パスワードに同じ文字を%(n)s文字以上続けて使うことはできません。"),
+    "login_id": msgid("ログインIDを含むパスワードは使えません。"),
+    "words": msgid("メールアドレスやお名前、サイト名を含むパスワードは使えません。"),
+    "common": msgid("推測されやすいパスワードは使えません。"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +94,39 @@ class Context:
 class Rule:
     """One line of the checklist. The tests are data, so that the page runs the very same (js/password.js).
 
-    `all_of`, `has` and `lacks` are patterns that mean the same in Python and JavaScript. `label` and `refusal` are
-    message ids with places for `params`.
+    `all_of`, `has` and `lacks` are patterns that mean the same in Python and JavaScript. `wording` names its sentences,
+    which have places for `params`, where that is not the `key`.
     """
 
     key: str
-    label: str
-    refusal: str
     params: dict[str, object] = field(default_factory=dict)
+    wording: str = ""
     at_least: int = 0
     at_most: int | None = None
     all_of: str = ""
     has: str = ""
     lacks: str = ""
 
+    @property
+    def label(self) -> str:
+        """The message id of its line."""
+        return _LABELS[self.wording or self.key]
+
+    @property
+    def refusal(self) -> str:
+        """The message id for who broke it."""
+        return _REFUSALS[self.wording or self.key]
+
     def holds(self, password: str, context: Context) -> bool:
         """Whether `password` keeps this rule."""
-        if len(password) < self.at_least or (self.at_most is not None and len(password) > self.at_most):
-            return False
-        if self.all_of and not re.fullmatch(self.all_of, password):
-            return False
-        if self.has and not re.search(self.has, password):
-            return False
-        if self.lacks and re.search(self.lacks, password, re.DOTALL):
-            return False
-        if self.key == "common" and common_words.is_common(password):
-            return False
-        return not any(word in password.casefold() for word in self.words(context))
+        return (
+            self.at_least <= len(password) <= (self.at_most or len(password))
+            and (not self.all_of or bool(re.fullmatch(self.all_of, password)))
+            and bool(re.search(self.has, password))
+            and not (self.lacks and re.search(self.lacks, password, re.DOTALL))
+            and not (self.key == "common" and is_common(password))
+            and not any(word in password.casefold() for word in self.words(context))
+        )
 
     def words(self, context: Context) -> list[str]:
         """The words, casefolded, that may stand nowhere in the password."""
@@ -71,7 +134,7 @@ class Rule:
             return [context.login_id.casefold()] if context.login_id else []
         if self.key == "words":
             return context.words()
-        return list(common_words.ANYWHERE) if self.key == "common" else []
+        return list(ANYWHERE) if self.key == "common" else []
 
     def is_whole(self, context: Context) -> bool:
         """Whether a page that knows `context` can say yes: not to the long list, nor to words that it is not told."""
@@ -85,31 +148,9 @@ class Rule:
         return {"key": self.key, **given, "words": self.words(context), "whole": self.is_whole(context)}
 
 
-_KINDS: dict[Kind, tuple[str, str, str]] = {
-    "upper": (
-        "[A-Z]",
-        msgid("英大文字（A〜Z）を1文字以上使う"),
-        msgid("パスワードには英大文字を1文字以上使ってください。"),
-    ),
-    "lower": (
-        "[a-z]",
-        msgid("英小文字（a〜z）を1文字以上使う"),
-        msgid("パスワードには英小文字を1文字以上使ってください。"),
-    ),
-    "letter": ("[A-Za-z]", msgid("英字を1文字以上使う"), msgid("パスワードには英字を1文字以上使ってください。")),
-    "digit": ("[0-9]", msgid("数字を1文字以上使う"), msgid("パスワードには数字を1文字以上使ってください。")),
-    "symbol": (
-        r"[!-\/:-@\[-`{-~]",
-        msgid("記号を1文字以上使う"),
-        msgid("パスワードには記号を1文字以上使ってください。"),
-    ),
-}
-
-
 def rules_for(rules: PasswordRules) -> list[Rule]:
     """The tenant's rules in the order of the checklist; the first broken one is what the member is told."""
-    policy = rules.policy()
-    return [*_length(policy), *_characters(policy), *_guesses(policy)]
+    return list(_rules(rules.policy()))
 
 
 def broken(password: str, rules: Iterable[Rule], context: Context) -> list[Rule]:
@@ -122,70 +163,47 @@ def brand_words(tenant: Tenant) -> tuple[str, ...]:
     return (tenant.key, tenant.subdomain, tenant.name, tenant.company)
 
 
-def _length(policy: Policy) -> Iterator[Rule]:
-    shortest, longest = policy.min_length, policy.max_length
-    yield Rule(
-        "min",
-        msgid("%(n)s文字以上"),
-        msgid("パスワードは%(n)s文字以上で入力してください。"),
-        {"n": shortest},
-        at_least=shortest,
-    )
-    yield Rule(
-        "max",
-        msgid("%(n)s文字以内"),
-        msgid("パスワードは%(n)s文字以内で入力してください。"),
-        {"n": longest},
-        at_most=longest,
-    )
-
-
-def _characters(policy: Policy) -> Iterator[Rule]:
+def _rules(policy: Policy) -> Iterator[Rule]:
+    yield Rule("min", {"n": policy.min_length}, at_least=policy.min_length)
+    yield Rule("max", {"n": policy.max_length}, at_most=policy.max_length)
     if policy.half_width:
         yield _half_width(_SYMBOLS if policy.symbols is None else policy.symbols)
-    for kind in policy.required:
-        pattern, label, refusal = _KINDS[kind]
-        yield Rule(kind, label, refusal, has=pattern)
+    yield from (Rule(kind, has=_KINDS[kind]) for kind in policy.required)
     if policy.longest_run:
-        yield Rule(
-            "run",
-            msgid("同じ文字を%(n)s文字以上続けない"),
-            msgid("パスワードに同じ文字を%(n)s文字以上続けて使うことはできません。"),
-            {"n": policy.longest_run + 1},
-            lacks=rf"(.)\1{{{policy.longest_run}}}",
-        )
+        yield Rule("run", {"n": policy.longest_run + 1}, lacks=rf"(.)\1{{{policy.longest_run}}}")
+    yield from map(Rule, ("login_id", "words", "common") if policy.forbid_login_id else ("words", "common"))
 
 
 def _half_width(symbols: str) -> Rule:
     escaped = "".join(f"\\{symbol}" if symbol in r"\]^-[" else symbol for symbol in symbols)
     allowed = f"[A-Za-z0-9{escaped}]*"
-    if not symbols:
-        label, refusal = (
-            msgid("半角の英字・数字だけを使う"),
-            msgid("パスワードには半角の英字・数字だけを使ってください。"),
-        )
-    elif symbols == _SYMBOLS:
-        label, refusal = (
-            msgid("半角の英字・数字・記号だけを使う"),
-            msgid("パスワードには半角の英字・数字・記号だけを使ってください。"),
-        )
-    else:
-        label, refusal = (
-            msgid("半角の英字・数字と記号 %(symbols)s だけを使う"),
-            msgid("パスワードには半角の英字・数字と記号 %(symbols)s だけを使ってください。"),
-        )
-        return Rule("allowed", label, refusal, {"symbols": " ".join(symbols)}, all_of=allowed)
-    return Rule("allowed", label, refusal, all_of=allowed)
+    if symbols not in ("", _SYMBOLS):
+        return Rule("allowed", {"symbols": " ".join(symbols)}, "letters and some", all_of=allowed)
+    return Rule("allowed", wording="letters and symbols" if symbols else "letters", all_of=allowed)
 
 
-def _guesses(policy: Policy) -> Sequence[Rule]:
-    login_id = Rule("login_id", msgid("ログインIDを含めない"), msgid("ログインIDを含むパスワードは使えません。"))
-    words = Rule(
-        "words",
-        msgid("メールアドレス・お名前・サイト名を含めない"),
-        msgid("メールアドレスやお名前、サイト名を含むパスワードは使えません。"),
-    )
-    common = Rule(
-        "common", msgid("よく使われる語句や単純な並びにしない"), msgid("推測されやすいパスワードは使えません。")
-    )
-    return [*([login_id] if policy.forbid_login_id else []), words, common]
+@cache
+def common_words() -> frozenset[str]:
+    """The list, casefolded: one word a line, whole passwords and stems alike."""
+    text = Path(__file__).with_name("common_passwords.txt").read_text(encoding="utf-8")
+    return frozenset(text.split())
+
+
+def is_common(password: str) -> bool:
+    """Whether many people would think of `password`: a common word, also dressed up, doubled or as p4ssw0rd."""
+    folded = password.casefold()
+    if len(set(password)) < FEWEST_CHARACTERS or any(word in folded for word in ANYWHERE):
+        return True
+    return any(form in common_words() for form in _forms(folded))
+
+
+def _forms(folded: str) -> Iterator[str]:
+    """The words that may be behind a password: what stands around a stem taken off, and digits read as letters."""
+    stem = _AFTER.sub("", folded)
+    for cut in (folded, _APART.sub("", folded), stem, _AHEAD.sub("", stem)):
+        for table in _LEET:
+            word = cut.translate(table)
+            half = len(word) // 2
+            yield word
+            if word[:half] == word[half:]:
+                yield word[:half]

@@ -1,8 +1,9 @@
-"""The members of an account, looked after by themselves: who is there, added, invited again, removed (RENT-10, COM-30).
+"""The members of an account, looked after by themselves (RENT-10, COM-30), and their profiles (FAC-07).
 
 On pages a member goes by a number that only the server can make, so that nobody counts through them.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
-from portal.shared.auth import devices, enrolment, keyring, links, operations, passkeys, profile, sessions, throttling
+from portal.shared.auth import devices, enrolment, keyring, links, operations, passkeys, sessions, throttling
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus, Right
 from portal.shared.auth.sessions import SignedIn
@@ -28,6 +29,17 @@ _ONLY_REPRESENTATIVE = msgid("追加・削除は、代表の方と権限のあ�
 _LAST = msgid("最後のお一人は削除できません。")
 _REPRESENTATIVE = msgid("代表の方は削除できません。先に代表を変更してください。")
 _MOST_ADDED = 30
+PROFILE = ("family_name", "given_name", "family_kana", "given_kana", "department", "telephone")
+ACCOUNT_PROFILE = {
+    "account_name": "name",
+    "account_kana": "name_kana",
+    "postal_code": "postal_code",
+    "prefecture": "prefecture",
+    "city": "city",
+    "street": "street",
+    "building": "building",
+    "account_telephone": "telephone",
+}
 
 
 def roster(account_id: int) -> list[Member]:
@@ -82,15 +94,12 @@ def can_give_rights(tenant: Tenant, who: SignedIn, member: Member | None) -> boo
 
 
 def edit(tenant: Tenant, member: Member, data: dict[str, Any], *, by: Actor) -> None:
-    """Save what changed of a member, who is told; the login ID never changes. The caller commits.
-
-    Raises Stale when somebody else saved meanwhile (COM-26).
-    """
-    wanted = {name: data[name] for name in (*profile.MEMBER, "rights") if name in data}
+    """Save what changed of a member, who is told; never the login ID. The caller commits. Raises Stale (COM-26)."""
+    wanted = {name: data[name] for name in (*PROFILE, "rights") if name in data}
     pairs = save_changes(member, int(data["version"]), wanted)
     if pairs:
         audit.record("member.profile", member, by=by, **pairs)
-        profile.tell(tenant, "profile_changed", [member])
+        tell_changes(tenant, "profile_changed", [member])
 
 
 def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:
@@ -119,10 +128,7 @@ def add(tenant: Tenant, account_id: int, person: Person, *, by: Actor, link_base
 
 
 def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -> None:
-    """Mail the link again to a member who has not set a password yet; the one before dies. The caller commits.
-
-    Raises throttling.TooMany within a minute.
-    """
+    """Mail the link again, the last one dies. The caller commits. Raises RuleBroken, TooMany within a minute."""
     if member.password_hash:
         raise RuleBroken("この方は、すでにパスワードを設定しています。")
     throttling.count("invite-member", f"member\n{member.id}", limit=1, window=timedelta(minutes=1))
@@ -179,3 +185,33 @@ def hand_over(tenant: Tenant, to: Member, *, by: Actor) -> None:
     audit.record("account.representative", to, by=by, representative=to.name)
     for member in (to, *before):
         mailing.tell(tenant, "member_changed", member, what="representative", representative=to.name)
+
+
+def read_profile(member_id: int) -> dict[str, Any]:
+    """The profile as the form shows it, with the versions it is based on."""
+    member = session().get_one(Member, member_id)
+    account = session().get_one(Account, member.account_id)
+    values = {name: getattr(member, name) for name in PROFILE}
+    values |= {name: getattr(account, column) for name, column in ACCOUNT_PROFILE.items()}
+    return values | {"version": member.version, "account_version": account.version}
+
+
+def save_profile(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> None:
+    """Save what changed; only a representative changes the account. The caller commits. Raises Stale (COM-26)."""
+    member = session().get_one(Member, member_id)
+    account = session().get_one(Account, member.account_id)
+    pairs = save_changes(member, int(data["version"]), {name: data[name] for name in PROFILE})
+    if member.is_representative:
+        of_account = {column: data[name] for name, column in ACCOUNT_PROFILE.items()}
+        changed = save_changes(account, int(data["account_version"]), of_account)
+        pairs |= {f"account_{name}": pair for name, pair in changed.items()}
+    if not pairs:
+        return
+    audit.record("member.profile", member, by=by, **pairs)
+    tell_changes(tenant, "profile_changed", [member])
+
+
+def tell_changes(tenant: Tenant, event: str, whom: Iterable[Member], **said: Any) -> None:
+    """会員情報変更のお知らせ to the persons concerned, where the tenant has them told (COM-34). The caller commits."""
+    for member in whom if tenant.sign_in.notify_changes else ():
+        mailing.tell(tenant, event, member, **said)

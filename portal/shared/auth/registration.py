@@ -17,13 +17,11 @@ from portal.core.db import change, discard, session
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import enrolment, keyring, parts, password_rules, passwords, profile, throttling
+from portal.shared.auth import enrolment, keyring, parts, password_rules, passwords, people, throttling
 from portal.shared.auth.enrolment import Person
-from portal.shared.auth.entry_models import Registration
 from portal.shared.auth.links import DeadLink
-from portal.shared.auth.models import Member
+from portal.shared.auth.models import Member, Registration, login_key
 from portal.shared.auth.sessions import Client, digest
-from portal.shared.auth.sign_in import login_key
 
 LIFETIME = timedelta(hours=1)
 MOST_TRIES = 5
@@ -49,13 +47,9 @@ def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str)
     names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
     brand = password_rules.brand_words(tenant)
     passwords.check(given.password, rules=tenant.sign_in.password, email=given.email, names=names, brand=brand)
-    rules = tenant.sign_in
-    window = timedelta(minutes=rules.sign_in_window_minutes)
-    try:
-        throttling.count("register", f"address\n{client.address}", limit=rules.sign_in_tries, window=window)
+    with throttling.lasting():
+        throttling.count_by(tenant.sign_in, "register", f"address\n{client.address}")
         _count_mail(given.email)
-    finally:
-        session().commit()
     hashed = passwords.hash_password(given.password)
     made = Registration(email=given.email, password_hash=hashed, data=given.data, handle=secrets.token_urlsafe(32))
     made.created_at, made.expires_at = clock.now(), clock.now() + LIFETIME
@@ -85,9 +79,9 @@ def _count_mail(email: str) -> None:
 def _send(tenant: Tenant, made: Registration, *, link_base: str) -> None:
     """Give it a new link and code, and mail them; who is registered already is mailed that instead."""
     token, plain = secrets.token_urlsafe(32), secrets.token_hex(6)[:11].upper()
-    made.token_digest, made.code_digest = digest(token), _code_digests(made.handle, plain)[0]
-    known = select(Member.id).where(Member.login_key == _key(tenant, made.email))
-    if session().scalar(known):
+    made.token_digest, made.code_digest = digest(token), keyring.digests("registration", made.handle, plain)[0]
+    key = login_key(tenant.sign_in.items, login_id="", email=made.email)
+    if session().scalar(select(Member.id).where(Member.login_key == key)):
         sign_in, forgotten = f"{link_base}/sign-in", f"{link_base}/forgotten-password"
         mailing.compose(tenant, "registered_already", made.email, sign_in=sign_in, link=forgotten)
         return
@@ -130,8 +124,8 @@ def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) ->
     tries_left = Registration.id == found_id, Registration.tries < MOST_TRIES
     counted = change(Registration, *tries_left, *_alive(), tries=Registration.tries + 1)
     session().commit()
-    found = waiting(handle)
-    if not counted or found.code_digest not in _code_digests(handle, re.sub(r"[^0-9A-Z]", "", typed.upper())):
+    found, code = waiting(handle), re.sub(r"[^0-9A-Z]", "", typed.upper())
+    if not counted or found.code_digest not in keyring.digests("registration", handle, code):
         raise RuleBroken(_WRONG, field="code")
     return _activate(tenant, found, client)
 
@@ -142,9 +136,9 @@ def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
         raise DeadLink
     data = found.data
     by = Actor("member", f"{data['family_name']} {data['given_name']}", address=client.address)
-    values = {column: data[name] or "" for name, column in profile.ACCOUNT.items()}
+    values = {column: data[name] or "" for name, column in people.ACCOUNT_PROFILE.items()}
     account = enrolment.add_account(tenant, by=by, **values)
-    who = {name: data[name] or "" for name in profile.MEMBER}
+    who = {name: data[name] or "" for name in people.PROFILE}
     person = Person(**who, email=found.email, is_representative=True)
     try:
         member = enrolment.add_member(tenant, account, person, by=by, password_hash=found.password_hash)
@@ -156,14 +150,6 @@ def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
     mailing.tell(tenant, "registered", member)
     session().commit()
     return member
-
-
-def _key(tenant: Tenant, email: str) -> str:
-    return login_key(tenant.sign_in.items, login_id="", email=email)
-
-
-def _code_digests(handle: str, code: str) -> list[str]:
-    return [mac.hex() for mac in keyring.macs("registration", handle, code)]
 
 
 def forget() -> None:

@@ -9,7 +9,7 @@ from portal.core.actor import Actor
 from portal.core.db import change, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import codes, devices, recovery, second_factor, sessions, sign_in, throttling, totp
+from portal.shared.auth import codes, devices, second_factor, sessions, sign_in, throttling, totp
 from portal.shared.auth import passkeys as keys
 from portal.shared.auth.models import Factor, Member, MemberSession
 from portal.shared.auth.sessions import Client
@@ -63,12 +63,9 @@ def to_sign(tenant: Tenant, token: str, client: Client, *, link_base: str) -> di
 
 
 def send_again(tenant: Tenant, token: str) -> None:
-    """Mail another code; the one before dies. Commits.
-
-    Raises Gone; throttling.TooMany within a minute, and past five of them an hour, however often the member begins.
-    """
+    """Mail another code. Commits. Raises Gone; TooMany within a minute, and past five an hour, however begun."""
     waiting = _pending(tenant, token)
-    member = second_factor.locked(waiting.member_id)
+    member = Member.locked(waiting.member_id)
     if second_factor.factor_of(tenant, member) != Factor.MAIL:
         raise Gone
     try:
@@ -93,19 +90,21 @@ def finish(
     device = devices.find(member_id, device_token)
     # As at the password step: nobody else can fill the counter of a browser that is known (security.md §4.5).
     who = f"device\n{device.id}" if device else f"member\n{member_id}"
-    _count(who, _MOST_TRIES_AN_HOUR, _HOUR)
-    code_id = codes.count_try(session_id)
-    session().commit()
+    with throttling.lasting():
+        throttling.count(_TRIED, who, limit=_MOST_TRIES_AN_HOUR, window=_HOUR)
+        code_id = codes.count_try(session_id)
     if code_id is None:
-        _count(f"session\n{session_id}", codes.MOST_TRIES, sign_in.PENDING)
-    member = second_factor.locked(member_id)
-    by = Actor("member", member.name, member_id, member.account_id, client.address)
+        with throttling.lasting():
+            throttling.count(_TRIED, f"session\n{session_id}", limit=codes.MOST_TRIES, window=sign_in.PENDING)
+    member = Member.locked(member_id)
+    by = member.actor(client.address)
     if typed.passkey:
         _prove_passkey(tenant, member_id, typed.passkey, client, link_base=link_base)
     elif not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
         session().rollback()
         raise RuleBroken(_WRONG, field="code")
-    if not _end_pending(session_id):
+    # Of those who come at the same moment, one is told that it ended the pending session.
+    if not change(MemberSession, MemberSession.id == session_id, *sessions.waiting(), ended_at=clock.now()):
         session().rollback()
         raise Gone
     throttling.take_back(_TRIED, who)
@@ -123,23 +122,15 @@ def _pending(tenant: Tenant, token: str) -> MemberSession:
     return found
 
 
-def _count(who: str, limit: int, window: timedelta) -> None:
-    """Count a try; the count stays, whatever comes of it."""
-    try:
-        throttling.count(_TRIED, who, limit=limit, window=window)
-    finally:
-        session().commit()
-
-
 def _is_right(tenant: Tenant, member: Member, session_id: int, code_id: int | None, typed: str, *, by: Actor) -> bool:
     """Use up what was typed, when it is right for what this member is asked for."""
     if second_factor.factor_of(tenant, member) != Factor.TOTP:
         return code_id is not None and codes.use(code_id, session_id, typed)
     if totp.use(member.id, member.totp_nonce, typed):
         return True
-    if not recovery.use(member.id, typed):
+    if not codes.burn(member.id, typed):
         return False
-    audit.record("member.use_recovery_code", member, by=by, left=recovery.left(member.id))
+    audit.record("member.use_recovery_code", member, by=by, left=codes.left(member.id))
     return True
 
 
@@ -151,18 +142,12 @@ def _prove_passkey(tenant: Tenant, member_id: int, answer: str, client: Client, 
         raise keys.Unproved(keys.UNPROVED)
 
 
-def _end_pending(session_id: int) -> bool:
-    """End the pending session: of those who come at the same moment, one is told that it did."""
-    waits = MemberSession.is_pending, MemberSession.ended_at.is_(None), MemberSession.expires_at > clock.now()
-    return change(MemberSession, MemberSession.id == session_id, *waits, ended_at=clock.now()) == 1
-
-
 def _trust(tenant: Tenant, member: Member, client: Client, device_token: str, *, by: Actor) -> None:
     days = tenant.sign_in.remember_device_days
     device = devices.find(member.id, device_token)
     if not days or device is None:
         return
-    devices.trust(device.id, days=days)
+    device.trusted_until = clock.now() + timedelta(days=days)
     audit.record("member.trust_device", member, by=by, browser=client.user_agent[:200], days=days)
 
 

@@ -19,53 +19,33 @@ from portal.core.db import change, session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import devices, links, passkeys, reset, second_factor, sessions, sign_in
-from portal.shared.auth.factor_models import Device
+from portal.shared.auth import devices, links, operations, passkeys, sessions, sign_in
 from portal.shared.auth.links import DeadLink, Purpose
-from portal.shared.auth.models import Member, MemberSession
+from portal.shared.auth.models import Device, Member, MemberSession
 from portal.shared.auth.sessions import Client, SignedIn, digest
 
 NEWEST = 20
 _Row = TypeVar("_Row", MemberSession, Device)
 _GONE = msgid("ページが見つかりません")
-_BROWSERS = (
-    ("Edg", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox|FxiOS", "Firefox"),
-    ("Chrome|CriOS", "Chrome"),
-    ("Safari", "Safari"),
-)
-_SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "Mac"),
-    ("CrOS", "ChromeOS"),
-    ("Linux", "Linux"),
-)
+# What a browser calls itself has parts of others' names: the first that is found counts.
+_BROWSERS = {"Edg": "Edge", "OPR/": "Opera", "Firefox|FxiOS": "Firefox", "Chrome|CriOS": "Chrome", "Safari": "Safari"}
+_SYSTEMS = {name: name for name in ("iPhone", "iPad", "Android", "Windows")} | {
+    "Mac OS X": "Mac",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a member is signed in."""
-
-    number: str
-    browser: str
-    address: str
-    seen_at: datetime
-    is_present: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A browser that is known to be the member's; until `trusted_until` the second step is left out on it."""
+    """Where a member is signed in, or a known browser, spared the second step until `trusted_until`."""
 
     number: str
     browser: str
     seen_at: datetime
-    trusted_until: datetime | None
     is_present: bool
+    address: str = ""
+    trusted_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +59,30 @@ class Visit:
 
 def browser_name(user_agent: str) -> str:
     """ "Chrome / Windows" for people; what says neither comes back as it is, cut."""
-    parts = [next((name for mark, name in names if re.search(mark, user_agent)), "") for names in (_BROWSERS, _SYSTEMS)]
-    return " / ".join(filter(None, parts)) or user_agent[:40]
+    both = ([name for mark, name in names.items() if re.search(mark, user_agent)] for names in (_BROWSERS, _SYSTEMS))
+    return " / ".join(found[0] for found in both if found) or user_agent[:40]
 
 
 def places(tenant: Tenant, who: SignedIn) -> list[Place]:
     """Where the member is signed in, the one used last first (COM-15). What has been idle too long is over."""
     idle = clock.now() - timedelta(minutes=tenant.sign_in.idle_minutes)
     return [
-        Place(_number(row), browser_name(row.user_agent), row.address, row.seen_at, row.id == who.session_id)
+        Place(_number(row), browser_name(row.user_agent), row.seen_at, row.id == who.session_id, row.address)
         for row in sessions.alive(who.member_id)
         if row.seen_at > idle
     ]
 
 
-def known_devices(who: SignedIn) -> list[Known]:
+def known_devices(who: SignedIn) -> list[Place]:
     """The member's known browsers, the one used last first."""
     present = session().scalar(select(MemberSession.device_id).where(MemberSession.id == who.session_id))
-    return [
-        Known(
-            _number(row),
-            browser_name(row.user_agent),
-            row.seen_at,
-            row.trusted_until if devices.is_trusted(row) else None,
-            row.id == present,
-        )
-        for row in _devices(who.member_id)
-    ]
+
+    def shown(row: Device) -> Place:
+        trusted_until = row.trusted_until if devices.is_trusted(row) else None
+        name = browser_name(row.user_agent)
+        return Place(_number(row), name, row.seen_at, row.id == present, trusted_until=trusted_until)
+
+    return list(map(shown, devices.held(who.member_id)))
 
 
 def sign_ins(who: SignedIn) -> list[Visit]:
@@ -115,32 +92,21 @@ def sign_ins(who: SignedIn) -> list[Visit]:
 
 def visits(subject: str, account_id: int, limit: int) -> list[Visit]:
     """The newest sign-ins of the member whom the audit trail calls `subject` (COM-90, OPS-13)."""
-    statement = (
-        select(AuditEvent)
-        .where(
-            AuditEvent.subject == subject[:LONGEST_SUBJECT],
-            AuditEvent.account_id == account_id,
-            AuditEvent.action == "member.sign_in",
-        )
-        .order_by(AuditEvent.sequence.desc())
-        .limit(limit)
-    )
+    of_member = AuditEvent.subject == subject[:LONGEST_SUBJECT], AuditEvent.account_id == account_id
+    found = select(AuditEvent).where(*of_member, AuditEvent.action == "member.sign_in")
     return [
         Visit(event.at, browser_name(str(event.changes.get("browser", ""))), event.address)
-        for event in session().scalars(statement)
+        for event in session().scalars(found.order_by(AuditEvent.sequence.desc()).limit(limit))
     ]
 
 
 def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
-    """End one of the member's sessions; the present one is signed out. Commits. Raises NotFound.
-
-    Returns whether it was the present one.
-    """
+    """End one of the member's sessions; returns whether it was the present one. Commits. Raises NotFound."""
     row = _numbered(sessions.alive(who.member_id), number)
     if row.id == who.session_id:
         sign_in.sign_out(who, by=by)
         return True
-    sessions.end_own(who.member_id, row.id)
+    sessions.end(row.id)
     audit.record("member.end_session", who, by=by, browser=row.user_agent, ip=row.address)
     session().commit()
     return False
@@ -154,15 +120,12 @@ def end_other_sessions(who: SignedIn, *, by: Actor) -> None:
 
 
 def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
-    """Make a browser of the member an unknown one, and end its sessions save the present one. Commits.
-
-    Raises NotFound.
-    """
-    device = _numbered(_devices(who.member_id), number)
+    """Make a browser unknown, and end its sessions save the present one. Commits. Raises NotFound."""
+    device = _numbered(devices.held(who.member_id), number)
     change(Device, Device.id == device.id, Device.revoked_at.is_(None), revoked_at=clock.now())
     for row in sessions.alive(who.member_id):
         if row.device_id == device.id and row.id != who.session_id:
-            sessions.end_own(who.member_id, row.id)
+            sessions.end(row.id)
     audit.record("member.forget_device", who, by=by, browser=device.user_agent)
     session().commit()
 
@@ -173,16 +136,15 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
     Passkeys go, and every other link that was mailed dies. Raises links.DeadLink; then nothing has changed.
     """
     try:
-        member = second_factor.locked(links.peek(token, Purpose.NOT_ME).member_id)
-        links.use(token, Purpose.NOT_ME)
+        member, _link = links.use_locked(token, Purpose.NOT_ME)
     except DeadLink:
         session().rollback()
         raise
-    by = Actor("member", member.name, member.id, member.account_id, client.address)
+    by = member.actor(client.address)
     lock_out(member)
     audit.record("member.not_me", member, by=by)
     mailing.tell(tenant, "not_me", member)
-    reset.send_link(tenant, member, link_base=link_base, by=by)
+    operations.send_reset_link(tenant, member, link_base=link_base, by=by)
     session().commit()
 
 
@@ -193,13 +155,6 @@ def lock_out(member: Member) -> None:
     sessions.end_all(member.id)
     devices.forget_all(member.id)
     passkeys.forget_all(member.id)
-
-
-def _devices(member_id: int) -> list[Device]:
-    statement = select(Device).where(
-        Device.member_id == member_id, Device.revoked_at.is_(None), Device.seen_at > clock.now() - devices.LIFETIME
-    )
-    return list(session().scalars(statement.order_by(Device.seen_at.desc(), Device.id)))
 
 
 def _number(row: MemberSession | Device) -> str:

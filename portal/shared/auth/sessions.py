@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
@@ -76,44 +77,27 @@ class Client:
 def open_session(
     member_id: int, client: Client, *, lifetime: timedelta, device_id: int | None = None, pending: bool = False
 ) -> str:
-    """Begin a session for the member in the running transaction; returns the cookie's token.
-
-    A `pending` one opens nothing until the second step: `upgrade` then puts a new one in its place.
-    """
-    token = secrets.token_urlsafe(32)
-    now = clock.now()
-    session().add(
-        MemberSession(
-            member_id=member_id,
-            token_digest=digest(token),
-            created_at=now,
-            seen_at=now,
-            proved_at=now,
-            expires_at=now + lifetime,
-            is_pending=pending,
-            device_id=device_id,
-            address=client.address[:45],
-            user_agent=client.user_agent[:200],
-        )
-    )
+    """Begin a session; returns the cookie's token. A `pending` one opens nothing: another takes its place."""
+    token, now = secrets.token_urlsafe(32), clock.now()
+    made = MemberSession(member_id=member_id, token_digest=digest(token), is_pending=pending, device_id=device_id)
+    made.created_at = made.seen_at = made.proved_at = now
+    made.expires_at = now + lifetime
+    made.address, made.user_agent = client.address[:45], client.user_agent[:200]
+    session().add(made)
     session().flush()
     return token
 
 
 def pending(token: str) -> MemberSession | None:
     """The session that `token` stands for while it waits for the second step, or None."""
-    statement = (
-        select(MemberSession)
-        .join(Member, Member.id == MemberSession.member_id)
-        .where(
-            MemberSession.token_digest == digest(token),
-            MemberSession.is_pending,
-            MemberSession.ended_at.is_(None),
-            MemberSession.expires_at > clock.now(),
-            Member.status == MemberStatus.ACTIVE,
-        )
-    )
-    return session().scalars(statement).one_or_none()
+    of_members = select(MemberSession).join(Member, Member.id == MemberSession.member_id)
+    ours = MemberSession.token_digest == digest(token), Member.status == MemberStatus.ACTIVE
+    return session().scalars(of_members.where(*ours, *waiting())).one_or_none()
+
+
+def waiting() -> tuple[Any, ...]:
+    """Which sessions wait for the second step now."""
+    return MemberSession.is_pending, MemberSession.ended_at.is_(None), MemberSession.expires_at > clock.now()
 
 
 # Built once, on bare tables: this runs on every request (performance.md). The tenant is held to by hand here, and
@@ -133,9 +117,7 @@ _LOOK_UP = (
     .join(_M, (_M.c.tenant_id == _S.c.tenant_id) & (_M.c.id == _S.c.member_id))
     .join(_A, (_A.c.tenant_id == _M.c.tenant_id) & (_A.c.id == _M.c.account_id))
     .where(
-        _S.c.tenant_id == bindparam("tenant"),
-        _M.c.tenant_id == bindparam("tenant"),
-        _A.c.tenant_id == bindparam("tenant"),
+        *(table.c.tenant_id == bindparam("tenant") for table in (_S, _M, _A)),
         _S.c.token_digest == bindparam("digest"),
         _S.c.ended_at.is_(None),
         _S.c.is_pending.is_(False),
@@ -150,13 +132,8 @@ _LOOK_UP = (
 def look_up(token: str, *, idle_minutes: int) -> SignedIn | None:
     """The member whose session `token` opens at the tenant in scope, or None: ended, idle, removed or foreign."""
     now = clock.now()
-    parameters = {
-        "tenant": require_key(),
-        "digest": digest(token),
-        "now": now,
-        "idle": now - timedelta(minutes=idle_minutes),
-    }
-    row = run(_LOOK_UP, parameters).one_or_none()
+    times = {"now": now, "idle": now - timedelta(minutes=idle_minutes)}
+    row = run(_LOOK_UP, {"tenant": require_key(), "digest": digest(token)} | times).one_or_none()
     if row is None:
         return None
     values = dict(row._mapping)
@@ -188,17 +165,6 @@ def alive(member_id: int) -> list[MemberSession]:
 def end(session_id: int) -> None:
     """End one session."""
     _end(MemberSession.id == session_id)
-
-
-def end_own(member_id: int, session_id: int) -> None:
-    """End one of the member's own sessions; anybody else's stays."""
-    _end(MemberSession.member_id == member_id, MemberSession.id == session_id)
-
-
-def end_of_account(account_id: int) -> None:
-    """End every session of every member of an account (COM-16)."""
-    members = select(Member.id).where(Member.account_id == account_id)
-    _end(MemberSession.member_id.in_(members))
 
 
 def end_all(member_id: int, *, but: int | None = None) -> None:

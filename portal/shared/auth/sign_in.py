@@ -6,20 +6,18 @@ a real one; otherwise `enter` opens the real one at once. Every way in ends in `
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import audit, clock, text
+from portal.core import audit, clock
 from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.schema_parts import SignIn
-from portal.shared import mailing
 from portal.shared.auth import devices, links, passwords, second_factor, sessions, throttling
-from portal.shared.auth.factor_models import Device
 from portal.shared.auth.links import Purpose
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.auth.models import Device, Factor, Member, MemberStatus, login_key, of_who_may_sign_in
 from portal.shared.auth.sessions import Client
 
 PENDING = timedelta(minutes=15)
@@ -55,37 +53,28 @@ class _Known:
     device: Device | None
 
 
-def login_key(items: str, *, login_id: str, email: str) -> str:
-    """What must be unique at a brand whose sign-in asks for `items` (COM-10)."""
-    parts = {
-        "email_password": (email,),
-        "login_id_password": (login_id,),
-        "login_id_email_password": (login_id, email),
-    }[items]
-    return "\n".join(text.normalise(part).casefold() for part in parts)
-
-
 def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: str, device_token: str = "") -> Entry:
     """Check the credentials and begin a session, pending where a second step is due. Commits.
 
     Every wrong item gives one and the same RuleBroken after the same work; past the limits, throttling.TooMany, also
     for members who do not exist (security.md §4.2, §4.5). No transaction is open while the password is hashed.
     """
-    rules = tenant.sign_in
-    key = login_key(rules.items, login_id=given.login_id, email=given.email)
+    key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
     with transaction_mode("read"):
         found = _find(key, device_token)
     counters = _counters(key, client.address, found.device if found else None)
-    _count_try(rules, counters)
+    with throttling.lasting():  # counted before any hashing
+        for who, times in counters:
+            throttling.count_by(tenant.sign_in, _SIGN_IN, who, times=times)
     right = passwords.verify(found.password_hash if found else "", given.password)
     if not right or found is None:
         raise RuleBroken(_WRONG)
     anew = passwords.hash_password(given.password) if passwords.outdated(found.password_hash) else None
     # Locked: who was locked, or whose password was changed, while it was hashed does not come in any more.
-    member = session().get_one(Member, found.id, with_for_update=True, populate_existing=True)
+    member = Member.locked(found.id)
     if member.password_hash != found.password_hash or member.status != MemberStatus.ACTIVE:
         raise RuleBroken(_WRONG)
-    for who, _factor in counters:
+    for who, _times in counters:
         throttling.take_back(_SIGN_IN, who)
     if anew:
         member.password_hash = anew
@@ -95,12 +84,8 @@ def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: st
 
 
 def _find(key: str, device_token: str) -> _Known | None:
-    statement = (
-        select(Member.id, Member.password_hash)
-        .join(Account, Account.id == Member.account_id)
-        .where(Member.login_key == key, Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
-    )
-    row = session().execute(statement).one_or_none()
+    named = select(Member.id, Member.password_hash).where(Member.login_key == key)
+    row = session().execute(of_who_may_sign_in(named)).one_or_none()
     if row is None:
         return None
     device = devices.find(row.id, device_token)
@@ -120,19 +105,9 @@ def _counters(key: str, address: str, device: Device | None) -> tuple[tuple[str,
     return ((f"{key}\n{address}", 1), (f"address\n{address}", 10), (f"member\n{key}", 5))
 
 
-def _count_try(rules: SignIn, counters: tuple[tuple[str, int], ...]) -> None:
-    """Count this try before any hashing; the counts stay, whatever comes of it."""
-    window = timedelta(minutes=rules.sign_in_window_minutes)
-    try:
-        for who, factor in counters:
-            throttling.count(_SIGN_IN, who, limit=rules.sign_in_tries * factor, window=window)
-    finally:
-        session().commit()
-
-
 def _first_step_done(tenant: Tenant, member: Member, client: Client, *, link_base: str, device_token: str) -> Entry:
     device = devices.find(member.id, device_token)
-    if not second_factor.is_due(tenant, member) or devices.is_trusted(device):
+    if second_factor.factor_of(tenant, member) == Factor.OFF or devices.is_trusted(device):
         return enter(tenant, member, client, link_base=link_base, device_token=device_token)
     token = sessions.open_session(member.id, client, lifetime=PENDING, pending=True)
     second_factor.begin(tenant, member, token)
@@ -150,8 +125,7 @@ def enter(tenant: Tenant, member: Member, client: Client, *, link_base: str, dev
     device.seen_at = member.last_signed_in_at = clock.now()
     lifetime = timedelta(hours=tenant.sign_in.absolute_hours)
     token = sessions.open_session(member.id, client, lifetime=lifetime, device_id=device.id)
-    by = Actor("member", member.name, member.id, member.account_id, client.address)
-    audit.record("member.sign_in", member, by=by, browser=client.user_agent[:200])
+    audit.record("member.sign_in", member, by=member.actor(client.address), browser=client.user_agent[:200])
     _tell(tenant, member, client, link_base, is_new=fresh_token is not None)
     return Entry(token, fresh_token)
 
@@ -161,9 +135,8 @@ def _tell(tenant: Tenant, member: Member, client: Client, link_base: str, *, is_
     rules = tenant.sign_in
     if not rules.notify_sign_in and not (is_new and rules.notify_new_device):
         return
-    token = links.issue(member.id, Purpose.NOT_ME, lifetime=NOT_ME)
-    said = {"browser": client.user_agent[:200], "is_new": is_new, "link": f"{link_base}/not-me/{token}"}
-    mailing.tell(tenant, "sign_in", member, **said)
+    said: dict[str, Any] = {"browser": client.user_agent[:200], "is_new": is_new}
+    links.mail(tenant, member, Purpose.NOT_ME, "sign_in", link_base=link_base, lifetime=NOT_ME, **said)
 
 
 def sign_out(member: sessions.SignedIn, *, by: Actor) -> None:

@@ -1,6 +1,8 @@
 """How often something may be tried: fixed windows counted in the database, so that all processes agree."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from math import ceil
 
@@ -9,6 +11,7 @@ from sqlalchemy import case, select
 from portal.core import clock
 from portal.core.db import change, discard, insert_missing, session
 from portal.core.errors import RuleBroken, msgid
+from portal.core.tenancy.schema_parts import SignIn
 from portal.shared.auth.models import Throttle
 
 
@@ -34,6 +37,20 @@ def count(what: str, who: str, *, limit: int, window: timedelta) -> None:
     tries, since = session().execute(select(Throttle.tries, Throttle.window_start).where(Throttle.key == key)).one()
     if tries > limit:
         raise TooMany(ceil((since + window - now).total_seconds()))
+
+
+def count_by(rules: SignIn, what: str, who: str, *, times: int = 1) -> None:
+    """The same within the tenant's own window, for so many times its limit."""
+    count(what, who, limit=rules.sign_in_tries * times, window=timedelta(minutes=rules.sign_in_window_minutes))
+
+
+@contextmanager
+def lasting() -> Iterator[None]:
+    """What is counted inside stays counted, whatever comes of it. Commits."""
+    try:
+        yield
+    finally:
+        session().commit()
 
 
 def take_back(what: str, who: str) -> None:

@@ -1,28 +1,36 @@
-"""退会 (COM-16): what stands in its way, what is lost, leaving, and the erasure of what is personal.
+"""退会 (COM-16): what stands in its way, what is lost, leaving, erasure; and 登録データのダウンロード.
 
 What stays: documents that the law makes a brand keep, with the business that they came of, and the audit trail. Names,
 addresses, mails and everything that lets somebody in are gone after `erase_after_days`.
 """
 
+import io
+import json
+import zipfile
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import inspect, select
 
-from portal.core import audit, clock, jobs
+from portal.core import audit, clock, csvio, jobs
 from portal.core.actor import SYSTEM, Actor
-from portal.core.db import Base, change, discard, session
+from portal.core.db import Base, change, discard, run, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.guard import TenantOwned
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
-from portal.shared.auth import parts, people
+from portal.shared.auth import history, parts, people
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
-from portal.shared.auth.proving import proved
+from portal.shared.auth.operations import proved
+from portal.shared.auth.sessions import SignedIn
 
 GONE = "退会済みのお客様"
+_SECRET = {"password_hash", "login_key", "totp_nonce", "totp_step"}
+_OURS = {"id", "tenant_id", "account_id", "version"}
+_MOST_ACTS = 10_000
 _ONLY_REPRESENTATIVE = msgid("退会のお手続きは、代表の方だけが行えます。")
 _OPEN = msgid("お手続き中のものがあるため、退会できません。")
 _OF_MEMBER = ("name", "email", "kana", "telephone", "login_id", "department", "password_hash", "nonce")
@@ -78,10 +86,7 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
 
 
 def erase(account: Account, *, by: Actor) -> None:
-    """Make anonymous what is personal of an account that has left; documents stay. The caller commits.
-
-    Raises RuleBroken while it is one.
-    """
+    """Make what is personal anonymous; documents stay. The caller commits. Raises RuleBroken while it is one."""
     if account.status != AccountStatus.WITHDRAWN:
         raise RuleBroken("退会していない会員の情報は消去できません。")
     for part in parts.every():
@@ -118,3 +123,36 @@ def _erase(payload: dict[str, Any]) -> None:
     if account.status == AccountStatus.WITHDRAWN and account.erased_at is None:
         erase(account, by=SYSTEM)
     session().commit()
+
+
+def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
+    """The ZIP: all of the account for its representative, themself for others. Audited. The caller commits."""
+    account = session().get_one(Account, who.account_id)
+    everybody = people.roster(account.id)
+    members = everybody if who.is_representative else [m for m in everybody if m.id == who.member_id]
+    data = {"exported_at": clock.now(), "account": _plain(account), "members": [_plain(m) for m in members]}
+    audit.record("member.export", who, by=by)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str))
+        made.writestr("history.csv", b"".join(_acts(who)))
+        for name, content in _papers(tenant, account) if who.is_representative else ():
+            made.writestr(name, content)
+    return out.getvalue()
+
+
+def _plain(row: Base) -> dict[str, Any]:
+    """A record's own columns, without secrets and what only the program needs."""
+    keys = (column.key for column in inspect(type(row)).columns)
+    return {key: getattr(row, key) for key in keys if key not in _SECRET | _OURS}
+
+
+def _acts(who: SignedIn) -> Iterator[bytes]:
+    query = history.of(who, history.LABELS)
+    newest = query.statement.order_by(history.AT.desc(), history.TIE.desc()).limit(_MOST_ACTS)
+    rows = ((r.at, history.LABELS[r.action], r.subject, r.actor_name, r.address) for r in run(newest, query.values))
+    return csvio.write_csv(rows, ("日時", "内容", "対象", "行った方", "IPアドレス"))
+
+
+def _papers(tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
+    return (paper for part in parts.of(tenant) for paper in part.papers(tenant, account))

@@ -11,7 +11,7 @@ from portal.core.db import discard, save_changes, session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
-from portal.shared.auth import enrolment, keyring, people, profile
+from portal.shared.auth import enrolment, keyring, people
 from portal.shared.auth.models import Account
 from portal.shared.auth.parts import AccountPart
 from portal.shared.contacts.models import Address, Kind
@@ -68,7 +68,7 @@ def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by
 def _tell(tenant: Tenant, address: Address, by: Actor) -> None:
     """Mail who changed it and the account's representative (COM-34)."""
     there = [m for m in people.roster(address.account_id) if m.is_representative or m.id == by.member_id]
-    profile.tell(tenant, "address_changed", there, address=address, what=address.kind.label)
+    people.tell_changes(tenant, "address_changed", there, address=address, what=address.kind.label)
 
 
 def edit(tenant: Tenant, address: Address, data: dict[str, Any], *, by: Actor) -> None:

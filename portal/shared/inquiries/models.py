@@ -29,6 +29,10 @@ MOVES: dict[Status, frozenset[Status]] = {
 """A member's new message leads back to 受付 from wherever it stood."""
 
 
+CHANNELS = {"web": msgid("フォーム"), "chat": msgid("チャット"), "mail": msgid("メール")}
+"""How an inquiry came."""
+
+
 class Inquiry(TenantOwned, Base):
     """One thread. `fields` are the category's further answers as (label, value); `consent` digests the text agreed to.
 

@@ -1,19 +1,22 @@
 """What can be asked of inquiries. Members see those of their account, or their own, as the tenant says."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select
 
+from portal.core.clock import day_start
 from portal.core.db import Query, run, session
 from portal.core.errors import NotFound
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.scope import require_key
+from portal.core.text import like_escape
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage, InquiryRead, Status
 
-_I, _READ = Inquiry.__table__, InquiryRead.__table__
+_I, _M, _READ = Inquiry.__table__, InquiryMessage.__table__, InquiryRead.__table__
 UPDATED, TIE = _I.c.updated_at, _I.c.id
 _READ_BY_MEMBER = and_(
     _READ.c.tenant_id == bindparam("tenant"), _READ.c.inquiry_id == _I.c.id, _READ.c.member_id == bindparam("member")
@@ -30,10 +33,15 @@ _COLUMNS = (
     _I.c.updated_at,
     _UNREAD.label("is_unread"),
 )
+_SAYS = _M.c.body.ilike(bindparam("text"), escape="\\")
 _MEANINGS: dict[str, ColumnElement[bool]] = {
     "own": _I.c.member_id == bindparam("own"),
     "status": _I.c.status == bindparam("status"),
+    "channel": _I.c.channel == bindparam("channel"),
     "about": _I.c.about == bindparam("about"),
+    "since": _I.c.created_at >= bindparam("since"),
+    "until": _I.c.created_at < bindparam("until"),
+    "text": exists().where(_M.c.tenant_id == bindparam("tenant"), _M.c.inquiry_id == _I.c.id, _SAYS),
 }
 
 
@@ -44,11 +52,16 @@ def _mine(asked: tuple[str, ...]) -> Select[Any]:
     return joined.where(*which, *(_MEANINGS[name] for name in asked))
 
 
-def mine(tenant: Tenant, who: SignedIn, *, status: Status | None = None, about: str = "") -> Query:
-    """The inquiries that this member may read, with a mark of what is unread. Index: ix_inquiry_mine."""
+def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
+    """The inquiries that this member may read, with a mark of what is unread. Index: ix_inquiry_mine.
+
+    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `text` in a message, days `since` and `until`.
+    """
     own = who.member_id if tenant.inquiries.visible_to == "member" else None
-    given = {"own": own, "status": status and status.value, "about": about}
-    given = {name: value for name, value in given.items() if value}
+    text, since, until = (asked.get(name) for name in ("text", "since", "until"))
+    days = {"since": since and day_start(since), "until": until and day_start(until + timedelta(days=1))}
+    given = {"own": own, **asked, "text": text and f"%{like_escape(text)}%", **days}
+    given = {name: given[name] for name in _MEANINGS if given.get(name)}
     values = {"tenant": require_key(), "account": who.account_id, "member": who.member_id, **given}
     return Query(_mine(tuple(given)), values)
 

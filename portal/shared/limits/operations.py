@@ -86,7 +86,7 @@ def uses(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Use]:
     what, ids = named(name), [owner.id for owner in owners]
     facts, today = what.facts(owners), clock.today()
     counting = select(what.by, func.count(what.model.id)).where(what.by.in_(ids), *what.where).group_by(what.by)
-    counts: dict[int, int] = dict(session().execute(counting).tuples().all())
+    counts: dict[int, int] = {row[0]: row[1] for row in session().execute(counting)}
     lifting = select(LimitOverride.owner, LimitOverride.value, LimitOverride.until)
     of = LimitOverride.owner.in_([owner.subject for owner in owners]), LimitOverride.name == name
     newest = {row.owner: row for row in session().execute(lifting.where(*of).order_by(LimitOverride.id))}

@@ -30,6 +30,8 @@ ASKS_AGAIN = {
     "account.hand_over": "fresh",
     "account.export_data": "fresh",
     "account.withdraw": "password",
+    "support.add_contact": "fresh",
+    "support.change_contact": "fresh",
     "account.password": "old_password",
 }
 """What matters, and how the password is asked for: by the form itself, or by having been typed just now."""

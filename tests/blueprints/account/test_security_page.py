@@ -11,8 +11,7 @@ from sqlalchemy import select, update
 from portal.core import clock
 from portal.core.audit import AuditEvent
 from portal.core.db import session
-from portal.shared.auth.factor_models import Device
-from portal.shared.auth.models import MemberSession
+from portal.shared.auth.models import Device, MemberSession
 from tests.cast import NOW, PASSWORD
 
 PAGE = "/account/security"

@@ -12,8 +12,7 @@ import pytest
 from portal.core import clock
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import links
-from portal.shared.auth.factor_models import Device
-from portal.shared.auth.models import AccountStatus, MemberStatus, OneTimeLink, Throttle
+from portal.shared.auth.models import AccountStatus, Device, MemberStatus, OneTimeLink, Throttle
 from portal.shared.auth.sessions import digest
 from tests.cast import NOW, PASSWORD
 

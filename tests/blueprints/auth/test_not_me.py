@@ -9,8 +9,7 @@ import pytest
 
 from portal.core import clock
 from portal.core.outbox import OutboxMail
-from portal.shared.auth.factor_models import Device
-from portal.shared.auth.models import Member, MemberSession, MemberStatus, OneTimeLink
+from portal.shared.auth.models import Device, Member, MemberSession, MemberStatus, OneTimeLink
 from portal.shared.auth.sign_in import NOT_ME
 from tests.cast import NOW, PASSWORD
 

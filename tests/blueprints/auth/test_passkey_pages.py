@@ -9,8 +9,7 @@ import pytest
 
 from portal.core import clock
 from portal.core.outbox import OutboxMail
-from portal.shared.auth.entry_models import Passkey, PasskeyChallenge
-from portal.shared.auth.models import MemberStatus
+from portal.shared.auth.models import MemberStatus, Passkey, PasskeyChallenge
 from tests.cast import NOW, PASSWORD
 from tests.support.authenticator import Authenticator
 

@@ -16,7 +16,7 @@ from portal.core.tenancy.schema_parts import NumberFormat, SignIn
 from portal.shared.auth import enrolment, passwords
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.enrolment import Person
-from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.auth.models import Account, Member, MemberStatus, login_key
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW
 
@@ -114,7 +114,7 @@ def test_what_must_be_unique_is_what_sign_in_asks_for(here, brand):
 )
 def test_the_key_is_made_of_the_items_in_one_way_of_writing(items, key):
     """COM-10"""
-    assert entrance.login_key(items, login_id=" Ｔaro\u3000", email="A@b.Example ") == key
+    assert login_key(items, login_id=" Ｔaro\u3000", email="A@b.Example ") == key
 
 
 def test_a_new_member_has_no_password_no_session_and_a_row_of_the_trail(here, brand):

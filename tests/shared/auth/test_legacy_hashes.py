@@ -12,7 +12,7 @@ from werkzeug.security import generate_password_hash
 
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.shared.auth import legacy_hashes, passwords
+from portal.shared.auth import passwords
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.sessions import Client
 from portal.shared.auth.sign_in import Credentials
@@ -91,8 +91,8 @@ HOPELESS = [
 @pytest.mark.parametrize("made", HOPELESS)
 def test_what_is_no_hash_that_can_be_checked_is_nobodys(made):
     """OPS-13: unsalted, unknown, cut off, or of a cost that would hold the server up."""
-    assert not legacy_hashes.is_known(made)
-    assert not legacy_hashes.verify(made, "password")
+    assert not passwords.is_legacy(made)
+    assert not passwords.verify_legacy(made, "password")
 
 
 @pytest.mark.parametrize("made", ["scrypt:999999:9:9$salt$abcdef", "scrypt:1000:8:1$salt$abcdef"])

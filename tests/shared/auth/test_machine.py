@@ -38,13 +38,12 @@ from portal.shared.auth import (
     devices,
     email_change,
     enrolment,
-    factor_choice,
     keyring,
     links,
     operations,
     passwords,
     people,
-    reset,
+    second_factor,
     second_step,
     security,
     sessions,
@@ -287,9 +286,9 @@ class SignInMachine(RuleBasedStateMachine):
         def act() -> Any:
             member_id = self.member().id
             if factor != Factor.TOTP:
-                return factor_choice.choose(self.tenant, member_id, factor, model.password, by=SYSTEM)
+                return second_factor.choose(self.tenant, member_id, factor, model.password, by=SYSTEM)
             code = totp.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
-            return factor_choice.set_up_app(self.tenant, member_id, nonce, code, model.password, by=SYSTEM)
+            return second_factor.set_up_app(self.tenant, member_id, nonce, code, model.password, by=SYSTEM)
 
         result = self.attempt(act)
         if isinstance(result, RuleBroken):
@@ -328,10 +327,10 @@ class SignInMachine(RuleBasedStateMachine):
     @rule()
     def ask_for_a_reset(self) -> None:
         by = self.tenant.model_copy(update={"sign_in": self.tenant.sign_in.model_copy(update={"forgot": "mail"})})
-        given = reset.Forgotten(f"{self.login_id}@m.example", login_id=self.login_id)
+        given = operations.Forgotten(f"{self.login_id}@m.example", login_id=self.login_id)
         with self.acting():
-            given = reset.Forgotten(self.member().email, login_id=self.login_id)
-        result = self.attempt(lambda: reset.ask(by, given, self.client, link_base=BASE))
+            given = operations.Forgotten(self.member().email, login_id=self.login_id)
+        result = self.attempt(lambda: operations.ask_reset(by, given, self.client, link_base=BASE))
         if result is None and self.model.active:
             self.link(Purpose.RESET_PASSWORD, "reset_password", "set-password", links.LIFETIME)
 

@@ -14,7 +14,7 @@ from portal.core.csvio import CsvMistakes
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema_parts import SignIn
-from portal.shared.auth import enrolment, member_import, passwords
+from portal.shared.auth import enrolment, passwords
 from portal.shared.auth.models import Account, Member
 from tests.cast import PASSWORD
 
@@ -24,7 +24,7 @@ ARGON = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$YWJjZGVmZ2hpamtsbW5vcA"
 
 
 def sheet(*rows: dict[str, str], encoding: str = "utf-8") -> bytes:
-    columns = list(dict.fromkeys((*member_import.REQUIRED, *(name for row in rows for name in row))))
+    columns = list(dict.fromkeys((*enrolment.REQUIRED, *(name for row in rows for name in row))))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, restval="")
     writer.writeheader()
@@ -42,7 +42,7 @@ def bring(here, brand):
     """Import lines into the first brand."""
 
     def take(*rows: dict[str, str], tenant=brand) -> tuple[int, int]:
-        done = member_import.members(tenant, sheet(*rows), by=BY)
+        done = enrolment.import_members(tenant, sheet(*rows), by=BY)
         session().commit()
         return done
 
@@ -55,7 +55,7 @@ def refusal(here, brand):
 
     def told(*rows: dict[str, str], data: bytes = b"") -> list[str]:
         with pytest.raises(CsvMistakes) as refused:
-            member_import.members(brand, data or sheet(*rows), by=BY)
+            enrolment.import_members(brand, data or sheet(*rows), by=BY)
         session().commit()
         assert session().scalar(select(func.count(Member.id))) == 3
         assert session().scalar(select(func.count(Account.id))) == 2
@@ -183,5 +183,5 @@ def test_where_one_signs_in_with_the_address_no_login_id_is_needed(bring, brand,
 def test_a_file_of_excel_is_read_too(here, brand, member):
     """OPS-12: CP932"""
     data = sheet(line("ume", "OLD-7", 会社名="髙橋精機"), encoding="cp932")
-    assert member_import.members(brand, data, by=BY) == (1, 0)
+    assert enrolment.import_members(brand, data, by=BY) == (1, 0)
     assert enrolment.find_account("OLD-7").name == "髙橋精機"

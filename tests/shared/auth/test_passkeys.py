@@ -17,8 +17,16 @@ from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import links, passkeys, second_step, security, sessions, sign_in
-from portal.shared.auth.entry_models import Passkey, PasskeyChallenge
-from portal.shared.auth.models import Account, AccountStatus, Factor, Member, MemberSession, MemberStatus
+from portal.shared.auth.models import (
+    Account,
+    AccountStatus,
+    Factor,
+    Member,
+    MemberSession,
+    MemberStatus,
+    Passkey,
+    PasskeyChallenge,
+)
 from portal.shared.auth.sessions import Client
 from portal.shared.auth.throttling import TooMany
 from tests.cast import NOW, PASSWORD

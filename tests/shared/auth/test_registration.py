@@ -13,9 +13,8 @@ from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import registration, throttling
 from portal.shared.auth import sign_in as entrance
-from portal.shared.auth.entry_models import Registration
 from portal.shared.auth.links import DeadLink
-from portal.shared.auth.models import Account, Member
+from portal.shared.auth.models import Account, Member, Registration
 from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.registration import Application
 from portal.shared.auth.sessions import Client

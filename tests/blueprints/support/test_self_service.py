@@ -1,0 +1,172 @@
+"""SUP-05, SUP-06, SUP-17: the 主担当 changes a contract's contacts on the page, where the tenant switches it on."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from sqlalchemy import event, select
+
+from portal import create_app
+from portal.blueprints.support import operations, queries
+from portal.blueprints.support.models import ContractContact, UnitKind
+from portal.blueprints.support.operations import Registrant
+from portal.core import audit, clock
+from portal.core.actor import SYSTEM
+from portal.core.audit import AuditEvent
+from portal.core.db import db, session, tenant_scope
+from portal.core.outbox import OutboxMail
+from portal.shared.auth import enrolment, passwords
+from portal.shared.auth.models import Member
+from tests.cast import NOW, PASSWORD
+from tests.support.client import Visitor
+
+ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+BASE = "http://desk.localhost"
+MAIN = Registrant("山田", "太郎", "yamada@one.example", "契約担当")
+DEPUTY = Registrant("伊藤", "花", "ito@one.example")
+THIRD = {"family_name": "佐藤", "given_name": "次郎", "email": "sato@one.example", "duty": "業務担当", "agreed": "y"}
+
+
+@pytest.fixture
+def desk(settings, tmp_path, cheap_passwords):
+    """A portal whose desk has it on, with one contract of two contacts and room for one more."""
+    changed = tmp_path / "tenants.toml"
+    head = "support.products ="
+    changed.write_text(settings.tenants_file.read_text().replace(head, f"support.self_service = true\n{head}"))
+    app = create_app(type(settings)(**{**vars(settings), "tenants_file": changed}))
+    tenant = app.extensions["tenants"].current().by_key["desk"]
+    with clock.freeze(NOW):
+        with app.app_context(), tenant_scope("desk"):
+            account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+            for product in ("manage", "data-link"):
+                contract = operations.add_contract(tenant, account, product, date(2022, 9, 1), by=SYSTEM)
+                operations.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
+                operations.register(tenant, contract, [MAIN, DEPUTY], by=SYSTEM, link_base=BASE)
+            for member in session().scalars(select(Member)):
+                member.password_hash = passwords.hash_password(PASSWORD)
+            session().commit()
+        yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def enter(desk):
+    """Sign in at the desk."""
+
+    def go(who: Registrant) -> Visitor:
+        visitor = Visitor(desk, "desk")
+        assert visitor.post("/sign-in", {"email": who.email, "password": PASSWORD}).status_code == 303
+        return visitor
+
+    return go
+
+
+def people(app) -> list[tuple[str, str, str]]:
+    with app.app_context(), tenant_scope("desk"):
+        contacts = queries.contacts(queries.any_contract("CT00000001"))
+        return [(one.role.value, one.person, email) for one, email in contacts]
+
+
+def contact_id(app, person: str) -> int:
+    with app.app_context(), tenant_scope("desk"):
+        of = ContractContact.person == person, ContractContact.contract_id == 1
+        return int(session().scalars(select(ContractContact.id).where(*of)).one())
+
+
+def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
+    """SUP-05, SUP-17, COM-41: purposes shown and agreed to, use and limit beside, full afterwards."""
+    main = enter(MAIN)
+    page = main.get("/contracts/CT00000001/contacts/new").text
+    for word in ("1. お問い合わせにお答えするため".removeprefix("1. "), "<b>2</b> / 3名", "個人情報の利用目的"):
+        assert word in page, word
+    answer = main.post("/contracts/CT00000001/contacts/new", THIRD)
+    assert (answer.status_code, answer.location) == (303, "/contracts/CT00000001")
+    assert people(desk)[-1] == ("deputy", "佐藤 次郎", "sato@one.example")
+    shown = main.get("/contracts/CT00000001").text
+    assert "<b>3</b> / 3名" in shown
+    assert 'aria-disabled="true"' in shown
+    with desk.app_context(), tenant_scope("desk"):
+        mailed = session().scalars(select(OutboxMail.recipient).where(OutboxMail.event == "set_password")).all()
+        assert "sato@one.example" in mailed
+        agreed = session().scalars(select(AuditEvent).where(AuditEvent.action == "contract.add_contact")).all()[-1]
+        assert len(agreed.changes["agreed"]) == 64
+        assert list(audit.broken_links()) == []
+    full = main.post("/contracts/CT00000001/contacts/new", THIRD | {"email": "four@one.example"})
+    assert (full.status_code, "上限に達しています" in full.text, "four@one.example" in full.text) == (422, True, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"family_name": "株式会社一番", "given_name": ""}, "個人名を入力"),
+        ({"family_name": "情報システム部", "given_name": ""}, "個人名を入力"),
+        ({"agreed": ""}, "同意が必要です。"),
+        ({"email": "nowhere"}, "メールアドレス"),
+        ({"duty": "社長"}, "選択"),
+    ],
+)
+@ONE
+def test_what_is_wrong_is_told_and_everything_typed_kept(desk, enter, changes, said):
+    """SUP-06, COM-23"""
+    answer = enter(MAIN).post("/contracts/CT00000001/contacts/new", THIRD | changes)
+    assert answer.status_code == 422
+    assert said in answer.text or "Not a valid choice" in answer.text
+    assert (THIRD | changes)["family_name"] in answer.text
+    assert len(people(desk)) == 2
+
+
+def test_the_main_contact_hands_over_and_then_may_no_more(desk, enter):
+    """SUP-04, SUP-05"""
+    main, path = enter(MAIN), f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/representation"
+    assert "伊藤 花" in main.get(path).text
+    assert main.post(path).status_code == 303
+    assert [(role, person) for role, person, _email in people(desk)] == [("main", "伊藤 花"), ("deputy", "山田 太郎")]
+    assert main.get(path).status_code == 404
+    assert "サポート窓口で承ります" in main.get("/contracts/CT00000001").text
+
+
+def test_a_deputy_is_removed_and_the_main_contact_never(desk, enter):
+    """SUP-04, SUP-05"""
+    main = enter(MAIN)
+    own = f"/contracts/CT00000001/contacts/{contact_id(desk, '山田 太郎')}/removal"
+    refused = main.post(own)
+    assert (refused.status_code, "引き継いでください" in refused.text) == (422, True)
+    assert main.post(f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/removal").status_code == 303
+    assert people(desk) == [("main", "山田 太郎", "yamada@one.example")]
+
+
+@ONE
+def test_nobody_else_may(desk, enter, visit):
+    """COM-02, SUP-05: a deputy, a contact of another contract, and a desk where it is off."""
+    deputy = enter(DEPUTY)
+    for path in ("new", f"{contact_id(desk, '伊藤 花')}/removal"):
+        assert deputy.get(f"/contracts/CT00000001/contacts/{path}").status_code == 404
+        assert deputy.post(f"/contracts/CT00000001/contacts/{path}", THIRD, page="/contracts").status_code == 404
+    foreign = contact_id(desk, "伊藤 花")
+    assert enter(MAIN).get(f"/contracts/CT00000002/contacts/{foreign}/removal").status_code == 404
+    off = visit("desk")
+    off.post("/sign-in", {"email": MAIN.email, "password": PASSWORD})
+    assert off.get("/contracts/CT00000001/contacts/new").status_code == 404
+    assert "担当者の変更を依頼する" in off.get("/contracts/CT00000001").text
+
+
+@ONE
+def test_fifty_contracts_ask_as_much_as_two(desk, enter):
+    """performance.md: constant queries a page."""
+    main, asked = enter(MAIN), []
+    with desk.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
+    main.get("/contracts")
+    two, asked[:] = len(asked), []
+    tenant = desk.extensions["tenants"].current().by_key["desk"]
+    with desk.app_context(), tenant_scope("desk"):
+        account = enrolment.all_accounts()[0]
+        for _turn in range(48):
+            operations.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
+        session().commit()
+    asked[:] = []
+    page = main.get("/contracts").text
+    assert page.count("/contracts/CT") == 50
+    assert len(asked) == two
