@@ -23,6 +23,7 @@ from portal.shared.auth.sessions import SignedIn
 from portal.web.brand import NavItem, brands_of
 from portal.web.bundle import bundle, digest
 from portal.web.i18n import speaker, translate
+from portal.web.password_rules import password_checklist
 from portal.web.requests import settings
 from portal.web.urls import path_with_query
 
