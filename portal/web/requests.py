@@ -4,7 +4,7 @@ Host → tenant, else a plain 404; the tenant's scope is opened; a brand's pages
 session → member in one query. Pages are closed unless they are marked `@public`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -28,6 +28,8 @@ from portal.shared.auth.sign_in import Entry
 from portal.web.urls import base_of, path_with_query, proof_url, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
+Mark = Callable[[Any], Any]
+"""What stands above a view: `public`, `feature("…")`, `needs(…)`, `fresh`, `takes_files`."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TENANTLESS = frozenset({"health.livez", "health.readyz", "home.script", "static"})
 
@@ -63,6 +65,13 @@ def feature(name: str) -> Callable[[F], F]:
 def needs(right: Right) -> Callable[[F], F]:
     """Mark a view as one for members whom their account lets do such things."""
     return _mark("right", right)
+
+
+def marked(view: F, marks: Iterable[Mark]) -> F:
+    """A view that is made for several addresses, under these marks."""
+    for mark in marks:
+        mark(view)
+    return view
 
 
 def must_have(right: Right | None) -> None:
