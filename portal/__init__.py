@@ -14,7 +14,7 @@ from portal.core.tenancy.registry import Registry, TenantsInvalid
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import CannotStart, Settings
 from portal.shared.auth import keyring
-from portal.web import brand, bundle, errors, formatting, headers, i18n, password_rules, requests
+from portal.web import brand, bundle, errors, formatting, headers, i18n, requests
 from portal.web.bell import Bell
 
 
@@ -35,7 +35,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     i18n.init_app(app, extensions.babel)
     bundle.init_app(app)
     formatting.init_app(app)
-    password_rules.init_app(app)
     requests.init_app(app, settings, extensions.login_manager)
     headers.init_app(app, settings)
     errors.init_app(app)

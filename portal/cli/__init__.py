@@ -4,40 +4,29 @@ from collections.abc import Iterable
 
 from flask import Flask
 
-from portal.cli.accounts import accounts
-from portal.cli.chat import chat
-from portal.cli.database import db_commands
-from portal.cli.inquiries import inquiries
-from portal.cli.knowledge import knowledge
-from portal.cli.limits import limits
-from portal.cli.mail_in import lmtp
-from portal.cli.members import members
-from portal.cli.notices import notices
-from portal.cli.records import audit, documents, mail
-from portal.cli.tenants import tenants
-from portal.cli.worker import worker
+from portal.cli import (
+    accounts,
+    chat,
+    database,
+    inquiries,
+    knowledge,
+    limits,
+    mail_in,
+    members,
+    notices,
+    records,
+    tenants,
+    worker,
+)
 from portal.web.brand import Brand
 
 
 def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Register every command."""
-    for group in (
-        db_commands,
-        tenants,
-        accounts,
-        members,
-        limits,
-        notices,
-        knowledge,
-        inquiries,
-        chat,
-        lmtp,
-        documents,
-        mail,
-        audit,
-        worker,
-    ):
-        app.cli.add_command(group)
-    for brand in brands:
-        if brand.commands is not None:
-            app.cli.add_command(brand.commands)
+    installation = database.db_commands, tenants.tenants, worker.worker
+    customers = accounts.accounts, members.members, limits.limits
+    threads = notices.notices, knowledge.knowledge, inquiries.inquiries, mail_in.lmtp, chat.chat
+    kept = records.documents, records.mail, records.audit
+    own = [brand.commands for brand in brands if brand.commands is not None]
+    for command in (*installation, *customers, *threads, *kept, *own):
+        app.cli.add_command(command)

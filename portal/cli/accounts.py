@@ -7,7 +7,6 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import or_, select
 
-from portal.cli.listing import listing
 from portal.core import text
 from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
@@ -15,7 +14,7 @@ from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import administration, enrolment, withdrawal
 from portal.shared.auth.models import Account
 from portal.web.commands import Mistake, json_option, tenant_command, typed
-from portal.web.output import json_out, table
+from portal.web.output import json_out, listing, table
 
 accounts = AppGroup("accounts", help="Find, add, show and merge customers.")
 _yes_option = click.option("--yes", is_flag=True, help="Do not ask.")

@@ -1,7 +1,8 @@
 """`flask inquiries`: what customers ask, and the answers (COM-51, COM-52)."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,13 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from portal.cli.listing import listing, moment
 from portal.core.actor import Actor
 from portal.core.clock import to_local
 from portal.core.tenancy.schema import Tenant
 from portal.shared.inquiries import files, operations, queries
-from portal.shared.inquiries.models import Status
-from portal.web.commands import Mistake, json_option, tenant_command, typed
-from portal.web.output import table
+from portal.shared.inquiries.models import Inquiry, Status
+from portal.web.commands import FILE, Mistake, json_option, step, tenant_command, typed
+from portal.web.output import listing, moment, table
 from portal.web.urls import base_of
 
 inquiries = AppGroup("inquiries", help="What customers ask: list, show, answer, assign, close.")
@@ -33,6 +33,8 @@ _AWAITED = (
 )
 _STATUSES = click.Choice([s.value for s in Status])
 _STATUS = click.option("--status", type=_STATUSES, help="Otherwise all that await you.")
+_TEXT = click.option("--text", default="", help="The answer; otherwise it is read from standard input or an editor.")
+_ATTACH = click.option("--attach", multiple=True, type=FILE, help="Repeatable.")
 
 
 @listing(inquiries, "list", _AWAITED, _STATUS)
@@ -58,20 +60,10 @@ def show(number: str, as_json: bool, **_: Any) -> None:
     table(["at", "", "who", "text", "files"], rows, as_json)
 
 
-@inquiries.command("answer")
-@click.argument("number")
-@click.option("--text", default="", help="The answer; otherwise it is read from standard input or an editor.")
-@click.option(
-    "--attach", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Repeatable."
-)
-@tenant_command
-def answer(number: str, text: str, attach: tuple[Path, ...], tenant: Tenant, by: Actor, **_: Any) -> None:
-    """Answer the customer, who is mailed a notice."""
-    found = queries.any_inquiry(number)
+def _answer(tenant: Tenant, found: Inquiry, text: str, attach: tuple[Path, ...], *, by: Actor) -> None:
     kept = files.keep(tenant.inquiries, [(path.name, path.read_bytes()) for path in attach])
     base = base_of(tenant, current_app.extensions["settings"])
     operations.answer(tenant, found, text or _written(), kept, by=by, link_base=base)
-    click.echo(f"{number}: {found.status.label}")
 
 
 def _written() -> str:
@@ -82,25 +74,21 @@ def _written() -> str:
     return given.strip()
 
 
-@inquiries.command("assign")
-@click.argument("number")
-@click.argument("to", callback=typed(longest=120))
-@tenant_command
-def assign(number: str, to: str, by: Actor, **_: Any) -> None:
-    """Give it to an operator by name."""
-    operations.assign(queries.any_inquiry(number), to, by=by)
-    click.echo(f"{number}: {to}")
+def _assign(_tenant: Tenant, found: Inquiry, to: str, *, by: Actor) -> str:
+    operations.assign(found, to, by=by)
+    return to
 
 
-def _step(name: str, to: Status) -> None:
-    @inquiries.command(name, help=f"An inquiry goes to {to.label}.")
-    @click.argument("number")
-    @tenant_command
-    def command(number: str, by: Actor, **_: Any) -> None:
-        found = queries.any_inquiry(number)
-        operations.move(found, to, by=by)
-        click.echo(f"{number}: {found.status.label}")
+def _move(to: Status) -> Callable[..., None]:
+    return lambda _tenant, found, by: operations.move(found, to, by=by)
 
 
-_step("take", Status.IN_PROGRESS)
-_step("close", Status.CLOSED)
+def _say(found: Inquiry, said: str | None) -> None:
+    click.echo(f"{found.number}: {said or found.status.label}")
+
+
+_step = partial(step, inquiries, queries.any_inquiry, _say)
+_step("answer", _answer, "Answer the customer, who is mailed a notice.", _TEXT, _ATTACH)
+_step("assign", _assign, "Give it to an operator by name.", click.argument("to", callback=typed(longest=120)))
+for name, status in (("take", Status.IN_PROGRESS), ("close", Status.CLOSED)):
+    _step(name, _move(status), f"An inquiry goes to {status.label}.")

@@ -7,12 +7,12 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from portal.cli.listing import listing, moment
 from portal.core.actor import Actor
 from portal.core.tenancy.schema import Tenant
 from portal.shared.knowledge import operations
 from portal.web.brand import brands_of
 from portal.web.commands import Mistake, read_text, tenant_command
+from portal.web.output import listing, moment
 
 knowledge = AppGroup("knowledge", help="Articles of the knowledge base.")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -12,7 +12,6 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from portal.cli.inquiries import inquiries
-from portal.cli.listing import listing, moment
 from portal.core.db import session, tenant_scope
 from portal.core.engine import DatabaseBusy
 from portal.core.files import Shelf
@@ -20,6 +19,7 @@ from portal.core.letters import Unreadable
 from portal.core.tenancy.schema import Tenant
 from portal.shared.inquiries import inbound
 from portal.web.commands import find_tenant, tenant_command
+from portal.web.output import listing, moment
 from portal.web.urls import base_of
 
 MOST_BYTES = 25 * 1024 * 1024
@@ -106,31 +106,31 @@ class Conversation(socketserver.StreamRequestHandler):
         self._from: str | None = None
         self._to: list[Tenant] = []
 
-    def _say(self, line: str) -> None:
-        self.wfile.write(f"{line}\r\n".encode())
+    def _say(self, *lines: str) -> None:
+        self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())
 
     def _obey(self, line: str) -> bool:
+        """Do what one line says; whether to go on."""
         verb, _space, rest = line.partition(" ")
         match verb.upper():
             case "LHLO":
-                for said in ("250-portal", "250-8BITMIME", "250-PIPELINING", f"250 SIZE {MOST_BYTES}"):
-                    self._say(said)
+                self._say("250-portal", "250-8BITMIME", "250-PIPELINING", f"250 SIZE {MOST_BYTES}")
             case "MAIL":
                 self._mail(rest)
             case "RCPT":
                 self._rcpt(rest)
             case "DATA":
                 self._data()
-            case "RSET" | "NOOP" | "VRFY":
-                if verb.upper() == "RSET":
-                    self._reset()
-                self._say("250 2.0.0 OK" if verb.upper() != "VRFY" else "252 2.1.5 send it and see")
+            case "RSET":
+                self._reset()
+                self._say("250 2.0.0 OK")
+            case "NOOP":
+                self._say("250 2.0.0 OK")
             case "QUIT":
                 self._say("221 2.0.0 bye")
-                return False
             case _:
                 self._say("500 5.5.2 unknown command")
-        return True
+        return verb.upper() != "QUIT"
 
     def _mail(self, rest: str) -> None:
         words = rest.removeprefix("FROM:").removeprefix("from:").split()
@@ -159,20 +159,27 @@ class Conversation(socketserver.StreamRequestHandler):
             self._say("503 5.5.1 for whom?")
             return
         self._say("354 go on")
-        lines, size, begins = [], 0, True
-        while (line := self.rfile.readline(_LINE)) != b".\r\n" or not begins:
-            if not line:
-                return  # cut off in the middle: nothing came
-            size += len(line)
-            lines.append(line[1:] if begins and line.startswith(b".") else line)
-            begins = line.endswith(b"\n")
-            if size > MOST_BYTES:
-                lines.clear()
+        raw = self._content()
+        if raw is None:
+            return
         for tenant in self._to:
-            large = size > MOST_BYTES
-            code, said = (552, "5.3.4 too large") if large else self.server.take(tenant, b"".join(lines), self._from)
+            code, said = take(self.server.app, tenant, raw, self._from) if raw else (552, "5.3.4 too large")
             self._say(f"{code} {said}")
         self._reset()
+
+    def _content(self) -> bytes | None:
+        """The mail up to its dot between two CRLF (a bare LF ends no line: RFC 5321, 4.1.1.4); nothing of one that is
+        too large, and None where the connection is cut off.
+        """
+        lines, size, before = list[bytes](), 0, b"\r\n"
+        while (line := self.rfile.readline(_LINE)) != b".\r\n" or before != b"\r\n":
+            if not line:
+                return None
+            size += len(line)
+            if size <= MOST_BYTES:
+                lines.append(line[1:] if before == b"\r\n" and line.startswith(b".") else line)
+            before = (before + line)[-2:]
+        return b"".join(lines) if size <= MOST_BYTES else b""
 
 
 class Door(socketserver.ThreadingTCPServer):
@@ -183,10 +190,6 @@ class Door(socketserver.ThreadingTCPServer):
     def __init__(self, at: tuple[str, int], app: Flask) -> None:
         self.app, self.room = app, threading.Semaphore(_MOST_AT_ONCE)
         super().__init__(at, Conversation)
-
-    def take(self, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[int, str]:
-        """Take one mail in."""
-        return take(self.app, tenant, raw, sender)
 
 
 @click.command("lmtp", help="Listen for mail over LMTP; the recipient says whose it is.")

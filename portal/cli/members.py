@@ -9,7 +9,6 @@ from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy import or_, select
 
-from portal.cli.listing import listing, moment
 from portal.core import audit, text
 from portal.core.actor import Actor
 from portal.core.db import session
@@ -17,6 +16,7 @@ from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import administration, email_change, enrolment, links, operations, security, sessions
 from portal.shared.auth.models import Account, Member
 from portal.web.commands import Mistake, tenant_command, typed
+from portal.web.output import listing, moment
 from portal.web.urls import base_of
 
 members = AppGroup("members", help="Find, add and help the people who sign in.")

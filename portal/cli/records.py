@@ -9,7 +9,6 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from portal.cli.listing import listing, moment
 from portal.core import audit as trail
 from portal.core import leases
 from portal.core.actor import Actor
@@ -21,7 +20,7 @@ from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment
 from portal.shared.documents import operations
 from portal.web.commands import json_option, limit_option, tenant_command
-from portal.web.output import fail, table
+from portal.web.output import fail, listing, moment, table
 
 documents = AppGroup("documents", help="Find and verify issued documents.")
 mail = AppGroup("mail", help="See and resend mail.")
@@ -44,7 +43,7 @@ _YEN = click.IntRange(0, 2**63 - 1)
 @click.option("--counterparty", default="", help="Part of the name.")
 @click.option("--number", default="", help="The document's own number.")
 @click.option("--account", default="", help="The account's number.")
-@limit_option
+@limit_option()
 @json_option
 @tenant_command
 def find(limit: int, as_json: bool, account: str, **asked: Any) -> None:

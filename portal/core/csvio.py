@@ -56,10 +56,10 @@ class Row:
     values: Mapping[str, str]
 
     def take(self, column: str, convert: Callable[[str], T]) -> T:
-        """The cell of `column`, converted. A ValueError of `convert` becomes a RuleBroken that names the column."""
+        """The cell of `column`, converted. What `convert` refuses becomes a RuleBroken that names the column."""
         try:
             return convert(self.values[column])
-        except ValueError as error:
+        except (ValueError, RuleBroken) as error:
             raise RuleBroken(str(error), field=column) from error
 
     def text(self, column: str, longest: int, *, required: bool = False) -> str:

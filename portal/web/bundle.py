@@ -40,7 +40,7 @@ class Bundle:
 
     def style_href(self, tenant: Tenant) -> str:
         """Its address, which changes with its content, so that a new look is never hidden by a cache."""
-        return f"/theme.css?v={self.style_digest}{digest(theme_css(tenant))}"
+        return f"/theme.css?v={self.style_digest}{digest(theme_css(tenant).encode())}"
 
     @property
     def script_href(self) -> str:
@@ -48,16 +48,16 @@ class Bundle:
         return f"/app.js?v={self.script_digest}"
 
 
-def digest(text: str) -> str:
-    """A short digest of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
+def digest(data: bytes) -> str:
+    """A short digest."""
+    return hashlib.sha256(data).hexdigest()[:10]
 
 
 def join(static: Path) -> Bundle:
     """Read the files. The empty statement between two scripts keeps the first's last line its own."""
     style = (static / STYLE).read_text(encoding="utf-8")
     script = "\n;\n".join((static / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return Bundle(style, digest(style), script, digest(script))
+    return Bundle(style, digest(style.encode()), script, digest(script.encode()))
 
 
 def bundle() -> Bundle:

@@ -1,10 +1,14 @@
-"""What every command shares: a tenant, an operator, an instant; one line and exit code 2 for a mistake (OPS-10)."""
+"""What every command shares: a tenant, an operator, an instant; one line and exit code 2 for a mistake (OPS-10).
+
+Commands of one shape are made here for every brand: a step of one record, an import.
+"""
 
 import functools
 import getpass
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +17,26 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from portal.core import clock, text
-from portal.core.actor import operator
+from portal.core.actor import Actor, operator
 from portal.core.csvio import CsvMistakes
 from portal.core.db import session, tenant_scope
 from portal.core.engine import DatabaseBusy
 from portal.core.errors import RuleBroken
+from portal.core.money import LARGEST, yen
 from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_parts import TaxRate
+from portal.shared.billing.lines import BillLine
 
 Command = Callable[..., Any]
+Option = Callable[[Command], Command]
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
-limit_option = click.option(
-    "--limit", default=30, show_default=True, type=click.IntRange(1, 100_000), help="At most so many."
-)
+
+
+def limit_option(default: int = 30) -> Option:
+    """How many rows at most."""
+    rows = click.IntRange(1, 100_000)
+    return click.option("--limit", default=default, show_default=True, type=rows, help="At most so many.")
 
 
 class Mistake(click.ClickException):
@@ -134,7 +146,76 @@ def tenant_command(function: Command) -> Command:
                 session().commit()
             return result
 
-    command: Command = wrapper
-    for option in reversed(_OPTIONS):
+    return with_options(wrapper, _OPTIONS)
+
+
+def with_options(command: Command, options: Iterable[Option]) -> Command:
+    """`command` with these options and arguments, in their order."""
+    for option in reversed(list(options)):
         command = option(command)
     return command
+
+
+def step(
+    group: click.Group,
+    find: Callable[[str], Any],
+    say: Callable[[Any, Any], None],
+    name: str,
+    do: Command,
+    text: str,
+    *options: Option,
+) -> None:
+    """Make the command `name` NUMBER, which does something with the record that `find` finds.
+
+    `do` gets tenant, record and the words of the options; `say` prints the record, and what `do` answered.
+    """
+
+    def command(number: str, tenant: Tenant, **words: Any) -> None:
+        found = find(number)
+        say(found, do(tenant, found, **words))
+
+    group.command(name, help=text)(with_options(tenant_command(command), (click.argument("number"), *options)))
+
+
+def importing(group: click.Group, name: str, take: Callable[..., tuple[int, int]], what: str) -> None:
+    """Make the command `name` FILE, which imports `what`; `take` answers how many it added, and how many it knew."""
+
+    @group.command(name, help=f"Import {what} from CSV; the same file twice changes nothing.")
+    @click.argument("file", type=FILE)
+    @tenant_command
+    def command(file: Path, by: Actor, **_: Any) -> None:
+        added, known = take(file.read_bytes(), by=by)
+        click.echo(f"{added} added, {known} known already")
+
+
+lines_option = click.option(
+    "--line",
+    "lines",
+    multiple=True,
+    required=True,
+    metavar="TEXT:QTY:UNIT:PRICE[:RATE]",
+    help="Yen without tax; repeatable.",
+)
+
+
+def bill_lines(tenant: Tenant, texts: Iterable[str], day: date) -> list[BillLine]:
+    """What `lines_option` gave, at the standard rate of `day` unless another is named. Raises Mistake."""
+    begun = [rate for rate in tenant.tax.rates if rate.since <= day]
+    return [_bill_line(text, day, begun) for text in texts]
+
+
+def _bill_line(text: str, day: date, begun: list[TaxRate]) -> BillLine:
+    try:
+        name, quantity, unit, price, *rest = text.split(":")
+        usual = max((rate for rate in begun if not rate.reduced), key=lambda rate: rate.since).rate
+        percent = int(rest[0]) if rest else usual
+        line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
+    except ValueError:
+        raise Mistake(f"--line {text!r}: write TEXT:QTY:UNIT:PRICE[:RATE], e.g. 利用料:3:時間:4500") from None
+    if abs(line.amount) > LARGEST:
+        raise Mistake(f"--line {text!r}: at most {yen(LARGEST)}")
+    kinds = [rate.reduced for rate in begun if rate.rate == percent]
+    if len(rest) > 1 or not (kinds or percent == 0) or line.quantity < 1 or not line.description.strip():
+        known = ", ".join(sorted({str(rate.rate) for rate in begun} | {"0"}, key=int))
+        raise Mistake(f"--line {text!r}: a text, a quantity of 1 or more, and a rate out of {known}")
+    return replace(line, reduced=bool(kinds and all(kinds)))

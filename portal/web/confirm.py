@@ -18,10 +18,8 @@ from portal.core.errors import RuleBroken, Stale
 from portal.shared import drafts
 from portal.web.errors import refused
 from portal.web.render import render, render_invalid
-from portal.web.requests import member
+from portal.web.requests import Mark, marked, member
 from portal.web.submit import Answer, submit
-
-Mark = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -155,9 +153,7 @@ def add_steps(
         def view(**where: str) -> Answer:
             return page(steps(**where))
 
-        for mark in marks:
-            mark(view)
-        at.add_url_rule(f"{rule}{path}", f"{name}_{suffix}", view, methods=methods)
+        at.add_url_rule(f"{rule}{path}", f"{name}_{suffix}", marked(view, marks), methods=methods)
 
     hang("form", "", ["GET", "POST"], Steps.enter, *marks, *taking)
     hang("confirm", "/confirm", ["GET"], Steps.review, *marks)

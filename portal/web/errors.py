@@ -5,7 +5,7 @@ import logging
 import secrets
 from typing import Any
 
-from flask import Flask, Response, g, make_response, render_template
+from flask import Flask, Response, current_app, g, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -15,64 +15,56 @@ from portal.core.errors import NotFound, RuleBroken, Stale
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.throttling import TooMany
 from portal.web.forms import Form
+from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render_invalid, whole
 
 log = logging.getLogger(__name__)
-_RETRY_SECONDS = 30
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-def _words(code: int) -> tuple[str, str]:
-    """Title and message of a status."""
-    words = {
-        400: (
-            _("送信内容を確認できませんでした"),
-            _("ページの有効期限が切れた可能性があります。前の画面に戻って、もう一度お試しください。"),
-        ),
-        403: (_("この操作はできません"), _("この操作の権限がありません。代表の方にご相談ください。")),
-        404: (_("ページが見つかりません"), _("アドレスが変わったか、削除された可能性があります。")),
-        405: (_("この操作はできません"), _("この方法ではご利用いただけません。")),
-        409: (_("操作を完了できませんでした"), _("ほかの操作と重なりました。画面を読み込み直してください。")),
-        413: (_("送信する内容が大きすぎます"), _("文字やファイルを減らして、もう一度お試しください。")),
-        422: (_("入力内容をご確認ください"), _("送信された内容に誤りがあります。")),
-        429: (_("しばらくお待ちください"), _("操作が続いたため、一時的に受け付けを止めています。")),
-        503: (
-            _("ただいま混み合っています"),
-            _("しばらくしてから、もう一度お試しください。送信された内容は保存されていません。"),
-        ),
-    }
-    return words.get(
-        code,
-        (
-            _("エラーが発生しました"),
-            _("ご不便をおかけして申し訳ございません。しばらくしてから、もう一度お試しください。"),
-        ),
-    )
+_WORDS = {
+    400: (
+        _l("送信内容を確認できませんでした"),
+        _l("ページの有効期限が切れた可能性があります。前の画面に戻って、もう一度お試しください。"),
+    ),
+    403: (_l("この操作はできません"), _l("この操作の権限がありません。代表の方にご相談ください。")),
+    404: (_l("ページが見つかりません"), _l("アドレスが変わったか、削除された可能性があります。")),
+    405: (_l("この操作はできません"), _l("この方法ではご利用いただけません。")),
+    409: (_l("操作を完了できませんでした"), _l("ほかの操作と重なりました。画面を読み込み直してください。")),
+    413: (_l("送信する内容が大きすぎます"), _l("文字やファイルを減らして、もう一度お試しください。")),
+    422: (_l("入力内容をご確認ください"), _l("送信された内容に誤りがあります。")),
+    429: (_l("しばらくお待ちください"), _l("操作が続いたため、一時的に受け付けを止めています。")),
+    503: (
+        _l("ただいま混み合っています"),
+        _l("しばらくしてから、もう一度お試しください。送信された内容は保存されていません。"),
+    ),
+    500: (
+        _l("エラーが発生しました"),
+        _l("ご不便をおかけして申し訳ございません。しばらくしてから、もう一度お試しください。"),
+    ),
+}
+"""Title and message of each status; those of 500 stand for any other."""
 
 
 def page(code: int, message: str = "") -> Response:
     """The error page of `code`, with `message` in place of the usual words when given."""
-    title, usual = _words(code)
+    title, usual = _WORDS.get(code, _WORDS[500])
     body = render_template("errors/error.html", code=code, title=title, message=message or usual)
     response = whole(make_response(body, code))
-    if code in (429, 503):
-        response.headers["Retry-After"] = str(_RETRY_SECONDS)
+    return _later(response) if code == 429 else response
+
+
+def _later(response: Response, seconds: int = 30) -> Response:
+    response.headers["Retry-After"] = str(seconds)
     return response
 
 
 def _unavailable(error: Exception) -> Response:
     """503 without touching the database, the templates' context or the disk."""
     log.error("unavailable: %s", type(error).__name__)
-    response = make_response(render_unavailable(), 503)
-    response.headers["Retry-After"] = str(_RETRY_SECONDS)
-    return response
-
-
-def render_unavailable() -> str:
-    """The page for when nothing can be asked; it makes no query."""
-    from flask import current_app
-
-    return current_app.jinja_env.get_template("errors/unavailable.html").render()
+    body = current_app.jinja_env.get_template("errors/unavailable.html").render()
+    return _later(make_response(body, 503))
 
 
 def _http(error: HTTPException) -> Response:
@@ -94,9 +86,7 @@ def _rule(error: RuleBroken) -> Response:
     if isinstance(error, NotFound):
         return page(404)
     if isinstance(error, TooMany):
-        response = page(429, _(error.message))
-        response.headers["Retry-After"] = str(error.seconds)
-        return response
+        return _later(page(429, _(error.message)), error.seconds)
     return page(409 if isinstance(error, Stale) else 422, said(error))
 
 
@@ -106,16 +96,10 @@ def said(error: RuleBroken) -> str:
     return str(_(error.message, **params) if params else _(error.message))
 
 
-def _disk(error: OSError) -> Response:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-        return _unavailable(error)
-    return _crash(error)
-
-
-def _database(error: DBAPIError) -> Response:
-    if isinstance(error, OperationalError):
-        return _unavailable(error)
-    return _crash(error)
+def _machine(error: OSError | DBAPIError) -> Response:
+    """A full disk and a database that is away are no crash: it passes."""
+    passes = isinstance(error, OperationalError) or (isinstance(error, OSError) and error.errno in _FULL)
+    return _unavailable(error) if passes else _crash(error)
 
 
 def _crash(error: Exception) -> Response:
@@ -126,20 +110,20 @@ def _crash(error: Exception) -> Response:
         return _unavailable(error)
 
 
+def _name_request() -> None:
+    g.setdefault("request_id", secrets.token_hex(6))
+
+
 def init_app(app: Flask) -> None:
     """Give every request an id and every failure its page."""
 
-    @app.before_request
-    def _request_id() -> None:
-        g.setdefault("request_id", secrets.token_hex(6))
-
-    app.before_request_funcs[None].insert(0, app.before_request_funcs[None].pop())
+    app.before_request_funcs[None].insert(0, _name_request)
     app.register_error_handler(CSRFError, lambda _error: page(400))
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(RuleBroken, _rule)
     app.register_error_handler(DatabaseBusy, _unavailable)
-    app.register_error_handler(DBAPIError, _database)
-    app.register_error_handler(OSError, _disk)
+    app.register_error_handler(DBAPIError, _machine)
+    app.register_error_handler(OSError, _machine)
     if not app.config["TESTING"]:
         app.register_error_handler(Exception, _crash)
 
@@ -150,5 +134,5 @@ def refused(template: str, form: Form, error: RuleBroken, **context: Any) -> Res
     response = render_invalid(template, form=form, **context)
     if isinstance(error, TooMany):
         response.status_code = 429
-        response.headers["Retry-After"] = str(error.seconds)
+        _later(response, error.seconds)
     return response

@@ -1,8 +1,7 @@
 """What every template sees: the shell's values, addresses of static files, and how dates and yen are written."""
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from portal.core.tenancy.schema import Tenant
 from portal.core.text import format_telephone
 from portal.shared.auth.sessions import SignedIn
 from portal.web.brand import NavItem, brands_of
-from portal.web.bundle import bundle
+from portal.web.bundle import bundle, digest
 from portal.web.i18n import speaker, translate
+from portal.web.password_rules import password_checklist
 from portal.web.requests import settings
 from portal.web.urls import path_with_query
 
@@ -38,49 +38,25 @@ COMMON_NAVIGATION = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A navigation entry as this page shows it."""
-
-    label: str
-    icon: str
-    href: str
-    primary: bool
-    current: bool
-    count: int | None = None
-    short: str = ""
-
-
 def on_date(value: date | datetime | None) -> str:
     """``2026/11/22(日)`` in Asia/Tokyo; nothing for None."""
     if value is None:
         return ""
     day = to_local(value) if isinstance(value, datetime) else value
-    return _day(day)
-
-
-def _day(day: date) -> str:
     weekday = (_WEEKDAYS_EN if g.get("lang") == "en" else _WEEKDAYS_JA)[day.weekday()]
     return f"{day.year}/{day.month:02d}/{day.day:02d}({weekday})"
 
 
 def at_time(value: datetime | None) -> str:
     """``2026/11/22(日) 13:30`` in Asia/Tokyo; nothing for None."""
-    if value is None:
-        return ""
-    return _moment(to_local(value))
-
-
-def _moment(local: datetime) -> str:
-    return f"{_day(local)} {local.hour:02d}:{local.minute:02d}"
+    return f"{on_date(value)} {to_local(value):%H:%M}" if value else ""
 
 
 def from_to(start: datetime, end: datetime) -> str:
     """A span of time, the second date left out when it is the same day."""
-    first, last = to_local(start), to_local(end)
-    if first.date() == last.date():
-        return f"{_moment(first)}–{last.hour:02d}:{last.minute:02d}"
-    return f"{_moment(first)} – {_moment(last)}"
+    if to_local(start).date() == to_local(end).date():
+        return f"{at_time(start)}–{to_local(end):%H:%M}"
+    return f"{at_time(start)} – {at_time(end)}"
 
 
 class Navigation:
@@ -92,12 +68,11 @@ class Navigation:
         self.items = [item for item in there if who and (item.right is None or who.may(item.right))]
         self.here = next((item.href for item in self.items if _is_at(item.href, path)), "")
 
-    def __iter__(self) -> Iterator[Place]:
-        """The entries in order."""
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The entries in order, with `current` where the page is."""
         for item in self.items:
             short = translate(item.short) if item.short else ""
-            at = item.href == self.here
-            yield Place(translate(item.label), item.icon, item.href, item.primary, at, short=short)
+            yield asdict(item) | {"label": translate(item.label), "short": short, "current": item.href == self.here}
 
 
 def _is_at(href: str, path: str) -> bool:
@@ -157,19 +132,11 @@ def init_app(app: Flask) -> None:
     def asset(path: str) -> str:
         """The address of a static file, with a digest of its content."""
         if path not in versions:
-            content = (folder / path).read_bytes()
-            versions[path] = f"/static/{path}?v={hashlib.sha256(content).hexdigest()[:10]}"
+            versions[path] = f"/static/{path}?v={digest((folder / path).read_bytes())}"
         return versions[path]
 
     app.context_processor(_shell)
-    app.jinja_env.globals["asset"] = asset
-    app.jinja_env.globals["once"] = once
-    app.jinja_env.filters |= {
-        "on_date": on_date,
-        "at_time": at_time,
-        "yen": yen,
-        "telephone": format_telephone,
-        "until": from_to,
-    }
-    app.jinja_env.globals["from_to"] = from_to
+    app.jinja_env.globals |= {made.__name__: made for made in (asset, once, from_to, password_checklist)}
+    filters = {"on_date": on_date, "at_time": at_time, "yen": yen, "telephone": format_telephone, "until": from_to}
+    app.jinja_env.filters |= filters
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

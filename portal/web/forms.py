@@ -179,6 +179,6 @@ class SearchForm(FlaskForm):  # type: ignore[misc]
         if field.data and self.since.data and field.data < self.since.data:
             raise ValidationError(_l("終了日は開始日以降の日付を入力してください。"))
 
-    def state(self) -> dict[str, str]:
-        """What was asked, as it stands in the address."""
-        return {name: value for name, value in request.args.items() if name in self._fields and value}
+    def asked(self) -> dict[str, Any]:
+        """What was asked for, as the queries take it."""
+        return {name: value for name, value in self.data.items() if value}

@@ -12,12 +12,16 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Response
+from flask import Blueprint, Response, request
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, tuple_
 
 from portal.core import csvio
 from portal.core.db import Query, run
-from portal.web.requests import streamed
+from portal.core.labels import Labelled
+from portal.web.forms import SearchForm
+from portal.web.i18n import translate as _
+from portal.web.render import render, render_invalid
+from portal.web.requests import Mark, marked, streamed
 
 PAGE_SIZE = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -166,3 +170,73 @@ def csv_response(
     response = Response(streamed(body), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
+
+
+def badges(statuses: type[Labelled]) -> dict[str, tuple[str, str]]:
+    """Label and tone of every status, in the reader's language."""
+    return {status.value: (_(status.label), status.tone) for status in statuses}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The page of a list that is searched and sorted in its address, and the same as CSV (COM-21, COM-23).
+
+    `pages` are the templates of the page and of the list in it; `find` makes the query of what was asked. `columns`
+    are those of the CSV: a heading (a message id), and the attribute or function that its cells are read with. `told`
+    is what else the page shows.
+    """
+
+    path: str
+    pages: tuple[str, str]
+    form: type[SearchForm]
+    find: Callable[[dict[str, Any]], Query]
+    sorts: Sequence[Sort]
+    statuses: type[Labelled]
+    columns: Mapping[str, str | Callable[[Any], object]]
+    told: Callable[[], dict[str, Any]] = dict
+
+    def hang(self, at: Blueprint, name: str, *marks: Mark) -> None:
+        """Add the two pages to a blueprint, as `name` and `name`_csv; `marks` are those of portal.web.requests."""
+
+        def index() -> str | Response:
+            return self._index()
+
+        def csv() -> Response:
+            return self._csv()
+
+        at.add_url_rule(self.path, name, marked(index, marks))
+        at.add_url_rule(f"{self.path}.csv", f"{name}_csv", marked(csv, marks))
+
+    def shown(self, form: SearchForm | None = None) -> dict[str, Any]:
+        """What the page shows for a form that is valid; the whole list for none."""
+        blank = self.form(formdata=None)
+        state = {key: value for key in (*blank.data, "sort") if (value := request.args.get(key, "").strip())}
+        sort, cursor = chosen(self.sorts, state.get("sort")), request.args.get("page", "")
+        page = paginate(self.find((form or blank).asked()), sort, path=self.path, state=state, cursor=cursor)
+        # The search bar without a search is kept for the whole brand, so nothing typed may stand in it.
+        shown = {"form": form if form and state else blank, "page": page, "sorts": self.sorts, "sort": sort}
+        return {**shown, "state": state, "statuses": badges(self.statuses), **self.told()}
+
+    def _index(self) -> str | Response:
+        form = self.form(request.args)
+        page, fragment = self.pages
+        return render(page, fragment=fragment, **self.shown(form)) if form.validate() else self._refused(form)
+
+    def _csv(self) -> Response:
+        form, labels = self.form(request.args), badges(self.statuses)
+        if not form.validate():
+            return self._refused(form)
+
+        def cell(row: Row[Any], read: str | Callable[[Any], object]) -> object:
+            if read == "status":
+                return labels[row.status][0]
+            return getattr(row, read) if isinstance(read, str) else read(row)
+
+        rows = every_row(self.find(form.asked()), chosen(self.sorts, request.args.get("sort")))
+        header, reads = [_(heading) for heading in self.columns], list(self.columns.values())
+        return csv_response(self.path[1:], header, rows, lambda row: [cell(row, read) for read in reads])
+
+    def _refused(self, form: SearchForm) -> Response:
+        """The whole list with what is wrong with the search, the same for page and CSV."""
+        page, fragment = self.pages
+        return render_invalid(page, fragment=fragment, **(self.shown() | {"form": form}))

@@ -1,8 +1,10 @@
 """What commands print: tables for people, JSON for programs, one line for what went wrong (OPS-10)."""
 
+import functools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NoReturn
 
 import click
@@ -11,7 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from portal.web.commands import Mistake
+from portal.core.clock import to_local
+from portal.web.commands import Command, Mistake, Option, json_option, limit_option, tenant_command, with_options
+
+Column = str | tuple[str, str | Callable[[Any], object]]
 
 # What a customer typed must not be able to steer the operator's terminal.
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -58,3 +63,32 @@ def _words(value: object) -> str:
     if value is None:
         return ""
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def moment(attribute: str, form: str = "%Y-%m-%d %H:%M") -> Callable[[Any], str]:
+    """Reads an instant as the clock in Tokyo says it; empty where there is none."""
+
+    def read(found: Any) -> str:
+        at = attrgetter(attribute)(found)
+        return f"{to_local(at):{form}}" if at else ""
+
+    return read
+
+
+def listing(group: click.Group, name: str, columns: Iterable[Column], *options: Option, most: int = 30) -> Option:
+    """Make the command `name` of a brand: it prints what the function returns, with --limit (else `most`) and --json.
+
+    A column is an attribute, or a heading and the attribute or function that its cells are read with.
+    """
+    pairs = [(column, column) if isinstance(column, str) else column for column in columns]
+    readers = [attrgetter(read) if isinstance(read, str) else read for _heading, read in pairs]
+
+    def register(find: Command) -> Command:
+        @functools.wraps(find)
+        def command(as_json: bool, **words: Any) -> None:
+            rows = [[read(found) for read in readers] for found in find(**words)]
+            table([heading for heading, _read in pairs], rows, as_json)
+
+        return group.command(name)(with_options(tenant_command(command), (*options, limit_option(most), json_option)))
+
+    return register

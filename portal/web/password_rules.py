@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from flask import Flask
 from flask_login import current_user
 
-from portal.shared.auth.password_rules import Context, Rule, brand_words, rules_for
+from portal.shared.auth.password_rules import Context, brand_words, rules_for
 from portal.web.i18n import translate as _
 from portal.web.requests import member, tenant
 
@@ -14,7 +13,7 @@ def password_checklist() -> list[dict[str, Any]]:
     """The tenant's rules: what js/password.js checks, and what the line says in the reader's language."""
     context = _context()
     return [
-        {"test": rule.as_data(context), "label": _label(rule)}
+        {"test": rule.as_data(context), "label": _(rule.label, **rule.params)}
         for rule in rules_for(tenant().sign_in.password)
         if rule.key != "login_id" or "login_id" in tenant().sign_in.items
     ]
@@ -27,12 +26,3 @@ def _context() -> Context:
         return Context(brand=brand)
     who = member()
     return Context(who.login_id, who.email, (who.name, who.account_name), brand)
-
-
-def _label(rule: Rule) -> str:
-    return _(rule.label, **rule.params)
-
-
-def init_app(app: Flask) -> None:
-    """Offer the checklist to templates."""
-    app.jinja_env.globals["password_checklist"] = password_checklist

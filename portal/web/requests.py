@@ -4,7 +4,7 @@ Host → tenant, else a plain 404; the tenant's scope is opened; a brand's pages
 session → member in one query. Pages are closed unless they are marked `@public`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -28,52 +28,56 @@ from portal.shared.auth.sign_in import Entry
 from portal.web.urls import base_of, path_with_query, proof_url, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
+Mark = Callable[[Any], Any]
+"""What stands above a view: `public`, `feature("…")`, `needs(…)`, `fresh`, `takes_files`."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TENANTLESS = frozenset({"health.livez", "health.readyz", "home.script", "static"})
 
 
-def public(view: F) -> F:
-    """Mark a view as open to people who are not signed in."""
-    view.is_public = True  # type: ignore[attr-defined]
-    return view
+def _mark(name: str, value: object) -> Callable[[F], F]:
+    def mark(view: F) -> F:
+        setattr(view, name, value)
+        return view
+
+    return mark
+
+
+def _marked(name: str) -> Any:
+    """What the view of this request is marked with, or None."""
+    return getattr(current_app.view_functions[request.endpoint or ""], name, None)
+
+
+public = _mark("is_public", True)
+"""Marks a view as open to people who are not signed in."""
+
+fresh = _mark("is_fresh", True)
+"""Marks a view as one that needs the password typed just now (security.md §4.17)."""
+
+takes_files = _mark("takes_files", True)
+"""Marks a view as one that takes files: as many bytes as the tenant's inquiries allow (security.md §4.21)."""
 
 
 def feature(name: str) -> Callable[[F], F]:
     """Mark a view as part of a feature: where the tenant has it off, there is no such page (COM-03)."""
-
-    def mark(view: F) -> F:
-        view.feature = name  # type: ignore[attr-defined]
-        return view
-
-    return mark
+    return _mark("feature", name)
 
 
 def needs(right: Right) -> Callable[[F], F]:
     """Mark a view as one for members whom their account lets do such things."""
+    return _mark("right", right)
 
-    def mark(view: F) -> F:
-        view.right = right  # type: ignore[attr-defined]
-        return view
 
-    return mark
+def marked(view: F, marks: Iterable[Mark]) -> F:
+    """A view that is made for several addresses, under these marks."""
+    for mark in marks:
+        mark(view)
+    return view
 
 
 def must_have(right: Right | None) -> None:
     """403 for a member whose account does not let them do such things."""
     if right and not member().may(right):
         raise Forbidden
-
-
-def fresh(view: F) -> F:
-    """Mark a view as one that needs the password typed just now (security.md §4.17)."""
-    view.is_fresh = True  # type: ignore[attr-defined]
-    return view
-
-
-def takes_files(view: F) -> F:
-    """Mark a view as one that takes files: as many bytes as the tenant's inquiries allow (security.md §4.21)."""
-    view.takes_files = True  # type: ignore[attr-defined]
-    return view
 
 
 def settings() -> Settings:
@@ -101,23 +105,19 @@ def actor() -> Actor:
     return member().actor(request.remote_addr or "")
 
 
-def cookie_name(of: Settings) -> str:
+def cookie_name(of: Settings, what: str = "portal") -> str:
     """The session cookie's name; the ``__Host-`` prefix ties it to one host over HTTPS (security.md §4.7)."""
-    return "__Host-portal" if of.scheme == "https" else "portal"
+    return f"__Host-{what}" if of.scheme == "https" else what
 
 
-def set_session_cookie(response: BaseResponse, token: str) -> None:
-    """Give the browser the session's token, for this host only."""
-    response.set_cookie(
-        cookie_name(settings()), token, secure=settings().scheme == "https", httponly=True, samesite="Lax", path="/"
-    )
+def _cookie_traits() -> dict[str, Any]:
+    """For this host only, and for no script."""
+    return {"secure": settings().scheme == "https", "httponly": True, "samesite": "Lax", "path": "/"}
 
 
 def clear_session_cookie(response: BaseResponse) -> None:
-    """Take the token back."""
-    response.delete_cookie(
-        cookie_name(settings()), secure=settings().scheme == "https", httponly=True, samesite="Lax", path="/"
-    )
+    """Take the session's token back."""
+    response.delete_cookie(cookie_name(settings()), **_cookie_traits())
 
 
 def client() -> Client:
@@ -137,27 +137,16 @@ def session_token() -> str:
 
 def device_token() -> str:
     """The token by which this browser is known, or nothing."""
-    return request.cookies.get(_device_cookie(), "")
+    return request.cookies.get(cookie_name(settings(), "device"), "")
 
 
 def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
     """Give the browser what signing in brought: the session, and a name for the browser when it is new."""
-    set_session_cookie(response, entry.token)
+    response.set_cookie(cookie_name(settings()), entry.token, **_cookie_traits())
     if entry.device_token:
-        response.set_cookie(
-            _device_cookie(),
-            entry.device_token,
-            max_age=devices.LIFETIME,
-            secure=settings().scheme == "https",
-            httponly=True,
-            samesite="Lax",
-            path="/",
-        )
+        name = cookie_name(settings(), "device")
+        response.set_cookie(name, entry.device_token, max_age=devices.LIFETIME, **_cookie_traits())
     return response
-
-
-def _device_cookie() -> str:
-    return "__Host-device" if settings().scheme == "https" else "device"
 
 
 def init_app(app: Flask, of: Settings, login_manager: LoginManager) -> None:
@@ -180,7 +169,7 @@ def _open_scope() -> None:
     if found is None or "\0" in request.path:  # no number holds a NUL, and PostgreSQL takes none
         raise NotFound
     g.tenant = found
-    if request.endpoint and getattr(current_app.view_functions[request.endpoint], "takes_files", False):
+    if request.endpoint and _marked("takes_files"):
         request.max_content_length = (found.inquiries.most_megabytes + 1) * 1024 * 1024
     g.scope = ExitStack()
     g.scope.enter_context(tenant_scope(found.key))
@@ -214,24 +203,22 @@ def _gate() -> None:
     brands = current_app.extensions["brands"]
     if request.blueprint in brands and request.blueprint not in here.modules:
         raise NotFound
-    wanted = getattr(current_app.view_functions[request.endpoint], "feature", "")
+    wanted = _marked("feature")
     if wanted and not here.has(wanted):
         raise NotFound
 
 
 def _require_member() -> BaseResponse | None:
     endpoint = request.endpoint
-    if endpoint is None or endpoint in _TENANTLESS:
-        return None
-    if getattr(current_app.view_functions[endpoint], "is_public", False):
+    if endpoint is None or endpoint in _TENANTLESS or _marked("is_public"):
         return None
     if not current_user.is_authenticated:
         return _ask_to_sign_in()
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
         return redirect("/account/password", 303)
-    must_have(getattr(current_app.view_functions[endpoint], "right", None))
+    must_have(_marked("right"))
     _touch(member())
-    if getattr(current_app.view_functions[endpoint], "is_fresh", False) and not _has_proved():
+    if _marked("is_fresh") and not _has_proved():
         return _go(proof_url(path_with_query(request) if request.method in _READS else ""))
     return None
 

@@ -79,7 +79,8 @@ def test_files_have_their_names() -> None:
 
 def test_html_alone_is_read_as_text_and_flowed_lines_are_joined() -> None:
     """SUP-12, RFC 3676"""
-    html = "<html><head><title>x</title><style>p{}</style></head><p>印刷が<b>止まる</b></p><script>1</script>次の行<br>終わり"
+    page = "<html><head><title>x</title><style>p{}</style></head>"
+    html = f"{page}<p>印刷が<b>止まる</b></p><script>1</script>次の行<br>終わり"
     head = b"Content-Type: text/html; charset=utf-8\r\n"
     assert letter(head, html.encode()).body == "印刷が止まる次の行\n終わり"
     flowed = b"Content-Type: text/plain; charset=utf-8; format=flowed\r\n"

@@ -215,9 +215,11 @@ def _any_host(real: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, host: real(self, host) or self.by_key[OWN]
 
 
-def _everybodys(_account_id: int, _search: queries.Search) -> Query:
+def _everybodys(_account_id: int, **_asked: Any) -> Query:
     """A list that does not ask whose account."""
-    statement = select(*queries._COLUMNS).where(queries._R.c.tenant_id == bindparam("tenant"))
+    statement = select(*(queries._R.c[name] for name in queries._SHOWN)).where(
+        queries._R.c.tenant_id == bindparam("tenant")
+    )
     return Query(statement, {"tenant": require_key()})
 
 

@@ -128,6 +128,7 @@ class _Plain:
 
 def take_numbers(app: Flask, threads: int, takes: int) -> list[str]:
     """Issue documents of "facility" from many threads; every fifth is thought better of and rolled back."""
+    plain: Any = _Plain()
     from portal.core.db import session, tenant_scope
     from portal.shared.documents.models import DocumentKind
     from portal.shared.documents.operations import issue
@@ -140,7 +141,7 @@ def take_numbers(app: Flask, threads: int, takes: int) -> list[str]:
             for round_ in range(takes * 5 // 4):
                 document, _job = issue(
                     DocumentKind.INVOICE,
-                    _Plain(),
+                    plain,
                     style=style,
                     account_id=1,
                     counterparty="一番",

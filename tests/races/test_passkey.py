@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
-from portal.shared.auth import passkeys
+from portal.shared.auth import passkeys, sign_in
 from portal.shared.auth.models import Member, Passkey
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW
@@ -45,7 +45,7 @@ def test_of_eight_with_one_answer_one_gets_in(app: Flask, inside: Callable[[str]
 
     def enter(_turn: int) -> Any:
         with clock.freeze(NOW):
-            return passkeys.sign_in(tenant, answer, Client(), link_base=ORIGIN)
+            return sign_in.by_passkey(tenant, answer, Client(), link_base=ORIGIN)
 
     assert _kinds(together(8, enter)) == ["Entry"] + ["Unproved"] * 7
 
@@ -59,7 +59,7 @@ def test_of_eight_with_one_count_one_gets_in(app: Flask, inside: Callable[[str],
 
     def enter(turn: int) -> Any:
         with clock.freeze(NOW):
-            return passkeys.sign_in(tenant, answers[turn], Client(), link_base=ORIGIN)
+            return sign_in.by_passkey(tenant, answers[turn], Client(), link_base=ORIGIN)
 
     assert _kinds(together(8, enter)) == ["Entry"] + ["Unproved"] * 7
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from portal.core import clock
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import codes, keyring, second_step, sign_in, totp
+from portal.shared.auth import codes, keyring, sign_in, totp
 from portal.shared.auth.models import Factor, Member, OneTimeCode
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW, PASSWORD
@@ -54,7 +54,7 @@ def test_sixteen_who_guess_at_once_get_five_tries(
 
     def guess(turn: int) -> Any:
         with clock.freeze(NOW):
-            return second_step.finish(tenant, token, second_step.Typed(wrong[turn]), Client(), link_base=BASE)
+            return sign_in.finish(tenant, token, sign_in.Typed(wrong[turn]), Client(), link_base=BASE)
 
     results = together(16, guess)
     assert all(type(result).__name__ in ("RuleBroken", "TooMany") for result in results), results
@@ -71,7 +71,7 @@ def test_of_four_with_the_right_code_one_gets_in(app: Flask, inside: Callable[[s
 
     def enter(_turn: int) -> Any:
         with clock.freeze(NOW):
-            return second_step.finish(tenant, token, second_step.Typed(code), Client(), link_base=BASE)
+            return sign_in.finish(tenant, token, sign_in.Typed(code), Client(), link_base=BASE)
 
     results = together(4, enter)
     assert [type(result).__name__ for result in results].count("Entry") == 1
@@ -106,7 +106,7 @@ def test_sixteen_who_guess_at_an_app_at_once_are_cut_off(
 
     def guess(turn: int) -> Any:
         with clock.freeze(NOW):
-            return second_step.finish(tenant, token, second_step.Typed(typed[turn]), Client(), link_base=BASE)
+            return sign_in.finish(tenant, token, sign_in.Typed(typed[turn]), Client(), link_base=BASE)
 
     results = together(16, guess)
     assert all(type(result).__name__ in ("RuleBroken", "TooMany") for result in results), results

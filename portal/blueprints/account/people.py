@@ -1,5 +1,6 @@
 """会員情報の変更 (FAC-07), and 担当者の管理, 利用者管理: who signs in for the account (RENT-10, COM-30)."""
 
+from functools import partial
 from typing import Any
 
 from flask import flash, redirect
@@ -97,14 +98,12 @@ def _cells(who: Member) -> tuple[str, ...]:
 
 def _steps(number: str) -> Steps:
     """Adding ("new") and editing are the same steps; the representative edits everybody, the others themselves."""
-    flow = ConfirmFlow("member", f"{PAGE}/{number}")
     pages = "account/member_form.html", "account/member_confirm.html", "account/member_done.html"
+    steps = partial(Steps, ConfirmFlow("member", f"{PAGE}/{number}"), pages)
     here, who, base = tenant(), member(), link_base()
     if number == "new":
         _managed()
-        return Steps(
-            flow,
-            pages,
+        return steps(
             make=lambda data: person_form(here.sign_in.items, data),
             save=lambda data: people.add(here, who.account_id, Person(**data), by=actor(), link_base=base),
             shown=lambda _typed: {"number": number},
@@ -113,9 +112,7 @@ def _steps(number: str) -> Steps:
     people.can_edit(here, who, found).require()
     may_remove = people.can_remove(here, found, len(people.roster(who.account_id)) - 1)
     may, gives = people.can_manage(here, who), people.can_give_rights(here, who, found)
-    return Steps(
-        flow,
-        pages,
+    return steps(
         make=lambda data: member_form(data, gives_rights=gives),
         save=lambda data: people.edit(here, found, data, by=actor()),
         present=lambda: {name: getattr(found, name) for name in (*people.PROFILE, "version", "rights")},

@@ -14,7 +14,6 @@ from portal.blueprints.auth import forms
 from portal.core.errors import NotFound
 from portal.shared.auth import email_change, links, operations, security, throttling
 from portal.shared.auth import passkeys as keys
-from portal.shared.auth import second_step as step
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.second_factor import is_offered
@@ -45,8 +44,8 @@ def _to_sign_in(message: str) -> Response:
     return done(message, "/sign-in")
 
 
-@bp.errorhandler(step.Gone)
-def _begin_again(error: step.Gone) -> Response:
+@bp.errorhandler(entrance.Gone)
+def _begin_again(error: entrance.Gone) -> Response:
     """No sign-in waits for its second step: to the sign-in page, and on from there to where one wanted to go."""
     if request.method == "POST":
         flash(said(error), "warn")
@@ -95,7 +94,7 @@ def passkey_options() -> dict[str, Any]:
 def passkey() -> Response:
     """パスキーでログイン."""
     answer = request.form.get("credential", "")
-    return _signed(lambda: keys.sign_in(tenant(), answer, client(), **_browser()), sign_in_url)
+    return _signed(lambda: entrance.by_passkey(tenant(), answer, client(), **_browser()), sign_in_url)
 
 
 def _signed(enter: Callable[[], entrance.Entry], again: Callable[[str], str]) -> Response:
@@ -112,15 +111,15 @@ def _signed(enter: Callable[[], entrance.Entry], again: Callable[[str], str]) ->
 @public
 def second_step_passkey_options() -> dict[str, Any]:
     """For the member whose second step is to come."""
-    return step.to_sign(tenant(), session_token(), client(), link_base=link_base())
+    return entrance.to_sign(tenant(), session_token(), client(), link_base=link_base())
 
 
 @bp.post("/sign-in/second-step/passkey")
 @public
 def second_step_passkey() -> Response:
     """パスキーで認証する."""
-    typed = step.Typed("", passkey=request.form.get("credential") or "-")
-    return _signed(lambda: step.finish(tenant(), session_token(), typed, client(), **_browser()), second_step_url)
+    typed = entrance.Typed("", passkey=request.form.get("credential") or "-")
+    return _signed(lambda: entrance.finish(tenant(), session_token(), typed, client(), **_browser()), second_step_url)
 
 
 @bp.route("/sign-in/second-step", methods=["GET", "POST"])
@@ -128,13 +127,13 @@ def second_step_passkey() -> Response:
 def second_step() -> Answer:
     """ワンタイムパスワード認証."""
     _must_be_offered(is_offered(tenant()))
-    waiting = step.look(tenant(), session_token())
+    waiting = entrance.look(tenant(), session_token())
     form = forms.second_step_form(waiting.days)
 
     def finish() -> Answer:
-        typed = step.Typed("".join(form.code.data.split()), trust="trust" in form and form.trust.data)
+        typed = entrance.Typed("".join(form.code.data.split()), trust="trust" in form and form.trust.data)
         form.code.data = ""  # a code that was tried is not shown again
-        entry = step.finish(tenant(), session_token(), typed, client(), **_browser())
+        entry = entrance.finish(tenant(), session_token(), typed, client(), **_browser())
         return let_in(redirect(_back_to(), 303), entry)
 
     return submit(_SECOND_STEP, form, finish, waiting=waiting, here=second_step_url(_back_to()))
@@ -147,9 +146,9 @@ def second_step_send() -> Response:
     _must_be_offered(is_offered(tenant()))
     again = second_step_url(_back_to())
     try:
-        step.send_again(tenant(), session_token())
+        entrance.send_again(tenant(), session_token())
     except throttling.TooMany as error:
-        waiting = step.look(tenant(), session_token())
+        waiting = entrance.look(tenant(), session_token())
         return refused(_SECOND_STEP, forms.second_step_form(waiting.days), error, waiting=waiting, here=again)
     return done(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), again)
 

@@ -11,16 +11,14 @@ from portal.web.address import telephone_field
 from portal.web.forms import Form, cleaned, line
 from portal.web.i18n import lazy as _l
 
-_MISSING = _l("入力してください。")
 _F = TypeVar("_F", bound=Form)
 
 
-def password_field(label: object, autocomplete: str) -> PasswordField:
-    """A password as typed: never normalised, at most as long as hashing bears."""
+def password_field(label: object, autocomplete: str, check: Any = None) -> PasswordField:
+    """A password as typed: never normalised, at most as long as hashing bears, where no other `check` is given."""
+    check = check or Length(max=256, message=_l("%(max)d文字以内で入力してください。"))
     return PasswordField(
-        label,
-        validators=[InputRequired(_MISSING), Length(max=256, message=_l("%(max)d文字以内で入力してください。"))],
-        render_kw={"autocomplete": autocomplete},
+        label, validators=[InputRequired(_l("入力してください。")), check], render_kw={"autocomplete": autocomplete}
     )
 
 
@@ -77,11 +75,8 @@ class SetPasswordForm(Form):
     """A new password, twice."""
 
     password = password_field(_l("新しいパスワード"), "new-password")
-    again = PasswordField(
-        _l("新しいパスワード（確認）"),
-        validators=[InputRequired(_MISSING), EqualTo("password", _l("パスワードが一致しません。"))],
-        render_kw={"autocomplete": "new-password"},
-    )
+    _same = EqualTo("password", _l("パスワードが一致しません。"))
+    again = password_field(_l("新しいパスワード（確認）"), "new-password", _same)
 
 
 class ProvedPasswordForm(_Email, SetPasswordForm):

@@ -1,7 +1,8 @@
 """`flask facility`: what awaits an operator, and every step of a reservation's life (FAC-12)."""
 
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,78 +17,38 @@ from portal.core.clock import TOKYO, to_local
 from portal.core.db import session
 from portal.core.money import LARGEST, yen
 from portal.core.tenancy.schema import Tenant
-from portal.shared.billing.lines import BillLine
-from portal.web.commands import Mistake, json_option, tenant_command, typed
-from portal.web.output import table
+from portal.web.commands import FILE, bill_lines, importing, lines_option, step, tenant_command, typed
+from portal.web.output import listing, moment
 
 commands = AppGroup("facility", help="Facility rental: reservations from request to payment.")
-
-
-@commands.command("list")
-@click.option(
-    "--status", type=click.Choice([s.value for s in Status]), help="Only these; otherwise all that await you."
+_AWAITED = (
+    "number",
+    ("status", "status.label"),
+    ("start", moment("starts_at")),
+    ("facility", "facility_name"),
+    ("customer", lambda found: found.billing["name"]),
+    ("contact", lambda found: found.contact["name"]),
 )
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
-@json_option
-@tenant_command
-def list_(status: str | None, limit: int, as_json: bool, **_: Any) -> None:
-    """Reservations that await somebody, by start."""
-    rows = [
-        (
-            r.number,
-            r.status.label,
-            f"{to_local(r.starts_at):%Y-%m-%d %H:%M}",
-            r.facility_name,
-            r.billing["name"],
-            r.contact["name"],
-        )
-        for r in queries.worklist(Status(status) if status else None, limit)
-    ]
-    table(["number", "status", "start", "facility", "customer", "contact"], rows, as_json)
-
-
-def _step(name: str, operation: Any, text: str) -> None:
-    """A command that takes one reservation one step on."""
-
-    @commands.command(name, help=text)
-    @click.argument("number")
-    @tenant_command
-    def command(number: str, tenant: Tenant, by: Actor, **_: Any) -> None:
-        reservation = queries.any_reservation(number)
-        operation(tenant, reservation, by=by)
-        _say(reservation)
-
-
-_step("confirm", operations.confirm, "予約受付 → 予約確定.")
-_step("decline", operations.decline, "Decline a request: 予約受付 → キャンセル.")
-_step("start", operations.start, "予約確定 → ご利用中.")
-_step("pay", operations.record_payment, "Record the payment: 請求確定 → お支払済.")
-
-
-@commands.command("cancel")
-@click.argument("number")
-@click.option(
+_STATUSES = click.Choice([s.value for s in Status])
+_STATUS = click.option("--status", type=_STATUSES, help="Only these; otherwise all that await you.")
+_REASON = click.option("--reason", required=True, callback=typed(longest=200), help="Stands on the new documents.")
+_CHARGE = click.option(
     "--charge", type=click.IntRange(0, LARGEST), help="Yen; 0 waives it. Otherwise by the tenant's table, as of now."
 )
-@tenant_command
-def cancel(number: str, charge: int | None, tenant: Tenant, by: Actor, **_: Any) -> None:
-    """Cancel before the use, with the charge that is due."""
-    reservation = queries.any_reservation(number)
-    operations.cancel(tenant, reservation, charge=charge, by=by)
-    _say(reservation)
+_REPORT = (
+    click.option("--done", required=True, help="What was done."),
+    click.option("--worker", required=True, help="Who did it."),
+    click.option("--minutes", required=True, type=click.IntRange(1), help="How long it took."),
+    click.option("--materials", default="", help="What was used, separated by 、"),
+)
+_INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
+_TIMES = [click.argument(name, type=_INSTANT, metavar="YYYY-MM-DDTHH:MM") for name in ("starts", "ends")]
 
 
-@commands.command("reschedule")
-@click.argument("number")
-@click.argument("starts", type=click.DateTime(["%Y-%m-%dT%H:%M"]), metavar="YYYY-MM-DDTHH:MM")
-@click.argument("ends", type=click.DateTime(["%Y-%m-%dT%H:%M"]), metavar="YYYY-MM-DDTHH:MM")
-@tenant_command
-def reschedule(number: str, starts: datetime, ends: datetime, tenant: Tenant, by: Actor, **_: Any) -> None:
-    """Move a reservation to another time, in Tokyo."""
-    reservation = queries.any_reservation(number)
-    first, last = (at.replace(tzinfo=TOKYO).astimezone(UTC) for at in (starts, ends))
-    booking.reschedule(tenant, reservation, first, last, by=by)
-    click.echo(f"{number}: {to_local(reservation.starts_at):%Y-%m-%d %H:%M}")
+@listing(commands, "list", _AWAITED, _STATUS, most=50)
+def list_(status: str | None, limit: int, **_: Any) -> Iterable[Reservation]:
+    """Reservations that await somebody, by start."""
+    return queries.worklist(Status(status) if status else None, limit)
 
 
 @commands.command("remind")
@@ -99,7 +60,7 @@ def remind(tenant: Tenant, **_: Any) -> None:
 
 @commands.command("set-photo")
 @click.argument("code")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @tenant_command
 def set_photo(code: str, file: Path, by: Actor, **_: Any) -> None:
     """Give a facility its picture, a PNG file."""
@@ -107,73 +68,37 @@ def set_photo(code: str, file: Path, by: Actor, **_: Any) -> None:
     click.echo(f"{code}: {file.name}")
 
 
-@commands.command("finish")
-@click.argument("number")
-@click.option("--done", required=True, help="What was done.")
-@click.option("--worker", required=True, help="Who did it.")
-@click.option("--minutes", required=True, type=click.IntRange(1), help="How long it took.")
-@click.option("--materials", default="", help="What was used, separated by 、")
-@tenant_command
-def finish(
-    number: str, done: str, worker: str, minutes: int, materials: str, tenant: Tenant, by: Actor, **_: Any
-) -> None:
-    """ご利用中 → ご利用済, with the work report."""
-    reservation = queries.any_reservation(number)
-    operations.finish(tenant, reservation, operations.WorkReport(done, worker, minutes, materials), by=by)
-    _say(reservation)
+def _reschedule(tenant: Tenant, reservation: Reservation, starts: datetime, ends: datetime, *, by: Actor) -> None:
+    first, last = (at.replace(tzinfo=TOKYO).astimezone(UTC) for at in (starts, ends))
+    booking.reschedule(tenant, reservation, first, last, by=by)
 
 
-_lines_option = click.option(
-    "--line",
-    "lines",
-    multiple=True,
-    required=True,
-    metavar="TEXT:QTY:UNIT:PRICE[:RATE]",
-    help="Yen without tax; repeatable.",
-)
+def _finish(tenant: Tenant, reservation: Reservation, *, by: Actor, **report: Any) -> None:
+    operations.finish(tenant, reservation, operations.WorkReport(**report), by=by)
 
 
-@commands.command("fix-amount")
-@click.argument("number")
-@_lines_option
-@tenant_command
-def fix_amount(number: str, lines: tuple[str, ...], tenant: Tenant, by: Actor, **_: Any) -> None:
-    """ご利用済 → 請求確定."""
-    reservation = queries.any_reservation(number)
-    operations.fix_amount(tenant, reservation, [_line(text, reservation, tenant) for text in lines], by=by)
-    _say(reservation)
+def _billed(operation: Any) -> Any:
+    """`operation` with the lines as they are typed, at the rates of the day of use."""
+
+    def do(tenant: Tenant, reservation: Reservation, lines: tuple[str, ...], **words: Any) -> Any:
+        meant = bill_lines(tenant, lines, to_local(reservation.starts_at).date())
+        return operation(tenant, reservation, meant, **words)
+
+    return do
 
 
-@commands.command("issue")
-@click.argument("number")
-@tenant_command
-def issue(number: str, tenant: Tenant, by: Actor, **_: Any) -> None:
-    """Issue invoice and work report, and draw them at once."""
-    reservation = queries.any_reservation(number)
-    _draw(number, issuing.issue(tenant, reservation, by=by))
+def _say(reservation: Reservation, _done: None = None) -> None:
+    total = f" {yen(reservation.total)}" if reservation.total is not None else ""
+    click.echo(f"{reservation.number}: {reservation.status.label}{total}")
 
 
-def _amend(name: str, operation: Any, text: str) -> None:
-    """A command that takes lines and a reason, and issues documents."""
-
-    @commands.command(name, help=text)
-    @click.argument("number")
-    @_lines_option
-    @click.option("--reason", required=True, callback=typed(longest=200), help="Stands on the new documents.")
-    @tenant_command
-    def command(number: str, lines: tuple[str, ...], reason: str, tenant: Tenant, by: Actor, **_: Any) -> None:
-        reservation = queries.any_reservation(number)
-        meant = [_line(text, reservation, tenant) for text in lines]
-        _draw(number, operation(tenant, reservation, meant, reason, by=by))
-        _say(reservation)
+def _say_when(reservation: Reservation, _done: None) -> None:
+    click.echo(f"{reservation.number}: {to_local(reservation.starts_at):%Y-%m-%d %H:%M}")
 
 
-_amend("correct", issuing.correct, "Bill these lines in place of those billed: new documents replace the old.")
-_amend("refund", issuing.refund, "Give these lines back after the payment: 適格返還請求書.")
-
-
-def _draw(number: str, drawing: list[int]) -> None:
+def _draw(reservation: Reservation, drawing: list[int]) -> None:
     """Commit, and draw at once what was issued."""
+    number = reservation.number
     click.echo(f"{number}: {len(drawing)} documents issued")
     if click.get_current_context().params["dry_run"]:
         return
@@ -183,48 +108,26 @@ def _draw(number: str, drawing: list[int]) -> None:
         click.echo(f"{number}: {len(waiting)} could not be drawn; the worker tries again", err=True)
 
 
-@commands.command("import-facilities")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@tenant_command
-def import_facilities(file: Path, by: Actor, **_: Any) -> None:
-    """Import facilities from CSV; the same file twice changes nothing."""
-    _report(imports.facilities, file, by)
+def _draw_and_say(reservation: Reservation, drawing: list[int]) -> None:
+    _draw(reservation, drawing)
+    _say(reservation)
 
 
-@commands.command("import-reservations")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@tenant_command
-def import_reservations(file: Path, by: Actor, **_: Any) -> None:
-    """Import old reservations from CSV; the same file twice changes nothing."""
-    _report(imports.reservations, file, by)
-
-
-def _report(importer: Any, file: Path, by: Actor) -> None:
-    added, known = importer(file.read_bytes(), by=by)
-    click.echo(f"{added} added, {known} known already")
-
-
-def _line(text: str, reservation: Reservation, tenant: Tenant) -> BillLine:
-    """A bill line as it is typed, at the standard rate of the day of use unless another is named. Raises Mistake."""
-    parts = text.split(":")
-    day = to_local(reservation.starts_at).date()
-    begun = [rate for rate in tenant.tax.rates if rate.since <= day]
-    try:
-        name, quantity, unit, price, *rest = parts
-        usual = max((rate for rate in begun if not rate.reduced), key=lambda rate: rate.since).rate
-        percent = int(rest[0]) if rest else usual
-        line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
-    except ValueError:
-        raise Mistake(f"--line {text!r}: write TEXT:QTY:UNIT:PRICE[:RATE], e.g. 利用料:3:時間:4500") from None
-    if abs(line.amount) > LARGEST:
-        raise Mistake(f"--line {text!r}: at most {yen(LARGEST)}")
-    kinds = [rate.reduced for rate in begun if rate.rate == percent]
-    if len(rest) > 1 or not (kinds or percent == 0) or line.quantity < 1 or not line.description.strip():
-        known = ", ".join(sorted({str(rate.rate) for rate in begun} | {"0"}, key=int))
-        raise Mistake(f"--line {text!r}: a text, a quantity of 1 or more, and a rate out of {known}")
-    return replace(line, reduced=bool(kinds and all(kinds)))
-
-
-def _say(reservation: Reservation) -> None:
-    total = f" {yen(reservation.total)}" if reservation.total is not None else ""
-    click.echo(f"{reservation.number}: {reservation.status.label}{total}")
+_command = partial(step, commands, queries.any_reservation)
+_step = partial(_command, _say)
+_step("confirm", operations.confirm, "予約受付 → 予約確定.")
+_step("decline", operations.decline, "Decline a request: 予約受付 → キャンセル.")
+_step("start", operations.start, "予約確定 → ご利用中.")
+_step("finish", _finish, "ご利用中 → ご利用済, with the work report.", *_REPORT)
+_step("fix-amount", _billed(operations.fix_amount), "ご利用済 → 請求確定.", lines_option)
+_step("pay", operations.record_payment, "Record the payment: 請求確定 → お支払済.")
+_step("cancel", operations.cancel, "Cancel before the use, with the charge that is due.", _CHARGE)
+_command(_say_when, "reschedule", _reschedule, "Move a reservation to another time, in Tokyo.", *_TIMES)
+_command(_draw, "issue", issuing.issue, "Issue invoice and work report, and draw them at once.")
+for name, amend, text in (
+    ("correct", issuing.correct, "Bill these lines in place of those billed: new documents replace the old."),
+    ("refund", issuing.refund, "Give these lines back after the payment: 適格返還請求書."),
+):
+    _command(_draw_and_say, name, _billed(amend), text, lines_option, _REASON)
+importing(commands, "import-facilities", imports.facilities, "facilities")
+importing(commands, "import-reservations", imports.reservations, "old reservations")

@@ -10,7 +10,6 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.blueprints.facility.booking import Booking, address_copy, price
 from portal.blueprints.facility.models import Facility, Status
-from portal.blueprints.facility.queries import Search
 from portal.blueprints.facility.slots import Hours, at_clock
 from portal.core.money import yen
 from portal.core.text import multiline, normalise
@@ -36,16 +35,6 @@ class SearchForm(forms.SearchForm):
     facility = line(_l("設備予約情報"))
     since = DayField(_l("ご利用日（開始）"))
     until = DayField(_l("ご利用日（終了）"))
-
-    def search(self) -> Search:
-        """The search as the queries understand it."""
-        return Search(
-            number=self.number.data or "",
-            status=Status(self.status.data) if self.status.data else None,
-            facility=self.facility.data or "",
-            since=self.since.data,
-            until=self.until.data,
-        )
 
 
 class HeadcountField(IntegerField):  # type: ignore[misc]

@@ -1,9 +1,4 @@
-"""Facilities and old reservations from CSV: all or nothing, every bad line named, repeatable (OPS-12)."""
-
-from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import partial
-from typing import TypeVar
+"""Facilities and old reservations from CSV (OPS-12)."""
 
 from sqlalchemy import select
 
@@ -11,89 +6,32 @@ from portal.blueprints.facility.booking import billing_copy, contact_copy
 from portal.blueprints.facility.models import OPEN, Facility, Reservation, Status
 from portal.blueprints.facility.queries import facility_by_code, held
 from portal.blueprints.facility.slots import Held, SlotTaken, meets
-from portal.core import audit, csvio, money, text
+from portal.core import text
 from portal.core.actor import Actor
-from portal.core.clock import TOKYO
 from portal.core.csvio import Row
 from portal.core.db import session
 from portal.core.errors import RuleBroken
+from portal.shared import imports
 from portal.shared.auth import enrolment
+from portal.shared.imports import KEY, instant, yen
 
 FACILITY_EXTRAS = ("場所", "定員")
 FACILITY_COLUMNS = ("設備コード", "設備名", "説明", "時間料金", "日料金", *FACILITY_EXTRAS)
-RESERVATION_COLUMNS = (
-    "予約番号",
-    "会員番号",
-    "設備コード",
-    "開始日時",
-    "終了日時",
-    "ステータス",
-    "予約完了日時",
-    "ご請求金額",
-    "ご利用目的",
+RESERVATION_COLUMNS = tuple(
+    "予約番号 会員番号 設備コード 開始日時 終了日時 ステータス 予約完了日時 ご請求金額 ご利用目的".split()
 )
 _BY_LABEL = {status.label: status for status in Status}
 _LARGEST_PRICE = 2**31 - 1  # what the column of a facility's price holds
-_KEY = 20  # characters of a code, a number, an instant
-T = TypeVar("T")
 
 
 def facilities(data: bytes, *, by: Actor) -> tuple[int, int]:
-    """Import facilities; returns how many were added and how many were known. The caller commits.
-
-    Raises CsvMistakes, having changed nothing.
-    """
-    return _import(data, FACILITY_COLUMNS, _facility, "facility.import", by)
+    """Import facilities; see `imports.load`."""
+    return imports.load(data, FACILITY_COLUMNS, _facility, "facility.import", by=by, optional=FACILITY_EXTRAS)
 
 
 def reservations(data: bytes, *, by: Actor) -> tuple[int, int]:
-    """Import old reservations as they are, without mails; see `facilities`."""
-    return _import(data, RESERVATION_COLUMNS, _reservation, "reservation.import", by)
-
-
-def _import(
-    data: bytes, columns: tuple[str, ...], parse: Callable[[Row], T | None], action: str, by: Actor
-) -> tuple[int, int]:
-    seen: set[str] = set()
-    read = csvio.read_csv(data, columns, optional=FACILITY_EXTRAS)
-    rows = csvio.collect(read, partial(_once, parse, seen, columns[0]))
-    new = [row for row in rows if row is not None]
-    session().add_all(new)
-    session().flush()
-    if new:
-        audit.record(action, f"import:{len(new)}", by=by, added=len(new))
-    return len(new), len(rows) - len(new)
-
-
-def _once(parse: Callable[[Row], T | None], seen: set[str], column: str, row: Row) -> T | None:
-    """Refuse a key that stands twice in the file."""
-    key = row.text(column, _KEY, required=True)
-    if key in seen:
-        raise RuleBroken("同じ値が前の行にあります。", field=column)
-    seen.add(key)
-    return parse(row)
-
-
-def _yen(row: Row, column: str, most: int = money.LARGEST) -> int:
-    try:
-        amount = money.parse_yen(row.values[column])
-    except RuleBroken as error:
-        raise RuleBroken(error.message, field=column) from None
-    if amount < 0:
-        raise RuleBroken("0以上の金額を入力してください。", field=column)
-    if amount > most:
-        raise RuleBroken("金額が大きすぎます。", field=column)
-    return amount
-
-
-def _instant(row: Row, column: str) -> datetime:
-    value = row.text(column, _KEY, required=True)
-    for style in ("%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"):
-        try:
-            return datetime.strptime(value, style).replace(tzinfo=TOKYO).astimezone(UTC)
-        except (ValueError, OverflowError):  # the year 1 begins in Tokyo before it does in UTC
-            continue
-    raise RuleBroken("2026/11/22 09:00 の形で入力してください。", field=column)
+    """Import old reservations as they are, without mails; see `imports.load`."""
+    return imports.load(data, RESERVATION_COLUMNS, _reservation, "reservation.import", by=by)
 
 
 def _capacity(row: Row) -> int | None:
@@ -104,13 +42,13 @@ def _capacity(row: Row) -> int | None:
 
 
 def _facility(row: Row) -> Facility | None:
-    code = row.text("設備コード", _KEY, required=True)
+    code = row.text("設備コード", KEY, required=True)
     facility = Facility(
         code=code,
         name=row.text("設備名", 100, required=True),
         description=text.multiline(row.values["説明"]),
-        hourly_price=_yen(row, "時間料金", _LARGEST_PRICE),
-        daily_price=_yen(row, "日料金", _LARGEST_PRICE),
+        hourly_price=yen(row, "時間料金", _LARGEST_PRICE),
+        daily_price=yen(row, "日料金", _LARGEST_PRICE),
         place=row.text("場所", 100),
         capacity=_capacity(row),
     )
@@ -118,18 +56,18 @@ def _facility(row: Row) -> Facility | None:
 
 
 def _reservation(row: Row) -> Reservation | None:
-    number = row.text("予約番号", _KEY, required=True)
-    facility = facility_by_code(row.text("設備コード", _KEY, required=True))
+    number = row.text("予約番号", KEY, required=True)
+    facility = facility_by_code(row.text("設備コード", KEY, required=True))
     if facility is None:
         raise RuleBroken("この設備コードはありません。", field="設備コード")
-    status = _BY_LABEL.get(row.text("ステータス", _KEY, required=True))
+    status = _BY_LABEL.get(row.text("ステータス", KEY, required=True))
     if status is None:
         raise RuleBroken(f"次のいずれかです: {'、'.join(_BY_LABEL)}", field="ステータス")
-    starts_at, ends_at = _instant(row, "開始日時"), _instant(row, "終了日時")
+    starts_at, ends_at = instant(row, "開始日時"), instant(row, "終了日時")
     if ends_at <= starts_at:
         raise RuleBroken("開始日時より後にしてください。", field="終了日時")
     try:
-        account = enrolment.find_account(row.text("会員番号", _KEY, required=True))
+        account = enrolment.find_account(row.text("会員番号", KEY, required=True))
         contact = enrolment.representative(account)
     except RuleBroken as error:
         raise RuleBroken(str(error), field="会員番号") from None
@@ -141,8 +79,8 @@ def _reservation(row: Row) -> Reservation | None:
         starts_at=starts_at,
         ends_at=ends_at,
         status=status,
-        booked_at=_instant(row, "予約完了日時"),
-        total=_yen(row, "ご請求金額") if row.values["ご請求金額"].strip() else None,
+        booked_at=instant(row, "予約完了日時"),
+        total=yen(row, "ご請求金額") if row.values["ご請求金額"].strip() else None,
         purpose=row.text("ご利用目的", 200),
         contact=contact_copy(contact),
         billing=billing_copy(account, contact),

@@ -1,102 +1,70 @@
-"""Issuing a reservation's documents, correcting them, giving money back (FAC-04, COM-71, COM-72)."""
-
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+"""What a reservation's documents say, and when they can be issued (FAC-04)."""
 
 from portal.blueprints.facility.models import Reservation, Status
-from portal.blueprints.facility.operations import bill, can_issue, tell
-from portal.blueprints.facility.papers import credit_note_content, invoice_content, receipt_content, work_report_content
-from portal.core import audit
-from portal.core.actor import Actor
-from portal.core.db import session
-from portal.core.errors import RuleBroken, msgid
+from portal.blueprints.facility.operations import can_issue, tell
+from portal.core.clock import to_local
 from portal.core.tenancy.schema import Tenant
-from portal.shared.billing.lines import BillLine
-from portal.shared.documents import operations as documents
-from portal.shared.documents.content import Correction
+from portal.shared.documents import billed
+from portal.shared.documents.content import InvoiceContent, Labour, Material, ReceiptContent, WorkReportContent
 from portal.shared.documents.models import DocumentKind
 
-_CORRECTED = "ご請求内容を訂正しました。訂正後の帳票は、マイページからダウンロードできます。"
-_REFUNDED = "ご請求金額の一部を返還いたします。返還請求書は、マイページの「帳票」からダウンロードできます。"
-NOTHING_ISSUED = msgid("請求書がまだ発行されていません。")
-_MAKERS: dict[DocumentKind, Callable[[Tenant, Reservation], Any]] = {
-    DocumentKind.INVOICE: invoice_content,
-    DocumentKind.WORK_REPORT: work_report_content,
-    DocumentKind.RECEIPT: receipt_content,
-}
+
+def _what(reservation: Reservation) -> str:
+    return f"{reservation.facility_name} {'キャンセル料' if reservation.cancelled_at else 'ご利用料金'}"
 
 
-def issue(tenant: Tenant, reservation: Reservation, *, by: Actor) -> list[int]:
-    """Issue invoice, of a use the work report, once paid the receipt, each once; returns the jobs that draw them."""
-    can_issue(reservation).require()
-    due = {DocumentKind.INVOICE}
-    due |= set() if reservation.status is Status.CANCELLED else {DocumentKind.WORK_REPORT}
-    due |= {DocumentKind.RECEIPT} if reservation.paid_at else set()
-    issued = documents.about(reservation.account_id, reservation.number)
-    missing = [(kind, make) for kind, make in _MAKERS.items() if kind in due - issued.keys()]
-    return [_issue(tenant, reservation, kind, make(tenant, reservation), by=by) for kind, make in missing]
-
-
-def _issue(
-    tenant: Tenant, reservation: Reservation, kind: DocumentKind, content: Any, *, by: Actor, total: int | None = None
-) -> int:
-    _document, job = documents.issue(
-        kind,
-        content,
-        style=tenant.numbers[kind.value],
-        account_id=reservation.account_id,
-        counterparty=reservation.billing["name"],
-        about=reservation.number,
-        transaction_date=reservation.traded_on,
-        total=(reservation.total or 0) if total is None else total,
-        by=by,
+def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
+    """The invoice of a reservation whose amount is fixed."""
+    first, last = to_local(reservation.starts_at).date(), to_local(reservation.ends_at).date()
+    if reservation.cancelled_at:
+        first = last = reservation.traded_on
+    return billed.invoice(
+        tenant,
+        reservation,
+        traded_on=first,
+        traded_until=last if last != first else None,
+        subject=_what(reservation),
+        references=(("予約番号", reservation.number),),
     )
-    return job.id
 
 
-def correct(
-    tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], reason: str, *, by: Actor
-) -> list[int]:
-    """Bill other lines than were billed: invoice and receipt are issued anew, naming what they replace (COM-72).
-
-    The earlier documents stay as they are. The due date does not move. Returns the jobs that draw. Raises RuleBroken
-    before an invoice was issued, or when nothing differs.
-    """
-    session().refresh(reservation, with_for_update=True)
-    issued = documents.about(reservation.account_id, reservation.number)
-    if DocumentKind.INVOICE not in issued:
-        raise RuleBroken(NOTHING_ISSUED)
-    billed = bill(tenant, lines, reservation.traded_on)
-    if billed["lines"] == reservation.lines:
-        raise RuleBroken("請求明細が変わっていません。", field="lines")
-    before, reservation.lines, reservation.total = reservation.total, billed["lines"], billed["total"]
-    audit.record("reservation.correct", reservation, by=by, reason=reason, total=[before, reservation.total])
-    tell(tenant, reservation, _CORRECTED, label="ご請求内容の訂正")
-    drawn = []
-    for kind in (DocumentKind.INVOICE, DocumentKind.RECEIPT):
-        if old := issued.get(kind):
-            corrects = Correction(old.number, documents.issued_on(old.issued_at), reason)
-            content = replace(_MAKERS[kind](tenant, reservation), corrects=corrects)
-            drawn.append(_issue(tenant, reservation, kind, content, by=by))
-    return drawn
+def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportContent:
+    """The work report of a finished reservation."""
+    report, ended = reservation.work_report or {}, reservation.finished_at or reservation.ends_at
+    materials = [name.strip() for name in report.get("materials", "").split("、")]
+    labour = (Labour(report["worker"], to_local(ended).date(), report["minutes"]),) if report.get("worker") else ()
+    return WorkReportContent(
+        **billed.heads(tenant, reservation),
+        reservation_number=reservation.number,
+        facility=reservation.facility_name,
+        used_from=reservation.starts_at,
+        used_until=ended,
+        work=report.get("done", ""),
+        labour=labour,
+        materials=tuple(Material(name, "1", "式") for name in materials if name),
+        subject=reservation.purpose,
+    )
 
 
-def refund(tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], reason: str, *, by: Actor) -> list[int]:
-    """Give a part of what was paid back: 適格返還請求書, which names the invoice (COM-71, COM-72).
+def receipt_content(tenant: Tenant, reservation: Reservation) -> ReceiptContent:
+    """The receipt of a reservation that is paid, or of a cancellation's charge."""
+    return billed.receipt(tenant, reservation, f"{_what(reservation)}（予約番号 {reservation.number}）")
 
-    Returns the job that draws it. Raises RuleBroken before the payment, and for more than was paid.
-    """
-    session().refresh(reservation, with_for_update=True)
-    issued = documents.of_thing(reservation.account_id, reservation.number)
-    invoice = next((document for document in reversed(issued) if document.kind is DocumentKind.INVOICE), None)
-    if invoice is None or not reservation.paid_at:
-        raise RuleBroken("ご入金の前は、返還ではなく訂正をしてください。")
-    amount = bill(tenant, lines, reservation.traded_on)["total"]
-    before = -sum(document.total for document in issued if document.kind is DocumentKind.CREDIT_NOTE)
-    if before + amount > (reservation.total or 0):
-        raise RuleBroken("返還金額の合計が、お支払い金額を超えます。", field="lines")
-    audit.record("reservation.refund", reservation, by=by, reason=reason, total=amount)
-    tell(tenant, reservation, _REFUNDED, label="ご請求金額の返還")
-    content = credit_note_content(tenant, reservation, lines, invoice, reason)
-    return [_issue(tenant, reservation, DocumentKind.CREDIT_NOTE, content, by=by, total=-amount)]
+
+def _due(reservation: Reservation) -> set[DocumentKind]:
+    """The invoice, of a use the work report, once paid the receipt. Raises RuleBroken while nothing is billed."""
+    can_issue(reservation).require()
+    of_use = set() if reservation.status is Status.CANCELLED else {DocumentKind.WORK_REPORT}
+    return {DocumentKind.INVOICE} | of_use | ({DocumentKind.RECEIPT} if reservation.paid_at else set())
+
+
+_PAPERS = billed.Papers(
+    {
+        DocumentKind.INVOICE: invoice_content,
+        DocumentKind.WORK_REPORT: work_report_content,
+        DocumentKind.RECEIPT: receipt_content,
+    },
+    due=_due,
+    tell=tell,
+)
+issue, correct, refund = _PAPERS.issue, _PAPERS.correct, _PAPERS.refund

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -16,10 +16,8 @@ from portal.core.errors import RuleBroken, Stale, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import notifications
-from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
-from portal.shared.billing.tax import Rounding, totals_excluded
-from portal.shared.billing.terms import Shift, due_date
+from portal.shared.documents.billed import bill
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.notifications import Kind
 
@@ -135,16 +133,6 @@ def fix_amount(tenant: Tenant, reservation: Reservation, lines: Sequence[BillLin
         raise RuleBroken("請求明細を1行以上入力してください。", field="lines")
     billed = bill(tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date())
     _move(tenant, reservation, Status.BILLED, by=by, billed_at=clock.now(), **billed)
-
-
-def bill(tenant: Tenant, lines: Sequence[BillLine], traded_on: date) -> dict[str, Any]:
-    """Lines, total (yen, tax included) and due date, as a reservation keeps them. Raises RuleBroken below zero."""
-    total = totals_excluded([line.tax_line for line in lines], Rounding(tenant.tax.rounding)).total
-    if total < 0:
-        raise RuleBroken("ご請求金額がマイナスになります。", field="lines")
-    terms = tenant.terms
-    due = due_date(traded_on, terms.closing_day, terms.months, Shift(terms.shift), tenant.calendar.is_open)
-    return {"lines": bill_lines.to_json(lines), "total": total, "due_date": due}
 
 
 def can_issue(reservation: Reservation) -> Verdict:

@@ -1,11 +1,11 @@
 """What can be asked of reservations. Every search is served by an index that leads with the tenant."""
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.slots import Held
@@ -16,36 +16,15 @@ from portal.core.tenancy.scope import require_key
 from portal.core.text import like_escape
 
 _R = Reservation.__table__
-_COLUMNS = (
-    _R.c.id,
-    _R.c.number,
-    _R.c.facility_name,
-    _R.c.starts_at,
-    _R.c.ends_at,
-    _R.c.status,
-    _R.c.total,
-    _R.c.booked_at,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What a member may search their reservations by (FAC-02). Dates are days in Asia/Tokyo, both included."""
-
-    number: str = ""
-    status: Status | None = None
-    facility: str = ""
-    since: date | None = None
-    until: date | None = None
-
-
-_MEANINGS = {
-    "number": _R.c.number.like(bindparam("number"), escape="\\"),
-    "status": _R.c.status == bindparam("status"),
-    "facility": _R.c.facility_name.like(bindparam("facility"), escape="\\"),
-    "since": _R.c.starts_at >= bindparam("since"),
-    "until": _R.c.starts_at < bindparam("until"),
+_SHOWN = "id", "number", "facility_name", "starts_at", "ends_at", "status", "total", "booked_at"
+_SEARCHED: dict[str, tuple[ColumnElement[bool], Callable[[Any], Any]]] = {
+    "number": (_R.c.number.like(bindparam("number"), escape="\\"), lambda part: f"%{like_escape(part.upper())}%"),
+    "status": (_R.c.status == bindparam("status"), str),
+    "facility": (_R.c.facility_name.like(bindparam("facility"), escape="\\"), lambda part: f"%{like_escape(part)}%"),
+    "since": (_R.c.starts_at >= bindparam("since"), day_start),
+    "until": (_R.c.starts_at < bindparam("until"), lambda day: day_start(day + timedelta(days=1))),
 }
+"""What a member may search their reservations by (FAC-02). Dates are days in Asia/Tokyo, both included."""
 
 
 @cache
@@ -53,19 +32,12 @@ def _mine(searched_by: tuple[str, ...]) -> Select[Any]:
     """The statement for searches of this shape. Plain columns of the bare table, because lists are read far more
     often than anything else; the tenant is held to here and the tripwire checks it."""
     own = _R.c.tenant_id == bindparam("tenant"), _R.c.account_id == bindparam("account")
-    return select(*_COLUMNS).where(*own, *(_MEANINGS[name] for name in searched_by))
+    return select(*(_R.c[name] for name in _SHOWN)).where(*own, *(_SEARCHED[name][0] for name in searched_by))
 
 
-def mine(account_id: int, search: Search) -> Query:
+def mine(account_id: int, **asked: Any) -> Query:
     """The account's reservations that match, as plain rows. Index: ix_reservation_mine."""
-    values = {
-        "number": search.number and f"%{like_escape(search.number.upper())}%",
-        "status": search.status and search.status.value,
-        "facility": search.facility and f"%{like_escape(search.facility)}%",
-        "since": search.since and day_start(search.since),
-        "until": search.until and day_start(search.until + timedelta(days=1)),
-    }
-    given = {name: value for name, value in values.items() if value}
+    given = {name: read(asked[name]) for name, (_meaning, read) in _SEARCHED.items() if asked.get(name)}
     return Query(_mine(tuple(given)), {"tenant": require_key(), "account": account_id, **given})
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal.blueprints.facility import operations, queries
@@ -23,8 +23,7 @@ from portal.web import lists
 from portal.web.brand import Attention
 from portal.web.files import pdf_response
 from portal.web.formatting import at_time, from_to
-from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
+from portal.web.render import render
 from portal.web.requests import member, tenant
 
 bp = Blueprint("facility", __name__)
@@ -35,77 +34,34 @@ SORTS = (
     lists.Sort("oldest", "予約完了日が古い", _R.c.booked_at, _R.c.id, descending=False),
 )
 _CONTACTS = lists.Sort("newest", "新しい順", inquiries.UPDATED, inquiries.TIE)
-_STATE = ("number", "status", "facility", "since", "until", "sort")
 _KINDS = {"work-report": DocumentKind.WORK_REPORT, "invoice": DocumentKind.INVOICE, "receipt": DocumentKind.RECEIPT}
+_LIST = lists.Listing(
+    "/reservations",
+    ("facility/reservations.html", "facility/_list.html"),
+    SearchForm,
+    lambda asked: queries.mine(member().account_id, **asked),
+    SORTS,
+    Status,
+    {
+        msgid("予約番号"): "number",
+        msgid("設備"): "facility_name",
+        msgid("ご利用日時"): lambda row: from_to(row.starts_at, row.ends_at),
+        msgid("ステータス"): "status",
+        msgid("ご請求金額"): "total",
+        msgid("予約完了日時"): lambda row: at_time(row.booked_at),
+    },
+)
+_LIST.hang(bp, "reservations")
 
 
 def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
     """The my page's own part: the list of reservations (FAC-01)."""
-    return _listing(SearchForm(formdata=None))
+    return _LIST.shown()
 
 
 def attention(_tenant: Tenant, who: SignedIn) -> Iterator[Attention]:
     """What is to be paid (COM-20)."""
     yield Attention(msgid("お支払い待ちのご予約"), queries.unpaid(who.account_id), "/reservations?status=billed")
-
-
-def _listing(form: SearchForm) -> dict[str, Any]:
-    """The page of reservations that `form` and the URL ask for."""
-    state = {key: value for key in _STATE if (value := request.args.get(key, "").strip())}
-    sort = lists.chosen(SORTS, state.get("sort"))
-    query = queries.mine(member().account_id, form.search())
-    page = lists.paginate(query, sort, path="/reservations", state=state, cursor=request.args.get("page", ""))
-    # The search bar without a search is kept for the whole brand, so nothing typed may stand in it.
-    if not state and request.args:
-        form = SearchForm(formdata=None)
-    return {
-        "form": form,
-        "page": page,
-        "sorts": SORTS,
-        "sort": sort,
-        "state": state,
-        "statuses": {s.value: (_(s.label), s.tone) for s in Status},
-    }
-
-
-@bp.get("/reservations")
-def reservations() -> str | Response:
-    """ご利用履歴の一覧 (FAC-02)."""
-    form = SearchForm(request.args)
-    if not form.validate():
-        return _refused(form)
-    return render("facility/reservations.html", fragment="facility/_list.html", **_listing(form))
-
-
-def _refused(form: SearchForm) -> Response:
-    """The page with what is wrong with the search, the same for page and CSV (COM-23)."""
-    empty = _listing(SearchForm(formdata=None)) | {"form": form}
-    return render_invalid("facility/reservations.html", fragment="facility/_list.html", **empty)
-
-
-@bp.get("/reservations.csv")
-def reservations_csv() -> Response:
-    """The list as it is searched and sorted, as CSV (COM-21)."""
-    form = SearchForm(request.args)
-    if not form.validate():
-        return _refused(form)
-    sort = lists.chosen(SORTS, request.args.get("sort"))
-    query = queries.mine(member().account_id, form.search())
-    header = [_("予約番号"), _("設備"), _("ご利用日時"), _("ステータス"), _("ご請求金額"), _("予約完了日時")]
-    labels = {s.value: _(s.label) for s in Status}
-    return lists.csv_response(
-        "reservations",
-        header,
-        lists.every_row(query, sort),
-        lambda row: [
-            row.number,
-            row.facility_name,
-            from_to(row.starts_at, row.ends_at),
-            labels[row.status],
-            row.total,
-            at_time(row.booked_at),
-        ],
-    )
 
 
 @bp.get("/reservations/<number>")
@@ -122,7 +78,7 @@ def reservation(number: str) -> str:
         percent=operations.cancellation_percent(tenant(), found),
         charge=operations.cancellation_charge(tenant(), found),
         contacts=about.rows,
-        contact_statuses={s.value: (_(s.label), s.tone) for s in InquiryStatus},
+        contact_statuses=lists.badges(InquiryStatus),
         lines=bill_lines.from_json(found.lines),
         papers=[(slug, kind.label, verdict) for slug, (kind, _document, verdict) in papers.items()],
         track=[Status.REQUESTED, Status.CONFIRMED, Status.IN_USE, Status.USED, Status.BILLED, Status.PAID],

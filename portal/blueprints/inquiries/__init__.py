@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from portal.blueprints.inquiries.forms import SearchForm, answers, inquiry_form, message_form, writer_field
 from portal.core.db import session, transaction_mode
-from portal.core.errors import NotFound
+from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema_parts import InquiryCategory
 from portal.shared.auth.models import Right
 from portal.shared.inquiries import files, operations, queries
@@ -21,7 +21,6 @@ from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.files import attachment
 from portal.web.formatting import at_time
 from portal.web.i18n import translate as _
-from portal.web.render import render, render_invalid
 from portal.web.requests import actor, feature, link_base, member, needs, takes_files, tenant
 from portal.web.submit import Answer, submit
 
@@ -80,36 +79,23 @@ def _newest() -> dict[str, Any]:
 add_steps(bp, "/inquiries/new", "inquiry", _steps, feature("inquiries"), needs(Right.SUPPORT), taking=[takes_files])
 
 
-def _asked(form: SearchForm) -> dict[str, Any]:
-    return {name: value for name, value in form.data.items() if value}
-
-
-@bp.get("/inquiries")
-@feature("inquiries")
-def index() -> Answer:
-    """お問い合わせ履歴 (SUP-13)."""
-    form, may = SearchForm(request.args), member().may(Right.SUPPORT)
-    is_right = form.validate()
-    query = queries.mine(tenant(), member(), **(_asked(form) if is_right else {}))
-    state = form.state() if is_right else {}
-    page = lists.paginate(query, _NEWEST, path="/inquiries", state=state, cursor=request.args.get("page", ""))
-    statuses = {s.value: (_(s.label), s.tone) for s in Status}
-    shown = {"page": page, "statuses": statuses, "form": form, "state": state, "may": may}
-    answer = render if is_right else render_invalid
-    return answer("inquiries/index.html", fragment="inquiries/_list.html", **shown)
-
-
-@bp.get("/inquiries.csv")
-@feature("inquiries")
-def index_csv() -> Response:
-    """The list as CSV, as it is searched (COM-21)."""
-    form = SearchForm(request.args)
-    header = [_("受付番号"), _("お問合せ区分"), _("対象"), _("ステータス"), _("更新日時")]
-    labels = {s.value: _(s.label) for s in Status}
-    rows = lists.every_row(queries.mine(tenant(), member(), **(_asked(form) if form.validate() else {})), _NEWEST)
-    return lists.csv_response(
-        "inquiries", header, rows, lambda i: (i.number, i.label, i.about, labels[i.status], at_time(i.updated_at))
-    )
+_LIST = lists.Listing(
+    "/inquiries",
+    ("inquiries/index.html", "inquiries/_list.html"),
+    SearchForm,
+    lambda asked: queries.mine(tenant(), member(), **asked),
+    [_NEWEST],
+    Status,
+    {
+        msgid("受付番号"): "number",
+        msgid("お問合せ区分"): "label",
+        msgid("対象"): "about",
+        msgid("ステータス"): "status",
+        msgid("更新日時"): lambda row: at_time(row.updated_at),
+    },
+    lambda: {"may": member().may(Right.SUPPORT)},
+)
+_LIST.hang(bp, "index", feature("inquiries"))
 
 
 @bp.route("/inquiries/<number>", methods=["GET", "POST"])

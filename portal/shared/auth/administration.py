@@ -104,17 +104,16 @@ def overview(account: Account) -> dict[str, Any]:
             }
             for m in members
         ],
-        "rows": {
-            mapper.local_table.description: session().scalar(
-                select(func.count()).select_from(mapper.class_).where(mapper.class_.account_id == account.id)
-            )
-            for mapper in tables_of_accounts()
-        },
+        "rows": {m.local_table.description: _count(m.class_, account) for m in tables_of_accounts()},
         "events": [
             {"at": clock.to_local(e.at), "who": e.actor_name, "action": e.action, "subject": e.subject}
             for e in session().scalars(events)
         ],
     }
+
+
+def _count(model: Any, account: Account) -> int:
+    return session().scalar(select(func.count()).select_from(model).where(model.account_id == account.id)) or 0
 
 
 def tables_of_accounts() -> list[Mapper[Any]]:
@@ -143,13 +142,8 @@ def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
     led = select(Member.id).where(Member.account_id == target.id, Member.is_representative).limit(1)
     if session().scalar(led.where(Member.status != MemberStatus.REMOVED)):
         change(Member, Member.account_id == source.id, is_representative=False)
-    moved = {
-        mapper.local_table.description: change(
-            mapper.class_, mapper.class_.account_id == source.id, account_id=target.id
-        )
-        for mapper in tables_of_accounts()
-        if mapper.class_ is not AuditEvent
-    }
+    moving = {m.local_table.description: m.class_ for m in tables_of_accounts() if m.class_ is not AuditEvent}
+    moved = {name: change(rows, rows.account_id == source.id, account_id=target.id) for name, rows in moving.items()}
     session().expire_all()
     source.status, source.withdrawn_at = AccountStatus.WITHDRAWN, source.withdrawn_at or clock.now()
     audit.record("account.merge", source, by=by, into=target.number, moved=moved)

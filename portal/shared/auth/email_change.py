@@ -42,8 +42,8 @@ def ask_old_address(tenant: Tenant, member_id: int, *, by: Actor, link_base: str
     _must_be(tenant, "old_address")
     member = session().get_one(Member, member_id)
     _count(member)
-    audit.record("member.ask_email_change", member, by=by)
     links.mail(tenant, member, Purpose.CHANGE_EMAIL, "email_change_asked", link_base=link_base)
+    audit.record("member.ask_email_change", member, by=by)
 
 
 def name_new(tenant: Tenant, token: str, new: str, *, address: str, link_base: str) -> None:
@@ -61,9 +61,9 @@ def _send_proof(tenant: Tenant, member: Member, new: str, *, by: Actor, link_bas
     if new.casefold() == member.email.casefold():
         raise RuleBroken("現在と同じメールアドレスです。", field="email")
     _count(member)
-    audit.record("member.name_new_email", member, by=by, email=new)
     payload = {"email": new}
     links.mail(tenant, member, Purpose.PROVE_EMAIL, "email_change_proof", link_base=link_base, to=new, payload=payload)
+    audit.record("member.name_new_email", member, by=by, email=new)
 
 
 def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:

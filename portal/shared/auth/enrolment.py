@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -126,20 +126,8 @@ def representative(account: Account) -> Member:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    number: str
-    company: str
-    person: Person
-    password_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the lines before have said."""
-
-    keys: set[str] = field(default_factory=set)
-    companies: dict[str, str] = field(default_factory=dict)
+_Line = tuple[str, str, Person, str]
+"""会員番号, 会社名 where the account is new, who, and the password hash of a member to be."""
 
 
 def import_members(tenant: Tenant, data: bytes, *, by: Actor) -> tuple[int, int]:
@@ -149,31 +137,29 @@ def import_members(tenant: Tenant, data: bytes, *, by: Actor) -> tuple[int, int]
     after the first sign-in; who does not waits for a link. Raises CsvMistakes, having changed nothing.
     """
     rows = csvio.read_csv(data, REQUIRED + OPTIONAL, optional=OPTIONAL)
-    lines = csvio.collect(rows, partial(_read, tenant, _Seen()))
+    lines = csvio.collect(rows, partial(_read, tenant, set(), {}))
     new = [line for line in lines if line is not None]
-    for line in new:
-        account = account_with(line.number)
-        if account is None:
-            account = add_account(tenant, by=by, number=line.number, name=line.company)
-        added = add_member(tenant, account, line.person, by=by, password_hash=line.password_hash)
-        added.must_change_password = bool(line.password_hash)
+    for number, company, person, password_hash in new:
+        account = account_with(number) or add_account(tenant, by=by, number=number, name=company)
+        added = add_member(tenant, account, person, by=by, password_hash=password_hash)
+        added.must_change_password = bool(password_hash)
     if new:
         audit.record("member.import", f"import:{len(new)}", by=by, added=len(new))
     return len(new), len(lines) - len(new)
 
 
-def _read(tenant: Tenant, seen: _Seen, row: Row) -> _Line | None:
-    """One line, or None for a member who is there already."""
+def _read(tenant: Tenant, keys: set[str], companies: dict[str, str], row: Row) -> _Line | None:
+    """One line, or None for a member who is there already. `keys` and `companies` are of the lines before."""
     number, person, password_hash = _number(row), _person(row), _password_hash(row)
     if "login_id" in tenant.sign_in.items and not person.login_id:
         raise RuleBroken("入力してください。", field="ログインID")
     key = login_key(tenant.sign_in.items, login_id=person.login_id, email=person.email)
-    if key in seen.keys:
+    if key in keys:
         raise RuleBroken("同じログインIDまたはメールアドレスが前の行にあります。")
-    seen.keys.add(key)
+    keys.add(key)
     found = session().scalars(select(Member).where(Member.login_key == key)).one_or_none()
     if found is None:
-        return _Line(number, _company(row, number, seen), person, password_hash)
+        return number, _company(row, number, companies), person, password_hash
     account = session().get_one(Account, found.account_id)
     if account.number != number:
         raise RuleBroken("このログインIDまたはメールアドレスは、ほかの会員が使っています。")
@@ -187,16 +173,16 @@ def _number(row: Row) -> str:
     return number
 
 
-def _company(row: Row, number: str, seen: _Seen) -> str:
+def _company(row: Row, number: str, companies: dict[str, str]) -> str:
     """The name of the account to be made; "" where there is one. The first line with a number names it."""
     company, account = row.text("会社名", 100), account_with(number)
     if account is not None and account.status != AccountStatus.ACTIVE:
         raise RuleBroken("この会員は退会しています。", field="会員番号")
     if account is not None:
         return ""
-    known = seen.companies.setdefault(number, company)
+    known = companies.setdefault(number, company)
     if not known:
-        del seen.companies[number]
+        del companies[number]
         raise RuleBroken("この会員番号はありません。会社名を入力すると登録されます。", field="会社名")
     if company not in ("", known):
         raise RuleBroken("前の行の会社名と異なります。", field="会社名")

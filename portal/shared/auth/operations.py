@@ -71,14 +71,14 @@ def send_set_password_link(
     tenant: Tenant, member: Member, *, link_base: str, by: Actor, lifetime: timedelta = links.LIFETIME
 ) -> None:
     """Mail a link with which the member sets a password; earlier ones of its purpose die. The caller commits."""
-    audit.record("member.send_link", member, by=by)
     links.mail(tenant, member, Purpose.SET_PASSWORD, "set_password", link_base=link_base, lifetime=lifetime)
+    audit.record("member.send_link", member, by=by)
 
 
 def send_reset_link(tenant: Tenant, member: Member, *, link_base: str, by: Actor) -> None:
     """Mail a link with which the member sets a new password; earlier ones die. The caller commits."""
-    audit.record("member.send_reset", member, by=by)
     links.mail(tenant, member, Purpose.RESET_PASSWORD, "reset_password", link_base=link_base)
+    audit.record("member.send_reset", member, by=by)
 
 
 def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str, email: str = "") -> None:

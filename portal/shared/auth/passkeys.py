@@ -21,7 +21,6 @@ from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
-from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.models import Member, Passkey, PasskeyChallenge, of_who_may_sign_in
 from portal.shared.auth.sessions import Client
 
@@ -30,7 +29,6 @@ MOST = 10
 _ALGORITHMS = (-8, -7, -257)  # Ed25519, ES256, RS256
 _GONE = msgid("ページが見つかりません")
 UNPROVED = msgid("パスキーを確認できませんでした。もう一度お試しください。")
-_WRONG = msgid("入力内容に誤りがあります。もう一度ご確認ください。")
 _FULL = msgid("パスキーは%(most)s個まで登録できます。")
 _T = TypeVar("_T")
 
@@ -129,18 +127,6 @@ def forget_all(member_id: int) -> None:
 def forget_challenges() -> None:
     """Remove challenges that nobody answered in time. The caller commits."""
     discard(PasskeyChallenge, PasskeyChallenge.expires_at <= clock.now())
-
-
-def sign_in(tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = "") -> entrance.Entry:
-    """Begin a session by passkey. Commits. Raises NotFound, or Unproved in the words of a wrong password."""
-    must_be_on(tenant, alone=True)
-    member = proved(answer, client, link_base=link_base)
-    if member is None:
-        session().commit()
-        raise Unproved(_WRONG)
-    entry = entrance.enter(tenant, member, client, link_base=link_base, device_token=device_token)
-    session().commit()
-    return entry
 
 
 def proved(answer: str, client: Client, *, link_base: str, member_id: int | None = None) -> Member | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from portal.core.errors import msgid
 from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.schema_password import Kind, PasswordRules, Policy
+from portal.core.tenancy.schema_password import PasswordRules, Policy
 
 FEWEST_LETTERS = 4
 """Words of names and addresses that are shorter occur by chance."""
@@ -32,44 +32,34 @@ _APART = re.compile(r"[\W_][\W\d_]*\Z")
 _AHEAD, _AFTER = re.compile(r"\A[\W\d_]+"), re.compile(r"[\W\d_]+\Z")
 _BETWEEN = r"[\W_]+|株式会社|有限会社|合同会社"
 _SYMBOLS = r"""!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"""
-_KINDS: dict[Kind, str] = {
-    "upper": "[A-Z]",
-    "lower": "[a-z]",
-    "letter": "[A-Za-z]",
-    "digit": "[0-9]",
-    "symbol": r"[!-\/:-@\[-`{-~]",
-}
-_LABELS = {
-    "min": msgid("%(n)s文字以上"),
-    "max": msgid("%(n)s文字以内"),
-    "letters": msgid("半角の英字・数字だけを使う"),
-    "letters and symbols": msgid("半角の英字・数字・記号だけを使う"),
-    "letters and some": msgid("半角の英字・数字と記号 %(symbols)s だけを使う"),
-    "upper": msgid("英大文字（A〜Z）を1文字以上使う"),
-    "lower": msgid("英小文字（a〜z）を1文字以上使う"),
-    "letter": msgid("英字を1文字以上使う"),
-    "digit": msgid("数字を1文字以上使う"),
-    "symbol": msgid("記号を1文字以上使う"),
-    "run": msgid("同じ文字を%(n)s文字以上続けない"),
-    "login_id": msgid("ログインIDを含めない"),
-    "words": msgid("メールアドレス・お名前・サイト名を含めない"),
-    "common": msgid("よく使われる語句や単純な並びにしない"),
-}
-_REFUSALS = {
-    "min": msgid("パスワードは%(n)s文字以上で入力してください。"),
-    "max": msgid("パスワードは%(n)s文字以内で入力してください。"),
-    "letters": msgid("パスワードには半角の英字・数字だけを使ってください。"),
-    "letters and symbols": msgid("パスワードには半角の英字・数字・記号だけを使ってください。"),
-    "letters and some": msgid("パスワードには半角の英字・数字と記号 %(symbols)s だけを使ってください。"),
-    "upper": msgid("パスワードには英大文字を1文字以上使ってください。"),
-    "lower": msgid("パスワードには英小文字を1文字以上使ってください。"),
-    "letter": msgid("パスワードには英字を1文字以上使ってください。"),
-    "digit": msgid("パスワードには数字を1文字以上使ってください。"),
-    "symbol": msgid("パスワードには記号を1文字以上使ってください。"),
-    "run": msgid("パスワードに同じ文字を%(n)s文字以上続けて使うことはできません。"),
-    "login_id": msgid("ログインIDを含むパスワードは使えません。"),
-    "words": msgid("メールアドレスやお名前、サイト名を含むパスワードは使えません。"),
-    "common": msgid("推測されやすいパスワードは使えません。"),
+_KINDS = {"upper": "[A-Z]", "lower": "[a-z]", "letter": "[A-Za-z]", "digit": "[0-9]", "symbol": r"[!-\/:-@\[-`{-~]"}
+_SENTENCES = {  # of the checklist, and for who did not keep it
+    "min": (msgid("%(n)s文字以上"), msgid("パスワードは%(n)s文字以上で入力してください。")),
+    "max": (msgid("%(n)s文字以内"), msgid("パスワードは%(n)s文字以内で入力してください。")),
+    "letters": (msgid("半角の英字・数字だけを使う"), msgid("パスワードには半角の英字・数字だけを使ってください。")),
+    "letters and symbols": (
+        msgid("半角の英字・数字・記号だけを使う"),
+        msgid("パスワードには半角の英字・数字・記号だけを使ってください。"),
+    ),
+    "letters and some": (
+        msgid("半角の英字・数字と記号 %(symbols)s だけを使う"),
+        msgid("パスワードには半角の英字・数字と記号 %(symbols)s だけを使ってください。"),
+    ),
+    "upper": (msgid("英大文字（A〜Z）を1文字以上使う"), msgid("パスワードには英大文字を1文字以上使ってください。")),
+    "lower": (msgid("英小文字（a〜z）を1文字以上使う"), msgid("パスワードには英小文字を1文字以上使ってください。")),
+    "letter": (msgid("英字を1文字以上使う"), msgid("パスワードには英字を1文字以上使ってください。")),
+    "digit": (msgid("数字を1文字以上使う"), msgid("パスワードには数字を1文字以上使ってください。")),
+    "symbol": (msgid("記号を1文字以上使う"), msgid("パスワードには記号を1文字以上使ってください。")),
+    "run": (
+        msgid("同じ文字を%(n)s文字以上続けない"),
+        msgid("パスワードに同じ文字を%(n)s文字以上続けて使うことはできません。"),
+    ),
+    "login_id": (msgid("ログインIDを含めない"), msgid("ログインIDを含むパスワードは使えません。")),
+    "words": (
+        msgid("メールアドレス・お名前・サイト名を含めない"),
+        msgid("メールアドレスやお名前、サイト名を含むパスワードは使えません。"),
+    ),
+    "common": (msgid("よく使われる語句や単純な並びにしない"), msgid("推測されやすいパスワードは使えません。")),
 }
 
 
@@ -110,12 +100,12 @@ class Rule:
     @property
     def label(self) -> str:
         """The message id of its line."""
-        return _LABELS[self.wording or self.key]
+        return _SENTENCES[self.wording or self.key][0]
 
     @property
     def refusal(self) -> str:
         """The message id for who broke it."""
-        return _REFUSALS[self.wording or self.key]
+        return _SENTENCES[self.wording or self.key][1]
 
     def holds(self, password: str, context: Context) -> bool:
         """Whether `password` keeps this rule."""

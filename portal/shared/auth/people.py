@@ -29,6 +29,7 @@ _ONLY_REPRESENTATIVE = msgid("追加・削除は、代表の方と権限のあ�
 _LAST = msgid("最後のお一人は削除できません。")
 _REPRESENTATIVE = msgid("代表の方は削除できません。先に代表を変更してください。")
 _MOST_ADDED = 30
+_THERE = (Member.status != MemberStatus.REMOVED,)
 PROFILE = ("family_name", "given_name", "family_kana", "given_kana", "department", "telephone")
 ACCOUNT_PROFILE = {
     "account_name": "name",
@@ -44,15 +45,10 @@ ACCOUNT_PROFILE = {
 
 def roster(account_id: int) -> list[Member]:
     """The account's members, the representative first, then as they came."""
-    statement = (
-        select(Member)
-        .where(Member.account_id == account_id, Member.status != MemberStatus.REMOVED)
-        .order_by(Member.is_representative.desc(), Member.id)
-    )
-    return list(session().scalars(statement))
+    there = select(Member).where(Member.account_id == account_id, *_THERE)
+    return list(session().scalars(there.order_by(Member.is_representative.desc(), Member.id)))
 
 
-_THERE = (Member.status != MemberStatus.REMOVED,)
 limits.counted(limits.Counted("members", Member, Member.account_id, Account, _THERE, enrolment.find_account))
 
 

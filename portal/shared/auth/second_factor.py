@@ -1,6 +1,6 @@
 """The second step of signing in (COM-13, RENT-05): who is asked for what, how it begins, and how members choose.
 
-`second_step` is how it ends.
+`sign_in` is how it ends.
 """
 
 from dataclasses import dataclass

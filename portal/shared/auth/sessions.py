@@ -4,9 +4,8 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, bindparam, select
 
 from portal.core import clock
 from portal.core.actor import Actor
@@ -92,12 +91,17 @@ def pending(token: str) -> MemberSession | None:
     """The session that `token` stands for while it waits for the second step, or None."""
     of_members = select(MemberSession).join(Member, Member.id == MemberSession.member_id)
     ours = MemberSession.token_digest == digest(token), Member.status == MemberStatus.ACTIVE
-    return session().scalars(of_members.where(*ours, *waiting())).one_or_none()
+    return session().scalars(of_members.where(*ours, *_running(pending=True))).one_or_none()
 
 
-def waiting() -> tuple[Any, ...]:
-    """Which sessions wait for the second step now."""
-    return MemberSession.is_pending, MemberSession.ended_at.is_(None), MemberSession.expires_at > clock.now()
+def end_pending(session_id: int) -> bool:
+    """End a session that waits for the second step: of those who come at the same moment, one is told that it did."""
+    return change(MemberSession, MemberSession.id == session_id, *_running(pending=True), ended_at=clock.now()) == 1
+
+
+def _running(*, pending: bool) -> tuple[ColumnElement[bool], ...]:
+    unended = MemberSession.ended_at.is_(None), MemberSession.expires_at > clock.now()
+    return MemberSession.is_pending.is_(pending), *unended
 
 
 # Built once, on bare tables: this runs on every request (performance.md). The tenant is held to by hand here, and
@@ -153,13 +157,8 @@ def prove(session_id: int) -> None:
 
 def alive(member_id: int) -> list[MemberSession]:
     """Where the member is signed in, the one used last first (COM-15)."""
-    statement = select(MemberSession).where(
-        MemberSession.member_id == member_id,
-        MemberSession.ended_at.is_(None),
-        MemberSession.is_pending.is_(False),
-        MemberSession.expires_at > clock.now(),
-    )
-    return list(session().scalars(statement.order_by(MemberSession.seen_at.desc(), MemberSession.id)))
+    running = select(MemberSession).where(MemberSession.member_id == member_id, *_running(pending=False))
+    return list(session().scalars(running.order_by(MemberSession.seen_at.desc(), MemberSession.id)))
 
 
 def end(session_id: int) -> None:

@@ -1,7 +1,7 @@
-"""Signing in and out: the password step, what follows it, and the session that comes of it (COM-10, COM-13, COM-14).
+"""Signing in and out: by password, second step or passkey (COM-10, COM-13, COM-14, RENT-05).
 
-`sign_in` checks the password. Where a second step is due it opens a pending session, which `second_factor` turns into
-a real one; otherwise `enter` opens the real one at once. Every way in ends in `enter`.
+`sign_in` checks the password. Where a second step is due it opens a pending session, in whose place `finish` puts a
+real one; otherwise `enter` opens the real one at once. Every way in ends in `enter`.
 """
 
 from dataclasses import dataclass, field
@@ -13,17 +13,49 @@ from sqlalchemy import select
 from portal.core import audit, clock
 from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
-from portal.core.errors import RuleBroken, msgid
+from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import devices, links, passwords, second_factor, sessions, throttling
+from portal.shared.auth import codes, devices, links, passkeys, passwords, second_factor, sessions, throttling, totp
 from portal.shared.auth.links import Purpose
-from portal.shared.auth.models import Device, Factor, Member, MemberStatus, login_key, of_who_may_sign_in
+from portal.shared.auth.models import Factor, Member, MemberSession, MemberStatus, login_key, of_who_may_sign_in
 from portal.shared.auth.sessions import Client
 
 PENDING = timedelta(minutes=15)
 NOT_ME = timedelta(days=14)
 _SIGN_IN = "sign-in"
+_TRIED, _SENT_AGAIN = "second-step", "second-step-again"
+_MOST_SENT_AGAIN = 5
+_MOST_TRIES_AN_HOUR = 20
+_HOUR = timedelta(hours=1)
+_WRONG_CODE = msgid("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。")
+_GONE = msgid("ログインの有効期限が切れました。もう一度ログインしてください。")
 _WRONG = msgid("入力内容に誤りがあります。もう一度ご確認ください。")
+
+
+class Gone(NotFound):
+    """No sign-in waits for its second step here: begin again at the sign-in page."""
+
+    def __init__(self) -> None:
+        super().__init__(_GONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the page of the second step says."""
+
+    factor: Factor
+    email: str
+    days: int
+    has_passkey: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed, or signed by a passkey; `trust` leaves the second step out on this device from now on."""
+
+    code: str = field(repr=False)
+    trust: bool = False
+    passkey: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +76,6 @@ class Entry:
     is_pending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the password step reads of a member."""
-
-    id: int
-    password_hash: str
-    device: Device | None
-
-
 def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: str, device_token: str = "") -> Entry:
     """Check the credentials and begin a session, pending where a second step is due. Commits.
 
@@ -61,18 +84,17 @@ def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: st
     """
     key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
     with transaction_mode("read"):
-        found = _find(key, device_token)
-    counters = _counters(key, client.address, found.device if found else None)
+        member_id, password_hash, device_id = _find(key, device_token)
+    counters = _counters(key, client.address, device_id)
     with throttling.lasting():  # counted before any hashing
         for who, times in counters:
             throttling.count_by(tenant.sign_in, _SIGN_IN, who, times=times)
-    right = passwords.verify(found.password_hash if found else "", given.password)
-    if not right or found is None:
+    if not passwords.verify(password_hash, given.password):
         raise RuleBroken(_WRONG)
-    anew = passwords.hash_password(given.password) if passwords.outdated(found.password_hash) else None
+    anew = passwords.hash_password(given.password) if passwords.outdated(password_hash) else None
     # Locked: who was locked, or whose password was changed, while it was hashed does not come in any more.
-    member = Member.locked(found.id)
-    if member.password_hash != found.password_hash or member.status != MemberStatus.ACTIVE:
+    member = Member.locked(member_id)
+    if member.password_hash != password_hash or member.status != MemberStatus.ACTIVE:
         raise RuleBroken(_WRONG)
     for who, _times in counters:
         throttling.take_back(_SIGN_IN, who)
@@ -83,25 +105,24 @@ def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: st
     return entry
 
 
-def _find(key: str, device_token: str) -> _Known | None:
+def _find(key: str, device_token: str) -> tuple[int, str, int | None]:
+    """The member's id, password hash and device's id; no hash, which no password matches, where there is none."""
     named = select(Member.id, Member.password_hash).where(Member.login_key == key)
     row = session().execute(of_who_may_sign_in(named)).one_or_none()
     if row is None:
-        return None
+        return 0, "", None
     device = devices.find(row.id, device_token)
-    if device is not None:
-        session().expunge(device)
-    return _Known(row.id, row.password_hash, device)
+    return row.id, row.password_hash, device.id if device else None
 
 
-def _counters(key: str, address: str, device: Device | None) -> tuple[tuple[str, int], ...]:
+def _counters(key: str, address: str, device_id: int | None) -> tuple[tuple[str, int], ...]:
     """What tries are counted by, and how many times the tenant's limit each may reach.
 
     A device that the member has signed in with before has a counter of its own, which nobody else can fill: whoever
     hammers at a member's name never locks the member out (security.md §4.5).
     """
-    if device is not None:
-        return ((f"device\n{device.id}", 1),)
+    if device_id is not None:
+        return ((f"device\n{device_id}", 1),)
     return ((f"{key}\n{address}", 1), (f"address\n{address}", 10), (f"member\n{key}", 5))
 
 
@@ -137,6 +158,126 @@ def _tell(tenant: Tenant, member: Member, client: Client, link_base: str, *, is_
         return
     said: dict[str, Any] = {"browser": client.user_agent[:200], "is_new": is_new}
     links.mail(tenant, member, Purpose.NOT_ME, "sign_in", link_base=link_base, lifetime=NOT_ME, **said)
+
+
+def by_passkey(tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = "") -> Entry:
+    """Begin a session by passkey. Commits. Raises NotFound, or Unproved in the words of a wrong password."""
+    passkeys.must_be_on(tenant, alone=True)
+    member = passkeys.proved(answer, client, link_base=link_base)
+    if member is None:
+        session().commit()
+        raise passkeys.Unproved(_WRONG)
+    entry = enter(tenant, member, client, link_base=link_base, device_token=device_token)
+    session().commit()
+    return entry
+
+
+def look(tenant: Tenant, token: str) -> Waiting:
+    """What `token`'s pending session waits for. Raises Gone."""
+    member = session().get_one(Member, _pending(tenant, token).member_id)
+    factor = second_factor.factor_of(tenant, member)
+    has_passkey = tenant.sign_in.passkeys != "off" and bool(passkeys.held(member.id))
+    return Waiting(factor, _veiled(member.email), tenant.sign_in.remember_device_days, has_passkey)
+
+
+def to_sign(tenant: Tenant, token: str, client: Client, *, link_base: str) -> dict[str, Any]:
+    """What the browser signs instead of a code. Commits. Raises Gone, or as `passpasskeys.to_sign`."""
+    return passkeys.to_sign(tenant, client, link_base=link_base, member_id=_pending(tenant, token).member_id)
+
+
+def send_again(tenant: Tenant, token: str) -> None:
+    """Mail another code. Commits. Raises Gone; TooMany within a minute, and past five an hour, however begun."""
+    waiting = _pending(tenant, token)
+    member = Member.locked(waiting.member_id)
+    if second_factor.factor_of(tenant, member) != Factor.MAIL:
+        raise Gone
+    try:
+        codes.send(tenant, member, waiting)
+        throttling.count(_SENT_AGAIN, f"member\n{member.id}", limit=_MOST_SENT_AGAIN, window=_HOUR)
+    except throttling.TooMany:
+        session().rollback()
+        raise
+    session().commit()
+
+
+def finish(
+    tenant: Tenant, token: str, typed: Typed, client: Client, *, link_base: str, device_token: str = ""
+) -> Entry:
+    """End the pending session and open the real one. Commits.
+
+    A code that is wrong, expired, used or another's gives one and the same RuleBroken, as a passkey gives Unproved;
+    raises Gone, or throttling.TooMany past the limits. Each try is counted, and stays so, before it is looked at.
+    """
+    waiting = _pending(tenant, token)
+    session_id, member_id = waiting.id, waiting.member_id
+    device = devices.find(member_id, device_token)
+    # As at the password step: nobody else can fill the counter of a browser that is known (security.md §4.5).
+    who = f"device\n{device.id}" if device else f"member\n{member_id}"
+    with throttling.lasting():
+        throttling.count(_TRIED, who, limit=_MOST_TRIES_AN_HOUR, window=_HOUR)
+    code_id = codes.count_try(session_id)  # not in one transaction with the other: below, the two come the other way
+    session().commit()
+    if code_id is None:
+        with throttling.lasting():
+            throttling.count(_TRIED, f"session\n{session_id}", limit=codes.MOST_TRIES, window=PENDING)
+    member = Member.locked(member_id)
+    by = member.actor(client.address)
+    if typed.passkey:
+        _prove_passkey(tenant, member_id, typed.passkey, client, link_base=link_base)
+    elif not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
+        session().rollback()
+        raise RuleBroken(_WRONG_CODE, field="code")
+    if not sessions.end_pending(session_id):
+        session().rollback()
+        raise Gone
+    throttling.take_back(_TRIED, who)
+    entry = enter(tenant, member, client, link_base=link_base, device_token=device_token)
+    if typed.trust:
+        _trust(tenant, member, client, entry.device_token or device_token, by=by)
+    session().commit()
+    return entry
+
+
+def _pending(tenant: Tenant, token: str) -> MemberSession:
+    found = sessions.pending(token) if second_factor.is_offered(tenant) and token else None
+    if found is None:
+        raise Gone
+    return found
+
+
+def _is_right(tenant: Tenant, member: Member, session_id: int, code_id: int | None, typed: str, *, by: Actor) -> bool:
+    """Use up what was typed, when it is right for what this member is asked for."""
+    if second_factor.factor_of(tenant, member) != Factor.TOTP:
+        return code_id is not None and codes.use(code_id, session_id, typed)
+    if totp.use(member.id, member.totp_nonce, typed):
+        return True
+    if not codes.burn(member.id, typed):
+        return False
+    audit.record("member.use_recovery_code", member, by=by, left=codes.left(member.id))
+    return True
+
+
+def _prove_passkey(tenant: Tenant, member_id: int, answer: str, client: Client, *, link_base: str) -> None:
+    """Raises NotFound, or Unproved; what was used up by then stays so."""
+    passkeys.must_be_on(tenant)
+    if passkeys.proved(answer, client, link_base=link_base, member_id=member_id) is None:
+        session().commit()
+        raise passkeys.Unproved(passkeys.UNPROVED)
+
+
+def _trust(tenant: Tenant, member: Member, client: Client, device_token: str, *, by: Actor) -> None:
+    days = tenant.sign_in.remember_device_days
+    device = devices.find(member.id, device_token)
+    if not days or device is None:
+        return
+    device.trusted_until = clock.now() + timedelta(days=days)
+    audit.record("member.trust_device", member, by=by, browser=client.user_agent[:200], days=days)
+
+
+def _veiled(email: str) -> str:
+    """Enough of the address to know it by."""
+    name, _at, host = email.partition("@")
+    return f"{name[:1]}***@{host}"
 
 
 def sign_out(member: sessions.SignedIn, *, by: Actor) -> None:

@@ -104,10 +104,9 @@ def erase(account: Account, *, by: Actor) -> None:
 
 def _kept_for_members() -> list[Any]:
     """Everything that hangs on a member alone (sessions, links, codes, drafts, …), what points at others first."""
-    tables = list(reversed(Base.metadata.sorted_tables))
-    models = [m.class_ for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)]
-    hanging = [m for m in models if "member_id" in inspect(m).columns and "account_id" not in inspect(m).columns]
-    return sorted(hanging, key=lambda model: tables.index(model.__table__))
+    models = {m.local_table: m.class_ for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)}
+    tables = [table for table in reversed(Base.metadata.sorted_tables) if table in models]
+    return [models[table] for table in tables if "member_id" in table.c and "account_id" not in table.c]
 
 
 def _empty(model: type[Base], names: tuple[str, ...]) -> dict[str, str]:
@@ -136,8 +135,9 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str))
         made.writestr("history.csv", b"".join(_acts(who)))
-        for name, content in _papers(tenant, account) if who.is_representative else ():
-            made.writestr(name, content)
+        for part in parts.of(tenant) if who.is_representative else ():
+            for name, content in part.papers(tenant, account):
+                made.writestr(name, content)
     return out.getvalue()
 
 
@@ -152,7 +152,3 @@ def _acts(who: SignedIn) -> Iterator[bytes]:
     newest = query.statement.order_by(history.AT.desc(), history.TIE.desc()).limit(_MOST_ACTS)
     rows = ((r.at, history.LABELS[r.action], r.subject, r.actor_name, r.address) for r in run(newest, query.values))
     return csvio.write_csv(rows, ("日時", "内容", "対象", "行った方", "IPアドレス"))
-
-
-def _papers(tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
-    return (paper for part in parts.of(tenant) for paper in part.papers(tenant, account))

@@ -5,7 +5,7 @@ import io
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarResult, bindparam, select
 
@@ -17,6 +17,7 @@ from portal.core.files import FileDamaged, Shelf
 from portal.core.tenancy.schema_parts import NumberFormat
 from portal.core.tenancy.scope import require_key
 from portal.shared.billing.terms import months_after
+from portal.shared.documents.content import Content
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.process import draw_document
 from portal.shared.documents.typefaces import check_drawable
@@ -40,13 +41,6 @@ _SHOWN = "id", "number", "kind", "transaction_date", "total", "about", "issued_a
 _MINE = select(*(_D.c[name] for name in _SHOWN)).where(
     _D.c.tenant_id == bindparam("tenant"), _D.c.account_id == bindparam("account")
 )
-
-
-class Content(Protocol):
-    """What a document is made from."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data, kept with the document."""
 
 
 def issue(

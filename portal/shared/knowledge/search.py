@@ -22,7 +22,7 @@ from portal.shared.knowledge.models import Article, Posting
 SHOWN = 20
 Snippet = tuple[str, str, str]
 """What comes before, the word as it is written there, what follows."""
-_LONGEST, _MOST_COUNTED, _MOST_ASKED, _COMMON, _AT_ONCE = 100, 12, 4, 1000, 100
+_LONGEST, _MOST_COUNTED, _MOST_ASKED, _COMMON, _AT_ONCE = 100, 12, 6, 1000, 100
 _A, _P = Article.__table__, Posting.__table__
 _CLUSTER = re.compile("[^\uff9e\uff9f\u3099\u309a][\uff9e\uff9f\u3099\u309a]*")  # a kana with its voicing mark
 

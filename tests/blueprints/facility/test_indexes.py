@@ -9,15 +9,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.blueprints.facility import queries
 from portal.blueprints.facility.models import Status
-from portal.blueprints.facility.queries import Search
 from portal.core.db import db
 
 SEARCHES = [
-    Search(),
-    Search(number="FR0001"),
-    Search(status=Status.PAID),
-    Search(facility="レーザー"),
-    Search(since=date(2026, 1, 1), until=date(2026, 12, 31)),
+    {},
+    {"number": "FR0001"},
+    {"status": Status.PAID},
+    {"facility": "レーザー"},
+    {"since": date(2026, 1, 1), "until": date(2026, 12, 31)},
 ]
 
 
@@ -44,7 +43,7 @@ def plan(statement) -> str:
 def test_a_members_list_is_read_from_an_index_in_order_COM_21(inside, search):
     with inside("facility"):
         table = queries._R
-        query = queries.mine(1, search)
+        query = queries.mine(1, **search)
         statement = query.statement.params(query.values).order_by(table.c.booked_at.desc(), table.c.id.desc()).limit(21)
         found = plan(statement)
     assert "ix_reservation_mine" in found

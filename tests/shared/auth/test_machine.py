@@ -44,7 +44,6 @@ from portal.shared.auth import (
     passwords,
     people,
     second_factor,
-    second_step,
     security,
     sessions,
     throttling,
@@ -54,8 +53,8 @@ from portal.shared.auth import (
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Account, Factor, Member
-from portal.shared.auth.second_step import Typed
 from portal.shared.auth.sessions import Client
+from portal.shared.auth.sign_in import Typed
 from tests.cast import NOW
 from tests.support.links import is_alive
 
@@ -238,7 +237,7 @@ class SignInMachine(RuleBasedStateMachine):
             "burnt": min(model.burnt, default="none"),
         }[what]
         result = self.attempt(
-            lambda: second_step.finish(
+            lambda: entrance.finish(
                 self.tenant,
                 token,
                 Typed(typed or "none", trust=trust),

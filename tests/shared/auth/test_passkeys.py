@@ -16,7 +16,7 @@ from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import links, passkeys, second_step, security, sessions, sign_in
+from portal.shared.auth import links, passkeys, security, sessions, sign_in
 from portal.shared.auth.models import (
     Account,
     AccountStatus,
@@ -67,7 +67,7 @@ def to_sign(tenant: Tenant, **more: Any) -> dict[str, Any]:
 
 
 def enter(tenant: Tenant, answer: str) -> Any:
-    return passkeys.sign_in(tenant, answer, CLIENT, link_base=ORIGIN)
+    return sign_in.by_passkey(tenant, answer, CLIENT, link_base=ORIGIN)
 
 
 def refused(tenant: Tenant, answer: str) -> None:
@@ -284,13 +284,13 @@ def test_a_passkey_answers_the_second_step_of_its_own_member(brand: Tenant, memb
     tenant = having(brand, "second_step")
     own, colleagues = added(tenant, member()), added(tenant, member("kenichi"))
     token = begun(tenant, member)
-    assert second_step.look(tenant, token).has_passkey
+    assert sign_in.look(tenant, token).has_passkey
 
     def answered(key: Authenticator) -> Any:
-        options = second_step.to_sign(tenant, token, CLIENT, link_base=ORIGIN)
+        options = sign_in.to_sign(tenant, token, CLIENT, link_base=ORIGIN)
         assert len(options["allowCredentials"]) == 1
-        typed = second_step.Typed("", passkey=key.sign(options))
-        return second_step.finish(tenant, token, typed, CLIENT, link_base=ORIGIN)
+        typed = sign_in.Typed("", passkey=key.sign(options))
+        return sign_in.finish(tenant, token, typed, CLIENT, link_base=ORIGIN)
 
     with pytest.raises(passkeys.Unproved):
         answered(colleagues)
@@ -298,7 +298,7 @@ def test_a_passkey_answers_the_second_step_of_its_own_member(brand: Tenant, memb
     found = sessions.look_up(entry.token, idle_minutes=30)
     assert found is not None
     assert found.login_id == "hanako"
-    with pytest.raises(second_step.Gone):
+    with pytest.raises(sign_in.Gone):
         answered(own)
 
 
@@ -306,17 +306,17 @@ def test_the_second_step_can_be_guessed_at_with_passkeys_no_more_than_with_codes
     """security.md §4.13: twenty tries an hour, then the right one waits as well."""
     tenant = having(brand, "second_step")
     key = added(tenant, member())
-    wrong = second_step.Typed("", passkey="x")
+    wrong = sign_in.Typed("", passkey="x")
     for _turn in range(4):
         token = begun(tenant, member)
         for _again in range(5):
             with pytest.raises(passkeys.Unproved):
-                second_step.finish(tenant, token, wrong, CLIENT, link_base=ORIGIN)
+                sign_in.finish(tenant, token, wrong, CLIENT, link_base=ORIGIN)
     token = begun(tenant, member)
-    options = second_step.to_sign(tenant, token, CLIENT, link_base=ORIGIN)
-    typed = second_step.Typed("", passkey=key.sign(options))
+    options = sign_in.to_sign(tenant, token, CLIENT, link_base=ORIGIN)
+    typed = sign_in.Typed("", passkey=key.sign(options))
     with pytest.raises(TooMany):
-        second_step.finish(tenant, token, typed, CLIENT, link_base=ORIGIN)
+        sign_in.finish(tenant, token, typed, CLIENT, link_base=ORIGIN)
 
 
 def test_not_me_removes_passkeys_and_what_may_become_one(on: Tenant, member: Find) -> None:
