@@ -7,7 +7,6 @@ from portal.blueprints import (
     auth,
     chats,
     contacts,
-    demo,
     documents,
     facility,
     health,
@@ -22,17 +21,5 @@ from portal.web.brand import Brand
 
 BRANDS: tuple[Brand, ...] = (facility.BRAND, Brand("molds"), Brand("rental"), Brand("shop"), support.BRAND)
 
-BLUEPRINTS: tuple[Blueprint, ...] = (
-    health.bp,
-    home.bp,
-    auth.bp,
-    registration.bp,
-    account.bp,
-    contacts.bp,
-    inquiries.bp,
-    chats.bp,
-    documents.bp,
-    notices.bp,
-    knowledge.bp,
-    demo.bp,
-)
+_OF_ALL = health, home, auth, registration, account, contacts, inquiries, chats, documents, notices, knowledge
+BLUEPRINTS: tuple[Blueprint, ...] = tuple(pages.bp for pages in _OF_ALL)

@@ -17,7 +17,7 @@ from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import Tenant
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries
-from portal.web.commands import tenant_command
+from portal.web.commands import Mistake, tenant_command
 from portal.web.output import harmless
 from portal.web.urls import base_of
 
@@ -47,7 +47,8 @@ class Desk:
                 with self.app.app_context(), tenant_scope(self.tenant.key):
                     with transaction_mode("read"):
                         lines = self.news()
-                    if self.current and readline.get_line_buffer().strip(" ") and not _is_command():
+                    typed = readline.get_line_buffer()
+                    if self.current and typed.strip() and not typed.startswith("/"):
                         operations.typing(queries.any_inquiry(self.current).id, "operator")
                         session().commit()
             except Exception as error:  # the next look is soon; a desk must not fall silent
@@ -56,8 +57,9 @@ class Desk:
 
     def news(self) -> list[str]:
         """A line for each thing that the operator has not seen yet."""
-        lines = []
-        for inquiry in operations.waiting(self.by.name):
+        lines, still = list[str](), operations.waiting(self.by.name)
+        gone = [queries.any_inquiry(number) for number in self._read.keys() - {one.number for one in still}]
+        for inquiry in [*still, *gone]:
             number, is_new = inquiry.number, inquiry.number not in self._read
             found = operations.news(inquiry, self._read.get(number, 0), of="member")
             if is_new and not found.operator:
@@ -68,6 +70,10 @@ class Desk:
                 lines.append(f"{number} {inquiry.name} …")
             (self._is_typing.add if found.is_typing else self._is_typing.discard)(number)
             self._read[number] = found.last
+        for inquiry in gone:  # ended by the member, or by time, or taken by another
+            lines.append(f"- {inquiry.number}")
+            del self._read[inquiry.number]
+            self.current = "" if self.current == inquiry.number else self.current
         return lines
 
     def _show(self, lines: list[str]) -> None:
@@ -106,14 +112,12 @@ class Desk:
         self._closed.set()
 
 
-def _is_command() -> bool:
-    return readline.get_line_buffer().startswith("/")
-
-
 @click.command("chat", help="Answer live chats in this terminal.")
 @tenant_command
 def chat(tenant: Tenant, by: Actor, **_: Any) -> None:
     """Until /quit or the end of the input."""
+    if click.get_current_context().params["dry_run"]:
+        raise Mistake("what is said is said: a chat has no --dry-run")
     desk = Desk(current_app._get_current_object(), tenant, by)  # type: ignore[attr-defined]
     click.echo(_HELP)
     threading.Thread(target=desk.watch, name="chat desk", daemon=True).start()

@@ -11,11 +11,10 @@ from portal.core.actor import Actor
 from portal.core.tenancy.schema import Tenant
 from portal.shared.knowledge import operations
 from portal.web.brand import brands_of
-from portal.web.commands import Mistake, read_text, tenant_command
+from portal.web.commands import FILE, Mistake, read_text, tenant_command
 from portal.web.output import listing, moment
 
 knowledge = AppGroup("knowledge", help="Articles of the knowledge base.")
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ARTICLES = (
     ("number", "Article.number"),
     ("key", "Article.key"),
@@ -30,7 +29,7 @@ _ARTICLES = (
 
 
 @knowledge.command("put")
-@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--quiet", is_flag=True, help="Mail nobody.")
 @tenant_command
 def put(files: tuple[Path, ...], quiet: bool, tenant: Tenant, by: Actor, **_: Any) -> None:

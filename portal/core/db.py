@@ -135,7 +135,7 @@ def tenant_scope(key: str) -> Iterator[None]:
 
 
 def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
-    """Go over tenants one scope after another; the only way to work across brands. Logged in `system_access`."""
+    """Go over tenants one scope after another, for whoever works across brands; logged in `system_access`."""
     token = _mode.set("write")
     try:
         with db.engine.begin() as connection:

@@ -34,6 +34,7 @@ def submit(page: str, form: Form, do: Callable[[], Answer], **shown: Any) -> Ans
 
 
 def done(message: str, to: str) -> Response:
-    """On to `to`, where `message` says that it is done."""
+    """Commit, and on to `to`, where `message` says that it is done."""
+    session().commit()
     flash(message, "ok")
     return redirect(to, 303)

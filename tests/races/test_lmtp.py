@@ -72,7 +72,7 @@ def listening(settings: Settings) -> Iterator[int]:
 def outcomes() -> dict[str, int]:
     """How often what became of a mail."""
     found = session().execute(select(InboundMail.outcome, func.count()).group_by(InboundMail.outcome))
-    return dict(found.all())  # type: ignore[arg-type]
+    return dict(found.all())
 
 
 def deliver(port: int, raw: bytes, sender: str = YAMADA, to: str = DESK, **options: Any) -> Any:

@@ -91,7 +91,6 @@ def mail_settings() -> Answer:
     def choose() -> Answer:
         chosen = {notifications.Kind(kind): notifications.How(how) for kind, how in form.typed().items()}
         notifications.choose(who, chosen, by=actor())
-        session().commit()
         return done(_("メールの設定を変更しました。"), "/account/mail")
 
     return submit("account/mail.html", form, choose)

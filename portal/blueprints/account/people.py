@@ -134,7 +134,6 @@ def invite_member(number: str) -> Response:
         session().rollback()
         flash(said(error), "warn")
         return redirect(PAGE, 303)
-    session().commit()
     return done(_("パスワード設定依頼メールを再送しました。"), PAGE)
 
 
@@ -148,7 +147,6 @@ def remove_member(number: str) -> str | Response:
     if not form.validate_on_submit():
         return render("account/member_removal.html", form=form, person=found, is_self=is_self)
     people.remove(tenant(), found, by=actor())
-    session().commit()
     response = done(_("削除しました。"), "/sign-in" if is_self else PAGE)
     if is_self:
         clear_session_cookie(response)
@@ -164,5 +162,4 @@ def hand_over(number: str) -> str | Response:
     if not form.validate_on_submit():
         return render("account/member_representation.html", form=form, person=found)
     people.hand_over(tenant(), found, by=actor())
-    session().commit()
     return done(_("代表を変更しました。"), PAGE)

@@ -128,17 +128,18 @@ def _mark_read(inquiry_id: int, news: operations.News) -> None:
 @feature("chat")
 @needs(Right.SUPPORT)
 def stream(number: str) -> Response:
-    """Rings at each news. Where no thread is free for it there is none, and the page asks by itself."""
+    """Rings at each news. Where no thread is free for it, it rings once and ends, and the page comes again soon."""
     inquiry_id = queries.find(tenant(), member(), number).id
-    if not bell().has_room():
-        return Response(status=204)
     headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
     return Response(_rings(tenant().key, inquiry_id, bell()), mimetype="text/event-stream", headers=headers)
 
 
 def _rings(tenant_key: str, inquiry_id: int, at: Bell) -> Iterator[bytes]:
+    if not at.has_room():
+        yield b"retry: 3000\nevent: pulse\ndata:\n\n"
+        return
     with at.reader(tenant_key, inquiry_id) as rung:
-        yield b"event: pulse\ndata:\n\n"  # something may have come while nobody listened
+        yield b"retry: 500\nevent: pulse\ndata:\n\n"  # something may have come while nobody listened
         for _beat in range(BEATS):
             has_news = rung.wait(BEAT_SECONDS)
             rung.clear()

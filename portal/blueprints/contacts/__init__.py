@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect
+from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from portal.blueprints.contacts.forms import AddressForm
-from portal.core.db import session
 from portal.core.errors import NotFound
 from portal.core.text import format_telephone
 from portal.shared.auth.models import Right
@@ -18,6 +17,7 @@ from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import actor, member, must_have, tenant
+from portal.web.submit import done
 
 bp = Blueprint("contacts", __name__)
 _BOOK = "<any('billing', 'delivery'):kind>-addresses"
@@ -98,15 +98,11 @@ def remove(kind: str, number: str) -> str | Response:
     if not form.validate_on_submit():
         return render("contacts/removal.html", form=form, address=address, **_shown(kind))
     operations.remove(tenant(), address, by=actor())
-    session().commit()
-    flash(_("削除しました。"), "ok")
-    return redirect(f"/{kind}-addresses", 303)
+    return done(_("削除しました。"), f"/{kind}-addresses")
 
 
 @bp.post(f"/{_BOOK}/<number>/usual")
 def make_usual(kind: str, number: str) -> Response:
     """代表にする."""
     operations.make_usual(tenant(), _own(kind, number), by=actor())
-    session().commit()
-    flash(_("代表を変更しました。"), "ok")
-    return redirect(f"/{kind}-addresses", 303)
+    return done(_("代表を変更しました。"), f"/{kind}-addresses")

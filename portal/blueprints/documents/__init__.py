@@ -1,11 +1,10 @@
 """帳票: everything that was issued to the account, one by one or a month at once (COM-72, COM-73)."""
 
-from flask import Blueprint, flash, redirect, request
+from flask import Blueprint, request
 from werkzeug.wrappers import Response
 from wtforms import SelectField
 
 from portal.blueprints.auth.forms import email_field
-from portal.core.db import session
 from portal.shared.auth.models import Right
 from portal.shared.documents import operations, sharing
 from portal.shared.documents.models import Document, DocumentKind
@@ -16,7 +15,7 @@ from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import actor, client, feature, link_base, member, needs, public, tenant
-from portal.web.submit import Answer, submit
+from portal.web.submit import Answer, done, submit
 
 bp = Blueprint("documents", __name__)
 _NEWEST = lists.Sort("newest", "新しい順", operations.ISSUED, operations.TIE)
@@ -90,9 +89,7 @@ def links(kind: str, number: str) -> Answer:
     def send() -> Answer:
         given = form.email.data, int(form.days.data)
         sharing.make(tenant(), member(), found, *given, by=actor(), link_base=link_base())
-        session().commit()
-        flash(_("リンクをメールでお送りしました。"), "ok")
-        return redirect(here, 303)
+        return done(_("リンクをメールでお送りしました。"), here)
 
     sent = [(link, sharing.number_of(link), sharing.is_alive(link)) for link in sharing.of(found)]
     return submit("documents/links.html", form, send, document=found, sent=sent, here=here)
@@ -104,9 +101,7 @@ def links(kind: str, number: str) -> Answer:
 def revoke_link(kind: str, number: str, link: str) -> Response:
     """無効にする."""
     sharing.revoke(_own(kind, number), link, by=actor())
-    session().commit()
-    flash(_("リンクを無効にしました。"), "ok")
-    return redirect(f"/documents/{kind}/{number}/links", 303)
+    return done(_("リンクを無効にしました。"), f"/documents/{kind}/{number}/links")
 
 
 @bp.route("/shared-documents/<token>", methods=["GET", "POST"])

@@ -4,7 +4,7 @@ import hashlib
 from datetime import date, timedelta
 from typing import Any
 
-from flask import Response, flash, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal.blueprints.facility import booking, calendar, queries
@@ -24,6 +24,7 @@ from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import actor, link_base, member, needs, public, tenant
+from portal.web.submit import done
 
 
 def _steps(code: str) -> Steps:
@@ -113,9 +114,7 @@ def my_calendar() -> str:
 def remove_calendar() -> BaseResponse:
     """アドレスを無効にする."""
     calendar.revoke(member().member_id, by=actor())
-    session().commit()
-    flash(_("カレンダーのアドレスを無効にしました。"), "ok")
-    return redirect("/calendar", 303)
+    return done(_("カレンダーのアドレスを無効にしました。"), "/calendar")
 
 
 @bp.get("/calendar/<token>.ics")

@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-from flask import Blueprint, flash, redirect, request
+from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from portal.blueprints.inquiries.forms import SearchForm, answers, inquiry_form, message_form, writer_field
@@ -22,7 +22,7 @@ from portal.web.files import attachment
 from portal.web.formatting import at_time
 from portal.web.i18n import translate as _
 from portal.web.requests import actor, feature, link_base, member, needs, takes_files, tenant
-from portal.web.submit import Answer, submit
+from portal.web.submit import Answer, done, submit
 
 bp = Blueprint("inquiries", __name__)
 FLOW = ConfirmFlow("inquiry", "/inquiries/new")
@@ -111,9 +111,7 @@ def thread(number: str) -> Answer:
         kept = files.keep(tenant().inquiries, form.uploaded())
         name = form.writer.data if "writer" in form else ""
         operations.write(found, form.body.data, kept, by=actor(), name=name)
-        session().commit()
-        flash(_("メッセージを送信しました。"), "ok")
-        return redirect(f"/inquiries/{number}", 303)
+        return done(_("メッセージを送信しました。"), f"/inquiries/{number}")
 
     page = submit("inquiries/thread.html", form, write, inquiry=found, messages=messages, may=may)
     if not form.is_submitted():

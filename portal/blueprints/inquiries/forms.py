@@ -82,7 +82,8 @@ def inquiry_form(
         **(more or {}),
     }
     if category.about and category.about_own:
-        fields["about"] = _select(category.about, own)
+        own = list(own)
+        fields["about"] = _select(category.about, own, required=bool(own))
     elif category.about:
         fields["about"] = line(category.about, required=True, longest=40)
     fields |= {_name(field): _field(field) for field in category.fields}

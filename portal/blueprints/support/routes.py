@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect
+from flask import Blueprint
 from wtforms import BooleanField, SelectField
 from wtforms.validators import InputRequired, Optional
 
@@ -10,7 +10,6 @@ from portal.blueprints.auth.forms import email_field
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract
 from portal.blueprints.support.operations import CONTACTS, Registrant
-from portal.core.db import session
 from portal.core.errors import NotFound
 from portal.core.markdown import to_html
 from portal.core.tenancy.schema import Tenant
@@ -21,7 +20,7 @@ from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import actor, fresh, link_base, member, tenant
-from portal.web.submit import Answer, submit
+from portal.web.submit import Answer, done, submit
 
 bp = Blueprint("support", __name__)
 _STEPS = {
@@ -87,9 +86,7 @@ def add_contact(number: str) -> Answer:
         typed = form.typed()
         who = Registrant(typed["family_name"], typed["given_name"], typed["email"], typed["duty"] or "")
         operations.add_contact(tenant(), found, who, by=actor(), link_base=link_base())
-        session().commit()
-        flash(_("登録しました。ご本人へメールでお知らせします。"), "ok")
-        return redirect(f"/contracts/{number}", 303)
+        return done(_("登録しました。ご本人へメールでお知らせします。"), f"/contracts/{number}")
 
     use, purposes = limits.use(tenant(), CONTACTS, found), to_html(tenant().texts.get("purposes", ""))
     return submit("support/contact_form.html", form, add, contract=found, use=use, purposes=purposes)
@@ -106,8 +103,6 @@ def change_contact(number: str, contact_id: int, step: str) -> Answer:
 
     def change() -> Answer:
         do(contract, contact, by=actor())
-        session().commit()
-        flash(said, "ok")
-        return redirect(f"/contracts/{number}", 303)
+        return done(said, f"/contracts/{number}")
 
     return submit("support/contact_change.html", form, change, contract=contract, contact=contact, title=title)

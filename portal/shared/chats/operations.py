@@ -74,7 +74,10 @@ def say(inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None =
     now = clock.now()
     if not _pulse(inquiry.id, active_at=now, **{f"{side}_typing_at": None}):
         raise RuleBroken(_ENDED)
-    inquiries.append(inquiry, side, inquiry.name if side == "member" else by.name, body, key=key)
+    began_it = (
+        side == "member" and by.member_id == inquiry.member_id
+    )  # several may share a sign-in: the name was chosen
+    inquiries.append(inquiry, side, inquiry.name if began_it else by.name, body, key=key)
     inquiry.updated_at = now
     if side == "operator":
         inquiry.answered_at = now
@@ -125,6 +128,9 @@ def end_idle(tenant: Tenant, *, link_base: str) -> int:
 
 def _pulse(inquiry_id: int, *which: Any, **values: Any) -> int:
     return change(Chat, Chat.inquiry_id == inquiry_id, *OPEN, *which, pulse=Chat.pulse + 1, **values)
+
+
+inquiries.before_message.append(_pulse)  # a line may come by the thread's page, a command or a mail as well
 
 
 @dataclass(frozen=True, slots=True)

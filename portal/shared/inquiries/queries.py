@@ -22,17 +22,7 @@ _READ_BY_MEMBER = and_(
     _READ.c.tenant_id == bindparam("tenant"), _READ.c.inquiry_id == _I.c.id, _READ.c.member_id == bindparam("member")
 )
 _UNREAD = and_(_I.c.answered_at.is_not(None), or_(_READ.c.read_at.is_(None), _READ.c.read_at < _I.c.answered_at))
-_COLUMNS = (
-    _I.c.id,
-    _I.c.number,
-    _I.c.label,
-    _I.c.about,
-    _I.c.name,
-    _I.c.status,
-    _I.c.created_at,
-    _I.c.updated_at,
-    _UNREAD.label("is_unread"),
-)
+_SHOWN = "id", "number", "label", "about", "name", "status", "created_at", "updated_at"
 _SAYS = _M.c.body.ilike(bindparam("text"), escape="\\")
 _MEANINGS: dict[str, ColumnElement[bool]] = {
     "own": _I.c.member_id == bindparam("own"),
@@ -48,7 +38,7 @@ _MEANINGS: dict[str, ColumnElement[bool]] = {
 @cache
 def _mine(asked: tuple[str, ...]) -> Select[Any]:
     which = _I.c.tenant_id == bindparam("tenant"), _I.c.account_id == bindparam("account")
-    joined = select(*_COLUMNS).outerjoin_from(_I, _READ, _READ_BY_MEMBER)
+    joined = select(*(_I.c[name] for name in _SHOWN), _UNREAD.label("is_unread")).outerjoin_from(_I, _READ, _READ_BY_MEMBER)
     return joined.where(*which, *(_MEANINGS[name] for name in asked))
 
 
