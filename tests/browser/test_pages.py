@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from portal.blueprints.support import operations as support
+from portal.blueprints.support.models import UnitKind
+from portal.blueprints.support.operations import Registrant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
@@ -119,29 +124,50 @@ def test_english_pages_are_without_fault_on_the_phone(signed_in: SignedIn, addre
 
 @pytest.fixture
 def unfollowing(address: Address) -> str:
-    """Somebody of the desk who can read an article; the token of a mail about it."""
+    """Somebody of the desk with a contract, who can read an article; the token of a mail about it."""
     with address._app.app_context(), clock.freeze(NOW), tenant_scope("desk"):  # type: ignore[attr-defined]
         if session().query(Article).count() == 0:
             tenant = address._app.extensions["tenants"].current().by_key["desk"]  # type: ignore[attr-defined]
             account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
             hashed, who = passwords.hash_password(PASSWORD), Person("山田", "花子", "hanako@one.example")
             enrolment.add_member(tenant, account, who, by=SYSTEM, password_hash=hashed)
+            contract = support.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
+            support.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
+            people = [Registrant("山田", "花子", "hanako@one.example"), Registrant("伊藤", "花", "hanako@one.example")]
+            support.register(tenant, contract, people, by=SYSTEM, link_base="http://desk.localhost")
             body = "ダコクを直す手順です。\n\n|日|時|\n|---|---|\n|月|9|\n\n1. 開く\n2. 押す"
             for section in ("", "打刻"):
                 knowledge.put(Written(f"a{section}", "勤怠", section, f"打刻の修正{section}", (), body), by=SYSTEM)
             session().commit()
-        return knowledge.token_of(session().query(Member).one().id, "KB0001")
+        return knowledge.token_of(session().query(Member).filter_by(email="hanako@one.example").one().id, "KB0001")
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_the_desk_is_without_fault(page_for: PageFor, address: Address, unfollowing: str, width: int) -> None:
+    """SUP-02, SUP-10, SUP-11, SUP-13: contracts, one of them, inquiries, their form and search, the chat's door."""
+    page = at_the_desk(page_for(width), address("desk"))
+    wrong: list[str] = []
+    asked = ("/inquiries", "/inquiries?text=x", "/inquiries?since=2026-11-02&until=2026-11-01", "/inquiries/new")
+    for path in ("/", "/contracts", "/contracts/CT00000001", *asked, "/inquiries/new?category=contacts", "/chat"):
+        page.goto(address("desk") + path)
+        wrong += faults(page)
+    assert wrong == []
+
+
+def at_the_desk(page: Page, base: str) -> Page:
+    """The page, signed in."""
+    page.goto(base + "/sign-in")
+    page.locator("[name=email]").fill("hanako@one.example")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("main button.btn").first.click()
+    page.wait_for_url(base + "/")
+    return page
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_the_knowledge_base_is_without_fault(page_for: PageFor, address: Address, unfollowing: str, width: int) -> None:
     """SUP-14, SUP-15: categories, what is found and what is not, an article, what I follow, a mail's link."""
-    page = page_for(width)
-    page.goto(address("desk") + "/sign-in")
-    page.locator("[name=email]").fill("hanako@one.example")
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("main button.btn").first.click()
-    page.wait_for_url(address("desk") + "/")
+    page = at_the_desk(page_for(width), address("desk"))
     wrong: list[str] = []
     found = ("", "?q=打刻", "?q=存在しない", "?place=KC0001", "/KB0001", "/following", f"/unfollow/{unfollowing}")
     for path in found:

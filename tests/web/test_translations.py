@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from functools import cache
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -14,9 +16,20 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+from flask import Flask
+from sqlalchemy import select
 
+from portal.blueprints.support import operations as support
+from portal.blueprints.support.operations import Registrant
+from portal.core import clock
+from portal.core.actor import SYSTEM
+from portal.core.db import session
 from portal.settings import ROOT
-from tests.cast import CANARY
+from portal.shared.auth import enrolment, passwords
+from portal.shared.auth.models import Member
+from portal.shared.knowledge import operations as knowledge
+from portal.shared.knowledge.operations import Written
+from tests.cast import CANARY, PASSWORD
 from tests.support.client import Visitor
 
 FOLDER = ROOT / "portal/translations/en/LC_MESSAGES"
@@ -67,6 +80,9 @@ PAGES = (
 )
 # What a page shows in Japanese because the brand or the customer wrote it so.
 DATA = (
+    "試験窓口",
+    "業務",
+    "お問い合わせにお答えするため",
     "試験設備",
     "日本語",
     "花子",
@@ -164,6 +180,32 @@ def test_no_page_is_half_japanese(english: Visitor) -> None:
     """behind the switch everything but data is English."""
     pages = [*PAGES, *(f"/reservations/FR{number:06d}" for number in (1, 2, 3))]
     assert {page: words for page in pages if (words := left_over(english.get(page).text))} == {}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_page_of_the_desk_is_half_japanese(app: Flask, inside: Any) -> None:
+    """SUP-02, SUP-11, SUP-13, SUP-14: contracts, inquiries, a chat, the knowledge base."""
+    tenant = app.extensions["tenants"].current().by_key["desk"]
+    with inside("desk"):
+        account = enrolment.add_account(tenant, by=SYSTEM, name="株式会社一番")
+        contract = support.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
+        people = [Registrant("試", "花子", "hanako@one.example"), Registrant("試", "健一", "kenichi@one.example")]
+        support.register(tenant, contract, people, by=SYSTEM, link_base="http://desk.localhost")
+        for member in session().scalars(select(Member)):
+            member.password_hash = passwords.hash_password(PASSWORD)
+        knowledge.put(Written("a", "試", "", "試", (), "試"), by=SYSTEM)
+        session().commit()
+    found = ("", "?q=試", "?q=x", "/KB0001", "/following")
+    pages = ["/", "/contracts", "/contracts/CT00000001", "/inquiries", "/inquiries?text=x", "/inquiries/new", "/chat"]
+    pages += [f"/knowledge{path}" for path in found]
+    with clock.freeze(clock.local(2026, 11, 24, 10)):  # a day on which one may chat
+        visitor = Visitor(app, "desk")
+        assert visitor.post("/sign-in", {"email": "hanako@one.example", "password": PASSWORD}).status_code == 303
+        visitor.post("/language", {"language": "en", "next": "/"}, page="/")
+        wrong = {page: words for page in pages if (words := left_over(visitor.get(page).text))}
+        number = visitor.post("/chat", {"category": "other", "body": "x", "agreed": "y"}).location.rpartition("/")[2]
+        wrong |= {number: left_over(visitor.get(f"/chat/{number}").text)}
+    assert wrong == {number: []}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -3,6 +3,7 @@
 from portal.blueprints.support import leaving, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
+from portal.core.errors import msgid
 from portal.shared.auth.models import Right
 from portal.shared.auth.parts import AccountPart
 from portal.web.brand import Brand, NavItem
@@ -12,8 +13,8 @@ BRAND = Brand(
     config=SupportConfig,
     blueprint=routes.bp,
     navigation=(
-        NavItem("ご契約と担当者", "file-text", "/contracts", primary=True, short="ご契約"),
-        NavItem("お問い合わせ履歴", "history", "/inquiries", primary=True, short="履歴", feature="inquiries"),
+        NavItem("ご契約と担当者", "file-text", "/contracts", primary=True, short=msgid("ご契約")),
+        NavItem("お問い合わせ履歴", "history", "/inquiries", primary=True, short=msgid("履歴"), feature="inquiries"),
         NavItem("お問い合わせ", "circle-help", "/inquiries/new", feature="inquiries", right=Right.SUPPORT),
         NavItem("チャット", "message-square", "/chat", feature="chat", right=Right.SUPPORT),
         NavItem("ナレッジ", "book-open", "/knowledge", feature="knowledge"),

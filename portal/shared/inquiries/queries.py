@@ -38,7 +38,8 @@ _MEANINGS: dict[str, ColumnElement[bool]] = {
 @cache
 def _mine(asked: tuple[str, ...]) -> Select[Any]:
     which = _I.c.tenant_id == bindparam("tenant"), _I.c.account_id == bindparam("account")
-    joined = select(*(_I.c[name] for name in _SHOWN), _UNREAD.label("is_unread")).outerjoin_from(_I, _READ, _READ_BY_MEMBER)
+    shown = select(*(_I.c[name] for name in _SHOWN), _UNREAD.label("is_unread"))
+    joined = shown.outerjoin_from(_I, _READ, _READ_BY_MEMBER)
     return joined.where(*which, *(_MEANINGS[name] for name in asked))
 
 
