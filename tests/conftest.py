@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 
+import demo
 from portal import create_app
 from portal.core import clock, migrate
 from portal.core.db import db, tenant_scope
@@ -139,8 +140,9 @@ def settings(database_url: str, make_settings: Callable[..., Settings], tmp_path
 
 @pytest.fixture
 def app(settings: Settings, cheap_passwords: None) -> Iterator[Flask]:
-    """A portal with the cast in it, standing at `NOW`."""
+    """A portal with the cast in it, standing at `NOW`; the demo is hung on as `wsgi.py` does it."""
     app = create_app(settings)
+    demo.init_app(app)
     with clock.freeze(NOW):
         yield app
     with app.app_context():

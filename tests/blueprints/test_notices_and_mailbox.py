@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import demo
 from portal import create_app
 from portal.core.db import db
 from tests.support.client import Visitor
@@ -22,6 +23,7 @@ def test_mails_are_readable_in_the_demo_only(settings, visit, cheap_passwords):
     """COM-82: the mailbox shows one brand's mails and does not exist elsewhere."""
     assert visit("facility").get("/demo/mailbox").status_code == 404
     app = create_app(type(settings)(**{**vars(settings), "demo": True}))
+    demo.init_app(app)
     try:
         box = Visitor(app, "facility").get("/demo/mailbox").text
         assert "FR000001" in box

@@ -15,6 +15,7 @@ from flask import Flask
 from playwright.sync_api import Browser, Page
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+import demo
 from portal import create_app
 from portal.blueprints.facility import issuing
 from portal.blueprints.facility.models import Reservation
@@ -95,6 +96,7 @@ def serve(
     shutil.copytree(drawn_template, home)
     port = free_port()
     app = create_app(make_settings(f"sqlite:///{home / 'portal.sqlite3'}", home=home, port=port, **changes))
+    demo.init_app(app)
     wsgi = app.wsgi_app
 
     def standing(environ, start_response):

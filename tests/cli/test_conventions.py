@@ -28,7 +28,7 @@ TREE = Flask("portal")
 cli.init_app(TREE, BRANDS)
 demo.init_app(TREE)
 SHARED = {"--tenant", "--operator", "--as-of", "--dry-run"}
-WITHOUT_TENANT = {"db", "tenants", "demo", "worker"}
+WITHOUT_TENANT = {"db", "tenants", "demo", "worker", "lmtp"}
 """These work on the installation, not on one brand."""
 
 SAMPLES = {
@@ -110,9 +110,9 @@ def test_no_two_commands_say_the_same_of_themselves() -> None:
     assert len(said) == len(set(said))
 
 
-@pytest.mark.parametrize("path", OF_A_TENANT)
+@pytest.mark.parametrize("path", [path for path in OF_A_TENANT if path != "inquiries receive"])
 def test_commands_of_a_brand_take_tenant_operator_instant_and_dry_run(path: str) -> None:
-    """OPS-10."""
+    """OPS-10; a mail is given in by a mail server, which has none of a person's options."""
     assert {opt for option in options(LEAVES[path]) for opt in option.opts} >= SHARED
 
 

@@ -174,7 +174,6 @@ def test_where_there_are_customers_nothing_is_added(settings, cheap_passwords) -
 
 def test_an_installation_that_is_no_demo_refuses_in_one_line(app, run) -> None:
     """OPS-10, OPS-20: nobody fills a real brand by mistake, nor is told passwords."""
-    add_commands(app)
     for words in (["load"], ["accounts"], ["accounts", "--json"]):
         result = run.invoke(args=["demo", *words])
         assert result.exit_code == 2

@@ -31,7 +31,7 @@ RESERVATION = SimpleNamespace(
     billing=SimpleNamespace(name="株式会社髙﨑精機"),
     contact=SimpleNamespace(name="吉田 花子"),
 )
-NAMELESS = {"registration", "registered_already", "announcement"}
+NAMELESS = {"registration", "registered_already", "announcement", "mail_declined"}
 """Anybody may have these sent to anybody: nothing that was typed stands in them."""
 CONTEXT: dict[str, Any] = {
     "member": SimpleNamespace(name="髙﨑 花子"),

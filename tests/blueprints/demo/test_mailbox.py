@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select
 
+import demo
 from portal import create_app
 from portal.core import clock, outbox
 from portal.core.db import db, session
@@ -23,9 +24,10 @@ LINK = '<aside class="demo"'
 @pytest.fixture
 def box(app, settings) -> Iterator[Visitor]:
     """Somebody at the facility brand of a demo."""
-    demo = create_app(replace(settings, demo=True))
-    yield Visitor(demo, "facility")
-    with demo.app_context():
+    portal = create_app(replace(settings, demo=True))
+    demo.init_app(portal)
+    yield Visitor(portal, "facility")
+    with portal.app_context():
         db.engine.dispose()
 
 

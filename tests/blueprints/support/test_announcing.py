@@ -106,7 +106,7 @@ def test_nobody_can_have_it_not_mailed(announce, inside):
     with inside("desk"):
         mail = session().scalars(select(OutboxMail).where(OutboxMail.event == "announcement")).first()
         assert mail is not None
-        assert mail.headers == {}
+        assert mail.headers == {"Reply-To": "desk@desk.example"}
         assert mail.subject == "【試験窓口】【重要】停止のお知らせ"
         assert "**12月1日**に停止します。\n\n詳しくは" in mail.body
         assert f"\n{BASE}/notices/N0001\n" in mail.body

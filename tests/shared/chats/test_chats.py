@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from portal.cli.chat import Desk
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.db import session
@@ -165,7 +166,7 @@ def test_typing_shows_to_the_other_side_for_a_moment(chat, by):
     operations.say(chat, "はい。", side="operator", by=KIMURA)
     session().expire_all()
     after = operations.news(chat, 0, of="operator")
-    assert (after.is_typing, after.pulse) == (False, before.pulse + 1)
+    assert (after.is_typing, after.pulse > before.pulse) == (False, True)
 
 
 def test_the_end_closes_what_was_taken_and_mails_what_was_not_read(tenant, chat, by, writer):
@@ -227,3 +228,45 @@ def test_a_thread_of_an_erased_account_takes_its_chat_along(tenant, chat, writer
     session().commit()
     assert operations.waiting("木村") == []
     assert session().scalars(select(InquiryMessage.id)).all() == []
+
+
+def test_a_line_from_elsewhere_rings_as_well(tenant, chat, by):
+    """SUP-11: by the thread's page, by `flask inquiries answer`, by mail: whoever waits for news hears of it."""
+    pulses = [operations.news(chat, 0, of="operator").pulse]
+    for say in (
+        lambda: inquiries.write(chat, "もう一つ。", [], by=by),
+        lambda: inquiries.answer(tenant, chat, "承りました。", by=KIMURA, link_base=BASE),
+    ):
+        say()
+        session().commit()
+        pulses.append(operations.news(chat, 0, of="operator").pulse)
+    assert pulses == sorted(set(pulses))
+
+
+def test_a_colleague_speaks_under_their_own_name(chat, by):
+    """SUP-07, SUP-11: the name that was chosen at the beginning is the beginner's."""
+    colleague = Actor("member", "伊藤 花", by.member_id + 1, by.account_id)
+    for who in (by, colleague):
+        operations.say(chat, who.name, side="member", by=who)
+        session().commit()
+    assert [name for _kind, name, body in said(chat) if name == body] == ["山田 太郎", "伊藤 花"]
+
+
+def test_the_operators_terminal_says_what_came_last_and_who_left(app, tenant, chat, by):
+    """SUP-11: a chat that its member ended is told, with its last line, and is talked in no more."""
+    desk = Desk(app, tenant, KIMURA)
+    assert desk.news() == [f"+ {chat.number} {chat.label}", f"{chat.number} 山田 太郎: 動きません。"]
+    desk.obey(f"/{chat.number}")
+    session().commit()
+    operations.say(chat, "直りました。", side="member", by=by)
+    operations.end(tenant, chat, by=by, link_base=BASE)
+    session().commit()
+    assert (desk.current, desk.news()) == (chat.number, [f"{chat.number} 山田 太郎: 直りました。", f"- {chat.number}"])
+    assert (desk.current, desk.news()) == ("", [])
+
+
+@ONE
+def test_a_chat_is_not_tried_out(app):
+    """OPS-10: what is said is said, so there is no --dry-run that would change everything."""
+    result = app.test_cli_runner().invoke(args=["chat", "--tenant", "desk", "--dry-run"])
+    assert (result.exit_code, "no --dry-run" in result.output) == (2, True)
