@@ -11,7 +11,7 @@ import tempfile
 from email.message import EmailMessage
 from pathlib import Path
 
-import atheris  # type: ignore[import-not-found]
+import atheris  # type: ignore[import-untyped]
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 with atheris.instrument_imports(include=["portal.core.letters", "email"]):
