@@ -18,6 +18,8 @@ from scripts import run
 from tests.meta.counts import ROOT
 from tests.support.ports import free_port
 
+ALONE = pytest.mark.xdist_group("run")  # one of them loads the demo for all
+
 
 def test_the_secret_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     first = run.environment(8123, tmp_path)["PORTAL_SECRET_KEY"]
@@ -80,9 +82,15 @@ class Served:
         return code
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo is loaded by the first of these tests, and found by the others, as on any second day."""
+    return tmp_path_factory.mktemp("run")
+
+
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    running = Served(tmp_path)
+def served(home: Path) -> Iterator[Served]:
+    running = Served(home)
     try:
         yield running
     finally:
@@ -92,6 +100,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.mark.slow
+@ALONE
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_prints_its_addresses_and_ends_at_once(served: Served, number: signal.Signals) -> None:
     served.wait()
@@ -103,9 +112,10 @@ def test_it_serves_prints_its_addresses_and_ends_at_once(served: Served, number:
 
 
 @pytest.mark.slow
-def test_a_taken_port_is_said_with_a_remedy(served: Served, tmp_path: Path) -> None:
+@ALONE
+def test_a_taken_port_is_said_with_a_remedy(served: Served, home: Path) -> None:
     served.wait()
-    env = {**os.environ, "PORT": str(served.port), "PORTAL_HOME": str(tmp_path)}
+    env = {**os.environ, "PORT": str(served.port), "PORTAL_HOME": str(home)}
     second = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "run.py")], env=env, capture_output=True, text=True, check=False
     )

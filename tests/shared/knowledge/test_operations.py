@@ -243,7 +243,8 @@ def test_a_letter_names_the_article_and_ends_with_one_click(put, desk, tell):
     assert mail is not None
     assert mail.subject == "【試験窓口】ナレッジの記事を更新しました：打刻の修正"
     stop = f"{BASE}/knowledge/unfollow/{operations.token_of(desk['hanako'], 'KB0001')}"
-    assert mail.headers == {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    one_click = {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    assert mail.headers == {"Reply-To": "desk@desk.example", **one_click}
     assert f"\n{BASE}/knowledge/KB0001\n" in mail.body
     assert stop in mail.body
     assert mail.account_id == account_of(desk["hanako"])
