@@ -41,7 +41,7 @@ def one(raw: bytes) -> None:
         letter = letters.read(raw, None if len(raw) % 2 else "yamada@one.example")
     except letters.Unreadable:
         return
-    in_bounds = len(letter.subject) <= 200 and len(letter.message_id) <= 200 and len(letter.answers) <= 50
+    in_bounds = len(letter.subject) <= 200 and len(letter.message_id) <= 202 and len(letter.answers) <= 50
     if not in_bounds or "@" not in letter.sender:
         raise RuntimeError(letter)
     "".join([letter.subject, letter.body, *(name for name, _data in letter.files)]).encode()

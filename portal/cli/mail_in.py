@@ -24,7 +24,6 @@ from portal.web.urls import base_of
 
 MOST_BYTES = 25 * 1024 * 1024
 _LINE, _SILENCE, _MOST_AT_ONCE = 4096, 60.0, 20
-_DATA_ERROR, _TEMPORARY = 65, 75
 _REFUSED = (
     ("received", moment("received_at")),
     ("from", "sender"),
@@ -61,7 +60,7 @@ def receive(tenant_key: str | None, sender: str | None) -> None:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     code, said = (552, "5.3.4 too large") if len(raw) > MOST_BYTES else take(app, find_tenant(tenant_key), raw, sender)
     click.echo(f"{code} {said}", err=code != 250)
-    sys.exit({2: 0, 4: _TEMPORARY, 5: _DATA_ERROR}[code // 100])
+    sys.exit({2: 0, 4: 75, 5: 65}[code // 100])  # EX_TEMPFAIL and EX_DATAERR of sysexits.h
 
 
 @listing(inquiries, "refused", _REFUSED)
@@ -133,7 +132,7 @@ class Conversation(socketserver.StreamRequestHandler):
         return verb.upper() != "QUIT"
 
     def _mail(self, rest: str) -> None:
-        words = rest.removeprefix("FROM:").removeprefix("from:").split()
+        words = rest.partition(":")[2].split()
         size = next((word[5:] for word in words[1:] if word.upper().startswith("SIZE=")), "0")
         if size.isdecimal() and int(size) > MOST_BYTES:
             self._say("552 5.3.4 too large")

@@ -16,6 +16,7 @@ _MOST_PARTS = 200
 _SAME = dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j"), "cp932")
 _LIKELY = ("utf-8", "cp932", "euc_jp")
 _LISTS = ("bulk", "junk", "list", "auto_reply")
+_ID = re.compile("<[!-;=?-~]{1,200}>")  # as it may stand in a header of ours
 _NOBODY = re.compile(r"(?:mailer-daemon|postmaster|no-?reply|bounces?)\b", re.IGNORECASE)
 _SIGNS = ("x-auto-response-suppress", "x-autoreply", "x-autorespond", "list-id", "list-unsubscribe", "list-post")
 
@@ -61,14 +62,14 @@ def _read(raw: bytes, envelope_from: str | None) -> Letter:
         else:
             files.append((name or f"{kind.replace('/', '.')}", _bytes(part)))
     body = "\n".join(plain) or "\n".join(map(_without_tags, rich))
-    answers = re.findall(r"<[^<>\s]{1,200}>", f"{heads.get('in-reply-to', '')} {heads.get('references', '')}")
+    answers = _ID.findall(f"{heads.get('in-reply-to', '')} {heads.get('references', '')}")
     path = heads.get("return-path", sender) if envelope_from is None else envelope_from
     return Letter(
         sender=sender,
         subject=text.normalise(heads.get("subject", ""))[:200],
         body=text.multiline(body),
         files=files,
-        message_id=heads.get("message-id", "").strip()[:200],
+        message_id=next(iter(_ID.findall(heads.get("message-id", ""))), ""),
         answers=tuple(answers[-50:]),
         is_automatic=not path.strip("<> ") or _is_automatic(mail, heads, sender),
     )

@@ -151,3 +151,12 @@ def test_no_bytes_break_it(headers: bytes, body: bytes) -> None:
         except Unreadable:
             continue
         assert "\0" not in found.body + found.subject + found.sender
+
+
+@pytest.mark.parametrize(
+    "written", [b"<a b@x>", b"<a\r\n Bcc: c@two.example>", "<日@x>".encode(), b"a@x", b"", b"<" + b"a" * 201 + b">"]
+)
+def test_a_message_id_that_may_not_stand_in_a_header_of_ours_is_none(written: bytes) -> None:
+    """RFC 5322, 3.6.4: it is said again in the answer, so nothing may be smuggled in by it."""
+    assert letter(b"Message-ID: " + written + b"\r\n", b"x").message_id == ""
+    assert letter(b"Message-ID: <a.b-1@one.example>\r\n", b"x").message_id == "<a.b-1@one.example>"

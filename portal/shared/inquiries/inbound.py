@@ -133,7 +133,8 @@ def _decline(tenant: Tenant, letter: Letter) -> None:
     except throttling.TooMany:
         return
     mail = mailing.compose(tenant, "mail_declined", letter.sender)
-    mail.headers = {"Auto-Submitted": "auto-replied", "In-Reply-To": letter.message_id or "<none@invalid>"}
+    refers = {"In-Reply-To": letter.message_id} if letter.message_id else {}
+    mail.headers = {"Auto-Submitted": "auto-replied", **refers}
 
 
 def refused(limit: int) -> Iterable[InboundMail]:
