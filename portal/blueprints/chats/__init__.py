@@ -141,9 +141,11 @@ def _rings(tenant_key: str, inquiry_id: int, at: Bell) -> Iterator[bytes]:
     with at.reader(tenant_key, inquiry_id) as rung:
         yield b"retry: 500\nevent: pulse\ndata:\n\n"  # something may have come while nobody listened
         for _beat in range(BEATS):
-            has_news = rung.wait(BEAT_SECONDS)
-            rung.clear()
-            yield b"event: pulse\ndata:\n\n" if has_news else b":\n\n"
+            if rung.wait(BEAT_SECONDS):
+                rung.clear()  # only what was heard: a ring just after the wait is for the next turn
+                yield b"event: pulse\ndata:\n\n"
+            else:
+                yield b":\n\n"
 
 
 @bp.post("/chat/<number>/typing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import nullcontext
 
 import pytest
 from sqlalchemy import select
@@ -221,21 +222,38 @@ def test_a_form_inquiry_is_no_chat(yamada, inside, app):
 def test_the_stream_rings_at_news_and_beats_in_between(yamada, inside, app, monkeypatch):
     """SUP-11: at once when the line stands, then whenever something happens; no transaction is held."""
     monkeypatch.setattr(chats, "BEAT_SECONDS", 0.05)
-    monkeypatch.setattr(chats, "BEATS", 80)
+    monkeypatch.setattr(chats, "BEATS", 1200)
+    ring, beat = b"event: pulse\ndata:\n\n", b":\n\n"
     number = begin(yamada)
     answer = yamada.get(f"/chat/{number}/stream", buffered=False)
     assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
     parts = iter(answer.response)
-    assert next(parts) == b"retry: 500\nevent: pulse\ndata:\n\n"
-    speaker = threading.Timer(0.5, say, (inside, number, "承りました。"))
-    heard = [next(parts) for _beat in range(8)]  # the first look rings once, as it knows nothing yet
+    assert next(parts) == b"retry: 500\n" + ring
+    assert ring in parts  # the first look rings once, as it knows nothing yet
+    assert [next(parts) for _turn in range(3)] == [beat] * 3
+    speaker = threading.Thread(target=say, args=(inside, number, "承りました。"))
     speaker.start()
-    heard = [part for part, _turn in zip(parts, range(40), strict=False)]
+    assert ring in parts
     speaker.join()
-    assert b"event: pulse\ndata:\n\n" in heard
-    assert b":\n\n" in heard
     answer.close()
     assert app.extensions["chat_bell"].has_room()
+
+
+def test_a_ring_just_after_a_beat_is_not_lost(monkeypatch):
+    """SUP-11: what rings between the end of a wait and the next one is heard by the next."""
+    monkeypatch.setattr(chats, "BEATS", 2)
+
+    class Late(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            had = self.is_set()
+            self.set()
+            return had
+
+    class At:
+        has_room = staticmethod(lambda: True)
+        reader = staticmethod(lambda *_of: nullcontext(Late()))
+
+    assert [part[:1] for part in chats._rings("desk", 1, At())] == [b"r", b":", b"e"]  # type: ignore[arg-type]
 
 
 @ONE
