@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
@@ -26,6 +27,8 @@ from tests.support.rewind import Rewinding
 
 __all__ = ["browser", "page_for"]
 FOLDER = ROOT / "migrations"
+hypothesis.settings.register_profile("portal", deadline=None)  # a busy machine is no mistake
+hypothesis.settings.load_profile("portal")
 
 
 def pytest_configure(config: pytest.Config) -> None:

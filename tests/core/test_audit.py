@@ -291,7 +291,7 @@ PLAIN = st.recursive(
 
 
 @given(changes=st.dictionaries(st.text(max_size=8), PLAIN, max_size=4), other=PLAIN)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_digest_changes_with_any_change_and_with_nothing_else(changes: dict[str, Any], other: Any) -> None:
     """COM-90: the order in which keys stand does not matter, each value does."""
 

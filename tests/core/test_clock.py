@@ -45,7 +45,7 @@ def test_tokyo_is_nine_hours_ahead_in_every_month(month: int) -> None:
 
 
 @given(INSTANTS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_local_time_is_the_same_instant_and_leads_back(instant: datetime) -> None:
     wall = clock.to_local(instant)
     assert wall == instant

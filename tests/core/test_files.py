@@ -62,7 +62,7 @@ def test_nobody_else_on_the_machine_may_read_a_file(files: LocalFiles, tmp_path:
 
 @pytest.mark.usefixtures("facility")
 @given(data=st.binary(max_size=3000))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_come_back_as_they_were(files: LocalFiles, data: bytes) -> None:
     """COM-72: the same bytes every time."""
     assert files.get(files.put(data)) == data

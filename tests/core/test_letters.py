@@ -141,7 +141,7 @@ def test_nesting_without_end_and_parts_without_number_are_bounded() -> None:
     assert len(letter(many, b"--b\r\nContent-Type: image/png\r\n\r\nx\r\n" * 10_000 + b"--b--").files) == 199
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300), st.binary(max_size=300))
 def test_no_bytes_break_it(headers: bytes, body: bytes) -> None:
     """SUP-12: it reads them or says Unreadable."""

@@ -155,7 +155,7 @@ _FREE = st.sampled_from(
 
 
 @given(st.lists(_FREE, max_size=4), st.lists(_FREE, max_size=4), st.integers(0, 3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_com_02_any_conjunct_may_be_the_one_that_holds(before: list[str], after: list[str], depth: int) -> None:
     """COM-02: wherever it stands among ANDs and brackets the tenant holds, and beside one OR it never does."""
     held = "(" * depth + HELD_A + ")" * depth
@@ -168,7 +168,7 @@ def test_com_02_any_conjunct_may_be_the_one_that_holds(before: list[str], after:
 
 
 @given(st.text(alphabet="account()' \"?AND=,r-*;", max_size=60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_com_02_nothing_makes_the_reader_stumble(rubbish: str) -> None:
     """COM-02: whatever the text, the judge answers, and never lets an unread table through as untouched."""
     sql = f"SELECT * FROM account {rubbish}"

@@ -82,7 +82,7 @@ def ids(page: lists.Page) -> list[int]:
 INSTANTS = st.lists(st.integers(0, 4) | st.integers(0, 10**12), max_size=12)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(instants=INSTANTS, sort=st.sampled_from(SORTS), size=st.integers(1, 7))
 def test_walking_on_and_back_meets_each_row_once_in_order(
     inside, instants: list[int], sort: lists.Sort, size: int

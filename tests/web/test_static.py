@@ -92,6 +92,19 @@ def test_what_is_asked_for_by_digest_is_kept_for_good(visit: Callable[..., Visit
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_brands_logo_stands_where_others_have_their_mark(visit: Callable[..., Visitor]) -> None:
+    """COM-04: on pages with and without the navigation."""
+    for brand, login_id in (("facility", "hanako"), ("studio", "hanako")):
+        for page in (visit(brand).get("/sign-in").text, visit(brand, login_id).get("/").text):
+            (name,) = re.findall(r'<a class="logo".*?</a>', page, re.DOTALL)
+            found = re.search(r'src="(/static/logos/hitohira\.svg\?v=\w+)"', name)
+            assert (found is None, 'class="mark"' in name) == ((False, False) if brand == "studio" else (True, True))
+            if found:
+                answer = visit(brand).get(found[1])
+                assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_whole_page_never_lands_inside_a_list(visit: Callable[..., Visitor]) -> None:
     """COM-25: an error page that htmx asked for by a part replaces the main part; a fragment stays where it is."""
     visitor = visit("facility", "hanako")

@@ -44,7 +44,7 @@ def test_a_path_of_this_host_is_led_back_to_as_it_is(target: str) -> None:
     assert local_path(target) == target
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(st.sampled_from("/\\:@?#[]%\t\n\r .ahttps\0"), max_size=12))
 def test_whatever_is_asked_for_the_way_back_is_a_plain_path(target: str) -> None:
     """security.md §4.11: as a browser reads it, which drops tabs and line ends and takes \\ for /."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
@@ -11,6 +12,7 @@ from portal.core.tenancy import schema_base as kinds
 from portal.core.tenancy.schema_base import Day, Each, Flag, Line, Name, Section, Whole
 from portal.core.tenancy.schema_password import PasswordRules
 
+STATIC = Path(__file__).parents[2] / "static"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONGEST_CLOSURE = timedelta(days=180)
 _KEY = r"^[a-z][a-z0-9_]{0,29}$"
@@ -75,7 +77,14 @@ class Theme(Section):
     logo: str | None = Field(
         None, max_length=120, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(?:/[A-Za-z0-9][A-Za-z0-9_-]*)*\.(?:svg|png|webp)$"
     )
-    """A picture to show instead of the mark: a file under portal/static, e.g. logos/atelier.svg."""
+    """A picture to show instead of the mark, 34 pixels high: a file under portal/static, e.g. logos/atelier.svg."""
+
+    @field_validator("logo")
+    @classmethod
+    def _is_there(cls, logo: str | None) -> str | None:
+        if logo and not (STATIC / logo).is_file():
+            raise ValueError(f"there is no file portal/static/{logo}")
+        return logo
 
 
 class Contact(Section):

@@ -83,7 +83,7 @@ def test_a_path_of_this_host_is_kept_as_it_is(target):
     assert local_path(target, "/elsewhere") == target
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet=st.sampled_from("/\\:@?#.[]%\t\r\n\x00 ae℀"), max_size=12))
 @example("/\t/[")
 def test_whatever_is_asked_the_answer_stays_on_this_host(target):
@@ -96,7 +96,7 @@ def test_whatever_is_asked_the_answer_stays_on_this_host(target):
     assert all(ord(c) >= 0x20 for c in answer)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=30))
 def test_the_sign_in_address_carries_own_paths_whole_and_others_not_at_all(back_to):
     """security.md §4.11: what is read back from the address is what was put in, or nothing."""

@@ -51,7 +51,7 @@ def test_each_pair_that_cannot_be_read_is_told_at_a_key_that_was_given(theme: di
 
 
 @given(st.dictionaries(st.sampled_from(PARTS), COLOURS))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_theme_is_told_exactly_when_one_of_its_pairs_is_below_the_least_contrast(theme: dict[str, str]) -> None:
     """OPS-02: WCAG 2.2 AA."""
     all_of = {**{part: getattr(Theme(), part) for part in PARTS}, "white": "#ffffff", **theme}
@@ -140,7 +140,7 @@ def test_a_table_that_nothing_reads_is_told(section: dict[str, Any], told: list[
 
 
 @given(st.text("0123456789", min_size=12, max_size=12), st.integers(0, 11), st.integers(1, 8))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_check_digit_is_1_to_9_and_notices_one_wrong_digit(twelve: str, place: int, off: int) -> None:
     """法人番号: any single digit that is wrong (and not by nine) shows."""
     assert checks.check_digit(twelve) in "123456789"
@@ -150,7 +150,7 @@ def test_the_check_digit_is_1_to_9_and_notices_one_wrong_digit(twelve: str, plac
 
 
 @given(SECTIONS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_checks_look_at_any_section_without_an_error(section: dict[str, Any]) -> None:
     """OPS-03: they see what stands in the file, before the types have seen it."""
     for path, message in (

@@ -78,14 +78,14 @@ VALUES = st.recursive(
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_bytes_end_with_mistakes(content: bytes) -> None:
     """OPS-03: a broken file never takes a running brand down."""
     assert is_whole(read(content), content.count(b"\n") + 1)
 
 
 @given(st.text(st.sampled_from("[]{}=.,\"'#\n\r\t \\ae1-:TZ_+あ"), max_size=60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @example("[tenants.a]\r\nname='a'\r")
 @example('[tenants."]"]\n"name\n')
 @example('tenants."" = {}')
@@ -96,7 +96,7 @@ def test_any_text_of_the_marks_of_toml_ends_with_tenants_or_mistakes(text: str) 
 
 
 @given(st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=5, unique_by=lambda pair: pair[0]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_value_for_any_key_ends_with_tenants_or_mistakes(pairs: list[tuple[str, Any]]) -> None:
     """OPS-03: each mistake names a key of the section, on the line where it stands."""
     text = "[tenants.atelier]\n" + "".join(f"{key} = {written(value)}\n" for key, value in pairs)

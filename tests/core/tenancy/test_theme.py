@@ -18,7 +18,7 @@ SHEET = re.compile(r":root\{(--[a-z-]+:#[0-9a-fA-F]{6};){4}--radius:\d{1,2}px\}"
 
 
 @given(COLOURS, COLOURS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_contrast_has_no_direction_and_lies_between_1_and_21(one: str, other: str) -> None:
     assert 1 <= contrast(one, other) == contrast(other, one) <= 21
     assert contrast(one, one) == 1
@@ -26,7 +26,7 @@ def test_contrast_has_no_direction_and_lies_between_1_and_21(one: str, other: st
 
 
 @given(GREYS, GREYS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_darker_grey_stands_out_more_from_white(one: str, other: str) -> None:
     darker, lighter = sorted((one, other))
     assert contrast(darker, "#ffffff") >= contrast(lighter, "#ffffff")
@@ -34,7 +34,7 @@ def test_a_darker_grey_stands_out_more_from_white(one: str, other: str) -> None:
 
 
 @given(COLOURS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_on_any_colour_black_or_white_can_be_read(colour: str) -> None:
     """WCAG's own arithmetic: one of the two always reaches 4.5:1."""
     assert max(contrast(colour, "#000000"), contrast(colour, "#ffffff")) >= LEAST_CONTRAST
@@ -66,7 +66,7 @@ def test_the_usual_colours_can_be_read(text: str, ground: str) -> None:
 
 
 @given(COLOURS, COLOURS, COLOURS, COLOURS, st.integers(0, 24))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_sheet_of_any_theme_sets_five_properties(
     brand: str, strong: str, weak: str, on_brand: str, radius: int
 ) -> None:
@@ -86,3 +86,12 @@ def test_what_is_no_colour_never_comes_into_a_sheet(colour: str) -> None:
     """security.md: nobody writes style through the tenants file."""
     with pytest.raises(ValueError, match=r"theme\.brand"):
         Tenant(key="atelier", name="工房", theme={"brand": colour})
+
+
+def test_a_logo_is_a_picture_that_is_there() -> None:
+    """COM-04: a page never shows a broken picture; the mistake is told where it was made."""
+    assert Theme(logo="logos/hitohira.svg").logo == "logos/hitohira.svg"
+    with pytest.raises(ValueError, match=r"there is no file portal/static/logos/missing\.svg"):
+        Theme(logo="logos/missing.svg")
+    with pytest.raises(ValueError, match="should match pattern"):
+        Theme(logo="../../etc/passwd.svg")

@@ -507,7 +507,5 @@ def test_no_order_of_acts_leaves_a_right_that_was_taken_away(app: Flask) -> None
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=30, stateful_step_count=25, deadline=None, derandomize=True, suppress_health_check=checks
-        ),
+        settings=settings(max_examples=30, stateful_step_count=25, derandomize=True, suppress_health_check=checks),
     )

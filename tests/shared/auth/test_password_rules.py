@@ -24,7 +24,7 @@ EVERY = PasswordRules(
 )
 ALL = (DEFAULT, RENTAL, SHOP, MOLDS, EVERY)
 HANAKO = Context("hana01", "h.yamada@one.example", ("Hanako Yamada", "株式会社高崎精機"), ("shop", "豆 資材"))
-PLENTY = settings(max_examples=100, deadline=None)
+PLENTY = settings(max_examples=100)
 TYPED = st.one_of(
     st.text(max_size=24),
     st.text(alphabet="aA1bB2-._=+!]^[\\é　", max_size=24),

@@ -20,7 +20,7 @@ LONG_ENOUGH = "green-Tea-12"  # twelve characters: the shortest under the usual 
 DEFAULT = PasswordRules()
 EIGHT_TO_TWELVE = PasswordRules(preset="legacy-8-12")
 SIX_TO_TWENTY = PasswordRules(preset="legacy-6-20")
-PLENTY = settings(max_examples=50, deadline=None)
+PLENTY = settings(max_examples=50)
 
 TOO_SHORT, TOO_LONG = "文字以上", "文字以内"
 OWN_NAME, GUESSED = "ログインID", "推測されやすい"

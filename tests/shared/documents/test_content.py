@@ -43,7 +43,7 @@ LINES = st.lists(
 
 
 @given(lines=LINES, rounding=st.sampled_from(Rounding), included=st.booleans(), remarks=st.text(max_size=30))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_invoice_comes_back_from_a_json_column_with_the_same_totals(
     lines: tuple[BillLine, ...], rounding: Rounding, included: bool, remarks: str
 ) -> None:
@@ -151,7 +151,7 @@ def test_only_what_is_too_wide_is_set_smaller_and_never_as_markup() -> None:
 
 
 @given(st.from_regex(r"#[0-9a-f]{6}", fullmatch=True), st.floats(0, 1))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_tint_lies_between_white_and_the_colour(colour: str, strength: float) -> None:
     parts = [int(colour[n : n + 2], 16) for n in (1, 3, 5)]
     made = [int(tint(colour, strength)[n : n + 2], 16) for n in (1, 3, 5)]

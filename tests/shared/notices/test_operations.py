@@ -220,7 +220,7 @@ def test_nothing_in_a_notice_runs_or_leads_astray(written):
     assert not [tag for tag in TAG.findall(to_html(written)) if BAD.search(tag)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from([*EVIL, "<", ">", '"', "'", "](", "&#x3c;", "\n\n", "|", "休業"]), max_size=8))
 def test_nothing_runs_however_it_is_put_together(pieces):
     """COM-60, security"""
