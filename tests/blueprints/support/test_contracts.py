@@ -210,6 +210,13 @@ def test_members_see_their_own_contracts_alone(tenant, inside, visit):
         assert word in shown, word
     assert f"category=contacts&amp;about={number}" in shown
     assert page.get(f"/contracts/{theirs}").status_code == 404
+    assert "上限超過" not in listed
+    with inside("desk"):
+        contract = queries.any_contract(number)
+        operations.add_contact(tenant, contract, SATO, by=SYSTEM, link_base=BASE)
+        operations.end_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
+        session().commit()
+    assert '3 / 2名 <span class="badge err">上限超過</span>' in page.get("/contracts").text
 
 
 @ONE
