@@ -13,7 +13,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 
-import demo
 from portal import create_app
 from portal.core import clock, migrate
 from portal.core.db import db, tenant_scope
@@ -23,6 +22,7 @@ from tests.cast import NOW, PASSWORD, Cast, fill
 from tests.support import postgres
 from tests.support.browser import browser, page_for
 from tests.support.client import Visitor
+from tests.support.reuse import Apps
 from tests.support.rewind import Rewinding
 
 __all__ = ["browser", "page_for"]
@@ -121,13 +121,21 @@ def rewinding(postgres_template: tuple[postgres.Cluster, str], worker_name: str)
     made.drop()
 
 
+@pytest.fixture(scope="session")
+def apps(tmp_path_factory: pytest.TempPathFactory, cheap_passwords: None) -> Apps:
+    """The portals of this process."""
+    return Apps(tmp_path_factory.mktemp("apps") / "home")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, apps: Apps) -> Iterator[str]:
     """The URL of a fresh database with the cast, on each of the two engines."""
     if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        path = tmp_path / "portal.sqlite3"
-        shutil.copy(template, path)
+        path = apps.home.parent / "portal.sqlite3"
+        for left in path.parent.glob("portal.sqlite3-*"):
+            left.unlink()
+        shutil.copy(request.getfixturevalue("sqlite_template"), path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)  # whoever still has the last one open keeps that
         yield f"sqlite:///{path}"
         return
     rewinding: Rewinding = request.getfixturevalue("rewinding")
@@ -136,21 +144,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
-def settings(database_url: str, make_settings: Callable[..., Settings], tmp_path: Path) -> Settings:
+def settings(database_url: str, make_settings: Callable[..., Settings], apps: Apps) -> Settings:
     """The settings of the portal under test."""
-    return make_settings(database_url, home=tmp_path / "home")
+    return make_settings(database_url, home=apps.home)
 
 
 @pytest.fixture
-def app(settings: Settings, cheap_passwords: None) -> Iterator[Flask]:
+def app(request: pytest.FixtureRequest, settings: Settings, apps: Apps) -> Iterator[Flask]:
     """A portal with the cast in it, standing at `NOW`; the demo is hung on as `wsgi.py` does it."""
-    app = create_app(settings)
-    demo.init_app(app)
+    app = apps.take(settings, own=request.node.get_closest_marker("own_app") is not None)
     with clock.freeze(NOW):
         yield app
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
+    apps.give_back(settings, app)
 
 
 @pytest.fixture

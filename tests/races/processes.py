@@ -110,7 +110,7 @@ class Browser:
         return self.ask("POST", path, self.fields(page or path) | data)
 
 
-def wait_until_ready(port: int, seconds: float = 15.0) -> None:
+def wait_until_ready(port: int, seconds: float = 60.0) -> None:
     """Until the server says that it can work. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

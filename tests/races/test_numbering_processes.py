@@ -41,7 +41,7 @@ def test_com_72_four_processes_issue_documents_without_gap_or_double(
             assert taker.stdin is not None
             taker.stdin.write("go\n")
             taker.stdin.flush()
-        told = [taker.communicate(timeout=20)[0].split() for taker in takers]
+        told = [taker.communicate(timeout=60)[0].split() for taker in takers]
     finally:
         for taker in takers:
             taker.kill()

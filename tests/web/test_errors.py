@@ -94,6 +94,7 @@ def heading(text: str) -> str:
     return re.sub("<[^>]+>", "", found[1]).strip()
 
 
+@pytest.mark.own_app
 @SQLITE
 @pytest.mark.parametrize("code", TITLES)
 @pytest.mark.parametrize("language", ["ja", "en"])
@@ -120,6 +121,7 @@ def test_each_status_has_its_page_in_the_brands_look_and_in_two_languages(app: F
     assert ("Retry-After" in answer.headers) is (code == 429)
 
 
+@pytest.mark.own_app
 @SQLITE
 @pytest.mark.parametrize("code", TITLES)
 def test_htmx_gets_the_whole_page_into_the_main_part(app: Flask, code: int) -> None:
