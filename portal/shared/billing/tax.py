@@ -7,7 +7,6 @@ size, so that a return cancels the sale exactly.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 
@@ -55,15 +54,6 @@ class Totals:
     total: int
 
 
-@dataclass(frozen=True)
-class RatePeriod:
-    """The rates in effect from the day `since` until the next period begins."""
-
-    since: date
-    standard: int
-    reduced: int
-
-
 def totals_excluded(lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0) -> Totals:
     """Totals of amounts without tax; `discount` (yen, without tax) is split over the rates."""
     return _totals(lines, rounding, discount, included=False)
@@ -101,15 +91,6 @@ def split_discount(amounts: Mapping[K, int], discount: int) -> dict[K, int]:
     for key in by_remainder[:left]:
         shares[key] += 1
     return shares
-
-
-def rate_for(periods: Iterable[RatePeriod], day: date, reduced: bool = False) -> int:
-    """The rate (percent) in effect on `day`. Raises LookupError before the first period."""
-    begun = [period for period in periods if period.since <= day]
-    if not begun:
-        raise LookupError(f"no consumption tax rate is configured for {day}")
-    current = max(begun, key=lambda period: period.since)
-    return current.reduced if reduced else current.standard
 
 
 def _sums(lines: Iterable[TaxLine], discount: int) -> dict[Key, int]:
