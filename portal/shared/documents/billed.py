@@ -140,15 +140,7 @@ class Papers:
 def _issue(
     tenant: Tenant, record: Any, kind: DocumentKind, content: Content, *, by: Actor, total: int | None = None
 ) -> int:
-    _document, job = documents.issue(
-        kind,
-        content,
-        style=tenant.numbers[kind.value],
-        account_id=record.account_id,
-        counterparty=record.billing["name"],
-        about=record.number,
-        transaction_date=record.traded_on,
-        total=(record.total or 0) if total is None else total,
-        by=by,
-    )
+    facts = {"account_id": record.account_id, "counterparty": record.billing["name"], "about": record.number}
+    facts |= {"transaction_date": record.traded_on, "total": (record.total or 0) if total is None else total}
+    _document, job = documents.issue(kind, content, style=tenant.numbers[kind.value], by=by, **facts)
     return job.id

@@ -178,4 +178,3 @@ KINDS: dict[str, type[Content]] = {
     "receipt": ReceiptContent,
     "credit_note": InvoiceContent,
 }
-TITLES = {"invoice": "請求書", "work_report": "作業完了報告書", "receipt": "領収書", "credit_note": "返還請求書"}

@@ -11,17 +11,28 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 from xhtml2pdf import document, pisa
 from xhtml2pdf.config.resources import ResourceAccessError, ResourceAccessPolicy
 
 from portal.shared.documents import kinsoku, numbered, typefaces
-from portal.shared.documents.content import KINDS, TITLES
+from portal.shared.documents.content import KINDS
+from portal.shared.documents.models import DocumentKind
 from portal.shared.documents.setting import pdf_environment
 
 RENDER_SECONDS = 30
 _MEGABYTE = 1024 * 1024
+_LIMITS = {
+    "allow_remote": False,
+    "max_local_bytes": 2 * _MEGABYTE,
+    "max_image_pixels": 4_000_000,
+    "max_resources": 20,
+    "max_total_bytes": 8 * _MEGABYTE,
+    "max_render_seconds": RENDER_SECONDS,
+    "max_document_bytes": 4 * _MEGABYTE,
+    "max_depth": 60,
+}
 _rendering = Lock()
 
 
@@ -39,19 +50,8 @@ def prepare() -> None:
 
 @dataclass(frozen=True)
 class StrictPolicy(ResourceAccessPolicy):  # type: ignore[misc]
-    """Our limits; remembers what it refused: xhtml2pdf leaves such a picture out and goes on, we do not."""
+    """Remembers what it refused: xhtml2pdf leaves such a picture out and goes on, we do not."""
 
-    allow_remote: bool = False
-    allow_remote_pdf_backgrounds: bool = False
-    max_resource_bytes: int = 2 * _MEGABYTE
-    max_local_bytes: int = 2 * _MEGABYTE
-    max_image_pixels: int = 4_000_000
-    max_resources: int = 20
-    max_total_bytes: int = 8 * _MEGABYTE
-    max_fetch_seconds: float = 1
-    max_render_seconds: float = RENDER_SECONDS
-    max_document_bytes: int = 4 * _MEGABYTE
-    max_depth: int = 60
     refused: list[str] = field(default_factory=list, compare=False)
 
     def check_url(self, url: str) -> None:
@@ -82,7 +82,7 @@ def render_pdf(
     """
     prepare()
     typefaces.check_drawable(html + footer)
-    policy = StrictPolicy(base_dir=assets)
+    policy = cast(StrictPolicy, StrictPolicy.server(assets, **_LIMITS))
     out = BytesIO()
     with _rendering, numbered.stamped(footer, created):
         try:
@@ -110,7 +110,7 @@ def render_document(kind: str, context: Mapping[str, Any], created: datetime) ->
     what `render_pdf` raises.
     """
     content = KINDS[kind].from_json(context)
-    title = f"{TITLES[kind]} {content.number}"
-    html = pdf_environment().get_template(f"pdf/{kind}.html").render(doc=content, title=TITLES[kind])
-    issuer = content.issuer.name
+    name, issuer = DocumentKind(kind).label, content.issuer.name
+    title = f"{name} {content.number}"
+    html = pdf_environment().get_template(f"pdf/{kind}.html").render(doc=content, title=name)
     return render_pdf(html, footer=f"{issuer}　{title}", created=created, title=title, author=issuer)

@@ -10,6 +10,7 @@ from PIL.ImageColor import getrgb
 from reportlab.lib.units import mm
 
 from portal.core.money import grouped, yen
+from portal.core.tenancy.checks import LEAST_CONTRAST, contrast
 from portal.shared.documents.seal import seal
 from portal.shared.documents.typefaces import marked, width
 
@@ -70,7 +71,5 @@ def tint(colour: str, strength: float) -> str:
 
 
 def ink_on(colour: str) -> str:
-    """White or near-black, whichever reads better on `colour` (WCAG relative luminance)."""
-    linear = [part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in getrgb(colour)]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#ffffff" if 1.05 / (luminance + 0.05) >= 4.5 else "#1f2733"
+    """White or near-black, whichever reads better on `colour` (WCAG)."""
+    return "#ffffff" if contrast("#ffffff", colour) >= LEAST_CONTRAST else "#1f2733"
