@@ -24,20 +24,10 @@ from portal.web.submit import Answer, submit
 
 @dataclass(frozen=True)
 class ConfirmFlow:
-    """One flow: its kind of draft and its three addresses."""
+    """One flow: its kind of draft, and the address of its form; the other two pages stand below it."""
 
     kind: str
     form_href: str
-
-    @property
-    def confirm_href(self) -> str:
-        """Where the confirm page lives."""
-        return f"{self.form_href}/confirm"
-
-    @property
-    def done_href(self) -> str:
-        """Where the done page lives."""
-        return f"{self.form_href}/done"
 
     def back_href(self, token: str) -> str:
         """The form again, with everything that was typed."""
@@ -52,26 +42,7 @@ class ConfirmFlow:
         """Keep a valid form and go on to the confirm page."""
         token = drafts.keep(self.kind, member().member_id, data)
         session().commit()
-        return redirect(f"{self.confirm_href}?draft={token}", 303)
-
-    def review(self) -> tuple[str, dict[str, Any]] | None:
-        """The draft's token and data for the confirm page, or None when there is none."""
-        data = self.typed()
-        return (request.args["draft"], data) if data is not None else None
-
-    def finish(self, do: Callable[[dict[str, Any]], None]) -> Response:
-        """Do the thing once. `do` works in the running transaction; a replay goes to the done page without doing it.
-
-        A draft that is past its lifetime or somebody else's is a bad request: nothing was done, and the page says so.
-        """
-        mine, token = member().member_id, request.form.get("draft", "")
-        data = drafts.consume(self.kind, mine, token)
-        if data is not None:
-            do(data)
-            session().commit()
-        elif drafts.recall(self.kind, mine, token) is None:
-            raise BadRequest
-        return redirect(self.done_href, 303)
+        return redirect(f"{self.form_href}/confirm?draft={token}", 303)
 
 
 @dataclass(frozen=True)
@@ -102,26 +73,31 @@ class Steps:
 
     def review(self) -> Answer:
         """内容確認; without a draft back to the form."""
-        found = self.flow.review()
-        if found is None:
+        data = self.flow.typed()
+        if data is None:
             return redirect(self.flow.form_href, 303)
-        token, data = found
-        at = {"token": token, "back": self.flow.back_href(token), "here": self.flow.confirm_href}
+        token, here = request.args["draft"], f"{self.flow.form_href}/confirm"
+        at = {"token": token, "back": self.flow.back_href(token), "here": here}
         return render(self.pages[1], rows=self.make(data).rows(), **at, **self.shown(data))
 
     def finish(self) -> Answer:
-        """The last button: saved once; what is refused goes back to the form with everything typed."""
-        typed: dict[str, Any] = {}
+        """The last button: saved once, in one transaction; a replay goes to the done page without doing it again.
 
-        def do(data: dict[str, Any]) -> None:
-            typed.update(data)
-            self.save(data)
-
+        What is refused goes back to the form with everything typed. A draft that is past its lifetime or somebody
+        else's is a bad request: nothing was done, and the page says so.
+        """
+        draft = self.flow.kind, member().member_id, request.form.get("draft", "")
+        data = drafts.consume(*draft)
+        if data is None and drafts.recall(*draft) is None:
+            raise BadRequest
         try:
-            return self.flow.finish(do)
+            if data is not None:
+                self.save(dict(data))
+                session().commit()
         except RuleBroken as error:
             session().rollback()
-            return self._again(typed, error)
+            return self._again(data or {}, error)
+        return redirect(f"{self.flow.form_href}/done", 303)
 
     def done(self) -> Answer:
         """完了."""
@@ -135,9 +111,7 @@ class Steps:
         versions = {name: value for name, value in present.items() if name.endswith("version")}
         form = self.make(typed | versions)
         both = form.differences(self.make(present))
-        response = render_invalid(self.pages[0], form=form, both=both, **shown)
-        response.status_code = 409
-        return response
+        return render_invalid(self.pages[0], 409, form=form, both=both, **shown)
 
 
 def add_steps(

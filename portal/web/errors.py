@@ -105,8 +105,6 @@ def init_app(app: Flask) -> None:
 def refused(template: str, form: Form, error: RuleBroken, **context: Any) -> Response:
     """The form again, with what a rule said at the field it names; 429 where something was tried too often."""
     form.blame(error, said(error))
-    response = render_invalid(template, form=form, **context)
     if isinstance(error, TooMany):
-        response.status_code = 429
-        _later(response, error.seconds)
-    return response
+        return _later(render_invalid(template, 429, form=form, **context), error.seconds)
+    return render_invalid(template, form=form, **context)
