@@ -27,8 +27,7 @@ from portal.web.password_rules import password_checklist
 from portal.web.requests import settings
 from portal.web.urls import path_with_query
 
-_WEEKDAYS_JA = "月火水木金土日"
-_WEEKDAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WEEKDAYS = "月火水木金土日"
 _MOST_PIECES = 2_000
 _pieces: dict[tuple[object, ...], tuple[Tenant, Markup]] = {}
 _TOP = NavItem("マイページ", "house", "/", primary=True)
@@ -43,8 +42,8 @@ def on_date(value: date | datetime | None) -> str:
     if value is None:
         return ""
     day = to_local(value) if isinstance(value, datetime) else value
-    weekday = (_WEEKDAYS_EN if g.get("lang") == "en" else _WEEKDAYS_JA)[day.weekday()]
-    return f"{day.year}/{day.month:02d}/{day.day:02d}({weekday})"
+    weekday = f"{day:%a}" if g.get("lang") == "en" else _WEEKDAYS[day.weekday()]
+    return f"{day:%Y/%m/%d}({weekday})"
 
 
 def at_time(value: datetime | None) -> str:

@@ -9,11 +9,10 @@ from portal.shared.auth.models import Right
 from portal.shared.documents import operations, sharing
 from portal.shared.documents.models import Document, DocumentKind
 from portal.web import lists
-from portal.web.files import attachment, pdf_response
 from portal.web.forms import Form
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.render import render
+from portal.web.render import attachment, pdf_response, render
 from portal.web.requests import actor, client, feature, link_base, member, needs, public, tenant
 from portal.web.submit import Answer, done, submit
 

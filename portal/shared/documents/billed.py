@@ -40,13 +40,8 @@ def bill(tenant: Tenant, lines: Sequence[BillLine], traded_on: date) -> dict[str
 
 def issuer_of(tenant: Tenant) -> Issuer:
     """The tenant as the issuer of documents."""
-    known = tenant.issuer
-    return Issuer(
-        name=known.name or tenant.company,
-        registration_number=known.registration_number or "",
-        accent=tenant.theme.brand_strong,
-        **known.model_dump(include={"postal_code", "address", "telephone", "person", "bank", "seal"}),
-    )
+    known = tenant.issuer.model_dump(exclude_none=True)
+    return Issuer(**known | {"name": known["name"] or tenant.company, "accent": tenant.theme.brand_strong})
 
 
 def recipient_of(record: Any) -> Party:

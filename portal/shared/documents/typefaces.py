@@ -104,10 +104,8 @@ def check_drawable(value: object) -> None:
     if isinstance(value, str):
         for char in sorted(set(clean(value))):
             family_for(char)
-    elif isinstance(value, Mapping):
-        check_drawable(list(value.values()))
     elif isinstance(value, Iterable):
-        for item in value:
+        for item in value.values() if isinstance(value, Mapping) else value:
             check_drawable(item)
 
 
