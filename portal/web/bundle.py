@@ -1,17 +1,16 @@
-"""What every page loads: one style sheet with the brand's colours at its end, one script; joined once at start-up.
+"""What every page loads: one style sheet with the brand's colours at its end, one script; joined once.
 
 Together with the page and the icons that makes four requests for a first page.
 """
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import cast
-
-from flask import Flask, current_app
 
 from portal.core.tenancy.schema import Tenant, theme_css
 
+STATIC = Path(__file__).parent.parent / "static"
 STYLE = "css/portal.css"
 SCRIPTS = (
     "vendor/htmx.min.js",
@@ -60,11 +59,13 @@ def join(static: Path) -> Bundle:
     return Bundle(style, digest(style.encode()), script, digest(script.encode()))
 
 
+@cache
 def bundle() -> Bundle:
-    """The bundle of the running application."""
-    return cast(Bundle, current_app.extensions["bundle"])
+    """The files that every page loads, read once."""
+    return join(STATIC)
 
 
-def init_app(app: Flask) -> None:
-    """Join the files once."""
-    app.extensions["bundle"] = join(Path(str(app.static_folder)))
+@cache
+def asset(path: str) -> str:
+    """The address of a static file, with a digest of its content."""
+    return f"/static/{path}?v={digest((STATIC / path).read_bytes())}"

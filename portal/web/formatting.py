@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, g, get_flashed_messages, request
@@ -21,7 +20,7 @@ from portal.core.tenancy.schema import Tenant
 from portal.core.text import format_telephone
 from portal.shared.auth.sessions import SignedIn
 from portal.web.brand import NavItem, brands_of
-from portal.web.bundle import bundle, digest
+from portal.web.bundle import asset, bundle
 from portal.web.i18n import speaker, translate
 from portal.web.password_rules import password_checklist
 from portal.web.requests import settings
@@ -124,16 +123,7 @@ def _shell() -> dict[str, Any]:
 
 
 def init_app(app: Flask) -> None:
-    """Give templates their context, filters and `asset`."""
-    versions: dict[str, str] = {}
-    folder = Path(str(app.static_folder))
-
-    def asset(path: str) -> str:
-        """The address of a static file, with a digest of its content."""
-        if path not in versions:
-            versions[path] = f"/static/{path}?v={digest((folder / path).read_bytes())}"
-        return versions[path]
-
+    """Give templates their context, filters and functions."""
     app.context_processor(_shell)
     app.jinja_env.globals |= {made.__name__: made for made in (asset, once, from_to, password_checklist)}
     filters = {"on_date": on_date, "at_time": at_time, "yen": yen, "telephone": format_telephone, "until": from_to}
