@@ -26,12 +26,12 @@ SCRIPTS = (
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The common style sheet and the joined script, with a digest of each for their addresses."""
+    """The common style sheet and the joined script; their addresses change with their content."""
 
     style: str
     style_digest: str
     script: str
-    script_digest: str
+    script_href: str
 
     def style_of(self, tenant: Tenant) -> str:
         """The whole style sheet of a brand."""
@@ -40,11 +40,6 @@ class Bundle:
     def style_href(self, tenant: Tenant) -> str:
         """Its address, which changes with its content, so that a new look is never hidden by a cache."""
         return f"/theme.css?v={self.style_digest}{digest(theme_css(tenant).encode())}"
-
-    @property
-    def script_href(self) -> str:
-        """The script's address, which changes with its content."""
-        return f"/app.js?v={self.script_digest}"
 
 
 def digest(data: bytes) -> str:
@@ -56,7 +51,7 @@ def join(static: Path) -> Bundle:
     """Read the files. The empty statement between two scripts keeps the first's last line its own."""
     style = (static / STYLE).read_text(encoding="utf-8")
     script = "\n;\n".join((static / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return Bundle(style, digest(style.encode()), script, digest(script.encode()))
+    return Bundle(style, digest(style.encode()), script, f"/app.js?v={digest(script.encode())}")
 
 
 @cache
