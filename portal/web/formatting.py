@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
-from flask import Flask, g, get_flashed_messages, request
+from flask import Flask, g, request
 from flask_babel import get_locale
 from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
@@ -114,10 +114,8 @@ def _shell() -> dict[str, Any]:
         "csrf": generate_csrf(),
         "theme_href": look,
         "script_href": bundle().script_href,
-        "flashes": get_flashed_messages(with_categories=True),
         "demo_mailbox": "/demo/mailbox" if settings().demo else None,
         "request_id": g.get("request_id", ""),
-        "language_href": "/language",
         "path": path_with_query(request) if request.method == "GET" else "/",
     }
 
