@@ -14,7 +14,7 @@ from portal.core.tenancy.registry import Registry, TenantsInvalid
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import CannotStart, Settings
 from portal.shared.auth import keyring
-from portal.web import brand, bundle, errors, formatting, headers, i18n, requests
+from portal.web import brand, errors, formatting, headers, i18n, requests
 from portal.web.bell import Bell
 
 
@@ -33,7 +33,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     extensions.csrf.init_app(app)
     extensions.mail.init_app(app)
     i18n.init_app(app, extensions.babel)
-    bundle.init_app(app)
     formatting.init_app(app)
     requests.init_app(app, settings, extensions.login_manager)
     headers.init_app(app, settings)

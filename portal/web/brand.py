@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 from flask import Blueprint, Flask, current_app
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from portal.core.tenancy.schema import Tenant
+from portal.core.tenancy.schema_base import Section
 from portal.shared.auth.models import Right
 from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.sessions import SignedIn
@@ -18,10 +19,8 @@ from portal.shared.inquiries import operations as inquiries
 from portal.shared.notices.operations import OF_PRODUCT
 
 
-class NotBuilt(BaseModel):
+class NotBuilt(Section):
     """The configuration of a brand that has none yet."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True, slots=True)

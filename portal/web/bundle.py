@@ -1,17 +1,16 @@
-"""What every page loads: one style sheet with the brand's colours at its end, one script; joined once at start-up.
+"""What every page loads: one style sheet with the brand's colours at its end, one script; joined once.
 
 Together with the page and the icons that makes four requests for a first page.
 """
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import cast
-
-from flask import Flask, current_app
 
 from portal.core.tenancy.schema import Tenant, theme_css
 
+STATIC = Path(__file__).parent.parent / "static"
 STYLE = "css/portal.css"
 SCRIPTS = (
     "vendor/htmx.min.js",
@@ -27,12 +26,12 @@ SCRIPTS = (
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The common style sheet and the joined script, with a digest of each for their addresses."""
+    """The common style sheet and the joined script; their addresses change with their content."""
 
     style: str
     style_digest: str
     script: str
-    script_digest: str
+    script_href: str
 
     def style_of(self, tenant: Tenant) -> str:
         """The whole style sheet of a brand."""
@@ -41,11 +40,6 @@ class Bundle:
     def style_href(self, tenant: Tenant) -> str:
         """Its address, which changes with its content, so that a new look is never hidden by a cache."""
         return f"/theme.css?v={self.style_digest}{digest(theme_css(tenant).encode())}"
-
-    @property
-    def script_href(self) -> str:
-        """The script's address, which changes with its content."""
-        return f"/app.js?v={self.script_digest}"
 
 
 def digest(data: bytes) -> str:
@@ -57,14 +51,16 @@ def join(static: Path) -> Bundle:
     """Read the files. The empty statement between two scripts keeps the first's last line its own."""
     style = (static / STYLE).read_text(encoding="utf-8")
     script = "\n;\n".join((static / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return Bundle(style, digest(style.encode()), script, digest(script.encode()))
+    return Bundle(style, digest(style.encode()), script, f"/app.js?v={digest(script.encode())}")
 
 
+@cache
 def bundle() -> Bundle:
-    """The bundle of the running application."""
-    return cast(Bundle, current_app.extensions["bundle"])
+    """The files that every page loads, read once."""
+    return join(STATIC)
 
 
-def init_app(app: Flask) -> None:
-    """Join the files once."""
-    app.extensions["bundle"] = join(Path(str(app.static_folder)))
+@cache
+def asset(path: str) -> str:
+    """The address of a static file, with a digest of its content."""
+    return f"/static/{path}?v={digest((STATIC / path).read_bytes())}"

@@ -15,7 +15,6 @@ from portal.core.errors import NotFound, RuleBroken, Stale
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.throttling import TooMany
 from portal.web.forms import Form
-from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render_invalid, whole
 
@@ -23,34 +22,9 @@ log = logging.getLogger(__name__)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-_WORDS = {
-    400: (
-        _l("送信内容を確認できませんでした"),
-        _l("ページの有効期限が切れた可能性があります。前の画面に戻って、もう一度お試しください。"),
-    ),
-    403: (_l("この操作はできません"), _l("この操作の権限がありません。代表の方にご相談ください。")),
-    404: (_l("ページが見つかりません"), _l("アドレスが変わったか、削除された可能性があります。")),
-    405: (_l("この操作はできません"), _l("この方法ではご利用いただけません。")),
-    409: (_l("操作を完了できませんでした"), _l("ほかの操作と重なりました。画面を読み込み直してください。")),
-    413: (_l("送信する内容が大きすぎます"), _l("文字やファイルを減らして、もう一度お試しください。")),
-    422: (_l("入力内容をご確認ください"), _l("送信された内容に誤りがあります。")),
-    429: (_l("しばらくお待ちください"), _l("操作が続いたため、一時的に受け付けを止めています。")),
-    503: (
-        _l("ただいま混み合っています"),
-        _l("しばらくしてから、もう一度お試しください。送信された内容は保存されていません。"),
-    ),
-    500: (
-        _l("エラーが発生しました"),
-        _l("ご不便をおかけして申し訳ございません。しばらくしてから、もう一度お試しください。"),
-    ),
-}
-"""Title and message of each status; those of 500 stand for any other."""
-
-
 def page(code: int, message: str = "") -> Response:
     """The error page of `code`, with `message` in place of the usual words when given."""
-    title, usual = _WORDS.get(code, _WORDS[500])
-    body = render_template("errors/error.html", code=code, title=title, message=message or usual)
+    body = render_template("errors/error.html", code=code, said=message)
     response = whole(make_response(body, code))
     return _later(response) if code == 429 else response
 
@@ -131,8 +105,6 @@ def init_app(app: Flask) -> None:
 def refused(template: str, form: Form, error: RuleBroken, **context: Any) -> Response:
     """The form again, with what a rule said at the field it names; 429 where something was tried too often."""
     form.blame(error, said(error))
-    response = render_invalid(template, form=form, **context)
     if isinstance(error, TooMany):
-        response.status_code = 429
-        _later(response, error.seconds)
-    return response
+        return _later(render_invalid(template, 429, form=form, **context), error.seconds)
+    return render_invalid(template, form=form, **context)

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
-from flask import Flask, g, get_flashed_messages, request
+from flask import Flask, g, request
 from flask_babel import get_locale
 from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
@@ -21,14 +20,13 @@ from portal.core.tenancy.schema import Tenant
 from portal.core.text import format_telephone
 from portal.shared.auth.sessions import SignedIn
 from portal.web.brand import NavItem, brands_of
-from portal.web.bundle import bundle, digest
+from portal.web.bundle import asset, bundle
 from portal.web.i18n import speaker, translate
 from portal.web.password_rules import password_checklist
 from portal.web.requests import settings
 from portal.web.urls import path_with_query
 
-_WEEKDAYS_JA = "月火水木金土日"
-_WEEKDAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WEEKDAYS = "月火水木金土日"
 _MOST_PIECES = 2_000
 _pieces: dict[tuple[object, ...], tuple[Tenant, Markup]] = {}
 _TOP = NavItem("マイページ", "house", "/", primary=True)
@@ -43,8 +41,8 @@ def on_date(value: date | datetime | None) -> str:
     if value is None:
         return ""
     day = to_local(value) if isinstance(value, datetime) else value
-    weekday = (_WEEKDAYS_EN if g.get("lang") == "en" else _WEEKDAYS_JA)[day.weekday()]
-    return f"{day.year}/{day.month:02d}/{day.day:02d}({weekday})"
+    weekday = f"{day:%a}" if g.get("lang") == "en" else _WEEKDAYS[day.weekday()]
+    return f"{day:%Y/%m/%d}({weekday})"
 
 
 def at_time(value: datetime | None) -> str:
@@ -116,25 +114,14 @@ def _shell() -> dict[str, Any]:
         "csrf": generate_csrf(),
         "theme_href": look,
         "script_href": bundle().script_href,
-        "flashes": get_flashed_messages(with_categories=True),
         "demo_mailbox": "/demo/mailbox" if settings().demo else None,
         "request_id": g.get("request_id", ""),
-        "language_href": "/language",
         "path": path_with_query(request) if request.method == "GET" else "/",
     }
 
 
 def init_app(app: Flask) -> None:
-    """Give templates their context, filters and `asset`."""
-    versions: dict[str, str] = {}
-    folder = Path(str(app.static_folder))
-
-    def asset(path: str) -> str:
-        """The address of a static file, with a digest of its content."""
-        if path not in versions:
-            versions[path] = f"/static/{path}?v={digest((folder / path).read_bytes())}"
-        return versions[path]
-
+    """Give templates their context, filters and functions."""
     app.context_processor(_shell)
     app.jinja_env.globals |= {made.__name__: made for made in (asset, once, from_to, password_checklist)}
     filters = {"on_date": on_date, "at_time": at_time, "yen": yen, "telephone": format_telephone, "until": from_to}

@@ -88,8 +88,8 @@ def _as_read(field: Field) -> str:
     return _("はい") if field.data is True else _WRITTEN.get(field.name, str)(field.data or "")
 
 
-def normaliser(clean: Callable[[str], str]) -> Callable[[Any], Any]:
-    """A WTForms filter that cleans text; what it cannot clean is left for the validator to refuse."""
+def normaliser(clean: Callable[[str], str], wrong: Any = None) -> Callable[[Any], Any]:
+    """A WTForms filter that cleans text; what it cannot clean is refused as `wrong`, or left for a validator."""
 
     def apply(value: Any) -> Any:
         if not isinstance(value, str) or not value.strip():
@@ -97,22 +97,11 @@ def normaliser(clean: Callable[[str], str]) -> Callable[[Any], Any]:
         try:
             return clean(value)
         except ValueError:
+            if wrong:
+                raise ValueError(wrong) from None
             return value.strip()
 
     return apply
-
-
-def must(clean: Callable[[str], str], message: Any) -> Callable[[Any, Field], None]:
-    """A validator: what was typed must survive `clean`."""
-
-    def check(_form: Any, field: Field) -> None:
-        if field.data:
-            try:
-                clean(field.data)
-            except ValueError:
-                raise ValidationError(message) from None
-
-    return check
 
 
 def line(label: Any, *, required: bool = False, longest: int = 100, **kwargs: Any) -> StringField:
@@ -120,14 +109,13 @@ def line(label: Any, *, required: bool = False, longest: int = 100, **kwargs: An
     return StringField(
         label,
         filters=[normaliser(text.normalise)],
-        validators=[presence(required, label), Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))],
+        validators=[presence(required), Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))],
         **kwargs,
     )
 
 
-def presence(required: bool, label: Any) -> Any:
+def presence(required: bool) -> Any:
     """The validator for a field that must, or need not, be filled in."""
-    del label
     return DataRequired(_l("入力してください。")) if required else Optional()
 
 
@@ -136,8 +124,8 @@ def cleaned(
 ) -> StringField:
     """Text of a known shape (telephone, postal code, kana, e-mail): `clean` normalises it, `wrong` refuses it."""
     too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
-    checks = [presence(required, label), must(clean, wrong), too_long]
-    return StringField(label, filters=[normaliser(clean)], validators=checks, **kwargs)
+    filters = [normaliser(str.strip), normaliser(clean, wrong)]
+    return StringField(label, filters=filters, validators=[presence(required), too_long], **kwargs)
 
 
 def version_number(value: Any) -> int:

@@ -6,10 +6,11 @@ cursor also carries how many rows lie before it, so that "全14件中 11–14件
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
@@ -51,29 +52,30 @@ class Page:
     next_href: str | None
 
 
-@dataclass(frozen=True)
-class _Cursor:
-    backwards: bool
-    at: datetime
-    tie: int
-    before: int
+class _Cursor(NamedTuple):
+    """Where a page begins: beyond a row's edge, with so many rows before it."""
+
+    backwards: bool = False
+    edge: tuple[datetime, int] | None = None
+    before: int = 0
 
 
-def _read(text: str) -> _Cursor | None:
+def _read(text: str) -> _Cursor:
     """The cursor in a URL; anything else is the first page."""
-    match = _CURSOR.fullmatch(text)
-    if not match:
-        return None
-    try:
-        at = _EPOCH + timedelta(microseconds=int(match[2]))
-    except OverflowError:
-        return None
-    return _Cursor(match[1] == "b", at, int(match[3]), int(match[4]))
+    if match := _CURSOR.fullmatch(text):
+        with suppress(OverflowError):
+            at = _EPOCH + timedelta(microseconds=int(match[2]))
+            return _Cursor(match[1] == "b", (at, int(match[3])), int(match[4]))
+    return _Cursor()
+
+
+def _edge(row: Row[Any], sort: Sort) -> tuple[Any, Any]:
+    return getattr(row, sort.column.key or ""), getattr(row, sort.tie.key or "")
 
 
 def _write(way: str, row: Row[Any], sort: Sort, before: int) -> str:
-    at = getattr(row, sort.column.key or "") - _EPOCH
-    return f"{way}{at // timedelta(microseconds=1)}.{getattr(row, sort.tie.key or '')}.{max(before, 0)}"
+    at, tie = _edge(row, sort)
+    return f"{way}{(at - _EPOCH) // timedelta(microseconds=1)}.{tie}.{max(before, 0)}"
 
 
 def count(query: Query) -> int:
@@ -93,11 +95,10 @@ def paginate(
 
     `state` is the search and sort as they stand in the URL; the neighbours' addresses repeat it.
     """
-    position = _read(cursor)
-    backwards = bool(position and position.backwards)
-    edge = (position.at, position.tie) if position else None
+    backwards, edge, before = _read(cursor)
     rows, more = _step(query, sort, edge, size, backwards=backwards)
-    before = _rows_before(position, len(rows), more)
+    if backwards:
+        before = max(before - len(rows), 0) if more else 0
 
     def href(way: str, row: Row[Any], rank: int) -> str:
         return f"{path}?{urlencode({**state, 'page': _write(way, row, sort, rank)})}"
@@ -137,15 +138,6 @@ def _stepping(statement: Select[Any], sort: Sort, ascending: bool, *, beyond: bo
     return statement.order_by(*order).limit(bindparam("at_most"))
 
 
-def _rows_before(position: _Cursor | None, rows: int, more: bool) -> int:
-    """How many rows lie before this page, as far as the cursor knows."""
-    if position is None:
-        return 0
-    if not position.backwards:
-        return position.before
-    return max(position.before - rows, 0) if more else 0
-
-
 def chosen(sorts: Sequence[Sort], key: str | None) -> Sort:
     """The sort named in the URL, or the first."""
     return next((sort for sort in sorts if sort.key == key), sorts[0])
@@ -159,7 +151,7 @@ def every_row(query: Query, sort: Sort, size: int = 500) -> Iterator[Row[Any]]:
         rows, more = _step(query, sort, edge, size)
         yield from rows
         if rows:
-            edge = getattr(rows[-1], sort.column.key or ""), getattr(rows[-1], sort.tie.key or "")
+            edge = _edge(rows[-1], sort)
 
 
 def csv_response(
@@ -197,15 +189,9 @@ class Listing:
 
     def hang(self, at: Blueprint, name: str, *marks: Mark) -> None:
         """Add the two pages to a blueprint, as `name` and `name`_csv; `marks` are those of portal.web.requests."""
-
-        def index() -> str | Response:
-            return self._index()
-
-        def csv() -> Response:
-            return self._csv()
-
-        at.add_url_rule(self.path, name, marked(index, marks))
-        at.add_url_rule(f"{self.path}.csv", f"{name}_csv", marked(csv, marks))
+        for ending, suffix, page in (("", "", Listing._index), (".csv", "_csv", Listing._csv)):
+            view = marked(lambda page=page: page(self), marks)
+            at.add_url_rule(f"{self.path}{ending}", f"{name}{suffix}", view)
 
     def shown(self, form: SearchForm | None = None) -> dict[str, Any]:
         """What the page shows for a form that is valid; the whole list for none."""

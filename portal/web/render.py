@@ -1,6 +1,8 @@
-"""One way to answer with HTML: a whole page, or the fragment of it that htmx asked for."""
+"""Answers: a whole page, the fragment of it that htmx asked for, or a file to keep."""
 
+import re
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request
 
@@ -23,9 +25,9 @@ def render(template: str, *, fragment: str = "", **context: Any) -> str:
     return render_template(template, **context)
 
 
-def render_invalid(template: str, *, fragment: str = "", **context: Any) -> Response:
-    """A form with its errors: status 422, what was typed kept (COM-23)."""
-    response = make_response(render(template, fragment=fragment, **context), 422)
+def render_invalid(template: str, http_status: int = 422, *, fragment: str = "", **context: Any) -> Response:
+    """A form with its errors, what was typed kept (COM-23)."""
+    response = make_response(render(template, fragment=fragment, **context), http_status)
     return response if fragment else whole(response)
 
 
@@ -35,3 +37,24 @@ def whole(response: Response) -> Response:
         response.headers["HX-Retarget"] = response.headers["HX-Reselect"] = "#main"
         response.headers["HX-Reswap"] = "outerHTML"
     return response
+
+
+def pdf_response(data: bytes, filename: str, digest: str) -> Response:
+    """A PDF to keep."""
+    return attachment(data, filename, "application/pdf", digest)
+
+
+def attachment(data: bytes, filename: str, media_type: str, digest: str) -> Response:
+    """A file to keep: always the same bytes, so the digest is its ETag; the name survives in Japanese (RFC 6266).
+
+    Nothing in it runs, whatever it is (security.md §4.22).
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", filename)
+    headers = {
+        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cache-Control": "private, no-cache",
+    }
+    response = Response(data, mimetype=media_type, headers=headers)
+    response.set_etag(digest)
+    return response.make_conditional(request)  # type: ignore[return-value]

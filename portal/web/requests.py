@@ -213,13 +213,13 @@ def _require_member() -> BaseResponse | None:
     if endpoint is None or endpoint in _TENANTLESS or _marked("is_public"):
         return None
     if not current_user.is_authenticated:
-        return _ask_to_sign_in()
+        return _lead(sign_in_url)
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
         return redirect("/account/password", 303)
     must_have(_marked("right"))
     _touch(member())
     if _marked("is_fresh") and not _has_proved():
-        return _go(proof_url(path_with_query(request) if request.method in _READS else ""))
+        return _lead(proof_url)
     return None
 
 
@@ -228,13 +228,9 @@ def _has_proved() -> bool:
     return operations.is_fresh(tenant(), member().proved_at, grace=grace)
 
 
-def _ask_to_sign_in() -> BaseResponse:
-    """Send the person to the sign-in page and back."""
-    return _go(sign_in_url(path_with_query(request) if request.method in _READS else ""))
-
-
-def _go(target: str) -> BaseResponse:
-    """Lead to another page; htmx is told to load it whole."""
+def _lead(page: Callable[[str], str]) -> BaseResponse:
+    """Lead to another page and back from there; htmx is told to load it whole."""
+    target = page(path_with_query(request) if request.method in _READS else "")
     if request.headers.get("HX-Request"):
         return Response(status=204, headers={"HX-Redirect": target})
     return redirect(target, 303)
@@ -242,10 +238,8 @@ def _go(target: str) -> BaseResponse:
 
 def _load_member(_request: Any) -> SignedIn | None:
     """Flask-Login's loader: the cookie's session at this tenant. Another brand's cookie opens nothing here."""
-    token = session_token()
-    if not token or "tenant" not in g:
-        return None
-    return sessions.look_up(token, idle_minutes=tenant().sign_in.idle_minutes)
+    token = "tenant" in g and session_token()
+    return sessions.look_up(token, idle_minutes=tenant().sign_in.idle_minutes) if token else None
 
 
 def _touch(who: SignedIn) -> None:

@@ -1,16 +1,25 @@
-"""A form's GET and POST, written once: shown, refused with everything typed kept, or done (COM-23)."""
+"""A form, written once: on one page (COM-23), or as 入力 → 内容確認 → 完了 (COM-22).
 
-from collections.abc import Callable
+In three steps a form's POST keeps a draft and leads to the confirm page; its button consumes the draft and does the
+thing in one transaction. Back, reload and a second press are all plain addresses that answer the same. `Steps` are the
+pages of a form that only collects and saves; what needs more (files, a price) is built on `ConfirmFlow`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from flask import flash, redirect
+from flask import Blueprint, flash, redirect, request
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken
+from portal.core.errors import NotFound, RuleBroken, Stale
+from portal.shared import drafts
 from portal.web.errors import refused
 from portal.web.forms import Form
 from portal.web.render import render, render_invalid
+from portal.web.requests import Mark, marked, member
 
 Answer = str | Response
 
@@ -38,3 +47,116 @@ def done(message: str, to: str) -> Response:
     session().commit()
     flash(message, "ok")
     return redirect(to, 303)
+
+
+@dataclass(frozen=True)
+class ConfirmFlow:
+    """One flow: its kind of draft, and the address of its form; the other two pages stand below it."""
+
+    kind: str
+    form_href: str
+
+    def back_href(self, token: str) -> str:
+        """The form again, with everything that was typed."""
+        return f"{self.form_href}?draft={token}"
+
+    def typed(self) -> dict[str, Any] | None:
+        """What was typed before, when the form was reached by 戻る."""
+        token = request.args.get("draft", "")
+        return drafts.recall(self.kind, member().member_id, token) if token else None
+
+    def keep(self, data: dict[str, Any]) -> Response:
+        """Keep a valid form and go on to the confirm page."""
+        token = drafts.keep(self.kind, member().member_id, data)
+        session().commit()
+        return redirect(f"{self.form_href}/confirm?draft={token}", 303)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """入力, 内容確認 and 完了 of one record; `pages` are their templates. `make` is its form for some data.
+
+    `save` is the operation. `present` is the record as it stands, with its versions, where there is one already: a save
+    that came second is answered with both values (COM-26). `collect` turns a valid form into what `save` gets, and
+    raises RuleBroken for what is asked in vain. `shown` is what the pages say besides, of what was typed so far, and
+    `result` what the last one says.
+    """
+
+    flow: ConfirmFlow
+    pages: tuple[str, str, str]
+    make: Callable[[dict[str, Any] | None], Any]
+    save: Callable[[dict[str, Any]], object]
+    present: Callable[[], dict[str, Any]] | None = None
+    collect: Callable[[Any], dict[str, Any]] = lambda form: form.typed()
+    shown: Callable[[dict[str, Any]], dict[str, Any]] = lambda _typed: {}
+    result: Callable[[], dict[str, Any]] = dict
+
+    def enter(self) -> Answer:
+        """入力, GET and POST."""
+        before = self.flow.typed()
+        filled = None if request.method == "POST" else before or (self.present and self.present())
+        form = self.make(filled)
+        return submit(self.pages[0], form, lambda: self.flow.keep(self.collect(form)), **self.shown(before or {}))
+
+    def review(self) -> Answer:
+        """内容確認; without a draft back to the form."""
+        data = self.flow.typed()
+        if data is None:
+            return redirect(self.flow.form_href, 303)
+        token, here = request.args["draft"], f"{self.flow.form_href}/confirm"
+        at = {"token": token, "back": self.flow.back_href(token), "here": here}
+        return render(self.pages[1], rows=self.make(data).rows(), **at, **self.shown(data))
+
+    def finish(self) -> Answer:
+        """The last button: saved once, in one transaction; a replay goes to the done page without doing it again.
+
+        What is refused goes back to the form with everything typed. A draft that is past its lifetime or somebody
+        else's is a bad request: nothing was done, and the page says so.
+        """
+        draft = self.flow.kind, member().member_id, request.form.get("draft", "")
+        data = drafts.consume(*draft)
+        if data is None and drafts.recall(*draft) is None:
+            raise BadRequest
+        try:
+            if data is not None:
+                self.save(dict(data))
+                session().commit()
+        except RuleBroken as error:
+            session().rollback()
+            return self._again(data or {}, error)
+        return redirect(f"{self.flow.form_href}/done", 303)
+
+    def done(self) -> Answer:
+        """完了."""
+        return render(self.pages[2], **self.shown({}), **self.result())
+
+    def _again(self, typed: dict[str, Any], error: RuleBroken) -> Response:
+        shown = self.shown(typed)
+        if not isinstance(error, Stale) or self.present is None:
+            return refused(self.pages[0], self.make(typed), error, **shown)
+        present = self.present()
+        versions = {name: value for name, value in present.items() if name.endswith("version")}
+        form = self.make(typed | versions)
+        both = form.differences(self.make(present))
+        return render_invalid(self.pages[0], 409, form=form, both=both, **shown)
+
+
+def add_steps(
+    at: Blueprint, rule: str, name: str, steps: Callable[..., Steps], *marks: Mark, taking: Iterable[Mark] = ()
+) -> None:
+    """Hang the pages of `steps` on a blueprint: <name>_form at `rule`, and <name>_confirm, _save and _done below it.
+
+    `steps` gets what stands in the address. `marks` (portal.web.requests) go on all of them, `taking` on the two that
+    take something.
+    """
+
+    def hang(suffix: str, path: str, methods: list[str], page: Callable[[Steps], Answer], *marks: Mark) -> None:
+        def view(**where: str) -> Answer:
+            return page(steps(**where))
+
+        at.add_url_rule(f"{rule}{path}", f"{name}_{suffix}", marked(view, marks), methods=methods)
+
+    hang("form", "", ["GET", "POST"], Steps.enter, *marks, *taking)
+    hang("confirm", "/confirm", ["GET"], Steps.review, *marks)
+    hang("save", "/confirm", ["POST"], Steps.finish, *marks, *taking)
+    hang("done", "/done", ["GET"], Steps.done, *marks)

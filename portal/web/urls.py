@@ -1,5 +1,6 @@
 """Addresses: where a tenant lives, and which paths may be gone back to."""
 
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 from flask import Request
@@ -24,25 +25,17 @@ def path_with_query(request: Request) -> str:
     return request.full_path.rstrip("?")
 
 
-def sign_in_url(back_to: str = "") -> str:
-    """The sign-in page, which leads back to the local path `back_to`."""
-    return _leading_back("/sign-in", back_to)
-
-
-def second_step_url(back_to: str = "") -> str:
-    """The page of the second step, which leads back to the local path `back_to`."""
-    return _leading_back("/sign-in/second-step", back_to)
-
-
-def proof_url(back_to: str = "") -> str:
-    """The page that asks for the password once more, and leads back to the local path `back_to`."""
-    return _leading_back("/account/proof", back_to)
-
-
-def _leading_back(page: str, back_to: str) -> str:
+def _leading_back(page: str, back_to: str = "") -> str:
+    """The address of `page`, which leads back to the local path `back_to`."""
     if back_to in ("", "/") or local_path(back_to) != back_to:
         return page
     return f"{page}?next={quote(back_to, safe='/')}"
+
+
+sign_in_url = partial(_leading_back, "/sign-in")
+second_step_url = partial(_leading_back, "/sign-in/second-step")
+proof_url = partial(_leading_back, "/account/proof")
+"""The page that asks for the password once more."""
 
 
 def local_path(target: str | None, default: str = "/") -> str:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+
+from portal.core.tenancy.schema_parts import TaxRate
+from portal.web.commands import Mistake, bill_lines
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -31,3 +38,25 @@ def test_the_brand_may_stand_in_the_environment(run) -> None:
     assert result.exit_code == 0
     assert "SR000001" in result.output
     assert "FR000001" not in result.output
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize(
+    ("day", "text", "rate"),
+    [
+        (date(2019, 9, 30), "利用料:1:式:1000", (8, False)),
+        (date(2019, 10, 1), "利用料:1:式:1000", (10, False)),
+        (date(2019, 10, 1), "弁当:1:個:500:8", (8, False)),
+        (date(2026, 11, 23), "利用料:1:式:1000", (10, False)),
+        (date(2026, 11, 23), "弁当:1:個:500:5", (5, True)),
+    ],
+)
+def test_the_rate_of_the_day_applies(day: date, text: str, rate: tuple[int, bool], turn: int) -> None:
+    """COM-71: whichever way the rates are listed."""
+    begins = [(8, False, date(2014, 4, 1)), (10, False, date(2019, 10, 1)), (5, True, date(2019, 10, 1))]
+    rates = [TaxRate(rate=percent, reduced=reduced, since=since) for percent, reduced, since in begins[::turn]]
+    tenant: Any = SimpleNamespace(tax=SimpleNamespace(rates=rates))
+    (line,) = bill_lines(tenant, [text], day)
+    assert (line.rate, line.reduced) == rate
+    with pytest.raises(Mistake):
+        bill_lines(tenant, [text], date(2014, 3, 31))

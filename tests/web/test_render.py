@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask, Response
 
-from portal.web.files import pdf_response
-from portal.web.render import wants_fragment, whole
+from portal.web.render import pdf_response, wants_fragment, whole
 
 BARE = Flask(__name__)
 ASKED = {"HX-Request": "true"}

@@ -16,13 +16,12 @@ from portal.shared.auth import history, withdrawal
 from portal.shared.auth.models import Account
 from portal.web import lists
 from portal.web.brand import brands_of
-from portal.web.confirm import ConfirmFlow
 from portal.web.errors import said
 from portal.web.forms import Form, normaliser
 from portal.web.i18n import lazy as _l
 from portal.web.render import render
 from portal.web.requests import actor, clear_session_cookie, fresh, member, public, tenant
-from portal.web.submit import Answer, submit
+from portal.web.submit import Answer, ConfirmFlow, submit
 
 _NEWEST = lists.Sort("newest", "新しい順", history.AT, history.TIE)
 FLOW = ConfirmFlow("withdrawal", "/account/withdrawal")

@@ -14,14 +14,13 @@ from portal.core.text import format_telephone
 from portal.shared.auth import people
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Member, Right
-from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.errors import said
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.lists import csv_response
 from portal.web.render import render
 from portal.web.requests import actor, clear_session_cookie, feature, fresh, link_base, member, tenant
-from portal.web.submit import done
+from portal.web.submit import ConfirmFlow, Steps, add_steps, done
 
 PAGE = "/account/members"
 

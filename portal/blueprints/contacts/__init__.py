@@ -12,12 +12,11 @@ from portal.shared.auth.models import Right
 from portal.shared.contacts import operations
 from portal.shared.contacts.models import Address, Kind
 from portal.web import lists
-from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import actor, member, must_have, tenant
-from portal.web.submit import done
+from portal.web.submit import ConfirmFlow, Steps, add_steps, done
 
 bp = Blueprint("contacts", __name__)
 _BOOK = "<any('billing', 'delivery'):kind>-addresses"

@@ -5,20 +5,19 @@ from werkzeug.wrappers import Response
 from wtforms import SelectField
 
 from portal.blueprints.auth.forms import email_field
+from portal.core.errors import msgid
 from portal.shared.auth.models import Right
 from portal.shared.documents import operations, sharing
 from portal.shared.documents.models import Document, DocumentKind
 from portal.web import lists
-from portal.web.files import attachment, pdf_response
-from portal.web.forms import Form
+from portal.web.forms import Form, SearchForm
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.render import render
+from portal.web.render import attachment, pdf_response
 from portal.web.requests import actor, client, feature, link_base, member, needs, public, tenant
 from portal.web.submit import Answer, done, submit
 
 bp = Blueprint("documents", __name__)
-_NEWEST = lists.Sort("newest", "新しい順", operations.ISSUED, operations.TIE)
 
 
 class LinkForm(Form):
@@ -34,29 +33,22 @@ class AddressForm(Form):
     email = email_field(_l("メールアドレス"))
 
 
-@bp.get("/documents")
-@needs(Right.BILLING)
-def index() -> str:
-    """The list, with the months that can be had as a whole."""
-    query, cursor = operations.mine(member().account_id), request.args.get("page", "")
-    return render(
-        "documents/index.html",
-        fragment="documents/_list.html",
-        page=lists.paginate(query, _NEWEST, path="/documents", state={}, cursor=cursor),
-        labels={kind.value: _(kind.label) for kind in DocumentKind},
-    )
-
-
-@bp.get("/documents.csv")
-@needs(Right.BILLING)
-def index_csv() -> Response:
-    """The list as CSV (COM-21)."""
-    header = [_("番号"), _("種類"), _("取引日"), _("金額（税込）"), _("対象")]
-    labels = {kind.value: _(kind.label) for kind in DocumentKind}
-    rows = lists.every_row(operations.mine(member().account_id), _NEWEST)
-    return lists.csv_response(
-        "documents", header, rows, lambda d: (d.number, labels[d.kind], d.transaction_date, d.total, d.about)
-    )
+_LIST = lists.Listing(
+    "/documents",
+    ("documents/index.html", "documents/_list.html"),
+    SearchForm,
+    lambda _asked: operations.mine(member().account_id),
+    [lists.Sort("newest", "新しい順", operations.ISSUED, operations.TIE)],
+    DocumentKind,
+    {
+        msgid("番号"): "number",
+        msgid("種類"): lambda row: _(DocumentKind(row.kind).label),
+        msgid("取引日"): "transaction_date",
+        msgid("金額（税込）"): "total",
+        msgid("対象"): "about",
+    },
+)
+_LIST.hang(bp, "index", needs(Right.BILLING))
 
 
 def _own(kind: str, number: str) -> Document:

@@ -18,13 +18,11 @@ from portal.core.files import Shelf
 from portal.shared.auth.models import Account, Member, Right
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
-from portal.web.confirm import ConfirmFlow, Steps, add_steps
-from portal.web.files import attachment
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.render import render
+from portal.web.render import attachment, render
 from portal.web.requests import actor, link_base, member, needs, public, tenant
-from portal.web.submit import done
+from portal.web.submit import ConfirmFlow, Steps, add_steps, done
 
 
 def _steps(code: str) -> Steps:

@@ -21,9 +21,8 @@ from portal.shared.inquiries import queries as inquiries
 from portal.shared.inquiries.models import Status as InquiryStatus
 from portal.web import lists
 from portal.web.brand import Attention
-from portal.web.files import pdf_response
 from portal.web.formatting import at_time, from_to
-from portal.web.render import render
+from portal.web.render import pdf_response, render
 from portal.web.requests import member, tenant
 
 bp = Blueprint("facility", __name__)

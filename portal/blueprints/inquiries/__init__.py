@@ -17,12 +17,11 @@ from portal.shared.inquiries.models import Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
 from portal.web.brand import brands_of
-from portal.web.confirm import ConfirmFlow, Steps, add_steps
-from portal.web.files import attachment
 from portal.web.formatting import at_time
 from portal.web.i18n import translate as _
+from portal.web.render import attachment
 from portal.web.requests import actor, feature, link_base, member, needs, takes_files, tenant
-from portal.web.submit import Answer, done, submit
+from portal.web.submit import Answer, ConfirmFlow, Steps, add_steps, done, submit
 
 bp = Blueprint("inquiries", __name__)
 FLOW = ConfirmFlow("inquiry", "/inquiries/new")

@@ -7,8 +7,8 @@ size, so that a return cancels the sale exactly.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 from portal.core.errors import RuleBroken
@@ -55,26 +55,9 @@ class Totals:
     total: int
 
 
-@dataclass(frozen=True)
-class RatePeriod:
-    """The rates in effect from the day `since` until the next period begins."""
-
-    since: date
-    standard: int
-    reduced: int
-
-
-def totals_excluded(lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0) -> Totals:
-    """Totals of amounts without tax; `discount` (yen, without tax) is split over the rates."""
-    return _totals(lines, rounding, discount, included=False)
-
-
-def totals_included(lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0) -> Totals:
-    """Totals of amounts that contain their tax; `discount` (yen, with tax) is split over the rates."""
-    return _totals(lines, rounding, discount, included=True)
-
-
-def _totals(lines: Iterable[TaxLine], rounding: Rounding, discount: int, *, included: bool) -> Totals:
+def _totals(
+    lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0, *, included: bool
+) -> Totals:
     per_rate = []
     for (rate, reduced), amount in _sums(lines, discount).items():
         tax = _divide(amount * rate, 100 + rate if included else 100, rounding)
@@ -82,6 +65,13 @@ def _totals(lines: Iterable[TaxLine], rounding: Rounding, discount: int, *, incl
         per_rate.append(RateTotal(rate, reduced, net, tax, net + tax))
     net, tax = sum(rate.net for rate in per_rate), sum(rate.tax for rate in per_rate)
     return Totals(tuple(per_rate), net, tax, net + tax)
+
+
+totals_excluded = partial(_totals, included=False)
+"""Totals of amounts without tax; `discount` (yen, without tax) is split over the rates."""
+
+totals_included = partial(_totals, included=True)
+"""Totals of amounts that contain their tax; `discount` (yen, with tax) is split over the rates."""
 
 
 def split_discount(amounts: Mapping[K, int], discount: int) -> dict[K, int]:
@@ -103,15 +93,6 @@ def split_discount(amounts: Mapping[K, int], discount: int) -> dict[K, int]:
     return shares
 
 
-def rate_for(periods: Iterable[RatePeriod], day: date, reduced: bool = False) -> int:
-    """The rate (percent) in effect on `day`. Raises LookupError before the first period."""
-    begun = [period for period in periods if period.since <= day]
-    if not begun:
-        raise LookupError(f"no consumption tax rate is configured for {day}")
-    current = max(begun, key=lambda period: period.since)
-    return current.reduced if reduced else current.standard
-
-
 def _sums(lines: Iterable[TaxLine], discount: int) -> dict[Key, int]:
     """The lines' amounts per rate, highest rate first, less each one's share of `discount`."""
     sums: dict[Key, int] = defaultdict(int)
@@ -123,12 +104,6 @@ def _sums(lines: Iterable[TaxLine], discount: int) -> dict[Key, int]:
 
 def _divide(numerator: int, denominator: int, rounding: Rounding) -> int:
     """Exact integer division, rounded by size and not towards minus infinity."""
-    size = abs(numerator)
-    match rounding:
-        case Rounding.DOWN:
-            quotient = size // denominator
-        case Rounding.UP:
-            quotient = -(-size // denominator)
-        case Rounding.HALF:
-            quotient = (2 * size + denominator) // (2 * denominator)
+    surplus = {Rounding.DOWN: 0, Rounding.UP: denominator - 1, Rounding.HALF: denominator // 2}
+    quotient = (abs(numerator) + surplus[rounding]) // denominator
     return quotient if numerator >= 0 else -quotient

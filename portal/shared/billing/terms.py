@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from enum import StrEnum
 
-from portal.core.business_days import first_open, is_business_day, next_business_day
+from portal.core.business_days import first_open, is_business_day
 
 MONTH_END = 31
 """The closing day that means 月末締め; any day that a month lacks means its last one."""
@@ -36,19 +36,13 @@ def due_date(
 ) -> date:
     """The last day of the month that comes `months` after the closing date of `base`.
 
-    `shift` moves a due date on a closed day to the next or the previous open one; `is_open` is the tenant's
-    calendar.
+    `shift` moves a due date on a closed day to the next or the previous open one; `is_open` is the tenant's calendar.
     """
     closing = closing_date(base, closing_day)
     due = _day_in_month(*_months_later(closing, months), MONTH_END)
     if shift is Shift.NONE:
         return due
     return first_open(due, is_open, step=1 if shift is Shift.NEXT else -1)
-
-
-def issue_date(closing: date, is_open: Callable[[date], bool] = is_business_day) -> date:
-    """The day on which the invoice closed on `closing` is issued: the next business day."""
-    return next_business_day(closing, is_open)
 
 
 def months_after(day: date, months: int) -> date:

@@ -40,13 +40,8 @@ def bill(tenant: Tenant, lines: Sequence[BillLine], traded_on: date) -> dict[str
 
 def issuer_of(tenant: Tenant) -> Issuer:
     """The tenant as the issuer of documents."""
-    known = tenant.issuer
-    return Issuer(
-        name=known.name or tenant.company,
-        registration_number=known.registration_number or "",
-        accent=tenant.theme.brand_strong,
-        **known.model_dump(include={"postal_code", "address", "telephone", "person", "bank", "seal"}),
-    )
+    known = tenant.issuer.model_dump(exclude_none=True)
+    return Issuer(**known | {"name": known["name"] or tenant.company, "accent": tenant.theme.brand_strong})
 
 
 def recipient_of(record: Any) -> Party:
@@ -140,15 +135,7 @@ class Papers:
 def _issue(
     tenant: Tenant, record: Any, kind: DocumentKind, content: Content, *, by: Actor, total: int | None = None
 ) -> int:
-    _document, job = documents.issue(
-        kind,
-        content,
-        style=tenant.numbers[kind.value],
-        account_id=record.account_id,
-        counterparty=record.billing["name"],
-        about=record.number,
-        transaction_date=record.traded_on,
-        total=(record.total or 0) if total is None else total,
-        by=by,
-    )
+    facts = {"account_id": record.account_id, "counterparty": record.billing["name"], "about": record.number}
+    facts |= {"transaction_date": record.traded_on, "total": (record.total or 0) if total is None else total}
+    _document, job = documents.issue(kind, content, style=tenant.numbers[kind.value], by=by, **facts)
     return job.id

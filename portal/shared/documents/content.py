@@ -85,10 +85,9 @@ class Content:
 class InvoiceContent(Content):
     """請求書, a qualified invoice (COM-71); and 適格返還請求書, whose lines are what is given back, positive.
 
-    `traded_on` to `traded_until` is when the goods or services were delivered; `discount` (yen) is off the
-    lines' sum, with tax if the prices include it; `references` are further facts beside the dates, such as an
-    order's number. `simplified` (簡易版) is for a sale that a payment company bills formally: it bears no bank
-    account.
+    `traded_on` to `traded_until` is when the goods or services were delivered; `discount` (yen) is off the lines' sum,
+    with tax if the prices include it; `references` are further facts beside the dates, such as an order's number.
+    `simplified` (簡易版) is for a sale that a payment company bills formally: it bears no bank account.
     """
 
     traded_on: date
@@ -178,4 +177,3 @@ KINDS: dict[str, type[Content]] = {
     "receipt": ReceiptContent,
     "credit_note": InvoiceContent,
 }
-TITLES = {"invoice": "請求書", "work_report": "作業完了報告書", "receipt": "領収書", "credit_note": "返還請求書"}

@@ -60,7 +60,6 @@ def line_ends(chars: Sequence[str], widths: Sequence[float], room: Sequence[floa
 
 def install() -> None:
     """Make xhtml2pdf break every ``-pdf-word-wrap: CJK`` paragraph here."""
-    reportlab_paragraph.cjkFragSplit = _split
     reportlab_paragraph.Paragraph.breakLinesCJK = _break_lines
 
 
@@ -72,25 +71,15 @@ def _katakana(char: str) -> bool:
     return "ァ" <= char <= "ヺ" or char == "ー"
 
 
-_original = reportlab_paragraph.Paragraph.breakLinesCJK
-
-
 def _break_lines(paragraph: Any, width: Any) -> Any:
-    """`Paragraph.breakLinesCJK`, which would send a paragraph of one piece to yet another breaker."""
-    if not paragraph.frags:
-        return _original(paragraph, width)
-    room = list(width) if isinstance(width, list | tuple) else [width]
-    return _split(paragraph.frags, room, False)
-
-
-def _split(frags: Any, room: Sequence[float], bounds: Any, encoding: str = "utf8") -> Any:
-    """`cjkFragSplit`: the pieces of a paragraph as lines for ReportLab."""
+    """`Paragraph.breakLinesCJK`: the pieces of a paragraph as lines for ReportLab, be it one piece or many."""
+    room: Sequence[float] = width if isinstance(width, list | tuple) else [width]
     units: list[Any] = []
     chars: list[str] = []
-    for frag in frags:
+    for frag in paragraph.frags:
         breaks = hasattr(frag, "lineBreak")
         text = "" if breaks else getattr(frag, "text", "") or ""
-        units += [reportlab_paragraph.cjkU(char, frag, encoding) for char in text or [""]]
+        units += [reportlab_paragraph.cjkU(char, frag, paragraph.encoding) for char in text or [""]]
         chars += ["\n"] if breaks else list(text) or ["\u200b"]
     lines: list[Any] = []
     start = 0
@@ -99,6 +88,6 @@ def _split(frags: Any, room: Sequence[float], bounds: Any, encoding: str = "utf8
         hanging = end < len(units) and end - start > 1 and units[end - 1] == " "
         kept = units[start : end - hanging]
         space = room[min(len(lines), len(room) - 1)] - sum(unit.width for unit in kept)
-        lines.append(reportlab_paragraph.makeCJKParaLine(kept, space, bounds))
+        lines.append(reportlab_paragraph.makeCJKParaLine(kept, space, False))
         start = end
     return reportlab_paragraph.ParaLines(kind=1, lines=lines)

@@ -1,27 +1,52 @@
 """HTML to PDF (COM-70): our own templates only, no network, no files but the tenant's assets.
 
 What may be read while a document is made is settled here and nowhere else (a document with an address of its
-own could otherwise read the machine's files or call out).
+own could otherwise read the machine's files or call out). The same content gives the same bytes (COM-72): a file bears
+its document's date. Pages are numbered once the last one is known: xhtml2pdf's own count lays everything out twice.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+from reportlab.lib.colors import HexColor
+from reportlab.lib.units import mm
 from xhtml2pdf import document, pisa
+from xhtml2pdf.builders.printmarks import MarkedCanvas
 from xhtml2pdf.config.resources import ResourceAccessError, ResourceAccessPolicy
+from xhtml2pdf.xhtml2pdf_reportlab import PmlBaseDoc
 
-from portal.shared.documents import kinsoku, numbered, typefaces
-from portal.shared.documents.content import KINDS, TITLES
+from portal.core.clock import to_local
+from portal.shared.documents import kinsoku, typefaces
+from portal.shared.documents.content import KINDS
+from portal.shared.documents.models import DocumentKind
 from portal.shared.documents.setting import pdf_environment
 
 RENDER_SECONDS = 30
+LEFT, RIGHT, BASELINE = 18 * mm, 192 * mm, 11 * mm
+ROOM = 150 * mm
+SIZE = 7.5
+INK, RULE = HexColor("#5b6675"), HexColor("#c9d1da")
 _MEGABYTE = 1024 * 1024
+_LIMITS = {
+    "allow_remote": False,
+    "max_local_bytes": 2 * _MEGABYTE,
+    "max_image_pixels": 4_000_000,
+    "max_resources": 20,
+    "max_total_bytes": 8 * _MEGABYTE,
+    "max_render_seconds": RENDER_SECONDS,
+    "max_document_bytes": 4 * _MEGABYTE,
+    "max_depth": 60,
+}
 _rendering = Lock()
 
 
@@ -29,29 +54,79 @@ class PdfFailed(Exception):
     """A document could not be made: a mistake in a template or a limit passed, never the customer's doing."""
 
 
+_stamp: ContextVar[tuple[str, datetime]] = ContextVar("pdf_stamp")
+
+
+@contextmanager
+def stamped(footer: str, created: datetime) -> Iterator[None]:
+    """Documents built inside the block bear this footer and (aware) date."""
+    token = _stamp.set((footer, created))
+    try:
+        yield
+    finally:
+        _stamp.reset(token)
+
+
+class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
+    """Keeps the pages until the last one is known, then writes the foot of each."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pages: list[dict[str, Any]] = []
+        self._footer, created = _stamp.get()
+        local = to_local(created)  # in place of the clock, for the dates and the file's identifier
+        self._doc._timeStamp = SimpleNamespace(YMDhms=tuple(local.timetuple())[:6], dhh=9, dmm=0)
+        self._doc.signature = hashlib.md5(local.isoformat().encode(), usedforsecurity=False)
+
+    def showPage(self) -> None:
+        """Put the finished page aside."""
+        self._pages.append(dict(self.__dict__))
+        self._startPage()
+
+    def save(self) -> None:
+        """Write all pages, each with its foot."""
+        pages = self._pages
+        for number, state in enumerate(pages, 1):
+            self.__dict__.update(state)
+            self._foot(f"{number} / {len(pages)} ページ")
+            super().showPage()
+        super().save()
+
+    def _foot(self, label: str) -> None:
+        self.setStrokeColor(RULE)
+        self.setLineWidth(0.4)
+        self.line(LEFT, BASELINE + 4 * mm, RIGHT, BASELINE + 4 * mm)
+        self.setFillColor(INK)
+        footer = typefaces.clean(self._footer)
+        size = min(SIZE, SIZE * ROOM / (typefaces.width(footer, SIZE) or 1))
+        text = self.beginText(LEFT, BASELINE)
+        for family, piece in typefaces.runs(footer):
+            text.setFont(family, size)
+            text.textOut(piece)
+        self.drawText(text)
+        self.setFont(typefaces.MAIN, SIZE)
+        self.drawRightString(RIGHT, BASELINE, label)
+
+
+class NumberedDoc(PmlBaseDoc):  # type: ignore[misc]
+    """What xhtml2pdf shall build: a document whose pages are numbered."""
+
+    def _makeCanvas(self, filename: Any = None, canvasmaker: Any = None) -> Any:
+        return super()._makeCanvas(filename=filename, canvasmaker=NumberedCanvas)
+
+
 @cache
 def prepare() -> None:
     """Load typefaces and install our line breaking and page numbers, once; call it before a server forks."""
     typefaces.register()
     kinsoku.install()
-    document.PmlBaseDoc = numbered.NumberedDoc
+    document.PmlBaseDoc = NumberedDoc
 
 
 @dataclass(frozen=True)
 class StrictPolicy(ResourceAccessPolicy):  # type: ignore[misc]
-    """Our limits; remembers what it refused: xhtml2pdf leaves such a picture out and goes on, we do not."""
+    """Remembers what it refused: xhtml2pdf leaves such a picture out and goes on, we do not."""
 
-    allow_remote: bool = False
-    allow_remote_pdf_backgrounds: bool = False
-    max_resource_bytes: int = 2 * _MEGABYTE
-    max_local_bytes: int = 2 * _MEGABYTE
-    max_image_pixels: int = 4_000_000
-    max_resources: int = 20
-    max_total_bytes: int = 8 * _MEGABYTE
-    max_fetch_seconds: float = 1
-    max_render_seconds: float = RENDER_SECONDS
-    max_document_bytes: int = 4 * _MEGABYTE
-    max_depth: int = 60
     refused: list[str] = field(default_factory=list, compare=False)
 
     def check_url(self, url: str) -> None:
@@ -82,9 +157,9 @@ def render_pdf(
     """
     prepare()
     typefaces.check_drawable(html + footer)
-    policy = StrictPolicy(base_dir=assets)
+    policy = cast(StrictPolicy, StrictPolicy.server(assets, **_LIMITS))
     out = BytesIO()
-    with _rendering, numbered.stamped(footer, created):
+    with _rendering, stamped(footer, created):
         try:
             status = pisa.CreatePDF(
                 html,
@@ -110,7 +185,7 @@ def render_document(kind: str, context: Mapping[str, Any], created: datetime) ->
     what `render_pdf` raises.
     """
     content = KINDS[kind].from_json(context)
-    title = f"{TITLES[kind]} {content.number}"
-    html = pdf_environment().get_template(f"pdf/{kind}.html").render(doc=content, title=TITLES[kind])
-    issuer = content.issuer.name
+    name, issuer = DocumentKind(kind).label, content.issuer.name
+    title = f"{name} {content.number}"
+    html = pdf_environment().get_template(f"pdf/{kind}.html").render(doc=content, title=name)
     return render_pdf(html, footer=f"{issuer}　{title}", created=created, title=title, author=issuer)

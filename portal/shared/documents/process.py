@@ -1,8 +1,8 @@
 """A process that documents are made in: it can be killed, and has neither secrets nor a database.
 
-One child (``python -m portal.shared.documents.process``) is kept and serves one document after another, for
-starting it takes many times as long as drawing a page. A request is one message of JSON. So is an answer: the
-refusal, by its kind, or nothing, and then the PDF's bytes. Never a pickle: a child's word is not trusted.
+One child (``python -m portal.shared.documents.process``) is kept and serves one document after another, for starting it
+takes many times as long as drawing a page. A request is one message of JSON. So is an answer one message: the PDF's
+bytes, the one character that cannot be drawn, or what else went wrong. Never a pickle: a child's word is not trusted.
 """
 
 import atexit
@@ -11,7 +11,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from multiprocessing import Pipe
@@ -44,18 +44,16 @@ class Renderer:
             limit.start()
             try:
                 self._pipe.send_bytes(json.dumps(task).encode())
-                refusal = json.loads(self._pipe.recv_bytes())
-                made = b"" if refusal else self._pipe.recv_bytes()
-            except (OSError, ValueError, EOFError) as lost:
+                answer = self._pipe.recv_bytes()
+            except (OSError, EOFError) as lost:
                 self._stop()
                 raise PdfFailed(f"the child was lost or killed after {timeout} seconds") from lost
             finally:
                 limit.cancel()
-        if "undrawable" in refusal:
-            raise UndrawableText(refusal["undrawable"])
-        if refusal:
-            raise PdfFailed(refusal["failed"])
-        return made
+        if answer.startswith(b"%PDF"):
+            return answer
+        refusal = answer.decode(errors="replace")
+        raise UndrawableText(refusal) if len(refusal) == 1 else PdfFailed(refusal)
 
     def close(self) -> None:
         """End the child, if this process started one."""
@@ -101,18 +99,14 @@ def _start(pipe: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _answer(task: dict[str, Any]) -> Iterator[bytes]:
-    """The child's messages: what became of `task`."""
-    refusal, made = {}, b""
+def _answer(task: dict[str, Any]) -> bytes:
+    """What became of `task`, in the child."""
     try:
-        made = render_document(task["kind"], task["context"], datetime.fromisoformat(task["created"]))
+        return render_document(task["kind"], task["context"], datetime.fromisoformat(task["created"]))
     except UndrawableText as refused:
-        refusal = {"undrawable": refused.params["char"]}
+        return str(refused.params["char"]).encode(errors="replace")
     except Exception as error:  # whatever it is, the parent must hear of it and the child go on
-        refusal = {"failed": f"{type(error).__name__}: {error}"}
-    yield json.dumps(refusal).encode()
-    if not refusal:
-        yield made
+        return f"{type(error).__name__}: {error}".encode(errors="replace")
 
 
 def _serve() -> None:
@@ -121,8 +115,7 @@ def _serve() -> None:
     prepare()
     with Connection(0) as pipe, suppress(EOFError):
         while True:
-            for message in _answer(json.loads(pipe.recv_bytes())):
-                pipe.send_bytes(message)
+            pipe.send_bytes(_answer(json.loads(pipe.recv_bytes())))
 
 
 if __name__ == "__main__":

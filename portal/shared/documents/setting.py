@@ -1,19 +1,25 @@
-"""The Jinja environment that document templates are set with, and its filters."""
+"""The Jinja environment that document templates are set with, and its filters: how days are written, the seal drawn."""
 
+import base64
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
+from io import BytesIO
+from math import ceil, sqrt
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageColor import getrgb
 from reportlab.lib.units import mm
 
 from portal.core.money import grouped, yen
-from portal.shared.documents.seal import seal
-from portal.shared.documents.typefaces import marked, width
+from portal.core.tenancy.checks import LEAST_CONTRAST, contrast
+from portal.shared.documents.typefaces import FILES, FOLDER, MAIN, clean, family_for, marked, width
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
+SIDE, FRAME, GAP = 420, 14, 22
+INK = (196, 40, 38)
 
 
 @cache
@@ -70,7 +76,34 @@ def tint(colour: str, strength: float) -> str:
 
 
 def ink_on(colour: str) -> str:
-    """White or near-black, whichever reads better on `colour` (WCAG relative luminance)."""
-    linear = [part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in getrgb(colour)]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#ffffff" if 1.05 / (luminance + 0.05) >= 4.5 else "#1f2733"
+    """White or near-black, whichever reads better on `colour` (WCAG)."""
+    return "#ffffff" if contrast("#ffffff", colour) >= LEAST_CONTRAST else "#1f2733"
+
+
+@lru_cache(maxsize=32)
+def seal(text: str) -> str:
+    """A square seal (角印) that says `text` in columns from the right: ``data:`` of a PNG. Raises UndrawableText."""
+    image = Image.new("RGB", (SIDE, SIDE), "white")
+    ImageDraw.Draw(image).rectangle((0, 0, SIDE - 1, SIDE - 1), outline=INK, width=FRAME)
+    chars = [char for char in clean(text) if not char.isspace()]
+    columns = max(1, round(sqrt(len(chars))))
+    rows = max(1, ceil(len(chars) / columns))
+    edge, inner = FRAME + GAP, SIDE - 2 * (FRAME + GAP)
+    broad = inner // columns
+    for column, start in enumerate(range(0, len(chars), rows)):
+        drawn = chars[start : start + rows]
+        tall = inner // len(drawn)
+        for row, char in enumerate(drawn):
+            image.paste(_glyph(char, (broad, tall)), (edge + inner - (column + 1) * broad, edge + row * tall))
+    out = BytesIO()
+    image.quantize(16).save(out, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def _glyph(char: str, size: tuple[int, int]) -> Image.Image:
+    family = family_for(char)
+    weight = "Bold" if family == MAIN else "Regular"
+    font = ImageFont.truetype(str(FOLDER / f"{FILES[family]}-{weight}.ttf"), 200)
+    drawn = Image.new("RGB", (200, 200), "white")
+    ImageDraw.Draw(drawn).text((100, 100), char, font=font, fill=INK, anchor="mm")
+    return drawn.resize(size, Image.Resampling.LANCZOS)

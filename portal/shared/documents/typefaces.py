@@ -23,7 +23,7 @@ FALLBACK = "notojp"
 FOLDER = Path(__file__).parent / "fonts"
 FILES = {MAIN: "BIZUDPGothic", FALLBACK: "NotoSansJP"}
 
-_BLANK = frozenset("\t\n\r")
+_BLANK = frozenset(map(ord, "\t\n\r"))
 _VOICED = re.compile("[か-ヿ][\u3099\u309a]")
 _ASTRAL = re.compile("<([0-9A-F]{5,6})>")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -57,7 +57,7 @@ def _register(family: str, stem: str) -> frozenset[int]:
         pdfmetrics.registerFont(font)
         DEFAULT_FONT[font.fontName] = font.fontName
     pdfmetrics.registerFontFamily(family, regular.fontName, bold.fontName, regular.fontName, bold.fontName)
-    return frozenset(regular.face.charToGlyph) & frozenset(bold.face.charToGlyph)
+    return frozenset(regular.face.charToGlyph) & frozenset(bold.face.charToGlyph) | _BLANK
 
 
 _to_unicode = ttfonts.makeToUnicodeCMap
@@ -82,8 +82,6 @@ def clean(text: str) -> str:
 
 def family_for(char: str) -> str:
     """The typeface that draws `char`. Raises UndrawableText when there is none."""
-    if char in _BLANK:
-        return MAIN
     for family, drawn in register().items():
         if ord(char) in drawn:
             return family
@@ -104,10 +102,8 @@ def check_drawable(value: object) -> None:
     if isinstance(value, str):
         for char in sorted(set(clean(value))):
             family_for(char)
-    elif isinstance(value, Mapping):
-        check_drawable(list(value.values()))
     elif isinstance(value, Iterable):
-        for item in value:
+        for item in value.values() if isinstance(value, Mapping) else value:
             check_drawable(item)
 
 

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.core.errors import RuleBroken
-from portal.shared.billing.tax import (
-    RatePeriod,
-    Rounding,
-    TaxLine,
-    rate_for,
-    split_discount,
-    totals_excluded,
-    totals_included,
-)
+from portal.shared.billing.tax import Rounding, TaxLine, split_discount, totals_excluded, totals_included
 
-PERIODS = [RatePeriod(date(2014, 4, 1), 8, 8), RatePeriod(date(2019, 10, 1), 10, 8)]
 LINES = st.lists(
     st.builds(
         lambda amount, reduced: TaxLine(amount, 8 if reduced else 10, reduced), st.integers(0, 10**9), st.booleans()
@@ -95,25 +84,6 @@ def test_a_free_line_shows_its_rate() -> None:
 def test_a_discount_below_zero_or_above_the_amount_is_refused(discount: int) -> None:
     with pytest.raises(RuleBroken):
         totals_included([TaxLine(100, 10)], discount=discount)
-
-
-@pytest.mark.parametrize(
-    ("day", "reduced", "rate"),
-    [
-        (date(2019, 9, 30), False, 8),
-        (date(2019, 10, 1), False, 10),
-        (date(2019, 10, 1), True, 8),
-        (date(2026, 11, 23), False, 10),
-    ],
-)
-def test_the_rate_of_the_day_applies(day: date, reduced: bool, rate: int) -> None:
-    assert rate_for(PERIODS, day, reduced) == rate
-    assert rate_for(PERIODS[::-1], day, reduced) == rate
-
-
-def test_a_day_before_every_rate_is_an_error() -> None:
-    with pytest.raises(LookupError):
-        rate_for(PERIODS, date(2014, 3, 31))
 
 
 @given(LINES, st.sampled_from(Rounding), st.floats(0, 1))

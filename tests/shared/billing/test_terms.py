@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.core.business_days import is_business_day
-from portal.shared.billing.terms import MONTH_END, Shift, closing_date, due_date, issue_date
+from portal.shared.billing.terms import MONTH_END, Shift, closing_date, due_date
 
 # base date; then (closing, due) for 月末締め/翌月末払い, 20日締め/翌月末払い, 月末締め/翌々月末払い
 TABLE = [
@@ -50,11 +50,6 @@ def test_a_due_date_on_an_open_day_stays() -> None:
 def test_a_due_date_may_shift_into_the_next_year_past_a_closure() -> None:
     is_open = partial(is_business_day, closed_periods=((date(2026, 12, 29), date(2027, 1, 4)),))
     assert due_date(date(2026, 11, 20), 20, 1, Shift.NEXT, is_open) == date(2027, 1, 5)
-
-
-def test_an_invoice_is_issued_on_the_business_day_after_closing() -> None:
-    assert issue_date(date(2026, 1, 31)) == date(2026, 2, 2)
-    assert issue_date(date(2026, 9, 18)) == date(2026, 9, 24)
 
 
 @pytest.mark.parametrize("closing_day", [0, 32, -1])

@@ -23,8 +23,7 @@ from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded, totals_included
 from portal.shared.documents.content import InvoiceContent, Issuer, Labour, Party, ReceiptContent, WorkReportContent
 from portal.shared.documents.pdf import render_document
-from portal.shared.documents.seal import INK, SIDE, seal
-from portal.shared.documents.setting import day, fit, moment, paragraphs, tint
+from portal.shared.documents.setting import INK, SIDE, day, fit, moment, paragraphs, seal, tint
 from portal.shared.documents.typefaces import UndrawableText
 
 LINES = st.lists(

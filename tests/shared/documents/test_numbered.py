@@ -9,8 +9,7 @@ from typing import Any, cast
 import pytest
 from pypdf import PdfReader
 
-from portal.shared.documents.numbered import NumberedCanvas, stamped
-from portal.shared.documents.pdf import PdfFailed, render_pdf
+from portal.shared.documents.pdf import NumberedCanvas, PdfFailed, render_pdf, stamped
 from portal.shared.documents.typefaces import UndrawableText
 
 AT = datetime(2026, 10, 31, 0, 0, tzinfo=UTC)
