@@ -17,9 +17,8 @@ from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import Tenant
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries
-from portal.web.commands import Mistake, tenant_command
+from portal.web.commands import Mistake, link_base, tenant_command
 from portal.web.output import harmless
-from portal.web.urls import base_of
 
 LOOK_SECONDS = 0.4
 _HELP = "/NUMBER talk in that chat   /list   /end   /quit   anything else is said"
@@ -92,8 +91,7 @@ class Desk:
             for inquiry in operations.waiting(self.by.name):
                 click.echo(harmless(f"{inquiry.number} {inquiry.status.label} {inquiry.name} {inquiry.label}"))
         elif line == "/end":
-            base = base_of(self.tenant, current_app.extensions["settings"])
-            operations.end(self.tenant, self._inquiry(), by=self.by, link_base=base)
+            operations.end(self.tenant, self._inquiry(), by=self.by, link_base=link_base(self.tenant))
             self.current = ""
         elif line.startswith("/"):
             inquiry = queries.any_inquiry(line[1:])
@@ -114,7 +112,7 @@ class Desk:
 
 @click.command("chat", help="Answer live chats in this terminal.")
 @tenant_command
-def chat(tenant: Tenant, by: Actor, **_: Any) -> None:
+def chat(tenant: Tenant, by: Actor) -> None:
     """Until /quit or the end of the input."""
     if click.get_current_context().params["dry_run"]:
         raise Mistake("what is said is said: a chat has no --dry-run")

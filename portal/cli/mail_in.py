@@ -11,16 +11,15 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from portal.cli.inquiries import inquiries
+from portal.cli.desk import inquiries
 from portal.core.db import session, tenant_scope
 from portal.core.engine import DatabaseBusy
 from portal.core.files import Shelf
 from portal.core.letters import Unreadable
 from portal.core.tenancy.schema import Tenant
 from portal.shared.inquiries import inbound
-from portal.web.commands import find_tenant, tenant_command
+from portal.web.commands import command, find_tenant, link_base
 from portal.web.output import listing, moment
-from portal.web.urls import base_of
 
 MOST_BYTES = 25 * 1024 * 1024
 _LINE, _SILENCE, _MOST_AT_ONCE = 4096, 60.0, 20
@@ -37,8 +36,7 @@ def take(app: Flask, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[in
     """Take one mail in: the answer that SMTP has for it."""
     try:
         with app.app_context(), tenant_scope(tenant.key):
-            base = base_of(tenant, app.extensions["settings"])
-            outcome = inbound.receive(tenant, raw, envelope_from=sender, link_base=base)
+            outcome = inbound.receive(tenant, raw, envelope_from=sender, link_base=link_base(tenant))
             session().commit()
     except Unreadable as error:
         return 554, f"5.6.0 no readable mail: {error}"
@@ -64,15 +62,13 @@ def receive(tenant_key: str | None, sender: str | None) -> None:
 
 
 @listing(inquiries, "refused", _REFUSED)
-def refused(limit: int, **_: Any) -> Iterable[Any]:
+def refused(limit: int) -> Iterable[Any]:
     """Mails that became no inquiry, the newest first."""
     return inbound.refused(limit)
 
 
-@inquiries.command("raw")
-@click.argument("file")
-@tenant_command
-def raw(file: str, **_: Any) -> None:
+@command(inquiries, "raw", click.argument("file"))
+def raw(file: str) -> None:
     """The bytes of a refused mail, by its file."""
     try:
         sys.stdout.buffer.write(Shelf.files.get(file))

@@ -5,6 +5,7 @@ Commands of one shape are made here for every brand: a step of one record, an im
 
 import functools
 import getpass
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -17,7 +18,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from portal.core import clock, text
-from portal.core.actor import Actor, operator
+from portal.core.actor import operator
 from portal.core.csvio import CsvMistakes
 from portal.core.db import session, tenant_scope
 from portal.core.engine import DatabaseBusy
@@ -26,10 +27,12 @@ from portal.core.money import LARGEST, yen
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_parts import TaxRate
 from portal.shared.billing.lines import BillLine
+from portal.web.urls import base_of
 
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+DAY: Any = {"type": click.DateTime(["%Y-%m-%d"]), "callback": lambda _context, _option, at: at and at.date()}
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
 
@@ -54,6 +57,11 @@ def find_tenant(key: str | None) -> Tenant:
         raise Mistake(f"no tenant {key!r}; there are: {', '.join(sorted(known))}")
     found: Tenant = known[key]
     return found
+
+
+def link_base(tenant: Tenant) -> str:
+    """How mailed links begin."""
+    return base_of(tenant, current_app.extensions["settings"])
 
 
 def read_text(path: Path) -> str:
@@ -126,27 +134,37 @@ def _one_line() -> Iterator[None]:
 def tenant_command(function: Command) -> Command:
     """Decorate a click command that works for one tenant.
 
-    The function gets `tenant` and `by`; the transaction is committed when it returns, rolled back when it raises, and
-    with ``--dry-run``. RuleBroken becomes one line and exit code 2.
+    The function gets what it names of `tenant`, `by` and what was typed; records (`record`) are looked up first, and
+    text that it returns is printed. The transaction is committed then, rolled back when it raises, and with
+    ``--dry-run``. RuleBroken becomes one line and exit code 2.
     """
 
     @functools.wraps(function)
     @with_appcontext
     def wrapper(
-        *args: Any, tenant_key: str | None, operator_name: str, as_of: datetime | None, dry_run: bool, **kwargs: Any
-    ) -> Any:
+        *, tenant_key: str | None, operator_name: str, as_of: datetime | None, dry_run: bool, **given: Any
+    ) -> None:
         tenant = find_tenant(tenant_key)
         standing = clock.freeze(as_of) if as_of else nullcontext()
         with _one_line(), standing, tenant_scope(tenant.key):
-            result = function(*args, tenant=tenant, by=operator(operator_name), **kwargs)
+            words = {name: value() if isinstance(value, _Later) else value for name, value in given.items()}
+            said = call(function, {**words, "tenant": tenant, "by": operator(operator_name)})
+            if isinstance(said, str):
+                click.echo(said)
             if dry_run:
                 session().rollback()
                 click.echo("dry run: nothing was changed", err=True)
             else:
                 session().commit()
-            return result
 
     return with_options(wrapper, _OPTIONS)
+
+
+def call(function: Command, words: dict[str, Any]) -> Any:
+    """`function` with those of `words` that it names, or with all where it takes any."""
+    names = inspect.signature(function, follow_wrapped=False).parameters
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in names.values())
+    return function(**{name: value for name, value in words.items() if takes_any or name in names})
 
 
 def with_options(command: Command, options: Iterable[Option]) -> Command:
@@ -156,36 +174,54 @@ def with_options(command: Command, options: Iterable[Option]) -> Command:
     return command
 
 
+def command(group: click.Group, name: str, *options: Option, help: str | None = None) -> Option:  # noqa: A002 - click's
+    """Make the command `name` of a brand, with these options and arguments; see `tenant_command`."""
+    return lambda function: group.command(name, help=help)(with_options(tenant_command(function), options))
+
+
+class _Later(functools.partial[Any]):
+    """What is read or looked up when the tenant is in scope."""
+
+
+def record(name: str, find: Callable[[str], Any], metavar: str = "NUMBER") -> Option:
+    """An argument; the command gets what `find` finds by it."""
+    return click.argument(name, metavar=metavar, callback=lambda _context, _argument, given: _Later(find, given))
+
+
+_SOURCE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+TEXT = click.argument("body", type=_SOURCE, callback=lambda _context, _argument, path: _Later(read_text, path))
+
+
 def step(
     group: click.Group,
     find: Callable[[str], Any],
-    say: Callable[[Any, Any], None],
+    say: Callable[[Any, Any], object],
     name: str,
     do: Command,
     text: str,
     *options: Option,
+    metavar: str = "NUMBER",
 ) -> None:
     """Make the command `name` NUMBER, which does something with the record that `find` finds.
 
     `do` gets tenant, record and the words of the options; `say` prints the record, and what `do` answered.
     """
 
-    def command(number: str, tenant: Tenant, **words: Any) -> None:
-        found = find(number)
-        say(found, do(tenant, found, **words))
+    def take(found: Any, tenant: Tenant, **words: Any) -> object:
+        return say(found, do(tenant, found, **words))
 
-    group.command(name, help=text)(with_options(tenant_command(command), (click.argument("number"), *options)))
+    command(group, name, record("found", find, metavar), *options, help=text)(take)
 
 
 def importing(group: click.Group, name: str, take: Callable[..., tuple[int, int]], what: str) -> None:
     """Make the command `name` FILE, which imports `what`; `take` answers how many it added, and how many it knew."""
 
-    @group.command(name, help=f"Import {what} from CSV; the same file twice changes nothing.")
-    @click.argument("file", type=FILE)
-    @tenant_command
-    def command(file: Path, by: Actor, **_: Any) -> None:
-        added, known = take(file.read_bytes(), by=by)
-        click.echo(f"{added} added, {known} known already")
+    def load(file: Path, **words: Any) -> str:
+        added, known = call(take, {"data": file.read_bytes(), **words})
+        return f"{added} added, {known} known already"
+
+    text = f"Import {what} from CSV; the same file twice changes nothing."
+    command(group, name, click.argument("file", type=FILE), help=text)(load)
 
 
 lines_option = click.option(

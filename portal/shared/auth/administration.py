@@ -41,6 +41,12 @@ def unlock(member: Member, *, by: Actor) -> None:
     audit.record("member.unlock", member, by=by)
 
 
+def end_sessions(member: Member, *, by: Actor) -> None:
+    """Sign a member out everywhere."""
+    sessions.end_all(member.id)
+    audit.record("member.end_sessions", member, by=by)
+
+
 def can_be_mailed_a_link(member: Member) -> Verdict:
     """Whether a link would open anything: not for who is locked."""
     return YES if member.status == MemberStatus.ACTIVE else Verdict(_NOT_ACTIVE)
