@@ -11,10 +11,8 @@ from sqlalchemy import select
 from portal.core import audit as trail
 from portal.core import leases
 from portal.core.actor import Actor
-from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound
-from portal.core.leases import WorkStatus
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment
 from portal.shared.documents import operations
@@ -69,7 +67,7 @@ _MAILS = (
     "subject",
     ("error", "last_error"),
 )
-_STATUS = click.option("--status", type=click.Choice([s.value for s in WorkStatus]), help="Only these.")
+_STATUS = click.option("--status", type=click.Choice([s.value for s in leases.WorkStatus]), help="Only these.")
 
 
 @listing(mail, "list", _MAILS, _STATUS)
@@ -101,10 +99,10 @@ _EVENTS = (
 
 
 @listing(audit, "search", _EVENTS, click.option("--subject", default="", help="e.g. reservation:FR000123"))
-def search(subject: str, limit: int) -> Iterable[AuditEvent]:
+def search(subject: str, limit: int) -> Iterable[trail.AuditEvent]:
     """The newest events, or those of one subject."""
-    statement = select(AuditEvent).order_by(AuditEvent.sequence.desc()).limit(limit)
-    asked = AuditEvent.subject == subject[: trail.LONGEST_SUBJECT]
+    statement = select(trail.AuditEvent).order_by(trail.AuditEvent.sequence.desc()).limit(limit)
+    asked = trail.AuditEvent.subject == subject[: trail.LONGEST_SUBJECT]
     return session().scalars(statement.where(asked) if subject else statement)
 
 

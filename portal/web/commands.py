@@ -76,13 +76,10 @@ def read_text(path: Path) -> str:
     return written
 
 
-def typed(read: Callable[[str], str] = text.normalise, longest: int = 0) -> Callable[[Any, Any, str], str]:
-    """A click callback: what was typed, as `read` makes it, at most `longest` characters (0: as long as it is).
+def typed(read: Callable[[str], Any] = text.normalise, longest: int = 0) -> Callable[[Any, Any, str], Any]:
+    """A callback: what was typed as `read` makes it, 1 to `longest` characters (0: any number), or the default."""
 
-    What `read` refuses with ValueError is a mistake of whoever typed it; so is nothing, unless that is the default.
-    """
-
-    def check(_context: Any, parameter: click.Parameter, value: str) -> str:
+    def check(_context: Any, parameter: click.Parameter, value: str) -> Any:
         if not value and value == parameter.default:
             return value
         try:
@@ -96,13 +93,11 @@ def typed(read: Callable[[str], str] = text.normalise, longest: int = 0) -> Call
     return check
 
 
-def _instant(_context: Any, _option: Any, value: str | None) -> datetime | None:
-    if not value:
-        return None
+def _instant(value: str) -> datetime:
     try:
         at = datetime.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter("an ISO date and time, e.g. 2026-11-22T09:00") from None
+        raise ValueError("an ISO date and time, e.g. 2026-11-22T09:00") from None
     return at if at.tzinfo else at.replace(tzinfo=clock.TOKYO)
 
 
@@ -115,7 +110,9 @@ _OPTIONS = (
         callback=typed(longest=120),
         help="Your name for the audit trail.",
     ),
-    click.option("--as-of", callback=_instant, envvar="PORTAL_AS_OF", help="Act as if it were this instant."),
+    click.option(
+        "--as-of", default="", callback=typed(_instant), envvar="PORTAL_AS_OF", help="Act as if it were this instant."
+    ),
     click.option("--dry-run", is_flag=True, help="Show what would happen; change nothing."),
 )
 
@@ -200,17 +197,13 @@ def step(
     do: Command,
     text: str,
     *options: Option,
-    metavar: str = "NUMBER",
 ) -> None:
-    """Make the command `name` NUMBER, which does something with the record that `find` finds.
-
-    `do` gets tenant, record and the words of the options; `say` prints the record, and what `do` answered.
-    """
+    """Make the command `name` NUMBER: `do` gets tenant, the record and options; `say` tells of it, and the answer."""
 
     def take(found: Any, tenant: Tenant, **words: Any) -> object:
         return say(found, do(tenant, found, **words))
 
-    command(group, name, record("found", find, metavar), *options, help=text)(take)
+    command(group, name, record("found", find), *options, help=text)(take)
 
 
 def importing(group: click.Group, name: str, take: Callable[..., tuple[int, int]], what: str) -> None:
@@ -224,13 +217,9 @@ def importing(group: click.Group, name: str, take: Callable[..., tuple[int, int]
     command(group, name, click.argument("file", type=FILE), help=text)(load)
 
 
+_LINE = "TEXT:QTY:UNIT:PRICE[:RATE]"
 lines_option = click.option(
-    "--line",
-    "lines",
-    multiple=True,
-    required=True,
-    metavar="TEXT:QTY:UNIT:PRICE[:RATE]",
-    help="Yen without tax; repeatable.",
+    "--line", "lines", multiple=True, required=True, metavar=_LINE, help="Yen without tax; repeatable."
 )
 
 
@@ -247,7 +236,7 @@ def _bill_line(text: str, day: date, begun: list[TaxRate]) -> BillLine:
         percent = int(rest[0]) if rest else usual
         line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
     except ValueError:
-        raise Mistake(f"--line {text!r}: write TEXT:QTY:UNIT:PRICE[:RATE], e.g. 利用料:3:時間:4500") from None
+        raise Mistake(f"--line {text!r}: write {_LINE}, e.g. 利用料:3:時間:4500") from None
     if abs(line.amount) > LARGEST:
         raise Mistake(f"--line {text!r}: at most {yen(LARGEST)}")
     kinds = [rate.reduced for rate in begun if rate.rate == percent]

@@ -4,16 +4,19 @@ from typing import Any
 
 from flask import Blueprint
 from werkzeug.wrappers import Response
+from wtforms import HiddenField
 
-from portal.blueprints.contacts.forms import AddressForm
 from portal.core.errors import NotFound
 from portal.core.text import format_telephone
 from portal.shared.auth.models import Right
 from portal.shared.contacts import operations
 from portal.shared.contacts.models import Address, Kind
+from portal.shared.limits import operations as limits
 from portal.web import lists
+from portal.web.address import AddressFields, telephone_field
 from portal.web.confirm import ConfirmFlow, Steps, add_steps
-from portal.web.forms import Form
+from portal.web.forms import Form, line, version_number
+from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import actor, member, must_have, tenant
@@ -23,6 +26,18 @@ bp = Blueprint("contacts", __name__)
 _BOOK = "<any('billing', 'delivery'):kind>-addresses"
 RIGHTS = {Kind.BILLING: Right.BILLING, Kind.DELIVERY: Right.ORDERS}
 """What a member needs to change them; all see them."""
+
+
+class AddressForm(AddressFields):
+    """送付先."""
+
+    first = ("name", "department", "person")
+    version = HiddenField(filters=[version_number])
+    name = line(_l("会社名・お名前"), required=True)
+    department = line(_l("部署名"), longest=80)
+    person = line(_l("ご担当者"), longest=80)
+    telephone = telephone_field(_l("電話番号"))
+    fax = telephone_field(_l("FAX番号"))
 
 
 def _kind(kind: str) -> Kind:
@@ -71,7 +86,7 @@ def book(kind: str) -> str:
     """The account's addresses."""
     found = operations.book(member().account_id, _kind(kind))
     rows = [(address, operations.number_of(address)) for address in found]
-    use = operations.use(tenant(), member().account_id, Kind(kind))
+    use = limits.use(tenant(), f"{kind}_addresses", member().account_id)
     return render("contacts/book.html", rows=rows, use=use, may=member().may(RIGHTS[Kind(kind)]), **_shown(kind))
 
 

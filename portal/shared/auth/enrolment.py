@@ -14,7 +14,6 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.core import audit, clock, csvio, numbering, text
 from portal.core.actor import Actor
-from portal.core.csvio import Row
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.tenancy.schema import Tenant
@@ -77,10 +76,7 @@ def add_member(tenant: Tenant, account: Account, person: Person, *, by: Actor, p
 
 @contextmanager
 def unique_login(field: str) -> Iterator[None]:
-    """Do inside what gives a member the name one signs in with; raises RuleBroken at `field` when it is taken.
-
-    The database's constraint decides, so that of two at the same moment one is told.
-    """
+    """Do inside what gives a member a sign-in name: the database decides; RuleBroken at `field` if it is taken."""
     try:
         with session().begin_nested():
             yield
@@ -148,7 +144,7 @@ def import_members(tenant: Tenant, data: bytes, *, by: Actor) -> tuple[int, int]
     return len(new), len(lines) - len(new)
 
 
-def _read(tenant: Tenant, keys: set[str], companies: dict[str, str], row: Row) -> _Line | None:
+def _read(tenant: Tenant, keys: set[str], companies: dict[str, str], row: csvio.Row) -> _Line | None:
     """One line, or None for a member who is there already. `keys` and `companies` are of the lines before."""
     number, person, password_hash = _number(row), _person(row), _password_hash(row)
     if "login_id" in tenant.sign_in.items and not person.login_id:
@@ -166,14 +162,14 @@ def _read(tenant: Tenant, keys: set[str], companies: dict[str, str], row: Row) -
     return None
 
 
-def _number(row: Row) -> str:
+def _number(row: csvio.Row) -> str:
     number = row.text("会員番号", 20, required=True)
     if not _NUMBER.fullmatch(number):
         raise RuleBroken("半角の英数字で入力してください。", field="会員番号")
     return number
 
 
-def _company(row: Row, number: str, companies: dict[str, str]) -> str:
+def _company(row: csvio.Row, number: str, companies: dict[str, str]) -> str:
     """The name of the account to be made; "" where there is one. The first line with a number names it."""
     company, account = row.text("会社名", 100), account_with(number)
     if account is not None and account.status != AccountStatus.ACTIVE:
@@ -189,7 +185,7 @@ def _company(row: Row, number: str, companies: dict[str, str]) -> str:
     return known
 
 
-def _person(row: Row) -> Person:
+def _person(row: csvio.Row) -> Person:
     role = row.text("代表", 10)
     if role not in (*_YES, *_NO):
         raise RuleBroken("1 または空欄にしてください。", field="代表")
@@ -206,12 +202,12 @@ def _person(row: Row) -> Person:
     )
 
 
-def _kana(row: Row, column: str) -> str:
+def _kana(row: csvio.Row, column: str) -> str:
     row.text(column, 60)
     return row.take(column, text.katakana)
 
 
-def _password_hash(row: Row) -> str:
+def _password_hash(row: csvio.Row) -> str:
     value = row.values["パスワードハッシュ"].strip()
     if value and not (len(value) <= 200 and (passwords.is_legacy(value) or _is_argon2(value))):
         raise RuleBroken("この形式のパスワードハッシュは使えません。", field="パスワードハッシュ")

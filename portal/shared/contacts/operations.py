@@ -40,11 +40,6 @@ def find(account_id: int, kind: Kind, number: str) -> Address:
     return found
 
 
-def use(tenant: Tenant, account_id: int, kind: Kind) -> limits.Use:
-    """How many there are of how many (COM-41)."""
-    return limits.use(tenant, f"{kind}_addresses", session().get_one(Account, account_id))
-
-
 for _kind in Kind:
     _there = Address.kind == _kind, Address.removed_at.is_(None)
     _name = f"{_kind}_addresses"
