@@ -13,7 +13,7 @@ from portal.core import text
 from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import administration, email_change, enrolment, links, operations, security, withdrawal
+from portal.shared.auth import administration, email_change, enrolment, operations, security, withdrawal
 from portal.shared.auth.models import Account, Member
 from portal.shared.limits import operations as allowed
 from portal.web.commands import DAY, Mistake, call, command, importing, json_option, link_base, record, typed
@@ -23,10 +23,31 @@ accounts = AppGroup("accounts", help="Find, add, show and merge customers.")
 members = AppGroup("members", help="Find, add and help the people who sign in.")
 limits = AppGroup("limits", help="Explain limits, lift them for one customer, list who is over.")
 _ACCOUNT, _WHO = record("account", enrolment.find_account), record("who", enrolment.find_member, "WHO")
-_LIMIT = click.argument("name"), click.argument("number")
 _WORDS = click.argument("words", default="")
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _MAILED = "the link is on its way"
+_CUSTOMER = (
+    click.argument("name", callback=typed(longest=100)),
+    click.option("--telephone", default="", callback=typed(text.telephone), help="With or without hyphens."),
+)
+_BOTH = record("source", enrolment.find_account, "FROM"), record("target", enrolment.find_account, "INTO")
+_EMAIL = click.argument("email", callback=typed(text.email))
+_PERSON = (
+    click.argument("family_name", callback=typed(longest=40)),
+    click.argument("given_name", callback=typed(longest=40)),
+    _EMAIL,
+    click.option("--login-id", default="", callback=typed(longest=60), help="Where the brand signs in with one."),
+    click.option("--representative", "is_representative", is_flag=True, help="They may change the account's own data."),
+)
+_WHY = click.option("--reason", required=True, callback=typed(longest=1000), help="Why; kept in the audit trail.")
+_REASON = click.option("--reason", default="", callback=typed(longest=200), help="For the audit trail.")
+_ALL = click.option("--all", "everybody", is_flag=True, help="Everybody of the brand.")
+_LIMIT = click.argument("name"), click.argument("number")
+_LIFT = (
+    click.argument("value", type=click.IntRange(0, 100_000)),
+    click.option("--reason", required=True, callback=typed(longest=200), help="For the audit trail."),
+    click.option("--until", **DAY, help="The last day it holds; otherwise for good."),
+)
 _MEMBERS = (
     ("account", "number"),
     ("login id", "Member.login_id"),
@@ -38,11 +59,6 @@ _MEMBERS = (
 )
 
 
-def _long(name: str, longest: int, help_: str, **more: Any) -> Any:
-    """An option of so many characters at most."""
-    return click.option(name, callback=typed(longest=longest), help=help_, **more)
-
-
 @listing(accounts, "find", ("number", "name", "status", "telephone", "address"), _WORDS)
 def find(words: str, limit: int) -> Iterable[Account]:
     """Accounts by number or part of the name."""
@@ -50,12 +66,7 @@ def find(words: str, limit: int) -> Iterable[Account]:
     return session().scalars(select(Account).where(named).order_by(Account.number).limit(limit))
 
 
-@command(
-    accounts,
-    "add",
-    click.argument("name", callback=typed(longest=100)),
-    click.option("--telephone", default="", callback=typed(text.telephone), help="With or without hyphens."),
-)
+@command(accounts, "add", *_CUSTOMER)
 def add(name: str, telephone: str, tenant: Tenant, by: Actor) -> str:
     """Add the customer NAME; then add its representative with `members add`."""
     return enrolment.add_account(tenant, by=by, name=name, telephone=telephone).number
@@ -85,20 +96,14 @@ def tag(account: Account, tags: tuple[str, ...], by: Actor) -> str:
     return f"{account.number}: {account.tags.strip(',') or 'no tags'}"
 
 
-@command(
-    accounts,
-    "merge",
-    record("source", enrolment.find_account, "FROM"),
-    record("target", enrolment.find_account, "INTO"),
-    _YES,
-)
+@command(accounts, "merge", *_BOTH, _YES)
 def merge(source: Account, target: Account, yes: bool, by: Actor) -> None:
     """Give all that FROM has to INTO: members, reservations, documents. FROM is withdrawn."""
     _ask(yes, source, target)
     table(["table", "moved"], list(administration.merge(source, target, by=by).items()))
 
 
-@command(accounts, "withdraw", _ACCOUNT, _long("--reason", 1000, "Why; kept in the audit trail.", required=True), _YES)
+@command(accounts, "withdraw", _ACCOUNT, _WHY, _YES)
 def withdraw(account: Account, reason: str, yes: bool, tenant: Tenant, by: Actor) -> str:
     """退会 for a customer who asked by telephone: nobody of it signs in again. Open business refuses it."""
     _ask(yes, account)
@@ -135,16 +140,7 @@ def find_members(words: str, limit: int) -> Iterable[Any]:
     return session().execute(statement.order_by(Account.number, Member.id).limit(limit))
 
 
-@command(
-    members,
-    "add",
-    record("account", enrolment.find_account, "ACCOUNT"),
-    click.argument("family_name", callback=typed(longest=40)),
-    click.argument("given_name", callback=typed(longest=40)),
-    click.argument("email", callback=typed(text.email)),
-    _long("--login-id", 60, "Where the brand signs in with one.", default=""),
-    click.option("--representative", "is_representative", is_flag=True, help="They may change the account's own data."),
-)
+@command(members, "add", record("account", enrolment.find_account, "ACCOUNT"), *_PERSON)
 def add_member(account: Account, tenant: Tenant, by: Actor, **person: Any) -> str:
     """Add a member to ACCOUNT and mail them a link to set their password."""
     member = enrolment.add_member(tenant, account, enrolment.Person(**person), by=by)
@@ -158,12 +154,7 @@ def sign_ins(who: Member, limit: int) -> Iterable[Any]:
     return security.visits(who.subject, who.account_id, limit)
 
 
-@command(
-    members,
-    "require-change",
-    click.argument("who", default=""),
-    click.option("--all", "everybody", is_flag=True, help="Everybody of the brand."),
-)
+@command(members, "require-change", click.argument("who", default=""), _ALL)
 def require_change(who: str, everybody: bool, by: Actor) -> str:
     """Have WHO, or everybody, set a new password before anything else."""
     if everybody == bool(who):
@@ -176,7 +167,7 @@ def _said(member: Member, what: str) -> str:
     return f"{member.login_id or member.email}: {what}"
 
 
-@command(members, "set-email", click.argument("who"), click.argument("email", callback=typed(text.email)))
+@command(members, "set-email", click.argument("who"), _EMAIL)
 def set_email(who: str, email: str, tenant: Tenant, by: Actor) -> str:
     """Change WHO's e-mail address, e.g. when the mailbox is lost. Both addresses are told."""
     email_change.set_by_operator(tenant, enrolment.find_member(who), email, by=by)
@@ -185,7 +176,7 @@ def set_email(who: str, email: str, tenant: Tenant, by: Actor) -> str:
 
 def _send_link(tenant: Tenant, member: Member, by: Actor) -> None:
     administration.can_be_mailed_a_link(member).require()
-    operations.send_set_password_link(tenant, member, link_base=link_base(tenant), by=by, lifetime=links.INVITATION)
+    operations.invite(tenant, member, link_base=link_base(tenant), by=by)
 
 
 def _step(name: str, do: Callable[..., None], said: str, text: str, *options: Any) -> None:
@@ -203,7 +194,6 @@ _step(
     "invite", _send_link, _MAILED, "Mail the invitation of somebody added or imported once more; it lives three days."
 )
 _step("end-sessions", administration.end_sessions, "signed out everywhere", "Sign WHO out everywhere.")
-_REASON = _long("--reason", 200, "For the audit trail.", default="")
 _step("lock", administration.lock, "locked", "Sign WHO out everywhere and let them in no more.", _REASON)
 _step("unlock", administration.unlock, "unlocked", "Let WHO sign in again, with the password of before.")
 _OFF = "Take the second factor of WHO off, because it is lost; they are signed out and told by mail."
@@ -222,14 +212,7 @@ def explain(name: str, number: str, as_json: bool, tenant: Tenant) -> None:
     click.echo(f"{found.used} / {found.limit}{' (frozen)' if found.used > found.limit else ''}")
 
 
-@command(
-    limits,
-    "lift",
-    *_LIMIT,
-    click.argument("value", type=click.IntRange(0, 100_000)),
-    _long("--reason", 200, "For the audit trail.", required=True),
-    click.option("--until", **DAY, help="The last day it holds; otherwise for good."),
-)
+@command(limits, "lift", *_LIMIT, *_LIFT)
 def lift(name: str, number: str, value: int, reason: str, until: date | None, tenant: Tenant, by: Actor) -> str:
     """Let NUMBER have VALUE of NAME in place of what the rules give; 0 goes back to those."""
     found = allowed.lift(tenant, name, allowed.named(name).find(number), value, reason, until=until, by=by)

@@ -40,6 +40,7 @@ _ANSWER = (
     click.option("--text", default="", help="The answer; otherwise it is read from standard input or an editor."),
     click.option("--attach", multiple=True, type=FILE, help="Repeatable."),
 )
+_QUIET = click.option("--quiet", is_flag=True, help="Mail nobody.")
 _ARTICLES = (
     ("number", "Article.number"),
     ("key", "Article.key"),
@@ -105,12 +106,7 @@ for name, status in (("take", Status.IN_PROGRESS), ("close", Status.CLOSED)):
     _step(name, _move(status), f"An inquiry goes to {status.label}.")
 
 
-@command(
-    knowledge,
-    "put",
-    click.argument("files", nargs=-1, required=True, type=FILE),
-    click.option("--quiet", is_flag=True, help="Mail nobody."),
-)
+@command(knowledge, "put", click.argument("files", nargs=-1, required=True, type=FILE), _QUIET)
 def put(files: tuple[Path, ...], quiet: bool, tenant: Tenant, by: Actor) -> None:
     """Publish the Markdown FILES, or what changed of them; all or none."""
     known = {key for brand in brands_of(tenant) for key in brand.product_keys(tenant)}

@@ -73,11 +73,12 @@ def check_models() -> None:
     _alembic(command.check)
 
 
-def _good_reading() -> Reading:
-    """The file as it is now; ends the command when it is broken."""
-    reading = registry().read()
+def _good_reading(file: Path | None = None) -> Reading:
+    """The file as it is now, or this one; ends the command when it is broken."""
+    reading = registry().read(file, str(file or ""))
     if reading.mistakes:
-        fail(f"{reading.mistakes[0]} (all mistakes: flask tenants check)")
+        checking = f"flask tenants check {file or ''}".strip()
+        fail(f"{reading.mistakes[0]} (all mistakes: {checking})")
     return reading
 
 
@@ -143,9 +144,7 @@ def _cell(value: Any) -> str:
 @json_option
 def diff(file: Path, as_json: bool) -> None:
     """What would change with FILE in place of the tenants file, and whom it would put over a limit."""
-    new = registry().read(file, str(file))
-    if new.mistakes:
-        fail(f"{new.mistakes[0]} (all mistakes: flask tenants check {file})")
+    new = _good_reading(file)
     table(["tenant", "key", "now", "then"], list(_changes(_good_reading(), new)), as_json)
 
 

@@ -12,7 +12,7 @@ from portal.core import audit as trail
 from portal.core import leases
 from portal.core.actor import Actor
 from portal.core.db import session
-from portal.core.errors import NotFound
+from portal.core.errors import NotFound, need
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment
 from portal.shared.documents import operations
@@ -80,10 +80,7 @@ def list_(status: str | None, limit: int) -> Iterable[OutboxMail]:
 @command(mail, "retry", click.argument("mail_id", type=click.IntRange(1, 2**63 - 1)))
 def retry(mail_id: int, by: Actor) -> str:
     """Send a mail again."""
-    found = session().get(OutboxMail, mail_id)
-    if found is None:
-        raise NotFound("no mail %(id)s", id=mail_id)
-    leases.retry(found)
+    leases.retry(need(session().get(OutboxMail, mail_id), NotFound("no mail %(id)s", id=mail_id)))
     trail.record("mail.retry", f"mail:{mail_id}", by=by)
     return f"mail {mail_id} will be sent again"
 

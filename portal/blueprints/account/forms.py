@@ -21,8 +21,6 @@ _KANA = _l("全角カタカナで入力してください。")
 
 
 class _Company(AddressFields):
-    """The account's data."""
-
     first = ("account_name", "account_kana")
     account_name = line(_l("会社名・お名前"), required=True)
     account_kana = cleaned(_l("会社名・お名前（カナ）"), text.katakana, _KANA, longest=100)
@@ -30,8 +28,6 @@ class _Company(AddressFields):
 
 
 class _Named(Form):
-    """Who somebody is, and how they are reached."""
-
     family_name = line(_l("姓"), required=True, longest=40)
     given_name = line(_l("名"), required=True, longest=40)
     family_kana = cleaned(_l("セイ"), text.katakana, _KANA, longest=60)

@@ -1,5 +1,6 @@
 """請求書送付先の管理, お届け先の管理: one set of pages for every kind of address (COM-31, COM-32)."""
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint
@@ -55,25 +56,20 @@ def _own(kind: str, number: str) -> Address:
 def _steps(kind: str, number: str) -> Steps:
     """Adding ("new") and editing are the same steps. "住所を自動入力" fills in and never overwrites (COM-24)."""
     must_have(RIGHTS[_kind(kind)])
-    address = None if number == "new" else _own(kind, number)
-    book = operations.book(address.account_id, address.kind) if address else []
-
-    def save(data: dict[str, Any]) -> None:
-        if address:
-            operations.edit(tenant(), address, data, by=actor())
-        else:
-            operations.add(tenant(), member().account_id, _kind(kind), data, by=actor())
-
-    def present() -> dict[str, Any]:
-        return {name: getattr(address, name) for name in (*operations.FIELDS, "version")}
-
-    return Steps(
-        ConfirmFlow(f"{kind}-address", f"/{kind}-addresses/{number}"),
-        ("contacts/form.html", "contacts/confirm.html", "contacts/done.html"),
-        make=lambda data: AddressForm(data=data),
-        save=save,
-        present=present if address else None,
-        shown=lambda _typed: _shown(kind, number=number, address=address, others=len(book) - 1),
+    flow = ConfirmFlow(f"{kind}-address", f"/{kind}-addresses/{number}")
+    pages = "contacts/form.html", "contacts/confirm.html", "contacts/done.html"
+    steps = partial(Steps, flow, pages, lambda data: AddressForm(data=data))
+    here, mine, by = tenant(), member().account_id, actor()
+    if number == "new":
+        return steps(
+            save=lambda data: operations.add(here, mine, Kind(kind), data, by=by),
+            shown=lambda _typed: _shown(kind, number=number, address=None),
+        )
+    address, others = _own(kind, number), len(operations.book(mine, Kind(kind))) - 1
+    return steps(
+        save=lambda data: operations.edit(here, address, data, by=by),
+        present=lambda: {name: getattr(address, name) for name in (*operations.FIELDS, "version")},
+        shown=lambda _typed: _shown(kind, number=number, address=address, others=others),
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from portal.core import audit, clock, csvio, numbering, text
 from portal.core.actor import Actor
 from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken
+from portal.core.errors import NotFound, RuleBroken, need
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_parts import NumberFormat
 from portal.shared.auth import passwords
@@ -91,10 +91,7 @@ def account_with(number: str) -> Account | None:
 
 def find_account(number: str) -> Account:
     """The account with this number. Raises NotFound."""
-    found = account_with(number)
-    if found is None:
-        raise NotFound("会員が見つかりません: %(number)s", number=number)
-    return found
+    return need(account_with(number), NotFound("会員が見つかりません: %(number)s", number=number))
 
 
 def all_accounts(limit: int = 100) -> list[Account]:
@@ -116,10 +113,8 @@ def representative(account: Account) -> Member:
     """The account's representative. Raises NotFound."""
     there = select(Member).where(Member.account_id == account.id, Member.status == MemberStatus.ACTIVE)
     first = there.order_by(Member.is_representative.desc(), Member.id).limit(1)
-    found = session().scalars(first).one_or_none()
-    if found is None:
-        raise NotFound("担当者がいません: %(number)s", number=account.number)
-    return found
+    missing = NotFound("担当者がいません: %(number)s", number=account.number)
+    return need(session().scalars(first).one_or_none(), missing)
 
 
 _Line = tuple[str, str, Person, str]
@@ -146,7 +141,10 @@ def import_members(tenant: Tenant, data: bytes, *, by: Actor) -> tuple[int, int]
 
 def _read(tenant: Tenant, keys: set[str], companies: dict[str, str], row: csvio.Row) -> _Line | None:
     """One line, or None for a member who is there already. `keys` and `companies` are of the lines before."""
-    number, person, password_hash = _number(row), _person(row), _password_hash(row)
+    number = row.text("会員番号", 20, required=True)
+    if not _NUMBER.fullmatch(number):
+        raise RuleBroken("半角の英数字で入力してください。", field="会員番号")
+    person, password_hash = _person(row), _password_hash(row)
     if "login_id" in tenant.sign_in.items and not person.login_id:
         raise RuleBroken("入力してください。", field="ログインID")
     key = login_key(tenant.sign_in.items, login_id=person.login_id, email=person.email)
@@ -160,13 +158,6 @@ def _read(tenant: Tenant, keys: set[str], companies: dict[str, str], row: csvio.
     if account.number != number:
         raise RuleBroken("このログインIDまたはメールアドレスは、ほかの会員が使っています。")
     return None
-
-
-def _number(row: csvio.Row) -> str:
-    number = row.text("会員番号", 20, required=True)
-    if not _NUMBER.fullmatch(number):
-        raise RuleBroken("半角の英数字で入力してください。", field="会員番号")
-    return number
 
 
 def _company(row: csvio.Row, number: str, companies: dict[str, str]) -> str:

@@ -68,6 +68,11 @@ def send_set_password_link(
     audit.record("member.send_link", member, by=by)
 
 
+def invite(tenant: Tenant, member: Member, *, link_base: str, by: Actor) -> None:
+    """The same with a link that lives long enough for who did not ask for it. The caller commits."""
+    send_set_password_link(tenant, member, link_base=link_base, by=by, lifetime=links.INVITATION)
+
+
 def send_reset_link(tenant: Tenant, member: Member, *, link_base: str, by: Actor) -> None:
     """Mail a link with which the member sets a new password; earlier ones die. The caller commits."""
     links.mail(tenant, member, links.Purpose.RESET_PASSWORD, "reset_password", link_base=link_base)

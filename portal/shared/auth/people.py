@@ -14,7 +14,7 @@ from sqlalchemy import select
 from portal.core import audit
 from portal.core.actor import Actor
 from portal.core.db import save_changes, session
-from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.errors import NotFound, RuleBroken, msgid, need
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
@@ -52,9 +52,7 @@ def number_of(member: Member) -> str:
 def find(account_id: int, number: str) -> Member:
     """The account's own member with this number. Raises NotFound."""
     found = next((member for member in roster(account_id) if number_of(member) == number), None)
-    if found is None:
-        raise NotFound("担当者が見つかりません。")
-    return found
+    return need(found, NotFound("担当者が見つかりません。"))
 
 
 def can_manage(tenant: Tenant, who: sessions.SignedIn) -> Verdict:
@@ -68,10 +66,9 @@ def can_edit(tenant: Tenant, who: sessions.SignedIn, member: Member) -> Verdict:
     return YES if member.id == who.member_id else can_manage(tenant, who)
 
 
-def can_give_rights(tenant: Tenant, who: sessions.SignedIn, member: Member | None) -> bool:
-    """Whether `who` says what this member (None: a new one) may do: who manages them, never of oneself."""
-    is_other = member is None or not (member.is_representative or member.id == who.member_id)
-    return is_other and bool(can_manage(tenant, who))
+def can_give_rights(tenant: Tenant, who: sessions.SignedIn, member: Member) -> bool:
+    """Whether `who` says what this member may do: who manages them, never of oneself or the representative."""
+    return not member.is_representative and member.id != who.member_id and bool(can_manage(tenant, who))
 
 
 def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:
@@ -91,7 +88,7 @@ def add(tenant: Tenant, account_id: int, person: enrolment.Person, *, by: Actor,
     if tenant.sign_in.items == "login_id_email_password":
         person = replace(person, login_id=roster(account_id)[0].login_id)
     member = enrolment.add_member(tenant, account, person, by=by)
-    _invite(tenant, member, by=by, link_base=link_base)
+    operations.invite(tenant, member, by=by, link_base=link_base)
     return member
 
 
@@ -100,11 +97,7 @@ def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -
     if member.password_hash:
         raise RuleBroken("この方は、すでにパスワードを設定しています。")
     throttling.count("invite-member", f"member\n{member.id}", limit=1, window=timedelta(minutes=1))
-    _invite(tenant, member, by=by, link_base=link_base)
-
-
-def _invite(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -> None:
-    operations.send_set_password_link(tenant, member, link_base=link_base, by=by, lifetime=links.INVITATION)
+    operations.invite(tenant, member, by=by, link_base=link_base)
 
 
 def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:

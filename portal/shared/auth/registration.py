@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, select
 from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.db import change, discard, session
-from portal.core.errors import RuleBroken, msgid
+from portal.core.errors import RuleBroken, msgid, need
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import enrolment, keyring, parts, password_rules, passwords, people, throttling
@@ -92,10 +92,7 @@ def peek(token: str) -> Registration:
 
 
 def _one(which: ColumnElement[bool]) -> Registration:
-    found = session().scalars(select(Registration).where(which, *_alive())).one_or_none()
-    if found is None:
-        raise DeadLink
-    return found
+    return need(session().scalars(select(Registration).where(which, *_alive())).one_or_none(), DeadLink())
 
 
 def _alive() -> tuple[ColumnElement[bool], ...]:

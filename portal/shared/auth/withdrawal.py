@@ -16,7 +16,7 @@ from sqlalchemy import inspect, select
 from portal.core import audit, clock, csvio, jobs
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import Base, change, discard, run, session
-from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.errors import NotFound, RuleBroken, msgid, need
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.guard import TenantOwned
 from portal.core.tenancy.schema import Tenant
@@ -110,9 +110,7 @@ def _empty(model: type[Base], names: tuple[str, ...]) -> dict[str, str]:
 
 @jobs.handler("accounts.erase")
 def _erase(payload: dict[str, Any]) -> None:
-    account = session().get(Account, payload["account"])
-    if account is None:
-        raise NotFound("会員が見つかりません。")
+    account = need(session().get(Account, payload["account"]), NotFound("会員が見つかりません。"))
     if account.status == AccountStatus.WITHDRAWN and account.erased_at is None:
         erase(account, by=SYSTEM)
     session().commit()
