@@ -198,7 +198,7 @@ _step("lock", administration.lock, "locked", "Sign WHO out everywhere and let th
 _step("unlock", administration.unlock, "unlocked", "Let WHO sign in again, with the password of before.")
 _OFF = "Take the second factor of WHO off, because it is lost; they are signed out and told by mail."
 _step("reset-factor", administration.reset_factor, "no second factor any more", _OFF)
-importing(members, "import", enrolment.import_members, "members, with new accounts,")
+importing(members, "import", enrolment.import_members, "members", ", with new accounts")
 
 
 @command(limits, "explain", *_LIMIT, json_option)

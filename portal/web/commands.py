@@ -206,14 +206,14 @@ def step(
     command(group, name, record("found", find), *options, help=text)(take)
 
 
-def importing(group: click.Group, name: str, take: Callable[..., tuple[int, int]], what: str) -> None:
+def importing(group: click.Group, name: str, take: Callable[..., tuple[int, int]], what: str, more: str = "") -> None:
     """Make the command `name` FILE, which imports `what`; `take` answers how many it added, and how many it knew."""
 
     def load(file: Path, **words: Any) -> str:
         added, known = call(take, {"data": file.read_bytes(), **words})
         return f"{added} added, {known} known already"
 
-    text = f"Import {what} from CSV; the same file twice changes nothing."
+    text = f"Import {what} from CSV{more}; the same file twice changes nothing."
     command(group, name, click.argument("file", type=FILE), help=text)(load)
 
 
