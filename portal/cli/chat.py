@@ -17,9 +17,8 @@ from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import Tenant
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries
-from portal.web.commands import Mistake, tenant_command
+from portal.web.commands import Mistake, link_base, tenant_command
 from portal.web.output import harmless
-from portal.web.urls import base_of
 
 LOOK_SECONDS = 0.4
 _HELP = "/NUMBER talk in that chat   /list   /end   /quit   anything else is said"
@@ -31,9 +30,8 @@ class Desk:
     def __init__(self, app: Flask, tenant: Tenant, by: Actor) -> None:
         self.app, self.tenant, self.by = app, tenant, by
         self.current = ""
-        self._read: dict[str, int] = {}
-        self._is_typing: set[str] = set()
-        self._closed = threading.Event()
+        self.closed = threading.Event()
+        self._seen: dict[str, operations.News] = {}
 
     @property
     def prompt(self) -> str:
@@ -42,7 +40,7 @@ class Desk:
 
     def watch(self) -> None:
         """Look for news, and say that the operator types, until the desk is closed."""
-        while not self._closed.wait(LOOK_SECONDS):
+        while not self.closed.wait(LOOK_SECONDS):
             try:
                 with self.app.app_context(), tenant_scope(self.tenant.key):
                     with transaction_mode("read"):
@@ -58,21 +56,20 @@ class Desk:
     def news(self) -> list[str]:
         """A line for each thing that the operator has not seen yet."""
         lines, still = list[str](), operations.waiting(self.by.name)
-        gone = [queries.any_inquiry(number) for number in self._read.keys() - {one.number for one in still}]
+        gone = [queries.any_inquiry(number) for number in self._seen.keys() - {one.number for one in still}]
         for inquiry in [*still, *gone]:
-            number, is_new = inquiry.number, inquiry.number not in self._read
-            found = operations.news(inquiry, self._read.get(number, 0), of="member")
-            if is_new and not found.operator:
+            number, before = inquiry.number, self._seen.get(inquiry.number)
+            found = operations.news(inquiry, before.last if before else 0, of="member")
+            if not before and not found.operator:
                 lines.append(f"+ {number} {inquiry.label}")
-            said = [m for m in found.messages if m.by_kind == "member" or is_new]
+            said = [m for m in found.messages if m.by_kind == "member" or not before]
             lines += [f"{number} {message.by_name}: {row}" for message in said for row in message.body.splitlines()]
-            if found.is_typing and number not in self._is_typing:
+            if found.is_typing and not (before and before.is_typing):
                 lines.append(f"{number} {inquiry.name} …")
-            (self._is_typing.add if found.is_typing else self._is_typing.discard)(number)
-            self._read[number] = found.last
+            self._seen[number] = found
         for inquiry in gone:  # ended by the member, or by time, or taken by another
             lines.append(f"- {inquiry.number}")
-            del self._read[inquiry.number]
+            del self._seen[inquiry.number]
             self.current = "" if self.current == inquiry.number else self.current
         return lines
 
@@ -92,8 +89,7 @@ class Desk:
             for inquiry in operations.waiting(self.by.name):
                 click.echo(harmless(f"{inquiry.number} {inquiry.status.label} {inquiry.name} {inquiry.label}"))
         elif line == "/end":
-            base = base_of(self.tenant, current_app.extensions["settings"])
-            operations.end(self.tenant, self._inquiry(), by=self.by, link_base=base)
+            operations.end(self.tenant, self._inquiry(), by=self.by, link_base=link_base(self.tenant))
             self.current = ""
         elif line.startswith("/"):
             inquiry = queries.any_inquiry(line[1:])
@@ -107,14 +103,10 @@ class Desk:
             raise RuleBroken(_HELP)
         return queries.any_inquiry(self.current)
 
-    def close(self) -> None:
-        """No more news."""
-        self._closed.set()
-
 
 @click.command("chat", help="Answer live chats in this terminal.")
 @tenant_command
-def chat(tenant: Tenant, by: Actor, **_: Any) -> None:
+def chat(tenant: Tenant, by: Actor) -> None:
     """Until /quit or the end of the input."""
     if click.get_current_context().params["dry_run"]:
         raise Mistake("what is said is said: a chat has no --dry-run")
@@ -133,4 +125,4 @@ def chat(tenant: Tenant, by: Actor, **_: Any) -> None:
     except (EOFError, KeyboardInterrupt):
         click.echo("")
     finally:
-        desk.close()
+        desk.closed.set()

@@ -11,19 +11,23 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from portal.cli.inquiries import inquiries
+from portal.cli.desk import inquiries
 from portal.core.db import session, tenant_scope
 from portal.core.engine import DatabaseBusy
 from portal.core.files import Shelf
 from portal.core.letters import Unreadable
 from portal.core.tenancy.schema import Tenant
 from portal.shared.inquiries import inbound
-from portal.web.commands import find_tenant, tenant_command
+from portal.web.commands import command, find_tenant, link_base
 from portal.web.output import listing, moment
-from portal.web.urls import base_of
 
 MOST_BYTES = 25 * 1024 * 1024
 _LINE, _SILENCE, _MOST_AT_ONCE = 4096, 60.0, 20
+_ANSWERS = {
+    "LHLO": ["250-portal", "250-8BITMIME", "250-PIPELINING", f"250 SIZE {MOST_BYTES}"],
+    "NOOP": ["250 2.0.0 OK"],
+    "QUIT": ["221 2.0.0 bye"],
+}
 _REFUSED = (
     ("received", moment("received_at")),
     ("from", "sender"),
@@ -37,8 +41,7 @@ def take(app: Flask, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[in
     """Take one mail in: the answer that SMTP has for it."""
     try:
         with app.app_context(), tenant_scope(tenant.key):
-            base = base_of(tenant, app.extensions["settings"])
-            outcome = inbound.receive(tenant, raw, envelope_from=sender, link_base=base)
+            outcome = inbound.receive(tenant, raw, envelope_from=sender, link_base=link_base(tenant))
             session().commit()
     except Unreadable as error:
         return 554, f"5.6.0 no readable mail: {error}"
@@ -64,15 +67,13 @@ def receive(tenant_key: str | None, sender: str | None) -> None:
 
 
 @listing(inquiries, "refused", _REFUSED)
-def refused(limit: int, **_: Any) -> Iterable[Any]:
+def refused(limit: int) -> Iterable[Any]:
     """Mails that became no inquiry, the newest first."""
     return inbound.refused(limit)
 
 
-@inquiries.command("raw")
-@click.argument("file")
-@tenant_command
-def raw(file: str, **_: Any) -> None:
+@command(inquiries, "raw", click.argument("file"))
+def raw(file: str) -> None:
     """The bytes of a refused mail, by its file."""
     try:
         sys.stdout.buffer.write(Shelf.files.get(file))
@@ -101,9 +102,10 @@ class Conversation(socketserver.StreamRequestHandler):
         finally:
             self.server.room.release()
 
-    def _reset(self) -> None:
+    def _reset(self, _rest: str = "") -> list[str]:
         self._from: str | None = None
         self._to: list[Tenant] = []
+        return ["250 2.0.0 OK"]
 
     def _say(self, *lines: str) -> None:
         self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())
@@ -111,65 +113,42 @@ class Conversation(socketserver.StreamRequestHandler):
     def _obey(self, line: str) -> bool:
         """Do what one line says; whether to go on."""
         verb, _space, rest = line.partition(" ")
-        match verb.upper():
-            case "LHLO":
-                self._say("250-portal", "250-8BITMIME", "250-PIPELINING", f"250 SIZE {MOST_BYTES}")
-            case "MAIL":
-                self._mail(rest)
-            case "RCPT":
-                self._rcpt(rest)
-            case "DATA":
-                self._data()
-            case "RSET":
-                self._reset()
-                self._say("250 2.0.0 OK")
-            case "NOOP":
-                self._say("250 2.0.0 OK")
-            case "QUIT":
-                self._say("221 2.0.0 bye")
-            case _:
-                self._say("500 5.5.2 unknown command")
+        do = {"MAIL": self._mail, "RCPT": self._rcpt, "DATA": self._data, "RSET": self._reset}.get(verb.upper())
+        self._say(*(do(rest) if do else _ANSWERS.get(verb.upper(), ["500 5.5.2 unknown command"])))
         return verb.upper() != "QUIT"
 
-    def _mail(self, rest: str) -> None:
+    def _mail(self, rest: str) -> list[str]:
         words = rest.partition(":")[2].split()
         size = next((word[5:] for word in words[1:] if word.upper().startswith("SIZE=")), "0")
         if size.isdecimal() and int(size) > MOST_BYTES:
-            self._say("552 5.3.4 too large")
-            return
+            return ["552 5.3.4 too large"]
         self._reset()
         self._from = words[0].strip("<>") if words else ""
-        self._say("250 2.1.0 OK")
+        return ["250 2.1.0 OK"]
 
-    def _rcpt(self, rest: str) -> None:
+    def _rcpt(self, rest: str) -> list[str]:
         address = rest.partition(":")[2].split(" ")[0].strip("<> ").lower()
         known = self.server.app.extensions["tenants"].current().by_key.values()
         found = next((one for one in known if one.mail.inbound and one.mail.inbound.lower() == address), None)
         if self._from is None or len(self._to) >= _MOST_AT_ONCE:
-            self._say("503 5.5.1 not now")
-        elif found is None:
-            self._say("550 5.1.1 nobody here by that name")
-        else:
-            self._to.append(found)
-            self._say("250 2.1.5 OK")
+            return ["503 5.5.1 not now"]
+        if found is None:
+            return ["550 5.1.1 nobody here by that name"]
+        self._to.append(found)
+        return ["250 2.1.5 OK"]
 
-    def _data(self) -> None:
+    def _data(self, _rest: str) -> list[str]:
         if not self._to:
-            self._say("503 5.5.1 for whom?")
-            return
+            return ["503 5.5.1 for whom?"]
         self._say("354 go on")
-        raw = self._content()
-        if raw is None:
-            return
-        for tenant in self._to:
-            code, said = take(self.server.app, tenant, raw, self._from) if raw else (552, "5.3.4 too large")
-            self._say(f"{code} {said}")
+        raw, sender, to = self._content(), self._from, self._to
         self._reset()
+        if not raw:
+            return ["552 5.3.4 too large" for _ in to if raw is not None]
+        return ["{} {}".format(*take(self.server.app, tenant, raw, sender)) for tenant in to]
 
     def _content(self) -> bytes | None:
-        """The mail up to its dot between two CRLF (a bare LF ends no line: RFC 5321, 4.1.1.4); nothing of one that is
-        too large, and None where the connection is cut off.
-        """
+        """The mail up to its dot between two CRLF (RFC 5321, 4.1.1.4); empty if too large, None if cut off."""
         lines, size, before = list[bytes](), 0, b"\r\n"
         while (line := self.rfile.readline(_LINE)) != b".\r\n" or before != b"\r\n":
             if not line:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from datetime import date, datetime
 from typing import Any
 
 import click
@@ -12,59 +11,51 @@ from sqlalchemy import select
 from portal.core import audit as trail
 from portal.core import leases
 from portal.core.actor import Actor
-from portal.core.audit import AuditEvent
 from portal.core.db import session
-from portal.core.errors import NotFound
-from portal.core.leases import WorkStatus
+from portal.core.errors import NotFound, need
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment
 from portal.shared.documents import operations
-from portal.web.commands import json_option, limit_option, tenant_command
-from portal.web.output import fail, listing, moment, table
+from portal.shared.documents.models import Document
+from portal.web.commands import DAY, command
+from portal.web.output import fail, listing, moment
 
 documents = AppGroup("documents", help="Find and verify issued documents.")
 mail = AppGroup("mail", help="See and resend mail.")
 audit = AppGroup("audit", help="Search and verify the audit trail.")
 
 
-def _date(_context: Any, _option: Any, value: datetime | None) -> date | None:
-    return value.date() if value else None
-
-
-_DAY: Any = {"type": click.DateTime(["%Y-%m-%d"]), "callback": _date}
 _YEN = click.IntRange(0, 2**63 - 1)
+_FOUND = ("number", "kind", ("date", "transaction_date"), "total", "counterparty", "about")
+_ASKED = (
+    click.option("--since", **DAY, help="The first transaction date."),
+    click.option("--until", **DAY, help="The last transaction date."),
+    click.option("--least", type=_YEN, help="Yen, tax included."),
+    click.option("--most", type=_YEN, help="Yen, tax included."),
+    click.option("--counterparty", default="", help="Part of the name."),
+    click.option("--number", default="", help="The document's own number."),
+    click.option("--account", default="", help="The account's number."),
+)
 
 
-@documents.command("find")
-@click.option("--since", **_DAY, help="The first transaction date.")
-@click.option("--until", **_DAY, help="The last transaction date.")
-@click.option("--least", type=_YEN, help="Yen, tax included.")
-@click.option("--most", type=_YEN, help="Yen, tax included.")
-@click.option("--counterparty", default="", help="Part of the name.")
-@click.option("--number", default="", help="The document's own number.")
-@click.option("--account", default="", help="The account's number.")
-@limit_option()
-@json_option
-@tenant_command
-def find(limit: int, as_json: bool, account: str, **asked: Any) -> None:
+@listing(documents, "find", _FOUND, *_ASKED)
+def find(limit: int, account: str, **asked: Any) -> Iterable[Document]:
     """Documents by transaction date, total and counterparty."""
     wanted = {name: value for name, value in asked.items() if name in operations.SEARCHED}
     wanted["account_id"] = enrolment.find_account(account).id if account else None
     found = operations.search(limit=limit + 1, **wanted)
-    rows = [[d.number, d.kind, d.transaction_date, d.total, d.counterparty, d.about] for d in found[:limit]]
-    table(["number", "kind", "date", "total", "counterparty", "about"], rows, as_json)
     if len(found) > limit:
         click.echo(f"there are more than {limit}; see --limit", err=True)
+    return found[:limit]
 
 
-@documents.command("verify")
-@tenant_command
-def verify(**_: Any) -> None:
+@command(documents, "verify")
+def verify() -> str:
     """Check every document's bytes against its digest."""
     bad = [f"{document.number}: {why}" for document, why in operations.verify()]
     if bad:
         fail("; ".join(bad))
-    click.echo("all documents are whole")
+    return "all documents are whole"
 
 
 _MAILS = (
@@ -76,27 +67,22 @@ _MAILS = (
     "subject",
     ("error", "last_error"),
 )
-_STATUS = click.option("--status", type=click.Choice([s.value for s in WorkStatus]), help="Only these.")
+_STATUS = click.option("--status", type=click.Choice([s.value for s in leases.WorkStatus]), help="Only these.")
 
 
 @listing(mail, "list", _MAILS, _STATUS)
-def list_(status: str | None, limit: int, **_: Any) -> Iterable[OutboxMail]:
+def list_(status: str | None, limit: int) -> Iterable[OutboxMail]:
     """The newest mails."""
     statement = select(OutboxMail).order_by(OutboxMail.created_at.desc(), OutboxMail.id.desc()).limit(limit)
     return session().scalars(statement.where(OutboxMail.status == status) if status else statement)
 
 
-@mail.command("retry")
-@click.argument("mail_id", type=click.IntRange(1, 2**63 - 1))
-@tenant_command
-def retry(mail_id: int, by: Actor, **_: Any) -> None:
+@command(mail, "retry", click.argument("mail_id", type=click.IntRange(1, 2**63 - 1)))
+def retry(mail_id: int, by: Actor) -> str:
     """Send a mail again."""
-    found = session().get(OutboxMail, mail_id)
-    if found is None:
-        raise NotFound("no mail %(id)s", id=mail_id)
-    leases.retry(found)
+    leases.retry(need(session().get(OutboxMail, mail_id), NotFound("no mail %(id)s", id=mail_id)))
     trail.record("mail.retry", f"mail:{mail_id}", by=by)
-    click.echo(f"mail {mail_id} will be sent again")
+    return f"mail {mail_id} will be sent again"
 
 
 _EVENTS = (
@@ -110,18 +96,17 @@ _EVENTS = (
 
 
 @listing(audit, "search", _EVENTS, click.option("--subject", default="", help="e.g. reservation:FR000123"))
-def search(subject: str, limit: int, **_: Any) -> Iterable[AuditEvent]:
+def search(subject: str, limit: int) -> Iterable[trail.AuditEvent]:
     """The newest events, or those of one subject."""
-    statement = select(AuditEvent).order_by(AuditEvent.sequence.desc()).limit(limit)
-    asked = AuditEvent.subject == subject[: trail.LONGEST_SUBJECT]
+    statement = select(trail.AuditEvent).order_by(trail.AuditEvent.sequence.desc()).limit(limit)
+    asked = trail.AuditEvent.subject == subject[: trail.LONGEST_SUBJECT]
     return session().scalars(statement.where(asked) if subject else statement)
 
 
-@audit.command("verify")
-@tenant_command
-def verify_chain(**_: Any) -> None:
+@command(audit, "verify")
+def verify_chain() -> str:
     """Check the hash chain."""
     broken = list(trail.broken_links())
     if broken:
         fail(f"the chain is broken at event {broken[0]}, {len(broken)} places in all")
-    click.echo("the chain holds")
+    return "the chain holds"

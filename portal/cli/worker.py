@@ -26,7 +26,7 @@ from portal.shared import drafts, notifications
 from portal.shared.auth import passkeys, registration, throttling
 from portal.shared.chats import operations as chats
 from portal.web.brand import brands_of
-from portal.web.urls import base_of
+from portal.web.commands import link_base
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 20.0
@@ -92,7 +92,7 @@ def round_of_work(*, tidy: bool = False) -> int:
                 if tidy:
                     _tidy()
                     notifications.mail_digests(tenant)
-                    chats.end_idle(tenant, link_base=base_of(tenant, current_app.extensions["settings"]))
+                    chats.end_idle(tenant, link_base=link_base(tenant))
                     session().commit()
                     for brand in brands_of(tenant):
                         if brand.tick:

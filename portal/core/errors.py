@@ -1,5 +1,9 @@
 """What a rule says when it is broken: one exception that pages and CLI render alike."""
 
+from typing import TypeVar
+
+T = TypeVar("T")
+
 
 def msgid(sentence: str) -> str:
     """Mark a constant as a sentence of the catalogue; it is translated where it is shown."""
@@ -22,6 +26,13 @@ class RuleBroken(Exception):
 
 class NotFound(RuleBroken):
     """The thing does not exist, or is somebody else's: the two are never told apart (COM-02)."""
+
+
+def need(found: T | None, error: RuleBroken) -> T:
+    """What was found. Raises `error` where that is nothing."""
+    if found is None:
+        raise error
+    return found
 
 
 class Stale(RuleBroken):

@@ -5,6 +5,7 @@ Commands of one shape are made here for every brand: a step of one record, an im
 
 import functools
 import getpass
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -17,7 +18,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from portal.core import clock, text
-from portal.core.actor import Actor, operator
+from portal.core.actor import operator
 from portal.core.csvio import CsvMistakes
 from portal.core.db import session, tenant_scope
 from portal.core.engine import DatabaseBusy
@@ -26,10 +27,12 @@ from portal.core.money import LARGEST, yen
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_parts import TaxRate
 from portal.shared.billing.lines import BillLine
+from portal.web.urls import base_of
 
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+DAY: Any = {"type": click.DateTime(["%Y-%m-%d"]), "callback": lambda _context, _option, at: at and at.date()}
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
 
@@ -56,6 +59,11 @@ def find_tenant(key: str | None) -> Tenant:
     return found
 
 
+def link_base(tenant: Tenant) -> str:
+    """How mailed links begin."""
+    return base_of(tenant, current_app.extensions["settings"])
+
+
 def read_text(path: Path) -> str:
     """What is written in a file, or comes from standard input (-). Raises Mistake for nothing, and for no UTF-8."""
     try:
@@ -68,13 +76,10 @@ def read_text(path: Path) -> str:
     return written
 
 
-def typed(read: Callable[[str], str] = text.normalise, longest: int = 0) -> Callable[[Any, Any, str], str]:
-    """A click callback: what was typed, as `read` makes it, at most `longest` characters (0: as long as it is).
+def typed(read: Callable[[str], Any] = text.normalise, longest: int = 0) -> Callable[[Any, Any, str], Any]:
+    """A callback: what was typed as `read` makes it, 1 to `longest` characters (0: any number), or the default."""
 
-    What `read` refuses with ValueError is a mistake of whoever typed it; so is nothing, unless that is the default.
-    """
-
-    def check(_context: Any, parameter: click.Parameter, value: str) -> str:
+    def check(_context: Any, parameter: click.Parameter, value: str) -> Any:
         if not value and value == parameter.default:
             return value
         try:
@@ -88,13 +93,11 @@ def typed(read: Callable[[str], str] = text.normalise, longest: int = 0) -> Call
     return check
 
 
-def _instant(_context: Any, _option: Any, value: str | None) -> datetime | None:
-    if not value:
-        return None
+def _instant(value: str) -> datetime:
     try:
         at = datetime.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter("an ISO date and time, e.g. 2026-11-22T09:00") from None
+        raise ValueError("an ISO date and time, e.g. 2026-11-22T09:00") from None
     return at if at.tzinfo else at.replace(tzinfo=clock.TOKYO)
 
 
@@ -107,7 +110,9 @@ _OPTIONS = (
         callback=typed(longest=120),
         help="Your name for the audit trail.",
     ),
-    click.option("--as-of", callback=_instant, envvar="PORTAL_AS_OF", help="Act as if it were this instant."),
+    click.option(
+        "--as-of", default="", callback=typed(_instant), envvar="PORTAL_AS_OF", help="Act as if it were this instant."
+    ),
     click.option("--dry-run", is_flag=True, help="Show what would happen; change nothing."),
 )
 
@@ -126,27 +131,37 @@ def _one_line() -> Iterator[None]:
 def tenant_command(function: Command) -> Command:
     """Decorate a click command that works for one tenant.
 
-    The function gets `tenant` and `by`; the transaction is committed when it returns, rolled back when it raises, and
-    with ``--dry-run``. RuleBroken becomes one line and exit code 2.
+    The function gets what it names of `tenant`, `by` and what was typed; records (`record`) are looked up first, and
+    text that it returns is printed. The transaction is committed then, rolled back when it raises, and with
+    ``--dry-run``. RuleBroken becomes one line and exit code 2.
     """
 
     @functools.wraps(function)
     @with_appcontext
     def wrapper(
-        *args: Any, tenant_key: str | None, operator_name: str, as_of: datetime | None, dry_run: bool, **kwargs: Any
-    ) -> Any:
+        *, tenant_key: str | None, operator_name: str, as_of: datetime | None, dry_run: bool, **given: Any
+    ) -> None:
         tenant = find_tenant(tenant_key)
         standing = clock.freeze(as_of) if as_of else nullcontext()
         with _one_line(), standing, tenant_scope(tenant.key):
-            result = function(*args, tenant=tenant, by=operator(operator_name), **kwargs)
+            words = {name: value() if isinstance(value, _Later) else value for name, value in given.items()}
+            said = call(function, {**words, "tenant": tenant, "by": operator(operator_name)})
+            if isinstance(said, str):
+                click.echo(said)
             if dry_run:
                 session().rollback()
                 click.echo("dry run: nothing was changed", err=True)
             else:
                 session().commit()
-            return result
 
     return with_options(wrapper, _OPTIONS)
+
+
+def call(function: Command, words: dict[str, Any]) -> Any:
+    """`function` with those of `words` that it names, or with all where it takes any."""
+    names = inspect.signature(function, follow_wrapped=False).parameters
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in names.values())
+    return function(**{name: value for name, value in words.items() if takes_any or name in names})
 
 
 def with_options(command: Command, options: Iterable[Option]) -> Command:
@@ -156,45 +171,55 @@ def with_options(command: Command, options: Iterable[Option]) -> Command:
     return command
 
 
+def command(group: click.Group, name: str, *options: Option, help: str | None = None) -> Option:  # noqa: A002 - click's
+    """Make the command `name` of a brand, with these options and arguments; see `tenant_command`."""
+    return lambda function: group.command(name, help=help)(with_options(tenant_command(function), options))
+
+
+class _Later(functools.partial[Any]):
+    """What is read or looked up when the tenant is in scope."""
+
+
+def record(name: str, find: Callable[[str], Any], metavar: str = "NUMBER") -> Option:
+    """An argument; the command gets what `find` finds by it."""
+    return click.argument(name, metavar=metavar, callback=lambda _context, _argument, given: _Later(find, given))
+
+
+_SOURCE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+TEXT = click.argument("body", type=_SOURCE, callback=lambda _context, _argument, path: _Later(read_text, path))
+
+
 def step(
     group: click.Group,
     find: Callable[[str], Any],
-    say: Callable[[Any, Any], None],
+    say: Callable[[Any, Any], object],
     name: str,
     do: Command,
     text: str,
     *options: Option,
 ) -> None:
-    """Make the command `name` NUMBER, which does something with the record that `find` finds.
+    """Make the command `name` NUMBER: `do` gets tenant, the record and options; `say` tells of it, and the answer."""
 
-    `do` gets tenant, record and the words of the options; `say` prints the record, and what `do` answered.
-    """
+    def take(found: Any, tenant: Tenant, **words: Any) -> object:
+        return say(found, do(tenant, found, **words))
 
-    def command(number: str, tenant: Tenant, **words: Any) -> None:
-        found = find(number)
-        say(found, do(tenant, found, **words))
-
-    group.command(name, help=text)(with_options(tenant_command(command), (click.argument("number"), *options)))
+    command(group, name, record("found", find), *options, help=text)(take)
 
 
-def importing(group: click.Group, name: str, take: Callable[..., tuple[int, int]], what: str) -> None:
+def importing(group: click.Group, name: str, take: Callable[..., tuple[int, int]], what: str, more: str = "") -> None:
     """Make the command `name` FILE, which imports `what`; `take` answers how many it added, and how many it knew."""
 
-    @group.command(name, help=f"Import {what} from CSV; the same file twice changes nothing.")
-    @click.argument("file", type=FILE)
-    @tenant_command
-    def command(file: Path, by: Actor, **_: Any) -> None:
-        added, known = take(file.read_bytes(), by=by)
-        click.echo(f"{added} added, {known} known already")
+    def load(file: Path, **words: Any) -> str:
+        added, known = call(take, {"data": file.read_bytes(), **words})
+        return f"{added} added, {known} known already"
+
+    text = f"Import {what} from CSV{more}; the same file twice changes nothing."
+    command(group, name, click.argument("file", type=FILE), help=text)(load)
 
 
+_LINE = "TEXT:QTY:UNIT:PRICE[:RATE]"
 lines_option = click.option(
-    "--line",
-    "lines",
-    multiple=True,
-    required=True,
-    metavar="TEXT:QTY:UNIT:PRICE[:RATE]",
-    help="Yen without tax; repeatable.",
+    "--line", "lines", multiple=True, required=True, metavar=_LINE, help="Yen without tax; repeatable."
 )
 
 
@@ -211,7 +236,7 @@ def _bill_line(text: str, day: date, begun: list[TaxRate]) -> BillLine:
         percent = int(rest[0]) if rest else usual
         line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
     except ValueError:
-        raise Mistake(f"--line {text!r}: write TEXT:QTY:UNIT:PRICE[:RATE], e.g. 利用料:3:時間:4500") from None
+        raise Mistake(f"--line {text!r}: write {_LINE}, e.g. 利用料:3:時間:4500") from None
     if abs(line.amount) > LARGEST:
         raise Mistake(f"--line {text!r}: at most {yen(LARGEST)}")
     kinds = [rate.reduced for rate in begun if rate.rate == percent]

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from portal.core.clock import to_local
-from portal.web.commands import Command, Mistake, Option, json_option, limit_option, tenant_command, with_options
+from portal.web.commands import Command, Mistake, Option, call, json_option, limit_option
+from portal.web.commands import command as make
 
 Column = str | tuple[str, str | Callable[[Any], object]]
 
@@ -86,9 +87,9 @@ def listing(group: click.Group, name: str, columns: Iterable[Column], *options: 
     def register(find: Command) -> Command:
         @functools.wraps(find)
         def command(as_json: bool, **words: Any) -> None:
-            rows = [[read(found) for read in readers] for found in find(**words)]
+            rows = [[read(found) for read in readers] for found in call(find, words)]
             table([heading for heading, _read in pairs], rows, as_json)
 
-        return group.command(name)(with_options(tenant_command(command), (*options, limit_option(most), json_option)))
+        return make(group, name, *options, limit_option(most), json_option)(command)
 
     return register

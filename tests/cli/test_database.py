@@ -12,7 +12,7 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import create_engine, inspect
 
 from portal import create_app
-from portal.cli.database import owner_url
+from portal.cli.installation import owner_url
 from portal.core.db import db, tenant_tables
 from tests.support import postgres
 

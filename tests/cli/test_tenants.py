@@ -11,7 +11,7 @@ from click.testing import Result
 from flask import Flask
 
 from portal.blueprints import BRANDS
-from portal.cli.tenants import tenants
+from portal.cli.installation import tenants
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import ROOT

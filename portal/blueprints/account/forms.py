@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from wtforms import HiddenField, RadioField, SelectMultipleField
+from wtforms import HiddenField, RadioField, SelectMultipleField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Optional
+from wtforms.validators import InputRequired, Length, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.blueprints.auth.forms import NewEmailForm, email_field, password_field
@@ -13,7 +13,7 @@ from portal.shared.auth import people
 from portal.shared.auth.models import USUAL_RIGHTS, Right
 from portal.shared.notifications import How, Kind
 from portal.web.address import AddressFields, telephone_field
-from portal.web.forms import Form, cleaned, line, version_number
+from portal.web.forms import Form, cleaned, line, normaliser, version_number
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate
 
@@ -21,8 +21,6 @@ _KANA = _l("全角カタカナで入力してください。")
 
 
 class _Company(AddressFields):
-    """The account's data."""
-
     first = ("account_name", "account_kana")
     account_name = line(_l("会社名・お名前"), required=True)
     account_kana = cleaned(_l("会社名・お名前（カナ）"), text.katakana, _KANA, longest=100)
@@ -30,8 +28,6 @@ class _Company(AddressFields):
 
 
 class _Named(Form):
-    """Who somebody is, and how they are reached."""
-
     family_name = line(_l("姓"), required=True, longest=40)
     given_name = line(_l("名"), required=True, longest=40)
     family_kana = cleaned(_l("セイ"), text.katakana, _KANA, longest=60)
@@ -70,13 +66,11 @@ class PersonForm(_Named):
     email = email_field(_l("メールアドレス"))
     rights = RightsField(_l("できること"), default=[right.value for right in USUAL_RIGHTS])
 
-
-def person_form(items: str, data: dict[str, Any] | None) -> PersonForm:
-    """The form for a member of a brand whose sign-in asks for `items`; a login ID is asked for where each has one."""
-    form = PersonForm(data=data)
-    if items != "login_id_password":
-        del form.login_id
-    return form
+    def __init__(self, data: dict[str, Any] | None, *, items: str) -> None:
+        """`items` is what the brand's sign-in asks for; a login ID is asked for where each member has one."""
+        super().__init__(data=data)
+        if items != "login_id_password":
+            del self.login_id
 
 
 class MemberForm(_Named):
@@ -85,13 +79,11 @@ class MemberForm(_Named):
     version = HiddenField(filters=[version_number])
     rights = RightsField(_l("できること"))
 
-
-def member_form(data: dict[str, Any] | None, *, gives_rights: bool) -> MemberForm:
-    """The form for a member; what they may do is asked only of who says so."""
-    form = MemberForm(data=data)
-    if not gives_rights:
-        del form.rights
-    return form
+    def __init__(self, data: dict[str, Any] | None, *, gives_rights: bool) -> None:
+        """What they may do is asked only of who says so."""
+        super().__init__(data=data)
+        if not gives_rights:
+            del self.rights
 
 
 class ProfileForm(_Company, _Named):
@@ -108,6 +100,16 @@ class ProfileForm(_Company, _Named):
             field.render_kw = {**(field.render_kw or {}), "readonly": True}
             field.validators = [Optional()]
             field.flags.locked = True
+
+
+class ReasonForm(Form):
+    """Why somebody leaves: theirs to say."""
+
+    reason = TextAreaField(
+        _l("退会の理由"),
+        filters=[normaliser(text.multiline)],
+        validators=[Optional(), Length(max=1000, message=_l("%(max)d文字以内で入力してください。"))],
+    )
 
 
 class EmailForm(NewEmailForm):

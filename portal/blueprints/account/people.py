@@ -7,13 +7,14 @@ from flask import flash, redirect
 from werkzeug.wrappers import Response
 
 from portal.blueprints.account import bp
-from portal.blueprints.account.forms import ProfileForm, member_form, person_form
+from portal.blueprints.account.forms import MemberForm, PersonForm, ProfileForm
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.text import format_telephone
 from portal.shared.auth import people
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Member, Right
+from portal.shared.limits import operations as limits
 from portal.web.errors import said
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
@@ -75,7 +76,7 @@ def members() -> str:
             (m, people.number_of(m), people.can_remove(tenant(), m, len(roster) - 1), m.id == member().member_id)
             for m in roster
         ],
-        use=people.use(tenant(), member().account_id),
+        use=limits.use(tenant(), "members", member().account_id),
         may=people.can_manage(tenant(), member()),
     )
 
@@ -103,7 +104,7 @@ def _steps(number: str) -> Steps:
     if number == "new":
         _managed()
         return steps(
-            make=lambda data: person_form(here.sign_in.items, data),
+            make=partial(PersonForm, items=here.sign_in.items),
             save=lambda data: people.add(here, who.account_id, Person(**data), by=actor(), link_base=base),
             shown=lambda _typed: {"number": number},
         )
@@ -112,8 +113,8 @@ def _steps(number: str) -> Steps:
     may_remove = people.can_remove(here, found, len(people.roster(who.account_id)) - 1)
     may, gives = people.can_manage(here, who), people.can_give_rights(here, who, found)
     return steps(
-        make=lambda data: member_form(data, gives_rights=gives),
-        save=lambda data: people.edit(here, found, data, by=actor()),
+        make=partial(MemberForm, gives_rights=gives),
+        save=lambda data: people.save_profile(here, found.id, data, by=actor()),
         present=lambda: {name: getattr(found, name) for name in (*people.PROFILE, "version", "rights")},
         shown=lambda _typed: {"number": number, "person": found, "may_remove": may_remove if may else may},
     )

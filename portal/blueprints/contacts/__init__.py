@@ -1,18 +1,22 @@
 """請求書送付先の管理, お届け先の管理: one set of pages for every kind of address (COM-31, COM-32)."""
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint
 from werkzeug.wrappers import Response
+from wtforms import HiddenField
 
-from portal.blueprints.contacts.forms import AddressForm
 from portal.core.errors import NotFound
 from portal.core.text import format_telephone
 from portal.shared.auth.models import Right
 from portal.shared.contacts import operations
 from portal.shared.contacts.models import Address, Kind
+from portal.shared.limits import operations as limits
 from portal.web import lists
-from portal.web.forms import Form
+from portal.web.address import AddressFields, telephone_field
+from portal.web.forms import Form, line, version_number
+from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import actor, member, must_have, tenant
@@ -22,6 +26,18 @@ bp = Blueprint("contacts", __name__)
 _BOOK = "<any('billing', 'delivery'):kind>-addresses"
 RIGHTS = {Kind.BILLING: Right.BILLING, Kind.DELIVERY: Right.ORDERS}
 """What a member needs to change them; all see them."""
+
+
+class AddressForm(AddressFields):
+    """送付先."""
+
+    first = ("name", "department", "person")
+    version = HiddenField(filters=[version_number])
+    name = line(_l("会社名・お名前"), required=True)
+    department = line(_l("部署名"), longest=80)
+    person = line(_l("ご担当者"), longest=80)
+    telephone = telephone_field(_l("電話番号"))
+    fax = telephone_field(_l("FAX番号"))
 
 
 def _kind(kind: str) -> Kind:
@@ -39,25 +55,20 @@ def _own(kind: str, number: str) -> Address:
 def _steps(kind: str, number: str) -> Steps:
     """Adding ("new") and editing are the same steps. "住所を自動入力" fills in and never overwrites (COM-24)."""
     must_have(RIGHTS[_kind(kind)])
-    address = None if number == "new" else _own(kind, number)
-    book = operations.book(address.account_id, address.kind) if address else []
-
-    def save(data: dict[str, Any]) -> None:
-        if address:
-            operations.edit(tenant(), address, data, by=actor())
-        else:
-            operations.add(tenant(), member().account_id, _kind(kind), data, by=actor())
-
-    def present() -> dict[str, Any]:
-        return {name: getattr(address, name) for name in (*operations.FIELDS, "version")}
-
-    return Steps(
-        ConfirmFlow(f"{kind}-address", f"/{kind}-addresses/{number}"),
-        ("contacts/form.html", "contacts/confirm.html", "contacts/done.html"),
-        make=lambda data: AddressForm(data=data),
-        save=save,
-        present=present if address else None,
-        shown=lambda _typed: _shown(kind, number=number, address=address, others=len(book) - 1),
+    flow = ConfirmFlow(f"{kind}-address", f"/{kind}-addresses/{number}")
+    pages = "contacts/form.html", "contacts/confirm.html", "contacts/done.html"
+    steps = partial(Steps, flow, pages, lambda data: AddressForm(data=data))
+    here, mine, by = tenant(), member().account_id, actor()
+    if number == "new":
+        return steps(
+            save=lambda data: operations.add(here, mine, Kind(kind), data, by=by),
+            shown=lambda _typed: _shown(kind, number=number, address=None),
+        )
+    address, others = _own(kind, number), len(operations.book(mine, Kind(kind))) - 1
+    return steps(
+        save=lambda data: operations.edit(here, address, data, by=by),
+        present=lambda: {name: getattr(address, name) for name in (*operations.FIELDS, "version")},
+        shown=lambda _typed: _shown(kind, number=number, address=address, others=others),
     )
 
 
@@ -70,7 +81,7 @@ def book(kind: str) -> str:
     """The account's addresses."""
     found = operations.book(member().account_id, _kind(kind))
     rows = [(address, operations.number_of(address)) for address in found]
-    use = operations.use(tenant(), member().account_id, Kind(kind))
+    use = limits.use(tenant(), f"{kind}_addresses", member().account_id)
     return render("contacts/book.html", rows=rows, use=use, may=member().may(RIGHTS[Kind(kind)]), **_shown(kind))
 
 

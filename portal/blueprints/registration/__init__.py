@@ -9,7 +9,6 @@ from wtforms.validators import InputRequired
 from portal.blueprints.account.forms import ProfileForm
 from portal.blueprints.auth.forms import SetPasswordForm, email_field
 from portal.shared.auth import registration
-from portal.shared.auth.registration import Application
 from portal.shared.auth.throttling import TooMany
 from portal.web.errors import said
 from portal.web.forms import Form, line
@@ -51,7 +50,7 @@ def register() -> Answer:
 
     def apply() -> Answer:
         data = {name: value for name, value in form.typed().items() if name not in ("email", "agreed")}
-        given = Application(form.email.data, data, form.password.data)
+        given = registration.Application(form.email.data, data, form.password.data)
         return redirect(f"/register/{registration.apply(tenant(), given, client(), link_base=link_base())}", 303)
 
     return submit("registration/form.html", form, apply)

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Mapper
 
 from portal.core import audit, clock, states
 from portal.core.actor import Actor
-from portal.core.audit import AuditEvent
 from portal.core.db import Base, change, session
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.guard import TenantOwned
@@ -23,9 +22,6 @@ NEWEST = 10
 _MOST_TAGS = 9
 _MOVES = {MemberStatus.ACTIVE: frozenset({MemberStatus.LOCKED}), MemberStatus.LOCKED: frozenset({MemberStatus.ACTIVE})}
 _NOT_ACTIVE = msgid("この担当者は停止されています。停止を解除してからお手続きください。")
-_SAME = msgid("同じ会員どうしは統合できません。")
-_WITHDRAWN = msgid("退会した会員へは統合できません。")
-_ERASED = msgid("個人情報を消去した会員は統合できません。")
 
 
 def lock(member: Member, reason: str = "", *, by: Actor) -> None:
@@ -39,6 +35,12 @@ def unlock(member: Member, *, by: Actor) -> None:
     """Let a locked member in again, with the password of before. Raises RuleBroken unless the member is locked."""
     states.move(Member.locked(member.id), MemberStatus.ACTIVE, _MOVES, by=by)
     audit.record("member.unlock", member, by=by)
+
+
+def end_sessions(member: Member, *, by: Actor) -> None:
+    """Sign a member out everywhere."""
+    sessions.end_all(member.id)
+    audit.record("member.end_sessions", member, by=by)
 
 
 def can_be_mailed_a_link(member: Member) -> Verdict:
@@ -88,8 +90,8 @@ def set_tags(account: Account, tags: Iterable[str], *, by: Actor) -> None:
 def overview(account: Account) -> dict[str, Any]:
     """All that is known about an account: its data, members, living sessions, rows that are its own, newest events."""
     members = session().scalars(select(Member).where(Member.account_id == account.id).order_by(Member.id)).all()
-    mine = (AuditEvent.account_id == account.id) | (AuditEvent.subject == account.subject)
-    events = select(AuditEvent).where(mine).order_by(AuditEvent.sequence.desc()).limit(NEWEST)
+    mine = (audit.AuditEvent.account_id == account.id) | (audit.AuditEvent.subject == account.subject)
+    events = select(audit.AuditEvent).where(mine).order_by(audit.AuditEvent.sequence.desc()).limit(NEWEST)
     hidden = ("id", "tenant_id")
     return {
         "account": {c.key: getattr(account, c.key) for c in Account.__table__.columns if c.key not in hidden},
@@ -122,27 +124,20 @@ def tables_of_accounts() -> list[Mapper[Any]]:
     return sorted(found, key=lambda mapper: mapper.local_table.description)
 
 
-def can_merge(source: Account, target: Account) -> Verdict:
-    """Whether `source` can go into `target`: another one that is still a customer, and not what was erased."""
-    if source.id == target.id:
-        return Verdict(_SAME)
-    if target.status != AccountStatus.ACTIVE:
-        return Verdict(_WITHDRAWN)
-    return Verdict(_ERASED) if source.erased_at else YES
-
-
 def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
-    """Give everything of `source` to `target` and withdraw it; returns the rows moved, by table. Raises RuleBroken.
-
-    The audit trail alone stays where it was written: it is append-only (COM-90). `target` keeps its representative.
-    """
+    """Give all of `source` but its audit trail (COM-90) to `target` and withdraw it; returns rows moved, by table."""
     both = select(Account).where(Account.id.in_((source.id, target.id))).order_by(Account.id)
     session().scalars(both.with_for_update().execution_options(populate_existing=True)).all()
-    can_merge(source, target).require()
+    if source.id == target.id:
+        raise RuleBroken("同じ会員どうしは統合できません。")
+    if target.status != AccountStatus.ACTIVE:
+        raise RuleBroken("退会した会員へは統合できません。")
+    if source.erased_at:
+        raise RuleBroken("個人情報を消去した会員は統合できません。")
     led = select(Member.id).where(Member.account_id == target.id, Member.is_representative).limit(1)
     if session().scalar(led.where(Member.status != MemberStatus.REMOVED)):
         change(Member, Member.account_id == source.id, is_representative=False)
-    moving = {m.local_table.description: m.class_ for m in tables_of_accounts() if m.class_ is not AuditEvent}
+    moving = {m.local_table.description: m.class_ for m in tables_of_accounts() if m.class_ is not audit.AuditEvent}
     moved = {name: change(rows, rows.account_id == source.id, account_id=target.id) for name, rows in moving.items()}
     session().expire_all()
     source.status, source.withdrawn_at = AccountStatus.WITHDRAWN, source.withdrawn_at or clock.now()

@@ -1,7 +1,8 @@
 """メールアドレスの変更 (RENT-11, SHOP-03): the new address is proved before it counts, the old one told.
 
 Asked for with the present address and password, or through a link that only the old address gets; the tenant says
-which. Links go to one address each, so that holding the session alone moves nothing.
+which. Links go to one address each, so that holding the session alone moves nothing. RuleBroken names the field to
+blame, and a link stays alive then; a dead one raises links.DeadLink.
 """
 
 from datetime import timedelta
@@ -15,7 +16,6 @@ from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import links, operations, security, throttling
 from portal.shared.auth.enrolment import unique_login
-from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Member, login_key
 
 UNDO = timedelta(days=14)
@@ -25,10 +25,7 @@ _MOST_ASKED = 5
 def ask_with_password(
     tenant: Tenant, member_id: int, present: str, password: str, new: str, *, by: Actor, link_base: str
 ) -> None:
-    """Mail the new address a link, given the present address and password (SHOP-03). Commits.
-
-    Raises RuleBroken at ``present``, ``password`` or ``email``; throttling.TooMany.
-    """
+    """Mail the new address a link, given the present address and password (SHOP-03). Commits. Raises RuleBroken."""
     _must_be(tenant, "password")
     member = operations.proved(tenant, member_id, password)
     if not operations.is_own_email(member, present):
@@ -42,16 +39,13 @@ def ask_old_address(tenant: Tenant, member_id: int, *, by: Actor, link_base: str
     _must_be(tenant, "old_address")
     member = session().get_one(Member, member_id)
     _count(member)
-    links.mail(tenant, member, Purpose.CHANGE_EMAIL, "email_change_asked", link_base=link_base)
+    links.mail(tenant, member, links.Purpose.CHANGE_EMAIL, "email_change_asked", link_base=link_base)
     audit.record("member.ask_email_change", member, by=by)
 
 
 def name_new(tenant: Tenant, token: str, new: str, *, address: str, link_base: str) -> None:
-    """Take the new address through the old one's link, using that up, and mail the new one (RENT-11). Commits.
-
-    Raises links.DeadLink, or RuleBroken at ``email``; then the link stays alive.
-    """
-    member = session().get_one(Member, links.use(token, Purpose.CHANGE_EMAIL).member_id)
+    """Take the new address through the old one's link, using that up, and mail the new one (RENT-11). Commits."""
+    member = session().get_one(Member, links.use(token, links.Purpose.CHANGE_EMAIL).member_id)
     _send_proof(tenant, member, new, by=member.actor(address), link_base=link_base)
     session().commit()
 
@@ -61,30 +55,26 @@ def _send_proof(tenant: Tenant, member: Member, new: str, *, by: Actor, link_bas
     if new.casefold() == member.email.casefold():
         raise RuleBroken("現在と同じメールアドレスです。", field="email")
     _count(member)
-    payload = {"email": new}
-    links.mail(tenant, member, Purpose.PROVE_EMAIL, "email_change_proof", link_base=link_base, to=new, payload=payload)
+    proof: dict[str, Any] = {"to": new, "payload": {"email": new}}
+    links.mail(tenant, member, links.Purpose.PROVE_EMAIL, "email_change_proof", link_base=link_base, **proof)
     audit.record("member.name_new_email", member, by=by, email=new)
 
 
 def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
-    """The new address counts from now on: its holder pressed the button behind its link. Commits.
-
-    Every other link of the member dies. The old address is told, with a link that takes all of it back. Raises
-    links.DeadLink, or RuleBroken when somebody else signs in with that address.
-    """
-    member, link = links.use_locked(token, Purpose.PROVE_EMAIL)
+    """The new address counts: its holder pressed the button. The old one is told, with a way back. Commits."""
+    member, link = links.use_locked(token, links.Purpose.PROVE_EMAIL)
     old = member.email
     _set(tenant, member, link.payload["email"], by=member.actor(address))
     links.revoke(member.id)
     undo: dict[str, Any] = {"to": old, "lifetime": UNDO, "payload": {"email": old}, "new": member.email}
-    links.mail(tenant, member, Purpose.UNDO_EMAIL, "email_changed_old", link_base=link_base, **undo)
+    links.mail(tenant, member, links.Purpose.UNDO_EMAIL, "email_changed_old", link_base=link_base, **undo)
     mailing.tell(tenant, "email_changed", member)
     session().commit()
 
 
 def undo(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
     """The old address did not ask: back to it, all out, and a reset mailed there. Commits. Raises as `confirm`."""
-    member, link = links.use_locked(token, Purpose.UNDO_EMAIL)
+    member, link = links.use_locked(token, links.Purpose.UNDO_EMAIL)
     by = member.actor(address)
     _set(tenant, member, link.payload["email"], by=by)
     security.lock_out(member)
@@ -93,10 +83,7 @@ def undo(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
 
 
 def set_by_operator(tenant: Tenant, member: Member, new: str, *, by: Actor) -> None:
-    """An operator's change, e.g. when a mailbox is lost. Both addresses are told. The caller commits.
-
-    Raises RuleBroken when somebody else signs in with that address.
-    """
+    """An operator's change, e.g. when a mailbox is lost. Both addresses are told. The caller commits."""
     old = member.email
     _set(tenant, member, new, by=by)
     links.revoke(member.id)

@@ -14,9 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.core import audit, clock, csvio, numbering, text
 from portal.core.actor import Actor
-from portal.core.csvio import Row
 from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken
+from portal.core.errors import NotFound, RuleBroken, need
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_parts import NumberFormat
 from portal.shared.auth import passwords
@@ -77,10 +76,7 @@ def add_member(tenant: Tenant, account: Account, person: Person, *, by: Actor, p
 
 @contextmanager
 def unique_login(field: str) -> Iterator[None]:
-    """Do inside what gives a member the name one signs in with; raises RuleBroken at `field` when it is taken.
-
-    The database's constraint decides, so that of two at the same moment one is told.
-    """
+    """Do inside what gives a member a sign-in name: the database decides; RuleBroken at `field` if it is taken."""
     try:
         with session().begin_nested():
             yield
@@ -95,10 +91,7 @@ def account_with(number: str) -> Account | None:
 
 def find_account(number: str) -> Account:
     """The account with this number. Raises NotFound."""
-    found = account_with(number)
-    if found is None:
-        raise NotFound("会員が見つかりません: %(number)s", number=number)
-    return found
+    return need(account_with(number), NotFound("会員が見つかりません: %(number)s", number=number))
 
 
 def all_accounts(limit: int = 100) -> list[Account]:
@@ -120,10 +113,8 @@ def representative(account: Account) -> Member:
     """The account's representative. Raises NotFound."""
     there = select(Member).where(Member.account_id == account.id, Member.status == MemberStatus.ACTIVE)
     first = there.order_by(Member.is_representative.desc(), Member.id).limit(1)
-    found = session().scalars(first).one_or_none()
-    if found is None:
-        raise NotFound("担当者がいません: %(number)s", number=account.number)
-    return found
+    missing = NotFound("担当者がいません: %(number)s", number=account.number)
+    return need(session().scalars(first).one_or_none(), missing)
 
 
 _Line = tuple[str, str, Person, str]
@@ -148,9 +139,12 @@ def import_members(tenant: Tenant, data: bytes, *, by: Actor) -> tuple[int, int]
     return len(new), len(lines) - len(new)
 
 
-def _read(tenant: Tenant, keys: set[str], companies: dict[str, str], row: Row) -> _Line | None:
+def _read(tenant: Tenant, keys: set[str], companies: dict[str, str], row: csvio.Row) -> _Line | None:
     """One line, or None for a member who is there already. `keys` and `companies` are of the lines before."""
-    number, person, password_hash = _number(row), _person(row), _password_hash(row)
+    number = row.text("会員番号", 20, required=True)
+    if not _NUMBER.fullmatch(number):
+        raise RuleBroken("半角の英数字で入力してください。", field="会員番号")
+    person, password_hash = _person(row), _password_hash(row)
     if "login_id" in tenant.sign_in.items and not person.login_id:
         raise RuleBroken("入力してください。", field="ログインID")
     key = login_key(tenant.sign_in.items, login_id=person.login_id, email=person.email)
@@ -166,14 +160,7 @@ def _read(tenant: Tenant, keys: set[str], companies: dict[str, str], row: Row) -
     return None
 
 
-def _number(row: Row) -> str:
-    number = row.text("会員番号", 20, required=True)
-    if not _NUMBER.fullmatch(number):
-        raise RuleBroken("半角の英数字で入力してください。", field="会員番号")
-    return number
-
-
-def _company(row: Row, number: str, companies: dict[str, str]) -> str:
+def _company(row: csvio.Row, number: str, companies: dict[str, str]) -> str:
     """The name of the account to be made; "" where there is one. The first line with a number names it."""
     company, account = row.text("会社名", 100), account_with(number)
     if account is not None and account.status != AccountStatus.ACTIVE:
@@ -189,7 +176,7 @@ def _company(row: Row, number: str, companies: dict[str, str]) -> str:
     return known
 
 
-def _person(row: Row) -> Person:
+def _person(row: csvio.Row) -> Person:
     role = row.text("代表", 10)
     if role not in (*_YES, *_NO):
         raise RuleBroken("1 または空欄にしてください。", field="代表")
@@ -206,12 +193,12 @@ def _person(row: Row) -> Person:
     )
 
 
-def _kana(row: Row, column: str) -> str:
+def _kana(row: csvio.Row, column: str) -> str:
     row.text(column, 60)
     return row.take(column, text.katakana)
 
 
-def _password_hash(row: Row) -> str:
+def _password_hash(row: csvio.Row) -> str:
     value = row.values["パスワードハッシュ"].strip()
     if value and not (len(value) <= 200 and (passwords.is_legacy(value) or _is_argon2(value))):
         raise RuleBroken("この形式のパスワードハッシュは使えません。", field="パスワードハッシュ")

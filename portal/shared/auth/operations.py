@@ -17,11 +17,9 @@ from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import devices, links, password_rules, passwords, sessions, throttling
-from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.models import Account, Member, login_key, of_who_may_sign_in
-from portal.shared.auth.sessions import Client, SignedIn
 
-SETTING = (Purpose.SET_PASSWORD, Purpose.RESET_PASSWORD)
+SETTING = (links.Purpose.SET_PASSWORD, links.Purpose.RESET_PASSWORD)
 """What links that set a password are for."""
 GRACE = timedelta(minutes=30)
 """A form that was opened in time may be sent so much later: nobody loses what they typed."""
@@ -32,10 +30,7 @@ _WRONG = msgid("現在のパスワードが正しくありません。")
 
 
 def change_password(tenant: Tenant, member_id: int, old: str, new: str, *, by: Actor, keep_session: int) -> None:
-    """Change a password, knowing the old one; ends the member's other sessions and clears a forced change. Commits.
-
-    Raises RuleBroken at field ``old_password`` or ``password``.
-    """
+    """Change a password, knowing the old one; other sessions end. Commits. Raises RuleBroken at the field to blame."""
     with transaction_mode("read"):
         known = session().get_one(Member, member_id)
         old_hash, check = known.password_hash, _rules_of(tenant, known)
@@ -54,12 +49,10 @@ def _rules_of(tenant: Tenant, member: Member) -> Callable[[str], None]:
     return partial(passwords.check, rules=rules, login_id=member.login_id, email=member.email, names=names, brand=brand)
 
 
-def _set_password(
-    tenant: Tenant, member_id: int, password_hash: str, *, by: Actor, keep_session: int | None = None
-) -> None:
+def _set_password(tenant: Tenant, member_id: int, hashed: str, *, by: Actor, keep_session: int | None = None) -> None:
     """Set it; every other session ends, and every link that was mailed for this member dies (COM-15). Commits."""
     member = session().get_one(Member, member_id)
-    member.password_hash, member.must_change_password = password_hash, False
+    member.password_hash, member.must_change_password = hashed, False
     sessions.end_all(member_id, but=keep_session)
     links.revoke(member_id)
     audit.record("member.set_password", member, by=by)
@@ -71,22 +64,25 @@ def send_set_password_link(
     tenant: Tenant, member: Member, *, link_base: str, by: Actor, lifetime: timedelta = links.LIFETIME
 ) -> None:
     """Mail a link with which the member sets a password; earlier ones of its purpose die. The caller commits."""
-    links.mail(tenant, member, Purpose.SET_PASSWORD, "set_password", link_base=link_base, lifetime=lifetime)
+    links.mail(tenant, member, links.Purpose.SET_PASSWORD, "set_password", link_base=link_base, lifetime=lifetime)
     audit.record("member.send_link", member, by=by)
+
+
+def invite(tenant: Tenant, member: Member, *, link_base: str, by: Actor) -> None:
+    """The same with a link that lives long enough for who did not ask for it. The caller commits."""
+    send_set_password_link(tenant, member, link_base=link_base, by=by, lifetime=links.INVITATION)
 
 
 def send_reset_link(tenant: Tenant, member: Member, *, link_base: str, by: Actor) -> None:
     """Mail a link with which the member sets a new password; earlier ones die. The caller commits."""
-    links.mail(tenant, member, Purpose.RESET_PASSWORD, "reset_password", link_base=link_base)
+    links.mail(tenant, member, links.Purpose.RESET_PASSWORD, "reset_password", link_base=link_base)
     audit.record("member.send_reset", member, by=by)
 
 
 def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str, email: str = "") -> None:
-    """Set a password through a link, using it up; ends all sessions of the member. Commits.
+    """Set a password through a link; all sessions end, devices are forgotten. Commits. Raises links.DeadLink.
 
-    A reset forgets the member's known devices, so that it never skips a second step. `email` is what was typed where
-    the tenant asks for it (SHOP-02). Raises links.DeadLink, or RuleBroken when the password may not be set; then the
-    link stays alive.
+    `email` is what was typed where the tenant asks for it (SHOP-02). After RuleBroken the link stays alive.
     """
     with transaction_mode("read"):
         member = session().get_one(Member, links.peek(token, *SETTING).member_id)
@@ -96,11 +92,7 @@ def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str,
         raise RuleBroken("入力内容に誤りがあります。もう一度ご確認ください。")
     check(new)
     password_hash = passwords.hash_password(new)
-    try:
-        used = links.use(token, *SETTING)
-    except DeadLink:
-        session().rollback()
-        raise
+    used = links.use(token, *SETTING)
     devices.forget_all(used.member_id)
     _set_password(tenant, used.member_id, password_hash, by=by)
 
@@ -131,19 +123,15 @@ def asked(tenant: Tenant) -> tuple[str, ...]:
     return (*login_id, "email", *telephone)
 
 
-def ask_reset(tenant: Tenant, given: Forgotten, client: Client, *, link_base: str) -> None:
-    """Mail a link to the member whom `given` names, if it names one. Commits.
+def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client, *, link_base: str) -> None:
+    """Mail a link to the member whom `given` names, if it names one. Commits. Raises throttling.TooMany.
 
-    Known, unknown, locked and a wrong telephone are the same to whoever asks: no answer, after the same work
-    (security.md §4.2). Raises throttling.TooMany, also for members who do not exist.
+    Known, unknown, locked and a wrong telephone are the same to whoever asks, after the same work (security.md §4.2).
     """
     key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
-    try:
+    with throttling.lasting():
         throttling.count_by(tenant.sign_in, _FORGOTTEN, f"address\n{client.address}")
         throttling.count(_FORGOTTEN, f"member\n{key}", limit=PER_MEMBER, window=timedelta(hours=1))
-    except throttling.TooMany:
-        session().commit()
-        raise
     found = _find(tenant, given, key)
     # Nobody is mailed by mistake, but somebody is needed to do the work for, which is then undone.
     whom = found or session().scalars(select(Member).order_by(Member.id).limit(1)).one_or_none()
@@ -180,11 +168,7 @@ def is_fresh(tenant: Tenant, proved_at: datetime | None, *, grace: timedelta = t
 
 
 def _prove(tenant: Tenant, member_id: int, password: str) -> str:
-    """Check the present password, counting tries first; no transaction is open while it is hashed.
-
-    Returns the hash it was checked against, for who looks again under a lock. Raises RuleBroken at ``password``, or
-    throttling.TooMany.
-    """
+    """The hash that the password was checked against; tries are counted first, and no transaction is open meanwhile."""
     with throttling.lasting():
         throttling.count_by(tenant.sign_in, _PROOF, f"member\n{member_id}")
     with transaction_mode("read"):
@@ -205,7 +189,7 @@ def proved(tenant: Tenant, member_id: int, password: str) -> Member:
     return member
 
 
-def prove(tenant: Tenant, who: SignedIn, password: str) -> None:
+def prove(tenant: Tenant, who: sessions.SignedIn, password: str) -> None:
     """Let the present session do what needs a password typed just now. Commits. Raises as `proved`."""
     _prove(tenant, who.member_id, password)
     sessions.prove(who.session_id)

@@ -1,6 +1,7 @@
 """The members of an account, looked after by themselves (RENT-10, COM-30), and their profiles (FAC-07).
 
-On pages a member goes by a number that only the server can make, so that nobody counts through them.
+On pages a member goes by a number that only the server can make, so that nobody counts through them. What is refused
+raises RuleBroken (and its kinds Stale, NotFound, LimitReached, TooMany); the caller commits.
 """
 
 from collections.abc import Iterable
@@ -13,14 +14,12 @@ from sqlalchemy import select
 from portal.core import audit
 from portal.core.actor import Actor
 from portal.core.db import save_changes, session
-from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.errors import NotFound, RuleBroken, msgid, need
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
 from portal.shared.auth import devices, enrolment, keyring, links, operations, passkeys, sessions, throttling
-from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus, Right
-from portal.shared.auth.sessions import SignedIn
 from portal.shared.limits import operations as limits
 
 WORDS = (msgid("担当者"), msgid("利用者"))
@@ -31,15 +30,8 @@ _REPRESENTATIVE = msgid("代表の方は削除できません。先に代表を�
 _MOST_ADDED = 30
 _THERE = (Member.status != MemberStatus.REMOVED,)
 PROFILE = ("family_name", "given_name", "family_kana", "given_kana", "department", "telephone")
-ACCOUNT_PROFILE = {
-    "account_name": "name",
-    "account_kana": "name_kana",
-    "postal_code": "postal_code",
-    "prefecture": "prefecture",
-    "city": "city",
-    "street": "street",
-    "building": "building",
-    "account_telephone": "telephone",
+ACCOUNT_PROFILE = {"account_name": "name", "account_kana": "name_kana", "account_telephone": "telephone"} | {
+    part: part for part in ("postal_code", "prefecture", "city", "street", "building")
 }
 
 
@@ -52,11 +44,6 @@ def roster(account_id: int) -> list[Member]:
 limits.counted(limits.Counted("members", Member, Member.account_id, Account, _THERE, enrolment.find_account))
 
 
-def use(tenant: Tenant, account_id: int) -> limits.Use:
-    """How many members there are of how many (COM-41)."""
-    return limits.use(tenant, "members", session().get_one(Account, account_id))
-
-
 def number_of(member: Member) -> str:
     """What the member is called in addresses."""
     return keyring.number("member", member.id)
@@ -65,37 +52,23 @@ def number_of(member: Member) -> str:
 def find(account_id: int, number: str) -> Member:
     """The account's own member with this number. Raises NotFound."""
     found = next((member for member in roster(account_id) if number_of(member) == number), None)
-    if found is None:
-        raise NotFound("担当者が見つかりません。")
-    return found
+    return need(found, NotFound("担当者が見つかりません。"))
 
 
-def can_manage(tenant: Tenant, who: SignedIn) -> Verdict:
+def can_manage(tenant: Tenant, who: sessions.SignedIn) -> Verdict:
     """Whether this member adds and removes members: who has the right to, or everyone, as the tenant says."""
     everyone = tenant.sign_in.managed_by == "everyone"
     return YES if everyone or who.may(Right.MANAGE) else Verdict(_ONLY_REPRESENTATIVE)
 
 
-def can_edit(tenant: Tenant, who: SignedIn, member: Member) -> Verdict:
+def can_edit(tenant: Tenant, who: sessions.SignedIn, member: Member) -> Verdict:
     """Whether `who` edits this member: themself, or everybody for who manages them (FAC-08)."""
-    if member.id == who.member_id:
-        return YES
-    return can_manage(tenant, who)
+    return YES if member.id == who.member_id else can_manage(tenant, who)
 
 
-def can_give_rights(tenant: Tenant, who: SignedIn, member: Member | None) -> bool:
-    """Whether `who` says what this member (None: a new one) may do: who manages them, never of oneself."""
-    is_other = member is None or not (member.is_representative or member.id == who.member_id)
-    return is_other and bool(can_manage(tenant, who))
-
-
-def edit(tenant: Tenant, member: Member, data: dict[str, Any], *, by: Actor) -> None:
-    """Save what changed of a member, who is told; never the login ID. The caller commits. Raises Stale (COM-26)."""
-    wanted = {name: data[name] for name in (*PROFILE, "rights") if name in data}
-    pairs = save_changes(member, int(data["version"]), wanted)
-    if pairs:
-        audit.record("member.profile", member, by=by, **pairs)
-        tell_changes(tenant, "profile_changed", [member])
+def can_give_rights(tenant: Tenant, who: sessions.SignedIn, member: Member) -> bool:
+    """Whether `who` says what this member may do: who manages them, never of oneself or the representative."""
+    return not member.is_representative and member.id != who.member_id and bool(can_manage(tenant, who))
 
 
 def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:
@@ -107,19 +80,15 @@ def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:
     return YES
 
 
-def add(tenant: Tenant, account_id: int, person: Person, *, by: Actor, link_base: str) -> Member:
-    """Add a member and mail them a link to set their password. The caller commits.
-
-    Raises RuleBroken at the field to blame, limits.LimitReached, throttling.TooMany. Where the login ID is the
-    account's (RENT-01), it is that of the others.
-    """
+def add(tenant: Tenant, account_id: int, person: enrolment.Person, *, by: Actor, link_base: str) -> Member:
+    """Add a member, with the account's login ID where it has one (RENT-01); a link to set the password is mailed."""
     throttling.count("add-member", f"account\n{account_id}", limit=_MOST_ADDED, window=timedelta(hours=1))
     account = session().get_one(Account, account_id)
     limits.reserve(tenant, "members", account)
     if tenant.sign_in.items == "login_id_email_password":
         person = replace(person, login_id=roster(account_id)[0].login_id)
     member = enrolment.add_member(tenant, account, person, by=by)
-    _invite(tenant, member, by=by, link_base=link_base)
+    operations.invite(tenant, member, by=by, link_base=link_base)
     return member
 
 
@@ -128,18 +97,11 @@ def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -
     if member.password_hash:
         raise RuleBroken("この方は、すでにパスワードを設定しています。")
     throttling.count("invite-member", f"member\n{member.id}", limit=1, window=timedelta(minutes=1))
-    _invite(tenant, member, by=by, link_base=link_base)
-
-
-def _invite(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -> None:
-    operations.send_set_password_link(tenant, member, link_base=link_base, by=by, lifetime=links.INVITATION)
+    operations.invite(tenant, member, by=by, link_base=link_base)
 
 
 def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """Remove a member at once and mail the address (RENT-10). Ends all that lets them in. The caller commits.
-
-    Their name stays on what was done with them (COM-33). Raises RuleBroken when `can_remove` says no.
-    """
+    """Remove a member at once and mail the address (RENT-10); the name stays on what was done (COM-33)."""
     account = _locked(member)
     others = [other for other in roster(account.id) if other.id != member.id]
     can_remove(tenant, member, len(others)).require()
@@ -193,18 +155,18 @@ def read_profile(member_id: int) -> dict[str, Any]:
 
 
 def save_profile(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> None:
-    """Save what changed; only a representative changes the account. The caller commits. Raises Stale (COM-26)."""
+    """Save what changed of a member, and of the account if they represent it and the form has it. Raises Stale."""
     member = session().get_one(Member, member_id)
-    account = session().get_one(Account, member.account_id)
-    pairs = save_changes(member, int(data["version"]), {name: data[name] for name in PROFILE})
-    if member.is_representative:
+    wanted = {name: data[name] for name in (*PROFILE, "rights") if name in data}
+    pairs = save_changes(member, int(data["version"]), wanted)
+    if member.is_representative and "account_version" in data:
+        account = session().get_one(Account, member.account_id)
         of_account = {column: data[name] for name, column in ACCOUNT_PROFILE.items()}
         changed = save_changes(account, int(data["account_version"]), of_account)
         pairs |= {f"account_{name}": pair for name, pair in changed.items()}
-    if not pairs:
-        return
-    audit.record("member.profile", member, by=by, **pairs)
-    tell_changes(tenant, "profile_changed", [member])
+    if pairs:
+        audit.record("member.profile", member, by=by, **pairs)
+        tell_changes(tenant, "profile_changed", [member])
 
 
 def tell_changes(tenant: Tenant, event: str, whom: Iterable[Member], **said: Any) -> None:

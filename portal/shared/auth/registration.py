@@ -14,11 +14,10 @@ from sqlalchemy import ColumnElement, select
 from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.db import change, discard, session
-from portal.core.errors import RuleBroken, msgid
+from portal.core.errors import RuleBroken, msgid, need
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import enrolment, keyring, parts, password_rules, passwords, people, throttling
-from portal.shared.auth.enrolment import Person
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.models import Member, Registration, login_key
 from portal.shared.auth.sessions import Client, digest
@@ -40,10 +39,7 @@ class Application:
 
 
 def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str) -> str:
-    """Keep the application and mail its link and code; returns the handle by which the page asks for the code. Commits.
-
-    Raises RuleBroken at ``password``, or throttling.TooMany.
-    """
+    """Keep the application, mail link and code; returns the handle of the code's page. Commits. Raises RuleBroken."""
     names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
     brand = password_rules.brand_words(tenant)
     passwords.check(given.password, rules=tenant.sign_in.password, email=given.email, names=names, brand=brand)
@@ -52,24 +48,17 @@ def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str)
         _count_mail(given.email)
     hashed = passwords.hash_password(given.password)
     made = Registration(email=given.email, password_hash=hashed, data=given.data, handle=secrets.token_urlsafe(32))
-    made.created_at, made.expires_at = clock.now(), clock.now() + LIFETIME
+    made.created_at = clock.now()
     _send(tenant, made, link_base=link_base)
-    session().add(made)
-    session().commit()
     return made.handle
 
 
 def send_again(tenant: Tenant, handle: str, *, link_base: str) -> None:
-    """Mail another link and code; those before die, and the tries begin anew. Commits.
-
-    Raises links.DeadLink; throttling.TooMany within a minute, and past five an hour.
-    """
+    """Mail another link and code; those before die, tries begin anew. Commits. Raises DeadLink, TooMany."""
     found = waiting(handle)
     throttling.count("register-again", handle, limit=1, window=_PAUSE)
     _count_mail(found.email)
-    found.tries, found.expires_at = 0, clock.now() + LIFETIME
     _send(tenant, found, link_base=link_base)
-    session().commit()
 
 
 def _count_mail(email: str) -> None:
@@ -77,16 +66,19 @@ def _count_mail(email: str) -> None:
 
 
 def _send(tenant: Tenant, made: Registration, *, link_base: str) -> None:
-    """Give it a new link and code, and mail them; who is registered already is mailed that instead."""
+    """Give it a new link, code and hour, and mail them; who is registered already is mailed that instead. Commits."""
+    made.tries, made.expires_at = 0, clock.now() + LIFETIME
+    session().add(made)
     token, plain = secrets.token_urlsafe(32), secrets.token_hex(6)[:11].upper()
     made.token_digest, made.code_digest = digest(token), keyring.digests("registration", made.handle, plain)[0]
     key = login_key(tenant.sign_in.items, login_id="", email=made.email)
     if session().scalar(select(Member.id).where(Member.login_key == key)):
         sign_in, forgotten = f"{link_base}/sign-in", f"{link_base}/forgotten-password"
         mailing.compose(tenant, "registered_already", made.email, sign_in=sign_in, link=forgotten)
-        return
-    link, until = f"{link_base}/register/activate/{token}", clock.now() + LIFETIME
-    mailing.compose(tenant, "registration", made.email, code=f"{plain[:8]}-{plain[8:]}", link=link, until=until)
+    else:
+        link, code = f"{link_base}/register/activate/{token}", f"{plain[:8]}-{plain[8:]}"
+        mailing.compose(tenant, "registration", made.email, code=code, link=link, until=made.expires_at)
+    session().commit()
 
 
 def waiting(handle: str) -> Registration:
@@ -100,10 +92,7 @@ def peek(token: str) -> Registration:
 
 
 def _one(which: ColumnElement[bool]) -> Registration:
-    found = session().scalars(select(Registration).where(which, *_alive())).one_or_none()
-    if found is None:
-        raise DeadLink
-    return found
+    return need(session().scalars(select(Registration).where(which, *_alive())).one_or_none(), DeadLink())
 
 
 def _alive() -> tuple[ColumnElement[bool], ...]:
@@ -116,10 +105,7 @@ def activate_by_link(tenant: Tenant, token: str, client: Client) -> Member:
 
 
 def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) -> Member:
-    """Make the account of whoever typed the code. Commits. Raises links.DeadLink, or RuleBroken at ``code``.
-
-    Each try is counted, and stays counted, before the code is looked at: five, whatever the concurrency.
-    """
+    """Make the account of whoever typed the code, each try counted before. Commits. Raises DeadLink, RuleBroken."""
     found_id = waiting(handle).id
     tries_left = Registration.id == found_id, Registration.tries < MOST_TRIES
     counted = change(Registration, *tries_left, *_alive(), tries=Registration.tries + 1)
@@ -139,7 +125,7 @@ def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
     values = {column: data[name] or "" for name, column in people.ACCOUNT_PROFILE.items()}
     account = enrolment.add_account(tenant, by=by, **values)
     who = {name: data[name] or "" for name in people.PROFILE}
-    person = Person(**who, email=found.email, is_representative=True)
+    person = enrolment.Person(**who, email=found.email, is_representative=True)
     try:
         member = enrolment.add_member(tenant, account, person, by=by, password_hash=found.password_hash)
     except RuleBroken:  # registered meanwhile, or all along: whoever it is was mailed so

@@ -16,7 +16,7 @@ from sqlalchemy import inspect, select
 from portal.core import audit, clock, csvio, jobs
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import Base, change, discard, run, session
-from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.errors import NotFound, RuleBroken, msgid, need
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.guard import TenantOwned
 from portal.core.tenancy.schema import Tenant
@@ -55,10 +55,7 @@ def can_withdraw(tenant: Tenant, account: Account, *, is_representative: bool) -
 
 
 def by_member(tenant: Tenant, member_id: int, reason: str, password: str, *, by: Actor) -> None:
-    """Withdraw the member's account, the password typed once more. Commits.
-
-    Raises RuleBroken at ``password``, or when `can_withdraw` says no; throttling.TooMany.
-    """
+    """Withdraw the member's account, the password typed once more. Commits. Raises RuleBroken, throttling.TooMany."""
     member = proved(tenant, member_id, password)
     account = session().get_one(Account, member.account_id, with_for_update=True)
     can_withdraw(tenant, account, is_representative=member.is_representative).require()
@@ -67,10 +64,7 @@ def by_member(tenant: Tenant, member_id: int, reason: str, password: str, *, by:
 
 
 def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> None:
-    """Let the account go: nobody of it signs in again, everybody is told, the erasure is set. The caller commits.
-
-    Names one signs in with are free again at once. Raises RuleBroken when it has left already or business is open.
-    """
+    """Let the account go: everybody is told and out, their names free, the erasure is set. Raises RuleBroken."""
     session().refresh(account, with_for_update=True)
     if account.status == AccountStatus.WITHDRAWN:
         raise RuleBroken("すでに退会済みです。")
@@ -116,9 +110,7 @@ def _empty(model: type[Base], names: tuple[str, ...]) -> dict[str, str]:
 
 @jobs.handler("accounts.erase")
 def _erase(payload: dict[str, Any]) -> None:
-    account = session().get(Account, payload["account"])
-    if account is None:
-        raise NotFound("会員が見つかりません。")
+    account = need(session().get(Account, payload["account"]), NotFound("会員が見つかりません。"))
     if account.status == AccountStatus.WITHDRAWN and account.erased_at is None:
         erase(account, by=SYSTEM)
     session().commit()

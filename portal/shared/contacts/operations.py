@@ -8,7 +8,7 @@ from sqlalchemy import select
 from portal.core import audit, clock, csvio
 from portal.core.actor import Actor
 from portal.core.db import discard, save_changes, session
-from portal.core.errors import NotFound, msgid
+from portal.core.errors import NotFound, msgid, need
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared.auth import enrolment, keyring, people
@@ -35,14 +35,7 @@ def number_of(address: Address) -> str:
 def find(account_id: int, kind: Kind, number: str) -> Address:
     """The account's own address with this number. Raises NotFound."""
     found = next((address for address in book(account_id, kind) if number_of(address) == number), None)
-    if found is None:
-        raise NotFound("送付先が見つかりません。")
-    return found
-
-
-def use(tenant: Tenant, account_id: int, kind: Kind) -> limits.Use:
-    """How many there are of how many (COM-41)."""
-    return limits.use(tenant, f"{kind}_addresses", session().get_one(Account, account_id))
+    return need(found, NotFound("送付先が見つかりません。"))
 
 
 for _kind in Kind:
@@ -60,13 +53,13 @@ def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by
     made = Address(account_id=account_id, kind=kind, is_usual=is_first, created_at=clock.now(), **values)
     session().add(made)
     session().flush()
-    audit.record("address.add", made, by=by, **values)
-    _tell(tenant, made, by)
+    _record(tenant, "address.add", made, by=by, **values)
     return made
 
 
-def _tell(tenant: Tenant, address: Address, by: Actor) -> None:
-    """Mail who changed it and the account's representative (COM-34)."""
+def _record(tenant: Tenant, action: str, address: Address, *, by: Actor, **changes: Any) -> None:
+    """In the audit trail; and mail who changed it and the account's representative (COM-34)."""
+    audit.record(action, address, by=by, **changes)
     there = [m for m in people.roster(address.account_id) if m.is_representative or m.id == by.member_id]
     people.tell_changes(tenant, "address_changed", there, address=address, what=address.kind.label)
 
@@ -75,8 +68,7 @@ def edit(tenant: Tenant, address: Address, data: dict[str, Any], *, by: Actor) -
     """Save what changed, under the version it is based on. The caller commits. Raises Stale (COM-26)."""
     pairs = save_changes(address, int(data["version"]), {name: data[name] for name in FIELDS})
     if pairs:
-        audit.record("address.edit", address, by=by, **pairs)
-        _tell(tenant, address, by)
+        _record(tenant, "address.edit", address, by=by, **pairs)
 
 
 def can_remove(address: Address, others: int) -> Verdict:
@@ -89,8 +81,7 @@ def remove(tenant: Tenant, address: Address, *, by: Actor) -> None:
     session().get_one(Account, address.account_id, with_for_update=True)
     can_remove(address, len(book(address.account_id, address.kind)) - 1).require()
     address.removed_at = clock.now()
-    audit.record("address.remove", address, by=by)
-    _tell(tenant, address, by)
+    _record(tenant, "address.remove", address, by=by)
 
 
 def make_usual(tenant: Tenant, address: Address, *, by: Actor) -> None:
@@ -98,8 +89,7 @@ def make_usual(tenant: Tenant, address: Address, *, by: Actor) -> None:
     session().get_one(Account, address.account_id, with_for_update=True)
     for other in book(address.account_id, address.kind):
         other.is_usual = other.id == address.id
-    audit.record("address.usual", address, by=by)
-    _tell(tenant, address, by)
+    _record(tenant, "address.usual", address, by=by)
 
 
 def usual(account_id: int, kind: Kind) -> Address | None:

@@ -13,15 +13,10 @@ from sqlalchemy import func, select
 from portal.core import audit, clock
 from portal.core.actor import Actor
 from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.errors import NotFound, RuleBroken
 from portal.core.tenancy.schema import Tenant
-from portal.core.verdict import YES, Verdict
 from portal.shared.limits.models import LimitOverride
-from portal.shared.limits.rules import Facts, Reckoning, Step, reckon
-
-_FULL = msgid("登録できる上限に達しています。追加をご希望の場合は、お問い合わせください。")
-_FROZEN = msgid("登録数が上限を超えているため、追加できません。くわしくはお問い合わせください。")
-LIFTED = msgid("個別に承った追加")
+from portal.shared.limits.rules import Facts, Use, reckon
 
 
 class LimitReached(RuleBroken):
@@ -30,10 +25,7 @@ class LimitReached(RuleBroken):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What counts against a limit: rows of `model` that belong to an `owner` by the column `by`, and are `where`.
-
-    `facts` is what is known of owners by their ids; `find` gives one by the number that operators know it by.
-    """
+    """What counts: rows of `model` that are an `owner`'s by the column `by`; `find` gives one by its number."""
 
     name: str
     model: Any
@@ -42,22 +34,6 @@ class Counted:
     where: tuple[Any, ...]
     find: Callable[[str], Any]
     facts: Callable[[Sequence[Any]], Mapping[int, Facts]] = lambda _owners: {}
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """How many there are of how many, as pages show it: "2 / 6名", and how the limit came about."""
-
-    used: int
-    limit: int
-    steps: tuple[Step, ...] = ()
-    at_first: int = 0
-    exactly_one: str = ""
-
-    @property
-    def room(self) -> Verdict:
-        """Whether one more fits, and whom to ask when it does not. Above its limit nothing is taken away (COM-43)."""
-        return YES if self.used < self.limit else Verdict(_FULL if self.used == self.limit else _FROZEN)
 
 
 _counted: dict[str, Counted] = {}
@@ -77,8 +53,9 @@ def named(name: str) -> Counted:
 
 
 def use(tenant: Tenant, name: str, owner: Any) -> Use:
-    """How the owner stands against the tenant's limit of `name`, what was lifted included."""
-    return uses(tenant, name, [owner])[owner.id]
+    """How the owner, or who has this id, stands against the tenant's limit of `name`, what was lifted included."""
+    found = session().get_one(named(name).owner, owner) if isinstance(owner, int) else owner
+    return uses(tenant, name, [found])[found.id]
 
 
 def uses(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Use]:
@@ -92,37 +69,21 @@ def uses(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Use]:
     newest = {row.owner: row for row in session().execute(lifting.where(*of).order_by(LimitOverride.id))}
     lifted = {one: row.value for one, row in newest.items() if row.until is None or row.until >= today}
     return {
-        owner.id: _use(
-            reckon(tenant, name, facts.get(owner.id, Facts())), lifted.get(owner.subject, 0), counts.get(owner.id, 0)
-        )
-        for owner in owners
+        one.id: reckon(tenant, name, facts.get(one.id, Facts()), lifted.get(one.subject, 0), counts.get(one.id, 0))
+        for one in owners
     }
 
 
-def _use(rules: Reckoning, lifted: int, used: int) -> Use:
-    steps = (*rules.steps, Step(LIFTED, lifted - rules.limit)) if lifted > rules.limit else rules.steps
-    limit = sum(step.count for step in steps)
-    return Use(used, limit, steps, min(rules.at_first, limit), rules.exactly_one)
-
-
 def reserve(tenant: Tenant, name: str, owner: Any) -> None:
-    """Make sure that one more fits, until the running transaction ends: `owner`'s row is locked before counting.
-
-    Of any number of adds at the same moment, as many get through as there is room for (COM-42). Raises LimitReached.
-    """
+    """Make sure that one more fits: the owner's row is locked until the end (COM-42). Raises LimitReached."""
     session().refresh(owner, with_for_update=True)
     room = use(tenant, name, owner).room
     if not room:
         raise LimitReached(room.reason)
 
 
-def lift(
-    tenant: Tenant, name: str, owner: Any, value: int, reason: str, *, until: date | None = None, by: Actor
-) -> Use:
-    """Allow one owner more than the rules give, the last day included (COM-44); `value` 0 takes that back.
-
-    The caller commits. Raises RuleBroken for a number that is no more than the rules give, or a day gone by.
-    """
+def lift(tenant: Tenant, name: str, owner: Any, value: int, why: str, *, until: date | None = None, by: Actor) -> Use:
+    """Allow one owner more than the rules give, the last day included (COM-44); 0 takes it back. Raises RuleBroken."""
     session().refresh(owner, with_for_update=True)
     rules = reckon(tenant, name, named(name).facts([owner]).get(owner.id, Facts()))
     if value and value <= rules.limit:
@@ -130,20 +91,17 @@ def lift(
     if until and until < clock.today():
         raise RuleBroken("過ぎた日付です。", field="until")
     before = use(tenant, name, owner).limit
-    made = LimitOverride(account_id=owner.account_id, name=name, owner=owner.subject, value=value, reason=reason)
+    made = LimitOverride(account_id=owner.account_id, name=name, owner=owner.subject, value=value, reason=why)
     made.until, made.created_by, made.created_at = until, by.name, clock.now()
     session().add(made)
     session().flush()
     after = use(tenant, name, owner)
-    audit.record("limit.lift", owner, by=by, limit=name, value=[before, after.limit], reason=reason, until=until)
+    audit.record("limit.lift", owner, by=by, limit=name, value=[before, after.limit], reason=why, until=until)
     return after
 
 
 def over(tenant: Tenant) -> Iterator[tuple[str, Any, Use]]:
-    """Who has more than the limit says, by limit and owner: frozen, and nothing taken away (COM-43).
-
-    Only owners with more than the least that the tenant could give are looked at one by one.
-    """
+    """Who has more than the limit: frozen, nothing taken away (COM-43). Only who could be over it is looked at."""
     for name, what in sorted(_counted.items()):
         least = min([tenant.limits[name], *(one.base for one in tenant.formulas.get(name, ()))])
         many = select(what.by).where(*what.where).group_by(what.by).having(func.count(what.model.id) > least)

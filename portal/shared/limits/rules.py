@@ -7,8 +7,11 @@ from datetime import date
 from portal.core.errors import msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_parts import Formula
+from portal.core.verdict import YES, Verdict
 
-BASE, USUAL = msgid("基本"), msgid("登録上限")
+BASE, USUAL, LIFTED = msgid("基本"), msgid("登録上限"), msgid("個別に承った追加")
+_FULL = msgid("登録できる上限に達しています。追加をご希望の場合は、お問い合わせください。")
+_FROZEN = msgid("登録数が上限を超えているため、追加できません。くわしくはお問い合わせください。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,34 +33,31 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Reckoning:
-    """A limit and how it came about. `at_first` is how many may come with the first registration (SUP-03)."""
+class Use:
+    """How many there are of how many, and why; `at_first` is how many the first registration may bring (SUP-03)."""
 
-    steps: tuple[Step, ...]
-    at_first: int
+    used: int
+    limit: int
+    steps: tuple[Step, ...] = ()
+    at_first: int = 0
     exactly_one: str = ""
 
     @property
-    def limit(self) -> int:
-        """All steps together."""
-        return sum(step.count for step in self.steps)
+    def room(self) -> Verdict:
+        """Whether one more fits, and whom to ask when it does not. Above its limit nothing is taken away (COM-43)."""
+        return YES if self.used < self.limit else Verdict(_FULL if self.used == self.limit else _FROZEN)
 
 
-def reckon(tenant: Tenant, name: str, facts: Facts) -> Reckoning:
-    """The tenant's limit of `name` for an owner of these facts: by the first formula that fits, or the plain number.
-
-    Raises KeyError for a name that is none.
-    """
+def reckon(tenant: Tenant, name: str, facts: Facts, lifted: int = 0, used: int = 0) -> Use:
+    """How an owner of these facts stands: by the first formula that fits, or the plain number, or what was `lifted`."""
     formula = next((one for one in tenant.formulas.get(name, ()) if one.fits(facts.owner)), None)
-    if formula is None:
-        number = tenant.limits[name]
-        return Reckoning((Step(USUAL, number),), number)
-    steps = tuple(_steps(formula, facts))
-    starts_low = (
-        formula.base_first_from is not None and facts.form is not None and facts.form >= formula.base_first_from
-    )
-    at_first = formula.base if starts_low else sum(step.count for step in steps)
-    return Reckoning(steps, at_first, formula.exactly_one or "")
+    steps = tuple(_steps(formula, facts)) if formula else (Step(USUAL, tenant.limits[name]),)
+    limit = at_first = sum(step.count for step in steps)
+    if formula and formula.base_first_from and facts.form and facts.form >= formula.base_first_from:
+        at_first = formula.base
+    if lifted > limit:
+        steps, limit = (*steps, Step(LIFTED, lifted - limit)), lifted
+    return Use(used, limit, steps, min(at_first, limit), (formula and formula.exactly_one) or "")
 
 
 def _steps(formula: Formula, facts: Facts) -> Iterator[Step]:

@@ -47,7 +47,7 @@ def test_one_who_is_added_gets_a_link_and_counts(brand, member, letters, mailed)
     account = member().account_id
     made = people.add(brand, account, KATO, by=SYSTEM, link_base=BASE)
     assert [m.login_id for m in people.roster(account)] == ["hanako", "kenichi", "kato"]
-    use = people.use(brand, account)
+    use = limits.use(brand, "members", account)
     assert (use.used, use.limit, made.password_hash) == (3, 50, "")
     assert letters("set_password")[0].recipient == "kato@one.example"
     assert is_alive(mailed("set_password", "set-password"), Purpose.SET_PASSWORD)
@@ -57,7 +57,7 @@ def test_nobody_is_added_past_the_limit(brand, member):
     """COM-41, COM-42: the server refuses, whom to ask is said, nothing is stored."""
     full = brand.model_copy(update={"limits": brand.limits | {"members": 2}})
     account = member().account_id
-    assert not people.use(full, account).room
+    assert not limits.use(full, "members", account).room
     with pytest.raises(limits.LimitReached, match="お問い合わせ"):
         people.add(full, account, KATO, by=SYSTEM, link_base=BASE)
     session().rollback()

@@ -1,31 +1,84 @@
-"""`flask tenants`: what an admin wants to know of tenants.toml (OPS-02, OPS-04)."""
+"""`flask db`: migrations. `flask tenants`: what an admin wants to know of tenants.toml (OPS-02, OPS-04)."""
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+from alembic import command
+from alembic.util import CommandError
+from flask import current_app
 from flask.cli import AppGroup
 
+from portal.core import migrate
 from portal.core.db import tenant_scope, transaction_mode
 from portal.core.tenancy.reading import Reading, resolved
 from portal.core.tenancy.schema import json_schema
+from portal.settings import ROOT, Settings
 from portal.shared.limits import operations as limits
-from portal.web.commands import json_option
+from portal.web.commands import FILE, json_option
 from portal.web.output import fail, json_out, table
 from portal.web.requests import registry
 
+db_commands = AppGroup("db", help="Migrate the database.")
 tenants = AppGroup("tenants", help="Check and show what tenants.toml says.")
+FOLDER = ROOT / "migrations"
 _LONGEST_CELL = 60
 
 
-def _good_reading() -> Reading:
-    """The file as it is now; ends the command when it is broken."""
-    reading = registry().read()
+def owner_url() -> str:
+    """The owner's URL: DATABASE_OWNER_URL where the application's own role owns nothing (PostgreSQL)."""
+    settings: Settings = current_app.extensions["settings"]
+    url = os.environ.get("DATABASE_OWNER_URL") or settings.database
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def _alembic(do: Callable[..., object], *words: str, **options: bool) -> None:
+    """Let Alembic `do` it as the owner; what it refuses is one line and exit code 2."""
+    try:
+        migrate.run(FOLDER, owner_url(), do, *words, **options)
+    except CommandError as error:
+        fail(str(error))
+
+
+@db_commands.command("upgrade")
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Bring the database up to date."""
+    _alembic(command.upgrade, revision)
+    click.echo("database is up to date")
+
+
+@db_commands.command("downgrade")
+@click.argument("revision")
+@click.confirmation_option(prompt="This takes tables and their rows away. Go on?")
+def downgrade(revision: str) -> None:
+    """Take the database back to REVISION."""
+    _alembic(command.downgrade, revision)
+
+
+@db_commands.command("revision")
+@click.argument("message")
+def revision(message: str) -> None:
+    """Write a new migration from what the models say."""
+    _alembic(command.revision, message, autogenerate=True)
+
+
+@db_commands.command("check")
+def check_models() -> None:
+    """Fail when the models say something that no migration does."""
+    _alembic(command.check)
+
+
+def _good_reading(file: Path | None = None) -> Reading:
+    """The file as it is now, or this one; ends the command when it is broken."""
+    reading = registry().read(file, str(file or ""))
     if reading.mistakes:
-        fail(f"{reading.mistakes[0]} (all mistakes: flask tenants check)")
+        checking = f"flask tenants check {file or ''}".strip()
+        fail(f"{reading.mistakes[0]} (all mistakes: {checking})")
     return reading
 
 
@@ -87,13 +140,11 @@ def _cell(value: Any) -> str:
 
 
 @tenants.command("diff")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @json_option
 def diff(file: Path, as_json: bool) -> None:
     """What would change with FILE in place of the tenants file, and whom it would put over a limit."""
-    new = registry().read(file, str(file))
-    if new.mistakes:
-        fail(f"{new.mistakes[0]} (all mistakes: flask tenants check {file})")
+    new = _good_reading(file)
     table(["tenant", "key", "now", "then"], list(_changes(_good_reading(), new)), as_json)
 
 

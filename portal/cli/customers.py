@@ -1,0 +1,226 @@
+"""`flask accounts`, `flask members` and `flask limits`: customers, their people and limits (OPS-13, COM-43)."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import or_, select
+
+from portal.core import text
+from portal.core.actor import Actor
+from portal.core.db import session, transaction_mode
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth import administration, email_change, enrolment, operations, security, withdrawal
+from portal.shared.auth.models import Account, Member
+from portal.shared.limits import operations as allowed
+from portal.web.commands import DAY, Mistake, call, command, importing, json_option, link_base, record, typed
+from portal.web.output import json_out, listing, moment, table
+
+accounts = AppGroup("accounts", help="Find, add, show and merge customers.")
+members = AppGroup("members", help="Find, add and help the people who sign in.")
+limits = AppGroup("limits", help="Explain limits, lift them for one customer, list who is over.")
+_ACCOUNT, _WHO = record("account", enrolment.find_account), record("who", enrolment.find_member, "WHO")
+_WORDS = click.argument("words", default="")
+_YES = click.option("--yes", is_flag=True, help="Do not ask.")
+_MAILED = "the link is on its way"
+_CUSTOMER = (
+    click.argument("name", callback=typed(longest=100)),
+    click.option("--telephone", default="", callback=typed(text.telephone), help="With or without hyphens."),
+)
+_BOTH = record("source", enrolment.find_account, "FROM"), record("target", enrolment.find_account, "INTO")
+_EMAIL = click.argument("email", callback=typed(text.email))
+_PERSON = (
+    click.argument("family_name", callback=typed(longest=40)),
+    click.argument("given_name", callback=typed(longest=40)),
+    _EMAIL,
+    click.option("--login-id", default="", callback=typed(longest=60), help="Where the brand signs in with one."),
+    click.option("--representative", "is_representative", is_flag=True, help="They may change the account's own data."),
+)
+_WHY = click.option("--reason", required=True, callback=typed(longest=1000), help="Why; kept in the audit trail.")
+_REASON = click.option("--reason", default="", callback=typed(longest=200), help="For the audit trail.")
+_ALL = click.option("--all", "everybody", is_flag=True, help="Everybody of the brand.")
+_LIMIT = click.argument("name"), click.argument("number")
+_LIFT = (
+    click.argument("value", type=click.IntRange(0, 100_000)),
+    click.option("--reason", required=True, callback=typed(longest=200), help="For the audit trail."),
+    click.option("--until", **DAY, help="The last day it holds; otherwise for good."),
+)
+_MEMBERS = (
+    ("account", "number"),
+    ("login id", "Member.login_id"),
+    ("name", "Member.name"),
+    ("e-mail", "Member.email"),
+    ("status", "Member.status"),
+    ("role", lambda found: "代表" if found.Member.is_representative else ""),
+    ("last sign-in", moment("Member.last_signed_in_at")),
+)
+
+
+@listing(accounts, "find", ("number", "name", "status", "telephone", "address"), _WORDS)
+def find(words: str, limit: int) -> Iterable[Account]:
+    """Accounts by number or part of the name."""
+    named = or_(Account.number == words, Account.name.contains(words, autoescape=True))
+    return session().scalars(select(Account).where(named).order_by(Account.number).limit(limit))
+
+
+@command(accounts, "add", *_CUSTOMER)
+def add(name: str, telephone: str, tenant: Tenant, by: Actor) -> str:
+    """Add the customer NAME; then add its representative with `members add`."""
+    return enrolment.add_account(tenant, by=by, name=name, telephone=telephone).number
+
+
+@command(accounts, "show", _ACCOUNT, json_option)
+def show(account: Account, as_json: bool) -> None:
+    """Everything about one customer: data, members, what is theirs, the newest events."""
+    found = administration.overview(account)
+    if as_json:
+        json_out(found)
+        return
+    for part in ("account", "rows"):
+        table([part, ""], list(found[part].items()))
+    for part in ("members", "events"):
+        click.echo()
+        table(list(found[part][0]) if found[part] else [part], [list(row.values()) for row in found[part]])
+
+
+@command(accounts, "tag", _ACCOUNT, click.argument("tags", nargs=-1))
+def tag(account: Account, tags: tuple[str, ...], by: Actor) -> str:
+    """Sort a customer by TAGS, and by no others; notices can be for those with a tag alone."""
+    try:
+        administration.set_tags(account, map(administration.tag, tags), by=by)
+    except ValueError as error:
+        raise Mistake(str(error)) from None
+    return f"{account.number}: {account.tags.strip(',') or 'no tags'}"
+
+
+@command(accounts, "merge", *_BOTH, _YES)
+def merge(source: Account, target: Account, yes: bool, by: Actor) -> None:
+    """Give all that FROM has to INTO: members, reservations, documents. FROM is withdrawn."""
+    _ask(yes, source, target)
+    table(["table", "moved"], list(administration.merge(source, target, by=by).items()))
+
+
+@command(accounts, "withdraw", _ACCOUNT, _WHY, _YES)
+def withdraw(account: Account, reason: str, yes: bool, tenant: Tenant, by: Actor) -> str:
+    """退会 for a customer who asked by telephone: nobody of it signs in again. Open business refuses it."""
+    _ask(yes, account)
+    for what in withdrawal.open_business(tenant, account):
+        click.echo(what, err=True)
+    withdrawal.withdraw(tenant, account, reason, by=by)
+    return f"{account.number}: withdrawn; erased in {tenant.erase_after_days} days"
+
+
+@command(accounts, "erase", _ACCOUNT, _YES)
+def erase(account: Account, yes: bool, by: Actor) -> str:
+    """Erase now what is personal of a customer who has left. Documents and the audit trail stay."""
+    _ask(yes, account)
+    withdrawal.erase(account, by=by)
+    return f"{account.number}: erased"
+
+
+def _ask(yes: bool, *found: Account) -> None:
+    """Ask while no transaction is open, unless it is sure or only tried. Raises Abort."""
+    if yes or click.get_current_context().params["dry_run"]:
+        return
+    with transaction_mode("read"):
+        named = " → ".join(f"{account.number} {account.name}" for account in found)
+    click.confirm(f"{named}: there is no way back. Go on?", abort=True)
+
+
+@listing(members, "find", _MEMBERS, _WORDS)
+def find_members(words: str, limit: int) -> Iterable[Any]:
+    """Members by login ID, e-mail, family name or the account's number."""
+    statement = select(Member, Account.number).join(Account, Account.id == Member.account_id)
+    if words:
+        exact = [c == words for c in (Member.login_id, Member.email, Member.family_name, Account.number)]
+        statement = statement.where(or_(*exact))
+    return session().execute(statement.order_by(Account.number, Member.id).limit(limit))
+
+
+@command(members, "add", record("account", enrolment.find_account, "ACCOUNT"), *_PERSON)
+def add_member(account: Account, tenant: Tenant, by: Actor, **person: Any) -> str:
+    """Add a member to ACCOUNT and mail them a link to set their password."""
+    member = enrolment.add_member(tenant, account, enrolment.Person(**person), by=by)
+    _send_link(tenant, member, by)
+    return _said(member, _MAILED)
+
+
+@listing(members, "sign-ins", (("at", moment("at")), "browser", "address"), _WHO)
+def sign_ins(who: Member, limit: int) -> Iterable[Any]:
+    """The newest sign-ins of WHO: when, with which browser, from where."""
+    return security.visits(who.subject, who.account_id, limit)
+
+
+@command(members, "require-change", click.argument("who", default=""), _ALL)
+def require_change(who: str, everybody: bool, by: Actor) -> str:
+    """Have WHO, or everybody, set a new password before anything else."""
+    if everybody == bool(who):
+        raise Mistake("say WHO or --all")
+    asked = administration.require_change(enrolment.find_member(who) if who else None, by=by)
+    return f"{asked} must set a new password"
+
+
+def _said(member: Member, what: str) -> str:
+    return f"{member.login_id or member.email}: {what}"
+
+
+@command(members, "set-email", click.argument("who"), _EMAIL)
+def set_email(who: str, email: str, tenant: Tenant, by: Actor) -> str:
+    """Change WHO's e-mail address, e.g. when the mailbox is lost. Both addresses are told."""
+    email_change.set_by_operator(tenant, enrolment.find_member(who), email, by=by)
+    return f"{who}: {email}"
+
+
+def _send_link(tenant: Tenant, member: Member, by: Actor) -> None:
+    administration.can_be_mailed_a_link(member).require()
+    operations.invite(tenant, member, link_base=link_base(tenant), by=by)
+
+
+def _step(name: str, do: Callable[..., None], said: str, text: str, *options: Any) -> None:
+    """A command that does one thing for WHO (login ID or e-mail), and what it says then."""
+
+    def take(who: Member, **words: Any) -> str:
+        call(do, {"member": who, **words})
+        return _said(who, said)
+
+    command(members, name, _WHO, *options, help=text)(take)
+
+
+_step("reset-password", _send_link, _MAILED, "Mail WHO (login ID or e-mail) a link to set a new password.")
+_step(
+    "invite", _send_link, _MAILED, "Mail the invitation of somebody added or imported once more; it lives three days."
+)
+_step("end-sessions", administration.end_sessions, "signed out everywhere", "Sign WHO out everywhere.")
+_step("lock", administration.lock, "locked", "Sign WHO out everywhere and let them in no more.", _REASON)
+_step("unlock", administration.unlock, "unlocked", "Let WHO sign in again, with the password of before.")
+_OFF = "Take the second factor of WHO off, because it is lost; they are signed out and told by mail."
+_step("reset-factor", administration.reset_factor, "no second factor any more", _OFF)
+importing(members, "import", enrolment.import_members, "members", ", with new accounts")
+
+
+@command(limits, "explain", *_LIMIT, json_option)
+def explain(name: str, number: str, as_json: bool, tenant: Tenant) -> None:
+    """How many of NAME (e.g. members) the customer or contract NUMBER may have, and how that came about."""
+    found = allowed.use(tenant, name, allowed.named(name).find(number))
+    if as_json:
+        json_out(asdict(found))
+        return
+    table(["", "count", "of"], [(step.label, step.count, "、".join(step.of)) for step in found.steps])
+    click.echo(f"{found.used} / {found.limit}{' (frozen)' if found.used > found.limit else ''}")
+
+
+@command(limits, "lift", *_LIMIT, *_LIFT)
+def lift(name: str, number: str, value: int, reason: str, until: date | None, tenant: Tenant, by: Actor) -> str:
+    """Let NUMBER have VALUE of NAME in place of what the rules give; 0 goes back to those."""
+    found = allowed.lift(tenant, name, allowed.named(name).find(number), value, reason, until=until, by=by)
+    return f"{number}: {found.used} / {found.limit}"
+
+
+@command(limits, "over", json_option)
+def over(as_json: bool, tenant: Tenant) -> None:
+    """Who has more than the limit says: they keep what they have and can add nothing."""
+    rows = [(name, owner.subject, use.used, use.limit) for name, owner, use in allowed.over(tenant)]
+    table(["limit", "owner", "used", "limit is"], rows, as_json)

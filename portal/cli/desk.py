@@ -1,0 +1,151 @@
+"""`flask inquiries`, `flask knowledge` and `flask notices`: what customers ask and read (COM-51, COM-60, SUP-14)."""
+
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+
+from portal.core.actor import Actor
+from portal.core.clock import to_local
+from portal.core.tenancy.schema import Tenant
+from portal.shared.auth.administration import tag
+from portal.shared.inquiries import operations, queries
+from portal.shared.inquiries.files import keep
+from portal.shared.inquiries.models import Inquiry, Status
+from portal.shared.knowledge import operations as articles
+from portal.shared.notices import operations as announcements
+from portal.web.brand import brands_of
+from portal.web.commands import FILE, TEXT, Mistake, command, json_option, link_base, read_text, record, step, typed
+from portal.web.output import listing, moment, table
+
+inquiries = AppGroup("inquiries", help="What customers ask: list, show, answer, assign, close.")
+knowledge = AppGroup("knowledge", help="Articles of the knowledge base.")
+notices = AppGroup("notices", help="Publish announcements.")
+_AWAITED = (
+    "number",
+    ("status", "status.label"),
+    ("since", moment("updated_at")),
+    ("category", "label"),
+    "about",
+    ("from", "name"),
+    ("assigned to", "assigned_to"),
+)
+_STATUSES = click.Choice([s.value for s in Status])
+_STATUS = click.option("--status", type=_STATUSES, help="Otherwise all that await you.")
+_ANSWER = (
+    click.option("--text", default="", help="The answer; otherwise it is read from standard input or an editor."),
+    click.option("--attach", multiple=True, type=FILE, help="Repeatable."),
+)
+_QUIET = click.option("--quiet", is_flag=True, help="Mail nobody.")
+_ARTICLES = (
+    ("number", "Article.number"),
+    ("key", "Article.key"),
+    ("place", "Place.name"),
+    ("title", "Article.title"),
+    ("products", lambda found: found.Article.products.strip(",")),
+    "helpful",
+    ("not helpful", "unhelpful"),
+    ("updated", moment("Article.updated_at", "%Y-%m-%d")),
+    ("withdrawn", moment("Article.withdrawn_at", "%Y-%m-%d")),
+)
+
+
+@listing(inquiries, "list", _AWAITED, _STATUS)
+def awaiting(status: str | None, limit: int) -> Iterable[Any]:
+    """Inquiries that await somebody, the oldest first."""
+    return queries.worklist(Status(status) if status else None, limit)
+
+
+@command(inquiries, "show", record("found", queries.any_inquiry), json_option)
+def show(found: Inquiry, as_json: bool) -> None:
+    """One thread, with its files' names."""
+    if not as_json:
+        known = (("category", found.label), ("about", found.about), ("from", f"{found.name} <{found.email}>"))
+        table([found.number, found.status.label], [*known, *found.fields])
+    rows = [
+        (f"{to_local(m.created_at):%Y-%m-%d %H:%M}", m.by_kind, m.by_name, m.body, "\n".join(f.name for f in attached))
+        for m, attached in queries.thread(found)
+    ]
+    table(["at", "", "who", "text", "files"], rows, as_json)
+
+
+def _answer(tenant: Tenant, found: Inquiry, text: str, attach: tuple[Path, ...], *, by: Actor) -> None:
+    kept = keep(tenant.inquiries, [(path.name, path.read_bytes()) for path in attach])
+    operations.answer(tenant, found, text or _written(), kept, by=by, link_base=link_base(tenant))
+
+
+def _written() -> str:
+    """The answer from a pipe, or from the operator's editor. Raises Mistake when there is none."""
+    given = click.edit("") if sys.stdin.isatty() else sys.stdin.read()
+    if not given or not given.strip():
+        raise Mistake("the answer is empty")
+    return given.strip()
+
+
+def _assign(_tenant: Tenant, found: Inquiry, to: str, *, by: Actor) -> str:
+    operations.assign(found, to, by=by)
+    return to
+
+
+def _move(to: Status) -> Callable[..., None]:
+    return lambda _tenant, found, by: operations.move(found, to, by=by)
+
+
+def _say(found: Inquiry, said: str | None) -> str:
+    return f"{found.number}: {said or found.status.label}"
+
+
+_step = partial(step, inquiries, queries.any_inquiry, _say)
+_step("answer", _answer, "Answer the customer, who is mailed a notice.", *_ANSWER)
+_step("assign", _assign, "Give it to an operator by name.", click.argument("to", callback=typed(longest=120)))
+for name, status in (("take", Status.IN_PROGRESS), ("close", Status.CLOSED)):
+    _step(name, _move(status), f"An inquiry goes to {status.label}.")
+
+
+@command(knowledge, "put", click.argument("files", nargs=-1, required=True, type=FILE), _QUIET)
+def put(files: tuple[Path, ...], quiet: bool, tenant: Tenant, by: Actor) -> None:
+    """Publish the Markdown FILES, or what changed of them; all or none."""
+    known = {key for brand in brands_of(tenant) for key in brand.product_keys(tenant)}
+    seen: set[str] = set()
+    for file in files:
+        try:
+            written = articles.read(read_text(file))
+        except ValueError as error:
+            raise Mistake(f"{file}: {error}") from None
+        if written.key in seen or not known.issuperset(written.products):
+            raise Mistake(f"{file}: a product that is none of {', '.join(sorted(known))}, or a key used before")
+        seen.add(written.key)
+        article, said = articles.put(written, by=by, quiet=quiet)
+        click.echo(f"{article.number}: {said}")
+
+
+@command(knowledge, "withdraw", click.argument("number"))
+def withdraw(number: str, by: Actor) -> str:
+    """Show an article no more; to put its file again shows it again."""
+    articles.withdraw(number, by=by)
+    return f"{number}: withdrawn"
+
+
+@listing(knowledge, "list", _ARTICLES)
+def every(limit: int) -> Iterable[Any]:
+    """Articles by number, with how many readers they helped."""
+    return articles.every(limit)
+
+
+@command(
+    notices,
+    "publish",
+    click.argument("title", callback=typed(longest=120)),
+    TEXT,
+    click.option("--important", "is_important", is_flag=True, help="Marked 重要."),
+    click.option("--category", default="", callback=typed(longest=20), help="One word, e.g. 休業."),
+    click.option("--audience", default="", callback=typed(tag), help="Only to accounts with this tag."),
+)
+def publish(title: str, body: str, is_important: bool, category: str, audience: str, by: Actor) -> str:
+    """Publish TITLE with the Markdown in the file BODY (- reads standard input)."""
+    said = announcements.publish(title, body, by=by, category=category, is_important=is_important, audience=audience)
+    return said.number
