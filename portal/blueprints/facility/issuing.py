@@ -1,7 +1,7 @@
 """What a reservation's documents say, and when they can be issued (FAC-04)."""
 
 from portal.blueprints.facility.models import Reservation, Status
-from portal.blueprints.facility.operations import can_issue, tell
+from portal.blueprints.facility.operations import LIFE, can_issue
 from portal.core.clock import to_local
 from portal.core.tenancy.schema import Tenant
 from portal.shared.documents import billed
@@ -18,14 +18,9 @@ def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
     first, last = to_local(reservation.starts_at).date(), to_local(reservation.ends_at).date()
     if reservation.cancelled_at:
         first = last = reservation.traded_on
-    return billed.invoice(
-        tenant,
-        reservation,
-        traded_on=first,
-        traded_until=last if last != first else None,
-        subject=_what(reservation),
-        references=(("予約番号", reservation.number),),
-    )
+    days = {"traded_on": first, "traded_until": last if last != first else None}
+    about = {"subject": _what(reservation), "references": (("予約番号", reservation.number),)}
+    return billed.invoice(tenant, reservation, **days, **about)
 
 
 def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportContent:
@@ -58,13 +53,10 @@ def _due(reservation: Reservation) -> set[DocumentKind]:
     return {DocumentKind.INVOICE} | of_use | ({DocumentKind.RECEIPT} if reservation.paid_at else set())
 
 
-_PAPERS = billed.Papers(
-    {
-        DocumentKind.INVOICE: invoice_content,
-        DocumentKind.WORK_REPORT: work_report_content,
-        DocumentKind.RECEIPT: receipt_content,
-    },
-    due=_due,
-    tell=tell,
-)
-issue, correct, refund = _PAPERS.issue, _PAPERS.correct, _PAPERS.refund
+_MAKERS = {
+    DocumentKind.INVOICE: invoice_content,
+    DocumentKind.WORK_REPORT: work_report_content,
+    DocumentKind.RECEIPT: receipt_content,
+}
+PAPERS = billed.Papers(_MAKERS, due=_due, tell=LIFE.tell)
+issue, correct, refund = PAPERS.issue, PAPERS.correct, PAPERS.refund

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from portal.blueprints.support import queries
 from portal.blueprints.support.config import Product, SupportConfig
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role, UnitKind
-from portal.core import audit, clock, numbering
+from portal.core import audit, clock, csvio, numbering
 from portal.core.actor import Actor
-from portal.core.db import change, session
+from portal.core.db import change, discard, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
@@ -25,6 +25,7 @@ from portal.shared.auth import enrolment, links
 from portal.shared.auth import operations as passwords
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.auth.parts import AccountPart
 from portal.shared.limits import operations as limits
 from portal.shared.notices import operations as notices
 
@@ -36,17 +37,10 @@ _DEPARTMENT = re.compile(r"(?:部|課|係|室|窓口|センター|グループ|�
 _BY_THE_DESK = msgid("追加・変更・削除は、サポート窓口で承ります。")
 _NO_PERSON = msgid("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
 
-limits.counted(
-    limits.Counted(
-        CONTACTS,
-        ContractContact,
-        ContractContact.contract_id,
-        Contract,
-        queries.THERE,
-        queries.any_contract,
-        queries.facts,
-    )
-)
+_OF = Contract, queries.THERE, queries.any_contract, queries.facts
+limits.counted(limits.Counted(CONTACTS, ContractContact, ContractContact.contract_id, *_OF))
+_LOST = msgid("ご契約 %(number)s（%(product)s）のお問い合わせ窓口")
+_HEADER = ("契約番号", "製品", "お名前", "役割", "ご担当", "メールアドレス")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +225,25 @@ def _once(said: str) -> Any:
             yield
     except IntegrityError:
         raise RuleBroken(said) from None
+
+
+def _losses(_tenant: Tenant, account: Account) -> Iterator[RuleBroken]:
+    """Nobody can ask about its contracts any more."""
+    for contract in queries.contracts(account.id):
+        yield RuleBroken(_LOST, number=contract.number, product=contract.product_label)
+
+
+def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
+    rows = [
+        (contract.number, contract.product_label, one.person, one.role.label, one.duty, email)
+        for contract in queries.contracts(account.id)
+        for one, email in queries.contacts(contract)
+    ]
+    yield "contracts.csv", b"".join(csvio.write_csv(rows, _HEADER))
+
+
+def _erase(account: Account) -> None:
+    discard(ContractContact, ContractContact.account_id == account.id)
+
+
+PART = AccountPart(losses=_losses, papers=_papers, erase=_erase)

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import func, select
 
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit
-from portal.core.db import session
-from portal.core.errors import NotFound
+from portal.core.db import session, the_one
+from portal.core.errors import NotFound, msgid
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.limits.rules import Facts
 
@@ -34,19 +34,14 @@ def products(accounts: Collection[int]) -> dict[int, set[str]]:
 
 def contract(account_id: int, number: str) -> Contract:
     """The account's own contract. Raises NotFound for anybody else's."""
-    own = select(Contract).where(Contract.number == number, Contract.account_id == account_id)
-    found = session().scalars(own).one_or_none()
-    if found is None:
-        raise NotFound("ご契約が見つかりません。")
-    return found
+    own = Contract.number == number, Contract.account_id == account_id
+    return the_one(Contract, *own, absent=msgid("ご契約が見つかりません。"))
 
 
 def any_contract(number: str) -> Contract:
     """A contract of the tenant in scope, for operators. Raises NotFound."""
-    found = session().scalars(select(Contract).where(Contract.number == number)).one_or_none()
-    if found is None:
-        raise NotFound("契約が見つかりません: %(number)s", number=number)
-    return found
+    absent = msgid("契約が見つかりません: %(number)s")
+    return the_one(Contract, Contract.number == number, absent=absent, number=number)
 
 
 def units(of: Contract) -> list[ContractUnit]:

@@ -247,8 +247,8 @@ def test_another_accounts_document_does_not_exist(issue, visit, cast) -> None:
 
 def test_a_document_still_being_drawn_is_awaited_with_the_reason(run, visit, inside, cast, app) -> None:
     """FAC-04: issued and not drawn yet is said on the page, and refused at the address."""
-    from portal.blueprints.facility import operations
     from portal.core.actor import SYSTEM
+    from portal.web import papers
 
     with inside("facility"):
         tenant = app.extensions["tenants"].current().by_key["facility"]
@@ -258,8 +258,8 @@ def test_a_document_still_being_drawn_is_awaited_with_the_reason(run, visit, ins
     member = visit("facility", cast.representative)
     answer = member.get(f"/reservations/{cast.billed}/invoice.pdf")
     assert answer.status_code == 422
-    assert operations._BEING_DRAWN in answer.text
-    assert operations._BEING_DRAWN in member.get(f"/reservations/{cast.billed}").text
+    assert papers.BEING_DRAWN in answer.text
+    assert papers.BEING_DRAWN in member.get(f"/reservations/{cast.billed}").text
     assert run.invoke(args=["worker", "--once"]).exit_code == 0
     assert member.get(f"/reservations/{cast.billed}/invoice.pdf").data.startswith(b"%PDF")
 
