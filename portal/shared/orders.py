@@ -4,19 +4,19 @@ An order keeps names, addresses and prices as they were when it was made (COM-33
 conditional UPDATE, an audit row and a mail to its contact person.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import JSON, ColumnElement, Select, String, Text, UniqueConstraint, select
+from sqlalchemy import JSON, ColumnElement, Select, String, Text, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock, csvio, states
 from portal.core.actor import Actor
 from portal.core.csvio import Row
-from portal.core.db import Numbered, belongs_to, change, owned, session
+from portal.core.db import Numbered, belongs_to, change, owned, session, the_one
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.guard import ID
 from portal.core.tenancy.schema import Tenant
@@ -55,9 +55,47 @@ class Ordered(Numbered):
     total: Mapped[int | None] = mapped_column(ID)
 
 
+M = TypeVar("M", bound=Ordered)
+
+
 def ordered(*constraints: Any) -> tuple[Any, ...]:
     """`__table_args__` of a table of orders."""
     return owned(belongs_to("account_id", "account"), UniqueConstraint("tenant_id", "number"), *constraints)
+
+
+class Book(Generic[M]):
+    """The orders of a kind, as they are asked for.
+
+    `awaiting` are the states in which somebody waits for something, first by `by`. `absent` is what members and
+    operators are told of a number that is not there; the latter with %(number)s.
+    """
+
+    def __init__(self, model: type[M], awaiting: Collection[Any], by: Any, absent: tuple[str, str]) -> None:
+        self._model, self._awaiting, self._by, self._absent = model, awaiting, by, absent
+
+    def own(self, account_id: int, number: str) -> M:
+        """The account's own order. Raises NotFound for anybody else's."""
+        own = self._model.account_id == account_id, self._model.number == number
+        return the_one(self._model, *own, absent=self._absent[0])
+
+    def any(self, number: str) -> M:
+        """An order of the tenant in scope, for operators. Raises NotFound."""
+        return the_one(self._model, self._model.number == number, absent=self._absent[1], number=number)
+
+    def worklist(self, status: Any = None, limit: int = 50) -> Sequence[M]:
+        """For operators: in `status`, or all that await somebody."""
+        own = select(self._model).where(cast(Any, self._model).status.in_([status] if status else self._awaiting))
+        return session().scalars(own.order_by(self._by, self._model.id).limit(limit)).all()
+
+    def unpaid(self, account_id: int) -> int:
+        """How many of the account's are billed and not paid."""
+        own = self._model.account_id == account_id, self._model.total > 0, self._model.paid_at.is_(None)
+        return session().scalar(select(func.count(self._model.id)).where(*own)) or 0
+
+    def newest_number(self, account_id: int) -> str:
+        """The number of the account's newest, or nothing."""
+        own = select(self._model.number).where(self._model.account_id == account_id)
+        return session().scalar(own.order_by(self._model.booked_at.desc(), self._model.id.desc()).limit(1)) or ""
 
 
 @dataclass(frozen=True)

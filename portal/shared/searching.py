@@ -4,11 +4,11 @@ Plain columns of the bare tables, because lists are read far more often than any
 tenant itself, and the tripwire checks it. Dates are days in Asia/Tokyo, both included.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from portal.core.clock import day_start
 from portal.core.db import Query
@@ -42,6 +42,12 @@ def since(column: Any) -> Criterion:
 def until(column: Any) -> Criterion:
     """On that day or earlier."""
     return column.__lt__, lambda day: day_start(day + timedelta(days=1))
+
+
+def own(table: Any, shown: Iterable[str]) -> Select[Any]:
+    """An account's rows, as these columns; to be found with `account`."""
+    of = table.c.tenant_id == bindparam("tenant"), table.c.account_id == bindparam("account")
+    return select(*(table.c[name] for name in shown)).where(*of)
 
 
 class Search:

@@ -102,17 +102,3 @@ class Reservation(Ordered, Base):
     def traded_on(self) -> date:
         """The day (Asia/Tokyo) that its documents are about: of the use's end, or of the cancellation."""
         return to_local(self.cancelled_at or self.finished_at or self.ends_at).date()
-
-
-class CalendarFeed(TenantOwned, Base):
-    """A member's secret address of their account's reservations as a calendar, kept as a digest (FAC-11)."""
-
-    __tablename__ = "calendar_feed"
-    member_id: Mapped[int] = mapped_column(ID)
-    token_digest: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
-        UniqueConstraint("tenant_id", "member_id"),
-        UniqueConstraint("tenant_id", "token_digest"),
-    )

@@ -1,13 +1,12 @@
 """The pages of a facility brand: reservations, facilities and the week of one, the request, the calendar."""
 
-import hashlib
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
-from werkzeug.wrappers import Response as BaseResponse
 
+from portal.blueprints import inquiries
 from portal.blueprints.facility import booking, calendar, operations, queries
 from portal.blueprints.facility.forms import BookingForm, SearchForm
 from portal.blueprints.facility.models import Reservation, Status
@@ -23,19 +22,15 @@ from portal.shared.billing import lines as bill_lines
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
 from portal.shared.documents.models import DocumentKind
-from portal.shared.inquiries import queries as inquiries
-from portal.shared.inquiries.models import Status as InquiryStatus
 from portal.web import lists
 from portal.web.brand import Attention
+from portal.web.calendars import add_calendar
 from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.files import attachment
 from portal.web.formatting import at_time, from_to
-from portal.web.forms import Form
-from portal.web.i18n import translate as _
 from portal.web.papers import PaperPages
 from portal.web.render import render
-from portal.web.requests import actor, link_base, member, needs, public, tenant
-from portal.web.submit import done
+from portal.web.requests import actor, member, needs, tenant
 
 bp = Blueprint("facility", __name__)
 
@@ -44,7 +39,6 @@ SORTS = (
     lists.Sort("newest", "予約完了日が新しい", _R.c.booked_at, _R.c.id),
     lists.Sort("oldest", "予約完了日が古い", _R.c.booked_at, _R.c.id, descending=False),
 )
-_CONTACTS = lists.Sort("newest", "新しい順", inquiries.UPDATED, inquiries.TIE)
 _LIST = lists.Listing(
     "/reservations",
     ("facility/reservations.html", "facility/_list.html"),
@@ -86,20 +80,17 @@ def attention(_tenant: Tenant, who: SignedIn) -> Iterator[Attention]:
 @bp.get("/reservations/<number>")
 def reservation(number: str) -> str:
     """One reservation (FAC-03)."""
-    found, may = _own(number), member().may(Right.SUPPORT)
-    about = lists.paginate(inquiries.mine(tenant(), member(), about=number), _CONTACTS, path="", state={})
+    found = _own(number)
     return render(
         "facility/reservation.html",
         reservation=found,
-        may_ask=may and operations.can_ask(found),
-        may_write=may,
+        may_ask=member().may(Right.SUPPORT) and operations.can_ask(found),
         percent=operations.cancellation_percent(tenant(), found),
         charge=operations.cancellation_charge(tenant(), found),
-        contacts=about.rows,
-        contact_statuses=lists.badges(InquiryStatus),
         lines=bill_lines.from_json(found.lines),
         papers=_PAPERS.shown(found),
         track=[status for status in Status if status is not Status.CANCELLED],
+        **inquiries.about(number),
     )
 
 
@@ -174,28 +165,4 @@ def photo(code: str) -> Response:
         raise NotFound("画像が見つかりません。") from None
 
 
-@bp.route("/calendar", methods=["GET", "POST"])
-def my_calendar() -> str:
-    """カレンダー連携: the secret address is shown once, when it is made."""
-    form, href = Form(), ""
-    if form.validate_on_submit():
-        href = f"{link_base()}/calendar/{calendar.renew(member().member_id, by=actor())}.ics"
-        session().commit()
-    has_feed = calendar.has_feed(member().member_id)
-    return render("facility/calendar.html", form=form, href=href, has_feed=has_feed)
-
-
-@bp.post("/calendar/removal")
-def remove_calendar() -> BaseResponse:
-    """アドレスを無効にする."""
-    calendar.revoke(member().member_id, by=actor())
-    return done(_("カレンダーのアドレスを無効にしました。"), "/calendar")
-
-
-@bp.get("/calendar/<token>.ics")
-@public
-def calendar_feed(token: str) -> Response:
-    """The feed itself, for calendar programs: its address is the secret; unchanged, it answers 304."""
-    text = calendar.feed(tenant(), token, link_base().partition("://")[2].partition(":")[0])
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return attachment(text.encode(), "reservations.ics", "text/calendar", digest)
+add_calendar(bp, "facility/calendar.html", calendar.feed, "reservations.ics")

@@ -1,13 +1,13 @@
 """お問い合わせ: the form by category, the list, one thread (COM-50, COM-51)."""
 
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, request
+from flask import request
 from werkzeug.wrappers import Response
 
 from portal.blueprints.inquiries.forms import SearchForm, answers, inquiry_form, message_form, writer_field
-from portal.core.db import session, transaction_mode
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema_parts import InquiryCategory
 from portal.shared.auth.models import Right
@@ -21,10 +21,10 @@ from portal.web.confirm import ConfirmFlow, Steps, add_steps
 from portal.web.files import attachment
 from portal.web.formatting import at_time
 from portal.web.i18n import translate as _
-from portal.web.requests import actor, feature, link_base, member, needs, takes_files, tenant
+from portal.web.requests import Pages, actor, afterwards, feature, link_base, member, needs, takes_files, tenant
 from portal.web.submit import Answer, done, submit
 
-bp = Blueprint("inquiries", __name__)
+bp = Pages("inquiries", __name__, feature("inquiries"))
 FLOW = ConfirmFlow("inquiry", "/inquiries/new")
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
 
@@ -37,6 +37,11 @@ def category_named(key: Any) -> InquiryCategory:
 def writers() -> list[str]:
     """Who may be writing from this sign-in, where several share it (SUP-07)."""
     return [name for brand in brands_of(tenant()) for name in brand.writers(member())]
+
+
+def writer(typed: dict[str, Any]) -> Writer:
+    """The member, by the name that was chosen."""
+    return replace(Writer.of(member()), name=typed.get("writer") or member().name)
 
 
 def _steps() -> Steps:
@@ -59,8 +64,7 @@ def _steps() -> Steps:
     def save(data: dict[str, Any]) -> None:
         chosen, kept = category(data), [Kept(**file) for file in data["attached"]]
         asked = Asked(chosen.key, data["body"], data.get("about") or "", answers(chosen, data), kept)
-        writer = replace(Writer.of(member()), name=data.get("writer") or member().name)
-        operations.ask(tenant(), writer, asked, by=actor(), link_base=link_base())
+        operations.ask(tenant(), writer(data), asked, by=actor(), link_base=link_base())
 
     def shown(typed: dict[str, Any]) -> dict[str, Any]:
         attached = [Kept(**file) for file in typed.get("attached", ())]
@@ -76,7 +80,14 @@ def _newest() -> dict[str, Any]:
     return {"number": rows[0].number if rows else ""}
 
 
-add_steps(bp, "/inquiries/new", "inquiry", _steps, feature("inquiries"), needs(Right.SUPPORT), taking=[takes_files])
+add_steps(bp, "/inquiries/new", "inquiry", _steps, needs(Right.SUPPORT), taking=[takes_files])
+
+
+def about(number: str) -> dict[str, Any]:
+    """What the page of an order shows of the talk about it (FAC-03)."""
+    page = lists.paginate(queries.mine(tenant(), member(), about=number), _NEWEST, path="", state={})
+    statuses, may = lists.badges(Status), member().may(Right.SUPPORT)
+    return {"contacts": page.rows, "contact_statuses": statuses, "may_write": may}
 
 
 _LIST = lists.Listing(
@@ -95,16 +106,16 @@ _LIST = lists.Listing(
     },
     lambda: {"may": member().may(Right.SUPPORT)},
 )
-_LIST.hang(bp, "index", feature("inquiries"))
+_LIST.hang(bp, "index")
 
 
 @bp.route("/inquiries/<number>", methods=["GET", "POST"])
-@feature("inquiries")
 @takes_files
 def thread(number: str) -> Answer:
     """One thread, and a further message. Opening it takes its mark away, in a short write behind the read."""
     found = queries.find(tenant(), member(), number)
     form, messages, may = message_form(writers()), queries.thread(found), member().may(Right.SUPPORT)
+    read = partial(operations.mark_read, found.id, member().member_id)
 
     def write() -> Answer:
         may.require()
@@ -115,15 +126,11 @@ def thread(number: str) -> Answer:
 
     page = submit("inquiries/thread.html", form, write, inquiry=found, messages=messages, may=may)
     if not form.is_submitted():
-        inquiry_id = found.id
-        with transaction_mode("write"):
-            operations.mark_read(inquiry_id, member().member_id)
-            session().commit()
+        afterwards(read)
     return page
 
 
 @bp.get("/inquiries/<number>/files/<sha256>")
-@feature("inquiries")
 def file(number: str, sha256: str) -> Response:
     """A file of the thread, to keep: never shown inside the page."""
     found = queries.find_file(queries.find(tenant(), member(), number), sha256)

@@ -17,7 +17,7 @@ from portal.web.errors import refused
 from portal.web.forms import line
 from portal.web.i18n import lazy as _l
 from portal.web.render import render, render_invalid
-from portal.web.requests import feature, link_base, public, tenant
+from portal.web.requests import link_base, public, tenant
 
 _PAGE = "inquiries/guest.html"
 
@@ -40,7 +40,6 @@ def _form(category: Any) -> Any:
 
 @bp.route("/inquiries/guest", methods=["GET", "POST"])
 @public
-@feature("inquiries")
 def guest() -> str | Response:
     """入力 and 内容確認 at one address; 戻る and 送信する are its buttons."""
     if not tenant().inquiries.guests:
@@ -78,7 +77,6 @@ def _send(form: Any, category: Any) -> None:
 
 @bp.get("/inquiries/guest/done")
 @public
-@feature("inquiries")
 def guest_done() -> str:
     """完了: the number is in the mail."""
     return render("inquiries/guest_done.html")
