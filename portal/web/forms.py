@@ -166,8 +166,9 @@ def status_field(label: Any, statuses: type[Labelled]) -> SelectField:
 
 def body_field(label: Any, *, required: bool = True, longest: int = 10_000) -> TextAreaField:
     """Text of several lines."""
+    wanted = DataRequired(_l("入力してください。")) if required else Optional()
     too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
-    return TextAreaField(label, filters=[normaliser(text.multiline)], validators=[presence(required, label), too_long])
+    return TextAreaField(label, filters=[normaliser(text.multiline)], validators=[wanted, too_long])
 
 
 def agreement(label: Any) -> BooleanField:

@@ -13,8 +13,6 @@ from portal.shared.limits.rules import Facts
 
 THERE = (ContractContact.removed_at.is_(None),)
 _IN_USE = (ContractUnit.removed_at.is_(None),)
-NAMED = "/"
-"""What joins the names of people who share an address: 山田/伊藤/佐藤 (SUP-07)."""
 
 
 def contracts(account_id: int) -> list[Contract]:

@@ -16,8 +16,8 @@ from sqlalchemy import select
 from portal.core import audit, clock
 from portal.core.actor import SYSTEM, Actor
 from portal.core.business_days import first_open
-from portal.core.db import change, session
-from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.db import change, session, the_one
+from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account
@@ -74,9 +74,7 @@ def say(inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None =
     now = clock.now()
     if not _pulse(inquiry.id, active_at=now, **{f"{side}_typing_at": None}):
         raise RuleBroken(_ENDED)
-    began_it = (
-        side == "member" and by.member_id == inquiry.member_id
-    )  # several may share a sign-in: the name was chosen
+    began_it = side == "member" and by.member_id == inquiry.member_id  # a shared sign-in: the name was chosen
     inquiries.append(inquiry, side, inquiry.name if began_it else by.name, body, key=key)
     inquiry.updated_at = now
     if side == "operator":
@@ -108,19 +106,15 @@ def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor, link_base: str) -> None:
     if taken and inquiry.status != Status.CLOSED:
         inquiries.move(inquiry, Status.CLOSED, by=by)
     audit.record("chat.end", inquiry, by=by)
-    read = session().scalar(
-        select(InquiryRead.read_at).where(
-            InquiryRead.inquiry_id == inquiry.id, InquiryRead.member_id == inquiry.member_id
-        )
-    )
+    own = InquiryRead.inquiry_id == inquiry.id, InquiryRead.member_id == inquiry.member_id
+    read = session().scalar(select(InquiryRead.read_at).where(*own))
     if inquiry.answered_at and (read is None or read < inquiry.answered_at):
         inquiries.tell(tenant, inquiry, "inquiry_answered", link_base)
 
 
 def end_idle(tenant: Tenant, *, link_base: str) -> int:
     """End what nobody has written in for `IDLE`; returns how many. The caller commits."""
-    left = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, Chat.active_at < clock.now() - IDLE)
-    found = session().scalars(left).all()
+    found = _open(Chat.active_at < clock.now() - IDLE)
     for inquiry in found:
         end(tenant, inquiry, by=SYSTEM, link_base=link_base)
     return len(found)
@@ -147,9 +141,7 @@ class News:
 
 def news(inquiry: Inquiry, after: int, *, of: Side) -> News:
     """What came after message `after`, and what side `of` does now. Raises NotFound where there was no chat."""
-    chat = session().scalars(select(Chat).where(Chat.inquiry_id == inquiry.id)).one_or_none()
-    if chat is None:
-        raise NotFound("チャットが見つかりません。")
+    chat = the_one(Chat, Chat.inquiry_id == inquiry.id, absent=msgid("チャットが見つかりません。"))
     newer = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.id > after
     found = session().scalars(select(InquiryMessage).where(*newer).order_by(InquiryMessage.id)).all()
     typed = chat.member_typing_at if of == "member" else chat.operator_typing_at
@@ -160,11 +152,14 @@ def news(inquiry: Inquiry, after: int, *, of: Side) -> News:
 
 def waiting(name: str) -> Sequence[Inquiry]:
     """For operators: the open chats that nobody has taken, or that the operator of this name has, oldest first."""
-    mine = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, Chat.operator.in_(("", name)))
-    return session().scalars(mine.order_by(Inquiry.id)).all()
+    return _open(Chat.operator.in_(("", name)))
 
 
 def open_of(member_id: int) -> Sequence[Inquiry]:
     """The member's own open chats, oldest first."""
-    mine = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, Inquiry.member_id == member_id)
-    return session().scalars(mine.order_by(Inquiry.id)).all()
+    return _open(Inquiry.member_id == member_id)
+
+
+def _open(*which: Any) -> Sequence[Inquiry]:
+    joined = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, *which)
+    return session().scalars(joined.order_by(Inquiry.id)).all()

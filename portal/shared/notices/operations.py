@@ -50,7 +50,7 @@ def publish(
         audience=audience,
     )
     session().add(notice)
-    audit.record("notice.publish", f"notice:{notice.number}", by=by, title=title)
+    audit.record("notice.publish", notice, by=by, title=title)
     return notice
 
 
