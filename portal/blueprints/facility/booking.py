@@ -1,4 +1,4 @@
-"""Taking a facility for a time, and moving a reservation to another (FAC-11). No two reservations meet."""
+"""Taking a facility for a time, and moving a reservation to another (FAC-11). No two meet. The caller commits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,10 +48,7 @@ def price(facility: Facility, starts_at: datetime, ends_at: datetime) -> int:
 
 
 def request(tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor) -> Reservation:
-    """Book as members do: within the opening hours, the days ahead and the room's capacity, with known options.
-
-    Raises RuleBroken at the field that is wrong, SlotTaken when somebody was quicker. The caller commits.
-    """
+    """As members do: within hours, days ahead and capacity. Raises RuleBroken at the field that is wrong, SlotTaken."""
     check(tenant, booking)
     return book(tenant, account, contact, booking, by=by)
 
@@ -68,10 +65,7 @@ def check(tenant: Tenant, booking: Booking) -> None:
 
 
 def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor) -> Reservation:
-    """Take a reservation in as 予約受付, at any time that is free. The caller commits.
-
-    Raises RuleBroken when the times are the wrong way round or the facility is not to be had, SlotTaken.
-    """
+    """Take a reservation in as 予約受付, at any time that is free. Raises RuleBroken, SlotTaken."""
     facility, times = booking.facility, (booking.starts_at, booking.ends_at)
     if not facility.is_active:
         raise RuleBroken("この設備は現在ご予約いただけません。", field="facility")
@@ -98,10 +92,7 @@ def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *,
 
 
 def reschedule(tenant: Tenant, reservation: Reservation, starts_at: datetime, ends_at: datetime, *, by: Actor) -> None:
-    """Move a reservation that has not begun to another time, as an operator agreed with the member (FAC-05).
-
-    Raises RuleBroken, SlotTaken. The caller commits.
-    """
+    """Move a reservation that has not begun, as agreed with the member (FAC-05). Raises RuleBroken, SlotTaken."""
     facility = _locked(reservation.facility_id)
     session().refresh(reservation)
     can_ask(reservation).require()

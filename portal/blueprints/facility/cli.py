@@ -8,7 +8,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from portal.blueprints.facility import booking, imports, issuing, operations, queries
+from portal.blueprints.facility import booking, imports, operations, queries
 from portal.blueprints.facility.models import Reservation, Status
 from portal.core.actor import Actor
 from portal.core.clock import TOKYO, to_local
@@ -85,6 +85,6 @@ _step("fix-amount", orders.billed(operations.fix_amount, _day), "ご利用済 �
 _step("pay", operations.record_payment, "Record the payment: 請求確定 → お支払済.")
 _step("cancel", operations.cancel, "Cancel before the use, with the charge that is due.", _CHARGE)
 _command(_say_when, "reschedule", _reschedule, "Move a reservation to another time, in Tokyo.", *_TIMES)
-orders.papers(commands, queries.any_reservation, issuing.PAPERS, _day)
+orders.papers(commands, queries.any_reservation, operations.PAPERS, _day)
 importing(commands, "import-facilities", imports.facilities, "facilities")
 importing(commands, "import-reservations", imports.reservations, "old reservations")

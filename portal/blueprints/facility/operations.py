@@ -1,4 +1,7 @@
-"""What can be done with a reservation. Each operation has its question `can_…`, asked by page, route and CLI alike."""
+"""What can be done with a reservation, and what its documents say (FAC-04, FAC-10).
+
+Each operation has its question `can_…`, asked by page, route and CLI alike.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +19,8 @@ from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import orders
 from portal.shared.billing.lines import BillLine
-from portal.shared.documents.billed import bill
+from portal.shared.documents import billed
+from portal.shared.documents.content import InvoiceContent, Labour, Material, ReceiptContent, WorkReportContent
 from portal.shared.documents.models import DocumentKind
 
 NOT_BEFORE_BILLED = msgid("ご利用後、ご請求金額が確定するとダウンロードできます。")
@@ -38,7 +42,8 @@ _STEPS = {
     Status.CANCELLED: ("cancelled_at", "ご予約をキャンセルしました。"),
 }
 LIFE = orders.Life(MOVES, _STEPS, "reservation_status")
-can_move, confirm, start = LIFE.can, LIFE.step(Status.CONFIRMED), LIFE.step(Status.IN_USE)
+can_move, tell = LIFE.can, LIFE.tell
+confirm, start = LIFE.step(Status.CONFIRMED), LIFE.step(Status.IN_USE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,7 @@ def cancellation_percent(tenant: Tenant, reservation: Reservation) -> int:
 
 
 def cancellation_charge(tenant: Tenant, reservation: Reservation) -> int | None:
-    """What a cancellation would cost now, in yen: percent of the price, a part of a yen dropped (FAC-05).
-
-    None when it would cost something and the price is not known, as with reservations from before.
-    """
+    """What a cancellation costs now, in whole yen (FAC-05). None where there is a charge and no price is known."""
     percent = cancellation_percent(tenant, reservation)
     if reservation.price is None:
         return None if percent else 0
@@ -82,20 +84,17 @@ def decline(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
 
 
 def cancel(tenant: Tenant, reservation: Reservation, *, by: Actor, charge: int | None = None) -> None:
-    """Cancel before the use, for `charge` yen, by the tenant's table when None (FAC-05).
-
-    The charge makes good a loss and buys nothing, so there is no consumption tax in it; it is billed like a use.
-    """
+    """Cancel before the use, for `charge` yen or by the tenant's table; a loss made good bears no tax (FAC-05)."""
     LIFE.can(reservation, Status.CANCELLED).require()
     if charge is None:
         charge = cancellation_charge(tenant, reservation)
     if charge is None:
         raise RuleBroken("料金が記録されていないため、キャンセル料を金額で指定してください。", field="charge")
-    billed: dict[str, Any] = {}
+    bill: dict[str, Any] = {}
     if charge:
         line = BillLine("キャンセル料", 1, "式", charge, 0, day=clock.today())
-        billed = bill(tenant, [line], clock.today()) | {"billed_at": clock.now()}
-    LIFE.move(tenant, reservation, Status.CANCELLED, by=by, held_until=None, **billed)
+        bill = billed.bill(tenant, [line], clock.today()) | {"billed_at": clock.now()}
+    LIFE.move(tenant, reservation, Status.CANCELLED, by=by, held_until=None, **bill)
 
 
 def finish(tenant: Tenant, reservation: Reservation, report: WorkReport, *, by: Actor) -> None:
@@ -109,8 +108,8 @@ def fix_amount(tenant: Tenant, reservation: Reservation, lines: Sequence[BillLin
     """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows from the terms."""
     if not lines:
         raise RuleBroken("請求明細を1行以上入力してください。", field="lines")
-    billed = bill(tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date())
-    LIFE.move(tenant, reservation, Status.BILLED, by=by, **billed)
+    bill = billed.bill(tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date())
+    LIFE.move(tenant, reservation, Status.BILLED, by=by, **bill)
 
 
 def can_issue(reservation: Reservation) -> Verdict:
@@ -146,3 +145,58 @@ def remind(tenant: Tenant) -> int:
     coming = coming.where(Reservation.starts_at > clock.now(), Reservation.starts_at <= until)
     sentence = "ご利用日時が近づきましたので、お知らせします。"
     return LIFE.remind(tenant, coming, "reminded_at", sentence, "ご利用前のご案内")
+
+
+def _what(reservation: Reservation) -> str:
+    return f"{reservation.facility_name} {'キャンセル料' if reservation.cancelled_at else 'ご利用料金'}"
+
+
+def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
+    """The invoice of a reservation whose amount is fixed."""
+    first, last = clock.to_local(reservation.starts_at).date(), clock.to_local(reservation.ends_at).date()
+    if reservation.cancelled_at:
+        first = last = reservation.traded_on
+    days = {"traded_on": first, "traded_until": last if last != first else None}
+    about = {"subject": _what(reservation), "references": (("予約番号", reservation.number),)}
+    return billed.invoice(tenant, reservation, **days, **about)
+
+
+def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportContent:
+    """The work report of a finished reservation."""
+    report, ended = reservation.work_report or {}, reservation.finished_at or reservation.ends_at
+    materials = [name.strip() for name in report.get("materials", "").split("、")]
+    labour = (
+        (Labour(report["worker"], clock.to_local(ended).date(), report["minutes"]),) if report.get("worker") else ()
+    )
+    return WorkReportContent(
+        **billed.heads(tenant, reservation),
+        reservation_number=reservation.number,
+        facility=reservation.facility_name,
+        used_from=reservation.starts_at,
+        used_until=ended,
+        work=report.get("done", ""),
+        labour=labour,
+        materials=tuple(Material(name, "1", "式") for name in materials if name),
+        subject=reservation.purpose,
+    )
+
+
+def receipt_content(tenant: Tenant, reservation: Reservation) -> ReceiptContent:
+    """The receipt of a reservation that is paid, or of a cancellation's charge."""
+    return billed.receipt(tenant, reservation, f"{_what(reservation)}（予約番号 {reservation.number}）")
+
+
+def _due(reservation: Reservation) -> set[DocumentKind]:
+    """The invoice, of a use the work report, once paid the receipt. Raises RuleBroken while nothing is billed."""
+    can_issue(reservation).require()
+    of_use = set() if reservation.status is Status.CANCELLED else {DocumentKind.WORK_REPORT}
+    return {DocumentKind.INVOICE} | of_use | ({DocumentKind.RECEIPT} if reservation.paid_at else set())
+
+
+_MAKERS = {
+    DocumentKind.INVOICE: invoice_content,
+    DocumentKind.WORK_REPORT: work_report_content,
+    DocumentKind.RECEIPT: receipt_content,
+}
+PAPERS = billed.Papers(_MAKERS, due=_due, tell=tell)
+issue, correct, refund = PAPERS.issue, PAPERS.correct, PAPERS.refund

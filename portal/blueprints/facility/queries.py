@@ -1,18 +1,27 @@
 """What can be asked of reservations. Every search is served by an index that leads with the tenant."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from portal.blueprints.facility.models import Facility, Reservation, Status
+from portal.blueprints.facility.operations import LIFE
 from portal.blueprints.facility.slots import Held
+from portal.core import clock
 from portal.core.db import Query, session, the_one
 from portal.core.errors import msgid
+from portal.core.tenancy.schema import Tenant
+from portal.shared import calendars
+from portal.shared.calendars import Event
 from portal.shared.orders import Book
 from portal.shared.searching import Search, own, part, pattern, same, since, until
 
 _R = Reservation.__table__
+SINCE = timedelta(days=2 * 366)
+_MOST = 5_000
+_STATES = {Status.REQUESTED: "TENTATIVE", Status.CANCELLED: "CANCELLED"}
 _SHOWN = "id", "number", "facility_name", "starts_at", "ends_at", "status", "total", "booked_at"
 _MINE = Search(
     own(_R, _SHOWN),
@@ -59,3 +68,28 @@ def held(facility_id: int, since: datetime, until: datetime, *, besides: int = 0
     of = Reservation.facility_id == facility_id, Reservation.id != besides
     rows = session().execute(select(Reservation.starts_at, Reservation.held_until).where(*of, *within))
     return [Held(starts_at, held_until) for starts_at, held_until in rows if held_until]
+
+
+def calendar(tenant: Tenant, account_id: int, host: str) -> str:
+    """The account's calendar: two years back and all that is to come (FAC-11)."""
+    since = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - SINCE
+    own = Reservation.account_id == account_id, Reservation.ends_at >= since
+    found = session().scalars(select(Reservation).where(*own).order_by(Reservation.id.desc()).limit(_MOST))
+    return written(tenant, found, host)
+
+
+def written(tenant: Tenant, reservations: Iterable[Reservation], host: str) -> str:
+    """These reservations as an iCalendar feed."""
+    return calendars.written(tenant.name, map(_event, reservations), host, "reservations")
+
+
+def _event(reservation: Reservation) -> Event:
+    return Event(
+        reservation.number,
+        reservation.starts_at,
+        reservation.ends_at,
+        reservation.facility_name,
+        f"予約番号 {reservation.number}（{reservation.status.label}）",
+        _STATES.get(reservation.status, "CONFIRMED"),
+        [at for instant, _said in LIFE.steps.values() if (at := getattr(reservation, instant))],
+    )

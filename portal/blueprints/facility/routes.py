@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from portal.blueprints import inquiries
-from portal.blueprints.facility import booking, calendar, operations, queries
+from portal.blueprints.facility import booking, operations, queries
 from portal.blueprints.facility.forms import BookingForm, SearchForm
 from portal.blueprints.facility.models import Reservation, Status
 from portal.blueprints.facility.slots import Slot, at_clock, monday_of
@@ -165,4 +165,4 @@ def photo(code: str) -> Response:
         raise NotFound("画像が見つかりません。") from None
 
 
-add_calendar(bp, "facility/calendar.html", calendar.feed, "reservations.ics")
+add_calendar(bp, "facility/calendar.html", queries.calendar, "reservations.ics")

@@ -23,9 +23,8 @@ def contracts(account_id: int) -> list[Contract]:
 def products(accounts: Collection[int]) -> dict[int, set[str]]:
     """The products that each of these accounts has a contract of (SUP-14). Index: ix_contract_account."""
     found: dict[int, set[str]] = {account: set() for account in accounts}
-    for account, product in session().execute(
-        select(Contract.account_id, Contract.product).where(Contract.account_id.in_(accounts))
-    ):
+    theirs = select(Contract.account_id, Contract.product).where(Contract.account_id.in_(accounts))
+    for account, product in session().execute(theirs):
         found[account].add(product)
     return found
 

@@ -1,4 +1,4 @@
-"""Beginning a chat, saying something, typing, taking it, ending it (SUP-11).
+"""Beginning a chat, saying something, typing, taking it, ending it (SUP-11). The caller commits.
 
 Whatever happens counts the chat's pulse up first, which locks its row: messages get their ids in the order in which
 they become visible, so a reader who asks for what came after an id never misses one.
@@ -51,10 +51,7 @@ def opens(tenant: Tenant) -> datetime | None:
 
 
 def start(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str) -> Inquiry:
-    """Begin a chat with its first message: an inquiry whose channel it is. The caller commits.
-
-    Raises RuleBroken outside business hours, limits.LimitReached.
-    """
+    """Begin a chat: an inquiry whose channel it is. Raises RuleBroken outside business hours, limits.LimitReached."""
     if opens(tenant):
         raise RuleBroken("ただいまチャットの受付時間外です。")
     account = session().get_one(Account, writer.account_id)
@@ -65,10 +62,7 @@ def start(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base:
 
 
 def say(inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None = None) -> None:
-    """One message; what comes again with the same `key` (a line that broke, a second press) is there already.
-
-    The caller commits. Raises RuleBroken for nothing said, and in a chat that has ended.
-    """
+    """One message, once for each `key` (a line broke, a second press). Raises RuleBroken, also in an ended chat."""
     if not body.strip() or len(body) > LONGEST:
         raise RuleBroken("本文を%(max)s文字以内で入力してください。", field="body", max=LONGEST)
     now = clock.now()
@@ -82,12 +76,12 @@ def say(inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None =
 
 
 def typing(inquiry_id: int, side: Side) -> None:
-    """Note that somebody is typing; shown for `TYPING`. The caller commits."""
+    """Note that somebody is typing; shown for `TYPING`."""
     _pulse(inquiry_id, **{f"{side}_typing_at": clock.now()})
 
 
 def take(inquiry: Inquiry, *, by: Actor) -> None:
-    """An operator sees to it. The caller commits. Raises RuleBroken when another does already, or it has ended."""
+    """An operator sees to it. Raises RuleBroken when another does already, or it has ended."""
     if not _pulse(inquiry.id, Chat.operator.in_(("", by.name)), operator=by.name):
         raise RuleBroken("このチャットは、ほかの担当者が対応中か、終了しています。")
     inquiries.assign(inquiry, by.name, by=by)
@@ -96,10 +90,7 @@ def take(inquiry: Inquiry, *, by: Actor) -> None:
 
 
 def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor, link_base: str) -> None:
-    """End it: 完了 where an operator saw to it, else it awaits one as any inquiry. A second end does nothing.
-
-    A member who has not read the last answer is mailed. The caller commits.
-    """
+    """End it: 完了 where an operator saw to it; an answer that is not read yet is mailed. A second end does nothing."""
     if not _pulse(inquiry.id, ended_at=clock.now()):
         return
     taken = session().scalar(select(Chat.operator).where(Chat.inquiry_id == inquiry.id))
@@ -113,7 +104,7 @@ def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor, link_base: str) -> None:
 
 
 def end_idle(tenant: Tenant, *, link_base: str) -> int:
-    """End what nobody has written in for `IDLE`; returns how many. The caller commits."""
+    """End what nobody has written in for `IDLE`; returns how many."""
     found = _open(Chat.active_at < clock.now() - IDLE)
     for inquiry in found:
         end(tenant, inquiry, by=SYSTEM, link_base=link_base)

@@ -32,10 +32,7 @@ def publish(
     ends_at: datetime | None = None,
     audience: str = "",
 ) -> Notice:
-    """Publish a notice at `publish_at` (now when None), to accounts with a tag of `audience` (``a,b``), or to all.
-
-    The caller commits. Raises RuleBroken when no account has that tag.
-    """
+    """Publish a notice, to accounts with a tag of `audience` or to all. The caller commits. Raises RuleBroken."""
     tagged = audience and not audience.startswith(OF_PRODUCT)
     if tagged and not session().scalar(select(Account.id).where(Account.tags.like(f"%,{audience},%")).limit(1)):
         raise RuleBroken("このタグの会員はいません: %(tag)s", field="audience", tag=audience)
