@@ -93,10 +93,8 @@ def chat(number: str) -> Answer:
 @bp.get("/chat/<number>/news")
 def news(number: str) -> str:
     """What came after the last message that the page has, and how the chat stands now."""
-    found, asked = queries.find(tenant(), member(), number), request.args
-    after, pulse, live = (
-        int(asked[name]) if asked.get(name, "").isdecimal() else 0 for name in ("after", "pulse", "live")
-    )
+    found = queries.find(tenant(), member(), number)
+    after, pulse, live = (request.args.get(name, 0, type=int) for name in ("after", "pulse", "live"))
     news = operations.news(found, after, of="operator")
     inquiry_id, changed = found.id, news.pulse != pulse
     page = render("chats/_news.html", news=news, number=number, live=bool(live), changed=changed)

@@ -1,6 +1,7 @@
 """The search form of reservations (FAC-02) and the request for one (FAC-11)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any, Self
 
@@ -53,10 +54,8 @@ class BookingForm(Form):
     def of(cls, hours: Hours, facility: Facility, addresses: Sequence[Address], data: dict[str, Any]) -> Self:
         """The form of a facility, filled with what `typed` gave or a chosen time says."""
         given = {name: value for name, value in data.items() if value}
-        try:
-            given["day"] = date.fromisoformat(given.get("day", ""))
-        except ValueError:
-            given.pop("day", None)
+        with suppress(ValueError):
+            given["day"] = date.fromisoformat(given.pop("day", ""))
         numbers = [contacts.number_of(address) for address in addresses]
         if addresses and "purpose" not in data:  # a new form: the usual address
             given["billing"] = numbers[0]

@@ -28,16 +28,14 @@ _TOO_LATE = msgid("ご利用前のご予約に限り、お申し込みいただ�
 _ONLY_REQUESTS = msgid("お断りできるのは、予約受付のご予約に限ります。")
 NOT_BEFORE_PAID = msgid("ご入金の確認後にダウンロードできます。")
 ONLY_USED = msgid("キャンセルされたご予約には作業完了報告書がありません。")
+_BILLED = "ご請求金額が確定しました。帳票の準備ができ次第、マイページからダウンロードできます。"
 _PAID = "ご入金を確認しました。ありがとうございました。"
 _STEPS = {
     Status.REQUESTED: ("booked_at", "ご予約を受け付けました。確定まで今しばらくお待ちください。"),
     Status.CONFIRMED: ("confirmed_at", "ご予約が確定しました。ご来場をお待ちしております。"),
     Status.IN_USE: ("started_at", "ご利用を開始しました。"),
     Status.USED: ("finished_at", "ご利用が終了しました。ご請求金額が確定しましたら、あらためてお知らせします。"),
-    Status.BILLED: (
-        "billed_at",
-        "ご請求金額が確定しました。帳票の準備ができ次第、マイページからダウンロードできます。",
-    ),
+    Status.BILLED: ("billed_at", _BILLED),
     Status.PAID: ("paid_at", _PAID),
     Status.CANCELLED: ("cancelled_at", "ご予約をキャンセルしました。"),
 }

@@ -135,10 +135,7 @@ def facilities() -> str:
 def facility(code: str) -> str:
     """One facility and its week."""
     found, rules = queries.facility(code), booking.hours(tenant())
-    try:
-        asked = date.fromisoformat(request.args.get("week", ""))
-    except ValueError:
-        asked = clock.today()
+    asked = request.args.get("week", clock.today(), type=date.fromisoformat)
     first, last = monday_of(clock.today()), monday_of(rules.last_day())
     monday = min(max(monday_of(asked), first), last)
     held = queries.held(found.id, at_clock(monday, "00:00"), at_clock(monday + timedelta(days=8), "00:00"))
