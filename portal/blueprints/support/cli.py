@@ -56,8 +56,8 @@ def announce(title: str, body: Path, products: tuple[str, ...], tenant: Tenant, 
     click.echo(f"{mailed} mailed")
 
 
-def _unit(operation: Callable[..., None]) -> Callable[..., limits.Use]:
-    def do(tenant: Tenant, contract: Contract, kind: str, unit: str, *, by: Actor) -> limits.Use:
+def _unit(operation: Callable[..., None]) -> Callable[..., Any]:
+    def do(tenant: Tenant, contract: Contract, kind: str, unit: str, *, by: Actor) -> Any:
         operation(contract, UnitKind(kind), unit, by=by)
         return limits.use(tenant, CONTACTS, contract)
 
@@ -91,7 +91,7 @@ def _base(tenant: Tenant) -> str:
     return base_of(tenant, current_app.extensions["settings"])
 
 
-def _say(contract: Contract, use: limits.Use) -> None:
+def _say(contract: Contract, use: Any) -> None:
     click.echo(f"{contract.number}: {use.used} / {use.limit}{' (frozen)' if use.used > use.limit else ''}")
 
 
