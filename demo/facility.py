@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from portal.blueprints.facility import booking as bookings
-from portal.blueprints.facility import issuing, operations, queries
+from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core import clock
 from portal.core.actor import SYSTEM
@@ -117,7 +117,7 @@ def _live(
         (end, lambda: operations.finish(tenant, reservation, report, by=SYSTEM)),
         (end + timedelta(days=1), lambda: _bill(tenant, reservation, facility, plan.hours)),
         (end + timedelta(days=30), lambda: operations.record_payment(tenant, reservation, by=SYSTEM)),
-        (end + timedelta(days=30), lambda: issuing.issue(tenant, reservation, by=SYSTEM)),
+        (end + timedelta(days=30), lambda: operations.issue(tenant, reservation, by=SYSTEM)),
     )
     for at, step in steps[: max(plan.steps, 0)]:
         clock.set_as_of(min(at, now))
@@ -138,4 +138,4 @@ def _bill(tenant: Tenant, reservation: Reservation, facility: Facility, hours: i
     lines = [BillLine(f"{facility.name} 利用料", hours, "時間", facility.hourly_price, 10, day=day)]
     lines += [BillLine(option, 1, "式", 3000, 10, day=day) for option in reservation.options]
     operations.fix_amount(tenant, reservation, lines, by=SYSTEM)
-    issuing.issue(tenant, reservation, by=SYSTEM)
+    operations.issue(tenant, reservation, by=SYSTEM)

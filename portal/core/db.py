@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from flask import Flask
@@ -17,10 +17,12 @@ from sqlalchemy.types import TypeDecorator
 
 from portal.core import clock
 from portal.core.engine import Mode, drive_sqlite, set_transaction
-from portal.core.errors import Stale
+from portal.core.errors import NotFound, Stale
 from portal.core.tenancy import scope
 from portal.core.tenancy.guard import TenantOwned, TenantSession
 from portal.core.tenancy.tripwire import install_tripwire
+
+T = TypeVar("T")
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -79,6 +81,17 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UTCDateTime()}  # noqa: RUF012 - SQLAlchemy's own protocol
 
 
+class Numbered(TenantOwned):
+    """A row that people know by its number; the audit trail and documents name it ``table:number``."""
+
+    number: Mapped[str] = mapped_column(sa.String(20))
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names it."""
+        return f"{cast(Any, self).__tablename__}:{self.number}"
+
+
 class SystemAccess(Base):
     """Global log: who went over all tenants, when and why. The only table besides Alembic's without a tenant."""
 
@@ -102,6 +115,12 @@ def owned(*constraints: Any) -> tuple[Any, ...]:
 def belongs_to(column: str, table: str, *, ondelete: str | None = None) -> sa.ForeignKeyConstraint:
     """A foreign key that carries the tenant, so that the database itself refuses a cross-tenant reference."""
     return sa.ForeignKeyConstraint(["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], ondelete=ondelete)
+
+
+def index_where(name: str, *columns: str, where: str, unique: bool = True) -> sa.Index:
+    """An index of the tenant's rows that are `where`, on both databases."""
+    only = sa.text(where)
+    return sa.Index(name, "tenant_id", *columns, unique=unique, sqlite_where=only, postgresql_where=only)
 
 
 def session() -> TenantSession:
@@ -189,6 +208,14 @@ def _announce(current: TenantSession, _transaction: Any, connection: Any) -> Non
     """Second wall: PostgreSQL's row-level security learns the tenant of this transaction."""
     if connection.dialect.name == "postgresql":
         set_transaction(connection, current.info.get("tenant"), _mode.get())
+
+
+def the_one(model: type[T], *which: Any, absent: str, **words: Any) -> T:
+    """The one row that `which` picks. Raises NotFound, which says `absent` with these `words`."""
+    found = session().scalars(sa.select(model).where(*which)).one_or_none()
+    if found is None:
+        raise NotFound(absent, **words)
+    return found
 
 
 def insert_missing(model: type[TenantOwned], values: dict[str, Any], *, unique: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from portal.core import audit, csvio, money
 from portal.core.actor import Actor
@@ -10,7 +10,9 @@ from portal.core.clock import TOKYO
 from portal.core.csvio import Row
 from portal.core.db import session
 from portal.core.errors import RuleBroken
+from portal.core.labels import Labelled
 
+S = TypeVar("S", bound=Labelled)
 KEY = 20
 """Characters of a code, a number, an instant."""
 
@@ -65,3 +67,11 @@ def instant(row: Row, column: str) -> datetime:
         except (ValueError, OverflowError):  # the year 1 begins in Tokyo before it does in UTC
             continue
     raise RuleBroken("2026/11/22 09:00 の形で入力してください。", field=column)
+
+
+def one_of(row: Row, column: str, values: type[S]) -> S:
+    """The cell of `column` as one of `values`, by its Japanese name. Raises RuleBroken."""
+    by_label = {value.label: value for value in values}
+    if (label := row.text(column, KEY, required=True)) not in by_label:
+        raise RuleBroken(f"次のいずれかです: {'、'.join(by_label)}", field=column)
+    return by_label[label]

@@ -8,12 +8,13 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import DateField, Field, PasswordField, StringField
+from wtforms import BooleanField, DateField, Field, IntegerField, PasswordField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, Length, Optional, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
 
 from portal.core import text
 from portal.core.errors import RuleBroken
+from portal.core.labels import Labelled
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 
@@ -136,6 +137,43 @@ def version_number(value: Any) -> int:
 def choices(values: Iterable[tuple[str, Any]], empty: Any) -> list[SelectChoice]:
     """Select choices as (value, label), beginning with an empty one."""
     return [SelectChoice(value, label) for value, label in (("", empty), *values)]
+
+
+def one_of(
+    label: Any, values: Iterable[tuple[str, Any]] = (), empty: Any = "", *, required: bool = False, **kwargs: Any
+) -> SelectField:
+    """One of these values (value, label), or `empty`; a form may set its `choices` later."""
+    needed = InputRequired(_l("選択してください。")) if required else Optional()
+    return SelectField(label, choices=choices(values, empty), validators=[needed], **kwargs)
+
+
+def status_field(label: Any, statuses: type[Labelled]) -> SelectField:
+    """What a search asks for by state."""
+    return one_of(label, ((s.value, _l(s.label)) for s in statuses), _l("すべて"), default="")
+
+
+def body_field(label: Any, *, required: bool = True, longest: int = 10_000) -> TextAreaField:
+    """Text of several lines."""
+    wanted = DataRequired(_l("入力してください。")) if required else Optional()
+    too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
+    return TextAreaField(label, filters=[normaliser(text.multiline)], validators=[wanted, too_long])
+
+
+def agreement(label: Any) -> BooleanField:
+    """What must be agreed to."""
+    return BooleanField(label, validators=[InputRequired(_l("同意が必要です。"))])
+
+
+class CountField(IntegerField):  # type: ignore[misc]
+    """A whole number from 1 to `most`, that may be typed with full-width digits."""
+
+    def __init__(self, label: Any, most: int = 999, **kwargs: Any) -> None:
+        within = NumberRange(1, most, message=_l("1以上の数字で入力してください。"))
+        super().__init__(label, [InputRequired(_l("入力してください。")), within], **kwargs)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Normalise before parsing."""
+        super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
 
 
 class DayField(DateField):  # type: ignore[misc]

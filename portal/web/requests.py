@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
-from flask import Flask, Response, current_app, g, redirect, request, stream_with_context
+from flask import Blueprint, Flask, Response, current_app, g, redirect, request, stream_with_context
 from flask_login import LoginManager, current_user
 from werkzeug.exceptions import Forbidden, NotFound, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -72,6 +72,25 @@ def marked(view: F, marks: Iterable[Mark]) -> F:
     for mark in marks:
         mark(view)
     return view
+
+
+class Pages(Blueprint):
+    """A blueprint whose views all stand under the same marks."""
+
+    def __init__(self, name: str, import_name: str, *marks: Mark) -> None:
+        super().__init__(name, import_name)
+        self._marks = marks
+
+    def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any) -> None:
+        """As in every blueprint."""
+        super().add_url_rule(rule, endpoint, marked(view_func, self._marks), *args, **options)
+
+
+def afterwards(do: Callable[[], object]) -> None:
+    """A short write of its own behind the read: loaded rows are gone then."""
+    with transaction_mode("write"):
+        do()
+        session().commit()
 
 
 def must_have(right: Right | None) -> None:
@@ -246,6 +265,4 @@ def _touch(who: SignedIn) -> None:
     """Keep the session alive: a short write of its own, at most once in five minutes."""
     if clock.now() - who.seen_at < sessions.TOUCH_EVERY:
         return
-    with transaction_mode("write"):
-        sessions.touch(who.session_id)
-        session().commit()
+    afterwards(lambda: sessions.touch(who.session_id))

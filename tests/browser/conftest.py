@@ -17,7 +17,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 import demo
 from portal import create_app
-from portal.blueprints.facility import issuing
+from portal.blueprints.facility import operations
 from portal.blueprints.facility.models import Reservation
 from portal.cli.worker import round_of_work
 from portal.core import clock
@@ -65,7 +65,7 @@ def _draw_documents(settings: Settings) -> None:
         tenant = app.extensions["tenants"].current().by_key["facility"]
         with tenant_scope(tenant.key), clock.freeze(NOW):
             billed = session().query(Reservation).filter_by(number="FR000002").one()
-            issuing.issue(tenant, billed, by=SYSTEM)
+            operations.issue(tenant, billed, by=SYSTEM)
             session().commit()
         with clock.freeze(NOW):
             round_of_work()

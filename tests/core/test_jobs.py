@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.exc import NoResultFound
 
-from portal.blueprints.facility import issuing, queries
+from portal.blueprints.facility import operations, queries
 from portal.core import clock, jobs
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
@@ -180,7 +180,7 @@ def test_com_02_a_job_runs_in_its_own_brand_only(inside: Inside) -> None:
 def test_com_72_a_document_drawn_twice_keeps_its_first_bytes(app: Flask, here: None) -> None:
     """COM-72: a worker that was killed after drawing has it drawn again; nothing changes."""
     tenant = app.extensions["tenants"].current().by_key["facility"]
-    issuing.issue(tenant, queries.any_reservation(Cast.billed), by=SYSTEM)
+    operations.issue(tenant, queries.any_reservation(Cast.billed), by=SYSTEM)
     session().commit()
     assert jobs.run_due(limit=1) == 1
     first = session().scalars(select(Document).where(Document.sha256 != "")).one()

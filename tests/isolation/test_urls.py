@@ -193,7 +193,7 @@ def _rules(app: Flask, kind: str) -> list[tuple[Rule, str]]:
 
 
 def _path(rule: str, number: str) -> str:
-    path = rule.replace("<number>", number).replace("<any(invoice, 'work-report', receipt):slug>", "invoice")
+    path = rule.replace("<number>", number).replace("<any('work-report', 'invoice', 'receipt'):slug>", "invoice")
     path = path.replace("<any('billing', 'delivery'):kind>", "billing").replace("<sha256>", "0" * 64)
     path = path.replace("<code>", "LC-01").replace("<kind>", "invoice").replace("<link>", "0" * 16)
     path = path.replace("<int:contact_id>", "1").replace("<any(representation, removal):step>", "removal")

@@ -6,29 +6,27 @@ that there is something, so a line that breaks loses nothing and doubles nothing
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, current_app, redirect, request
-from wtforms import BooleanField, HiddenField, SelectField
-from wtforms.validators import InputRequired
+from flask import Response, current_app, redirect, request
+from wtforms import HiddenField
 
-from portal.blueprints.inquiries import writers
-from portal.blueprints.inquiries.forms import body_field, writer_field
-from portal.core.db import session, transaction_mode
+from portal.blueprints.inquiries import writer, writers
+from portal.blueprints.inquiries.forms import writer_field
+from portal.core.db import session
 from portal.shared.auth.models import Right
 from portal.shared.chats import operations
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries import queries
-from portal.shared.inquiries.operations import Asked, Writer
+from portal.shared.inquiries.operations import Asked
 from portal.web.bell import Bell
-from portal.web.forms import Form, choices
+from portal.web.forms import Form, agreement, body_field, one_of
 from portal.web.i18n import lazy as _l
 from portal.web.render import render, wants_fragment
-from portal.web.requests import actor, feature, link_base, member, needs, tenant
+from portal.web.requests import Pages, actor, afterwards, feature, link_base, member, needs, tenant
 from portal.web.submit import Answer, submit
 
-bp = Blueprint("chats", __name__)
+bp = Pages("chats", __name__, feature("chat"), needs(Right.SUPPORT))
 BEAT_SECONDS, BEATS = 15.0, 20
 """A stream shows that it lives, and ends after five minutes: the browser comes again, with a session that still is."""
 
@@ -44,27 +42,22 @@ def _start_form() -> Any:
     categories = ((one.key, one.label) for one in tenant().inquiries.categories)
     fields = {
         **writer_field(writers()),
-        "category": SelectField(_l("お問合せ区分"), choices=choices(categories, ""), validators=[InputRequired()]),
+        "category": one_of(_l("お問合せ区分"), categories, required=True),
         "body": body_field(_l("お問合せ内容"), longest=operations.LONGEST),
-        "agreed": BooleanField(
-            _l("プライバシーポリシーに同意する"), validators=[InputRequired(_l("同意が必要です。"))]
-        ),
+        "agreed": agreement(_l("プライバシーポリシーに同意する")),
     }
     return type("ChatForm", (Form,), fields)()
 
 
 @bp.route("/chat", methods=["GET", "POST"])
-@feature("chat")
-@needs(Right.SUPPORT)
 def start() -> Answer:
     """Begin one, go on with one, or read when there will be somebody."""
     form = _start_form()
 
     def begin() -> Answer:
         typed = form.typed()
-        writer = replace(Writer.of(member()), name=typed.get("writer") or member().name)
         asked = Asked(typed["category"], typed["body"])
-        made = operations.start(tenant(), writer, asked, by=actor(), link_base=link_base())
+        made = operations.start(tenant(), writer(typed), asked, by=actor(), link_base=link_base())
         session().commit()
         return redirect(f"/chat/{made.number}", 303)
 
@@ -73,8 +66,6 @@ def start() -> Answer:
 
 
 @bp.route("/chat/<number>", methods=["GET", "POST"])
-@feature("chat")
-@needs(Right.SUPPORT)
 def chat(number: str) -> Answer:
     """The chat, and the member's next line; htmx gets an empty form back, and the line with the news."""
     found = queries.find(tenant(), member(), number)
@@ -86,8 +77,7 @@ def chat(number: str) -> Answer:
         if not wants_fragment():
             return redirect(f"/chat/{number}", 303)
         fresh = LineForm(formdata=None, key=secrets.token_hex(16))
-        empty = render("chats/_line.html", form=fresh, number=number, wants_focus=True)
-        return Response(empty)
+        return Response(render("chats/_line.html", form=fresh, number=number, wants_focus=True))
 
     form.key.data = form.key.data or secrets.token_hex(16)
     news = operations.news(found, 0, of="operator")
@@ -101,14 +91,10 @@ def chat(number: str) -> Answer:
 
 
 @bp.get("/chat/<number>/news")
-@feature("chat")
-@needs(Right.SUPPORT)
 def news(number: str) -> str:
     """What came after the last message that the page has, and how the chat stands now."""
-    found, asked = queries.find(tenant(), member(), number), request.args
-    after, pulse, live = (
-        int(asked[name]) if asked.get(name, "").isdecimal() else 0 for name in ("after", "pulse", "live")
-    )
+    found = queries.find(tenant(), member(), number)
+    after, pulse, live = (request.args.get(name, 0, type=int) for name in ("after", "pulse", "live"))
     news = operations.news(found, after, of="operator")
     inquiry_id, changed = found.id, news.pulse != pulse
     page = render("chats/_news.html", news=news, number=number, live=bool(live), changed=changed)
@@ -119,14 +105,10 @@ def news(number: str) -> str:
 def _mark_read(inquiry_id: int, news: operations.News) -> None:
     """A short write behind the read, where there was something of the operator's to read."""
     if any(message.by_kind == "operator" for message in news.messages):
-        with transaction_mode("write"):
-            inquiries.mark_read(inquiry_id, member().member_id)
-            session().commit()
+        afterwards(lambda: inquiries.mark_read(inquiry_id, member().member_id))
 
 
 @bp.get("/chat/<number>/stream")
-@feature("chat")
-@needs(Right.SUPPORT)
 def stream(number: str) -> Response:
     """Rings at each news. Where no thread is free for it, it rings once and ends, and the page comes again soon."""
     inquiry_id = queries.find(tenant(), member(), number).id
@@ -149,8 +131,6 @@ def _rings(tenant_key: str, inquiry_id: int, at: Bell) -> Iterator[bytes]:
 
 
 @bp.post("/chat/<number>/typing")
-@feature("chat")
-@needs(Right.SUPPORT)
 def typing(number: str) -> Response:
     """The member is typing."""
     operations.typing(queries.find(tenant(), member(), number).id, "member")
@@ -159,8 +139,6 @@ def typing(number: str) -> Response:
 
 
 @bp.post("/chat/<number>/end")
-@feature("chat")
-@needs(Right.SUPPORT)
 def end(number: str) -> Any:
     """The member has what they need."""
     operations.end(tenant(), queries.find(tenant(), member(), number), by=actor(), link_base=link_base())

@@ -1,14 +1,17 @@
 """Facility rental by the hour: customers reserve machines and rooms, use them, and are billed afterwards (FAC)."""
 
-from portal.blueprints.facility import booking_routes as booking_routes
-from portal.blueprints.facility import leaving, operations, routes
+from sqlalchemy import and_, or_
+
+from portal.blueprints.facility import operations, routes
 from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
+from portal.blueprints.facility.models import Reservation, Status
+from portal.core.errors import msgid
+from portal.shared import orders
 from portal.shared.auth.models import Right
-from portal.shared.auth.parts import AccountPart
 from portal.web.brand import Brand, NavItem
 
-_ASK = NavItem("お問い合わせ", "circle-help", "/inquiries/new", primary=True, feature="inquiries", right=Right.SUPPORT)
+_OWED = and_(Reservation.status == Status.CANCELLED, Reservation.total > 0, Reservation.paid_at.is_(None))
 BRAND = Brand(
     key="facility",
     config=FacilityConfig,
@@ -28,7 +31,31 @@ BRAND = Brand(
     home_template="facility/_list.html",
     home_title="ご利用履歴の一覧",
     commands=commands,
-    account=AccountPart(open_business=leaving.open_business, papers=leaving.papers, erase=leaving.erase),
-    history=leaving.HISTORY,
+    account=orders.part_of(
+        Reservation,
+        is_open=or_(Reservation.status.not_in((Status.PAID, Status.CANCELLED)), _OWED),
+        said=msgid("ご予約 %(number)s（%(status)s）"),
+        columns={
+            "予約番号": "number",
+            "設備": "facility_name",
+            "開始": "starts_at",
+            "終了": "ends_at",
+            "ステータス": "status",
+            "ご利用目的": "purpose",
+            "ご請求金額": "total",
+        },
+        personal=("purpose",),
+    ),
+    history={
+        "reservation.correct": msgid("ご請求内容の訂正"),
+        "reservation.refund": msgid("ご請求金額の返還"),
+        "reservation.book": msgid("ご予約の受付"),
+        "reservation.confirmed": msgid("ご予約の確定"),
+        "reservation.cancelled": msgid("ご予約のキャンセル"),
+        "reservation.reschedule": msgid("ご利用日時の変更"),
+        "reservation.pay_charge": msgid("キャンセル料のご入金"),
+        "calendar.renew": msgid("カレンダーのアドレスの発行"),
+        "calendar.revoke": msgid("カレンダーのアドレスの無効化"),
+    },
     tick=operations.remind,
 )

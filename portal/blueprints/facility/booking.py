@@ -1,4 +1,4 @@
-"""Taking a facility for a time, and moving a reservation to another (FAC-11). No two reservations meet."""
+"""Taking a facility for a time, and moving a reservation to another (FAC-11). No two meet. The caller commits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from sqlalchemy import select
 from portal.blueprints.facility import queries
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Facility, Reservation
-from portal.blueprints.facility.operations import can_ask, tell
+from portal.blueprints.facility.operations import LIFE, can_ask
 from portal.blueprints.facility.slots import Hours, SlotTaken, meets
 from portal.core import audit, clock, numbering
 from portal.core.actor import Actor
@@ -18,8 +18,7 @@ from portal.core.errors import RuleBroken
 from portal.core.files import Shelf
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.models import Account, Member
-from portal.shared.contacts import operations as contacts
-from portal.shared.contacts.models import Address, Kind
+from portal.shared.orders import billing_copy, contact_copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +48,7 @@ def price(facility: Facility, starts_at: datetime, ends_at: datetime) -> int:
 
 
 def request(tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor) -> Reservation:
-    """Book as members do: within the opening hours, the days ahead and the room's capacity, with known options.
-
-    Raises RuleBroken at the field that is wrong, SlotTaken when somebody was quicker. The caller commits.
-    """
+    """As members do: within hours, days ahead and capacity. Raises RuleBroken at the field that is wrong, SlotTaken."""
     check(tenant, booking)
     return book(tenant, account, contact, booking, by=by)
 
@@ -69,56 +65,43 @@ def check(tenant: Tenant, booking: Booking) -> None:
 
 
 def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor) -> Reservation:
-    """Take a reservation in as 予約受付, at any time that is free. The caller commits.
-
-    Raises RuleBroken when the times are the wrong way round or the facility is not to be had, SlotTaken.
-    """
-    if booking.ends_at <= booking.starts_at:
-        raise RuleBroken("終了日時は開始日時より後にしてください。", field="ends_at")
-    if not booking.facility.is_active:
+    """Take a reservation in as 予約受付, at any time that is free. Raises RuleBroken, SlotTaken."""
+    facility, times = booking.facility, (booking.starts_at, booking.ends_at)
+    if not facility.is_active:
         raise RuleBroken("この設備は現在ご予約いただけません。", field="facility")
-    held_until = _take(tenant, booking.facility.id, booking.starts_at, booking.ends_at)
+    held_until = _take(tenant, facility.id, *times)
+    asked = ("starts_at", "ends_at", "headcount", "purpose", "remarks")
     reservation = Reservation(
         number=numbering.next_number("reservation", tenant.numbers["reservation"], Reservation.number),
         account_id=account.id,
-        facility_id=booking.facility.id,
-        facility_name=booking.facility.name,
-        starts_at=booking.starts_at,
-        ends_at=booking.ends_at,
+        facility_id=facility.id,
+        facility_name=facility.name,
         held_until=held_until,
-        price=price(booking.facility, booking.starts_at, booking.ends_at),
+        price=price(facility, *times),
         options=list(booking.options),
-        headcount=booking.headcount,
-        purpose=booking.purpose,
-        remarks=booking.remarks,
         contact=contact_copy(contact),
         billing=booking.billing or billing_copy(account, contact),
         booked_at=clock.now(),
+        **{name: getattr(booking, name) for name in asked},
     )
     session().add(reservation)
     session().flush()
     audit.record("reservation.book", reservation, by=by)
-    tell(tenant, reservation)
+    LIFE.tell(tenant, reservation)
     return reservation
 
 
 def reschedule(tenant: Tenant, reservation: Reservation, starts_at: datetime, ends_at: datetime, *, by: Actor) -> None:
-    """Move a reservation that has not begun to another time, as an operator agreed with the member (FAC-05).
-
-    Raises RuleBroken, SlotTaken. The caller commits.
-    """
-    if ends_at <= starts_at:
-        raise RuleBroken("終了日時は開始日時より後にしてください。", field="ends_at")
+    """Move a reservation that has not begun, as agreed with the member (FAC-05). Raises RuleBroken, SlotTaken."""
     facility = _locked(reservation.facility_id)
     session().refresh(reservation)
     can_ask(reservation).require()
-    was = [reservation.starts_at, reservation.ends_at]
     held_until = _take(tenant, facility.id, starts_at, ends_at, besides=reservation.id)
+    changed = {"starts_at": [reservation.starts_at, starts_at], "ends_at": [reservation.ends_at, ends_at]}
     reservation.starts_at, reservation.ends_at, reservation.held_until = starts_at, ends_at, held_until
     reservation.price, reservation.reminded_at = price(facility, starts_at, ends_at), None
-    changed = {"starts_at": [was[0], starts_at], "ends_at": [was[1], ends_at]}
     audit.record("reservation.reschedule", reservation, by=by, **changed)
-    tell(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
+    LIFE.tell(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
 
 
 def _locked(facility_id: int) -> Facility:
@@ -128,6 +111,8 @@ def _locked(facility_id: int) -> Facility:
 
 def _take(tenant: Tenant, facility_id: int, starts_at: datetime, ends_at: datetime, *, besides: int = 0) -> datetime:
     """Until when the facility is held. Raises SlotTaken when another reservation meets it."""
+    if ends_at <= starts_at:
+        raise RuleBroken("終了日時は開始日時より後にしてください。", field="ends_at")
     _locked(facility_id)
     wanted = hours(tenant).hold(starts_at, ends_at)
     if meets(wanted, queries.held(facility_id, wanted.starts_at, wanted.held_until, besides=besides)):
@@ -141,28 +126,3 @@ def set_photo(facility: Facility, png: bytes, *, by: Actor) -> None:
         raise RuleBroken("2MBまでのPNG画像を指定してください。")
     facility.photo = Shelf.files.put(png)
     audit.record("facility.set_photo", f"facility:{facility.code}", by=by)
-
-
-def contact_copy(member: Member) -> dict[str, str]:
-    """The contact person as they are today; later changes do not reach the reservation."""
-    return {name: getattr(member, name) for name in ("name", "department", "telephone", "email")}
-
-
-def billing_copy(account: Account, member: Member) -> dict[str, str]:
-    """The billing address as it is today: the usual one of the book, else the account's own (COM-31, COM-33)."""
-    usual = contacts.usual(account.id, Kind.BILLING)
-    if usual:
-        return address_copy(usual)
-    return {
-        "name": account.name,
-        "department": member.department,
-        "person": member.name,
-        "postal_code": account.postal_code,
-        "address": account.address,
-    }
-
-
-def address_copy(address: Address) -> dict[str, str]:
-    """An address of the book as it is today."""
-    kept = {name: getattr(address, name) for name in ("name", "department", "person", "postal_code")}
-    return kept | {"address": address.written}

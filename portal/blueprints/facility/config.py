@@ -1,7 +1,7 @@
 """What a tenant decides about its facilities: ``[tenants.KEY.facility]``."""
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -49,34 +49,26 @@ class FacilityConfig(Section):
     )
     options: Each[Name] = Field(default=(), max_length=40, description="What can be ordered with a use, e.g. 操作補助.")
 
-    @field_validator("closing")
+    @field_validator("closing", "slot_minutes", "minimum_minutes")
     @classmethod
-    def _opens_before_it_closes(cls, closing: str, info: ValidationInfo) -> str:
-        opening = info.data.get("opening", "00:00")
-        if minutes_of(closing) <= minutes_of(opening):
-            raise ValueError(f"closing at {closing} is not after opening at {opening}")
-        return closing
-
-    @field_validator("slot_minutes")
-    @classmethod
-    def _slots_fill_the_day(cls, slot: int, info: ValidationInfo) -> int:
-        if {"opening", "closing"} <= info.data.keys():
-            day = minutes_of(info.data["closing"]) - minutes_of(info.data["opening"])
-            if day % slot:
-                raise ValueError(f"slots of {slot} minutes do not fill the {day} minutes from opening to closing")
-        return slot
-
-    @field_validator("minimum_minutes")
-    @classmethod
-    def _shortest_use_fits(cls, minimum: int, info: ValidationInfo) -> int:
-        if not {"opening", "closing", "slot_minutes"} <= info.data.keys():
-            return minimum
-        day = minutes_of(info.data["closing"]) - minutes_of(info.data["opening"])
-        if minimum % info.data["slot_minutes"]:
-            raise ValueError(f"{minimum} minutes are not a whole number of slots of {info.data['slot_minutes']}")
-        if minimum > day:
-            raise ValueError(f"{minimum} minutes are longer than the day from opening to closing, {day}")
-        return minimum
+    def _times_fit(cls, value: Any, info: ValidationInfo) -> Any:
+        key, known = info.field_name, info.data | {info.field_name: value}
+        if not {"opening", "closing"} <= known.keys():
+            return value
+        day, slot = minutes_of(known["closing"]) - minutes_of(known["opening"]), known.get("slot_minutes", 1)
+        mistakes: dict[str, Any] = {
+            f"closing at {value} is not after opening at {known['opening']}": key == "closing" and day <= 0,
+            f"slots of {slot} minutes do not fill the {day} minutes from opening to closing": (
+                key == "slot_minutes" and day % slot
+            ),
+            f"{value} minutes are not a whole number of slots of {slot}": key == "minimum_minutes" and value % slot,
+            f"{value} minutes are longer than the day from opening to closing, {day}": (
+                key == "minimum_minutes" and value > day
+            ),
+        }
+        if said := next((said for said, is_so in mistakes.items() if is_so), None):
+            raise ValueError(said)
+        return value
 
     @field_validator("cancellation")
     @classmethod

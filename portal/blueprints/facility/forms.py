@@ -1,23 +1,24 @@
 """The search form of reservations (FAC-02) and the request for one (FAC-11)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any, Self
 
-from wtforms import IntegerField, SelectField, SelectMultipleField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms import SelectMultipleField
+from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from portal.blueprints.facility.booking import Booking, address_copy, price
+from portal.blueprints.facility.booking import Booking, price
 from portal.blueprints.facility.models import Facility, Status
 from portal.blueprints.facility.slots import Hours, at_clock
 from portal.core.money import yen
-from portal.core.text import multiline, normalise
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Address
+from portal.shared.orders import address_copy
 from portal.web import forms
 from portal.web.formatting import from_to
-from portal.web.forms import DayField, Form, choices, line, normaliser
+from portal.web.forms import CountField, DayField, Form, body_field, choices, line, one_of, status_field
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 
@@ -26,45 +27,25 @@ class SearchForm(forms.SearchForm):
     """What a member searches reservations by."""
 
     number = line(_l("予約番号"), longest=20)
-    status = SelectField(
-        _l("ステータス"),
-        choices=choices(((s.value, _l(s.label)) for s in Status), _l("すべて")),
-        default="",
-        validators=[Optional()],
-    )
+    status = status_field(_l("ステータス"), Status)
     facility = line(_l("設備予約情報"))
     since = DayField(_l("ご利用日（開始）"))
     until = DayField(_l("ご利用日（終了）"))
-
-
-class HeadcountField(IntegerField):  # type: ignore[misc]
-    """A whole number that may be typed with full-width digits."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Normalise before parsing."""
-        super().process_formdata([normaliser(normalise)(value) for value in valuelist])
 
 
 class BookingForm(Form):
     """What is asked for a use of a facility. The times and options offered are the tenant's."""
 
     day = DayField(_l("ご利用日"), validators=[InputRequired(_l("入力してください。"))])
-    starts = SelectField(_l("開始時刻"), validators=[InputRequired(_l("選択してください。"))])
-    ends = SelectField(_l("終了時刻"), validators=[InputRequired(_l("選択してください。"))])
-    headcount = HeadcountField(
-        _l("ご利用人数"),
-        default=1,
-        validators=[
-            InputRequired(_l("入力してください。")),
-            NumberRange(1, 999, message=_l("1以上の数字で入力してください。")),
-        ],
-    )
+    starts = one_of(_l("開始時刻"), required=True)
+    ends = one_of(_l("終了時刻"), required=True)
+    headcount = CountField(_l("ご利用人数"), default=1)
     purpose = line(_l("ご利用目的"), required=True, longest=200)
     options = SelectMultipleField(
         _l("オプション"), option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
     )
-    billing = SelectField(_l("請求書送付先"), validators=[Optional()])
-    remarks = TextAreaField(_l("備考"), filters=[normaliser(multiline)], validators=[Optional(), Length(max=1000)])
+    billing = one_of(_l("請求書送付先"))
+    remarks = body_field(_l("備考"), required=False, longest=1000)
 
     facility: Facility
     addresses: Sequence[Address] = ()
@@ -73,18 +54,17 @@ class BookingForm(Form):
     def of(cls, hours: Hours, facility: Facility, addresses: Sequence[Address], data: dict[str, Any]) -> Self:
         """The form of a facility, filled with what `typed` gave or a chosen time says."""
         given = {name: value for name, value in data.items() if value}
-        try:
-            given["day"] = date.fromisoformat(given.get("day", ""))
-        except ValueError:
-            given.pop("day", None)
+        with suppress(ValueError):
+            given["day"] = date.fromisoformat(given.pop("day", ""))
+        numbers = [contacts.number_of(address) for address in addresses]
         if addresses and "purpose" not in data:  # a new form: the usual address
-            given["billing"] = contacts.number_of(addresses[0])
+            given["billing"] = numbers[0]
         made = cls(data=given)
         made.facility, made.addresses = facility, addresses
-        made.starts.choices = choices(((at, at) for at in hours.starts()), _l("選択してください"))
-        made.ends.choices = choices(((at, at) for at in hours.edges()[1:]), _l("選択してください"))
+        for field, times in ((made.starts, hours.starts()), (made.ends, hours.edges()[1:])):
+            field.choices = choices(((at, at) for at in times), _l("選択してください"))
         made.options.choices = [(name, name) for name in hours.config.options]
-        names = ((contacts.number_of(address), address.name) for address in addresses)
+        names = zip(numbers, (address.name for address in addresses), strict=True)
         made.billing.choices = choices(names, _l("会員情報の住所"))
         return made
 

@@ -2,7 +2,6 @@
 
 from sqlalchemy import select
 
-from portal.blueprints.facility.booking import billing_copy, contact_copy
 from portal.blueprints.facility.models import OPEN, Facility, Reservation, Status
 from portal.blueprints.facility.queries import facility_by_code, held
 from portal.blueprints.facility.slots import Held, SlotTaken, meets
@@ -11,8 +10,7 @@ from portal.core.actor import Actor
 from portal.core.csvio import Row
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.shared import imports
-from portal.shared.auth import enrolment
+from portal.shared import imports, orders
 from portal.shared.imports import KEY, instant, yen
 
 FACILITY_EXTRAS = ("場所", "定員")
@@ -20,7 +18,6 @@ FACILITY_COLUMNS = ("設備コード", "設備名", "説明", "時間料金", "�
 RESERVATION_COLUMNS = tuple(
     "予約番号 会員番号 設備コード 開始日時 終了日時 ステータス 予約完了日時 ご請求金額 ご利用目的".split()
 )
-_BY_LABEL = {status.label: status for status in Status}
 _LARGEST_PRICE = 2**31 - 1  # what the column of a facility's price holds
 
 
@@ -34,10 +31,10 @@ def reservations(data: bytes, *, by: Actor) -> tuple[int, int]:
     return imports.load(data, RESERVATION_COLUMNS, _reservation, "reservation.import", by=by)
 
 
-def _capacity(row: Row) -> int | None:
-    value = text.normalise(row.values["定員"])
+def _capacity(typed: str) -> int | None:
+    value = text.normalise(typed)
     if value and not (value.isdecimal() and 0 < int(value) < 1000):
-        raise RuleBroken("1から999までの数字で入力してください。", field="定員")
+        raise RuleBroken("1から999までの数字で入力してください。")
     return int(value) if value else None
 
 
@@ -50,7 +47,7 @@ def _facility(row: Row) -> Facility | None:
         hourly_price=yen(row, "時間料金", _LARGEST_PRICE),
         daily_price=yen(row, "日料金", _LARGEST_PRICE),
         place=row.text("場所", 100),
-        capacity=_capacity(row),
+        capacity=row.take("定員", _capacity),
     )
     return None if facility_by_code(code) else facility
 
@@ -60,20 +57,12 @@ def _reservation(row: Row) -> Reservation | None:
     facility = facility_by_code(row.text("設備コード", KEY, required=True))
     if facility is None:
         raise RuleBroken("この設備コードはありません。", field="設備コード")
-    status = _BY_LABEL.get(row.text("ステータス", KEY, required=True))
-    if status is None:
-        raise RuleBroken(f"次のいずれかです: {'、'.join(_BY_LABEL)}", field="ステータス")
+    status = imports.one_of(row, "ステータス", Status)
     starts_at, ends_at = instant(row, "開始日時"), instant(row, "終了日時")
     if ends_at <= starts_at:
         raise RuleBroken("開始日時より後にしてください。", field="終了日時")
-    try:
-        account = enrolment.find_account(row.text("会員番号", KEY, required=True))
-        contact = enrolment.representative(account)
-    except RuleBroken as error:
-        raise RuleBroken(str(error), field="会員番号") from None
     made = Reservation(
         number=number,
-        account_id=account.id,
         facility_id=facility.id,
         facility_name=facility.name,
         starts_at=starts_at,
@@ -82,11 +71,9 @@ def _reservation(row: Row) -> Reservation | None:
         booked_at=instant(row, "予約完了日時"),
         total=yen(row, "ご請求金額") if row.values["ご請求金額"].strip() else None,
         purpose=row.text("ご利用目的", 200),
-        contact=contact_copy(contact),
-        billing=billing_copy(account, contact),
+        **orders.customer(row),
     )
-    is_known = session().scalar(select(Reservation.id).where(Reservation.number == number))
-    if is_known:
+    if session().scalar(select(Reservation.id).where(Reservation.number == number)):
         return None
     if status in OPEN:  # what is still to come is nobody else's
         if meets(Held(starts_at, ends_at), held(facility.id, starts_at, ends_at)):

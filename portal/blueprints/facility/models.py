@@ -12,6 +12,7 @@ from portal.core.db import Base, Choice, belongs_to, owned
 from portal.core.errors import msgid
 from portal.core.labels import Labelled
 from portal.core.tenancy.guard import ID, TenantOwned
+from portal.shared.orders import Ordered, ordered
 
 
 class Status(Labelled):
@@ -59,16 +60,13 @@ class Facility(TenantOwned, Base):
     )
 
 
-class Reservation(TenantOwned, Base):
-    """One booking, with copies of the names and addresses it was made with (COM-33).
+class Reservation(Ordered, Base):
+    """One booking. `price` is in yen without tax, as quoted then.
 
     `held_until` is until when nobody else can have the facility, the buffer included; none once it is free again.
-    `price` is in yen without tax, as quoted at booking.
     """
 
     __tablename__ = "reservation"
-    number: Mapped[str] = mapped_column(String(20))
-    account_id: Mapped[int] = mapped_column(ID)
     facility_id: Mapped[int] = mapped_column(ID)
     facility_name: Mapped[str] = mapped_column(String(100))
     starts_at: Mapped[datetime]
@@ -78,27 +76,14 @@ class Reservation(TenantOwned, Base):
     options: Mapped[list[str]] = mapped_column(JSON, default=list)
     headcount: Mapped[int] = mapped_column(default=1)
     purpose: Mapped[str] = mapped_column(String(200), default="")
-    remarks: Mapped[str] = mapped_column(Text, default="")
-    contact: Mapped[dict[str, str]] = mapped_column(JSON)
-    billing: Mapped[dict[str, str]] = mapped_column(JSON)
     status: Mapped[Status] = mapped_column(Choice(Status, 12), default=Status.REQUESTED)
-    booked_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    billed_at: Mapped[datetime | None]
-    paid_at: Mapped[datetime | None]
-    cancelled_at: Mapped[datetime | None]
     reminded_at: Mapped[datetime | None]
-    payment_method: Mapped[str] = mapped_column(String(20), default=msgid("銀行振込"))
-    due_date: Mapped[date | None]
-    lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
-    total: Mapped[int | None] = mapped_column(ID)
     work_report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    __table_args__ = owned(
-        belongs_to("account_id", "account"),
+    __table_args__ = ordered(
         belongs_to("facility_id", "facility"),
-        UniqueConstraint("tenant_id", "number"),
         CheckConstraint("ends_at > starts_at", name="times"),
         CheckConstraint("headcount > 0", name="headcount"),
         Index("ix_reservation_mine", "tenant_id", "account_id", "booked_at", "id"),
@@ -114,25 +99,6 @@ class Reservation(TenantOwned, Base):
     )
 
     @property
-    def subject(self) -> str:
-        """How the audit trail and documents name this reservation."""
-        return f"reservation:{self.number}"
-
-    @property
     def traded_on(self) -> date:
         """The day (Asia/Tokyo) that its documents are about: of the use's end, or of the cancellation."""
         return to_local(self.cancelled_at or self.finished_at or self.ends_at).date()
-
-
-class CalendarFeed(TenantOwned, Base):
-    """A member's secret address of their account's reservations as a calendar, kept as a digest (FAC-11)."""
-
-    __tablename__ = "calendar_feed"
-    member_id: Mapped[int] = mapped_column(ID)
-    token_digest: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
-        UniqueConstraint("tenant_id", "member_id"),
-        UniqueConstraint("tenant_id", "token_digest"),
-    )

@@ -1,29 +1,35 @@
-"""The pages of a facility brand."""
+"""The pages of a facility brand: reservations, facilities and the week of one, the request, the calendar."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
-from flask import Blueprint
-from werkzeug.wrappers import Response as BaseResponse
+from flask import Blueprint, Response, request
 
-from portal.blueprints.facility import operations, queries
-from portal.blueprints.facility.forms import SearchForm
+from portal.blueprints import inquiries
+from portal.blueprints.facility import booking, operations, queries
+from portal.blueprints.facility.forms import BookingForm, SearchForm
 from portal.blueprints.facility.models import Reservation, Status
-from portal.core.errors import msgid
+from portal.blueprints.facility.slots import Slot, at_clock, monday_of
+from portal.core import clock
+from portal.core.db import session
+from portal.core.errors import NotFound, msgid
+from portal.core.files import Shelf
 from portal.core.tenancy.schema import Tenant
-from portal.core.verdict import Verdict
-from portal.shared.auth.models import Right
+from portal.shared.auth.models import Account, Member, Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.billing import lines as bill_lines
-from portal.shared.documents import operations as documents
-from portal.shared.documents.models import Document, DocumentKind
-from portal.shared.inquiries import queries as inquiries
-from portal.shared.inquiries.models import Status as InquiryStatus
+from portal.shared.contacts import operations as contacts
+from portal.shared.contacts.models import Kind
+from portal.shared.documents.models import DocumentKind
 from portal.web import lists
 from portal.web.brand import Attention
+from portal.web.calendars import add_calendar
 from portal.web.formatting import at_time, from_to
-from portal.web.render import pdf_response, render
-from portal.web.requests import member, tenant
+from portal.web.papers import PaperPages
+from portal.web.render import attachment, render
+from portal.web.requests import actor, member, needs, tenant
+from portal.web.submit import ConfirmFlow, Steps, add_steps
 
 bp = Blueprint("facility", __name__)
 
@@ -32,8 +38,6 @@ SORTS = (
     lists.Sort("newest", "予約完了日が新しい", _R.c.booked_at, _R.c.id),
     lists.Sort("oldest", "予約完了日が古い", _R.c.booked_at, _R.c.id, descending=False),
 )
-_CONTACTS = lists.Sort("newest", "新しい順", inquiries.UPDATED, inquiries.TIE)
-_KINDS = {"work-report": DocumentKind.WORK_REPORT, "invoice": DocumentKind.INVOICE, "receipt": DocumentKind.RECEIPT}
 _LIST = lists.Listing(
     "/reservations",
     ("facility/reservations.html", "facility/_list.html"),
@@ -53,6 +57,15 @@ _LIST = lists.Listing(
 _LIST.hang(bp, "reservations")
 
 
+def _own(number: str) -> Reservation:
+    return queries.reservation(member().account_id, number)
+
+
+_KINDS = {"work-report": DocumentKind.WORK_REPORT, "invoice": DocumentKind.INVOICE, "receipt": DocumentKind.RECEIPT}
+_PAPERS = PaperPages(_own, operations.can_download, _KINDS)
+_PAPERS.hang(bp, "/reservations")
+
+
 def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
     """The my page's own part: the list of reservations (FAC-01)."""
     return _LIST.shown()
@@ -66,37 +79,86 @@ def attention(_tenant: Tenant, who: SignedIn) -> Iterator[Attention]:
 @bp.get("/reservations/<number>")
 def reservation(number: str) -> str:
     """One reservation (FAC-03)."""
-    found = queries.reservation(member().account_id, number)
-    papers = _papers(found)
-    about = lists.paginate(inquiries.mine(tenant(), member(), about=number), _CONTACTS, path="", state={})
+    found = _own(number)
     return render(
         "facility/reservation.html",
         reservation=found,
         may_ask=member().may(Right.SUPPORT) and operations.can_ask(found),
-        may_write=member().may(Right.SUPPORT),
         percent=operations.cancellation_percent(tenant(), found),
         charge=operations.cancellation_charge(tenant(), found),
-        contacts=about.rows,
-        contact_statuses=lists.badges(InquiryStatus),
         lines=bill_lines.from_json(found.lines),
-        papers=[(slug, kind.label, verdict) for slug, (kind, _document, verdict) in papers.items()],
-        track=[Status.REQUESTED, Status.CONFIRMED, Status.IN_USE, Status.USED, Status.BILLED, Status.PAID],
+        papers=_PAPERS.shown(found),
+        track=[status for status in Status if status is not Status.CANCELLED],
+        **inquiries.about(number),
     )
 
 
-@bp.get("/reservations/<number>/<any(invoice, 'work-report', receipt):slug>.pdf")
-def paper(number: str, slug: str) -> BaseResponse | str:
-    """帳票発行: the PDF, or the reason why there is none yet (FAC-04)."""
-    found = queries.reservation(member().account_id, number)
-    _kind, document, verdict = _papers(found)[slug]
-    verdict.require()
-    return pdf_response(*documents.read(document))
+def _steps(code: str) -> Steps:
+    """Asking for a use of this facility, for the account of the signed-in member."""
+    found, who = queries.facility(code), member()
+
+    def make(data: dict[str, Any] | None) -> BookingForm:
+        addresses = contacts.book(who.account_id, Kind.BILLING)
+        chosen = {name: request.args[name] for name in ("day", "starts") if name in request.args}
+        return BookingForm.of(booking.hours(tenant()), found, addresses, data or chosen)
+
+    def save(data: dict[str, Any]) -> None:
+        account, contact = session().get_one(Account, who.account_id), session().get_one(Member, who.member_id)
+        booking.request(tenant(), account, contact, make(data).booking(), by=actor())
+
+    def collect(form: BookingForm) -> dict[str, Any]:
+        booking.check(tenant(), form.booking())
+        return form.typed()
+
+    return Steps(
+        ConfirmFlow("booking", f"/facilities/{code}/reservation"),
+        ("facility/booking.html", "facility/booking_confirm.html", "facility/booking_done.html"),
+        make=make,
+        save=save,
+        collect=collect,
+        shown=lambda _typed: {"facility": found},
+        result=lambda: {"number": queries.newest_number(who.account_id)},
+    )
 
 
-def _papers(found: Reservation) -> dict[str, tuple[DocumentKind, Document | None, Verdict]]:
-    """The reservation's documents and whether each can be downloaded."""
-    issued = documents.about(found.account_id, found.number)
-    verdicts = {kind: operations.can_download(found, kind, issued.get(kind)) for kind in _KINDS.values()}
-    if not member().may(Right.BILLING):
-        verdicts |= dict.fromkeys((DocumentKind.INVOICE, DocumentKind.RECEIPT), member().may(Right.BILLING))
-    return {slug: (kind, issued.get(kind), verdicts[kind]) for slug, kind in _KINDS.items()}
+add_steps(bp, "/facilities/<code>/reservation", "booking", _steps, needs(Right.ORDERS))
+
+
+@bp.get("/facilities")
+def facilities() -> str:
+    """設備のご予約: what there is (FAC-11)."""
+    return render("facility/facilities.html", facilities=queries.facilities())
+
+
+@bp.get("/facilities/<code>")
+def facility(code: str) -> str:
+    """One facility and its week."""
+    found, rules = queries.facility(code), booking.hours(tenant())
+    asked = request.args.get("week", clock.today(), type=date.fromisoformat)
+    first, last = monday_of(clock.today()), monday_of(rules.last_day())
+    monday = min(max(monday_of(asked), first), last)
+    held = queries.held(found.id, at_clock(monday, "00:00"), at_clock(monday + timedelta(days=8), "00:00"))
+    turns = {name: monday + timedelta(days=days) for name, days in (("previous", -7), ("next", 7))}
+    return render(
+        "facility/facility.html",
+        fragment="facility/_week.html",
+        facility=found,
+        week=rules.week(monday, held),
+        starts=rules.starts(),
+        Slot=Slot,
+        may=member().may(Right.ORDERS),
+        turns={name: day for name, day in turns.items() if first <= day <= last},
+    )
+
+
+@bp.get("/facilities/<code>/photo")
+def photo(code: str) -> Response:
+    """The facility's picture."""
+    found = queries.facility(code)
+    try:
+        return attachment(Shelf.files.get(found.photo), f"{found.code}.png", "image/png", found.photo)
+    except FileNotFoundError:
+        raise NotFound("画像が見つかりません。") from None
+
+
+add_calendar(bp, "facility/calendar.html", queries.calendar, "reservations.ics")

@@ -77,9 +77,7 @@ class Hours:
         where = {"opening": edges[0], "closing": edges[-1], "slot": self.config.slot_minutes}
         for name, at in (("starts", starts_at), ("ends", ends_at)):
             if at not in bounds:
-                raise RuleBroken(
-                    "%(opening)sから%(closing)sまで、%(slot)s分単位でお選びください。", field=name, **where
-                )
+                raise RuleBroken(_OUTSIDE, field=name, **where)
         if ends_at - starts_at < timedelta(minutes=self.config.minimum_minutes):
             raise RuleBroken("%(n)s分以上でお選びください。", field="ends", n=self.config.minimum_minutes)
 

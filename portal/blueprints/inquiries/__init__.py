@@ -1,29 +1,37 @@
-"""お問い合わせ: the form by category, the list, one thread (COM-50, COM-51)."""
+"""お問い合わせ: the form by category, the list, one thread, and the form of who is not signed in (COM-50 … COM-53).
+
+What a guest typed goes along in the form: there is nobody to keep it for.
+"""
 
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, request
+from flask import redirect, request
 from werkzeug.wrappers import Response
+from wtforms import HiddenField, StringField
 
+from portal.blueprints.auth.forms import email_field
 from portal.blueprints.inquiries.forms import SearchForm, answers, inquiry_form, message_form, writer_field
-from portal.core.db import session, transaction_mode
+from portal.core.db import session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema_parts import InquiryCategory
 from portal.shared.auth.models import Right
-from portal.shared.inquiries import files, operations, queries
+from portal.shared.inquiries import files, guests, operations, queries
 from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
 from portal.web.brand import brands_of
 from portal.web.formatting import at_time
+from portal.web.forms import line
+from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.render import attachment
-from portal.web.requests import actor, feature, link_base, member, needs, takes_files, tenant
+from portal.web.render import attachment, render
+from portal.web.requests import Pages, actor, afterwards, feature, link_base, member, needs, public, takes_files, tenant
 from portal.web.submit import Answer, ConfirmFlow, Steps, add_steps, done, submit
 
-bp = Blueprint("inquiries", __name__)
+bp = Pages("inquiries", __name__, feature("inquiries"))
 FLOW = ConfirmFlow("inquiry", "/inquiries/new")
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
 
@@ -36,6 +44,11 @@ def category_named(key: Any) -> InquiryCategory:
 def writers() -> list[str]:
     """Who may be writing from this sign-in, where several share it (SUP-07)."""
     return [name for brand in brands_of(tenant()) for name in brand.writers(member())]
+
+
+def writer(typed: dict[str, Any]) -> Writer:
+    """The member, by the name that was chosen."""
+    return replace(Writer.of(member()), name=typed.get("writer") or member().name)
 
 
 def _steps() -> Steps:
@@ -58,8 +71,7 @@ def _steps() -> Steps:
     def save(data: dict[str, Any]) -> None:
         chosen, kept = category(data), [Kept(**file) for file in data["attached"]]
         asked = Asked(chosen.key, data["body"], data.get("about") or "", answers(chosen, data), kept)
-        writer = replace(Writer.of(member()), name=data.get("writer") or member().name)
-        operations.ask(tenant(), writer, asked, by=actor(), link_base=link_base())
+        operations.ask(tenant(), writer(data), asked, by=actor(), link_base=link_base())
 
     def shown(typed: dict[str, Any]) -> dict[str, Any]:
         attached = [Kept(**file) for file in typed.get("attached", ())]
@@ -75,7 +87,14 @@ def _newest() -> dict[str, Any]:
     return {"number": rows[0].number if rows else ""}
 
 
-add_steps(bp, "/inquiries/new", "inquiry", _steps, feature("inquiries"), needs(Right.SUPPORT), taking=[takes_files])
+add_steps(bp, "/inquiries/new", "inquiry", _steps, needs(Right.SUPPORT), taking=[takes_files])
+
+
+def about(number: str) -> dict[str, Any]:
+    """What the page of an order shows of the talk about it (FAC-03)."""
+    page = lists.paginate(queries.mine(tenant(), member(), about=number), _NEWEST, path="", state={})
+    statuses, may = lists.badges(Status), member().may(Right.SUPPORT)
+    return {"contacts": page.rows, "contact_statuses": statuses, "may_write": may}
 
 
 _LIST = lists.Listing(
@@ -94,16 +113,16 @@ _LIST = lists.Listing(
     },
     lambda: {"may": member().may(Right.SUPPORT)},
 )
-_LIST.hang(bp, "index", feature("inquiries"))
+_LIST.hang(bp, "index")
 
 
 @bp.route("/inquiries/<number>", methods=["GET", "POST"])
-@feature("inquiries")
 @takes_files
 def thread(number: str) -> Answer:
     """One thread, and a further message. Opening it takes its mark away, in a short write behind the read."""
     found = queries.find(tenant(), member(), number)
     form, messages, may = message_form(writers()), queries.thread(found), member().may(Right.SUPPORT)
+    read = partial(operations.mark_read, found.id, member().member_id)
 
     def write() -> Answer:
         may.require()
@@ -114,15 +133,11 @@ def thread(number: str) -> Answer:
 
     page = submit("inquiries/thread.html", form, write, inquiry=found, messages=messages, may=may)
     if not form.is_submitted():
-        inquiry_id = found.id
-        with transaction_mode("write"):
-            operations.mark_read(inquiry_id, member().member_id)
-            session().commit()
+        afterwards(read)
     return page
 
 
 @bp.get("/inquiries/<number>/files/<sha256>")
-@feature("inquiries")
 def file(number: str, sha256: str) -> Response:
     """A file of the thread, to keep: never shown inside the page."""
     found = queries.find_file(queries.find(tenant(), member(), number), sha256)
@@ -132,4 +147,57 @@ def file(number: str, sha256: str) -> Response:
         raise NotFound("ファイルが見つかりません。") from None
 
 
-from portal.blueprints.inquiries import guest  # noqa: E402, F401 - its routes stand on `bp`
+class TrapField(StringField):  # type: ignore[misc]
+    """What people do not see and programs fill in."""
+
+
+def _form(category: Any) -> Any:
+    """The category's form with who writes before it."""
+    mine = {
+        "name": line(_l("お名前"), required=True),
+        "email": email_field(_l("メールアドレス")),
+        "stamp": HiddenField(),
+        "website": TrapField(),
+        "files": None,
+        "filled_in": lambda _form: request.form.get("step") == "edit",
+    }
+    return inquiry_form(category, None, mine)
+
+
+@bp.route("/inquiries/guest", methods=["GET", "POST"])
+@public
+def guest() -> Answer:
+    """入力 and 内容確認 at one address; 戻る and 送信する are its buttons."""
+    if not tenant().inquiries.guests:
+        raise NotFound("ページが見つかりません")
+    category = category_named(request.values.get("category"))
+    form = _form(category)
+    shown: dict[str, Any] = {"category": category, "categories": tenant().inquiries.categories}
+    form.stamp.data = form.stamp.data or guests.stamp()
+
+    def go_on() -> Answer:
+        if request.form.get("step") == "send":
+            return _send(form, category)
+        hidden = {name: value for name, value in request.form.items() if name not in ("csrf_token", "step")}
+        return render("inquiries/guest_confirm.html", rows=form.rows(), hidden=hidden, **shown)
+
+    return submit("inquiries/guest.html", form, go_on, **shown)
+
+
+def _send(form: Any, category: Any) -> Answer:
+    """Once; what filled in the unseen field is thanked and forgotten."""
+    if not form.website.data:
+        typed = form.typed()
+        asked = Asked(category.key, typed["body"], typed.get("about") or "", answers(category, typed))
+        writer, address = Writer(typed["name"], typed["email"]), request.remote_addr or ""
+        form.stamp.data = guests.stamp()  # for the form that what is refused goes back to
+        guests.ask(tenant(), writer, asked, typed["stamp"], address=address, link_base=link_base())
+        session().commit()
+    return redirect("/inquiries/guest/done", 303)
+
+
+@bp.get("/inquiries/guest/done")
+@public
+def guest_done() -> str:
+    """完了: the number is in the mail."""
+    return render("inquiries/guest_done.html")

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, flash, redirect, request
+from flask import flash, redirect, request
 from werkzeug.wrappers import Response
 
 from portal.core import jobs
@@ -18,10 +18,10 @@ from portal.web import lists
 from portal.web.brand import products_of
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import actor, client, feature, member, public, registry, settings, tenant
+from portal.web.requests import Pages, actor, client, feature, member, public, registry, settings, tenant
 from portal.web.urls import base_of, local_path
 
-bp = Blueprint("knowledge", __name__)
+bp = Pages("knowledge", __name__, feature("knowledge"))
 _NEWEST = lists.Sort("newest", "新しい順", operations.NEWEST, operations.TIE)
 
 
@@ -38,7 +38,6 @@ def _mine() -> tuple[str, ...]:
 
 
 @bp.get("/knowledge")
-@feature("knowledge")
 def index() -> str:
     """What a search finds; else categories, and the newest articles of the place that the address names, or of all."""
     asked, number, products = request.args.get("q", ""), request.args.get("place", ""), _mine()
@@ -60,7 +59,6 @@ def index() -> str:
 
 
 @bp.get("/knowledge/<number>")
-@feature("knowledge")
 def article(number: str) -> str:
     """One article."""
     found, places = operations.find(_mine(), number)
@@ -69,7 +67,6 @@ def article(number: str) -> str:
 
 
 @bp.post("/knowledge/<number>")
-@feature("knowledge")
 def react(number: str) -> Response:
     """役に立ったか, フォローする, フォローをやめる: of an article, a section or a category."""
     said = {name: request.form[name] == "yes" for name in ("is_helpful", "follows") if name in request.form}
@@ -83,7 +80,6 @@ def react(number: str) -> Response:
 
 
 @bp.get("/knowledge/following")
-@feature("knowledge")
 def following() -> str:
     """What I follow."""
     places, articles = operations.followed(_mine(), member().member_id)
@@ -93,7 +89,6 @@ def following() -> str:
 @bp.route("/knowledge/unfollow/<token>", methods=["GET", "POST"])
 @csrf.exempt  # type: ignore[untyped-decorator]  # mail programs post here by themselves (RFC 8058)
 @public
-@feature("knowledge")
 def unfollow(token: str) -> str:
     """What a mail's link opens: a button, and what comes of it."""
     member_id, found = operations.opened(token)

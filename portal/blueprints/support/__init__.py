@@ -1,11 +1,10 @@
 """A product's support desk: contracts, and who of a customer may ask (SUP)."""
 
-from portal.blueprints.support import leaving, queries, routes
+from portal.blueprints.support import operations, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
 from portal.core.errors import msgid
 from portal.shared.auth.models import Right
-from portal.shared.auth.parts import AccountPart
 from portal.web.brand import Brand, NavItem
 
 BRAND = Brand(
@@ -23,8 +22,15 @@ BRAND = Brand(
     home_template="support/_contracts.html",
     home_title="ご契約と担当者",
     commands=commands,
-    account=AccountPart(losses=leaving.losses, papers=leaving.papers, erase=leaving.erase),
-    history=leaving.HISTORY,
+    account=operations.PART,
+    history={
+        "contract.add": msgid("ご契約の登録"),
+        "contract.add_unit": msgid("ご契約内容の追加"),
+        "contract.end_unit": msgid("ご契約内容の終了"),
+        "contract.add_contact": msgid("問い合わせご担当者の登録"),
+        "contract.remove_contact": msgid("問い合わせご担当者の削除"),
+        "contract.hand_over": msgid("主担当の変更"),
+    },
     subjects=lambda who: [(c.number, f"{c.number}　{c.product_label}") for c in queries.contracts(who.account_id)],
     writers=lambda who: queries.people(who.member_id),
     products=queries.products,

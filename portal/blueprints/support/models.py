@@ -2,16 +2,15 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Index, String, UniqueConstraint, text
+from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, Choice, belongs_to, owned
+from portal.core.db import Base, Choice, Numbered, belongs_to, index_where, owned
 from portal.core.errors import msgid
 from portal.core.labels import Labelled
 from portal.core.tenancy.guard import ID, TenantOwned
 
-_MAIN = text("role = 'main' AND removed_at IS NULL")
-_THERE = text("removed_at IS NULL")
+_THERE = "removed_at IS NULL"
 
 
 class UnitKind(Labelled):
@@ -29,11 +28,10 @@ class Role(Labelled):
     DEPUTY = "deputy", msgid("副担当"), "mute"
 
 
-class Contract(TenantOwned, Base):
+class Contract(Numbered, Base):
     """A contract of one product. `form_on` is its form's day, `registered_at` when its contacts came (SUP-03)."""
 
     __tablename__ = "contract"
-    number: Mapped[str] = mapped_column(String(20))
     account_id: Mapped[int] = mapped_column(ID)
     product: Mapped[str] = mapped_column(String(30))
     product_label: Mapped[str] = mapped_column(String(60))
@@ -45,11 +43,6 @@ class Contract(TenantOwned, Base):
         UniqueConstraint("tenant_id", "number"),
         Index("ix_contract_account", "tenant_id", "account_id", "id"),
     )
-
-    @property
-    def subject(self) -> str:
-        """How the audit trail names this contract."""
-        return f"contract:{self.number}"
 
 
 class ContractUnit(TenantOwned, Base):
@@ -63,13 +56,7 @@ class ContractUnit(TenantOwned, Base):
     removed_at: Mapped[datetime | None]
     __table_args__ = owned(
         belongs_to("contract_id", "contract"),
-        Index(
-            "uq_contract_unit_there",
-            *("tenant_id", "contract_id", "kind", "name"),
-            unique=True,
-            sqlite_where=_THERE,
-            postgresql_where=_THERE,
-        ),
+        index_where("uq_contract_unit_there", "contract_id", "kind", "name", where=_THERE),
     )
 
 
@@ -89,18 +76,6 @@ class ContractContact(TenantOwned, Base):
         belongs_to("contract_id", "contract"),
         belongs_to("account_id", "account"),
         belongs_to("member_id", "member"),
-        Index(
-            "uq_contract_contact_main",
-            *("tenant_id", "contract_id"),
-            unique=True,
-            sqlite_where=_MAIN,
-            postgresql_where=_MAIN,
-        ),
-        Index(
-            "uq_contract_contact_person",
-            *("tenant_id", "contract_id", "member_id", "person"),
-            unique=True,
-            sqlite_where=_THERE,
-            postgresql_where=_THERE,
-        ),
+        index_where("uq_contract_contact_main", "contract_id", where=f"role = 'main' AND {_THERE}"),
+        index_where("uq_contract_contact_person", "contract_id", "member_id", "person", where=_THERE),
     )

@@ -1,8 +1,11 @@
-"""Contracts and their contacts: registered, handed over, removed, never above the limit (SUP-01 … SUP-07)."""
+"""Contracts and their contacts: registered, handed over, removed, never above the limit (SUP-01 … SUP-07).
+
+The caller commits.
+"""
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -14,9 +17,9 @@ from sqlalchemy.exc import IntegrityError
 from portal.blueprints.support import queries
 from portal.blueprints.support.config import Product, SupportConfig
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role, UnitKind
-from portal.core import audit, clock, numbering
+from portal.core import audit, clock, csvio, numbering
 from portal.core.actor import Actor
-from portal.core.db import change, session
+from portal.core.db import change, discard, session
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
@@ -25,6 +28,7 @@ from portal.shared.auth import enrolment, links
 from portal.shared.auth import operations as passwords
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.auth.parts import AccountPart
 from portal.shared.limits import operations as limits
 from portal.shared.notices import operations as notices
 
@@ -36,17 +40,10 @@ _DEPARTMENT = re.compile(r"(?:部|課|係|室|窓口|センター|グループ|�
 _BY_THE_DESK = msgid("追加・変更・削除は、サポート窓口で承ります。")
 _NO_PERSON = msgid("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
 
-limits.counted(
-    limits.Counted(
-        CONTACTS,
-        ContractContact,
-        ContractContact.contract_id,
-        Contract,
-        queries.THERE,
-        queries.any_contract,
-        queries.facts,
-    )
-)
+_OF = Contract, queries.THERE, queries.any_contract, queries.facts
+limits.counted(limits.Counted(CONTACTS, ContractContact, ContractContact.contract_id, *_OF))
+_LOST = msgid("ご契約 %(number)s（%(product)s）のお問い合わせ窓口")
+_HEADER = ("契約番号", "製品", "お名前", "役割", "ご担当", "メールアドレス")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +62,13 @@ class Registrant:
 
 
 def check_person(name: str) -> None:
-    """Raise RuleBroken for what is a company's or a department's name (SUP-06).
-
-    Only the end of the whole name tells a department: 阿部 太郎 is a person.
-    """
+    """Refuse a company's or a department's name (SUP-06). Its end alone tells the latter: 阿部 太郎 is a person."""
     if _COMPANY.search(name) or _DEPARTMENT.search(name.strip()):
         raise RuleBroken(_NO_PERSON, field="family_name")
 
 
 def add_contract(tenant: Tenant, account: Account, product: str, form_on: date, *, by: Actor) -> Contract:
-    """A contract of one of the tenant's products. The caller commits. Raises RuleBroken."""
+    """A contract of one of the tenant's products. Raises RuleBroken."""
     known = _product(tenant, product)
     number = numbering.next_number("contract", tenant.numbers["contract"], Contract.number)
     made = Contract(number=number, account_id=account.id, product=known.key, product_label=known.label)
@@ -94,7 +88,7 @@ def _product(tenant: Tenant, key: str) -> Product:
 
 
 def add_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> None:
-    """An app, option or connection more; the limit follows. The caller commits. Raises RuleBroken when it is there."""
+    """An app, option or connection more; the limit follows. Raises RuleBroken when it is there."""
     with _once("すでに登録されています。"):
         session().add(ContractUnit(contract_id=contract.id, kind=kind, name=name, created_at=clock.now()))
     audit.record("contract.add_unit", contract, by=by, kind=kind.value, name=name)
@@ -111,10 +105,7 @@ def end_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> Non
 def register(
     tenant: Tenant, contract: Contract, who: Sequence[Registrant], *, by: Actor, link_base: str, even_so: bool = False
 ) -> None:
-    """The first registration, the first of `who` as 主担当. The caller commits.
-
-    Forms of the cut-over day or later bring the base alone (SUP-03). Raises RuleBroken, limits.LimitReached.
-    """
+    """The first registration, `who[0]` as 主担当; late forms bring the base alone (SUP-03). Raises RuleBroken."""
     session().refresh(contract, with_for_update=True)
     if contract.registered_at:
         raise RuleBroken("担当者は登録済みです。追加してください。")
@@ -131,12 +122,7 @@ def register(
 def add_contact(
     tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, link_base: str, even_so: bool = False
 ) -> ContractContact:
-    """A 副担当 more, up to the limit; `even_so` takes a name that looks like none. The caller commits.
-
-    The trail keeps which text of purposes was agreed to (SUP-17).
-
-    Raises RuleBroken before the first registration and for what is no person's name, limits.LimitReached.
-    """
+    """A 副担当 more, up to the limit; `even_so` takes a name that looks like none. Raises RuleBroken, LimitReached."""
     limits.reserve(tenant, CONTACTS, contract)
     if not contract.registered_at:
         raise RuleBroken("先に、主担当を含む初回の登録をしてください。")
@@ -152,12 +138,11 @@ def _add(
     if who.duty and who.duty not in config.duties:
         raise RuleBroken("ご担当は次から選んでください: %(duties)s", field="duty", duties="、".join(config.duties))
     member = _member(tenant, contract, who, by=by, link_base=link_base)
-    made = ContractContact(
-        contract_id=contract.id, account_id=contract.account_id, member_id=member.id, person=who.person, role=role
-    )
-    made.duty, made.created_at = who.duty, clock.now()
+    of = {"contract_id": contract.id, "account_id": contract.account_id, "member_id": member.id}
+    made = ContractContact(**of, person=who.person, role=role, duty=who.duty, created_at=clock.now())
     with _once("この方は、すでにこのご契約の担当者です。"):
         session().add(made)
+    # The trail keeps which text of purposes was agreed to (SUP-17).
     agreed = hashlib.sha256(tenant.texts.get("purposes", "").encode()).hexdigest()
     audit.record("contract.add_contact", contract, by=by, person=who.person, role=role.value, agreed=agreed)
     return made
@@ -185,7 +170,7 @@ def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Verdict:
 
 
 def hand_over(contract: Contract, to: ContractContact, *, by: Actor) -> None:
-    """Make `to` the 主担当 in place of whoever is (SUP-04). The caller commits."""
+    """Make `to` the 主担当 in place of whoever is (SUP-04)."""
     session().refresh(contract, with_for_update=True)
     of = ContractContact.contract_id == contract.id, *queries.THERE
     change(ContractContact, *of, ContractContact.role == Role.MAIN, role=Role.DEPUTY)
@@ -196,7 +181,7 @@ def hand_over(contract: Contract, to: ContractContact, *, by: Actor) -> None:
 
 
 def remove_contact(contract: Contract, contact: ContractContact, *, by: Actor) -> None:
-    """Remove a 副担当; the 主担当 is handed over first (SUP-04). What was asked stays. The caller commits."""
+    """Remove a 副担当; the 主担当 is handed over first (SUP-04). What was asked stays."""
     own = ContractContact.id == contact.id, *queries.THERE, ContractContact.role == Role.DEPUTY
     if not change(ContractContact, *own, removed_at=clock.now()):
         raise RuleBroken("主担当は削除できません。先に、ほかの方へ引き継いでください。")
@@ -206,7 +191,7 @@ def remove_contact(contract: Contract, contact: ContractContact, *, by: Actor) -
 def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, by: Actor, link_base: str) -> int:
     """重要な案内 to every contact of these products, or of all: a mail, whatever they chose, and a notice (SUP-16).
 
-    Returns how many addresses are mailed, each once. The caller commits. Raises RuleBroken.
+    Returns how many addresses are mailed, each once. Raises RuleBroken.
     """
     keys = [_product(tenant, key).key for key in dict.fromkeys(products)]
     addresses = queries.addresses(keys)
@@ -231,3 +216,25 @@ def _once(said: str) -> Any:
             yield
     except IntegrityError:
         raise RuleBroken(said) from None
+
+
+def _losses(_tenant: Tenant, account: Account) -> Iterator[RuleBroken]:
+    """Nobody can ask about its contracts any more."""
+    for contract in queries.contracts(account.id):
+        yield RuleBroken(_LOST, number=contract.number, product=contract.product_label)
+
+
+def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
+    rows = [
+        (contract.number, contract.product_label, one.person, one.role.label, one.duty, email)
+        for contract in queries.contracts(account.id)
+        for one, email in queries.contacts(contract)
+    ]
+    yield "contracts.csv", b"".join(csvio.write_csv(rows, _HEADER))
+
+
+def _erase(account: Account) -> None:
+    discard(ContractContact, ContractContact.account_id == account.id)
+
+
+PART = AccountPart(losses=_losses, papers=_papers, erase=_erase)

@@ -6,15 +6,13 @@ from typing import Any
 from sqlalchemy import func, select
 
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit
-from portal.core.db import session
-from portal.core.errors import NotFound
+from portal.core.db import session, the_one
+from portal.core.errors import NotFound, msgid
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.limits.rules import Facts
 
 THERE = (ContractContact.removed_at.is_(None),)
 _IN_USE = (ContractUnit.removed_at.is_(None),)
-NAMED = "/"
-"""What joins the names of people who share an address: 山田/伊藤/佐藤 (SUP-07)."""
 
 
 def contracts(account_id: int) -> list[Contract]:
@@ -25,28 +23,22 @@ def contracts(account_id: int) -> list[Contract]:
 def products(accounts: Collection[int]) -> dict[int, set[str]]:
     """The products that each of these accounts has a contract of (SUP-14). Index: ix_contract_account."""
     found: dict[int, set[str]] = {account: set() for account in accounts}
-    for account, product in session().execute(
-        select(Contract.account_id, Contract.product).where(Contract.account_id.in_(accounts))
-    ):
+    theirs = select(Contract.account_id, Contract.product).where(Contract.account_id.in_(accounts))
+    for account, product in session().execute(theirs):
         found[account].add(product)
     return found
 
 
 def contract(account_id: int, number: str) -> Contract:
     """The account's own contract. Raises NotFound for anybody else's."""
-    own = select(Contract).where(Contract.number == number, Contract.account_id == account_id)
-    found = session().scalars(own).one_or_none()
-    if found is None:
-        raise NotFound("ご契約が見つかりません。")
-    return found
+    own = Contract.number == number, Contract.account_id == account_id
+    return the_one(Contract, *own, absent=msgid("ご契約が見つかりません。"))
 
 
 def any_contract(number: str) -> Contract:
     """A contract of the tenant in scope, for operators. Raises NotFound."""
-    found = session().scalars(select(Contract).where(Contract.number == number)).one_or_none()
-    if found is None:
-        raise NotFound("契約が見つかりません: %(number)s", number=number)
-    return found
+    absent = msgid("契約が見つかりません: %(number)s")
+    return the_one(Contract, Contract.number == number, absent=absent, number=number)
 
 
 def units(of: Contract) -> list[ContractUnit]:

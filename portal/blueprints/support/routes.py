@@ -3,8 +3,6 @@
 from typing import Any
 
 from flask import Blueprint
-from wtforms import BooleanField, SelectField
-from wtforms.validators import InputRequired, Optional
 
 from portal.blueprints.auth.forms import email_field
 from portal.blueprints.support import operations, queries
@@ -15,7 +13,7 @@ from portal.core.markdown import to_html
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.limits import operations as limits
-from portal.web.forms import Form, choices, line
+from portal.web.forms import Form, agreement, choices, line, one_of
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
@@ -45,7 +43,7 @@ def contracts() -> str:
 @bp.get("/contracts/<number>")
 def contract(number: str) -> str:
     """One contract: what it has, who may ask, how many there may be and why."""
-    found: Contract = queries.contract(member().account_id, number)
+    found = queries.contract(member().account_id, number)
     return render(
         "support/contract.html",
         contract=found,
@@ -71,8 +69,8 @@ class ContactForm(Form):
     family_name = line(_l("姓"), required=True, longest=40)
     given_name = line(_l("名"), longest=40)
     email = email_field(_l("メールアドレス"))
-    duty = SelectField(_l("ご担当"), validators=[Optional()])
-    agreed = BooleanField(_l("個人情報の利用目的に同意する"), validators=[InputRequired(_l("同意が必要です。"))])
+    duty = one_of(_l("ご担当"))
+    agreed = agreement(_l("個人情報の利用目的に同意する"))
 
 
 @bp.route("/contracts/<number>/contacts/new", methods=["GET", "POST"])

@@ -2,13 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, UniqueConstraint, text
+from sqlalchemy import String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, belongs_to, owned
+from portal.core.db import Base, belongs_to, index_where, owned
 from portal.core.tenancy.guard import ID, TenantOwned
-
-_OPEN = text("ended_at IS NULL")
 
 
 class Chat(TenantOwned, Base):
@@ -27,5 +25,5 @@ class Chat(TenantOwned, Base):
         belongs_to("inquiry_id", "inquiry", ondelete="CASCADE"),
         belongs_to("account_id", "account"),
         UniqueConstraint("tenant_id", "inquiry_id"),
-        Index("ix_chat_open", "tenant_id", "account_id", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        index_where("ix_chat_open", "account_id", "id", where="ended_at IS NULL", unique=False),
     )

@@ -1,4 +1,4 @@
-"""Beginning a chat, saying something, typing, taking it, ending it (SUP-11).
+"""Beginning a chat, saying something, typing, taking it, ending it (SUP-11). The caller commits.
 
 Whatever happens counts the chat's pulse up first, which locks its row: messages get their ids in the order in which
 they become visible, so a reader who asks for what came after an id never misses one.
@@ -16,8 +16,8 @@ from sqlalchemy import select
 from portal.core import audit, clock
 from portal.core.actor import SYSTEM, Actor
 from portal.core.business_days import first_open
-from portal.core.db import change, session
-from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.db import change, session, the_one
+from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account
@@ -51,10 +51,7 @@ def opens(tenant: Tenant) -> datetime | None:
 
 
 def start(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str) -> Inquiry:
-    """Begin a chat with its first message: an inquiry whose channel it is. The caller commits.
-
-    Raises RuleBroken outside business hours, limits.LimitReached.
-    """
+    """Begin a chat: an inquiry whose channel it is. Raises RuleBroken outside business hours, limits.LimitReached."""
     if opens(tenant):
         raise RuleBroken("ただいまチャットの受付時間外です。")
     account = session().get_one(Account, writer.account_id)
@@ -65,18 +62,13 @@ def start(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base:
 
 
 def say(inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None = None) -> None:
-    """One message; what comes again with the same `key` (a line that broke, a second press) is there already.
-
-    The caller commits. Raises RuleBroken for nothing said, and in a chat that has ended.
-    """
+    """One message, once for each `key` (a line broke, a second press). Raises RuleBroken, also in an ended chat."""
     if not body.strip() or len(body) > LONGEST:
         raise RuleBroken("本文を%(max)s文字以内で入力してください。", field="body", max=LONGEST)
     now = clock.now()
     if not _pulse(inquiry.id, active_at=now, **{f"{side}_typing_at": None}):
         raise RuleBroken(_ENDED)
-    began_it = (
-        side == "member" and by.member_id == inquiry.member_id
-    )  # several may share a sign-in: the name was chosen
+    began_it = side == "member" and by.member_id == inquiry.member_id  # a shared sign-in: the name was chosen
     inquiries.append(inquiry, side, inquiry.name if began_it else by.name, body, key=key)
     inquiry.updated_at = now
     if side == "operator":
@@ -84,12 +76,12 @@ def say(inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None =
 
 
 def typing(inquiry_id: int, side: Side) -> None:
-    """Note that somebody is typing; shown for `TYPING`. The caller commits."""
+    """Note that somebody is typing; shown for `TYPING`."""
     _pulse(inquiry_id, **{f"{side}_typing_at": clock.now()})
 
 
 def take(inquiry: Inquiry, *, by: Actor) -> None:
-    """An operator sees to it. The caller commits. Raises RuleBroken when another does already, or it has ended."""
+    """An operator sees to it. Raises RuleBroken when another does already, or it has ended."""
     if not _pulse(inquiry.id, Chat.operator.in_(("", by.name)), operator=by.name):
         raise RuleBroken("このチャットは、ほかの担当者が対応中か、終了しています。")
     inquiries.assign(inquiry, by.name, by=by)
@@ -98,29 +90,22 @@ def take(inquiry: Inquiry, *, by: Actor) -> None:
 
 
 def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor, link_base: str) -> None:
-    """End it: 完了 where an operator saw to it, else it awaits one as any inquiry. A second end does nothing.
-
-    A member who has not read the last answer is mailed. The caller commits.
-    """
+    """End it: 完了 where an operator saw to it; an answer that is not read yet is mailed. A second end does nothing."""
     if not _pulse(inquiry.id, ended_at=clock.now()):
         return
     taken = session().scalar(select(Chat.operator).where(Chat.inquiry_id == inquiry.id))
     if taken and inquiry.status != Status.CLOSED:
         inquiries.move(inquiry, Status.CLOSED, by=by)
     audit.record("chat.end", inquiry, by=by)
-    read = session().scalar(
-        select(InquiryRead.read_at).where(
-            InquiryRead.inquiry_id == inquiry.id, InquiryRead.member_id == inquiry.member_id
-        )
-    )
+    own = InquiryRead.inquiry_id == inquiry.id, InquiryRead.member_id == inquiry.member_id
+    read = session().scalar(select(InquiryRead.read_at).where(*own))
     if inquiry.answered_at and (read is None or read < inquiry.answered_at):
         inquiries.tell(tenant, inquiry, "inquiry_answered", link_base)
 
 
 def end_idle(tenant: Tenant, *, link_base: str) -> int:
-    """End what nobody has written in for `IDLE`; returns how many. The caller commits."""
-    left = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, Chat.active_at < clock.now() - IDLE)
-    found = session().scalars(left).all()
+    """End what nobody has written in for `IDLE`; returns how many."""
+    found = _open(Chat.active_at < clock.now() - IDLE)
     for inquiry in found:
         end(tenant, inquiry, by=SYSTEM, link_base=link_base)
     return len(found)
@@ -147,9 +132,7 @@ class News:
 
 def news(inquiry: Inquiry, after: int, *, of: Side) -> News:
     """What came after message `after`, and what side `of` does now. Raises NotFound where there was no chat."""
-    chat = session().scalars(select(Chat).where(Chat.inquiry_id == inquiry.id)).one_or_none()
-    if chat is None:
-        raise NotFound("チャットが見つかりません。")
+    chat = the_one(Chat, Chat.inquiry_id == inquiry.id, absent=msgid("チャットが見つかりません。"))
     newer = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.id > after
     found = session().scalars(select(InquiryMessage).where(*newer).order_by(InquiryMessage.id)).all()
     typed = chat.member_typing_at if of == "member" else chat.operator_typing_at
@@ -160,11 +143,14 @@ def news(inquiry: Inquiry, after: int, *, of: Side) -> News:
 
 def waiting(name: str) -> Sequence[Inquiry]:
     """For operators: the open chats that nobody has taken, or that the operator of this name has, oldest first."""
-    mine = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, Chat.operator.in_(("", name)))
-    return session().scalars(mine.order_by(Inquiry.id)).all()
+    return _open(Chat.operator.in_(("", name)))
 
 
 def open_of(member_id: int) -> Sequence[Inquiry]:
     """The member's own open chats, oldest first."""
-    mine = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, Inquiry.member_id == member_id)
-    return session().scalars(mine.order_by(Inquiry.id)).all()
+    return _open(Inquiry.member_id == member_id)
+
+
+def _open(*which: Any) -> Sequence[Inquiry]:
+    joined = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, *which)
+    return session().scalars(joined.order_by(Inquiry.id)).all()

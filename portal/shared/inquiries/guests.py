@@ -37,10 +37,7 @@ def check(stamped: str) -> None:
 
 
 def ask(tenant: Tenant, writer: Writer, asked: Asked, stamped: str, *, address: str, link_base: str) -> bool:
-    """Begin a guest's inquiry; False when this form was sent before, and nothing is done. The caller commits.
-
-    Raises RuleBroken, throttling.TooMany.
-    """
+    """Begin a guest's inquiry; False when this form was sent before. The caller commits. Raises RuleBroken, TooMany."""
     check(stamped)
     try:
         throttling.count("guest-form", stamped, limit=1, window=LATEST)

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, Choice, belongs_to, owned
+from portal.core.db import Base, Choice, Numbered, belongs_to, owned
 from portal.core.errors import msgid
 from portal.core.labels import Labelled
 from portal.core.tenancy.guard import ID, TenantOwned
@@ -33,14 +33,13 @@ CHANNELS = {"web": msgid("フォーム"), "chat": msgid("チャット"), "mail":
 """How an inquiry came."""
 
 
-class Inquiry(TenantOwned, Base):
+class Inquiry(Numbered, Base):
     """One thread. `fields` are the category's further answers as (label, value); `consent` digests the text agreed to.
 
     `answered_at` is when an operator last wrote: later than what a member has read, it is unread.
     """
 
     __tablename__ = "inquiry"
-    number: Mapped[str] = mapped_column(String(20))
     account_id: Mapped[int | None] = mapped_column(ID)
     member_id: Mapped[int | None] = mapped_column(ID)
     name: Mapped[str] = mapped_column(String(100))
@@ -64,11 +63,6 @@ class Inquiry(TenantOwned, Base):
         Index("ix_inquiry_worklist", "tenant_id", "status", "updated_at", "id"),
         Index("ix_inquiry_about", "tenant_id", "account_id", "about"),
     )
-
-    @property
-    def subject(self) -> str:
-        """How the audit trail names this inquiry."""
-        return f"inquiry:{self.number}"
 
 
 class InquiryMessage(TenantOwned, Base):

@@ -1,4 +1,4 @@
-"""What can be done with an inquiry, from both sides (COM-50 … COM-52)."""
+"""What can be done with an inquiry, from both sides (COM-50 … COM-52). The caller commits."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Asked:
 
 
 def ask(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str, channel: str = "web") -> Inquiry:
-    """Begin an inquiry, as 受付, and mail its number to who asked. The caller commits. Raises RuleBroken."""
+    """Begin an inquiry, as 受付, and mail its number to who asked. Raises RuleBroken."""
     category = tenant.inquiries.category(asked.category)
     if category is None:
         raise RuleBroken("お問合せ区分を選択してください。", field="category")
@@ -79,10 +79,7 @@ def ask(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: s
 
 
 def write(inquiry: Inquiry, body: str, files: Sequence[Kept], *, by: Actor, name: str = "") -> None:
-    """A further message of a member, or of `name`, who shares the sign-in; it awaits the operators again (COM-51).
-
-    The caller commits.
-    """
+    """A further message of a member, or of `name`, who shares the sign-in; it awaits the operators again (COM-51)."""
     append(inquiry, "member", name or by.name, body, files)
     if inquiry.status != Status.RECEIVED:
         states.move(inquiry, Status.RECEIVED, MOVES, by=by)
@@ -93,10 +90,7 @@ def write(inquiry: Inquiry, body: str, files: Sequence[Kept], *, by: Actor, name
 def answer(
     tenant: Tenant, inquiry: Inquiry, body: str, files: Sequence[Kept] = (), *, by: Actor, link_base: str
 ) -> None:
-    """An operator's answer: 回答済, and a mail with the link, or the text where the tenant allows it (COM-52).
-
-    The caller commits. Raises RuleBroken.
-    """
+    """An operator's answer: 回答済, and a mail with the link, or the text where the tenant allows it (COM-52)."""
     if not body.strip():
         raise RuleBroken("本文を入力してください。", field="body")
     append(inquiry, "operator", by.name, body, files)
@@ -109,20 +103,20 @@ def answer(
 
 
 def move(inquiry: Inquiry, to: Status, *, by: Actor) -> None:
-    """Move it to another state. The caller commits. Raises RuleBroken."""
+    """Move it to another state. Raises RuleBroken."""
     if inquiry.status == Status.CLOSED and to != Status.RECEIVED:
         states.move(inquiry, Status.RECEIVED, MOVES, by=by)
     states.move(inquiry, to, MOVES, by=by)
 
 
 def assign(inquiry: Inquiry, to: str, *, by: Actor) -> None:
-    """Give it to an operator, by name. The caller commits."""
+    """Give it to an operator, by name."""
     before, inquiry.assigned_to = inquiry.assigned_to, to
     audit.record("inquiry.assign", inquiry, by=by, to=[before, to])
 
 
 def mark_read(inquiry_id: int, member_id: int) -> None:
-    """Note that the member has read the thread so far. The caller commits."""
+    """Note that the member has read the thread so far."""
     values = {"inquiry_id": inquiry_id, "member_id": member_id, "read_at": clock.now()}
     insert_missing(InquiryRead, values, unique=("tenant_id", "member_id", "inquiry_id"))
     own = InquiryRead.inquiry_id == inquiry_id, InquiryRead.member_id == member_id
@@ -132,7 +126,7 @@ def mark_read(inquiry_id: int, member_id: int) -> None:
 def append(
     inquiry: Inquiry, kind: str, name: str, body: str, files: Sequence[Kept] = (), *, key: str | None = None
 ) -> None:
-    """Add a message to the thread, unless the one of this `key` is there. The caller commits."""
+    """Add a message to the thread, unless the one of this `key` is there."""
     there = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.key == key
     if key and session().scalar(select(InquiryMessage.id).where(*there)):
         return
@@ -146,7 +140,7 @@ def append(
 
 
 def tell(tenant: Tenant, inquiry: Inquiry, event: str, link_base: str, *, text: str = "") -> None:
-    """Mail who asked about it, as they chose. The caller commits."""
+    """Mail who asked about it, as they chose."""
     link = f"{link_base}/inquiries/{inquiry.number}" if inquiry.member_id else ""
     said = {"inquiry": inquiry, "link": link, "text": text}
     notifications.send(tenant, Kind.INQUIRIES, event, inquiry.email, account_id=inquiry.account_id, **said)

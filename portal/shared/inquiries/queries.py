@@ -1,20 +1,16 @@
 """What can be asked of inquiries. Members see those of their account, or their own, as the tenant says."""
 
 from collections.abc import Sequence
-from datetime import timedelta
-from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 
-from portal.core.clock import day_start
-from portal.core.db import Query, run, session
-from portal.core.errors import NotFound
+from portal.core.db import Query, run, session, the_one
+from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.scope import require_key
-from portal.core.text import like_escape
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage, InquiryRead, Status
+from portal.shared.searching import Search, pattern, same, since, until
 
 _I, _M, _READ = Inquiry.__table__, InquiryMessage.__table__, InquiryRead.__table__
 UPDATED, TIE = _I.c.updated_at, _I.c.id
@@ -22,25 +18,25 @@ _READ_BY_MEMBER = and_(
     _READ.c.tenant_id == bindparam("tenant"), _READ.c.inquiry_id == _I.c.id, _READ.c.member_id == bindparam("member")
 )
 _UNREAD = and_(_I.c.answered_at.is_not(None), or_(_READ.c.read_at.is_(None), _READ.c.read_at < _I.c.answered_at))
+_ABSENT = msgid("お問い合わせが見つかりません。")
 _SHOWN = "id", "number", "label", "about", "name", "status", "created_at", "updated_at"
-_SAYS = _M.c.body.ilike(bindparam("text"), escape="\\")
-_MEANINGS: dict[str, ColumnElement[bool]] = {
-    "own": _I.c.member_id == bindparam("own"),
-    "status": _I.c.status == bindparam("status"),
-    "channel": _I.c.channel == bindparam("channel"),
-    "about": _I.c.about == bindparam("about"),
-    "since": _I.c.created_at >= bindparam("since"),
-    "until": _I.c.created_at < bindparam("until"),
-    "text": exists().where(_M.c.tenant_id == bindparam("tenant"), _M.c.inquiry_id == _I.c.id, _SAYS),
-}
-
-
-@cache
-def _mine(asked: tuple[str, ...]) -> Select[Any]:
-    which = _I.c.tenant_id == bindparam("tenant"), _I.c.account_id == bindparam("account")
-    shown = select(*(_I.c[name] for name in _SHOWN), _UNREAD.label("is_unread"))
-    joined = shown.outerjoin_from(_I, _READ, _READ_BY_MEMBER)
-    return joined.where(*which, *(_MEANINGS[name] for name in asked))
+_ITS = _M.c.tenant_id == bindparam("tenant"), _M.c.inquiry_id == _I.c.id
+_OWN = _I.c.tenant_id == bindparam("tenant"), _I.c.account_id == bindparam("account")
+_LISTED = select(*(_I.c[name] for name in _SHOWN), _UNREAD.label("is_unread")).outerjoin_from(
+    _I, _READ, _READ_BY_MEMBER
+)
+_MINE = Search(
+    _LISTED.where(*_OWN),
+    {
+        "own": same(_I.c.member_id),
+        "status": same(_I.c.status),
+        "channel": same(_I.c.channel),
+        "about": same(_I.c.about),
+        "since": since(_I.c.created_at),
+        "until": until(_I.c.created_at),
+        "text": (lambda asked: exists().where(*_ITS, _M.c.body.ilike(asked, escape="\\")), pattern),
+    },
+)
 
 
 def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
@@ -49,12 +45,7 @@ def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
     `asked` narrows them (SUP-13): `status`, `channel`, `about`, `text` in a message, days `since` and `until`.
     """
     own = who.member_id if tenant.inquiries.visible_to == "member" else None
-    text, since, until = (asked.get(name) for name in ("text", "since", "until"))
-    days = {"since": since and day_start(since), "until": until and day_start(until + timedelta(days=1))}
-    given = {"own": own, **asked, "text": text and f"%{like_escape(text)}%", **days}
-    given = {name: given[name] for name in _MEANINGS if given.get(name)}
-    values = {"tenant": require_key(), "account": who.account_id, "member": who.member_id, **given}
-    return Query(_mine(tuple(given)), values)
+    return _MINE.find({**asked, "own": own}, account=who.account_id, member=who.member_id)
 
 
 def unread(tenant: Tenant, who: SignedIn) -> int:
@@ -66,21 +57,15 @@ def unread(tenant: Tenant, who: SignedIn) -> int:
 
 def find(tenant: Tenant, who: SignedIn, number: str) -> Inquiry:
     """The inquiry with this number, where this member may read it. Raises NotFound."""
-    statement = select(Inquiry).where(Inquiry.number == number, Inquiry.account_id == who.account_id)
+    own = [Inquiry.number == number, Inquiry.account_id == who.account_id]
     if tenant.inquiries.visible_to == "member":
-        statement = statement.where(Inquiry.member_id == who.member_id)
-    return _one(session().scalars(statement).one_or_none())
+        own.append(Inquiry.member_id == who.member_id)
+    return the_one(Inquiry, *own, absent=_ABSENT)
 
 
 def any_inquiry(number: str) -> Inquiry:
     """An inquiry of the tenant in scope, for operators. Raises NotFound."""
-    return _one(session().scalars(select(Inquiry).where(Inquiry.number == number)).one_or_none())
-
-
-def _one(found: Inquiry | None) -> Inquiry:
-    if found is None:
-        raise NotFound("お問い合わせが見つかりません。")
-    return found
+    return the_one(Inquiry, Inquiry.number == number, absent=_ABSENT)
 
 
 def thread(inquiry: Inquiry) -> list[tuple[InquiryMessage, list[InquiryFile]]]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.core import audit, clock, jobs, numbering, text
 from portal.core.actor import Actor
-from portal.core.db import Query, change, insert_missing, session
+from portal.core.db import Query, change, insert_missing, session, the_one
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_parts import NumberFormat
@@ -76,10 +76,7 @@ def read(file: str) -> Written:
 
 
 def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, str]:
-    """Publish or update; "published", "updated", or "unchanged", and then nothing happens. The caller commits.
-
-    Followers are mailed by a job, unless it is `quiet` (SUP-15).
-    """
+    """ "published", "updated" (a job mails followers, unless `quiet`: SUP-15) or "unchanged". The caller commits."""
     place, now = _place(written.category, written.section), clock.now()
     article = _article(written.key, place.id)
     said = "published" if article.withdrawn_at or not article.title else "updated"
@@ -120,9 +117,7 @@ def _place(category: str, section: str) -> Place:
 
 def withdraw(number: str, *, by: Actor) -> None:
     """Show it no more. What members thought of it stays. The caller commits. Raises NotFound."""
-    article = session().scalar(select(Article).where(Article.number == number, Article.withdrawn_at.is_(None)))
-    if article is None:
-        raise NotFound(_ABSENT)
+    article = the_one(Article, Article.number == number, Article.withdrawn_at.is_(None), absent=_ABSENT)
     search.forget(article)
     article.withdrawn_at, article.mailed_to = clock.now(), None
     audit.record("knowledge.withdraw", article, by=by)
@@ -163,9 +158,7 @@ def overview(products: tuple[str, ...]) -> list[Category]:
 
 def find(products: tuple[str, ...], number: str) -> tuple[Article, list[Place]]:
     """The article, and the category and section that it is in. Raises NotFound for what they may not read."""
-    own = select(Article).where(Article.number == number, search.readable(products))
-    if (article := session().scalars(own).one_or_none()) is None:
-        raise NotFound(_ABSENT)
+    article = the_one(Article, Article.number == number, search.readable(products), absent=_ABSENT)
     return article, _places(article)
 
 

@@ -5,15 +5,14 @@ from datetime import datetime
 from sqlalchemy import Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, belongs_to, owned
+from portal.core.db import Base, Numbered, belongs_to, owned
 from portal.core.tenancy.guard import ID, TenantOwned
 
 
-class Notice(TenantOwned, Base):
+class Notice(Numbered, Base):
     """An announcement in Markdown: from `publish_at` until `ends_at`, to all or who has a tag of `audience`."""
 
     __tablename__ = "notice"
-    number: Mapped[str] = mapped_column(String(20))
     title: Mapped[str] = mapped_column(String(120))
     body: Mapped[str] = mapped_column(Text)
     category: Mapped[str] = mapped_column(String(20), default="")

@@ -22,35 +22,17 @@ OF_PRODUCT = "product-"
 
 
 def publish(
-    title: str,
-    body: str,
-    *,
-    by: Actor,
-    category: str = "",
-    is_important: bool = False,
-    publish_at: datetime | None = None,
-    ends_at: datetime | None = None,
-    audience: str = "",
+    title: str, body: str, *, by: Actor, publish_at: datetime | None = None, audience: str = "", **more: Any
 ) -> Notice:
-    """Publish a notice at `publish_at` (now when None), to accounts with a tag of `audience` (``a,b``), or to all.
-
-    The caller commits. Raises RuleBroken when no account has that tag.
-    """
+    """Publish, to who has a tag of `audience` or to all; `more` are columns. The caller commits. Raises RuleBroken."""
     tagged = audience and not audience.startswith(OF_PRODUCT)
     if tagged and not session().scalar(select(Account.id).where(Account.tags.like(f"%,{audience},%")).limit(1)):
         raise RuleBroken("このタグの会員はいません: %(tag)s", field="audience", tag=audience)
-    notice = Notice(
-        number=numbering.next_number("notice", NumberFormat(prefix="N", digits=4)),
-        title=title,
-        body=body,
-        category=category,
-        is_important=is_important,
-        publish_at=publish_at or clock.now(),
-        ends_at=ends_at,
-        audience=audience,
-    )
+    number = numbering.next_number("notice", NumberFormat(prefix="N", digits=4))
+    said = {"title": title, "body": body, "audience": audience, **more}
+    notice = Notice(number=number, publish_at=publish_at or clock.now(), **said)
     session().add(notice)
-    audit.record("notice.publish", f"notice:{notice.number}", by=by, title=title)
+    audit.record("notice.publish", notice, by=by, title=title)
     return notice
 
 

@@ -12,7 +12,7 @@ from flask import Flask
 from icalendar import Calendar
 from sqlalchemy import select, update
 
-from portal.blueprints.facility import calendar, operations, queries
+from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.models import Reservation, Status
 from portal.core import clock
 from portal.core.actor import SYSTEM
@@ -143,6 +143,6 @@ def test_every_status_has_a_word_that_calendars_know(app: Flask, inside, cast):
         found = session().scalars(select(Reservation).where(Reservation.number == cast.requested)).one()
         for status in Status:
             found.status = status
-            (event,) = Calendar.from_ical(calendar.written(tenant, [found], "x.example")).walk("VEVENT")
+            (event,) = Calendar.from_ical(queries.written(tenant, [found], "x.example")).walk("VEVENT")
             assert str(event["STATUS"]) in {"TENTATIVE", "CONFIRMED", "CANCELLED"}
         session().rollback()

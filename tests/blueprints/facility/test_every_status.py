@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from portal.blueprints.facility import booking, issuing, operations, queries
+from portal.blueprints.facility import booking, operations, queries
 from portal.blueprints.facility.models import MOVES, Reservation, Status
 from portal.core import clock
 from portal.core.actor import SYSTEM
@@ -134,7 +134,7 @@ BESIDES: dict[str, tuple[frozenset[Status], Callable[..., Any]]] = {
         frozenset({Status.REQUESTED, Status.CONFIRMED}),
         lambda t, r, by: booking.reschedule(t, r, LATER, LATER + timedelta(hours=1), by=by),
     ),
-    "issue": (frozenset({Status.BILLED, Status.PAID}), issuing.issue),
+    "issue": (frozenset({Status.BILLED, Status.PAID}), operations.issue),
 }
 
 

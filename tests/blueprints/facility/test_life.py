@@ -83,7 +83,7 @@ def test_every_move_that_is_not_in_the_table_is_refused(inside, app, cast):
                 continue
             assert not operations.can_move(reservation, to)
             with pytest.raises(RuleBroken):
-                operations._move(tenant, reservation, to, by=SYSTEM)
+                operations.LIFE.move(tenant, reservation, to, by=SYSTEM)
         assert queries.any_reservation(cast.cancelled).status is Status.CANCELLED
 
 

@@ -16,7 +16,7 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import select
 
-from portal.blueprints.facility import issuing, queries
+from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.models import Reservation
 from portal.core import clock
 from portal.core.db import session
@@ -78,7 +78,7 @@ def billed(inside, tenant) -> Any:
 
 def test_an_invoice_carries_the_reservations_facts_and_the_brands_own(billed: Reservation, tenant) -> None:
     """COM-71, FAC-04: T-number, dates, rates and totals as the billing rules reckon them."""
-    content = replace(issuing.invoice_content(tenant, billed), number="FI000001")
+    content = replace(operations.invoice_content(tenant, billed), number="FI000001")
     text = said("invoice", content)
     for fact in (
         "請求書番号FI000001",
@@ -102,9 +102,9 @@ def test_an_invoice_carries_the_reservations_facts_and_the_brands_own(billed: Re
 
 def test_a_use_over_midnight_has_two_dates(billed: Reservation, tenant) -> None:
     """COM-71: midnight is Tokyo's."""
-    assert issuing.invoice_content(tenant, billed).traded_until is None
+    assert operations.invoice_content(tenant, billed).traded_until is None
     billed.starts_at, billed.ends_at = clock.local(2026, 10, 31, 22), clock.local(2026, 11, 1, 6)
-    content = issuing.invoice_content(tenant, billed)
+    content = operations.invoice_content(tenant, billed)
     assert (content.traded_on, content.traded_until) == (date(2026, 10, 31), date(2026, 11, 1))
 
 
@@ -115,7 +115,7 @@ def test_the_brand_decides_what_becomes_of_a_fraction_of_a_yen(
     """COM-71: 999 yen at 10% is 99.9 yen of tax."""
     billed.lines = to_json([BillLine("利用料", 1, "式", 999, 10)])
     own = tenant.model_copy(update={"tax": tenant.tax.model_copy(update={"rounding": rounding})})
-    assert issuing.invoice_content(own, billed).totals.tax == tax
+    assert operations.invoice_content(own, billed).totals.tax == tax
 
 
 def test_the_recipient_is_the_billing_address_of_the_booking_in_every_part(billed: Reservation, tenant) -> None:
@@ -128,13 +128,13 @@ def test_the_recipient_is_the_billing_address_of_the_booking_in_every_part(bille
         "department": "",
         "person": "",
     }
-    text = said("invoice", issuing.invoice_content(tenant, billed))
+    text = said("invoice", operations.invoice_content(tenant, billed))
     assert "𠮷田花子様" in text
     assert "144-0035" in text
     assert "御中" not in text
     billed.billing = {"name": "株式会社髙﨑"}
     assert recipient_of(billed).honorific == "御中"
-    assert "株式会社髙﨑御中" in said("invoice", issuing.invoice_content(tenant, billed))
+    assert "株式会社髙﨑御中" in said("invoice", operations.invoice_content(tenant, billed))
 
 
 def test_a_brand_that_says_no_issuer_issues_in_its_companys_name(app) -> None:
@@ -147,8 +147,8 @@ def test_a_brand_that_says_no_issuer_issues_in_its_companys_name(app) -> None:
 
 def test_a_brands_seal_stands_on_its_documents(billed: Reservation, tenant) -> None:
     """COM-70: what `issuer.seal` says becomes a picture; without it there is none."""
-    plain = issuing.invoice_content(tenant, billed)
-    sealed = issuing.invoice_content(
+    plain = operations.invoice_content(tenant, billed)
+    sealed = operations.invoice_content(
         tenant.model_copy(update={"issuer": TenantIssuer(**ISSUER, seal="試験設備之印")}), billed
     )
     assert (plain.issuer.seal, sealed.issuer.seal) == ("", "試験設備之印")
@@ -163,7 +163,7 @@ def test_forty_lines_and_the_longest_names_lose_nothing(billed: Reservation, ten
     """COM-70: over pages, each line once, and the sum at the end."""
     billed.lines = to_json([BillLine(f"第{n:02}号" + "長い仕様" * 20, 1, "式", 1_000, 10) for n in range(40)])
     billed.billing = {"name": "国立研究開発法人" * 12, "address": "北海道常呂郡佐呂間町" * 10, "person": "𠮷" * 40}
-    text = said("invoice", issuing.invoice_content(tenant, billed))
+    text = said("invoice", operations.invoice_content(tenant, billed))
     assert [text.count(f"第{n:02}号") for n in range(40)] == [1] * 40
     assert "合計40,0004,000¥44,000" in text
     assert text.count("𠮷") == 40
@@ -179,7 +179,7 @@ def test_a_work_report_says_what_was_done_by_whom_how_long_and_with_what(billed:
         "materials": "ネジ、 アクリル板 、、𠮷野紙、",
     }
     billed.started_at, billed.finished_at = billed.starts_at, billed.starts_at + timedelta(minutes=100)
-    content = issuing.work_report_content(tenant, billed)
+    content = operations.work_report_content(tenant, billed)
     assert content.labour == (Labour("大森 誠", date(2026, 10, 24), 95),)
     assert content.materials == tuple(Material(name, "1", "式") for name in ("ネジ", "アクリル板", "𠮷野紙"))
     assert content.used_minutes == 100
@@ -191,7 +191,7 @@ def test_a_work_report_says_what_was_done_by_whom_how_long_and_with_what(billed:
 def test_a_reservation_without_a_report_still_has_a_sheet(billed: Reservation, tenant) -> None:
     """FAC-12: imported old reservations know neither worker nor materials."""
     billed.work_report, billed.finished_at = None, None
-    content = issuing.work_report_content(tenant, billed)
+    content = operations.work_report_content(tenant, billed)
     assert (content.work, content.labour, content.materials) == ("", (), ())
     assert content.used_until == billed.ends_at
     assert "作業完了報告書" in said("work_report", content)
@@ -247,19 +247,19 @@ def test_another_accounts_document_does_not_exist(issue, visit, cast) -> None:
 
 def test_a_document_still_being_drawn_is_awaited_with_the_reason(run, visit, inside, cast, app) -> None:
     """FAC-04: issued and not drawn yet is said on the page, and refused at the address."""
-    from portal.blueprints.facility import operations
     from portal.core.actor import SYSTEM
+    from portal.web import papers
 
     with inside("facility"):
         tenant = app.extensions["tenants"].current().by_key["facility"]
-        assert len(issuing.issue(tenant, queries.any_reservation(cast.billed), by=SYSTEM)) == 2
-        assert issuing.issue(tenant, queries.any_reservation(cast.billed), by=SYSTEM) == []
+        assert len(operations.issue(tenant, queries.any_reservation(cast.billed), by=SYSTEM)) == 2
+        assert operations.issue(tenant, queries.any_reservation(cast.billed), by=SYSTEM) == []
         session().commit()
     member = visit("facility", cast.representative)
     answer = member.get(f"/reservations/{cast.billed}/invoice.pdf")
     assert answer.status_code == 422
-    assert operations._BEING_DRAWN in answer.text
-    assert operations._BEING_DRAWN in member.get(f"/reservations/{cast.billed}").text
+    assert papers.BEING_DRAWN in answer.text
+    assert papers.BEING_DRAWN in member.get(f"/reservations/{cast.billed}").text
     assert run.invoke(args=["worker", "--once"]).exit_code == 0
     assert member.get(f"/reservations/{cast.billed}/invoice.pdf").data.startswith(b"%PDF")
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import String, Text, cast, select
 
-from portal.blueprints.facility import issuing
+from portal.blueprints.facility import operations
 from portal.blueprints.facility import operations as reservations
 from portal.blueprints.facility.models import Reservation, Status
 from portal.cli.worker import round_of_work
@@ -43,7 +43,7 @@ def free(brand, member):
         if found.status == Status.REQUESTED:
             reservations.cancel(brand, found, charge=0, by=SYSTEM)
         elif found.status == Status.BILLED:
-            issuing.issue(brand, found, by=SYSTEM)
+            operations.issue(brand, found, by=SYSTEM)
             reservations.record_payment(brand, found, by=SYSTEM)
     session().commit()
     return account

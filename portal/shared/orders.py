@@ -1,0 +1,217 @@
+"""What the orders of all brands have in common, whatever they are called there: columns, copies, states, leaving.
+
+An order keeps names, addresses and prices as they were when it was made (COM-33); each step of its life is one
+conditional UPDATE, an audit row and a mail to its contact person.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar, cast
+
+from sqlalchemy import JSON, ColumnElement, Select, String, Text, UniqueConstraint, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core import clock, csvio, states
+from portal.core.actor import Actor
+from portal.core.csvio import Row
+from portal.core.db import Numbered, belongs_to, change, owned, session, the_one
+from portal.core.errors import RuleBroken, msgid
+from portal.core.tenancy.guard import ID
+from portal.core.tenancy.schema import Tenant
+from portal.core.verdict import YES, Verdict
+from portal.shared import imports, notifications
+from portal.shared.auth import enrolment
+from portal.shared.auth.models import Account, Member
+from portal.shared.auth.parts import AccountPart
+from portal.shared.contacts import operations as contacts
+from portal.shared.contacts.models import Address
+from portal.shared.contacts.models import Kind as AddressKind
+from portal.shared.documents import operations as documents
+from portal.shared.notifications import Kind
+
+_PERSON = ("name", "department", "telephone", "email")
+_ADDRESS = ("name", "department", "person", "postal_code")
+
+
+class Ordered(Numbered):
+    """The columns of what an account orders and is billed for; the brand adds `status` and what is ordered.
+
+    `lines` are bill_lines.to_json's, `total` is in yen with tax, both as billed; `contact` and `billing` are copies.
+    """
+
+    account_id: Mapped[int] = mapped_column(ID)
+    remarks: Mapped[str] = mapped_column(Text, default="")
+    contact: Mapped[dict[str, str]] = mapped_column(JSON)
+    billing: Mapped[dict[str, str]] = mapped_column(JSON)
+    booked_at: Mapped[datetime]
+    billed_at: Mapped[datetime | None]
+    paid_at: Mapped[datetime | None]
+    cancelled_at: Mapped[datetime | None]
+    payment_method: Mapped[str] = mapped_column(String(20), default=msgid("銀行振込"))
+    due_date: Mapped[date | None]
+    lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    total: Mapped[int | None] = mapped_column(ID)
+
+
+M = TypeVar("M", bound=Ordered)
+
+
+def ordered(*constraints: Any) -> tuple[Any, ...]:
+    """`__table_args__` of a table of orders."""
+    return owned(belongs_to("account_id", "account"), UniqueConstraint("tenant_id", "number"), *constraints)
+
+
+class Book(Generic[M]):
+    """The orders of a kind, as they are asked for.
+
+    `awaiting` are the states in which somebody waits for something, first by `by`. `absent` is what members and
+    operators are told of a number that is not there; the latter with %(number)s.
+    """
+
+    def __init__(self, model: type[M], awaiting: Collection[Any], by: Any, absent: tuple[str, str]) -> None:
+        self._model, self._awaiting, self._by, self._absent = model, awaiting, by, absent
+
+    def own(self, account_id: int, number: str) -> M:
+        """The account's own order. Raises NotFound for anybody else's."""
+        own = self._model.account_id == account_id, self._model.number == number
+        return the_one(self._model, *own, absent=self._absent[0])
+
+    def any(self, number: str) -> M:
+        """An order of the tenant in scope, for operators. Raises NotFound."""
+        return the_one(self._model, self._model.number == number, absent=self._absent[1], number=number)
+
+    def worklist(self, status: Any = None, limit: int = 50) -> Sequence[M]:
+        """For operators: in `status`, or all that await somebody."""
+        own = select(self._model).where(cast(Any, self._model).status.in_([status] if status else self._awaiting))
+        return session().scalars(own.order_by(self._by, self._model.id).limit(limit)).all()
+
+    def unpaid(self, account_id: int) -> int:
+        """How many of the account's are billed and not paid."""
+        own = self._model.account_id == account_id, self._model.total > 0, self._model.paid_at.is_(None)
+        return session().scalar(select(func.count(self._model.id)).where(*own)) or 0
+
+    def newest_number(self, account_id: int) -> str:
+        """The number of the account's newest, or nothing."""
+        own = select(self._model.number).where(self._model.account_id == account_id)
+        return session().scalar(own.order_by(self._model.booked_at.desc(), self._model.id.desc()).limit(1)) or ""
+
+
+@dataclass(frozen=True)
+class Life:
+    """How the orders of a kind go on: their `moves`, and of each state the instant it sets and the sentence it mails.
+
+    `mail` is the template, which knows the order by its table's name.
+    """
+
+    moves: Mapping[Any, frozenset[Any]]
+    steps: Mapping[Any, tuple[str, str]]
+    mail: str
+
+    def can(self, order: Any, to: Any) -> Verdict:
+        """Whether the order can go to `to` now."""
+        if states.allowed(self.moves, order.status, to):
+            return YES
+        return Verdict(f"状態が「{order.status.label}」のため、「{to.label}」にはできません。")
+
+    def move(self, tenant: Tenant, order: Any, to: StrEnum, *, by: Actor, **changes: Any) -> None:
+        """Take the order to `to` and tell the customer. The caller commits. Raises RuleBroken, Stale."""
+        self.can(order, to).require()
+        states.move(order, to, self.moves, by=by, **{self.steps[to][0]: clock.now()}, **changes)
+        self.tell(tenant, order)
+
+    def step(self, to: StrEnum) -> Callable[..., None]:
+        """The operation that does no more than that."""
+
+        def operation(tenant: Tenant, order: Any, *, by: Actor) -> None:
+            self.move(tenant, order, to, by=by)
+
+        return operation
+
+    def tell(
+        self, tenant: Tenant, order: Any, sentence: str = "", *, label: str = "", kind: Kind = Kind.STATUS
+    ) -> None:
+        """Mail the contact person what became of their order, in the same transaction."""
+        said = {"sentence": sentence or self.steps[order.status][1], "label": label or order.status.label}
+        facts = {order.__tablename__: order, **said}
+        notifications.send(tenant, kind, self.mail, order.contact["email"], account_id=order.account_id, **facts)
+
+    def remind(self, tenant: Tenant, due: Select[Any], instant: str, sentence: str, label: str) -> int:
+        """Mail a reminder of each order in `due` whose `instant` is not set yet; returns how many. Commits."""
+        found = [order for order in session().scalars(due.limit(500)) if once(order, instant)]
+        for order in found:
+            self.tell(tenant, order, sentence, label=label, kind=Kind.REMINDERS)
+        session().commit()
+        return len(found)
+
+
+def once(order: Any, instant: str) -> bool:
+    """Set an instant that is set once; False when somebody was quicker."""
+    model = type(order)
+    was_first = change(model, model.id == order.id, getattr(model, instant).is_(None), **{instant: clock.now()}) == 1
+    session().refresh(order)
+    return was_first
+
+
+def contact_copy(member: Member) -> dict[str, str]:
+    """The contact person as they are today; later changes do not reach the order."""
+    return {name: getattr(member, name) for name in _PERSON}
+
+
+def billing_copy(account: Account, member: Member) -> dict[str, str]:
+    """The billing address as it is today: the usual one of the book, else the account's own (COM-31, COM-33)."""
+    usual = contacts.usual(account.id, AddressKind.BILLING)
+    if usual:
+        return address_copy(usual)
+    own = {"name": account.name, "department": member.department, "person": member.name}
+    return own | {"postal_code": account.postal_code, "address": account.address}
+
+
+def customer(row: Row) -> dict[str, Any]:
+    """Whose an imported order is, by 会員番号, with copies as of today. Raises RuleBroken."""
+    try:
+        account = enrolment.find_account(row.text("会員番号", imports.KEY, required=True))
+        contact = enrolment.representative(account)
+    except RuleBroken as error:
+        raise RuleBroken(str(error), field="会員番号") from None
+    copies = {"contact": contact_copy(contact), "billing": billing_copy(account, contact)}
+    return {"account_id": account.id, **copies}
+
+
+def address_copy(address: Address) -> dict[str, str]:
+    """An address of the book as it is today."""
+    return {name: getattr(address, name) for name in _ADDRESS} | {"address": address.written}
+
+
+def part_of(
+    model: Any, *, is_open: ColumnElement[bool], said: str, columns: Mapping[str, str], personal: Collection[str] = ()
+) -> AccountPart:
+    """A brand's part in an account's life as far as its orders go (COM-16).
+
+    Those that are open keep it from leaving, each `said` with %(number)s and %(status)s. Those of the account and their
+    documents are exported, `columns` being headings and attributes. What was ordered and billed stays, without the
+    persons and without the texts in `personal`.
+    """
+
+    def own(account: Account, *which: Any) -> Select[Any]:
+        return select(model).where(model.account_id == account.id, *which).order_by(model.booked_at, model.id)
+
+    def open_business(_tenant: Tenant, account: Account) -> Iterator[RuleBroken]:
+        for order in session().scalars(own(account, is_open).limit(20)):
+            yield RuleBroken(said, number=order.number, status=RuleBroken(order.status.label))
+
+    def papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
+        rows = (
+            [getattr(value, "label", value) for value in (getattr(order, name) for name in columns.values())]
+            for order in session().scalars(own(account))
+        )
+        yield f"{model.__tablename__}s.csv", b"".join(csvio.write_csv(rows, tuple(columns)))
+        yield from documents.all_of(account.id)
+
+    def erase(account: Account) -> None:
+        billing = dict.fromkeys((*_ADDRESS, "address"), "") | {"name": account.number}
+        emptied = {"contact": dict.fromkeys(_PERSON, ""), "billing": billing, **dict.fromkeys(personal, "")}
+        change(model, model.account_id == account.id, remarks="", **emptied)
+
+    return AccountPart(open_business=open_business, papers=papers, erase=erase)

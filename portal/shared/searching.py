@@ -1,0 +1,66 @@
+"""Searching an account's rows: what may be asked is told once, each way to ask is built once (COM-21).
+
+Plain columns of the bare tables, because lists are read far more often than anything else; the statement names the
+tenant itself, and the tripwire checks it. Dates are days in Asia/Tokyo, both included.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, select
+
+from portal.core.clock import day_start
+from portal.core.db import Query
+from portal.core.tenancy.scope import require_key
+from portal.core.text import like_escape
+
+Criterion = tuple[Callable[[Any], ColumnElement[bool]], Callable[[Any], Any]]
+"""What is compared with the value, and how the value is read."""
+
+
+def same(column: Any) -> Criterion:
+    """Just that."""
+    return column.__eq__, lambda value: value
+
+
+def part(column: Any) -> Criterion:
+    """Stands somewhere in it."""
+    return lambda asked: column.like(asked, escape="\\"), pattern
+
+
+def pattern(asked: str) -> str:
+    """What LIKE finds it by, anywhere."""
+    return f"%{like_escape(asked)}%"
+
+
+def since(column: Any) -> Criterion:
+    """On that day or later."""
+    return column.__ge__, day_start
+
+
+def until(column: Any) -> Criterion:
+    """On that day or earlier."""
+    return column.__lt__, lambda day: day_start(day + timedelta(days=1))
+
+
+def own(table: Any, shown: Iterable[str]) -> Select[Any]:
+    """An account's rows, as these columns; to be found with `account`."""
+    of = table.c.tenant_id == bindparam("tenant"), table.c.account_id == bindparam("account")
+    return select(*(table.c[name] for name in shown)).where(*of)
+
+
+class Search:
+    """A list and what it is searched by; `listed` binds `tenant`, and what else a call gives as `values`."""
+
+    def __init__(self, listed: Select[Any], criteria: Mapping[str, Criterion]) -> None:
+        self._listed, self._criteria = listed, criteria
+        self._built: dict[tuple[str, ...], Select[Any]] = {}
+
+    def find(self, asked: Mapping[str, Any], **values: Any) -> Query:
+        """What matches all that is `asked`; nothing and empty text ask for nothing."""
+        given = {name: read(asked[name]) for name, (_meant, read) in self._criteria.items() if asked.get(name)}
+        names = tuple(given)
+        if names not in self._built:
+            self._built[names] = self._listed.where(*(self._criteria[name][0](bindparam(name)) for name in names))
+        return Query(self._built[names], {"tenant": require_key(), **values, **given})
