@@ -130,8 +130,10 @@ class Conversation(socketserver.StreamRequestHandler):
         address = rest.partition(":")[2].split(" ")[0].strip("<> ").lower()
         known = self.server.app.extensions["tenants"].current().by_key.values()
         found = next((one for one in known if one.mail.inbound and one.mail.inbound.lower() == address), None)
-        if self._from is None or len(self._to) >= _MOST_AT_ONCE:
+        if self._from is None:
             return ["503 5.5.1 not now"]
+        if len(self._to) >= _MOST_AT_ONCE:
+            return ["452 4.5.3 too many recipients"]
         if found is None:
             return ["550 5.1.1 nobody here by that name"]
         self._to.append(found)

@@ -122,6 +122,9 @@ def test_what_is_refused_over_lmtp(app: Flask, settings: Settings, people: None,
             assert client.noop()[0] == 250
             assert client.docmd("DATA")[0] == 503
             assert client.docmd("WHAT")[0] == 500
+            assert client.rcpt(DESK)[0] == 503
+            client.mail(YAMADA)
+            assert [client.rcpt(DESK)[0] for _one in range(21)] == [250] * 20 + [452]
         with socket.create_connection(("127.0.0.1", port)) as cut:
             cut.sendall(TO_DESK + mail(5)[:200])
     with inside("desk"):

@@ -9,13 +9,14 @@ import click
 from flask.cli import AppGroup
 
 from portal.blueprints.facility import booking, imports, operations, queries
-from portal.blueprints.facility.models import Reservation, Status
+from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.core.actor import Actor
 from portal.core.clock import TOKYO, to_local
 from portal.core.money import LARGEST
 from portal.core.tenancy.schema import Tenant
+from portal.core.text import multiline
 from portal.web import orders
-from portal.web.commands import FILE, importing, lines_option, step, tenant_command
+from portal.web.commands import FILE, command, importing, lines_option, record, step, typed
 from portal.web.output import moment
 
 commands = AppGroup("facility", help="Facility rental: reservations from request to payment.")
@@ -31,8 +32,8 @@ _CHARGE = click.option(
     "--charge", type=click.IntRange(0, LARGEST), help="Yen; 0 waives it. Otherwise by the tenant's table, as of now."
 )
 _REPORT = (
-    click.option("--done", required=True, help="What was done."),
-    click.option("--worker", required=True, help="Who did it."),
+    click.option("--done", required=True, callback=typed(multiline), help="What was done."),
+    click.option("--worker", required=True, callback=typed(longest=100), help="Who did it."),
     click.option("--minutes", required=True, type=click.IntRange(1), help="How long it took."),
     click.option("--materials", default="", help="What was used, separated by 、"),
 )
@@ -40,21 +41,17 @@ _INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
 _TIMES = [click.argument(name, type=_INSTANT, metavar="YYYY-MM-DDTHH:MM") for name in ("starts", "ends")]
 
 
-@commands.command("remind")
-@tenant_command
-def remind(tenant: Tenant, **_: Any) -> None:
+@command(commands, "remind")
+def remind(tenant: Tenant) -> str:
     """Mail the reminders that are due; the worker does so by itself."""
-    click.echo(f"{operations.remind(tenant)} reminders mailed")
+    return f"{operations.remind(tenant)} reminders mailed"
 
 
-@commands.command("set-photo")
-@click.argument("code")
-@click.argument("file", type=FILE)
-@tenant_command
-def set_photo(code: str, file: Path, by: Actor, **_: Any) -> None:
+@command(commands, "set-photo", record("facility", queries.facility, "CODE"), click.argument("file", type=FILE))
+def set_photo(facility: Facility, file: Path, by: Actor) -> str:
     """Give a facility its picture, a PNG file."""
-    booking.set_photo(queries.facility(code), file.read_bytes(), by=by)
-    click.echo(f"{code}: {file.name}")
+    booking.set_photo(facility, file.read_bytes(), by=by)
+    return f"{facility.code}: {file.name}"
 
 
 def _reschedule(tenant: Tenant, reservation: Reservation, starts: datetime, ends: datetime, *, by: Actor) -> None:

@@ -1,13 +1,11 @@
 """`flask support`: contracts, what they have, who may ask (SUP-01 … SUP-07)."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
 from portal.blueprints.support import operations, queries
@@ -17,10 +15,10 @@ from portal.core import text
 from portal.core.actor import Actor
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import enrolment
+from portal.shared.auth.models import Account
 from portal.shared.limits import operations as limits
-from portal.web.commands import Mistake, json_option, read_text, step, tenant_command, typed
+from portal.web.commands import DAY, TEXT, Mistake, command, json_option, link_base, record, step, typed
 from portal.web.output import table
-from portal.web.urls import base_of
 
 commands = AppGroup("support", help="Support desk: contracts and their contacts.")
 _WHO = "FAMILY:GIVEN:EMAIL[:DUTY]"
@@ -30,30 +28,27 @@ _UNIT = (
 )
 _MAIN = click.option("--main", required=True, metavar=_WHO, help="主担当.")
 _DEPUTIES = click.option("--deputy", multiple=True, metavar=_WHO, help="副担当; repeatable.")
+_CONTRACT = (
+    record("account", enrolment.find_account, "ACCOUNT"),
+    click.argument("product"),
+    click.option("--form", required=True, **DAY, help="The application form's day."),
+)
+_PRODUCTS = click.option("--product", "products", multiple=True, help="Only to contacts of this; repeatable.")
 _EVEN_SO = click.option("--even-so", is_flag=True, help="Take a name that looks like a company's or department's.")
 _PERSON = click.argument("person")
 
 
-@commands.command("add-contract")
-@click.argument("account")
-@click.argument("product")
-@click.option("--form", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The application form's day.")
-@tenant_command
-def add_contract(account: str, product: str, form: datetime, tenant: Tenant, by: Actor, **_: Any) -> None:
+@command(commands, "add-contract", *_CONTRACT)
+def add_contract(account: Account, product: str, form: date, tenant: Tenant, by: Actor) -> str:
     """A contract of PRODUCT for ACCOUNT; prints its number."""
-    found = enrolment.find_account(account)
-    click.echo(operations.add_contract(tenant, found, product, form.date(), by=by).number)
+    return operations.add_contract(tenant, account, product, form, by=by).number
 
 
-@commands.command("announce")
-@click.argument("title", callback=typed(longest=120))
-@click.argument("body", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--product", "products", multiple=True, help="Only to contacts of this; repeatable.")
-@tenant_command
-def announce(title: str, body: Path, products: tuple[str, ...], tenant: Tenant, by: Actor, **_: Any) -> None:
+@command(commands, "announce", click.argument("title", callback=typed(longest=120)), TEXT, _PRODUCTS)
+def announce(title: str, body: str, products: tuple[str, ...], tenant: Tenant, by: Actor) -> str:
     """Mail every contact the file BODY (-: standard input), and publish it."""
-    mailed = operations.announce(tenant, title, read_text(body), products, by=by, link_base=_base(tenant))
-    click.echo(f"{mailed} mailed")
+    mailed = operations.announce(tenant, title, body, products, by=by, link_base=link_base(tenant))
+    return f"{mailed} mailed"
 
 
 def _unit(operation: Callable[..., None]) -> Callable[..., Any]:
@@ -66,11 +61,11 @@ def _unit(operation: Callable[..., None]) -> Callable[..., Any]:
 
 def _register(tenant: Tenant, contract: Contract, main: str, deputy: tuple[str, ...], **how: Any) -> None:
     people = [_registrant(spec) for spec in (main, *deputy)]
-    operations.register(tenant, contract, people, link_base=_base(tenant), **how)
+    operations.register(tenant, contract, people, link_base=link_base(tenant), **how)
 
 
 def _add(tenant: Tenant, contract: Contract, person: str, **how: Any) -> None:
-    operations.add_contact(tenant, contract, _registrant(person), link_base=_base(tenant), **how)
+    operations.add_contact(tenant, contract, _registrant(person), link_base=link_base(tenant), **how)
 
 
 def _of_person(operation: Callable[..., None]) -> Callable[..., None]:
@@ -85,10 +80,6 @@ def _registrant(spec: str) -> Registrant:
         return Registrant(family, given, text.email(email), *duty)
     except (TypeError, ValueError):
         raise Mistake(f"{spec!r}: write {_WHO}, e.g. 山田:太郎:yamada@one.example") from None
-
-
-def _base(tenant: Tenant) -> str:
-    return base_of(tenant, current_app.extensions["settings"])
 
 
 def _say(contract: Contract, use: Any) -> None:

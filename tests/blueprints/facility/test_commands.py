@@ -195,6 +195,9 @@ def test_what_cannot_be_done_is_refused_in_a_line_and_leaves_no_trace(do: Do, ev
         assert (alone.exit_code, alone.stdout) == (2, "")
         assert "NUMBER" in alone.stderr
     refused(do("issue", cast.requested), because="ご請求金額が確定")
+    blank = do("finish", cast.requested, *FINISH[:3], "　", *FINISH[4:])
+    assert blank.exit_code == 2
+    assert "'--worker': write 1 to 100 characters" in blank.stderr
     for words in (
         ["finish", cast.requested],
         ["finish", cast.requested, *FINISH[:-4], "--minutes", "0"],
