@@ -1,13 +1,13 @@
 """What is wrong in a tenants file, so that an admin can mend it: where, which key, what would be right (OPS-02).
 
 `tomllib` gives values without lines, but it finds the edges: a statement ends with the line up to which it can be read
-on its own, and what an array holds so far is seen by closing its brackets after each line.
+on its own, and what it holds so far is seen by closing its strings and brackets after each line.
 """
 
 import json
-import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -21,8 +21,7 @@ KeyPath = tuple[str | int, ...]
 Finding = tuple[KeyPath, str]
 """A key inside one tenant's section, and what is wrong with it."""
 _LONGEST_QUOTE = 40
-_CLOSERS = ("", "]", "]]", "]}", "]}]")
-_COULD_END = re.compile(r"""]|\"{3}|'{3}""")
+_CLOSERS = [string + array for array in ("", "]", "]]", "]}", "]}]") for string in ("", '"""', "'''")]
 
 
 @dataclass(frozen=True)
@@ -128,20 +127,22 @@ class Lines:
     def __init__(self, text: str) -> None:
         """Go over `text`, which must be valid TOML; of anything else, what was understood so far is kept."""
         self._lines: dict[KeyPath, int] = {(): 1}
-        self._items: dict[KeyPath, int] = {}
+        newest: dict[KeyPath, int] = {}
         table: KeyPath = ()
-        statement, begun, is_open = "", 1, False
+        statement = closer = ""
         for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
             statement += f"{line}\n"
-            if is_open and not _COULD_END.search(line):
+            if closer.strip("]}") not in line:  # the string goes on
                 continue
-            found, closer = _read(statement)
-            is_open = found is None
-            if found and statement.lstrip().startswith("["):
-                table = self._header(found, begun)
-            elif found:
-                self._note(_paths(found, table), begun)
-            begun = begun if is_open else number + 1
+            said, closer = _read(statement)
+            if said and statement.lstrip().startswith("["):
+                table = _opened(said, newest)
+                paths = (table[:depth] for depth in range(len(table)))
+                self._lines[table] = number  # [a.b] may have stood before [a]
+            else:
+                paths = _paths(said, table)
+            for path in paths:
+                self._lines.setdefault(path, number)
             statement = statement if closer else ""
 
     def of(self, path: KeyPath) -> int:
@@ -150,34 +151,27 @@ class Lines:
             path = path[:-1]
         return self._lines[path]
 
-    def _header(self, found: Any, line: int) -> KeyPath:
-        """``[a.b]`` or ``[[a.b]]``: the table that the following keys belong to; for an array, its newest item."""
-        path: KeyPath = ()
-        while found:
-            ((name, found),) = found.items()
-            path = (*path, name)
-            if isinstance(found, list):
-                self._items[path] = self._items.get(path, -1) + 1
-                found = {}
-            if path in self._items:
-                path = (*path, self._items[path])
-        self._note((path[:depth] for depth in range(len(path))), line)
-        self._lines[path] = line
-        return path
 
-    def _note(self, paths: Iterator[KeyPath], line: int) -> None:
-        for path in paths:
-            self._lines.setdefault(path, line)
-
-
-def _read(statement: str) -> tuple[dict[str, Any] | None, str]:
-    """What `statement` says and what had to be added to read it; None where nothing helps, as within a string."""
+def _read(statement: str) -> tuple[dict[str, Any], str]:
+    """What `statement` says so far, and what had to be added to read it."""
     for closer in _CLOSERS:
-        try:
+        with suppress(ValueError, RecursionError):
             return tomllib.loads(statement + closer), closer
-        except (ValueError, RecursionError):
-            continue
-    return None, "?"
+    return {}, "?"
+
+
+def _opened(said: Any, newest: dict[KeyPath, int]) -> KeyPath:
+    """The table that ``[a.b]`` or ``[[a.b]]`` opens for the keys after it; of an array, its newest item."""
+    path: KeyPath = ()
+    while said:
+        ((name, said),) = said.items()
+        path = (*path, name)
+        if isinstance(said, list):
+            newest[path] = newest.get(path, -1) + 1
+            said = {}
+        if path in newest:
+            path = (*path, newest[path])
+    return path
 
 
 def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
