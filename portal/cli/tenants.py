@@ -10,7 +10,7 @@ import click
 from flask.cli import AppGroup
 
 from portal.core.db import tenant_scope, transaction_mode
-from portal.core.tenancy.reading import Reading, resolved
+from portal.core.tenancy.registry import Reading, resolved
 from portal.core.tenancy.schema import json_schema
 from portal.shared.limits import operations as limits
 from portal.web.commands import json_option
