@@ -10,12 +10,12 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 
 from portal.core import audit as trail
-from portal.core import leases
+from portal.core import jobs
 from portal.core.actor import Actor
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound
-from portal.core.leases import WorkStatus
+from portal.core.jobs import WorkStatus
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment
 from portal.shared.documents import operations
@@ -94,7 +94,7 @@ def retry(mail_id: int, by: Actor, **_: Any) -> None:
     found = session().get(OutboxMail, mail_id)
     if found is None:
         raise NotFound("no mail %(id)s", id=mail_id)
-    leases.retry(found)
+    jobs.retry(found)
     trail.record("mail.retry", f"mail:{mail_id}", by=by)
     click.echo(f"mail {mail_id} will be sent again")
 

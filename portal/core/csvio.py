@@ -171,25 +171,18 @@ def _header_mistakes(header: list[str], columns: Sequence[str], optional: Collec
 
 def _records(reader: Any, header: list[str], missing: Mapping[str, str]) -> Iterator[Row]:
     mistakes: list[Mistake] = []
-    for line, cells in _lines(reader, mistakes):
-        if len(cells) != len(header):
-            mistakes.append(Mistake(line, None, f"列の数が{len(cells)}です。見出しは{len(header)}列です。"))
-        else:
-            yield Row(line, {**missing, **dict(zip(header, map(unguard, cells), strict=True))})
-    if mistakes:
-        raise CsvMistakes(mistakes)
-
-
-def _lines(reader: Any, mistakes: list[Mistake]) -> Iterator[tuple[int, list[str]]]:
-    """Records that are not blank, with the line each begins on; what is no CSV at all ends the file."""
-    before = reader.line_num
+    line = reader.line_num + 1  # on which the record begins
     try:
         for cells in reader:
-            if any(text.strip() for text in cells):
-                yield before + 1, cells
-            before = reader.line_num
+            if any(map(str.strip, cells)) and len(cells) != len(header):
+                mistakes.append(Mistake(line, None, f"列の数が{len(cells)}です。見出しは{len(header)}列です。"))
+            elif any(map(str.strip, cells)):
+                yield Row(line, {**missing, **dict(zip(header, map(unguard, cells), strict=True))})
+            line = reader.line_num + 1
     except csv.Error as error:
-        mistakes.append(Mistake(before + 1, None, f"CSVとして読めません（{error}）。"))
+        mistakes.append(Mistake(line, None, f"CSVとして読めません（{error}）。"))
+    if mistakes:
+        raise CsvMistakes(mistakes)
 
 
 def collect(rows: Iterable[Row], parse: Callable[[Row], T]) -> list[T]:

@@ -136,13 +136,8 @@ def tenant_scope(key: str) -> Iterator[None]:
 
 def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
     """Go over tenants one scope after another, for whoever works across brands; logged in `system_access`."""
-    token = _mode.set("write")
-    try:
-        with db.engine.begin() as connection:
-            row = {"at": clock.now(), "by": by, "reason": reason}
-            connection.execute(SystemAccess.__table__.insert(), row)  # type: ignore[attr-defined]
-    finally:
-        _mode.reset(token)
+    with transaction_mode("write"), db.engine.begin() as connection:
+        connection.execute(sa.insert(SystemAccess).values(at=clock.now(), by=by, reason=reason))
     for key in keys:
         with tenant_scope(key):
             yield key

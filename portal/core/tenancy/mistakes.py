@@ -21,7 +21,7 @@ KeyPath = tuple[str | int, ...]
 Finding = tuple[KeyPath, str]
 """A key inside one tenant's section, and what is wrong with it."""
 _LONGEST_QUOTE = 40
-_CLOSERS = [string + array for array in ("", "]", "]]", "]}", "]}]") for string in ("", '"""', "'''")]
+_CLOSERS = [string + array for array in ("", "]", "]]", "]}", "]}]", "]}]}]") for string in ("", '"""', "'''")]
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,11 @@ class Lines:
             if closer.strip("]}") not in line:  # the string goes on
                 continue
             said, closer = _read(statement)
+            paths = _paths(said, table)
             if said and statement.lstrip().startswith("["):
                 table = _opened(said, newest)
                 paths = (table[:depth] for depth in range(len(table)))
                 self._lines[table] = number  # [a.b] may have stood before [a]
-            else:
-                paths = _paths(said, table)
             for path in paths:
                 self._lines.setdefault(path, number)
             statement = statement if closer else ""
@@ -157,7 +156,7 @@ def _read(statement: str) -> tuple[dict[str, Any], str]:
     for closer in _CLOSERS:
         with suppress(ValueError, RecursionError):
             return tomllib.loads(statement + closer), closer
-    return {}, "?"
+    return {}, "]"  # goes on in any case
 
 
 def _opened(said: Any, newest: dict[KeyPath, int]) -> KeyPath:
