@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from portal.core import clock
-from portal.core.engine import Mode, drive_sqlite, set_transaction
+from portal.core.engine import Mode, drive_sqlite
 from portal.core.errors import Stale
 from portal.core.tenancy import scope
 from portal.core.tenancy.guard import TenantOwned, TenantSession
@@ -181,9 +181,12 @@ def tenant_tables() -> list[str]:
 
 @sa.event.listens_for(TenantSession, "after_begin")
 def _announce(current: TenantSession, _transaction: Any, connection: Any) -> None:
-    """Second wall: PostgreSQL's row-level security learns the tenant of this transaction."""
+    """Second wall: PostgreSQL's row-level security learns the tenant, of this transaction only: poolers share."""
     if connection.dialect.name == "postgresql":
-        set_transaction(connection, current.info.get("tenant"), _mode.get())
+        connection.exec_driver_sql(
+            "SELECT set_config('app.tenant', %s, true), set_config('transaction_read_only', %s, true)",
+            (current.info.get("tenant") or "", "on" if _mode.get() == "read" else "off"),
+        )
 
 
 def insert_missing(model: type[TenantOwned], values: dict[str, Any], *, unique: tuple[str, ...]) -> None:

@@ -74,17 +74,18 @@ def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
 
 def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
     """A hint for an unknown key: the table that has such a key, or else the nearest key of this one."""
-    holder, _field = _at(model, path[:-1])
     wanted = str(path[-1])
     for table, name, _field in walk(model):
         if name == wanted != "key":
             return f" here; it belongs to [{'.'.join(('tenants', 'KEY', *table))}]"
-    return did_you_mean(wanted, (name for name in (holder or model).model_fields if name != "key"))
+    keys = (name for table, name, _field in walk(model) if _is(table, path[:-1]))
+    return did_you_mean(wanted, (name for name in keys if name != "key"))
 
 
 def _meaning(path: KeyPath, model: type[BaseModel]) -> str:
-    _holder, field = _at(model, path)
-    return f" ({unwrapped(field.description)})" if field is not None and field.description else ""
+    ends = (path, path[:-1])  # a key of one's own means what its holder does
+    fields = (field for end in ends for table, name, field in walk(model) if _is((*table, name), end))
+    return next((f" ({unwrapped(field.description)})" for field in fields if field.description), "")
 
 
 def _quoted(value: Any) -> str:
@@ -108,17 +109,10 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
-def _at(model: type[BaseModel], path: KeyPath) -> tuple[type[BaseModel] | None, FieldInfo | None]:
-    """The table type at `path`, and the field that leads there; an item or a key of one's own has its holder's."""
-    here: type[BaseModel] | None = model
-    field: FieldInfo | None = None
-    for part in path:
-        if here is not None and part in here.model_fields:
-            field = here.model_fields[str(part)]
-            here = _model_in(field.annotation)
-        elif not isinstance(part, int) and (field is None or get_origin(field.annotation) is not dict):
-            return None, None
-    return here, field
+def _is(place: tuple[str, ...], path: KeyPath) -> bool:
+    """Whether `path` leads to `place`, by whatever items and names of one's own."""
+    keys = [part for part in path if not isinstance(part, int)]
+    return len(place) == len(keys) and all(part in (key, "KIND") for part, key in zip(place, keys, strict=True))
 
 
 class Lines:

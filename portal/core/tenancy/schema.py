@@ -8,16 +8,8 @@ from pydantic import BaseModel, Field, ValidationInfo, create_model, field_valid
 from portal.core.tenancy import schema_parts as parts
 from portal.core.tenancy.schema_base import Each, Flag, Name, OneOf, Section, Whole, unwrapped
 
-FEATURES = {
-    "notices": True,
-    "inquiries": True,
-    "contacts": True,
-    "billing_addresses": True,
-    "delivery_addresses": False,
-    "document_links": False,
-    "chat": False,
-    "knowledge": False,
-}
+FEATURES = dict.fromkeys(("notices", "inquiries", "contacts", "billing_addresses"), True)
+FEATURES |= dict.fromkeys(("delivery_addresses", "document_links", "chat", "knowledge"), False)
 """What a tenant can switch off (COM-03), and whether it is on when nothing is said."""
 LIMITS = {"members": 50, "billing_addresses": 20, "delivery_addresses": 20, "contract_contacts": 2, "chats": 3}
 """How many of each an account may have (COM-40) when nothing is said."""

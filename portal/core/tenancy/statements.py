@@ -31,6 +31,8 @@ _CLAUSE = re.compile(
 _LOOSE = re.compile(f"(?<= )(?:{_COMPOUND}|or|,|case)(?= )|{_CLAUSE.pattern}")
 _BIND = r"\?(\d+) (?::: \S+ )?"
 _HELD = re.compile(rf' "?(\S+) \. "?tenant_id = {_BIND}')
+_TABLE = re.compile(r' ((?:\S+ \. )*)"?(\S+) (?:"?(\S+) )?')
+"""What stands before the name, the name, and what it is called here."""
 _JOIN_WORDS = re.compile(r"(?: (?:left|outer|inner|cross|natural))+ $")
 
 
@@ -46,14 +48,6 @@ def split(text: str, at: str) -> list[str]:
 def unquoted(text: str) -> list[str]:
     """The words of `text`, names as they are called."""
     return [word.removeprefix('"') for word in text.split()]
-
-
-def _path_end(words: list[str]) -> int:
-    """Where ``schema.table`` at the beginning of `words` ends."""
-    end = 1
-    while words[end : end + 1] == ["."]:
-        end += 2
-    return end
 
 
 @dataclass
@@ -180,30 +174,28 @@ class Reading:
 
     def _element(self, text: str, held: list[Pair]) -> list[str]:
         """As `_sources`, for one table, subquery, function or bracketed join."""
-        words = [word for word in unquoted(text) if word not in ("lateral", "only", "as")]
-        if words and (inner := self._inside(words[0])):
+        found = _TABLE.match(re.sub("(?<= )(?:lateral|only|as) ", "", text))
+        if found and not found[1] and (inner := self._inside(found[2])):
             if inner.startswith((" select ", " values ", " with ")):
                 return []
             inside: list[Pair] = []  # its ONs say nothing about tables outside it
             aliases = self._sources(inner, inside)
             held += (pair for pair in inside if pair[0] in aliases)
             return aliases
-        end = _path_end(words)
-        if not words or words[end - 1] not in self.owned:
+        if not found or found[2] not in self.owned:
             return []
-        self._placed += end == 1
-        return [words[end] if words[end:] else words[end - 1]]
+        self._placed += not found[1]
+        return [found[3] or found[2]]
 
     def _insert(self, target: str, clauses: dict[str, str]) -> None:
         """``INTO table (columns)`` and the clauses after it: each row must bind its tenant."""
-        words = unquoted(target)
-        if words[0] != "into":
+        found = re.match(f" into{_TABLE.pattern}", target)
+        if not found:
             raise Unheld("INSERT OR … is refused")
-        end = 1 + _path_end(words[1:])
-        if words[end - 1] not in self.owned:
+        if found[2] not in self.owned:
             return
-        self._placed += end == 2
-        columns = [unquoted(column)[-1:] for column in split(self._inside(words[-1]), ",")]
+        self._placed += not found[1]
+        columns = [unquoted(column)[-1:] for column in split(self._inside(target.rsplit(maxsplit=1)[-1]), ",")]
         if ["tenant_id"] not in columns:
             raise Unheld("INSERT without tenant_id")
         for row in self._rows(clauses, columns.index(["tenant_id"])):
