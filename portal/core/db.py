@@ -40,9 +40,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
         """Give the instant back aware, in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
 
 
 class Choice(TypeDecorator[StrEnum]):
@@ -172,11 +170,8 @@ def init_db(app: Flask) -> None:
 
 def tenant_tables() -> list[str]:
     """The names of all mapped tables whose rows belong to a tenant."""
-    return sorted(
-        cast(sa.Table, mapper.local_table).name
-        for mapper in Base.registry.mappers
-        if issubclass(mapper.class_, TenantOwned)
-    )
+    owners = (mapper for mapper in Base.registry.mappers if issubclass(mapper.class_, TenantOwned))
+    return sorted(cast(sa.Table, mapper.local_table).name for mapper in owners)
 
 
 @sa.event.listens_for(TenantSession, "after_begin")

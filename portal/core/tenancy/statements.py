@@ -19,7 +19,7 @@ Pair = tuple[str, Key]
 
 _TOKEN = re.compile(
     r"""\s+|(?P<text>'(?:[^']|'')*')|"(?P<name>(?:[^"]|"")*)"|(?P<bind>\?|%\([^)]+\)s|%s)"""
-    r"""|(?P<strange>[benux]&?'|\$)|(?P<word>[^\W\d]\w*|\d[\w.]*|--|/\*|::|%%|[-+*/<>=!|&~^@#.,()\[\]:])""",
+    r"""|(?P<strange>[benux]&?'|\$|--|/\*)|(?P<word>[^\W\d]\w*|\d[\w.]*|::|%%|[-+*/<>=!|&~^@#.,()\[\]:])|(?P<rest>\S)""",
     re.IGNORECASE,
 )
 _CLOSES = {")": "(", "end": "case"}
@@ -66,10 +66,9 @@ class Reading:
         """Go over the whole statement. Raises Unheld."""
         self._parse(sql)
         try:
-            for text in self._texts:
-                for part in split(text, _COMPOUND):
-                    found = _CLAUSE.split(part)
-                    self._part(list(zip(found[1::2], found[2::2], strict=True)))
+            for part in [part for text in self._texts for part in split(text, _COMPOUND)]:
+                found = _CLAUSE.split(part)
+                self._part(list(zip(found[1::2], found[2::2], strict=True)))
         except IndexError as error:
             raise Unheld("it is no statement that is known here") from error
         if sum(map(self._mentions, self._texts)) != self._placed:
@@ -79,14 +78,10 @@ class Reading:
     def _parse(self, sql: str) -> None:
         texts: list[list[str]] = [[]]
         opened = [("", 0)]
-        at = 0
-        while at < len(sql):
-            found = _TOKEN.match(sql, at)
-            word = found["word"].lower() if found and found["word"] else ""
-            if found is None or found["strange"] or word in ("--", "/*"):
-                raise Unheld(f"cannot be read at {sql[at : at + 20]!r}")
-            at = found.end()
-            here = texts[opened[-1][1]]
+        for found in _TOKEN.finditer(sql):
+            word, here = (found["word"] or "").lower(), texts[opened[-1][1]]
+            if found["strange"] or found["rest"]:
+                raise Unheld(f"cannot be read at {sql[found.start() :][:20]!r}")
             if word in _CLOSES.values():
                 here.append(f"({len(texts)}")
                 opened.append((word, len(texts)))
