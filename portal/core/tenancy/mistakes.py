@@ -138,6 +138,10 @@ class Lines:
                 self._lines.setdefault(path, number)
             statement = statement if closer else ""
 
+    def get(self, path: KeyPath) -> int | None:
+        """The line that says something about `path` itself, None where none does."""
+        return self._lines.get(path)
+
     def of(self, path: KeyPath) -> int:
         """The line of `path`, or of its nearest ancestor that the file names."""
         while path not in self._lines:
@@ -173,16 +177,6 @@ def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
         value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
     ):
         yield from _paths(inner, (*path, part))
-
-
-def within(data: Any, path: KeyPath) -> bool:
-    """Whether `data`, as `tomllib` read it, says anything about `path` itself."""
-    for part in path:
-        there = part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
-        if not there:
-            return False
-        data = data[part]
-    return True
 
 
 def dotted(path: KeyPath) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from portal.core.tenancy import checks
-from portal.core.tenancy.mistakes import Finding, KeyPath, Lines, Mistake, TenantsInvalid, dotted, findings, within
+from portal.core.tenancy.mistakes import Finding, KeyPath, Lines, Mistake, TenantsInvalid, dotted, findings
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_base import did_you_mean
 
@@ -48,7 +48,6 @@ class Reading:
     tenants: Tenants = field(default_factory=Tenants)
     mistakes: tuple[Mistake, ...] = ()
     warnings: tuple[Mistake, ...] = ()
-    raw: dict[str, Any] = field(default_factory=dict)
     lines: Lines = field(default_factory=lambda: Lines(""))
 
 
@@ -98,7 +97,7 @@ class _Reader:
         owners: dict[str, str] = {}
         mistakes = self._told([*self._of_file(), *self._of_tenants(by_key), *self._of_hosts(owners)])
         tenants = Tenants() if mistakes else Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
-        return Reading(tenants, mistakes, self._told(self._doubtful(), is_warning=True), self.raw, self.lines)
+        return Reading(tenants, mistakes, self._told(self._doubtful(), is_warning=True), self.lines)
 
     def _told(self, found: Iterable[Finding], *, is_warning: bool = False) -> tuple[Mistake, ...]:
         told = (Mistake(self.name, self.lines.of(path), dotted(path), said, is_warning) for path, said in found)
@@ -154,8 +153,7 @@ def resolved(reading: Reading, key: str) -> Iterator[tuple[str, Any, int | None]
     top = ("tenants", key)
     for path, value in _flat(reading.tenants.by_key[key], ()):
         if path != ("key",):
-            there = within(reading.raw, (*top, *path))
-            yield dotted(path), value, reading.lines.of((*top, *path)) if there else None
+            yield dotted(path), value, reading.lines.get((*top, *path))
 
 
 def _flat(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
