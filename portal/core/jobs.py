@@ -59,11 +59,6 @@ def claim(model: type[W], limit: int = 10) -> Sequence[W]:
     return [row for row in rows if row.status == WorkStatus.WAITING]
 
 
-def still_ours(row: Any, until: datetime) -> bool:
-    """Whether the lease that ends at `until` still holds; a slow batch may have lost it to another worker."""
-    return row.status == WorkStatus.WAITING and bool(row.due_at == until > clock.now())
-
-
 def attempt(row: Any, do: Callable[[], None]) -> Exception | None:
     """Do a claimed row's work outside of its transaction, mark it as done or put it off; returns what went wrong."""
     model, row_id, trouble = type(row), row.id, None
