@@ -24,6 +24,7 @@ from portal.core.tenancy.schema_base import did_you_mean
 log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0
 """Seconds between two looks at the file."""
+Clock = Callable[[], float]
 _HOST_HEADER = re.compile(r"([a-z0-9.-]+?)\.?(?::[0-9]{1,5})?")
 _AT_LINE = re.compile(r" \(at line ([0-9]+), column [0-9]+\)$")
 
@@ -174,11 +175,7 @@ class Registry:
     """The tenants of the running program. Safe to use from several threads."""
 
     def __init__(
-        self,
-        path: Path,
-        base_domain: str,
-        tenant_type: type[Tenant] = Tenant,
-        monotonic: Callable[[], float] = time.monotonic,
+        self, path: Path, base_domain: str, tenant_type: type[Tenant] = Tenant, monotonic: Clock = time.monotonic
     ) -> None:
         """Read the file at `path`. Raises TenantsInvalid. `monotonic` gives seconds."""
         self.path, self.tenant_type = Path(path), tenant_type
