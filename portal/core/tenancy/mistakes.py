@@ -21,7 +21,7 @@ KeyPath = tuple[str | int, ...]
 Finding = tuple[KeyPath, str]
 """A key inside one tenant's section, and what is wrong with it."""
 _LONGEST_QUOTE = 40
-_CLOSERS = [string + array for array in ("", "]", "]]", "]}", "]}]", "]}]}]") for string in ("", '"""', "'''")]
+_CLOSERS = [string + array for array in ("", "]", "]]", "]}", "]}]", "]}]}", "]}]}]") for string in ("", '"""', "'''")]
 
 
 @dataclass(frozen=True)
@@ -123,19 +123,21 @@ class Lines:
         self._lines: dict[KeyPath, int] = {(): 1}
         newest: dict[KeyPath, int] = {}
         table: KeyPath = ()
-        statement = closer = ""
+        statement, closer, begun = "", "", 0
         for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
             statement += f"{line}\n"
             if closer.strip("]}") not in line:  # the string goes on
                 continue
             said, closer = _read(statement)
+            begun = begun or number
             paths = _paths(said, table)
             if said and statement.lstrip().startswith("["):
                 table = _opened(said, newest)
                 paths = (table[:depth] for depth in range(len(table)))
-                self._lines[table] = number  # [a.b] may have stood before [a]
+                self._lines[table] = begun  # [a.b] may have stood before [a]
             for path in paths:
-                self._lines.setdefault(path, number)
+                self._lines.setdefault(path, begun)
+            begun = 0 if said or not closer else begun
             statement = statement if closer else ""
 
     def get(self, path: KeyPath) -> int | None:
