@@ -11,8 +11,7 @@ from sqlalchemy import func, select
 from demo import facility, notices, people, support
 from portal.core import clock
 from portal.core.db import session, tenant_scope
-from portal.core.jobs import Job
-from portal.core.leases import WorkStatus
+from portal.core.jobs import Job, WorkStatus
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.models import Account

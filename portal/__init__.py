@@ -10,7 +10,8 @@ from portal import cli, extensions
 from portal.blueprints import BLUEPRINTS, BRANDS
 from portal.core.db import init_db
 from portal.core.files import LocalFiles, Shelf
-from portal.core.tenancy.registry import Registry, TenantsInvalid
+from portal.core.tenancy.mistakes import TenantsInvalid
+from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import CannotStart, Settings
 from portal.shared.auth import keyring

@@ -1,7 +1,5 @@
 """The environment, read once. Nothing else in the program looks at os.environ. Unsafe settings refuse to start."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping
@@ -57,7 +55,7 @@ class Settings:
             raise UnsafeSettings("PORTAL_SMTP_URL is smtp://host:port or smtp+starttls://user:password@host:port")
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the ``PORTAL_*`` variables and DATABASE_URL. Raises UnsafeSettings."""
         env = dict(os.environ if environment is None else environment)
         home = Path(env.get("PORTAL_HOME") or ROOT / "var").absolute()

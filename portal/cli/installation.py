@@ -15,7 +15,7 @@ from flask.cli import AppGroup
 
 from portal.core import migrate
 from portal.core.db import tenant_scope, transaction_mode
-from portal.core.tenancy.reading import Reading, resolved
+from portal.core.tenancy.registry import Reading, resolved
 from portal.core.tenancy.schema import json_schema
 from portal.settings import ROOT, Settings
 from portal.shared.limits import operations as limits

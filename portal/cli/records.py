@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 
 from portal.core import audit as trail
-from portal.core import leases
+from portal.core import jobs
 from portal.core.actor import Actor
 from portal.core.db import session
 from portal.core.errors import NotFound, need
@@ -67,7 +67,7 @@ _MAILS = (
     "subject",
     ("error", "last_error"),
 )
-_STATUS = click.option("--status", type=click.Choice([s.value for s in leases.WorkStatus]), help="Only these.")
+_STATUS = click.option("--status", type=click.Choice([s.value for s in WorkStatus]), help="Only these.")
 
 
 @listing(mail, "list", _MAILS, _STATUS)
@@ -80,7 +80,7 @@ def list_(status: str | None, limit: int) -> Iterable[OutboxMail]:
 @command(mail, "retry", click.argument("mail_id", type=click.IntRange(1, 2**63 - 1)))
 def retry(mail_id: int, by: Actor) -> str:
     """Send a mail again."""
-    leases.retry(need(session().get(OutboxMail, mail_id), NotFound("no mail %(id)s", id=mail_id)))
+    jobs.retry(need(session().get(OutboxMail, mail_id), NotFound("no mail %(id)s", id=mail_id)))
     trail.record("mail.retry", f"mail:{mail_id}", by=by)
     return f"mail {mail_id} will be sent again"
 

@@ -65,13 +65,11 @@ def masked(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (str, int, bool)) or value is None:
-        return value
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return masked({str(key): item for key, item in value.items()})
-    return str(value)
+    return value if isinstance(value, str | int | None) else str(value)
 
 
 def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:

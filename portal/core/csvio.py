@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -23,8 +24,7 @@ _CHUNK_CHARACTERS = 32 * 1024
 _DANGEROUS = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 # The same characters by the code points that CP932 knows them by.
 _CP932 = str.maketrans("〜−—‖¢£¬¥", "～－―∥￠￡￢￥")
-_GETA = "〓"
-codecs.register_error("portal.geta", lambda error: (_GETA, cast(UnicodeEncodeError, error).start + 1))
+codecs.register_error("portal.geta", lambda error: ("〓", cast(UnicodeEncodeError, error).start + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,40 +72,21 @@ class Row:
         return value
 
 
-class CsvBytes(Iterator[bytes]):
-    """A CSV file as it is being written; `replaced` counts the characters that CP932 could not hold so far."""
-
-    def __init__(self, rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding) -> None:
-        self.replaced, self._encoding = 0, encoding
-        self._chunks = map(self._encode, self._write(rows, header))
-
-    def __next__(self) -> bytes:
-        return next(self._chunks)
-
-    def _write(self, rows: Iterable[Sequence[object]], header: Sequence[str]) -> Iterator[str]:
-        buffer = io.StringIO(newline="")
-        buffer.write("\ufeff" if self._encoding == "utf-8-sig" else "")
-        writer = csv.writer(buffer)
-        writer.writerow(map(cell, header))
-        for row in rows:
-            writer.writerow(map(cell, row))
-            if buffer.tell() > _CHUNK_CHARACTERS:
-                yield buffer.getvalue()
-                buffer.seek(0)
-                buffer.truncate()
-        yield buffer.getvalue()
-
-    def _encode(self, text: str) -> bytes:
-        if self._encoding == "utf-8-sig":
-            return text.encode("utf-8")
-        data = text.translate(_CP932).encode("cp932", "portal.geta")
-        self.replaced += data.decode("cp932").count(_GETA) - text.count(_GETA)
-        return data
-
-
-def write_csv(rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding = "utf-8-sig") -> CsvBytes:
-    """The file in parts, made as they are asked for; what CP932 cannot hold is 〓, and counted in `replaced`."""
-    return CsvBytes(rows, header, encoding)
+def write_csv(
+    rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding = "utf-8-sig"
+) -> Iterator[bytes]:
+    """The file in parts, made as they are asked for; what CP932 cannot hold is 〓."""
+    encode = codecs.getincrementalencoder(encoding)("portal.geta").encode
+    same = _CP932 if encoding == "cp932" else {}
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    for row in chain([header], rows):
+        writer.writerow(map(cell, row))
+        if buffer.tell() > _CHUNK_CHARACTERS:
+            yield encode(buffer.getvalue().translate(same))
+            buffer = io.StringIO(newline="")
+            writer = csv.writer(buffer)
+    yield encode(buffer.getvalue().translate(same))
 
 
 def cell(value: object) -> object:
@@ -171,25 +152,18 @@ def _header_mistakes(header: list[str], columns: Sequence[str], optional: Collec
 
 def _records(reader: Any, header: list[str], missing: Mapping[str, str]) -> Iterator[Row]:
     mistakes: list[Mistake] = []
-    for line, cells in _lines(reader, mistakes):
-        if len(cells) != len(header):
-            mistakes.append(Mistake(line, None, f"列の数が{len(cells)}です。見出しは{len(header)}列です。"))
-        else:
-            yield Row(line, {**missing, **dict(zip(header, map(unguard, cells), strict=True))})
-    if mistakes:
-        raise CsvMistakes(mistakes)
-
-
-def _lines(reader: Any, mistakes: list[Mistake]) -> Iterator[tuple[int, list[str]]]:
-    """Records that are not blank, with the line each begins on; what is no CSV at all ends the file."""
-    before = reader.line_num
+    line = reader.line_num + 1  # on which the record begins
     try:
         for cells in reader:
-            if any(text.strip() for text in cells):
-                yield before + 1, cells
-            before = reader.line_num
+            if any(map(str.strip, cells)) and len(cells) != len(header):
+                mistakes.append(Mistake(line, None, f"列の数が{len(cells)}です。見出しは{len(header)}列です。"))
+            elif any(map(str.strip, cells)):
+                yield Row(line, {**missing, **dict(zip(header, map(unguard, cells), strict=True))})
+            line = reader.line_num + 1
     except csv.Error as error:
-        mistakes.append(Mistake(before + 1, None, f"CSVとして読めません（{error}）。"))
+        mistakes.append(Mistake(line, None, f"CSVとして読めません（{error}）。"))
+    if mistakes:
+        raise CsvMistakes(mistakes)
 
 
 def collect(rows: Iterable[Row], parse: Callable[[Row], T]) -> list[T]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from portal.core import clock
-from portal.core.engine import Mode, drive_sqlite, set_transaction
+from portal.core.engine import Mode, drive_sqlite
 from portal.core.errors import NotFound, Stale
 from portal.core.tenancy import scope
 from portal.core.tenancy.guard import TenantOwned, TenantSession
@@ -42,9 +42,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
         """Give the instant back aware, in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
 
 
 class Choice(TypeDecorator[StrEnum]):
@@ -155,13 +153,8 @@ def tenant_scope(key: str) -> Iterator[None]:
 
 def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
     """Go over tenants one scope after another, for whoever works across brands; logged in `system_access`."""
-    token = _mode.set("write")
-    try:
-        with db.engine.begin() as connection:
-            row = {"at": clock.now(), "by": by, "reason": reason}
-            connection.execute(SystemAccess.__table__.insert(), row)  # type: ignore[attr-defined]
-    finally:
-        _mode.reset(token)
+    with transaction_mode("write"), db.engine.begin() as connection:
+        connection.execute(sa.insert(SystemAccess).values(at=clock.now(), by=by, reason=reason))
     for key in keys:
         with tenant_scope(key):
             yield key
@@ -196,18 +189,18 @@ def init_db(app: Flask) -> None:
 
 def tenant_tables() -> list[str]:
     """The names of all mapped tables whose rows belong to a tenant."""
-    return sorted(
-        cast(sa.Table, mapper.local_table).name
-        for mapper in Base.registry.mappers
-        if issubclass(mapper.class_, TenantOwned)
-    )
+    owners = (mapper for mapper in Base.registry.mappers if issubclass(mapper.class_, TenantOwned))
+    return sorted(cast(sa.Table, mapper.local_table).name for mapper in owners)
 
 
 @sa.event.listens_for(TenantSession, "after_begin")
 def _announce(current: TenantSession, _transaction: Any, connection: Any) -> None:
-    """Second wall: PostgreSQL's row-level security learns the tenant of this transaction."""
+    """Second wall: PostgreSQL's row-level security learns the tenant, of this transaction only: poolers share."""
     if connection.dialect.name == "postgresql":
-        set_transaction(connection, current.info.get("tenant"), _mode.get())
+        connection.exec_driver_sql(
+            "SELECT set_config('app.tenant', %s, true), set_config('transaction_read_only', %s, true)",
+            (current.info.get("tenant") or "", "on" if _mode.get() == "read" else "off"),
+        )
 
 
 def the_one(model: type[T], *which: Any, absent: str, **words: Any) -> T:

@@ -1,6 +1,6 @@
-"""How the two databases are driven: the SQLite recipe that was measured, and PostgreSQL's per-transaction setting.
+"""How SQLite is driven, by the recipe that was measured.
 
-SQLite: WAL, FULL, foreign keys on; a transaction that may write takes a file lock (fair among processes, with a
+WAL, FULL, foreign keys on; a transaction that may write takes a file lock (fair among processes, with a
 time limit) and then BEGIN IMMEDIATE; one that only reads begins plainly. Figures: docs/decisions/sqlite-writes.md.
 """
 
@@ -92,11 +92,3 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
         held = record.info.pop("lock", None)
         if held is not None:
             held.release()
-
-
-def set_transaction(connection: Connection, tenant: str | None, mode: Mode) -> None:
-    """Tell PostgreSQL whose rows may be seen and changed, for this transaction only, as poolers share connections."""
-    connection.exec_driver_sql(
-        "SELECT set_config('app.tenant', %s, true), set_config('transaction_read_only', %s, true)",
-        (tenant or "", "on" if mode == "read" else "off"),
-    )

@@ -48,20 +48,17 @@ def read(raw: bytes, envelope_from: str | None = None) -> Letter:
 
 def _read(raw: bytes, envelope_from: str | None) -> Letter:
     mail = message_from_bytes(raw)
-    heads: dict[str, str] = {}
-    for name, value in mail.raw_items():
-        heads.setdefault(name.lower(), _words(str(value)))
+    heads = {name.lower(): _words(str(value)) for name, value in reversed([*mail.raw_items()])}  # the first one counts
     sender = text.email(parseaddr(heads.get("from", ""))[1])
-    plain: list[str] = []
-    rich: list[str] = []
+    said: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     files: list[tuple[str, bytes]] = []
     for part in _leaves(mail):
         name, kind = _name_of(part), part.get_content_type()
-        if kind in ("text/plain", "text/html") and not name and part.get_content_disposition() != "attachment":
-            (plain if kind == "text/plain" else rich).append(_text(part))
+        if kind in said and not name and part.get_content_disposition() != "attachment":
+            said[kind].append(_text(part))
         else:
-            files.append((name or f"{kind.replace('/', '.')}", _bytes(part)))
-    body = "\n".join(plain) or "\n".join(map(_without_tags, rich))
+            files.append((name or kind.replace("/", "."), _bytes(part)))
+    body = "\n".join(said["text/plain"]) or "\n".join(map(_without_tags, said["text/html"]))
     answers = _ID.findall(f"{heads.get('in-reply-to', '')} {heads.get('references', '')}")
     path = heads.get("return-path", sender) if envelope_from is None else envelope_from
     return Letter(

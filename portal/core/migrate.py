@@ -43,11 +43,6 @@ def upgrade(folder: Path, url: str, revision: str = "head") -> None:
     run(folder, url, command.upgrade, revision)
 
 
-def downgrade(folder: Path, url: str, revision: str) -> None:
-    """Take the database back to `revision`."""
-    run(folder, url, command.downgrade, revision)
-
-
 def run(folder: Path, url: str, do: Callable[..., object], *words: str, **options: bool) -> None:
     """Let Alembic `do` something to the database at `url` (the owner's), one at a time, all or nothing."""
     engine = owner_engine(url)

@@ -3,7 +3,6 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -11,19 +10,7 @@ from markupsafe import Markup
 from portal.core import clock, outbox
 from portal.core.money import yen
 from portal.core.tenancy.schema import Tenant
-
-
-class Member(Protocol):
-    """What is needed of whoever is told."""
-
-    @property
-    def email(self) -> str:
-        """Where they are reached."""
-
-    @property
-    def account_id(self) -> int:
-        """Whose member they are."""
-
+from portal.shared.auth.models import Member
 
 _TEMPLATES = Path(__file__).parent.parent / "templates" / "emails"
 

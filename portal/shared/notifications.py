@@ -3,7 +3,6 @@
 What comes once a day is kept as one line each, and mailed together in the morning by the worker.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -94,7 +93,7 @@ def mail_digests(tenant: Tenant) -> int:
     due = select(DigestLine).where(DigestLine.created_at < morning).order_by(DigestLine.member_id, DigestLine.id)
     mailed = 0
     for member_id, group in groupby(session().scalars(due.with_for_update()).all(), lambda line: line.member_id):
-        lines: Iterable[DigestLine] = list(group)
+        lines = list(group)
         member = session().get_one(Member, member_id)
         if member.status == MemberStatus.ACTIVE:
             mailing.tell(tenant, "digest", member, lines=lines)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal import create_app
 from portal.core import clock
 from portal.core.db import db, session
-from portal.core.leases import WorkStatus
+from portal.core.jobs import WorkStatus
 from portal.core.outbox import OutboxMail
 from tests.cast import NOW
 from tests.support.smtp import SmtpServer

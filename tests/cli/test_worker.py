@@ -25,7 +25,7 @@ from portal import create_app
 from portal.core import clock, outbox
 from portal.core.audit import AuditEvent
 from portal.core.db import db, session, tenant_scope
-from portal.core.leases import PAUSES, WorkStatus
+from portal.core.jobs import PAUSES, WorkStatus
 from portal.core.outbox import OutboxMail
 from portal.settings import ROOT, Settings
 from portal.shared import drafts

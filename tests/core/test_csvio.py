@@ -42,16 +42,14 @@ def test_an_empty_list_has_a_header() -> None:
     assert written() == "\ufeff予約番号,設備\r\n".encode()
 
 
-def test_cp932_writes_what_it_cannot_hold_as_geta_and_counts_it() -> None:
+def test_cp932_writes_what_it_cannot_hold_as_geta() -> None:
     out = write_csv([["R-1", "𠮷野家具と😀"]], HEADER, "cp932")
     assert b"".join(out).decode("cp932") == "予約番号,設備\r\nR-1,〓野家具と〓\r\n"
-    assert out.replaced == 2
 
 
 def test_cp932_knows_tildes_minus_signs_and_yen_by_other_code_points() -> None:
     out = write_csv([["1〜2", "−3¥—‖"]], HEADER, "cp932")
     assert "1～2,－3￥" in b"".join(out).decode("cp932")
-    assert out.replaced <= 1
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'=", "''-"])

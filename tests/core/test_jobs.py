@@ -16,8 +16,7 @@ from portal.core import clock, jobs
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
-from portal.core.jobs import Job
-from portal.core.leases import LEASE, PAUSES, WorkStatus
+from portal.core.jobs import LEASE, PAUSES, Job, WorkStatus
 from portal.shared.auth.models import Account
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document

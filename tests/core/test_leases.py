@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal.core import clock, jobs, leases
+from portal.core import clock, jobs
 from portal.core.db import session
-from portal.core.jobs import Job
-from portal.core.leases import LEASE, PAUSES, WorkStatus
+from portal.core.jobs import LEASE, PAUSES, Job, WorkStatus
 from tests.cast import NOW
 
 Inside = Callable[[str], Any]
@@ -39,7 +38,7 @@ def add(inside: Inside) -> Iterator[Callable[..., int]]:
 def claimed(at: datetime = NOW, limit: int = 10) -> list[int]:
     """What a worker gets at `at`, in its order."""
     with clock.freeze(at):
-        found = [job.id for job in leases.claim(Job, limit)]
+        found = [job.id for job in jobs.claim(Job, limit)]
         session().commit()
     return found
 
@@ -77,7 +76,7 @@ def test_what_is_settled_is_never_claimed_again(add: Callable[..., int], status:
 
 def test_a_claim_that_was_not_committed_is_no_claim(add: Callable[..., int]) -> None:
     only = add()
-    assert [job.id for job in leases.claim(Job)] == [only]
+    assert [job.id for job in jobs.claim(Job)] == [only]
     session().rollback()
     assert session().get_one(Job, only).tries == 0
     assert claimed() == [only]
@@ -95,7 +94,7 @@ def test_the_pause_after_each_failure_grows(add: Callable[..., int]) -> None:
     for tries, seconds in enumerate([10, 60, 300, 1800, 7200, 21600, 43200], start=1):
         assert claimed(at) == [only]
         with clock.freeze(at):
-            leases.fail(session().get_one(Job, only), OSError("down"))
+            jobs.fail(session().get_one(Job, only), OSError("down"))
             session().commit()
         at += timedelta(seconds=seconds)
         assert claimed(at - timedelta(microseconds=1)) == []
@@ -109,7 +108,7 @@ def test_after_the_last_pause_work_is_given_up_and_stays_to_be_seen(add: Callabl
     while claimed(at):
         rounds += 1
         with clock.freeze(at):
-            leases.fail(session().get_one(Job, only), OSError(f"down {rounds}"))
+            jobs.fail(session().get_one(Job, only), OSError(f"down {rounds}"))
             session().commit()
         at += PAUSES[-1]
     job = session().get_one(Job, only)
@@ -132,13 +131,13 @@ def test_work_that_kills_every_worker_is_given_up_too(add: Callable[..., int]) -
 def test_work_that_failed_before_anybody_claimed_it_pauses_shortest(add: Callable[..., int]) -> None:
     """A command does its own job at once, without a claim."""
     job = session().get_one(Job, add())
-    leases.fail(job, OSError("down"))
+    jobs.fail(job, OSError("down"))
     assert (job.status, job.due_at) == (WorkStatus.WAITING, NOW + PAUSES[0])
 
 
 def test_a_long_error_is_cut_to_what_its_column_holds(add: Callable[..., int]) -> None:
     only = add()
-    leases.fail(session().get_one(Job, only), ValueError("長" * 900))
+    jobs.fail(session().get_one(Job, only), ValueError("長" * 900))
     session().commit()
     assert session().get_one(Job, only).last_error == ("ValueError: " + "長" * 900)[:500]
 
@@ -146,7 +145,7 @@ def test_a_long_error_is_cut_to_what_its_column_holds(add: Callable[..., int]) -
 def test_success_says_when_and_forgets_the_error(add: Callable[..., int]) -> None:
     only = add(last_error="OSError: down")
     assert claimed() == [only]
-    leases.succeed(session().get_one(Job, only))
+    jobs.succeed(session().get_one(Job, only))
     session().commit()
     job = session().scalars(select(Job)).one()
     assert (job.status, job.done_at, job.last_error) == (WorkStatus.DONE, NOW, "")
@@ -155,7 +154,7 @@ def test_success_says_when_and_forgets_the_error(add: Callable[..., int]) -> Non
 def test_ops_14_a_retry_gives_a_whole_new_round_at_once(add: Callable[..., int]) -> None:
     """OPS-14"""
     only = add(status=WorkStatus.FAILED, tries=len(PAUSES) + 1, at=NOW + timedelta(days=1))
-    leases.retry(session().get_one(Job, only))
+    jobs.retry(session().get_one(Job, only))
     session().commit()
     assert claimed() == [only]
     assert session().get_one(Job, only).tries == 1

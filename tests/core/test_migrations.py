@@ -103,7 +103,7 @@ def test_from_nothing_up_down_and_up_again(empty: str) -> None:
     first = picture(empty)
     assert set(first) == {*Base.metadata.tables, "alembic_version", "walls"}
     assert first["walls"]
-    migrate.downgrade(FOLDER, empty, "base")
+    migrate.run(FOLDER, empty, command.downgrade, "base")
     bare = picture(empty)
     assert set(bare) == {"alembic_version", "walls"}
     assert {table for _name, table in bare["walls"]} <= {"alembic_version"}
@@ -118,7 +118,7 @@ def test_each_step_goes_up_and_down_by_itself(empty: str) -> None:
         migrate.upgrade(FOLDER, empty, step)
         pictures.append(picture(empty))
     for step, expected in zip(steps[-2::-1], pictures[-2::-1], strict=True):
-        migrate.downgrade(FOLDER, empty, step)
+        migrate.run(FOLDER, empty, command.downgrade, step)
         assert picture(empty) == expected
 
 

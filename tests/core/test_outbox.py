@@ -16,7 +16,7 @@ from portal.blueprints.facility.models import Status
 from portal.core import clock, outbox
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
-from portal.core.leases import LEASE, PAUSES, WorkStatus
+from portal.core.jobs import LEASE, PAUSES, WorkStatus
 from portal.core.outbox import OutboxMail
 from tests.cast import CANARY, NOW, PASSWORD, Cast
 from tests.support.client import Visitor

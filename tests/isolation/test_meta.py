@@ -17,7 +17,7 @@ from portal.blueprints.facility import queries
 from portal.core.db import Query, db, tenant_scope
 from portal.core.tenancy import guard, tripwire
 from portal.core.tenancy.guard import TenantSession
-from portal.core.tenancy.reading import Tenants
+from portal.core.tenancy.registry import Tenants
 from portal.core.tenancy.scope import require_key
 from portal.shared.auth import sessions
 from tests.cast import Cast

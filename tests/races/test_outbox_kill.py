@@ -15,10 +15,9 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import func, select, update
 
-from portal.core import clock, jobs, leases, outbox
+from portal.core import clock, jobs, outbox
 from portal.core.db import session, tenant_scope
-from portal.core.jobs import Job
-from portal.core.leases import LEASE, WorkStatus
+from portal.core.jobs import LEASE, Job, WorkStatus
 from portal.core.outbox import OutboxMail
 from portal.settings import Settings
 from tests.races.processes import BIN, begin, environment, kill, killed_at_the_end
@@ -141,7 +140,7 @@ def test_many_workers_claim_every_row_exactly_once(together: Callable[..., list[
         taken: list[int] = []
         with clock.freeze(datetime(2030, 1, 1, tzinfo=UTC)):
             while True:
-                ids = [job.id for job in leases.claim(Job, 4)]
+                ids = [job.id for job in jobs.claim(Job, 4)]
                 session().commit()
                 if not ids:
                     return taken

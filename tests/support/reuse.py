@@ -70,4 +70,4 @@ def _look(app: Flask) -> Hashable:
     bell, tenants = (vars(app.extensions[name]) for name in ("chat_bell", "tenants"))
     asked = [*map(len, app.before_request_funcs.values()), *map(len, app.after_request_funcs.values())]
     rest = len(list(app.url_map.iter_rules())), repr(app.wsgi_app), repr(sorted(app.config.items(), key=str))
-    return (*hooks, *extensions, *asked, *rest, bell["_most"], id(tenants["_state"]))
+    return (*hooks, *extensions, *asked, *rest, bell["_most"], id(tenants["_good"]), tenants["_mistakes"])

@@ -134,16 +134,13 @@ def _scope_statement(state: orm.ORMExecuteState) -> None:
 
 @event.listens_for(TenantSession, "before_flush")
 def _stamp_objects(session: TenantSession, *_: Any) -> None:
-    touched = [o for o in (*session.new, *session.dirty, *session.deleted) if isinstance(o, TenantOwned)]
-    if not touched:
-        return
-    tenant = session.tenant
-    for obj in touched:
-        if obj in session.new and obj.tenant_id is None:
+    for obj in [o for o in (*session.new, *session.dirty, *session.deleted) if isinstance(o, TenantOwned)]:
+        tenant, is_new = session.tenant, obj in session.new
+        if is_new and obj.tenant_id is None:
             obj.tenant_id = tenant
         if obj.tenant_id != tenant:
             raise TenantError(f"{type(obj).__name__} of another tenant")
-        if obj not in session.new and orm.attributes.get_history(obj, "tenant_id").has_changes():
+        if not is_new and orm.attributes.get_history(obj, "tenant_id").has_changes():
             raise TenantError("a row never changes its tenant")
 
 

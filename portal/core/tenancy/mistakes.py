@@ -1,13 +1,13 @@
 """What is wrong in a tenants file, so that an admin can mend it: where, which key, what would be right (OPS-02).
 
 `tomllib` gives values without lines, but it finds the edges: a statement ends with the line up to which it can be read
-on its own, and what an array holds so far is seen by closing its brackets after each line.
+on its own, and what it holds so far is seen by closing its strings and brackets after each line.
 """
 
 import json
-import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -21,8 +21,7 @@ KeyPath = tuple[str | int, ...]
 Finding = tuple[KeyPath, str]
 """A key inside one tenant's section, and what is wrong with it."""
 _LONGEST_QUOTE = 40
-_CLOSERS = ("", "]", "]]", "]}", "]}]")
-_COULD_END = re.compile(r"""]|\"{3}|'{3}""")
+_CLOSERS = [string + array for array in ("", "]", "]]", "]}", "]}]", "]}]}", "]}]}]") for string in ("", '"""', "'''")]
 
 
 @dataclass(frozen=True)
@@ -75,17 +74,18 @@ def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
 
 def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
     """A hint for an unknown key: the table that has such a key, or else the nearest key of this one."""
-    holder, _field = _at(model, path[:-1])
     wanted = str(path[-1])
     for table, name, _field in walk(model):
         if name == wanted != "key":
             return f" here; it belongs to [{'.'.join(('tenants', 'KEY', *table))}]"
-    return did_you_mean(wanted, (name for name in (holder or model).model_fields if name != "key"))
+    keys = (name for table, name, _field in walk(model) if _is(table, path[:-1]))
+    return did_you_mean(wanted, (name for name in keys if name != "key"))
 
 
 def _meaning(path: KeyPath, model: type[BaseModel]) -> str:
-    _holder, field = _at(model, path)
-    return f" ({unwrapped(field.description)})" if field is not None and field.description else ""
+    ends = (path, path[:-1])  # a key of one's own means what its holder does
+    fields = (field for end in ends for table, name, field in walk(model) if _is((*table, name), end))
+    return next((f" ({unwrapped(field.description)})" for field in fields if field.description), "")
 
 
 def _quoted(value: Any) -> str:
@@ -109,17 +109,10 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
-def _at(model: type[BaseModel], path: KeyPath) -> tuple[type[BaseModel] | None, FieldInfo | None]:
-    """The table type at `path`, and the field that leads there; an item or a key of one's own has its holder's."""
-    here: type[BaseModel] | None = model
-    field: FieldInfo | None = None
-    for part in path:
-        if here is not None and part in here.model_fields:
-            field = here.model_fields[str(part)]
-            here = _model_in(field.annotation)
-        elif not isinstance(part, int) and (field is None or get_origin(field.annotation) is not dict):
-            return None, None
-    return here, field
+def _is(place: tuple[str, ...], path: KeyPath) -> bool:
+    """Whether `path` leads to `place`, by whatever items and names of one's own."""
+    keys = [part for part in path if not isinstance(part, int)]
+    return len(place) == len(keys) and all(part in (key, "KIND") for part, key in zip(place, keys, strict=True))
 
 
 class Lines:
@@ -128,21 +121,28 @@ class Lines:
     def __init__(self, text: str) -> None:
         """Go over `text`, which must be valid TOML; of anything else, what was understood so far is kept."""
         self._lines: dict[KeyPath, int] = {(): 1}
-        self._items: dict[KeyPath, int] = {}
+        newest: dict[KeyPath, int] = {}
         table: KeyPath = ()
-        statement, begun, is_open = "", 1, False
+        statement, closer, begun = "", "", 0
         for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
             statement += f"{line}\n"
-            if is_open and not _COULD_END.search(line):
+            if closer.strip("]}") not in line:  # the string goes on
                 continue
-            found, closer = _read(statement)
-            is_open = found is None
-            if found and statement.lstrip().startswith("["):
-                table = self._header(found, begun)
-            elif found:
-                self._note(_paths(found, table), begun)
-            begun = begun if is_open else number + 1
+            said, closer = _read(statement)
+            begun = begun or number
+            paths = _paths(said, table)
+            if said and statement.lstrip().startswith("["):
+                table = _opened(said, newest)
+                paths = (table[:depth] for depth in range(len(table)))
+                self._lines[table] = begun  # [a.b] may have stood before [a]
+            for path in paths:
+                self._lines.setdefault(path, begun)
+            begun = 0 if said or not closer else begun
             statement = statement if closer else ""
+
+    def get(self, path: KeyPath) -> int | None:
+        """The line that says something about `path` itself, None where none does."""
+        return self._lines.get(path)
 
     def of(self, path: KeyPath) -> int:
         """The line of `path`, or of its nearest ancestor that the file names."""
@@ -150,34 +150,27 @@ class Lines:
             path = path[:-1]
         return self._lines[path]
 
-    def _header(self, found: Any, line: int) -> KeyPath:
-        """``[a.b]`` or ``[[a.b]]``: the table that the following keys belong to; for an array, its newest item."""
-        path: KeyPath = ()
-        while found:
-            ((name, found),) = found.items()
-            path = (*path, name)
-            if isinstance(found, list):
-                self._items[path] = self._items.get(path, -1) + 1
-                found = {}
-            if path in self._items:
-                path = (*path, self._items[path])
-        self._note((path[:depth] for depth in range(len(path))), line)
-        self._lines[path] = line
-        return path
 
-    def _note(self, paths: Iterator[KeyPath], line: int) -> None:
-        for path in paths:
-            self._lines.setdefault(path, line)
-
-
-def _read(statement: str) -> tuple[dict[str, Any] | None, str]:
-    """What `statement` says and what had to be added to read it; None where nothing helps, as within a string."""
+def _read(statement: str) -> tuple[dict[str, Any], str]:
+    """What `statement` says so far, and what had to be added to read it."""
     for closer in _CLOSERS:
-        try:
+        with suppress(ValueError, RecursionError):
             return tomllib.loads(statement + closer), closer
-        except (ValueError, RecursionError):
-            continue
-    return None, "?"
+    return {}, "]"  # goes on in any case
+
+
+def _opened(said: Any, newest: dict[KeyPath, int]) -> KeyPath:
+    """The table that ``[a.b]`` or ``[[a.b]]`` opens for the keys after it; of an array, its newest item."""
+    path: KeyPath = ()
+    while said:
+        ((name, said),) = said.items()
+        path = (*path, name)
+        if isinstance(said, list):
+            newest[path] = newest.get(path, -1) + 1
+            said = {}
+        if path in newest:
+            path = (*path, newest[path])
+    return path
 
 
 def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
@@ -186,16 +179,6 @@ def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
         value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
     ):
         yield from _paths(inner, (*path, part))
-
-
-def within(data: Any, path: KeyPath) -> bool:
-    """Whether `data`, as `tomllib` read it, says anything about `path` itself."""
-    for part in path:
-        there = part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
-        if not there:
-            return False
-        data = data[part]
-    return True
 
 
 def dotted(path: KeyPath) -> str:

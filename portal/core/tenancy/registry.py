@@ -1,35 +1,174 @@
-"""The tenants of the running program, as `tenants.toml` says: read at start, looked at again as it changes (OPS-03).
+"""`tenants.toml` as the running program knows it: read at start, looked at again as it changes (OPS-03).
 
 A changed file counts whole or not at all; while it is broken or missing, the last good one stays.
 """
 
 import logging
+import re
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
-from portal.core.tenancy.mistakes import Mistake, TenantsInvalid
-from portal.core.tenancy.reading import Reading, Tenants, read_file
+from pydantic import BaseModel, ValidationError
+
+from portal.core.tenancy import checks
+from portal.core.tenancy.mistakes import Finding, KeyPath, Lines, Mistake, TenantsInvalid, dotted, findings
 from portal.core.tenancy.schema import Tenant
-
-__all__ = ["Mistake", "Registry", "Tenants", "TenantsInvalid"]
+from portal.core.tenancy.schema_base import did_you_mean
 
 log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0
 """Seconds between two looks at the file."""
 Clock = Callable[[], float]
-_Stamp = tuple[int, int, int] | None
+_HOST_HEADER = re.compile(r"([a-z0-9.-]+?)\.?(?::[0-9]{1,5})?")
+_AT_LINE = re.compile(r" \(at line ([0-9]+), column [0-9]+\)$")
 
 
 @dataclass(frozen=True)
-class _State:
-    """What is in force: the last good reading, and what is wrong with the file as it is now."""
+class Tenants:
+    """All tenants at one moment. Retired ones are in `by_key` (their data are still kept) and not in `by_host`."""
 
-    good: Reading
-    mistakes: tuple[Mistake, ...]
-    stamp: _Stamp
+    by_key: dict[str, Tenant] = field(default_factory=dict)
+    by_host: dict[str, Tenant] = field(default_factory=dict)
+
+    def for_host(self, host_header: str) -> Tenant | None:
+        """The tenant that a Host header asks for, or None (COM-01). Port, case and a last dot do not matter."""
+        found = _HOST_HEADER.fullmatch(host_header.lower()) if host_header.isascii() else None
+        return self.by_host.get(found[1]) if found else None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one look at a tenants file gave. With any mistake `tenants` is empty: a file counts whole or not at all."""
+
+    tenants: Tenants = field(default_factory=Tenants)
+    mistakes: tuple[Mistake, ...] = ()
+    warnings: tuple[Mistake, ...] = ()
+    lines: Lines = field(default_factory=lambda: Lines(""))
+
+
+def read_file(path: Path, base_domain: str, kind: type[Tenant], shown_as: str = "") -> Reading:
+    """Read the tenants file at `path`; not to be able to is a mistake as well. `shown_as` names it in mistakes."""
+    name = shown_as or path.name
+    try:
+        return read_bytes(path.read_bytes(), name, base_domain, kind)
+    except OSError as error:
+        return _unread(name, 1, f"cannot be read: {error.strerror}")
+
+
+def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) -> Reading:
+    """Read what stands in a tenants file called `name`."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return _unread(name, content.count(b"\n", 0, error.start) + 1, "is not UTF-8 text")
+    try:
+        return _Reader(name, tomllib.loads(text), Lines(text), base_domain, kind).read()
+    except tomllib.TOMLDecodeError as error:
+        at = _AT_LINE.search(str(error))
+        line = int(at[1]) if at else text.count("\n") + (not text.endswith("\n"))
+        return _unread(name, line, f"is not TOML: {_AT_LINE.sub('', str(error))}")
+    except RecursionError:
+        return _unread(name, 1, "is nested too deep")
+    except ValueError:  # Python neither reads nor writes whole numbers of more than 4300 digits
+        return _unread(name, 1, "has a number with too many digits")
+
+
+def _unread(name: str, line: int, said: str) -> Reading:
+    return Reading(mistakes=(Mistake(name, line, "", said),))
+
+
+@dataclass
+class _Reader:
+    """Collects what one file says. What is found names the path from the file's top, and what is wrong there."""
+
+    name: str
+    raw: dict[str, Any]
+    lines: Lines
+    base_domain: str
+    kind: type[Tenant]
+
+    def read(self) -> Reading:
+        by_key: dict[str, Tenant] = {}
+        owners: dict[str, str] = {}
+        mistakes = self._told([*self._of_file(), *self._of_tenants(by_key), *self._of_hosts(owners)])
+        tenants = Tenants() if mistakes else Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
+        return Reading(tenants, mistakes, self._told(self._doubtful(), is_warning=True), self.lines)
+
+    def _told(self, found: Iterable[Finding], *, is_warning: bool = False) -> tuple[Mistake, ...]:
+        told = (Mistake(self.name, self.lines.of(path), dotted(path), said, is_warning) for path, said in found)
+        return tuple(sorted(told, key=attrgetter("line", "key", "message")))
+
+    def _sections(self) -> dict[str, dict[str, Any]]:
+        tables = self.raw.get("tenants")
+        found = tables.items() if isinstance(tables, dict) else ()
+        return {key: section for key, section in found if isinstance(section, dict)}
+
+    def _of_file(self) -> Iterator[Finding]:
+        for name in self.raw.keys() - {"tenants"}:
+            yield (name,), f"unknown table{did_you_mean(name, ['tenants'])}"
+        tables = self.raw.get("tenants", {})
+        if not isinstance(tables, dict):
+            yield ("tenants",), "is no table; write [tenants.KEY] for each brand"
+            return
+        if not tables:
+            yield (), "names no tenant; write [tenants.KEY] for each brand"
+        for key in tables.keys() - self._sections().keys():
+            yield ("tenants", key), f"is no table; write [tenants.{key}]"
+
+    def _of_tenants(self, into: dict[str, Tenant]) -> Iterator[Finding]:
+        for key, section in self._sections().items():
+            for path, message in (*self._built(key, section, into), *checks.illegible(section)):
+                yield ("tenants", key, *path), message
+
+    def _built(self, key: str, section: Mapping[str, Any], into: dict[str, Tenant]) -> Iterator[Finding]:
+        if "key" in section:
+            yield ("key",), f"the key stands in the table's name, [tenants.{key}]; remove this line"
+        try:
+            into[key] = self.kind.model_validate({**section, "key": key}, context={"base_domain": self.base_domain})
+        except ValidationError as error:
+            for path, message in findings(error, self.kind):
+                yield (() if path == ("key",) else path), message
+
+    def _of_hosts(self, owners: dict[str, str]) -> Iterator[Finding]:
+        for key, section in self._sections().items():
+            for host, path in checks.hosts(key, section, self.base_domain):
+                if host in owners:
+                    yield ("tenants", key, *path), f"the host {host} is taken by [tenants.{owners[host]}] already"
+                owners.setdefault(host, key)
+
+    def _doubtful(self) -> Iterator[Finding]:
+        for key, section in self._sections().items():
+            unread = checks.sections_of_absent_modules(section, self.kind.known_modules)
+            for path, message in (*checks.doubtful(section), *unread):
+                yield ("tenants", key, *path), message
+
+
+def resolved(reading: Reading, key: str) -> Iterator[tuple[str, Any, int | None]]:
+    """Every key of a tenant, its value in force, and the line that says so, None for a default (OPS-04)."""
+    top = ("tenants", key)
+    for path, value in _flat(reading.tenants.by_key[key], ()):
+        if path != ("key",):
+            yield dotted(path), value, reading.lines.get((*top, *path))
+
+
+def _flat(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """Tables opened up; lists stay whole; tables of modules that are off are left out."""
+    if isinstance(value, BaseModel):
+        modules = getattr(value, "known_modules", ())
+        value = {name: part for name, part in value if part is not None or name not in modules}
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _flat(part, (*path, name))
+    elif isinstance(value, tuple):
+        yield path, [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in value]
+    else:
+        yield path, value
 
 
 class Registry:
@@ -43,10 +182,10 @@ class Registry:
         self.base_domain = base_domain.strip(".").lower()
         self._monotonic = monotonic
         self._looking = threading.Lock()
-        stamp, reading = self._stamp(), self.read()
-        if reading.mistakes:
-            raise TenantsInvalid(reading.mistakes)
-        self._state = _State(reading, (), stamp)
+        self._seen, self._good = self._stamp(), self.read()
+        self._mistakes: tuple[Mistake, ...] = ()
+        if self._good.mistakes:
+            raise TenantsInvalid(self._good.mistakes)
         self._look_at = monotonic() + LOOK_EVERY
 
     def read(self, path: Path | None = None, shown_as: str = "") -> Reading:
@@ -56,13 +195,13 @@ class Registry:
     def current(self) -> Tenants:
         """The tenants in force. Looks at the file at most once a second; never raises for what stands in it."""
         self._refresh()
-        return self._state.good.tenants
+        return self._good.tenants
 
     @property
     def mistakes(self) -> tuple[Mistake, ...]:
         """What is wrong with the file as it is now; empty while what is in force is what the file says."""
         self._refresh()
-        return self._state.mistakes
+        return self._mistakes
 
     def _refresh(self) -> None:
         # One thread looks; the others go on with what is in force instead of waiting for it.
@@ -70,23 +209,23 @@ class Registry:
             return
         try:
             self._look_at = self._monotonic() + LOOK_EVERY
-            stamp = self._stamp()
-            if stamp != self._state.stamp:
-                self._state = self._take_up(self._state.good, stamp)
+            stamp = self._stamp()  # older than the reading, so that a later write is seen next time
+            if stamp != self._seen:
+                self._take_up(self.read())
+                self._seen = stamp
         finally:
             self._looking.release()
 
-    def _take_up(self, good: Reading, stamp: _Stamp) -> _State:
-        """The state after a change. The stamp is older than the reading, so that a later write is seen next time."""
-        reading = self.read()
-        if not reading.mistakes:
+    def _take_up(self, reading: Reading) -> None:
+        if reading.mistakes:
+            listed = "; ".join(map(str, reading.mistakes))
+            log.error("%s is broken and the last good one stays in force: %s", self.path.name, listed)
+        else:
+            self._good = reading
             log.info("%s was taken up: %d tenants", self.path.name, len(reading.tenants.by_key))
-            return _State(reading, (), stamp)
-        listed = "; ".join(map(str, reading.mistakes))
-        log.error("%s is broken and the last good one stays in force: %s", self.path.name, listed)
-        return _State(good, reading.mistakes, stamp)
+        self._mistakes = reading.mistakes
 
-    def _stamp(self) -> _Stamp:
+    def _stamp(self) -> tuple[int, int, int] | None:
         """What changes when the file does; None when it cannot be had."""
         try:
             found = self.path.stat()

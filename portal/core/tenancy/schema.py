@@ -8,16 +8,8 @@ from pydantic import BaseModel, Field, ValidationInfo, create_model, field_valid
 from portal.core.tenancy import schema_parts as parts
 from portal.core.tenancy.schema_base import Each, Flag, Name, OneOf, Section, Whole, unwrapped
 
-FEATURES = {
-    "notices": True,
-    "inquiries": True,
-    "contacts": True,
-    "billing_addresses": True,
-    "delivery_addresses": False,
-    "document_links": False,
-    "chat": False,
-    "knowledge": False,
-}
+FEATURES = dict.fromkeys(("notices", "inquiries", "contacts", "billing_addresses"), True)
+FEATURES |= dict.fromkeys(("delivery_addresses", "document_links", "chat", "knowledge"), False)
 """What a tenant can switch off (COM-03), and whether it is on when nothing is said."""
 LIMITS = {"members": 50, "billing_addresses": 20, "delivery_addresses": 20, "contract_contacts": 2, "chats": 3}
 """How many of each an account may have (COM-40) when nothing is said."""
@@ -98,37 +90,28 @@ class Tenant(Section):
             return data
         return {name: {} for name in on if name in cls.known_modules} | data
 
-    @field_validator("features", "limits", mode="before")
+    @field_validator("features", "limits", "numbers", "theme", "mail", "issuer", mode="before")
     @classmethod
     def _rest_as_usual(cls, given: Any, info: ValidationInfo) -> Any:
-        usual: dict[str, Any] = FEATURES if info.field_name == "features" else LIMITS
-        return usual | given if isinstance(given, dict) else given
-
-    @field_validator("numbers", mode="before")
-    @classmethod
-    def _usual_prefixes(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        usual = {kind: parts.NumberFormat(prefix=prefix) for kind, prefix in NUMBERS.items()}
-        known = {kind: _filled(given[kind], {"prefix": NUMBERS[kind]}) for kind in given.keys() & NUMBERS.keys()}
-        return usual | given | known
-
-    @field_validator("theme", "mail", "issuer", mode="before")
-    @classmethod
-    def _from_other_keys(cls, given: Any, info: ValidationInfo) -> Any:
+        usual: dict[str, Any] = {}
         tenant, base = info.data, (info.context or {}).get("base_domain", "localhost")
         match info.field_name:
+            case "features":
+                usual = FEATURES
+            case "limits":
+                usual = LIMITS
+            case "numbers":
+                usual = {kind: {"prefix": prefix} for kind, prefix in NUMBERS.items()}
             case "theme":
-                return _filled(given, {"mark": tenant.get("name", "")[:1]})
+                usual = {"mark": tenant.get("name", "")[:1]}
             case "mail" if {"name", "subdomain"} <= tenant.keys():
                 host = next(iter(tenant.get("domains", ())), f"{tenant['subdomain']}.{base}")
-                return _filled(given, {"name": tenant["name"], "address": f"no-reply@{host}"})
+                usual = {"name": tenant["name"], "address": f"no-reply@{host}"}
             case "issuer":
-                contact = (tenant.get("contact") or parts.Contact()).model_dump(
-                    include={"postal_code", "address", "telephone"}
-                )
-                return _filled(given, {"name": tenant.get("company", ""), **contact})
-        return given
+                contact = dict(tenant.get("contact") or parts.Contact())
+                usual = {key: contact[key] for key in ("postal_code", "address", "telephone")}
+                usual["name"] = tenant.get("company", "")
+        return _filled(given, usual)
 
     def section(self, module: str) -> Any:
         """The table of a brand module that is on, of the module's own type. Raises LookupError when it is off."""
@@ -166,7 +149,8 @@ def _filled(given: Any, usual: dict[str, Any]) -> Any:
     """A table with what it leaves out or empty taken from `usual`; anything else is left for the types to refuse."""
     if not isinstance(given, dict | Section):
         return given
-    return usual | {key: value for key, value in dict(given).items() if value != "" or key not in usual}
+    own = {key: value for key, value in dict(given).items() if value != "" or not isinstance(usual.get(key), str)}
+    return usual | own | {key: _filled(own.get(key, {}), part) for key, part in usual.items() if isinstance(part, dict)}
 
 
 def json_schema(kind: type[Tenant]) -> dict[str, Any]:

@@ -1,137 +1,53 @@
 """Reads one SQL text and says where it is held to its tenant: what the tripwire then compares with what is bound.
 
-It knows the SQL that SQLAlchemy writes, as a tree of its brackets and in clauses, and fails closed: what it cannot
+It knows the SQL that SQLAlchemy writes, bracket by bracket and clause by clause, and fails closed: what it cannot
 read, it refuses (COM-02). Each use of a tenant-owned table needs ``<alias>.tenant_id = <bind>`` as a whole conjunct of
 its own WHERE, or of the ON that brings it in; beside an OR, inside a CASE, a NOT or another function it holds nothing.
-"""
 
-from __future__ import annotations
+What stands in a bracket, CASE … END included, is a text of its own: its words between single spaces, a quoted name
+behind one ``"``, a parameter as ``?`` and its place, a bracket within as ``(`` and its number, a string as ``'``.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-Nodes = list[Any]
-"""Words and marks as str, quoted names as Name, parameters as Bind, and what stands in brackets as a list."""
-
-Pair = tuple[str, int | str]
+Key = int | str
+"""A parameter: its place among the question marks, or its name."""
+Pair = tuple[str, Key]
 """An alias, and a parameter that its tenant_id is compared with."""
 
 _TOKEN = re.compile(
     r"""\s+|(?P<text>'(?:[^']|'')*')|"(?P<name>(?:[^"]|"")*)"|(?P<bind>\?|%\([^)]+\)s|%s)"""
-    r"""|(?P<strange>[benux]&?'|\$)|(?P<word>[^\W\d]\w*)|(?P<number>\d[\w.]*)|(?P<mark>--|/\*|::|%%|[-+*/<>=!|&~^@#.,()\[\]:])""",
+    r"""|(?P<strange>[benux]&?'|\$|--|/\*)|(?P<word>[^\W\d]\w*|\d[\w.]*|::|%%|[-+*/<>=!|&~^@#.,()\[\]:])|(?P<rest>\S)""",
     re.IGNORECASE,
 )
-_CLAUSES = frozenset(
-    "select from where group having order limit offset fetch window returning set values using for"
-    " insert update delete".split()
+_CLOSES = {")": "(", "end": "case"}
+_COMPOUND = "union|intersect|except"
+_CLAUSE = re.compile(
+    r"(?<= )((?<! is distinct )(?<! not distinct )from|(?<! for )(?<! key )(?<! do )update|on conflict|select"
+    "|where|group|having|order|limit|offset|fetch|window|returning|set|values|using|for|insert|delete)(?= )"
 )
-_COMPOUND = frozenset({"union", "intersect", "except"})
+_LOOSE = re.compile(f"(?<= )(?:{_COMPOUND}|or|,|case)(?= )|{_CLAUSE.pattern}")
+_BIND = r"\?(\d+) (?::: \S+ )?"
+_HELD = re.compile(rf' "?(\S+) \. "?tenant_id = {_BIND}')
+_TABLE = re.compile(r' ((?:\S+ \. )*)"?(\S+) (?:"?(\S+) )?')
+"""What stands before the name, the name, and what it is called here."""
+_JOIN_WORDS = re.compile(r"(?: (?:left|outer|inner|cross|natural))+ $")
 
 
 class Unheld(Exception):
     """The statement is not held to one tenant, or could not be read."""
 
 
-class Name(str):
-    """A quoted name, never a keyword."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """A parameter: its place among the question marks, or its name."""
-
-    key: int | str
+def split(text: str, at: str) -> list[str]:
+    """The parts of `text` between plain words or marks."""
+    return re.split(f"(?<= )(?:{at})(?= )", text)
 
 
-def parse(sql: str) -> Nodes:
-    """`sql` as a tree of its brackets; CASE … END is a bracket too. Raises Unheld."""
-    stack: list[Nodes] = [[]]
-    at = binds = 0
-    while at < len(sql):
-        found = _TOKEN.match(sql, at)
-        if found is None or found["strange"] or found["mark"] in ("--", "/*"):
-            raise Unheld(f"cannot be read at {sql[at : at + 20]!r}")
-        at, kind = found.end(), found.lastgroup
-        token = found[kind] if kind else ""
-        if kind == "bind":
-            stack[-1].append(Bind(token[2:-2] if token.startswith("%(") else binds))
-            binds += 1
-        elif kind == "name":
-            stack[-1].append(Name(token.lower()))
-        elif kind:
-            _grow(stack, "'" if kind == "text" else token.lower())
-    if len(stack) != 1:
-        raise Unheld("a bracket stays open")
-    return stack[0]
-
-
-def _grow(stack: list[Nodes], word: str) -> None:
-    if word in ("(", "case"):
-        stack[-1].append([] if word == "(" else ["case"])
-        stack.append(stack[-1][-1])
-    elif word in (")", "end"):
-        if len(stack) == 1 or (stack[-1][:1] == ["case"]) != (word == "end"):
-            raise Unheld("a bracket is closed that is not open")
-        stack.pop()
-    else:
-        stack[-1].append(word)
-
-
-def split(nodes: Nodes, *at: str) -> list[Nodes]:
-    """The parts of `nodes` between plain words or marks."""
-    parts: list[Nodes] = [[]]
-    for node in nodes:
-        if type(node) is str and node in at:
-            parts.append([])
-        else:
-            parts[-1].append(node)
-    return parts
-
-
-def clauses_of(nodes: Nodes) -> Iterator[tuple[str, Nodes]]:
-    """The clauses of one SELECT, INSERT, UPDATE or DELETE, each with what follows its keyword."""
-    keyword, begun = "", 0
-    for place, node in enumerate(nodes):
-        before = nodes[max(place - 2, 0) : place]
-        if type(node) is not str or not _begins(node, before, nodes[place + 1 : place + 2]):
-            continue
-        yield keyword, nodes[begun:place]
-        keyword, begun = "conflict" if node == "on" else node, place + 1
-    yield keyword, nodes[begun:]
-
-
-def _begins(word: str, before: Nodes, after: Nodes) -> bool:
-    if word == "on":
-        return after == ["conflict"]
-    if word == "from":
-        return before not in (["is", "distinct"], ["not", "distinct"])
-    if word == "update":
-        return before[-1:] not in (["for"], ["key"], ["do"])
-    return word in _CLAUSES
-
-
-def conjuncts(nodes: Nodes) -> Iterator[Pair]:
-    """``alias.tenant_id = bind`` wherever the whole condition cannot be true without it: (alias, parameter)."""
-    words = {node for node in nodes if type(node) is str}
-    if words & (_COMPOUND | {"or", ",", "case"}) or len(list(clauses_of(nodes))) > 1:
-        return
-    pieces = split(nodes, "and")
-    for place, piece in enumerate(pieces):
-        if place and "between" in pieces[place - 1]:
-            continue
-        if len(piece) == 1 and isinstance(piece[0], list):
-            yield from conjuncts(piece[0])
-        elif piece[1:4] == [".", "tenant_id", "="] and isinstance(piece[0], str) and _is_bind(piece[4:]):
-            yield str(piece[0]), piece[4].key
-
-
-def _is_bind(nodes: Nodes) -> bool:
-    cast = nodes[1:]
-    return isinstance(nodes[0] if nodes else None, Bind) and (not cast or (cast[0] == "::" and len(cast) == 2))
+def unquoted(text: str) -> list[str]:
+    """The words of `text`, names as they are called."""
+    return [word.removeprefix('"') for word in text.split()]
 
 
 @dataclass
@@ -140,55 +56,90 @@ class Reading:
 
     owned: frozenset[str]
     writes: bool = False
-    held: list[tuple[int | str, ...]] = field(default_factory=list)
+    held: list[tuple[Key, ...]] = field(default_factory=list)
     """For each use of a tenant's table, the parameters of which one at least must be the tenant."""
+    _texts: list[str] = field(default_factory=list)
+    _binds: list[Key] = field(default_factory=list)
     _placed: int = 0
 
-    def read(self, sql: str) -> Reading:
+    def read(self, sql: str) -> "Reading":
         """Go over the whole statement. Raises Unheld."""
-        nodes = parse(sql)
+        self._parse(sql)
         try:
-            self._query(nodes)
-        except (IndexError, TypeError) as error:
+            for part in [part for text in self._texts for part in split(text, _COMPOUND)]:
+                found = _CLAUSE.split(part)
+                self._part(list(zip(found[1::2], found[2::2], strict=True)))
+        except IndexError as error:
             raise Unheld("it is no statement that is known here") from error
-        if self._mentions(nodes) != self._placed:
+        if sum(map(self._mentions, self._texts)) != self._placed:
             raise Unheld("a tenant's table stands where it is not expected")
         return self
 
-    def _mentions(self, nodes: Nodes) -> int:
+    def _parse(self, sql: str) -> None:
+        texts: list[list[str]] = [[]]
+        opened = [("", 0)]
+        for found in _TOKEN.finditer(sql):
+            word, here = (found["word"] or "").lower(), texts[opened[-1][1]]
+            if found["strange"] or found["rest"]:
+                raise Unheld(f"cannot be read at {sql[found.start() :][:20]!r}")
+            if word in _CLOSES.values():
+                here.append(f"({len(texts)}")
+                opened.append((word, len(texts)))
+                texts.append(["case"] if word == "case" else [])
+            elif word in _CLOSES:
+                if opened.pop()[0] != _CLOSES[word]:
+                    raise Unheld("a bracket is closed that is not open")
+            elif found["bind"]:
+                here.append(f"?{len(self._binds)}")
+                self._binds.append(found["bind"][2:-2] if found["bind"].startswith("%(") else len(self._binds))
+            elif found["name"] is not None:
+                here.append('"' + re.sub(r"\W", lambda odd: f"~{ord(odd[0]):x}~", found["name"].lower()))
+            elif found["text"] or word:
+                here.append(word or "'")
+        if len(opened) != 1:
+            raise Unheld("a bracket stays open")
+        self._texts = [f" {' '.join(words)} " for words in texts]
+
+    def _inside(self, word: str) -> str:
+        """What stands in the bracket that `word` is; nothing when it is none."""
+        return self._texts[int(word[1:])] if word.startswith("(") else ""
+
+    def _mentions(self, text: str) -> int:
         """How often a tenant's table is named, as itself and not as part of a column's name or as a label."""
-        count = 0
-        for before, node, after in zip(["", *nodes], nodes, [*nodes[1:], ""], strict=False):
-            if isinstance(node, list):
-                count += self._mentions(node)
-            elif isinstance(node, str) and node in self.owned and after != "." and before not in (".", "as"):
-                count += 1
-        return count
+        words = unquoted(text)
+        around = zip(["", *words], words, [*words[1:], ""], strict=False)
+        return sum(word in self.owned and after != "." and before not in (".", "as") for before, word, after in around)
 
-    def _query(self, nodes: Nodes) -> None:
-        for part in split(nodes, *_COMPOUND):
-            self._part(list(clauses_of(part)))
-        for node in nodes:
-            if isinstance(node, list):
-                self._query(node)
+    def _conjuncts(self, text: str) -> Iterator[Pair]:
+        """``alias.tenant_id = bind`` wherever the whole condition cannot be true without it: (alias, parameter)."""
+        if _LOOSE.search(text):
+            return
+        pieces = split(text, "and")
+        for before, piece in zip(["", *pieces], pieces, strict=False):
+            if " between " in before:
+                continue
+            if found := _HELD.fullmatch(piece):
+                yield found[1], self._binds[int(found[2])]
+            elif len(piece.split()) == 1:
+                yield from self._conjuncts(self._inside(piece.strip()))
 
-    def _part(self, clauses: list[tuple[str, Nodes]]) -> None:
+    def _part(self, clauses: list[tuple[str, str]]) -> None:
         """One SELECT, INSERT, UPDATE or DELETE without what stands in its brackets."""
         held: list[Pair] = []
         aliases: list[str] = []
-        for place, (keyword, nodes) in enumerate(clauses):
+        for place, (keyword, text) in enumerate(clauses):
             self.writes |= keyword in ("insert", "update", "delete")
             match keyword:
                 case "from" | "using" | "update":
-                    aliases += self._sources(nodes, held)
-                case "where" if "conflict" not in dict(clauses[:place]):
-                    held += conjuncts(nodes)
+                    aliases += self._sources(text, held)
+                case "where" if "on conflict" not in dict(clauses[:place]):
+                    held += self._conjuncts(text)
                 case "set":
-                    _refuse_moving(nodes)
+                    self._refuse_moving(text)
                 case "for":
-                    self._placed += self._mentions(nodes)
+                    self._placed += self._mentions(text)
                 case "insert":
-                    self._insert(nodes, clauses[place + 1 :])
+                    self._insert(text, dict(reversed(clauses[place + 1 :])))
         if len(set(aliases)) != len(aliases):
             raise Unheld("two tables have one name")
         for alias in aliases:
@@ -196,96 +147,77 @@ class Reading:
             if not self.held[-1]:
                 raise Unheld(f"{alias} is not held to its tenant")
 
-    def _sources(self, nodes: Nodes, held: list[Pair]) -> list[str]:
+    def _sources(self, text: str, held: list[Pair]) -> list[str]:
         """The aliases of tenant-owned tables in a FROM list; what its ONs hold goes to `held`."""
-        return [alias for item in split(nodes, ",") for alias in self._chain(item, held)]
+        return [alias for item in split(text, ",") for alias in self._chain(item, held)]
 
-    def _chain(self, item: Nodes, held: list[Pair]) -> list[str]:
+    def _chain(self, item: str, held: list[Pair]) -> list[str]:
         """As `_sources`, for tables joined to one another."""
         aliases: list[str] = []
         outer = False
         for part in split(item, "join"):
-            if {"right", "full"} & {word for word in part[-2:] if type(word) is str}:
+            kind = part.split()[-2:]
+            if {"right", "full"} & set(kind):
                 raise Unheld("RIGHT and FULL joins are refused")
-            element, *condition = split(part, "on")
+            element, *conditions = split(_JOIN_WORDS.sub(" ", part), "on")
             new = self._element(element, held)
             aliases += new
-            for found in condition[:1]:
-                pairs = conjuncts(_without_join_words(found))
-                held += (pair for pair in pairs if pair[0] in new or not outer)
-            outer = "left" in part[-2:]
+            for condition in conditions[:1]:
+                held += (pair for pair in self._conjuncts(condition) if pair[0] in new or not outer)
+            outer = "left" in kind
         return aliases
 
-    def _element(self, nodes: Nodes, held: list[Pair]) -> list[str]:
+    def _element(self, text: str, held: list[Pair]) -> list[str]:
         """As `_sources`, for one table, subquery, function or bracketed join."""
-        nodes = [node for node in _without_join_words(nodes) if node not in ("lateral", "only", "as")]
-        if nodes and isinstance(nodes[0], list):
-            if nodes[0][:1] in (["select"], ["values"], ["with"]):
+        found = _TABLE.match(re.sub("(?<= )(?:lateral|only|as) ", "", text))
+        if found and not found[1] and (inner := self._inside(found[2])):
+            if inner.startswith((" select ", " values ", " with ")):
                 return []
             inside: list[Pair] = []  # its ONs say nothing about tables outside it
-            aliases = self._sources(nodes[0], inside)
+            aliases = self._sources(inner, inside)
             held += (pair for pair in inside if pair[0] in aliases)
             return aliases
-        end = _path_end(nodes)
-        name = nodes[end - 1] if nodes else ""
-        if not isinstance(name, str) or name not in self.owned:
+        if not found or found[2] not in self.owned:
             return []
-        self._placed += end == 1
-        return [str(nodes[end] if nodes[end:] else name)]
+        self._placed += not found[1]
+        return [found[3] or found[2]]
 
-    def _insert(self, target: Nodes, rest: list[tuple[str, Nodes]]) -> None:
+    def _insert(self, target: str, clauses: dict[str, str]) -> None:
         """``INTO table (columns)`` and the clauses after it: each row must bind its tenant."""
-        if target[0] != "into":
+        found = re.match(f" into{_TABLE.pattern}", target)
+        if not found:
             raise Unheld("INSERT OR … is refused")
-        end = 1 + _path_end(target[1:])
-        if target[end - 1] not in self.owned:
+        if found[2] not in self.owned:
             return
-        self._placed += end == 2
-        columns = [part[-1] for part in split(target[-1], ",")] if isinstance(target[-1], list) else []
-        if "tenant_id" not in columns:
+        self._placed += not found[1]
+        columns = [unquoted(column)[-1:] for column in split(self._inside(target.rsplit(maxsplit=1)[-1]), ",")]
+        if ["tenant_id"] not in columns:
             raise Unheld("INSERT without tenant_id")
-        by_keyword = dict(reversed(rest))
-        for row in _rows(by_keyword, columns.index("tenant_id")):
-            if not _is_bind(row):
+        for row in self._rows(clauses, columns.index(["tenant_id"])):
+            bind = re.fullmatch(f" {_BIND}", row)
+            if not bind:
                 raise Unheld("INSERT of a tenant that is not bound")
-            self.held.append((row[0].key,))
-        conflict = by_keyword.get("conflict", [])
-        if "set" in by_keyword and not any("tenant_id" in node for node in conflict if isinstance(node, list)):
+            self.held.append((self._binds[int(bind[1])],))
+        keys = map(self._inside, clauses.get("on conflict", "").split())
+        if "set" in clauses and not any("tenant_id" in unquoted(key) for key in keys):
             raise Unheld("ON CONFLICT … DO UPDATE by a key without tenant_id")
 
+    def _rows(self, clauses: dict[str, str], place: int) -> list[str]:
+        """What an INSERT puts at `place` of each row: from VALUES, or SELECT p0, … FROM (VALUES …), as batches go."""
+        rows = clauses.get("values")
+        if rows is None:
+            chosen = re.match(r" p(\d+) ", split(clauses.get("select", ""), ",")[place])
+            rows = self._inside(clauses.get("from", "").split()[0])
+            if chosen is None or not rows.startswith(" values "):
+                raise Unheld("INSERT … SELECT is refused")
+            place = int(chosen[1])
+        found = [split(self._inside(row), ",")[place] for row in rows.split() if row.startswith("(")]
+        if not found:
+            raise Unheld("INSERT without a row")
+        return found
 
-def _rows(clauses: dict[str, Nodes], place: int) -> list[Nodes]:
-    """What an INSERT puts at `place` of each row: from VALUES, or SELECT p0, p1 … FROM (VALUES …), as batches go."""
-    rows = clauses.get("values")
-    if rows is None:
-        source = clauses.get("from", [])
-        chosen = split(clauses.get("select", []), ",")[place:][:1]
-        number = re.fullmatch(r"p(\d+)", str(chosen[0][0])) if chosen and chosen[0] else None
-        if number is None or not source or source[0][:1] != ["values"]:
-            raise Unheld("INSERT … SELECT is refused")
-        rows, place = source[0], int(number[1])
-    found = [split(row, ",")[place] for row in rows if isinstance(row, list)]
-    if not found:
-        raise Unheld("INSERT without a row")
-    return found
-
-
-def _path_end(nodes: Nodes) -> int:
-    """Where ``schema.table`` at the beginning of `nodes` ends."""
-    end = 1
-    while nodes[end : end + 1] == ["."]:
-        end += 2
-    return end
-
-
-def _refuse_moving(assignments: Nodes) -> None:
-    for assignment in split(assignments, ","):
-        target = split(assignment, "=")[0]
-        if "tenant_id" in target or any("tenant_id" in node for node in target if isinstance(node, list)):
-            raise Unheld("a row never changes its tenant")
-
-
-def _without_join_words(nodes: Nodes) -> Nodes:
-    while nodes and type(nodes[-1]) is str and nodes[-1] in ("left", "outer", "inner", "cross", "natural"):
-        nodes = nodes[:-1]
-    return nodes
+    def _refuse_moving(self, assignments: str) -> None:
+        for assignment in split(assignments, ","):
+            target = split(assignment, "=")[0]
+            if any("tenant_id" in unquoted(names) for names in (target, *map(self._inside, target.split()))):
+                raise Unheld("a row never changes its tenant")

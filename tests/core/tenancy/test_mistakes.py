@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from portal.blueprints import BRANDS
 from portal.core.tenancy.mistakes import Mistake
-from portal.core.tenancy.reading import Reading, read_bytes
+from portal.core.tenancy.registry import Reading, read_bytes
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import ROOT
 from portal.web.brand import sections

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from portal.blueprints import BRANDS
 from portal.core.tenancy.mistakes import Mistake
-from portal.core.tenancy.reading import Reading, Tenants, read_bytes, read_file
+from portal.core.tenancy.registry import Reading, Tenants, read_bytes, read_file
 from portal.core.tenancy.schema import Tenant, tenant_type
 from portal.settings import ROOT
 from portal.web.brand import sections
@@ -145,7 +145,7 @@ def test_a_file_is_read_as_its_bytes_are(tmp_path: Path) -> None:
     path.write_text(HEAD, encoding="utf-8")
     reading = read_file(path, "portal.example", Tenant)
     assert reading.mistakes == reading.warnings == ()
-    assert reading.raw == {"tenants": {"atelier": {"name": "工房"}}}
+    assert {key: tenant.name for key, tenant in reading.tenants.by_key.items()} == {"atelier": "工房"}
     assert reading.lines.of(("tenants", "atelier", "name")) == 2
     assert reading.tenants.for_host("atelier.portal.example:443") is reading.tenants.by_key["atelier"]
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from portal.blueprints import BRANDS
 from portal.core.tenancy.mistakes import walk
-from portal.core.tenancy.reading import read_bytes
+from portal.core.tenancy.registry import read_bytes
 from portal.core.tenancy.schema import LIMITS, NUMBERS, Tenant, json_schema, tenant_type
 from portal.core.tenancy.schema_base import Flag, Section, Whole
 from portal.settings import ROOT

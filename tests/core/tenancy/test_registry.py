@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.core.tenancy.reading import Tenants, read_bytes
-from portal.core.tenancy.registry import LOOK_EVERY, Registry, TenantsInvalid
+from portal.core.tenancy.mistakes import TenantsInvalid
+from portal.core.tenancy.registry import LOOK_EVERY, Registry, Tenants, read_bytes
 from portal.core.tenancy.schema import Tenant
 
 GOOD = """\

@@ -19,8 +19,7 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import Shelf
-from portal.core.jobs import Job
-from portal.core.leases import PAUSES, WorkStatus
+from portal.core.jobs import PAUSES, Job, WorkStatus
 from portal.core.money import LARGEST
 from portal.core.tenancy.schema_parts import NumberFormat
 from portal.shared.auth.models import Account

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.blueprints import BRANDS
-from portal.core.tenancy.reading import read_file
+from portal.core.tenancy.registry import read_file
 from portal.core.tenancy.schema import Tenant, tenant_type
 from portal.settings import ROOT
 from portal.shared.limits.rules import Facts, Step, reckon
