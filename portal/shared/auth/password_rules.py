@@ -12,7 +12,7 @@ from typing import Any
 
 from portal.core.errors import msgid
 from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.schema_password import PasswordRules, Policy
+from portal.core.tenancy.schema_password import PasswordRules
 
 FEWEST_LETTERS = 4
 """Words of names and addresses that are shorter occur by chance."""
@@ -140,7 +140,7 @@ class Rule:
 
 def rules_for(rules: PasswordRules) -> list[Rule]:
     """The tenant's rules in the order of the checklist; the first broken one is what the member is told."""
-    return list(_rules(rules.policy()))
+    return list(_rules(rules))
 
 
 def broken(password: str, rules: Iterable[Rule], context: Context) -> list[Rule]:
@@ -153,15 +153,15 @@ def brand_words(tenant: Tenant) -> tuple[str, ...]:
     return (tenant.key, tenant.subdomain, tenant.name, tenant.company)
 
 
-def _rules(policy: Policy) -> Iterator[Rule]:
-    yield Rule("min", {"n": policy.min_length}, at_least=policy.min_length)
-    yield Rule("max", {"n": policy.max_length}, at_most=policy.max_length)
-    if policy.half_width:
-        yield _half_width(_SYMBOLS if policy.symbols is None else policy.symbols)
-    yield from (Rule(kind, has=_KINDS[kind]) for kind in policy.required)
-    if policy.longest_run:
-        yield Rule("run", {"n": policy.longest_run + 1}, lacks=rf"(.)\1{{{policy.longest_run}}}")
-    yield from map(Rule, ("login_id", "words", "common") if policy.forbid_login_id else ("words", "common"))
+def _rules(rules: PasswordRules) -> Iterator[Rule]:
+    yield Rule("min", {"n": rules.min_length}, at_least=rules.min_length)
+    yield Rule("max", {"n": rules.max_length}, at_most=rules.max_length)
+    if rules.half_width:
+        yield _half_width(_SYMBOLS if rules.symbols is None else rules.symbols)
+    yield from (Rule(kind, has=_KINDS[kind]) for kind in rules.required)
+    if rules.longest_run:
+        yield Rule("run", {"n": rules.longest_run + 1}, lacks=rf"(.)\1{{{rules.longest_run}}}")
+    yield from map(Rule, ("login_id", "words", "common") if rules.forbid_login_id else ("words", "common"))
 
 
 def _half_width(symbols: str) -> Rule:
