@@ -12,8 +12,8 @@ from portal.core.actor import Actor
 from portal.core.db import discard, session
 from portal.core.errors import NotFound
 from portal.core.tenancy.schema import Tenant
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
-from portal.shared.auth.sessions import digest
 
 SINCE = timedelta(days=2 * 366)
 _MOST = 5_000

@@ -1,11 +1,16 @@
-"""Codes of the second step (COM-13, RENT-05): six mailed digits, bound to one pending session (security.md §4.13).
+"""Codes of the second step (COM-13, RENT-05): six mailed digits, an authenticator app's, ten for whoever lost the app.
 
-And ten recovery codes that stand in for a lost authenticator app, each burnt by its use (security.md §4.15).
+Mailed ones are bound to one pending session (security.md §4.13). Apps have RFC 6238 with SHA-1, six digits, 30 seconds;
+their secret is stored nowhere, but made from the server's key and a nonce (§4.14, docs/decisions/totp-secret.md).
 """
 
+import base64
+import hmac
+import re
 import secrets
 from datetime import timedelta
 
+import pyotp
 from sqlalchemy import ColumnElement, func, select
 
 from portal.core import audit, clock
@@ -17,22 +22,24 @@ from portal.shared.auth.models import Member, MemberSession, OneTimeCode, Recove
 
 LIFETIME = timedelta(minutes=10)
 MOST_TRIES = 5
-PAUSE = timedelta(seconds=60)
+STEP_SECONDS = 30
 HOW_MANY = 10
-LENGTH = 10
+_PAUSE = timedelta(seconds=60)
+_WINDOW = (0, -1, 1)  # a phone's clock may be off by one step
+_LENGTH = 10
 _LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that look alike
 
 
 def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
     """Mail a new code; the session's earlier one dies. The caller commits. Raises TooMany within a minute."""
-    throttling.count("second-step-sent", f"session\n{waiting.id}", limit=1, window=PAUSE)
-    change(OneTimeCode, *_unused(waiting.id), used_at=clock.now())
+    throttling.count("second-step-sent", f"session\n{waiting.id}", limit=1, window=_PAUSE)
+    OneTimeCode.use_up(OneTimeCode.session_id == waiting.id)
     code, now = f"{secrets.randbelow(10**6):06}", clock.now()
-    kept = OneTimeCode(member_id=member.id, session_id=waiting.id, code_digest=_digests(waiting.id, code)[0])
+    kept = OneTimeCode(member_id=member.id, session_id=waiting.id, code_digest=_mailed_digests(waiting.id, code)[0])
     kept.created_at, kept.expires_at = now, now + LIFETIME
     session().add(kept)
     audit.record("member.send_second_step", member, by=member.actor(waiting.address))
-    mailing.tell(tenant, "second_step", member, code=code, until=now + LIFETIME)
+    mailing.tell(tenant, "second_step", member, code=code, until=kept.expires_at)
 
 
 def count_try(session_id: int) -> int | None:
@@ -40,29 +47,74 @@ def count_try(session_id: int) -> int | None:
 
     One conditional UPDATE: whatever number of tries comes at the same moment, five are let through.
     """
-    alive = (*_unused(session_id), OneTimeCode.expires_at > clock.now(), OneTimeCode.tries < MOST_TRIES)
+    alive = OneTimeCode.alive(OneTimeCode.session_id == session_id, OneTimeCode.tries < MOST_TRIES)
     found = session().scalar(select(OneTimeCode.id).where(*alive))
     return found if found and change(OneTimeCode, *alive, tries=OneTimeCode.tries + 1) else None
 
 
-def use(code_id: int, session_id: int, typed: str) -> bool:
+def use_mailed(code_id: int, session_id: int, typed: str) -> bool:
     """Use the code up when `typed` is it: true once. The try is counted before."""
-    right = OneTimeCode.id == code_id, OneTimeCode.code_digest.in_(_digests(session_id, typed))
-    return change(OneTimeCode, *_unused(session_id), *right, used_at=clock.now()) == 1
+    right = OneTimeCode.code_digest.in_(_mailed_digests(session_id, typed))
+    return OneTimeCode.use_up(OneTimeCode.id == code_id, OneTimeCode.session_id == session_id, right)
 
 
-def _unused(session_id: int) -> tuple[ColumnElement[bool], ...]:
-    return OneTimeCode.session_id == session_id, OneTimeCode.used_at.is_(None)
-
-
-def _digests(session_id: int, code: str) -> list[str]:
+def _mailed_digests(session_id: int, code: str) -> list[str]:
     return keyring.digests("mailed-code", session_id, code)
 
 
+def new_nonce() -> str:
+    """What makes the next secret of a member's app another one. No secret itself."""
+    return secrets.token_hex(16)
+
+
+def is_nonce(text: str) -> bool:
+    """Whether `text` has the shape of a nonce."""
+    return re.fullmatch("[0-9a-f]{32}", text) is not None
+
+
+def secret(member_id: int, nonce: str) -> str:
+    """The secret as people type it into their app: base32."""
+    return _base32(_secrets(member_id, nonce)[0])
+
+
+def uri(secret_text: str, *, issuer: str, name: str) -> str:
+    """What the QR code says, as apps read it (otpauth)."""
+    return pyotp.TOTP(secret_text).provisioning_uri(name=name, issuer_name=issuer)
+
+
+def code_at(key: bytes, step: int) -> str:
+    """The six digits of a time-step (RFC 4226, §5.3)."""
+    return pyotp.HOTP(_base32(key)).at(step)
+
+
+def step_of(member_id: int, nonce: str, typed: str) -> int | None:
+    """The time-step that `typed` is right for: the present one, the one before or after; None when it is wrong."""
+    now = int(clock.now().timestamp()) // STEP_SECONDS
+    tried = ((key, now + shift) for key in _secrets(member_id, nonce) for shift in _WINDOW)
+    return next((step for key, step in tried if hmac.compare_digest(code_at(key, step).encode(), typed.encode())), None)
+
+
+def use_app(member_id: int, nonce: str, typed: str) -> bool:
+    """Whether `typed` is right and newer than the last code that was used: each time-step counts once."""
+    step = step_of(member_id, nonce, typed)
+    if step is None or not nonce:
+        return False
+    newer = Member.id == member_id, Member.totp_nonce == nonce, Member.totp_step < step
+    return change(Member, *newer, totp_step=step) == 1
+
+
+def _base32(key: bytes) -> str:
+    return base64.b32encode(key).decode()
+
+
+def _secrets(member_id: int, nonce: str) -> list[bytes]:
+    return [mac[:20] for mac in keyring.macs("totp", member_id, nonce)]
+
+
 def renew(member_id: int) -> list[str]:
-    """Ten new recovery codes, to be shown this once; the earlier ones are void. The caller commits."""
+    """Ten new recovery codes, to be shown this once; the earlier ones are void (§4.15). The caller commits."""
     void(member_id)
-    fresh = ["".join(secrets.choice(_LETTERS) for _ in range(LENGTH)) for _ in range(HOW_MANY)]
+    fresh = ["".join(secrets.choice(_LETTERS) for _ in range(_LENGTH)) for _ in range(HOW_MANY)]
     kept = ((_recovery_digests(member_id, code)[0], clock.now()) for code in fresh)
     session().add_all(RecoveryCode(member_id=member_id, code_digest=made, created_at=at) for made, at in kept)
     return [f"{code[:5]}-{code[5:]}" for code in fresh]

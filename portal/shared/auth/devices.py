@@ -4,15 +4,15 @@ A known device is not mailed about, still gets in while somebody else hammers at
 and, where the member said so, is not asked for the second step.
 """
 
-import secrets
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, select
 
 from portal.core import clock
 from portal.core.db import change, session
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Device
-from portal.shared.auth.sessions import Client, digest
+from portal.shared.auth.sessions import Client
 
 LIFETIME = timedelta(days=400)
 
@@ -36,12 +36,7 @@ def held(member_id: int) -> list[Device]:
 
 def remember(member_id: int, client: Client) -> tuple[Device, str]:
     """A new device of the member, and its cookie's token. The caller commits."""
-    token, now = secrets.token_urlsafe(32), clock.now()
-    device = Device(member_id=member_id, token_digest=digest(token), user_agent=client.user_agent[:200])
-    device.created_at = device.seen_at = now
-    session().add(device)
-    session().flush()
-    return device, token
+    return Device.issue(member_id=member_id, user_agent=client.user_agent[:200], seen_at=clock.now())
 
 
 def is_trusted(device: Device | None) -> bool:

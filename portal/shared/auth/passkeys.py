@@ -21,14 +21,13 @@ from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
-from portal.shared.auth.models import Member, Passkey, PasskeyChallenge, of_who_may_sign_in
+from portal.shared.auth.models import Member, Passkey, PasskeyChallenge, numbered, of_who_may_sign_in
 from portal.shared.auth.sessions import Client
 
 LIFETIME = timedelta(minutes=5)
 MOST = 10
 _ALGORITHMS = (-8, -7, -257)  # Ed25519, ES256, RS256
-_GONE = msgid("ページが見つかりません")
-UNPROVED = msgid("パスキーを確認できませんでした。もう一度お試しください。")
+_UNPROVED = msgid("パスキーを確認できませんでした。もう一度お試しください。")
 _FULL = msgid("パスキーは%(most)s個まで登録できます。")
 _T = TypeVar("_T")
 
@@ -40,7 +39,7 @@ class Unproved(RuleBroken):
 def must_be_on(tenant: Tenant, *, alone: bool = False) -> None:
     """Raises NotFound where the tenant has no passkeys, or with `alone` none that let in by themselves."""
     if tenant.sign_in.passkeys not in (("sign_in",) if alone else ("second_step", "sign_in")):
-        raise NotFound(_GONE)
+        raise NotFound("ページが見つかりません")
 
 
 def held(member_id: int) -> list[Passkey]:
@@ -94,7 +93,7 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, link_ba
     made = _verified(verify_registration_response, answer, challenge, link_base) if is_ours else None
     if made is None:
         session().commit()
-        raise Unproved(UNPROVED)
+        raise Unproved(_UNPROVED)
     new = Passkey(member_id=member_id, credential_id=_text(made.credential_id), label=label)
     new.public_key, new.sign_count, new.created_at = made.credential_public_key, made.sign_count, clock.now()
     session().add(new)
@@ -102,7 +101,7 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, link_ba
         _tell(tenant, member, "added", label, by=by)
     except (IntegrityError, DataError):  # somebody has it already; its name is longer than names may be
         session().rollback()
-        raise Unproved(UNPROVED) from None
+        raise Unproved(_UNPROVED) from None
     session().commit()
 
 
@@ -110,9 +109,7 @@ def remove(tenant: Tenant, member_id: int, number: str, *, by: Actor) -> None:
     """Remove one of the member's own passkeys, and mail the member. Commits. Raises NotFound."""
     must_be_on(tenant)
     member = Member.locked(member_id)
-    found = next((passkey for passkey in held(member_id) if passkey.number == number), None)
-    if found is None:
-        raise NotFound(_GONE)
+    found = numbered(held(member_id), number)
     session().delete(found)
     _tell(tenant, member, "removed", found.label, by=by)
     session().commit()
@@ -129,11 +126,28 @@ def forget_challenges() -> None:
     discard(PasskeyChallenge, PasskeyChallenge.expires_at <= clock.now())
 
 
-def proved(answer: str, client: Client, *, link_base: str, member_id: int | None = None) -> Member | None:
-    """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`, or None.
+def proved(
+    tenant: Tenant,
+    answer: str,
+    client: Client,
+    *,
+    link_base: str,
+    member_id: int | None = None,
+    refusal: str = _UNPROVED,
+) -> Member:
+    """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`. The caller commits.
 
-    The caller commits in any case: the challenge is used up, and a counter that went back is audited.
+    Raises NotFound, or Unproved; then the challenge is used up, and a counter that went back is audited.
     """
+    must_be_on(tenant, alone=member_id is None)
+    member = _signer(answer, client, link_base, member_id)
+    if member is None:
+        session().commit()
+        raise Unproved(wrong)
+    return member
+
+
+def _signer(answer: str, client: Client, link_base: str, member_id: int | None) -> Member | None:
     from webauthn import verify_authentication_response as verify
 
     challenge, credential_id = _claimed(answer)

@@ -19,9 +19,10 @@ from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import enrolment, keyring, parts, password_rules, passwords, people, throttling
 from portal.shared.auth.enrolment import Person
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.models import Member, Registration, login_key
-from portal.shared.auth.sessions import Client, digest
+from portal.shared.auth.sessions import Client
 
 LIFETIME = timedelta(hours=1)
 MOST_TRIES = 5

@@ -1,10 +1,4 @@
-"""The second step of signing in (COM-13, RENT-05): who is asked for what, how it begins, and how members choose.
-
-`sign_in` is how it ends.
-"""
-
-from dataclasses import dataclass
-from datetime import timedelta
+"""The second step of signing in (COM-13, RENT-05): who is asked for what, and how members choose."""
 
 from portal.core import audit
 from portal.core.actor import Actor
@@ -12,11 +6,10 @@ from portal.core.db import session
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import codes, devices, sessions, throttling, totp
+from portal.shared.auth import codes, devices
 from portal.shared.auth.models import Factor, Member
 from portal.shared.auth.operations import proved
 
-_MOST_BEGUN = 10
 _WRONG = msgid("認証コードが正しくありません。アプリに表示されている6桁の数字をご確認ください。")
 
 
@@ -34,31 +27,6 @@ def factor_of(tenant: Tenant, member: Member) -> Factor:
     return member.second_factor
 
 
-def begin(tenant: Tenant, member: Member, pending_token: str) -> None:
-    """Begin the second step of a pending session: mail the code, where it is one. The caller commits.
-
-    Raises throttling.TooMany for a member with ten of them within the hour.
-    """
-    waiting = sessions.pending(pending_token)
-    if waiting is None or factor_of(tenant, member) != Factor.MAIL:
-        return
-    throttling.count("second-step-begun", f"member\n{member.id}", limit=_MOST_BEGUN, window=timedelta(hours=1))
-    codes.send(tenant, member, waiting)
-
-
-@dataclass(frozen=True, slots=True)
-class Present:
-    """What the member is asked for now, and how many recovery codes are left."""
-
-    factor: Factor
-    codes_left: int
-
-
-def present(tenant: Tenant, member_id: int) -> Present:
-    """What the member has chosen; where all must have a second step, that is never nothing."""
-    return Present(factor_of(tenant, session().get_one(Member, member_id)), codes.left(member_id))
-
-
 def on_offer(tenant: Tenant) -> tuple[Factor, ...]:
     """What members may choose here; nothing at all only where the tenant leaves it to them."""
     offered = tuple(factor for factor in (Factor.MAIL, Factor.TOTP) if factor.value in tenant.sign_in.factors)
@@ -73,9 +41,8 @@ def choose(tenant: Tenant, member_id: int, factor: Factor, password: str, *, by:
     if factor == Factor.TOTP or factor not in on_offer(tenant):
         raise RuleBroken("この設定は選べません。", field="choice")
     member = proved(tenant, member_id, password)
-    member.totp_nonce = ""
     codes.void(member_id)
-    _set(tenant, member, factor, by=by)
+    _set(tenant, member, factor, "", by=by)
 
 
 def set_up_app(tenant: Tenant, member_id: int, nonce: str, code: str, password: str, *, by: Actor) -> list[str]:
@@ -83,16 +50,15 @@ def set_up_app(tenant: Tenant, member_id: int, nonce: str, code: str, password: 
 
     Raises RuleBroken at ``password`` or ``code``; then whatever was chosen before still counts.
     """
-    if Factor.TOTP not in on_offer(tenant) or not totp.is_nonce(nonce):
+    if Factor.TOTP not in on_offer(tenant) or not codes.is_nonce(nonce):
         raise RuleBroken("この設定は選べません。")
     member = proved(tenant, member_id, password)
-    step = totp.step_of(member_id, nonce, code)
+    step = codes.step_of(member_id, nonce, code)
     if step is None or (nonce == member.totp_nonce and step <= member.totp_step):
-        session().rollback()
         raise RuleBroken(_WRONG, field="code")
-    member.totp_nonce, member.totp_step = nonce, step
+    member.totp_step = step
     fresh = codes.renew(member_id)
-    _set(tenant, member, Factor.TOTP, by=by)
+    _set(tenant, member, Factor.TOTP, nonce, by=by)
     return fresh
 
 
@@ -103,19 +69,20 @@ def renew_codes(tenant: Tenant, member_id: int, password: str, *, by: Actor) -> 
     """
     member = proved(tenant, member_id, password)
     if factor_of(tenant, member) != Factor.TOTP:
-        session().rollback()
         raise RuleBroken("リカバリーコードは、認証アプリをご利用の場合に発行できます。")
     fresh = codes.renew(member_id)
-    audit.record("member.renew_recovery_codes", member, by=by)
-    mailing.tell(tenant, "second_factor_changed", member, what="codes")
-    session().commit()
+    _record(tenant, member, "member.renew_recovery_codes", "codes", by=by)
     return fresh
 
 
-def _set(tenant: Tenant, member: Member, factor: Factor, *, by: Actor) -> None:
+def _set(tenant: Tenant, member: Member, factor: Factor, nonce: str, *, by: Actor) -> None:
     """Set it, and ask again on every device: what was left out was the second step of before. Commits."""
-    before, member.second_factor = member.second_factor, factor
+    before, member.second_factor, member.totp_nonce = member.second_factor, factor, nonce
     devices.trust_none(member.id)
-    audit.record("member.second_factor", member, by=by, factor=[before.value, factor.value])
-    mailing.tell(tenant, "second_factor_changed", member, what=factor.value)
+    _record(tenant, member, "member.second_factor", factor.value, by=by, factor=[before.value, factor.value])
+
+
+def _record(tenant: Tenant, member: Member, action: str, what: str, *, by: Actor, **changes: object) -> None:
+    audit.record(action, member, by=by, **changes)
+    mailing.tell(tenant, "second_factor_changed", member, what=what)
     session().commit()

@@ -1,7 +1,5 @@
 """Sessions: a row in the database, a random token in the cookie. Ending a row ends the session everywhere."""
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +11,7 @@ from portal.core.db import change, run, session
 from portal.core.errors import msgid
 from portal.core.tenancy.scope import require_key
 from portal.core.verdict import YES, Verdict
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberSession, MemberStatus, Right, subject_of
 
 TOUCH_EVERY = timedelta(minutes=5)
@@ -60,11 +59,6 @@ class SignedIn:
         return Actor("member", self.name, self.member_id, self.account_id, address)
 
 
-def digest(token: str) -> str:
-    """What is kept of a token: 256 random bits need no slow hash."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
 class Client:
     """Where a request comes from: its address, and the browser as it calls itself."""
@@ -77,14 +71,10 @@ def open_session(
     member_id: int, client: Client, *, lifetime: timedelta, device_id: int | None = None, pending: bool = False
 ) -> str:
     """Begin a session; returns the cookie's token. A `pending` one opens nothing: another takes its place."""
-    token, now = secrets.token_urlsafe(32), clock.now()
-    made = MemberSession(member_id=member_id, token_digest=digest(token), is_pending=pending, device_id=device_id)
-    made.created_at = made.seen_at = made.proved_at = now
-    made.expires_at = now + lifetime
-    made.address, made.user_agent = client.address[:45], client.user_agent[:200]
-    session().add(made)
-    session().flush()
-    return token
+    now = clock.now()
+    times = {"seen_at": now, "proved_at": now, "expires_at": now + lifetime}
+    where = {"device_id": device_id, "address": client.address[:45], "user_agent": client.user_agent[:200]}
+    return MemberSession.issue(member_id=member_id, is_pending=pending, **times, **where)[1]
 
 
 def pending(token: str) -> MemberSession | None:

@@ -35,6 +35,7 @@ from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import (
     administration,
+    codes,
     devices,
     email_change,
     enrolment,
@@ -47,7 +48,6 @@ from portal.shared.auth import (
     security,
     sessions,
     throttling,
-    totp,
     withdrawal,
 )
 from portal.shared.auth import sign_in as entrance
@@ -227,7 +227,7 @@ class SignInMachine(RuleBasedStateMachine):
         model = self.model
         token = data.draw(st.sampled_from(sorted(model.waiting)))
         waiting = model.waiting[token]
-        browser, step = self.browsers[waiting.browser], int(self.now.timestamp()) // totp.STEP_SECONDS
+        browser, step = self.browsers[waiting.browser], int(self.now.timestamp()) // codes.STEP_SECONDS
         others = [w.code for key, w in model.waiting.items() if key != token and w.code != waiting.code]
         typed = {
             "right": self.app_code(step) if model.factor == Factor.TOTP else waiting.code,
@@ -269,7 +269,7 @@ class SignInMachine(RuleBasedStateMachine):
     def app_code(self, step: int) -> str:
         with self.acting():
             key = keyring.macs("totp", self.member().id, self.model.nonce)[0][:20]
-        return totp.code_at(key, step)
+        return codes.code_at(key, step)
 
     # -- what members do --------------------------------------------------------------------------------------------
 
@@ -279,14 +279,14 @@ class SignInMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.living_sessions() and self.model.password)
     @rule(factor=st.sampled_from([Factor.OFF, Factor.MAIL, Factor.TOTP]))
     def choose_factor(self, factor: Factor) -> None:
-        model, step = self.model, int(self.now.timestamp()) // totp.STEP_SECONDS
-        nonce = totp.new_nonce()
+        model, step = self.model, int(self.now.timestamp()) // codes.STEP_SECONDS
+        nonce = codes.new_nonce()
 
         def act() -> Any:
             member_id = self.member().id
             if factor != Factor.TOTP:
                 return second_factor.choose(self.tenant, member_id, factor, model.password, by=SYSTEM)
-            code = totp.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
+            code = codes.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
             return second_factor.set_up_app(self.tenant, member_id, nonce, code, model.password, by=SYSTEM)
 
         result = self.attempt(act)
@@ -386,8 +386,8 @@ class SignInMachine(RuleBasedStateMachine):
             elif way == "out":
                 entrance.sign_out(who, by=SYSTEM)
             else:
-                for place in security.known_devices(who):
-                    security.forget_device(who, place.number, by=SYSTEM)
+                for device in devices.held(who.member_id):
+                    security.forget_device(who, device.number, by=SYSTEM)
 
         assert self.attempt(act) is None
         if way == "others":
