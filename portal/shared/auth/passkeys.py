@@ -127,13 +127,7 @@ def forget_challenges() -> None:
 
 
 def proved(
-    tenant: Tenant,
-    answer: str,
-    client: Client,
-    *,
-    link_base: str,
-    member_id: int | None = None,
-    refusal: str = _UNPROVED,
+    tenant: Tenant, answer: str, client: Client, *, link_base: str, member_id: int | None = None, wrong: str = _UNPROVED
 ) -> Member:
     """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`. The caller commits.
 
