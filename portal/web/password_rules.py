@@ -4,7 +4,7 @@ from typing import Any
 
 from flask_login import current_user
 
-from portal.shared.auth.password_rules import Context, brand_words, rules_for
+from portal.shared.auth.passwords import Context, brand_words, rules_for
 from portal.web.i18n import translate as _
 from portal.web.requests import member, tenant
 

@@ -57,7 +57,7 @@ def _begin_again(error: entrance.Gone) -> Response:
 @public
 def sign_in() -> Answer:
     """ログイン."""
-    form = forms.sign_in_form(tenant().sign_in.items)
+    form = forms.SignInForm([name for name in ("login_id", "email") if name in tenant().sign_in.items])
     if current_user.is_authenticated and not form.is_submitted():
         return redirect(_back_to(), 303)
 
@@ -157,7 +157,7 @@ def second_step_send() -> Response:
 @public
 def forgotten_password() -> Answer:
     """パスワードをお忘れの方 (COM-12): one answer, whoever is named (security.md §4.2); or whom to call."""
-    form = forms.forgotten_form(operations.asked(tenant()))
+    form = forms.ForgottenForm(operations.asked(tenant()))
     if not form.is_submitted() and not operations.is_reset_offered(tenant()):
         return render("auth/forgotten_password_operator.html")
     _must_be_offered(operations.is_reset_offered(tenant()))

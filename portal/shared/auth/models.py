@@ -179,16 +179,17 @@ def of_who_may_sign_in(statement: _Select) -> _Select:
 
 
 class OfMember(TenantOwned, Base):
-    """What is one member's own, and what of it is held: pages name it by a number that only the server can make."""
+    """What is one member's own; `known_by` is what nobody else could guess of it."""
 
     __abstract__ = True
     member_id: Mapped[int] = mapped_column(ID)
     created_at: Mapped[datetime]
+    known_by = "token_digest"
 
     @property
     def number(self) -> str:
         """What pages call it: it tells nothing, and cannot be counted through."""
-        return keyring.number(self.__tablename__, self.id)
+        return keyring.digest(getattr(self, self.known_by))[:16]
 
 
 _Own = TypeVar("_Own", bound=OfMember)
@@ -346,6 +347,7 @@ class Passkey(OfMember):
     """A WebAuthn credential of a member at this brand's host (security.md §4.16)."""
 
     __tablename__ = "passkey"
+    known_by = "credential_id"
     credential_id: Mapped[str] = mapped_column(String(1400))
     public_key: Mapped[bytes] = mapped_column(LargeBinary)
     sign_count: Mapped[int] = mapped_column(ID, default=0)

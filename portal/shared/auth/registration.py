@@ -17,7 +17,7 @@ from portal.core.db import change, discard, session
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import enrolment, keyring, parts, password_rules, passwords, people, throttling
+from portal.shared.auth import enrolment, keyring, parts, passwords, people, throttling
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.links import DeadLink
@@ -46,7 +46,7 @@ def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str)
     Raises RuleBroken at ``password``, or throttling.TooMany.
     """
     names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
-    brand = password_rules.brand_words(tenant)
+    brand = passwords.brand_words(tenant)
     passwords.check(given.password, rules=tenant.sign_in.password, email=given.email, names=names, brand=brand)
     with throttling.lasting():
         throttling.count_by(tenant.sign_in, "register", f"address\n{client.address}")

@@ -1,7 +1,4 @@
-"""What members watch and stop by themselves: where they are signed in, their browsers, "これは私ではありません".
-
-COM-14, COM-15, COM-90.
-"""
+"""What members watch and stop: where they are signed in, "これは私ではありません" (COM-14, COM-15, COM-90)."""
 
 import re
 from dataclasses import dataclass
@@ -15,19 +12,16 @@ from portal.core.audit import LONGEST_SUBJECT, AuditEvent
 from portal.core.db import change, session
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import devices, links, operations, passkeys, sessions, sign_in
-from portal.shared.auth.links import DeadLink, Purpose
+from portal.shared.auth import links, operations, passkeys, sessions, sign_in
+from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Device, Member, MemberSession, numbered
 from portal.shared.auth.sessions import Client, SignedIn
 
 NEWEST = 20
 # What a browser calls itself has parts of others' names: the first that is found counts.
 _BROWSERS = {"Edg": "Edge", "OPR/": "Opera", "Firefox|FxiOS": "Firefox", "Chrome|CriOS": "Chrome", "Safari": "Safari"}
-_SYSTEMS = {name: name for name in ("iPhone", "iPad", "Android", "Windows")} | {
-    "Mac OS X": "Mac",
-    "CrOS": "ChromeOS",
-    "Linux": "Linux",
-}
+_SYSTEMS = {mark: mark for mark in ("iPhone", "iPad", "Android", "Windows")}
+_SYSTEMS |= {"Mac OS X": "Mac", "CrOS": "ChromeOS", "Linux": "Linux"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +76,7 @@ def end_other_sessions(who: SignedIn, *, by: Actor) -> None:
 
 def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
     """Make a browser unknown, and end its sessions save the present one. Commits. Raises NotFound."""
-    device = numbered(devices.held(who.member_id), number)
+    device = numbered(sessions.devices(who.member_id), number)
     change(Device, Device.id == device.id, Device.revoked_at.is_(None), revoked_at=clock.now())
     for row in sessions.alive(who.member_id):
         if row.device_id == device.id and row.id != who.session_id:
@@ -96,11 +90,7 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
 
     Passkeys go, and every other link that was mailed dies. Raises links.DeadLink; then nothing has changed.
     """
-    try:
-        member, _link = links.use_locked(token, Purpose.NOT_ME)
-    except DeadLink:
-        session().rollback()
-        raise
+    member, _link = links.use_locked(token, Purpose.NOT_ME)
     by = member.actor(client.address)
     lock_out(member)
     audit.record("member.not_me", member, by=by)
@@ -114,5 +104,5 @@ def lock_out(member: Member) -> None:
     member.password_hash = ""
     links.revoke(member.id)
     sessions.end_all(member.id)
-    devices.forget_all(member.id)
+    sessions.forget_devices(member.id)
     passkeys.forget_all(member.id)

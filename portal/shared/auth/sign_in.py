@@ -15,7 +15,7 @@ from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import codes, devices, links, passkeys, passwords, second_factor, sessions, throttling
+from portal.shared.auth import links, passkeys, passwords, second_factor, sessions, throttling
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Factor, Member, MemberSession, MemberStatus, login_key, of_who_may_sign_in
 from portal.shared.auth.sessions import Client
@@ -30,7 +30,6 @@ _MOST_TRIES_AN_HOUR = 20
 _HOUR = timedelta(hours=1)
 _WRONG_CODE = msgid("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。")
 _GONE = msgid("ログインの有効期限が切れました。もう一度ログインしてください。")
-_WRONG = msgid("入力内容に誤りがあります。もう一度ご確認ください。")
 
 
 class Gone(NotFound):
@@ -88,12 +87,12 @@ def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: st
         for who, times in counters:
             throttling.count_by(tenant.sign_in, _SIGN_IN, who, times=times)
     if not passwords.verify(password_hash, given.password):
-        raise RuleBroken(_WRONG)
+        raise RuleBroken(passkeys.WRONG)
     anew = passwords.hash_password(given.password) if passwords.outdated(password_hash) else None
     # Locked: who was locked, or whose password was changed, while it was hashed does not come in any more.
     member = Member.locked(member_id)
     if member.password_hash != password_hash or member.status != MemberStatus.ACTIVE:
-        raise RuleBroken(_WRONG)
+        raise RuleBroken(passkeys.WRONG)
     for who, _times in counters:
         throttling.take_back(_SIGN_IN, who)
     if anew:
@@ -109,7 +108,7 @@ def _find(key: str, device_token: str) -> tuple[int, str, int | None]:
     row = session().execute(of_who_may_sign_in(named)).one_or_none()
     if row is None:
         return 0, "", None
-    device = devices.find(row.id, device_token)
+    device = sessions.find_device(row.id, device_token)
     return row.id, row.password_hash, device.id if device else None
 
 
@@ -127,12 +126,12 @@ def _counters(key: str, address: str, device_id: int | None) -> tuple[tuple[str,
 def _first_step_done(tenant: Tenant, member: Member, client: Client, link_base: str, device_token: str) -> Entry:
     """In, or on to the second step. Raises throttling.TooMany for a member with ten mailed codes within the hour."""
     factor = second_factor.factor_of(tenant, member)
-    if factor == Factor.OFF or devices.is_trusted(devices.find(member.id, device_token)):
+    if factor == Factor.OFF or sessions.is_trusted(sessions.find_device(member.id, device_token)):
         return _enter(tenant, member, client, link_base, device_token)
     token = sessions.open_session(member.id, client, lifetime=PENDING, pending=True)
     if factor == Factor.MAIL:
         throttling.count("second-step-begun", f"member\n{member.id}", limit=_MOST_BEGUN, window=_HOUR)
-        codes.send(tenant, member, _pending(tenant, token))
+        second_factor.send(tenant, member, _pending(tenant, token))
     return Entry(token, is_pending=True)
 
 
@@ -142,9 +141,9 @@ def _enter(tenant: Tenant, member: Member, client: Client, link_base: str, devic
     A browser that is new for this member becomes a known device, and its token is for the browser to keep. The member
     is mailed about each sign-in, or about those from a new browser, as the tenant says (COM-14).
     """
-    device, fresh_token = devices.find(member.id, device_token), None
+    device, fresh_token = sessions.find_device(member.id, device_token), None
     if device is None:
-        device, fresh_token = devices.remember(member.id, client)
+        device, fresh_token = sessions.remember_device(member.id, client)
     device.seen_at = member.last_signed_in_at = clock.now()
     rules, is_new, browser = tenant.sign_in, fresh_token is not None, client.user_agent[:200]
     lifetime = timedelta(hours=rules.absolute_hours)
@@ -158,7 +157,7 @@ def _enter(tenant: Tenant, member: Member, client: Client, link_base: str, devic
 
 def by_passkey(tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = "") -> Entry:
     """Begin a session by passkey. Commits. Raises NotFound, or Unproved in the words of a wrong password."""
-    member = passkeys.proved(tenant, answer, client, link_base=link_base, wrong=_WRONG)
+    member = passkeys.proved(tenant, answer, client, link_base=link_base)
     entry = _enter(tenant, member, client, link_base, device_token)
     session().commit()
     return entry
@@ -185,7 +184,7 @@ def send_again(tenant: Tenant, token: str) -> None:
     if second_factor.factor_of(tenant, member) != Factor.MAIL:
         raise Gone(_GONE)
     throttling.count(_SENT_AGAIN, f"member\n{member.id}", limit=_MOST_SENT_AGAIN, window=_HOUR)
-    codes.send(tenant, member, waiting)
+    second_factor.send(tenant, member, waiting)
     session().commit()
 
 
@@ -199,16 +198,16 @@ def finish(
     """
     waiting = _pending(tenant, token)
     session_id, member_id = waiting.id, waiting.member_id
-    device = devices.find(member_id, device_token)
+    device = sessions.find_device(member_id, device_token)
     # As at the password step: nobody else can fill the counter of a browser that is known (security.md §4.5).
     who = f"device\n{device.id}" if device else f"member\n{member_id}"
     with throttling.lasting():
         throttling.count(_TRIED, who, limit=_MOST_TRIES_AN_HOUR, window=_HOUR)
-    code_id = codes.count_try(session_id)  # not in one transaction with the other: below, the two come the other way
-    session().commit()
+    code_id = second_factor.count_try(session_id)
+    session().commit()  # not in one transaction with the count before: below, the two come the other way
     if code_id is None:
         with throttling.lasting():
-            throttling.count(_TRIED, f"session\n{session_id}", limit=codes.MOST_TRIES, window=PENDING)
+            throttling.count(_TRIED, f"session\n{session_id}", limit=second_factor.MOST_TRIES, window=PENDING)
     member = Member.locked(member_id)
     by = member.actor(client.address)
     if typed.passkey:
@@ -236,18 +235,18 @@ def _pending(tenant: Tenant, token: str) -> MemberSession:
 def _is_right(tenant: Tenant, member: Member, session_id: int, code_id: int | None, typed: str, *, by: Actor) -> bool:
     """Use up what was typed, when it is right for what this member is asked for."""
     if second_factor.factor_of(tenant, member) != Factor.TOTP:
-        return code_id is not None and codes.use_mailed(code_id, session_id, typed)
-    if codes.use_app(member.id, member.totp_nonce, typed):
+        return code_id is not None and second_factor.use_mailed(code_id, session_id, typed)
+    if second_factor.use_app(member.id, member.totp_nonce, typed):
         return True
-    if not codes.burn(member.id, typed):
+    if not second_factor.burn(member.id, typed):
         return False
-    audit.record("member.use_recovery_code", member, by=by, left=codes.left(member.id))
+    audit.record("member.use_recovery_code", member, by=by, left=second_factor.left(member.id))
     return True
 
 
 def _trust(tenant: Tenant, member: Member, client: Client, device_token: str, *, by: Actor) -> None:
     days = tenant.sign_in.remember_device_days
-    device = devices.find(member.id, device_token)
+    device = sessions.find_device(member.id, device_token)
     if not days or device is None:
         return
     device.trusted_until = clock.now() + timedelta(days=days)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema_password import PasswordRules
-from portal.shared.auth import password_rules, passwords
-from portal.shared.auth.password_rules import Context, Rule, brand_words, broken, rules_for
+from portal.shared.auth import passwords
+from portal.shared.auth.passwords import Context, Rule, brand_words, broken, rules_for
 
 DEFAULT = PasswordRules()
 RENTAL = PasswordRules(preset="legacy-8-12")
@@ -137,13 +137,13 @@ def test_a_tenant_may_allow_the_login_id_inside() -> None:
 
 def test_the_list_of_common_words_is_long_folded_and_without_doubles() -> None:
     """security.md §4.3, ASVS 6.2.4: three thousand words, in a file of a few kilobytes."""
-    words = password_rules.common_words()
+    words = passwords.common_words()
     file = Path(passwords.__file__).with_name("common_passwords.txt")
     listed = file.read_text(encoding="utf-8").splitlines()
     assert len(listed) == len(words) >= 3000
     assert sum(len(line) + 1 for line in listed) < 40_000
     assert all(word == word.casefold() and len(word) >= 4 for word in words)
-    assert all(password_rules.is_common(word) for word in words)
+    assert all(passwords.is_common(word) for word in words)
 
 
 @pytest.mark.parametrize("rules", ALL)
