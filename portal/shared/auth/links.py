@@ -16,7 +16,6 @@ from portal.shared.auth.models import Member, OneTimeLink, of_who_may_sign_in
 
 LIFETIME = timedelta(minutes=30)
 INVITATION = timedelta(days=3)
-_DEAD = msgid("このリンクは無効か、期限が切れています。お手数ですが、もう一度お手続きください。")
 
 
 class Purpose(StrEnum):
@@ -39,7 +38,7 @@ class DeadLink(NotFound):
     """Used, expired, replaced, foreign or made up: one calm answer for all of them."""
 
     def __init__(self) -> None:
-        super().__init__(_DEAD)
+        super().__init__(msgid("このリンクは無効か、期限が切れています。お手数ですが、もう一度お手続きください。"))
 
 
 def issue(

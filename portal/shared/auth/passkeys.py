@@ -29,7 +29,6 @@ MOST = 10
 _ALGORITHMS = (-8, -7, -257)  # Ed25519, ES256, RS256
 WRONG = msgid("入力内容に誤りがあります。もう一度ご確認ください。")
 _UNPROVED = msgid("パスキーを確認できませんでした。もう一度お試しください。")
-_FULL = msgid("パスキーは%(most)s個まで登録できます。")
 
 
 class Unproved(RuleBroken):
@@ -86,7 +85,7 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, link_ba
     must_be_on(tenant)
     member = Member.locked(member_id)
     if len(held(member_id)) >= MOST:
-        raise RuleBroken(_FULL, most=MOST)
+        raise RuleBroken("パスキーは%(most)s個まで登録できます。", most=MOST)
     challenge, _credential_id = _claimed(answer)
     is_ours = _take("register", member_id, challenge)
     made = _verified(verify_registration_response, answer, challenge, link_base) if is_ours else None

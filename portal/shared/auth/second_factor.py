@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, func, select
 from portal.core import audit, clock
 from portal.core.actor import Actor
 from portal.core.db import change, discard, session
-from portal.core.errors import RuleBroken, msgid
+from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import keyring, sessions, throttling
@@ -28,11 +28,8 @@ LIFETIME = timedelta(minutes=10)
 MOST_TRIES = 5
 STEP_SECONDS = 30
 HOW_MANY = 10
-_PAUSE = timedelta(seconds=60)
 _WINDOW = (0, -1, 1)  # a phone's clock may be off by one step
-_LENGTH = 10
 _LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that look alike
-_WRONG = msgid("認証コードが正しくありません。アプリに表示されている6桁の数字をご確認ください。")
 
 
 def is_offered(tenant: Tenant) -> bool:
@@ -57,7 +54,7 @@ def on_offer(tenant: Tenant) -> tuple[Factor, ...]:
 
 def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
     """Mail a new code; the session's earlier one dies. The caller commits. Raises TooMany within a minute."""
-    throttling.count("second-step-sent", f"session\n{waiting.id}", limit=1, window=_PAUSE)
+    throttling.count("second-step-sent", f"session\n{waiting.id}", limit=1, window=timedelta(seconds=60))
     OneTimeCode.use_up(OneTimeCode.session_id == waiting.id)
     code, now = f"{secrets.randbelow(10**6):06}", clock.now()
     kept = OneTimeCode(member_id=member.id, session_id=waiting.id, code_digest=_mailed_digests(waiting.id, code)[0])
@@ -139,7 +136,7 @@ def _secrets(member_id: int, nonce: str) -> list[bytes]:
 def renew(member_id: int) -> list[str]:
     """Ten new recovery codes, to be shown this once; the earlier ones are void (§4.15). The caller commits."""
     void(member_id)
-    fresh = ["".join(secrets.choice(_LETTERS) for _ in range(_LENGTH)) for _ in range(HOW_MANY)]
+    fresh = ["".join(secrets.choice(_LETTERS) for _ in range(10)) for _ in range(HOW_MANY)]
     kept = ((_recovery_digests(member_id, code)[0], clock.now()) for code in fresh)
     session().add_all(RecoveryCode(member_id=member_id, code_digest=made, created_at=at) for made, at in kept)
     return [f"{code[:5]}-{code[5:]}" for code in fresh]
@@ -191,7 +188,9 @@ def set_up_app(tenant: Tenant, member_id: int, nonce: str, code: str, password: 
     member = proved(tenant, member_id, password)
     step = step_of(member_id, nonce, code)
     if step is None or (nonce == member.totp_nonce and step <= member.totp_step):
-        raise RuleBroken(_WRONG, field="code")
+        raise RuleBroken(
+            "認証コードが正しくありません。アプリに表示されている6桁の数字をご確認ください。", field="code"
+        )
     member.totp_step = step
     fresh = renew(member_id)
     _set(tenant, member, Factor.TOTP, nonce, by=by)

@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, bindparam, func, select
 from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.db import change, run, session
-from portal.core.errors import msgid
 from portal.core.tenancy.scope import require_key
 from portal.core.verdict import YES, Verdict
 from portal.shared.auth.keyring import digest
@@ -30,7 +29,6 @@ from portal.shared.auth.models import (
 
 TOUCH_EVERY = timedelta(minutes=5)
 DEVICE_LIFETIME = timedelta(days=400)
-NO_RIGHT = msgid("この操作の権限がありません。代表の方にご相談ください。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,8 @@ class SignedIn:
 
     def may(self, right: Right) -> Verdict:
         """Whether the account lets this member do such things; its representative may do all."""
-        return YES if self.is_representative or right in self.rights.split(",") else Verdict(NO_RIGHT)
+        may = self.is_representative or right in self.rights.split(",")
+        return YES if may else Verdict("この操作の権限がありません。代表の方にご相談ください。")
 
     def get_id(self) -> str:
         """Flask-Login's idea of an identity; the session row is ours."""

@@ -23,12 +23,7 @@ from portal.shared.auth.sessions import Client
 PENDING = timedelta(minutes=15)
 NOT_ME = timedelta(days=14)
 _SIGN_IN = "sign-in"
-_TRIED, _SENT_AGAIN = "second-step", "second-step-again"
-_MOST_BEGUN = 10
-_MOST_SENT_AGAIN = 5
-_MOST_TRIES_AN_HOUR = 20
-_HOUR = timedelta(hours=1)
-_WRONG_CODE = msgid("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。")
+_TRIED = "second-step"
 _GONE = msgid("ログインの有効期限が切れました。もう一度ログインしてください。")
 
 
@@ -130,7 +125,7 @@ def _first_step_done(tenant: Tenant, member: Member, client: Client, link_base: 
         return _enter(tenant, member, client, link_base, device_token)
     token = sessions.open_session(member.id, client, lifetime=PENDING, pending=True)
     if factor == Factor.MAIL:
-        throttling.count("second-step-begun", f"member\n{member.id}", limit=_MOST_BEGUN, window=_HOUR)
+        throttling.count("second-step-begun", f"member\n{member.id}", limit=10)
         second_factor.send(tenant, member, _pending(tenant, token))
     return Entry(token, is_pending=True)
 
@@ -183,7 +178,7 @@ def send_again(tenant: Tenant, token: str) -> None:
     member = Member.locked(waiting.member_id)
     if second_factor.factor_of(tenant, member) != Factor.MAIL:
         raise Gone(_GONE)
-    throttling.count(_SENT_AGAIN, f"member\n{member.id}", limit=_MOST_SENT_AGAIN, window=_HOUR)
+    throttling.count("second-step-again", f"member\n{member.id}", limit=5)
     second_factor.send(tenant, member, waiting)
     session().commit()
 
@@ -202,7 +197,7 @@ def finish(
     # As at the password step: nobody else can fill the counter of a browser that is known (security.md §4.5).
     who = f"device\n{device.id}" if device else f"member\n{member_id}"
     with throttling.lasting():
-        throttling.count(_TRIED, who, limit=_MOST_TRIES_AN_HOUR, window=_HOUR)
+        throttling.count(_TRIED, who, limit=20)
     code_id = second_factor.count_try(session_id)
     session().commit()  # not in one transaction with the count before: below, the two come the other way
     if code_id is None:
@@ -213,7 +208,7 @@ def finish(
     if typed.passkey:
         passkeys.proved(tenant, typed.passkey, client, link_base=link_base, member_id=member_id)
     elif not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
-        raise RuleBroken(_WRONG_CODE, field="code")
+        raise RuleBroken("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。", field="code")
     if not sessions.end_pending(session_id):
         session().rollback()
         raise Gone(_GONE)
@@ -245,12 +240,10 @@ def _is_right(tenant: Tenant, member: Member, session_id: int, code_id: int | No
 
 
 def _trust(tenant: Tenant, member: Member, client: Client, device_token: str, *, by: Actor) -> None:
-    days = tenant.sign_in.remember_device_days
-    device = sessions.find_device(member.id, device_token)
-    if not days or device is None:
-        return
-    device.trusted_until = clock.now() + timedelta(days=days)
-    audit.record("member.trust_device", member, by=by, browser=client.user_agent[:200], days=days)
+    days, device = tenant.sign_in.remember_device_days, sessions.find_device(member.id, device_token)
+    if days and device:
+        device.trusted_until = clock.now() + timedelta(days=days)
+        audit.record("member.trust_device", member, by=by, browser=client.user_agent[:200], days=days)
 
 
 def sign_out(member: sessions.SignedIn, *, by: Actor) -> None:

@@ -23,7 +23,7 @@ class TooMany(RuleBroken):
         self.seconds = seconds
 
 
-def count(what: str, who: str, *, limit: int, window: timedelta) -> None:
+def count(what: str, who: str, *, limit: int, window: timedelta = timedelta(hours=1)) -> None:
     """Count one try of `what` by `who` in the running transaction; raises TooMany past `limit` within `window`.
 
     The count is one conditional UPDATE, so any number of tries at the same moment are all counted.
