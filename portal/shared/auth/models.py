@@ -237,8 +237,8 @@ class OneTime(TenantOwned, Base):
         return change(cls, *cls.alive(*which), used_at=clock.now()) > 0
 
 
-def _of_member(*constraints: Any) -> tuple[Any, ...]:
-    return owned(belongs_to("member_id", "member"), *constraints)
+def _of_member(unique: str, *constraints: Any) -> tuple[Any, ...]:
+    return owned(belongs_to("member_id", "member"), UniqueConstraint("tenant_id", unique), *constraints)
 
 
 class MemberSession(Tokened):
@@ -257,10 +257,7 @@ class MemberSession(Tokened):
     device_id: Mapped[int | None] = mapped_column(ID)
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(200), default="")
-    __table_args__ = _of_member(
-        UniqueConstraint("tenant_id", "token_digest"),
-        Index("ix_member_session_member", "tenant_id", "member_id", "ended_at"),
-    )
+    __table_args__ = _of_member("token_digest", Index("ix_member_session_member", "tenant_id", "member_id", "ended_at"))
 
 
 class OneTimeLink(Tokened, OneTime):
@@ -270,8 +267,7 @@ class OneTimeLink(Tokened, OneTime):
     purpose: Mapped[str] = mapped_column(String(30))
     payload: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     __table_args__ = _of_member(
-        UniqueConstraint("tenant_id", "token_digest"),
-        Index("ix_one_time_link_member", "tenant_id", "member_id", "purpose", "used_at"),
+        "token_digest", Index("ix_one_time_link_member", "tenant_id", "member_id", "purpose", "used_at")
     )
 
 
@@ -293,9 +289,7 @@ class Device(Tokened):
     seen_at: Mapped[datetime]
     trusted_until: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    __table_args__ = _of_member(
-        UniqueConstraint("tenant_id", "token_digest"), Index("ix_device_member", "tenant_id", "member_id", "revoked_at")
-    )
+    __table_args__ = _of_member("token_digest", Index("ix_device_member", "tenant_id", "member_id", "revoked_at"))
 
 
 class OneTimeCode(OfMember, OneTime):
@@ -305,7 +299,8 @@ class OneTimeCode(OfMember, OneTime):
     session_id: Mapped[int] = mapped_column(ID)
     code_digest: Mapped[str] = mapped_column(String(64))
     tries: Mapped[int] = mapped_column(default=0)
-    __table_args__ = _of_member(
+    __table_args__ = owned(
+        belongs_to("member_id", "member"),
         belongs_to("session_id", "member_session", ondelete="CASCADE"),
         Index("ix_one_time_code_session", "tenant_id", "session_id", "used_at"),
     )
@@ -317,7 +312,7 @@ class RecoveryCode(OfMember):
     __tablename__ = "recovery_code"
     code_digest: Mapped[str] = mapped_column(String(64))
     used_at: Mapped[datetime | None]
-    __table_args__ = _of_member(UniqueConstraint("tenant_id", "member_id", "code_digest"))
+    __table_args__ = owned(belongs_to("member_id", "member"), UniqueConstraint("tenant_id", "member_id", "code_digest"))
 
 
 class Registration(OneTime):
@@ -353,9 +348,7 @@ class Passkey(OfMember):
     sign_count: Mapped[int] = mapped_column(ID, default=0)
     label: Mapped[str] = mapped_column(String(60), default="")
     used_at: Mapped[datetime | None]
-    __table_args__ = _of_member(
-        UniqueConstraint("tenant_id", "credential_id"), Index("ix_passkey_member", "tenant_id", "member_id")
-    )
+    __table_args__ = _of_member("credential_id", Index("ix_passkey_member", "tenant_id", "member_id"))
 
 
 class PasskeyChallenge(TenantOwned, Base):
@@ -366,6 +359,4 @@ class PasskeyChallenge(TenantOwned, Base):
     purpose: Mapped[str] = mapped_column(String(20))
     challenge: Mapped[str] = mapped_column(String(100))
     expires_at: Mapped[datetime]
-    __table_args__ = _of_member(
-        UniqueConstraint("tenant_id", "challenge"), Index("ix_passkey_challenge_expires", "tenant_id", "expires_at")
-    )
+    __table_args__ = _of_member("challenge", Index("ix_passkey_challenge_expires", "tenant_id", "expires_at"))

@@ -25,18 +25,12 @@ from portal.core.tenancy.schema_password import PasswordRules
 
 FEWEST_LETTERS = 4
 """Words of names and addresses that are shorter occur by chance."""
-ANYWHERE = (
-    *("password", "passw0rd", "12345678", "qwerty", "abcdef", "iloveyou", "letmein", "administrator"),
-    *("pasuwado", "パスワード", "ぱすわーど"),
-)
+ANYWHERE = tuple("password passw0rd 12345678 qwerty abcdef iloveyou letmein administrator pasuwado".split())
+ANYWHERE += ("パスワード", "ぱすわーど")
 """So common that they give a password away wherever they stand in it."""
 FEWEST_CHARACTERS = 4
 """A password of fewer different characters is guessed, however long."""
-_LEET: tuple[dict[int, int], ...] = (
-    {},
-    str.maketrans("0134578@$!", "oieastbasi"),
-    str.maketrans("0134578@$!|", "oleastbasll"),
-)
+_LEET = [str.maketrans(*both) for both in (("", ""), ("0134578@$!", "oieastbasi"), ("0134578@$!|", "oleastbasll"))]
 _APART = re.compile(r"[\W_][\W\d_]*\Z")
 _AHEAD, _AFTER = re.compile(r"\A[\W\d_]+"), re.compile(r"[\W\d_]+\Z")
 _BETWEEN = r"[\W_]+|株式会社|有限会社|合同会社"
