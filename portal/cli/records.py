@@ -13,6 +13,7 @@ from portal.core import jobs
 from portal.core.actor import Actor
 from portal.core.db import session
 from portal.core.errors import NotFound, need
+from portal.core.jobs import WorkStatus
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment
 from portal.shared.documents import operations

@@ -13,8 +13,8 @@ from portal.core.actor import Actor
 from portal.core.db import Base, belongs_to, discard, owned, session
 from portal.core.errors import NotFound
 from portal.core.tenancy.guard import ID, TenantOwned
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
-from portal.shared.auth.sessions import digest
 
 
 class CalendarFeed(TenantOwned, Base):

@@ -21,7 +21,7 @@ from portal.core.db import session, tenant_scope, transaction_mode
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import Tenant
 from portal.settings import Settings
-from portal.shared.auth import devices, operations, sessions
+from portal.shared.auth import operations, sessions
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import Client, SignedIn
 from portal.shared.auth.sign_in import Entry
@@ -164,7 +164,7 @@ def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
     response.set_cookie(cookie_name(settings()), entry.token, **_cookie_traits())
     if entry.device_token:
         name = cookie_name(settings(), "device")
-        response.set_cookie(name, entry.device_token, max_age=devices.LIFETIME, **_cookie_traits())
+        response.set_cookie(name, entry.device_token, max_age=sessions.DEVICE_LIFETIME, **_cookie_traits())
     return response
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from portal.core.tenancy.schema_password import PasswordRules
-from portal.shared.auth.password_rules import Context, rules_for
+from portal.shared.auth.passwords import Context, rules_for
 from tests.browser.conftest import Address, SignedIn
 from tests.support.browser import PageFor
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from portal.core import clock
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import codes, keyring, sign_in, totp
+from portal.shared.auth import keyring, second_factor, sign_in
 from portal.shared.auth.models import Factor, Member, OneTimeCode
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW, PASSWORD
@@ -43,13 +43,13 @@ def test_sixteen_who_guess_at_once_get_five_tries(
     """security.md §4.13: no more codes than five are ever looked at, and then even the right one is refused."""
     tenant, token, code = _begin(app, inside)
     looked: list[str] = []
-    use = codes.use
+    use = second_factor.use_mailed
 
     def noted(code_id: int, session_id: int, typed: str) -> bool:
         looked.append(typed)
         return use(code_id, session_id, typed)
 
-    monkeypatch.setattr(codes, "use", noted)
+    monkeypatch.setattr(second_factor, "use_mailed", noted)
     wrong = [f"{(int(code) + turn + 1) % 10**6:06}" for turn in range(16)]
 
     def guess(turn: int) -> Any:
@@ -86,22 +86,22 @@ def test_sixteen_who_guess_at_an_app_at_once_are_cut_off(
     tenant, _token, _code = _begin(app, inside)
     with clock.freeze(NOW), inside("facility"):
         member = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
-        member.second_factor, member.totp_nonce = Factor.TOTP, totp.new_nonce()
+        member.second_factor, member.totp_nonce = Factor.TOTP, second_factor.new_nonce()
         member_id, nonce = member.id, member.totp_nonce
-        codes.renew(member.id)
+        second_factor.renew(member.id)
         session().commit()
         given = sign_in.Credentials(PASSWORD, login_id="hanako")
         token = sign_in.sign_in(tenant, given, Client(), link_base=BASE).token
-        step = int(NOW.timestamp()) // totp.STEP_SECONDS
-        right = totp.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
+        step = int(NOW.timestamp()) // second_factor.STEP_SECONDS
+        right = second_factor.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
     looked: list[str] = []
-    use = totp.use
+    use = second_factor.use_app
 
     def noted(member_id: int, nonce: str, typed: str) -> bool:
         looked.append(typed)
         return use(member_id, nonce, typed)
 
-    monkeypatch.setattr(totp, "use", noted)
+    monkeypatch.setattr(second_factor, "use_app", noted)
     typed = [shape.format((int(right) + turn + 10) % 10**4) for turn in range(16)]
 
     def guess(turn: int) -> Any:

@@ -10,12 +10,13 @@ from wtforms.validators import InputRequired
 
 from portal.blueprints.account import bp
 from portal.blueprints.auth.forms import ProofForm
+from portal.core.db import session
 from portal.core.errors import NotFound
 from portal.shared.auth import passkeys as keys
 from portal.shared.auth import second_factor as step
 from portal.shared.auth import security as watch
-from portal.shared.auth import totp
-from portal.shared.auth.models import Factor
+from portal.shared.auth import sessions
+from portal.shared.auth.models import Factor, Member, MemberSession
 from portal.web.forms import Form, line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
@@ -34,8 +35,11 @@ def security() -> str:
     return render(
         "account/security.html",
         places=watch.places(tenant(), who),
-        devices=watch.known_devices(who),
-        visits=watch.sign_ins(who),
+        devices=sessions.devices(who.member_id),
+        visits=watch.visits(who.subject, who.account_id, watch.NEWEST),
+        here=session().get_one(MemberSession, who.session_id),
+        called=watch.browser_name,
+        is_trusted=sessions.is_trusted,
         newest=watch.NEWEST,
     )
 
@@ -90,15 +94,17 @@ def _offered() -> tuple[Factor, ...]:
 def second_factor_page() -> Answer:
     """二段階認証: what is in use, and the choice."""
     offered = _offered()
-    now = step.present(tenant(), member().member_id)
-    form = ChoiceForm(data={"choice": now.factor.value})
+    who = session().get_one(Member, member().member_id)
+    factor = step.factor_of(tenant(), who)
+    form = ChoiceForm(data={"choice": factor.value})
     form.choice.choices = [SelectChoice(factor.value, label) for factor, label in _CHOICES if factor in offered]
 
     def choose() -> Answer:
-        step.choose(tenant(), member().member_id, Factor(form.choice.data), form.password.data, by=actor())
+        step.choose(tenant(), who.id, Factor(form.choice.data), form.password.data, by=actor())
         return done(_("二段階認証の設定を変更しました。"), _SECOND_FACTOR)
 
-    return submit("account/second_factor.html", form, choose, now=now, has_app=Factor.TOTP in offered)
+    shown = {"factor": factor, "codes_left": step.left(who.id), "has_app": Factor.TOTP in offered}
+    return submit("account/second_factor.html", form, choose, **shown)
 
 
 @bp.route("/second-factor/app", methods=["GET", "POST"])
@@ -107,8 +113,8 @@ def second_factor_app() -> Answer:
     if Factor.TOTP not in _offered():
         raise NotFound("ページが見つかりません")
     form = AppForm()
-    if not form.is_submitted() or not totp.is_nonce(form.nonce.data or ""):
-        form.nonce.data = totp.new_nonce()
+    if not form.is_submitted() or not step.is_nonce(form.nonce.data or ""):
+        form.nonce.data = step.new_nonce()
 
     def set_up() -> Answer:
         typed = form.nonce.data, "".join(form.code.data.split()), form.password.data
@@ -120,8 +126,8 @@ def second_factor_app() -> Answer:
 
 def _secret(nonce: str) -> dict[str, str]:
     """The secret for the eye of the app, and for people who type it."""
-    secret = totp.secret(member().member_id, nonce)
-    uri = totp.uri(secret, issuer=tenant().name, name=member().login_id or member().email)
+    secret = step.secret(member().member_id, nonce)
+    uri = step.uri(secret, issuer=tenant().name, name=member().login_id or member().email)
     picture = segno.make(uri, error="m", micro=False).svg_data_uri(scale=5, border=4, light="#ffffff")
     return {"qr": picture, "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))}
 

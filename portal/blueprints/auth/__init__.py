@@ -28,6 +28,7 @@ from portal.web.urls import local_path, second_step_url, sign_in_url
 
 bp = Blueprint("auth", __name__)
 _SECOND_STEP = "auth/second_step.html"
+_Press = Callable[[str, Any], str]
 
 
 def _back_to() -> str:
@@ -56,7 +57,7 @@ def _begin_again(error: entrance.Gone) -> Response:
 @public
 def sign_in() -> Answer:
     """ログイン."""
-    form = forms.sign_in_form(tenant().sign_in.items)
+    form = forms.SignInForm([name for name in ("login_id", "email") if name in tenant().sign_in.items])
     if current_user.is_authenticated and not form.is_submitted():
         return redirect(_back_to(), 303)
 
@@ -93,14 +94,13 @@ def passkey_options() -> dict[str, Any]:
 @public
 def passkey() -> Response:
     """パスキーでログイン."""
-    answer = request.form.get("credential", "")
-    return _signed(lambda: entrance.by_passkey(tenant(), answer, client(), **_browser()), sign_in_url)
+    return _signed(entrance.by_passkey, request.form.get("credential", ""), again=sign_in_url)
 
 
-def _signed(enter: Callable[[], entrance.Entry], again: Callable[[str], str]) -> Response:
+def _signed(enter: Callable[..., entrance.Entry], *given: Any, again: Callable[[str], str]) -> Response:
     """In by what a passkey signed, or back to where one tries again."""
     try:
-        entry = enter()
+        entry = enter(tenant(), *given, client(), **_browser())
     except keys.Unproved as error:
         flash(said(error), "warn")
         return redirect(again(_back_to()), 303)
@@ -118,8 +118,8 @@ def second_step_passkey_options() -> dict[str, Any]:
 @public
 def second_step_passkey() -> Response:
     """パスキーで認証する."""
-    typed = entrance.Typed("", passkey=request.form.get("credential") or "-")
-    return _signed(lambda: entrance.finish(tenant(), session_token(), typed, client(), **_browser()), second_step_url)
+    signed = entrance.Typed("", passkey=request.form.get("credential") or "-")
+    return _signed(entrance.finish, session_token(), signed, again=second_step_url)
 
 
 @bp.route("/sign-in/second-step", methods=["GET", "POST"])
@@ -153,26 +153,11 @@ def second_step_send() -> Response:
     return done(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), again)
 
 
-@bp.route("/set-password/<token>", methods=["GET", "POST"])
-@public
-def set_password(token: str) -> Answer:
-    """Set a password through a mailed link."""
-    form = forms.ProvedPasswordForm() if operations.proves_email(tenant()) else forms.SetPasswordForm()
-    links.peek(token, *operations.SETTING)
-
-    def put() -> Answer:
-        who = {"address": client().address, "email": form.typed().get("email", "")}
-        operations.use_set_password_link(tenant(), token, form.password.data, **who)
-        return _to_sign_in(_("パスワードを設定しました。新しいパスワードでログインしてください。"))
-
-    return submit("auth/set_password.html", form, put)
-
-
 @bp.route("/forgotten-password", methods=["GET", "POST"])
 @public
 def forgotten_password() -> Answer:
     """パスワードをお忘れの方 (COM-12): one answer, whoever is named (security.md §4.2); or whom to call."""
-    form = forms.forgotten_form(operations.asked(tenant()))
+    form = forms.ForgottenForm(operations.asked(tenant()))
     if not form.is_submitted() and not operations.is_reset_offered(tenant()):
         return render("auth/forgotten_password_operator.html")
     _must_be_offered(operations.is_reset_offered(tenant()))
@@ -192,61 +177,61 @@ def forgotten_password_sent() -> str:
     return render("auth/forgotten_password_sent.html")
 
 
-@bp.route("/not-me/<token>", methods=["GET", "POST"])
-@public
-def not_me(token: str) -> Answer:
+def _behind_link(*purposes: Purpose, form: Callable[[], Any] = Form) -> Callable[[_Press], _Press]:
+    """Make what is decorated the button of a mailed link's page; what it returns is said on the sign-in page."""
+
+    def add(press: _Press) -> _Press:
+        @public
+        def page(token: str) -> Answer:
+            links.peek(token, *purposes)
+            shown = form()
+            return submit(f"auth/{press.__name__}.html", shown, lambda: _to_sign_in(press(token, shown)))
+
+        bp.add_url_rule(f"/{purposes[0].page}/<token>", press.__name__, page, methods=["GET", "POST"])
+        return press
+
+    return add
+
+
+def _password_form() -> Form:
+    return forms.ProvedPasswordForm() if operations.proves_email(tenant()) else forms.SetPasswordForm()
+
+
+@_behind_link(*operations.SETTING, form=_password_form)
+def set_password(token: str, form: Any) -> str:
+    """Set a password through a mailed link."""
+    who = {"address": client().address, "email": form.typed().get("email", "")}
+    operations.use_set_password_link(tenant(), token, form.password.data, **who)
+    return _("パスワードを設定しました。新しいパスワードでログインしてください。")
+
+
+@_behind_link(Purpose.NOT_ME)
+def not_me(token: str, _form: Form) -> str:
     """これは私ではありません (COM-14): throws everybody out, and mails the way back in."""
-
-    def throw_out() -> Answer:
-        security.not_me(tenant(), token, client(), link_base=link_base())
-        return _to_sign_in(_("すべてのログインを終了しました。パスワード再設定のご案内をメールでお送りします。"))
-
-    return _by_link("auth/not_me.html", token, Purpose.NOT_ME, throw_out)
-
-
-def _by_link(page: str, token: str, purpose: Purpose, do: Callable[[], Answer], form: Form | None = None) -> Answer:
-    links.peek(token, purpose)
-    return submit(page, form or Form(), do)
+    security.not_me(tenant(), token, client(), link_base=link_base())
+    return _("すべてのログインを終了しました。パスワード再設定のご案内をメールでお送りします。")
 
 
 def _who() -> dict[str, str]:
     return {"address": client().address, "link_base": link_base()}
 
 
-@bp.route("/change-email/<token>", methods=["GET", "POST"])
-@public
-def change_email(token: str) -> Answer:
+@_behind_link(Purpose.CHANGE_EMAIL, form=forms.NewEmailForm)
+def change_email(token: str, form: Any) -> str:
     """Behind the old address's link: the new address is typed (RENT-11)."""
-    form = forms.NewEmailForm()
-
-    def name_new() -> Answer:
-        email_change.name_new(tenant(), token, form.email.data, **_who())
-        return _to_sign_in(
-            _("新しいメールアドレスへ確認のメールをお送りしました。メールに記載のページで変更を完了してください。")
-        )
-
-    return _by_link("auth/change_email.html", token, Purpose.CHANGE_EMAIL, name_new, form)
+    email_change.name_new(tenant(), token, form.email.data, **_who())
+    return _("新しいメールアドレスへ確認のメールをお送りしました。メールに記載のページで変更を完了してください。")
 
 
-@bp.route("/prove-email/<token>", methods=["GET", "POST"])
-@public
-def prove_email(token: str) -> Answer:
+@_behind_link(Purpose.PROVE_EMAIL)
+def prove_email(token: str, _form: Form) -> str:
     """Behind the new address's link: 変更する."""
-
-    def confirm() -> Answer:
-        email_change.confirm(tenant(), token, **_who())
-        return _to_sign_in(_("メールアドレスを変更しました。"))
-
-    return _by_link("auth/prove_email.html", token, Purpose.PROVE_EMAIL, confirm)
+    email_change.confirm(tenant(), token, **_who())
+    return _("メールアドレスを変更しました。")
 
 
-@bp.route("/undo-email/<token>", methods=["GET", "POST"])
-@public
-def undo_email(token: str) -> Answer:
+@_behind_link(Purpose.UNDO_EMAIL)
+def undo_email(token: str, _form: Form) -> str:
     """Behind the link that the old address was told with: 元に戻す."""
-
-    def undo() -> Answer:
-        email_change.undo(tenant(), token, **_who())
-        return _to_sign_in(_("メールアドレスを元に戻しました。パスワード再設定のご案内をメールでお送りします。"))
-
-    return _by_link("auth/undo_email.html", token, Purpose.UNDO_EMAIL, undo)
+    email_change.undo(tenant(), token, **_who())
+    return _("メールアドレスを元に戻しました。パスワード再設定のご案内をメールでお送りします。")

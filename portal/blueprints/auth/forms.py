@@ -1,7 +1,7 @@
 """The forms of coming in."""
 
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import Any
 
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import EqualTo, InputRequired, Length, ValidationError
@@ -10,8 +10,6 @@ from portal.core import text
 from portal.web.address import telephone_field
 from portal.web.forms import Form, cleaned, line
 from portal.web.i18n import lazy as _l
-
-_F = TypeVar("_F", bound=Form)
 
 
 def password_field(label: object, autocomplete: str, check: Any = None) -> PasswordField:
@@ -49,13 +47,19 @@ class _Email(Form):
     email = email_field(_l("メールアドレス"))
 
 
-class _SignInForm(_LoginId, _Email):
+class AskingForm(_LoginId, _Email):
+    """Who somebody is, by these of its items only; passwords are asked for in any case."""
+
+    def __init__(self, asked: Collection[str]) -> None:
+        super().__init__()
+        for name in self.typed().keys() - set(asked):
+            del self[name]
+
+
+class SignInForm(AskingForm):
+    """The tenant's items (COM-10)."""
+
     password = password_field(_l("パスワード"), "current-password")
-
-
-def sign_in_form(items: str) -> _SignInForm:
-    """The form that asks for the tenant's items (COM-10)."""
-    return _only(_SignInForm(), [name for name in ("login_id", "email") if name in items])
 
 
 class _SecondStepForm(Form):
@@ -83,23 +87,10 @@ class ProvedPasswordForm(_Email, SetPasswordForm):
     """The same with the present e-mail address, where a link alone is not enough (SHOP-02)."""
 
 
-class ForgottenForm(_LoginId, _Email):
+class ForgottenForm(AskingForm):
     """Who forgot the password."""
 
     telephone = telephone_field(_l("ご連絡先電話番号"), required=True)
-
-
-def forgotten_form(asked: Collection[str]) -> ForgottenForm:
-    """The form that asks for these items only."""
-    return _only(ForgottenForm(), asked)
-
-
-def _only(form: _F, asked: Collection[str]) -> _F:
-    """The form with these of its items, and the password, where it has one."""
-    for name in form.typed():
-        if name not in asked:
-            del form[name]
-    return form
 
 
 class ChangePasswordForm(SetPasswordForm):

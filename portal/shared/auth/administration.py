@@ -15,7 +15,7 @@ from portal.core.tenancy.guard import TenantOwned
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
-from portal.shared.auth import codes, devices, links, passkeys, second_factor, sessions
+from portal.shared.auth import links, passkeys, second_factor, sessions
 from portal.shared.auth.models import Account, AccountStatus, Factor, Member, MemberStatus
 
 NEWEST = 10
@@ -52,9 +52,9 @@ def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
     """A lost second factor: back to none, with everything that stood in for it; the member is told (COM-13)."""
     Member.locked(member.id)
     before, member.second_factor, member.totp_nonce = member.second_factor, Factor.OFF, ""
-    codes.void(member.id)
+    second_factor.void(member.id)
     passkeys.forget_all(member.id)
-    devices.trust_none(member.id)
+    sessions.trust_none(member.id)
     _throw_out(member)
     factor = [before.value, Factor.OFF.value]
     audit.record("member.reset_factor", member, by=by, factor=factor)

@@ -1,4 +1,4 @@
-"""What the server's secret keys prove: codes and secrets that a copy of the database alone does not give away."""
+"""Codes, secrets and tokens that a copy of the database does not give away: the server's keys prove them."""
 
 import hashlib
 import hmac
@@ -37,3 +37,8 @@ def digests(purpose: str, *parts: object) -> list[str]:
 def number(kind: str, row_id: int) -> str:
     """What a row is called in addresses on the web: nobody counts through them, or makes one up."""
     return digests(f"number of {kind}", row_id)[0][:16]
+
+
+def digest(token: str) -> str:
+    """What is kept of a token: 256 random bits need neither key nor slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Mailed links that do one thing once (security.md §4.12): 256 random bits, a digest at rest, one alive each."""
 
-import secrets
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -8,16 +7,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 
 from portal.core import clock
-from portal.core.db import change, session
+from portal.core.db import session
 from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Member, OneTimeLink, of_who_may_sign_in
-from portal.shared.auth.sessions import digest
 
 LIFETIME = timedelta(minutes=30)
 INVITATION = timedelta(days=3)
-_DEAD = msgid("このリンクは無効か、期限が切れています。お手数ですが、もう一度お手続きください。")
 
 
 class Purpose(StrEnum):
@@ -40,7 +38,7 @@ class DeadLink(NotFound):
     """Used, expired, replaced, foreign or made up: one calm answer for all of them."""
 
     def __init__(self) -> None:
-        super().__init__(_DEAD)
+        super().__init__(msgid("このリンクは無効か、期限が切れています。お手数ですが、もう一度お手続きください。"))
 
 
 def issue(
@@ -48,11 +46,8 @@ def issue(
 ) -> str:
     """A new link's token; the member's earlier links of this purpose die. The caller commits."""
     revoke(member_id, purpose)
-    token = secrets.token_urlsafe(32)
-    link = OneTimeLink(member_id=member_id, purpose=purpose, payload=payload or {}, token_digest=digest(token))
-    link.created_at, link.expires_at = clock.now(), clock.now() + lifetime
-    session().add(link)
-    return token
+    until = clock.now() + lifetime
+    return OneTimeLink.issue(member_id=member_id, purpose=purpose, payload=payload or {}, expires_at=until)[1]
 
 
 def mail(
@@ -79,7 +74,8 @@ def peek(token: str, *purposes: Purpose) -> OneTimeLink:
 
     Who may not sign in any more has no link either. Raises DeadLink.
     """
-    living = select(OneTimeLink).join(Member, Member.id == OneTimeLink.member_id).where(*_alive(token, purposes))
+    named = OneTimeLink.alive(*_named(token, purposes))
+    living = select(OneTimeLink).join(Member, Member.id == OneTimeLink.member_id).where(*named)
     found = session().scalars(of_who_may_sign_in(living)).one_or_none()
     if found is None:
         raise DeadLink
@@ -89,7 +85,7 @@ def peek(token: str, *purposes: Purpose) -> OneTimeLink:
 def use(token: str, *purposes: Purpose) -> OneTimeLink:
     """Use the link up, in the running transaction: of any number at the same moment one wins. Raises DeadLink."""
     found = peek(token, *purposes)
-    if not change(OneTimeLink, OneTimeLink.id == found.id, *_alive(token, purposes), used_at=clock.now()):
+    if not OneTimeLink.use_up(*_named(token, purposes)):
         raise DeadLink
     return found
 
@@ -102,10 +98,8 @@ def use_locked(token: str, purpose: Purpose) -> tuple[Member, OneTimeLink]:
 
 def revoke(member_id: int, *purposes: Purpose) -> None:
     """Kill the member's living links of these purposes, or of all when none is named."""
-    which = [OneTimeLink.purpose.in_(purposes)] if purposes else []
-    change(OneTimeLink, OneTimeLink.member_id == member_id, OneTimeLink.used_at.is_(None), *which, used_at=clock.now())
+    OneTimeLink.use_up(OneTimeLink.member_id == member_id, OneTimeLink.purpose.in_(purposes or tuple(Purpose)))
 
 
-def _alive(token: str, purposes: tuple[Purpose, ...]) -> tuple[ColumnElement[bool], ...]:
-    ours = OneTimeLink.token_digest == digest(token), OneTimeLink.purpose.in_(purposes)
-    return *ours, OneTimeLink.used_at.is_(None), OneTimeLink.expires_at > clock.now()
+def _named(token: str, purposes: tuple[Purpose, ...]) -> tuple[ColumnElement[bool], ...]:
+    return OneTimeLink.token_digest == digest(token), OneTimeLink.purpose.in_(purposes)

@@ -1,19 +1,21 @@
 """Accounts, their members, and what lets a member in: sessions, devices, links, codes, passkeys (COM-13, MOLD-01)."""
 
-import hashlib
+import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import JSON, Index, LargeBinary, Select, String, UniqueConstraint
+from sqlalchemy import JSON, ColumnElement, Index, LargeBinary, Select, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import text
+from portal.core import clock, text
 from portal.core.actor import Actor
-from portal.core.db import Base, Choice, belongs_to, owned, session
-from portal.core.errors import msgid
+from portal.core.db import Base, Choice, belongs_to, change, owned, session
+from portal.core.errors import NotFound, msgid
 from portal.core.labels import Labelled
 from portal.core.tenancy.guard import ID, TenantOwned
+from portal.shared.auth import keyring
 
 _Select = TypeVar("_Select", bound=Select[*tuple[Any, ...]])
 
@@ -176,17 +178,77 @@ def of_who_may_sign_in(statement: _Select) -> _Select:
     return joined.where(Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
 
 
-class MemberSession(TenantOwned, Base):
-    """A member signed in somewhere. The cookie's token is kept only as a digest.
+class OfMember(TenantOwned, Base):
+    """What is one member's own; `known_by` is what nobody else could guess of it."""
+
+    __abstract__ = True
+    member_id: Mapped[int] = mapped_column(ID)
+    created_at: Mapped[datetime]
+    known_by = "token_digest"
+
+    @property
+    def number(self) -> str:
+        """What pages call it: it tells nothing, and cannot be counted through."""
+        return keyring.digest(getattr(self, self.known_by))[:16]
+
+
+_Own = TypeVar("_Own", bound=OfMember)
+
+
+def numbered(rows: Iterable[_Own], number: str) -> _Own:
+    """The row with this number among a member's own; everybody else's does not exist. Raises NotFound."""
+    found = next((row for row in rows if row.number == number), None)
+    if found is None:
+        raise NotFound("ページが見つかりません")
+    return found
+
+
+class Tokened(OfMember):
+    """What a browser, or the reader of a mail, holds a token of. Only the token's digest is kept."""
+
+    __abstract__ = True
+    token_digest: Mapped[str] = mapped_column(String(64))
+
+    @classmethod
+    def issue(cls, **values: Any) -> tuple[Self, str]:
+        """A new one, and its token: 256 random bits. The caller commits."""
+        token = secrets.token_urlsafe(32)
+        made = cls(token_digest=keyring.digest(token), created_at=clock.now(), **values)
+        session().add(made)
+        session().flush()
+        return made, token
+
+
+class OneTime(TenantOwned, Base):
+    """What works once, and in time."""
+
+    __abstract__ = True
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    @classmethod
+    def alive(cls, *which: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
+        """Those of `which` that still work."""
+        return *which, cls.used_at.is_(None), cls.expires_at > clock.now()
+
+    @classmethod
+    def use_up(cls, *which: ColumnElement[bool]) -> bool:
+        """Whether there was such a one: of any number who use it at the same moment one is told so."""
+        return change(cls, *cls.alive(*which), used_at=clock.now()) > 0
+
+
+def _of_member(unique: str, *constraints: Any) -> tuple[Any, ...]:
+    return owned(belongs_to("member_id", "member"), UniqueConstraint("tenant_id", unique), *constraints)
+
+
+class MemberSession(Tokened):
+    """A member signed in somewhere.
 
     While `is_pending` the second step is still to come, and the session opens nothing. `proved_at` is when the
     password was last typed (security.md §4.17).
     """
 
     __tablename__ = "member_session"
-    member_id: Mapped[int] = mapped_column(ID)
-    token_digest: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -195,28 +257,17 @@ class MemberSession(TenantOwned, Base):
     device_id: Mapped[int | None] = mapped_column(ID)
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(200), default="")
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
-        UniqueConstraint("tenant_id", "token_digest"),
-        Index("ix_member_session_member", "tenant_id", "member_id", "ended_at"),
-    )
+    __table_args__ = _of_member("token_digest", Index("ix_member_session_member", "tenant_id", "member_id", "ended_at"))
 
 
-class OneTimeLink(TenantOwned, Base):
+class OneTimeLink(Tokened, OneTime):
     """A mailed link that does one thing once (security.md §4.12). `payload` is what that needs; never a secret."""
 
     __tablename__ = "one_time_link"
-    member_id: Mapped[int] = mapped_column(ID)
     purpose: Mapped[str] = mapped_column(String(30))
     payload: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    token_digest: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
-        UniqueConstraint("tenant_id", "token_digest"),
-        Index("ix_one_time_link_member", "tenant_id", "member_id", "purpose", "used_at"),
+    __table_args__ = _of_member(
+        "token_digest", Index("ix_one_time_link_member", "tenant_id", "member_id", "purpose", "used_at")
     )
 
 
@@ -230,35 +281,24 @@ class Throttle(TenantOwned, Base):
     __table_args__ = owned(UniqueConstraint("tenant_id", "key"))
 
 
-class Device(TenantOwned, Base):
+class Device(Tokened):
     """A browser that a member has signed in with. Until `trusted_until` it is not asked for the second step."""
 
     __tablename__ = "device"
-    member_id: Mapped[int] = mapped_column(ID)
-    token_digest: Mapped[str] = mapped_column(String(64))
     user_agent: Mapped[str] = mapped_column(String(200), default="")
-    created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     trusted_until: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
-        UniqueConstraint("tenant_id", "token_digest"),
-        Index("ix_device_member", "tenant_id", "member_id", "revoked_at"),
-    )
+    __table_args__ = _of_member("token_digest", Index("ix_device_member", "tenant_id", "member_id", "revoked_at"))
 
 
-class OneTimeCode(TenantOwned, Base):
+class OneTimeCode(OfMember, OneTime):
     """A mailed code of six digits, bound to one pending session, kept as a keyed hash (security.md §4.13)."""
 
     __tablename__ = "one_time_code"
-    member_id: Mapped[int] = mapped_column(ID)
     session_id: Mapped[int] = mapped_column(ID)
     code_digest: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
     tries: Mapped[int] = mapped_column(default=0)
-    used_at: Mapped[datetime | None]
     __table_args__ = owned(
         belongs_to("member_id", "member"),
         belongs_to("session_id", "member_session", ondelete="CASCADE"),
@@ -266,18 +306,16 @@ class OneTimeCode(TenantOwned, Base):
     )
 
 
-class RecoveryCode(TenantOwned, Base):
+class RecoveryCode(OfMember):
     """One of ten codes that stand in for a lost authenticator, each burnt by its use (security.md §4.15)."""
 
     __tablename__ = "recovery_code"
-    member_id: Mapped[int] = mapped_column(ID)
     code_digest: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     __table_args__ = owned(belongs_to("member_id", "member"), UniqueConstraint("tenant_id", "member_id", "code_digest"))
 
 
-class Registration(TenantOwned, Base):
+class Registration(OneTime):
     """Somebody who filled in the registration and has not proved the address yet (MOLD-01).
 
     `data` is what they typed. A link and a code are mailed, both kept as digests; `handle` names the registration to
@@ -293,8 +331,6 @@ class Registration(TenantOwned, Base):
     code_digest: Mapped[str] = mapped_column(String(64))
     tries: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
     __table_args__ = owned(
         UniqueConstraint("tenant_id", "handle"),
         UniqueConstraint("tenant_id", "token_digest"),
@@ -302,27 +338,17 @@ class Registration(TenantOwned, Base):
     )
 
 
-class Passkey(TenantOwned, Base):
+class Passkey(OfMember):
     """A WebAuthn credential of a member at this brand's host (security.md §4.16)."""
 
     __tablename__ = "passkey"
-    member_id: Mapped[int] = mapped_column(ID)
+    known_by = "credential_id"
     credential_id: Mapped[str] = mapped_column(String(1400))
     public_key: Mapped[bytes] = mapped_column(LargeBinary)
     sign_count: Mapped[int] = mapped_column(ID, default=0)
     label: Mapped[str] = mapped_column(String(60), default="")
-    created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
-        UniqueConstraint("tenant_id", "credential_id"),
-        Index("ix_passkey_member", "tenant_id", "member_id"),
-    )
-
-    @property
-    def number(self) -> str:
-        """What pages call it: it tells nothing, and cannot be counted through."""
-        return hashlib.sha256(self.credential_id.encode()).hexdigest()[:16]
+    __table_args__ = _of_member("credential_id", Index("ix_passkey_member", "tenant_id", "member_id"))
 
 
 class PasskeyChallenge(TenantOwned, Base):
@@ -333,8 +359,4 @@ class PasskeyChallenge(TenantOwned, Base):
     purpose: Mapped[str] = mapped_column(String(20))
     challenge: Mapped[str] = mapped_column(String(100))
     expires_at: Mapped[datetime]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
-        UniqueConstraint("tenant_id", "challenge"),
-        Index("ix_passkey_challenge_expires", "tenant_id", "expires_at"),
-    )
+    __table_args__ = _of_member("challenge", Index("ix_passkey_challenge_expires", "tenant_id", "expires_at"))

@@ -16,7 +16,7 @@ from portal.core.db import session, transaction_mode
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import devices, links, password_rules, passwords, sessions, throttling
+from portal.shared.auth import links, passwords, sessions, throttling
 from portal.shared.auth.models import Account, Member, login_key, of_who_may_sign_in
 
 SETTING = (links.Purpose.SET_PASSWORD, links.Purpose.RESET_PASSWORD)
@@ -45,7 +45,7 @@ def change_password(tenant: Tenant, member_id: int, old: str, new: str, *, by: A
 def _rules_of(tenant: Tenant, member: Member) -> Callable[[str], None]:
     """What raises RuleBroken for a password that this member may not set (COM-11)."""
     names = member.name, session().get_one(Account, member.account_id).name
-    brand, rules = password_rules.brand_words(tenant), tenant.sign_in.password
+    brand, rules = passwords.brand_words(tenant), tenant.sign_in.password
     return partial(passwords.check, rules=rules, login_id=member.login_id, email=member.email, names=names, brand=brand)
 
 
@@ -93,7 +93,7 @@ def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str,
     check(new)
     password_hash = passwords.hash_password(new)
     used = links.use(token, *SETTING)
-    devices.forget_all(used.member_id)
+    sessions.forget_devices(used.member_id)
     _set_password(tenant, used.member_id, password_hash, by=by)
 
 

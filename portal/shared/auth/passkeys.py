@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -21,16 +21,14 @@ from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
-from portal.shared.auth.models import Member, Passkey, PasskeyChallenge, of_who_may_sign_in
+from portal.shared.auth.models import Member, Passkey, PasskeyChallenge, numbered, of_who_may_sign_in
 from portal.shared.auth.sessions import Client
 
 LIFETIME = timedelta(minutes=5)
 MOST = 10
 _ALGORITHMS = (-8, -7, -257)  # Ed25519, ES256, RS256
-_GONE = msgid("ページが見つかりません")
-UNPROVED = msgid("パスキーを確認できませんでした。もう一度お試しください。")
-_FULL = msgid("パスキーは%(most)s個まで登録できます。")
-_T = TypeVar("_T")
+WRONG = msgid("入力内容に誤りがあります。もう一度ご確認ください。")
+_UNPROVED = msgid("パスキーを確認できませんでした。もう一度お試しください。")
 
 
 class Unproved(RuleBroken):
@@ -40,7 +38,7 @@ class Unproved(RuleBroken):
 def must_be_on(tenant: Tenant, *, alone: bool = False) -> None:
     """Raises NotFound where the tenant has no passkeys, or with `alone` none that let in by themselves."""
     if tenant.sign_in.passkeys not in (("sign_in",) if alone else ("second_step", "sign_in")):
-        raise NotFound(_GONE)
+        raise NotFound("ページが見つかりません")
 
 
 def held(member_id: int) -> list[Passkey]:
@@ -56,25 +54,24 @@ def to_register(tenant: Tenant, member_id: int, *, link_base: str) -> dict[str, 
     # One for all of a member's passkeys, and it tells nothing of them.
     handle = _text(keyring.macs("passkey-handle", member_id)[0])
     return {
-        "rp": {"id": _host(link_base), "name": tenant.name},
+        "rp": {"id": urlsplit(link_base).hostname, "name": tenant.name},
         "user": {"id": handle, "name": member.login_id or member.email, "displayName": member.name},
         "pubKeyCredParams": [{"type": "public-key", "alg": number} for number in _ALGORITHMS],
         "excludeCredentials": _named(member_id),
         "authenticatorSelection": {"residentKey": "preferred", "userVerification": "required"},
         "attestation": "none",
-        "challenge": _begin(tenant, "register", member_id, f"member\n{member_id}"),
+        "challenge": _begin(tenant, "register", member_id),
     }
 
 
 def to_sign(tenant: Tenant, client: Client, *, link_base: str, member_id: int | None = None) -> dict[str, Any]:
     """What the browser signs to come in, or for `member_id`'s second step. Commits. Raises as `to_register`."""
     must_be_on(tenant, alone=member_id is None)
-    who = f"member\n{member_id}" if member_id else f"address\n{client.address}"
     return {
-        "rpId": _host(link_base),
+        "rpId": urlsplit(link_base).hostname,
         "userVerification": "required",
         "allowCredentials": _named(member_id) if member_id else [],
-        "challenge": _begin(tenant, "second_step" if member_id else "sign_in", member_id, who),
+        "challenge": _begin(tenant, "second_step" if member_id else "sign_in", member_id, client.address),
     }
 
 
@@ -88,13 +85,13 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, link_ba
     must_be_on(tenant)
     member = Member.locked(member_id)
     if len(held(member_id)) >= MOST:
-        raise RuleBroken(_FULL, most=MOST)
+        raise RuleBroken("パスキーは%(most)s個まで登録できます。", most=MOST)
     challenge, _credential_id = _claimed(answer)
     is_ours = _take("register", member_id, challenge)
     made = _verified(verify_registration_response, answer, challenge, link_base) if is_ours else None
     if made is None:
         session().commit()
-        raise Unproved(UNPROVED)
+        raise Unproved(_UNPROVED)
     new = Passkey(member_id=member_id, credential_id=_text(made.credential_id), label=label)
     new.public_key, new.sign_count, new.created_at = made.credential_public_key, made.sign_count, clock.now()
     session().add(new)
@@ -102,7 +99,7 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, link_ba
         _tell(tenant, member, "added", label, by=by)
     except (IntegrityError, DataError):  # somebody has it already; its name is longer than names may be
         session().rollback()
-        raise Unproved(UNPROVED) from None
+        raise Unproved(_UNPROVED) from None
     session().commit()
 
 
@@ -110,9 +107,7 @@ def remove(tenant: Tenant, member_id: int, number: str, *, by: Actor) -> None:
     """Remove one of the member's own passkeys, and mail the member. Commits. Raises NotFound."""
     must_be_on(tenant)
     member = Member.locked(member_id)
-    found = next((passkey for passkey in held(member_id) if passkey.number == number), None)
-    if found is None:
-        raise NotFound(_GONE)
+    found = numbered(held(member_id), number)
     session().delete(found)
     _tell(tenant, member, "removed", found.label, by=by)
     session().commit()
@@ -129,11 +124,21 @@ def forget_challenges() -> None:
     discard(PasskeyChallenge, PasskeyChallenge.expires_at <= clock.now())
 
 
-def proved(answer: str, client: Client, *, link_base: str, member_id: int | None = None) -> Member | None:
-    """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`, or None.
+def proved(tenant: Tenant, answer: str, client: Client, *, link_base: str, member_id: int | None = None) -> Member:
+    """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`. The caller commits.
 
-    The caller commits in any case: the challenge is used up, and a counter that went back is audited.
+    Raises NotFound, or Unproved, to come in by it in the words of a wrong password; then the challenge is used up, and
+    a counter that went back is audited.
     """
+    must_be_on(tenant, alone=member_id is None)
+    member = _signer(answer, client, link_base, member_id)
+    if member is None:
+        session().commit()
+        raise Unproved(_UNPROVED if member_id else WRONG)
+    return member
+
+
+def _signer(answer: str, client: Client, link_base: str, member_id: int | None) -> Member | None:
     from webauthn import verify_authentication_response as verify
 
     challenge, credential_id = _claimed(answer)
@@ -156,8 +161,9 @@ def proved(answer: str, client: Client, *, link_base: str, member_id: int | None
     return member if is_right else None
 
 
-def _begin(tenant: Tenant, purpose: str, member_id: int | None, who: str) -> str:
-    """A new challenge. Commits. Raises throttling.TooMany, counting `who`."""
+def _begin(tenant: Tenant, purpose: str, member_id: int | None, address: str = "") -> str:
+    """A new challenge. Commits. Raises throttling.TooMany, counting the member, or the address of nobody known."""
+    who = f"member\n{member_id}" if member_id else f"address\n{address}"
     throttling.count_by(tenant.sign_in, f"passkey-{purpose}", who, times=10)
     made, until = secrets.token_urlsafe(32), clock.now() + LIFETIME
     session().add(PasskeyChallenge(member_id=member_id, purpose=purpose, challenge=made, expires_at=until))
@@ -190,11 +196,11 @@ def _claimed(answer: str) -> tuple[str, str]:
         return "", ""
 
 
-def _verified(verify: Callable[..., _T], answer: str, challenge: str, link_base: str, **known: Any) -> _T | None:
-    """What the library reads from an answer that is right in all it checks."""
+def _verified(verify: Callable[..., Any], answer: str, challenge: str, link_base: str, **known: Any) -> Any:
+    """What the library reads from an answer that is right in all it checks, or None."""
     from webauthn import base64url_to_bytes
 
-    here = {"expected_rp_id": _host(link_base), "expected_origin": link_base}
+    here = {"expected_rp_id": urlsplit(link_base).hostname, "expected_origin": link_base}
     known |= here | {"require_user_verification": True}
     try:
         return verify(credential=answer, expected_challenge=base64url_to_bytes(challenge), **known)
@@ -206,10 +212,6 @@ def _count_up(passkey_id: int, count: int) -> bool:
     """Note the use, unless the counter went back: then there are two of what should be one. Always 0 is no counter."""
     forward = Passkey.sign_count < count if count else Passkey.sign_count == 0
     return change(Passkey, Passkey.id == passkey_id, forward, sign_count=count, used_at=clock.now()) == 1
-
-
-def _host(link_base: str) -> str:
-    return urlsplit(link_base).hostname or ""
 
 
 def _text(of: bytes) -> str:

@@ -1,20 +1,215 @@
-"""Password hashes: argon2id, as cheap as OWASP allows, and those of older systems until the first sign-in (COM-11).
+"""Passwords: which may be set (COM-11), and their hashes: argon2id, as cheap as OWASP allows.
 
-Of older systems (OPS-13, RENT-27): bcrypt (``$2b$…``), and PBKDF2 and scrypt as written by Werkzeug
-(``pbkdf2:sha256:600000$salt$hex``, ``scrypt:32768:8:1$salt$hex``) and Django (``pbkdf2_sha256$600000$salt$base64``).
+The checklist beside the field and the server have the same rules. The words that everybody tries first are a list that
+is read once, and no network (security.md §4.3). Hashes of older systems (OPS-13, RENT-27) are understood until the
+first sign-in: bcrypt (``$2b$…``), and PBKDF2 and scrypt as written by Werkzeug (``pbkdf2:sha256:600000$salt$hex``,
+``scrypt:32768:8:1$salt$hex``) and Django (``pbkdf2_sha256$600000$salt$base64``).
 """
 
 import base64
 import re
 import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 from werkzeug.security import check_password_hash
 
-from portal.core.errors import RuleBroken
+from portal.core.errors import RuleBroken, msgid
+from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_password import PasswordRules
-from portal.shared.auth import password_rules
+
+FEWEST_LETTERS = 4
+"""Words of names and addresses that are shorter occur by chance."""
+ANYWHERE = tuple("password passw0rd 12345678 qwerty abcdef iloveyou letmein administrator pasuwado".split())
+ANYWHERE += ("パスワード", "ぱすわーど")
+"""So common that they give a password away wherever they stand in it."""
+FEWEST_CHARACTERS = 4
+"""A password of fewer different characters is guessed, however long."""
+_LEET = [str.maketrans(*both) for both in (("", ""), ("0134578@$!", "oieastbasi"), ("0134578@$!|", "oleastbasll"))]
+_APART = re.compile(r"[\W_][\W\d_]*\Z")
+_AHEAD, _AFTER = re.compile(r"\A[\W\d_]+"), re.compile(r"[\W\d_]+\Z")
+_BETWEEN = r"[\W_]+|株式会社|有限会社|合同会社"
+_SYMBOLS = r"""!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"""
+_KINDS = {"upper": "[A-Z]", "lower": "[a-z]", "letter": "[A-Za-z]", "digit": "[0-9]", "symbol": r"[!-\/:-@\[-`{-~]"}
+_SENTENCES = {  # of the checklist, and for who did not keep it
+    "min": (msgid("%(n)s文字以上"), msgid("パスワードは%(n)s文字以上で入力してください。")),
+    "max": (msgid("%(n)s文字以内"), msgid("パスワードは%(n)s文字以内で入力してください。")),
+    "letters": (msgid("半角の英字・数字だけを使う"), msgid("パスワードには半角の英字・数字だけを使ってください。")),
+    "letters and symbols": (
+        msgid("半角の英字・数字・記号だけを使う"),
+        msgid("パスワードには半角の英字・数字・記号だけを使ってください。"),
+    ),
+    "letters and some": (
+        msgid("半角の英字・数字と記号 %(symbols)s だけを使う"),
+        msgid("パスワードには半角の英字・数字と記号 %(symbols)s だけを使ってください。"),
+    ),
+    "upper": (msgid("英大文字（A〜Z）を1文字以上使う"), msgid("パスワードには英大文字を1文字以上使ってください。")),
+    "lower": (msgid("英小文字（a〜z）を1文字以上使う"), msgid("パスワードには英小文字を1文字以上使ってください。")),
+    "letter": (msgid("英字を1文字以上使う"), msgid("パスワードには英字を1文字以上使ってください。")),
+    "digit": (msgid("数字を1文字以上使う"), msgid("パスワードには数字を1文字以上使ってください。")),
+    "symbol": (msgid("記号を1文字以上使う"), msgid("パスワードには記号を1文字以上使ってください。")),
+    "run": (
+        msgid("同じ文字を%(n)s文字以上続けない"),
+        msgid("パスワードに同じ文字を%(n)s文字以上続けて使うことはできません。"),
+    ),
+    "login_id": (msgid("ログインIDを含めない"), msgid("ログインIDを含むパスワードは使えません。")),
+    "words": (
+        msgid("メールアドレス・お名前・サイト名を含めない"),
+        msgid("メールアドレスやお名前、サイト名を含むパスワードは使えません。"),
+    ),
+    "common": (msgid("よく使われる語句や単純な並びにしない"), msgid("推測されやすいパスワードは使えません。")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Whose password it is to be: what others know of them, and of the brand, makes a poor one."""
+
+    login_id: str = ""
+    email: str = ""
+    names: tuple[str, ...] = ()
+    brand: tuple[str, ...] = ()
+
+    def words(self) -> list[str]:
+        """The words of four or more letters in address, names and brand, casefolded."""
+        local = self.email.partition("@")[0]
+        texts = (local, *self.names, *self.brand)
+        parts = {part for text in texts for part in (text, *re.split(_BETWEEN, text))}
+        return sorted({part.casefold() for part in parts if len(part) >= FEWEST_LETTERS})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of the checklist. The tests are data, so that the page runs the very same (js/password.js).
+
+    `all_of`, `has` and `lacks` are patterns that mean the same in Python and JavaScript. `wording` names its sentences,
+    which have places for `params`, where that is not the `key`.
+    """
+
+    key: str
+    params: dict[str, object] = field(default_factory=dict)
+    wording: str = ""
+    at_least: int = 0
+    at_most: int | None = None
+    all_of: str = ""
+    has: str = ""
+    lacks: str = ""
+
+    @property
+    def label(self) -> str:
+        """The message id of its line."""
+        return _SENTENCES[self.wording or self.key][0]
+
+    @property
+    def refusal(self) -> str:
+        """The message id for who broke it."""
+        return _SENTENCES[self.wording or self.key][1]
+
+    def holds(self, password: str, context: Context) -> bool:
+        """Whether `password` keeps this rule."""
+        return (
+            self.at_least <= len(password) <= (self.at_most or len(password))
+            and (not self.all_of or bool(re.fullmatch(self.all_of, password)))
+            and bool(re.search(self.has, password))
+            and not (self.lacks and re.search(self.lacks, password, re.DOTALL))
+            and not (self.key == "common" and is_common(password))
+            and not any(word in password.casefold() for word in self.words(context))
+        )
+
+    def words(self, context: Context) -> list[str]:
+        """The words, casefolded, that may stand nowhere in the password."""
+        if self.key == "login_id":
+            return [context.login_id.casefold()] if context.login_id else []
+        if self.key == "words":
+            return context.words()
+        return list(ANYWHERE) if self.key == "common" else []
+
+    def is_whole(self, context: Context) -> bool:
+        """Whether a page that knows `context` can say yes: not to the long list, nor to words that it is not told."""
+        known = {"login_id": bool(context.login_id), "words": bool(context.email), "common": False}
+        return known.get(self.key, True)
+
+    def as_data(self, context: Context) -> dict[str, Any]:
+        """What js/password.js checks as the person types."""
+        tests = {"min": self.at_least, "max": self.at_most, "all": self.all_of, "has": self.has, "lacks": self.lacks}
+        given = {name: value for name, value in tests.items() if value}
+        return {"key": self.key, **given, "words": self.words(context), "whole": self.is_whole(context)}
+
+
+def rules_for(rules: PasswordRules) -> list[Rule]:
+    """The tenant's rules in the order of the checklist; the first broken one is what the member is told."""
+    return list(_rules(rules))
+
+
+def broken(password: str, rules: Iterable[Rule], context: Context) -> list[Rule]:
+    """The rules that `password` does not keep; none when it may be set."""
+    return [rule for rule in rules if not rule.holds(password, context)]
+
+
+def brand_words(tenant: Tenant) -> tuple[str, ...]:
+    """What the brand is called: the first words that somebody tries there (security.md §4.3)."""
+    return (tenant.key, tenant.subdomain, tenant.name, tenant.company)
+
+
+def _rules(rules: PasswordRules) -> Iterator[Rule]:
+    yield Rule("min", {"n": rules.min_length}, at_least=rules.min_length)
+    yield Rule("max", {"n": rules.max_length}, at_most=rules.max_length)
+    if rules.half_width:
+        yield _half_width(_SYMBOLS if rules.symbols is None else rules.symbols)
+    yield from (Rule(kind, has=_KINDS[kind]) for kind in rules.required)
+    if rules.longest_run:
+        yield Rule("run", {"n": rules.longest_run + 1}, lacks=rf"(.)\1{{{rules.longest_run}}}")
+    yield from map(Rule, ("login_id", "words", "common") if rules.forbid_login_id else ("words", "common"))
+
+
+def _half_width(symbols: str) -> Rule:
+    escaped = "".join(f"\\{symbol}" if symbol in r"\]^-[" else symbol for symbol in symbols)
+    allowed = f"[A-Za-z0-9{escaped}]*"
+    if symbols not in ("", _SYMBOLS):
+        return Rule("allowed", {"symbols": " ".join(symbols)}, "letters and some", all_of=allowed)
+    return Rule("allowed", wording="letters and symbols" if symbols else "letters", all_of=allowed)
+
+
+@cache
+def common_words() -> frozenset[str]:
+    """The list, casefolded: one word a line, whole passwords and stems alike."""
+    text = Path(__file__).with_name("common_passwords.txt").read_text(encoding="utf-8")
+    return frozenset(text.split())
+
+
+def is_common(password: str) -> bool:
+    """Whether many people would think of `password`: a common word, also dressed up, doubled or as p4ssw0rd."""
+    folded = password.casefold()
+    if len(set(password)) < FEWEST_CHARACTERS or any(word in folded for word in ANYWHERE):
+        return True
+    return any(form in common_words() for form in _forms(folded))
+
+
+def _forms(folded: str) -> Iterator[str]:
+    """The words that may be behind a password: what stands around a stem taken off, and digits read as letters."""
+    stem = _AFTER.sub("", folded)
+    for cut in (folded, _APART.sub("", folded), stem, _AHEAD.sub("", stem)):
+        for table in _LEET:
+            word = cut.translate(table)
+            half = len(word) // 2
+            yield word
+            if word[:half] == word[half:]:
+                yield word[:half]
+
+
+def check(password: str, *, rules: PasswordRules, **who: Any) -> None:
+    """Raise RuleBroken at ``password``, naming the first rule broken, when it may not be set for `who` (see `Context`).
+
+    Only for setting: whoever has a password that the rules no longer allow still signs in with it.
+    """
+    for rule in broken(password, rules_for(rules), Context(**who)):
+        raise RuleBroken(rule.refusal, field="password", **rule.params)
+
 
 _hasher = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _slots = threading.BoundedSemaphore(4)  # 19 MiB and a core each: a burst waits instead of starving the pages
@@ -34,10 +229,7 @@ def hash_password(password: str) -> str:
 
 
 def verify(password_hash: str, password: str) -> bool:
-    """Whether `password` is the one hashed. An empty hash costs the same time and is never right (COM-10).
-
-    Hashes that a brand brought along from an older system are understood too, until the first sign-in (OPS-13).
-    """
+    """Whether `password` is the one hashed. An empty hash costs the same time and is never right (COM-10)."""
     with _slots:
         if password_hash and not Argon2Hasher.identify(password_hash):
             return verify_legacy(password_hash, password)
@@ -68,21 +260,3 @@ def verify_legacy(password_hash: str, password: str) -> bool:
         return bool(_WERKZEUG.fullmatch(password_hash)) and check_password_hash(password_hash, password)
     except ValueError:  # costs that nobody can pay
         return False
-
-
-def check(
-    password: str,
-    *,
-    rules: PasswordRules,
-    login_id: str = "",
-    email: str = "",
-    names: tuple[str, ...] = (),
-    brand: tuple[str, ...] = (),
-) -> None:
-    """Raise RuleBroken at field ``password``, naming the first broken rule, when `password` may not be set.
-
-    Only for setting: whoever has a password that the rules no longer allow still signs in with it.
-    """
-    who = password_rules.Context(login_id, email, names, brand)
-    for rule in password_rules.broken(password, password_rules.rules_for(rules), who):
-        raise RuleBroken(rule.refusal, field="password", **rule.params)

@@ -18,7 +18,7 @@ from portal.core.errors import NotFound, RuleBroken, msgid, need
 from portal.core.tenancy.schema import Tenant
 from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
-from portal.shared.auth import devices, enrolment, keyring, links, operations, passkeys, sessions, throttling
+from portal.shared.auth import enrolment, keyring, links, operations, passkeys, sessions, throttling
 from portal.shared.auth.models import Account, Member, MemberStatus, Right
 from portal.shared.limits import operations as limits
 
@@ -127,7 +127,7 @@ def shut_out(member: Member, status: MemberStatus) -> None:
     member.login_key = f"{status}\n{member.id}"
     sessions.end_all(member.id)
     links.revoke(member.id)
-    devices.forget_all(member.id)
+    sessions.forget_devices(member.id)
     passkeys.forget_all(member.id)
 
 

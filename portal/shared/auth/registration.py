@@ -17,10 +17,11 @@ from portal.core.db import change, discard, session
 from portal.core.errors import RuleBroken, msgid, need
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import enrolment, keyring, parts, password_rules, passwords, people, throttling
+from portal.shared.auth import enrolment, keyring, parts, passwords, people, throttling
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.models import Member, Registration, login_key
-from portal.shared.auth.sessions import Client, digest
+from portal.shared.auth.sessions import Client
 
 LIFETIME = timedelta(hours=1)
 MOST_TRIES = 5
@@ -41,7 +42,7 @@ class Application:
 def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str) -> str:
     """Keep the application, mail link and code; returns the handle of the code's page. Commits. Raises RuleBroken."""
     names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
-    brand = password_rules.brand_words(tenant)
+    brand = passwords.brand_words(tenant)
     passwords.check(given.password, rules=tenant.sign_in.password, email=given.email, names=names, brand=brand)
     with throttling.lasting():
         throttling.count_by(tenant.sign_in, "register", f"address\n{client.address}")

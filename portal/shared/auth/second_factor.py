@@ -1,23 +1,35 @@
-"""The second step of signing in (COM-13, RENT-05): who is asked for what, how it begins, and how members choose.
+"""The second step of signing in (COM-13, RENT-05): who is asked for what, the codes, and how members choose.
 
-`sign_in` is how it ends.
+Six mailed digits are bound to one pending session (security.md §4.13). Authenticator apps have RFC 6238 with SHA-1, six
+digits, 30 seconds; their secret is stored nowhere, but made from the server's key and a nonce (§4.14,
+docs/decisions/totp-secret.md). Ten recovery codes stand in for a lost app, each burnt by its use (§4.15).
 """
 
-from dataclasses import dataclass
+import base64
+import hmac
+import re
+import secrets
 from datetime import timedelta
 
-from portal.core import audit
+import pyotp
+from sqlalchemy import ColumnElement, func, select
+
+from portal.core import audit, clock
 from portal.core.actor import Actor
-from portal.core.db import session
-from portal.core.errors import RuleBroken, msgid
+from portal.core.db import change, discard, session
+from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import codes, devices, sessions, throttling, totp
-from portal.shared.auth.models import Factor, Member
+from portal.shared.auth import keyring, sessions, throttling
+from portal.shared.auth.models import Factor, Member, MemberSession, OneTimeCode, RecoveryCode
 from portal.shared.auth.operations import proved
 
-_MOST_BEGUN = 10
-_WRONG = msgid("認証コードが正しくありません。アプリに表示されている6桁の数字をご確認ください。")
+LIFETIME = timedelta(minutes=10)
+MOST_TRIES = 5
+STEP_SECONDS = 30
+HOW_MANY = 10
+_WINDOW = (0, -1, 1)  # a phone's clock may be off by one step
+_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that look alike
 
 
 def is_offered(tenant: Tenant) -> bool:
@@ -34,35 +46,124 @@ def factor_of(tenant: Tenant, member: Member) -> Factor:
     return member.second_factor
 
 
-def begin(tenant: Tenant, member: Member, pending_token: str) -> None:
-    """Begin the second step of a pending session: mail the code, where it is one. The caller commits.
-
-    Raises throttling.TooMany for a member with ten of them within the hour.
-    """
-    waiting = sessions.pending(pending_token)
-    if waiting is None or factor_of(tenant, member) != Factor.MAIL:
-        return
-    throttling.count("second-step-begun", f"member\n{member.id}", limit=_MOST_BEGUN, window=timedelta(hours=1))
-    codes.send(tenant, member, waiting)
-
-
-@dataclass(frozen=True, slots=True)
-class Present:
-    """What the member is asked for now, and how many recovery codes are left."""
-
-    factor: Factor
-    codes_left: int
-
-
-def present(tenant: Tenant, member_id: int) -> Present:
-    """What the member has chosen; where all must have a second step, that is never nothing."""
-    return Present(factor_of(tenant, session().get_one(Member, member_id)), codes.left(member_id))
-
-
 def on_offer(tenant: Tenant) -> tuple[Factor, ...]:
     """What members may choose here; nothing at all only where the tenant leaves it to them."""
     offered = tuple(factor for factor in (Factor.MAIL, Factor.TOTP) if factor.value in tenant.sign_in.factors)
     return offered if tenant.sign_in.second_factor == "required" else (Factor.OFF, *offered)
+
+
+def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
+    """Mail a new code; the session's earlier one dies. The caller commits. Raises TooMany within a minute."""
+    throttling.count("second-step-sent", f"session\n{waiting.id}", limit=1, window=timedelta(seconds=60))
+    OneTimeCode.use_up(OneTimeCode.session_id == waiting.id)
+    code, now = f"{secrets.randbelow(10**6):06}", clock.now()
+    kept = OneTimeCode(member_id=member.id, session_id=waiting.id, code_digest=_mailed_digests(waiting.id, code)[0])
+    kept.created_at, kept.expires_at = now, now + LIFETIME
+    session().add(kept)
+    audit.record("member.send_second_step", member, by=member.actor(waiting.address))
+    mailing.tell(tenant, "second_step", member, code=code, until=kept.expires_at)
+
+
+def count_try(session_id: int) -> int | None:
+    """Count a try at the session's living code, and say which; None when there is none or its tries are used up.
+
+    One conditional UPDATE: whatever number of tries comes at the same moment, five are let through.
+    """
+    alive = OneTimeCode.alive(OneTimeCode.session_id == session_id, OneTimeCode.tries < MOST_TRIES)
+    found = session().scalar(select(OneTimeCode.id).where(*alive))
+    return found if found and change(OneTimeCode, *alive, tries=OneTimeCode.tries + 1) else None
+
+
+def use_mailed(code_id: int, session_id: int, typed: str) -> bool:
+    """Use the code up when `typed` is it: true once. The try is counted before."""
+    right = OneTimeCode.code_digest.in_(_mailed_digests(session_id, typed))
+    return OneTimeCode.use_up(OneTimeCode.id == code_id, OneTimeCode.session_id == session_id, right)
+
+
+def _mailed_digests(session_id: int, code: str) -> list[str]:
+    return keyring.digests("mailed-code", session_id, code)
+
+
+def new_nonce() -> str:
+    """What makes the next secret of a member's app another one. No secret itself."""
+    return secrets.token_hex(16)
+
+
+def is_nonce(text: str) -> bool:
+    """Whether `text` has the shape of a nonce."""
+    return re.fullmatch("[0-9a-f]{32}", text) is not None
+
+
+def secret(member_id: int, nonce: str) -> str:
+    """The secret as people type it into their app: base32."""
+    return _base32(_secrets(member_id, nonce)[0])
+
+
+def uri(secret_text: str, *, issuer: str, name: str) -> str:
+    """What the QR code says, as apps read it (otpauth)."""
+    return pyotp.TOTP(secret_text).provisioning_uri(name=name, issuer_name=issuer)
+
+
+def code_at(key: bytes, step: int) -> str:
+    """The six digits of a time-step (RFC 4226, §5.3)."""
+    return pyotp.HOTP(_base32(key)).at(step)
+
+
+def step_of(member_id: int, nonce: str, typed: str) -> int | None:
+    """The time-step that `typed` is right for: the present one, the one before or after; None when it is wrong."""
+    now = int(clock.now().timestamp()) // STEP_SECONDS
+    tried = ((key, now + shift) for key in _secrets(member_id, nonce) for shift in _WINDOW)
+    return next((step for key, step in tried if hmac.compare_digest(code_at(key, step).encode(), typed.encode())), None)
+
+
+def use_app(member_id: int, nonce: str, typed: str) -> bool:
+    """Whether `typed` is right and newer than the last code that was used: each time-step counts once."""
+    step = step_of(member_id, nonce, typed)
+    if step is None or not nonce:
+        return False
+    newer = Member.id == member_id, Member.totp_nonce == nonce, Member.totp_step < step
+    return change(Member, *newer, totp_step=step) == 1
+
+
+def _base32(key: bytes) -> str:
+    return base64.b32encode(key).decode()
+
+
+def _secrets(member_id: int, nonce: str) -> list[bytes]:
+    return [mac[:20] for mac in keyring.macs("totp", member_id, nonce)]
+
+
+def renew(member_id: int) -> list[str]:
+    """Ten new recovery codes, to be shown this once; the earlier ones are void (§4.15). The caller commits."""
+    void(member_id)
+    fresh = ["".join(secrets.choice(_LETTERS) for _ in range(10)) for _ in range(HOW_MANY)]
+    kept = ((_recovery_digests(member_id, code)[0], clock.now()) for code in fresh)
+    session().add_all(RecoveryCode(member_id=member_id, code_digest=made, created_at=at) for made, at in kept)
+    return [f"{code[:5]}-{code[5:]}" for code in fresh]
+
+
+def void(member_id: int) -> None:
+    """Void all recovery codes of a member."""
+    discard(RecoveryCode, RecoveryCode.member_id == member_id)
+
+
+def burn(member_id: int, typed: str) -> bool:
+    """Burn the recovery code that `typed` is, written with or without its hyphen: true once."""
+    right = RecoveryCode.code_digest.in_(_recovery_digests(member_id, typed))
+    return change(RecoveryCode, *_unburnt(member_id), right, used_at=clock.now()) == 1
+
+
+def left(member_id: int) -> int:
+    """How many of the member's recovery codes are not used yet."""
+    return session().scalar(select(func.count(RecoveryCode.id)).where(*_unburnt(member_id))) or 0
+
+
+def _unburnt(member_id: int) -> tuple[ColumnElement[bool], ...]:
+    return RecoveryCode.member_id == member_id, RecoveryCode.used_at.is_(None)
+
+
+def _recovery_digests(member_id: int, code: str) -> list[str]:
+    return keyring.digests("recovery-code", member_id, code.replace("-", "").upper())
 
 
 def choose(tenant: Tenant, member_id: int, factor: Factor, password: str, *, by: Actor) -> None:
@@ -73,9 +174,8 @@ def choose(tenant: Tenant, member_id: int, factor: Factor, password: str, *, by:
     if factor == Factor.TOTP or factor not in on_offer(tenant):
         raise RuleBroken("この設定は選べません。", field="choice")
     member = proved(tenant, member_id, password)
-    member.totp_nonce = ""
-    codes.void(member_id)
-    _set(tenant, member, factor, by=by)
+    void(member_id)
+    _set(tenant, member, factor, "", by=by)
 
 
 def set_up_app(tenant: Tenant, member_id: int, nonce: str, code: str, password: str, *, by: Actor) -> list[str]:
@@ -83,16 +183,17 @@ def set_up_app(tenant: Tenant, member_id: int, nonce: str, code: str, password: 
 
     Raises RuleBroken at ``password`` or ``code``; then whatever was chosen before still counts.
     """
-    if Factor.TOTP not in on_offer(tenant) or not totp.is_nonce(nonce):
+    if Factor.TOTP not in on_offer(tenant) or not is_nonce(nonce):
         raise RuleBroken("この設定は選べません。")
     member = proved(tenant, member_id, password)
-    step = totp.step_of(member_id, nonce, code)
+    step = step_of(member_id, nonce, code)
     if step is None or (nonce == member.totp_nonce and step <= member.totp_step):
-        session().rollback()
-        raise RuleBroken(_WRONG, field="code")
-    member.totp_nonce, member.totp_step = nonce, step
-    fresh = codes.renew(member_id)
-    _set(tenant, member, Factor.TOTP, by=by)
+        raise RuleBroken(
+            "認証コードが正しくありません。アプリに表示されている6桁の数字をご確認ください。", field="code"
+        )
+    member.totp_step = step
+    fresh = renew(member_id)
+    _set(tenant, member, Factor.TOTP, nonce, by=by)
     return fresh
 
 
@@ -103,19 +204,20 @@ def renew_codes(tenant: Tenant, member_id: int, password: str, *, by: Actor) -> 
     """
     member = proved(tenant, member_id, password)
     if factor_of(tenant, member) != Factor.TOTP:
-        session().rollback()
         raise RuleBroken("リカバリーコードは、認証アプリをご利用の場合に発行できます。")
-    fresh = codes.renew(member_id)
-    audit.record("member.renew_recovery_codes", member, by=by)
-    mailing.tell(tenant, "second_factor_changed", member, what="codes")
-    session().commit()
+    fresh = renew(member_id)
+    _record(tenant, member, "member.renew_recovery_codes", "codes", by=by)
     return fresh
 
 
-def _set(tenant: Tenant, member: Member, factor: Factor, *, by: Actor) -> None:
+def _set(tenant: Tenant, member: Member, factor: Factor, nonce: str, *, by: Actor) -> None:
     """Set it, and ask again on every device: what was left out was the second step of before. Commits."""
-    before, member.second_factor = member.second_factor, factor
-    devices.trust_none(member.id)
-    audit.record("member.second_factor", member, by=by, factor=[before.value, factor.value])
-    mailing.tell(tenant, "second_factor_changed", member, what=factor.value)
+    before, member.second_factor, member.totp_nonce = member.second_factor, factor, nonce
+    sessions.trust_none(member.id)
+    _record(tenant, member, "member.second_factor", factor.value, by=by, factor=[before.value, factor.value])
+
+
+def _record(tenant: Tenant, member: Member, action: str, what: str, *, by: Actor, **changes: object) -> None:
+    audit.record(action, member, by=by, **changes)
+    mailing.tell(tenant, "second_factor_changed", member, what=what)
     session().commit()

@@ -1,14 +1,8 @@
-"""What members watch and stop by themselves: where they are signed in, their browsers, "これは私ではありません".
-
-COM-14, COM-15, COM-90. On pages sessions and devices go by a number that is made from what the browser's token left
-in the database, so that it tells nothing and cannot be counted through.
-"""
+"""What members watch and stop: where they are signed in, "これは私ではありません" (COM-14, COM-15, COM-90)."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from sqlalchemy import select
 
@@ -16,36 +10,18 @@ from portal.core import audit, clock
 from portal.core.actor import Actor
 from portal.core.audit import LONGEST_SUBJECT, AuditEvent
 from portal.core.db import change, session
-from portal.core.errors import NotFound, msgid
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
-from portal.shared.auth import devices, links, operations, passkeys, sessions, sign_in
-from portal.shared.auth.links import DeadLink, Purpose
-from portal.shared.auth.models import Device, Member, MemberSession
-from portal.shared.auth.sessions import Client, SignedIn, digest
+from portal.shared.auth import links, operations, passkeys, sessions, sign_in
+from portal.shared.auth.links import Purpose
+from portal.shared.auth.models import Device, Member, MemberSession, numbered
+from portal.shared.auth.sessions import Client, SignedIn
 
 NEWEST = 20
-_Row = TypeVar("_Row", MemberSession, Device)
-_GONE = msgid("ページが見つかりません")
 # What a browser calls itself has parts of others' names: the first that is found counts.
 _BROWSERS = {"Edg": "Edge", "OPR/": "Opera", "Firefox|FxiOS": "Firefox", "Chrome|CriOS": "Chrome", "Safari": "Safari"}
-_SYSTEMS = {name: name for name in ("iPhone", "iPad", "Android", "Windows")} | {
-    "Mac OS X": "Mac",
-    "CrOS": "ChromeOS",
-    "Linux": "Linux",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a member is signed in, or a known browser, spared the second step until `trusted_until`."""
-
-    number: str
-    browser: str
-    seen_at: datetime
-    is_present: bool
-    address: str = ""
-    trusted_until: datetime | None = None
+_SYSTEMS = {mark: mark for mark in ("iPhone", "iPad", "Android", "Windows")}
+_SYSTEMS |= {"Mac OS X": "Mac", "CrOS": "ChromeOS", "Linux": "Linux"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,31 +39,10 @@ def browser_name(user_agent: str) -> str:
     return " / ".join(found[0] for found in both if found) or user_agent[:40]
 
 
-def places(tenant: Tenant, who: SignedIn) -> list[Place]:
+def places(tenant: Tenant, who: SignedIn) -> list[MemberSession]:
     """Where the member is signed in, the one used last first (COM-15). What has been idle too long is over."""
     idle = clock.now() - timedelta(minutes=tenant.sign_in.idle_minutes)
-    return [
-        Place(_number(row), browser_name(row.user_agent), row.seen_at, row.id == who.session_id, row.address)
-        for row in sessions.alive(who.member_id)
-        if row.seen_at > idle
-    ]
-
-
-def known_devices(who: SignedIn) -> list[Place]:
-    """The member's known browsers, the one used last first."""
-    present = session().scalar(select(MemberSession.device_id).where(MemberSession.id == who.session_id))
-
-    def shown(row: Device) -> Place:
-        trusted_until = row.trusted_until if devices.is_trusted(row) else None
-        name = browser_name(row.user_agent)
-        return Place(_number(row), name, row.seen_at, row.id == present, trusted_until=trusted_until)
-
-    return list(map(shown, devices.held(who.member_id)))
-
-
-def sign_ins(who: SignedIn) -> list[Visit]:
-    """The member's newest sign-ins, from the audit trail (COM-90)."""
-    return visits(who.subject, who.account_id, NEWEST)
+    return [row for row in sessions.alive(who.member_id) if row.seen_at > idle]
 
 
 def visits(subject: str, account_id: int, limit: int) -> list[Visit]:
@@ -102,7 +57,7 @@ def visits(subject: str, account_id: int, limit: int) -> list[Visit]:
 
 def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
     """End one of the member's sessions; returns whether it was the present one. Commits. Raises NotFound."""
-    row = _numbered(sessions.alive(who.member_id), number)
+    row = numbered(sessions.alive(who.member_id), number)
     if row.id == who.session_id:
         sign_in.sign_out(who, by=by)
         return True
@@ -121,7 +76,7 @@ def end_other_sessions(who: SignedIn, *, by: Actor) -> None:
 
 def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
     """Make a browser unknown, and end its sessions save the present one. Commits. Raises NotFound."""
-    device = _numbered(devices.held(who.member_id), number)
+    device = numbered(sessions.devices(who.member_id), number)
     change(Device, Device.id == device.id, Device.revoked_at.is_(None), revoked_at=clock.now())
     for row in sessions.alive(who.member_id):
         if row.device_id == device.id and row.id != who.session_id:
@@ -135,11 +90,7 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
 
     Passkeys go, and every other link that was mailed dies. Raises links.DeadLink; then nothing has changed.
     """
-    try:
-        member, _link = links.use_locked(token, Purpose.NOT_ME)
-    except DeadLink:
-        session().rollback()
-        raise
+    member, _link = links.use_locked(token, Purpose.NOT_ME)
     by = member.actor(client.address)
     lock_out(member)
     audit.record("member.not_me", member, by=by)
@@ -153,17 +104,5 @@ def lock_out(member: Member) -> None:
     member.password_hash = ""
     links.revoke(member.id)
     sessions.end_all(member.id)
-    devices.forget_all(member.id)
+    sessions.forget_devices(member.id)
     passkeys.forget_all(member.id)
-
-
-def _number(row: MemberSession | Device) -> str:
-    return digest(row.token_digest)[:16]
-
-
-def _numbered(rows: Iterable[_Row], number: str) -> _Row:
-    """The row with this number among the member's own; everybody else's does not exist. Raises NotFound."""
-    found = next((row for row in rows if _number(row) == number), None)
-    if found is None:
-        raise NotFound(_GONE)
-    return found

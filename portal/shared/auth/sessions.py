@@ -1,22 +1,34 @@
-"""Sessions: a row in the database, a random token in the cookie. Ending a row ends the session everywhere."""
+"""Sessions: a row in the database, a random token in the cookie. Ending a row ends the session everywhere.
 
-import hashlib
-import secrets
+Browsers that a member has signed in with have a cookie of their own. A known one is not mailed about, still gets in
+while somebody else hammers at the member's name (security.md §4.5), and, where the member said so, is not asked for the
+second step.
+"""
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
 from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.db import change, run, session
-from portal.core.errors import msgid
 from portal.core.tenancy.scope import require_key
 from portal.core.verdict import YES, Verdict
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberSession, MemberStatus, Right, subject_of
+from portal.shared.auth.keyring import digest
+from portal.shared.auth.models import (
+    Account,
+    AccountStatus,
+    Device,
+    Member,
+    MemberSession,
+    MemberStatus,
+    Right,
+    subject_of,
+)
 
 TOUCH_EVERY = timedelta(minutes=5)
-NO_RIGHT = msgid("この操作の権限がありません。代表の方にご相談ください。")
+DEVICE_LIFETIME = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,8 @@ class SignedIn:
 
     def may(self, right: Right) -> Verdict:
         """Whether the account lets this member do such things; its representative may do all."""
-        return YES if self.is_representative or right in self.rights.split(",") else Verdict(NO_RIGHT)
+        may = self.is_representative or right in self.rights.split(",")
+        return YES if may else Verdict("この操作の権限がありません。代表の方にご相談ください。")
 
     def get_id(self) -> str:
         """Flask-Login's idea of an identity; the session row is ours."""
@@ -58,11 +71,6 @@ class SignedIn:
     def actor(self, address: str) -> Actor:
         """This member as the audit trail names them."""
         return Actor("member", self.name, self.member_id, self.account_id, address)
-
-
-def digest(token: str) -> str:
-    """What is kept of a token: 256 random bits need no slow hash."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +85,10 @@ def open_session(
     member_id: int, client: Client, *, lifetime: timedelta, device_id: int | None = None, pending: bool = False
 ) -> str:
     """Begin a session; returns the cookie's token. A `pending` one opens nothing: another takes its place."""
-    token, now = secrets.token_urlsafe(32), clock.now()
-    made = MemberSession(member_id=member_id, token_digest=digest(token), is_pending=pending, device_id=device_id)
-    made.created_at = made.seen_at = made.proved_at = now
-    made.expires_at = now + lifetime
-    made.address, made.user_agent = client.address[:45], client.user_agent[:200]
-    session().add(made)
-    session().flush()
-    return token
+    now = clock.now()
+    times = {"seen_at": now, "proved_at": now, "expires_at": now + lifetime}
+    where = {"device_id": device_id, "address": client.address[:45], "user_agent": client.user_agent[:200]}
+    return MemberSession.issue(member_id=member_id, is_pending=pending, **times, **where)[1]
 
 
 def pending(token: str) -> MemberSession | None:
@@ -111,12 +115,13 @@ _LOOK_UP = (
     select(
         _S.c.id.label("session_id"),
         _M.c.id.label("member_id"),
+        func.trim(_M.c.family_name + " " + _M.c.given_name).label("name"),
         _A.c.name.label("account_name"),
         _A.c.tags,
         _S.c.seen_at,
         _S.c.proved_at,
-        *(_M.c[name] for name in ("account_id", "family_name", "given_name", "login_id", "login_key", "email")),
-        *(_M.c[name] for name in ("is_representative", "rights", "must_change_password", "locale")),
+        *(_M.c[name] for name in ("account_id", "login_id", "login_key", "email", "is_representative")),
+        *(_M.c[name] for name in ("rights", "must_change_password", "locale")),
     )
     .join(_M, (_M.c.tenant_id == _S.c.tenant_id) & (_M.c.id == _S.c.member_id))
     .join(_A, (_A.c.tenant_id == _M.c.tenant_id) & (_A.c.id == _M.c.account_id))
@@ -138,11 +143,7 @@ def look_up(token: str, *, idle_minutes: int) -> SignedIn | None:
     now = clock.now()
     times = {"now": now, "idle": now - timedelta(minutes=idle_minutes)}
     row = run(_LOOK_UP, {"tenant": require_key(), "digest": digest(token)} | times).one_or_none()
-    if row is None:
-        return None
-    values = dict(row._mapping)
-    name = f"{values.pop('family_name')} {values.pop('given_name')}".strip()
-    return SignedIn(name=name, **values)
+    return SignedIn(**row._mapping) if row else None
 
 
 def touch(session_id: int) -> None:
@@ -173,3 +174,40 @@ def end_all(member_id: int, *, but: int | None = None) -> None:
 
 def _end(*which: object) -> None:
     change(MemberSession, MemberSession.ended_at.is_(None), *which, ended_at=clock.now())
+
+
+def _living(member_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Neither revoked nor long unseen."""
+    return Device.member_id == member_id, Device.revoked_at.is_(None), Device.seen_at > clock.now() - DEVICE_LIFETIME
+
+
+def find_device(member_id: int, token: str) -> Device | None:
+    """The member's device that `token` stands for, unless it is revoked or long unseen."""
+    ours = select(Device).where(Device.token_digest == digest(token), *_living(member_id))
+    return session().scalars(ours).one_or_none() if token else None
+
+
+def devices(member_id: int) -> list[Device]:
+    """The member's devices, the one used last first."""
+    living = select(Device).where(*_living(member_id)).order_by(Device.seen_at.desc(), Device.id)
+    return list(session().scalars(living))
+
+
+def remember_device(member_id: int, client: Client) -> tuple[Device, str]:
+    """A new device of the member, and its cookie's token. The caller commits."""
+    return Device.issue(member_id=member_id, user_agent=client.user_agent[:200], seen_at=clock.now())
+
+
+def is_trusted(device: Device | None) -> bool:
+    """Whether the second step is left out on this device."""
+    return bool(device and device.trusted_until and device.trusted_until > clock.now())
+
+
+def trust_none(member_id: int) -> None:
+    """Ask for the second step again on every device of a member."""
+    change(Device, Device.member_id == member_id, Device.trusted_until.is_not(None), trusted_until=None)
+
+
+def forget_devices(member_id: int) -> None:
+    """Revoke every device of a member: after a reset, a withdrawal, a "これは私ではありません"."""
+    change(Device, Device.member_id == member_id, Device.revoked_at.is_(None), revoked_at=clock.now())

@@ -1,7 +1,7 @@
 """Signing in and out: by password, second step or passkey (COM-10, COM-13, COM-14, RENT-05).
 
 `sign_in` checks the password. Where a second step is due it opens a pending session, in whose place `finish` puts a
-real one; otherwise `enter` opens the real one at once. Every way in ends in `enter`.
+real one. Every way in ends in `_enter`.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from portal.core.actor import Actor
 from portal.core.db import session, transaction_mode
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import codes, devices, links, passkeys, passwords, second_factor, sessions, throttling, totp
+from portal.shared.auth import links, passkeys, passwords, second_factor, sessions, throttling
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Factor, Member, MemberSession, MemberStatus, login_key, of_who_may_sign_in
 from portal.shared.auth.sessions import Client
@@ -23,25 +23,17 @@ from portal.shared.auth.sessions import Client
 PENDING = timedelta(minutes=15)
 NOT_ME = timedelta(days=14)
 _SIGN_IN = "sign-in"
-_TRIED, _SENT_AGAIN = "second-step", "second-step-again"
-_MOST_SENT_AGAIN = 5
-_MOST_TRIES_AN_HOUR = 20
-_HOUR = timedelta(hours=1)
-_WRONG_CODE = msgid("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。")
+_TRIED = "second-step"
 _GONE = msgid("ログインの有効期限が切れました。もう一度ログインしてください。")
-_WRONG = msgid("入力内容に誤りがあります。もう一度ご確認ください。")
 
 
 class Gone(NotFound):
     """No sign-in waits for its second step here: begin again at the sign-in page."""
 
-    def __init__(self) -> None:
-        super().__init__(_GONE)
-
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What the page of the second step says."""
+    """What the page of the second step says; of the address enough to know it by."""
 
     factor: Factor
     email: str
@@ -90,17 +82,17 @@ def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: st
         for who, times in counters:
             throttling.count_by(tenant.sign_in, _SIGN_IN, who, times=times)
     if not passwords.verify(password_hash, given.password):
-        raise RuleBroken(_WRONG)
+        raise RuleBroken(passkeys.WRONG)
     anew = passwords.hash_password(given.password) if passwords.outdated(password_hash) else None
     # Locked: who was locked, or whose password was changed, while it was hashed does not come in any more.
     member = Member.locked(member_id)
     if member.password_hash != password_hash or member.status != MemberStatus.ACTIVE:
-        raise RuleBroken(_WRONG)
+        raise RuleBroken(passkeys.WRONG)
     for who, _times in counters:
         throttling.take_back(_SIGN_IN, who)
     if anew:
         member.password_hash = anew
-    entry = _first_step_done(tenant, member, client, link_base=link_base, device_token=device_token)
+    entry = _first_step_done(tenant, member, client, link_base, device_token)
     session().commit()
     return entry
 
@@ -111,7 +103,7 @@ def _find(key: str, device_token: str) -> tuple[int, str, int | None]:
     row = session().execute(of_who_may_sign_in(named)).one_or_none()
     if row is None:
         return 0, "", None
-    device = devices.find(row.id, device_token)
+    device = sessions.find_device(row.id, device_token)
     return row.id, row.password_hash, device.id if device else None
 
 
@@ -126,48 +118,42 @@ def _counters(key: str, address: str, device_id: int | None) -> tuple[tuple[str,
     return ((f"{key}\n{address}", 1), (f"address\n{address}", 10), (f"member\n{key}", 5))
 
 
-def _first_step_done(tenant: Tenant, member: Member, client: Client, *, link_base: str, device_token: str) -> Entry:
-    device = devices.find(member.id, device_token)
-    if second_factor.factor_of(tenant, member) == Factor.OFF or devices.is_trusted(device):
-        return enter(tenant, member, client, link_base=link_base, device_token=device_token)
+def _first_step_done(tenant: Tenant, member: Member, client: Client, link_base: str, device_token: str) -> Entry:
+    """In, or on to the second step. Raises throttling.TooMany for a member with ten mailed codes within the hour."""
+    factor = second_factor.factor_of(tenant, member)
+    if factor == Factor.OFF or sessions.is_trusted(sessions.find_device(member.id, device_token)):
+        return _enter(tenant, member, client, link_base, device_token)
     token = sessions.open_session(member.id, client, lifetime=PENDING, pending=True)
-    second_factor.begin(tenant, member, token)
+    if factor == Factor.MAIL:
+        throttling.count("second-step-begun", f"member\n{member.id}", limit=10)
+        second_factor.send(tenant, member, _pending(tenant, token))
     return Entry(token, is_pending=True)
 
 
-def enter(tenant: Tenant, member: Member, client: Client, *, link_base: str, device_token: str = "") -> Entry:
+def _enter(tenant: Tenant, member: Member, client: Client, link_base: str, device_token: str) -> Entry:
     """Open the session of a member who has proved who they are, by whatever way in. The caller commits.
 
-    A browser that is new for this member becomes a known device, and its token is for the browser to keep.
+    A browser that is new for this member becomes a known device, and its token is for the browser to keep. The member
+    is mailed about each sign-in, or about those from a new browser, as the tenant says (COM-14).
     """
-    device, fresh_token = devices.find(member.id, device_token), None
+    device, fresh_token = sessions.find_device(member.id, device_token), None
     if device is None:
-        device, fresh_token = devices.remember(member.id, client)
+        device, fresh_token = sessions.remember_device(member.id, client)
     device.seen_at = member.last_signed_in_at = clock.now()
-    lifetime = timedelta(hours=tenant.sign_in.absolute_hours)
+    rules, is_new, browser = tenant.sign_in, fresh_token is not None, client.user_agent[:200]
+    lifetime = timedelta(hours=rules.absolute_hours)
     token = sessions.open_session(member.id, client, lifetime=lifetime, device_id=device.id)
-    audit.record("member.sign_in", member, by=member.actor(client.address), browser=client.user_agent[:200])
-    _tell(tenant, member, client, link_base, is_new=fresh_token is not None)
+    audit.record("member.sign_in", member, by=member.actor(client.address), browser=browser)
+    if rules.notify_sign_in or (is_new and rules.notify_new_device):
+        said: dict[str, Any] = {"browser": browser, "is_new": is_new}
+        links.mail(tenant, member, Purpose.NOT_ME, "sign_in", link_base=link_base, lifetime=NOT_ME, **said)
     return Entry(token, fresh_token)
-
-
-def _tell(tenant: Tenant, member: Member, client: Client, link_base: str, *, is_new: bool) -> None:
-    """Mail the member about this sign-in: each one, or those from a new browser, as the tenant says (COM-14)."""
-    rules = tenant.sign_in
-    if not rules.notify_sign_in and not (is_new and rules.notify_new_device):
-        return
-    said: dict[str, Any] = {"browser": client.user_agent[:200], "is_new": is_new}
-    links.mail(tenant, member, Purpose.NOT_ME, "sign_in", link_base=link_base, lifetime=NOT_ME, **said)
 
 
 def by_passkey(tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = "") -> Entry:
     """Begin a session by passkey. Commits. Raises NotFound, or Unproved in the words of a wrong password."""
-    passkeys.must_be_on(tenant, alone=True)
-    member = passkeys.proved(answer, client, link_base=link_base)
-    if member is None:
-        session().commit()
-        raise passkeys.Unproved(_WRONG)
-    entry = enter(tenant, member, client, link_base=link_base, device_token=device_token)
+    member = passkeys.proved(tenant, answer, client, link_base=link_base)
+    entry = _enter(tenant, member, client, link_base, device_token)
     session().commit()
     return entry
 
@@ -177,11 +163,12 @@ def look(tenant: Tenant, token: str) -> Waiting:
     member = session().get_one(Member, _pending(tenant, token).member_id)
     factor = second_factor.factor_of(tenant, member)
     has_passkey = tenant.sign_in.passkeys != "off" and bool(passkeys.held(member.id))
-    return Waiting(factor, _veiled(member.email), tenant.sign_in.remember_device_days, has_passkey)
+    name, _at, host = member.email.partition("@")
+    return Waiting(factor, f"{name[:1]}***@{host}", tenant.sign_in.remember_device_days, has_passkey)
 
 
 def to_sign(tenant: Tenant, token: str, client: Client, *, link_base: str) -> dict[str, Any]:
-    """What the browser signs instead of a code. Commits. Raises Gone, or as `passpasskeys.to_sign`."""
+    """What the browser signs instead of a code. Commits. Raises Gone, or as `passkeys.to_sign`."""
     return passkeys.to_sign(tenant, client, link_base=link_base, member_id=_pending(tenant, token).member_id)
 
 
@@ -190,13 +177,9 @@ def send_again(tenant: Tenant, token: str) -> None:
     waiting = _pending(tenant, token)
     member = Member.locked(waiting.member_id)
     if second_factor.factor_of(tenant, member) != Factor.MAIL:
-        raise Gone
-    try:
-        codes.send(tenant, member, waiting)
-        throttling.count(_SENT_AGAIN, f"member\n{member.id}", limit=_MOST_SENT_AGAIN, window=_HOUR)
-    except throttling.TooMany:
-        session().rollback()
-        raise
+        raise Gone(_GONE)
+    throttling.count("second-step-again", f"member\n{member.id}", limit=5)
+    second_factor.send(tenant, member, waiting)
     session().commit()
 
 
@@ -210,28 +193,27 @@ def finish(
     """
     waiting = _pending(tenant, token)
     session_id, member_id = waiting.id, waiting.member_id
-    device = devices.find(member_id, device_token)
+    device = sessions.find_device(member_id, device_token)
     # As at the password step: nobody else can fill the counter of a browser that is known (security.md §4.5).
     who = f"device\n{device.id}" if device else f"member\n{member_id}"
     with throttling.lasting():
-        throttling.count(_TRIED, who, limit=_MOST_TRIES_AN_HOUR, window=_HOUR)
-    code_id = codes.count_try(session_id)  # not in one transaction with the other: below, the two come the other way
-    session().commit()
+        throttling.count(_TRIED, who, limit=20)
+    code_id = second_factor.count_try(session_id)
+    session().commit()  # not in one transaction with the count before: below, the two come the other way
     if code_id is None:
         with throttling.lasting():
-            throttling.count(_TRIED, f"session\n{session_id}", limit=codes.MOST_TRIES, window=PENDING)
+            throttling.count(_TRIED, f"session\n{session_id}", limit=second_factor.MOST_TRIES, window=PENDING)
     member = Member.locked(member_id)
     by = member.actor(client.address)
     if typed.passkey:
-        _prove_passkey(tenant, member_id, typed.passkey, client, link_base=link_base)
+        passkeys.proved(tenant, typed.passkey, client, link_base=link_base, member_id=member_id)
     elif not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
-        session().rollback()
-        raise RuleBroken(_WRONG_CODE, field="code")
+        raise RuleBroken("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。", field="code")
     if not sessions.end_pending(session_id):
         session().rollback()
-        raise Gone
+        raise Gone(_GONE)
     throttling.take_back(_TRIED, who)
-    entry = enter(tenant, member, client, link_base=link_base, device_token=device_token)
+    entry = _enter(tenant, member, client, link_base, device_token)
     if typed.trust:
         _trust(tenant, member, client, entry.device_token or device_token, by=by)
     session().commit()
@@ -241,43 +223,27 @@ def finish(
 def _pending(tenant: Tenant, token: str) -> MemberSession:
     found = sessions.pending(token) if second_factor.is_offered(tenant) and token else None
     if found is None:
-        raise Gone
+        raise Gone(_GONE)
     return found
 
 
 def _is_right(tenant: Tenant, member: Member, session_id: int, code_id: int | None, typed: str, *, by: Actor) -> bool:
     """Use up what was typed, when it is right for what this member is asked for."""
     if second_factor.factor_of(tenant, member) != Factor.TOTP:
-        return code_id is not None and codes.use(code_id, session_id, typed)
-    if totp.use(member.id, member.totp_nonce, typed):
+        return code_id is not None and second_factor.use_mailed(code_id, session_id, typed)
+    if second_factor.use_app(member.id, member.totp_nonce, typed):
         return True
-    if not codes.burn(member.id, typed):
+    if not second_factor.burn(member.id, typed):
         return False
-    audit.record("member.use_recovery_code", member, by=by, left=codes.left(member.id))
+    audit.record("member.use_recovery_code", member, by=by, left=second_factor.left(member.id))
     return True
 
 
-def _prove_passkey(tenant: Tenant, member_id: int, answer: str, client: Client, *, link_base: str) -> None:
-    """Raises NotFound, or Unproved; what was used up by then stays so."""
-    passkeys.must_be_on(tenant)
-    if passkeys.proved(answer, client, link_base=link_base, member_id=member_id) is None:
-        session().commit()
-        raise passkeys.Unproved(passkeys.UNPROVED)
-
-
 def _trust(tenant: Tenant, member: Member, client: Client, device_token: str, *, by: Actor) -> None:
-    days = tenant.sign_in.remember_device_days
-    device = devices.find(member.id, device_token)
-    if not days or device is None:
-        return
-    device.trusted_until = clock.now() + timedelta(days=days)
-    audit.record("member.trust_device", member, by=by, browser=client.user_agent[:200], days=days)
-
-
-def _veiled(email: str) -> str:
-    """Enough of the address to know it by."""
-    name, _at, host = email.partition("@")
-    return f"{name[:1]}***@{host}"
+    days, device = tenant.sign_in.remember_device_days, sessions.find_device(member.id, device_token)
+    if days and device:
+        device.trusted_until = clock.now() + timedelta(days=days)
+        audit.record("member.trust_device", member, by=by, browser=client.user_agent[:200], days=days)
 
 
 def sign_out(member: sessions.SignedIn, *, by: Actor) -> None:

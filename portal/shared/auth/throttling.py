@@ -1,6 +1,5 @@
 """How often something may be tried: fixed windows counted in the database, so that all processes agree."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,6 +11,7 @@ from portal.core import clock
 from portal.core.db import change, discard, insert_missing, session
 from portal.core.errors import RuleBroken, msgid
 from portal.core.tenancy.schema_parts import SignIn
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Throttle
 
 
@@ -23,7 +23,7 @@ class TooMany(RuleBroken):
         self.seconds = seconds
 
 
-def count(what: str, who: str, *, limit: int, window: timedelta) -> None:
+def count(what: str, who: str, *, limit: int, window: timedelta = timedelta(hours=1)) -> None:
     """Count one try of `what` by `who` in the running transaction; raises TooMany past `limit` within `window`.
 
     The count is one conditional UPDATE, so any number of tries at the same moment are all counted.
@@ -59,7 +59,7 @@ def take_back(what: str, who: str) -> None:
 
 
 def _key(what: str, who: str) -> str:
-    return f"{what}:{hashlib.sha256(who.encode()).hexdigest()[:40]}"
+    return f"{what}:{digest(who)[:40]}"
 
 
 def forget(older_than: timedelta) -> None:

@@ -12,10 +12,11 @@ from portal.core.errors import NotFound, RuleBroken
 from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.models import Account, AccountStatus
 from portal.shared.auth.parts import AccountPart
-from portal.shared.auth.sessions import SignedIn, digest
+from portal.shared.auth.sessions import SignedIn
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document, DocumentLink
 

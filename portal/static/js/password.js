@@ -1,5 +1,5 @@
 // Ticks off the rules of a new password while it is typed: ul[data-password-rules] names the field in data-for and
-// holds the server's own tests as JSON (portal/shared/auth/password_rules.py). The server checks again.
+// holds the server's own tests as JSON (portal/shared/auth/passwords.py). The server checks again.
 "use strict";
 {
   const tests = {

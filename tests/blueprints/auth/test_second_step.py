@@ -9,7 +9,7 @@ import pytest
 
 from portal.core import clock
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import totp
+from portal.shared.auth import second_factor
 from portal.shared.auth.models import Factor, Member
 from tests.cast import NOW, PASSWORD
 
@@ -51,7 +51,7 @@ def shown(secret):
     """What the member's phone shows now."""
     import base64
 
-    return totp.code_at(base64.b32decode(secret), int(clock.now().timestamp()) // 30)
+    return second_factor.code_at(base64.b32decode(secret), int(clock.now().timestamp()) // 30)
 
 
 def test_the_mailed_code_lets_in_with_a_new_session(chosen, visit, newest):

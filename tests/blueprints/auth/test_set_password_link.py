@@ -9,8 +9,8 @@ import pytest
 from portal.core import clock
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import links
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import AccountStatus, Member, MemberSession, MemberStatus, OneTimeLink
-from portal.shared.auth.sessions import digest
 from tests.cast import NOW, PASSWORD
 
 NEW = "brand-New-Leaf-58"

@@ -11,8 +11,8 @@ from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment, passwords
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Member, MemberSession, Throttle
-from portal.shared.auth.sessions import digest
 from tests.cast import NOW, PASSWORD
 
 WRONG = "入力内容に誤りがあります。もう一度ご確認ください。"

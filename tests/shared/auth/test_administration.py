@@ -15,7 +15,7 @@ from portal.core.audit import AuditEvent
 from portal.core.db import Base, session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import administration, codes, devices, enrolment, links, passwords, sessions
+from portal.shared.auth import administration, enrolment, links, passwords, second_factor, sessions
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.models import Account, AccountStatus, Device, Factor, MemberSession, MemberStatus, Passkey
@@ -107,18 +107,18 @@ def test_a_lost_second_factor_goes_with_all_that_stood_in_for_it(come_in, member
     token, other = come_in(), member("kenichi").id
     for who in (member(), member("kenichi")):
         who.second_factor, who.totp_nonce = Factor.TOTP, "nonce-of-the-app"
-        codes.renew(who.id)
+        second_factor.renew(who.id)
         session().add(Passkey(member_id=who.id, credential_id=f"key-{who.id}", public_key=b"k", created_at=NOW))
-        device, _token = devices.remember(who.id, Client())
+        device, _token = sessions.remember_device(who.id, Client())
         device.trusted_until = NOW + timedelta(days=30)
     session().commit()
     administration.reset_factor(brand, member(), by=BY)
     session().commit()
-    assert (member().second_factor, member().totp_nonce, codes.left(member().id)) == (Factor.OFF, "", 0)
+    assert (member().second_factor, member().totp_nonce, second_factor.left(member().id)) == (Factor.OFF, "", 0)
     assert not is_in(token)
     trusted = session().scalars(select(Device.member_id).where(Device.trusted_until.is_not(None))).all()
     assert (trusted, session().scalars(select(Passkey.member_id)).all()) == ([other], [other])
-    assert (member("kenichi").second_factor, codes.left(other)) == (Factor.TOTP, codes.HOW_MANY)
+    assert (member("kenichi").second_factor, second_factor.left(other)) == (Factor.TOTP, second_factor.HOW_MANY)
     mail = session().scalars(select(OutboxMail).where(OutboxMail.event == "second_factor_changed")).one()
     assert (mail.recipient, "利用しない" in mail.body, "nonce" in mail.body) == ("hanako@one.example", True, False)
 

@@ -10,7 +10,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.shared.auth import devices, email_change, links, sessions, throttling
+from portal.shared.auth import email_change, links, sessions, throttling
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.sessions import Client
@@ -88,14 +88,14 @@ def test_the_old_address_takes_it_back_within_two_weeks(shop, ask, member, maile
     ask()
     email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
     token = sessions.open_session(member().id, Client(), lifetime=timedelta(days=30))
-    _device, device = devices.remember(member().id, Client())
+    _device, device = sessions.remember_device(member().id, Client())
     session().commit()
     undo = mailed("email_changed_old", "undo-email")
     with clock.freeze(NOW + timedelta(days=13)):
         email_change.undo(shop, undo, address="", link_base=BASE)
         assert (member().email, member().login_key, member().password_hash) == (OLD, OLD, "")
         assert sessions.look_up(token, idle_minutes=10**6) is None
-        assert devices.find(member().id, device) is None
+        assert sessions.find_device(member().id, device) is None
         assert letters("reset_password")[0].recipient == OLD
         with pytest.raises(DeadLink):
             email_change.undo(shop, undo, address="", link_base=BASE)

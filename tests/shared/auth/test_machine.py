@@ -35,7 +35,6 @@ from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import (
     administration,
-    devices,
     email_change,
     enrolment,
     keyring,
@@ -47,7 +46,6 @@ from portal.shared.auth import (
     security,
     sessions,
     throttling,
-    totp,
     withdrawal,
 )
 from portal.shared.auth import sign_in as entrance
@@ -227,7 +225,7 @@ class SignInMachine(RuleBasedStateMachine):
         model = self.model
         token = data.draw(st.sampled_from(sorted(model.waiting)))
         waiting = model.waiting[token]
-        browser, step = self.browsers[waiting.browser], int(self.now.timestamp()) // totp.STEP_SECONDS
+        browser, step = self.browsers[waiting.browser], int(self.now.timestamp()) // second_factor.STEP_SECONDS
         others = [w.code for key, w in model.waiting.items() if key != token and w.code != waiting.code]
         typed = {
             "right": self.app_code(step) if model.factor == Factor.TOTP else waiting.code,
@@ -269,7 +267,7 @@ class SignInMachine(RuleBasedStateMachine):
     def app_code(self, step: int) -> str:
         with self.acting():
             key = keyring.macs("totp", self.member().id, self.model.nonce)[0][:20]
-        return totp.code_at(key, step)
+        return second_factor.code_at(key, step)
 
     # -- what members do --------------------------------------------------------------------------------------------
 
@@ -279,14 +277,14 @@ class SignInMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.living_sessions() and self.model.password)
     @rule(factor=st.sampled_from([Factor.OFF, Factor.MAIL, Factor.TOTP]))
     def choose_factor(self, factor: Factor) -> None:
-        model, step = self.model, int(self.now.timestamp()) // totp.STEP_SECONDS
-        nonce = totp.new_nonce()
+        model, step = self.model, int(self.now.timestamp()) // second_factor.STEP_SECONDS
+        nonce = second_factor.new_nonce()
 
         def act() -> Any:
             member_id = self.member().id
             if factor != Factor.TOTP:
                 return second_factor.choose(self.tenant, member_id, factor, model.password, by=SYSTEM)
-            code = totp.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
+            code = second_factor.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
             return second_factor.set_up_app(self.tenant, member_id, nonce, code, model.password, by=SYSTEM)
 
         result = self.attempt(act)
@@ -386,8 +384,8 @@ class SignInMachine(RuleBasedStateMachine):
             elif way == "out":
                 entrance.sign_out(who, by=SYSTEM)
             else:
-                for place in security.known_devices(who):
-                    security.forget_device(who, place.number, by=SYSTEM)
+                for device in sessions.devices(who.member_id):
+                    security.forget_device(who, device.number, by=SYSTEM)
 
         assert self.attempt(act) is None
         if way == "others":
@@ -493,10 +491,10 @@ class SignInMachine(RuleBasedStateMachine):
                 assert {p for p in Purpose if is_alive(token, p)} == ought_to, "a link"
             member_id = self.member().id
             for browser in self.browsers:
-                found_device = devices.find(member_id, browser.device)
+                found_device = sessions.find_device(member_id, browser.device)
                 assert (found_device is not None) == browser.known, "a browser"
                 trusted = browser.trusted_until is not None and browser.trusted_until > self.now
-                assert devices.is_trusted(found_device) == trusted, "a browser that is spared"
+                assert sessions.is_trusted(found_device) == trusted, "a browser that is spared"
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema_password import PasswordRules
-from portal.shared.auth import password_rules, passwords
+from portal.shared.auth import passwords
 
 LONG_ENOUGH = "green-Tea-12"  # twelve characters: the shortest under the usual rules
 DEFAULT = PasswordRules()
@@ -107,7 +107,7 @@ def test_length_is_counted_in_characters_not_bytes():
     assert f"128{TOO_LONG}" in refusal(stock[:129])
 
 
-@pytest.mark.parametrize("word", password_rules.ANYWHERE)
+@pytest.mark.parametrize("word", passwords.ANYWHERE)
 @pytest.mark.parametrize("dressed", ["xx-{}-yz-019", "{}-19-xyz-77", "yz77-19-xq-{}"])
 def test_a_common_word_is_refused_wherever_it_stands_and_however_written(word, dressed):
     """COM-11, security.md §4.3"""

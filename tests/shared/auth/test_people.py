@@ -12,7 +12,7 @@ from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.shared.auth import devices, links, people, sessions, throttling
+from portal.shared.auth import links, people, sessions, throttling
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import MemberStatus
@@ -99,13 +99,13 @@ def test_a_removed_member_has_no_way_in_left(brand, member, letters):
     """RENT-10, COM-15: sessions, links, browsers end; the address is told and free again; the trail says so."""
     gone = member("kenichi")
     token = sessions.open_session(gone.id, Client(), lifetime=timedelta(hours=1))
-    _device, device_token = devices.remember(gone.id, Client())
+    _device, device_token = sessions.remember_device(gone.id, Client())
     link = links.issue(gone.id, Purpose.RESET_PASSWORD)
     people.remove(brand, gone, by=SYSTEM)
     session().commit()
     assert member("kenichi").status == MemberStatus.REMOVED
     assert sessions.look_up(token, idle_minutes=60) is None
-    assert devices.find(gone.id, device_token) is None
+    assert sessions.find_device(gone.id, device_token) is None
     assert not is_alive(link, Purpose.RESET_PASSWORD)
     assert "削除されました" in letters("member_changed")[0].body
     again = Person("田中", "健一", "kenichi@one.example", login_id="kenichi")

@@ -11,6 +11,7 @@ from portal.core import clock
 from portal.core.db import session
 from portal.core.tenancy.scope import TenantError
 from portal.shared.auth import sessions
+from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Account, AccountStatus, MemberSession, MemberStatus
 from tests.cast import NOW
 
@@ -35,7 +36,7 @@ def alive(token):
 
 
 def row_of(token):
-    where = MemberSession.token_digest == sessions.digest(token)
+    where = MemberSession.token_digest == digest(token)
     return session().scalars(select(MemberSession).where(where)).one()
 
 
@@ -63,7 +64,7 @@ def test_tokens_are_long_and_never_the_same_and_kept_as_digests(begin):
     assert len(tokens) == 20
     assert min(map(len, tokens)) >= 43
     kept = set(session().scalars(select(MemberSession.token_digest)))
-    assert kept == {sessions.digest(token) for token in tokens}
+    assert kept == {digest(token) for token in tokens}
     assert not kept & tokens
 
 
@@ -102,7 +103,7 @@ def test_touching_notes_one_session_only(begin):
 def test_nothing_but_the_token_itself_opens_a_session(begin):
     """security.md §4.6"""
     token = begin()
-    wrong = ("", "%", token[:-1], token + "x", token.swapcase(), sessions.digest(token), f" {token}")
+    wrong = ("", "%", token[:-1], token + "x", token.swapcase(), digest(token), f" {token}")
     assert alive(token)
     assert [other for other in wrong if alive(other)] == []
 

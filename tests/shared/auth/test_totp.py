@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from portal.core import clock
 from portal.core.db import session
-from portal.shared.auth import keyring, totp
+from portal.shared.auth import keyring, second_factor
 from portal.shared.auth.models import Member
 from tests.cast import NOW
 
@@ -20,7 +20,7 @@ NONCE = "0" * 32
 @pytest.mark.parametrize(("second", "code"), RFC)
 def test_codes_are_those_of_the_standard(second, code):
     """COM-13: the examples of RFC 6238, appendix B, their last six digits."""
-    assert totp.code_at(b"12345678901234567890", second // 30) == code
+    assert second_factor.code_at(b"12345678901234567890", second // 30) == code
 
 
 def test_a_code_counts_once_and_an_older_one_never_after_it(inside):
@@ -31,16 +31,16 @@ def test_a_code_counts_once_and_an_older_one_never_after_it(inside):
         session().flush()
         number, step = member.id, int(NOW.timestamp()) // 30
         before, present, after, late = (
-            totp.code_at(totp._secrets(number, NONCE)[0], step + shift) for shift in (-1, 0, 1, 2)
+            second_factor.code_at(second_factor._secrets(number, NONCE)[0], step + shift) for shift in (-1, 0, 1, 2)
         )
-        assert totp.use(number, NONCE, present)
-        assert not totp.use(number, NONCE, present)
-        assert not totp.use(number, NONCE, before)
-        assert not totp.use(number, NONCE, late)
-        assert totp.use(number, NONCE, after)
-        assert not totp.use(number, "1" * 32, after)
+        assert second_factor.use_app(number, NONCE, present)
+        assert not second_factor.use_app(number, NONCE, present)
+        assert not second_factor.use_app(number, NONCE, before)
+        assert not second_factor.use_app(number, NONCE, late)
+        assert second_factor.use_app(number, NONCE, after)
+        assert not second_factor.use_app(number, "1" * 32, after)
     with clock.freeze(NOW + timedelta(minutes=5)), inside("facility"):
-        assert totp.step_of(number, NONCE, present) is None
+        assert second_factor.step_of(number, NONCE, present) is None
 
 
 def test_each_brand_member_nonce_and_key_has_a_secret_of_its_own(inside, monkeypatch):
@@ -48,12 +48,12 @@ def test_each_brand_member_nonce_and_key_has_a_secret_of_its_own(inside, monkeyp
     seen = set()
     for brand in ("facility", "studio"):
         with inside(brand):
-            seen |= {totp.secret(1, NONCE), totp.secret(2, NONCE), totp.secret(1, "1" * 32)}
+            seen |= {second_factor.secret(1, NONCE), second_factor.secret(2, NONCE), second_factor.secret(1, "1" * 32)}
     assert len(seen) == 6
     with clock.freeze(NOW), inside("facility"):
-        code = totp.code_at(totp._secrets(1, NONCE)[0], int(NOW.timestamp()) // 30)
+        code = second_factor.code_at(second_factor._secrets(1, NONCE)[0], int(NOW.timestamp()) // 30)
         monkeypatch.setattr(keyring.Keyring, "keys", (b"new", *keyring.Keyring.keys))
-        assert totp.secret(1, NONCE) not in seen
-        assert totp.step_of(1, NONCE, code) is not None
+        assert second_factor.secret(1, NONCE) not in seen
+        assert second_factor.step_of(1, NONCE, code) is not None
         monkeypatch.setattr(keyring.Keyring, "keys", (b"new",))
-        assert totp.step_of(1, NONCE, code) is None
+        assert second_factor.step_of(1, NONCE, code) is None

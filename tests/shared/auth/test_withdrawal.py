@@ -17,7 +17,7 @@ from portal.core.db import Base, session, tenant_scope
 from portal.core.errors import RuleBroken
 from portal.core.jobs import Job
 from portal.core.tenancy.guard import TenantOwned
-from portal.shared.auth import devices, enrolment, links, sessions, withdrawal
+from portal.shared.auth import enrolment, links, sessions, withdrawal
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.links import Purpose
@@ -83,12 +83,12 @@ def test_nobody_of_the_account_comes_in_any_more(brand, free, member, letters):
     who = [member(), member("kenichi")]
     tokens = [sessions.open_session(m.id, Client(), lifetime=timedelta(days=9)) for m in who]
     mailed = [links.issue(m.id, Purpose.SET_PASSWORD) for m in who]
-    known = [devices.remember(m.id, Client())[1] for m in who]
+    known = [sessions.remember_device(m.id, Client())[1] for m in who]
     session().commit()
     withdrawal.by_member(brand, who[0].id, "移転のため", PASSWORD, by=SYSTEM)
     assert [sessions.look_up(token, idle_minutes=60) for token in tokens] == [None, None]
     assert not any(is_alive(token, Purpose.SET_PASSWORD) for token in mailed)
-    assert not any(devices.find(m.id, token) for m, token in zip(who, known, strict=True))
+    assert not any(sessions.find_device(m.id, token) for m, token in zip(who, known, strict=True))
     assert {m.recipient for m in letters("withdrawn")} == {"hanako@one.example", "kenichi@one.example"}
     for login_id in ("hanako", "kenichi"):
         given = entrance.Credentials(password=PASSWORD, login_id=login_id)
