@@ -11,10 +11,7 @@ from typing import Any
 import click
 from flask import Flask, current_app
 
-from portal.core.actor import Actor
-from portal.core.db import session, tenant_scope, transaction_mode
-from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, RuleBroken, Tenant, session, tenant_scope, transaction_mode
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries
 from portal.web.commands import Mistake, link_base, tenant_command

@@ -9,10 +9,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import or_, select
 
-from portal.core import text
-from portal.core.actor import Actor
-from portal.core.db import session, transaction_mode
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, Tenant, session, text, transaction_mode
 from portal.shared.auth import administration, email_change, enrolment, operations, security, withdrawal
 from portal.shared.auth.models import Account, Member
 from portal.shared.limits import operations as allowed

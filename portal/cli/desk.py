@@ -9,9 +9,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from portal.core.actor import Actor
-from portal.core.clock import to_local
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, Tenant, to_local
 from portal.shared.auth.administration import tag
 from portal.shared.inquiries import operations, queries
 from portal.shared.inquiries.files import keep

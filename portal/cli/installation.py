@@ -13,8 +13,7 @@ from alembic.util import CommandError
 from flask import current_app
 from flask.cli import AppGroup
 
-from portal.core import migrate
-from portal.core.db import tenant_scope, transaction_mode
+from portal.core import migrate, tenant_scope, transaction_mode
 from portal.core.tenancy.registry import Reading, resolved
 from portal.core.tenancy.schema import json_schema
 from portal.settings import ROOT, Settings

@@ -12,11 +12,8 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from portal.cli.desk import inquiries
-from portal.core.db import session, tenant_scope
-from portal.core.engine import DatabaseBusy
-from portal.core.files import Shelf
+from portal.core import DatabaseBusy, Shelf, Tenant, session, tenant_scope
 from portal.core.letters import Unreadable
-from portal.core.tenancy.schema import Tenant
 from portal.shared.inquiries import inbound
 from portal.web.commands import command, find_tenant, link_base
 from portal.web.output import listing, moment

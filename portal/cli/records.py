@@ -8,13 +8,9 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
+from portal.core import Actor, NotFound, OutboxMail, jobs, need, session
 from portal.core import audit as trail
-from portal.core import jobs
-from portal.core.actor import Actor
-from portal.core.db import session
-from portal.core.errors import NotFound, need
 from portal.core.jobs import WorkStatus
-from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document

@@ -18,8 +18,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_mail import Message
 
-from portal.core import clock, jobs, outbox
-from portal.core.db import session, tenant_scope
+from portal.core import clock, jobs, outbox, session, tenant_scope
 from portal.extensions import mail
 from portal.settings import Settings
 from portal.shared import drafts, notifications

@@ -8,11 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import audit, clock
-from portal.core.actor import Actor
-from portal.core.db import Base, belongs_to, discard, owned, session
-from portal.core.errors import NotFound
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core import ID, Actor, Base, NotFound, TenantOwned, audit, belongs_to, clock, discard, owned, session
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 

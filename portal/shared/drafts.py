@@ -11,9 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, ColumnElement, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import clock
-from portal.core.db import Base, belongs_to, change, discard, owned, session
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core import ID, Base, TenantOwned, belongs_to, change, clock, discard, owned, session
 
 LIFETIME = timedelta(hours=24)
 

@@ -4,13 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from portal.core import audit, csvio, money
-from portal.core.actor import Actor
-from portal.core.clock import TOKYO
-from portal.core.csvio import Row
-from portal.core.db import session
-from portal.core.errors import RuleBroken
-from portal.core.labels import Labelled
+from portal.core import TOKYO, Actor, Labelled, Row, RuleBroken, audit, csvio, money, session
 
 S = TypeVar("S", bound=Labelled)
 KEY = 20

@@ -7,9 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from portal.core import clock, outbox
-from portal.core.money import yen
-from portal.core.tenancy.schema import Tenant
+from portal.core import Tenant, clock, outbox, yen
 from portal.shared.auth.models import Member
 
 _TEMPLATES = Path(__file__).parent.parent / "templates" / "emails"

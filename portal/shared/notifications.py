@@ -10,13 +10,7 @@ from typing import Any
 from sqlalchemy import Index, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import audit, clock
-from portal.core.actor import Actor
-from portal.core.db import Base, belongs_to, owned, session
-from portal.core.errors import msgid
-from portal.core.labels import Labelled
-from portal.core.tenancy.guard import ID, TenantOwned
-from portal.core.tenancy.schema import Tenant
+from portal.core import ID, Actor, Base, Labelled, Tenant, TenantOwned, audit, belongs_to, clock, msgid, owned, session
 from portal.shared import mailing
 from portal.shared.auth.models import Member, MemberStatus
 

@@ -13,14 +13,8 @@ from typing import Any, Generic, TypeVar, cast
 from sqlalchemy import JSON, ColumnElement, Select, String, Text, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import clock, csvio, states
-from portal.core.actor import Actor
-from portal.core.csvio import Row
+from portal.core import ID, YES, Actor, Row, RuleBroken, Tenant, Verdict, clock, csvio, msgid, states
 from portal.core.db import Numbered, belongs_to, change, owned, session, the_one
-from portal.core.errors import RuleBroken, msgid
-from portal.core.tenancy.guard import ID
-from portal.core.tenancy.schema import Tenant
-from portal.core.verdict import YES, Verdict
 from portal.shared import imports, notifications
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account, Member

@@ -10,9 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
 
+from portal.core import Query, require_key
 from portal.core.clock import day_start
-from portal.core.db import Query
-from portal.core.tenancy.scope import require_key
 from portal.core.text import like_escape
 
 Criterion = tuple[Callable[[Any], ColumnElement[bool]], Callable[[Any], Any]]

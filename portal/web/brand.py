@@ -8,8 +8,7 @@ import click
 from flask import Blueprint, Flask, current_app
 from pydantic import BaseModel
 
-from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.schema_base import Section
+from portal.core import Section, Tenant
 from portal.shared.auth.models import Right
 from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.sessions import SignedIn

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal.core.db import session
-from portal.core.tenancy.schema import Tenant
+from portal.core import Tenant, session
 from portal.shared import calendars
 from portal.web.forms import Form
 from portal.web.i18n import translate as _

@@ -17,14 +17,9 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from portal.core import clock, text
+from portal.core import LARGEST, DatabaseBusy, RuleBroken, Tenant, clock, session, tenant_scope, text, yen
 from portal.core.actor import operator
 from portal.core.csvio import CsvMistakes
-from portal.core.db import session, tenant_scope
-from portal.core.engine import DatabaseBusy
-from portal.core.errors import RuleBroken
-from portal.core.money import LARGEST, yen
-from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_parts import TaxRate
 from portal.shared.billing.lines import BillLine
 from portal.web.urls import base_of

@@ -10,8 +10,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from portal.core.engine import DatabaseBusy
-from portal.core.errors import NotFound, RuleBroken, Stale
+from portal.core import DatabaseBusy, NotFound, RuleBroken, Stale
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.throttling import TooMany
 from portal.web.forms import Form

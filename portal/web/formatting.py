@@ -13,11 +13,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from portal.core.clock import to_local
-from portal.core.errors import msgid
-from portal.core.money import yen
-from portal.core.tenancy.schema import Tenant
-from portal.core.text import format_telephone
+from portal.core import Tenant, format_telephone, msgid, to_local, yen
 from portal.shared.auth.sessions import SignedIn
 from portal.web.brand import NavItem, brands_of
 from portal.web.bundle import asset, bundle

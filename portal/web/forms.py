@@ -12,9 +12,7 @@ from wtforms import BooleanField, DateField, Field, IntegerField, PasswordField,
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
 
-from portal.core import text
-from portal.core.errors import RuleBroken
-from portal.core.labels import Labelled
+from portal.core import Labelled, RuleBroken, text
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 

@@ -16,9 +16,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, tuple_
 
-from portal.core import csvio
-from portal.core.db import Query, run
-from portal.core.labels import Labelled
+from portal.core import Labelled, Query, csvio, run
 from portal.web.forms import SearchForm
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid

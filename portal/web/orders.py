@@ -7,11 +7,7 @@ from typing import Any
 
 import click
 
-from portal.core import jobs
-from portal.core.db import session
-from portal.core.labels import Labelled
-from portal.core.money import yen
-from portal.core.tenancy.schema import Tenant
+from portal.core import Labelled, Tenant, jobs, session, yen
 from portal.shared.documents.billed import Papers
 from portal.web.commands import Command, bill_lines, lines_option, step, typed
 from portal.web.output import Column, listing

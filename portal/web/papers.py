@@ -7,8 +7,7 @@ from typing import Any
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from portal.core.errors import msgid
-from portal.core.verdict import Verdict
+from portal.core import Verdict, msgid
 from portal.shared.auth.models import Right
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind

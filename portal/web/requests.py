@@ -15,11 +15,7 @@ from werkzeug.exceptions import Forbidden, NotFound, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal.core import clock
-from portal.core.actor import Actor
-from portal.core.db import session, tenant_scope, transaction_mode
-from portal.core.tenancy.registry import Registry
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, Registry, Tenant, clock, session, tenant_scope, transaction_mode
 from portal.settings import Settings
 from portal.shared.auth import operations, sessions
 from portal.shared.auth.models import Right

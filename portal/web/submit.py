@@ -13,8 +13,7 @@ from flask import Blueprint, flash, redirect, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken, Stale
+from portal.core import NotFound, RuleBroken, Stale, session
 from portal.shared import drafts
 from portal.web.errors import refused
 from portal.web.forms import Form

@@ -6,9 +6,7 @@ from flask import Blueprint, Response, redirect, request
 
 from portal.blueprints.account.forms import EmailForm, ReasonForm, mail_form
 from portal.blueprints.auth.forms import ChangePasswordForm, ProofForm
-from portal.core.db import session
-from portal.core.errors import NotFound
-from portal.core.markdown import to_html
+from portal.core import NotFound, session, to_html
 from portal.shared import drafts, notifications
 from portal.shared.auth import email_change, history, operations, withdrawal
 from portal.shared.auth.models import Account, Member

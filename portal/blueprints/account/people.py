@@ -8,9 +8,7 @@ from werkzeug.wrappers import Response
 
 from portal.blueprints.account import bp
 from portal.blueprints.account.forms import MemberForm, PersonForm, ProfileForm
-from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken
-from portal.core.text import format_telephone
+from portal.core import NotFound, RuleBroken, format_telephone, session
 from portal.shared.auth import people
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Member, Right

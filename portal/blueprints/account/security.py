@@ -10,8 +10,7 @@ from wtforms.validators import InputRequired
 
 from portal.blueprints.account import bp
 from portal.blueprints.auth.forms import ProofForm
-from portal.core.db import session
-from portal.core.errors import NotFound
+from portal.core import NotFound, session
 from portal.shared.auth import passkeys as keys
 from portal.shared.auth import second_factor as step
 from portal.shared.auth import security as watch

@@ -7,8 +7,7 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 from wtforms import HiddenField
 
-from portal.core.errors import NotFound
-from portal.core.text import format_telephone
+from portal.core import NotFound, format_telephone
 from portal.shared.auth.models import Right
 from portal.shared.contacts import operations
 from portal.shared.contacts.models import Address, Kind

@@ -11,12 +11,7 @@ from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.blueprints.facility.operations import LIFE, can_ask
 from portal.blueprints.facility.slots import Hours, SlotTaken, meets
-from portal.core import audit, clock, numbering
-from portal.core.actor import Actor
-from portal.core.db import session
-from portal.core.errors import RuleBroken
-from portal.core.files import Shelf
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, RuleBroken, Shelf, Tenant, audit, clock, numbering, session
 from portal.shared.auth.models import Account, Member
 from portal.shared.orders import billing_copy, contact_copy
 

@@ -10,10 +10,7 @@ from flask.cli import AppGroup
 
 from portal.blueprints.facility import booking, imports, operations, queries
 from portal.blueprints.facility.models import Facility, Reservation, Status
-from portal.core.actor import Actor
-from portal.core.clock import TOKYO, to_local
-from portal.core.money import LARGEST
-from portal.core.tenancy.schema import Tenant
+from portal.core import LARGEST, TOKYO, Actor, Tenant, to_local
 from portal.core.text import multiline
 from portal.web import orders
 from portal.web.commands import FILE, command, importing, lines_option, record, step, typed

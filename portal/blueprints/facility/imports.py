@@ -5,11 +5,7 @@ from sqlalchemy import select
 from portal.blueprints.facility.models import OPEN, Facility, Reservation, Status
 from portal.blueprints.facility.queries import facility_by_code, held
 from portal.blueprints.facility.slots import Held, SlotTaken, meets
-from portal.core import text
-from portal.core.actor import Actor
-from portal.core.csvio import Row
-from portal.core.db import session
-from portal.core.errors import RuleBroken
+from portal.core import Actor, Row, RuleBroken, session, text
 from portal.shared import imports, orders
 from portal.shared.imports import KEY, instant, yen
 

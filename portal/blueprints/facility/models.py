@@ -7,11 +7,7 @@ from sqlalchemy import JSON, CheckConstraint, Index, String, Text, UniqueConstra
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.clock import to_local
-from portal.core.db import Base, Choice, belongs_to, owned
-from portal.core.errors import msgid
-from portal.core.labels import Labelled
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core import ID, Base, Choice, Labelled, TenantOwned, belongs_to, msgid, owned, to_local
 from portal.shared.orders import Ordered, ordered
 
 

@@ -12,11 +12,7 @@ from sqlalchemy import select
 
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import MOVES, Reservation, Status
-from portal.core import audit, clock
-from portal.core.actor import Actor
-from portal.core.errors import RuleBroken, Stale, msgid
-from portal.core.tenancy.schema import Tenant
-from portal.core.verdict import YES, Verdict
+from portal.core import YES, Actor, RuleBroken, Stale, Tenant, Verdict, audit, clock, msgid
 from portal.shared import orders
 from portal.shared.billing.lines import BillLine
 from portal.shared.documents import billed

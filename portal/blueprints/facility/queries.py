@@ -9,10 +9,7 @@ from sqlalchemy import select
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.operations import LIFE
 from portal.blueprints.facility.slots import Held
-from portal.core import clock
-from portal.core.db import Query, session, the_one
-from portal.core.errors import msgid
-from portal.core.tenancy.schema import Tenant
+from portal.core import Query, Tenant, clock, msgid, session, the_one
 from portal.shared import calendars
 from portal.shared.calendars import Event
 from portal.shared.orders import Book

@@ -11,11 +11,7 @@ from portal.blueprints.facility import booking, operations, queries
 from portal.blueprints.facility.forms import BookingForm, SearchForm
 from portal.blueprints.facility.models import Reservation, Status
 from portal.blueprints.facility.slots import Slot, at_clock, monday_of
-from portal.core import clock
-from portal.core.db import session
-from portal.core.errors import NotFound, msgid
-from portal.core.files import Shelf
-from portal.core.tenancy.schema import Tenant
+from portal.core import NotFound, Shelf, Tenant, clock, msgid, session
 from portal.shared.auth.models import Account, Member, Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.billing import lines as bill_lines

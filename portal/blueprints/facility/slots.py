@@ -6,8 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from portal.blueprints.facility.config import FacilityConfig, minutes_of
-from portal.core.clock import TOKYO, to_local
-from portal.core.errors import RuleBroken, msgid
+from portal.core import TOKYO, RuleBroken, msgid, to_local
 from portal.shared.billing.terms import months_after
 
 _OUTSIDE = msgid("%(opening)sから%(closing)sまで、%(slot)s分単位でお選びください。")

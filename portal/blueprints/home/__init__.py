@@ -8,8 +8,7 @@ from flask import session as cookie
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal.core.errors import msgid
-from portal.core.markdown import to_html
+from portal.core import msgid, to_html
 from portal.shared.inquiries import queries as inquiries
 from portal.shared.notices import operations as notices
 from portal.web.brand import Attention, brands_of, reader

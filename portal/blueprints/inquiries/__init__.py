@@ -13,9 +13,7 @@ from wtforms import HiddenField, StringField
 
 from portal.blueprints.auth.forms import email_field
 from portal.blueprints.inquiries.forms import SearchForm, answers, inquiry_form, message_form, writer_field
-from portal.core.db import session
-from portal.core.errors import NotFound, msgid
-from portal.core.tenancy.schema_parts import InquiryCategory
+from portal.core import InquiryCategory, NotFound, msgid, session
 from portal.shared.auth.models import Right
 from portal.shared.inquiries import files, guests, operations, queries
 from portal.shared.inquiries.files import Kept

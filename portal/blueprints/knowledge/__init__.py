@@ -6,12 +6,7 @@ from typing import Any
 from flask import flash, redirect, request
 from werkzeug.wrappers import Response
 
-from portal.core import jobs
-from portal.core.actor import Actor
-from portal.core.db import session
-from portal.core.errors import NotFound
-from portal.core.markdown import to_html
-from portal.core.tenancy.scope import require_key
+from portal.core import Actor, NotFound, jobs, require_key, session, to_html
 from portal.extensions import csrf
 from portal.shared.knowledge import operations, search
 from portal.web import lists

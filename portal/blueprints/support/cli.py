@@ -11,9 +11,7 @@ from flask.cli import AppGroup
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract, UnitKind
 from portal.blueprints.support.operations import CONTACTS, Registrant
-from portal.core import text
-from portal.core.actor import Actor
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, Tenant, text
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account
 from portal.shared.limits import operations as limits

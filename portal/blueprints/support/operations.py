@@ -17,12 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from portal.blueprints.support import queries
 from portal.blueprints.support.config import Product, SupportConfig
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role, UnitKind
-from portal.core import audit, clock, csvio, numbering
-from portal.core.actor import Actor
-from portal.core.db import change, discard, session
+from portal.core import YES, Actor, Tenant, Verdict, audit, change, clock, csvio, discard, numbering, session
 from portal.core.errors import NotFound, RuleBroken, msgid
-from portal.core.tenancy.schema import Tenant
-from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
 from portal.shared.auth import enrolment, links
 from portal.shared.auth import operations as passwords

@@ -6,8 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit
-from portal.core.db import session, the_one
-from portal.core.errors import NotFound, msgid
+from portal.core import NotFound, msgid, session, the_one
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.limits.rules import Facts
 

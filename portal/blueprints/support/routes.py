@@ -8,9 +8,7 @@ from portal.blueprints.auth.forms import email_field
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract
 from portal.blueprints.support.operations import CONTACTS, Registrant
-from portal.core.errors import NotFound
-from portal.core.markdown import to_html
-from portal.core.tenancy.schema import Tenant
+from portal.core import NotFound, Tenant, to_html
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.limits import operations as limits
 from portal.web.forms import Form, agreement, choices, line, one_of

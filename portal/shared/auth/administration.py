@@ -7,13 +7,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapper
 
-from portal.core import audit, clock, states
-from portal.core.actor import Actor
+from portal.core import YES, Actor, RuleBroken, Tenant, TenantOwned, Verdict, audit, clock, msgid, states
 from portal.core.db import Base, change, session
-from portal.core.errors import RuleBroken, msgid
-from portal.core.tenancy.guard import TenantOwned
-from portal.core.tenancy.schema import Tenant
-from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
 from portal.shared.auth import links, passkeys, second_factor, sessions
 from portal.shared.auth.models import Account, AccountStatus, Factor, Member, MemberStatus

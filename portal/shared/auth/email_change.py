@@ -8,11 +8,7 @@ blame, and a link stays alive then; a dead one raises links.DeadLink.
 from datetime import timedelta
 from typing import Any
 
-from portal.core import audit, clock
-from portal.core.actor import Actor
-from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, clock, session
 from portal.shared import mailing
 from portal.shared.auth import links, operations, security, throttling
 from portal.shared.auth.enrolment import unique_login

@@ -12,12 +12,8 @@ from argon2.exceptions import InvalidHashError
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from portal.core import audit, clock, csvio, numbering, text
-from portal.core.actor import Actor
-from portal.core.db import session
+from portal.core import Actor, NumberFormat, Tenant, audit, clock, csvio, numbering, session, text
 from portal.core.errors import NotFound, RuleBroken, need
-from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.schema_parts import NumberFormat
 from portal.shared.auth import passwords
 from portal.shared.auth.models import USUAL_RIGHTS, Account, AccountStatus, Member, MemberStatus, login_key
 

@@ -6,10 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select
 
-from portal.core.audit import LONGEST_SUBJECT, AuditEvent
-from portal.core.db import Query
-from portal.core.errors import msgid
-from portal.core.tenancy.scope import require_key
+from portal.core import LONGEST_SUBJECT, AuditEvent, Query, msgid, require_key
 from portal.shared.auth.sessions import SignedIn
 
 LABELS = {

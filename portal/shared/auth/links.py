@@ -6,10 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from portal.core import clock
-from portal.core.db import session
-from portal.core.errors import NotFound, msgid
-from portal.core.tenancy.schema import Tenant
+from portal.core import NotFound, Tenant, clock, msgid, session
 from portal.shared import mailing
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Member, OneTimeLink, of_who_may_sign_in

@@ -9,12 +9,8 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import JSON, ColumnElement, Index, LargeBinary, Select, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import clock, text
-from portal.core.actor import Actor
+from portal.core import ID, Actor, Labelled, NotFound, TenantOwned, clock, msgid, text
 from portal.core.db import Base, Choice, belongs_to, change, owned, session
-from portal.core.errors import NotFound, msgid
-from portal.core.labels import Labelled
-from portal.core.tenancy.guard import ID, TenantOwned
 from portal.shared.auth import keyring
 
 _Select = TypeVar("_Select", bound=Select[*tuple[Any, ...]])

@@ -10,11 +10,7 @@ from functools import partial
 
 from sqlalchemy import select
 
-from portal.core import audit, clock, text
-from portal.core.actor import Actor
-from portal.core.db import session, transaction_mode
-from portal.core.errors import RuleBroken, msgid
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, RuleBroken, Tenant, audit, clock, msgid, session, text, transaction_mode
 from portal.shared import mailing
 from portal.shared.auth import links, passwords, sessions, throttling
 from portal.shared.auth.models import Account, Member, login_key, of_who_may_sign_in

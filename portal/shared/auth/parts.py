@@ -7,8 +7,7 @@ that is personal. Auth knows when to ask (MOLD-02, COM-16).
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema import Tenant
+from portal.core import RuleBroken, Tenant
 from portal.shared.auth.models import Account, Member
 
 

@@ -14,11 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from portal.core import audit, clock
-from portal.core.actor import Actor
-from portal.core.db import change, discard, session
-from portal.core.errors import NotFound, RuleBroken, msgid
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, change, clock, discard, msgid, session
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
 from portal.shared.auth.models import Member, Passkey, PasskeyChallenge, numbered, of_who_may_sign_in

@@ -19,8 +19,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 from werkzeug.security import check_password_hash
 
-from portal.core.errors import RuleBroken, msgid
-from portal.core.tenancy.schema import Tenant
+from portal.core import RuleBroken, Tenant, msgid
 from portal.core.tenancy.schema_password import PasswordRules
 
 FEWEST_LETTERS = 4

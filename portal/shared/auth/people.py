@@ -11,12 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import audit
-from portal.core.actor import Actor
-from portal.core.db import save_changes, session
-from portal.core.errors import NotFound, RuleBroken, msgid, need
-from portal.core.tenancy.schema import Tenant
-from portal.core.verdict import YES, Verdict
+from portal.core import YES, Actor, NotFound, RuleBroken, Tenant, Verdict, audit, msgid, need, save_changes, session
 from portal.shared import mailing
 from portal.shared.auth import enrolment, keyring, links, operations, passkeys, sessions, throttling
 from portal.shared.auth.models import Account, Member, MemberStatus, Right

@@ -11,11 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from portal.core import clock
-from portal.core.actor import Actor
-from portal.core.db import change, discard, session
-from portal.core.errors import RuleBroken, msgid, need
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, RuleBroken, Tenant, change, clock, discard, msgid, need, session
 from portal.shared import mailing
 from portal.shared.auth import enrolment, keyring, parts, passwords, people, throttling
 from portal.shared.auth.keyring import digest

@@ -14,11 +14,7 @@ from datetime import timedelta
 import pyotp
 from sqlalchemy import ColumnElement, func, select
 
-from portal.core import audit, clock
-from portal.core.actor import Actor
-from portal.core.db import change, discard, session
-from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, RuleBroken, Tenant, audit, change, clock, discard, session
 from portal.shared import mailing
 from portal.shared.auth import keyring, sessions, throttling
 from portal.shared.auth.models import Factor, Member, MemberSession, OneTimeCode, RecoveryCode

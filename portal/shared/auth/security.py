@@ -6,11 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from portal.core import audit, clock
-from portal.core.actor import Actor
-from portal.core.audit import LONGEST_SUBJECT, AuditEvent
-from portal.core.db import change, session
-from portal.core.tenancy.schema import Tenant
+from portal.core import LONGEST_SUBJECT, Actor, AuditEvent, Tenant, audit, change, clock, session
 from portal.shared import mailing
 from portal.shared.auth import links, operations, passkeys, sessions, sign_in
 from portal.shared.auth.links import Purpose

@@ -10,11 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, bindparam, func, select
 
-from portal.core import clock
-from portal.core.actor import Actor
-from portal.core.db import change, run, session
-from portal.core.tenancy.scope import require_key
-from portal.core.verdict import YES, Verdict
+from portal.core import YES, Actor, Verdict, change, clock, require_key, run, session
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import (
     Account,

@@ -10,11 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import audit, clock
-from portal.core.actor import Actor
-from portal.core.db import session, transaction_mode
-from portal.core.errors import NotFound, RuleBroken, msgid
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, clock, msgid, session, transaction_mode
 from portal.shared.auth import links, passkeys, passwords, second_factor, sessions, throttling
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Factor, Member, MemberSession, MemberStatus, login_key, of_who_may_sign_in

@@ -7,9 +7,7 @@ from math import ceil
 
 from sqlalchemy import case, select
 
-from portal.core import clock
-from portal.core.db import change, discard, insert_missing, session
-from portal.core.errors import RuleBroken, msgid
+from portal.core import RuleBroken, change, clock, discard, insert_missing, msgid, session
 from portal.core.tenancy.schema_parts import SignIn
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Throttle

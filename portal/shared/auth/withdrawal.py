@@ -13,14 +13,9 @@ from typing import Any
 
 from sqlalchemy import inspect, select
 
-from portal.core import audit, clock, csvio, jobs
-from portal.core.actor import SYSTEM, Actor
+from portal.core import SYSTEM, YES, Actor, OutboxMail, Tenant, TenantOwned, Verdict, audit, clock, csvio, jobs
 from portal.core.db import Base, change, discard, run, session
 from portal.core.errors import NotFound, RuleBroken, msgid, need
-from portal.core.outbox import OutboxMail
-from portal.core.tenancy.guard import TenantOwned
-from portal.core.tenancy.schema import Tenant
-from portal.core.verdict import YES, Verdict
 from portal.shared import mailing
 from portal.shared.auth import history, parts, people
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus

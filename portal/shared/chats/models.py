@@ -5,8 +5,7 @@ from datetime import datetime
 from sqlalchemy import String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, belongs_to, index_where, owned
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core import ID, Base, TenantOwned, belongs_to, index_where, owned
 
 
 class Chat(TenantOwned, Base):

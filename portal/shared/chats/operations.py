@@ -13,12 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import select
 
-from portal.core import audit, clock
-from portal.core.actor import SYSTEM, Actor
-from portal.core.business_days import first_open
-from portal.core.db import change, session, the_one
-from portal.core.errors import RuleBroken, msgid
-from portal.core.tenancy.schema import Tenant
+from portal.core import SYSTEM, Actor, RuleBroken, Tenant, audit, change, clock, first_open, msgid, session, the_one
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account
 from portal.shared.chats.models import Chat

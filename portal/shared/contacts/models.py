@@ -5,10 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, Choice, belongs_to, owned
-from portal.core.errors import msgid
-from portal.core.labels import Labelled
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core import ID, Base, Choice, Labelled, TenantOwned, belongs_to, msgid, owned
 
 
 class Kind(Labelled):

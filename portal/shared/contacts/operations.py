@@ -5,12 +5,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import audit, clock, csvio
-from portal.core.actor import Actor
+from portal.core import YES, Actor, NotFound, Tenant, Verdict, audit, clock, csvio, msgid, need
 from portal.core.db import discard, save_changes, session
-from portal.core.errors import NotFound, msgid, need
-from portal.core.tenancy.schema import Tenant
-from portal.core.verdict import YES, Verdict
 from portal.shared.auth import enrolment, keyring, people
 from portal.shared.auth.models import Account
 from portal.shared.auth.parts import AccountPart

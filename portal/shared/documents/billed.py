@@ -9,11 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from portal.core import audit, clock, text
-from portal.core.actor import Actor
-from portal.core.db import session
-from portal.core.errors import RuleBroken, msgid
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, RuleBroken, Tenant, audit, clock, msgid, session, text
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded

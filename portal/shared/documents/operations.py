@@ -9,13 +9,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarResult, bindparam, select
 
-from portal.core import audit, clock, csvio, jobs, numbering
-from portal.core.actor import SYSTEM, Actor
+from portal.core import SYSTEM, Actor, NumberFormat, Shelf, audit, clock, csvio, jobs, numbering, require_key
 from portal.core.db import Query, change, session
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.files import FileDamaged, Shelf
-from portal.core.tenancy.schema_parts import NumberFormat
-from portal.core.tenancy.scope import require_key
+from portal.core.files import FileDamaged
 from portal.shared.billing.terms import months_after
 from portal.shared.documents.content import Content
 from portal.shared.documents.models import Document, DocumentKind

@@ -5,11 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, select
 
-from portal.core import audit, clock, text
-from portal.core.actor import Actor
-from portal.core.db import change, discard, session
-from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, change, clock, discard, session, text
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
 from portal.shared.auth.keyring import digest

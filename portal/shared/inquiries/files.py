@@ -7,8 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from portal.core.errors import RuleBroken
-from portal.core.files import Shelf
+from portal.core import RuleBroken, Shelf
 from portal.core.tenancy.schema_parts import Inquiries
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"

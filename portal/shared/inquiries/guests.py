@@ -8,10 +8,7 @@ import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from portal.core import clock
-from portal.core.actor import Actor
-from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, RuleBroken, Tenant, clock
 from portal.shared.auth import keyring, throttling
 from portal.shared.inquiries import operations
 from portal.shared.inquiries.operations import Asked, Writer

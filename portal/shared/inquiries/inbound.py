@@ -10,16 +10,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import clock, letters
-from portal.core.actor import Actor
+from portal.core import Actor, Labelled, OutboxMail, RuleBroken, Shelf, Tenant, TenantOwned, clock, letters, msgid
 from portal.core.db import Base, change, insert_missing, owned, session
-from portal.core.errors import RuleBroken, msgid
-from portal.core.files import Shelf
-from portal.core.labels import Labelled
 from portal.core.letters import Letter
-from portal.core.outbox import OutboxMail
-from portal.core.tenancy.guard import TenantOwned
-from portal.core.tenancy.schema import Tenant
 from portal.shared import mailing
 from portal.shared.auth import throttling
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus, Right

@@ -5,10 +5,7 @@ from datetime import datetime
 from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, Choice, Numbered, belongs_to, owned
-from portal.core.errors import msgid
-from portal.core.labels import Labelled
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core import ID, Base, Choice, Labelled, Numbered, TenantOwned, belongs_to, msgid, owned
 
 
 class Status(Labelled):

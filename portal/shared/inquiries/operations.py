@@ -8,12 +8,8 @@ from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import select
 
-from portal.core import audit, clock, csvio, numbering, states
-from portal.core.actor import Actor
+from portal.core import Actor, RuleBroken, Shelf, Tenant, audit, clock, csvio, numbering, states
 from portal.core.db import change, discard, insert_missing, session
-from portal.core.errors import RuleBroken
-from portal.core.files import Shelf
-from portal.core.tenancy.schema import Tenant
 from portal.shared import notifications
 from portal.shared.auth.models import Account
 from portal.shared.auth.parts import AccountPart

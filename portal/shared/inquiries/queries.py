@@ -5,9 +5,7 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select
 
-from portal.core.db import Query, run, session, the_one
-from portal.core.errors import NotFound, msgid
-from portal.core.tenancy.schema import Tenant
+from portal.core import NotFound, Query, Tenant, msgid, run, session, the_one
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage, InquiryRead, Status
 from portal.shared.searching import Search, pattern, same, since, until

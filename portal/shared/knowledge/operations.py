@@ -10,13 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, bindparam, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from portal.core import audit, clock, jobs, numbering, text
-from portal.core.actor import Actor
+from portal.core import Actor, NotFound, NumberFormat, Tenant, audit, clock, jobs, msgid, numbering, require_key, text
 from portal.core.db import Query, change, insert_missing, session, the_one
-from portal.core.errors import NotFound, msgid
-from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.schema_parts import NumberFormat
-from portal.core.tenancy.scope import require_key
 from portal.shared import mailing
 from portal.shared.auth import keyring
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus

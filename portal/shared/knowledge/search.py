@@ -13,10 +13,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, insert, not_, or_, select
 
-from portal.core import text
-from portal.core.db import discard, run, session
+from portal.core import discard, require_key, run, session, text
 from portal.core.markdown import to_text
-from portal.core.tenancy.scope import require_key
 from portal.shared.knowledge.models import Article, Posting
 
 SHOWN = 20

@@ -5,8 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, belongs_to, owned
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core import ID, Base, TenantOwned, belongs_to, owned
 
 
 class LimitOverride(TenantOwned, Base):

@@ -10,11 +10,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from portal.core import audit, clock
-from portal.core.actor import Actor
-from portal.core.db import session
-from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy.schema import Tenant
+from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, clock, session
 from portal.shared.limits.models import LimitOverride
 from portal.shared.limits.rules import Facts, Use, reckon
 

@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from portal.core.errors import msgid
-from portal.core.tenancy.schema import Tenant
+from portal.core import YES, Tenant, Verdict, msgid
 from portal.core.tenancy.schema_parts import Formula
-from portal.core.verdict import YES, Verdict
 
 BASE, USUAL, LIFTED = msgid("基本"), msgid("登録上限"), msgid("個別に承った追加")
 _FULL = msgid("登録できる上限に達しています。追加をご希望の場合は、お問い合わせください。")

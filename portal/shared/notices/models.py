@@ -5,8 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, Numbered, belongs_to, owned
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core import ID, Base, Numbered, TenantOwned, belongs_to, owned
 
 
 class Notice(Numbered, Base):

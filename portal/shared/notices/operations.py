@@ -7,12 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, literal, or_, select
 
-from portal.core import audit, clock, numbering
-from portal.core.actor import Actor
+from portal.core import Actor, NotFound, NumberFormat, RuleBroken, audit, clock, numbering, require_key
 from portal.core.db import Query, insert_missing, run, session
-from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy.schema_parts import NumberFormat
-from portal.core.tenancy.scope import require_key
 from portal.shared.auth.models import Account
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.notices.models import Notice, NoticeRead
