@@ -94,7 +94,8 @@ def chat(number: str) -> Answer:
 def news(number: str) -> str:
     """What came after the last message that the page has, and how the chat stands now."""
     found = queries.find(tenant(), member(), number)
-    after, pulse, live = (request.args.get(name, 0, type=int) for name in ("after", "pulse", "live"))
+    asked = ("after", "pulse", "live")  # no number in a database is longer than 18 digits
+    after, pulse, live = (request.args.get(name, 0, type=lambda text: int(text[:18])) for name in asked)
     news = operations.news(found, after, of="operator")
     inquiry_id, changed = found.id, news.pulse != pulse
     page = render("chats/_news.html", news=news, number=number, live=bool(live), changed=changed)

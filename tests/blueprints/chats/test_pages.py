@@ -157,6 +157,8 @@ def test_the_operators_typing_shows_and_goes_by_itself(yamada, inside):
         operations.typing(found.id, "operator")
         session().commit()
         pulse = operations.news(found, 0, of="operator").pulse
+    for strange in ("9" * 40, "-" + "9" * 40, "x", "１", ""):
+        assert yamada.get(f"/chat/{number}/news?after={strange}&pulse={strange}", headers=HTMX).status_code == 200
     page = yamada.get(f"/chat/{number}/news?after=99&pulse={pulse}", headers=HTMX).text
     assert "担当者が入力中です" in page
     assert "load delay:6s, " in page
