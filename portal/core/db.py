@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeDecorator
 
 from portal.core import clock
 from portal.core.engine import Mode, drive_sqlite
-from portal.core.errors import NotFound, Stale
+from portal.core.errors import NotFound, Stale, need
 from portal.core.tenancy import scope
 from portal.core.tenancy.guard import TenantOwned, TenantSession
 from portal.core.tenancy.tripwire import install_tripwire
@@ -205,10 +205,7 @@ def _announce(current: TenantSession, _transaction: Any, connection: Any) -> Non
 
 def the_one(model: type[T], *which: Any, absent: str, **words: Any) -> T:
     """The one row that `which` picks. Raises NotFound, which says `absent` with these `words`."""
-    found = session().scalars(sa.select(model).where(*which)).one_or_none()
-    if found is None:
-        raise NotFound(absent, **words)
-    return found
+    return need(session().scalars(sa.select(model).where(*which)).one_or_none(), NotFound(absent, **words))
 
 
 def insert_missing(model: type[TenantOwned], values: dict[str, Any], *, unique: tuple[str, ...]) -> None:

@@ -175,7 +175,7 @@ def customer(row: Row) -> dict[str, Any]:
 
 def address_copy(address: Address) -> dict[str, str]:
     """An address of the book as it is today."""
-    return {name: getattr(address, name) for name in _ADDRESS} | {"address": address.written}
+    return {name: getattr(address, name) for name in (*_ADDRESS, "address")}
 
 
 def part_of(

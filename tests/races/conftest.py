@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from threading import Barrier
 from typing import Any
 
@@ -19,7 +20,7 @@ Together = Callable[..., list[Any]]
 def together(app: Flask) -> Together:
     """`together(count, work)`: `work(turn)` in that many threads at once, in the scope of "facility"; what they gave.
 
-    An exception is given in place of a result.
+    An exception is given in place of a result. Each thread stands at the test's instant.
     """
 
     def run(count: int, work: Callable[[int], Any]) -> list[Any]:
@@ -33,7 +34,8 @@ def together(app: Flask) -> Together:
             except Exception as error:
                 return error
 
+        contexts = [copy_context() for _turn in range(count)]
         with ThreadPoolExecutor(count) as pool:
-            return list(pool.map(one, range(count)))
+            return list(pool.map(lambda turn: contexts[turn].run(one, turn), range(count)))
 
     return run

@@ -94,7 +94,7 @@ def book_csv(kind: str) -> Response:
 
 def _cells(one: Address) -> tuple[str, ...]:
     numbers = (format_telephone(number) if number else "" for number in (one.telephone, one.fax))
-    return one.name, one.department, one.person, one.written, *numbers, "○" if one.is_usual else ""
+    return one.name, one.department, one.person, one.address, *numbers, "○" if one.is_usual else ""
 
 
 add_steps(bp, f"/{_BOOK}/<number>", "address", _steps)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from portal.core import NotFound, Tenant, clock, msgid, session
+from portal.core import NotFound, Tenant, clock, msgid, need, session
 from portal.shared import mailing
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Member, OneTimeLink, of_who_may_sign_in
@@ -73,10 +73,7 @@ def peek(token: str, *purposes: Purpose) -> OneTimeLink:
     """
     named = OneTimeLink.alive(*_named(token, purposes))
     living = select(OneTimeLink).join(Member, Member.id == OneTimeLink.member_id).where(*named)
-    found = session().scalars(of_who_may_sign_in(living)).one_or_none()
-    if found is None:
-        raise DeadLink
-    return found
+    return need(session().scalars(of_who_may_sign_in(living)).one_or_none(), DeadLink())
 
 
 def use(token: str, *purposes: Purpose) -> OneTimeLink:

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import JSON, ColumnElement, Index, LargeBinary, Select, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Actor, Labelled, NotFound, TenantOwned, clock, msgid, text
+from portal.core import ID, Actor, Labelled, NotFound, TenantOwned, clock, msgid, need, text
 from portal.core.db import Base, Choice, belongs_to, change, owned, session
 from portal.shared.auth import keyring
 
@@ -52,7 +52,23 @@ class Right(Labelled):
 USUAL_RIGHTS = (Right.QUOTES, Right.ORDERS, Right.BILLING, Right.SUPPORT)
 
 
-class Account(TenantOwned, Base):
+class Located:
+    """Mixin of who or what has a postal address and a telephone number (COM-24)."""
+
+    postal_code: Mapped[str] = mapped_column(String(7), default="")
+    prefecture: Mapped[str] = mapped_column(String(4), default="")
+    city: Mapped[str] = mapped_column(String(60), default="")
+    street: Mapped[str] = mapped_column(String(100), default="")
+    building: Mapped[str] = mapped_column(String(100), default="")
+    telephone: Mapped[str] = mapped_column(String(11), default="")
+
+    @property
+    def address(self) -> str:
+        """The postal address on one line."""
+        return f"{self.prefecture}{self.city}{self.street} {self.building}".strip()
+
+
+class Account(Located, TenantOwned, Base):
     """The customer: a company or an individual. `version` grows with each save (COM-26).
 
     `tags` are what operators sort customers by, each between commas: ``,gold,kanto,`` (COM-60).
@@ -62,12 +78,6 @@ class Account(TenantOwned, Base):
     number: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(100))
     name_kana: Mapped[str] = mapped_column(String(100), default="")
-    postal_code: Mapped[str] = mapped_column(String(7), default="")
-    prefecture: Mapped[str] = mapped_column(String(4), default="")
-    city: Mapped[str] = mapped_column(String(60), default="")
-    street: Mapped[str] = mapped_column(String(100), default="")
-    building: Mapped[str] = mapped_column(String(100), default="")
-    telephone: Mapped[str] = mapped_column(String(11), default="")
     tags: Mapped[str] = mapped_column(String(300), default=",")
     status: Mapped[AccountStatus] = mapped_column(Choice(AccountStatus, 10), default=AccountStatus.ACTIVE)
     version: Mapped[int] = mapped_column(default=1)
@@ -85,11 +95,6 @@ class Account(TenantOwned, Base):
     def account_id(self) -> int:
         """Whose business an account is: its own."""
         return self.id
-
-    @property
-    def address(self) -> str:
-        """The postal address on one line."""
-        return f"{self.prefecture}{self.city}{self.street} {self.building}".strip()
 
 
 def subject_of(login_key: str, login_id: str, email: str) -> str:
@@ -193,10 +198,7 @@ _Own = TypeVar("_Own", bound=OfMember)
 
 def numbered(rows: Iterable[_Own], number: str) -> _Own:
     """The row with this number among a member's own; everybody else's does not exist. Raises NotFound."""
-    found = next((row for row in rows if row.number == number), None)
-    if found is None:
-        raise NotFound("ページが見つかりません")
-    return found
+    return need(next((row for row in rows if row.number == number), None), NotFound("ページが見つかりません"))
 
 
 class Tokened(OfMember):

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, clock, msgid, session, transaction_mode
+from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, clock, msgid, need, session, transaction_mode
 from portal.shared.auth import links, passkeys, passwords, second_factor, sessions, throttling
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Factor, Member, MemberSession, MemberStatus, login_key, of_who_may_sign_in
@@ -217,10 +217,7 @@ def finish(
 
 
 def _pending(tenant: Tenant, token: str) -> MemberSession:
-    found = sessions.pending(token) if second_factor.is_offered(tenant) and token else None
-    if found is None:
-        raise Gone(_GONE)
-    return found
+    return need(sessions.pending(token) if second_factor.is_offered(tenant) and token else None, Gone(_GONE))
 
 
 def _is_right(tenant: Tenant, member: Member, session_id: int, code_id: int | None, typed: str, *, by: Actor) -> bool:

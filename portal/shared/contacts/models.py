@@ -6,6 +6,7 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import ID, Base, Choice, Labelled, TenantOwned, belongs_to, msgid, owned
+from portal.shared.auth.models import Located
 
 
 class Kind(Labelled):
@@ -15,7 +16,7 @@ class Kind(Labelled):
     DELIVERY = "delivery", msgid("お届け先")
 
 
-class Address(TenantOwned, Base):
+class Address(Located, TenantOwned, Base):
     """Where something goes. `version` grows with each save (COM-26); a removed one stays for who looks back."""
 
     __tablename__ = "postal_address"
@@ -24,12 +25,6 @@ class Address(TenantOwned, Base):
     name: Mapped[str] = mapped_column(String(100))
     department: Mapped[str] = mapped_column(String(80), default="")
     person: Mapped[str] = mapped_column(String(80), default="")
-    postal_code: Mapped[str] = mapped_column(String(7))
-    prefecture: Mapped[str] = mapped_column(String(4))
-    city: Mapped[str] = mapped_column(String(60))
-    street: Mapped[str] = mapped_column(String(100))
-    building: Mapped[str] = mapped_column(String(100), default="")
-    telephone: Mapped[str] = mapped_column(String(11), default="")
     fax: Mapped[str] = mapped_column(String(11), default="")
     is_usual: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column(default=1)
@@ -44,8 +39,3 @@ class Address(TenantOwned, Base):
     def subject(self) -> str:
         """How the audit trail names this address."""
         return f"{self.kind}_address:{self.name}"
-
-    @property
-    def written(self) -> str:
-        """The postal address on one line."""
-        return f"{self.prefecture}{self.city}{self.street} {self.building}".strip()

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, select
 
-from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, change, clock, discard, session, text
+from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, change, clock, discard, need, session, text
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
 from portal.shared.auth.keyring import digest
@@ -69,10 +69,7 @@ def revoke(document: Document, number: str, *, by: Actor) -> None:
 def peek(token: str) -> DocumentLink:
     """The living link that `token` is; looking opens nothing. Raises DeadLink."""
     living = select(DocumentLink).join(Account, Account.id == DocumentLink.account_id).where(*_alive(token))
-    found = session().scalars(living.where(Account.status == AccountStatus.ACTIVE)).one_or_none()
-    if found is None:
-        raise DeadLink
-    return found
+    return need(session().scalars(living.where(Account.status == AccountStatus.ACTIVE)).one_or_none(), DeadLink())
 
 
 def open_(token: str, email: str, *, address: str) -> tuple[bytes, str, str]:
