@@ -63,7 +63,7 @@ def papers(group: click.Group, find: Callable[[str], Any], how: Papers, day: Cal
 def _draw(order: Any, drawing: list[int]) -> None:
     """Commit, and draw at once what was issued."""
     number = order.number
-    click.echo(f"{number}: {len(drawing)} documents issued")
+    click.echo(f"{number}: documents issued: {len(drawing)}")
     if click.get_current_context().params["dry_run"]:
         return
     session().commit()

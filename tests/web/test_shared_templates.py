@@ -123,6 +123,7 @@ def test_use_is_drawn_against_the_limit(env: Environment, used: int, limit: int,
     html = draw(env, "ui.html", "usage_bar(used, limit, '名')", used=used, limit=limit)
     assert f'class="fg" width="{width}"' in html
     assert f"<b>{used}</b> / {limit}名" in html
+    assert ("上限超過" in html) is (used > limit)
 
 
 def test_a_button_that_is_off_says_why(env: Environment) -> None:

@@ -101,7 +101,7 @@ def test_a_charge_is_invoiced_without_tax_and_paid_once(inside, tenant, visit, r
         operations.cancel(tenant, queries.any_reservation(number), by=SYSTEM)
         session().commit()
     issued = run.invoke(args=["facility", "issue", number, "--tenant", "facility"])
-    assert issued.stdout == f"{number}: 1 documents issued\n"
+    assert issued.stdout == f"{number}: documents issued: 1\n"
     page = visit("facility", "hanako")
     answer = page.get(f"/reservations/{number}/invoice.pdf")
     assert answer.mimetype == "application/pdf"

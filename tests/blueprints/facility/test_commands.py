@@ -132,7 +132,7 @@ def test_each_dry_run_says_what_would_happen_and_changes_neither_row_nor_file(
         (["start", number], f"{number}: ご利用中\n"),
         (["finish", number, *FINISH], f"{number}: ご利用済\n"),
         (["fix-amount", number, *LINE], f"{number}: 請求確定 ¥14,850\n"),
-        (["issue", number], f"{number}: 2 documents issued\n"),
+        (["issue", number], f"{number}: documents issued: 2\n"),
         (["pay", number], f"{number}: お支払済 ¥14,850\n"),
         (["cancel", cast.strangers], f"{cast.strangers}: キャンセル ¥13,500\n"),
         (["import-facilities", str(facilities)], "1 added, 0 known already\n"),
@@ -278,7 +278,7 @@ def test_issue_says_when_a_document_could_not_be_drawn_and_the_worker_draws_it(
     blocked.parent.mkdir(parents=True, exist_ok=True)
     blocked.write_text("a file where the brand's folder ought to be")
     failed = do("issue", cast.billed)
-    assert (failed.exit_code, failed.stdout) == (0, f"{cast.billed}: 2 documents issued\n")
+    assert (failed.exit_code, failed.stdout) == (0, f"{cast.billed}: documents issued: 2\n")
     assert f"{cast.billed}: 2 could not be drawn" in failed.stderr
 
     def documents() -> list[tuple[str, bool]]:
@@ -291,7 +291,7 @@ def test_issue_says_when_a_document_could_not_be_drawn_and_the_worker_draws_it(
     assert member.get(f"/reservations/{cast.billed}/invoice.pdf").status_code == 422
     blocked.unlink()
     again = do("issue", cast.billed)
-    assert (again.stdout, again.stderr) == (f"{cast.billed}: 0 documents issued\n", "")
+    assert (again.stdout, again.stderr) == (f"{cast.billed}: documents issued: 0\n", "")
     with clock.freeze(NOW + timedelta(hours=1)):
         assert run.invoke(args=["worker", "--once"]).exit_code == 0
     assert documents() == [("FI000001", True), ("FW000001", True)]

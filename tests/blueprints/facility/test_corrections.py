@@ -38,7 +38,7 @@ def test_a_corrected_invoice_names_the_old_one_which_stays(facility, visit, cast
     assert facility("issue", cast.billed).exit_code == 0
     old = page.get("/documents/invoice/FI000001.pdf").data
     told = facility("correct", cast.billed, *RIGHT)
-    assert told.stdout == f"{cast.billed}: 1 documents issued\n{cast.billed}: 請求確定 ¥9,900\n"
+    assert told.stdout == f"{cast.billed}: documents issued: 1\n{cast.billed}: 請求確定 ¥9,900\n"
     new = page.get(f"/reservations/{cast.billed}/invoice.pdf").data
     assert page.get("/documents/invoice/FI000001.pdf").data == old
     assert page.get("/documents/invoice/FI000002.pdf").data == new
@@ -60,7 +60,7 @@ def test_a_receipt_is_corrected_with_its_invoice_and_again(facility, cast, insid
     """COM-72: once paid both are issued anew; a second correction names the first."""
     for step in ("issue", "pay", "issue"):
         assert facility(step, cast.billed).exit_code == 0
-    assert facility("correct", cast.billed, *RIGHT).stdout.startswith(f"{cast.billed}: 2 documents issued")
+    assert facility("correct", cast.billed, *RIGHT).stdout.startswith(f"{cast.billed}: documents issued: 2")
     assert facility("correct", cast.billed, "--line", "利用料:1:時間:4500", "--reason", "再訂正").exit_code == 0
     with inside("facility"):
         issued = session().scalars(select(Document).order_by(Document.id)).all()
@@ -109,7 +109,7 @@ def test_what_is_given_back_is_a_document_of_its_own(facility, visit, cast, insi
     for step in ("issue", "pay"):
         assert facility(step, cast.billed).exit_code == 0
     told = facility("refund", cast.billed, "--line", "機械の不調によるお値引き:1:時間:4500", "--reason", "機械の不調")
-    assert told.stdout.startswith(f"{cast.billed}: 1 documents issued")
+    assert told.stdout.startswith(f"{cast.billed}: documents issued: 1")
     page = visit("facility", "hanako")
     words = text_of(page.get("/documents/credit_note/CN00000001.pdf").data)
     dates, sums = ("2026年11月23日", "元の取引日2026年10月24日"), ("返還金額（税込）", "4,950", "10%")

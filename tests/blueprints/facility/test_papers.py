@@ -215,7 +215,7 @@ def test_an_amount_beyond_two_thousand_million_yen_is_billed_and_issued(run, cas
 
 def test_the_page_gives_what_was_issued_with_a_name_to_file_it_by(issue, visit, cast, tmp_path: Path) -> None:
     """FAC-04, COM-72, COM-74: read with another program than the one that drew it."""
-    assert issue(cast.billed) == "FR000002: 2 documents issued\n"
+    assert issue(cast.billed) == "FR000002: documents issued: 2\n"
     answer = visit("facility", cast.representative).get(f"/reservations/{cast.billed}/invoice.pdf")
     assert answer.mimetype == "application/pdf"
     assert "14850_FI000001.pdf" in answer.headers["Content-Disposition"]

@@ -202,7 +202,7 @@ def test_members_see_their_own_contracts_alone(tenant, inside, visit):
     entered = page.post("/sign-in", {"email": YAMADA.email, "password": PASSWORD})
     assert (entered.status_code, entered.location) == (303, "/"), entered.text
     listed = page.get("/contracts").text
-    assert "2 / 3名" in listed
+    assert "<b>2</b> / 3名" in listed
     assert theirs not in listed + page.get("/").text
     shown = page.get(f"/contracts/{number}").text
     people = ("山田 太郎", "主担当", "伊藤 花", "副担当", "業務担当")
@@ -216,7 +216,7 @@ def test_members_see_their_own_contracts_alone(tenant, inside, visit):
         operations.add_contact(tenant, contract, SATO, by=SYSTEM, link_base=BASE)
         operations.end_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
         session().commit()
-    assert '3 / 2名 <span class="badge err">上限超過</span>' in page.get("/contracts").text
+    assert '<b>3</b> / 2名 <span class="badge err">上限超過</span>' in page.get("/contracts").text
 
 
 @ONE
