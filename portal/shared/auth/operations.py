@@ -128,9 +128,10 @@ def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client, *, link
     with throttling.lasting():
         throttling.count_by(tenant.sign_in, _FORGOTTEN, f"address\n{client.address}")
         throttling.count(_FORGOTTEN, f"member\n{key}", limit=PER_MEMBER, window=timedelta(hours=1))
-    found = _find(tenant, given, key)
     # Nobody is mailed by mistake, but somebody is needed to do the work for, which is then undone.
-    whom = found or session().scalars(select(Member).order_by(Member.id).limit(1)).one_or_none()
+    anybody = session().scalars(select(Member).order_by(Member.id).limit(1)).one_or_none()
+    found = _find(tenant, given, key)
+    whom = found or anybody
     if whom is not None:
         with session().begin_nested() as step:
             by = Actor("system", "system", account_id=whom.account_id, address=client.address)
