@@ -42,3 +42,13 @@ from portal.core.tenancy.schema_parts import InquiryCategory, NumberFormat
 from portal.core.tenancy.scope import require_key
 from portal.core.text import format_telephone
 from portal.core.verdict import YES, Verdict
+
+# fmt: off
+__all__ = [
+    "ID", "LARGEST", "LONGEST_SUBJECT", "SYSTEM", "TOKYO", "YES", "Actor", "AuditEvent", "Base", "Choice",
+    "DatabaseBusy", "Each", "InquiryCategory", "Labelled", "Name", "NotFound", "NumberFormat", "Numbered",
+    "OutboxMail", "Query", "Registry", "Row", "RuleBroken", "Section", "Shelf", "Stale", "Tenant", "TenantOwned",
+    "Verdict", "belongs_to", "change", "discard", "first_open", "format_telephone", "index_where", "insert_missing",
+    "msgid", "need", "owned", "require_key", "run", "save_changes", "session", "tenant_scope", "the_one", "to_html",
+    "to_local", "transaction_mode", "yen",
+]
