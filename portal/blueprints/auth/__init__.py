@@ -11,7 +11,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from portal.blueprints.auth import forms
-from portal.core.errors import NotFound
+from portal.core import NotFound, session
 from portal.shared.auth import email_change, links, operations, security, throttling
 from portal.shared.auth import passkeys as keys
 from portal.shared.auth import sign_in as entrance
@@ -148,6 +148,7 @@ def second_step_send() -> Response:
     try:
         entrance.send_again(tenant(), session_token())
     except throttling.TooMany as error:
+        session().rollback()  # only what was sent counts
         waiting = entrance.look(tenant(), session_token())
         return refused(_SECOND_STEP, forms.second_step_form(waiting.days), error, waiting=waiting, here=again)
     return done(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), again)

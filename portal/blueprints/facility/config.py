@@ -56,18 +56,14 @@ class FacilityConfig(Section):
         if not {"opening", "closing"} <= known.keys():
             return value
         day, slot = minutes_of(known["closing"]) - minutes_of(known["opening"]), known.get("slot_minutes", 1)
-        mistakes: dict[str, Any] = {
-            f"closing at {value} is not after opening at {known['opening']}": key == "closing" and day <= 0,
-            f"slots of {slot} minutes do not fill the {day} minutes from opening to closing": (
-                key == "slot_minutes" and day % slot
-            ),
-            f"{value} minutes are not a whole number of slots of {slot}": key == "minimum_minutes" and value % slot,
-            f"{value} minutes are longer than the day from opening to closing, {day}": (
-                key == "minimum_minutes" and value > day
-            ),
-        }
-        if said := next((said for said, is_so in mistakes.items() if is_so), None):
-            raise ValueError(said)
+        if key == "closing" and day <= 0:
+            raise ValueError(f"closing at {value} is not after opening at {known['opening']}")
+        if key == "slot_minutes" and day % slot:
+            raise ValueError(f"slots of {slot} minutes do not fill the {day} minutes from opening to closing")
+        if key == "minimum_minutes" and value % slot:
+            raise ValueError(f"{value} minutes are not a whole number of slots of {slot}")
+        if key == "minimum_minutes" and value > day:
+            raise ValueError(f"{value} minutes are longer than the day from opening to closing, {day}")
         return value
 
     @field_validator("cancellation")

@@ -41,8 +41,8 @@ def change_password(tenant: Tenant, member_id: int, old: str, new: str, *, by: A
 def _rules_of(tenant: Tenant, member: Member) -> Callable[[str], None]:
     """What raises RuleBroken for a password that this member may not set (COM-11)."""
     names = member.name, session().get_one(Account, member.account_id).name
-    brand, rules = passwords.brand_words(tenant), tenant.sign_in.password
-    return partial(passwords.check, rules=rules, login_id=member.login_id, email=member.email, names=names, brand=brand)
+    who = passwords.Context(member.login_id, member.email, names, passwords.brand_words(tenant))
+    return partial(passwords.check, rules=tenant.sign_in.password, who=who)
 
 
 def _set_password(tenant: Tenant, member_id: int, hashed: str, *, by: Actor, keep_session: int | None = None) -> None:

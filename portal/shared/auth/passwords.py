@@ -201,12 +201,12 @@ def _forms(folded: str) -> Iterator[str]:
                 yield word[:half]
 
 
-def check(password: str, *, rules: PasswordRules, **who: Any) -> None:
-    """Raise RuleBroken at ``password``, naming the first rule broken, when it may not be set for `who` (see `Context`).
+def check(password: str, *, rules: PasswordRules, who: Context) -> None:
+    """Raise RuleBroken at ``password``, naming the first rule broken, when it may not be set for `who`.
 
     Only for setting: whoever has a password that the rules no longer allow still signs in with it.
     """
-    for rule in broken(password, rules_for(rules), Context(**who)):
+    for rule in broken(password, rules_for(rules), who):
         raise RuleBroken(rule.refusal, field="password", **rule.params)
 
 

@@ -38,8 +38,8 @@ class Application:
 def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str) -> str:
     """Keep the application, mail link and code; returns the handle of the code's page. Commits. Raises RuleBroken."""
     names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
-    brand = passwords.brand_words(tenant)
-    passwords.check(given.password, rules=tenant.sign_in.password, email=given.email, names=names, brand=brand)
+    who = passwords.Context("", given.email, names, passwords.brand_words(tenant))
+    passwords.check(given.password, rules=tenant.sign_in.password, who=who)
     with throttling.lasting():
         throttling.count_by(tenant.sign_in, "register", f"address\n{client.address}")
         _count_mail(given.email)

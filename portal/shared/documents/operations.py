@@ -41,20 +41,29 @@ _MINE = select(*(_D.c[name] for name in _SHOWN)).where(
 
 
 def issue(
-    kind: DocumentKind, content: Content, *, style: NumberFormat, by: Actor, **facts: Any
+    kind: DocumentKind,
+    content: Content,
+    *,
+    style: NumberFormat,
+    account_id: int,
+    counterparty: str,
+    about: str,
+    transaction_date: date,
+    total: int,
+    by: Actor,
 ) -> tuple[Document, jobs.Job]:
     """Give a document its number and its content, and ask for it to be drawn, in the running transaction.
 
-    `facts` are account_id, counterparty, about, transaction_date and total (yen, tax included). The number is written
-    into the content. Returns the document and the job.
+    `total` is in yen, tax included. The number is written into the content. Returns the document and the job.
     """
     check_drawable(content.to_json())  # before a number is taken: what no font draws is refused (COM-70)
     number = numbering.next_number(kind.value, style)
-    document = Document(kind=kind, number=number, issued_at=clock.now(), **facts)
+    facts = {"about": about, "counterparty": counterparty, "transaction_date": transaction_date, "total": total}
+    document = Document(kind=kind, number=number, account_id=account_id, issued_at=clock.now(), **facts)
     document.content = content.to_json() | {"number": number}
     session().add(document)
     session().flush()
-    audit.record("document.issue", document, by=by, total=document.total)
+    audit.record("document.issue", document, by=by, total=total)
     return document, jobs.enqueue(DRAW, {"document": document.id})
 
 

@@ -39,6 +39,8 @@ INK, RULE = HexColor("#5b6675"), HexColor("#c9d1da")
 _MEGABYTE = 1024 * 1024
 _LIMITS = {
     "allow_remote": False,
+    "max_resource_bytes": 2 * _MEGABYTE,
+    "max_fetch_seconds": 1,
     "max_local_bytes": 2 * _MEGABYTE,
     "max_image_pixels": 4_000_000,
     "max_resources": 20,

@@ -71,7 +71,7 @@ def read(file: str) -> Written:
 
 
 def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, str]:
-    """ "published", "updated" (a job mails followers, unless `quiet`: SUP-15) or "unchanged". The caller commits."""
+    """Publish, update (a job mails followers, unless `quiet`: SUP-15), or find it "unchanged". The caller commits."""
     place, now = _place(written.category, written.section), clock.now()
     article = _article(written.key, place.id)
     said = "published" if article.withdrawn_at or not article.title else "updated"

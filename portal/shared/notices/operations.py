@@ -18,15 +18,26 @@ OF_PRODUCT = "product-"
 
 
 def publish(
-    title: str, body: str, *, by: Actor, publish_at: datetime | None = None, audience: str = "", **more: Any
+    title: str,
+    body: str,
+    *,
+    by: Actor,
+    category: str = "",
+    is_important: bool = False,
+    publish_at: datetime | None = None,
+    ends_at: datetime | None = None,
+    audience: str = "",
 ) -> Notice:
-    """Publish, to who has a tag of `audience` or to all; `more` are columns. The caller commits. Raises RuleBroken."""
+    """Publish at `publish_at` (now when None), to who has a tag of `audience` or to all. The caller commits.
+
+    Raises RuleBroken when no account has that tag.
+    """
     tagged = audience and not audience.startswith(OF_PRODUCT)
     if tagged and not session().scalar(select(Account.id).where(Account.tags.like(f"%,{audience},%")).limit(1)):
         raise RuleBroken("このタグの会員はいません: %(tag)s", field="audience", tag=audience)
     number = numbering.next_number("notice", NumberFormat(prefix="N", digits=4))
-    said = {"title": title, "body": body, "audience": audience, **more}
-    notice = Notice(number=number, publish_at=publish_at or clock.now(), **said)
+    said = {"title": title, "body": body, "category": category, "is_important": is_important, "audience": audience}
+    notice = Notice(number=number, publish_at=publish_at or clock.now(), ends_at=ends_at, **said)
     session().add(notice)
     audit.record("notice.publish", notice, by=by, title=title)
     return notice

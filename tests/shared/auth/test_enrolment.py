@@ -184,7 +184,8 @@ def test_the_demos_people_may_sign_in_under_the_usual_rules(here, brand, cheap_p
     demo.fill(brand)
     session().commit()
     for someone in demo.CAST:
-        passwords.check(demo.PASSWORD, rules=brand.sign_in.password, login_id=someone.login_id, email=someone.email)
+        who = passwords.Context(someone.login_id, someone.email)
+        passwords.check(demo.PASSWORD, rules=brand.sign_in.password, who=who)
         typed = someone.fields(brand)
         assert typed == {"login_id": someone.login_id, "password": demo.PASSWORD}
         given = entrance.Credentials(**typed)

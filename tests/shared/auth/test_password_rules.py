@@ -151,7 +151,7 @@ def test_the_first_broken_rule_is_what_the_member_is_told(rules: PasswordRules) 
     """COM-11, COM-23: a sentence with its numbers, at the field."""
     first = broken("", rules_for(rules), HANAKO)[0]
     with pytest.raises(RuleBroken) as caught:
-        passwords.check("", rules=rules)
+        passwords.check("", rules=rules, who=HANAKO)
     assert (caught.value.message, caught.value.params) == (first.refusal, first.params)
     assert caught.value.field == "password"
     assert f"{rules.min_length}文字以上" in str(caught.value)

@@ -29,7 +29,7 @@ OWN_NAME, GUESSED = "ログインID", "推測されやすい"
 def refusal(password: str, rules: PasswordRules = DEFAULT, **who: Any) -> str:
     """What the rules say against a password; nothing when it may be set."""
     try:
-        passwords.check(password, rules=rules, **who)
+        passwords.check(password, rules=rules, who=passwords.Context(**who))
     except RuleBroken as error:
         return f"{error.field}: {error}"
     return ""

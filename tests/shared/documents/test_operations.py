@@ -279,6 +279,7 @@ def test_every_kind_has_a_name_a_template_and_a_content(kind: DocumentKind) -> N
     from portal.shared.documents.content import KINDS
     from portal.shared.documents.setting import TEMPLATES
 
-    assert kind.label
+    titles = {"invoice": "請求書", "work_report": "作業完了報告書", "receipt": "領収書", "credit_note": "返還請求書"}
+    assert kind.label == titles[kind.value]
     assert kind in KINDS
     assert (TEMPLATES / "pdf" / f"{kind}.html").is_file()
