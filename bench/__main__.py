@@ -73,10 +73,15 @@ class Browser:
 
     def fetch(self, path: str, form: dict[str, str] | None = None) -> str:
         """The body of a page; the cookies are kept."""
-        headers = {"Host": self.host, "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
+        headers = {
+            "Host": self.host,
+            "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()),
+        }
         if form:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        self.connection.request("POST" if form else "GET", path, urlencode(form) if form else None, headers)
+        self.connection.request(
+            "POST" if form else "GET", path, urlencode(form) if form else None, headers
+        )
         response = self.connection.getresponse()
         for name, value in response.getheaders():
             if name.lower() == "set-cookie":
@@ -97,7 +102,9 @@ def ours(port: int) -> tuple[Browser, str, str]:
     browser = Browser(port, "facility.localhost")
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.fetch("/sign-in"))
     assert token
-    browser.fetch("/sign-in", {"csrf_token": token[1], "login_id": "bench1", "password": data.PASSWORD})
+    browser.fetch(
+        "/sign-in", {"csrf_token": token[1], "login_id": "bench1", "password": data.PASSWORD}
+    )
     return browser, "/reservations", 'href="/reservations/BR'
 
 
@@ -125,14 +132,20 @@ def main() -> None:
                 with served("wsgi:app", data.environment(folder / "portal")) as (port, pid):
                     figures.append(measure(*ours(port), pid))
             else:
-                env = {**os.environ, "BENCH_CONTROL": name, "BENCH_FILE": str(folder / "orders.sqlite3")}
+                env = {
+                    **os.environ,
+                    "BENCH_CONTROL": name,
+                    "BENCH_FILE": str(folder / "orders.sqlite3"),
+                }
                 with served("bench.controls:app", env) as (port, pid):
                     figures.append(measure(*control(port), pid))
     base = statistics.median(found["d"])
     print(f"CPU ms a request, {rows:,} rows, concurrency 1, median of {ROUNDS}")
     for name, figures in found.items():
         middle = statistics.median(figures)
-        print(f"{name:8} {middle:6.2f}   {middle / base:4.2f} x d   ({min(figures):.2f}–{max(figures):.2f})")
+        print(
+            f"{name:8} {middle:6.2f}   {middle / base:4.2f} x d   ({min(figures):.2f}–{max(figures):.2f})"
+        )
 
 
 if __name__ == "__main__":

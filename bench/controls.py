@@ -32,7 +32,9 @@ PLACES = {path.strip("/"): path for path in _PATHS.split()} | {
 def _app(name: str) -> Flask:
     app = Flask(name, template_folder=str(Path(__file__).parent / "templates"))
     app.config.update(
-        SECRET_KEY="bench", SQLALCHEMY_DATABASE_URI=f"sqlite:///{os.environ['BENCH_FILE']}", WTF_CSRF_TIME_LIMIT=None
+        SECRET_KEY="bench",
+        SQLALCHEMY_DATABASE_URI=f"sqlite:///{os.environ['BENCH_FILE']}",
+        WTF_CSRF_TIME_LIMIT=None,
     )
     app.jinja_env.filters["ymd"] = lambda ts: time.strftime("%Y-%m-%d", time.gmtime(ts))
     return app
@@ -41,7 +43,12 @@ def _app(name: str) -> Flask:
 def _pragmas(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def _connect(raw: Any, _record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "mmap_size=268435456", "cache_size=-16000"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "mmap_size=268435456",
+            "cache_size=-16000",
+        ):
             raw.execute(f"PRAGMA {pragma}")
 
 
@@ -121,7 +128,11 @@ def _orm_rows(models: SimpleNamespace, uid: int) -> tuple[Sequence[Any], str | N
     query = sa.select(order).where(order.tenant_id == 1, order.customer_id == uid)
     if after := _cursor():
         query = query.where(sa.tuple_(order.placed_at, order.id) < after)
-    return _cut(models.db.session.scalars(query.order_by(order.placed_at.desc(), order.id.desc()).limit(21)).all())
+    return _cut(
+        models.db.session.scalars(
+            query.order_by(order.placed_at.desc(), order.id.desc()).limit(21)
+        ).all()
+    )
 
 
 def orm() -> Flask:

@@ -56,9 +56,15 @@ def portal(home: Path, rows: int) -> None:
     tenant = app.extensions["tenants"].current().by_key["facility"]
     with app.app_context(), tenant_scope("facility"):
         for number in (1, 2):
-            account = enrolment.add_account(tenant, by=SYSTEM, name=f"株式会社計測{number}", telephone="0300001001")
+            account = enrolment.add_account(
+                tenant, by=SYSTEM, name=f"株式会社計測{number}", telephone="0300001001"
+            )
             person = Person(
-                "計測", "花子", f"bench{number}@example.jp", login_id=f"bench{number}", is_representative=True
+                "計測",
+                "花子",
+                f"bench{number}@example.jp",
+                login_id=f"bench{number}",
+                is_representative=True,
             )
             hashed = passwords.hash_password(PASSWORD)
             enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)

@@ -47,7 +47,9 @@ def prepare(home: Path) -> tuple[Settings, list[str]]:
         writer = Writer(member.name, member.email, account.id, member.id)
         by = Actor("member", member.name, member.id, account.id)
         asked = Asked("other", "計測です。")
-        numbers = [chats.start(tenant, writer, asked, by=by, link_base="").number for _turn in range(3)]
+        numbers = [
+            chats.start(tenant, writer, asked, by=by, link_base="").number for _turn in range(3)
+        ]
         session().commit()
         db.session.remove()
         db.engine.dispose()
@@ -94,17 +96,28 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings, numbers = prepare(Path(folder))
         pages, streams = free_port(), free_port()
-        env = environment(settings, PORTAL_CHAT_STREAMS=str(READERS + 10), PORTAL_TENANTS=str(ROOT / "tenants.toml"))
+        env = environment(
+            settings,
+            PORTAL_CHAT_STREAMS=str(READERS + 10),
+            PORTAL_TENANTS=str(ROOT / "tenants.toml"),
+        )
         command = script.commands(streams)["server"]
         command[command.index("--workers") + 1] = "1"
         command[command.index("--blocking-threads") + 1] = str(READERS + 20)
         with served(script.commands(pages)["server"], pages, env), served(command, streams, env):
             browser = Browser(pages, "support")
-            assert browser.send("/sign-in", {"email": "bench@one.example", "password": PASSWORD})[0] == 303
+            assert (
+                browser.send("/sign-in", {"email": "bench@one.example", "password": PASSWORD})[0]
+                == 303
+            )
             measure(browser)
             print("without readers: median {:.1f} ms, p95 {:.1f} ms".format(*measure(browser)))
             readers = [listen(streams, browser, numbers[turn % 3]) for turn in range(READERS)]
-            print("with {} readers: median {:.1f} ms, p95 {:.1f} ms".format(len(readers), *measure(browser)))
+            print(
+                "with {} readers: median {:.1f} ms, p95 {:.1f} ms".format(
+                    len(readers), *measure(browser)
+                )
+            )
             for reader in readers:
                 reader.close()
     return 0

@@ -84,7 +84,10 @@ def fill() -> float:
     """Publish them in the tenant in scope; the milliseconds that one takes."""
     began = time.perf_counter()
     for number, written in enumerate(articles(random.Random(1)), 1):
-        with clock.freeze(clock.local(2026, 1, 1) + number * (clock.local(2026, 1, 2) - clock.local(2026, 1, 1)) / 40):
+        with clock.freeze(
+            clock.local(2026, 1, 1)
+            + number * (clock.local(2026, 1, 2) - clock.local(2026, 1, 1)) / 40
+        ):
             operations.put(written, by=SYSTEM, quiet=True)
         if number % 100 == 0:
             session().commit()
@@ -115,7 +118,9 @@ def main() -> None:
         for kind, (owner, url) in found.items():
             migrate.upgrade(ROOT / "migrations", owner)
             home = Path(name) / kind
-            settings = Settings(secret_key="x" * 40, home=home, database_url=url, demo=True, scheme="http")
+            settings = Settings(
+                secret_key="x" * 40, home=home, database_url=url, demo=True, scheme="http"
+            )
             app = create_app(settings)
             with app.app_context(), tenant_scope("support"):
                 print(f"{kind}: {ARTICLES:,} articles, {fill():.1f} ms to publish one")

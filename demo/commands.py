@@ -54,7 +54,9 @@ def _settle() -> None:
     now = clock.now()
     for mail in session().scalars(select(OutboxMail)):
         mail.status, mail.done_at = WorkStatus.DONE, mail.created_at
-    for place, job in enumerate(session().scalars(select(Job).order_by(Job.created_at.desc(), Job.id))):
+    for place, job in enumerate(
+        session().scalars(select(Job).order_by(Job.created_at.desc(), Job.id))
+    ):
         job.due_at = now + timedelta(microseconds=place)
 
 
@@ -65,7 +67,12 @@ def accounts(as_json: bool) -> None:
     """Who can sign in where."""
     settings = current_app.extensions["settings"]
     found: list[dict[str, Any]] = [
-        {"tenant": tenant.key, "host": host_of(tenant, settings), "role": person.role, "fields": person.fields(tenant)}
+        {
+            "tenant": tenant.key,
+            "host": host_of(tenant, settings),
+            "role": person.role,
+            "fields": person.fields(tenant),
+        }
         for tenant in _tenants()
         for person in people.CAST
     ]

@@ -28,14 +28,53 @@ _FACILITIES = (
         "1階 A区画（24㎡）",
         4,
     ),
-    ("MC-01", "5軸マシニングセンタ", "試作部品の切削加工。オペレーター付き。", 12000, 78000, "1階 B区画（40㎡）", 3),
-    ("TD-02", "3Dプリンタ 大型造形室", "FDM方式、最大 600×600×900mm。", 3800, 24000, "2階 201（18㎡）", 4),
+    (
+        "MC-01",
+        "5軸マシニングセンタ",
+        "試作部品の切削加工。オペレーター付き。",
+        12000,
+        78000,
+        "1階 B区画（40㎡）",
+        3,
+    ),
+    (
+        "TD-02",
+        "3Dプリンタ 大型造形室",
+        "FDM方式、最大 600×600×900mm。",
+        3800,
+        24000,
+        "2階 201（18㎡）",
+        4,
+    ),
     ("WS-01", "溶接ブース", "TIG・半自動。保護具の貸出あり。", 3200, 20000, "1階 C区画（20㎡）", 2),
-    ("MR-01", "三次元測定室", "温度管理された測定室。測定報告書の作成も承ります。", 6000, 38000, "2階 205（22㎡）", 4),
-    ("ST-01", "塗装・仕上げ室", "排気設備完備。調色のご相談も承ります。", 3500, 22000, "1階 D区画（30㎡）", 6),
+    (
+        "MR-01",
+        "三次元測定室",
+        "温度管理された測定室。測定報告書の作成も承ります。",
+        6000,
+        38000,
+        "2階 205（22㎡）",
+        4,
+    ),
+    (
+        "ST-01",
+        "塗装・仕上げ室",
+        "排気設備完備。調色のご相談も承ります。",
+        3500,
+        22000,
+        "1階 D区画（30㎡）",
+        6,
+    ),
 )
 _PHOTOS = Path(__file__).parent / "photos"
-_PURPOSES = ("試作部品の加工", "展示会サンプルの製作", "治具の製作", "量産前の評価", "社内研修", "製品の寸法測定")
+_PURPOSES = (
+    "試作部品の加工",
+    "展示会サンプルの製作",
+    "治具の製作",
+    "量産前の評価",
+    "社内研修",
+    "製品の寸法測定",
+)
 _OPTIONS = ("オペレーター補助", "材料手配", "工具一式", "梱包・発送")
 _WORKERS = ("大森 誠", "西川 玲", "青木 翼")
 _MAIN, _OTHER = 320, 40
@@ -74,7 +113,9 @@ def _plans(dice: random.Random, number: int) -> list[_Plan]:
     plans = []
     for index in range(number):
         days = 730 * (number - index) / number - 14
-        start = clock.to_local(today - timedelta(days=days)).replace(hour=dice.choice((9, 10, 13, 14, 15)), minute=0)
+        start = clock.to_local(today - timedelta(days=days)).replace(
+            hour=dice.choice((9, 10, 13, 14, 15)), minute=0
+        )
         steps = -1 if dice.random() < 0.06 else 5 if days > 120 else 6
         if days < 45:
             steps = 4
@@ -87,11 +128,18 @@ def _plans(dice: random.Random, number: int) -> list[_Plan]:
 
 
 def _live(
-    tenant: Tenant, dice: random.Random, account: Account, member: Member, facility: Facility, plan: _Plan
+    tenant: Tenant,
+    dice: random.Random,
+    account: Account,
+    member: Member,
+    facility: Facility,
+    plan: _Plan,
 ) -> None:
     """One reservation's life, each step at its own instant."""
     end, now = plan.start + timedelta(hours=plan.hours), clock.now()
-    booked = min(plan.start - timedelta(days=dice.randint(3, 20), minutes=dice.randint(0, 300)), clock.now())
+    booked = min(
+        plan.start - timedelta(days=dice.randint(3, 20), minutes=dice.randint(0, 300)), clock.now()
+    )
     clock.set_as_of(booked)
     booking = bookings.Booking(
         facility,
@@ -116,7 +164,10 @@ def _live(
         (plan.start, lambda: operations.start(tenant, reservation, by=SYSTEM)),
         (end, lambda: operations.finish(tenant, reservation, report, by=SYSTEM)),
         (end + timedelta(days=1), lambda: _bill(tenant, reservation, facility, plan.hours)),
-        (end + timedelta(days=30), lambda: operations.record_payment(tenant, reservation, by=SYSTEM)),
+        (
+            end + timedelta(days=30),
+            lambda: operations.record_payment(tenant, reservation, by=SYSTEM),
+        ),
         (end + timedelta(days=30), lambda: operations.issue(tenant, reservation, by=SYSTEM)),
     )
     for at, step in steps[: max(plan.steps, 0)]:

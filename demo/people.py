@@ -8,11 +8,38 @@ from portal.shared.auth import enrolment, passwords
 from portal.shared.auth.enrolment import Person
 
 PASSWORD = "sakura-Doori-58"  # noqa: S105 - the demo prints it
-_COLUMNS = ("name", "name_kana", "postal_code", "prefecture", "city", "street", "building", "telephone")
-_TAKASAKI = ("株式会社髙﨑精機製作所", "カブシキガイシャタカサキセイキセイサクショ", "1440035", "東京都", "大田区")
-_MINATO = ("合同会社みなとデザイン", "ゴウドウガイシャミナトデザイン", "2310023", "神奈川県", "横浜市中区")
+_COLUMNS = (
+    "name",
+    "name_kana",
+    "postal_code",
+    "prefecture",
+    "city",
+    "street",
+    "building",
+    "telephone",
+)
+_TAKASAKI = (
+    "株式会社髙﨑精機製作所",
+    "カブシキガイシャタカサキセイキセイサクショ",
+    "1440035",
+    "東京都",
+    "大田区",
+)
+_MINATO = (
+    "合同会社みなとデザイン",
+    "ゴウドウガイシャミナトデザイン",
+    "2310023",
+    "神奈川県",
+    "横浜市中区",
+)
 ACCOUNTS = (
-    dict(zip(_COLUMNS, (*_TAKASAKI, "南蒲田9丁目99番1号", "テクノポート蒲田 7階", "0300001001"), strict=True)),
+    dict(
+        zip(
+            _COLUMNS,
+            (*_TAKASAKI, "南蒲田9丁目99番1号", "テクノポート蒲田 7階", "0300001001"),
+            strict=True,
+        )
+    ),
     dict(zip(_COLUMNS, (*_MINATO, "山下町999番", "", "0450001002"), strict=True)),
 )
 
@@ -33,12 +60,18 @@ class DemoMember:
     @property
     def email(self) -> str:
         """Their invented address."""
-        return f"{self.login_id}@{'takasaki-seiki' if self.account == 0 else 'minato-design'}.example"
+        return (
+            f"{self.login_id}@{'takasaki-seiki' if self.account == 0 else 'minato-design'}.example"
+        )
 
     def login_id_at(self, tenant: Tenant) -> str:
         """Their login ID: at a brand that asks for the e-mail too it is the account's own (RENT-01)."""
         shared = tenant.sign_in.items == "login_id_email_password"
-        return next(one.login_id for one in CAST if one.account == self.account) if shared else self.login_id
+        return (
+            next(one.login_id for one in CAST if one.account == self.account)
+            if shared
+            else self.login_id
+        )
 
     def fields(self, tenant: Tenant) -> dict[str, str]:
         """What they type into this brand's sign-in form, by the form's own field names."""
@@ -52,7 +85,9 @@ class DemoMember:
 
 
 CAST = (
-    DemoMember(0, "representative", "yoshida", "吉田", "花子", "ヨシダ", "ハナコ", "購買部 資材調達課"),
+    DemoMember(
+        0, "representative", "yoshida", "吉田", "花子", "ヨシダ", "ハナコ", "購買部 資材調達課"
+    ),
     DemoMember(0, "member", "tanaka", "田中", "健一", "タナカ", "ケンイチ", "技術部 試作課"),
     DemoMember(1, "representative", "mori", "森", "由美", "モリ", "ユミ", "代表"),
     DemoMember(1, "member", "okada", "岡田", "翔", "オカダ", "ショウ", "制作部"),
@@ -75,4 +110,6 @@ def fill(tenant: Tenant) -> None:
             telephone=accounts[someone.account].telephone,
             is_representative=someone.role == "representative",
         )
-        enrolment.add_member(tenant, accounts[someone.account], person, by=SYSTEM, password_hash=hashed)
+        enrolment.add_member(
+            tenant, accounts[someone.account], person, by=SYSTEM, password_hash=hashed
+        )

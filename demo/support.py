@@ -41,7 +41,9 @@ def fill(tenant: Tenant) -> None:
             who = Registrant(family, "", deputy.email, "業務担当")
             operations.add_contact(tenant, contract, who, by=SYSTEM, link_base=_LINK)
     operations.add_unit(contract, UnitKind.CONNECTION, "銀行データ連携", by=SYSTEM)
-    operations.add_contact(tenant, contract, Registrant("大野", "", deputy.email), by=SYSTEM, link_base=_LINK)
+    operations.add_contact(
+        tenant, contract, Registrant("大野", "", deputy.email), by=SYSTEM, link_base=_LINK
+    )
     operations.end_unit(contract, UnitKind.CONNECTION, "銀行データ連携", by=SYSTEM)
     for place, path in enumerate(_ARTICLES):
         with clock.freeze(clock.now() - timedelta(days=40 - 3 * place)):

@@ -49,6 +49,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _registry(settings: Settings) -> Registry:
     """The brands of `tenants.toml`; a broken file refuses to start, with every mistake and its line."""
     try:
-        return Registry(settings.tenants_file, settings.base_domain, tenant_type(brand.sections(BRANDS)))
+        return Registry(
+            settings.tenants_file, settings.base_domain, tenant_type(brand.sections(BRANDS))
+        )
     except TenantsInvalid as invalid:
         raise CannotStart("\n".join(map(str, invalid.mistakes))) from invalid

@@ -44,15 +44,23 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse what is unsafe (security.md §4.29)."""
         if len(self.secret_key) < _SHORTEST_SECRET:
-            raise UnsafeSettings(f"PORTAL_SECRET_KEY must be set, {_SHORTEST_SECRET} characters or more")
+            raise UnsafeSettings(
+                f"PORTAL_SECRET_KEY must be set, {_SHORTEST_SECRET} characters or more"
+            )
         if self.scheme not in ("http", "https"):
             raise UnsafeSettings("PORTAL_SCHEME is http or https")
         if self.scheme == "http" and not (self.demo or self.testing):
-            raise UnsafeSettings("PORTAL_SCHEME=http is for the demo only: cookies would travel in the clear")
+            raise UnsafeSettings(
+                "PORTAL_SCHEME=http is for the demo only: cookies would travel in the clear"
+            )
         if not self.smtp_url and not (self.demo or self.testing):
-            raise UnsafeSettings("PORTAL_SMTP_URL must name the mail server, e.g. smtp://127.0.0.1:25")
+            raise UnsafeSettings(
+                "PORTAL_SMTP_URL must name the mail server, e.g. smtp://127.0.0.1:25"
+            )
         if self.smtp_url and not _is_smtp(self.smtp_url):
-            raise UnsafeSettings("PORTAL_SMTP_URL is smtp://host:port or smtp+starttls://user:password@host:port")
+            raise UnsafeSettings(
+                "PORTAL_SMTP_URL is smtp://host:port or smtp+starttls://user:password@host:port"
+            )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -64,7 +72,9 @@ class Settings:
         streams = _number(env, "PORTAL_CHAT_STREAMS", 0, 10_000)
         return cls(
             secret_key=env.get("PORTAL_SECRET_KEY", ""),
-            secret_key_fallbacks=tuple(filter(None, env.get("PORTAL_SECRET_KEY_FALLBACKS", "").split(","))),
+            secret_key_fallbacks=tuple(
+                filter(None, env.get("PORTAL_SECRET_KEY_FALLBACKS", "").split(","))
+            ),
             home=home,
             database_url=env.get("DATABASE_URL", ""),
             tenants_file=Path(env.get("PORTAL_TENANTS") or ROOT / "tenants.toml").absolute(),
@@ -89,7 +99,10 @@ class Settings:
         smtp = urlsplit(self.smtp_url or "smtp://127.0.0.1:25")
         engine: dict[str, object] = {"pool_size": 8, "max_overflow": 8, "hide_parameters": True}
         if self.database.startswith("postgresql"):
-            engine |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 3, "prepare_threshold": None}}
+            engine |= {
+                "pool_pre_ping": True,
+                "connect_args": {"connect_timeout": 3, "prepare_threshold": None},
+            }
         prefix = "__Host-" if self.scheme == "https" else ""
         return {
             "SECRET_KEY": self.secret_key,
@@ -129,7 +142,9 @@ def _number(env: Mapping[str, str], name: str, lowest: int, highest: int) -> int
 def _is_smtp(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("smtp", "smtp+starttls") and bool(parts.hostname) and parts.port != 0
+        return (
+            parts.scheme in ("smtp", "smtp+starttls") and bool(parts.hostname) and parts.port != 0
+        )
     except ValueError:  # a port that is no number
         return False
 

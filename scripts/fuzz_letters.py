@@ -24,9 +24,14 @@ def seeds() -> list[bytes]:
     for charset in ("utf-8", "iso-2022-jp", "shift_jis", "euc-jp"):
         mail = EmailMessage()
         mail["From"], mail["Subject"] = "山田 <yamada@one.example>", "印刷が止まります"
-        mail["References"], mail["Message-ID"] = "<a@desk.example> <b@desk.example>", "<c@one.example>"
+        mail["References"], mail["Message-ID"] = (
+            "<a@desk.example> <b@desk.example>",
+            "<c@one.example>",
+        )
         mail.set_content("印刷が止まります。", charset=charset)
-        mail.add_alternative("<head><title>x</title></head><p>印刷が<b>止まる</b><br>", subtype="html")
+        mail.add_alternative(
+            "<head><title>x</title></head><p>印刷が<b>止まる</b><br>", subtype="html"
+        )
         mail.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="画面.pdf")
         made += [mail.as_bytes(), mail.as_bytes().replace(b"\n", b"\r\n")]
     report = b"From: <>\r\nAuto-Submitted: yes\r\nContent-Type: multipart/report; boundary=x\r\n\r\n--x\r\n\r\n--x--"
@@ -41,7 +46,9 @@ def one(raw: bytes) -> None:
         letter = letters.read(raw, None if len(raw) % 2 else "yamada@one.example")
     except letters.Unreadable:
         return
-    in_bounds = len(letter.subject) <= 200 and len(letter.message_id) <= 202 and len(letter.answers) <= 50
+    in_bounds = (
+        len(letter.subject) <= 200 and len(letter.message_id) <= 202 and len(letter.answers) <= 50
+    )
     if not in_bounds or "@" not in letter.sender:
         raise RuntimeError(letter)
     "".join([letter.subject, letter.body, *(name for name, _data in letter.files)]).encode()

@@ -33,14 +33,22 @@ def said() -> list[str]:
 
 def main() -> int:
     """Write the catalogue; how many sentences lack English."""
-    english = {str(entry.id): str(entry.string) for entry in read_po(PLACE.open("rb"), locale="en") if entry.id}
+    english = {
+        str(entry.id): str(entry.string)
+        for entry in read_po(PLACE.open("rb"), locale="en")
+        if entry.id
+    }
     for name in sys.argv[1:]:
-        lines = (line for line in Path(name).read_text(encoding="utf-8").splitlines() if "\t" in line)
+        lines = (
+            line for line in Path(name).read_text(encoding="utf-8").splitlines() if "\t" in line
+        )
         english |= dict(line.split("\t", 1) for line in lines)
     header = "# English for the sentences of Portal; the message ids are the Japanese ones."
     catalog = Catalog(locale="en", project="Portal", header_comment=header, fuzzy=False)
     for sentence in said():
-        catalog.add(sentence, english.get(sentence, ""), flags=["python-format"] if "%(" in sentence else [])
+        catalog.add(
+            sentence, english.get(sentence, ""), flags=["python-format"] if "%(" in sentence else []
+        )
     catalog.creation_date = catalog.revision_date = datetime(2026, 11, 23, tzinfo=UTC)
     with PLACE.open("wb") as out:
         write_po(out, catalog, sort_output=True, no_location=True, width=100)

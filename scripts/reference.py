@@ -47,7 +47,11 @@ def _tables(definitions: Schema, name: str, heading: str) -> Iterator[tuple[str,
     yield f"[{heading}]", name
     for key, found in definitions[name]["properties"].items():
         kinds = found.get("additionalProperties")
-        schema, here = (kinds, f"{heading}.{key}.KIND") if isinstance(kinds, dict) else (found, f"{heading}.{key}")
+        schema, here = (
+            (kinds, f"{heading}.{key}.KIND")
+            if isinstance(kinds, dict)
+            else (found, f"{heading}.{key}")
+        )
         if "items" in schema and (inner := table_in(schema["items"])):
             first, *deeper = _tables(definitions, inner, here)
             yield f"[{first[0]}]", first[1]
@@ -109,7 +113,9 @@ def _text(schema: Schema) -> str:
         return "date"
     if schema.get("maxLength"):
         return f"text, up to {schema['maxLength']} characters"
-    return f"text like `{schema['pattern']}`" if len(schema.get("pattern", "x" * 99)) < 60 else "text"
+    return (
+        f"text like `{schema['pattern']}`" if len(schema.get("pattern", "x" * 99)) < 60 else "text"
+    )
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ def environment(port: int, home: Path) -> dict[str, str]:
 
 def commands(port: int) -> dict[str, list[str]]:
     """The processes that make the portal."""
-    server = f"--interface wsgi --host {HOST} --port {port} --workers 2 --blocking-threads 4 --no-ws"
+    server = (
+        f"--interface wsgi --host {HOST} --port {port} --workers 2 --blocking-threads 4 --no-ws"
+    )
     minding = "--respawn-failed-workers --workers-kill-timeout 3 --log-level warning"
     return {
         "server": [str(BIN / "granian"), *server.split(), *minding.split(), "wsgi:app"],
@@ -108,7 +110,10 @@ def mind(children: dict[str, subprocess.Popen[bytes]], env: Mapping[str, str], p
 
 def main() -> int:
     """Prepare, serve, and leave nothing running."""
-    port, home = (int(os.environ.get("PORT") or "8000"), Path(os.environ.get("PORTAL_HOME") or ROOT / "var").absolute())
+    port, home = (
+        int(os.environ.get("PORT") or "8000"),
+        Path(os.environ.get("PORTAL_HOME") or ROOT / "var").absolute(),
+    )
     home.mkdir(parents=True, exist_ok=True)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())

@@ -38,7 +38,9 @@ class Cast:
     billed: str = "FR000002"
     cancelled: str = "FR000003"
     strangers: str = "FR000004"
-    twins: str = "SR000001"  # the same place in the other brand, whose own members are the same people
+    twins: str = (
+        "SR000001"  # the same place in the other brand, whose own members are the same people
+    )
 
 
 def fill(app: Flask) -> None:
@@ -48,31 +50,57 @@ def fill(app: Flask) -> None:
     for key, canary in CANARY.items():
         with clock.freeze(NOW - timedelta(days=40)), tenant_scope(key):
             tenant = tenants[key]
-            first = enrolment.add_account(tenant, by=SYSTEM, name=f"{canary}株式会社一番", telephone="0300001001")
-            second = enrolment.add_account(tenant, by=SYSTEM, name=f"{canary}合同会社二番", telephone="0300001002")
+            first = enrolment.add_account(
+                tenant, by=SYSTEM, name=f"{canary}株式会社一番", telephone="0300001001"
+            )
+            second = enrolment.add_account(
+                tenant, by=SYSTEM, name=f"{canary}合同会社二番", telephone="0300001002"
+            )
             people = [
-                (first, Person(canary, "花子", "hanako@one.example", login_id="hanako", is_representative=True)),
+                (
+                    first,
+                    Person(
+                        canary,
+                        "花子",
+                        "hanako@one.example",
+                        login_id="hanako",
+                        is_representative=True,
+                    ),
+                ),
                 (first, Person(canary, "健一", "kenichi@one.example", login_id="kenichi")),
-                (second, Person(canary, "由美", "yumi@two.example", login_id="yumi", is_representative=True)),
+                (
+                    second,
+                    Person(
+                        canary, "由美", "yumi@two.example", login_id="yumi", is_representative=True
+                    ),
+                ),
             ]
             hanako, _kenichi, yumi = (
                 enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
                 for account, person in people
             )
-            machine = Facility(code="LC-01", name=f"{canary}レーザー加工機", hourly_price=4500, daily_price=28000)
+            machine = Facility(
+                code="LC-01", name=f"{canary}レーザー加工機", hourly_price=4500, daily_price=28000
+            )
             session().add(machine)
             session().flush()
             start = NOW - timedelta(days=30)
             wanted = [
-                bookings.Booking(machine, begin, begin + timedelta(hours=3), purpose=f"{canary}の試作")
+                bookings.Booking(
+                    machine, begin, begin + timedelta(hours=3), purpose=f"{canary}の試作"
+                )
                 for begin in (start + timedelta(hours=hours) for hours in (0, 4, 24, 48))
             ]
             made = [bookings.book(tenant, first, hanako, each, by=SYSTEM) for each in wanted[:3]]
             bookings.book(tenant, second, yumi, wanted[3], by=SYSTEM)
             operations.confirm(tenant, made[1], by=SYSTEM)
             operations.start(tenant, made[1], by=SYSTEM)
-            operations.finish(tenant, made[1], operations.WorkReport(f"{canary}の加工", "大森", 180), by=SYSTEM)
-            operations.fix_amount(tenant, made[1], [BillLine("利用料", 3, "時間", 4500, 10)], by=SYSTEM)
+            operations.finish(
+                tenant, made[1], operations.WorkReport(f"{canary}の加工", "大森", 180), by=SYSTEM
+            )
+            operations.fix_amount(
+                tenant, made[1], [BillLine("利用料", 3, "時間", 4500, 10)], by=SYSTEM
+            )
             operations.cancel(tenant, made[2], by=SYSTEM)
             notices.publish(f"{canary}からのお知らせ", f"**{canary}**の休業日です。", by=SYSTEM)
             session().commit()

@@ -89,7 +89,9 @@ def _fill(settings: Settings) -> None:
 
 @pytest.fixture(scope="session")
 def sqlite_template(
-    tmp_path_factory: pytest.TempPathFactory, make_settings: Callable[..., Settings], cheap_passwords: None
+    tmp_path_factory: pytest.TempPathFactory,
+    make_settings: Callable[..., Settings],
+    cheap_passwords: None,
 ) -> Path:
     """A migrated SQLite file with the cast in it."""
     path = tmp_path_factory.mktemp("template") / "portal.sqlite3"
@@ -113,7 +115,9 @@ def postgres_template(
 
 
 @pytest.fixture(scope="session")
-def rewinding(postgres_template: tuple[postgres.Cluster, str], worker_name: str) -> Iterator[Rewinding]:
+def rewinding(
+    postgres_template: tuple[postgres.Cluster, str], worker_name: str
+) -> Iterator[Rewinding]:
     """This process's PostgreSQL database, put back after each test."""
     cluster, template = postgres_template
     made = Rewinding(cluster, f"test_{worker_name}", template)

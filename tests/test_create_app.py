@@ -26,10 +26,18 @@ def test_a_broken_or_missing_tenants_file_refuses_to_start_and_says_where(
     assert refused.value.exit_code == 2
 
 
-def test_two_portals_in_one_process_share_nothing_of_their_configuration(make_settings, tmp_path: Path) -> None:
-    made = [create_app(make_settings(f"sqlite:///{tmp_path / n}", base_domain=f"{n}.example")) for n in ("a", "b")]
+def test_two_portals_in_one_process_share_nothing_of_their_configuration(
+    make_settings, tmp_path: Path
+) -> None:
+    made = [
+        create_app(make_settings(f"sqlite:///{tmp_path / n}", base_domain=f"{n}.example"))
+        for n in ("a", "b")
+    ]
     assert [app.extensions["tenants"].base_domain for app in made] == ["a.example", "b.example"]
-    hosts = [[app.extensions["tenants"].current().for_host(f"shop.{n}.example") for n in ("a", "b")] for app in made]
+    hosts = [
+        [app.extensions["tenants"].current().for_host(f"shop.{n}.example") for n in ("a", "b")]
+        for app in made
+    ]
     assert [[found is not None for found in row] for row in hosts] == [[True, False], [False, True]]
 
 

@@ -41,20 +41,22 @@ def read(**changes: str) -> Settings:
         ("PORTAL_DEMO", "true", "demo", False),
     ],
 )
-def test_each_setting_is_read_from_its_variable(name: str, value: str, attribute: str, expected: Any) -> None:
+def test_each_setting_is_read_from_its_variable(
+    name: str, value: str, attribute: str, expected: Any
+) -> None:
     assert getattr(read(**{name: value}), attribute) == expected
 
 
 def test_what_is_not_said_is_safe() -> None:
     """https, no demo, no trust in a proxy, SQLite under the portal's home."""
     settings = read()
-    assert (settings.scheme, settings.demo, settings.testing, settings.proxy_hops, settings.port) == (
-        "https",
-        False,
-        False,
-        0,
-        None,
-    )
+    assert (
+        settings.scheme,
+        settings.demo,
+        settings.testing,
+        settings.proxy_hops,
+        settings.port,
+    ) == ("https", False, False, 0, None)
     assert settings.database == f"sqlite:///{ROOT / 'var' / 'portal.sqlite3'}"
 
 
@@ -78,7 +80,9 @@ def test_what_is_not_said_is_safe() -> None:
         ({"PORTAL_SMTP_URL": "mail.example:25"}, "PORTAL_SMTP_URL"),
     ],
 )
-def test_a_wrong_value_refuses_to_start_and_is_named_in_one_line(changes: dict[str, str], names: str) -> None:
+def test_a_wrong_value_refuses_to_start_and_is_named_in_one_line(
+    changes: dict[str, str], names: str
+) -> None:
     """security.md §4.29: fail closed; exit code 2 on the command line."""
     with pytest.raises(UnsafeSettings) as refused:
         read(**changes)
@@ -122,19 +126,32 @@ def test_a_database_url_reaches_the_driver_that_is_installed(url: str, driven: s
         ("smtp://mail.example", "mail.example", 25, None, None, False),
         ("smtp://mail.example:2525", "mail.example", 2525, None, None, False),
         ("smtp+starttls://me:secret@mail.example:587", "mail.example", 587, "me", "secret", True),
-        ("smtp+starttls://me%40mail.example:p%2Fw@mail.example", "mail.example", 25, "me@mail.example", "p/w", True),
+        (
+            "smtp+starttls://me%40mail.example:p%2Fw@mail.example",
+            "mail.example",
+            25,
+            "me@mail.example",
+            "p/w",
+            True,
+        ),
     ],
 )
 def test_the_mail_server_is_read_from_one_url(
     url: str, server: str, port: int, user: str | None, password: str | None, tls: bool
 ) -> None:
     config = read(PORTAL_SMTP_URL=url).flask_config
-    told = [config[f"MAIL_{name}"] for name in ("SERVER", "PORT", "USERNAME", "PASSWORD", "USE_TLS")]
+    told = [
+        config[f"MAIL_{name}"] for name in ("SERVER", "PORT", "USERNAME", "PASSWORD", "USE_TLS")
+    ]
     assert told == [server, port, user, password, tls]
 
 
-@pytest.mark.parametrize(("scheme", "secure", "name"), [("https", True, "__Host-form"), ("http", False, "form")])
-def test_the_forms_cookie_is_tied_to_one_host_over_https(scheme: str, secure: bool, name: str) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "secure", "name"), [("https", True, "__Host-form"), ("http", False, "form")]
+)
+def test_the_forms_cookie_is_tied_to_one_host_over_https(
+    scheme: str, secure: bool, name: str
+) -> None:
     """security.md §4.7."""
     config = read(PORTAL_SCHEME=scheme, PORTAL_DEMO="1").flask_config
     assert (config["SESSION_COOKIE_NAME"], config["SESSION_COOKIE_SECURE"]) == (name, secure)
@@ -145,7 +162,14 @@ def test_what_stands_in_portal_env_is_remembered_and_the_environment_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`make run` leaves it there for the operator's commands: comments, blank lines and = in values are fine."""
-    lines = ["# made by make run", "", f"PORTAL_SECRET_KEY={KEY}==", " PORTAL_DEMO=1 ", "PORTAL_SCHEME=http", "x"]
+    lines = [
+        "# made by make run",
+        "",
+        f"PORTAL_SECRET_KEY={KEY}==",
+        " PORTAL_DEMO=1 ",
+        "PORTAL_SCHEME=http",
+        "x",
+    ]
     (tmp_path / "portal.env").write_text("\n".join(lines))
     for name in ("PORTAL_SECRET_KEY", "PORTAL_DEMO", "PORTAL_SCHEME", "PORTAL_SMTP_URL"):
         monkeypatch.delenv(name, raising=False)

@@ -73,11 +73,17 @@ def upgrade() -> None:
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_event")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_audit_event_tenant_id_id")),
-        sa.UniqueConstraint("tenant_id", "sequence", name=op.f("uq_audit_event_tenant_id_sequence")),
+        sa.UniqueConstraint(
+            "tenant_id", "sequence", name=op.f("uq_audit_event_tenant_id_sequence")
+        ),
     )
     with op.batch_alter_table("audit_event", schema=None) as batch_op:
-        batch_op.create_index("ix_audit_event_account", ["tenant_id", "account_id", "sequence"], unique=False)
-        batch_op.create_index("ix_audit_event_subject", ["tenant_id", "subject", "sequence"], unique=False)
+        batch_op.create_index(
+            "ix_audit_event_account", ["tenant_id", "account_id", "sequence"], unique=False
+        )
+        batch_op.create_index(
+            "ix_audit_event_subject", ["tenant_id", "subject", "sequence"], unique=False
+        )
 
     op.create_table(
         "audit_head",
@@ -99,7 +105,9 @@ def upgrade() -> None:
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.Column("tenant_id", sa.String(length=31), nullable=False),
         sa.Column("id", ID, autoincrement=True, nullable=False),
-        sa.CheckConstraint("hourly_price >= 0 AND daily_price >= 0", name=op.f("ck_facility_prices")),
+        sa.CheckConstraint(
+            "hourly_price >= 0 AND daily_price >= 0", name=op.f("ck_facility_prices")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_facility")),
         sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_facility_tenant_id_code")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_facility_tenant_id_id")),
@@ -173,8 +181,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_outbox_mail_tenant_id_id")),
     )
     with op.batch_alter_table("outbox_mail", schema=None) as batch_op:
-        batch_op.create_index("ix_outbox_mail_due", ["tenant_id", "status", "due_at", "id"], unique=False)
-        batch_op.create_index("ix_outbox_mail_newest", ["tenant_id", "created_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_outbox_mail_due", ["tenant_id", "status", "due_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_outbox_mail_newest", ["tenant_id", "created_at", "id"], unique=False
+        )
 
     op.create_table(
         "system_access",
@@ -218,11 +230,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_document")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_document_tenant_id_id")),
-        sa.UniqueConstraint("tenant_id", "kind", "number", name=op.f("uq_document_tenant_id_kind_number")),
+        sa.UniqueConstraint(
+            "tenant_id", "kind", "number", name=op.f("uq_document_tenant_id_kind_number")
+        ),
     )
     with op.batch_alter_table("document", schema=None) as batch_op:
-        batch_op.create_index("ix_document_about", ["tenant_id", "account_id", "about", "kind"], unique=False)
-        batch_op.create_index("ix_document_date", ["tenant_id", "transaction_date", "id"], unique=False)
+        batch_op.create_index(
+            "ix_document_about", ["tenant_id", "account_id", "about", "kind"], unique=False
+        )
+        batch_op.create_index(
+            "ix_document_date", ["tenant_id", "transaction_date", "id"], unique=False
+        )
 
     op.create_table(
         "member",
@@ -305,9 +323,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "number", name=op.f("uq_reservation_tenant_id_number")),
     )
     with op.batch_alter_table("reservation", schema=None) as batch_op:
-        batch_op.create_index("ix_reservation_mine", ["tenant_id", "account_id", "booked_at", "id"], unique=False)
-        batch_op.create_index("ix_reservation_slot", ["tenant_id", "facility_id", "starts_at"], unique=False)
-        batch_op.create_index("ix_reservation_worklist", ["tenant_id", "status", "starts_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_reservation_mine", ["tenant_id", "account_id", "booked_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_reservation_slot", ["tenant_id", "facility_id", "starts_at"], unique=False
+        )
+        batch_op.create_index(
+            "ix_reservation_worklist", ["tenant_id", "status", "starts_at", "id"], unique=False
+        )
 
     op.create_table(
         "draft",
@@ -320,7 +344,9 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=31), nullable=False),
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.ForeignKeyConstraint(
-            ["tenant_id", "member_id"], ["member.tenant_id", "member.id"], name=op.f("fk_draft_tenant_id_member_id")
+            ["tenant_id", "member_id"],
+            ["member.tenant_id", "member.id"],
+            name=op.f("fk_draft_tenant_id_member_id"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_draft")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_draft_tenant_id_id")),
@@ -348,10 +374,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_member_session")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_member_session_tenant_id_id")),
-        sa.UniqueConstraint("tenant_id", "token_digest", name=op.f("uq_member_session_tenant_id_token_digest")),
+        sa.UniqueConstraint(
+            "tenant_id", "token_digest", name=op.f("uq_member_session_tenant_id_token_digest")
+        ),
     )
     with op.batch_alter_table("member_session", schema=None) as batch_op:
-        batch_op.create_index("ix_member_session_member", ["tenant_id", "member_id", "ended_at"], unique=False)
+        batch_op.create_index(
+            "ix_member_session_member", ["tenant_id", "member_id", "ended_at"], unique=False
+        )
 
     op.create_table(
         "notice_read",
@@ -374,7 +404,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice_read")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_notice_read_tenant_id_id")),
         sa.UniqueConstraint(
-            "tenant_id", "member_id", "notice_id", name=op.f("uq_notice_read_tenant_id_member_id_notice_id")
+            "tenant_id",
+            "member_id",
+            "notice_id",
+            name=op.f("uq_notice_read_tenant_id_member_id_notice_id"),
         ),
     )
     op.create_table(
@@ -394,10 +427,16 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_one_time_link")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_one_time_link_tenant_id_id")),
-        sa.UniqueConstraint("tenant_id", "token_digest", name=op.f("uq_one_time_link_tenant_id_token_digest")),
+        sa.UniqueConstraint(
+            "tenant_id", "token_digest", name=op.f("uq_one_time_link_tenant_id_token_digest")
+        ),
     )
     with op.batch_alter_table("one_time_link", schema=None) as batch_op:
-        batch_op.create_index("ix_one_time_link_member", ["tenant_id", "member_id", "purpose", "used_at"], unique=False)
+        batch_op.create_index(
+            "ix_one_time_link_member",
+            ["tenant_id", "member_id", "purpose", "used_at"],
+            unique=False,
+        )
     walls()
 
 

@@ -32,14 +32,20 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=31), nullable=False),
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.ForeignKeyConstraint(
-            ["tenant_id", "member_id"], ["member.tenant_id", "member.id"], name=op.f("fk_device_tenant_id_member_id")
+            ["tenant_id", "member_id"],
+            ["member.tenant_id", "member.id"],
+            name=op.f("fk_device_tenant_id_member_id"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_device")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_device_tenant_id_id")),
-        sa.UniqueConstraint("tenant_id", "token_digest", name=op.f("uq_device_tenant_id_token_digest")),
+        sa.UniqueConstraint(
+            "tenant_id", "token_digest", name=op.f("uq_device_tenant_id_token_digest")
+        ),
     )
     with op.batch_alter_table("device", schema=None) as batch_op:
-        batch_op.create_index("ix_device_member", ["tenant_id", "member_id", "revoked_at"], unique=False)
+        batch_op.create_index(
+            "ix_device_member", ["tenant_id", "member_id", "revoked_at"], unique=False
+        )
 
     op.create_table(
         "recovery_code",
@@ -57,7 +63,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_code")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_recovery_code_tenant_id_id")),
         sa.UniqueConstraint(
-            "tenant_id", "member_id", "code_digest", name=op.f("uq_recovery_code_tenant_id_member_id_code_digest")
+            "tenant_id",
+            "member_id",
+            "code_digest",
+            name=op.f("uq_recovery_code_tenant_id_member_id_code_digest"),
         ),
     )
     op.create_table(
@@ -86,15 +95,23 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_one_time_code_tenant_id_id")),
     )
     with op.batch_alter_table("one_time_code", schema=None) as batch_op:
-        batch_op.create_index("ix_one_time_code_session", ["tenant_id", "session_id", "used_at"], unique=False)
+        batch_op.create_index(
+            "ix_one_time_code_session", ["tenant_id", "session_id", "used_at"], unique=False
+        )
 
     with op.batch_alter_table("member") as batch_op:
-        batch_op.add_column(sa.Column("second_factor", sa.String(10), nullable=False, server_default="off"))
-        batch_op.add_column(sa.Column("totp_nonce", sa.String(32), nullable=False, server_default=""))
+        batch_op.add_column(
+            sa.Column("second_factor", sa.String(10), nullable=False, server_default="off")
+        )
+        batch_op.add_column(
+            sa.Column("totp_nonce", sa.String(32), nullable=False, server_default="")
+        )
         batch_op.add_column(sa.Column("totp_step", ID, nullable=False, server_default="0"))
     with op.batch_alter_table("member_session") as batch_op:
         batch_op.add_column(sa.Column("proved_at", sa.DateTime(timezone=True), nullable=True))
-        batch_op.add_column(sa.Column("is_pending", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(
+            sa.Column("is_pending", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
         batch_op.add_column(sa.Column("device_id", ID, nullable=True))
     with op.batch_alter_table("one_time_link") as batch_op:
         batch_op.add_column(sa.Column("payload", sa.JSON(), nullable=False, server_default="{}"))

@@ -32,7 +32,9 @@ def _owned(table: str, *parts: sa.schema.SchemaItem) -> None:
 
 def _of_member(table: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(
-        ["tenant_id", "member_id"], ["member.tenant_id", "member.id"], name=op.f(f"fk_{table}_tenant_id_member_id")
+        ["tenant_id", "member_id"],
+        ["member.tenant_id", "member.id"],
+        name=op.f(f"fk_{table}_tenant_id_member_id"),
     )
 
 
@@ -50,7 +52,9 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.UniqueConstraint("tenant_id", "handle", name=op.f("uq_registration_tenant_id_handle")),
-        sa.UniqueConstraint("tenant_id", "token_digest", name=op.f("uq_registration_tenant_id_token_digest")),
+        sa.UniqueConstraint(
+            "tenant_id", "token_digest", name=op.f("uq_registration_tenant_id_token_digest")
+        ),
     )
     op.create_index("ix_registration_expires", "registration", ["tenant_id", "expires_at"])
     _owned(
@@ -63,7 +67,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         _of_member("passkey"),
-        sa.UniqueConstraint("tenant_id", "credential_id", name=op.f("uq_passkey_tenant_id_credential_id")),
+        sa.UniqueConstraint(
+            "tenant_id", "credential_id", name=op.f("uq_passkey_tenant_id_credential_id")
+        ),
     )
     op.create_index("ix_passkey_member", "passkey", ["tenant_id", "member_id"])
     _owned(
@@ -73,20 +79,28 @@ def upgrade() -> None:
         sa.Column("challenge", sa.String(length=100), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         _of_member("passkey_challenge"),
-        sa.UniqueConstraint("tenant_id", "challenge", name=op.f("uq_passkey_challenge_tenant_id_challenge")),
+        sa.UniqueConstraint(
+            "tenant_id", "challenge", name=op.f("uq_passkey_challenge_tenant_id_challenge")
+        ),
     )
-    op.create_index("ix_passkey_challenge_expires", "passkey_challenge", ["tenant_id", "expires_at"])
+    op.create_index(
+        "ix_passkey_challenge_expires", "passkey_challenge", ["tenant_id", "expires_at"]
+    )
     with op.batch_alter_table("account") as batch_op:
         batch_op.add_column(sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.drop_index("ix_audit_event_account", "audit_event")
-    op.create_index("ix_audit_event_account", "audit_event", ["tenant_id", "account_id", "at", "id"])
+    op.create_index(
+        "ix_audit_event_account", "audit_event", ["tenant_id", "account_id", "at", "id"]
+    )
     raise_walls(op.get_bind(), OWNED)
 
 
 def downgrade() -> None:
     op.drop_index("ix_audit_event_account", "audit_event")
-    op.create_index("ix_audit_event_account", "audit_event", ["tenant_id", "account_id", "sequence"])
+    op.create_index(
+        "ix_audit_event_account", "audit_event", ["tenant_id", "account_id", "sequence"]
+    )
     with op.batch_alter_table("account") as batch_op:
         batch_op.drop_column("erased_at")
         batch_op.drop_column("withdrawn_at")

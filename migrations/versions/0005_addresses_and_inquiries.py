@@ -32,7 +32,9 @@ def _owned(table: str, *parts: sa.schema.SchemaItem) -> None:
 
 def _of(table: str, column: str, other: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(
-        ["tenant_id", column], [f"{other}.tenant_id", f"{other}.id"], name=op.f(f"fk_{table}_tenant_id_{column}")
+        ["tenant_id", column],
+        [f"{other}.tenant_id", f"{other}.id"],
+        name=op.f(f"fk_{table}_tenant_id_{column}"),
     )
 
 
@@ -101,7 +103,9 @@ def upgrade() -> None:
         _at("created_at"),
         _of("inquiry_message", "inquiry_id", "inquiry"),
     )
-    op.create_index("ix_inquiry_message_thread", "inquiry_message", ["tenant_id", "inquiry_id", "id"])
+    op.create_index(
+        "ix_inquiry_message_thread", "inquiry_message", ["tenant_id", "inquiry_id", "id"]
+    )
     _owned(
         "inquiry_file",
         sa.Column("message_id", ID, nullable=False),
@@ -120,7 +124,10 @@ def upgrade() -> None:
         _of("inquiry_read", "member_id", "member"),
         _of("inquiry_read", "inquiry_id", "inquiry"),
         sa.UniqueConstraint(
-            "tenant_id", "member_id", "inquiry_id", name=op.f("uq_inquiry_read_tenant_id_member_id_inquiry_id")
+            "tenant_id",
+            "member_id",
+            "inquiry_id",
+            name=op.f("uq_inquiry_read_tenant_id_member_id_inquiry_id"),
         ),
     )
     raise_walls(op.get_bind(), OWNED)

@@ -31,7 +31,9 @@ def upgrade() -> None:
     for name in ("held_until", "reminded_at"):
         op.add_column("reservation", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     op.drop_index("ix_reservation_slot", "reservation")
-    op.create_index("ix_reservation_slot", "reservation", ["tenant_id", "facility_id", "held_until"])
+    op.create_index(
+        "ix_reservation_slot", "reservation", ["tenant_id", "facility_id", "held_until"]
+    )
     op.add_column("reservation", sa.Column("price", ID, nullable=True))
     op.add_column("facility", sa.Column("place", sa.String(100), nullable=False, server_default=""))
     op.add_column("facility", sa.Column("capacity", sa.Integer(), nullable=True))
@@ -60,8 +62,12 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar_feed")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_calendar_feed_tenant_id_id")),
-        sa.UniqueConstraint("tenant_id", "member_id", name=op.f("uq_calendar_feed_tenant_id_member_id")),
-        sa.UniqueConstraint("tenant_id", "token_digest", name=op.f("uq_calendar_feed_tenant_id_token_digest")),
+        sa.UniqueConstraint(
+            "tenant_id", "member_id", name=op.f("uq_calendar_feed_tenant_id_member_id")
+        ),
+        sa.UniqueConstraint(
+            "tenant_id", "token_digest", name=op.f("uq_calendar_feed_tenant_id_token_digest")
+        ),
     )
     raise_walls(op.get_bind(), ("calendar_feed",))
     op.create_index("ix_document_mine", "document", ["tenant_id", "account_id", "issued_at", "id"])

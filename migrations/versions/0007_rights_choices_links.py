@@ -18,7 +18,12 @@ depends_on = None
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 AT = sa.DateTime(timezone=True)
 _NEW_COLUMNS = (
-    ("member", sa.Column("rights", sa.String(60), nullable=False, server_default="quotes,orders,billing,support")),
+    (
+        "member",
+        sa.Column(
+            "rights", sa.String(60), nullable=False, server_default="quotes,orders,billing,support"
+        ),
+    ),
     ("member", sa.Column("mail_choices", sa.JSON(), nullable=False, server_default="{}")),
     ("account", sa.Column("tags", sa.String(300), nullable=False, server_default=",")),
     ("notice", sa.Column("audience", sa.String(30), nullable=False, server_default="")),
@@ -37,7 +42,9 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=31), nullable=False),
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.ForeignKeyConstraint(
-            ["tenant_id", "member_id"], ["member.tenant_id", "member.id"], name="fk_digest_line_tenant_id_member_id"
+            ["tenant_id", "member_id"],
+            ["member.tenant_id", "member.id"],
+            name="fk_digest_line_tenant_id_member_id",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_digest_line"),
         sa.UniqueConstraint("tenant_id", "id", name="uq_digest_line_tenant_id_id"),
@@ -69,9 +76,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_document_link"),
         sa.UniqueConstraint("tenant_id", "id", name="uq_document_link_tenant_id_id"),
-        sa.UniqueConstraint("tenant_id", "token_digest", name="uq_document_link_tenant_id_token_digest"),
+        sa.UniqueConstraint(
+            "tenant_id", "token_digest", name="uq_document_link_tenant_id_token_digest"
+        ),
     )
-    op.create_index("ix_document_link_document", "document_link", ["tenant_id", "document_id", "id"])
+    op.create_index(
+        "ix_document_link_document", "document_link", ["tenant_id", "document_id", "id"]
+    )
     raise_walls(op.get_bind(), ("digest_line", "document_link"))
 
 

@@ -39,7 +39,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_limit_override"),
         sa.UniqueConstraint("tenant_id", "id", name="uq_limit_override_tenant_id_id"),
     )
-    op.create_index("ix_limit_override_owner", "limit_override", ["tenant_id", "owner", "name", "id"])
+    op.create_index(
+        "ix_limit_override_owner", "limit_override", ["tenant_id", "owner", "name", "id"]
+    )
     raise_walls(op.get_bind(), ("limit_override",))
 
 

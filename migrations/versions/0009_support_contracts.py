@@ -28,7 +28,9 @@ def _own(table: str, *references: str) -> list[sa.SchemaItem]:
         sa.Column("id", ID, autoincrement=True, nullable=False),
         *(
             sa.ForeignKeyConstraint(
-                ["tenant_id", f"{name}_id"], [f"{name}.tenant_id", f"{name}.id"], name=f"fk_{table}_tenant_id_{name}_id"
+                ["tenant_id", f"{name}_id"],
+                [f"{name}.tenant_id", f"{name}.id"],
+                name=f"fk_{table}_tenant_id_{name}_id",
             )
             for name in references
         ),
@@ -75,9 +77,21 @@ def upgrade() -> None:
     for name, table, columns, where in (
         ("uq_contract_unit_there", "contract_unit", ["contract_id", "kind", "name"], _THERE),
         ("uq_contract_contact_main", "contract_contact", ["contract_id"], _MAIN),
-        ("uq_contract_contact_person", "contract_contact", ["contract_id", "member_id", "person"], _THERE),
+        (
+            "uq_contract_contact_person",
+            "contract_contact",
+            ["contract_id", "member_id", "person"],
+            _THERE,
+        ),
     ):
-        op.create_index(name, table, ["tenant_id", *columns], unique=True, sqlite_where=where, postgresql_where=where)
+        op.create_index(
+            name,
+            table,
+            ["tenant_id", *columns],
+            unique=True,
+            sqlite_where=where,
+            postgresql_where=where,
+        )
     raise_walls(op.get_bind(), ("contract", "contract_unit", "contract_contact"))
 
 

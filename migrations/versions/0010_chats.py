@@ -39,7 +39,9 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
-            ["tenant_id", "account_id"], ["account.tenant_id", "account.id"], name="fk_chat_tenant_id_account_id"
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_chat_tenant_id_account_id",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_chat"),
         sa.UniqueConstraint("tenant_id", "id", name="uq_chat_tenant_id_id"),
@@ -47,10 +49,16 @@ def upgrade() -> None:
     )
     going_on = sa.text("ended_at IS NULL")
     op.create_index(
-        "ix_chat_open", "chat", ["tenant_id", "account_id", "id"], sqlite_where=going_on, postgresql_where=going_on
+        "ix_chat_open",
+        "chat",
+        ["tenant_id", "account_id", "id"],
+        sqlite_where=going_on,
+        postgresql_where=going_on,
     )
     op.add_column("inquiry_message", sa.Column("key", sa.String(length=32), nullable=True))
-    op.create_index("uq_inquiry_message_key", "inquiry_message", ["tenant_id", "inquiry_id", "key"], unique=True)
+    op.create_index(
+        "uq_inquiry_message_key", "inquiry_message", ["tenant_id", "inquiry_id", "key"], unique=True
+    )
     raise_walls(op.get_bind(), ("chat",))
 
 

@@ -27,7 +27,9 @@ def _own(table: str, *keys: tuple[str, ...], **references: str) -> list[sa.Schem
         sa.Column("id", ID, autoincrement=True, nullable=False),
         *(
             sa.ForeignKeyConstraint(
-                ["tenant_id", column], [f"{other}.tenant_id", f"{other}.id"], name=f"fk_{table}_tenant_id_{column}"
+                ["tenant_id", column],
+                [f"{other}.tenant_id", f"{other}.id"],
+                name=f"fk_{table}_tenant_id_{column}",
             )
             for column, other in references.items()
         ),
@@ -40,7 +42,9 @@ def _own(table: str, *keys: tuple[str, ...], **references: str) -> list[sa.Schem
 
 
 def upgrade() -> None:
-    op.add_column("outbox_mail", sa.Column("headers", sa.JSON(), nullable=False, server_default="{}"))
+    op.add_column(
+        "outbox_mail", sa.Column("headers", sa.JSON(), nullable=False, server_default="{}")
+    )
     _retype(sa.String(length=30), sa.String(length=1000))
     op.create_table(
         "knowledge_place",
@@ -92,8 +96,16 @@ def upgrade() -> None:
     )
     for name, table, columns in (
         ("ix_knowledge_article_newest", "knowledge_article", ["updated_at", "id"]),
-        ("ix_knowledge_article_place", "knowledge_article", ["place_id", "withdrawn_at", "products"]),
-        ("ix_knowledge_posting_gram", "knowledge_posting", ["gram", "moment", "article_id", "in_title"]),
+        (
+            "ix_knowledge_article_place",
+            "knowledge_article",
+            ["place_id", "withdrawn_at", "products"],
+        ),
+        (
+            "ix_knowledge_posting_gram",
+            "knowledge_posting",
+            ["gram", "moment", "article_id", "in_title"],
+        ),
         ("ix_knowledge_stance_mine", "knowledge_stance", ["member_id"]),
     ):
         op.create_index(name, table, ["tenant_id", *columns])

@@ -19,7 +19,25 @@ from portal.blueprints import (
 )
 from portal.web.brand import Brand
 
-BRANDS: tuple[Brand, ...] = (facility.BRAND, Brand("molds"), Brand("rental"), Brand("shop"), support.BRAND)
+BRANDS: tuple[Brand, ...] = (
+    facility.BRAND,
+    Brand("molds"),
+    Brand("rental"),
+    Brand("shop"),
+    support.BRAND,
+)
 
-_OF_ALL = health, home, auth, registration, account, contacts, inquiries, chats, documents, notices, knowledge
+_OF_ALL = (
+    health,
+    home,
+    auth,
+    registration,
+    account,
+    contacts,
+    inquiries,
+    chats,
+    documents,
+    notices,
+    knowledge,
+)
 BLUEPRINTS: tuple[Blueprint, ...] = tuple(pages.bp for pages in _OF_ALL)

@@ -53,14 +53,21 @@ class Desk:
     def news(self) -> list[str]:
         """A line for each thing that the operator has not seen yet."""
         lines, still = list[str](), operations.waiting(self.by.name)
-        gone = [queries.any_inquiry(number) for number in self._seen.keys() - {one.number for one in still}]
+        gone = [
+            queries.any_inquiry(number)
+            for number in self._seen.keys() - {one.number for one in still}
+        ]
         for inquiry in [*still, *gone]:
             number, before = inquiry.number, self._seen.get(inquiry.number)
             found = operations.news(inquiry, before.last if before else 0, of="member")
             if not before and not found.operator:
                 lines.append(f"+ {number} {inquiry.label}")
             said = [m for m in found.messages if m.by_kind == "member" or not before]
-            lines += [f"{number} {message.by_name}: {row}" for message in said for row in message.body.splitlines()]
+            lines += [
+                f"{number} {message.by_name}: {row}"
+                for message in said
+                for row in message.body.splitlines()
+            ]
             if found.is_typing and not (before and before.is_typing):
                 lines.append(f"{number} {inquiry.name} …")
             self._seen[number] = found
@@ -75,7 +82,9 @@ class Desk:
         if lines:
             typed = readline.get_line_buffer() if sys.stdin.isatty() else ""
             said = "\n".join(harmless(line) for line in lines)
-            sys.stdout.write(f"\r\x1b[K{said}\n{self.prompt}{typed}" if sys.stdin.isatty() else f"{said}\n")
+            sys.stdout.write(
+                f"\r\x1b[K{said}\n{self.prompt}{typed}" if sys.stdin.isatty() else f"{said}\n"
+            )
             sys.stdout.flush()
 
     def obey(self, line: str) -> None:
@@ -84,9 +93,15 @@ class Desk:
             raise EOFError
         if line == "/list":
             for inquiry in operations.waiting(self.by.name):
-                click.echo(harmless(f"{inquiry.number} {inquiry.status.label} {inquiry.name} {inquiry.label}"))
+                click.echo(
+                    harmless(
+                        f"{inquiry.number} {inquiry.status.label} {inquiry.name} {inquiry.label}"
+                    )
+                )
         elif line == "/end":
-            operations.end(self.tenant, self._inquiry(), by=self.by, link_base=link_base(self.tenant))
+            operations.end(
+                self.tenant, self._inquiry(), by=self.by, link_base=link_base(self.tenant)
+            )
             self.current = ""
         elif line.startswith("/"):
             inquiry = queries.any_inquiry(line[1:])

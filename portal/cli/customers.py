@@ -10,39 +10,80 @@ from flask.cli import AppGroup
 from sqlalchemy import or_, select
 
 from portal.core import Actor, Tenant, session, text, transaction_mode
-from portal.shared.auth import administration, email_change, enrolment, operations, security, withdrawal
+from portal.shared.auth import (
+    administration,
+    email_change,
+    enrolment,
+    operations,
+    security,
+    withdrawal,
+)
 from portal.shared.auth.models import Account, Member
 from portal.shared.limits import operations as allowed
-from portal.web.commands import DAY, Mistake, call, command, importing, json_option, link_base, record, typed
+from portal.web.commands import (
+    DAY,
+    Mistake,
+    call,
+    command,
+    importing,
+    json_option,
+    link_base,
+    record,
+    typed,
+)
 from portal.web.output import json_out, listing, moment, table
 
 accounts = AppGroup("accounts", help="Find, add, show and merge customers.")
 members = AppGroup("members", help="Find, add and help the people who sign in.")
 limits = AppGroup("limits", help="Explain limits, lift them for one customer, list who is over.")
-_ACCOUNT, _WHO = record("account", enrolment.find_account), record("who", enrolment.find_member, "WHO")
+_ACCOUNT, _WHO = (
+    record("account", enrolment.find_account),
+    record("who", enrolment.find_member, "WHO"),
+)
 _WORDS = click.argument("words", default="")
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _MAILED = "the link is on its way"
 _CUSTOMER = (
     click.argument("name", callback=typed(longest=100)),
-    click.option("--telephone", default="", callback=typed(text.telephone), help="With or without hyphens."),
+    click.option(
+        "--telephone", default="", callback=typed(text.telephone), help="With or without hyphens."
+    ),
 )
-_BOTH = record("source", enrolment.find_account, "FROM"), record("target", enrolment.find_account, "INTO")
+_BOTH = (
+    record("source", enrolment.find_account, "FROM"),
+    record("target", enrolment.find_account, "INTO"),
+)
 _EMAIL = click.argument("email", callback=typed(text.email))
 _PERSON = (
     click.argument("family_name", callback=typed(longest=40)),
     click.argument("given_name", callback=typed(longest=40)),
     _EMAIL,
-    click.option("--login-id", default="", callback=typed(longest=60), help="Where the brand signs in with one."),
-    click.option("--representative", "is_representative", is_flag=True, help="They may change the account's own data."),
+    click.option(
+        "--login-id",
+        default="",
+        callback=typed(longest=60),
+        help="Where the brand signs in with one.",
+    ),
+    click.option(
+        "--representative",
+        "is_representative",
+        is_flag=True,
+        help="They may change the account's own data.",
+    ),
 )
-_WHY = click.option("--reason", required=True, callback=typed(longest=1000), help="Why; kept in the audit trail.")
-_REASON = click.option("--reason", default="", callback=typed(longest=200), help="For the audit trail.")
+_WHY = click.option(
+    "--reason", required=True, callback=typed(longest=1000), help="Why; kept in the audit trail."
+)
+_REASON = click.option(
+    "--reason", default="", callback=typed(longest=200), help="For the audit trail."
+)
 _ALL = click.option("--all", "everybody", is_flag=True, help="Everybody of the brand.")
 _LIMIT = click.argument("name"), click.argument("number")
 _LIFT = (
     click.argument("value", type=click.IntRange(0, 100_000)),
-    click.option("--reason", required=True, callback=typed(longest=200), help="For the audit trail."),
+    click.option(
+        "--reason", required=True, callback=typed(longest=200), help="For the audit trail."
+    ),
     click.option("--until", **DAY, help="The last day it holds; otherwise for good."),
 )
 _MEMBERS = (
@@ -80,7 +121,10 @@ def show(account: Account, as_json: bool) -> None:
         table([part, ""], list(found[part].items()))
     for part in ("members", "events"):
         click.echo()
-        table(list(found[part][0]) if found[part] else [part], [list(row.values()) for row in found[part]])
+        table(
+            list(found[part][0]) if found[part] else [part],
+            [list(row.values()) for row in found[part]],
+        )
 
 
 @command(accounts, "tag", _ACCOUNT, click.argument("tags", nargs=-1))
@@ -132,7 +176,9 @@ def find_members(words: str, limit: int) -> Iterable[Any]:
     """Members by login ID, e-mail, family name or the account's number."""
     statement = select(Member, Account.number).join(Account, Account.id == Member.account_id)
     if words:
-        exact = [c == words for c in (Member.login_id, Member.email, Member.family_name, Account.number)]
+        exact = [
+            c == words for c in (Member.login_id, Member.email, Member.family_name, Account.number)
+        ]
         statement = statement.where(or_(*exact))
     return session().execute(statement.order_by(Account.number, Member.id).limit(limit))
 
@@ -186,14 +232,37 @@ def _step(name: str, do: Callable[..., None], said: str, text: str, *options: An
     command(members, name, _WHO, *options, help=text)(take)
 
 
-_step("reset-password", _send_link, _MAILED, "Mail WHO (login ID or e-mail) a link to set a new password.")
 _step(
-    "invite", _send_link, _MAILED, "Mail the invitation of somebody added or imported once more; it lives three days."
+    "reset-password",
+    _send_link,
+    _MAILED,
+    "Mail WHO (login ID or e-mail) a link to set a new password.",
 )
-_step("end-sessions", administration.end_sessions, "signed out everywhere", "Sign WHO out everywhere.")
-_step("lock", administration.lock, "locked", "Sign WHO out everywhere and let them in no more.", _REASON)
-_step("unlock", administration.unlock, "unlocked", "Let WHO sign in again, with the password of before.")
-_OFF = "Take the second factor of WHO off, because it is lost; they are signed out and told by mail."
+_step(
+    "invite",
+    _send_link,
+    _MAILED,
+    "Mail the invitation of somebody added or imported once more; it lives three days.",
+)
+_step(
+    "end-sessions", administration.end_sessions, "signed out everywhere", "Sign WHO out everywhere."
+)
+_step(
+    "lock",
+    administration.lock,
+    "locked",
+    "Sign WHO out everywhere and let them in no more.",
+    _REASON,
+)
+_step(
+    "unlock",
+    administration.unlock,
+    "unlocked",
+    "Let WHO sign in again, with the password of before.",
+)
+_OFF = (
+    "Take the second factor of WHO off, because it is lost; they are signed out and told by mail."
+)
 _step("reset-factor", administration.reset_factor, "no second factor any more", _OFF)
 importing(members, "import", enrolment.import_members, "members", ", with new accounts")
 
@@ -205,14 +274,20 @@ def explain(name: str, number: str, as_json: bool, tenant: Tenant) -> None:
     if as_json:
         json_out(asdict(found))
         return
-    table(["", "count", "of"], [(step.label, step.count, "、".join(step.of)) for step in found.steps])
+    table(
+        ["", "count", "of"], [(step.label, step.count, "、".join(step.of)) for step in found.steps]
+    )
     click.echo(f"{found.used} / {found.limit}{' (frozen)' if found.used > found.limit else ''}")
 
 
 @command(limits, "lift", *_LIMIT, *_LIFT)
-def lift(name: str, number: str, value: int, reason: str, until: date | None, tenant: Tenant, by: Actor) -> str:
+def lift(
+    name: str, number: str, value: int, reason: str, until: date | None, tenant: Tenant, by: Actor
+) -> str:
     """Let NUMBER have VALUE of NAME in place of what the rules give; 0 goes back to those."""
-    found = allowed.lift(tenant, name, allowed.named(name).find(number), value, reason, until=until, by=by)
+    found = allowed.lift(
+        tenant, name, allowed.named(name).find(number), value, reason, until=until, by=by
+    )
     return f"{number}: {found.used} / {found.limit}"
 
 

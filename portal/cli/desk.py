@@ -17,7 +17,18 @@ from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.knowledge import operations as articles
 from portal.shared.notices import operations as announcements
 from portal.web.brand import brands_of
-from portal.web.commands import FILE, TEXT, Mistake, command, json_option, link_base, read_text, record, step, typed
+from portal.web.commands import (
+    FILE,
+    TEXT,
+    Mistake,
+    command,
+    json_option,
+    link_base,
+    read_text,
+    record,
+    step,
+    typed,
+)
 from portal.web.output import listing, moment, table
 
 inquiries = AppGroup("inquiries", help="What customers ask: list, show, answer, assign, close.")
@@ -35,7 +46,11 @@ _AWAITED = (
 _STATUSES = click.Choice([s.value for s in Status])
 _STATUS = click.option("--status", type=_STATUSES, help="Otherwise all that await you.")
 _ANSWER = (
-    click.option("--text", default="", help="The answer; otherwise it is read from standard input or an editor."),
+    click.option(
+        "--text",
+        default="",
+        help="The answer; otherwise it is read from standard input or an editor.",
+    ),
     click.option("--attach", multiple=True, type=FILE, help="Repeatable."),
 )
 _QUIET = click.option("--quiet", is_flag=True, help="Mail nobody.")
@@ -62,16 +77,28 @@ def awaiting(status: str | None, limit: int) -> Iterable[Any]:
 def show(found: Inquiry, as_json: bool) -> None:
     """One thread, with its files' names."""
     if not as_json:
-        known = (("category", found.label), ("about", found.about), ("from", f"{found.name} <{found.email}>"))
+        known = (
+            ("category", found.label),
+            ("about", found.about),
+            ("from", f"{found.name} <{found.email}>"),
+        )
         table([found.number, found.status.label], [*known, *found.fields])
     rows = [
-        (f"{to_local(m.created_at):%Y-%m-%d %H:%M}", m.by_kind, m.by_name, m.body, "\n".join(f.name for f in attached))
+        (
+            f"{to_local(m.created_at):%Y-%m-%d %H:%M}",
+            m.by_kind,
+            m.by_name,
+            m.body,
+            "\n".join(f.name for f in attached),
+        )
         for m, attached in queries.thread(found)
     ]
     table(["at", "", "who", "text", "files"], rows, as_json)
 
 
-def _answer(tenant: Tenant, found: Inquiry, text: str, attach: tuple[Path, ...], *, by: Actor) -> None:
+def _answer(
+    tenant: Tenant, found: Inquiry, text: str, attach: tuple[Path, ...], *, by: Actor
+) -> None:
     kept = keep(tenant.inquiries, [(path.name, path.read_bytes()) for path in attach])
     operations.answer(tenant, found, text or _written(), kept, by=by, link_base=link_base(tenant))
 
@@ -99,7 +126,12 @@ def _say(found: Inquiry, said: str | None) -> str:
 
 _step = partial(step, inquiries, queries.any_inquiry, _say)
 _step("answer", _answer, "Answer the customer, who is mailed a notice.", *_ANSWER)
-_step("assign", _assign, "Give it to an operator by name.", click.argument("to", callback=typed(longest=120)))
+_step(
+    "assign",
+    _assign,
+    "Give it to an operator by name.",
+    click.argument("to", callback=typed(longest=120)),
+)
 for name, status in (("take", Status.IN_PROGRESS), ("close", Status.CLOSED)):
     _step(name, _move(status), f"An inquiry goes to {status.label}.")
 
@@ -115,7 +147,9 @@ def put(files: tuple[Path, ...], quiet: bool, tenant: Tenant, by: Actor) -> None
         except ValueError as error:
             raise Mistake(f"{file}: {error}") from None
         if written.key in seen or not known.issuperset(written.products):
-            raise Mistake(f"{file}: a product that is none of {', '.join(sorted(known))}, or a key used before")
+            raise Mistake(
+                f"{file}: a product that is none of {', '.join(sorted(known))}, or a key used before"
+            )
         seen.add(written.key)
         article, said = articles.put(written, by=by, quiet=quiet)
         click.echo(f"{article.number}: {said}")
@@ -141,9 +175,15 @@ def every(limit: int) -> Iterable[Any]:
     TEXT,
     click.option("--important", "is_important", is_flag=True, help="Marked 重要."),
     click.option("--category", default="", callback=typed(longest=20), help="One word, e.g. 休業."),
-    click.option("--audience", default="", callback=typed(tag), help="Only to accounts with this tag."),
+    click.option(
+        "--audience", default="", callback=typed(tag), help="Only to accounts with this tag."
+    ),
 )
-def publish(title: str, body: str, is_important: bool, category: str, audience: str, by: Actor) -> str:
+def publish(
+    title: str, body: str, is_important: bool, category: str, audience: str, by: Actor
+) -> str:
     """Publish TITLE with the Markdown in the file BODY (- reads standard input)."""
-    said = announcements.publish(title, body, by=by, category=category, is_important=is_important, audience=audience)
+    said = announcements.publish(
+        title, body, by=by, category=category, is_important=is_important, audience=audience
+    )
     return said.number

@@ -100,7 +100,9 @@ def check(file: Path | None, as_json: bool) -> None:
     if reading.mistakes:
         raise click.exceptions.Exit(2)
     if not as_json:
-        click.echo(f"{len(reading.tenants.by_key)} tenants, no mistakes, {len(reading.warnings)} warnings")
+        click.echo(
+            f"{len(reading.tenants.by_key)} tenants, no mistakes, {len(reading.warnings)} warnings"
+        )
 
 
 @tenants.command("list")
@@ -148,7 +150,11 @@ def diff(file: Path, as_json: bool) -> None:
 
 
 def _values(reading: Reading, key: str) -> dict[str, Any]:
-    return {name: value for name, value, _line in resolved(reading, key)} if key in reading.tenants.by_key else {}
+    return (
+        {name: value for name, value, _line in resolved(reading, key)}
+        if key in reading.tenants.by_key
+        else {}
+    )
 
 
 def _changes(old: Reading, new: Reading) -> Iterator[tuple[str, str, Any, Any]]:
@@ -161,8 +167,14 @@ def _changes(old: Reading, new: Reading) -> Iterator[tuple[str, str, Any, Any]]:
         yield from ((key, name, before.get(name), after.get(name)) for name in names)
         if any(name.startswith(("limits", "formulas")) for name in names):
             with tenant_scope(key), transaction_mode("read"):
-                frozen = [(name, owner.subject, use) for name, owner, use in limits.over(new.tenants.by_key[key])]
-            yield from ((key, f"over {name}", owner, f"{use.used} / {use.limit}") for name, owner, use in frozen)
+                frozen = [
+                    (name, owner.subject, use)
+                    for name, owner, use in limits.over(new.tenants.by_key[key])
+                ]
+            yield from (
+                (key, f"over {name}", owner, f"{use.used} / {use.limit}")
+                for name, owner, use in frozen
+            )
 
 
 @tenants.command("schema")

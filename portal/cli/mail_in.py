@@ -38,7 +38,9 @@ def take(app: Flask, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[in
     """Take one mail in: the answer that SMTP has for it."""
     try:
         with app.app_context(), tenant_scope(tenant.key):
-            outcome = inbound.receive(tenant, raw, envelope_from=sender, link_base=link_base(tenant))
+            outcome = inbound.receive(
+                tenant, raw, envelope_from=sender, link_base=link_base(tenant)
+            )
             session().commit()
     except Unreadable as error:
         return 554, f"5.6.0 no readable mail: {error}"
@@ -51,14 +53,20 @@ def take(app: Flask, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[in
 
 
 @inquiries.command("receive")
-@click.option("--tenant", "tenant_key", envvar="PORTAL_TENANT", help="The brand's key in tenants.toml.")
+@click.option(
+    "--tenant", "tenant_key", envvar="PORTAL_TENANT", help="The brand's key in tenants.toml."
+)
 @click.option("--sender", help="The envelope's sender; otherwise Return-Path says it.")
 @with_appcontext
 def receive(tenant_key: str | None, sender: str | None) -> None:
     """Take in one mail from standard input, for an MTA's pipe."""
     raw = sys.stdin.buffer.read(MOST_BYTES + 1)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    code, said = (552, "5.3.4 too large") if len(raw) > MOST_BYTES else take(app, find_tenant(tenant_key), raw, sender)
+    code, said = (
+        (552, "5.3.4 too large")
+        if len(raw) > MOST_BYTES
+        else take(app, find_tenant(tenant_key), raw, sender)
+    )
     click.echo(f"{code} {said}", err=code != 250)
     sys.exit({2: 0, 4: 75, 5: 65}[code // 100])  # EX_TEMPFAIL and EX_DATAERR of sysexits.h
 
@@ -92,7 +100,9 @@ class Conversation(socketserver.StreamRequestHandler):
         try:
             self._say("220 portal LMTP")
             self._reset()
-            while (line := self.rfile.readline(_LINE)) and self._obey(line.decode("ascii", "replace").strip()):
+            while (line := self.rfile.readline(_LINE)) and self._obey(
+                line.decode("ascii", "replace").strip()
+            ):
                 pass
         except OSError:
             pass
@@ -110,7 +120,9 @@ class Conversation(socketserver.StreamRequestHandler):
     def _obey(self, line: str) -> bool:
         """Do what one line says; whether to go on."""
         verb, _space, rest = line.partition(" ")
-        do = {"MAIL": self._mail, "RCPT": self._rcpt, "DATA": self._data, "RSET": self._reset}.get(verb.upper())
+        do = {"MAIL": self._mail, "RCPT": self._rcpt, "DATA": self._data, "RSET": self._reset}.get(
+            verb.upper()
+        )
         self._say(*(do(rest) if do else _ANSWERS.get(verb.upper(), ["500 5.5.2 unknown command"])))
         return verb.upper() != "QUIT"
 
@@ -126,7 +138,9 @@ class Conversation(socketserver.StreamRequestHandler):
     def _rcpt(self, rest: str) -> list[str]:
         address = rest.partition(":")[2].split(" ")[0].strip("<> ").lower()
         known = self.server.app.extensions["tenants"].current().by_key.values()
-        found = next((one for one in known if one.mail.inbound and one.mail.inbound.lower() == address), None)
+        found = next(
+            (one for one in known if one.mail.inbound and one.mail.inbound.lower() == address), None
+        )
         if self._from is None:
             return ["503 5.5.1 not now"]
         if len(self._to) >= _MOST_AT_ONCE:
@@ -170,7 +184,9 @@ class Door(socketserver.ThreadingTCPServer):
 
 
 @click.command("lmtp", help="Listen for mail over LMTP; the recipient says whose it is.")
-@click.option("--listen", default="127.0.0.1:2424", show_default=True, help="HOST:PORT, on loopback.")
+@click.option(
+    "--listen", default="127.0.0.1:2424", show_default=True, help="HOST:PORT, on loopback."
+)
 @with_appcontext
 def lmtp(listen: str) -> None:
     """Until SIGTERM or SIGINT."""

@@ -64,13 +64,17 @@ _MAILS = (
     "subject",
     ("error", "last_error"),
 )
-_STATUS = click.option("--status", type=click.Choice([s.value for s in WorkStatus]), help="Only these.")
+_STATUS = click.option(
+    "--status", type=click.Choice([s.value for s in WorkStatus]), help="Only these."
+)
 
 
 @listing(mail, "list", _MAILS, _STATUS)
 def list_(status: str | None, limit: int) -> Iterable[OutboxMail]:
     """The newest mails."""
-    statement = select(OutboxMail).order_by(OutboxMail.created_at.desc(), OutboxMail.id.desc()).limit(limit)
+    statement = (
+        select(OutboxMail).order_by(OutboxMail.created_at.desc(), OutboxMail.id.desc()).limit(limit)
+    )
     return session().scalars(statement.where(OutboxMail.status == status) if status else statement)
 
 
@@ -92,7 +96,12 @@ _EVENTS = (
 )
 
 
-@listing(audit, "search", _EVENTS, click.option("--subject", default="", help="e.g. reservation:FR000123"))
+@listing(
+    audit,
+    "search",
+    _EVENTS,
+    click.option("--subject", default="", help="e.g. reservation:FR000123"),
+)
 def search(subject: str, limit: int) -> Iterable[trail.AuditEvent]:
     """The newest events, or those of one subject."""
     statement = select(trail.AuditEvent).order_by(trail.AuditEvent.sequence.desc()).limit(limit)

@@ -111,7 +111,9 @@ def _tidy() -> None:
 
 @click.command()
 @click.option("--once", is_flag=True, help="One round, then stop.")
-@click.option("--pause", default=1.0, show_default=True, help="Seconds to wait when there was nothing to do.")
+@click.option(
+    "--pause", default=1.0, show_default=True, help="Seconds to wait when there was nothing to do."
+)
 @with_appcontext
 def worker(once: bool, pause: float) -> None:
     """Send mail and do jobs until stopped."""

@@ -76,7 +76,9 @@ def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
     """Write one event: `action` ("reservation.confirm") on a record that has a `subject`, or on that subject itself."""
     current = session()
     insert_missing(AuditHead, {"sequence": 0, "digest": _GENESIS}, unique=("tenant_id",))
-    head = current.scalars(select(AuditHead).with_for_update().execution_options(populate_existing=True)).one()
+    head = current.scalars(
+        select(AuditHead).with_for_update().execution_options(populate_existing=True)
+    ).one()
     event = AuditEvent(
         tenant_id=current.tenant,
         sequence=head.sequence + 1,
@@ -99,7 +101,9 @@ def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
 def broken_links() -> Iterator[int]:
     """The sequence numbers at which the chain of the tenant in scope does not hold; none when all is well."""
     previous, expected, told = _GENESIS, 1, 0
-    for event in session().scalars(select(AuditEvent).order_by(AuditEvent.sequence).execution_options(yield_per=500)):
+    for event in session().scalars(
+        select(AuditEvent).order_by(AuditEvent.sequence).execution_options(yield_per=500)
+    ):
         if event.sequence != expected or event.digest != event.expected_digest(previous):
             yield (told := event.sequence)
         previous, expected = event.digest, event.sequence + 1

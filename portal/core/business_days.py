@@ -20,7 +20,9 @@ def is_business_day(
 
     `closed_periods` are (first day, last day), both closed; `open_days` are worked whatever else is said.
     """
-    is_closed = day.weekday() in weekly_closed or any(first <= day <= last for first, last in closed_periods)
+    is_closed = day.weekday() in weekly_closed or any(
+        first <= day <= last for first, last in closed_periods
+    )
     return day in open_days or not (is_closed or (holidays and jpholiday.is_holiday(day)))
 
 

@@ -24,7 +24,9 @@ _CHUNK_CHARACTERS = 32 * 1024
 _DANGEROUS = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 # The same characters by the code points that CP932 knows them by.
 _CP932 = str.maketrans("〜−—‖¢£¬¥", "～－―∥￠￡￢￥")
-codecs.register_error("portal.geta", lambda error: ("〓", cast(UnicodeEncodeError, error).start + 1))
+codecs.register_error(
+    "portal.geta", lambda error: ("〓", cast(UnicodeEncodeError, error).start + 1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,13 @@ def unguard(text: str) -> str:
     return text[1:] if text.startswith("'") and _DANGEROUS.match(text) else text
 
 
-def read_csv(data: bytes | Path, columns: Sequence[str], *, optional: Collection[str] = ()) -> Iterator[Row]:
+def read_csv(
+    data: bytes | Path, columns: Sequence[str], *, optional: Collection[str] = ()
+) -> Iterator[Row]:
     """The records of a file whose header names `columns`, in any order, but for `optional` ones. Raises CsvMistakes."""
-    source = io.StringIO(_decode(data if isinstance(data, bytes) else data.read_bytes()), newline="")
+    source = io.StringIO(
+        _decode(data if isinstance(data, bytes) else data.read_bytes()), newline=""
+    )
     reader = csv.reader(source, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
@@ -138,16 +144,22 @@ def _decode(data: bytes) -> str:
     raise CsvMistakes([Mistake(line, None, said)])
 
 
-def _header_mistakes(header: list[str], columns: Sequence[str], optional: Collection[str]) -> Iterator[Mistake]:
+def _header_mistakes(
+    header: list[str], columns: Sequence[str], optional: Collection[str]
+) -> Iterator[Mistake]:
     missing = [name for name in columns if name not in header]
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
             yield Mistake(1, name, "同じ列が2つ以上あります。")
         if name not in columns:
             close = difflib.get_close_matches(name, missing, n=1, cutoff=0.5)
-            hint = f"「{close[0]}」のことでしょうか。" if close else f"使える列: {'、'.join(columns)}"
+            hint = (
+                f"「{close[0]}」のことでしょうか。" if close else f"使える列: {'、'.join(columns)}"
+            )
             yield Mistake(1, name, f"この列は知りません。{hint}")
-    yield from (Mistake(1, name, "この列がありません。") for name in missing if name not in optional)
+    yield from (
+        Mistake(1, name, "この列がありません。") for name in missing if name not in optional
+    )
 
 
 def _records(reader: Any, header: list[str], missing: Mapping[str, str]) -> Iterator[Row]:
@@ -156,7 +168,9 @@ def _records(reader: Any, header: list[str], missing: Mapping[str, str]) -> Iter
     try:
         for cells in reader:
             if any(map(str.strip, cells)) and len(cells) != len(header):
-                mistakes.append(Mistake(line, None, f"列の数が{len(cells)}です。見出しは{len(header)}列です。"))
+                mistakes.append(
+                    Mistake(line, None, f"列の数が{len(cells)}です。見出しは{len(header)}列です。")
+                )
             elif any(map(str.strip, cells)):
                 yield Row(line, {**missing, **dict(zip(header, map(unguard, cells), strict=True))})
             line = reader.line_num + 1

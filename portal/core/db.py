@@ -112,13 +112,17 @@ def owned(*constraints: Any) -> tuple[Any, ...]:
 
 def belongs_to(column: str, table: str, *, ondelete: str | None = None) -> sa.ForeignKeyConstraint:
     """A foreign key that carries the tenant, so that the database itself refuses a cross-tenant reference."""
-    return sa.ForeignKeyConstraint(["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], ondelete=ondelete)
+    return sa.ForeignKeyConstraint(
+        ["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], ondelete=ondelete
+    )
 
 
 def index_where(name: str, *columns: str, where: str, unique: bool = True) -> sa.Index:
     """An index of the tenant's rows that are `where`, on both databases."""
     only = sa.text(where)
-    return sa.Index(name, "tenant_id", *columns, unique=unique, sqlite_where=only, postgresql_where=only)
+    return sa.Index(
+        name, "tenant_id", *columns, unique=unique, sqlite_where=only, postgresql_where=only
+    )
 
 
 def session() -> TenantSession:
@@ -205,10 +209,14 @@ def _announce(current: TenantSession, _transaction: Any, connection: Any) -> Non
 
 def the_one(model: type[T], *which: Any, absent: str, **words: Any) -> T:
     """The one row that `which` picks. Raises NotFound, which says `absent` with these `words`."""
-    return need(session().scalars(sa.select(model).where(*which)).one_or_none(), NotFound(absent, **words))
+    return need(
+        session().scalars(sa.select(model).where(*which)).one_or_none(), NotFound(absent, **words)
+    )
 
 
-def insert_missing(model: type[TenantOwned], values: dict[str, Any], *, unique: tuple[str, ...]) -> None:
+def insert_missing(
+    model: type[TenantOwned], values: dict[str, Any], *, unique: tuple[str, ...]
+) -> None:
     """Insert a row of the tenant in scope unless one with the same `unique` columns stands there already."""
     current = session()
     insert = postgresql.insert if current.get_bind().dialect.name == "postgresql" else sqlite.insert
@@ -233,12 +241,16 @@ def _count(statement: Any) -> int:
 
 def save_changes(row: Any, version: int, wanted: dict[str, Any]) -> dict[str, list[Any]]:
     """Save under `version` what `wanted` changes of a row; returns before and after of each. Raises Stale (COM-26)."""
-    values = {name: value or "" for name, value in wanted.items() if getattr(row, name) != (value or "")}
+    values = {
+        name: value or "" for name, value in wanted.items() if getattr(row, name) != (value or "")
+    }
     if not values:
         return {}
     pairs = {name: [getattr(row, name), value] for name, value in values.items()}
     model = type(row)
-    if not change(model, model.id == row.id, model.version == version, version=version + 1, **values):
+    if not change(
+        model, model.id == row.id, model.version == version, version=version + 1, **values
+    ):
         raise Stale("ほかの方が先に更新しました。両方の内容を確認してください。")
     session().refresh(row)
     return pairs

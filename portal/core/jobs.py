@@ -86,7 +86,9 @@ def fail(row: Any, error: BaseException) -> None:
     if row.tries > len(PAUSES):
         row.status = WorkStatus.FAILED
     else:
-        row.due_at = clock.now() + PAUSES[max(row.tries - 1, 0)]  # a command's own job was never claimed
+        row.due_at = (
+            clock.now() + PAUSES[max(row.tries - 1, 0)]
+        )  # a command's own job was never claimed
 
 
 def retry(row: Any) -> None:

@@ -18,7 +18,14 @@ _LIKELY = ("utf-8", "cp932", "euc_jp")
 _LISTS = ("bulk", "junk", "list", "auto_reply")
 _ID = re.compile("<[!-;=?-~]{1,200}>")  # as it may stand in a header of ours
 _NOBODY = re.compile(r"(?:mailer-daemon|postmaster|no-?reply|bounces?)\b", re.IGNORECASE)
-_SIGNS = ("x-auto-response-suppress", "x-autoreply", "x-autorespond", "list-id", "list-unsubscribe", "list-post")
+_SIGNS = (
+    "x-auto-response-suppress",
+    "x-autoreply",
+    "x-autorespond",
+    "list-id",
+    "list-unsubscribe",
+    "list-post",
+)
 
 
 class Unreadable(ValueError):
@@ -42,13 +49,17 @@ def read(raw: bytes, envelope_from: str | None = None) -> Letter:
     """The mail in `raw`; `envelope_from` as the mail server was told it, None where only Return-Path says so."""
     try:
         return _read(raw, envelope_from)
-    except Exception as error:  # the email package raises whatever it stumbles over, nesting without end included
+    except (
+        Exception
+    ) as error:  # the email package raises whatever it stumbles over, nesting without end included
         raise Unreadable(type(error).__name__) from error
 
 
 def _read(raw: bytes, envelope_from: str | None) -> Letter:
     mail = message_from_bytes(raw)
-    heads = {name.lower(): _words(str(value)) for name, value in reversed([*mail.raw_items()])}  # the first one counts
+    heads = {
+        name.lower(): _words(str(value)) for name, value in reversed([*mail.raw_items()])
+    }  # the first one counts
     sender = text.email(parseaddr(heads.get("from", ""))[1])
     said: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     files: list[tuple[str, bytes]] = []
@@ -120,15 +131,22 @@ def _words(value: str) -> str:
         parts = decode_header(" ".join(whole.split()))
     except ValueError:
         return whole
-    return "".join(part if isinstance(part, str) else decode(part, name or "") for part, name in parts)
+    return "".join(
+        part if isinstance(part, str) else decode(part, name or "") for part, name in parts
+    )
 
 
 def decode(data: bytes, charset: str = "") -> str:
     """Bytes as text, by the charset they say or, where that is wrong, by one that Japanese mails come in."""
     if b"\x1b$" in data:
-        for name, of in (("iso2022_jp_ext", data), ("iso2022_jp_2004", data.replace(b"\x1b$B", b"\x1b$(Q"))):
+        for name, of in (
+            ("iso2022_jp_ext", data),
+            ("iso2022_jp_2004", data.replace(b"\x1b$B", b"\x1b$(Q")),
+        ):
             try:
-                return of.decode(name)  # the second knows ① and ㈱, which mail programs send without saying so
+                return of.decode(
+                    name
+                )  # the second knows ① and ㈱, which mail programs send without saying so
             except UnicodeError:
                 continue
     for name in (_SAME.get(charset.lower(), charset), *_LIKELY):
@@ -144,6 +162,10 @@ def _without_tags(page: str) -> str:
     """What a reader of an HTML mail sees, a block on a line of its own; in time linear in what was sent."""
     shown, *hidden = re.split(r"<(?:script|style|head|title)\b|<!--", page, flags=re.IGNORECASE)
     ends = re.compile(r"</(?:script|style|head|title)\s*>|-->", re.IGNORECASE)
-    words = " ".join("".join([shown, *(piece for one in hidden for piece in ends.split(one, 1)[1:])]).split())
-    lines = re.sub(r"<(?:br|p|div|tr|li|h[1-6]|blockquote)\b[^<>]*>", "\n", words, flags=re.IGNORECASE)
+    words = " ".join(
+        "".join([shown, *(piece for one in hidden for piece in ends.split(one, 1)[1:])]).split()
+    )
+    lines = re.sub(
+        r"<(?:br|p|div|tr|li|h[1-6]|blockquote)\b[^<>]*>", "\n", words, flags=re.IGNORECASE
+    )
     return html.unescape(re.sub(r"<[^<>]*>", "", lines))

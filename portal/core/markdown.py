@@ -10,7 +10,9 @@ from markdown_it.token import Token
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
-def _leading_out(self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+def _leading_out(
+    self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any
+) -> str:
     """A link whose page gets no handle on ours."""
     tokens[at].attrSet("rel", "noopener noreferrer")
     return self.renderToken(tokens, at, options, env)
@@ -27,5 +29,8 @@ def to_html(markdown: str) -> str:
 def to_text(markdown: str) -> str:
     """What a reader reads of it, one line a block."""
     blocks = (token for token in _markdown.parse(markdown) if token.content)
-    pieces = ([piece.content or " " for piece in block.children or [block] if not piece.nesting] for block in blocks)
+    pieces = (
+        [piece.content or " " for piece in block.children or [block] if not piece.nesting]
+        for block in blocks
+    )
     return "\n".join(" ".join("".join(piece).split()) for piece in pieces)

@@ -49,7 +49,11 @@ def run(folder: Path, url: str, do: Callable[..., object], *words: str, **option
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
-                _execute(connection, f"SELECT pg_advisory_xact_lock({_LOCK_KEY})", "SET LOCAL lock_timeout = '10s'")
+                _execute(
+                    connection,
+                    f"SELECT pg_advisory_xact_lock({_LOCK_KEY})",
+                    "SET LOCAL lock_timeout = '10s'",
+                )
             do(config(folder, connection), *words, **options)
     finally:
         engine.dispose()
@@ -72,7 +76,9 @@ def raise_walls(connection: Connection, tables: Iterable[str]) -> None:
         grant(connection, table)
 
 
-def grant(connection: Connection, table: str, rights: str = "SELECT, INSERT, UPDATE, DELETE") -> None:
+def grant(
+    connection: Connection, table: str, rights: str = "SELECT, INSERT, UPDATE, DELETE"
+) -> None:
     """Give the app role `rights` to `table`; what is append-only stays so."""
     if connection.dialect.name == "postgresql":
         _execute(
@@ -85,8 +91,12 @@ def grant(connection: Connection, table: str, rights: str = "SELECT, INSERT, UPD
 def ensure_app_role(connection: Connection) -> None:
     """Make the role that the application connects as: it owns nothing and cannot pass row-level security."""
     if connection.dialect.name == "postgresql":
-        if not connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": APP_ROLE}).first():
-            _execute(connection, f"CREATE ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE")
+        if not connection.execute(
+            text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": APP_ROLE}
+        ).first():
+            _execute(
+                connection, f"CREATE ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE"
+            )
         _execute(connection, f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}")
 
 
@@ -95,7 +105,10 @@ def forbid_changes(connection: Connection, table: str) -> None:
     if connection.dialect.name == "sqlite":
         raised = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         for verb in ("UPDATE", "DELETE"):
-            _execute(connection, f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {raised}")
+            _execute(
+                connection,
+                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {raised}",
+            )
         return
     _execute(
         connection,

@@ -29,13 +29,17 @@ def next_value(kind: str) -> int:
     return _set(kind, NumberSequence.value + 1)
 
 
-def next_number(kind: str, style: NumberFormat, taken: InstrumentedAttribute[str] | None = None) -> str:
+def next_number(
+    kind: str, style: NumberFormat, taken: InstrumentedAttribute[str] | None = None
+) -> str:
     """The next number of `kind`, e.g. ``INV-000042``; those in `taken`, from an import, are passed over (OPS-12)."""
     value = next_value(kind)
     number = _written(style, value)
     if taken is None or session().scalar(select(taken).where(taken == number)) is None:
         return number
-    known = set(session().scalars(select(taken).where(taken.startswith(style.prefix, autoescape=True))))
+    known = set(
+        session().scalars(select(taken).where(taken.startswith(style.prefix, autoescape=True)))
+    )
     free = next(v for v in count(value + 1) if _written(style, v) not in known)
     return _written(style, _set(kind, free))
 

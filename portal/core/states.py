@@ -27,4 +27,6 @@ def move(row: Any, to: S, moves: Moves[S], *, by: Actor, **changes: Any) -> None
     if not change(model, model.id == row.id, model.status == present, status=to, **changes):
         raise Stale("ほかの方が先に更新しました。画面を読み込み直してください。")
     session().refresh(row)
-    audit.record(f"{model.__tablename__}.{to.value}", row, by=by, status=[present.value, to.value], **changes)
+    audit.record(
+        f"{model.__tablename__}.{to.value}", row, by=by, status=[present.value, to.value], **changes
+    )

@@ -28,7 +28,9 @@ _POSTAL_CODE = re.compile(r"[0-9]{7}")
 _KANA = re.compile(r"[ァ-ヺー・ヽヾ ]*")
 # Dots stand anywhere before the @: telephone companies gave out addresses like "a..b.@" and people still have them.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"(?=.{{1,254}}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@(?:{_LABEL}\.)+{_LABEL}")
+_EMAIL = re.compile(
+    rf"(?=.{{1,254}}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@(?:{_LABEL}\.)+{_LABEL}"
+)
 
 
 def normalise(text: str) -> str:
@@ -97,7 +99,11 @@ def _groups(number: str) -> tuple[int, int]:
 
 def postal_code(text: str) -> str:
     """A postal code as seven digits; 〒, hyphens and spaces are understood. Raises ValueError."""
-    return _matching(_POSTAL_CODE, _without_hyphens(text).removeprefix("〒"), "郵便番号は7桁の数字で入力してください。")
+    return _matching(
+        _POSTAL_CODE,
+        _without_hyphens(text).removeprefix("〒"),
+        "郵便番号は7桁の数字で入力してください。",
+    )
 
 
 def format_postal_code(code: str) -> str:
@@ -124,7 +130,9 @@ def email(text: str) -> str:
 def search_key(text: str) -> str:
     """What two texts have in common when a person would call them the same: width, case, kana, tildes and dashes."""
     plain = unicodedata.normalize("NFKC", normalise(text).replace("〜", "~"))
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain.casefold()).casefold())
+    folded = unicodedata.normalize(
+        "NFKC", unicodedata.normalize("NFKC", plain.casefold()).casefold()
+    )
     return normalise(re.sub("[‐‑‒–—―−]", "-", folded.translate(_KATAKANA)))
 
 

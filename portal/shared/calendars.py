@@ -8,7 +8,19 @@ from datetime import UTC, datetime
 from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Actor, Base, NotFound, TenantOwned, audit, belongs_to, clock, discard, owned, session
+from portal.core import (
+    ID,
+    Actor,
+    Base,
+    NotFound,
+    TenantOwned,
+    audit,
+    belongs_to,
+    clock,
+    discard,
+    owned,
+    session,
+)
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 
@@ -42,14 +54,19 @@ class Event:
 
 def has_feed(member_id: int) -> bool:
     """Whether the member has an address now."""
-    return session().scalar(select(CalendarFeed.id).where(CalendarFeed.member_id == member_id)) is not None
+    return (
+        session().scalar(select(CalendarFeed.id).where(CalendarFeed.member_id == member_id))
+        is not None
+    )
 
 
 def renew(member_id: int, *, by: Actor) -> str:
     """A new secret for the member's address; an earlier one is dead. The caller commits."""
     revoke(member_id, by=by)
     token = secrets.token_urlsafe(32)
-    session().add(CalendarFeed(member_id=member_id, token_digest=digest(token), created_at=clock.now()))
+    session().add(
+        CalendarFeed(member_id=member_id, token_digest=digest(token), created_at=clock.now())
+    )
     audit.record("calendar.renew", f"member:{by.name}", by=by)
     return token
 
@@ -64,7 +81,9 @@ def owner(token: str) -> int:
     """The account whose calendar is behind a secret. Raises NotFound for any other."""
     of = select(Member.account_id).join(CalendarFeed, CalendarFeed.member_id == Member.id)
     active = Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE
-    of = of.join(Account, Account.id == Member.account_id).where(CalendarFeed.token_digest == digest(token), *active)
+    of = of.join(Account, Account.id == Member.account_id).where(
+        CalendarFeed.token_digest == digest(token), *active
+    )
     if (found := session().scalar(of)) is None:
         raise NotFound("カレンダーが見つかりません。")
     return found

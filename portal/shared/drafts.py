@@ -36,7 +36,9 @@ class Draft(TenantOwned, Base):
 def keep(kind: str, member_id: int, data: dict[str, Any]) -> str:
     """Keep `data` (JSON-able) and return its token. The caller commits."""
     token = secrets.token_urlsafe(32)
-    session().add(Draft(kind=kind, member_id=member_id, token=token, data=data, created_at=clock.now()))
+    session().add(
+        Draft(kind=kind, member_id=member_id, token=token, data=data, created_at=clock.now())
+    )
     return token
 
 
@@ -48,7 +50,9 @@ def recall(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
 
 def consume(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
     """Take the draft for good, in the running transaction; None when it was used before or is past its lifetime."""
-    used = change(Draft, *_alive(kind, member_id, token), Draft.used_at.is_(None), used_at=clock.now())
+    used = change(
+        Draft, *_alive(kind, member_id, token), Draft.used_at.is_(None), used_at=clock.now()
+    )
     return recall(kind, member_id, token) if used else None
 
 

@@ -36,7 +36,9 @@ _LINK = Markup('<a href="{0}">{0}</a>')
 def _lines(paragraph: str) -> Markup:
     """A paragraph of the letter as HTML: its lines as they are, an address alone on one as a link."""
     lines = paragraph.strip().splitlines()
-    return Markup("<br>\n").join(_LINK.format(line) if re.fullmatch(r"https?://\S+", line) else line for line in lines)
+    return Markup("<br>\n").join(
+        _LINK.format(line) if re.fullmatch(r"https?://\S+", line) else line for line in lines
+    )
 
 
 def tell(tenant: Tenant, event: str, whom: Member, **context: object) -> outbox.OutboxMail:

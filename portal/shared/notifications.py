@@ -10,7 +10,20 @@ from typing import Any
 from sqlalchemy import Index, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Actor, Base, Labelled, Tenant, TenantOwned, audit, belongs_to, clock, msgid, owned, session
+from portal.core import (
+    ID,
+    Actor,
+    Base,
+    Labelled,
+    Tenant,
+    TenantOwned,
+    audit,
+    belongs_to,
+    clock,
+    msgid,
+    owned,
+    session,
+)
 from portal.shared import mailing
 from portal.shared.auth.models import Member, MemberStatus
 
@@ -43,7 +56,8 @@ class DigestLine(TenantOwned, Base):
     link: Mapped[str] = mapped_column(String(300), default="")
     created_at: Mapped[datetime]
     __table_args__ = owned(
-        belongs_to("member_id", "member"), Index("ix_digest_line_due", "tenant_id", "created_at", "id")
+        belongs_to("member_id", "member"),
+        Index("ix_digest_line_due", "tenant_id", "created_at", "id"),
     )
 
 
@@ -56,23 +70,39 @@ def choose(member: Member, wanted: dict[Kind, How], *, by: Actor) -> None:
     """Take the member's choice. The caller commits."""
     before, after = chosen(member), chosen(member) | wanted
     member.mail_choices = {kind.value: how.value for kind, how in after.items()}
-    changes = {kind.value: [before[kind].value, how.value] for kind, how in after.items() if before[kind] is not how}
+    changes = {
+        kind.value: [before[kind].value, how.value]
+        for kind, how in after.items()
+        if before[kind] is not how
+    }
     audit.record("member.choose_mail", member, by=by, **changes)
 
 
-def send(tenant: Tenant, kind: Kind, event: str, to: str, *, account_id: int | None = None, **context: Any) -> None:
+def send(
+    tenant: Tenant,
+    kind: Kind,
+    event: str,
+    to: str,
+    *,
+    account_id: int | None = None,
+    **context: Any,
+) -> None:
     """Mail `event` to an address as the member who has it wants this kind; who is no member gets it at once.
 
     A `link` in the context leads on from the line in the day's mail. The caller commits.
     """
     own = Member.account_id == account_id, Member.email == to, Member.status == MemberStatus.ACTIVE
-    member = session().scalars(select(Member).where(*own).limit(1)).one_or_none() if account_id else None
+    member = (
+        session().scalars(select(Member).where(*own).limit(1)).one_or_none() if account_id else None
+    )
     how = chosen(member)[kind] if member else How.AT_ONCE
     if how is How.AT_ONCE:
         mailing.compose(tenant, event, to, account_id=account_id, **context)
     elif how is How.DAILY and member:
         subject = mailing.written(tenant, event, **context)[0].removeprefix(f"【{tenant.name}】")
-        line = DigestLine(member_id=member.id, said=subject[:300], link=str(context.get("link", ""))[:300])
+        line = DigestLine(
+            member_id=member.id, said=subject[:300], link=str(context.get("link", ""))[:300]
+        )
         line.created_at = clock.now()
         session().add(line)
 
@@ -82,11 +112,19 @@ def mail_digests(tenant: Tenant) -> int:
 
     Lines are locked, so that of two workers one mails them. Index: ix_digest_line_due.
     """
-    morning = clock.to_local(clock.now()).replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
+    morning = clock.to_local(clock.now()).replace(
+        hour=DIGEST_HOUR, minute=0, second=0, microsecond=0
+    )
     morning = morning if morning <= clock.now() else morning - timedelta(days=1)
-    due = select(DigestLine).where(DigestLine.created_at < morning).order_by(DigestLine.member_id, DigestLine.id)
+    due = (
+        select(DigestLine)
+        .where(DigestLine.created_at < morning)
+        .order_by(DigestLine.member_id, DigestLine.id)
+    )
     mailed = 0
-    for member_id, group in groupby(session().scalars(due.with_for_update()).all(), lambda line: line.member_id):
+    for member_id, group in groupby(
+        session().scalars(due.with_for_update()).all(), lambda line: line.member_id
+    ):
         lines = list(group)
         member = session().get_one(Member, member_id)
         if member.status == MemberStatus.ACTIVE:

@@ -13,7 +13,19 @@ from typing import Any, Generic, TypeVar, cast
 from sqlalchemy import JSON, ColumnElement, Select, String, Text, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, YES, Actor, Row, RuleBroken, Tenant, Verdict, clock, csvio, msgid, states
+from portal.core import (
+    ID,
+    YES,
+    Actor,
+    Row,
+    RuleBroken,
+    Tenant,
+    Verdict,
+    clock,
+    csvio,
+    msgid,
+    states,
+)
 from portal.core.db import Numbered, belongs_to, change, owned, session, the_one
 from portal.shared import imports, notifications
 from portal.shared.auth import enrolment
@@ -54,7 +66,9 @@ M = TypeVar("M", bound=Ordered)
 
 def ordered(*constraints: Any) -> tuple[Any, ...]:
     """`__table_args__` of a table of orders."""
-    return owned(belongs_to("account_id", "account"), UniqueConstraint("tenant_id", "number"), *constraints)
+    return owned(
+        belongs_to("account_id", "account"), UniqueConstraint("tenant_id", "number"), *constraints
+    )
 
 
 class Book(Generic[M]):
@@ -64,7 +78,9 @@ class Book(Generic[M]):
     operators are told of a number that is not there; the latter with %(number)s.
     """
 
-    def __init__(self, model: type[M], awaiting: Collection[Any], by: Any, absent: tuple[str, str]) -> None:
+    def __init__(
+        self, model: type[M], awaiting: Collection[Any], by: Any, absent: tuple[str, str]
+    ) -> None:
         self._model, self._awaiting, self._by, self._absent = model, awaiting, by, absent
 
     def own(self, account_id: int, number: str) -> M:
@@ -74,22 +90,35 @@ class Book(Generic[M]):
 
     def any(self, number: str) -> M:
         """An order of the tenant in scope, for operators. Raises NotFound."""
-        return the_one(self._model, self._model.number == number, absent=self._absent[1], number=number)
+        return the_one(
+            self._model, self._model.number == number, absent=self._absent[1], number=number
+        )
 
     def worklist(self, status: Any = None, limit: int = 50) -> Sequence[M]:
         """For operators: in `status`, or all that await somebody."""
-        own = select(self._model).where(cast(Any, self._model).status.in_([status] if status else self._awaiting))
+        own = select(self._model).where(
+            cast(Any, self._model).status.in_([status] if status else self._awaiting)
+        )
         return session().scalars(own.order_by(self._by, self._model.id).limit(limit)).all()
 
     def unpaid(self, account_id: int) -> int:
         """How many of the account's are billed and not paid."""
-        own = self._model.account_id == account_id, self._model.total > 0, self._model.paid_at.is_(None)
+        own = (
+            self._model.account_id == account_id,
+            self._model.total > 0,
+            self._model.paid_at.is_(None),
+        )
         return session().scalar(select(func.count(self._model.id)).where(*own)) or 0
 
     def newest_number(self, account_id: int) -> str:
         """The number of the account's newest, or nothing."""
         own = select(self._model.number).where(self._model.account_id == account_id)
-        return session().scalar(own.order_by(self._model.booked_at.desc(), self._model.id.desc()).limit(1)) or ""
+        return (
+            session().scalar(
+                own.order_by(self._model.booked_at.desc(), self._model.id.desc()).limit(1)
+            )
+            or ""
+        )
 
 
 @dataclass(frozen=True)
@@ -124,14 +153,27 @@ class Life:
         return operation
 
     def tell(
-        self, tenant: Tenant, order: Any, sentence: str = "", *, label: str = "", kind: Kind = Kind.STATUS
+        self,
+        tenant: Tenant,
+        order: Any,
+        sentence: str = "",
+        *,
+        label: str = "",
+        kind: Kind = Kind.STATUS,
     ) -> None:
         """Mail the contact person what became of their order, in the same transaction."""
-        said = {"sentence": sentence or self.steps[order.status][1], "label": label or order.status.label}
+        said = {
+            "sentence": sentence or self.steps[order.status][1],
+            "label": label or order.status.label,
+        }
         facts = {order.__tablename__: order, **said}
-        notifications.send(tenant, kind, self.mail, order.contact["email"], account_id=order.account_id, **facts)
+        notifications.send(
+            tenant, kind, self.mail, order.contact["email"], account_id=order.account_id, **facts
+        )
 
-    def remind(self, tenant: Tenant, due: Select[Any], instant: str, sentence: str, label: str) -> int:
+    def remind(
+        self, tenant: Tenant, due: Select[Any], instant: str, sentence: str, label: str
+    ) -> int:
         """Mail a reminder of each order in `due` whose `instant` is not set yet; returns how many. Commits."""
         found = [order for order in session().scalars(due.limit(500)) if once(order, instant)]
         for order in found:
@@ -143,7 +185,12 @@ class Life:
 def once(order: Any, instant: str) -> bool:
     """Set an instant that is set once; False when somebody was quicker."""
     model = type(order)
-    was_first = change(model, model.id == order.id, getattr(model, instant).is_(None), **{instant: clock.now()}) == 1
+    was_first = (
+        change(
+            model, model.id == order.id, getattr(model, instant).is_(None), **{instant: clock.now()}
+        )
+        == 1
+    )
     session().refresh(order)
     return was_first
 
@@ -178,8 +225,22 @@ def address_copy(address: Address) -> dict[str, str]:
     return {name: getattr(address, name) for name in (*_ADDRESS, "address")}
 
 
+def _erase_persons(model: Any, account: Account, personal: Collection[str]) -> None:
+    """Blank who ordered and where the bill went, and the texts in `personal`; what was ordered stays."""
+    emptied: dict[str, Any] = dict.fromkeys(personal, "")
+    emptied["remarks"] = ""
+    emptied["contact"] = dict.fromkeys(_PERSON, "")
+    emptied["billing"] = dict.fromkeys((*_ADDRESS, "address"), "") | {"name": account.number}
+    change(model, model.account_id == account.id, **emptied)
+
+
 def part_of(
-    model: Any, *, is_open: ColumnElement[bool], said: str, columns: Mapping[str, str], personal: Collection[str] = ()
+    model: Any,
+    *,
+    is_open: ColumnElement[bool],
+    said: str,
+    columns: Mapping[str, str],
+    personal: Collection[str] = (),
 ) -> AccountPart:
     """A brand's part in an account's life as far as its orders go (COM-16).
 
@@ -189,7 +250,11 @@ def part_of(
     """
 
     def own(account: Account, *which: Any) -> Select[Any]:
-        return select(model).where(model.account_id == account.id, *which).order_by(model.booked_at, model.id)
+        return (
+            select(model)
+            .where(model.account_id == account.id, *which)
+            .order_by(model.booked_at, model.id)
+        )
 
     def open_business(_tenant: Tenant, account: Account) -> Iterator[RuleBroken]:
         for order in session().scalars(own(account, is_open).limit(20)):
@@ -197,15 +262,16 @@ def part_of(
 
     def papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
         rows = (
-            [getattr(value, "label", value) for value in (getattr(order, name) for name in columns.values())]
+            [
+                getattr(value, "label", value)
+                for value in (getattr(order, name) for name in columns.values())
+            ]
             for order in session().scalars(own(account))
         )
         yield f"{model.__tablename__}s.csv", b"".join(csvio.write_csv(rows, tuple(columns)))
         yield from documents.all_of(account.id)
 
     def erase(account: Account) -> None:
-        billing = dict.fromkeys((*_ADDRESS, "address"), "") | {"name": account.number}
-        emptied = {"contact": dict.fromkeys(_PERSON, ""), "billing": billing, **dict.fromkeys(personal, "")}
-        change(model, model.account_id == account.id, remarks="", **emptied)
+        _erase_persons(model, account, personal)
 
     return AccountPart(open_business=open_business, papers=papers, erase=erase)

@@ -58,8 +58,14 @@ class Search:
 
     def find(self, asked: Mapping[str, Any], **values: Any) -> Query:
         """What matches all that is `asked`; nothing and empty text ask for nothing."""
-        given = {name: read(asked[name]) for name, (_meant, read) in self._criteria.items() if asked.get(name)}
+        given = {
+            name: read(asked[name])
+            for name, (_meant, read) in self._criteria.items()
+            if asked.get(name)
+        }
         names = tuple(given)
         if names not in self._built:
-            self._built[names] = self._listed.where(*(self._criteria[name][0](bindparam(name)) for name in names))
+            self._built[names] = self._listed.where(
+                *(self._criteria[name][0](bindparam(name)) for name in names)
+            )
         return Query(self._built[names], {"tenant": require_key(), **values, **given})

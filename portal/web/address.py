@@ -33,7 +33,10 @@ class AddressFields(Form):
     prefecture = SelectField(
         _l("都道府県"),
         choices=choices(zip(PREFECTURES, PREFECTURES, strict=True), _l("選択してください")),
-        validators=[InputRequired(_l("選択してください。")), AnyOf(PREFECTURES, _l("選択してください。"))],
+        validators=[
+            InputRequired(_l("選択してください。")),
+            AnyOf(PREFECTURES, _l("選択してください。")),
+        ],
         render_kw={"autocomplete": "address-level1"},
     )
     city = line(_l("市区町村"), required=True, longest=60)

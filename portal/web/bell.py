@@ -59,7 +59,9 @@ class Bell:
             try:
                 for key in {key for key, _id in watched}:
                     self._look(key, [inquiry_id for of, inquiry_id in watched if of == key])
-            except Exception:  # whatever it was, readers are better served by the next look than by none
+            except (
+                Exception
+            ):  # whatever it was, readers are better served by the next look than by none
                 self._app.logger.warning("chat bell: could not look", exc_info=True)
             time.sleep(LOOK_SECONDS)
 

@@ -101,10 +101,17 @@ def brands_of(tenant: Tenant) -> list[Brand]:
 def products_of(tenant: Tenant, accounts: Collection[int]) -> dict[int, tuple[str, ...]]:
     """The products that each of these accounts has, in order."""
     found = [brand.products(accounts) for brand in brands_of(tenant)]
-    return {each: tuple(sorted({key for one in found for key in one.get(each, ())})) for each in accounts}
+    return {
+        each: tuple(sorted({key for one in found for key in one.get(each, ())}))
+        for each in accounts
+    }
 
 
 def reader(tenant: Tenant, who: SignedIn) -> SignedIn:
     """The member as notices ask for them: with the tags of their account's products (SUP-16)."""
     keys = products_of(tenant, [who.account_id])[who.account_id]
-    return replace(who, tags=who.tags + "".join(f"{OF_PRODUCT}{key}," for key in keys)) if keys else who
+    return (
+        replace(who, tags=who.tags + "".join(f"{OF_PRODUCT}{key}," for key in keys))
+        if keys
+        else who
+    )

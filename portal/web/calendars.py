@@ -15,7 +15,9 @@ from portal.web.requests import actor, link_base, member, public, tenant
 from portal.web.submit import done
 
 
-def add_calendar(at: Blueprint, page: str, feed: Callable[[Tenant, int, str], str], name: str) -> None:
+def add_calendar(
+    at: Blueprint, page: str, feed: Callable[[Tenant, int, str], str], name: str
+) -> None:
     """Hang the pages on a blueprint; `feed` writes an account's calendar for a host, `name` is its file's."""
 
     @at.route("/calendar", methods=["GET", "POST"])

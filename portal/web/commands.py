@@ -17,7 +17,17 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from portal.core import LARGEST, DatabaseBusy, RuleBroken, Tenant, clock, session, tenant_scope, text, yen
+from portal.core import (
+    LARGEST,
+    DatabaseBusy,
+    RuleBroken,
+    Tenant,
+    clock,
+    session,
+    tenant_scope,
+    text,
+    yen,
+)
 from portal.core.actor import operator
 from portal.core.csvio import CsvMistakes
 from portal.core.tenancy.schema_parts import TaxRate
@@ -27,14 +37,19 @@ from portal.web.urls import base_of
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-DAY: Any = {"type": click.DateTime(["%Y-%m-%d"]), "callback": lambda _context, _option, at: at and at.date()}
+DAY: Any = {
+    "type": click.DateTime(["%Y-%m-%d"]),
+    "callback": lambda _context, _option, at: at and at.date(),
+}
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
 
 def limit_option(default: int = 30) -> Option:
     """How many rows at most."""
     rows = click.IntRange(1, 100_000)
-    return click.option("--limit", default=default, show_default=True, type=rows, help="At most so many.")
+    return click.option(
+        "--limit", default=default, show_default=True, type=rows, help="At most so many."
+    )
 
 
 class Mistake(click.ClickException):
@@ -71,7 +86,9 @@ def read_text(path: Path) -> str:
     return written
 
 
-def typed(read: Callable[[str], Any] = text.normalise, longest: int = 0) -> Callable[[Any, Any, str], Any]:
+def typed(
+    read: Callable[[str], Any] = text.normalise, longest: int = 0
+) -> Callable[[Any, Any, str], Any]:
     """A callback: what was typed as `read` makes it, 1 to `longest` characters (0: any number), or the default."""
 
     def check(_context: Any, parameter: click.Parameter, value: str) -> Any:
@@ -97,7 +114,9 @@ def _instant(value: str) -> datetime:
 
 
 _OPTIONS = (
-    click.option("--tenant", "tenant_key", envvar="PORTAL_TENANT", help="The brand's key in tenants.toml."),
+    click.option(
+        "--tenant", "tenant_key", envvar="PORTAL_TENANT", help="The brand's key in tenants.toml."
+    ),
     click.option(
         "--operator",
         "operator_name",
@@ -106,7 +125,11 @@ _OPTIONS = (
         help="Your name for the audit trail.",
     ),
     click.option(
-        "--as-of", default="", callback=typed(_instant), envvar="PORTAL_AS_OF", help="Act as if it were this instant."
+        "--as-of",
+        default="",
+        callback=typed(_instant),
+        envvar="PORTAL_AS_OF",
+        help="Act as if it were this instant.",
     ),
     click.option("--dry-run", is_flag=True, help="Show what would happen; change nothing."),
 )
@@ -134,12 +157,20 @@ def tenant_command(function: Command) -> Command:
     @functools.wraps(function)
     @with_appcontext
     def wrapper(
-        *, tenant_key: str | None, operator_name: str, as_of: datetime | None, dry_run: bool, **given: Any
+        *,
+        tenant_key: str | None,
+        operator_name: str,
+        as_of: datetime | None,
+        dry_run: bool,
+        **given: Any,
     ) -> None:
         tenant = find_tenant(tenant_key)
         standing = clock.freeze(as_of) if as_of else nullcontext()
         with _one_line(), standing, tenant_scope(tenant.key):
-            words = {name: value() if isinstance(value, _Later) else value for name, value in given.items()}
+            words = {
+                name: value() if isinstance(value, _Later) else value
+                for name, value in given.items()
+            }
             said = call(function, {**words, "tenant": tenant, "by": operator(operator_name)})
             if isinstance(said, str):
                 click.echo(said)
@@ -168,7 +199,9 @@ def with_options(command: Command, options: Iterable[Option]) -> Command:
 
 def command(group: click.Group, name: str, *options: Option, help: str | None = None) -> Option:  # noqa: A002 - click's
     """Make the command `name` of a brand, with these options and arguments; see `tenant_command`."""
-    return lambda function: group.command(name, help=help)(with_options(tenant_command(function), options))
+    return lambda function: group.command(name, help=help)(
+        with_options(tenant_command(function), options)
+    )
 
 
 class _Later(functools.partial[Any]):
@@ -177,11 +210,15 @@ class _Later(functools.partial[Any]):
 
 def record(name: str, find: Callable[[str], Any], metavar: str = "NUMBER") -> Option:
     """An argument; the command gets what `find` finds by it."""
-    return click.argument(name, metavar=metavar, callback=lambda _context, _argument, given: _Later(find, given))
+    return click.argument(
+        name, metavar=metavar, callback=lambda _context, _argument, given: _Later(find, given)
+    )
 
 
 _SOURCE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
-TEXT = click.argument("body", type=_SOURCE, callback=lambda _context, _argument, path: _Later(read_text, path))
+TEXT = click.argument(
+    "body", type=_SOURCE, callback=lambda _context, _argument, path: _Later(read_text, path)
+)
 
 
 def step(
@@ -201,7 +238,9 @@ def step(
     command(group, name, record("found", find), *options, help=text)(take)
 
 
-def importing(group: click.Group, name: str, take: Callable[..., tuple[int, int]], what: str, more: str = "") -> None:
+def importing(
+    group: click.Group, name: str, take: Callable[..., tuple[int, int]], what: str, more: str = ""
+) -> None:
     """Make the command `name` FILE, which imports `what`; `take` answers how many it added, and how many it knew."""
 
     def load(file: Path, **words: Any) -> str:
@@ -214,7 +253,12 @@ def importing(group: click.Group, name: str, take: Callable[..., tuple[int, int]
 
 _LINE = "TEXT:QTY:UNIT:PRICE[:RATE]"
 lines_option = click.option(
-    "--line", "lines", multiple=True, required=True, metavar=_LINE, help="Yen without tax; repeatable."
+    "--line",
+    "lines",
+    multiple=True,
+    required=True,
+    metavar=_LINE,
+    help="Yen without tax; repeatable.",
 )
 
 
@@ -235,7 +279,14 @@ def _bill_line(text: str, day: date, begun: list[TaxRate]) -> BillLine:
     if abs(line.amount) > LARGEST:
         raise Mistake(f"--line {text!r}: at most {yen(LARGEST)}")
     kinds = [rate.reduced for rate in begun if rate.rate == percent]
-    if len(rest) > 1 or not (kinds or percent == 0) or line.quantity < 1 or not line.description.strip():
+    if (
+        len(rest) > 1
+        or not (kinds or percent == 0)
+        or line.quantity < 1
+        or not line.description.strip()
+    ):
         known = ", ".join(sorted({str(rate.rate) for rate in begun} | {"0"}, key=int))
-        raise Mistake(f"--line {text!r}: a text, a quantity of 1 or more, and a rate out of {known}")
+        raise Mistake(
+            f"--line {text!r}: a text, a quantity of 1 or more, and a rate out of {known}"
+        )
     return replace(line, reduced=bool(kinds and all(kinds)))

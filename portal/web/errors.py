@@ -71,7 +71,9 @@ def said(error: RuleBroken) -> str:
 
 def _machine(error: OSError | DBAPIError) -> Response:
     """A full disk and a database that is away are no crash: it passes."""
-    passes = isinstance(error, OperationalError) or (isinstance(error, OSError) and error.errno in _FULL)
+    passes = isinstance(error, OperationalError) or (
+        isinstance(error, OSError) and error.errno in _FULL
+    )
     return _unavailable(error) if passes else _crash(error)
 
 

@@ -27,7 +27,9 @@ _MOST_PIECES = 2_000
 _pieces: dict[tuple[object, ...], tuple[Tenant, Markup]] = {}
 _TOP = NavItem("マイページ", "house", "/", primary=True)
 COMMON_NAVIGATION = (
-    NavItem("会員情報の変更", "user-round", "/account/profile", primary=True, short=msgid("会員情報")),
+    NavItem(
+        "会員情報の変更", "user-round", "/account/profile", primary=True, short=msgid("会員情報")
+    ),
     NavItem("お知らせ", "bell", "/notices", feature="notices"),
 )
 
@@ -58,7 +60,9 @@ class Navigation:
 
     def __init__(self, tenant: Tenant, path: str, who: SignedIn | None) -> None:
         brands = [item for brand in brands_of(tenant) for item in brand.navigation]
-        there = [i for i in (_TOP, *brands, *COMMON_NAVIGATION) if not i.feature or tenant.has(i.feature)]
+        there = [
+            i for i in (_TOP, *brands, *COMMON_NAVIGATION) if not i.feature or tenant.has(i.feature)
+        ]
         self.items = [item for item in there if who and (item.right is None or who.may(item.right))]
         self.here = next((item.href for item in self.items if _is_at(item.href, path)), "")
 
@@ -66,7 +70,11 @@ class Navigation:
         """The entries in order, with `current` where the page is."""
         for item in self.items:
             short = translate(item.short) if item.short else ""
-            yield asdict(item) | {"label": translate(item.label), "short": short, "current": item.href == self.here}
+            yield asdict(item) | {
+                "label": translate(item.label),
+                "short": short,
+                "current": item.href == self.here,
+            }
 
 
 def _is_at(href: str, path: str) -> bool:
@@ -93,7 +101,12 @@ def once(context: Context, template: str) -> Markup:
 def _shell() -> dict[str, Any]:
     """The values that the layouts need; see layouts/page.html."""
     if "tenant" not in g:
-        return {"tenant": None, "member": None, "locale": "ja", "request_id": g.get("request_id", "")}
+        return {
+            "tenant": None,
+            "member": None,
+            "locale": "ja",
+            "request_id": g.get("request_id", ""),
+        }
     locale = str(get_locale())
     g.lang = locale
     look = bundle().style_href(g.tenant)
@@ -119,7 +132,15 @@ def _shell() -> dict[str, Any]:
 def init_app(app: Flask) -> None:
     """Give templates their context, filters and functions."""
     app.context_processor(_shell)
-    app.jinja_env.globals |= {made.__name__: made for made in (asset, once, from_to, password_checklist)}
-    filters = {"on_date": on_date, "at_time": at_time, "yen": yen, "telephone": format_telephone, "until": from_to}
+    app.jinja_env.globals |= {
+        made.__name__: made for made in (asset, once, from_to, password_checklist)
+    }
+    filters = {
+        "on_date": on_date,
+        "at_time": at_time,
+        "yen": yen,
+        "telephone": format_telephone,
+        "until": from_to,
+    }
     app.jinja_env.filters |= filters
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

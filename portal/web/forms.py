@@ -8,9 +8,25 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, DateField, Field, IntegerField, PasswordField, SelectField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    DateField,
+    Field,
+    IntegerField,
+    PasswordField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.validators import (
+    DataRequired,
+    InputRequired,
+    Length,
+    NumberRange,
+    Optional,
+    ValidationError,
+)
 
 from portal.core import Labelled, RuleBroken, text
 from portal.web.i18n import lazy as _l
@@ -70,8 +86,14 @@ class Form(FlaskForm):  # type: ignore[misc]
 
     def rows(self) -> list[tuple[str, str]]:
         """Label and value of every visible field as people write it, for the confirm page; those `first` come first."""
-        shown = [f for f in self if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")]
-        shown.sort(key=lambda f: self.first.index(f.name) if f.name in self.first else len(self.first))
+        shown = [
+            f
+            for f in self
+            if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")
+        ]
+        shown.sort(
+            key=lambda f: self.first.index(f.name) if f.name in self.first else len(self.first)
+        )
         return [(str(f.label.text), _as_read(f)) for f in shown]
 
     def differences(self, present: Form) -> list[tuple[str, str, str]]:
@@ -108,7 +130,10 @@ def line(label: Any, *, required: bool = False, longest: int = 100, **kwargs: An
     return StringField(
         label,
         filters=[normaliser(text.normalise)],
-        validators=[presence(required), Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))],
+        validators=[
+            presence(required),
+            Length(max=longest, message=_l("%(max)d文字以内で入力してください。")),
+        ],
         **kwargs,
     )
 
@@ -119,7 +144,13 @@ def presence(required: bool) -> Any:
 
 
 def cleaned(
-    label: Any, clean: Callable[[str], str], wrong: Any, *, required: bool = False, longest: int = 254, **kwargs: Any
+    label: Any,
+    clean: Callable[[str], str],
+    wrong: Any,
+    *,
+    required: bool = False,
+    longest: int = 254,
+    **kwargs: Any,
 ) -> StringField:
     """Text of a known shape (telephone, postal code, kana, e-mail): `clean` normalises it, `wrong` refuses it."""
     too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
@@ -138,7 +169,12 @@ def choices(values: Iterable[tuple[str, Any]], empty: Any) -> list[SelectChoice]
 
 
 def one_of(
-    label: Any, values: Iterable[tuple[str, Any]] = (), empty: Any = "", *, required: bool = False, **kwargs: Any
+    label: Any,
+    values: Iterable[tuple[str, Any]] = (),
+    empty: Any = "",
+    *,
+    required: bool = False,
+    **kwargs: Any,
 ) -> SelectField:
     """One of these values (value, label), or `empty`; a form may set its `choices` later."""
     needed = InputRequired(_l("選択してください。")) if required else Optional()

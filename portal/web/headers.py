@@ -25,7 +25,9 @@ def init_app(app: Flask, settings: Settings) -> None:
             headers.setdefault(name, value)
         headers.setdefault("X-Request-Id", g.get("request_id", ""))
         if request.endpoint == "static":
-            headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.args else "no-cache"
+            headers["Cache-Control"] = (
+                "public, max-age=31536000, immutable" if request.args else "no-cache"
+            )
         else:
             headers.setdefault("Cache-Control", "no-store")
             response.vary.add("HX-Request")

@@ -59,7 +59,9 @@ def choose() -> str:
         return LANGUAGES[0]
     own = current_user.locale if current_user.is_authenticated else ""
     usual: str = g.tenant.languages[0]
-    return next((str(wish) for wish in (cookie.get("language"), own) if wish in g.tenant.languages), usual)
+    return next(
+        (str(wish) for wish in (cookie.get("language"), own) if wish in g.tenant.languages), usual
+    )
 
 
 def asked_language() -> str | None:

@@ -87,7 +87,13 @@ def _counting(statement: Select[Any]) -> Select[Any]:
 
 
 def paginate(
-    query: Query, sort: Sort, *, path: str, state: Mapping[str, str], cursor: str = "", size: int = PAGE_SIZE
+    query: Query,
+    sort: Sort,
+    *,
+    path: str,
+    state: Mapping[str, str],
+    cursor: str = "",
+    size: int = PAGE_SIZE,
 ) -> Page:
     """The page at `cursor` of what `query` finds: two queries, whatever the size of the table.
 
@@ -130,7 +136,9 @@ def _stepping(statement: Select[Any], sort: Sort, ascending: bool, *, beyond: bo
     """`statement` in list order, from its beginning or `beyond` an edge; built once for each way to ask."""
     if beyond:
         key = tuple_(sort.column, sort.tie)
-        edge = tuple_(bindparam("edge_at", type_=sort.column.type), bindparam("edge_tie", type_=sort.tie.type))
+        edge = tuple_(
+            bindparam("edge_at", type_=sort.column.type), bindparam("edge_tie", type_=sort.tie.type)
+        )
         statement = statement.where(key > edge if ascending else key < edge)
     order = [column.asc() if ascending else column.desc() for column in (sort.column, sort.tie)]
     return statement.order_by(*order).limit(bindparam("at_most"))
@@ -194,17 +202,32 @@ class Listing:
     def shown(self, form: SearchForm | None = None) -> dict[str, Any]:
         """What the page shows for a form that is valid; the whole list for none."""
         blank = self.form(formdata=None)
-        state = {key: value for key in (*blank.data, "sort") if (value := request.args.get(key, "").strip())}
+        state = {
+            key: value
+            for key in (*blank.data, "sort")
+            if (value := request.args.get(key, "").strip())
+        }
         sort, cursor = chosen(self.sorts, state.get("sort")), request.args.get("page", "")
-        page = paginate(self.find((form or blank).asked()), sort, path=self.path, state=state, cursor=cursor)
+        page = paginate(
+            self.find((form or blank).asked()), sort, path=self.path, state=state, cursor=cursor
+        )
         # The search bar without a search is kept for the whole brand, so nothing typed may stand in it.
-        shown = {"form": form if form and state else blank, "page": page, "sorts": self.sorts, "sort": sort}
+        shown = {
+            "form": form if form and state else blank,
+            "page": page,
+            "sorts": self.sorts,
+            "sort": sort,
+        }
         return {**shown, "state": state, "statuses": badges(self.statuses), **self.told()}
 
     def _index(self) -> str | Response:
         form = self.form(request.args)
         page, fragment = self.pages
-        return render(page, fragment=fragment, **self.shown(form)) if form.validate() else self._refused(form)
+        return (
+            render(page, fragment=fragment, **self.shown(form))
+            if form.validate()
+            else self._refused(form)
+        )
 
     def _csv(self) -> Response:
         form, labels = self.form(request.args), badges(self.statuses)
@@ -218,7 +241,9 @@ class Listing:
 
         rows = every_row(self.find(form.asked()), chosen(self.sorts, request.args.get("sort")))
         header, reads = [_(heading) for heading in self.columns], list(self.columns.values())
-        return csv_response(self.path[1:], header, rows, lambda row: [cell(row, read) for read in reads])
+        return csv_response(
+            self.path[1:], header, rows, lambda row: [cell(row, read) for read in reads]
+        )
 
     def _refused(self, form: SearchForm) -> Response:
         """The whole list with what is wrong with the search, the same for page and CSV."""

@@ -12,7 +12,9 @@ from portal.shared.documents.billed import Papers
 from portal.web.commands import Command, bill_lines, lines_option, step, typed
 from portal.web.output import Column, listing
 
-_REASON = click.option("--reason", required=True, callback=typed(longest=200), help="Stands on the new documents.")
+_REASON = click.option(
+    "--reason", required=True, callback=typed(longest=200), help="Stands on the new documents."
+)
 
 
 def awaiting(
@@ -49,12 +51,18 @@ def say(order: Any, _done: None = None) -> None:
     click.echo(f"{order.number}: {order.status.label}{total}")
 
 
-def papers(group: click.Group, find: Callable[[str], Any], how: Papers, day: Callable[[Any], date]) -> None:
+def papers(
+    group: click.Group, find: Callable[[str], Any], how: Papers, day: Callable[[Any], date]
+) -> None:
     """Make the commands `issue`, `correct` and `refund`."""
     command = partial(step, group, find)
     command(_draw, "issue", how.issue, "Issue what is due and not issued yet, and draw it at once.")
     for name, amend, text in (
-        ("correct", how.correct, "Bill these lines in place of those billed: new documents replace the old."),
+        (
+            "correct",
+            how.correct,
+            "Bill these lines in place of those billed: new documents replace the old.",
+        ),
         ("refund", how.refund, "Give these lines back after the payment: 適格返還請求書."),
     ):
         command(_draw_and_say, name, billed(amend, day), text, lines_option, _REASON)

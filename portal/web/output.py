@@ -39,7 +39,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], as_json: boo
         return
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for index, column in enumerate(columns):
-        drawn.add_column(column, overflow="fold", justify="right" if _is_number(rows, index) else "left")
+        drawn.add_column(
+            column, overflow="fold", justify="right" if _is_number(rows, index) else "left"
+        )
     for row in rows:
         drawn.add_row(*(Text(harmless(_words(value))) for value in row))
     Console(highlight=False).print(drawn)
@@ -57,7 +59,9 @@ def fail(message: str) -> NoReturn:
 
 def _is_number(rows: Sequence[Sequence[Any]], index: int) -> bool:
     values = [row[index] for row in rows if row[index] is not None]
-    return bool(values) and all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+    return bool(values) and all(
+        isinstance(value, int) and not isinstance(value, bool) for value in values
+    )
 
 
 def _words(value: object) -> str:
@@ -76,7 +80,9 @@ def moment(attribute: str, form: str = "%Y-%m-%d %H:%M") -> Callable[[Any], str]
     return read
 
 
-def listing(group: click.Group, name: str, columns: Iterable[Column], *options: Option, most: int = 30) -> Option:
+def listing(
+    group: click.Group, name: str, columns: Iterable[Column], *options: Option, most: int = 30
+) -> Option:
     """Make the command `name` of a brand: it prints what the function returns, with --limit (else `most`) and --json.
 
     A column is an attribute, or a heading and the attribute or function that its cells are read with.

@@ -31,11 +31,18 @@ class PaperPages:
 
     def hang(self, at: Blueprint, path: str) -> None:
         """Add the page ``<path>/<number>/<name>.pdf`` to a blueprint, as `paper`."""
-        at.add_url_rule(f"{path}/<number>/<any({', '.join(map(repr, self.kinds))}):slug>.pdf", "paper", self._paper)
+        at.add_url_rule(
+            f"{path}/<number>/<any({', '.join(map(repr, self.kinds))}):slug>.pdf",
+            "paper",
+            self._paper,
+        )
 
     def shown(self, order: Any) -> list[tuple[str, str, Verdict]]:
         """Name, label and whether it can be had, for the order's page."""
-        return [(slug, self.kinds[slug].label, verdict) for slug, (_document, verdict) in self._all(order).items()]
+        return [
+            (slug, self.kinds[slug].label, verdict)
+            for slug, (_document, verdict) in self._all(order).items()
+        ]
 
     def _paper(self, number: str, slug: str) -> Response:
         document, verdict = self._all(self.find(number))[slug]
@@ -44,11 +51,20 @@ class PaperPages:
 
     def _all(self, order: Any) -> dict[str, tuple[Document | None, Verdict]]:
         issued = documents.about(order.account_id, order.number)
-        return {slug: (issued.get(kind), self._verdict(order, kind, issued)) for slug, kind in self.kinds.items()}
+        return {
+            slug: (issued.get(kind), self._verdict(order, kind, issued))
+            for slug, kind in self.kinds.items()
+        }
 
-    def _verdict(self, order: Any, kind: DocumentKind, issued: Mapping[DocumentKind, Document]) -> Verdict:
+    def _verdict(
+        self, order: Any, kind: DocumentKind, issued: Mapping[DocumentKind, Document]
+    ) -> Verdict:
         """Whether the member may, whether there is one, and whether it is drawn."""
         if kind in _OF_MONEY and not (may := member().may(Right.BILLING)):
             return may
         verdict = self.can(order, kind)
-        return verdict if not verdict or (kind in issued and issued[kind].sha256) else Verdict(BEING_DRAWN)
+        return (
+            verdict
+            if not verdict or (kind in issued and issued[kind].sha256)
+            else Verdict(BEING_DRAWN)
+        )

@@ -18,5 +18,11 @@ def password_checklist() -> list[dict[str, Any]]:
     if current_user.is_authenticated:
         who = member()
         context = Context(who.login_id, who.email, (who.name, who.account_name), context.brand)
-    shown = [rule for rule in rules_for(rules.password) if rule.key != "login_id" or "login_id" in rules.items]
-    return [{"test": rule.as_data(context), "label": _(rule.label, **rule.params)} for rule in shown]
+    shown = [
+        rule
+        for rule in rules_for(rules.password)
+        if rule.key != "login_id" or "login_id" in rules.items
+    ]
+    return [
+        {"test": rule.as_data(context), "label": _(rule.label, **rule.params)} for rule in shown
+    ]

@@ -25,7 +25,9 @@ def render(template: str, *, fragment: str = "", **context: Any) -> str:
     return render_template(template, **context)
 
 
-def render_invalid(template: str, http_status: int = 422, *, fragment: str = "", **context: Any) -> Response:
+def render_invalid(
+    template: str, http_status: int = 422, *, fragment: str = "", **context: Any
+) -> Response:
     """A form with its errors, what was typed kept (COM-23)."""
     response = make_response(render(template, fragment=fragment, **context), http_status)
     return response if fragment else whole(response)

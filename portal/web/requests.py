@@ -77,7 +77,9 @@ class Pages(Blueprint):
         super().__init__(name, import_name)
         self._marks = marks
 
-    def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any) -> None:
+    def add_url_rule(
+        self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any
+    ) -> None:
         """As in every blueprint."""
         super().add_url_rule(rule, endpoint, marked(view_func, self._marks), *args, **options)
 
@@ -127,7 +129,12 @@ def cookie_name(of: Settings, what: str = "portal") -> str:
 
 def _cookie_traits() -> dict[str, Any]:
     """For this host only, and for no script."""
-    return {"secure": settings().scheme == "https", "httponly": True, "samesite": "Lax", "path": "/"}
+    return {
+        "secure": settings().scheme == "https",
+        "httponly": True,
+        "samesite": "Lax",
+        "path": "/",
+    }
 
 
 def clear_session_cookie(response: BaseResponse) -> None:
@@ -160,7 +167,9 @@ def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
     response.set_cookie(cookie_name(settings()), entry.token, **_cookie_traits())
     if entry.device_token:
         name = cookie_name(settings(), "device")
-        response.set_cookie(name, entry.device_token, max_age=sessions.DEVICE_LIFETIME, **_cookie_traits())
+        response.set_cookie(
+            name, entry.device_token, max_age=sessions.DEVICE_LIFETIME, **_cookie_traits()
+        )
     return response
 
 

@@ -95,7 +95,12 @@ class Steps:
         before = self.flow.typed()
         filled = None if request.method == "POST" else before or (self.present and self.present())
         form = self.make(filled)
-        return submit(self.pages[0], form, lambda: self.flow.keep(self.collect(form)), **self.shown(before or {}))
+        return submit(
+            self.pages[0],
+            form,
+            lambda: self.flow.keep(self.collect(form)),
+            **self.shown(before or {}),
+        )
 
     def review(self) -> Answer:
         """内容確認; without a draft back to the form."""
@@ -141,7 +146,12 @@ class Steps:
 
 
 def add_steps(
-    at: Blueprint, rule: str, name: str, steps: Callable[..., Steps], *marks: Mark, taking: Iterable[Mark] = ()
+    at: Blueprint,
+    rule: str,
+    name: str,
+    steps: Callable[..., Steps],
+    *marks: Mark,
+    taking: Iterable[Mark] = (),
 ) -> None:
     """Hang the pages of `steps` on a blueprint: <name>_form at `rule`, and <name>_confirm, _save and _done below it.
 
@@ -149,7 +159,9 @@ def add_steps(
     take something.
     """
 
-    def hang(suffix: str, path: str, methods: list[str], page: Callable[[Steps], Answer], *marks: Mark) -> None:
+    def hang(
+        suffix: str, path: str, methods: list[str], page: Callable[[Steps], Answer], *marks: Mark
+    ) -> None:
         def view(**where: str) -> Answer:
             return page(steps(**where))
 

@@ -42,7 +42,9 @@ def local_path(target: str | None, default: str = "/") -> str:
     """`target` when it is a path of this host, else `default` (security.md §4.11)."""
     if not target or not target.startswith("/") or target.startswith("//") or "\\" in target:
         return default
-    if any(ord(c) < 0x20 for c in target):  # first: urlsplit drops them and may then raise over what is left
+    if any(
+        ord(c) < 0x20 for c in target
+    ):  # first: urlsplit drops them and may then raise over what is left
         return default
     parts = urlsplit(target)
     return default if parts.scheme or parts.netloc else target

@@ -75,12 +75,18 @@ def _draw_documents(settings: Settings) -> None:
 
 @pytest.fixture(scope="session")
 def drawn_template(
-    sqlite_template: Path, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+    sqlite_template: Path,
+    make_settings: Callable[..., Settings],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A home folder with the cast's database and the documents of what is billed."""
     home = tmp_path_factory.mktemp("drawn")
     shutil.copy(sqlite_template, home / "portal.sqlite3")
-    _draw_documents(make_settings(f"sqlite:///{home / 'portal.sqlite3'}", home=home, smtp_url="smtp://127.0.0.1:9"))
+    _draw_documents(
+        make_settings(
+            f"sqlite:///{home / 'portal.sqlite3'}", home=home, smtp_url="smtp://127.0.0.1:9"
+        )
+    )
     return home
 
 
@@ -95,7 +101,9 @@ def serve(
     home = tmp_path_factory.mktemp("served") / "home"
     shutil.copytree(drawn_template, home)
     port = free_port()
-    app = create_app(make_settings(f"sqlite:///{home / 'portal.sqlite3'}", home=home, port=port, **changes))
+    app = create_app(
+        make_settings(f"sqlite:///{home / 'portal.sqlite3'}", home=home, port=port, **changes)
+    )
     demo.init_app(app)
     wsgi = app.wsgi_app
 
@@ -106,7 +114,9 @@ def serve(
 
     app.wsgi_app = standing  # type: ignore[method-assign]
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
     thread.start()
     yield Served(app, port)
     server.shutdown()
@@ -118,7 +128,9 @@ def serve(
 
 @pytest.fixture(scope="module")
 def address(
-    drawn_template: Path, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+    drawn_template: Path,
+    make_settings: Callable[..., Settings],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Address]:
     """Serve one module's tests: ``address("facility")`` is where that brand answers."""
     with serve(drawn_template, make_settings, tmp_path_factory) as where:

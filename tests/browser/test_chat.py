@@ -42,7 +42,13 @@ class Terminal:
         command = [str(ROOT / ".venv/bin/flask"), "chat", "--tenant", "desk", "--operator", "木村"]
         told = env | {"TERM": "xterm", "LANG": "C.UTF-8"}
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=told, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=told,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
         )
         os.close(slave)
         self.shown = ""
@@ -81,7 +87,11 @@ def serving(port: int, env: dict[str, str]) -> Iterator[None]:
 @pytest.fixture
 def env(app: Flask, settings, tmp_path: Path) -> dict[str, str]:
     """What server and terminal are told: a desk that is always open, with one member."""
-    tenants = (ROOT / "tests/tenants.toml").read_text().replace("[tenants.desk]\n", f"[tenants.desk]{ALWAYS}")
+    tenants = (
+        (ROOT / "tests/tenants.toml")
+        .read_text()
+        .replace("[tenants.desk]\n", f"[tenants.desk]{ALWAYS}")
+    )
     file = tmp_path / "tenants.toml"
     file.write_text(tenants)
     with app.app_context(), tenant_scope("desk"):
@@ -112,7 +122,9 @@ def said(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_two_talk_and_neither_a_cut_line_nor_a_new_server_loses_a_word(env: dict[str, str], page_for: PageFor) -> None:
+def test_two_talk_and_neither_a_cut_line_nor_a_new_server_loses_a_word(
+    env: dict[str, str], page_for: PageFor
+) -> None:
     """SUP-11: at once at both sides, typing shown, resumed without loss or double."""
     port, page = free_port(), page_for(DESKTOP)
     terminal = Terminal(env)
@@ -130,7 +142,9 @@ def test_two_talk_and_neither_a_cut_line_nor_a_new_server_loses_a_word(env: dict
             terminal.sees(rf"{number} 山田 太郎 …")
             page.fill("[name=body]", "型番は K-12 です。\n急ぎます。")
             page.get_by_role("button", name="送信する").click()
-            terminal.sees(rf"{number} 山田 太郎: 型番は K-12 です。\r?\n{number} 山田 太郎: 急ぎます。")
+            terminal.sees(
+                rf"{number} 山田 太郎: 型番は K-12 です。\r?\n{number} 山田 太郎: 急ぎます。"
+            )
             expect(page.locator("article.line")).to_have_count(3, timeout=5000)
             expect(page.locator("[name=body]")).to_have_value("")
             page.context.set_offline(True)
@@ -147,7 +161,9 @@ def test_two_talk_and_neither_a_cut_line_nor_a_new_server_loses_a_word(env: dict
             terminal.sees(rf"{number} 山田 太郎: 届きました。")
             expect(page.locator("article.line")).to_have_count(6, timeout=10_000)
             terminal.type("/end\r")
-            expect(page.locator("#tail")).to_contain_text("このチャットは終了しました", timeout=10_000)
+            expect(page.locator("#tail")).to_contain_text(
+                "このチャットは終了しました", timeout=10_000
+            )
             assert said(page) == [
                 "動きません。",
                 "承りました。",
@@ -163,7 +179,9 @@ def test_two_talk_and_neither_a_cut_line_nor_a_new_server_loses_a_word(env: dict
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_several_chats_in_one_terminal_and_a_phone_without_scripts(env: dict[str, str], page_for: PageFor) -> None:
+def test_several_chats_in_one_terminal_and_a_phone_without_scripts(
+    env: dict[str, str], page_for: PageFor
+) -> None:
     """SUP-11, COM-23"""
     port = free_port()
     terminal = Terminal(env)
@@ -176,11 +194,15 @@ def test_several_chats_in_one_terminal_and_a_phone_without_scripts(env: dict[str
                 terminal.type(f"/{number}\rこちらは{number}です。\r")
                 terminal.sees(rf"{number}> ")
                 deadline = time.monotonic() + 10
-                while f"こちらは{number}です。" not in page.content() and time.monotonic() < deadline:
+                while (
+                    f"こちらは{number}です。" not in page.content() and time.monotonic() < deadline
+                ):
                     time.sleep(0.3)
                     if page is pages[0]:
                         page.get_by_role("link", name="最新の状態に更新").click()
-            assert [said(page)[-1] for page in pages] == [f"こちらは{number}です。" for number in numbers]
+            assert [said(page)[-1] for page in pages] == [
+                f"こちらは{number}です。" for number in numbers
+            ]
             pages[0].fill("[name=body]", "携帯からです。")
             pages[0].get_by_role("button", name="送信する").click()
             terminal.sees(rf"{numbers[0]} 山田 太郎: 携帯からです。")

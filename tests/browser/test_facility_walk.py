@@ -16,11 +16,14 @@ from tests.support.browser import DESKTOP, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 WALKS = [
-    pytest.param(login, width, javascript, id=f"{login}-{width}-{'scripts' if javascript else 'plain'}")
+    pytest.param(
+        login, width, javascript, id=f"{login}-{width}-{'scripts' if javascript else 'plain'}"
+    )
     for login in ("hanako", "kenichi")
     for width in (DESKTOP, PHONE)
     for javascript in (True, False)
-    if login == "hanako" or javascript == (width == PHONE)  # the ordinary one once each way: minutes count
+    if login == "hanako"
+    or javascript == (width == PHONE)  # the ordinary one once each way: minutes count
 ]
 TUESDAY = date(2026, 12, 8)
 LOGINS = count(1)
@@ -104,7 +107,16 @@ def test_reservations_from_booking_to_what_became_of_them(walk, login, width, ja
     w.press("検索")
     expect(w.page.get_by_role("status")).to_contain_text("全1件中")
     w.follow("FR000002")
-    w.sees("ご予約情報", "ご利用情報", "お支払情報", "お支払期限", "ご請求金額", "お支払い状況", "帳票発行", "関連情報")
+    w.sees(
+        "ご予約情報",
+        "ご利用情報",
+        "お支払情報",
+        "お支払期限",
+        "ご請求金額",
+        "お支払い状況",
+        "帳票発行",
+        "関連情報",
+    )
     papers = [w.download(f"{name}発行") for name in ("作業完了報告書", "請求書")]
     assert all(paper.startswith(b"%PDF-") for paper in papers)
     assert papers[0] != papers[1]
@@ -177,7 +189,11 @@ def test_members_addresses_and_questions(walk, login, width, javascript):
     is_representative = login == "hanako"
     w.go("会員情報の変更")
     if is_representative:
-        for label, value in (("市区町村", "港区"), ("町名・番地", "芝1-1"), ("郵便番号", "１０５ー００１４")):
+        for label, value in (
+            ("市区町村", "港区"),
+            ("町名・番地", "芝1-1"),
+            ("郵便番号", "１０５ー００１４"),
+        ):
             w.page.get_by_label(label).fill(value)
         w.page.get_by_label("都道府県").select_option("東京都")
         expect(w.page.get_by_role("link", name="会員の退会")).to_be_visible()
@@ -195,11 +211,18 @@ def test_members_addresses_and_questions(walk, login, width, javascript):
         _add_and_remove_a_member(w)
     else:
         off = w.page.get_by_role("button", name="新しく登録する")
-        expect(off).to_have_accessible_description("追加・削除は、代表の方と権限のある方だけが行えます。")
+        expect(off).to_have_accessible_description(
+            "追加・削除は、代表の方と権限のある方だけが行えます。"
+        )
 
     w.go("請求書送付先の管理")
     w.follow("新しく登録する")
-    typed = {"会社名・お名前": "経理部", "郵便番号": "1050014", "市区町村": "港区", "町名・番地": "芝1-1"}
+    typed = {
+        "会社名・お名前": "経理部",
+        "郵便番号": "1050014",
+        "市区町村": "港区",
+        "町名・番地": "芝1-1",
+    }
     for label, value in typed.items():
         w.page.get_by_label(label).fill(value)
     w.page.get_by_label("都道府県").select_option("東京都")

@@ -16,10 +16,14 @@ both = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "pla
 
 
 @both
-def test_from_sign_in_to_one_reservation_and_back(signed_in: SignedIn, address: Address, javascript: bool) -> None:
+def test_from_sign_in_to_one_reservation_and_back(
+    signed_in: SignedIn, address: Address, javascript: bool
+) -> None:
     """COM-10, COM-21, FAC-01, FAC-02, FAC-03: the address always tells what is shown."""
     page = signed_in(javascript=javascript)
-    page.get_by_role("navigation", name="メインメニュー").get_by_role("link", name="ご利用履歴").click()
+    page.get_by_role("navigation", name="メインメニュー").get_by_role(
+        "link", name="ご利用履歴"
+    ).click()
     expect(page.get_by_role("status")).to_contain_text("全3件中")
     page.get_by_label("予約番号").fill("FR000002")
     page.get_by_role("button", name="検索").click()
@@ -35,7 +39,9 @@ def test_from_sign_in_to_one_reservation_and_back(signed_in: SignedIn, address: 
 
 
 @both
-def test_a_search_that_cannot_be_says_why(signed_in: SignedIn, address: Address, javascript: bool) -> None:
+def test_a_search_that_cannot_be_says_why(
+    signed_in: SignedIn, address: Address, javascript: bool
+) -> None:
     """COM-23, FAC-02: with scripts the list alone is replaced, never the page put inside it."""
     page = signed_in(javascript=javascript)
     page.goto(address("facility") + "/reservations")
@@ -64,11 +70,15 @@ def test_a_refused_document_says_when_it_can_be_had(signed_in: SignedIn, address
     page.goto(address("facility") + "/reservations/FR000001")
     button = page.get_by_role("button", name="請求書発行")
     expect(button).to_be_disabled()
-    expect(button).to_have_accessible_description("ご利用後、ご請求金額が確定するとダウンロードできます。")
+    expect(button).to_have_accessible_description(
+        "ご利用後、ご請求金額が確定するとダウンロードできます。"
+    )
 
 
 @both
-def test_a_profile_is_changed_in_three_steps(signed_in: SignedIn, address: Address, javascript: bool) -> None:
+def test_a_profile_is_changed_in_three_steps(
+    signed_in: SignedIn, address: Address, javascript: bool
+) -> None:
     """COM-22, FAC-07: back keeps what was typed; done is done once."""
     page = signed_in(javascript=javascript)
     page.goto(address("facility") + "/account/profile")
@@ -107,7 +117,9 @@ def test_a_wrong_profile_moves_to_the_summary(signed_in: SignedIn, address: Addr
 
 
 @both
-def test_the_language_is_switched_and_stays(signed_in: SignedIn, address: Address, javascript: bool) -> None:
+def test_the_language_is_switched_and_stays(
+    signed_in: SignedIn, address: Address, javascript: bool
+) -> None:
     page = signed_in(javascript=javascript)
     page.goto(address("facility") + "/notices")
     page.get_by_role("button", name="English").click()

@@ -70,13 +70,17 @@ def faults(page: Page) -> list[str]:
         f"{page.url} {violation['id']}: {violation['nodes'][0]['html'][:200]}"
         for violation in Axe().run(page, options=TAGS).response["violations"]
     ]
-    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    wider = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
     return [*found, *([f"{page.url} is {wider}px too wide"] if wider > 0 else [])]
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 @pytest.mark.parametrize("brand", ["facility", "studio"])
-def test_pages_for_members_are_without_fault(signed_in: SignedIn, address: Address, brand: str, width: int) -> None:
+def test_pages_for_members_are_without_fault(
+    signed_in: SignedIn, address: Address, brand: str, width: int
+) -> None:
     page = signed_in(brand, width=width)
     reservations = [f"/reservations/{NUMBERS[brand]}00000{number}" for number in (1, 2, 3)]
     wrong: list[str] = []
@@ -96,7 +100,9 @@ def test_pages_for_members_are_without_fault(signed_in: SignedIn, address: Addre
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 @pytest.mark.parametrize("brand", ["facility", "studio", "shop"])
-def test_open_pages_are_without_fault(page_for: PageFor, address: Address, brand: str, width: int) -> None:
+def test_open_pages_are_without_fault(
+    page_for: PageFor, address: Address, brand: str, width: int
+) -> None:
     page = page_for(width)
     wrong: list[str] = []
     for path in OPEN:
@@ -111,7 +117,9 @@ def test_the_phones_open_menu_is_without_fault(signed_in: SignedIn) -> None:
     assert faults(page) == []
 
 
-def test_english_pages_are_without_fault_on_the_phone(signed_in: SignedIn, address: Address) -> None:
+def test_english_pages_are_without_fault_on_the_phone(
+    signed_in: SignedIn, address: Address
+) -> None:
     page = signed_in(width=PHONE)
     page.get_by_role("button", name="English").click()
     page.get_by_role("button", name="日本語").wait_for()
@@ -129,26 +137,51 @@ def unfollowing(address: Address) -> str:
         if session().query(Article).count() == 0:
             tenant = address._app.extensions["tenants"].current().by_key["desk"]  # type: ignore[attr-defined]
             account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
-            hashed, who = passwords.hash_password(PASSWORD), Person("山田", "花子", "hanako@one.example")
+            hashed, who = (
+                passwords.hash_password(PASSWORD),
+                Person("山田", "花子", "hanako@one.example"),
+            )
             enrolment.add_member(tenant, account, who, by=SYSTEM, password_hash=hashed)
             contract = support.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
             support.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
-            people = [Registrant("山田", "花子", "hanako@one.example"), Registrant("伊藤", "花", "hanako@one.example")]
+            people = [
+                Registrant("山田", "花子", "hanako@one.example"),
+                Registrant("伊藤", "花", "hanako@one.example"),
+            ]
             support.register(tenant, contract, people, by=SYSTEM, link_base="http://desk.localhost")
             body = "ダコクを直す手順です。\n\n|日|時|\n|---|---|\n|月|9|\n\n1. 開く\n2. 押す"
             for section in ("", "打刻"):
-                knowledge.put(Written(f"a{section}", "勤怠", section, f"打刻の修正{section}", (), body), by=SYSTEM)
+                knowledge.put(
+                    Written(f"a{section}", "勤怠", section, f"打刻の修正{section}", (), body),
+                    by=SYSTEM,
+                )
             session().commit()
-        return knowledge.token_of(session().query(Member).filter_by(email="hanako@one.example").one().id, "KB0001")
+        return knowledge.token_of(
+            session().query(Member).filter_by(email="hanako@one.example").one().id, "KB0001"
+        )
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
-def test_the_desk_is_without_fault(page_for: PageFor, address: Address, unfollowing: str, width: int) -> None:
+def test_the_desk_is_without_fault(
+    page_for: PageFor, address: Address, unfollowing: str, width: int
+) -> None:
     """SUP-02, SUP-10, SUP-11, SUP-13: contracts, one of them, inquiries, their form and search, the chat's door."""
     page = at_the_desk(page_for(width), address("desk"))
     wrong: list[str] = []
-    asked = ("/inquiries", "/inquiries?text=x", "/inquiries?since=2026-11-02&until=2026-11-01", "/inquiries/new")
-    for path in ("/", "/contracts", "/contracts/CT00000001", *asked, "/inquiries/new?category=contacts", "/chat"):
+    asked = (
+        "/inquiries",
+        "/inquiries?text=x",
+        "/inquiries?since=2026-11-02&until=2026-11-01",
+        "/inquiries/new",
+    )
+    for path in (
+        "/",
+        "/contracts",
+        "/contracts/CT00000001",
+        *asked,
+        "/inquiries/new?category=contacts",
+        "/chat",
+    ):
         page.goto(address("desk") + path)
         wrong += faults(page)
     assert wrong == []
@@ -165,11 +198,21 @@ def at_the_desk(page: Page, base: str) -> Page:
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
-def test_the_knowledge_base_is_without_fault(page_for: PageFor, address: Address, unfollowing: str, width: int) -> None:
+def test_the_knowledge_base_is_without_fault(
+    page_for: PageFor, address: Address, unfollowing: str, width: int
+) -> None:
     """SUP-14, SUP-15: categories, what is found and what is not, an article, what I follow, a mail's link."""
     page = at_the_desk(page_for(width), address("desk"))
     wrong: list[str] = []
-    found = ("", "?q=打刻", "?q=存在しない", "?place=KC0001", "/KB0001", "/following", f"/unfollow/{unfollowing}")
+    found = (
+        "",
+        "?q=打刻",
+        "?q=存在しない",
+        "?place=KC0001",
+        "/KB0001",
+        "/following",
+        f"/unfollow/{unfollowing}",
+    )
     for path in found:
         page.goto(f"{address('desk')}/knowledge{path}")
         wrong += faults(page)

@@ -21,12 +21,16 @@ PAGE = "/account/passkeys"
 
 @pytest.fixture(scope="module")
 def address(
-    drawn_template: Path, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+    drawn_template: Path,
+    make_settings: Callable[..., Settings],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Address]:
     """A portal whose brand "facility" lets passkeys in alone, and "studio" in place of the code."""
     brands = (ROOT / "tests" / "tenants.toml").read_text(encoding="utf-8")
     for rule in ("sign_in", "second_step"):
-        brands = brands.replace('forgot = "operator" }', f'forgot = "operator", passkeys = "{rule}" }}', 1)
+        brands = brands.replace(
+            'forgot = "operator" }', f'forgot = "operator", passkeys = "{rule}" }}', 1
+        )
     file = tmp_path_factory.mktemp("brands") / "tenants.toml"
     file.write_text(brands, encoding="utf-8")
     with serve(drawn_template, make_settings, tmp_path_factory, tenants_file=file) as where:
@@ -71,7 +75,9 @@ def add(page: Page, base: str, name: str) -> None:
     expect(page.get_by_text("パスキーを登録しました。")).to_be_visible()
 
 
-def test_registering_signing_in_without_a_password_and_removing(phone: Callable[..., Page], address: Address) -> None:
+def test_registering_signing_in_without_a_password_and_removing(
+    phone: Callable[..., Page], address: Address
+) -> None:
     """COM-13: from the first passkey to none; the same device is not asked to make a second."""
     page, base = phone(), address("facility")
     sign_in(page, base)
@@ -80,7 +86,9 @@ def test_registering_signing_in_without_a_password_and_removing(phone: Callable[
     expect(page.get_by_role("cell", name="会社のパソコン", exact=True)).to_be_visible()
     page.get_by_label("パスキーの名前").fill("もう一つ")
     page.get_by_role("button", name="パスキーを追加する").click()
-    expect(page.get_by_role("alert")).to_have_text("パスキーを利用できませんでした。もう一度お試しください。")
+    expect(page.get_by_role("alert")).to_have_text(
+        "パスキーを利用できませんでした。もう一度お試しください。"
+    )
     sign_out(page)
     page.goto(base + "/sign-in?next=/reservations")
     page.get_by_role("button", name="パスキーでログイン").click()
@@ -116,7 +124,9 @@ def test_answering_the_second_step(phone: Callable[..., Page], address: Address)
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
-def test_the_page_is_without_fault(phone: Callable[..., Page], address: Address, width: int) -> None:
+def test_the_page_is_without_fault(
+    phone: Callable[..., Page], address: Address, width: int
+) -> None:
     """COM-13: empty, and with a passkey of a long name."""
     page, base = phone(width), address("facility")
     sign_in(page, base, "kenichi" if width == PHONE else "yumi")
@@ -127,7 +137,9 @@ def test_the_page_is_without_fault(phone: Callable[..., Page], address: Address,
     assert wrong + faults(page) == []
 
 
-def test_without_scripts_nothing_is_offered_that_does_nothing(page_for: PageFor, address: Address) -> None:
+def test_without_scripts_nothing_is_offered_that_does_nothing(
+    page_for: PageFor, address: Address
+) -> None:
     """COM-25: the password still lets in, and the page says why nothing can be added."""
     page, base = page_for(javascript=False), address("facility")
     page.goto(base + "/sign-in")

@@ -17,7 +17,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 SCRIPT = Path(__file__).resolve().parents[2] / "portal/static/js/password.js"
 HANAKO = Context("hana01", "h.yamada@one.example")
 TYPED = [
-    *("aaa012345", "ABCDE999", "Tr4m.Kle", "Tr4m.Kle-_=+x", "Tr4m!Kle", "x-HANA01-B", "Ｔr4m.Kle", "Yamada77"),
+    *(
+        "aaa012345",
+        "ABCDE999",
+        "Tr4m.Kle",
+        "Tr4m.Kle-_=+x",
+        "Tr4m!Kle",
+        "x-HANA01-B",
+        "Ｔr4m.Kle",
+        "Yamada77",
+    ),
     *("kr7!xq\\~`|]^[-", "a\nb\nc\n\n\n", "𠮷𠮷𠮷", "password-A1", "𠮷𠮶𠀋𡈽𡌛𡑮𡢽", "é1A"),
 ]
 ALL = (
@@ -42,7 +51,9 @@ def test_each_line_says_whether_it_is_kept(signed_in: SignedIn, address: Address
     expect(rules.locator("[data-rule=common]")).to_have_attribute("data-verdict", "")
 
 
-def test_without_scripts_the_list_simply_stands_there(signed_in: SignedIn, address: Address) -> None:
+def test_without_scripts_the_list_simply_stands_there(
+    signed_in: SignedIn, address: Address
+) -> None:
     """COM-11, COM-25"""
     page = signed_in(javascript=False)
     page.goto(address("facility") + "/account/password")
@@ -83,4 +94,6 @@ def test_page_and_server_say_the_same_of_each_rule(page_for: PageFor, rules: Pas
         for rule in rules_for(rules):
             said = verdicts(page, rules, typed)[rule.key]
             held = rule.holds(typed, HANAKO)
-            assert said == ("broken" if not held else "kept") or (said == "" and rule.key == "common"), typed
+            assert said == ("broken" if not held else "kept") or (
+                said == "" and rule.key == "common"
+            ), typed

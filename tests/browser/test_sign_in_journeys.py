@@ -43,7 +43,9 @@ WRONG = "入力内容に誤りがあります。もう一度ご確認くださ�
 
 @pytest.fixture(scope="module")
 def demo_home(
-    make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory, cheap_passwords: None
+    make_settings: Callable[..., Settings],
+    tmp_path_factory: pytest.TempPathFactory,
+    cheap_passwords: None,
 ) -> Path:
     """A home folder with the people of the demo in all six brands."""
     home = tmp_path_factory.mktemp("demo")
@@ -64,7 +66,9 @@ def demo_home(
 
 @pytest.fixture
 def address(
-    demo_home: Path, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+    demo_home: Path,
+    make_settings: Callable[..., Settings],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Address]:
     """The six brands as the demo shows them, its mailbox with them."""
     brands = ROOT / "tenants.toml"
@@ -148,12 +152,21 @@ def test_each_brand_asks_for_its_items_and_no_others(
     """COM-10, RENT-01: one wrong item, one message, everything but the password kept; then in, and out."""
     page, base = visitor(javascript=javascript), address(brand)
     page.goto(base + "/sign-in")
-    labels = [re.sub(r"\s*必須$", "", text) for text in page.locator("main .field > label").all_inner_texts()]
+    labels = [
+        re.sub(r"\s*必須$", "", text)
+        for text in page.locator("main .field > label").all_inner_texts()
+    ]
     assert labels == [*ITEMS[brand], "パスワード"]
     for label in (*ITEMS[brand], "パスワード"):
         wrong = {label: f"x{ITEMS[brand].get(label, '')}"}
         given = {name: value for name, value in wrong.items() if name != "パスワード"}
-        sign_in(page, base, brand, password="wrong-word-71" if label == "パスワード" else demo.PASSWORD, **given)
+        sign_in(
+            page,
+            base,
+            brand,
+            password="wrong-word-71" if label == "パスワード" else demo.PASSWORD,
+            **given,
+        )
         expect(page.get_by_role("alert").first).to_contain_text(WRONG)
         expect(page.get_by_label("パスワード").first).to_have_value("")
         for name, value in (ITEMS[brand] | given).items():
@@ -173,7 +186,13 @@ def test_each_brand_asks_for_its_items_and_no_others(
     ("brand", "fields"),
     [
         ("molds", {"メールアドレス": "ｙｏｓｈｉｄａ@takasaki-seiki.example"}),
-        ("shop", {"メールアドレス": "yoshida@takasaki-seiki.example", "ご連絡先電話番号": "０３－００００－１００１"}),
+        (
+            "shop",
+            {
+                "メールアドレス": "yoshida@takasaki-seiki.example",
+                "ご連絡先電話番号": "０３－００００－１００１",
+            },
+        ),
         (
             "rental",
             {
@@ -185,7 +204,11 @@ def test_each_brand_asks_for_its_items_and_no_others(
     ],
 )
 def test_a_forgotten_password_is_set_anew(
-    visitor: Callable[..., Page], address: Address, brand: str, fields: dict[str, str], javascript: bool
+    visitor: Callable[..., Page],
+    address: Address,
+    brand: str,
+    fields: dict[str, str],
+    javascript: bool,
 ) -> None:
     """COM-12, RENT-06, SHOP-02: full-width digits and hyphens are forgiven; looking at the link changes nothing."""
     page, base, new = visitor(javascript=javascript), address(brand), "Kaede-84.xQ"
@@ -213,7 +236,9 @@ def test_a_forgotten_password_is_set_anew(
     expect(page.get_by_role("heading", level=1)).to_have_text("リンクをご利用いただけません")
 
 
-def test_where_an_operator_resets_the_page_says_whom_to_call(visitor: Callable[..., Page], address: Address) -> None:
+def test_where_an_operator_resets_the_page_says_whom_to_call(
+    visitor: Callable[..., Page], address: Address
+) -> None:
     """COM-12: the facility's telephone and hours."""
     page = visitor()
     page.goto(address("facility") + "/forgotten-password")
@@ -245,7 +270,9 @@ def test_a_password_that_must_be_changed_comes_before_everything_else(
 
 
 @both
-def test_a_mailed_code_is_the_second_step(visitor: Callable[..., Page], address: Address, javascript: bool) -> None:
+def test_a_mailed_code_is_the_second_step(
+    visitor: Callable[..., Page], address: Address, javascript: bool
+) -> None:
     """RENT-05, COM-13: chosen with the password; wrong, resent too soon, right; then spared on this device."""
     page, base = visitor(javascript=javascript), address("rental")
     sign_in(page, base, "rental")
@@ -310,7 +337,11 @@ def test_a_stranger_is_thrown_out_by_the_mail_about_the_sign_in(
     visitor: Callable[..., Page], address: Address, javascript: bool
 ) -> None:
     """COM-14, COM-15: "これは私ではありません" ends both sessions and voids the password; the reset leads back in."""
-    mine, theirs, base = visitor(javascript=javascript), visitor(javascript=javascript), address("rental")
+    mine, theirs, base = (
+        visitor(javascript=javascript),
+        visitor(javascript=javascript),
+        address("rental"),
+    )
     sign_in(mine, base, "rental")
     arrived(mine)
     sign_in(theirs, base, "rental")
@@ -340,7 +371,11 @@ def test_another_browser_is_signed_out_from_afar(
     visitor: Callable[..., Page], address: Address, javascript: bool
 ) -> None:
     """COM-15: at its next click; the present one stays."""
-    here, there, base = visitor(javascript=javascript), visitor(javascript=javascript), address("shop")
+    here, there, base = (
+        visitor(javascript=javascript),
+        visitor(javascript=javascript),
+        address("shop"),
+    )
     for page in (there, here):
         sign_in(page, base, "shop")
         arrived(page)
@@ -358,7 +393,11 @@ def test_a_user_is_added_comes_in_and_is_removed(
     visitor: Callable[..., Page], address: Address, javascript: bool
 ) -> None:
     """RENT-10: 2 / 10名, the mailed link sets the password, removal shuts out at the next click and is mailed."""
-    boss, new, base = visitor(javascript=javascript), visitor(javascript=javascript), address("rental")
+    boss, new, base = (
+        visitor(javascript=javascript),
+        visitor(javascript=javascript),
+        address("rental"),
+    )
     sign_in(boss, base, "rental")
     boss.goto(base + "/account/members")
     expect(boss.get_by_text("2 / 10名")).to_be_visible()
@@ -384,7 +423,9 @@ def test_a_user_is_added_comes_in_and_is_removed(
     sign_in(new, base, "rental", "Hikari-29.z", メールアドレス="kato@takasaki-seiki.example")
     arrived(new)
     boss.goto(base + "/account/members")
-    boss.get_by_role("row", name=re.compile("加藤")).get_by_role("link", name=re.compile("削除")).click()
+    boss.get_by_role("row", name=re.compile("加藤")).get_by_role(
+        "link", name=re.compile("削除")
+    ).click()
     press(boss, "削除する")
     expect(boss.get_by_text("削除しました。")).to_be_visible()
     new.goto(base + "/account/profile")
@@ -397,7 +438,11 @@ def test_an_e_mail_address_is_changed_and_taken_back(
     visitor: Callable[..., Page], address: Address, javascript: bool
 ) -> None:
     """SHOP-03: proved by the new address, told to the old one, undone from there."""
-    page, base, new = visitor(javascript=javascript), address("shop"), "hanako@takasaki-seiki.example"
+    page, base, new = (
+        visitor(javascript=javascript),
+        address("shop"),
+        "hanako@takasaki-seiki.example",
+    )
     sign_in(page, base, "shop")
     page.goto(base + "/account/email")
     page.get_by_label("現在のメールアドレス").fill(ITEMS["shop"]["メールアドレス"])
@@ -423,7 +468,11 @@ def test_an_e_mail_address_is_changed_by_way_of_the_old_one(
     visitor: Callable[..., Page], address: Address, javascript: bool
 ) -> None:
     """RENT-11: asked for by the old address, typed behind its link, proved by the new one."""
-    page, base, new = visitor(javascript=javascript), address("rental"), "hanako@takasaki-seiki.example"
+    page, base, new = (
+        visitor(javascript=javascript),
+        address("rental"),
+        "hanako@takasaki-seiki.example",
+    )
     sign_in(page, base, "rental")
     page.goto(base + "/account/email")
     press(page, "メールアドレス変更依頼")
@@ -499,7 +548,9 @@ def test_somebody_registers_looks_around_and_leaves(
     expect(page.get_by_role("alert").first).to_contain_text(WRONG)
 
 
-def test_a_whole_way_in_by_keyboard_alone_on_a_phone(visitor: Callable[..., Page], address: Address) -> None:
+def test_a_whole_way_in_by_keyboard_alone_on_a_phone(
+    visitor: Callable[..., Page], address: Address
+) -> None:
     """COM-25: Tab, typing and Enter, from the sign-in page to the list of users."""
     page, base = visitor(width=PHONE), address("rental")
     page.goto(base + "/sign-in")
@@ -518,7 +569,9 @@ def test_a_whole_way_in_by_keyboard_alone_on_a_phone(visitor: Callable[..., Page
 def _tab_to(page: Page, tag: str, text: str = "") -> None:
     for _press in range(60):
         page.keyboard.press("Tab")
-        at = page.evaluate("() => [document.activeElement.tagName, document.activeElement.innerText]")
+        at = page.evaluate(
+            "() => [document.activeElement.tagName, document.activeElement.innerText]"
+        )
         if at[0] == tag and text in (at[1] or ""):
             return
     raise AssertionError(f"no {tag} {text} is reached by Tab")
@@ -537,7 +590,16 @@ def test_the_pages_of_ones_account_are_without_fault(
     wrong += faults(page)
     sign_in(page, base, "rental")
     arrived(page)
-    for path in ("members", "members/new", "email", "history", "export", "withdrawal", "proof", "email/sent"):
+    for path in (
+        "members",
+        "members/new",
+        "email",
+        "history",
+        "export",
+        "withdrawal",
+        "proof",
+        "email/sent",
+    ):
         page.goto(f"{base}/account/{path}")
         wrong += faults(page)
     assert wrong == []

@@ -55,7 +55,9 @@ def test_find_knows_the_whole_number_or_part_of_the_name_and_no_wildcards(do) ->
 
 
 def test_find_shows_at_most_so_many(do) -> None:
-    assert [row["number"] for row in json.loads(do("find", "--limit", "1", "--json"))] == ["C000001"]
+    assert [row["number"] for row in json.loads(do("find", "--limit", "1", "--json"))] == [
+        "C000001"
+    ]
 
 
 def test_a_search_without_a_hit_is_an_empty_list_and_no_mistake(do) -> None:
@@ -115,8 +117,14 @@ def test_show_tells_all_about_a_customer_and_fits_80_columns(do, visit) -> None:
     visit("facility", "hanako")
     found = json.loads(do("show", "C000001", "--json"))
     assert list(found) == ["account", "members", "rows", "events"]
-    assert (found["account"]["name"], found["account"]["status"]) == ("カナリア甲株式会社一番", "active")
-    assert [(m["login id"], m["sessions"]) for m in found["members"]] == [("hanako", 1), ("kenichi", 0)]
+    assert (found["account"]["name"], found["account"]["status"]) == (
+        "カナリア甲株式会社一番",
+        "active",
+    )
+    assert [(m["login id"], m["sessions"]) for m in found["members"]] == [
+        ("hanako", 1),
+        ("kenichi", 0),
+    ]
     assert (found["rows"]["member"], found["rows"]["reservation"]) == (2, 3)
     drawn = do("show", "C000001")
     assert "カナリア乙" not in drawn

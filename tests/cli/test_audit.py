@@ -83,7 +83,10 @@ def test_a_whole_trail_holds(do, run) -> None:
 @pytest.mark.parametrize(
     ("statement", "at"),
     [
-        ("UPDATE audit_event SET actor_name = '別人' WHERE tenant_id = 'facility' AND sequence = 3", 3),
+        (
+            "UPDATE audit_event SET actor_name = '別人' WHERE tenant_id = 'facility' AND sequence = 3",
+            3,
+        ),
         ("UPDATE audit_event SET subject = 'x' WHERE tenant_id = 'facility' AND sequence = 1", 1),
         ("DELETE FROM audit_event WHERE tenant_id = 'facility' AND sequence = 2", 3),
         (

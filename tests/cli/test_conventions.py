@@ -82,7 +82,17 @@ def typed(path: str) -> list[str]:
 def test_there_are_commands_of_every_kind() -> None:
     """OPS-10: the walk below would hold of an empty tree as well."""
     groups = {path for path, command in EVERY.items() if isinstance(command, click.Group)}
-    assert {"accounts", "audit", "db", "demo", "documents", "facility", "mail", "members", "notices"} <= groups
+    assert {
+        "accounts",
+        "audit",
+        "db",
+        "demo",
+        "documents",
+        "facility",
+        "mail",
+        "members",
+        "notices",
+    } <= groups
     assert len(OF_A_TENANT) >= 20
 
 
@@ -101,7 +111,10 @@ def test_help_says_what_the_command_does_and_fits_a_narrow_terminal(path: str) -
 
 @pytest.mark.parametrize("path", EVERY)
 def test_names_are_words_joined_by_hyphens(path: str) -> None:
-    names = [path.rsplit(maxsplit=1)[-1], *(opt for option in options(EVERY[path]) for opt in option.opts)]
+    names = [
+        path.rsplit(maxsplit=1)[-1],
+        *(opt for option in options(EVERY[path]) for opt in option.opts),
+    ]
     assert all(re.fullmatch(r"(--)?[a-z]+(-[a-z]+)*", name) for name in names), names
 
 
@@ -116,13 +129,17 @@ def test_commands_of_a_brand_take_tenant_operator_instant_and_dry_run(path: str)
     assert {opt for option in options(LEAVES[path]) for opt in option.opts} >= SHARED
 
 
-@pytest.mark.parametrize("path", [p for p in LEAVES if p.split()[-1] in ("find", "list", "search", "show")])
+@pytest.mark.parametrize(
+    "path", [p for p in LEAVES if p.split()[-1] in ("find", "list", "search", "show")]
+)
 def test_what_prints_a_table_prints_json_too(path: str) -> None:
     """OPS-10."""
     assert "--json" in {opt for option in options(LEAVES[path]) for opt in option.opts}
 
 
-@pytest.mark.parametrize("group", [p for p, command in EVERY.items() if isinstance(command, click.Group)])
+@pytest.mark.parametrize(
+    "group", [p for p, command in EVERY.items() if isinstance(command, click.Group)]
+)
 def test_a_group_alone_is_a_table_of_its_contents(group: str) -> None:
     """OPS-10."""
     result = TREE.test_cli_runner().invoke(args=[group])
@@ -140,25 +157,33 @@ def test_without_a_brand_or_with_an_unknown_one_every_command_says_so_in_a_line(
         assert missing.stderr == "Error: say which brand: --tenant KEY or PORTAL_TENANT\n"
         wrong = run.invoke(args=[*typed(path), "--tenant", "facilty"], input="x")
         assert (wrong.exit_code, wrong.stdout) == (2, "")
-        assert wrong.stderr == "Error: no tenant 'facilty'; there are: desk, facility, shop, studio\n"
+        assert (
+            wrong.stderr == "Error: no tenant 'facilty'; there are: desk, facility, shop, studio\n"
+        )
 
 
 def test_the_brand_may_stand_in_the_environment_and_the_option_wins(run) -> None:
     """OPS-10: --tenant or PORTAL_TENANT."""
 
     def names(*words: str) -> str:
-        return str(run.invoke(args=["accounts", "find", *words], env={"PORTAL_TENANT": "studio"}).stdout)
+        return str(
+            run.invoke(args=["accounts", "find", *words], env={"PORTAL_TENANT": "studio"}).stdout
+        )
 
     assert "カナリア乙" in names()
     assert "カナリア甲" not in names()
     assert "カナリア甲" in names("--tenant", "facility")
 
 
-@pytest.mark.parametrize("path", [p for p in LEAVES if "--limit" in str([o.opts for o in options(LEAVES[p])])])
+@pytest.mark.parametrize(
+    "path", [p for p in LEAVES if "--limit" in str([o.opts for o in options(LEAVES[p])])]
+)
 @pytest.mark.parametrize("limit", ["0", "-1", "100001", "many"])
 def test_a_limit_that_is_none_is_refused(path: str, limit: str) -> None:
     """OPS-10: told before a database is asked, which would answer each in its own way."""
-    result = TREE.test_cli_runner().invoke(args=[*path.split(), "--limit", limit, "--tenant", "facility"])
+    result = TREE.test_cli_runner().invoke(
+        args=[*path.split(), "--limit", limit, "--tenant", "facility"]
+    )
     assert result.exit_code == 2
     assert "Invalid value for '--limit'" in result.stderr
 
@@ -182,14 +207,20 @@ def test_a_command_acts_as_of_the_instant_it_is_given(run, instant: str, at: str
 def test_an_instant_that_is_none_is_refused_with_an_example(run) -> None:
     result = run.invoke(args=["accounts", "find", "--tenant", "facility", "--as-of", "tomorrow"])
     assert result.exit_code == 2
-    assert "Error: Invalid value for '--as-of': an ISO date and time, e.g. 2026-11-22T09:00" in result.stderr
+    assert (
+        "Error: Invalid value for '--as-of': an ISO date and time, e.g. 2026-11-22T09:00"
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "given"),
     [
         (["accounts", "add", "試験"], ""),
-        (["members", "add", "C000001", "新田", "次郎", "jiro@one.example", "--login-id", "jiro"], ""),
+        (
+            ["members", "add", "C000001", "新田", "次郎", "jiro@one.example", "--login-id", "jiro"],
+            "",
+        ),
         (["members", "reset-password", "hanako"], ""),
         (["members", "end-sessions", "hanako"], ""),
         (["members", "lock", "hanako"], ""),
@@ -205,12 +236,17 @@ def test_an_instant_that_is_none_is_refused_with_an_example(run) -> None:
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
-def test_a_dry_run_changes_no_row_and_the_real_run_is_signed(run, app, inside, words, given) -> None:
+def test_a_dry_run_changes_no_row_and_the_real_run_is_signed(
+    run, app, inside, words, given
+) -> None:
     """OPS-10, COM-90: the dry run says that it was one; the audit trail names the operator."""
 
     def look() -> dict[str, list[tuple[object, ...]]]:
         with superuser(app) as raw:
-            return {t: sorted(map(tuple, raw.execute(f"SELECT * FROM {t}")), key=repr) for t in tenant_tables()}
+            return {
+                t: sorted(map(tuple, raw.execute(f"SELECT * FROM {t}")), key=repr)
+                for t in tenant_tables()
+            }
 
     before = look()
     signed = ["--tenant", "facility", "--operator", "監督"]
@@ -220,7 +256,9 @@ def test_a_dry_run_changes_no_row_and_the_real_run_is_signed(run, app, inside, w
     assert run.invoke(args=[*words, *signed], input=given).exit_code == 0
     assert look() != before
     with inside("facility"):
-        who = session().scalars(select(AuditEvent.actor_name).where(AuditEvent.actor_kind == "operator"))
+        who = session().scalars(
+            select(AuditEvent.actor_name).where(AuditEvent.actor_kind == "operator")
+        )
         assert set(who) == {"監督"}
 
 
@@ -231,7 +269,9 @@ def test_the_operator_is_who_is_logged_in_unless_another_is_named(run, monkeypat
     events = run.invoke(args=["audit", "search", "--tenant", "facility", "--limit", "1", "--json"])
     assert [event["who"] for event in json.loads(events.stdout)] == ["omori"]
     for nobody in ("", "　", "長" * 121):
-        refused = run.invoke(args=["accounts", "add", "試験", "--tenant", "facility", "--operator", nobody])
+        refused = run.invoke(
+            args=["accounts", "add", "試験", "--tenant", "facility", "--operator", nobody]
+        )
         assert refused.exit_code == 2
         assert "write 1 to 120 characters" in refused.stderr
 
@@ -240,7 +280,11 @@ def test_flask_help_in_a_pipe_is_the_table_of_contents(tmp_path: Path, make_sett
     """OPS-10: the real program, through a pipe, with nothing of ours in the environment but what it must have."""
     settings: Settings = make_settings("")
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
-    secret = {"PORTAL_SECRET_KEY": settings.secret_key, "PORTAL_DEMO": "1", "PORTAL_HOME": str(tmp_path)}
+    secret = {
+        "PORTAL_SECRET_KEY": settings.secret_key,
+        "PORTAL_DEMO": "1",
+        "PORTAL_HOME": str(tmp_path),
+    }
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", "--help"],
         cwd=ROOT,

@@ -18,7 +18,9 @@ from tests.support import postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def bare(request: pytest.FixtureRequest, tmp_path: Path, make_settings, worker_name, monkeypatch) -> Iterator[Flask]:
+def bare(
+    request: pytest.FixtureRequest, tmp_path: Path, make_settings, worker_name, monkeypatch
+) -> Iterator[Flask]:
     """A portal whose database is empty; on PostgreSQL the owner's URL is another than the application's."""
     if request.param == "sqlite":
         monkeypatch.delenv("DATABASE_OWNER_URL", raising=False)
@@ -84,7 +86,9 @@ def test_downgrade_asks_and_a_no_changes_nothing(do, bare: Flask) -> None:
     do("upgrade")
     before = tables(bare)
     for answer in ("n\n", "\n", ""):
-        assert "This takes tables and their rows away." in do("downgrade", "base", given=answer, expect=1)
+        assert "This takes tables and their rows away." in do(
+            "downgrade", "base", given=answer, expect=1
+        )
         assert tables(bare) == before
 
 
@@ -126,7 +130,9 @@ def test_a_revision_that_there_is_not_is_one_line(do, bare: Flask) -> None:
         ("sqlite:////tmp/x", "sqlite:////tmp/x"),
     ],
 )
-def test_the_owners_address_goes_to_the_driver_that_is_installed(bare, monkeypatch, given, used) -> None:
+def test_the_owners_address_goes_to_the_driver_that_is_installed(
+    bare, monkeypatch, given, used
+) -> None:
     """OPS-21: DATABASE_OWNER_URL as hosting companies write it."""
     monkeypatch.setenv("DATABASE_OWNER_URL", given)
     with bare.app_context():

@@ -79,7 +79,9 @@ def counted(app: Flask) -> dict[str, list[int]]:
     for key in app.extensions["tenants"].current().by_key:
         with app.app_context(), tenant_scope(key):
             kinds = (Account, Member, Reservation, OutboxMail)
-            found[key] = [session().scalar(select(func.count()).select_from(kind)) or 0 for kind in kinds]
+            found[key] = [
+                session().scalar(select(func.count()).select_from(kind)) or 0 for kind in kinds
+            ]
     return found
 
 
@@ -88,8 +90,15 @@ def test_accounts_as_json_have_the_form_that_programs_rely_on(demo: Flask) -> No
     found = entries(demo)
     assert {tuple(entry) for entry in found} == {("tenant", "host", "role", "fields")}
     assert [entry["tenant"] for entry in found] == [key for key in ITEMS for _ in range(4)]
-    assert {(entry["tenant"], entry["host"]) for entry in found} == {(key, f"{key}.localhost") for key in ITEMS}
-    assert [entry["role"] for entry in found[:4]] == ["representative", "member", "representative", "member"]
+    assert {(entry["tenant"], entry["host"]) for entry in found} == {
+        (key, f"{key}.localhost") for key in ITEMS
+    }
+    assert [entry["role"] for entry in found[:4]] == [
+        "representative",
+        "member",
+        "representative",
+        "member",
+    ]
     for entry in found:
         assert all(isinstance(value, str) and value for value in entry["fields"].values())
         assert set(entry["fields"]) == ITEMS[entry["tenant"]]
@@ -125,7 +134,9 @@ def test_each_given_sign_in_works_on_the_brands_own_form(demo: Flask) -> None:
         answer = visitor.post("/sign-in", entry["fields"])
         assert answer.status_code == 303, entry
         assert visitor.get("/").status_code == 200
-        wrong = Visitor(demo, entry["tenant"]).post("/sign-in", entry["fields"] | {"password": "wrong"})
+        wrong = Visitor(demo, entry["tenant"]).post(
+            "/sign-in", entry["fields"] | {"password": "wrong"}
+        )
         assert wrong.status_code == 422
 
 
@@ -142,12 +153,16 @@ def test_load_fills_every_brand_once_and_a_second_load_keeps_what_is_there(demo:
     assert counted(demo) == before
 
 
-def test_a_demo_sends_none_of_its_invented_mail_and_draws_the_newest_documents_first(demo: Flask) -> None:
+def test_a_demo_sends_none_of_its_invented_mail_and_draws_the_newest_documents_first(
+    demo: Flask,
+) -> None:
     """OPS-20, COM-80."""
     waiting = demo.test_cli_runner().invoke(
         args=["mail", "list", "--status", "waiting", "--tenant", "studio", "--json"]
     )
-    assert all("ログイン" in mail["subject"] for mail in json.loads(waiting.stdout))  # the tests' own
+    assert all(
+        "ログイン" in mail["subject"] for mail in json.loads(waiting.stdout)
+    )  # the tests' own
     from portal.core.jobs import Job
 
     with demo.app_context(), tenant_scope("studio"):

@@ -92,7 +92,10 @@ def test_a_date_or_an_amount_that_is_none_is_refused(do) -> None:
 def test_a_whole_archive_is_whole_and_so_is_an_empty_one(do, run, issued) -> None:
     """COM-74."""
     assert do("verify") == "all documents are whole\n"
-    assert run.invoke(args=["documents", "verify", "--tenant", "shop"]).output == "all documents are whole\n"
+    assert (
+        run.invoke(args=["documents", "verify", "--tenant", "shop"]).output
+        == "all documents are whole\n"
+    )
 
 
 def test_one_changed_byte_is_found_and_told_with_the_number(do, issued) -> None:
@@ -119,6 +122,8 @@ def test_find_by_number_and_by_account(do, issued) -> None:
     numbers = [row["number"] for row in json.loads(do("find", "--account", "C000001", "--json"))]
     assert len(numbers) == 2
     assert json.loads(do("find", "--account", "C000002", "--json")) == []
-    assert [row["number"] for row in json.loads(do("find", "--number", numbers[0], "--json"))] == numbers[:1]
+    assert [
+        row["number"] for row in json.loads(do("find", "--number", numbers[0], "--json"))
+    ] == numbers[:1]
     assert json.loads(do("find", "--number", "nothing", "--json")) == []
     do("find", "--account", "C999999", expect=2)

@@ -38,7 +38,10 @@ def file(tmp_path: Path) -> Callable[..., str]:
     def write(key: str, title: str = "打刻の修正", body: str = "本文", **head: str) -> str:
         lines = {"key": key, "category": "勤怠", "title": title, **head}
         path = tmp_path / f"{key}.md"
-        path.write_text("---\n" + "".join(f"{n}: {v}\n" for n, v in lines.items()) + f"---\n{body}\n", encoding="utf-8")
+        path.write_text(
+            "---\n" + "".join(f"{n}: {v}\n" for n, v in lines.items()) + f"---\n{body}\n",
+            encoding="utf-8",
+        )
         return str(path)
 
     return write

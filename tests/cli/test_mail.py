@@ -38,7 +38,11 @@ def given_up(inside) -> int:
     with inside("facility"):
         mail = session().scalars(select(OutboxMail).order_by(OutboxMail.id)).first()
         assert mail is not None
-        mail.status, mail.tries, mail.last_error = WorkStatus.FAILED, 8, "SMTPServerDisconnected: 切断"
+        mail.status, mail.tries, mail.last_error = (
+            WorkStatus.FAILED,
+            8,
+            "SMTPServerDisconnected: 切断",
+        )
         session().commit()
         return int(mail.id)
 
@@ -65,7 +69,9 @@ def test_list_shows_only_what_is_asked_for_and_at_most_so_many(do, given_up) -> 
     assert [(row["id"], row["tries"], row["error"]) for row in failed] == [
         (given_up, 8, "SMTPServerDisconnected: 切断")
     ]
-    assert given_up not in [row["id"] for row in json.loads(do("list", "--status", "waiting", "--json"))]
+    assert given_up not in [
+        row["id"] for row in json.loads(do("list", "--status", "waiting", "--json"))
+    ]
     assert do("list", "--status", "done", "--json") == "[]\n"
     assert len(json.loads(do("list", "--limit", "2", "--json"))) == 2
     assert "'waiting', 'done', 'failed'" in do("list", "--status", "lost", expect=2)
@@ -92,7 +98,9 @@ def test_a_mail_of_another_brand_is_not_there(run, given_up) -> None:
     assert (result.exit_code, result.output) == (2, f"Error: no mail {given_up}\n")
 
 
-def test_a_refused_mail_is_seen_by_its_reason_and_arrives_after_a_retry(settings, cheap_passwords) -> None:
+def test_a_refused_mail_is_seen_by_its_reason_and_arrives_after_a_retry(
+    settings, cheap_passwords
+) -> None:
     """OPS-14, COM-80: through a real mail server that first says no."""
     with SmtpServer() as server:
         app = create_app(replace(settings, smtp_url=server.url))

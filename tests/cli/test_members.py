@@ -40,7 +40,9 @@ def link(inside):
 
     def newest(recipient: str) -> str:
         with inside("facility"):
-            mails = select(OutboxMail).where(OutboxMail.recipient == recipient, OutboxMail.event == "set_password")
+            mails = select(OutboxMail).where(
+                OutboxMail.recipient == recipient, OutboxMail.event == "set_password"
+            )
             bodies = [mail.body for mail in session().scalars(mails.order_by(OutboxMail.id))]
         found = re.search(r"http://facility\.localhost(/set-password/\S+)", bodies[-1])
         assert found
@@ -89,7 +91,12 @@ def test_who_is_added_gets_a_link_sets_a_password_and_comes_in(do, link, visit) 
     """OPS-13: nobody but the new member ever knows the password."""
     assert do("add", *NEW) == "jiro: the link is on its way\n"
     row = json.loads(do("find", "jiro", "--json"))[0]
-    assert (row["account"], row["name"], row["status"], row["role"]) == ("C000002", "𠮷田 次郎", "active", "")
+    assert (row["account"], row["name"], row["status"], row["role"]) == (
+        "C000002",
+        "𠮷田 次郎",
+        "active",
+        "",
+    )
     visitor = visit("facility")
     assert set_password(visitor, link("jiro@two.example")) == "303"
     assert visitor.get("/").status_code == 200
@@ -129,7 +136,11 @@ def test_a_rule_that_refuses_a_member_is_one_line_and_nothing_is_mailed(do, insi
         assert len(told.strip().splitlines()) == 1
     assert len(json.loads(do("find", "--json"))) == 3
     with inside("facility"):
-        assert not session().scalars(select(OutboxMail).where(OutboxMail.event == "set_password")).all()
+        assert (
+            not session()
+            .scalars(select(OutboxMail).where(OutboxMail.event == "set_password"))
+            .all()
+        )
 
 
 IMPOSSIBLE = [
@@ -170,7 +181,11 @@ def test_a_link_lives_three_days(do, link, visit, app) -> None:
 
 def test_ended_sessions_are_ended_for_the_member_named_and_nobody_else(do, visit) -> None:
     """OPS-13."""
-    first, second, other = (visit("facility", "hanako"), visit("facility", "hanako"), visit("facility", "kenichi"))
+    first, second, other = (
+        visit("facility", "hanako"),
+        visit("facility", "hanako"),
+        visit("facility", "kenichi"),
+    )
     twin = visit("studio", "hanako")
     assert do("end-sessions", "hanako") == "hanako: signed out everywhere\n"
     assert [v.get("/account").status_code == 200 for v in (first, second)] == [False, False]
@@ -179,7 +194,16 @@ def test_ended_sessions_are_ended_for_the_member_named_and_nobody_else(do, visit
 
 
 @pytest.mark.parametrize(
-    "command", ["reset-password", "end-sessions", "invite", "lock", "reset-factor", "sign-ins", "require-change"]
+    "command",
+    [
+        "reset-password",
+        "end-sessions",
+        "invite",
+        "lock",
+        "reset-factor",
+        "sign-ins",
+        "require-change",
+    ],
 )
 def test_nobody_and_several_are_refused_in_one_line(do, command) -> None:
     """OPS-10: of two who share an address neither is taken for the other."""
@@ -196,7 +220,9 @@ def test_each_help_is_in_the_audit_trail_without_a_secret(do, inside) -> None:
     do("reset-password", "hanako")
     do("end-sessions", "hanako")
     with inside("facility"):
-        by = session().scalars(select(AuditEvent).where(AuditEvent.actor_name == "監督").order_by(AuditEvent.sequence))
+        by = session().scalars(
+            select(AuditEvent).where(AuditEvent.actor_name == "監督").order_by(AuditEvent.sequence)
+        )
         events = list(by)
         told = [(event.action, event.subject) for event in events]
         kept = json.dumps([event.changes for event in events])
@@ -218,7 +244,9 @@ def test_who_is_locked_is_out_at_once_and_mailed_no_link_until_unlocked(do, visi
     assert do("unlock", "hanako") == "hanako: unlocked\n"
     assert visit("facility").sign_in("hanako", PASSWORD).status_code == 303
     with inside("facility"):
-        event = session().scalars(select(AuditEvent).where(AuditEvent.action == "member.lock")).one()
+        event = (
+            session().scalars(select(AuditEvent).where(AuditEvent.action == "member.lock")).one()
+        )
         assert (event.subject, event.changes) == ("member:hanako", {"reason": "退職"})
 
 
@@ -248,7 +276,9 @@ def test_a_required_change_comes_before_any_other_page(do, visit) -> None:
         assert "say WHO or --all" in do("require-change", *words, expect=2)
 
 
-def test_an_imported_member_comes_in_with_the_old_password_or_by_invitation(do, link, visit, tmp_path) -> None:
+def test_an_imported_member_comes_in_with_the_old_password_or_by_invitation(
+    do, link, visit, tmp_path
+) -> None:
     """OPS-13, RENT-27: with a hash at once, to change it first; without one after `invite`."""
     old = generate_password_hash("old-Pass-of-2019", "pbkdf2:sha256:1000")
     lines = f"C000002,jiro,jiro@two.example,田,次郎,\nC000002,ume,ume@two.example,梅,花,{old}\n"
@@ -268,7 +298,9 @@ def test_an_imported_member_comes_in_with_the_old_password_or_by_invitation(do, 
 def test_a_bad_file_is_told_line_by_line(do, tmp_path) -> None:
     """OPS-13: exit code 2, and nobody is added."""
     file = tmp_path / "members.csv"
-    file.write_text("会員番号,ログインID,メールアドレス,姓,名\nC9,a,a@x.example,田,次\nC000001,b,nobody,田,次\n")
+    file.write_text(
+        "会員番号,ログインID,メールアドレス,姓,名\nC9,a,a@x.example,田,次\nC000001,b,nobody,田,次\n"
+    )
     told = do("import", str(file), expect=2)
     assert "2行目「会社名」" in told
     assert "3行目「メールアドレス」" in told
@@ -281,6 +313,8 @@ def test_the_longest_address_is_taken_where_it_is_what_one_signs_in_with(run) ->
     added = run.invoke(args=["accounts", "add", "試験", "--tenant", "shop"])
     number = added.output.strip()
     result = run.invoke(args=["members", "add", number, "田", "中", address, "--tenant", "shop"])
-    assert (result.exit_code, result.output) == (0, f"{address}: the link is on its way\n"), result.exception
+    assert (result.exit_code, result.output) == (0, f"{address}: the link is on its way\n"), (
+        result.exception
+    )
     found = run.invoke(args=["members", "find", address, "--tenant", "shop", "--json"])
     assert [row["e-mail"] for row in json.loads(found.output)] == [address]

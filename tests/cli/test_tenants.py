@@ -58,13 +58,18 @@ def test_check_says_each_mistake_on_a_line_and_exits_with_2(run: Run, path: Path
 def test_check_looks_at_another_file_before_it_is_put_in_place(run: Run, tmp_path: Path) -> None:
     other = tmp_path / "next.toml"
     other.write_text("[tenants.atelier]\n", encoding="utf-8")
-    assert run("check", str(other)).stdout.startswith(f"{other}:1: tenants.atelier.name: is missing")
+    assert run("check", str(other)).stdout.startswith(
+        f"{other}:1: tenants.atelier.name: is missing"
+    )
     assert run("check").exit_code == 0
 
 
 def test_check_of_a_file_that_is_not_there_says_so(run: Run) -> None:
     result = run("check", "nowhere.toml")
-    assert (result.exit_code, result.stdout) == (2, "nowhere.toml:1: cannot be read: No such file or directory\n")
+    assert (result.exit_code, result.stdout) == (
+        2,
+        "nowhere.toml:1: cannot be read: No such file or directory\n",
+    )
 
 
 def test_check_as_json_gives_file_line_key_and_message(run: Run, path: Path) -> None:
@@ -110,7 +115,10 @@ def test_show_says_where_each_value_came_from(run: Run, path: Path) -> None:
         "[[tenants.atelier.calendar.closed]]\nname = '休み'\nfirst = 2027-01-01\nlast = 2027-01-02\n",
         encoding="utf-8",
     )
-    shown = {row["key"]: (row["value"], row["from"]) for row in json.loads(run("show", "atelier", "--json").stdout)}
+    shown = {
+        row["key"]: (row["value"], row["from"])
+        for row in json.loads(run("show", "atelier", "--json").stdout)
+    }
     assert shown["name"] == ("工房", "tenants.toml:2")
     assert shown["company"] == ("工房", "default")
     assert shown["theme.radius"] == (3, "tenants.toml:5")
@@ -140,7 +148,9 @@ def test_show_of_an_unknown_tenant_names_those_there_are(run: Run) -> None:
 
 
 @pytest.mark.parametrize("command", [["list"], ["show", "facility"]])
-def test_a_broken_file_is_not_shown_as_if_it_were_in_force(run: Run, path: Path, command: list[str]) -> None:
+def test_a_broken_file_is_not_shown_as_if_it_were_in_force(
+    run: Run, path: Path, command: list[str]
+) -> None:
     """OPS-03."""
     path.write_text("nonsense", encoding="utf-8")
     result = run(*command)

@@ -46,7 +46,9 @@ class Picky(SmtpServer):
     unknown: frozenset[str] = frozenset()
     rude = False
 
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
+    async def handle_RCPT(
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
         if address in self.unknown:
             return "550 no such person here"
         envelope.rcpt_tos.append(address)
@@ -65,7 +67,9 @@ def smtp() -> Iterator[Picky]:
 
 
 @pytest.fixture
-def settings(database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, smtp: Picky) -> Settings:
+def settings(
+    database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, smtp: Picky
+) -> Settings:
     return make_settings(database_url, home=tmp_path / "home", smtp_url=smtp.url)
 
 
@@ -158,7 +162,9 @@ def test_com_81_a_mail_is_japanese_text_and_html_from_the_brands_address(
     wire = mail.as_bytes()
     assert wire.isascii()
     assert max(map(len, wire.splitlines())) <= 998
-    assert {p.get_content_charset() for p in mail.walk() if p.get_content_maintype() == "text"} == {"utf-8"}
+    assert {p.get_content_charset() for p in mail.walk() if p.get_content_maintype() == "text"} == {
+        "utf-8"
+    }
 
 
 def test_com_81_no_mail_ever_holds_a_password(
@@ -231,7 +237,10 @@ def test_com_81_any_brands_name_and_any_long_line_arrive_whole(app: Flask, smtp:
 
 
 def test_a_mail_waits_while_the_server_is_away_and_goes_with_the_same_identity_when_it_is_back(
-    write: Callable[..., int], once: Callable[..., None], smtp: Picky, mails: Callable[..., list[Any]]
+    write: Callable[..., int],
+    once: Callable[..., None],
+    smtp: Picky,
+    mails: Callable[..., list[Any]],
 ) -> None:
     write()
     smtp.answer = "451 come back later"
@@ -297,7 +306,10 @@ def test_com_02_a_mail_of_another_brand_is_neither_listed_nor_sent_again(
 
 
 def test_a_server_that_hangs_up_after_taking_a_mail_gets_it_once(
-    write: Callable[..., int], once: Callable[..., None], smtp: Picky, mails: Callable[..., list[Any]]
+    write: Callable[..., int],
+    once: Callable[..., None],
+    smtp: Picky,
+    mails: Callable[..., list[Any]],
 ) -> None:
     write()
     smtp.rude = True
@@ -308,7 +320,11 @@ def test_a_server_that_hangs_up_after_taking_a_mail_gets_it_once(
 
 
 def test_a_silent_server_does_not_hold_up_the_worker(
-    app: Flask, write: Callable[..., int], once: Callable[..., None], monkeypatch: pytest.MonkeyPatch, mails: Any
+    app: Flask,
+    write: Callable[..., int],
+    once: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    mails: Any,
 ) -> None:
     monkeypatch.setattr(worker, "ANSWER_SECONDS", 0.2)
     with socket.socket() as silent:
@@ -339,13 +355,23 @@ def test_every_brand_is_worked_for_and_one_brands_trouble_never_stops_the_others
 
     monkeypatch.setattr(worker.jobs, "run_due", run_due)
     once()
-    assert sorted(to for (to,) in smtp.recipients) == ["reader@facility.example", "reader@studio.example"]
-    assert {str(m["From"].addresses[0].domain) for m in smtp.messages} == {"facility.example", "studio.example"}
+    assert sorted(to for (to,) in smtp.recipients) == [
+        "reader@facility.example",
+        "reader@studio.example",
+    ]
+    assert {str(m["From"].addresses[0].domain) for m in smtp.messages} == {
+        "facility.example",
+        "studio.example",
+    }
     assert "worker round for facility failed" in caplog.text
 
 
 def test_com_82_the_demo_without_a_mail_server_delivers_to_its_mailbox(
-    database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, write: Callable[..., int], mails: Any
+    database_url: str,
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    write: Callable[..., int],
+    mails: Any,
 ) -> None:
     """COM-82: nothing leaves the machine."""
     write()
@@ -359,7 +385,11 @@ def test_com_82_the_demo_without_a_mail_server_delivers_to_its_mailbox(
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_told_to_stop_ends_cleanly_and_soon(
-    settings: Settings, smtp: Picky, inside: Callable[[str], Any], write: Callable[..., int], number: signal.Signals
+    settings: Settings,
+    smtp: Picky,
+    inside: Callable[[str], Any],
+    write: Callable[..., int],
+    number: signal.Signals,
 ) -> None:
     """It goes on until it is told; what it has begun is settled."""
     with clock.freeze(datetime.now(clock.TOKYO)):
@@ -381,13 +411,20 @@ def test_a_worker_told_to_stop_ends_cleanly_and_soon(
     assert process.returncode == 0, said
     assert "Traceback" not in said
     with inside("facility"):
-        assert session().scalar(select(func.count(OutboxMail.id)).where(OutboxMail.status == "waiting")) == 0
+        assert (
+            session().scalar(
+                select(func.count(OutboxMail.id)).where(OutboxMail.status == "waiting")
+            )
+            == 0
+        )
 
 
 def test_the_worker_removes_what_is_past_its_time(app: Flask, cast: Cast, inside) -> None:
     """security.md §4.5, COM-22: drafts hold personal data, and tries say who came from where."""
     with inside("facility"):
-        hanako = session().scalars(select(Member).where(Member.login_id == cast.representative)).one().id
+        hanako = (
+            session().scalars(select(Member).where(Member.login_id == cast.representative)).one().id
+        )
         drafts.keep("profile", hanako, {"family_name": "古"})
         throttling.count("sign-in", "somebody", limit=9, window=timedelta(minutes=5))
         session().commit()
@@ -395,7 +432,10 @@ def test_the_worker_removes_what_is_past_its_time(app: Flask, cast: Cast, inside
         with clock.freeze(NOW + timedelta(days=days)), app.app_context():
             worker.round_of_work(tidy=True)
         with inside("facility"):
-            counts = [session().scalar(select(func.count()).select_from(kind)) for kind in (Draft, Throttle)]
+            counts = [
+                session().scalar(select(func.count()).select_from(kind))
+                for kind in (Draft, Throttle)
+            ]
         assert counts == [left, left]
 
 
@@ -404,12 +444,18 @@ def test_headers_of_a_mail_go_with_it_whole(write, once, smtp: Picky, inside) ->
     stop = f"<https://a-long-name-of-a-brand.example.jp/knowledge/unfollow/123456-KB000123-{'0123456789abcdef' * 4}>"
     mail_id = write(subject="長い件名" * 20, sender_name="名前の長い設備の予約窓口" * 5)
     with inside("facility"):
-        one_click = {"List-Unsubscribe": stop, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        one_click = {
+            "List-Unsubscribe": stop,
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
         session().get_one(OutboxMail, mail_id).headers = one_click
         session().commit()
     once()
     (mail,) = smtp.wait_for(1)
-    assert (mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"]) == (stop, "List-Unsubscribe=One-Click")
+    assert (mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"]) == (
+        stop,
+        "List-Unsubscribe=One-Click",
+    )
     as_it_came = dict(mail.raw_items())
     assert as_it_came["List-Unsubscribe"] == stop
     words = re.findall(r"=\?\S+?\?=", f"{as_it_came['Subject']} {as_it_came['From']}")

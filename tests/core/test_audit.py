@@ -59,18 +59,33 @@ def broken() -> list[int]:
 def test_an_event_says_who_did_what_to_which_record_when_and_from_where(inside: Inside) -> None:
     """COM-90: with before and after."""
     with inside("facility"):
-        audit.record("member.email", "member:hanako", by=HANAKO, email=["old@one.example", "new@one.example"])
+        audit.record(
+            "member.email", "member:hanako", by=HANAKO, email=["old@one.example", "new@one.example"]
+        )
         session().commit()
-        found = session().scalars(select(AuditEvent).order_by(AuditEvent.sequence.desc()).limit(1)).one()
-        assert (found.actor_kind, found.actor_name, found.address) == ("member", "hanako", "203.0.113.9")
-        assert (found.action, found.subject, found.account_id) == ("member.email", "member:hanako", 3)
+        found = (
+            session()
+            .scalars(select(AuditEvent).order_by(AuditEvent.sequence.desc()).limit(1))
+            .one()
+        )
+        assert (found.actor_kind, found.actor_name, found.address) == (
+            "member",
+            "hanako",
+            "203.0.113.9",
+        )
+        assert (found.action, found.subject, found.account_id) == (
+            "member.email",
+            "member:hanako",
+            3,
+        )
         assert found.at == NOW
         assert found.changes == {"email": ["old@one.example", "new@one.example"]}
         assert found.tenant_id == "facility"
 
 
 @pytest.mark.parametrize(
-    ("by", "given", "kept"), [(HANAKO, None, 3), (HANAKO, 9, 9), (operator("監督"), 9, 9), (SYSTEM, None, None)]
+    ("by", "given", "kept"),
+    [(HANAKO, None, 3), (HANAKO, 9, 9), (operator("監督"), 9, 9), (SYSTEM, None, None)],
 )
 def test_an_event_belongs_to_the_account_given_or_else_to_the_actors(
     inside: Inside, by: Actor, given: int | None, kept: int | None
@@ -81,9 +96,13 @@ def test_an_event_belongs_to_the_account_given_or_else_to_the_actors(
         assert audit.record("test.act", what, by=by).account_id == kept
 
 
-@pytest.mark.parametrize("verb", ["UPDATE audit_event SET actor_name = 'x'", "DELETE FROM audit_event"])
+@pytest.mark.parametrize(
+    "verb", ["UPDATE audit_event SET actor_name = 'x'", "DELETE FROM audit_event"]
+)
 @pytest.mark.parametrize("where", ["", " WHERE tenant_id = 'facility' AND sequence = 1"])
-def test_no_row_is_changed_or_removed_even_by_the_databases_owner(app: Flask, verb: str, where: str) -> None:
+def test_no_row_is_changed_or_removed_even_by_the_databases_owner(
+    app: Flask, verb: str, where: str
+) -> None:
     """COM-90, security.md §4.26: the triggers refuse, whoever connects; all rows stay."""
     with superuser(app) as raw:
         before = raw.execute("SELECT * FROM audit_event ORDER BY id").fetchall()
@@ -93,7 +112,9 @@ def test_no_row_is_changed_or_removed_even_by_the_databases_owner(app: Flask, ve
 
 
 @pytest.mark.parametrize("statement", [update(AuditEvent).values(subject="x"), delete(AuditEvent)])
-def test_the_program_itself_cannot_change_or_remove_a_row(inside: Inside, last: int, statement: Any) -> None:
+def test_the_program_itself_cannot_change_or_remove_a_row(
+    inside: Inside, last: int, statement: Any
+) -> None:
     """COM-90: trigger or missing right, the database refuses."""
     with inside("facility"):
         with pytest.raises(sqlalchemy.exc.DBAPIError, match=r"append-only|permission denied"):
@@ -106,7 +127,9 @@ def test_an_untouched_trail_holds_in_every_tenant(inside: Inside, last: int) -> 
     """COM-90: also right after a new event, and where nothing has happened yet."""
     assert last > 5
     with inside("facility"):
-        audit.record("test.act", "test:1", by=SYSTEM, name="𠮷野家\u0000", amount=10**15, empty=None, on=True)
+        audit.record(
+            "test.act", "test:1", by=SYSTEM, name="𠮷野家\u0000", amount=10**15, empty=None, on=True
+        )
         session().commit()
         assert broken() == []
     with inside("studio"):
@@ -163,7 +186,11 @@ def test_the_last_row_cannot_be_forged_with_its_digest_either(
 ) -> None:
     """COM-90: no row stands behind the last one, but the end of the chain is kept beside it."""
     with inside("facility"):
-        two = session().scalars(select(AuditEvent).order_by(AuditEvent.sequence.desc()).limit(2)).all()
+        two = (
+            session()
+            .scalars(select(AuditEvent).order_by(AuditEvent.sequence.desc()).limit(2))
+            .all()
+        )
         two[0].subject = "reservation:OTHER"
         forged = two[0].expected_digest(two[1].digest)
         session().rollback()
@@ -179,7 +206,11 @@ def test_the_last_row_cannot_be_forged_with_its_digest_either(
     ids=["first", "middle", "two"],
 )
 def test_a_removed_row_is_told_by_the_one_behind_it(
-    inside: Inside, tamper: Callable[[str], int], last: int, which: str, told: Callable[[int], list[int]]
+    inside: Inside,
+    tamper: Callable[[str], int],
+    last: int,
+    which: str,
+    told: Callable[[int], list[int]],
 ) -> None:
     """COM-90."""
     assert tamper(f"DELETE FROM audit_event WHERE tenant_id = 'facility' AND sequence {which}") >= 1
@@ -197,25 +228,35 @@ def test_rows_removed_from_the_end_are_told_by_the_end_that_is_kept(
         assert broken() == [last]
 
 
-def test_a_trail_whose_end_was_removed_does_not_hold(inside: Inside, tamper: Callable[[str], int], last: int) -> None:
+def test_a_trail_whose_end_was_removed_does_not_hold(
+    inside: Inside, tamper: Callable[[str], int], last: int
+) -> None:
     """COM-90: rows without the end they lead to."""
     assert tamper("DELETE FROM audit_head WHERE tenant_id = 'facility'") == 1
     with inside("facility"):
         assert broken() == [last]
 
 
-def test_two_rows_that_changed_places_are_told(inside: Inside, tamper: Callable[[str], int]) -> None:
+def test_two_rows_that_changed_places_are_told(
+    inside: Inside, tamper: Callable[[str], int]
+) -> None:
     """COM-90: the order is part of what is chained."""
     for old, new in ((2, 9002), (3, 2), (9002, 3)):
-        tamper(f"UPDATE audit_event SET sequence = {new} WHERE tenant_id = 'facility' AND sequence = {old}")
+        tamper(
+            f"UPDATE audit_event SET sequence = {new} WHERE tenant_id = 'facility' AND sequence = {old}"
+        )
     with inside("facility"):
         assert broken() == [2, 3, 4]
 
 
-def test_a_row_moved_in_from_another_tenant_is_told(inside: Inside, tamper: Callable[[str], int]) -> None:
+def test_a_row_moved_in_from_another_tenant_is_told(
+    inside: Inside, tamper: Callable[[str], int]
+) -> None:
     """COM-02, COM-90: the tenant is part of what is chained."""
     tamper(f"DELETE FROM audit_event {ROW}")
-    tamper("UPDATE audit_event SET tenant_id = 'facility' WHERE tenant_id = 'studio' AND sequence = 3")
+    tamper(
+        "UPDATE audit_event SET tenant_id = 'facility' WHERE tenant_id = 'studio' AND sequence = 3"
+    )
     with inside("facility"):
         assert 3 in broken()
     with inside("studio"):
@@ -232,7 +273,10 @@ def test_each_tenant_counts_its_own_events_and_sees_no_others(inside: Inside) ->
         session().commit()
     with inside("facility"):
         assert audit.record("test.act", "test:facility", by=SYSTEM).sequence == before + 1
-        assert session().scalars(select(AuditEvent).where(AuditEvent.subject == "test:studio")).all() == []
+        assert (
+            session().scalars(select(AuditEvent).where(AuditEvent.subject == "test:studio")).all()
+            == []
+        )
 
 
 def test_an_event_of_work_that_was_rolled_back_never_was(inside: Inside, last: int) -> None:
@@ -253,11 +297,23 @@ def test_nothing_is_recorded_outside_a_tenants_scope(app: Flask) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["password", "new_password", "Password", "token", "csrf_token", "code", "recovery_codes", "hash", "TOTP_SECRET"],
+    [
+        "password",
+        "new_password",
+        "Password",
+        "token",
+        "csrf_token",
+        "code",
+        "recovery_codes",
+        "hash",
+        "TOTP_SECRET",
+    ],
 )
 def test_secrets_are_masked_before_and_after_and_inside(key: str) -> None:
     """COM-90: secrets masked, wherever they stand."""
-    kept = audit.masked({key: ["old", "new"], "form": {"name": "花子", key: "x"}, "all": [{key: "y"}]})
+    kept = audit.masked(
+        {key: ["old", "new"], "form": {"name": "花子", key: "x"}, "all": [{key: "y"}]}
+    )
     assert kept == {key: "***", "form": {"name": "花子", key: "***"}, "all": [{key: "***"}]}
 
 
@@ -284,20 +340,32 @@ def test_values_are_kept_as_plain_data(value: Any, kept: Any) -> None:
 
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=10) | st.datetimes(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(max_size=10)
+    | st.datetimes(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
 @given(changes=st.dictionaries(st.text(max_size=8), PLAIN, max_size=4), other=PLAIN)
 @settings(max_examples=50)
-def test_the_digest_changes_with_any_change_and_with_nothing_else(changes: dict[str, Any], other: Any) -> None:
+def test_the_digest_changes_with_any_change_and_with_nothing_else(
+    changes: dict[str, Any], other: Any
+) -> None:
     """COM-90: the order in which keys stand does not matter, each value does."""
 
     def digest(kept: dict[str, Any], previous: str = "0" * 64) -> str:
         return AuditEvent(
-            tenant_id="facility", sequence=1, at=NOW, actor_kind="system", changes=audit.masked(kept)
+            tenant_id="facility",
+            sequence=1,
+            at=NOW,
+            actor_kind="system",
+            changes=audit.masked(kept),
         ).expected_digest(previous)
 
     turned = dict(reversed(changes.items()))

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from portal.core import clock
 
-INSTANTS = st.integers(600_000_000, 4_000_000_000).map(lambda second: datetime.fromtimestamp(second, UTC))
+INSTANTS = st.integers(600_000_000, 4_000_000_000).map(
+    lambda second: datetime.fromtimestamp(second, UTC)
+)
 
 
 def test_now_is_the_real_present_in_utc() -> None:
@@ -31,7 +33,9 @@ def test_now_is_the_real_present_in_utc() -> None:
         (datetime(2026, 3, 31, 23, 30, tzinfo=timezone(timedelta(hours=-8))), date(2026, 4, 1)),
     ],
 )
-def test_today_changes_at_midnight_in_tokyo_wherever_the_machine_stands(instant: datetime, day: date) -> None:
+def test_today_changes_at_midnight_in_tokyo_wherever_the_machine_stands(
+    instant: datetime, day: date
+) -> None:
     """What a customer means by today."""
     with clock.freeze(instant):
         assert clock.today() == day
@@ -41,7 +45,9 @@ def test_today_changes_at_midnight_in_tokyo_wherever_the_machine_stands(instant:
 def test_tokyo_is_nine_hours_ahead_in_every_month(month: int) -> None:
     """There is no summer time: noon is always 03:00 UTC."""
     assert clock.local(2026, month, 15, 12) == datetime(2026, month, 15, 3, tzinfo=UTC)
-    assert clock.to_local(datetime(2026, month, 15, 3, tzinfo=UTC)).utcoffset() == timedelta(hours=9)
+    assert clock.to_local(datetime(2026, month, 15, 3, tzinfo=UTC)).utcoffset() == timedelta(
+        hours=9
+    )
 
 
 @given(INSTANTS)

@@ -15,7 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.core import text
-from portal.core.csvio import CsvMistakes, Encoding, Mistake, Row, collect, guard, read_csv, unguard, write_csv
+from portal.core.csvio import (
+    CsvMistakes,
+    Encoding,
+    Mistake,
+    Row,
+    collect,
+    guard,
+    read_csv,
+    unguard,
+    write_csv,
+)
 from portal.core.errors import RuleBroken
 
 HEADER = ["予約番号", "設備"]
@@ -52,8 +62,12 @@ def test_cp932_knows_tildes_minus_signs_and_yen_by_other_code_points() -> None:
     assert "1～2,－3￥" in b"".join(out).decode("cp932")
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'=", "''-"])
-def test_a_cell_that_a_spreadsheet_would_run_is_guarded_and_survives_a_round_trip(start: str) -> None:
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'=", "''-"]
+)
+def test_a_cell_that_a_spreadsheet_would_run_is_guarded_and_survives_a_round_trip(
+    start: str,
+) -> None:
     """security.md §4.24: = + - @ tab CR LF, in either width."""
     harmful = f"{start}HYPERLINK(1)"
     data = written(["R-1", harmful])
@@ -76,7 +90,9 @@ def test_a_cell_that_a_spreadsheet_would_run_is_guarded_and_survives_a_round_tri
         ("a=b", "a=b"),
     ],
 )
-def test_numbers_and_dates_are_written_as_a_spreadsheet_reads_them(value: object, shown: str) -> None:
+def test_numbers_and_dates_are_written_as_a_spreadsheet_reads_them(
+    value: object, shown: str
+) -> None:
     assert written(["R-1", value]).decode("utf-8-sig").splitlines()[1] == f"R-1,{shown}"
 
 
@@ -87,7 +103,10 @@ def test_the_guard_comes_off_again(cell: str) -> None:
 
 @given(st.lists(st.tuples(st.text(), st.text(min_size=1)), max_size=5))
 def test_what_was_written_is_read_back(rows: list[tuple[str, str]]) -> None:
-    rows = [(first.replace("\x00", "").strip() + "x", second.replace("\x00", "")) for first, second in rows]
+    rows = [
+        (first.replace("\x00", "").strip() + "x", second.replace("\x00", ""))
+        for first, second in rows
+    ]
     storable = [row for row in rows if not any("\ud800" <= c <= "\udfff" for c in "".join(row))]
     data = b"".join(write_csv(storable, HEADER))
     assert [tuple(row.values.values()) for row in read_csv(data, HEADER)] == storable
@@ -135,7 +154,9 @@ def test_a_file_on_disk_is_read_too(tmp_path: Path) -> None:
 
 
 def test_columns_may_stand_in_any_order_and_optional_ones_may_be_missing() -> None:
-    rows = list(read_csv("設備,予約番号\n旋盤,R-1\n".encode(), [*HEADER, "備考"], optional=["備考"]))
+    rows = list(
+        read_csv("設備,予約番号\n旋盤,R-1\n".encode(), [*HEADER, "備考"], optional=["備考"])
+    )
     assert rows[0].values == {"予約番号": "R-1", "設備": "旋盤", "備考": ""}
 
 
@@ -177,7 +198,10 @@ def test_the_undecodable_line_is_named() -> None:
 
 def test_every_record_of_the_wrong_length_is_named() -> None:
     found = mistakes_of("予約番号,設備\nR-1\nR-2,旋盤\nR-3,旋盤,余り\n".encode())
-    assert found == ["2行目: 列の数が1です。見出しは2列です。", "4行目: 列の数が3です。見出しは2列です。"]
+    assert found == [
+        "2行目: 列の数が1です。見出しは2列です。",
+        "4行目: 列の数が3です。見出しは2列です。",
+    ]
 
 
 @pytest.mark.parametrize("data", ['予約番号,設備\nR-1,"閉じない\n', '予約番号,"設備'])
@@ -192,7 +216,9 @@ def test_an_open_quote_is_named(data: str) -> None:
 def parse(row: Row) -> str:
     number = row.values["予約番号"]
     if not number.startswith("R-"):
-        raise RuleBroken("予約番号「%(number)s」は R- で始まります。", field="予約番号", number=number)
+        raise RuleBroken(
+            "予約番号「%(number)s」は R- で始まります。", field="予約番号", number=number
+        )
     return number + row.take("設備", text.katakana)
 
 

@@ -48,10 +48,18 @@ def facility(code: str = "NEW") -> Facility:
     return Facility(code=code, name="新しい機械", hourly_price=1, daily_price=1)
 
 
-@given(at=st.integers(0, 4_000_000_000_000_000), hours=st.integers(-12, 14), dialect=st.sampled_from(DIALECTS))
+@given(
+    at=st.integers(0, 4_000_000_000_000_000),
+    hours=st.integers(-12, 14),
+    dialect=st.sampled_from(DIALECTS),
+)
 @settings(max_examples=50)
-def test_an_instant_comes_back_as_the_same_instant_in_utc(at: int, hours: int, dialect: Any) -> None:
-    instant = datetime.fromtimestamp(0, timezone(timedelta(hours=hours))) + timedelta(microseconds=at)
+def test_an_instant_comes_back_as_the_same_instant_in_utc(
+    at: int, hours: int, dialect: Any
+) -> None:
+    instant = datetime.fromtimestamp(0, timezone(timedelta(hours=hours))) + timedelta(
+        microseconds=at
+    )
     kept = UTCDateTime().process_bind_param(instant, dialect)
     assert kept is not None
     assert (kept.tzinfo is None) is (dialect.name == "sqlite")
@@ -65,7 +73,9 @@ def test_an_instant_without_a_zone_is_refused_and_none_stays_none(dialect: Any) 
     kind = UTCDateTime()
     with pytest.raises(ValueError, match="naive"):
         kind.process_bind_param(NOW.replace(tzinfo=None), dialect)
-    assert kind.process_bind_param(None, dialect) is kind.process_result_value(None, dialect) is None
+    assert (
+        kind.process_bind_param(None, dialect) is kind.process_result_value(None, dialect) is None
+    )
 
 
 def test_instants_are_kept_to_the_microsecond_and_compared_in_time(inside: Inside) -> None:
@@ -75,13 +85,19 @@ def test_instants_are_kept_to_the_microsecond_and_compared_in_time(inside: Insid
     with inside("facility"):
         session().execute(update(Reservation).where(number).values(confirmed_at=at))
         session().commit()
-        found = session().scalars(select(Reservation).where(Reservation.confirmed_at == at.astimezone(UTC))).one()
+        found = (
+            session()
+            .scalars(select(Reservation).where(Reservation.confirmed_at == at.astimezone(UTC)))
+            .one()
+        )
         assert found.confirmed_at == at
         assert found.confirmed_at.utcoffset() == timedelta(0)
         later = select(Reservation).where(number, Reservation.confirmed_at > at)
         assert session().scalars(later).all() == []
         with pytest.raises(StatementError, match="naive"):
-            session().execute(update(Reservation).where(number).values(paid_at=at.replace(tzinfo=None)))
+            session().execute(
+                update(Reservation).where(number).values(paid_at=at.replace(tzinfo=None))
+            )
 
 
 class Colour(StrEnum):
@@ -91,10 +107,16 @@ class Colour(StrEnum):
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_a_choice_is_one_of_its_values_on_the_way_in_and_out(dialect: Any) -> None:
     kind = Choice(Colour, 5)
-    assert kind.process_bind_param("red", dialect) == kind.process_bind_param(Colour.RED, dialect) == "red"
+    assert (
+        kind.process_bind_param("red", dialect)
+        == kind.process_bind_param(Colour.RED, dialect)
+        == "red"
+    )
     assert type(kind.process_bind_param(Colour.RED, dialect)) is str
     assert kind.process_result_value("red", dialect) is Colour.RED
-    assert kind.process_bind_param(None, dialect) is kind.process_result_value(None, dialect) is None
+    assert (
+        kind.process_bind_param(None, dialect) is kind.process_result_value(None, dialect) is None
+    )
     for process in (kind.process_bind_param, kind.process_result_value):
         with pytest.raises(ValueError, match="blue"):
             process("blue", dialect)
@@ -106,7 +128,9 @@ def test_a_status_that_is_none_is_neither_written_nor_read(app: Flask, inside: I
         with pytest.raises(StatementError, match="lost"):
             session().execute(update(Reservation).values(status="lost"))
         session().rollback()
-        assert session().scalars(select(Reservation.status).distinct().limit(1)).one() in set(Status)
+        assert session().scalars(select(Reservation.status).distinct().limit(1)).one() in set(
+            Status
+        )
     with superuser(app) as raw:
         raw.execute("UPDATE reservation SET status = 'lost' WHERE number = 'FR000001'")
     with inside("facility"), pytest.raises(ValueError, match="lost"):
@@ -121,13 +145,19 @@ def test_a_status_that_is_none_is_neither_written_nor_read(app: Flask, inside: I
         ("member", "account_id", "account"),
     ],
 )
-def test_a_row_cannot_point_at_another_tenants_row(app: Flask, child: str, column: str, parent: str) -> None:
+def test_a_row_cannot_point_at_another_tenants_row(
+    app: Flask, child: str, column: str, parent: str
+) -> None:
     """COM-02: the database itself refuses, whoever writes, and whichever end is moved."""
     with superuser(app) as raw:
         if app.extensions["settings"].database.startswith("sqlite"):
             raw.execute("PRAGMA foreign_keys = ON")
-        raw.execute("UPDATE reservation SET held_until = NULL")  # so that nothing but the key refuses
-        (own,) = raw.execute(f"SELECT max({column}) FROM {child} WHERE tenant_id = 'facility'").fetchone()
+        raw.execute(
+            "UPDATE reservation SET held_until = NULL"
+        )  # so that nothing but the key refuses
+        (own,) = raw.execute(
+            f"SELECT max({column}) FROM {child} WHERE tenant_id = 'facility'"
+        ).fetchone()
         (twin,) = raw.execute(f"SELECT max(id) FROM {parent} WHERE tenant_id = 'studio'").fetchone()
         for change, where, wall in (
             (f"{column} = {twin}", "tenant_id = 'facility'", "foreign key"),
@@ -135,7 +165,12 @@ def test_a_row_cannot_point_at_another_tenants_row(app: Flask, child: str, colum
         ):
             with pytest.raises(Exception, match=f"(?i){wall}"):
                 raw.execute(f"UPDATE {child} SET {change} WHERE {where}")
-        assert raw.execute(f"UPDATE {child} SET {column} = {own} WHERE tenant_id = 'facility'").rowcount > 0
+        assert (
+            raw.execute(
+                f"UPDATE {child} SET {column} = {own} WHERE tenant_id = 'facility'"
+            ).rowcount
+            > 0
+        )
 
 
 def test_a_missing_row_is_inserted_once(inside: Inside) -> None:
@@ -143,9 +178,13 @@ def test_a_missing_row_is_inserted_once(inside: Inside) -> None:
     for tenant in ("facility", "studio"):
         with inside(tenant):
             for value in (5, 9):
-                insert_missing(NumberSequence, {"kind": "test", "value": value}, unique=("tenant_id", "kind"))
+                insert_missing(
+                    NumberSequence, {"kind": "test", "value": value}, unique=("tenant_id", "kind")
+                )
             session().commit()
-            found = session().scalars(select(NumberSequence).where(NumberSequence.kind == "test")).all()
+            found = (
+                session().scalars(select(NumberSequence).where(NumberSequence.kind == "test")).all()
+            )
             assert [(row.tenant_id, row.value) for row in found] == [(tenant, 5)]
 
 
@@ -156,7 +195,9 @@ def test_a_missing_row_of_another_tenant_is_not_inserted(inside: Inside) -> None
         insert_missing(NumberSequence, values, unique=("tenant_id", "kind"))
 
 
-def test_a_core_statement_that_names_its_tenant_runs_in_the_sessions_transaction(inside: Inside) -> None:
+def test_a_core_statement_that_names_its_tenant_runs_in_the_sessions_transaction(
+    inside: Inside,
+) -> None:
     """What was added and not committed is seen once it is flushed, and gone with the rollback."""
     own = select(_F.c.code).where(_F.c.tenant_id == "facility").order_by(_F.c.code)
     with inside("facility"):
@@ -176,9 +217,17 @@ def test_a_core_statement_that_names_its_tenant_runs_in_the_sessions_transaction
         update(_F).values(name="x"),
         insert(_F).values(tenant_id="studio", code="X", name="x", hourly_price=1, daily_price=1),
     ],
-    ids=["no tenant", "another tenant", "tenant or anything", "update of all", "insert into another"],
+    ids=[
+        "no tenant",
+        "another tenant",
+        "tenant or anything",
+        "update of all",
+        "insert into another",
+    ],
 )
-def test_a_core_statement_that_is_not_held_to_the_tenant_does_not_run(inside: Inside, statement: Any) -> None:
+def test_a_core_statement_that_is_not_held_to_the_tenant_does_not_run(
+    inside: Inside, statement: Any
+) -> None:
     """COM-02."""
     with inside("facility"), pytest.raises(TenantError):
         run(statement)
@@ -244,11 +293,15 @@ def test_going_over_all_tenants_is_one_scope_after_another_and_leaves_a_record(a
         assert seen == [("facility", ["facility"]), ("studio", ["studio"])]
         assert scope.current_key() is None
         with db.engine.connect() as connection:
-            rows = connection.execute(select(SystemAccess.by, SystemAccess.reason, SystemAccess.at)).all()
+            rows = connection.execute(
+                select(SystemAccess.by, SystemAccess.reason, SystemAccess.at)
+            ).all()
     assert [tuple(row) for row in rows] == [("監督", "月次の点検", NOW)]
 
 
-def test_going_over_all_tenants_is_recorded_even_when_it_only_reads_or_stops_early(app: Flask) -> None:
+def test_going_over_all_tenants_is_recorded_even_when_it_only_reads_or_stops_early(
+    app: Flask,
+) -> None:
     """COM-02: the record is committed by itself."""
     with app.app_context():
         with transaction_mode("read"):
@@ -258,7 +311,11 @@ def test_going_over_all_tenants_is_recorded_even_when_it_only_reads_or_stops_ear
         assert next(each_tenant(["facility", "studio"], by="監督", reason="中断")) == "facility"
         assert list(each_tenant([], by="監督", reason="なし")) == []
         with db.engine.connect() as connection:
-            reasons = connection.execute(select(SystemAccess.reason).order_by(SystemAccess.id)).scalars().all()
+            reasons = (
+                connection.execute(select(SystemAccess.reason).order_by(SystemAccess.id))
+                .scalars()
+                .all()
+            )
     assert reasons == ["一覧", "中断", "なし"]
 
 
@@ -267,7 +324,9 @@ def test_going_over_all_tenants_is_recorded_even_when_it_only_reads_or_stops_ear
     [
         _write_one,
         lambda: session().execute(update(Account).values(name="x")),
-        lambda: session().execute(insert(Facility), [{"code": "X", "name": "x", "hourly_price": 1, "daily_price": 1}]),
+        lambda: session().execute(
+            insert(Facility), [{"code": "X", "name": "x", "hourly_price": 1, "daily_price": 1}]
+        ),
         lambda: run(update(_F).where(_F.c.tenant_id == "facility").values(name="x")),
         lambda: run(insert(_LOG).values(at=NOW, by="x", reason="y")),
     ],

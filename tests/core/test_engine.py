@@ -89,7 +89,9 @@ def test_a_reference_to_nothing_is_refused(engine: Engine) -> None:
         connection.exec_driver_sql("INSERT INTO child VALUES (99)")
 
 
-def test_a_transaction_that_may_write_holds_the_write_lock_from_its_beginning(engine: Engine, path: Path) -> None:
+def test_a_transaction_that_may_write_holds_the_write_lock_from_its_beginning(
+    engine: Engine, path: Path
+) -> None:
     """Nobody else begins to write meanwhile, though nothing was written yet; readers go on."""
     with engine.begin(), closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
         with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -142,7 +144,9 @@ def test_who_waits_too_long_for_another_process_is_told(engine: Engine, path: Pa
     assert count(engine) == 2
 
 
-def test_who_meets_a_writer_that_knows_no_queue_is_told_and_holds_up_nobody(engine: Engine, path: Path) -> None:
+def test_who_meets_a_writer_that_knows_no_queue_is_told_and_holds_up_nobody(
+    engine: Engine, path: Path
+) -> None:
     """Somebody with sqlite3's own shell holds the database: busy as well, and our own lock is given back."""
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout=20").close()
@@ -157,7 +161,9 @@ def test_who_meets_a_writer_that_knows_no_queue_is_told_and_holds_up_nobody(engi
 
 
 @pytest.mark.parametrize("end", ["commit", "rollback", "error"])
-def test_the_lock_is_given_back_however_a_transaction_ends(engine: Engine, path: Path, end: str) -> None:
+def test_the_lock_is_given_back_however_a_transaction_ends(
+    engine: Engine, path: Path, end: str
+) -> None:
     if end == "error":
         with pytest.raises(IntegrityError), engine.begin() as connection:
             connection.exec_driver_sql("INSERT INTO parent VALUES (1)")
@@ -239,7 +245,9 @@ def test_a_reader_writes_nothing_past_the_tripwire_either(app: Flask, inside: In
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_postgresql_learns_tenant_and_mode_for_the_one_transaction(app: Flask, inside: Inside) -> None:
+def test_postgresql_learns_tenant_and_mode_for_the_one_transaction(
+    app: Flask, inside: Inside
+) -> None:
     """COM-02: and forgets both with it, so that a pooled connection carries nothing along."""
     ask = "SELECT current_setting('app.tenant', true), current_setting('transaction_read_only')"
     for tenant, mode, told in (("facility", "read", "on"), ("studio", "write", "off")):

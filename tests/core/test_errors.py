@@ -23,7 +23,9 @@ def test_a_marked_sentence_is_the_sentence_itself() -> None:
         ("%(rate)d%%です。", {"rate": 8}, "8%です。"),
     ],
 )
-def test_a_broken_rule_says_its_sentence_with_its_parts(message: str, params: dict[str, Any], said: str) -> None:
+def test_a_broken_rule_says_its_sentence_with_its_parts(
+    message: str, params: dict[str, Any], said: str
+) -> None:
     """The untranslated message stays beside them, so that the page can say it in another language."""
     error = RuleBroken(message, **params)
     assert str(error) == said

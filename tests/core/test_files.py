@@ -76,7 +76,9 @@ def test_a_large_file_and_an_empty_one_come_back_too(files: LocalFiles) -> None:
 
 
 @pytest.mark.usefixtures("facility")
-def test_the_same_content_is_kept_once_and_not_written_again(files: LocalFiles, tmp_path: Path) -> None:
+def test_the_same_content_is_kept_once_and_not_written_again(
+    files: LocalFiles, tmp_path: Path
+) -> None:
     """COM-72: an issued document never changes, not even its time."""
     files.put(DATA)
     path = tmp_path / "files" / "facility" / KEY[:2] / KEY
@@ -88,7 +90,12 @@ def test_the_same_content_is_kept_once_and_not_written_again(files: LocalFiles, 
 @pytest.mark.usefixtures("facility")
 @pytest.mark.parametrize(
     "damage",
-    [lambda data: data[:-1], lambda data: data + b"\n", lambda data: b"", lambda data: b"X" + data[1:]],
+    [
+        lambda data: data[:-1],
+        lambda data: data + b"\n",
+        lambda data: b"",
+        lambda data: b"X" + data[1:],
+    ],
     ids=["cut", "longer", "empty", "altered"],
 )
 def test_a_damaged_file_is_never_given_out(files: LocalFiles, tmp_path: Path, damage) -> None:
@@ -168,7 +175,9 @@ def test_a_full_or_failing_disk_leaves_nothing_behind(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fail) if step == "fsync" else patch.setattr(Path, "replace", fail)
+        patch.setattr(os, "fsync", fail) if step == "fsync" else patch.setattr(
+            Path, "replace", fail
+        )
         with pytest.raises(OSError, match=os.strerror(number)):
             files.put(DATA)
         assert stored(tmp_path) == []
@@ -203,7 +212,9 @@ def test_a_file_takes_its_place_only_once_it_is_whole_and_on_the_disk(
 
 
 @pytest.mark.usefixtures("facility")
-def test_a_file_left_half_written_by_a_crash_is_not_in_the_way(files: LocalFiles, tmp_path: Path) -> None:
+def test_a_file_left_half_written_by_a_crash_is_not_in_the_way(
+    files: LocalFiles, tmp_path: Path
+) -> None:
     """COM-72: what a killed process left beside is no file of anybody's."""
     folder = tmp_path / "files" / "facility" / KEY[:2]
     folder.mkdir(parents=True)

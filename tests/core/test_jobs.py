@@ -101,13 +101,19 @@ def test_no_more_than_the_limit_is_done_at_a_time(here: None) -> None:
     assert [payload["name"] for payload in done] == ["一", "二", "三"]
 
 
-def test_a_failure_leaves_nothing_half_done_is_kept_and_repeated(here: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_leaves_nothing_half_done_is_kept_and_repeated(
+    here: None, caplog: pytest.LogCaptureFixture
+) -> None:
     only = add()
     trouble.append(ValueError("no paper"))
     assert jobs.run_due() == 1
     assert building() == ""
     job = session().get_one(Job, only)
-    assert (job.status, job.last_error, job.due_at) == (WorkStatus.WAITING, "ValueError: no paper", NOW + PAUSES[0])
+    assert (job.status, job.last_error, job.due_at) == (
+        WorkStatus.WAITING,
+        "ValueError: no paper",
+        NOW + PAUSES[0],
+    )
     assert "jobs.test" in caplog.text
     session().rollback()
     with clock.freeze(NOW + PAUSES[0]):

@@ -50,7 +50,9 @@ def test_work_is_claimed_when_it_is_due_and_not_a_moment_before(add: Callable[..
     assert claimed(NOW + SECOND) == [later]
 
 
-def test_a_claimed_row_is_taken_over_when_its_lease_has_run_out_and_not_before(add: Callable[..., int]) -> None:
+def test_a_claimed_row_is_taken_over_when_its_lease_has_run_out_and_not_before(
+    add: Callable[..., int],
+) -> None:
     """A killed worker never settles what it claimed."""
     only = add()
     assert claimed(NOW) == [only]
@@ -69,7 +71,9 @@ def test_the_oldest_due_row_comes_first_and_no_more_than_asked_for(add: Callable
 
 
 @pytest.mark.parametrize("status", [WorkStatus.DONE, WorkStatus.FAILED])
-def test_what_is_settled_is_never_claimed_again(add: Callable[..., int], status: WorkStatus) -> None:
+def test_what_is_settled_is_never_claimed_again(
+    add: Callable[..., int], status: WorkStatus
+) -> None:
     add(status=status)
     assert claimed(NOW + timedelta(days=365)) == []
 
@@ -99,11 +103,17 @@ def test_the_pause_after_each_failure_grows(add: Callable[..., int]) -> None:
         at += timedelta(seconds=seconds)
         assert claimed(at - timedelta(microseconds=1)) == []
         job = session().get_one(Job, only)
-        assert (job.status, job.last_error, job.tries) == (WorkStatus.WAITING, "OSError: down", tries)
+        assert (job.status, job.last_error, job.tries) == (
+            WorkStatus.WAITING,
+            "OSError: down",
+            tries,
+        )
     assert claimed(at) == [only]
 
 
-def test_after_the_last_pause_work_is_given_up_and_stays_to_be_seen(add: Callable[..., int]) -> None:
+def test_after_the_last_pause_work_is_given_up_and_stays_to_be_seen(
+    add: Callable[..., int],
+) -> None:
     only, at, rounds = add(), NOW, 0
     while claimed(at):
         rounds += 1
@@ -112,7 +122,11 @@ def test_after_the_last_pause_work_is_given_up_and_stays_to_be_seen(add: Callabl
             session().commit()
         at += PAUSES[-1]
     job = session().get_one(Job, only)
-    assert (job.status, job.last_error, rounds) == (WorkStatus.FAILED, "OSError: down 8", len(PAUSES) + 1)
+    assert (job.status, job.last_error, rounds) == (
+        WorkStatus.FAILED,
+        "OSError: down 8",
+        len(PAUSES) + 1,
+    )
     assert job.done_at is None
 
 
@@ -128,7 +142,9 @@ def test_work_that_kills_every_worker_is_given_up_too(add: Callable[..., int]) -
     assert "lease" in job.last_error
 
 
-def test_work_that_failed_before_anybody_claimed_it_pauses_shortest(add: Callable[..., int]) -> None:
+def test_work_that_failed_before_anybody_claimed_it_pauses_shortest(
+    add: Callable[..., int],
+) -> None:
     """A command does its own job at once, without a claim."""
     job = session().get_one(Job, add())
     jobs.fail(job, OSError("down"))

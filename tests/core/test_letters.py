@@ -17,7 +17,9 @@ FROM = b"From: =?iso-2022-jp?B?GyRCOzNFRBsoQg==?= <yamada@one.example>\r\n"
 SAID = "印刷が止まります。型番は K-12 です。"
 
 
-def letter(headers: bytes = b"", body: bytes = b"text", envelope: str | None = "yamada@one.example") -> Letter:
+def letter(
+    headers: bytes = b"", body: bytes = b"text", envelope: str | None = "yamada@one.example"
+) -> Letter:
     return read(FROM + headers + b"\r\n" + body, envelope)
 
 
@@ -43,7 +45,9 @@ def test_what_outlook_puts_into_iso_2022_jp_is_read() -> None:
     [
         (Header("印刷が止まる件", "iso-2022-jp").encode().encode(), "印刷が止まる件"),
         (
-            Header("印刷が途中で止まってしまう件について、型番は K-12 です", "utf-8", maxlinelen=40).encode().encode(),
+            Header("印刷が途中で止まってしまう件について、型番は K-12 です", "utf-8", maxlinelen=40)
+            .encode()
+            .encode(),
             "印刷が途中で止まってしまう件について、型番は K-12 です",
         ),
         ("印刷".encode(), "印刷"),
@@ -64,7 +68,9 @@ def test_files_have_their_names() -> None:
     mail["From"] = "yamada@one.example"
     mail.set_content(SAID)
     mail.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="見積書.pdf")
-    mail.add_attachment(b"\x89PNG", maintype="image", subtype="png", cid="<a>", disposition="inline")
+    mail.add_attachment(
+        b"\x89PNG", maintype="image", subtype="png", cid="<a>", disposition="inline"
+    )
     inner = EmailMessage()
     inner.set_content("中のメール")
     mail.add_attachment(inner)
@@ -84,7 +90,9 @@ def test_html_alone_is_read_as_text_and_flowed_lines_are_joined() -> None:
     head = b"Content-Type: text/html; charset=utf-8\r\n"
     assert letter(head, html.encode()).body == "印刷が止まる次の行\n終わり"
     flowed = b"Content-Type: text/plain; charset=utf-8; format=flowed\r\n"
-    assert letter(flowed, b"one \r\ntwo\r\n> quoted \r\nthree\r\n").body == "one two\n> quoted three"
+    assert (
+        letter(flowed, b"one \r\ntwo\r\n> quoted \r\nthree\r\n").body == "one two\n> quoted three"
+    )
     both = MIMEMultipart("alternative")
     both["From"] = "yamada@one.example"
     both.attach(MIMEText("文字だけ", "plain", "utf-8"))
@@ -113,13 +121,17 @@ def test_bounces_and_daemons_are_told() -> None:
     """SUP-12"""
     assert letter(envelope="").is_automatic
     assert letter(envelope="<>").is_automatic
-    assert read(b"From: MAILER-DAEMON@one.example\r\n\r\nx", "MAILER-DAEMON@one.example").is_automatic
+    assert read(
+        b"From: MAILER-DAEMON@one.example\r\n\r\nx", "MAILER-DAEMON@one.example"
+    ).is_automatic
     assert read(b"From: no-reply@one.example\r\n\r\nx", "a@one.example").is_automatic
 
 
 def test_what_it_refers_to_is_read() -> None:
     """SUP-12"""
-    found = letter(b"Message-ID: <m1@one.example>\r\nIn-Reply-To: <a@b>\r\nReferences: <x@y>\r\n <z@y>\r\n")
+    found = letter(
+        b"Message-ID: <m1@one.example>\r\nIn-Reply-To: <a@b>\r\nReferences: <x@y>\r\n <z@y>\r\n"
+    )
     assert (found.message_id, found.answers) == ("<m1@one.example>", ("<a@b>", "<x@y>", "<z@y>"))
 
 
@@ -133,12 +145,16 @@ def test_what_nobody_sent_is_unreadable(raw: bytes) -> None:
 def test_nesting_without_end_and_parts_without_number_are_bounded() -> None:
     """SUP-12"""
     deep = FROM + b"".join(
-        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(3000)
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n)
+        for n in range(3000)
     )
     with pytest.raises(Unreadable):
         read(deep)
     many = b'Content-Type: multipart/mixed; boundary="b"\r\n'
-    assert len(letter(many, b"--b\r\nContent-Type: image/png\r\n\r\nx\r\n" * 10_000 + b"--b--").files) == 199
+    assert (
+        len(letter(many, b"--b\r\nContent-Type: image/png\r\n\r\nx\r\n" * 10_000 + b"--b--").files)
+        == 199
+    )
 
 
 @settings(max_examples=300)
@@ -154,7 +170,15 @@ def test_no_bytes_break_it(headers: bytes, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", [b"<a b@x>", b"<a\r\n Bcc: c@two.example>", "<日@x>".encode(), b"a@x", b"", b"<" + b"a" * 201 + b">"]
+    "written",
+    [
+        b"<a b@x>",
+        b"<a\r\n Bcc: c@two.example>",
+        "<日@x>".encode(),
+        b"a@x",
+        b"",
+        b"<" + b"a" * 201 + b">",
+    ],
 )
 def test_a_message_id_that_may_not_stand_in_a_header_of_ours_is_none(written: bytes) -> None:
     """RFC 5322, 3.6.4: it is said again in the answer, so nothing may be smuggled in by it."""

@@ -40,7 +40,11 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path, worker_name: str) -> I
 
 def _as_text(index: Any) -> Any:
     """An index whose conditions can be compared."""
-    return index | {"dialect_options": {key: str(option) for key, option in index.get("dialect_options", {}).items()}}
+    return index | {
+        "dialect_options": {
+            key: str(option) for key, option in index.get("dialect_options", {}).items()
+        }
+    }
 
 
 def picture(url: str) -> dict[str, Any]:
@@ -152,7 +156,9 @@ def test_an_upgrade_may_run_twice(empty: str) -> None:
     assert picture(empty) == first
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_fails_leaves_nothing_behind(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All or nothing, also for the schema."""
 
     def run_out_of_disk(*_: Any) -> None:
@@ -168,7 +174,9 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: str, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_two_machines_that_upgrade_at_the_same_moment_both_succeed(empty: str, tmp_path: Path) -> None:
+def test_two_machines_that_upgrade_at_the_same_moment_both_succeed(
+    empty: str, tmp_path: Path
+) -> None:
     """Real processes of `flask db upgrade`, as two servers of one release start."""
     env = {
         **os.environ,
@@ -183,7 +191,9 @@ def test_two_machines_that_upgrade_at_the_same_moment_both_succeed(empty: str, t
 
     command_ = [str(ROOT / ".venv" / "bin" / "flask"), "db", "upgrade"]
     both = [
-        subprocess.Popen(command_, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        subprocess.Popen(
+            command_, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         for _ in range(2)
     ]
     try:
@@ -213,7 +223,9 @@ def test_ops_10_tables_are_taken_away_only_when_somebody_says_yes(
 
 
 @pytest.mark.parametrize("verb", ["UPDATE audit_event SET action = 'x'", "DELETE FROM audit_event"])
-def test_com_90_the_audit_trail_is_append_only_for_whoever_connects(app: Flask, database_url: str, verb: str) -> None:
+def test_com_90_the_audit_trail_is_append_only_for_whoever_connects(
+    app: Flask, database_url: str, verb: str
+) -> None:
     """COM-90: the database itself refuses, on PostgreSQL even its superuser."""
     if database_url.startswith("sqlite"):
         raw = sqlite3.connect(database_url.removeprefix("sqlite:///"))
@@ -258,11 +270,15 @@ def test_com_02_the_applications_role_changes_rows_never_tables(
         raw.rollback()
 
 
-def test_com_02_the_owner_sees_nothing_without_a_tenant_either(postgres_template: tuple[postgres.Cluster, str]) -> None:
+def test_com_02_the_owner_sees_nothing_without_a_tenant_either(
+    postgres_template: tuple[postgres.Cluster, str],
+) -> None:
     """COM-02: row-level security is forced; a data migration has to go brand by brand."""
     cluster, name = postgres_template
     for user in (postgres.OWNER, postgres.APP):
         with psycopg.connect(cluster.url(name, user)) as raw:
             for table in set(Base.metadata.tables) - {"system_access"}:
-                assert raw.execute(f'SELECT count(*) FROM "{table}"'.encode()).fetchone() == (0,), table
+                assert raw.execute(f'SELECT count(*) FROM "{table}"'.encode()).fetchone() == (0,), (
+                    table
+                )
             raw.rollback()

@@ -11,7 +11,8 @@ from portal.core.money import LARGEST, grouped, parse_yen, yen
 
 
 @pytest.mark.parametrize(
-    ("amount", "shown"), [(0, "¥0"), (1234, "¥1,234"), (-1234, "−¥1,234"), (LARGEST, "¥999,999,999,999")]
+    ("amount", "shown"),
+    [(0, "¥0"), (1234, "¥1,234"), (-1234, "−¥1,234"), (LARGEST, "¥999,999,999,999")],
 )
 def test_yen_is_shown_with_its_sign_and_thousands(amount: int, shown: str) -> None:
     assert yen(amount) == shown
@@ -40,7 +41,9 @@ def test_full_width_digits_commas_and_signs_are_understood(typed: str, amount: i
     assert parse_yen(typed) == amount
 
 
-@pytest.mark.parametrize("typed", ["", "abc", "12.5", "1,23", "12,34,567", "1-2", "--5", "千円", "一二三", "¹²³x"])
+@pytest.mark.parametrize(
+    "typed", ["", "abc", "12.5", "1,23", "12,34,567", "1-2", "--5", "千円", "一二三", "¹²³x"]
+)
 def test_what_is_no_whole_amount_is_refused(typed: str) -> None:
     with pytest.raises(RuleBroken, match="整数"):
         parse_yen(typed)

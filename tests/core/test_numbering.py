@@ -75,7 +75,12 @@ def test_work_that_ends_without_a_commit_takes_no_number(inside: Inside) -> None
 def test_each_kind_has_a_sequence_of_its_own(inside: Inside) -> None:
     """COM-72."""
     with inside("facility"):
-        assert [numbering.next_value(kind) for kind in ("order", "quote", "order", "receipt")] == [1, 1, 2, 1]
+        assert [numbering.next_value(kind) for kind in ("order", "quote", "order", "receipt")] == [
+            1,
+            1,
+            2,
+            1,
+        ]
 
 
 def test_each_tenant_has_a_sequence_of_its_own(inside: Inside) -> None:
@@ -95,7 +100,9 @@ def test_one_kind_has_one_row(app: Flask, inside: Inside) -> None:
     with inside("facility"):
         take()
     with superuser(app) as raw, pytest.raises(Exception, match=r"(?i)unique"):
-        raw.execute("INSERT INTO number_sequence (tenant_id, id, kind, value) VALUES ('facility', 999, 'order', 5)")
+        raw.execute(
+            "INSERT INTO number_sequence (tenant_id, id, kind, value) VALUES ('facility', 999, 'order', 5)"
+        )
 
 
 def test_no_number_is_given_outside_a_tenants_scope(app: Flask) -> None:
@@ -130,7 +137,10 @@ def test_the_brands_style_is_read_from_their_file(app: Flask, inside: Inside) ->
     brands = app.extensions["tenants"].current().by_key
     for brand, reservation in (("facility", "FR000005"), ("studio", "SR000005")):
         with inside(brand):
-            assert numbering.next_number("reservation", brands[brand].numbers["reservation"]) == reservation
+            assert (
+                numbering.next_number("reservation", brands[brand].numbers["reservation"])
+                == reservation
+            )
             assert numbering.next_number("quote", brands[brand].numbers["quote"]) == "Q00000001"
 
 
@@ -151,7 +161,9 @@ def test_numbers_that_stand_there_already_are_passed_over(inside: Inside) -> Non
     """OPS-12: imported ahead of the sequence, a whole block of them; what looks like a pattern is none."""
     style = Style("F_", 6)
     with inside("facility"):
-        session().add_all(Account(number=f"F_{n:06d}", name="x", created_at=NOW) for n in (2, 3, 4, 6))
+        session().add_all(
+            Account(number=f"F_{n:06d}", name="x", created_at=NOW) for n in (2, 3, 4, 6)
+        )
         session().add(Account(number="FX000001", name="x", created_at=NOW))
         session().commit()
         made = [numbering.next_number("order", style, Account.number) for _ in range(4)]

@@ -33,12 +33,18 @@ def settle_all() -> None:
 def write(recipient: str = "hanako@one.example", **changes: Any) -> OutboxMail:
     """A mail in the running transaction."""
     values = {"sender": "noreply@facility.example", "sender_name": "試験設備", "subject": "件名"}
-    return outbox.enqueue("test", recipient=recipient, body="本文", html="<p>本文</p>", **(values | changes))
+    return outbox.enqueue(
+        "test", recipient=recipient, body="本文", html="<p>本文</p>", **(values | changes)
+    )
 
 
 def waiting() -> list[str]:
     """Whom the waiting mails of the brand in scope are for."""
-    found = select(OutboxMail.recipient).where(OutboxMail.status == WorkStatus.WAITING).order_by(OutboxMail.id)
+    found = (
+        select(OutboxMail.recipient)
+        .where(OutboxMail.status == WorkStatus.WAITING)
+        .order_by(OutboxMail.id)
+    )
     return list(session().scalars(found))
 
 
@@ -87,7 +93,9 @@ def test_a_refused_act_sends_no_mail(run: Any, inside: Inside) -> None:
         settle_all()
     brand = ["--tenant", "facility"]
     assert run.invoke(args=["facility", "confirm", Cast.cancelled, *brand]).exit_code == 2
-    assert run.invoke(args=["facility", "confirm", Cast.requested, "--dry-run", *brand]).exit_code == 0
+    assert (
+        run.invoke(args=["facility", "confirm", Cast.requested, "--dry-run", *brand]).exit_code == 0
+    )
     with inside("facility"):
         assert waiting() == []
 
@@ -98,7 +106,10 @@ def test_a_page_that_failed_sends_no_mail(visit: Callable[..., Visitor], inside:
     with inside("facility"):
         settle_all()
     new = {"password": "blue-Rain-over-31-roofs", "again": "blue-Rain-over-31-roofs"}
-    assert member.post("/account/password", {"old_password": "not-this-One-00"} | new).status_code == 422
+    assert (
+        member.post("/account/password", {"old_password": "not-this-One-00"} | new).status_code
+        == 422
+    )
     with inside("facility"):
         assert waiting() == []
     assert member.post("/account/password", {"old_password": PASSWORD} | new).status_code == 303
@@ -128,7 +139,9 @@ def test_one_failure_never_stops_the_rest(here: None) -> None:
     assert waiting() == ["b@x.example"]
 
 
-def test_a_failure_is_logged_without_the_readers_address(here: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_without_the_readers_address(
+    here: None, caplog: pytest.LogCaptureFixture
+) -> None:
     """security.md: logs hold no personal data; the row keeps what the server said."""
     write("b@x.example")
     session().commit()

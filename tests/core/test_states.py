@@ -69,14 +69,18 @@ def test_every_pair_of_states_is_moved_or_refused_as_the_table_says(inside: Insi
         row = reservation()
         for present in Status:
             for to in Status:
-                session().execute(update(Reservation).where(Reservation.id == row.id).values(status=present))
+                session().execute(
+                    update(Reservation).where(Reservation.id == row.id).values(status=present)
+                )
                 session().refresh(row)
                 seen = len(events(row.subject))
                 if (present, to) in EDGES:
                     states.move(row, to, MOVES, by=BY)
                     assert events(row.subject)[-1].changes == {"status": [present.value, to.value]}
                 else:
-                    with pytest.raises(RuleBroken, match="現在の状態では、この操作はできません") as refused:
+                    with pytest.raises(
+                        RuleBroken, match="現在の状態では、この操作はできません"
+                    ) as refused:
                         states.move(row, to, MOVES, by=BY)
                     assert not isinstance(refused.value, Stale)
                     assert len(events(row.subject)) == seen
@@ -102,7 +106,11 @@ def test_only_the_row_itself_moves(inside: Inside) -> None:
 
     def all_others() -> list[tuple[str, Status]]:
         found = select(Reservation.number, Reservation.status).order_by(Reservation.number)
-        return [(number, status) for number, status in session().execute(found) if number != Cast.requested]
+        return [
+            (number, status)
+            for number, status in session().execute(found)
+            if number != Cast.requested
+        ]
 
     with inside("studio"):
         twins = all_others()
@@ -119,7 +127,9 @@ def test_who_comes_second_with_an_old_page_is_told(inside: Inside) -> None:
     """COM-26: somebody else moved the row after it was read; the second move changes nothing."""
     with inside("facility"):
         row = reservation()
-        statement = update(Reservation).where(Reservation.id == row.id).values(status=Status.CANCELLED)
+        statement = (
+            update(Reservation).where(Reservation.id == row.id).values(status=Status.CANCELLED)
+        )
         session().execute(statement, execution_options={"synchronize_session": False})
         assert row.status is Status.REQUESTED, "what was read is old"
         with pytest.raises(Stale, match="先に更新しました"):
@@ -161,7 +171,9 @@ def test_a_move_that_the_database_refuses_leaves_no_event(inside: Inside) -> Non
         row = reservation()
         subject = row.subject
         with pytest.raises(Exception, match=r"(?i)constraint"):
-            states.move(row, Status.CONFIRMED, MOVES, by=BY, ends_at=row.starts_at - timedelta(hours=1))
+            states.move(
+                row, Status.CONFIRMED, MOVES, by=BY, ends_at=row.starts_at - timedelta(hours=1)
+            )
         session().rollback()
         assert events(subject) == []
         counted = select(func.count(Reservation.id)).where(Reservation.status == Status.CONFIRMED)

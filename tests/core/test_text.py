@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from portal.core import text
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]))
-JAPANESE = st.text("あがゔゞアガヴヾｱｶﾞﾞﾟーｰ〜～−‐－Ａa１1①㈱　 \t\n…神塚\ufa19\ufa10\u3099\u200b'%_\\")
+JAPANESE = st.text(
+    "あがゔゞアガヴヾｱｶﾞﾞﾟーｰ〜～−‐－Ａa１1①㈱　 \t\n…神塚\ufa19\ufa10\u3099\u200b'%_\\"
+)
 
 
 def typed() -> st.SearchStrategy[str]:
@@ -40,7 +42,9 @@ def typed() -> st.SearchStrategy[str]:
         ("\ud800a", "a"),
     ],
 )
-def test_a_line_is_stored_in_the_usual_width_without_stray_spaces(as_typed: str, stored: str) -> None:
+def test_a_line_is_stored_in_the_usual_width_without_stray_spaces(
+    as_typed: str, stored: str
+) -> None:
     assert text.normalise(as_typed) == stored
 
 
@@ -113,7 +117,9 @@ def test_digits_are_ascii_and_stay(as_typed: str) -> None:
         ("0800-123-4567", "08001234567", "0800-123-4567"),
     ],
 )
-def test_a_telephone_is_stored_as_digits_and_shown_in_groups(as_typed: str, stored: str, shown: str) -> None:
+def test_a_telephone_is_stored_as_digits_and_shown_in_groups(
+    as_typed: str, stored: str, shown: str
+) -> None:
     assert text.telephone(as_typed) == stored
     assert text.format_telephone(stored) == shown
     assert text.telephone(shown) == stored
@@ -201,7 +207,9 @@ def test_what_is_no_reading_is_refused(as_typed: str) -> None:
         ("a+b@x.co.jp", "a+b@x.co.jp"),
     ],
 )
-def test_an_address_keeps_its_name_and_loses_capitals_in_its_domain(as_typed: str, stored: str) -> None:
+def test_an_address_keeps_its_name_and_loses_capitals_in_its_domain(
+    as_typed: str, stored: str
+) -> None:
     assert text.email(as_typed) == stored
 
 
@@ -230,7 +238,9 @@ def test_what_is_no_address_is_refused(as_typed: str) -> None:
 
 @pytest.mark.parametrize("convert", [text.postal_code, text.katakana, text.email])
 @given(as_typed=typed() | st.emails() | st.from_regex(r"\A\d{7}\Z"))
-def test_what_was_accepted_is_accepted_unchanged_again(convert: Callable[[str], str], as_typed: str) -> None:
+def test_what_was_accepted_is_accepted_unchanged_again(
+    convert: Callable[[str], str], as_typed: str
+) -> None:
     try:
         once = convert(as_typed)
     except ValueError:

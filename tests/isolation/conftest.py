@@ -50,7 +50,12 @@ def ground(
 
 
 def _ids(tenant: str) -> dict[str, int]:
-    models: dict[str, Any] = {"reservation": Reservation, "account": Account, "facility": Facility, "member": Member}
+    models: dict[str, Any] = {
+        "reservation": Reservation,
+        "account": Account,
+        "facility": Facility,
+        "member": Member,
+    }
     with tenant_scope(tenant):
         return {
             name: int(session().scalars(select(model.id).order_by(model.id).limit(1)).one())

@@ -70,14 +70,24 @@ COUNT = func.count()
 short("select_all", ONLY_OWN, lambda s, i: tenants(s.scalars(select(Reservation))))
 short("legacy_query", ONLY_OWN, lambda s, i: tenants(s.query(Reservation)))
 short("get_by_foreign_id", None, lambda s, i: s.get(Reservation, i.twin["reservation"]))
-short("get_by_foreign_pair", REFUSED, lambda s, i: s.get(Reservation, (TWIN, i.twin["reservation"])))
 short(
-    "get_by_foreign_mapping", REFUSED, lambda s, i: s.get(Reservation, {"tenant_id": TWIN, "id": i.twin["reservation"]})
+    "get_by_foreign_pair", REFUSED, lambda s, i: s.get(Reservation, (TWIN, i.twin["reservation"]))
+)
+short(
+    "get_by_foreign_mapping",
+    REFUSED,
+    lambda s, i: s.get(Reservation, {"tenant_id": TWIN, "id": i.twin["reservation"]}),
 )
 short("alias", ONLY_OWN, lambda s, i: tenants(s.scalars(select(_ALIAS))))
 short("columns_only", RESERVATIONS, lambda s, i: s.scalar(select(func.count(Reservation.id))))
-short("count_select_from", RESERVATIONS, lambda s, i: s.scalar(select(COUNT).select_from(Reservation)))
-short("subquery", RESERVATIONS, lambda s, i: s.scalar(select(COUNT).select_from(select(Reservation.id).subquery())))
+short(
+    "count_select_from", RESERVATIONS, lambda s, i: s.scalar(select(COUNT).select_from(Reservation))
+)
+short(
+    "subquery",
+    RESERVATIONS,
+    lambda s, i: s.scalar(select(COUNT).select_from(select(Reservation.id).subquery())),
+)
 short(
     "common_table_expression",
     RESERVATIONS,
@@ -86,40 +96,58 @@ short(
 short(
     "exists_in_where",
     0,
-    lambda s, i: s.scalar(select(COUNT).select_from(Account).where(exists().where(Reservation.number.like("SR%")))),
+    lambda s, i: s.scalar(
+        select(COUNT).select_from(Account).where(exists().where(Reservation.number.like("SR%")))
+    ),
 )
 short(
     "scalar_subquery",
     ONLY_OWN,
-    lambda s, i: [s.execute(select(Account.id, select(func.min(Reservation.tenant_id)).scalar_subquery())).first()[1]],
+    lambda s, i: [
+        s.execute(
+            select(Account.id, select(func.min(Reservation.tenant_id)).scalar_subquery())
+        ).first()[1]
+    ],
 )
 short(
     "greatest_number_by_scalar_subquery",
     "FR000004",
-    lambda s, i: s.execute(select(Account.id, select(func.max(Reservation.number)).scalar_subquery())).first()[1],
+    lambda s, i: s.execute(
+        select(Account.id, select(func.max(Reservation.number)).scalar_subquery())
+    ).first()[1],
 )
 short(
     "union_of_columns",
     ONLY_OWN,
-    lambda s, i: s.scalars(union_all(select(Reservation.tenant_id), select(Account.tenant_id))).all(),
+    lambda s, i: s.scalars(
+        union_all(select(Reservation.tenant_id), select(Account.tenant_id))
+    ).all(),
 )
 short(
     "from_statement_union",
     ONLY_OWN,
     lambda s, i: tenants(
-        s.scalars(select(Reservation).from_statement(union_all(select(Reservation), select(Reservation))))
+        s.scalars(
+            select(Reservation).from_statement(union_all(select(Reservation), select(Reservation)))
+        )
     ),
 )
 short(
     "from_statement_text",
     REFUSED,
-    lambda s, i: s.scalars(select(Reservation).from_statement(text("SELECT * FROM reservation"))).all(),
+    lambda s, i: s.scalars(
+        select(Reservation).from_statement(text("SELECT * FROM reservation"))
+    ).all(),
 )
-short("for_update", ONLY_OWN, lambda s, i: tenants(s.scalars(select(Reservation).with_for_update())))
+short(
+    "for_update", ONLY_OWN, lambda s, i: tenants(s.scalars(select(Reservation).with_for_update()))
+)
 short(
     "where_or_true",
     ONLY_OWN,
-    lambda s, i: tenants(s.scalars(select(Reservation).where((Reservation.id > 0) | literal(True)))),
+    lambda s, i: tenants(
+        s.scalars(select(Reservation).where((Reservation.id > 0) | literal(True)))
+    ),
 )
 short(
     "where_names_the_twin",
@@ -129,13 +157,22 @@ short(
 short(
     "offset_past_own_rows",
     0,
-    lambda s, i: len(s.scalars(select(Reservation).order_by(Reservation.id).offset(RESERVATIONS)).all()),
+    lambda s, i: len(
+        s.scalars(select(Reservation).order_by(Reservation.id).offset(RESERVATIONS)).all()
+    ),
 )
-short("distinct_numbers", RESERVATIONS, lambda s, i: len(s.scalars(select(Reservation.number).distinct()).all()))
+short(
+    "distinct_numbers",
+    RESERVATIONS,
+    lambda s, i: len(s.scalars(select(Reservation.number).distinct()).all()),
+)
 short(
     "group_by_tenant",
     ONLY_OWN,
-    lambda s, i: [t for t, _ in s.execute(select(Reservation.tenant_id, COUNT).group_by(Reservation.tenant_id))],
+    lambda s, i: [
+        t
+        for t, _ in s.execute(select(Reservation.tenant_id, COUNT).group_by(Reservation.tenant_id))
+    ],
 )
 short(
     "window_function",
@@ -150,7 +187,9 @@ short(
 short(
     "join_by_id",
     ONLY_OWN,
-    lambda s, i: tenants(s.scalars(select(Reservation).join(Account, Account.id == Reservation.account_id))),
+    lambda s, i: tenants(
+        s.scalars(select(Reservation).join(Account, Account.id == Reservation.account_id))
+    ),
 )
 short(
     "outer_join_by_truth",
@@ -158,7 +197,9 @@ short(
     lambda s, i: [
         t
         for row in s.execute(
-            select(Account.tenant_id, Reservation.tenant_id).select_from(Account).outerjoin(Reservation, literal(True))
+            select(Account.tenant_id, Reservation.tenant_id)
+            .select_from(Account)
+            .outerjoin(Reservation, literal(True))
         )
         for t in row
     ],
@@ -173,53 +214,91 @@ short(
     REFUSED,
     lambda s, i: s.scalar(select(COUNT).select_from(join(Reservation, _ALIAS, literal(True)))),
 )
-short("refresh", ONLY_OWN, lambda s, i: (s.refresh(r := s.get(Reservation, i.own["reservation"])), [r.tenant_id])[1])
+short(
+    "refresh",
+    ONLY_OWN,
+    lambda s, i: (s.refresh(r := s.get(Reservation, i.own["reservation"])), [r.tenant_id])[1],
+)
 
 # Writing through the ORM.
-short("update_all", RESERVATIONS, lambda s, i: s.execute(update(Reservation).values(purpose="x")).rowcount)
+short(
+    "update_all",
+    RESERVATIONS,
+    lambda s, i: s.execute(update(Reservation).values(purpose="x")).rowcount,
+)
 short(
     "update_foreign_id",
     0,
     lambda s, i: (
-        s.execute(update(Reservation).where(Reservation.id == i.twin["reservation"]).values(purpose="x")).rowcount
+        s.execute(
+            update(Reservation).where(Reservation.id == i.twin["reservation"]).values(purpose="x")
+        ).rowcount
     ),
 )
 short("delete_all", RESERVATIONS, lambda s, i: s.execute(delete(Reservation)).rowcount)
 short(
     "delete_foreign_id",
     0,
-    lambda s, i: s.execute(delete(Reservation).where(Reservation.id == i.twin["reservation"])).rowcount,
+    lambda s, i: (
+        s.execute(delete(Reservation).where(Reservation.id == i.twin["reservation"])).rowcount
+    ),
 )
 short("query_update", RESERVATIONS, lambda s, i: s.query(Reservation).update({"purpose": "x"}))
 short("query_delete", RESERVATIONS, lambda s, i: s.query(Reservation).delete())
-short("update_sets_tenant", REFUSED, lambda s, i: s.execute(update(Reservation).values(tenant_id=TWIN)))
+short(
+    "update_sets_tenant",
+    REFUSED,
+    lambda s, i: s.execute(update(Reservation).values(tenant_id=TWIN)),
+)
 short(
     "update_by_list_of_keys",
     REFUSED,
-    lambda s, i: s.execute(update(Reservation), [{"tenant_id": TWIN, "id": i.twin["reservation"], "purpose": "x"}]),
+    lambda s, i: s.execute(
+        update(Reservation), [{"tenant_id": TWIN, "id": i.twin["reservation"], "purpose": "x"}]
+    ),
 )
 short(
     "bulk_update_mappings",
     REFUSED,
-    lambda s, i: s.bulk_update_mappings(Reservation, [{"id": i.twin["reservation"], "purpose": "x"}]),
+    lambda s, i: s.bulk_update_mappings(
+        Reservation, [{"id": i.twin["reservation"], "purpose": "x"}]
+    ),
 )
 short("bulk_save_objects", REFUSED, lambda s, i: s.bulk_save_objects([_new(tenant_id=TWIN)]))
-short("bulk_insert_mappings", REFUSED, lambda s, i: s.bulk_insert_mappings(Facility, [{"tenant_id": TWIN, **ROW}]))
+short(
+    "bulk_insert_mappings",
+    REFUSED,
+    lambda s, i: s.bulk_insert_mappings(Facility, [{"tenant_id": TWIN, **ROW}]),
+)
 short(
     "update_by_subquery",
     0,
     lambda s, i: (
         s.execute(
             update(Account)
-            .where(Account.id.in_(select(Reservation.account_id).where(Reservation.number.like("SR%"))))
+            .where(
+                Account.id.in_(select(Reservation.account_id).where(Reservation.number.like("SR%")))
+            )
             .values(name="x"),
             execution_options={"synchronize_session": False},
         ).rowcount
     ),
 )
-short("insert_foreign_parameters", REFUSED, lambda s, i: s.execute(insert(Facility), [{"tenant_id": TWIN, **ROW}]))
-short("insert_foreign_values", REFUSED, lambda s, i: s.execute(insert(Facility).values(tenant_id=TWIN, **ROW)))
-short("insert_many_values", REFUSED, lambda s, i: s.execute(insert(Facility).values([{"tenant_id": TWIN, **ROW}])))
+short(
+    "insert_foreign_parameters",
+    REFUSED,
+    lambda s, i: s.execute(insert(Facility), [{"tenant_id": TWIN, **ROW}]),
+)
+short(
+    "insert_foreign_values",
+    REFUSED,
+    lambda s, i: s.execute(insert(Facility).values(tenant_id=TWIN, **ROW)),
+)
+short(
+    "insert_many_values",
+    REFUSED,
+    lambda s, i: s.execute(insert(Facility).values([{"tenant_id": TWIN, **ROW}])),
+)
 short(
     "insert_is_stamped",
     ONLY_OWN,
@@ -229,7 +308,9 @@ short(
     "insert_from_select",
     REFUSED,
     lambda s, i: s.execute(
-        insert(Facility).from_select(["tenant_id", "code"], select(Facility.tenant_id, Facility.code + "x"))
+        insert(Facility).from_select(
+            ["tenant_id", "code"], select(Facility.tenant_id, Facility.code + "x")
+        )
     ),
 )
 short("add_foreign_object", REFUSED, lambda s, i: (s.add(_new(tenant_id=TWIN)), s.flush()))
@@ -239,7 +320,13 @@ short("add_is_stamped", ONLY_OWN, lambda s, i: (s.add(f := _new()), s.flush(), [
 @probe(REFUSED)
 def reference_to_a_foreign_row(s: TenantSession, i: Ids) -> None:
     """A member of the twin's account: only the composite foreign key can know."""
-    new = Member(account_id=i.twin["account"], login_key="new", email="", family_name="x", created_at=clock.now())
+    new = Member(
+        account_id=i.twin["account"],
+        login_key="new",
+        email="",
+        family_name="x",
+        created_at=clock.now(),
+    )
     s.add(new)
     s.flush()
 
@@ -247,7 +334,9 @@ def reference_to_a_foreign_row(s: TenantSession, i: Ids) -> None:
 @probe(ONLY_OWN)
 def merge_of_a_foreign_id(s: TenantSession, i: Ids) -> list[str]:
     """Merge finds nothing of its own under that id and inserts, which the plain key refuses, or sees its own row."""
-    merged = s.merge(Facility(tenant_id=OWN, id=i.twin["facility"], code="STOLEN", name="x", **_PRICES))
+    merged = s.merge(
+        Facility(tenant_id=OWN, id=i.twin["facility"], code="STOLEN", name="x", **_PRICES)
+    )
     s.flush()
     return [merged.tenant_id]
 
@@ -313,7 +402,9 @@ def upsert_by_the_plain_key(s: TenantSession, i: Ids) -> None:
 def upsert_that_gives_a_row_away(s: TenantSession, i: Ids) -> None:
     """A conflict with a row of one's own, solved by giving it to the twin."""
     made = _upsert(s)(Facility).values(**ROW | {"code": "LC-01"})
-    s.execute(made.on_conflict_do_update(index_elements=["tenant_id", "code"], set_={"tenant_id": TWIN}))
+    s.execute(
+        made.on_conflict_do_update(index_elements=["tenant_id", "code"], set_={"tenant_id": TWIN})
+    )
 
 
 @probe(REFUSED)

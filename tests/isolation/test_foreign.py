@@ -32,7 +32,13 @@ from tests.support.client import Visitor
 Visit = Callable[..., Visitor]
 OWN, TWIN = "facility", "studio"
 ABSENT = {"number": "ZZ999999", "mail_id": "999999", "token": "0" * 43, "name": "nothing"}
-REST: dict[str, Any] = {"kind": "billing", "link": "0" * 16, "sha256": "0" * 64, "contact_id": 1, "step": "removal"}
+REST: dict[str, Any] = {
+    "kind": "billing",
+    "link": "0" * 16,
+    "sha256": "0" * 64,
+    "contact_id": 1,
+    "step": "removal",
+}
 """What else may stand in an address."""
 _UNSAFE = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
@@ -53,7 +59,9 @@ def _requests(app: Flask, values: dict[str, str]) -> Iterator[tuple[str, str, st
                 yield rule.endpoint, method, path
 
 
-def _send(visitor: Visitor, method: str, path: str, *, token_from: str = "/account/password") -> Any:
+def _send(
+    visitor: Visitor, method: str, path: str, *, token_from: str = "/account/password"
+) -> Any:
     if method == "GET":
         return visitor.get(path)
     data = {"csrf_token": visitor.token(token_from)}
@@ -70,14 +78,26 @@ def _neutral(text: str, values: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     "number",
     [Cast.strangers, Cast.twins, "SR000002", "SR000003", "SR000004", "N0002"],
-    ids=["other-account", "twin-requested", "twin-billed", "twin-cancelled", "twin-other-account", "twin-notice"],
+    ids=[
+        "other-account",
+        "twin-requested",
+        "twin-billed",
+        "twin-cancelled",
+        "twin-other-account",
+        "twin-notice",
+    ],
 )
 def test_com_02_every_address_with_a_foreign_id_is_as_if_it_did_not_exist(
     app: Flask, visit: Visit, number: str
 ) -> None:
     """COM-02: each endpoint that takes an id, by each method: 404, the page of an absent id, no foreign word."""
     with app.app_context(), tenant_scope(TWIN):
-        more = Notice(number="N0002", title=CANARY[TWIN], body=CANARY[TWIN], publish_at=clock.now() - timedelta(1))
+        more = Notice(
+            number="N0002",
+            title=CANARY[TWIN],
+            body=CANARY[TWIN],
+            publish_at=clock.now() - timedelta(1),
+        )
         session().add(more)
         session().commit()
     visitor, values = visit(OWN, "hanako"), {"number": number}
@@ -87,7 +107,9 @@ def test_com_02_every_address_with_a_foreign_id_is_as_if_it_did_not_exist(
         answer, absent = _send(visitor, method, path), _send(visitor, method, absent_path)
         assert answer.status_code == absent.status_code == 404, (method, path)
         assert CANARY[TWIN] not in answer.text + str(answer.headers)
-        assert _neutral(answer.text, values) == _neutral(absent.text, {"number": ABSENT["number"]}), path
+        assert _neutral(answer.text, values) == _neutral(
+            absent.text, {"number": ABSENT["number"]}
+        ), path
         seen.add(endpoint)
     assert {"facility.reservation", "facility.paper", "notices.notice"} <= seen
 
@@ -102,10 +124,14 @@ def test_com_02_ids_of_the_twin_are_there_at_the_twin(app: Flask, visit: Visit) 
 
 
 @pytest.mark.parametrize("login_id", ["hanako", "kenichi", "yumi"])
-def test_com_02_cookies_of_one_brand_open_no_endpoint_of_another(app: Flask, visit: Visit, login_id: str) -> None:
+def test_com_02_cookies_of_one_brand_open_no_endpoint_of_another(
+    app: Flask, visit: Visit, login_id: str
+) -> None:
     """COM-02, §4.7: replayed at the twin a cookie is nobody's, for each endpoint and method."""
     own, elsewhere = visit(OWN, login_id), visit(TWIN)
-    cookie = own.client.get_cookie(cookie_name(app.extensions["settings"]), domain=f"{OWN}.localhost")
+    cookie = own.client.get_cookie(
+        cookie_name(app.extensions["settings"]), domain=f"{OWN}.localhost"
+    )
     assert cookie is not None
     elsewhere.client.set_cookie(cookie.key, cookie.value, domain=f"{TWIN}.localhost")
     token = elsewhere.token("/sign-in")
@@ -118,11 +144,17 @@ def test_com_02_cookies_of_one_brand_open_no_endpoint_of_another(app: Flask, vis
         path = adapter.build(rule.endpoint, {name: values[name] for name in rule.arguments})
         for method in sorted((rule.methods or set()) & _UNSAFE):
             answer = elsewhere.client.open(
-                path, method=method, base_url=elsewhere.base, data={"csrf_token": token} if method != "GET" else None
+                path,
+                method=method,
+                base_url=elsewhere.base,
+                data={"csrf_token": token} if method != "GET" else None,
             )
             is_off = rule.endpoint.startswith(("support.", "chats.", "knowledge."))
             gone = (404, "") if is_off else (303, "/sign-in")
-            assert (answer.status_code, (answer.location or "").partition("?")[0]) == gone, (method, path)
+            assert (answer.status_code, (answer.location or "").partition("?")[0]) == gone, (
+                method,
+                path,
+            )
             assert CANARY[TWIN] not in answer.text
             tried += 1
     assert tried >= 15
@@ -132,7 +164,9 @@ def test_com_02_cookies_of_one_brand_open_no_endpoint_of_another(app: Flask, vis
 def test_com_02_tokens_of_sessions_are_nobodys_in_another_scope(app: Flask, visit: Visit) -> None:
     """COM-02: the look-up itself holds to the tenant, whatever the web does."""
     own = visit(OWN, "hanako")
-    cookie = own.client.get_cookie(cookie_name(app.extensions["settings"]), domain=f"{OWN}.localhost")
+    cookie = own.client.get_cookie(
+        cookie_name(app.extensions["settings"]), domain=f"{OWN}.localhost"
+    )
     assert cookie is not None
     for tenant, found in ((OWN, True), (TWIN, False)):
         with app.app_context(), tenant_scope(tenant):
@@ -142,14 +176,25 @@ def test_com_02_tokens_of_sessions_are_nobodys_in_another_scope(app: Flask, visi
 def test_com_02_lists_and_csv_hold_the_own_account_only(app: Flask, visit: Visit) -> None:
     """COM-02, COM-21: list, search, sort and CSV never hold another account's or brand's numbers."""
     visitor = visit(OWN, "hanako")
-    for query in ("", "?number=0", f"?number={Cast.strangers}", "?number=SR", "?sort=oldest", "?number=%25"):
+    for query in (
+        "",
+        "?number=0",
+        f"?number={Cast.strangers}",
+        "?number=SR",
+        "?sort=oldest",
+        "?number=%25",
+    ):
         page = visitor.get(f"/reservations{query}")
         table = visitor.get(f"/reservations.csv{query}")
         assert (page.status_code, table.status_code) == (200, 200), query
         assert f"/reservations/{Cast.strangers}" not in page.text, query
         assert "/reservations/SR" not in page.text, query
         rows = list(csv.reader(io.StringIO(table.data.decode("utf-8-sig"))))
-        assert {row[0] for row in rows[1:] if row} <= {Cast.requested, Cast.billed, Cast.cancelled}, query
+        assert {row[0] for row in rows[1:] if row} <= {
+            Cast.requested,
+            Cast.billed,
+            Cast.cancelled,
+        }, query
         assert CANARY[TWIN] not in table.data.decode("utf-8-sig")
     everything = visitor.get("/reservations.csv").data.decode("utf-8-sig")
     assert all(number in everything for number in (Cast.requested, Cast.billed, Cast.cancelled))
@@ -164,7 +209,9 @@ def _member(login_id: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("tenant", "login_id"), [(OWN, "kenichi"), (OWN, "yumi"), (TWIN, "hanako")], ids=["colleague", "stranger", "twin"]
+    ("tenant", "login_id"),
+    [(OWN, "kenichi"), (OWN, "yumi"), (TWIN, "hanako")],
+    ids=["colleague", "stranger", "twin"],
 )
 def test_com_22_drafts_are_their_members_own(app: Flask, tenant: str, login_id: str) -> None:
     """COM-02, COM-22: nobody else can recall or use up what a member typed, and it is still there afterwards."""
@@ -183,13 +230,19 @@ def test_com_22_drafts_are_their_members_own(app: Flask, tenant: str, login_id: 
 
 
 @pytest.mark.parametrize(
-    ("tenant", "login_id"), [(OWN, "kenichi"), (OWN, "yumi"), (TWIN, "hanako")], ids=["colleague", "stranger", "twin"]
+    ("tenant", "login_id"),
+    [(OWN, "kenichi"), (OWN, "yumi"), (TWIN, "hanako")],
+    ids=["colleague", "stranger", "twin"],
 )
-def test_com_22_drafts_of_others_show_nothing_on_pages(app: Flask, visit: Visit, tenant: str, login_id: str) -> None:
+def test_com_22_drafts_of_others_show_nothing_on_pages(
+    app: Flask, visit: Visit, tenant: str, login_id: str
+) -> None:
     """COM-02, COM-22: 入力, 内容確認 and 保存 with somebody else's draft neither show nor save it."""
     secret = "盗み見の文字列"
     with app.app_context(), tenant_scope(OWN):
-        token = drafts.keep("profile", _member("hanako"), {"family_name": secret, "given_name": secret})
+        token = drafts.keep(
+            "profile", _member("hanako"), {"family_name": secret, "given_name": secret}
+        )
         session().commit()
     visitor = visit(tenant, login_id)
     for path in ("/account/profile", "/account/profile/confirm"):

@@ -129,7 +129,11 @@ def without_force(app: Flask) -> AbstractContextManager[None]:
 
 def with_a_privilege(app: Flask) -> AbstractContextManager[None]:
     """The application may empty a table."""
-    return altered(app, "GRANT TRUNCATE ON reservation TO portal_app", "REVOKE TRUNCATE ON reservation FROM portal_app")
+    return altered(
+        app,
+        "GRANT TRUNCATE ON reservation TO portal_app",
+        "REVOKE TRUNCATE ON reservation FROM portal_app",
+    )
 
 
 def _notices(check: Callable[[], Any]) -> bool:
@@ -149,14 +153,18 @@ DATABASE_WALLS: list[tuple[Take, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("take", "names"), DATABASE_WALLS, ids=[take.__name__ for take, _ in DATABASE_WALLS])
+@pytest.mark.parametrize(
+    ("take", "names"), DATABASE_WALLS, ids=[take.__name__ for take, _ in DATABASE_WALLS]
+)
 def test_com_02_probes_miss_each_wall_of_the_session_and_the_database(
     ground: Flask, ids: Ids, twins_rows: dict[str, list[Any]], take: Take, names: list[str]
 ) -> None:
     """COM-02: the probes notice that a wall is gone, on both databases."""
 
     def fails(name: str) -> bool:
-        return _notices(lambda: test_probes.test_com_02_probe_never_meets_another_tenant(name, ids, twins_rows))
+        return _notices(
+            lambda: test_probes.test_com_02_probe_never_meets_another_tenant(name, ids, twins_rows)
+        )
 
     assert [name for name in names if fails(name)] == []
     with take(ground):
@@ -171,7 +179,9 @@ def test_com_02_probes_miss_the_look_at_what_is_bound(
     """COM-02: without the look at the parameters a statement may name the twin. PostgreSQL's own wall holds it too."""
     name = "connection_names_the_twin"
     with without_bound_tenant(ground):
-        assert _notices(lambda: test_probes.test_com_02_probe_never_meets_another_tenant(name, ids, twins_rows))
+        assert _notices(
+            lambda: test_probes.test_com_02_probe_never_meets_another_tenant(name, ids, twins_rows)
+        )
 
 
 policy_of_a_table = test_walls.test_com_02_policy_shows_the_announced_tenant_only
@@ -181,7 +191,9 @@ CATALOGUE_WALLS: list[tuple[Take, Callable[[Flask], Any]]] = [
     (without_force, test_walls.test_com_02_row_level_security_is_on_and_forced),
     (
         with_a_privilege,
-        lambda app: test_walls.test_com_02_app_role_cannot_take_the_wall_down(app, "TRUNCATE reservation"),
+        lambda app: test_walls.test_com_02_app_role_cannot_take_the_wall_down(
+            app, "TRUNCATE reservation"
+        ),
     ),
 ]
 
@@ -234,7 +246,9 @@ WEB_WALLS: dict[str, tuple[tuple[object, str, Any], Callable[[Flask, Visit], Any
     ),
     "account of one record": (
         (queries, "reservation", lambda _account_id, number: queries.any_reservation(number)),
-        lambda app, visit: test_urls.test_com_02_foreign_numbers_are_not_found(app, visit, Cast.strangers),
+        lambda app, visit: test_urls.test_com_02_foreign_numbers_are_not_found(
+            app, visit, Cast.strangers
+        ),
     ),
     "account of a list": (
         (queries, "mine", _everybodys),

@@ -22,7 +22,9 @@ _REFUSALS = (TenantError, DBAPIError, StaleDataError)
 
 
 @pytest.mark.parametrize("name", PROBES)
-def test_com_02_probe_never_meets_another_tenant(name: str, ids: Ids, twins_rows: dict[str, list[Any]]) -> None:
+def test_com_02_probe_never_meets_another_tenant(
+    name: str, ids: Ids, twins_rows: dict[str, list[Any]]
+) -> None:
     """COM-02: the probe is refused, or meets its own tenant's rows only; the twin's rows stay as they were."""
     attempt, expected = PROBES[name]
     with tenant_scope(OWN):

@@ -30,14 +30,26 @@ def _held(sql: str) -> list[tuple[int | str, ...]]:
         (f"{FROM_A} WHERE (a.name = ? OR a.name = ?) AND {HELD_A}", [(2,)]),
         (f"{FROM_A} WHERE ((a.id > ?) AND ({HELD_A}))", [(1,)]),
         (f"{FROM_A} WHERE a.id BETWEEN ? AND ? AND {HELD_A} ORDER BY a.id", [(2,)]),
-        (f"{FROM_A} WHERE a.name LIKE '% OR ''x' ESCAPE '?' AND {HELD_A} FOR UPDATE OF account", [(0,)]),
-        (f"{FROM_A} WHERE a.at > %(n)s::TIMESTAMP WITH TIME ZONE AND a.tenant_id = %(t)s", [("t",)]),
+        (
+            f"{FROM_A} WHERE a.name LIKE '% OR ''x' ESCAPE '?' AND {HELD_A} FOR UPDATE OF account",
+            [(0,)],
+        ),
+        (
+            f"{FROM_A} WHERE a.at > %(n)s::TIMESTAMP WITH TIME ZONE AND a.tenant_id = %(t)s",
+            [("t",)],
+        ),
         (f"{FROM_A} WHERE a.name IS NOT DISTINCT FROM ? AND {HELD_A}", [(1,)]),
-        (f"{FROM_A} WHERE CASE WHEN (a.id > ? OR a.id < ?) THEN 1 ELSE 0 END = 1 AND {HELD_A}", [(2,)]),
+        (
+            f"{FROM_A} WHERE CASE WHEN (a.id > ? OR a.id < ?) THEN 1 ELSE 0 END = 1 AND {HELD_A}",
+            [(2,)],
+        ),
         (f"{FROM_A} WHERE {HELD_A} AND {HELD_A}", [(0, 1)]),
         (f"{FROM_A}, reservation AS r WHERE {HELD_A} AND {HELD_R}", [(0,), (1,)]),
         (f"{FROM_A} JOIN reservation AS r ON {HELD_R} AND {HELD_A}", [(1,), (0,)]),
-        (f"{FROM_A} LEFT OUTER JOIN reservation AS r ON r.x = a.x AND {HELD_R} WHERE {HELD_A}", [(1,), (0,)]),
+        (
+            f"{FROM_A} LEFT OUTER JOIN reservation AS r ON r.x = a.x AND {HELD_R} WHERE {HELD_A}",
+            [(1,), (0,)],
+        ),
         (
             f"{FROM_A} LEFT OUTER JOIN (reservation AS r JOIN account AS b ON b.tenant_id = ?) ON {HELD_R}"
             f" WHERE {HELD_A}",
@@ -46,15 +58,27 @@ def _held(sql: str) -> list[tuple[int | str, ...]]:
         (f"SELECT count(*) FROM ({FROM_A} WHERE {HELD_A}) AS anon_1", [(0,)]),
         (f"WITH x AS ({FROM_A} WHERE {HELD_A}) SELECT x.name FROM x", [(0,)]),
         (f"{FROM_A} WHERE {HELD_A} UNION ALL {FROM_A} WHERE {HELD_A}", [(0,), (1,)]),
-        (f"{FROM_A} WHERE {HELD_A} AND EXISTS (SELECT 1 FROM reservation AS r WHERE {HELD_R})", [(0,), (1,)]),
+        (
+            f"{FROM_A} WHERE {HELD_A} AND EXISTS (SELECT 1 FROM reservation AS r WHERE {HELD_R})",
+            [(0,), (1,)],
+        ),
         ("UPDATE account SET name=? WHERE account.tenant_id = ? RETURNING id", [(1,)]),
-        ("UPDATE account AS a SET name=r.x FROM reservation AS r WHERE a.tenant_id = ? AND r.tenant_id = ?", 2),
+        (
+            "UPDATE account AS a SET name=r.x FROM reservation AS r WHERE a.tenant_id = ? AND r.tenant_id = ?",
+            2,
+        ),
         ("DELETE FROM account WHERE account.tenant_id = ? AND account.id = ?", [(0,)]),
-        ("DELETE FROM account USING reservation AS r WHERE account.tenant_id = ? AND r.tenant_id = ?", 2),
+        (
+            "DELETE FROM account USING reservation AS r WHERE account.tenant_id = ? AND r.tenant_id = ?",
+            2,
+        ),
         (f"{INSERT}VALUES (?, ?)", [(1,)]),
         (f"{INSERT}VALUES (?, ?), (lower(?), ?) RETURNING id", [(1,), (3,)]),
         (f"{INSERT}VALUES (?, ?) ON CONFLICT DO NOTHING", [(1,)]),
-        (f"{INSERT}VALUES (?, ?) ON CONFLICT (tenant_id, name) DO UPDATE SET name = excluded.name", [(1,)]),
+        (
+            f"{INSERT}VALUES (?, ?) ON CONFLICT (tenant_id, name) DO UPDATE SET name = excluded.name",
+            [(1,)],
+        ),
         (
             f"{INSERT}SELECT p0::VARCHAR, p1::VARCHAR FROM (VALUES (%(name__0)s, %(t__0)s, 0), "
             "(%(name__1)s, %(t__1)s, 1)) AS imp_sen(p0, p1, sen_counter) ORDER BY sen_counter RETURNING account.id",
@@ -156,7 +180,9 @@ _FREE = st.sampled_from(
 
 @given(st.lists(_FREE, max_size=4), st.lists(_FREE, max_size=4), st.integers(0, 3))
 @settings(max_examples=50)
-def test_com_02_any_conjunct_may_be_the_one_that_holds(before: list[str], after: list[str], depth: int) -> None:
+def test_com_02_any_conjunct_may_be_the_one_that_holds(
+    before: list[str], after: list[str], depth: int
+) -> None:
     """COM-02: wherever it stands among ANDs and brackets the tenant holds, and beside one OR it never does."""
     held = "(" * depth + HELD_A + ")" * depth
     condition = " AND ".join([*before, held, *after])
@@ -188,10 +214,16 @@ def test_com_02_nothing_makes_the_reader_stumble(rubbish: str) -> None:
         ("SELECT my_account FROM accounts", False, False),
         (f"{FROM_A} WHERE {HELD_A}", True, False),
         ("DELETE FROM ACCOUNT WHERE account.tenant_id = ?", True, True),
-        ("WITH x AS (DELETE FROM account WHERE account.tenant_id = ? RETURNING id) SELECT * FROM x", True, True),
+        (
+            "WITH x AS (DELETE FROM account WHERE account.tenant_id = ? RETURNING id) SELECT * FROM x",
+            True,
+            True,
+        ),
     ],
 )
-def test_com_02_judge_knows_what_is_touched_and_what_is_written(sql: str, touches: bool, writes: bool) -> None:
+def test_com_02_judge_knows_what_is_touched_and_what_is_written(
+    sql: str, touches: bool, writes: bool
+) -> None:
     """COM-02, §4.10: only tenants' tables are looked at, and a write is seen also inside WITH."""
     verdict = Judge(OWNED)(sql)
     assert (verdict.touches, verdict.writes) == (touches, writes)

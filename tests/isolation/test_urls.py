@@ -122,7 +122,10 @@ KINDS = {
     "support.contract": "member",
     "support.add_contact": "member",
     "support.change_contact": "member",
-    **dict.fromkeys(("chats.start", "chats.chat", "chats.news", "chats.stream", "chats.typing", "chats.end"), "member"),
+    **dict.fromkeys(
+        ("chats.start", "chats.chat", "chats.news", "chats.stream", "chats.typing", "chats.end"),
+        "member",
+    ),
     "knowledge.index": "member",
     "knowledge.article": "member",
     "knowledge.react": "member",
@@ -193,10 +196,16 @@ def _rules(app: Flask, kind: str) -> list[tuple[Rule, str]]:
 
 
 def _path(rule: str, number: str) -> str:
-    path = rule.replace("<number>", number).replace("<any('work-report', 'invoice', 'receipt'):slug>", "invoice")
-    path = path.replace("<any('billing', 'delivery'):kind>", "billing").replace("<sha256>", "0" * 64)
+    path = rule.replace("<number>", number).replace(
+        "<any('work-report', 'invoice', 'receipt'):slug>", "invoice"
+    )
+    path = path.replace("<any('billing', 'delivery'):kind>", "billing").replace(
+        "<sha256>", "0" * 64
+    )
     path = path.replace("<code>", "LC-01").replace("<kind>", "invoice").replace("<link>", "0" * 16)
-    path = path.replace("<int:contact_id>", "1").replace("<any(representation, removal):step>", "removal")
+    path = path.replace("<int:contact_id>", "1").replace(
+        "<any(representation, removal):step>", "removal"
+    )
     assert "<" not in path, f"give {rule} an example"
     return path
 
@@ -213,7 +222,9 @@ def test_com_02_classes_are_what_the_code_says(app: Flask) -> None:
     """COM-02: the marks in the code agree with the table."""
     tenantless = {endpoint for endpoint, kind in KINDS.items() if kind == "tenantless"}
     open_to_all = {endpoint for endpoint, kind in KINDS.items() if kind == "public"}
-    marked = {name for name, view in app.view_functions.items() if getattr(view, "is_public", False)}
+    marked = {
+        name for name, view in app.view_functions.items() if getattr(view, "is_public", False)
+    }
     assert tenantless == _TENANTLESS
     assert marked - tenantless == open_to_all
 
@@ -226,13 +237,19 @@ def test_com_02_anonymous_is_sent_to_sign_in(app: Flask, visit: Visit) -> None:
         path = _path(template, Cast.billed)
         if "GET" in (rule.methods or ()):
             answer = visitor.get(path)
-            assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/sign-in"), path
+            assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/sign-in"), (
+                path
+            )
         if "POST" in (rule.methods or ()):
             answer = visitor.post(path, page="/sign-in")
-            assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/sign-in"), path
+            assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/sign-in"), (
+                path
+            )
 
 
-@pytest.mark.parametrize("number", [Cast.strangers, Cast.twins], ids=["other-account", "other-brand"])
+@pytest.mark.parametrize(
+    "number", [Cast.strangers, Cast.twins], ids=["other-account", "other-brand"]
+)
 def test_com_02_foreign_numbers_are_not_found(app: Flask, visit: Visit, number: str) -> None:
     """COM-02: somebody else's number answers exactly as one that does not exist."""
     visitor = visit("facility", "hanako")
@@ -241,7 +258,9 @@ def test_com_02_foreign_numbers_are_not_found(app: Flask, visit: Visit, number: 
             answer = visitor.get(_path(template, number))
             absent = visitor.get(_path(template, "FR999999"))
             assert (answer.status_code, absent.status_code) == (404, 404), template
-            assert number not in answer.text.replace(f"/reservations/{number}", ""), "only the address itself"
+            assert number not in answer.text.replace(f"/reservations/{number}", ""), (
+                "only the address itself"
+            )
 
 
 def test_com_02_no_page_carries_the_twins_canary(app: Flask, visit: Visit) -> None:
@@ -272,7 +291,9 @@ def test_com_02_cookie_of_one_brand_opens_nothing_at_another(app: Flask, visit: 
     assert (answer.status_code, answer.location) == (303, "/sign-in")
 
 
-@pytest.mark.parametrize("host", ["nobody.localhost", "localhost", "facility.localhost.evil.example", "evil.example"])
+@pytest.mark.parametrize(
+    "host", ["nobody.localhost", "localhost", "facility.localhost.evil.example", "evil.example"]
+)
 def test_com_01_unknown_hosts_are_nobody(app: Flask, host: str) -> None:
     """COM-01: only configured hosts have a portal."""
     client = app.test_client()

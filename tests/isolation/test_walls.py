@@ -51,7 +51,9 @@ def test_com_02_mapped_keys_carry_the_tenant() -> None:
     """COM-02: the identity map tells rows of two tenants apart, whatever their ids."""
     for mapper in Base.registry.mappers:
         if issubclass(mapper.class_, TenantOwned):
-            assert [column.name for column in mapper.primary_key] == ["tenant_id", "id"], mapper.class_
+            assert [column.name for column in mapper.primary_key] == ["tenant_id", "id"], (
+                mapper.class_
+            )
 
 
 def test_com_02_get_is_prefixed_and_identity_carries_the_tenant(ground: Flask) -> None:

@@ -72,7 +72,10 @@ def _by_file(tests: list[str]) -> str:
 def table() -> str:
     """The table as it should stand in docs/rules.md."""
     found, promised = proofs(), delivered()
-    rows = [f"| {rule} | {title} | {_by_file(found.get(rule, []))} |" for rule, title in promised.items()]
+    rows = [
+        f"| {rule} | {title} | {_by_file(found.get(rule, []))} |"
+        for rule, title in promised.items()
+    ]
     later = [rule for rule in found if rule not in promised]
     lines = [
         "# Rule → tests",
@@ -85,7 +88,13 @@ def table() -> str:
         *rows,
     ]
     if later:
-        lines += ["", "## Named by tests, not delivered as a whole yet", "", "| rule | tests |", "|---|---|"]
+        lines += [
+            "",
+            "## Named by tests, not delivered as a whole yet",
+            "",
+            "| rule | tests |",
+            "|---|---|",
+        ]
         lines += [f"| {rule} | {_by_file(found[rule])} |" for rule in later]
     return "\n".join(lines) + "\n"
 

@@ -23,7 +23,9 @@ def docstrings() -> Iterator[str]:
     """What each test, and each file of tests, says it proves."""
     for path in files("tests", "test_*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Module) or (isinstance(node, ast.FunctionDef) and node.name.startswith("test_")):
+            if isinstance(node, ast.Module) or (
+                isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+            ):
                 yield ast.get_docstring(node) or ""
 
 

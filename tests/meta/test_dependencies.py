@@ -23,7 +23,11 @@ def test_there_are_few() -> None:
 
 @pytest.mark.parametrize("name", [*direct("requirements.in"), *direct("requirements-dev.in")])
 def test_each_has_its_reason(name: str) -> None:
-    rows = [line for line in (ROOT / "docs/dependencies.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    rows = [
+        line
+        for line in (ROOT / "docs/dependencies.md").read_text("utf-8").splitlines()
+        if line.startswith("| ")
+    ]
     assert any(name in re.split(r", | ", row.split("|")[1].strip()) for row in rows)
 
 

@@ -40,12 +40,20 @@ def texts() -> Iterator[tuple[str, int, str]]:
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_nothing_foreign_stands_in_the_repository(kind: str) -> None:
     pattern = re.compile(FOREIGN[kind])
-    found = [f"{name}:{number}: {line.strip()[:120]}" for name, number, line in texts() if pattern.search(line)]
+    found = [
+        f"{name}:{number}: {line.strip()[:120]}"
+        for name, number, line in texts()
+        if pattern.search(line)
+    ]
     assert not found, f"{kind}:\n" + "\n".join(found)
 
 
 def test_no_test_is_left_out() -> None:
     """A test that is skipped or expected to fail proves nothing."""
     pattern = re.compile(r"pytest\.(skip|xfail)\(|mark\.(skip|skipif|xfail)\b")
-    found = [f"{name}:{number}" for name, number, line in texts() if name.endswith(".py") and pattern.search(line)]
+    found = [
+        f"{name}:{number}"
+        for name, number, line in texts()
+        if name.endswith(".py") and pattern.search(line)
+    ]
     assert not found

@@ -28,16 +28,24 @@ def test_the_secret_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert (tmp_path / "portal.env").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_secret_key_of_the_callers_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_secret_key_of_the_callers_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PORTAL_SECRET_KEY", "of the caller")
     env = run.environment(8123, tmp_path)
     assert env["PORTAL_SECRET_KEY"] == "of the caller"
-    assert (env["PORTAL_DEMO"], env["PORTAL_PUBLIC_PORT"], env["PORTAL_HOME"]) == ("1", "8123", str(tmp_path))
+    assert (env["PORTAL_DEMO"], env["PORTAL_PUBLIC_PORT"], env["PORTAL_HOME"]) == (
+        "1",
+        "8123",
+        str(tmp_path),
+    )
     assert "of the caller" not in (tmp_path / "portal.env").read_text()
 
 
 def test_the_targets_explain_themselves() -> None:
-    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     explained = set(re.findall(r"make ([a-z-]+) +\S", listed))
     assert {"run", "test", "check", "fmt", "bench", "requirements", "help"} <= explained
 
@@ -47,9 +55,16 @@ class Served:
 
     def __init__(self, home: Path) -> None:
         self.port = free_port()
-        env = {**os.environ, "PORT": str(self.port), "PORTAL_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        env = {
+            **os.environ,
+            "PORT": str(self.port),
+            "PORTAL_HOME": str(home),
+            "PYTHONUNBUFFERED": "1",
+        }
         command = [sys.executable, str(ROOT / "scripts" / "run.py")]
-        self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         self.printed = ""
         self._up = threading.Event()
         self._reader = threading.Thread(target=self._read)
@@ -102,7 +117,9 @@ def served(home: Path) -> Iterator[Served]:
 @pytest.mark.slow
 @ALONE
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_prints_its_addresses_and_ends_at_once(served: Served, number: signal.Signals) -> None:
+def test_it_serves_prints_its_addresses_and_ends_at_once(
+    served: Served, number: signal.Signals
+) -> None:
     served.wait()
     assert re.search(rf"http://[a-z-]+\.localhost:{served.port}", served.printed)
     with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/livez", timeout=5) as answer:
@@ -117,7 +134,11 @@ def test_a_taken_port_is_said_with_a_remedy(served: Served, home: Path) -> None:
     served.wait()
     env = {**os.environ, "PORT": str(served.port), "PORTAL_HOME": str(home)}
     second = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "run.py")], env=env, capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "scripts" / "run.py")],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert second.returncode == 1
     assert f"make run PORT={served.port + 1}" in second.stderr

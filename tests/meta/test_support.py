@@ -23,7 +23,11 @@ def test_ports_lie_below_those_of_outgoing_connections() -> None:
 
 def _mail() -> EmailMessage:
     mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = "desk@brand.example", "hanako@customer.example", "お知らせ"
+    mail["From"], mail["To"], mail["Subject"] = (
+        "desk@brand.example",
+        "hanako@customer.example",
+        "お知らせ",
+    )
     mail.set_content("本文です。")
     return mail
 
@@ -87,7 +91,10 @@ def test_a_database_is_copied_and_the_roles_have_no_powers(place: Path) -> None:
             assert owner.execute("SELECT name FROM piece").fetchall() == [("一つ目",)]
             powers = "SELECT bool_or(rolsuper OR rolbypassrls OR rolcreatedb) FROM pg_roles WHERE rolname = ANY(%s)"
             assert owner.execute(powers, [[postgres.OWNER, postgres.APP]]).fetchone() == (False,)
-        with psycopg.connect(cluster.url("cast")) as app, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        with (
+            psycopg.connect(cluster.url("cast")) as app,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
             app.execute("SELECT name FROM piece")
         cluster.drop_database("cast")
         with pytest.raises(psycopg.OperationalError, match="does not exist"):

@@ -45,7 +45,13 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 def begin(command: list[str], env: dict[str, str]) -> subprocess.Popen[str]:
     """A process in a group of its own."""
     return subprocess.Popen(
-        command, cwd=ROOT, env=env, start_new_session=True, stdout=subprocess.PIPE, stderr=None, text=True
+        command,
+        cwd=ROOT,
+        env=env,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=None,
+        text=True,
     )
 
 
@@ -59,7 +65,9 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def killed_at_the_end(commands: list[list[str]], env: dict[str, str]) -> Iterator[list[subprocess.Popen[str]]]:
+def killed_at_the_end(
+    commands: list[list[str]], env: dict[str, str]
+) -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that do not outlive the block."""
     running = [begin(command, env) for command in commands]
     try:
@@ -76,7 +84,9 @@ class Browser:
         self.port, self.host = port, f"{tenant}.localhost:{port}"
         self.cookies: dict[str, str] = {}
 
-    def ask(self, method: str, path: str, data: dict[str, str] | None = None) -> tuple[int, str, str]:
+    def ask(
+        self, method: str, path: str, data: dict[str, str] | None = None
+    ) -> tuple[int, str, str]:
         """Status, text and Location of the answer. Raises OSError or HTTPException when the server is gone."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=8)
         try:
@@ -105,7 +115,9 @@ class Browser:
                 found[values["name"]] = unescape(values.get("value", ""))
         return found
 
-    def send(self, path: str, data: dict[str, str], page: str | None = None) -> tuple[int, str, str]:
+    def send(
+        self, path: str, data: dict[str, str], page: str | None = None
+    ) -> tuple[int, str, str]:
         """Fill in the form on a page and send it."""
         return self.ask("POST", path, self.fields(page or path) | data)
 

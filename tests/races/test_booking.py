@@ -37,9 +37,16 @@ def test_one_of_two_gets_the_slot(app: Flask, together: Callable[..., list[Any]]
         session().rollback()
         won = []
         for day in range(ROUNDS):
-            begin = start + timedelta(days=day, minutes=30 * turn)  # they lap, and do not begin together
-            account, member = session().get_one(Account, account_id), session().get_one(Member, member_id)
-            wanted = booking.Booking(session().get_one(Facility, facility_id), begin, begin + timedelta(hours=1))
+            begin = start + timedelta(
+                days=day, minutes=30 * turn
+            )  # they lap, and do not begin together
+            account, member = (
+                session().get_one(Account, account_id),
+                session().get_one(Member, member_id),
+            )
+            wanted = booking.Booking(
+                session().get_one(Facility, facility_id), begin, begin + timedelta(hours=1)
+            )
             try:
                 won.append(booking.book(tenant, account, member, wanted, by=SYSTEM).number)
                 session().commit()
@@ -57,7 +64,9 @@ def test_one_of_two_gets_the_slot(app: Flask, together: Callable[..., list[Any]]
         assert len(days) == len(found) == ROUNDS
 
 
-def test_moving_and_booking_at_once_do_not_meet(app: Flask, together: Callable[..., list[Any]], inside) -> None:
+def test_moving_and_booking_at_once_do_not_meet(
+    app: Flask, together: Callable[..., list[Any]], inside
+) -> None:
     """FAC-05, FAC-11: an operator moves one reservation to where a member books."""
     tenant = app.extensions["tenants"].current().by_key["facility"]
     start = clock.local(2027, 3, 1, 9)
@@ -65,14 +74,20 @@ def test_moving_and_booking_at_once_do_not_meet(app: Flask, together: Callable[.
     def act(turn: int) -> str:
         if turn:
             booking.reschedule(
-                tenant, queries.any_reservation(Cast.requested), start, start + timedelta(hours=2), by=SYSTEM
+                tenant,
+                queries.any_reservation(Cast.requested),
+                start,
+                start + timedelta(hours=2),
+                by=SYSTEM,
             )
         else:
             machine = session().scalars(select(Facility)).one()
             mine = queries.any_reservation(Cast.strangers)
             account = session().get_one(Account, mine.account_id)
             member = session().scalars(select(Member).where(Member.account_id == account.id)).one()
-            wanted = booking.Booking(machine, start + timedelta(hours=1), start + timedelta(hours=3))
+            wanted = booking.Booking(
+                machine, start + timedelta(hours=1), start + timedelta(hours=3)
+            )
             booking.book(tenant, account, member, wanted, by=SYSTEM)
         session().commit()
         return "done"
@@ -81,14 +96,23 @@ def test_moving_and_booking_at_once_do_not_meet(app: Flask, together: Callable[.
     assert [type(r) for r in results].count(SlotTaken) == 1, results
     assert results.count("done") == 1
     with inside("facility"):
-        assert len(session().scalars(select(Reservation).where(Reservation.starts_at >= start)).all()) == 1
+        assert (
+            len(session().scalars(select(Reservation).where(Reservation.starts_at >= start)).all())
+            == 1
+        )
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_database_itself_refuses_two_at_once(inside) -> None:
     """FAC-11: the exclusion constraint, past every rule above it."""
     with inside("facility"):
-        times = {"starts_at": NOW, "ends_at": NOW + timedelta(hours=1), "held_until": NOW + timedelta(hours=1)}
-        statement = update(Reservation).where(Reservation.number.in_([Cast.requested, Cast.strangers]))
+        times = {
+            "starts_at": NOW,
+            "ends_at": NOW + timedelta(hours=1),
+            "held_until": NOW + timedelta(hours=1),
+        }
+        statement = update(Reservation).where(
+            Reservation.number.in_([Cast.requested, Cast.strangers])
+        )
         with pytest.raises(IntegrityError, match="ex_reservation_slot"):
             session().execute(statement.values(times).execution_options(synchronize_session=False))

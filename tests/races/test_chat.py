@@ -27,7 +27,9 @@ def _writer(app: Flask, inside: Any) -> tuple[Any, Writer, Actor]:
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
         account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
-        member = enrolment.add_member(tenant, account, Person("山田", "太郎", "yamada@one.example"), by=SYSTEM)
+        member = enrolment.add_member(
+            tenant, account, Person("山田", "太郎", "yamada@one.example"), by=SYSTEM
+        )
         session().commit()
         writer = Writer("山田 太郎", "yamada@one.example", account.id, member.id)
     return tenant, writer, Actor("member", writer.name, writer.member_id, writer.account_id)
@@ -36,7 +38,9 @@ def _writer(app: Flask, inside: Any) -> tuple[Any, Writer, Actor]:
 def _start(app: Flask, inside: Any) -> tuple[str, Actor]:
     tenant, writer, by = _writer(app, inside)
     with clock.freeze(OPEN_AT), inside("desk"):
-        number = operations.start(tenant, writer, Asked("other", "始め"), by=by, link_base=BASE).number
+        number = operations.start(
+            tenant, writer, Asked("other", "始め"), by=by, link_base=BASE
+        ).number
         session().commit()
     return number, by
 
@@ -86,7 +90,9 @@ def test_one_line_sent_at_once_many_times_is_said_once(
 
     def write(_turn: int) -> None:
         with clock.freeze(OPEN_AT), tenant_scope("desk"):
-            operations.say(queries.any_inquiry(number), "一度だけ", side="member", by=by, key="k" * 32)
+            operations.say(
+                queries.any_inquiry(number), "一度だけ", side="member", by=by, key="k" * 32
+            )
             session().commit()
 
     assert together(20, write) == [None] * 20
@@ -95,7 +101,9 @@ def test_one_line_sent_at_once_many_times_is_said_once(
         assert [message.body for message in found.messages] == ["始め", "一度だけ"]
 
 
-def test_one_operator_of_twenty_takes_it(app: Flask, inside: Any, together: Callable[..., list[Any]]) -> None:
+def test_one_operator_of_twenty_takes_it(
+    app: Flask, inside: Any, together: Callable[..., list[Any]]
+) -> None:
     """SUP-11"""
     number, _by = _start(app, inside)
 

@@ -55,7 +55,11 @@ def test_two_hundred_contacts_at_once_never_pass_the_formula(
         return told
 
     results = [one for told in together(20, add) for one in told]
-    assert (len(results), results.count("added"), set(results)) == (200, 11, {"added", "LimitReached"})
+    assert (len(results), results.count("added"), set(results)) == (
+        200,
+        11,
+        {"added", "LimitReached"},
+    )
     with inside("desk"):
         found = queries.any_contract(number)
         use = limits.use(tenant, CONTACTS, found)

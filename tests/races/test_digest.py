@@ -17,13 +17,19 @@ from portal.shared.notifications import DigestLine
 from tests.cast import NOW
 
 
-def test_of_eight_workers_one_mails_the_morning(app: Flask, inside: Any, together: Callable[..., list[Any]]) -> None:
+def test_of_eight_workers_one_mails_the_morning(
+    app: Flask, inside: Any, together: Callable[..., list[Any]]
+) -> None:
     """COM-80: one mail a member with all lines, on both databases."""
     tenant = app.extensions["tenants"].current().by_key["facility"]
     with inside("facility"):
         for member in session().scalars(select(Member)).all():
             for n in range(3):
-                session().add(DigestLine(member_id=member.id, said=f"お知らせ{n}", created_at=NOW.replace(year=2025)))
+                session().add(
+                    DigestLine(
+                        member_id=member.id, said=f"お知らせ{n}", created_at=NOW.replace(year=2025)
+                    )
+                )
         session().commit()
 
     def work(_turn: int) -> int:

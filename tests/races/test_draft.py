@@ -9,7 +9,9 @@ from portal.core.db import session
 from portal.shared import drafts
 
 
-def test_com_22_draft_is_consumed_once(together: Callable[..., list[Any]], inside: Callable[[str], Any]) -> None:
+def test_com_22_draft_is_consumed_once(
+    together: Callable[..., list[Any]], inside: Callable[[str], Any]
+) -> None:
     """COM-22: one of twenty gets the draft, the others learn that it is used."""
     with inside("facility"):
         token = drafts.keep("race", 1, {"name": "花子"})

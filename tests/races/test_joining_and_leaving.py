@@ -34,11 +34,15 @@ def _tenant(app: Flask) -> Any:
     return brand.model_copy(update={"sign_in": rules, "erase_after_days": 1})
 
 
-def test_of_sixteen_guesses_at_a_code_five_are_looked_at(app: Flask, inside, together: Together) -> None:
+def test_of_sixteen_guesses_at_a_code_five_are_looked_at(
+    app: Flask, inside, together: Together
+) -> None:
     """MOLD-01: whatever the concurrency."""
     tenant = _tenant(app)
     with clock.freeze(NOW), inside("facility"):
-        handle = registration.apply(tenant, Application(MAIL, DATA, PASSWORD), Client(), link_base=BASE)
+        handle = registration.apply(
+            tenant, Application(MAIL, DATA, PASSWORD), Client(), link_base=BASE
+        )
 
     def guess(turn: int) -> Any:
         with clock.freeze(NOW):
@@ -49,13 +53,22 @@ def test_of_sixteen_guesses_at_a_code_five_are_looked_at(app: Flask, inside, tog
         assert session().scalars(select(Registration.tries)).one() == 5
 
 
-def test_of_eight_with_the_right_code_one_makes_the_account(app: Flask, inside, together: Together) -> None:
+def test_of_eight_with_the_right_code_one_makes_the_account(
+    app: Flask, inside, together: Together
+) -> None:
     """MOLD-01: code and link at once."""
     tenant = _tenant(app)
     with clock.freeze(NOW), inside("facility"):
-        handle = registration.apply(tenant, Application(MAIL, DATA, PASSWORD), Client(), link_base=BASE)
-        body = session().scalars(select(OutboxMail.body).order_by(OutboxMail.id.desc()).limit(1)).one()
-        found, link = re.search(r"[0-9A-F]{8}-[0-9A-F]{3}", body), re.search(r"activate/([\w-]+)", body)
+        handle = registration.apply(
+            tenant, Application(MAIL, DATA, PASSWORD), Client(), link_base=BASE
+        )
+        body = (
+            session().scalars(select(OutboxMail.body).order_by(OutboxMail.id.desc()).limit(1)).one()
+        )
+        found, link = (
+            re.search(r"[0-9A-F]{8}-[0-9A-F]{3}", body),
+            re.search(r"activate/([\w-]+)", body),
+        )
     assert found
     assert link
 

@@ -55,12 +55,16 @@ def test_of_several_workers_each_follower_hears_once(
 
     def work(_turn: int) -> None:
         with clock.freeze(NOW), tenant_scope("desk"):
-            operations.tell(tenant, article, products=queries.products, link_base="http://desk.localhost")
+            operations.tell(
+                tenant, article, products=queries.products, link_base="http://desk.localhost"
+            )
 
     together(4, work)
     with inside("desk"):
         mails = select(OutboxMail.recipient).where(OutboxMail.event == "knowledge_article")
-        assert sorted(session().scalars(mails)) == sorted(f"m{n}@one.example" for n in range(FOLLOWERS))
+        assert sorted(session().scalars(mails)) == sorted(
+            f"m{n}@one.example" for n in range(FOLLOWERS)
+        )
 
 
 def test_the_same_file_put_by_several_is_one_article(inside: Any, together: Together) -> None:
@@ -79,7 +83,9 @@ def test_the_same_file_put_by_several_is_one_article(inside: Any, together: Toge
         assert session().scalar(select(func.count(Posting.id))) == len(search._grams(made.text_key))
 
 
-def test_votes_and_follows_pressed_twice_are_one(inside: Any, together: Together, article: int) -> None:
+def test_votes_and_follows_pressed_twice_are_one(
+    inside: Any, together: Together, article: int
+) -> None:
     """SUP-14, SUP-15"""
     with inside("desk"):
         session().query(Stance).delete()
@@ -89,7 +95,11 @@ def test_votes_and_follows_pressed_twice_are_one(inside: Any, together: Together
 
     def press(turn: int) -> None:
         with clock.freeze(NOW), tenant_scope("desk"):
-            what: Any = session().get_one(Article, article) if turn % 2 else session().scalars(select(Place)).first()
+            what: Any = (
+                session().get_one(Article, article)
+                if turn % 2
+                else session().scalars(select(Place)).first()
+            )
             operations.react(what, member_id, by=SYSTEM, follows=True)
             session().commit()
 

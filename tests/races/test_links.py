@@ -43,7 +43,10 @@ def _now(together: Together, count: int, work: Callable[[int], Any]) -> list[Any
 
 def _mails(inside: Callable[[str], Any], event: str) -> int:
     with inside("facility"):
-        return session().scalar(select(func.count(OutboxMail.id)).where(OutboxMail.event == event)) or 0
+        return (
+            session().scalar(select(func.count(OutboxMail.id)).where(OutboxMail.event == event))
+            or 0
+        )
 
 
 def test_com_12_of_eight_who_set_a_password_by_one_link_one_wins(
@@ -54,7 +57,9 @@ def test_com_12_of_eight_who_set_a_password_by_one_link_one_wins(
     token = _token(inside, Purpose.RESET_PASSWORD)
 
     def press(turn: int) -> str:
-        operations.use_set_password_link(tenant, token, f"new-Leaf-number-{turn}", address="192.0.2.7")
+        operations.use_set_password_link(
+            tenant, token, f"new-Leaf-number-{turn}", address="192.0.2.7"
+        )
         return f"new-Leaf-number-{turn}"
 
     results = _now(together, 8, press)
@@ -63,7 +68,9 @@ def test_com_12_of_eight_who_set_a_password_by_one_link_one_wins(
     assert all(isinstance(result, DeadLink) for result in results if result not in won)
     assert _mails(inside, "password_changed") == 1
     with inside("facility"):
-        assert sign_in(tenant, Credentials(won[0], login_id="hanako"), Client(), link_base=BASE).token
+        assert sign_in(
+            tenant, Credentials(won[0], login_id="hanako"), Client(), link_base=BASE
+        ).token
 
 
 def test_com_14_of_eight_who_say_not_me_by_one_link_one_wins(
@@ -72,7 +79,11 @@ def test_com_14_of_eight_who_say_not_me_by_one_link_one_wins(
     """COM-14: one mail each, not eight."""
     tenant = app.extensions["tenants"].current().by_key["facility"]
     token = _token(inside, Purpose.NOT_ME)
-    results = _now(together, 8, lambda _turn: security.not_me(tenant, token, Client("192.0.2.7"), link_base=BASE))
+    results = _now(
+        together,
+        8,
+        lambda _turn: security.not_me(tenant, token, Client("192.0.2.7"), link_base=BASE),
+    )
     assert results.count(None) == 1
     assert [type(result) for result in results if result is not None] == [DeadLink] * 7
     assert (_mails(inside, "not_me"), _mails(inside, "reset_password")) == (1, 1)

@@ -48,7 +48,9 @@ def people(app: Flask, inside: Any) -> None:
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
         account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
-        enrolment.add_member(tenant, account, Person("山田", "太郎", YAMADA, is_representative=True), by=SYSTEM)
+        enrolment.add_member(
+            tenant, account, Person("山田", "太郎", YAMADA, is_representative=True), by=SYSTEM
+        )
         session().commit()
 
 
@@ -57,7 +59,12 @@ def listening(settings: Settings) -> Iterator[int]:
     port = free_port()
     command = [*FLASK, "lmtp", "--listen", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment(settings), start_new_session=True, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment(settings),
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout
@@ -71,7 +78,9 @@ def listening(settings: Settings) -> Iterator[int]:
 
 def outcomes() -> dict[str, int]:
     """How often what became of a mail."""
-    found = session().execute(select(InboundMail.outcome, func.count()).group_by(InboundMail.outcome))
+    found = session().execute(
+        select(InboundMail.outcome, func.count()).group_by(InboundMail.outcome)
+    )
     return dict(found.all())
 
 
@@ -102,14 +111,23 @@ def test_every_encoding_begins_an_inquiry_and_an_answer_continues_it(
         assert names == ["画面.pdf"] * 6
         first = session().scalars(select(Inquiry).order_by(Inquiry.id)).first()
         assert first
-        asked = select(InquiryMessage).where(InquiryMessage.inquiry_id == first.id).order_by(InquiryMessage.id)
+        asked = (
+            select(InquiryMessage)
+            .where(InquiryMessage.inquiry_id == first.id)
+            .order_by(InquiryMessage.id)
+        )
         assert [message.body for message in session().scalars(asked)] == [bodies[0], SAID]
 
 
-def test_what_is_refused_over_lmtp(app: Flask, settings: Settings, people: None, inside: Any) -> None:
+def test_what_is_refused_over_lmtp(
+    app: Flask, settings: Settings, people: None, inside: Any
+) -> None:
     """SUP-12: strangers, bounces, an unknown recipient; 30 MB said before or sent; a mail cut off in the middle."""
     with listening(settings) as port:
-        assert deliver(port, mail(1, sender="stranger@two.example"), sender="stranger@two.example") == {}
+        assert (
+            deliver(port, mail(1, sender="stranger@two.example"), sender="stranger@two.example")
+            == {}
+        )
         assert deliver(port, mail(2), sender="") == {}
         with pytest.raises(smtplib.SMTPRecipientsRefused, match=r"5\.1\.1"):
             deliver(port, mail(3), to="nobody@desk.example")
@@ -133,17 +151,42 @@ def test_what_is_refused_over_lmtp(app: Flask, settings: Settings, people: None,
         assert session().scalars(select(OutboxMail.recipient)).all() == ["stranger@two.example"]
 
 
-def test_a_dot_between_bare_line_feeds_ends_no_mail(app: Flask, settings: Settings, people: None, inside: Any) -> None:
+def test_a_dot_between_bare_line_feeds_ends_no_mail(
+    app: Flask, settings: Settings, people: None, inside: Any
+) -> None:
     """RFC 5321, 4.1.1.4: nobody smuggles a second mail in; a line that is cut by the reader is still one line."""
     plain = f"From: {YAMADA}\r\nMessage-ID: <a@one.example>\r\n\r\n".encode()
     smuggled = b"\n.\r\nMAIL FROM:<x@two.example>\r\n..\r\n"
     with listening(settings) as port, socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(TO_DESK + plain + b"y" * 4095 + b"\r\n.y" + smuggled + b"." * 5000 + b"\r\n.\r\nQUIT\r\n")
+        client.sendall(
+            TO_DESK
+            + plain
+            + b"y" * 4095
+            + b"\r\n.y"
+            + smuggled
+            + b"." * 5000
+            + b"\r\n.\r\nQUIT\r\n"
+        )
         said = client.makefile().read().splitlines()
-        assert [line[:3] for line in said if line[3] == " "] == ["220", "250", "250", "250", "354", "250", "221"]
+        assert [line[:3] for line in said if line[3] == " "] == [
+            "220",
+            "250",
+            "250",
+            "250",
+            "354",
+            "250",
+            "221",
+        ]
     with inside("desk"):
         body = session().scalars(select(InquiryMessage.body)).one()
-        assert body.split("\n") == ["y" * 4095, "y", ".", "MAIL FROM:<x@two.example>", ".", "." * 4999]
+        assert body.split("\n") == [
+            "y" * 4095,
+            "y",
+            ".",
+            "MAIL FROM:<x@two.example>",
+            ".",
+            "." * 4999,
+        ]
 
 
 def test_mails_by_a_pipe(app: Flask, settings: Settings, people: None, inside: Any) -> None:
@@ -152,7 +195,13 @@ def test_mails_by_a_pipe(app: Flask, settings: Settings, people: None, inside: A
     def pipe(raw: bytes, *words: str) -> tuple[int, bytes]:
         command = [*FLASK, "inquiries", "receive", "--tenant", "desk", *words]
         done = subprocess.run(
-            command, input=raw, env=environment(settings), cwd=ROOT, capture_output=True, check=False, timeout=60
+            command,
+            input=raw,
+            env=environment(settings),
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+            timeout=60,
         )
         return done.returncode, done.stdout + done.stderr
 
@@ -164,7 +213,11 @@ def test_mails_by_a_pipe(app: Flask, settings: Settings, people: None, inside: A
     code, said = pipe(b"x" * (26 * 1024 * 1024))
     assert (code, said) == (65, b"552 5.3.4 too large\n")
     with inside("desk"):
-        kept = session().scalars(select(InboundMail.kept).where(InboundMail.outcome == "automatic")).one()
+        kept = (
+            session()
+            .scalars(select(InboundMail.kept).where(InboundMail.outcome == "automatic"))
+            .one()
+        )
     runner = app.test_cli_runner()
     listed = runner.invoke(args=["inquiries", "refused", "--tenant", "desk", "--json"])
     assert (listed.exit_code, kept in listed.stdout) == (0, True)

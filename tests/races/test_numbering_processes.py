@@ -29,7 +29,12 @@ def test_com_72_four_processes_issue_documents_without_gap_or_double(
     command = [sys.executable, "-m", "tests.races.processes", str(_THREADS), str(_TAKES)]
     takers = [
         subprocess.Popen(
-            command, cwd=ROOT, env=environment(settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env=environment(settings),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(_PROCESSES)
     ]
@@ -51,7 +56,11 @@ def test_com_72_four_processes_issue_documents_without_gap_or_double(
     assert [len(numbers) for numbers in told] == [count // _PROCESSES] * _PROCESSES
     assert sorted(number for numbers in told for number in numbers) == expected
     with inside("facility"):
-        kept = select(Document.number).where(Document.kind == DocumentKind.INVOICE).order_by(Document.number)
+        kept = (
+            select(Document.number)
+            .where(Document.kind == DocumentKind.INVOICE)
+            .order_by(Document.number)
+        )
         assert list(session().scalars(kept)) == expected
         assert session().scalar(select(func.count(Job.id))) == count
         assert list(audit.broken_links()) == []

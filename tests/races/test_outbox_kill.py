@@ -37,7 +37,9 @@ def smtp() -> Iterator[SmtpServer]:
 
 
 @pytest.fixture
-def settings(database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, smtp: SmtpServer) -> Settings:
+def settings(
+    database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, smtp: SmtpServer
+) -> Settings:
     return make_settings(database_url, home=tmp_path / "home", smtp_url=smtp.url)
 
 
@@ -87,7 +89,9 @@ def test_three_workers_at_once_send_each_mail_exactly_once(
     settings: Settings, stored: Callable[[int], set[str]], smtp: SmtpServer, inside: Inside
 ) -> None:
     ids = stored(80)
-    with killed_at_the_end([WORKER] * 3, environment(settings, PORTAL_SMTP_URL=smtp.url)) as workers:
+    with killed_at_the_end(
+        [WORKER] * 3, environment(settings, PORTAL_SMTP_URL=smtp.url)
+    ) as workers:
         smtp.wait_for(len(ids), 60)
         deadline = time.monotonic() + 60
         while left(inside) and time.monotonic() < deadline:
@@ -130,7 +134,9 @@ def test_workers_killed_at_random_moments_lose_no_mail(
         assert str(mail["From"].addresses[0].domain) == mail["To"].addresses[0].domain
 
 
-def test_many_workers_claim_every_row_exactly_once(together: Callable[..., list[Any]], inside: Inside) -> None:
+def test_many_workers_claim_every_row_exactly_once(
+    together: Callable[..., list[Any]], inside: Inside
+) -> None:
     """A claim is one short transaction; nobody waits for another's rows on PostgreSQL, nobody shares them on either."""
     with inside("facility"):
         wanted = sorted(jobs.enqueue("races.test", {"turn": turn}).id for turn in range(60))

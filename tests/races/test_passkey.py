@@ -37,7 +37,9 @@ def _kinds(results: list[Any]) -> list[str]:
     return sorted(type(result).__name__ for result in results)
 
 
-def test_of_eight_with_one_answer_one_gets_in(app: Flask, inside: Callable[[str], Any], together: Together) -> None:
+def test_of_eight_with_one_answer_one_gets_in(
+    app: Flask, inside: Callable[[str], Any], together: Together
+) -> None:
     """security.md §4.16: the challenge is used up by the first."""
     tenant, _member_id, key = _ground(app, inside)
     with clock.freeze(NOW), inside("facility"):
@@ -50,7 +52,9 @@ def test_of_eight_with_one_answer_one_gets_in(app: Flask, inside: Callable[[str]
     assert _kinds(together(8, enter)) == ["Entry"] + ["Unproved"] * 7
 
 
-def test_of_eight_with_one_count_one_gets_in(app: Flask, inside: Callable[[str], Any], together: Together) -> None:
+def test_of_eight_with_one_count_one_gets_in(
+    app: Flask, inside: Callable[[str], Any], together: Together
+) -> None:
     """security.md §4.16: copies of one authenticator, each with a challenge of its own."""
     tenant, _member_id, key = _ground(app, inside)
     with clock.freeze(NOW), inside("facility"):
@@ -72,7 +76,9 @@ def test_one_new_passkey_is_kept_once_and_ten_at_most(
     with clock.freeze(NOW), inside("facility"):
         options = [passkeys.to_register(tenant, member_id, link_base=ORIGIN) for _turn in range(16)]
         for one in options[:7]:
-            passkeys.register(tenant, member_id, "x", Authenticator().make(one), link_base=ORIGIN, by=SYSTEM)
+            passkeys.register(
+                tenant, member_id, "x", Authenticator().make(one), link_base=ORIGIN, by=SYSTEM
+            )
     answers = [Authenticator().make(one) for one in options[7:15]]
 
     def add(turn: int) -> Any:

@@ -33,7 +33,9 @@ def _member(login_id: str) -> Member:
     return session().scalars(select(Member).where(Member.login_id == login_id)).one()
 
 
-def test_of_sixteen_adds_with_one_place_left_one_gets_through(app: Flask, inside, together: Together) -> None:
+def test_of_sixteen_adds_with_one_place_left_one_gets_through(
+    app: Flask, inside, together: Together
+) -> None:
     """COM-42: on both databases."""
     brand = app.extensions["tenants"].current().by_key["facility"]
     tight = brand.model_copy(update={"limits": brand.limits | {"members": 3}})
@@ -41,7 +43,9 @@ def test_of_sixteen_adds_with_one_place_left_one_gets_through(app: Flask, inside
     def add(turn: int) -> Any:
         with clock.freeze(NOW):
             person = Person("同時", str(turn), f"p{turn}@one.example", login_id=f"p{turn}")
-            made = people.add(tight, _member("hanako").account_id, person, by=SYSTEM, link_base=BASE)
+            made = people.add(
+                tight, _member("hanako").account_id, person, by=SYSTEM, link_base=BASE
+            )
             session().commit()
             return made
 
@@ -99,15 +103,21 @@ def test_of_two_who_remove_each_other_one_stays(app: Flask, inside, together: To
 
     assert _kinds(together(2, remove)) == ["RuleBroken", "str"]
     with inside("facility"):
-        account = session().scalars(select(Member.account_id).where(Member.login_id == "hanako")).one()
+        account = (
+            session().scalars(select(Member.account_id).where(Member.login_id == "hanako")).one()
+        )
         assert [m.is_representative for m in people.roster(account)] == [True]
 
 
-def test_of_eight_presses_behind_the_new_addresss_link_one_counts(app: Flask, inside, together: Together) -> None:
+def test_of_eight_presses_behind_the_new_addresss_link_one_counts(
+    app: Flask, inside, together: Together
+) -> None:
     """SHOP-03, security.md §4.12"""
     brand = app.extensions["tenants"].current().by_key["facility"]
     with clock.freeze(NOW), inside("facility"):
-        token = links.issue(_member("hanako").id, Purpose.PROVE_EMAIL, payload={"email": "new@one.example"})
+        token = links.issue(
+            _member("hanako").id, Purpose.PROVE_EMAIL, payload={"email": "new@one.example"}
+        )
         session().commit()
 
     def confirm(_turn: int) -> Any:
@@ -125,7 +135,10 @@ def test_of_two_who_take_one_address_one_is_told(app: Flask, inside, together: T
     tenant = brand.model_copy(update={"sign_in": rules})
     with clock.freeze(NOW), inside("facility"):
         taken = {"email": "same@one.example"}
-        tokens = [links.issue(_member(who).id, Purpose.PROVE_EMAIL, payload=taken) for who in ("hanako", "yumi")]
+        tokens = [
+            links.issue(_member(who).id, Purpose.PROVE_EMAIL, payload=taken)
+            for who in ("hanako", "yumi")
+        ]
         session().commit()
 
     def confirm(turn: int) -> Any:
@@ -138,7 +151,9 @@ def test_of_two_who_take_one_address_one_is_told(app: Flask, inside, together: T
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("late", ["remove", "hand_over"])
-def test_who_was_read_before_the_lock_is_read_again_behind_it(app: Flask, inside, late: str) -> None:
+def test_who_was_read_before_the_lock_is_read_again_behind_it(
+    app: Flask, inside, late: str
+) -> None:
     """COM-30: a removal and a hand-over at once never leave an account without its representative.
 
     SQLite has one writer at a time: there nobody reads before another's write ends.

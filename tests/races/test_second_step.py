@@ -31,7 +31,11 @@ def _begin(app: Flask, inside: Callable[[str], Any]) -> tuple[Any, str, str]:
         session().commit()
         given = sign_in.Credentials(PASSWORD, login_id="hanako")
         token = sign_in.sign_in(tenant, given, Client(), link_base=BASE).token
-        body = session().scalars(select(OutboxMail.body).where(OutboxMail.event == "second_step")).one()
+        body = (
+            session()
+            .scalars(select(OutboxMail.body).where(OutboxMail.event == "second_step"))
+            .one()
+        )
     found = re.search(r"^[0-9]{6}$", body, re.MULTILINE)
     assert found
     return tenant, token, found[0]
@@ -54,7 +58,9 @@ def test_sixteen_who_guess_at_once_get_five_tries(
 
     def guess(turn: int) -> Any:
         with clock.freeze(NOW):
-            return sign_in.finish(tenant, token, sign_in.Typed(wrong[turn]), Client(), link_base=BASE)
+            return sign_in.finish(
+                tenant, token, sign_in.Typed(wrong[turn]), Client(), link_base=BASE
+            )
 
     results = together(16, guess)
     assert all(type(result).__name__ in ("RuleBroken", "TooMany") for result in results), results
@@ -65,7 +71,9 @@ def test_sixteen_who_guess_at_once_get_five_tries(
     assert type(together(1, guess)[0]).__name__ in ("RuleBroken", "TooMany")
 
 
-def test_of_four_with_the_right_code_one_gets_in(app: Flask, inside: Callable[[str], Any], together: Together) -> None:
+def test_of_four_with_the_right_code_one_gets_in(
+    app: Flask, inside: Callable[[str], Any], together: Together
+) -> None:
     """§4.13: the code and the pending session are used up by the first."""
     tenant, token, code = _begin(app, inside)
 
@@ -106,7 +114,9 @@ def test_sixteen_who_guess_at_an_app_at_once_are_cut_off(
 
     def guess(turn: int) -> Any:
         with clock.freeze(NOW):
-            return sign_in.finish(tenant, token, sign_in.Typed(typed[turn]), Client(), link_base=BASE)
+            return sign_in.finish(
+                tenant, token, sign_in.Typed(typed[turn]), Client(), link_base=BASE
+            )
 
     results = together(16, guess)
     assert all(type(result).__name__ in ("RuleBroken", "TooMany") for result in results), results

@@ -21,7 +21,14 @@ from portal.settings import Settings
 from portal.shared.auth.models import Member
 from scripts import run as script
 from tests.cast import PASSWORD
-from tests.races.processes import Browser, begin, environment, kill, killed_at_the_end, wait_until_ready
+from tests.races.processes import (
+    Browser,
+    begin,
+    environment,
+    kill,
+    killed_at_the_end,
+    wait_until_ready,
+)
 from tests.support.ports import free_port
 
 ADDRESS = {
@@ -31,7 +38,9 @@ ADDRESS = {
     "street": "千代田1-1",
     "account_telephone": "0300001001",
 }
-PEOPLE = [(key, login_id) for key in ("facility", "studio") for login_id in ("hanako", "kenichi", "yumi")]
+PEOPLE = [
+    (key, login_id) for key in ("facility", "studio") for login_id in ("hanako", "kenichi", "yumi")
+]
 
 
 class Person(threading.Thread):
@@ -57,7 +66,9 @@ class Person(threading.Thread):
 
     def sign_in(self) -> None:
         """As on the page."""
-        status, text, _ = self.browser.send("/sign-in", {"login_id": self.login_id, "password": PASSWORD})
+        status, text, _ = self.browser.send(
+            "/sign-in", {"login_id": self.login_id, "password": PASSWORD}
+        )
         assert status == 303, text
 
     def change(self) -> None:
@@ -104,7 +115,9 @@ def test_com_80_what_was_acknowledged_survives_a_kill_with_its_mail(
         for person in people:
             person.start()
         deadline = time.monotonic() + 12
-        while time.monotonic() < deadline and not all(person.acknowledged >= 2 for person in people):
+        while time.monotonic() < deadline and not all(
+            person.acknowledged >= 2 for person in people
+        ):
             time.sleep(0.02)
     finally:
         kill(server)

@@ -67,7 +67,9 @@ def compose(app, inside):
     def make(event: str, brand: str = "facility", **changes: Any) -> OutboxMail:
         tenant = app.extensions["tenants"].current().by_key[brand]
         with inside(brand):
-            mail = mailing.compose(tenant, event, "reader@one.example", account_id=1, **CONTEXT | changes)
+            mail = mailing.compose(
+                tenant, event, "reader@one.example", account_id=1, **CONTEXT | changes
+            )
             session().expunge(mail)
             return mail
 
@@ -76,7 +78,9 @@ def compose(app, inside):
 
 def words(html: str) -> str:
     """What is read of an HTML mail, blanks aside."""
-    return re.sub(r"\s", "", unescape(re.sub(r"<(head|style).*?</\1>|<[^>]+>", "", html, flags=re.DOTALL)))
+    return re.sub(
+        r"\s", "", unescape(re.sub(r"<(head|style).*?</\1>|<[^>]+>", "", html, flags=re.DOTALL))
+    )
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -103,7 +107,9 @@ def test_every_mail_is_the_brands_own_and_says_the_same_in_both_forms(compose, e
 def test_every_letter_is_one_file_and_no_other_is_there(compose):
     """COM-81: its first line is the subject; the HTML form is made of the same text."""
     shared = {"_layout.html", "_signature.txt"}
-    assert {path.name for path in TEMPLATES.iterdir()} == shared | {f"{event}.txt" for event in EVENTS}
+    assert {path.name for path in TEMPLATES.iterdir()} == shared | {
+        f"{event}.txt" for event in EVENTS
+    }
     with pytest.raises(TemplateNotFound):
         compose("no_such_event")
 
@@ -126,7 +132,9 @@ def test_a_reservations_mail_has_its_numbers(compose):
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_reservations_mail_says_nothing_of_money_before_there_is_an_amount(compose):
     """FAC-12: nor of a last day to pay while there is none."""
-    open_ = compose("reservation_status", reservation=SimpleNamespace(**vars(RESERVATION) | {"total": None}))
+    open_ = compose(
+        "reservation_status", reservation=SimpleNamespace(**vars(RESERVATION) | {"total": None})
+    )
     assert "■ご請求金額" not in open_.body + open_.html
     unlimited = SimpleNamespace(**vars(RESERVATION) | {"due_date": None, "total": 0})
     free = compose("reservation_status", reservation=unlimited)
@@ -176,7 +184,10 @@ def test_what_is_missing_stops_the_mail_instead_of_leaving_a_hole(app, inside):
 def test_a_mail_waits_in_its_own_brands_outbox_with_a_name_of_its_own(compose, inside, app):
     """COM-02, COM-80: the other brand's name, address and telephone; two mails are never the same mail."""
     first, second = compose("sign_in", "studio"), compose("sign_in", "studio")
-    assert (first.sender, first.subject) == ("noreply@studio.example", "【試験スタジオ】ログインのお知らせ")
+    assert (first.sender, first.subject) == (
+        "noreply@studio.example",
+        "【試験スタジオ】ログインのお知らせ",
+    )
     assert "03-0000-0002" in first.body
     assert "試験設備" not in first.body + first.html
     assert first.message_id != second.message_id

@@ -36,7 +36,9 @@ def letters(inside):
 
     def read(event: str) -> list[str]:
         with inside("facility"):
-            stored = select(OutboxMail.subject).where(OutboxMail.event == event).order_by(OutboxMail.id)
+            stored = (
+                select(OutboxMail.subject).where(OutboxMail.event == event).order_by(OutboxMail.id)
+            )
             return list(session().scalars(stored))
 
     return read
@@ -63,8 +65,12 @@ def confirm(inside, tenant, number: str) -> None:
         session().commit()
 
 
-@pytest.mark.parametrize(("how", "mails", "lines"), [(How.AT_ONCE, 1, 0), (How.DAILY, 0, 1), (How.OFF, 0, 0)])
-def test_what_became_of_a_reservation_comes_as_its_contact_chose(inside, tenant, cast, letters, how, mails, lines):
+@pytest.mark.parametrize(
+    ("how", "mails", "lines"), [(How.AT_ONCE, 1, 0), (How.DAILY, 0, 1), (How.OFF, 0, 0)]
+)
+def test_what_became_of_a_reservation_comes_as_its_contact_chose(
+    inside, tenant, cast, letters, how, mails, lines
+):
     """COM-80: one mail now, one line for the morning, or nothing."""
     choose(inside, status=how)
     before = len(letters("reservation_status"))
@@ -80,7 +86,11 @@ def test_kinds_are_chosen_apart(inside, tenant, cast, letters):
     choose(inside, inquiries=How.OFF)
     with inside("facility"):
         ways = notifications.chosen(hanako())
-        assert ways == {Kind.STATUS: How.AT_ONCE, Kind.REMINDERS: How.AT_ONCE, Kind.INQUIRIES: How.OFF}
+        assert ways == {
+            Kind.STATUS: How.AT_ONCE,
+            Kind.REMINDERS: How.AT_ONCE,
+            Kind.INQUIRIES: How.OFF,
+        }
     confirm(inside, tenant, cast.requested)
     assert "予約確定" in letters("reservation_status")[-1]
 
@@ -104,8 +114,17 @@ def test_who_is_no_member_gets_it_at_once(inside, tenant, letters):
         inquiry = type("Asked", (), {"number": "IQ1", "name": "客", "label": "他"})
         said: dict[str, Any] = {"inquiry": inquiry, "link": "", "text": ""}
         for address, owner in (("guest@one.example", None), ("hanako@one.example", account + 1)):
-            notifications.send(tenant, Kind.INQUIRIES, "inquiry_received", address, account_id=owner, **said)
-        notifications.send(tenant, Kind.INQUIRIES, "inquiry_received", "hanako@one.example", account_id=account, **said)
+            notifications.send(
+                tenant, Kind.INQUIRIES, "inquiry_received", address, account_id=owner, **said
+            )
+        notifications.send(
+            tenant,
+            Kind.INQUIRIES,
+            "inquiry_received",
+            "hanako@one.example",
+            account_id=account,
+            **said,
+        )
         session().commit()
     assert len(letters("inquiry_received")) == 2
 
@@ -126,9 +145,13 @@ def test_the_morning_brings_one_mail_with_all_that_waited(app, inside, tenant, c
         work(app)
         assert letters("digest") == ["【試験設備】本日のお知らせ（2件）"]
         with inside("facility"):
-            body = session().scalars(select(OutboxMail.body).where(OutboxMail.event == "digest")).one()
+            body = (
+                session().scalars(select(OutboxMail.body).where(OutboxMail.event == "digest")).one()
+            )
             assert body.count(f"ご予約 {cast.requested}") == 2
-            operations.tell(tenant, queries.any_reservation(cast.requested), "三通目", label="お知らせ")
+            operations.tell(
+                tenant, queries.any_reservation(cast.requested), "三通目", label="お知らせ"
+            )
             session().commit()
         work(app)
     assert len(letters("digest")) == 1
@@ -159,7 +182,11 @@ def test_the_page_shows_and_takes_the_choice(inside, visit):
     assert page.post("/account/mail", typed).location == "/account/mail"
     with inside("facility"):
         assert hanako().mail_choices == typed
-        event = session().scalars(select(AuditEvent).where(AuditEvent.action == "member.choose_mail")).one()
+        event = (
+            session()
+            .scalars(select(AuditEvent).where(AuditEvent.action == "member.choose_mail"))
+            .one()
+        )
         assert event.changes == {"status": ["at_once", "daily"], "reminders": ["at_once", "off"]}
     assert page.post("/account/mail", typed | {"status": "hourly"}).status_code == 422
     assert re.search(r'<input[^>]*checked[^>]*value="daily"', page.get("/account/mail").text)

@@ -34,7 +34,9 @@ def account(inside, cast):
 
 
 def test_a_way_to_ask_is_built_once_and_blanks_ask_for_nothing_COM_21(account):
-    first = SEARCH.find({"number": "1", "facility": "", "since": None, "what": "x"}, account=account)
+    first = SEARCH.find(
+        {"number": "1", "facility": "", "since": None, "what": "x"}, account=account
+    )
     again = SEARCH.find({"number": "2"}, account=account)
     assert first.statement is again.statement
     assert (first.values["number"], again.values["number"]) == ("%1%", "%2%")
@@ -62,7 +64,9 @@ def test_both_days_count(account, cast):
 def test_what_is_not_there_is_said(account):
     """COM-02."""
     with pytest.raises(NotFound, match="会員が見つかりません: C9"):
-        the_one(Account, Account.number == "C9", absent="会員が見つかりません: %(number)s", number="C9")
+        the_one(
+            Account, Account.number == "C9", absent="会員が見つかりません: %(number)s", number="C9"
+        )
 
 
 def test_an_instant_is_set_once(account, cast):

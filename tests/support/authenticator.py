@@ -32,12 +32,20 @@ class Authenticator:
     def make(self, options: dict[str, Any], **changes: Any) -> str:
         """What the browser sends for a new passkey."""
         numbers = self.key.public_key().public_numbers()
-        cose = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
+        cose = {
+            1: 2,
+            3: -7,
+            -1: 1,
+            -2: numbers.x.to_bytes(32, "big"),
+            -3: numbers.y.to_bytes(32, "big"),
+        }
         made = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + encode_cbor(cose)
         data = self._data(options["rp"]["id"], ATTESTED, changes) + made
         client = self._client("webauthn.create", options, changes)
         attestation = encode_cbor({"fmt": "none", "attStmt": {}, "authData": data})
-        return self._answer({"clientDataJSON": text(client), "attestationObject": text(attestation)})
+        return self._answer(
+            {"clientDataJSON": text(client), "attestationObject": text(attestation)}
+        )
 
     def sign(self, options: dict[str, Any], **changes: Any) -> str:
         """What the browser sends to come in; `changes`: origin, host, flags, count, challenge."""
@@ -57,7 +65,9 @@ class Authenticator:
         host = changes.get("host", host)
         flags = changes.get("flags", PRESENT | VERIFIED) | kind
         count = changes.get("count", self.count)
-        return hashlib.sha256(host.encode()).digest() + bytes([flags]) + int(count).to_bytes(4, "big")
+        return (
+            hashlib.sha256(host.encode()).digest() + bytes([flags]) + int(count).to_bytes(4, "big")
+        )
 
     def _client(self, kind: str, options: dict[str, Any], changes: dict[str, Any]) -> bytes:
         said = {

@@ -26,7 +26,9 @@ FLAGS = [
 DESKTOP, PHONE = 1280, 390
 _HEIGHTS = {DESKTOP: 800, PHONE: 844}
 # Chromium writes an error for every answer of 400 and up, htmx for every server that is gone: tests ask for both.
-_EXPECTED = re.compile(r"Failed to load resource|htmx: htmx:(?:sse:)?error: (?:Failed to fetch|network error)")
+_EXPECTED = re.compile(
+    r"Failed to load resource|htmx: htmx:(?:sse:)?error: (?:Failed to fetch|network error)"
+)
 
 PageFor = Callable[..., Page]
 
@@ -36,7 +38,9 @@ def launch(playwright: Any) -> Browser:
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
         raise RuntimeError("Chromium is not installed")
-    browser: Browser = playwright.chromium.launch(executable_path=executable, args=FLAGS, headless=True)
+    browser: Browser = playwright.chromium.launch(
+        executable_path=executable, args=FLAGS, headless=True
+    )
     return browser
 
 
@@ -56,7 +60,12 @@ def page_for(browser: Browser) -> Iterator[PageFor]:
     mistakes: list[str] = []
 
     def make(width: int = DESKTOP, *, javascript: bool = True, **options: Any) -> Page:
-        settings = {"locale": "ja-JP", "timezone_id": "Asia/Tokyo", "has_touch": width == PHONE, **options}
+        settings = {
+            "locale": "ja-JP",
+            "timezone_id": "Asia/Tokyo",
+            "has_touch": width == PHONE,
+            **options,
+        }
         viewport = {"width": width, "height": _HEIGHTS.get(width, 800)}
         context = browser.new_context(viewport=viewport, java_script_enabled=javascript, **settings)  # type: ignore[arg-type]
         contexts.append(context)

@@ -24,14 +24,21 @@ class Visitor:
         return self.client.get(path, base_url=self.base, **kwargs)
 
     def post(
-        self, path: str, data: dict[str, Any] | None = None, *, page: str | None = None, **kwargs: Any
+        self,
+        path: str,
+        data: dict[str, Any] | None = None,
+        *,
+        page: str | None = None,
+        **kwargs: Any,
     ) -> TestResponse:
         """Send a form with the token of this visitor's session, as every page of theirs has it (see `token`).
 
         A form is opened first only when `page` says which.
         """
         token = self.token(page) if page else self._fresh_token()
-        return self.client.post(path, base_url=self.base, data={"csrf_token": token, **(data or {})}, **kwargs)
+        return self.client.post(
+            path, base_url=self.base, data={"csrf_token": token, **(data or {})}, **kwargs
+        )
 
     def token(self, page: str) -> str:
         """The CSRF token on a page."""
@@ -43,7 +50,11 @@ class Visitor:
         """What the next page would say, without drawing it: most tests are about what comes after."""
         with self.client.session_transaction(base_url=self.base) as kept:
             raw = kept.setdefault("csrf_token", secrets.token_hex(20))
-        return str(URLSafeTimedSerializer(self.client.application.secret_key or "", salt="wtf-csrf-token").dumps(raw))
+        return str(
+            URLSafeTimedSerializer(
+                self.client.application.secret_key or "", salt="wtf-csrf-token"
+            ).dumps(raw)
+        )
 
     def sign_in(self, login_id: str, password: str) -> TestResponse:
         """Sign in with login ID and password."""

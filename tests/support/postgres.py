@@ -39,7 +39,9 @@ _SETTINGS = {
 
 def binary(name: str) -> str:
     """A program of PostgreSQL: from PATH, or the newest that Debian keeps beside it."""
-    kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    kept = sorted(
+        Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3])
+    )
     found = shutil.which(name) or (str(kept[-1]) if kept else None)
     if found is None:
         raise RuntimeError(f"PostgreSQL is not installed: {name} is missing")
@@ -48,7 +50,11 @@ def binary(name: str) -> str:
 
 def _run(*command: str) -> None:
     """Run one of PostgreSQL's programs, which refuse to run as root: then as user postgres."""
-    drop = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
+    drop = (
+        ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+        if os.geteuid() == 0
+        else []
+    )
     done = subprocess.run([*drop, *command], capture_output=True, text=True, check=False, cwd="/")
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
@@ -70,8 +76,22 @@ class Cluster:
             shutil.chown(directory, "postgres", "postgres")
             shutil.chown(data, "postgres", "postgres")
         port = free_port()
-        _run(binary("initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-        options = " ".join(f"-c {name}='{value}'" for name, value in {**_SETTINGS, "port": str(port)}.items())
+        _run(
+            binary("initdb"),
+            "-D",
+            str(data),
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        )
+        options = " ".join(
+            f"-c {name}='{value}'" for name, value in {**_SETTINGS, "port": str(port)}.items()
+        )
         log = str(data / "server.log")
         _run(binary("pg_ctl"), "start", "-w", "-t", "30", "-D", str(data), "-l", log, "-o", options)
         cluster = cls(directory, port)
@@ -91,10 +111,14 @@ class Cluster:
         with psycopg.connect(self.url(database, "postgres"), autocommit=True) as connection:
             yield connection
 
-    def create_database(self, name: str, template: str | None = None, owner: str | None = OWNER) -> None:
+    def create_database(
+        self, name: str, template: str | None = None, owner: str | None = OWNER
+    ) -> None:
         """Make a database, as a copy of `template` if one is given (nobody may be connected to it)."""
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
-            sql.Identifier(name), sql.Identifier(template or "template0"), sql.Identifier(owner or "postgres")
+            sql.Identifier(name),
+            sql.Identifier(template or "template0"),
+            sql.Identifier(owner or "postgres"),
         )
         with self.admin() as connection:
             connection.execute(statement)
@@ -102,7 +126,9 @@ class Cluster:
     def drop_database(self, name: str) -> None:
         """Drop a database and whoever is connected to it."""
         with self.admin() as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
     def url(self, database: str, user: str = APP) -> str:
         """The address of a database as `user` sees it."""

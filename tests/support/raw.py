@@ -19,7 +19,9 @@ def superuser(app: Flask) -> Iterator[Any]:
     """A connection (each statement its own transaction) that no wall holds back; `execute(sql)` gives a cursor."""
     url = urlsplit(app.extensions["settings"].database)
     if url.scheme == "sqlite":
-        with closing(sqlite3.connect(url.path.removeprefix("/"), isolation_level=None, timeout=10)) as raw:
+        with closing(
+            sqlite3.connect(url.path.removeprefix("/"), isolation_level=None, timeout=10)
+        ) as raw:
             yield raw
         return
     with postgres.shared().admin(url.path.removeprefix("/")) as admin:

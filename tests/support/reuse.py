@@ -68,6 +68,21 @@ def _look(app: Flask) -> Hashable:
     hooks += [len(getattr(engine.pool.dispatch, name)) for name in _POOL_HOOKS]
     extensions = [(name, id(made)) for name, made in app.extensions.items()]
     bell, tenants = (vars(app.extensions[name]) for name in ("chat_bell", "tenants"))
-    asked = [*map(len, app.before_request_funcs.values()), *map(len, app.after_request_funcs.values())]
-    rest = len(list(app.url_map.iter_rules())), repr(app.wsgi_app), repr(sorted(app.config.items(), key=str))
-    return (*hooks, *extensions, *asked, *rest, bell["_most"], id(tenants["_good"]), tenants["_mistakes"])
+    asked = [
+        *map(len, app.before_request_funcs.values()),
+        *map(len, app.after_request_funcs.values()),
+    ]
+    rest = (
+        len(list(app.url_map.iter_rules())),
+        repr(app.wsgi_app),
+        repr(sorted(app.config.items(), key=str)),
+    )
+    return (
+        *hooks,
+        *extensions,
+        *asked,
+        *rest,
+        bell["_most"],
+        id(tenants["_good"]),
+        tenants["_mistakes"],
+    )

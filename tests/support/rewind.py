@@ -70,12 +70,16 @@ class Rewinding:
     def _make(self) -> None:
         self.cluster.create_database(self.name, template=self.template)
         with self.cluster.admin(self.name) as connection:
-            tables = _column(connection, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            tables = _column(
+                connection, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            )
             connection.execute("CREATE SCHEMA kept")
             for table in tables:
                 names = sql.Identifier("kept", table), sql.Identifier("public", table)
                 connection.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(*names))
-            self._script = "\n".join(["SET session_replication_role = replica;", *map(_restore, tables)])
+            self._script = "\n".join(
+                ["SET session_replication_role = replica;", *map(_restore, tables)]
+            )
             for sequence in _column(connection, "SELECT sequencename FROM pg_sequences"):
                 value, called = connection.execute(
                     sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(sequence))
@@ -89,7 +93,9 @@ class Rewinding:
 
 
 def _restore(table: str) -> str:
-    return f'DELETE FROM public."{table}"; INSERT INTO public."{table}" SELECT * FROM kept."{table}";'
+    return (
+        f'DELETE FROM public."{table}"; INSERT INTO public."{table}" SELECT * FROM kept."{table}";'
+    )
 
 
 def _column(connection: psycopg.Connection[Any], query: str) -> list[str]:

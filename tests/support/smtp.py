@@ -39,7 +39,9 @@ class SmtpServer:
         answer = self.answer
         if answer.startswith("250"):
             with self._arrived:
-                self.messages.append(message_from_bytes(envelope.content, EmailMessage, policy=policy.default))
+                self.messages.append(
+                    message_from_bytes(envelope.content, EmailMessage, policy=policy.default)
+                )
                 self.recipients.append(list(envelope.rcpt_tos))
                 self._arrived.notify_all()
         return answer
@@ -67,6 +69,9 @@ class SmtpServer:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()

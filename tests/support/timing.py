@@ -37,7 +37,9 @@ def assert_same_work(app: Flask, kinds: Iterable[str], answer: Callable[[str, in
     """Fail when one kind asks the database other statements than another; whether a step is kept or undone is equal."""
     asked: list[str] = []
     with app.app_context():
-        event.listen(db.engine, "before_cursor_execute", lambda *call: asked.append(_kept_or_undone(call[2])))
+        event.listen(
+            db.engine, "before_cursor_execute", lambda *call: asked.append(_kept_or_undone(call[2]))
+        )
     work = {}
     for turn, kind in enumerate(kinds):
         asked.clear()

@@ -51,10 +51,19 @@ def test_the_brand_may_stand_in_the_environment(run) -> None:
         (date(2026, 11, 23), "弁当:1:個:500:5", (5, True)),
     ],
 )
-def test_the_rate_of_the_day_applies(day: date, text: str, rate: tuple[int, bool], turn: int) -> None:
+def test_the_rate_of_the_day_applies(
+    day: date, text: str, rate: tuple[int, bool], turn: int
+) -> None:
     """COM-71: whichever way the rates are listed."""
-    begins = [(8, False, date(2014, 4, 1)), (10, False, date(2019, 10, 1)), (5, True, date(2019, 10, 1))]
-    rates = [TaxRate(rate=percent, reduced=reduced, since=since) for percent, reduced, since in begins[::turn]]
+    begins = [
+        (8, False, date(2014, 4, 1)),
+        (10, False, date(2019, 10, 1)),
+        (5, True, date(2019, 10, 1)),
+    ]
+    rates = [
+        TaxRate(rate=percent, reduced=reduced, since=since)
+        for percent, reduced, since in begins[::turn]
+    ]
     tenant: Any = SimpleNamespace(tax=SimpleNamespace(rates=rates))
     (line,) = bill_lines(tenant, [text], day)
     assert (line.rate, line.reduced) == rate

@@ -31,7 +31,9 @@ from tests.support.client import Visitor
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
-LEAKS = re.compile(r"Traceback|\.py[:,\s]|sqlalchemy|sqlite|psycopg|werkzeug|SELECT|INSERT|秘密", re.IGNORECASE)
+LEAKS = re.compile(
+    r"Traceback|\.py[:,\s]|sqlalchemy|sqlite|psycopg|werkzeug|SELECT|INSERT|秘密", re.IGNORECASE
+)
 TITLES = {
     400: ("送信内容を確認できませんでした", "could not"),
     403: ("この操作はできません", "not possible"),
@@ -66,7 +68,9 @@ def raising(what: Callable[[], Any]) -> Callable[[], str]:
 
 
 @pytest.fixture
-def live(make_settings: Callable[..., Settings], database_url: str, cheap_passwords: None) -> Iterator[Flask]:
+def live(
+    make_settings: Callable[..., Settings], database_url: str, cheap_passwords: None
+) -> Iterator[Flask]:
     """A portal as it runs in earnest: an unexpected exception is answered, not passed on to the test."""
     app = create_app(make_settings(database_url, testing=False, demo=True))
     with clock.freeze(NOW):
@@ -98,7 +102,9 @@ def heading(text: str) -> str:
 @SQLITE
 @pytest.mark.parametrize("code", TITLES)
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_each_status_has_its_page_in_the_brands_look_and_in_two_languages(app: Flask, code: int, language: str) -> None:
+def test_each_status_has_its_page_in_the_brands_look_and_in_two_languages(
+    app: Flask, code: int, language: str
+) -> None:
     """COM-01, COM-04."""
 
     @public
@@ -162,7 +168,9 @@ def test_htmx_gets_the_whole_page_into_the_main_part(app: Flask, code: int) -> N
         (lambda: engine.DatabaseBusy("秘密"), 503, "一時的に停止"),
     ],
 )
-def test_a_failure_inside_becomes_its_page(broken, what: Callable[[], Any], code: int, said: str) -> None:
+def test_a_failure_inside_becomes_its_page(
+    broken, what: Callable[[], Any], code: int, said: str
+) -> None:
     """security.md §4.28."""
     answer = broken(what).get("/fails")
     assert answer.status_code == code
@@ -201,9 +209,16 @@ def test_a_crash_in_the_page_itself_still_ends_in_a_page(broken, monkeypatch) ->
 @SQLITE
 @pytest.mark.parametrize(
     ("method", "path", "code"),
-    [("POST", "/reservations", 405), ("DELETE", "/sign-in", 405), ("PUT", "/", 405), ("BREW", "/sign-in", 405)],
+    [
+        ("POST", "/reservations", 405),
+        ("DELETE", "/sign-in", 405),
+        ("PUT", "/", 405),
+        ("BREW", "/sign-in", 405),
+    ],
 )
-def test_a_method_that_a_page_does_not_know_is_refused(live: Flask, method: str, path: str, code: int) -> None:
+def test_a_method_that_a_page_does_not_know_is_refused(
+    live: Flask, method: str, path: str, code: int
+) -> None:
     visitor = Visitor(live, "facility")
     visitor.sign_in("hanako", PASSWORD)
     headers = {"X-CSRFToken": visitor.token("/account/profile")}
@@ -214,7 +229,9 @@ def test_a_method_that_a_page_does_not_know_is_refused(live: Flask, method: str,
 
 
 @SQLITE
-@pytest.mark.parametrize(("path", "code"), [("/sign-in", 200), ("/nowhere", 404), ("/reservations", 303)])
+@pytest.mark.parametrize(
+    ("path", "code"), [("/sign-in", 200), ("/nowhere", 404), ("/reservations", 303)]
+)
 def test_head_is_get_without_the_body(visit, path: str, code: int) -> None:
     visitor = visit()
     answer = visitor.client.head(path, base_url=visitor.base)
@@ -241,7 +258,9 @@ def parts(content: bytes, disposition: str) -> dict[str, Any]:
     ],
     ids=["form", "just over 1 MB", "file", "one field of many"],
 )
-def test_what_is_too_large_is_refused_with_a_page(visit, sent: Callable[[], dict[str, Any]]) -> None:
+def test_what_is_too_large_is_refused_with_a_page(
+    visit, sent: Callable[[], dict[str, Any]]
+) -> None:
     """COM-23, security.md §4.21: said by its length or found while reading."""
     visitor = visit()
     answer = visitor.client.post("/sign-in", base_url=visitor.base, **sent())
@@ -258,7 +277,9 @@ def test_a_form_without_its_own_token_is_refused(visit, token: str | None) -> No
     visitor.get("/sign-in")
     if token in ("foreign", "other brand"):
         token = visit("studio" if token == "other brand" else "facility").token("/sign-in")
-    data = {"login_id": "hanako", "password": PASSWORD} | ({} if token is None else {"csrf_token": token})
+    data = {"login_id": "hanako", "password": PASSWORD} | (
+        {} if token is None else {"csrf_token": token}
+    )
     answer = visitor.client.post("/sign-in", base_url=visitor.base, data=data)
     assert answer.status_code == 400
     assert heading(answer.text) == TITLES[400][0]
@@ -277,7 +298,9 @@ def test_a_form_whose_cookie_has_gone_is_refused_in_the_brands_look(visit) -> No
 
 
 @SQLITE
-def test_a_database_locked_by_another_is_a_clear_503(live: Flask, database_url: str, monkeypatch) -> None:
+def test_a_database_locked_by_another_is_a_clear_503(
+    live: Flask, database_url: str, monkeypatch
+) -> None:
     """OPS-21: within the time limit; the next try, once it is free, succeeds; reading goes on meanwhile."""
     monkeypatch.setattr(engine, "LOCK_SECONDS", 0.05)
     visitor = Visitor(live, "facility")
@@ -337,7 +360,9 @@ def test_a_database_that_is_gone_is_a_503_and_comes_back(live: Flask, database_u
 
 def test_a_database_server_that_does_not_answer_is_a_503(make_settings) -> None:
     """OPS-21: nobody listens on the discard port."""
-    app = create_app(make_settings("postgresql://nobody@127.0.0.1:9/none", testing=False, demo=True))
+    app = create_app(
+        make_settings("postgresql://nobody@127.0.0.1:9/none", testing=False, demo=True)
+    )
     visitor = Visitor(app, "facility")
     visitor.client.set_cookie("portal", "a-token", domain="facility.localhost")
     answer = visitor.get("/reservations")

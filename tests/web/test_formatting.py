@@ -22,7 +22,9 @@ def lang(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
-WEEK = list(zip(range(16, 23), "月火水木金土日", "Mon Tue Wed Thu Fri Sat Sun".split(), strict=True))
+WEEK = list(
+    zip(range(16, 23), "月火水木金土日", "Mon Tue Wed Thu Fri Sat Sun".split(), strict=True)
+)
 
 
 @pytest.mark.parametrize(("day", "ja", "en"), WEEK)
@@ -81,11 +83,23 @@ def test_a_span_names_the_second_date_only_when_it_is_another(end: datetime, sho
 @pytest.mark.parametrize(
     ("template", "shown"),
     [
-        ("{{ 0|yen }} {{ 999|yen }} {{ 1000|yen }} {{ -1234567|yen }}", "¥0 ¥999 ¥1,000 −¥1,234,567"),
-        ("{{ '0312345678'|telephone }} {{ '09012345678'|telephone }}", "03-1234-5678 090-1234-5678"),
+        (
+            "{{ 0|yen }} {{ 999|yen }} {{ 1000|yen }} {{ -1234567|yen }}",
+            "¥0 ¥999 ¥1,000 −¥1,234,567",
+        ),
+        (
+            "{{ '0312345678'|telephone }} {{ '09012345678'|telephone }}",
+            "03-1234-5678 090-1234-5678",
+        ),
         ("{{ '0120123456'|telephone }} {{ 'x'|telephone }}", "0120-123-456 x"),
-        ("{{ a|until(b) }} {{ from_to(a, b) }}", "2026/11/22(日) 09:00–10:00 2026/11/22(日) 09:00–10:00"),
-        ("{{ a|at_time }} {{ a|on_date }} {{ none|on_date }}|", "2026/11/22(日) 09:00 2026/11/22(日) |"),
+        (
+            "{{ a|until(b) }} {{ from_to(a, b) }}",
+            "2026/11/22(日) 09:00–10:00 2026/11/22(日) 09:00–10:00",
+        ),
+        (
+            "{{ a|at_time }} {{ a|on_date }} {{ none|on_date }}|",
+            "2026/11/22(日) 09:00 2026/11/22(日) |",
+        ),
     ],
 )
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -96,13 +110,18 @@ def test_templates_write_them_the_same_way(app: Flask, template: str, shown: str
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_static_files_address_carries_its_digest_and_a_missing_file_is_a_mistake(app: Flask) -> None:
+def test_a_static_files_address_carries_its_digest_and_a_missing_file_is_a_mistake(
+    app: Flask,
+) -> None:
     asset = app.jinja_env.globals["asset"]
     assert callable(asset)
     address = asset("icons.svg")
     assert address.startswith("/static/icons.svg?v=")
     answer = app.test_client().get(address, base_url="http://facility.localhost")
-    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (
+        200,
+        "public, max-age=31536000, immutable",
+    )
     answer.close()
     with pytest.raises(FileNotFoundError):
         asset("nowhere.svg")
@@ -120,15 +139,21 @@ def test_a_static_files_address_carries_its_digest_and_a_missing_file_is_a_mista
         ("/account/profile", "/account/password", False),
     ],
 )
-def test_a_place_is_the_present_one_on_its_own_pages_only(href: str, path: str, there: bool) -> None:
+def test_a_place_is_the_present_one_on_its_own_pages_only(
+    href: str, path: str, there: bool
+) -> None:
     """COM-20."""
     assert _is_at(href, path) is there
 
 
-@pytest.mark.parametrize(("path", "current"), [(path, path) for path in ("/", "/account/profile", "/account/password")])
+@pytest.mark.parametrize(
+    ("path", "current"), [(path, path) for path in ("/", "/account/profile", "/account/password")]
+)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_navigation_marks_where_one_is(visit, path: str, current: str | None) -> None:
     """COM-20: for a screen reader too."""
     page = visit("facility", "hanako").get(path).text
     marked = [tag for tag in page.split("<a ")[1:] if 'aria-current="page"' in tag.split(">")[0]]
-    assert {tag.split('href="')[1].split('"')[0] for tag in marked} == ({current} if current else set())
+    assert {tag.split('href="')[1].split('"')[0] for tag in marked} == (
+        {current} if current else set()
+    )

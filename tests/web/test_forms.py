@@ -50,7 +50,9 @@ def context(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("kana", "ヤマダタロ", "ヤマダタロ", "4文字以内で入力してください。"),
     ],
 )
-def test_what_is_typed_is_normalised_or_refused_and_kept(field: str, typed: str, kept: str, error: str | None) -> None:
+def test_what_is_typed_is_normalised_or_refused_and_kept(
+    field: str, typed: str, kept: str, error: str | None
+) -> None:
     """COM-23: what cannot be understood stands in the field as it was typed, with the reason."""
     form = Sample(MultiDict({"name": "名", "kana": "メイ", field: typed}))
     assert form.validate() is (error is None)
@@ -65,7 +67,18 @@ def test_nothing_typed_is_an_empty_text(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("value", "version"),
-    [("7", 7), (7, 7), ("0", 0), ("", 0), (None, 0), ("-1", 0), ("1.5", 0), ("９", 0), ("1" * 10, 0), ("7\n", 0)],
+    [
+        ("7", 7),
+        (7, 7),
+        ("0", 0),
+        ("", 0),
+        (None, 0),
+        ("-1", 0),
+        ("1.5", 0),
+        ("９", 0),
+        ("1" * 10, 0),
+        ("7\n", 0),
+    ],
 )
 def test_what_is_no_version_is_a_stale_one(value: object, version: int) -> None:
     """COM-26."""
@@ -75,4 +88,7 @@ def test_what_is_no_version_is_a_stale_one(value: object, version: int) -> None:
 def test_there_are_47_prefectures_and_a_choice_begins_with_none() -> None:
     assert len(set(PREFECTURES)) == len(PREFECTURES) == 47
     made = choices([("a", "甲")], "選択してください")
-    assert [(choice.value, choice.label) for choice in made] == [("", "選択してください"), ("a", "甲")]
+    assert [(choice.value, choice.label) for choice in made] == [
+        ("", "選択してください"),
+        ("a", "甲"),
+    ]

@@ -65,7 +65,10 @@ def test_every_answer_carries_the_security_headers(answers) -> None:
 
 @SQLITE
 def test_nobody_may_frame_a_page_and_forms_go_home_only(answers) -> None:
-    policy = dict(part.split(" ", 1) for part in answers["page"].headers["Content-Security-Policy"].split("; "))
+    policy = dict(
+        part.split(" ", 1)
+        for part in answers["page"].headers["Content-Security-Policy"].split("; ")
+    )
     assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert answers["pdf"].headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
@@ -112,8 +115,12 @@ def test_https_is_asked_for_where_the_portal_speaks_it_and_cookies_are_tied_to_t
     app = create_app(make_settings(database_url, scheme="https"))
     answer = app.test_client().get("/sign-in", base_url="https://facility.localhost")
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
-    assert [cookie.split("=")[0] for cookie in answer.headers.getlist("Set-Cookie")] == ["__Host-form"]
-    assert all("Secure; HttpOnly; Path=/; SameSite=Lax" in c for c in answer.headers.getlist("Set-Cookie"))
+    assert [cookie.split("=")[0] for cookie in answer.headers.getlist("Set-Cookie")] == [
+        "__Host-form"
+    ]
+    assert all(
+        "Secure; HttpOnly; Path=/; SameSite=Lax" in c for c in answer.headers.getlist("Set-Cookie")
+    )
     with app.app_context():
         db.engine.dispose()
 

@@ -8,7 +8,9 @@ SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @SQLITE
-@pytest.mark.parametrize(("asked", "spoken"), [("en", "en"), ("ja", "ja"), ("de", "ja"), ("", "ja"), ("EN", "ja")])
+@pytest.mark.parametrize(
+    ("asked", "spoken"), [("en", "en"), ("ja", "ja"), ("de", "ja"), ("", "ja"), ("EN", "ja")]
+)
 def test_the_language_is_the_chosen_one_if_it_is_ours(visit, asked: str, spoken: str) -> None:
     visitor = visit()
     answer = visitor.post("/language", {"language": asked, "next": "/sign-in"}, page="/sign-in")

@@ -30,7 +30,10 @@ SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def put(instants: list[int]) -> list[int]:
     """Reservations booked at these microseconds after `START`, in place of all others; returns their ids."""
     model = dict(
-        session().execute(select(R).where(R.c.tenant_id == "facility", R.c.number == "FR000001")).mappings().one()
+        session()
+        .execute(select(R).where(R.c.tenant_id == "facility", R.c.number == "FR000001"))
+        .mappings()
+        .one()
     )
     model.pop("id")
     session().execute(delete(Reservation))
@@ -89,7 +92,11 @@ def test_walking_on_and_back_meets_each_row_once_in_order(
 ) -> None:
     """COM-21: for any rows, many of the same instant, either order and any size of page."""
     with inside("facility"), filled(instants):
-        found = session().execute(select(R.c.booked_at, R.c.id).where(R.c.tenant_id == "facility")).all()
+        found = (
+            session()
+            .execute(select(R.c.booked_at, R.c.id).where(R.c.tenant_id == "facility"))
+            .all()
+        )
         expected = [row.id for row in sorted(found, key=tuple, reverse=sort.descending)]
         pages = walk(sort, size)
         assert [row for one in pages for row in ids(one)] == expected
@@ -146,7 +153,9 @@ def test_a_cursor_of_another_time_stands_where_it_says(inside) -> None:
 
 
 @pytest.mark.parametrize("sort", SORTS, ids=lambda sort: sort.key)
-def test_a_row_that_goes_or_comes_between_two_pages_moves_no_other(inside, sort: lists.Sort) -> None:
+def test_a_row_that_goes_or_comes_between_two_pages_moves_no_other(
+    inside, sort: lists.Sort
+) -> None:
     """COM-21: never OFFSET: nothing is left out, nothing shown twice, even when the last row seen is the one."""
     with inside("facility"), filled(list(range(9))):
         whole = [row for one in walk(sort, 3) for row in ids(one)]
@@ -181,7 +190,9 @@ def shown(text: str) -> list[str]:
 
 
 def next_of(text: str) -> str | None:
-    found = [tag.split(">")[0] for tag in text.split("<a ")[1:] if 'rel="next"' in tag.split(">")[0]]
+    found = [
+        tag.split(">")[0] for tag in text.split("<a ")[1:] if 'rel="next"' in tag.split(">")[0]
+    ]
     return found[0].split('href="')[1].split('"')[0].replace("&amp;", "&") if found else None
 
 
@@ -196,7 +207,10 @@ def many(inside, cast) -> None:
             .one()
         )
         model.pop("id")
-        rows = [{**model, "number": f"FR1{n:05d}", "booked_at": NOW - timedelta(days=n // 3)} for n in range(45)]
+        rows = [
+            {**model, "number": f"FR1{n:05d}", "booked_at": NOW - timedelta(days=n // 3)}
+            for n in range(45)
+        ]
         session().execute(insert(R), [row | {"held_until": None} for row in rows])
         session().commit()
 

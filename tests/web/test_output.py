@@ -24,7 +24,9 @@ def test_a_table_folds_long_cells_within_80_columns_and_loses_nothing(capsys) ->
 
 def test_json_keeps_types_and_japanese(capsys) -> None:
     """OPS-10."""
-    table(["name", "on", "total", "none"], iter([["工房", date(2026, 11, 22), 5, None]]), as_json=True)
+    table(
+        ["name", "on", "total", "none"], iter([["工房", date(2026, 11, 22), 5, None]]), as_json=True
+    )
     out = capsys.readouterr().out
     assert "工房" in out
     assert json.loads(out) == [{"name": "工房", "on": "2026-11-22", "total": 5, "none": None}]

@@ -17,20 +17,28 @@ class Sample(Form):  # type: ignore[misc]
     """One field of each kind that is drawn in its own way."""
 
     token = HiddenField(default="t")
-    name = StringField("お名前", [validators.InputRequired("お名前を入力してください")], description="全角で")
+    name = StringField(
+        "お名前", [validators.InputRequired("お名前を入力してください")], description="全角で"
+    )
     note = StringField("備考")
-    kind = RadioField("種類", [validators.InputRequired("種類を選択してください")], choices=["甲", "乙"])
+    kind = RadioField(
+        "種類", [validators.InputRequired("種類を選択してください")], choices=["甲", "乙"]
+    )
     agree = BooleanField("同意する", [validators.InputRequired("同意が必要です")])
 
 
 @pytest.fixture
 def env() -> Environment:
     """Return the templates as the app sees them, untranslated."""
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, extensions=["jinja2.ext.i18n"])
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, extensions=["jinja2.ext.i18n"]
+    )
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     environment.globals["asset"] = "/static/{}".format
     environment.globals["once"] = pass_context(
-        lambda context, name: Markup(context.environment.get_template(name).render(context.get_all()))
+        lambda context, name: Markup(
+            context.environment.get_template(name).render(context.get_all())
+        )
     )
     return environment
 
@@ -86,7 +94,9 @@ def test_the_summary_links_to_each_wrong_field(env: Environment, wrong: Sample) 
     html = draw(env, "fields.html", "error_summary(form)", form=wrong)
     assert 'role="alert"' in html
     assert 'tabindex="-1"' in html
-    assert [target for target in ("#name", "#kind-0", "#agree") if f'href="{target}"' not in html] == []
+    assert [
+        target for target in ("#name", "#kind-0", "#agree") if f'href="{target}"' not in html
+    ] == []
 
 
 def test_a_right_form_has_no_summary(env: Environment) -> None:
@@ -107,18 +117,29 @@ def test_the_present_step_is_marked(env: Environment) -> None:
 
 
 def test_what_was_typed_is_escaped(env: Environment) -> None:
-    html = draw(env, "fields.html", "review(rows)", rows=[("備考", "<script>1</script>"), ("印", Markup("<b>済</b>"))])
+    html = draw(
+        env,
+        "fields.html",
+        "review(rows)",
+        rows=[("備考", "<script>1</script>"), ("印", Markup("<b>済</b>"))],
+    )
     assert "&lt;script&gt;" in html
     assert "<b>済</b>" in html
 
 
-@pytest.mark.parametrize(("amount", "text"), [(174200, "¥174,200"), (-500, "-¥500"), (0, "¥0"), (None, "—")])
+@pytest.mark.parametrize(
+    ("amount", "text"), [(174200, "¥174,200"), (-500, "-¥500"), (0, "¥0"), (None, "—")]
+)
 def test_yen(env: Environment, amount: int | None, text: str) -> None:
     assert draw(env, "ui.html", "yen(amount)", amount=amount).strip() == text
 
 
-@pytest.mark.parametrize(("used", "limit", "width"), [(0, 6, "0%"), (2, 6, "33%"), (9, 6, "100%"), (0, 0, "100%")])
-def test_use_is_drawn_against_the_limit(env: Environment, used: int, limit: int, width: str) -> None:
+@pytest.mark.parametrize(
+    ("used", "limit", "width"), [(0, 6, "0%"), (2, 6, "33%"), (9, 6, "100%"), (0, 0, "100%")]
+)
+def test_use_is_drawn_against_the_limit(
+    env: Environment, used: int, limit: int, width: str
+) -> None:
     """COM-41, COM-43: use may lie above a lowered limit, the bar never leaves its frame."""
     html = draw(env, "ui.html", "usage_bar(used, limit, '名')", used=used, limit=limit)
     assert f'class="fg" width="{width}"' in html

@@ -31,7 +31,10 @@ def test_members_and_addresses(visit):
     page = visit("facility", "hanako")
     found = rows(page.get("/account/members.csv"))
     assert found[0][:3] == ["お名前", "部署名", "メールアドレス"]
-    assert [(row[2], row[4]) for row in found[1:]] == [("hanako@one.example", "○"), ("kenichi@one.example", "")]
+    assert [(row[2], row[4]) for row in found[1:]] == [
+        ("hanako@one.example", "○"),
+        ("kenichi@one.example", ""),
+    ]
     assert found[1][5].endswith("担当者の管理")
     assert not found[2][5].endswith("担当者の管理")
     form = "/billing-addresses/new"
@@ -51,7 +54,9 @@ def test_inquiries_and_documents(visit, run, cast):
     page, form = visit("facility", "hanako"), "/inquiries/new?category=other"
     kept = page.post(form, {"body": "お願いします。", "agreed": "y"})
     page.post("/inquiries/new/confirm", {"draft": kept.location.rpartition("=")[2]}, page=form)
-    assert run.invoke(args=["facility", "issue", cast.billed, "--tenant", "facility"]).exit_code == 0
+    assert (
+        run.invoke(args=["facility", "issue", cast.billed, "--tenant", "facility"]).exit_code == 0
+    )
     (asked,) = rows(page.get("/inquiries.csv"))[1:]
     assert (asked[1], asked[3]) == ("その他お問合せ", "受付")
     assert rows(page.get("/inquiries.csv?status=closed"))[1:] == []
@@ -61,4 +66,6 @@ def test_inquiries_and_documents(visit, run, cast):
         ("FW000001", "作業完了報告書", "14850"),
     }
     stranger = visit("facility", "yumi")
-    assert rows(stranger.get("/inquiries.csv"))[1:] == rows(stranger.get("/documents.csv"))[1:] == []
+    assert (
+        rows(stranger.get("/inquiries.csv"))[1:] == rows(stranger.get("/documents.csv"))[1:] == []
+    )

@@ -59,18 +59,26 @@ def test_the_style_sheet_is_small() -> None:
 
 def test_what_a_first_page_loads_is_small() -> None:
     joined = bundle.join(STATIC)
-    assert sum(len(gzip.compress(text.encode(), 9)) for text in (joined.style, joined.script)) <= FIRST_PAGE_LIMIT
+    assert (
+        sum(len(gzip.compress(text.encode(), 9)) for text in (joined.style, joined.script))
+        <= FIRST_PAGE_LIMIT
+    )
 
 
 def test_a_page_asks_for_one_style_sheet_and_one_script() -> None:
-    assert re.findall(r"(?:src|stylesheet\" href)=\"([^\"]+)\"", HEAD) == ["{{ theme_href }}", "{{ script_href }}"]
+    assert re.findall(r"(?:src|stylesheet\" href)=\"([^\"]+)\"", HEAD) == [
+        "{{ theme_href }}",
+        "{{ script_href }}",
+    ]
 
 
 def test_the_one_script_holds_every_part_and_its_address_tells_its_content() -> None:
     joined = bundle.join(STATIC)
     for name in bundle.SCRIPTS:
         assert (STATIC / name).read_text(encoding="utf-8") in joined.script
-    assert joined.script_href == f"/app.js?v={hashlib.sha256(joined.script.encode()).hexdigest()[:10]}"
+    assert (
+        joined.script_href == f"/app.js?v={hashlib.sha256(joined.script.encode()).hexdigest()[:10]}"
+    )
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -98,7 +106,9 @@ def test_a_brands_logo_stands_where_others_have_their_mark(visit: Callable[..., 
         for page in (visit(brand).get("/sign-in").text, visit(brand, login_id).get("/").text):
             (name,) = re.findall(r'<a class="logo".*?</a>', page, re.DOTALL)
             found = re.search(r'src="(/static/logos/hitohira\.svg\?v=\w+)"', name)
-            assert (found is None, 'class="mark"' in name) == ((False, False) if brand == "studio" else (True, True))
+            assert (found is None, 'class="mark"' in name) == (
+                (False, False) if brand == "studio" else (True, True)
+            )
             if found:
                 answer = visit(brand).get(found[1])
                 assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")

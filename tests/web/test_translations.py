@@ -118,8 +118,13 @@ def extracted() -> set[str]:
     """Every sentence that the program says."""
     with (ROOT / "babel.cfg").open() as file:
         methods, options = parse_mapping_cfg(file)
-    found = extract_from_dir(ROOT / "portal", methods, options, keywords=DEFAULT_KEYWORDS | KEYWORDS)
-    return {message if isinstance(message, str) else message[0] for _file, _line, message, *_rest in found}
+    found = extract_from_dir(
+        ROOT / "portal", methods, options, keywords=DEFAULT_KEYWORDS | KEYWORDS
+    )
+    return {
+        message if isinstance(message, str) else message[0]
+        for _file, _line, message, *_rest in found
+    }
 
 
 def test_every_sentence_is_translated() -> None:
@@ -138,11 +143,17 @@ def test_the_catalogue_holds_what_the_program_says_and_no_more() -> None:
 def test_both_languages_have_the_same_places() -> None:
     for message in catalogue():
         if message.id:
-            assert sorted(PLACES.findall(str(message.id))) == sorted(PLACES.findall(str(message.string)))
+            assert sorted(PLACES.findall(str(message.id))) == sorted(
+                PLACES.findall(str(message.string))
+            )
 
 
 def test_no_translation_is_japanese() -> None:
-    assert [message.string for message in catalogue() if message.id and JAPANESE.search(str(message.string))] == []
+    assert [
+        message.string
+        for message in catalogue()
+        if message.id and JAPANESE.search(str(message.string))
+    ] == []
 
 
 def test_the_compiled_catalogue_is_the_written_one() -> None:
@@ -153,7 +164,9 @@ def test_the_compiled_catalogue_is_the_written_one() -> None:
 
 def visible(html: str) -> str:
     """The text of a page, and the attributes that are read out or shown, without places that hold data."""
-    html = re.sub(r"<(select|option)\b[^>]*name=\"prefecture\".*?</select>", "", html, flags=re.DOTALL)
+    html = re.sub(
+        r"<(select|option)\b[^>]*name=\"prefecture\".*?</select>", "", html, flags=re.DOTALL
+    )
     shown = re.findall(r"(?:aria-label|placeholder|title|data-l)=\"([^\"]*)\"", html)
     return unescape(" ".join([re.sub(r"<[^>]+>", " ", html), *shown]))
 
@@ -189,21 +202,39 @@ def test_no_page_of_the_desk_is_half_japanese(app: Flask, inside: Any) -> None:
     with inside("desk"):
         account = enrolment.add_account(tenant, by=SYSTEM, name="株式会社一番")
         contract = support.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
-        people = [Registrant("試", "花子", "hanako@one.example"), Registrant("試", "健一", "kenichi@one.example")]
+        people = [
+            Registrant("試", "花子", "hanako@one.example"),
+            Registrant("試", "健一", "kenichi@one.example"),
+        ]
         support.register(tenant, contract, people, by=SYSTEM, link_base="http://desk.localhost")
         for member in session().scalars(select(Member)):
             member.password_hash = passwords.hash_password(PASSWORD)
         knowledge.put(Written("a", "試", "", "試", (), "試"), by=SYSTEM)
         session().commit()
     found = ("", "?q=試", "?q=x", "/KB0001", "/following")
-    pages = ["/", "/contracts", "/contracts/CT00000001", "/inquiries", "/inquiries?text=x", "/inquiries/new", "/chat"]
+    pages = [
+        "/",
+        "/contracts",
+        "/contracts/CT00000001",
+        "/inquiries",
+        "/inquiries?text=x",
+        "/inquiries/new",
+        "/chat",
+    ]
     pages += [f"/knowledge{path}" for path in found]
     with clock.freeze(clock.local(2026, 11, 24, 10)):  # a day on which one may chat
         visitor = Visitor(app, "desk")
-        assert visitor.post("/sign-in", {"email": "hanako@one.example", "password": PASSWORD}).status_code == 303
+        assert (
+            visitor.post(
+                "/sign-in", {"email": "hanako@one.example", "password": PASSWORD}
+            ).status_code
+            == 303
+        )
         visitor.post("/language", {"language": "en", "next": "/"}, page="/")
         wrong = {page: words for page in pages if (words := left_over(visitor.get(page).text))}
-        number = visitor.post("/chat", {"category": "other", "body": "x", "agreed": "y"}).location.rpartition("/")[2]
+        number = visitor.post(
+            "/chat", {"category": "other", "body": "x", "agreed": "y"}
+        ).location.rpartition("/")[2]
         wrong |= {number: left_over(visitor.get(f"/chat/{number}").text)}
     assert wrong == {number: []}
 

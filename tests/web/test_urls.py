@@ -39,7 +39,9 @@ def test_nobody_is_led_to_another_host(target: str | None) -> None:
     assert local_path(target, "/elsewhere") == "/elsewhere"
 
 
-@pytest.mark.parametrize("target", ["/", "/reservations", "/reservations?status=paid&page=a1.2.3", "/ご利用", "/a//b"])
+@pytest.mark.parametrize(
+    "target", ["/", "/reservations", "/reservations?status=paid&page=a1.2.3", "/ご利用", "/a//b"]
+)
 def test_a_path_of_this_host_is_led_back_to_as_it_is(target: str) -> None:
     assert local_path(target) == target
 
@@ -90,7 +92,9 @@ def test_a_brands_address_comes_from_the_configuration(
     assert host_of(tenant, of) == base.partition("://")[2]
 
 
-@pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example", "/\\evil.example", "/\t/[", ""])
+@pytest.mark.parametrize(
+    "target", ["//evil.example/", "https://evil.example", "/\\evil.example", "/\t/[", ""]
+)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_language_switch_and_signing_in_lead_nowhere_else(visit: Any, target: str) -> None:
     """security.md §4.11."""

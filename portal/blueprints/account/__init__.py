@@ -16,7 +16,15 @@ from portal.web.errors import said
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import actor, clear_session_cookie, fresh, link_base, member, public, tenant
+from portal.web.requests import (
+    actor,
+    clear_session_cookie,
+    fresh,
+    link_base,
+    member,
+    public,
+    tenant,
+)
 from portal.web.submit import Answer, ConfirmFlow, done, submit
 from portal.web.urls import local_path
 
@@ -32,7 +40,9 @@ def password() -> Answer:
 
     def change() -> Answer:
         old, new = form.old_password.data, form.password.data
-        operations.change_password(tenant(), who.member_id, old, new, by=actor(), keep_session=who.session_id)
+        operations.change_password(
+            tenant(), who.member_id, old, new, by=actor(), keep_session=who.session_id
+        )
         return done(_("パスワードを変更しました。"), "/")
 
     return submit("account/password.html", form, change, forced=who.must_change_password)
@@ -59,7 +69,9 @@ def email() -> Answer:
 
     def ask() -> Answer:
         typed = form.present.data, form.password.data, form.email.data
-        email_change.ask_with_password(tenant(), member().member_id, *typed, by=actor(), link_base=link_base())
+        email_change.ask_with_password(
+            tenant(), member().member_id, *typed, by=actor(), link_base=link_base()
+        )
         return redirect("/account/email/sent", 303)
 
     return submit("account/email.html", form, ask)
@@ -75,7 +87,9 @@ def email_request() -> Answer:
         raise NotFound("ページが見つかりません")
 
     def ask() -> Answer:
-        email_change.ask_old_address(tenant(), member().member_id, by=actor(), link_base=link_base())
+        email_change.ask_old_address(
+            tenant(), member().member_id, by=actor(), link_base=link_base()
+        )
         session().commit()
         return redirect("/account/email/sent", 303)
 
@@ -95,7 +109,9 @@ def mail_settings() -> Answer:
     form = mail_form(notifications.chosen(who))
 
     def choose() -> Answer:
-        chosen = {notifications.Kind(kind): notifications.How(how) for kind, how in form.typed().items()}
+        chosen = {
+            notifications.Kind(kind): notifications.How(how) for kind, how in form.typed().items()
+        }
         notifications.choose(who, chosen, by=actor())
         return done(_("メールの設定を変更しました。"), "/account/mail")
 
@@ -109,9 +125,15 @@ def account_history() -> str:
     for brand in brands_of(tenant()):
         labels |= brand.history
     page = lists.paginate(
-        history.of(member(), labels), _NEWEST, path="/account/history", state={}, cursor=request.args.get("page", "")
+        history.of(member(), labels),
+        _NEWEST,
+        path="/account/history",
+        state={},
+        cursor=request.args.get("page", ""),
     )
-    return render("account/history.html", fragment="account/_history.html", page=page, labels=labels)
+    return render(
+        "account/history.html", fragment="account/_history.html", page=page, labels=labels
+    )
 
 
 @bp.route("/export", methods=["GET", "POST"])
@@ -134,7 +156,9 @@ def _standing() -> dict[str, Any]:
         "cautions": to_html(tenant().texts.get("withdrawal", "")),
         "open_business": [said(what) for what in withdrawal.open_business(tenant(), account)],
         "losses": [said(what) for what in withdrawal.losses(tenant(), account)],
-        "may": withdrawal.can_withdraw(tenant(), account, is_representative=member().is_representative),
+        "may": withdrawal.can_withdraw(
+            tenant(), account, is_representative=member().is_representative
+        ),
     }
 
 

@@ -47,7 +47,10 @@ class RightsField(SelectMultipleField):  # type: ignore[misc]
     def __init__(self, label: Any, **kwargs: Any) -> None:
         shown = {"option_widget": CheckboxInput(), "widget": ListWidget(prefix_label=False)}
         super().__init__(
-            label, choices=[SelectChoice(right.value, _l(right.label)) for right in Right], **shown, **kwargs
+            label,
+            choices=[SelectChoice(right.value, _l(right.label)) for right in Right],
+            **shown,
+            **kwargs,
         )
 
     def process_data(self, value: Any) -> None:
@@ -108,7 +111,10 @@ class ReasonForm(Form):
     reason = TextAreaField(
         _l("退会の理由"),
         filters=[normaliser(text.multiline)],
-        validators=[Optional(), Length(max=1000, message=_l("%(max)d文字以内で入力してください。"))],
+        validators=[
+            Optional(),
+            Length(max=1000, message=_l("%(max)d文字以内で入力してください。")),
+        ],
     )
 
 
@@ -123,6 +129,10 @@ def mail_form(chosen: dict[Kind, How]) -> Form:
     """One choice for each kind of mail."""
     must = [InputRequired(_l("選択してください。"))]
     ways = [SelectChoice(how.value, _l(how.label)) for how in How]
-    fields = {kind.value: RadioField(_l(kind.label), choices=ways, validators=must) for kind in Kind}
-    made: Form = type("MailForm", (Form,), fields)(data={kind.value: how.value for kind, how in chosen.items()})
+    fields = {
+        kind.value: RadioField(_l(kind.label), choices=ways, validators=must) for kind in Kind
+    }
+    made: Form = type("MailForm", (Form,), fields)(
+        data={kind.value: how.value for kind, how in chosen.items()}
+    )
     return made

@@ -18,7 +18,15 @@ from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.lists import csv_response
 from portal.web.render import render
-from portal.web.requests import actor, clear_session_cookie, feature, fresh, link_base, member, tenant
+from portal.web.requests import (
+    actor,
+    clear_session_cookie,
+    feature,
+    fresh,
+    link_base,
+    member,
+    tenant,
+)
 from portal.web.submit import ConfirmFlow, Steps, add_steps, done
 
 PAGE = "/account/members"
@@ -71,7 +79,12 @@ def members() -> str:
     return render(
         "account/members.html",
         roster=[
-            (m, people.number_of(m), people.can_remove(tenant(), m, len(roster) - 1), m.id == member().member_id)
+            (
+                m,
+                people.number_of(m),
+                people.can_remove(tenant(), m, len(roster) - 1),
+                m.id == member().member_id,
+            )
             for m in roster
         ],
         use=limits.use(tenant(), "members", member().account_id),
@@ -84,14 +97,32 @@ def members() -> str:
 def members_csv() -> Response:
     """The list as CSV (COM-21)."""
     _offered()
-    header = [_("お名前"), _("部署名"), _("メールアドレス"), _("電話番号"), _("代表"), _("できること")]
-    return csv_response("members", header, [_cells(m) for m in people.roster(member().account_id)], tuple)
+    header = [
+        _("お名前"),
+        _("部署名"),
+        _("メールアドレス"),
+        _("電話番号"),
+        _("代表"),
+        _("できること"),
+    ]
+    return csv_response(
+        "members", header, [_cells(m) for m in people.roster(member().account_id)], tuple
+    )
 
 
 def _cells(who: Member) -> tuple[str, ...]:
-    rights = [_(right.label) for right in Right if who.is_representative or right in who.rights.split(",")]
+    rights = [
+        _(right.label) for right in Right if who.is_representative or right in who.rights.split(",")
+    ]
     telephone = format_telephone(who.telephone) if who.telephone else ""
-    return who.name, who.department, who.email, telephone, "○" if who.is_representative else "", "、".join(rights)
+    return (
+        who.name,
+        who.department,
+        who.email,
+        telephone,
+        "○" if who.is_representative else "",
+        "、".join(rights),
+    )
 
 
 def _steps(number: str) -> Steps:
@@ -103,7 +134,9 @@ def _steps(number: str) -> Steps:
         _managed()
         return steps(
             make=partial(PersonForm, items=here.sign_in.items),
-            save=lambda data: people.add(here, who.account_id, Person(**data), by=actor(), link_base=base),
+            save=lambda data: people.add(
+                here, who.account_id, Person(**data), by=actor(), link_base=base
+            ),
             shown=lambda _typed: {"number": number},
         )
     found = people.find(who.account_id, number)
@@ -113,8 +146,14 @@ def _steps(number: str) -> Steps:
     return steps(
         make=partial(MemberForm, gives_rights=gives),
         save=lambda data: people.save_profile(here, found.id, data, by=actor()),
-        present=lambda: {name: getattr(found, name) for name in (*people.PROFILE, "version", "rights")},
-        shown=lambda _typed: {"number": number, "person": found, "may_remove": may_remove if may else may},
+        present=lambda: {
+            name: getattr(found, name) for name in (*people.PROFILE, "version", "rights")
+        },
+        shown=lambda _typed: {
+            "number": number,
+            "person": found,
+            "may_remove": may_remove if may else may,
+        },
     )
 
 

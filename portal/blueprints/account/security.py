@@ -23,8 +23,15 @@ from portal.web.render import render
 from portal.web.requests import actor, clear_session_cookie, fresh, link_base, member, tenant
 from portal.web.submit import Answer, done, submit
 
-_SECURITY, _SECOND_FACTOR, _PASSKEYS = "/account/security", "/account/second-factor", "/account/passkeys"
-_CHOICES = ((Factor.OFF, _l("利用しない")), (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")))
+_SECURITY, _SECOND_FACTOR, _PASSKEYS = (
+    "/account/security",
+    "/account/second-factor",
+    "/account/passkeys",
+)
+_CHOICES = (
+    (Factor.OFF, _l("利用しない")),
+    (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")),
+)
 
 
 @bp.get("/security")
@@ -78,7 +85,10 @@ class AppForm(ProofForm):
 
     nonce = HiddenField()
     code = line(
-        _l("認証コード"), required=True, longest=20, render_kw={"autocomplete": "one-time-code", "inputmode": "numeric"}
+        _l("認証コード"),
+        required=True,
+        longest=20,
+        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric"},
     )
 
 
@@ -96,7 +106,9 @@ def second_factor_page() -> Answer:
     who = session().get_one(Member, member().member_id)
     factor = step.factor_of(tenant(), who)
     form = ChoiceForm(data={"choice": factor.value})
-    form.choice.choices = [SelectChoice(factor.value, label) for factor, label in _CHOICES if factor in offered]
+    form.choice.choices = [
+        SelectChoice(factor.value, label) for factor, label in _CHOICES if factor in offered
+    ]
 
     def choose() -> Answer:
         step.choose(tenant(), who.id, Factor(form.choice.data), form.password.data, by=actor())
@@ -127,8 +139,13 @@ def _secret(nonce: str) -> dict[str, str]:
     """The secret for the eye of the app, and for people who type it."""
     secret = step.secret(member().member_id, nonce)
     uri = step.uri(secret, issuer=tenant().name, name=member().login_id or member().email)
-    picture = segno.make(uri, error="m", micro=False).svg_data_uri(scale=5, border=4, light="#ffffff")
-    return {"qr": picture, "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))}
+    picture = segno.make(uri, error="m", micro=False).svg_data_uri(
+        scale=5, border=4, light="#ffffff"
+    )
+    return {
+        "qr": picture,
+        "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
+    }
 
 
 @bp.route("/second-factor/recovery-codes", methods=["GET", "POST"])

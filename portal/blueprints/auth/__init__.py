@@ -57,14 +57,18 @@ def _begin_again(error: entrance.Gone) -> Response:
 @public
 def sign_in() -> Answer:
     """ログイン."""
-    form = forms.SignInForm([name for name in ("login_id", "email") if name in tenant().sign_in.items])
+    form = forms.SignInForm(
+        [name for name in ("login_id", "email") if name in tenant().sign_in.items]
+    )
     if current_user.is_authenticated and not form.is_submitted():
         return redirect(_back_to(), 303)
 
     def enter() -> Answer:
         given = entrance.Credentials(**form.typed(), password=form.password.data)
         entry = entrance.sign_in(tenant(), given, client(), **_browser())
-        return let_in(redirect(second_step_url(_back_to()) if entry.is_pending else _back_to(), 303), entry)
+        return let_in(
+            redirect(second_step_url(_back_to()) if entry.is_pending else _back_to(), 303), entry
+        )
 
     return submit("auth/sign_in.html", form, enter)
 
@@ -97,7 +101,9 @@ def passkey() -> Response:
     return _signed(entrance.by_passkey, request.form.get("credential", ""), again=sign_in_url)
 
 
-def _signed(enter: Callable[..., entrance.Entry], *given: Any, again: Callable[[str], str]) -> Response:
+def _signed(
+    enter: Callable[..., entrance.Entry], *given: Any, again: Callable[[str], str]
+) -> Response:
     """In by what a passkey signed, or back to where one tries again."""
     try:
         entry = enter(tenant(), *given, client(), **_browser())
@@ -131,7 +137,9 @@ def second_step() -> Answer:
     form = forms.second_step_form(waiting.days)
 
     def finish() -> Answer:
-        typed = entrance.Typed("".join(form.code.data.split()), trust="trust" in form and form.trust.data)
+        typed = entrance.Typed(
+            "".join(form.code.data.split()), trust="trust" in form and form.trust.data
+        )
         form.code.data = ""  # a code that was tried is not shown again
         entry = entrance.finish(tenant(), session_token(), typed, client(), **_browser())
         return let_in(redirect(_back_to(), 303), entry)
@@ -150,8 +158,12 @@ def second_step_send() -> Response:
     except throttling.TooMany as error:
         session().rollback()  # only what was sent counts
         waiting = entrance.look(tenant(), session_token())
-        return refused(_SECOND_STEP, forms.second_step_form(waiting.days), error, waiting=waiting, here=again)
-    return done(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), again)
+        return refused(
+            _SECOND_STEP, forms.second_step_form(waiting.days), error, waiting=waiting, here=again
+        )
+    return done(
+        _("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), again
+    )
 
 
 @bp.route("/forgotten-password", methods=["GET", "POST"])
@@ -164,7 +176,9 @@ def forgotten_password() -> Answer:
     _must_be_offered(operations.is_reset_offered(tenant()))
 
     def ask() -> Answer:
-        operations.ask_reset(tenant(), operations.Forgotten(**form.typed()), client(), link_base=link_base())
+        operations.ask_reset(
+            tenant(), operations.Forgotten(**form.typed()), client(), link_base=link_base()
+        )
         return redirect("/forgotten-password/sent", 303)
 
     return submit("auth/forgotten_password.html", form, ask)
@@ -186,16 +200,22 @@ def _behind_link(*purposes: Purpose, form: Callable[[], Any] = Form) -> Callable
         def page(token: str) -> Answer:
             links.peek(token, *purposes)
             shown = form()
-            return submit(f"auth/{press.__name__}.html", shown, lambda: _to_sign_in(press(token, shown)))
+            return submit(
+                f"auth/{press.__name__}.html", shown, lambda: _to_sign_in(press(token, shown))
+            )
 
-        bp.add_url_rule(f"/{purposes[0].page}/<token>", press.__name__, page, methods=["GET", "POST"])
+        bp.add_url_rule(
+            f"/{purposes[0].page}/<token>", press.__name__, page, methods=["GET", "POST"]
+        )
         return press
 
     return add
 
 
 def _password_form() -> Form:
-    return forms.ProvedPasswordForm() if operations.proves_email(tenant()) else forms.SetPasswordForm()
+    return (
+        forms.ProvedPasswordForm() if operations.proves_email(tenant()) else forms.SetPasswordForm()
+    )
 
 
 @_behind_link(*operations.SETTING, form=_password_form)
@@ -221,7 +241,9 @@ def _who() -> dict[str, str]:
 def change_email(token: str, form: Any) -> str:
     """Behind the old address's link: the new address is typed (RENT-11)."""
     email_change.name_new(tenant(), token, form.email.data, **_who())
-    return _("新しいメールアドレスへ確認のメールをお送りしました。メールに記載のページで変更を完了してください。")
+    return _(
+        "新しいメールアドレスへ確認のメールをお送りしました。メールに記載のページで変更を完了してください。"
+    )
 
 
 @_behind_link(Purpose.PROVE_EMAIL)

@@ -16,7 +16,9 @@ def password_field(label: object, autocomplete: str, check: Any = None) -> Passw
     """A password as typed: never normalised, at most as long as hashing bears, where no other `check` is given."""
     check = check or Length(max=256, message=_l("%(max)d文字以内で入力してください。"))
     return PasswordField(
-        label, validators=[InputRequired(_l("入力してください。")), check], render_kw={"autocomplete": autocomplete}
+        label,
+        validators=[InputRequired(_l("入力してください。")), check],
+        render_kw={"autocomplete": autocomplete},
     )
 
 
@@ -40,7 +42,9 @@ class NewEmailForm(Form):
 
 
 class _LoginId(Form):
-    login_id = line(_l("ログインID"), required=True, longest=60, render_kw={"autocomplete": "username"})
+    login_id = line(
+        _l("ログインID"), required=True, longest=60, render_kw={"autocomplete": "username"}
+    )
 
 
 class _Email(Form):
@@ -63,7 +67,12 @@ class SignInForm(AskingForm):
 
 
 class _SecondStepForm(Form):
-    code = line(_l("認証コード"), required=True, longest=20, render_kw={"autocomplete": "one-time-code", "size": "12"})
+    code = line(
+        _l("認証コード"),
+        required=True,
+        longest=20,
+        render_kw={"autocomplete": "one-time-code", "size": "12"},
+    )
     trust = BooleanField(_l("この端末では次回から省略する"))
 
 

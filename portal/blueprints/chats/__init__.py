@@ -84,7 +84,16 @@ def chat(number: str) -> Answer:
     if news.has_ended and not form.is_submitted():
         return redirect(f"/inquiries/{number}", 303)
     live, inquiry_id = tenant().chat.stream and bell().has_room(), found.id
-    page = submit("chats/chat.html", form, say, inquiry=found, number=number, news=news, live=live, changed=False)
+    page = submit(
+        "chats/chat.html",
+        form,
+        say,
+        inquiry=found,
+        number=number,
+        news=news,
+        live=live,
+        changed=False,
+    )
     if not form.is_submitted():
         _mark_read(inquiry_id, news)
     return page
@@ -95,7 +104,9 @@ def news(number: str) -> str:
     """What came after the last message that the page has, and how the chat stands now."""
     found = queries.find(tenant(), member(), number)
     asked = ("after", "pulse", "live")  # no number in a database is longer than 18 digits
-    after, pulse, live = (request.args.get(name, 0, type=lambda text: int(text[:18])) for name in asked)
+    after, pulse, live = (
+        request.args.get(name, 0, type=lambda text: int(text[:18])) for name in asked
+    )
     news = operations.news(found, after, of="operator")
     inquiry_id, changed = found.id, news.pulse != pulse
     page = render("chats/_news.html", news=news, number=number, live=bool(live), changed=changed)
@@ -114,7 +125,9 @@ def stream(number: str) -> Response:
     """Rings at each news. Where no thread is free for it, it rings once and ends, and the page comes again soon."""
     inquiry_id = queries.find(tenant(), member(), number).id
     headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-    return Response(_rings(tenant().key, inquiry_id, bell()), mimetype="text/event-stream", headers=headers)
+    return Response(
+        _rings(tenant().key, inquiry_id, bell()), mimetype="text/event-stream", headers=headers
+    )
 
 
 def _rings(tenant_key: str, inquiry_id: int, at: Bell) -> Iterator[bytes]:
@@ -142,7 +155,9 @@ def typing(number: str) -> Response:
 @bp.post("/chat/<number>/end")
 def end(number: str) -> Any:
     """The member has what they need."""
-    operations.end(tenant(), queries.find(tenant(), member(), number), by=actor(), link_base=link_base())
+    operations.end(
+        tenant(), queries.find(tenant(), member(), number), by=actor(), link_base=link_base()
+    )
     session().commit()
     return redirect(f"/inquiries/{number}", 303)
 

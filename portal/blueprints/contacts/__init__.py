@@ -81,13 +81,27 @@ def book(kind: str) -> str:
     found = operations.book(member().account_id, _kind(kind))
     rows = [(address, operations.number_of(address)) for address in found]
     use = limits.use(tenant(), f"{kind}_addresses", member().account_id)
-    return render("contacts/book.html", rows=rows, use=use, may=member().may(RIGHTS[Kind(kind)]), **_shown(kind))
+    return render(
+        "contacts/book.html",
+        rows=rows,
+        use=use,
+        may=member().may(RIGHTS[Kind(kind)]),
+        **_shown(kind),
+    )
 
 
 @bp.get(f"/{_BOOK}.csv")
 def book_csv(kind: str) -> Response:
     """The list as CSV (COM-21)."""
-    header = [_(Kind(kind).label), _("部署名"), _("ご担当者"), _("住所"), _("電話番号"), _("FAX番号"), _("代表")]
+    header = [
+        _(Kind(kind).label),
+        _("部署名"),
+        _("ご担当者"),
+        _("住所"),
+        _("電話番号"),
+        _("FAX番号"),
+        _("代表"),
+    ]
     found = operations.book(member().account_id, _kind(kind))
     return lists.csv_response(f"{kind}-addresses", header, [_cells(one) for one in found], tuple)
 

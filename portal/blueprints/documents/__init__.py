@@ -24,7 +24,9 @@ class LinkForm(Form):
     """For whom, and for how long."""
 
     email = email_field(_l("送り先のメールアドレス"))
-    days = SelectField(_l("有効期間（日）"), default="7", choices=[str(days) for days in sharing.DAYS])
+    days = SelectField(
+        _l("有効期間（日）"), default="7", choices=[str(days) for days in sharing.DAYS]
+    )
 
 
 class AddressForm(Form):

@@ -11,7 +11,9 @@ from portal.shared import orders
 from portal.shared.auth.models import Right
 from portal.web.brand import Brand, NavItem
 
-_OWED = and_(Reservation.status == Status.CANCELLED, Reservation.total > 0, Reservation.paid_at.is_(None))
+_OWED = and_(
+    Reservation.status == Status.CANCELLED, Reservation.total > 0, Reservation.paid_at.is_(None)
+)
 BRAND = Brand(
     key="facility",
     config=FacilityConfig,
@@ -21,9 +23,16 @@ BRAND = Brand(
         NavItem("設備のご予約", "calendar-days", "/facilities"),
         NavItem("帳票", "file-text", "/documents", right=Right.BILLING),
         NavItem("担当者の管理", "users", "/account/members", feature="contacts"),
-        NavItem("請求書送付先の管理", "receipt-text", "/billing-addresses", feature="billing_addresses"),
         NavItem(
-            "お問い合わせ", "circle-help", "/inquiries/new", primary=True, feature="inquiries", right=Right.SUPPORT
+            "請求書送付先の管理", "receipt-text", "/billing-addresses", feature="billing_addresses"
+        ),
+        NavItem(
+            "お問い合わせ",
+            "circle-help",
+            "/inquiries/new",
+            primary=True,
+            feature="inquiries",
+            right=Right.SUPPORT,
         ),
     ),
     home=routes.home,

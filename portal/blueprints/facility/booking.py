@@ -42,7 +42,9 @@ def price(facility: Facility, starts_at: datetime, ends_at: datetime) -> int:
     return min(facility.hourly_price * minutes // 60, facility.daily_price)
 
 
-def request(tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor) -> Reservation:
+def request(
+    tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor
+) -> Reservation:
     """As members do: within hours, days ahead and capacity. Raises RuleBroken at the field that is wrong, SlotTaken."""
     check(tenant, booking)
     return book(tenant, account, contact, booking, by=by)
@@ -59,7 +61,9 @@ def check(tenant: Tenant, booking: Booking) -> None:
         raise RuleBroken("選択肢からお選びください。", field="options")
 
 
-def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor) -> Reservation:
+def book(
+    tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor
+) -> Reservation:
     """Take a reservation in as 予約受付, at any time that is free. Raises RuleBroken, SlotTaken."""
     facility, times = booking.facility, (booking.starts_at, booking.ends_at)
     if not facility.is_active:
@@ -67,7 +71,9 @@ def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *,
     held_until = _take(tenant, facility.id, *times)
     asked = ("starts_at", "ends_at", "headcount", "purpose", "remarks")
     reservation = Reservation(
-        number=numbering.next_number("reservation", tenant.numbers["reservation"], Reservation.number),
+        number=numbering.next_number(
+            "reservation", tenant.numbers["reservation"], Reservation.number
+        ),
         account_id=account.id,
         facility_id=facility.id,
         facility_name=facility.name,
@@ -86,14 +92,23 @@ def book(tenant: Tenant, account: Account, contact: Member, booking: Booking, *,
     return reservation
 
 
-def reschedule(tenant: Tenant, reservation: Reservation, starts_at: datetime, ends_at: datetime, *, by: Actor) -> None:
+def reschedule(
+    tenant: Tenant, reservation: Reservation, starts_at: datetime, ends_at: datetime, *, by: Actor
+) -> None:
     """Move a reservation that has not begun, as agreed with the member (FAC-05). Raises RuleBroken, SlotTaken."""
     facility = _locked(reservation.facility_id)
     session().refresh(reservation)
     can_ask(reservation).require()
     held_until = _take(tenant, facility.id, starts_at, ends_at, besides=reservation.id)
-    changed = {"starts_at": [reservation.starts_at, starts_at], "ends_at": [reservation.ends_at, ends_at]}
-    reservation.starts_at, reservation.ends_at, reservation.held_until = starts_at, ends_at, held_until
+    changed = {
+        "starts_at": [reservation.starts_at, starts_at],
+        "ends_at": [reservation.ends_at, ends_at],
+    }
+    reservation.starts_at, reservation.ends_at, reservation.held_until = (
+        starts_at,
+        ends_at,
+        held_until,
+    )
     reservation.price, reservation.reminded_at = price(facility, starts_at, ends_at), None
     audit.record("reservation.reschedule", reservation, by=by, **changed)
     LIFE.tell(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
@@ -101,16 +116,24 @@ def reschedule(tenant: Tenant, reservation: Reservation, starts_at: datetime, en
 
 def _locked(facility_id: int) -> Facility:
     """Bookings of one facility go one after another: by this lock on PostgreSQL, on SQLite by its one writer."""
-    return session().scalars(select(Facility).where(Facility.id == facility_id).with_for_update()).one()
+    return (
+        session()
+        .scalars(select(Facility).where(Facility.id == facility_id).with_for_update())
+        .one()
+    )
 
 
-def _take(tenant: Tenant, facility_id: int, starts_at: datetime, ends_at: datetime, *, besides: int = 0) -> datetime:
+def _take(
+    tenant: Tenant, facility_id: int, starts_at: datetime, ends_at: datetime, *, besides: int = 0
+) -> datetime:
     """Until when the facility is held. Raises SlotTaken when another reservation meets it."""
     if ends_at <= starts_at:
         raise RuleBroken("終了日時は開始日時より後にしてください。", field="ends_at")
     _locked(facility_id)
     wanted = hours(tenant).hold(starts_at, ends_at)
-    if meets(wanted, queries.held(facility_id, wanted.starts_at, wanted.held_until, besides=besides)):
+    if meets(
+        wanted, queries.held(facility_id, wanted.starts_at, wanted.held_until, besides=besides)
+    ):
         raise SlotTaken
     return wanted.held_until
 

@@ -26,7 +26,9 @@ _AWAITED = (
     ("contact", lambda found: found.contact["name"]),
 )
 _CHARGE = click.option(
-    "--charge", type=click.IntRange(0, LARGEST), help="Yen; 0 waives it. Otherwise by the tenant's table, as of now."
+    "--charge",
+    type=click.IntRange(0, LARGEST),
+    help="Yen; 0 waives it. Otherwise by the tenant's table, as of now.",
 )
 _REPORT = (
     click.option("--done", required=True, callback=typed(multiline), help="What was done."),
@@ -35,7 +37,9 @@ _REPORT = (
     click.option("--materials", default="", help="What was used, separated by 、"),
 )
 _INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
-_TIMES = [click.argument(name, type=_INSTANT, metavar="YYYY-MM-DDTHH:MM") for name in ("starts", "ends")]
+_TIMES = [
+    click.argument(name, type=_INSTANT, metavar="YYYY-MM-DDTHH:MM") for name in ("starts", "ends")
+]
 
 
 @command(commands, "remind")
@@ -44,14 +48,21 @@ def remind(tenant: Tenant) -> str:
     return f"{operations.remind(tenant)} reminders mailed"
 
 
-@command(commands, "set-photo", record("facility", queries.facility, "CODE"), click.argument("file", type=FILE))
+@command(
+    commands,
+    "set-photo",
+    record("facility", queries.facility, "CODE"),
+    click.argument("file", type=FILE),
+)
 def set_photo(facility: Facility, file: Path, by: Actor) -> str:
     """Give a facility its picture, a PNG file."""
     booking.set_photo(facility, file.read_bytes(), by=by)
     return f"{facility.code}: {file.name}"
 
 
-def _reschedule(tenant: Tenant, reservation: Reservation, starts: datetime, ends: datetime, *, by: Actor) -> None:
+def _reschedule(
+    tenant: Tenant, reservation: Reservation, starts: datetime, ends: datetime, *, by: Actor
+) -> None:
     first, last = (at.replace(tzinfo=TOKYO).astimezone(UTC) for at in (starts, ends))
     booking.reschedule(tenant, reservation, first, last, by=by)
 
@@ -68,17 +79,23 @@ def _day(reservation: Reservation) -> date:
     return to_local(reservation.starts_at).date()
 
 
-orders.awaiting(commands, Status, queries.worklist, _AWAITED, "Reservations that await somebody, by start.")
+orders.awaiting(
+    commands, Status, queries.worklist, _AWAITED, "Reservations that await somebody, by start."
+)
 _command = partial(step, commands, queries.any_reservation)
 _step = partial(_command, orders.say)
 _step("confirm", operations.confirm, "予約受付 → 予約確定.")
 _step("decline", operations.decline, "Decline a request: 予約受付 → キャンセル.")
 _step("start", operations.start, "予約確定 → ご利用中.")
 _step("finish", _finish, "ご利用中 → ご利用済, with the work report.", *_REPORT)
-_step("fix-amount", orders.billed(operations.fix_amount, _day), "ご利用済 → 請求確定.", lines_option)
+_step(
+    "fix-amount", orders.billed(operations.fix_amount, _day), "ご利用済 → 請求確定.", lines_option
+)
 _step("pay", operations.record_payment, "Record the payment: 請求確定 → お支払済.")
 _step("cancel", operations.cancel, "Cancel before the use, with the charge that is due.", _CHARGE)
-_command(_say_when, "reschedule", _reschedule, "Move a reservation to another time, in Tokyo.", *_TIMES)
+_command(
+    _say_when, "reschedule", _reschedule, "Move a reservation to another time, in Tokyo.", *_TIMES
+)
 orders.papers(commands, queries.any_reservation, operations.PAPERS, _day)
 importing(commands, "import-facilities", imports.facilities, "facilities")
 importing(commands, "import-reservations", imports.reservations, "old reservations")

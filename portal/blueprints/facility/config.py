@@ -19,23 +19,41 @@ def minutes_of(clock_time: str) -> int:
 class CancellationStep(Section):
     """From how many days before the use a cancellation costs how much."""
 
-    days_before: Whole = Field(ge=0, le=365, description="Days before the day of use; 0 is that day itself.")
+    days_before: Whole = Field(
+        ge=0, le=365, description="Days before the day of use; 0 is that day itself."
+    )
     percent: Whole = Field(ge=0, le=100, description="Percent of the price.")
 
 
 class FacilityConfig(Section):
     """Rules of reserving. Clock times are Asia/Tokyo's."""
 
-    opening: ClockTime = Field(default="09:00", description="When the first use of a day can begin, HH:MM.")
-    closing: ClockTime = Field(default="18:00", description="When the last use of a day ends, HH:MM up to 24:00.")
-    slot_minutes: Whole = Field(
-        default=30, ge=5, le=480, description="Uses begin and end on multiples of this, counted from opening."
+    opening: ClockTime = Field(
+        default="09:00", description="When the first use of a day can begin, HH:MM."
     )
-    buffer_minutes: Whole = Field(default=15, ge=0, le=240, description="Kept free between two uses of a facility.")
-    minimum_minutes: Whole = Field(default=60, ge=5, le=1440, description="The shortest use, in whole slots.")
-    booking_months_ahead: Whole = Field(default=6, ge=1, le=24, description="How far ahead one can reserve.")
+    closing: ClockTime = Field(
+        default="18:00", description="When the last use of a day ends, HH:MM up to 24:00."
+    )
+    slot_minutes: Whole = Field(
+        default=30,
+        ge=5,
+        le=480,
+        description="Uses begin and end on multiples of this, counted from opening.",
+    )
+    buffer_minutes: Whole = Field(
+        default=15, ge=0, le=240, description="Kept free between two uses of a facility."
+    )
+    minimum_minutes: Whole = Field(
+        default=60, ge=5, le=1440, description="The shortest use, in whole slots."
+    )
+    booking_months_ahead: Whole = Field(
+        default=6, ge=1, le=24, description="How far ahead one can reserve."
+    )
     reminder_hours: Whole = Field(
-        default=24, ge=0, le=168, description="How long before a confirmed use its reminder is mailed; 0 is never."
+        default=24,
+        ge=0,
+        le=168,
+        description="How long before a confirmed use its reminder is mailed; 0 is never.",
     )
     cancellation: tuple[CancellationStep, ...] = Field(
         default=(
@@ -47,7 +65,9 @@ class FacilityConfig(Section):
         description="What a cancellation costs, farthest day first, down to day 0. Before the first step, and when "
         "empty, it costs nothing (FAC-05).",
     )
-    options: Each[Name] = Field(default=(), max_length=40, description="What can be ordered with a use, e.g. 操作補助.")
+    options: Each[Name] = Field(
+        default=(), max_length=40, description="What can be ordered with a use, e.g. 操作補助."
+    )
 
     @field_validator("closing", "slot_minutes", "minimum_minutes")
     @classmethod
@@ -55,15 +75,22 @@ class FacilityConfig(Section):
         key, known = info.field_name, info.data | {info.field_name: value}
         if not {"opening", "closing"} <= known.keys():
             return value
-        day, slot = minutes_of(known["closing"]) - minutes_of(known["opening"]), known.get("slot_minutes", 1)
+        day, slot = (
+            minutes_of(known["closing"]) - minutes_of(known["opening"]),
+            known.get("slot_minutes", 1),
+        )
         if key == "closing" and day <= 0:
             raise ValueError(f"closing at {value} is not after opening at {known['opening']}")
         if key == "slot_minutes" and day % slot:
-            raise ValueError(f"slots of {slot} minutes do not fill the {day} minutes from opening to closing")
+            raise ValueError(
+                f"slots of {slot} minutes do not fill the {day} minutes from opening to closing"
+            )
         if key == "minimum_minutes" and value % slot:
             raise ValueError(f"{value} minutes are not a whole number of slots of {slot}")
         if key == "minimum_minutes" and value > day:
-            raise ValueError(f"{value} minutes are longer than the day from opening to closing, {day}")
+            raise ValueError(
+                f"{value} minutes are longer than the day from opening to closing, {day}"
+            )
         return value
 
     @field_validator("cancellation")
@@ -76,7 +103,9 @@ class FacilityConfig(Section):
         if charges != sorted(charges):
             raise ValueError("percent must not fall as the day of use comes near")
         if steps and days[-1] != 0:
-            raise ValueError(f"nothing is said of the last {days[-1]} days; end with days_before = 0")
+            raise ValueError(
+                f"nothing is said of the last {days[-1]} days; end with days_before = 0"
+            )
         return steps
 
     def cancellation_percent(self, days_before: int) -> int:

@@ -18,7 +18,16 @@ from portal.shared.contacts.models import Address
 from portal.shared.orders import address_copy
 from portal.web import forms
 from portal.web.formatting import from_to
-from portal.web.forms import CountField, DayField, Form, body_field, choices, line, one_of, status_field
+from portal.web.forms import (
+    CountField,
+    DayField,
+    Form,
+    body_field,
+    choices,
+    line,
+    one_of,
+    status_field,
+)
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 
@@ -51,7 +60,9 @@ class BookingForm(Form):
     addresses: Sequence[Address] = ()
 
     @classmethod
-    def of(cls, hours: Hours, facility: Facility, addresses: Sequence[Address], data: dict[str, Any]) -> Self:
+    def of(
+        cls, hours: Hours, facility: Facility, addresses: Sequence[Address], data: dict[str, Any]
+    ) -> Self:
         """The form of a facility, filled with what `typed` gave or a chosen time says."""
         given = {name: value for name, value in data.items() if value}
         with suppress(ValueError):

@@ -19,7 +19,9 @@ _LARGEST_PRICE = 2**31 - 1  # what the column of a facility's price holds
 
 def facilities(data: bytes, *, by: Actor) -> tuple[int, int]:
     """Import facilities; see `imports.load`."""
-    return imports.load(data, FACILITY_COLUMNS, _facility, "facility.import", by=by, optional=FACILITY_EXTRAS)
+    return imports.load(
+        data, FACILITY_COLUMNS, _facility, "facility.import", by=by, optional=FACILITY_EXTRAS
+    )
 
 
 def reservations(data: bytes, *, by: Actor) -> tuple[int, int]:

@@ -52,7 +52,8 @@ class Facility(TenantOwned, Base):
     photo: Mapped[str] = mapped_column(String(64), default="")
     is_active: Mapped[bool] = mapped_column(default=True)
     __table_args__ = owned(
-        UniqueConstraint("tenant_id", "code"), CheckConstraint("hourly_price >= 0 AND daily_price >= 0", name="prices")
+        UniqueConstraint("tenant_id", "code"),
+        CheckConstraint("hourly_price >= 0 AND daily_price >= 0", name="prices"),
     )
 
 

@@ -16,7 +16,13 @@ from portal.core import YES, Actor, RuleBroken, Stale, Tenant, Verdict, audit, c
 from portal.shared import orders
 from portal.shared.billing.lines import BillLine
 from portal.shared.documents import billed
-from portal.shared.documents.content import InvoiceContent, Labour, Material, ReceiptContent, WorkReportContent
+from portal.shared.documents.content import (
+    InvoiceContent,
+    Labour,
+    Material,
+    ReceiptContent,
+    WorkReportContent,
+)
 from portal.shared.documents.models import DocumentKind
 
 NOT_BEFORE_BILLED = msgid("ご利用後、ご請求金額が確定するとダウンロードできます。")
@@ -30,7 +36,10 @@ _STEPS = {
     Status.REQUESTED: ("booked_at", "ご予約を受け付けました。確定まで今しばらくお待ちください。"),
     Status.CONFIRMED: ("confirmed_at", "ご予約が確定しました。ご来場をお待ちしております。"),
     Status.IN_USE: ("started_at", "ご利用を開始しました。"),
-    Status.USED: ("finished_at", "ご利用が終了しました。ご請求金額が確定しましたら、あらためてお知らせします。"),
+    Status.USED: (
+        "finished_at",
+        "ご利用が終了しました。ご請求金額が確定しましたら、あらためてお知らせします。",
+    ),
     Status.BILLED: ("billed_at", _BILLED),
     Status.PAID: ("paid_at", _PAID),
     Status.CANCELLED: ("cancelled_at", "ご予約をキャンセルしました。"),
@@ -58,7 +67,9 @@ def can_ask(reservation: Reservation) -> Verdict:
 def cancellation_percent(tenant: Tenant, reservation: Reservation) -> int:
     """What a cancellation would cost now, in percent of the price, by days before the use in Tokyo (FAC-05)."""
     config: FacilityConfig = tenant.section("facility")
-    return config.cancellation_percent((clock.to_local(reservation.starts_at).date() - clock.today()).days)
+    return config.cancellation_percent(
+        (clock.to_local(reservation.starts_at).date() - clock.today()).days
+    )
 
 
 def cancellation_charge(tenant: Tenant, reservation: Reservation) -> int | None:
@@ -77,13 +88,17 @@ def decline(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
     cancel(tenant, reservation, by=by, charge=0)
 
 
-def cancel(tenant: Tenant, reservation: Reservation, *, by: Actor, charge: int | None = None) -> None:
+def cancel(
+    tenant: Tenant, reservation: Reservation, *, by: Actor, charge: int | None = None
+) -> None:
     """Cancel before the use, for `charge` yen or by the tenant's table; a loss made good bears no tax (FAC-05)."""
     LIFE.can(reservation, Status.CANCELLED).require()
     if charge is None:
         charge = cancellation_charge(tenant, reservation)
     if charge is None:
-        raise RuleBroken("料金が記録されていないため、キャンセル料を金額で指定してください。", field="charge")
+        raise RuleBroken(
+            "料金が記録されていないため、キャンセル料を金額で指定してください。", field="charge"
+        )
     bill: dict[str, Any] = {}
     if charge:
         line = BillLine("キャンセル料", 1, "式", charge, 0, day=clock.today())
@@ -98,11 +113,15 @@ def finish(tenant: Tenant, reservation: Reservation, report: WorkReport, *, by: 
     LIFE.move(tenant, reservation, Status.USED, by=by, work_report=asdict(report))
 
 
-def fix_amount(tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], *, by: Actor) -> None:
+def fix_amount(
+    tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], *, by: Actor
+) -> None:
     """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows from the terms."""
     if not lines:
         raise RuleBroken("請求明細を1行以上入力してください。", field="lines")
-    bill = billed.bill(tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date())
+    bill = billed.bill(
+        tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date()
+    )
     LIFE.move(tenant, reservation, Status.BILLED, by=by, **bill)
 
 
@@ -118,7 +137,9 @@ def can_download(reservation: Reservation, kind: DocumentKind) -> Verdict:
     if reservation.status is Status.CANCELLED and kind is DocumentKind.WORK_REPORT:
         return Verdict(ONLY_USED)
     is_early = kind is DocumentKind.RECEIPT and not reservation.paid_at
-    return Verdict(NOT_BEFORE_PAID) if can_issue(reservation) and is_early else can_issue(reservation)
+    return (
+        Verdict(NOT_BEFORE_PAID) if can_issue(reservation) and is_early else can_issue(reservation)
+    )
 
 
 def record_payment(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
@@ -135,7 +156,9 @@ def remind(tenant: Tenant) -> int:
     """Mail a reminder of each confirmed use that comes near, once; returns how many. Index: ix_reservation_worklist."""
     config: FacilityConfig = tenant.section("facility")
     until = clock.now() + timedelta(hours=config.reminder_hours)
-    coming = select(Reservation).where(Reservation.status == Status.CONFIRMED, Reservation.reminded_at.is_(None))
+    coming = select(Reservation).where(
+        Reservation.status == Status.CONFIRMED, Reservation.reminded_at.is_(None)
+    )
     coming = coming.where(Reservation.starts_at > clock.now(), Reservation.starts_at <= until)
     sentence = "ご利用日時が近づきましたので、お知らせします。"
     return LIFE.remind(tenant, coming, "reminded_at", sentence, "ご利用前のご案内")
@@ -147,7 +170,10 @@ def _what(reservation: Reservation) -> str:
 
 def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
     """The invoice of a reservation whose amount is fixed."""
-    first, last = clock.to_local(reservation.starts_at).date(), clock.to_local(reservation.ends_at).date()
+    first, last = (
+        clock.to_local(reservation.starts_at).date(),
+        clock.to_local(reservation.ends_at).date(),
+    )
     if reservation.cancelled_at:
         first = last = reservation.traded_on
     days = {"traded_on": first, "traded_until": last if last != first else None}
@@ -160,7 +186,9 @@ def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportC
     report, ended = reservation.work_report or {}, reservation.finished_at or reservation.ends_at
     materials = [name.strip() for name in report.get("materials", "").split("、")]
     labour = (
-        (Labour(report["worker"], clock.to_local(ended).date(), report["minutes"]),) if report.get("worker") else ()
+        (Labour(report["worker"], clock.to_local(ended).date(), report["minutes"]),)
+        if report.get("worker")
+        else ()
     )
     return WorkReportContent(
         **billed.heads(tenant, reservation),
@@ -177,14 +205,18 @@ def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportC
 
 def receipt_content(tenant: Tenant, reservation: Reservation) -> ReceiptContent:
     """The receipt of a reservation that is paid, or of a cancellation's charge."""
-    return billed.receipt(tenant, reservation, f"{_what(reservation)}（予約番号 {reservation.number}）")
+    return billed.receipt(
+        tenant, reservation, f"{_what(reservation)}（予約番号 {reservation.number}）"
+    )
 
 
 def _due(reservation: Reservation) -> set[DocumentKind]:
     """The invoice, of a use the work report, once paid the receipt. Raises RuleBroken while nothing is billed."""
     can_issue(reservation).require()
     of_use = set() if reservation.status is Status.CANCELLED else {DocumentKind.WORK_REPORT}
-    return {DocumentKind.INVOICE} | of_use | ({DocumentKind.RECEIPT} if reservation.paid_at else set())
+    return (
+        {DocumentKind.INVOICE} | of_use | ({DocumentKind.RECEIPT} if reservation.paid_at else set())
+    )
 
 
 _MAKERS = {

@@ -51,19 +51,25 @@ def facility_by_code(code: str) -> Facility | None:
 
 def facilities() -> list[Facility]:
     """What can be reserved, by code."""
-    return list(session().scalars(select(Facility).where(Facility.is_active).order_by(Facility.code)))
+    return list(
+        session().scalars(select(Facility).where(Facility.is_active).order_by(Facility.code))
+    )
 
 
 def facility(code: str) -> Facility:
     """A facility that can be reserved. Raises NotFound."""
-    return the_one(Facility, Facility.code == code, Facility.is_active, absent=msgid("設備が見つかりません。"))
+    return the_one(
+        Facility, Facility.code == code, Facility.is_active, absent=msgid("設備が見つかりません。")
+    )
 
 
 def held(facility_id: int, since: datetime, until: datetime, *, besides: int = 0) -> list[Held]:
     """When the facility is somebody's, between two instants. Index: ix_reservation_slot."""
     within = Reservation.starts_at < until, Reservation.held_until > since
     of = Reservation.facility_id == facility_id, Reservation.id != besides
-    rows = session().execute(select(Reservation.starts_at, Reservation.held_until).where(*of, *within))
+    rows = session().execute(
+        select(Reservation.starts_at, Reservation.held_until).where(*of, *within)
+    )
     return [Held(starts_at, held_until) for starts_at, held_until in rows if held_until]
 
 
@@ -71,7 +77,9 @@ def calendar(tenant: Tenant, account_id: int, host: str) -> str:
     """The account's calendar: two years back and all that is to come (FAC-11)."""
     since = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - SINCE
     own = Reservation.account_id == account_id, Reservation.ends_at >= since
-    found = session().scalars(select(Reservation).where(*own).order_by(Reservation.id.desc()).limit(_MOST))
+    found = session().scalars(
+        select(Reservation).where(*own).order_by(Reservation.id.desc()).limit(_MOST)
+    )
     return written(tenant, found, host)
 
 

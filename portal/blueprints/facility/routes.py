@@ -57,7 +57,11 @@ def _own(number: str) -> Reservation:
     return queries.reservation(member().account_id, number)
 
 
-_KINDS = {"work-report": DocumentKind.WORK_REPORT, "invoice": DocumentKind.INVOICE, "receipt": DocumentKind.RECEIPT}
+_KINDS = {
+    "work-report": DocumentKind.WORK_REPORT,
+    "invoice": DocumentKind.INVOICE,
+    "receipt": DocumentKind.RECEIPT,
+}
 _PAPERS = PaperPages(_own, operations.can_download, _KINDS)
 _PAPERS.hang(bp, "/reservations")
 
@@ -69,7 +73,9 @@ def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
 
 def attention(_tenant: Tenant, who: SignedIn) -> Iterator[Attention]:
     """What is to be paid (COM-20)."""
-    yield Attention(msgid("お支払い待ちのご予約"), queries.unpaid(who.account_id), "/reservations?status=billed")
+    yield Attention(
+        msgid("お支払い待ちのご予約"), queries.unpaid(who.account_id), "/reservations?status=billed"
+    )
 
 
 @bp.get("/reservations/<number>")
@@ -99,7 +105,10 @@ def _steps(code: str) -> Steps:
         return BookingForm.of(booking.hours(tenant()), found, addresses, data or chosen)
 
     def save(data: dict[str, Any]) -> None:
-        account, contact = session().get_one(Account, who.account_id), session().get_one(Member, who.member_id)
+        account, contact = (
+            session().get_one(Account, who.account_id),
+            session().get_one(Member, who.member_id),
+        )
         booking.request(tenant(), account, contact, make(data).booking(), by=actor())
 
     def collect(form: BookingForm) -> dict[str, Any]:
@@ -133,7 +142,9 @@ def facility(code: str) -> str:
     asked = request.args.get("week", clock.today(), type=date.fromisoformat)
     first, last = monday_of(clock.today()), monday_of(rules.last_day())
     monday = min(max(monday_of(asked), first), last)
-    held = queries.held(found.id, at_clock(monday, "00:00"), at_clock(monday + timedelta(days=8), "00:00"))
+    held = queries.held(
+        found.id, at_clock(monday, "00:00"), at_clock(monday + timedelta(days=8), "00:00")
+    )
     turns = {name: monday + timedelta(days=days) for name, days in (("previous", -7), ("next", 7))}
     return render(
         "facility/facility.html",
@@ -152,7 +163,9 @@ def photo(code: str) -> Response:
     """The facility's picture."""
     found = queries.facility(code)
     try:
-        return attachment(Shelf.files.get(found.photo), f"{found.code}.png", "image/png", found.photo)
+        return attachment(
+            Shelf.files.get(found.photo), f"{found.code}.png", "image/png", found.photo
+        )
     except FileNotFoundError:
         raise NotFound("画像が見つかりません。") from None
 

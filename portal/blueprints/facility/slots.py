@@ -16,7 +16,9 @@ class SlotTaken(RuleBroken):
     """Somebody else has the facility then."""
 
     def __init__(self) -> None:
-        super().__init__("ほかのご予約と重なっています。空いている時間をお選びください。", field="starts")
+        super().__init__(
+            "ほかのご予約と重なっています。空いている時間をお選びください。", field="starts"
+        )
 
 
 class Slot(StrEnum):
@@ -69,7 +71,11 @@ class Hours:
         if starts_at < self.now:
             raise RuleBroken("過ぎた日時はご予約いただけません。", field="day")
         if day > self.last_day():
-            raise RuleBroken("%(day)sまでの日付をお選びください。", field="day", day=f"{self.last_day():%Y/%m/%d}")
+            raise RuleBroken(
+                "%(day)sまでの日付をお選びください。",
+                field="day",
+                day=f"{self.last_day():%Y/%m/%d}",
+            )
         if not self.is_open(day):
             raise RuleBroken("休業日です。ほかの日をお選びください。", field="day")
         bounds = [at_clock(day, edge) for edge in edges]
@@ -78,12 +84,17 @@ class Hours:
             if at not in bounds:
                 raise RuleBroken(_OUTSIDE, field=name, **where)
         if ends_at - starts_at < timedelta(minutes=self.config.minimum_minutes):
-            raise RuleBroken("%(n)s分以上でお選びください。", field="ends", n=self.config.minimum_minutes)
+            raise RuleBroken(
+                "%(n)s分以上でお選びください。", field="ends", n=self.config.minimum_minutes
+            )
 
     def week(self, monday: date, held: Sequence[Held]) -> dict[date, list[tuple[str, Slot]]]:
         """For each of seven days the times at which a shortest use can begin, is taken, or cannot be had."""
         days = [monday + timedelta(days=n) for n in range(7)]
-        return {day: [(start, self._slot(at_clock(day, start), held)) for start in self.starts()] for day in days}
+        return {
+            day: [(start, self._slot(at_clock(day, start), held)) for start in self.starts()]
+            for day in days
+        }
 
     def _slot(self, at: datetime, held: Sequence[Held]) -> Slot:
         end = at + timedelta(minutes=self.config.minimum_minutes)
@@ -101,7 +112,9 @@ def meets(wanted: Held, held: Sequence[Held]) -> bool:
 
 def at_clock(day: date, clock_time: str) -> datetime:
     """The instant (UTC) of a clock time of `day` in Tokyo; ``24:00`` is the next day's beginning."""
-    return (datetime.combine(day, time(), TOKYO) + timedelta(minutes=minutes_of(clock_time))).astimezone(UTC)
+    return (
+        datetime.combine(day, time(), TOKYO) + timedelta(minutes=minutes_of(clock_time))
+    ).astimezone(UTC)
 
 
 def monday_of(day: date) -> date:

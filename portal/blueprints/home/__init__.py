@@ -63,7 +63,9 @@ def script() -> Response:
 
 def _kept(response: Response) -> Response:
     """An address with a digest never changes what it answers; one without is asked again."""
-    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.args else "no-cache"
+    response.headers["Cache-Control"] = (
+        "public, max-age=31536000, immutable" if request.args else "no-cache"
+    )
     return response
 
 

@@ -12,7 +12,13 @@ from werkzeug.wrappers import Response
 from wtforms import HiddenField, StringField
 
 from portal.blueprints.auth.forms import email_field
-from portal.blueprints.inquiries.forms import SearchForm, answers, inquiry_form, message_form, writer_field
+from portal.blueprints.inquiries.forms import (
+    SearchForm,
+    answers,
+    inquiry_form,
+    message_form,
+    writer_field,
+)
 from portal.core import InquiryCategory, NotFound, msgid, session
 from portal.shared.auth.models import Right
 from portal.shared.inquiries import files, guests, operations, queries
@@ -26,7 +32,18 @@ from portal.web.forms import line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import attachment, render
-from portal.web.requests import Pages, actor, afterwards, feature, link_base, member, needs, public, takes_files, tenant
+from portal.web.requests import (
+    Pages,
+    actor,
+    afterwards,
+    feature,
+    link_base,
+    member,
+    needs,
+    public,
+    takes_files,
+    tenant,
+)
 from portal.web.submit import Answer, ConfirmFlow, Steps, add_steps, done, submit
 
 bp = Pages("inquiries", __name__, feature("inquiries"))
@@ -68,12 +85,18 @@ def _steps() -> Steps:
 
     def save(data: dict[str, Any]) -> None:
         chosen, kept = category(data), [Kept(**file) for file in data["attached"]]
-        asked = Asked(chosen.key, data["body"], data.get("about") or "", answers(chosen, data), kept)
+        asked = Asked(
+            chosen.key, data["body"], data.get("about") or "", answers(chosen, data), kept
+        )
         operations.ask(tenant(), writer(data), asked, by=actor(), link_base=link_base())
 
     def shown(typed: dict[str, Any]) -> dict[str, Any]:
         attached = [Kept(**file) for file in typed.get("attached", ())]
-        return {"category": category(typed), "categories": tenant().inquiries.categories, "attached": attached}
+        return {
+            "category": category(typed),
+            "categories": tenant().inquiries.categories,
+            "attached": attached,
+        }
 
     pages = "inquiries/form.html", "inquiries/confirm.html", "inquiries/done.html"
     return Steps(FLOW, pages, make=make, save=save, collect=collect, shown=shown, result=_newest)
@@ -90,7 +113,9 @@ add_steps(bp, "/inquiries/new", "inquiry", _steps, needs(Right.SUPPORT), taking=
 
 def about(number: str) -> dict[str, Any]:
     """What the page of an order shows of the talk about it (FAC-03)."""
-    page = lists.paginate(queries.mine(tenant(), member(), about=number), _NEWEST, path="", state={})
+    page = lists.paginate(
+        queries.mine(tenant(), member(), about=number), _NEWEST, path="", state={}
+    )
     statuses, may = lists.badges(Status), member().may(Right.SUPPORT)
     return {"contacts": page.rows, "contact_statuses": statuses, "may_write": may}
 
@@ -119,7 +144,11 @@ _LIST.hang(bp, "index")
 def thread(number: str) -> Answer:
     """One thread, and a further message. Opening it takes its mark away, in a short write behind the read."""
     found = queries.find(tenant(), member(), number)
-    form, messages, may = message_form(writers()), queries.thread(found), member().may(Right.SUPPORT)
+    form, messages, may = (
+        message_form(writers()),
+        queries.thread(found),
+        member().may(Right.SUPPORT),
+    )
     read = partial(operations.mark_read, found.id, member().member_id)
 
     def write() -> Answer:
@@ -176,7 +205,11 @@ def guest() -> Answer:
     def go_on() -> Answer:
         if request.form.get("step") == "send":
             return _send(form, category)
-        hidden = {name: value for name, value in request.form.items() if name not in ("csrf_token", "step")}
+        hidden = {
+            name: value
+            for name, value in request.form.items()
+            if name not in ("csrf_token", "step")
+        }
         return render("inquiries/guest_confirm.html", rows=form.rows(), hidden=hidden, **shown)
 
     return submit("inquiries/guest.html", form, go_on, **shown)
@@ -186,7 +219,9 @@ def _send(form: Any, category: Any) -> Answer:
     """Once; what filled in the unseen field is thanked and forgotten."""
     if not form.website.data:
         typed = form.typed()
-        asked = Asked(category.key, typed["body"], typed.get("about") or "", answers(category, typed))
+        asked = Asked(
+            category.key, typed["body"], typed.get("about") or "", answers(category, typed)
+        )
         writer, address = Writer(typed["name"], typed["email"]), request.remote_addr or ""
         form.stamp.data = guests.stamp()  # for the form that what is refused goes back to
         guests.ask(tenant(), writer, asked, typed["stamp"], address=address, link_base=link_base())

@@ -82,7 +82,9 @@ def _name(field: InquiryField) -> str:
 
 def _field(field: InquiryField) -> Any:
     if field.kind == "choice":
-        return one_of(field.label, zip(field.choices, field.choices, strict=True), required=field.required)
+        return one_of(
+            field.label, zip(field.choices, field.choices, strict=True), required=field.required
+        )
     if field.kind == "text":
         return body_field(field.label, required=field.required, longest=2000)
     shown = {"type": field.kind} if field.kind in ("date", "time") else {}

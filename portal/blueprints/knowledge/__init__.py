@@ -13,7 +13,17 @@ from portal.web import lists
 from portal.web.brand import products_of
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import Pages, actor, client, feature, member, public, registry, settings, tenant
+from portal.web.requests import (
+    Pages,
+    actor,
+    client,
+    feature,
+    member,
+    public,
+    registry,
+    settings,
+    tenant,
+)
 from portal.web.urls import base_of, local_path
 
 bp = Pages("knowledge", __name__, feature("knowledge"))
@@ -46,9 +56,14 @@ def index() -> str:
         place = shown["place"] = next((one for one in within if one.number == number), None)
         if number and place is None:
             raise NotFound("分類が見つかりません。")
-        query, state = operations.listing(products, [one.id for one in within]), {"place": number} if number else {}
+        query, state = (
+            operations.listing(products, [one.id for one in within]),
+            {"place": number} if number else {},
+        )
         cursor = request.args.get("page", "")
-        shown["page"] = lists.paginate(query, _NEWEST, path="/knowledge", state=state, cursor=cursor)
+        shown["page"] = lists.paginate(
+            query, _NEWEST, path="/knowledge", state=state, cursor=cursor
+        )
         shown["stance"] = operations.stance(place, member().member_id) if place else None
     return render("knowledge/index.html", fragment="knowledge/_results.html", **shown)
 
@@ -64,12 +79,24 @@ def article(number: str) -> str:
 @bp.post("/knowledge/<number>")
 def react(number: str) -> Response:
     """役に立ったか, フォローする, フォローをやめる: of an article, a section or a category."""
-    said = {name: request.form[name] == "yes" for name in ("is_helpful", "follows") if name in request.form}
+    said = {
+        name: request.form[name] == "yes"
+        for name in ("is_helpful", "follows")
+        if name in request.form
+    }
     if said:
         operations.react(operations.target(_mine(), number), member().member_id, by=actor(), **said)
         session().commit()
-        follows = _("フォローしました。新しい記事や更新をメールでお知らせします。") if said.get("follows") else ""
-        thanks = _("ご回答ありがとうございました。") if "is_helpful" in said else _("フォローをやめました。")
+        follows = (
+            _("フォローしました。新しい記事や更新をメールでお知らせします。")
+            if said.get("follows")
+            else ""
+        )
+        thanks = (
+            _("ご回答ありがとうございました。")
+            if "is_helpful" in said
+            else _("フォローをやめました。")
+        )
         flash(follows or thanks, "ok")
     return redirect(local_path(request.form.get("next"), "/knowledge"), 303)
 
@@ -89,6 +116,8 @@ def unfollow(token: str) -> str:
     member_id, found = operations.opened(token)
     title, done = found.title, request.method == "POST"
     if done:
-        operations.unfollow(member_id, found, by=Actor("guest", "one-click", address=client().address))
+        operations.unfollow(
+            member_id, found, by=Actor("guest", "one-click", address=client().address)
+        )
         session().commit()
     return render("knowledge/unfollow.html", title=title, done=done)

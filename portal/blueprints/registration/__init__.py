@@ -26,14 +26,17 @@ class RegistrationForm(ProfileForm, SetPasswordForm):
     version = account_version = None
     email = email_field(_l("メールアドレス"))
     agreed = BooleanField(
-        _l("利用規約とプライバシーポリシーに同意する"), validators=[InputRequired(_l("同意が必要です。"))]
+        _l("利用規約とプライバシーポリシーに同意する"),
+        validators=[InputRequired(_l("同意が必要です。"))],
     )
 
 
 class CodeForm(Form):
     """認証コードを入力."""
 
-    code = line(_l("認証コード"), required=True, longest=30, render_kw={"autocomplete": "one-time-code"})
+    code = line(
+        _l("認証コード"), required=True, longest=30, render_kw={"autocomplete": "one-time-code"}
+    )
 
 
 @bp.before_request
@@ -49,9 +52,13 @@ def register() -> Answer:
     form = RegistrationForm()
 
     def apply() -> Answer:
-        data = {name: value for name, value in form.typed().items() if name not in ("email", "agreed")}
+        data = {
+            name: value for name, value in form.typed().items() if name not in ("email", "agreed")
+        }
         given = registration.Application(form.email.data, data, form.password.data)
-        return redirect(f"/register/{registration.apply(tenant(), given, client(), link_base=link_base())}", 303)
+        return redirect(
+            f"/register/{registration.apply(tenant(), given, client(), link_base=link_base())}", 303
+        )
 
     return submit("registration/form.html", form, apply)
 
@@ -78,7 +85,10 @@ def send_code_again(handle: str) -> Response:
     except TooMany as error:
         flash(said(error), "warn")
         return redirect(f"/register/{handle}", 303)
-    return done(_("認証コードを再送しました。最新のメールに記載のコードを入力してください。"), f"/register/{handle}")
+    return done(
+        _("認証コードを再送しました。最新のメールに記載のコードを入力してください。"),
+        f"/register/{handle}",
+    )
 
 
 @bp.route("/activate/<token>", methods=["GET", "POST"])
@@ -95,4 +105,7 @@ def activate(token: str) -> Answer:
 
 
 def _welcome() -> Response:
-    return done(_("会員登録が完了しました。ご登録のメールアドレスとパスワードでログインしてください。"), "/sign-in")
+    return done(
+        _("会員登録が完了しました。ご登録のメールアドレスとパスワードでログインしてください。"),
+        "/sign-in",
+    )

@@ -13,8 +13,21 @@ BRAND = Brand(
     blueprint=routes.bp,
     navigation=(
         NavItem("ご契約と担当者", "file-text", "/contracts", primary=True, short=msgid("ご契約")),
-        NavItem("お問い合わせ履歴", "history", "/inquiries", primary=True, short=msgid("履歴"), feature="inquiries"),
-        NavItem("お問い合わせ", "circle-help", "/inquiries/new", feature="inquiries", right=Right.SUPPORT),
+        NavItem(
+            "お問い合わせ履歴",
+            "history",
+            "/inquiries",
+            primary=True,
+            short=msgid("履歴"),
+            feature="inquiries",
+        ),
+        NavItem(
+            "お問い合わせ",
+            "circle-help",
+            "/inquiries/new",
+            feature="inquiries",
+            right=Right.SUPPORT,
+        ),
         NavItem("チャット", "message-square", "/chat", feature="chat", right=Right.SUPPORT),
         NavItem("ナレッジ", "book-open", "/knowledge", feature="knowledge"),
     ),
@@ -31,7 +44,9 @@ BRAND = Brand(
         "contract.remove_contact": msgid("問い合わせご担当者の削除"),
         "contract.hand_over": msgid("主担当の変更"),
     },
-    subjects=lambda who: [(c.number, f"{c.number}　{c.product_label}") for c in queries.contracts(who.account_id)],
+    subjects=lambda who: [
+        (c.number, f"{c.number}　{c.product_label}") for c in queries.contracts(who.account_id)
+    ],
     writers=lambda who: queries.people(who.member_id),
     products=queries.products,
     product_keys=lambda tenant: [product.key for product in tenant.section("support").products],

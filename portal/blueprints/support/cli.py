@@ -15,7 +15,17 @@ from portal.core import Actor, Tenant, text
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account
 from portal.shared.limits import operations as limits
-from portal.web.commands import DAY, TEXT, Mistake, command, json_option, link_base, record, step, typed
+from portal.web.commands import (
+    DAY,
+    TEXT,
+    Mistake,
+    command,
+    json_option,
+    link_base,
+    record,
+    step,
+    typed,
+)
 from portal.web.output import table
 
 commands = AppGroup("support", help="Support desk: contracts and their contacts.")
@@ -31,8 +41,12 @@ _CONTRACT = (
     click.argument("product"),
     click.option("--form", required=True, **DAY, help="The application form's day."),
 )
-_PRODUCTS = click.option("--product", "products", multiple=True, help="Only to contacts of this; repeatable.")
-_EVEN_SO = click.option("--even-so", is_flag=True, help="Take a name that looks like a company's or department's.")
+_PRODUCTS = click.option(
+    "--product", "products", multiple=True, help="Only to contacts of this; repeatable."
+)
+_EVEN_SO = click.option(
+    "--even-so", is_flag=True, help="Take a name that looks like a company's or department's."
+)
 _PERSON = click.argument("person")
 
 
@@ -42,7 +56,9 @@ def add_contract(account: Account, product: str, form: date, tenant: Tenant, by:
     return operations.add_contract(tenant, account, product, form, by=by).number
 
 
-@command(commands, "announce", click.argument("title", callback=typed(longest=120)), TEXT, _PRODUCTS)
+@command(
+    commands, "announce", click.argument("title", callback=typed(longest=120)), TEXT, _PRODUCTS
+)
 def announce(title: str, body: str, products: tuple[str, ...], tenant: Tenant, by: Actor) -> str:
     """Mail every contact the file BODY (-: standard input), and publish it."""
     mailed = operations.announce(tenant, title, body, products, by=by, link_base=link_base(tenant))
@@ -57,17 +73,23 @@ def _unit(operation: Callable[..., None]) -> Callable[..., Any]:
     return do
 
 
-def _register(tenant: Tenant, contract: Contract, main: str, deputy: tuple[str, ...], **how: Any) -> None:
+def _register(
+    tenant: Tenant, contract: Contract, main: str, deputy: tuple[str, ...], **how: Any
+) -> None:
     people = [_registrant(spec) for spec in (main, *deputy)]
     operations.register(tenant, contract, people, link_base=link_base(tenant), **how)
 
 
 def _add(tenant: Tenant, contract: Contract, person: str, **how: Any) -> None:
-    operations.add_contact(tenant, contract, _registrant(person), link_base=link_base(tenant), **how)
+    operations.add_contact(
+        tenant, contract, _registrant(person), link_base=link_base(tenant), **how
+    )
 
 
 def _of_person(operation: Callable[..., None]) -> Callable[..., None]:
-    return lambda _tenant, contract, person, by: operation(contract, queries.contact(contract, person), by=by)
+    return lambda _tenant, contract, person, by: operation(
+        contract, queries.contact(contract, person), by=by
+    )
 
 
 def _registrant(spec: str) -> Registrant:
@@ -81,24 +103,49 @@ def _registrant(spec: str) -> Registrant:
 
 
 def _say(contract: Contract, use: Any) -> None:
-    click.echo(f"{contract.number}: {use.used} / {use.limit}{' (frozen)' if use.used > use.limit else ''}")
+    click.echo(
+        f"{contract.number}: {use.used} / {use.limit}{' (frozen)' if use.used > use.limit else ''}"
+    )
 
 
 def _show(contract: Contract, as_json: bool | None) -> None:
-    rows = [(one.role.label, one.person, one.duty, email) for one, email in queries.contacts(contract)]
+    rows = [
+        (one.role.label, one.person, one.duty, email) for one, email in queries.contacts(contract)
+    ]
     table(["role", "person", "duty", "e-mail"], rows, bool(as_json))
 
 
 _step = partial(step, commands, queries.any_contract)
 for name, operation, text_ in (
-    ("add-unit", operations.add_unit, "An app, option or connection more; prints contacts used and allowed."),
-    ("end-unit", operations.end_unit, "End an app, option or connection; contacts above the limit stay."),
+    (
+        "add-unit",
+        operations.add_unit,
+        "An app, option or connection more; prints contacts used and allowed.",
+    ),
+    (
+        "end-unit",
+        operations.end_unit,
+        "End an app, option or connection; contacts above the limit stay.",
+    ),
 ):
     _step(_say, name, _unit(operation), text_, *_UNIT)
-_FIRST = "The first registration of a contract's contacts, who are mailed a link to set their password."
+_FIRST = (
+    "The first registration of a contract's contacts, who are mailed a link to set their password."
+)
 _step(_show, "register", _register, _FIRST, _MAIN, _DEPUTIES, _EVEN_SO)
-_step(_show, "add-contact", _add, "A 副担当 more.", click.argument("person", metavar=_WHO), _EVEN_SO)
-_MAKE, _REMOVE = "Make the 副担当 PERSON (the full name) the 主担当.", "Remove the 副担当 PERSON (the full name)."
+_step(
+    _show, "add-contact", _add, "A 副担当 more.", click.argument("person", metavar=_WHO), _EVEN_SO
+)
+_MAKE, _REMOVE = (
+    "Make the 副担当 PERSON (the full name) the 主担当.",
+    "Remove the 副担当 PERSON (the full name).",
+)
 _step(_show, "hand-over", _of_person(operations.hand_over), _MAKE, _PERSON)
 _step(_show, "remove-contact", _of_person(operations.remove_contact), _REMOVE, _PERSON)
-_step(_show, "show", lambda *_found, as_json, **_by: as_json, "The contacts of a contract.", json_option)
+_step(
+    _show,
+    "show",
+    lambda *_found, as_json, **_by: as_json,
+    "The contacts of a contract.",
+    json_option,
+)

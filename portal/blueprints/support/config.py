@@ -8,7 +8,10 @@ from portal.core.tenancy.schema_base import Each, Flag, Name, Section
 class Product(Section):
     """Something that is supported."""
 
-    key: str = Field(pattern=r"^[a-z][a-z0-9-]{0,29}$", description="Small letters, digits and hyphens; never changes.")
+    key: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,29}$",
+        description="Small letters, digits and hyphens; never changes.",
+    )
     label: Name = Field(description="As customers read it.")
 
 
@@ -16,14 +19,18 @@ class SupportConfig(Section):
     """What is supported, and what contacts look after. How many there may be is said by formulas.contract_contacts."""
 
     products: tuple[Product, ...] = Field(
-        default=(), max_length=50, description="What contracts are of, one [[…support.products]] each."
+        default=(),
+        max_length=50,
+        description="What contracts are of, one [[…support.products]] each.",
     )
     duties: Each[Name] = Field(
-        default=("システム担当", "業務担当", "契約担当"), description="What a contact may look after (SUP-04)."
+        default=("システム担当", "業務担当", "契約担当"),
+        description="What a contact may look after (SUP-04).",
     )
 
     self_service: Flag = Field(
-        False, description="Whether the 主担当 changes the contacts on the page; otherwise the desk does (SUP-05)."
+        False,
+        description="Whether the 主担当 changes the contacts on the page; otherwise the desk does (SUP-05).",
     )
 
     def product(self, key: str) -> Product | None:

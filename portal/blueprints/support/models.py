@@ -5,7 +5,18 @@ from datetime import date, datetime
 from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Base, Choice, Labelled, Numbered, TenantOwned, belongs_to, index_where, msgid, owned
+from portal.core import (
+    ID,
+    Base,
+    Choice,
+    Labelled,
+    Numbered,
+    TenantOwned,
+    belongs_to,
+    index_where,
+    msgid,
+    owned,
+)
 
 _THERE = "removed_at IS NULL"
 
@@ -74,5 +85,7 @@ class ContractContact(TenantOwned, Base):
         belongs_to("account_id", "account"),
         belongs_to("member_id", "member"),
         index_where("uq_contract_contact_main", "contract_id", where=f"role = 'main' AND {_THERE}"),
-        index_where("uq_contract_contact_person", "contract_id", "member_id", "person", where=_THERE),
+        index_where(
+            "uq_contract_contact_person", "contract_id", "member_id", "person", where=_THERE
+        ),
     )

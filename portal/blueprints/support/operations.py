@@ -17,7 +17,19 @@ from sqlalchemy.exc import IntegrityError
 from portal.blueprints.support import queries
 from portal.blueprints.support.config import Product, SupportConfig
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role, UnitKind
-from portal.core import YES, Actor, Tenant, Verdict, audit, change, clock, csvio, discard, numbering, session
+from portal.core import (
+    YES,
+    Actor,
+    Tenant,
+    Verdict,
+    audit,
+    change,
+    clock,
+    csvio,
+    discard,
+    numbering,
+    session,
+)
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.shared import mailing
 from portal.shared.auth import enrolment, links
@@ -32,7 +44,9 @@ CONTACTS = "contract_contacts"
 _COMPANY = re.compile(
     r"(?:株式|有限|合同|合資|合名|相互)会社|[（(][株有合社財学医][)）]|[㈱㈲㈳㈶㈻]|(?:社団|財団|学校|医療|宗教)法人"
 )
-_DEPARTMENT = re.compile(r"(?:部|課|係|室|窓口|センター|グループ|チーム|担当|事務局|本社|支店|支社|営業所|御中)$")
+_DEPARTMENT = re.compile(
+    r"(?:部|課|係|室|窓口|センター|グループ|チーム|担当|事務局|本社|支店|支社|営業所|御中)$"
+)
 _BY_THE_DESK = msgid("追加・変更・削除は、サポート窓口で承ります。")
 _NO_PERSON = msgid("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
 
@@ -63,11 +77,15 @@ def check_person(name: str) -> None:
         raise RuleBroken(_NO_PERSON, field="family_name")
 
 
-def add_contract(tenant: Tenant, account: Account, product: str, form_on: date, *, by: Actor) -> Contract:
+def add_contract(
+    tenant: Tenant, account: Account, product: str, form_on: date, *, by: Actor
+) -> Contract:
     """A contract of one of the tenant's products. Raises RuleBroken."""
     known = _product(tenant, product)
     number = numbering.next_number("contract", tenant.numbers["contract"], Contract.number)
-    made = Contract(number=number, account_id=account.id, product=known.key, product_label=known.label)
+    made = Contract(
+        number=number, account_id=account.id, product=known.key, product_label=known.label
+    )
     made.form_on, made.created_at = form_on, clock.now()
     session().add(made)
     session().flush()
@@ -86,20 +104,32 @@ def _product(tenant: Tenant, key: str) -> Product:
 def add_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> None:
     """An app, option or connection more; the limit follows. Raises RuleBroken when it is there."""
     with _once("すでに登録されています。"):
-        session().add(ContractUnit(contract_id=contract.id, kind=kind, name=name, created_at=clock.now()))
+        session().add(
+            ContractUnit(contract_id=contract.id, kind=kind, name=name, created_at=clock.now())
+        )
     audit.record("contract.add_unit", contract, by=by, kind=kind.value, name=name)
 
 
 def end_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> None:
     """End it. Contacts above the limit that follows stay, and none can be added (COM-43). Raises NotFound."""
-    own = ContractUnit.contract_id == contract.id, ContractUnit.kind == kind, ContractUnit.name == name
+    own = (
+        ContractUnit.contract_id == contract.id,
+        ContractUnit.kind == kind,
+        ContractUnit.name == name,
+    )
     if not change(ContractUnit, *own, ContractUnit.removed_at.is_(None), removed_at=clock.now()):
         raise NotFound("%(name)sは登録されていません。", name=name)
     audit.record("contract.end_unit", contract, by=by, kind=kind.value, name=name)
 
 
 def register(
-    tenant: Tenant, contract: Contract, who: Sequence[Registrant], *, by: Actor, link_base: str, even_so: bool = False
+    tenant: Tenant,
+    contract: Contract,
+    who: Sequence[Registrant],
+    *,
+    by: Actor,
+    link_base: str,
+    even_so: bool = False,
 ) -> None:
     """The first registration, `who[0]` as 主担当; late forms bring the base alone (SUP-03). Raises RuleBroken."""
     session().refresh(contract, with_for_update=True)
@@ -116,7 +146,13 @@ def register(
 
 
 def add_contact(
-    tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, link_base: str, even_so: bool = False
+    tenant: Tenant,
+    contract: Contract,
+    who: Registrant,
+    *,
+    by: Actor,
+    link_base: str,
+    even_so: bool = False,
 ) -> ContractContact:
     """A 副担当 more, up to the limit; `even_so` takes a name that looks like none. Raises RuleBroken, LimitReached."""
     limits.reserve(tenant, CONTACTS, contract)
@@ -126,42 +162,71 @@ def add_contact(
 
 
 def _add(
-    tenant: Tenant, contract: Contract, who: Registrant, role: Role, *, by: Actor, link_base: str, even_so: bool
+    tenant: Tenant,
+    contract: Contract,
+    who: Registrant,
+    role: Role,
+    *,
+    by: Actor,
+    link_base: str,
+    even_so: bool,
 ) -> ContractContact:
     if not even_so:
         check_person(who.person)
     config: SupportConfig = tenant.section("support")
     if who.duty and who.duty not in config.duties:
-        raise RuleBroken("ご担当は次から選んでください: %(duties)s", field="duty", duties="、".join(config.duties))
+        raise RuleBroken(
+            "ご担当は次から選んでください: %(duties)s",
+            field="duty",
+            duties="、".join(config.duties),
+        )
     member = _member(tenant, contract, who, by=by, link_base=link_base)
     of = {"contract_id": contract.id, "account_id": contract.account_id, "member_id": member.id}
-    made = ContractContact(**of, person=who.person, role=role, duty=who.duty, created_at=clock.now())
+    made = ContractContact(
+        **of, person=who.person, role=role, duty=who.duty, created_at=clock.now()
+    )
     with _once("この方は、すでにこのご契約の担当者です。"):
         session().add(made)
     # The trail keeps which text of purposes was agreed to (SUP-17).
     agreed = hashlib.sha256(tenant.texts.get("purposes", "").encode()).hexdigest()
-    audit.record("contract.add_contact", contract, by=by, person=who.person, role=role.value, agreed=agreed)
+    audit.record(
+        "contract.add_contact", contract, by=by, person=who.person, role=role.value, agreed=agreed
+    )
     return made
 
 
-def _member(tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, link_base: str) -> Member:
+def _member(
+    tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, link_base: str
+) -> Member:
     """The account's sign-in at that address, with a new link to set its password where there was none (SUP-07)."""
     own = Member.account_id == contract.account_id, Member.status != MemberStatus.REMOVED
     known = session().scalars(select(Member).where(*own, Member.email == who.email)).one_or_none()
     if known:
         return known
     account = session().get_one(Account, contract.account_id)
-    made = enrolment.add_member(tenant, account, Person(who.family_name, who.given_name, who.email), by=by)
+    made = enrolment.add_member(
+        tenant, account, Person(who.family_name, who.given_name, who.email), by=by
+    )
     session().flush()
-    passwords.send_set_password_link(tenant, made, link_base=link_base, by=by, lifetime=links.INVITATION)
+    passwords.send_set_password_link(
+        tenant, made, link_base=link_base, by=by, lifetime=links.INVITATION
+    )
     return made
 
 
 def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Verdict:
     """Whether this member changes the contacts: where the tenant switches it on, the 主担当 does (SUP-05)."""
     config: SupportConfig = tenant.section("support")
-    main = ContractContact.contract_id == contract.id, ContractContact.role == Role.MAIN, *queries.THERE
-    in_charge = session().scalar(select(ContractContact.member_id).where(*main)) if config.self_service else None
+    main = (
+        ContractContact.contract_id == contract.id,
+        ContractContact.role == Role.MAIN,
+        *queries.THERE,
+    )
+    in_charge = (
+        session().scalar(select(ContractContact.member_id).where(*main))
+        if config.self_service
+        else None
+    )
     return YES if in_charge == member_id else Verdict(_BY_THE_DESK)
 
 
@@ -184,7 +249,9 @@ def remove_contact(contract: Contract, contact: ContractContact, *, by: Actor) -
     audit.record("contract.remove_contact", contract, by=by, person=contact.person)
 
 
-def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, by: Actor, link_base: str) -> int:
+def announce(
+    tenant: Tenant, title: str, body: str, products: Sequence[str], *, by: Actor, link_base: str
+) -> int:
     """重要な案内 to every contact of these products, or of all: a mail, whatever they chose, and a notice (SUP-16).
 
     Returns how many addresses are mailed, each once. Raises RuleBroken.
@@ -197,10 +264,14 @@ def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, 
     notice = notices.publish(title, body, by=by, is_important=True, audience=audience)
     link = f"{link_base}/notices/{notice.number}" if tenant.has("notices") else ""
     for place, (email, account_id) in enumerate(addresses, 1):
-        mailing.compose(tenant, "announcement", email, account_id=account_id, title=title, text=body, link=link)
+        mailing.compose(
+            tenant, "announcement", email, account_id=account_id, title=title, text=body, link=link
+        )
         if place % 500 == 0:
             session().flush()  # what is written is held no longer
-    audit.record("support.announce", f"notice:{notice.number}", by=by, products=keys, mailed=len(addresses))
+    audit.record(
+        "support.announce", f"notice:{notice.number}", by=by, products=keys, mailed=len(addresses)
+    )
     return len(addresses)
 
 

@@ -16,7 +16,11 @@ _IN_USE = (ContractUnit.removed_at.is_(None),)
 
 def contracts(account_id: int) -> list[Contract]:
     """The account's contracts, oldest first. Index: ix_contract_account."""
-    return list(session().scalars(select(Contract).where(Contract.account_id == account_id).order_by(Contract.id)))
+    return list(
+        session().scalars(
+            select(Contract).where(Contract.account_id == account_id).order_by(Contract.id)
+        )
+    )
 
 
 def products(accounts: Collection[int]) -> dict[int, set[str]]:
@@ -48,7 +52,9 @@ def units(of: Contract) -> list[ContractUnit]:
 
 def facts(of: Sequence[Contract]) -> dict[int, Facts]:
     """What their limits are reckoned from (SUP-02, SUP-03): one statement."""
-    there = select(ContractUnit).where(ContractUnit.contract_id.in_([one.id for one in of]), *_IN_USE)
+    there = select(ContractUnit).where(
+        ContractUnit.contract_id.in_([one.id for one in of]), *_IN_USE
+    )
     names: dict[int, dict[str, list[str]]] = {one.id: {} for one in of}
     for unit in session().scalars(there.order_by(ContractUnit.id)):
         names[unit.contract_id].setdefault(unit.kind.value, []).append(unit.name)
@@ -57,18 +63,26 @@ def facts(of: Sequence[Contract]) -> dict[int, Facts]:
 
 def contacts(of: Contract) -> list[tuple[ContractContact, str]]:
     """Its contacts with their addresses, 主担当 first, then as they came."""
-    statement = select(ContractContact, Member.email).join(Member, Member.id == ContractContact.member_id)
+    statement = select(ContractContact, Member.email).join(
+        Member, Member.id == ContractContact.member_id
+    )
     there = statement.where(ContractContact.contract_id == of.id, *THERE)
-    rows: Sequence[Any] = session().execute(there.order_by(ContractContact.role.desc(), ContractContact.id)).all()
+    rows: Sequence[Any] = (
+        session().execute(there.order_by(ContractContact.role.desc(), ContractContact.id)).all()
+    )
     return [(contact, email) for contact, email in rows]
 
 
 def addresses(products: Collection[str]) -> list[tuple[str, int]]:
     """Where the contacts of these products, or of all, are reached, each address once, with an account it is of."""
-    joined = select(Member.email, func.min(Member.account_id)).join(Account, Account.id == Member.account_id)
+    joined = select(Member.email, func.min(Member.account_id)).join(
+        Account, Account.id == Member.account_id
+    )
     joined = joined.join(ContractContact, ContractContact.member_id == Member.id)
     joined = joined.join(Contract, Contract.id == ContractContact.contract_id)
-    there = joined.where(*THERE, Member.status != MemberStatus.REMOVED, Account.status == AccountStatus.ACTIVE)
+    there = joined.where(
+        *THERE, Member.status != MemberStatus.REMOVED, Account.status == AccountStatus.ACTIVE
+    )
     of = there.where(Contract.product.in_(products)) if products else there
     return list(session().execute(of.group_by(Member.email).order_by(Member.email)).all())
 

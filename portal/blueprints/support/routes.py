@@ -20,7 +20,11 @@ from portal.web.submit import Answer, done, submit
 
 bp = Blueprint("support", __name__)
 _STEPS = {
-    "representation": (operations.hand_over, _l("主担当を引き継ぐ"), _l("主担当を引き継ぎました。")),
+    "representation": (
+        operations.hand_over,
+        _l("主担当を引き継ぐ"),
+        _l("主担当を引き継ぎました。"),
+    ),
     "removal": (operations.remove_contact, _l("登録の削除"), _l("削除しました。")),
 }
 
@@ -76,24 +80,38 @@ class ContactForm(Form):
 def add_contact(number: str) -> Answer:
     """担当者の追加, by the 主担当."""
     found, form = _managed(number), ContactForm()
-    form.duty.choices = choices(((duty, duty) for duty in tenant().section("support").duties), _("選択しない"))
+    form.duty.choices = choices(
+        ((duty, duty) for duty in tenant().section("support").duties), _("選択しない")
+    )
 
     def add() -> Answer:
         typed = form.typed()
-        who = Registrant(typed["family_name"], typed["given_name"], typed["email"], typed["duty"] or "")
+        who = Registrant(
+            typed["family_name"], typed["given_name"], typed["email"], typed["duty"] or ""
+        )
         operations.add_contact(tenant(), found, who, by=actor(), link_base=link_base())
         return done(_("登録しました。ご本人へメールでお知らせします。"), f"/contracts/{number}")
 
-    use, purposes = limits.use(tenant(), CONTACTS, found), to_html(tenant().texts.get("purposes", ""))
-    return submit("support/contact_form.html", form, add, contract=found, use=use, purposes=purposes)
+    use, purposes = (
+        limits.use(tenant(), CONTACTS, found),
+        to_html(tenant().texts.get("purposes", "")),
+    )
+    return submit(
+        "support/contact_form.html", form, add, contract=found, use=use, purposes=purposes
+    )
 
 
-@bp.route("/contracts/<number>/contacts/<int:contact_id>/<any(representation, removal):step>", methods=["GET", "POST"])
+@bp.route(
+    "/contracts/<number>/contacts/<int:contact_id>/<any(representation, removal):step>",
+    methods=["GET", "POST"],
+)
 @fresh
 def change_contact(number: str, contact_id: int, step: str) -> Answer:
     """主担当 handed over, or a 副担当 removed: asked once more, then at once."""
     contract, form, (do, title, said) = _managed(number), Form(), _STEPS[step]
-    contact = next((one for one, _email in queries.contacts(contract) if one.id == contact_id), None)
+    contact = next(
+        (one for one, _email in queries.contacts(contract) if one.id == contact_id), None
+    )
     if contact is None:
         raise NotFound("担当者が見つかりません。")
 
@@ -101,4 +119,6 @@ def change_contact(number: str, contact_id: int, step: str) -> Answer:
         do(contract, contact, by=actor())
         return done(said, f"/contracts/{number}")
 
-    return submit("support/contact_change.html", form, change, contract=contract, contact=contact, title=title)
+    return submit(
+        "support/contact_change.html", form, change, contract=contract, contact=contact, title=title
+    )

@@ -43,7 +43,9 @@ def illegible(section: Mapping[str, Any]) -> Iterator[Finding]:
             yield ("theme", names[0]), f"{pair} has a contrast of {least:.2f}:1; text needs 4.5:1"
 
 
-def hosts(key: str, section: Mapping[str, Any], base_domain: str) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+def hosts(
+    key: str, section: Mapping[str, Any], base_domain: str
+) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     """The host names that a tenant's section claims, each with the key that claims it. None when it is retired."""
     if section.get("status") == "retired":
         return
@@ -57,13 +59,20 @@ def hosts(key: str, section: Mapping[str, Any], base_domain: str) -> Iterator[tu
 def doubtful(section: Mapping[str, Any]) -> Iterator[Finding]:
     """What works and is likely not meant: warnings."""
     number = _table(section, "issuer").get("registration_number")
-    if isinstance(number, str) and _T_NUMBER.fullmatch(number) and number[1] != check_digit(number[2:]):
+    if (
+        isinstance(number, str)
+        and _T_NUMBER.fullmatch(number)
+        and number[1] != check_digit(number[2:])
+    ):
         usual = f"a company's number would begin T{check_digit(number[2:])} with these last twelve digits"
         yield ("issuer", "registration_number"), f"{usual}; right only for a sole proprietor"
     yield from _weak_passwords(_table(_table(section, "sign_in"), "password"))
     contact = _table(section, "contact")
     if _table(section, "sign_in").get("forgot") == "operator" and not contact.get("telephone"):
-        yield ("contact", "telephone"), "members who forget their password are told to call, but no number is given"
+        yield (
+            ("contact", "telephone"),
+            "members who forget their password are told to call, but no number is given",
+        )
 
 
 def _weak_passwords(given: Mapping[str, Any]) -> Iterator[Finding]:
@@ -75,15 +84,23 @@ def _weak_passwords(given: Mapping[str, Any]) -> Iterator[Finding]:
     if deviations:
         key = "preset" if str(given.get("preset", "default")) != "default" else next(iter(given))
         rule = given[key] if key == "preset" else "this"
-        yield ("sign_in", "password", key), f"{rule} deviates from ASVS 6.2 ({deviations}); offer a second factor"
+        yield (
+            ("sign_in", "password", key),
+            f"{rule} deviates from ASVS 6.2 ({deviations}); offer a second factor",
+        )
 
 
-def sections_of_absent_modules(section: Mapping[str, Any], known: tuple[str, ...]) -> Iterator[Finding]:
+def sections_of_absent_modules(
+    section: Mapping[str, Any], known: tuple[str, ...]
+) -> Iterator[Finding]:
     """Tables of brand modules that are not on: nothing reads them."""
     on = section.get("modules", [])
     for name in known:
         if name in section and isinstance(on, list) and name not in on:
-            yield (name,), f"nothing reads this table while the module is off; add {name!r} to modules to switch it on"
+            yield (
+                (name,),
+                f"nothing reads this table while the module is off; add {name!r} to modules to switch it on",
+            )
 
 
 def check_digit(twelve: str) -> str:
@@ -105,5 +122,7 @@ def contrast(one: str, other: str) -> float:
 
 def _luminance(colour: str) -> float:
     parts = [byte / 255 for byte in bytes.fromhex(colour[1:])]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -43,7 +43,10 @@ _linted: WeakSet[Any] = WeakSet()
 def _refuse_text(statement: Any) -> None:
     """Raise when a statement holds hand-written SQL, which no criteria can reach."""
     if statement not in _linted:
-        if any(isinstance(element, (TextClause, TextualSelect)) for element in visitors.iterate(statement)):
+        if any(
+            isinstance(element, (TextClause, TextualSelect))
+            for element in visitors.iterate(statement)
+        ):
             raise TenantError("hand-written SQL is refused in a tenant's session")
         _linted.add(statement)
 
@@ -51,7 +54,9 @@ def _refuse_text(statement: Any) -> None:
 @cache
 def _criteria_for(tenant: str) -> Any:
     """The loader criteria of one tenant, built once: building it costs more than applying it."""
-    return orm.with_loader_criteria(TenantOwned, lambda cls: cls.tenant_id == tenant, include_aliases=True)
+    return orm.with_loader_criteria(
+        TenantOwned, lambda cls: cls.tenant_id == tenant, include_aliases=True
+    )
 
 
 class TenantSession(FlaskSession):
@@ -98,8 +103,12 @@ def _stamp_rows(state: orm.ORMExecuteState, tenant: str) -> None:
         return
     statement: Any = state.statement
     if statement.select is not None or statement._multi_values:
-        raise TenantError("INSERT … SELECT and multi-row VALUES are refused: pass the rows as parameters")
-    values = {getattr(k, "key", k): getattr(v, "value", v) for k, v in (statement._values or {}).items()}
+        raise TenantError(
+            "INSERT … SELECT and multi-row VALUES are refused: pass the rows as parameters"
+        )
+    values = {
+        getattr(k, "key", k): getattr(v, "value", v) for k, v in (statement._values or {}).items()
+    }
     rows: Any = values or state.parameters or {}
     for row in rows if isinstance(rows, (list, tuple)) else [rows]:
         if row.setdefault("tenant_id", tenant) != tenant:
@@ -134,7 +143,9 @@ def _scope_statement(state: orm.ORMExecuteState) -> None:
 
 @event.listens_for(TenantSession, "before_flush")
 def _stamp_objects(session: TenantSession, *_: Any) -> None:
-    for obj in [o for o in (*session.new, *session.dirty, *session.deleted) if isinstance(o, TenantOwned)]:
+    for obj in [
+        o for o in (*session.new, *session.dirty, *session.deleted) if isinstance(o, TenantOwned)
+    ]:
         tenant, is_new = session.tenant, obj in session.new
         if is_new and obj.tenant_id is None:
             obj.tenant_id = tenant

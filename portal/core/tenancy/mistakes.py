@@ -21,7 +21,11 @@ KeyPath = tuple[str | int, ...]
 Finding = tuple[KeyPath, str]
 """A key inside one tenant's section, and what is wrong with it."""
 _LONGEST_QUOTE = 40
-_CLOSERS = [string + array for array in ("", "]", "]]", "]}", "]}]", "]}]}", "]}]}]") for string in ("", '"""', "'''")]
+_CLOSERS = [
+    string + array
+    for array in ("", "]", "]]", "]}", "]}]", "]}]}", "]}]}]")
+    for string in ("", '"""', "'''")
+]
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
         case "missing":
             return f"is missing{_meaning(path, model)}"
         case "literal_error":
-            known = [word.strip("'") for word in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+            known = [
+                word.strip("'")
+                for word in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")
+            ]
             return f"{_quoted(detail['input'])} is unknown{did_you_mean(detail['input'], known)}"
         case "value_error":
             return str(detail["ctx"]["error"])
@@ -84,7 +91,9 @@ def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
 
 def _meaning(path: KeyPath, model: type[BaseModel]) -> str:
     ends = (path, path[:-1])  # a key of one's own means what its holder does
-    fields = (field for end in ends for table, name, field in walk(model) if _is((*table, name), end))
+    fields = (
+        field for end in ends for table, name, field in walk(model) if _is((*table, name), end)
+    )
     return next((f" ({unwrapped(field.description)})" for field in fields if field.description), "")
 
 
@@ -93,13 +102,17 @@ def _quoted(value: Any) -> str:
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
 
 
-def walk(model: type[BaseModel], table: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, FieldInfo]]:
+def walk(
+    model: type[BaseModel], table: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], str, FieldInfo]]:
     """Every key under `model`: the table it stands in (KIND for a name of one's own), its name, its field."""
     for name, field in model.model_fields.items():
         yield table, name, field
         inner = _model_in(field.annotation)
         if inner is not None:
-            yield from walk(inner, (*table, name, *(("KIND",) if get_origin(field.annotation) is dict else ())))
+            yield from walk(
+                inner, (*table, name, *(("KIND",) if get_origin(field.annotation) is dict else ()))
+            )
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
@@ -112,7 +125,9 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 def _is(place: tuple[str, ...], path: KeyPath) -> bool:
     """Whether `path` leads to `place`, by whatever items and names of one's own."""
     keys = [part for part in path if not isinstance(part, int)]
-    return len(place) == len(keys) and all(part in (key, "KIND") for part, key in zip(place, keys, strict=True))
+    return len(place) == len(keys) and all(
+        part in (key, "KIND") for part, key in zip(place, keys, strict=True)
+    )
 
 
 class Lines:
@@ -176,7 +191,9 @@ def _opened(said: Any, newest: dict[KeyPath, int]) -> KeyPath:
 def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
     yield path
     for part, inner in (
-        value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value if isinstance(value, list) else ())
     ):
         yield from _paths(inner, (*path, part))
 

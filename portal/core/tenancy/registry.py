@@ -17,7 +17,15 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from portal.core.tenancy import checks
-from portal.core.tenancy.mistakes import Finding, KeyPath, Lines, Mistake, TenantsInvalid, dotted, findings
+from portal.core.tenancy.mistakes import (
+    Finding,
+    KeyPath,
+    Lines,
+    Mistake,
+    TenantsInvalid,
+    dotted,
+    findings,
+)
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_base import did_you_mean
 
@@ -96,12 +104,21 @@ class _Reader:
     def read(self) -> Reading:
         by_key: dict[str, Tenant] = {}
         owners: dict[str, str] = {}
-        mistakes = self._told([*self._of_file(), *self._of_tenants(by_key), *self._of_hosts(owners)])
-        tenants = Tenants() if mistakes else Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
+        mistakes = self._told(
+            [*self._of_file(), *self._of_tenants(by_key), *self._of_hosts(owners)]
+        )
+        tenants = (
+            Tenants()
+            if mistakes
+            else Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
+        )
         return Reading(tenants, mistakes, self._told(self._doubtful(), is_warning=True), self.lines)
 
     def _told(self, found: Iterable[Finding], *, is_warning: bool = False) -> tuple[Mistake, ...]:
-        told = (Mistake(self.name, self.lines.of(path), dotted(path), said, is_warning) for path, said in found)
+        told = (
+            Mistake(self.name, self.lines.of(path), dotted(path), said, is_warning)
+            for path, said in found
+        )
         return tuple(sorted(told, key=attrgetter("line", "key", "message")))
 
     def _sections(self) -> dict[str, dict[str, Any]]:
@@ -126,11 +143,15 @@ class _Reader:
             for path, message in (*self._built(key, section, into), *checks.illegible(section)):
                 yield ("tenants", key, *path), message
 
-    def _built(self, key: str, section: Mapping[str, Any], into: dict[str, Tenant]) -> Iterator[Finding]:
+    def _built(
+        self, key: str, section: Mapping[str, Any], into: dict[str, Tenant]
+    ) -> Iterator[Finding]:
         if "key" in section:
             yield ("key",), f"the key stands in the table's name, [tenants.{key}]; remove this line"
         try:
-            into[key] = self.kind.model_validate({**section, "key": key}, context={"base_domain": self.base_domain})
+            into[key] = self.kind.model_validate(
+                {**section, "key": key}, context={"base_domain": self.base_domain}
+            )
         except ValidationError as error:
             for path, message in findings(error, self.kind):
                 yield (() if path == ("key",) else path), message
@@ -139,7 +160,10 @@ class _Reader:
         for key, section in self._sections().items():
             for host, path in checks.hosts(key, section, self.base_domain):
                 if host in owners:
-                    yield ("tenants", key, *path), f"the host {host} is taken by [tenants.{owners[host]}] already"
+                    yield (
+                        ("tenants", key, *path),
+                        f"the host {host} is taken by [tenants.{owners[host]}] already",
+                    )
                 owners.setdefault(host, key)
 
     def _doubtful(self) -> Iterator[Finding]:
@@ -166,7 +190,13 @@ def _flat(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
         for name, part in value.items():
             yield from _flat(part, (*path, name))
     elif isinstance(value, tuple):
-        yield path, [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in value]
+        yield (
+            path,
+            [
+                item.model_dump(mode="json") if isinstance(item, BaseModel) else item
+                for item in value
+            ],
+        )
     else:
         yield path, value
 
@@ -175,7 +205,11 @@ class Registry:
     """The tenants of the running program. Safe to use from several threads."""
 
     def __init__(
-        self, path: Path, base_domain: str, tenant_type: type[Tenant] = Tenant, monotonic: Clock = time.monotonic
+        self,
+        path: Path,
+        base_domain: str,
+        tenant_type: type[Tenant] = Tenant,
+        monotonic: Clock = time.monotonic,
     ) -> None:
         """Read the file at `path`. Raises TenantsInvalid. `monotonic` gives seconds."""
         self.path, self.tenant_type = Path(path), tenant_type
@@ -219,7 +253,9 @@ class Registry:
     def _take_up(self, reading: Reading) -> None:
         if reading.mistakes:
             listed = "; ".join(map(str, reading.mistakes))
-            log.error("%s is broken and the last good one stays in force: %s", self.path.name, listed)
+            log.error(
+                "%s is broken and the last good one stays in force: %s", self.path.name, listed
+            )
         else:
             self._good = reading
             log.info("%s was taken up: %d tenants", self.path.name, len(reading.tenants.by_key))

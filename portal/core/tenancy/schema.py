@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from portal.core.tenancy import schema_parts as parts
 from portal.core.tenancy.schema_base import Each, Flag, Name, OneOf, Section, Whole, unwrapped
@@ -11,7 +18,13 @@ from portal.core.tenancy.schema_base import Each, Flag, Name, OneOf, Section, Wh
 FEATURES = dict.fromkeys(("notices", "inquiries", "contacts", "billing_addresses"), True)
 FEATURES |= dict.fromkeys(("delivery_addresses", "document_links", "chat", "knowledge"), False)
 """What a tenant can switch off (COM-03), and whether it is on when nothing is said."""
-LIMITS = {"members": 50, "billing_addresses": 20, "delivery_addresses": 20, "contract_contacts": 2, "chats": 3}
+LIMITS = {
+    "members": 50,
+    "billing_addresses": 20,
+    "delivery_addresses": 20,
+    "contract_contacts": 2,
+    "chats": 3,
+}
 """How many of each an account may have (COM-40) when nothing is said."""
 NUMBERS = {
     "reservation": "R",
@@ -44,7 +57,9 @@ class Tenant(Section):
     name: Name = Field(description="The brand's name, as customers read it.")
     company: Name = Field(default_factory=lambda data: data["name"])
     """The company's legal name; when absent, the brand's name."""
-    subdomain: str = Field(default_factory=lambda data: data["key"], pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+    subdomain: str = Field(
+        default_factory=lambda data: data["key"], pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+    )
     """The brand lives at this name under the portal's base domain; when absent, the key."""
     domains: tuple[Annotated[str, Field(pattern=_HOST)], ...] = Field((), max_length=20)
     """Whole host names that lead here as well, e.g. my.atelier.example; mails link to the first."""
@@ -52,7 +67,8 @@ class Tenant(Section):
     """open; maintenance: every page says so and nobody signs in; retired: the host is unknown, the data stay."""
     modules: Each[str] = Field((), description="The brand modules that are on.")
     features: dict[Annotated[str, OneOf(FEATURES)], Flag] = Field(
-        FEATURES, description=f"Switches parts off (false): no link, no page. One of: {', '.join(FEATURES)}."
+        FEATURES,
+        description=f"Switches parts off (false): no link, no page. One of: {', '.join(FEATURES)}.",
     )
     languages: Each[Literal["ja", "en"]] = Field(("ja", "en"), min_length=1)
     """Which languages pages offer, the usual one first."""
@@ -63,10 +79,15 @@ class Tenant(Section):
     calendar: parts.Calendar = Field(parts.Calendar(), description="Closed days.")
     issuer: parts.Issuer = Field(parts.Issuer(), description="Who issues documents.")
     numbers: dict[Annotated[str, OneOf(NUMBERS)], parts.NumberFormat] = Field(
-        {}, description=f"How public numbers are written. The kinds, with their usual prefixes: {_PREFIXES}."
+        {},
+        description=f"How public numbers are written. The kinds, with their usual prefixes: {_PREFIXES}.",
     )
-    inquiries: parts.Inquiries = Field(parts.Inquiries(), description="What customers ask about, and how.")
-    chat: parts.Chat = Field(parts.Chat(), description="When operators answer chats, where features.chat is on.")
+    inquiries: parts.Inquiries = Field(
+        parts.Inquiries(), description="What customers ask about, and how."
+    )
+    chat: parts.Chat = Field(
+        parts.Chat(), description="When operators answer chats, where features.chat is on."
+    )
     tax: parts.Tax = Field(parts.Tax(), description="Consumption tax.")
     terms: parts.PaymentTerms = Field(parts.PaymentTerms(), description="Closing and due dates.")
     texts: dict[Annotated[str, OneOf(TEXTS)], str] = Field(
@@ -75,7 +96,8 @@ class Tenant(Section):
     erase_after_days: Annotated[Whole, Field(ge=0, le=3650)] = 30
     """Days after a withdrawal (退会) when what is personal is erased (COM-16)."""
     limits: dict[Annotated[str, OneOf(LIMITS)], Annotated[Whole, Field(ge=1, le=100_000)]] = Field(
-        LIMITS, description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + "."
+        LIMITS,
+        description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + ".",
     )
     formulas: dict[Annotated[str, OneOf(LIMITS)], parts.Formulas] = Field({})
     """Limits that are more than a number, one [[…formulas.NAME]] for each kind of owner; the first that fits counts,
@@ -132,7 +154,10 @@ def tenant_type(sections: Mapping[str, type[BaseModel]]) -> type[Tenant]:
     if not sections:
         return Tenant
     fields: dict[str, Any] = {
-        name: (section | None, Field(default=None, description=f"The module {name}; only where it is on."))
+        name: (
+            section | None,
+            Field(default=None, description=f"The module {name}; only where it is on."),
+        )
         for name, section in sections.items()
     }
     usual = Tenant.model_fields["modules"]
@@ -140,7 +165,9 @@ def tenant_type(sections: Mapping[str, type[BaseModel]]) -> type[Tenant]:
         Each[Annotated[str, OneOf(sections)]],
         Field(default=(), description=f"{usual.description} One of: {', '.join(sections)}."),
     )
-    made = create_model("Tenant", __base__=Tenant, __module__=__name__, __doc__=Tenant.__doc__, **fields)
+    made = create_model(
+        "Tenant", __base__=Tenant, __module__=__name__, __doc__=Tenant.__doc__, **fields
+    )
     made.known_modules = tuple(sections)
     return made
 
@@ -149,8 +176,20 @@ def _filled(given: Any, usual: dict[str, Any]) -> Any:
     """A table with what it leaves out or empty taken from `usual`; anything else is left for the types to refuse."""
     if not isinstance(given, dict | Section):
         return given
-    own = {key: value for key, value in dict(given).items() if value != "" or not isinstance(usual.get(key), str)}
-    return usual | own | {key: _filled(own.get(key, {}), part) for key, part in usual.items() if isinstance(part, dict)}
+    own = {
+        key: value
+        for key, value in dict(given).items()
+        if value != "" or not isinstance(usual.get(key), str)
+    }
+    return (
+        usual
+        | own
+        | {
+            key: _filled(own.get(key, {}), part)
+            for key, part in usual.items()
+            if isinstance(part, dict)
+        }
+    )
 
 
 def json_schema(kind: type[Tenant]) -> dict[str, Any]:
@@ -159,13 +198,18 @@ def json_schema(kind: type[Tenant]) -> dict[str, Any]:
     file = create_model("File", __base__=Section, tenants=(dict[str, kind], tables))  # type: ignore[valid-type]
     schema = file.model_json_schema()
     tenant = schema["$defs"]["Tenant"]
-    schema["properties"]["tenants"]["propertyNames"] = {"pattern": tenant["properties"].pop("key")["pattern"]}
+    schema["properties"]["tenants"]["propertyNames"] = {
+        "pattern": tenant["properties"].pop("key")["pattern"]
+    }
     tenant["required"].remove("key")
     for table in schema["$defs"].values():
         for meant in table.get("properties", {}).values():
             said = meant.get("description") or schema["$defs"][table_in(meant)]["description"]
             meant["description"] = unwrapped(said)
-    return schema | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tenants.toml"}
+    return schema | {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tenants.toml",
+    }
 
 
 def table_in(schema: dict[str, Any]) -> str:

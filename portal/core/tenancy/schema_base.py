@@ -43,7 +43,9 @@ class OneOf:
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(names)
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> dict[str, Any]:
@@ -58,7 +60,9 @@ class OneOf:
 class Section(BaseModel):
     """A table of `tenants.toml`: cannot be changed once read, and knows no keys but its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
 
 def _unique(items: tuple[H, ...]) -> tuple[H, ...]:

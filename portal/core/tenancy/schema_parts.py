@@ -27,7 +27,9 @@ def _once(words: list[str], said: str) -> None:
 class SignIn(Section):
     """How members come in (COM-10 … COM-15)."""
 
-    items: Literal["email_password", "login_id_password", "login_id_email_password"] = "email_password"
+    items: Literal["email_password", "login_id_password", "login_id_email_password"] = (
+        "email_password"
+    )
     """What the sign-in page asks for."""
     forgot: Literal["mail", "mail_phone", "operator"] = "mail"
     """A forgotten password: mail a link to the e-mail address; ask for the telephone number too; or have the member
@@ -57,16 +59,26 @@ class SignIn(Section):
     notify_changes: Flag = True
     """Mail 会員情報変更のお知らせ when a profile or an address was changed (COM-34)."""
     password: PasswordRules = Field(PasswordRules(), description="Which passwords may be set.")
-    idle_minutes: Whole = Field(120, ge=5, le=1440, description="Minutes without a page after which a session ends.")
-    absolute_hours: Whole = Field(12, ge=1, le=720, description="Hours after which a session ends in any case.")
-    sign_in_tries: Whole = Field(10, ge=3, le=100, description="Tries for one member from one address before a pause.")
-    sign_in_window_minutes: Whole = Field(5, ge=1, le=1440, description="Minutes that tries are counted over.")
+    idle_minutes: Whole = Field(
+        120, ge=5, le=1440, description="Minutes without a page after which a session ends."
+    )
+    absolute_hours: Whole = Field(
+        12, ge=1, le=720, description="Hours after which a session ends in any case."
+    )
+    sign_in_tries: Whole = Field(
+        10, ge=3, le=100, description="Tries for one member from one address before a pause."
+    )
+    sign_in_window_minutes: Whole = Field(
+        5, ge=1, le=1440, description="Minutes that tries are counted over."
+    )
 
 
 class Theme(Section):
     """How the brand looks. Each pair of colours that carries text needs a contrast of 4.5:1 (WCAG 2.2 AA)."""
 
-    brand: kinds.Colour = Field("#0b4a8f", description="Buttons, links and the line at the top: #rrggbb.")
+    brand: kinds.Colour = Field(
+        "#0b4a8f", description="Buttons, links and the line at the top: #rrggbb."
+    )
     brand_strong: kinds.Colour = "#083767"
     """The darker shade: buttons under the pointer, the place one is at."""
     brand_weak: kinds.Colour = Field("#e8f0fa", description="The pale shade behind marked entries.")
@@ -75,7 +87,9 @@ class Theme(Section):
     mark: str = Field("", max_length=2, pattern=r"^[^\p{Cc}]*$")
     """One or two characters in the coloured square; when absent, the first of the name."""
     logo: str | None = Field(
-        None, max_length=120, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(?:/[A-Za-z0-9][A-Za-z0-9_-]*)*\.(?:svg|png|webp)$"
+        None,
+        max_length=120,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(?:/[A-Za-z0-9][A-Za-z0-9_-]*)*\.(?:svg|png|webp)$",
     )
     """A picture to show instead of the mark, 34 pixels high: a file under portal/static, e.g. logos/atelier.svg."""
 
@@ -90,7 +104,9 @@ class Theme(Section):
 class Contact(Section):
     """How customers reach the brand."""
 
-    telephone: kinds.Telephone = Field("", description="Shown in the footer and in mails, e.g. 03-0000-0000.")
+    telephone: kinds.Telephone = Field(
+        "", description="Shown in the footer and in mails, e.g. 03-0000-0000."
+    )
     hours: Line = Field("", description="When the telephone is answered, e.g. 平日 9:00〜17:30.")
     email: kinds.Email = Field("", description="Where customers may write to.")
     postal_code: kinds.PostalCode = Field("", description="Seven digits, e.g. 000-0001.")
@@ -121,14 +137,18 @@ class ClosedPeriod(Section):
     def _in_order(cls, last: date, info: ValidationInfo) -> date:
         first = info.data.get("first", last)
         if not timedelta() <= last - first <= _LONGEST_CLOSURE:
-            raise ValueError(f"{last} is not within {_LONGEST_CLOSURE.days} days from the first day, {first}")
+            raise ValueError(
+                f"{last} is not within {_LONGEST_CLOSURE.days} days from the first day, {first}"
+            )
         return last
 
 
 class Calendar(Section):
     """The days that the brand works."""
 
-    weekly_closed: Each[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = Field(("sat", "sun"), max_length=6)
+    weekly_closed: Each[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = Field(
+        ("sat", "sun"), max_length=6
+    )
     """Closed every week; at least one day stays open."""
     holidays: Flag = Field(True, description="Closed on Japan's national holidays.")
     closed: tuple[ClosedPeriod, ...] = Field((), max_length=100)
@@ -137,16 +157,25 @@ class Calendar(Section):
     def is_open(self, day: date) -> bool:
         """Whether the brand works on `day`."""
         weekly = list(map(WEEKDAYS.index, self.weekly_closed))
-        return is_business_day(day, weekly, self.holidays, [(period.first, period.last) for period in self.closed])
+        return is_business_day(
+            day, weekly, self.holidays, [(period.first, period.last) for period in self.closed]
+        )
 
 
 class Issuer(Section):
     """Who issues invoices and other documents (COM-70, COM-71)."""
 
-    name: str = Field("", max_length=60, pattern=r"^[^\p{Cc}]*$", description="As printed; when absent, the company.")
+    name: str = Field(
+        "",
+        max_length=60,
+        pattern=r"^[^\p{Cc}]*$",
+        description="As printed; when absent, the company.",
+    )
     registration_number: str | None = Field(None, pattern=r"^T[0-9]{13}$")
     """適格請求書発行事業者の登録番号: T and 13 digits. Without it invoices are not qualified ones."""
-    postal_code: kinds.PostalCode = Field("", description="Seven digits; when absent, that of contact.")
+    postal_code: kinds.PostalCode = Field(
+        "", description="Seven digits; when absent, that of contact."
+    )
     address: Line = Field("", description="As printed; when absent, that of contact.")
     telephone: kinds.Telephone = Field("", description="As printed; when absent, that of contact.")
     person: Line = Field("", description="Who is in charge of invoices.")
@@ -167,7 +196,9 @@ class TaxRate(Section):
     """One rate of consumption tax, in effect until a newer one of its kind begins."""
 
     rate: Whole = Field(ge=0, le=30, description="Percent.")
-    reduced: Flag = Field(False, description="Whether this is the reduced rate (軽減税率, marked ※).")
+    reduced: Flag = Field(
+        False, description="Whether this is the reduced rate (軽減税率, marked ※)."
+    )
     since: Day = Field(description="The first day it is in effect.")
 
 
@@ -196,8 +227,12 @@ class Tax(Section):
 class PaymentTerms(Section):
     """When accounts that pay later are billed, and when they pay (締め日・支払期限)."""
 
-    closing_day: Whole = Field(31, ge=1, le=31, description="Day of the month; 31 is the end of any month.")
-    months: Whole = Field(1, ge=0, le=6, description="Due at the end of the month, so many after closing.")
+    closing_day: Whole = Field(
+        31, ge=1, le=31, description="Day of the month; 31 is the end of any month."
+    )
+    months: Whole = Field(
+        1, ge=0, le=6, description="Due at the end of the month, so many after closing."
+    )
     shift: Literal["none", "next", "previous"] = "none"
     """What becomes of a due date on a closed day: the open day after or before it."""
 
@@ -207,8 +242,12 @@ class InquiryField(Section):
 
     key: str = Field(pattern=_KEY, description="Small letters, digits and _; never changes.")
     label: Name = Field(description="As customers read it.")
-    kind: Literal["line", "text", "date", "time", "choice"] = Field("line", description="What is typed, or chosen.")
-    choices: Each[Name] = Field((), max_length=30, description="For a choice: what there is to choose from.")
+    kind: Literal["line", "text", "date", "time", "choice"] = Field(
+        "line", description="What is typed, or chosen."
+    )
+    choices: Each[Name] = Field(
+        (), max_length=30, description="For a choice: what there is to choose from."
+    )
     required: Flag = Field(True, description="Whether it must be filled in.")
 
     @model_validator(mode="after")
@@ -221,12 +260,16 @@ class InquiryField(Section):
 class InquiryCategory(Section):
     """One kind of inquiry."""
 
-    key: str = Field(pattern=_KEY, description="Small letters, digits and _; links lead to it by this.")
+    key: str = Field(
+        pattern=_KEY, description="Small letters, digits and _; links lead to it by this."
+    )
     label: Name = Field(description="As customers read it.")
     about: Name | None = Field(
         None, description="What number it is about, e.g. 予約番号; when absent, none is asked for."
     )
-    about_own: Flag = Field(False, description="Whether it is chosen from what the account has, e.g. its contracts.")
+    about_own: Flag = Field(
+        False, description="Whether it is chosen from what the account has, e.g. its contracts."
+    )
     fields: tuple[InquiryField, ...] = Field((), max_length=20)
     """What else is asked for, one [[…fields]] each."""
 
@@ -242,7 +285,9 @@ class Inquiries(Section):
     """Who reads a thread: everybody of the account, or who began it."""
     text_in_mail: Flag = False
     """Whether the mail about an answer holds its text, or a link alone (COM-52)."""
-    guests: Flag = Field(False, description="Whether people who are not signed in may write (COM-53).")
+    guests: Flag = Field(
+        False, description="Whether people who are not signed in may write (COM-53)."
+    )
     most_files: Whole = Field(5, ge=0, le=20, description="Files with one message.")
     most_megabytes: Whole = Field(20, ge=1, le=50, description="All files of one message together.")
 
@@ -286,7 +331,9 @@ class PerUnit(Section):
     unit: Name = Field(description="The kind that is counted, e.g. app or connection.")
     label: Name = Field(description="The kind as customers read it, e.g. ご利用中のアプリ.")
     each: Count = Field(1, description="How many for each of them.")
-    besides: Each[Name] = Field((), description="Units of these names are counted elsewhere, and not again.")
+    besides: Each[Name] = Field(
+        (), description="Units of these names are counted elsewhere, and not again."
+    )
 
 
 class Formula(Section):
@@ -295,7 +342,9 @@ class Formula(Section):
     when: dict[str, Name] = Field({})
     """What the owner must be for this formula, e.g. { product = "manage" }; empty fits all."""
     base: Count = Field(description="How many there may be of in any case.")
-    extras: tuple[Extra, ...] = Field((), max_length=20, description="What is added, one table each.")
+    extras: tuple[Extra, ...] = Field(
+        (), max_length=20, description="What is added, one table each."
+    )
     per: tuple[PerUnit, ...] = Field((), max_length=20, description="What is added for each unit.")
     exactly_one: Name | None = None
     """The role that exactly one of them has, always, e.g. 主担当; when absent, none."""
@@ -318,8 +367,12 @@ def _in_order(formulas: tuple[Formula, ...]) -> tuple[Formula, ...]:
     """The formulas of one limit; of those that fit, the first counts. Raises ValueError for one that never does."""
     for place, formula in enumerate(formulas):
         if any(formula.when.items() >= earlier.when.items() for earlier in formulas[:place]):
-            raise ValueError(f"formula {place + 1} is never reached: an earlier one fits whatever it fits")
+            raise ValueError(
+                f"formula {place + 1} is never reached: an earlier one fits whatever it fits"
+            )
     return formulas
 
 
-Formulas = Annotated[tuple[Formula, ...], Field(min_length=1, max_length=50), AfterValidator(_in_order)]
+Formulas = Annotated[
+    tuple[Formula, ...], Field(min_length=1, max_length=50), AfterValidator(_in_order)
+]

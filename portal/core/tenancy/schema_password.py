@@ -8,12 +8,25 @@ from pydantic import Field, ValidationInfo, field_validator
 from portal.core.tenancy.schema_base import Each, Flag, Section, Whole
 
 Kind = Literal["upper", "lower", "letter", "digit", "symbol"]
-_DEFAULT = {"min_length": 12, "max_length": 128, "required": (), "half_width": False, "symbols": None, "longest_run": 0}
+_DEFAULT = {
+    "min_length": 12,
+    "max_length": 128,
+    "required": (),
+    "half_width": False,
+    "symbols": None,
+    "longest_run": 0,
+}
 _STRICT = {"required": ("upper", "lower", "digit"), "half_width": True, "symbols": ".-_=+"}
 _PRESETS: dict[str, dict[str, Any]] = {
     "default": _DEFAULT,
     "legacy-8-12": {**_DEFAULT, "min_length": 8, "max_length": 12, **_STRICT},
-    "legacy-6-20": {**_DEFAULT, "min_length": 6, "max_length": 20, "half_width": True, "longest_run": 2},
+    "legacy-6-20": {
+        **_DEFAULT,
+        "min_length": 6,
+        "max_length": 20,
+        "half_width": True,
+        "longest_run": 2,
+    },
 }
 
 
@@ -43,14 +56,18 @@ class PasswordRules(Section):
     """Exactly the symbols that half-width passwords may have, e.g. ".-_"; when absent, the preset's."""
     longest_run: Whole = Field(default_factory=_usual("longest_run"), ge=0, le=10)
     """How often one character may follow itself; 0 is no limit; when absent, the preset's."""
-    forbid_login_id: Flag = Field(True, description="Whether passwords that contain the login ID are refused.")
+    forbid_login_id: Flag = Field(
+        True, description="Whether passwords that contain the login ID are refused."
+    )
 
     @field_validator("max_length")
     @classmethod
     def _not_below_shortest(cls, longest: int, info: ValidationInfo) -> int:
         shortest = info.data.get("min_length", 0)
         if longest < shortest:
-            raise ValueError(f"no password could be {shortest} or more and {longest} or fewer characters long")
+            raise ValueError(
+                f"no password could be {shortest} or more and {longest} or fewer characters long"
+            )
         return longest
 
     @field_validator("symbols")

@@ -91,9 +91,13 @@ class Reading:
                     raise Unheld("a bracket is closed that is not open")
             elif found["bind"]:
                 here.append(f"?{len(self._binds)}")
-                self._binds.append(found["bind"][2:-2] if found["bind"].startswith("%(") else len(self._binds))
+                self._binds.append(
+                    found["bind"][2:-2] if found["bind"].startswith("%(") else len(self._binds)
+                )
             elif found["name"] is not None:
-                here.append('"' + re.sub(r"\W", lambda odd: f"~{ord(odd[0]):x}~", found["name"].lower()))
+                here.append(
+                    '"' + re.sub(r"\W", lambda odd: f"~{ord(odd[0]):x}~", found["name"].lower())
+                )
             elif found["text"] or word:
                 here.append(word or "'")
         if len(opened) != 1:
@@ -108,7 +112,10 @@ class Reading:
         """How often a tenant's table is named, as itself and not as part of a column's name or as a label."""
         words = unquoted(text)
         around = zip(["", *words], words, [*words[1:], ""], strict=False)
-        return sum(word in self.owned and after != "." and before not in (".", "as") for before, word, after in around)
+        return sum(
+            word in self.owned and after != "." and before not in (".", "as")
+            for before, word, after in around
+        )
 
     def _conjuncts(self, text: str) -> Iterator[Pair]:
         """``alias.tenant_id = bind`` wherever the whole condition cannot be true without it: (alias, parameter)."""
@@ -190,7 +197,10 @@ class Reading:
         if found[2] not in self.owned:
             return
         self._placed += not found[1]
-        columns = [unquoted(column)[-1:] for column in split(self._inside(target.rsplit(maxsplit=1)[-1]), ",")]
+        columns = [
+            unquoted(column)[-1:]
+            for column in split(self._inside(target.rsplit(maxsplit=1)[-1]), ",")
+        ]
         if ["tenant_id"] not in columns:
             raise Unheld("INSERT without tenant_id")
         for row in self._rows(clauses, columns.index(["tenant_id"])):
@@ -211,7 +221,9 @@ class Reading:
             if chosen is None or not rows.startswith(" values "):
                 raise Unheld("INSERT … SELECT is refused")
             place = int(chosen[1])
-        found = [split(self._inside(row), ",")[place] for row in rows.split() if row.startswith("(")]
+        found = [
+            split(self._inside(row), ",")[place] for row in rows.split() if row.startswith("(")
+        ]
         if not found:
             raise Unheld("INSERT without a row")
         return found
@@ -219,5 +231,8 @@ class Reading:
     def _refuse_moving(self, assignments: str) -> None:
         for assignment in split(assignments, ","):
             target = split(assignment, "=")[0]
-            if any("tenant_id" in unquoted(names) for names in (target, *map(self._inside, target.split()))):
+            if any(
+                "tenant_id" in unquoted(names)
+                for names in (target, *map(self._inside, target.split()))
+            ):
                 raise Unheld("a row never changes its tenant")

@@ -64,7 +64,9 @@ def _is_by_hand(context: Any) -> bool:
 
 
 def _is_bound(row: Any, alternatives: tuple[int | str, ...], tenant: str) -> bool:
-    return any((row.get(key) if isinstance(row, dict) else row[key]) == tenant for key in alternatives)
+    return any(
+        (row.get(key) if isinstance(row, dict) else row[key]) == tenant for key in alternatives
+    )
 
 
 def install_tripwire(engine: Engine, tables: Iterable[str], read_only: Callable[[], bool]) -> None:
@@ -84,7 +86,12 @@ def install_tripwire(engine: Engine, tables: Iterable[str], read_only: Callable[
             raise TenantError(verdict.fault)
         tenant = require_key()
         # A batched INSERT comes as "many" with the one flat row that is really sent.
-        is_batch = many and params and not isinstance(params, dict) and isinstance(params[0], (tuple, list, dict))
+        is_batch = (
+            many
+            and params
+            and not isinstance(params, dict)
+            and isinstance(params[0], (tuple, list, dict))
+        )
         for row in params if is_batch else (params,):
             if not all(_is_bound(row, alternatives, tenant) for alternatives in verdict.held):
                 raise TenantError("the statement is bound to another tenant")

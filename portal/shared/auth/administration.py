@@ -7,7 +7,18 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapper
 
-from portal.core import YES, Actor, RuleBroken, Tenant, TenantOwned, Verdict, audit, clock, msgid, states
+from portal.core import (
+    YES,
+    Actor,
+    RuleBroken,
+    Tenant,
+    TenantOwned,
+    Verdict,
+    audit,
+    clock,
+    msgid,
+    states,
+)
 from portal.core.db import Base, change, session
 from portal.shared import mailing
 from portal.shared.auth import links, passkeys, second_factor, sessions
@@ -15,7 +26,10 @@ from portal.shared.auth.models import Account, AccountStatus, Factor, Member, Me
 
 NEWEST = 10
 _MOST_TAGS = 9
-_MOVES = {MemberStatus.ACTIVE: frozenset({MemberStatus.LOCKED}), MemberStatus.LOCKED: frozenset({MemberStatus.ACTIVE})}
+_MOVES = {
+    MemberStatus.ACTIVE: frozenset({MemberStatus.LOCKED}),
+    MemberStatus.LOCKED: frozenset({MemberStatus.ACTIVE}),
+}
 _NOT_ACTIVE = msgid("この担当者は停止されています。停止を解除してからお手続きください。")
 
 
@@ -84,38 +98,68 @@ def set_tags(account: Account, tags: Iterable[str], *, by: Actor) -> None:
 
 def overview(account: Account) -> dict[str, Any]:
     """All that is known about an account: its data, members, living sessions, rows that are its own, newest events."""
-    members = session().scalars(select(Member).where(Member.account_id == account.id).order_by(Member.id)).all()
-    mine = (audit.AuditEvent.account_id == account.id) | (audit.AuditEvent.subject == account.subject)
-    events = select(audit.AuditEvent).where(mine).order_by(audit.AuditEvent.sequence.desc()).limit(NEWEST)
+    members = (
+        session()
+        .scalars(select(Member).where(Member.account_id == account.id).order_by(Member.id))
+        .all()
+    )
+    mine = (audit.AuditEvent.account_id == account.id) | (
+        audit.AuditEvent.subject == account.subject
+    )
+    events = (
+        select(audit.AuditEvent)
+        .where(mine)
+        .order_by(audit.AuditEvent.sequence.desc())
+        .limit(NEWEST)
+    )
     hidden = ("id", "tenant_id")
     return {
-        "account": {c.key: getattr(account, c.key) for c in Account.__table__.columns if c.key not in hidden},
-        "members": [
-            {
-                "login id": m.login_id,
-                "name": m.name,
-                "e-mail": m.email,
-                "status": m.status.value,
-                "role": "代表" if m.is_representative else "",
-                "sessions": len(sessions.alive(m.id)),
-            }
-            for m in members
-        ],
-        "rows": {m.local_table.description: _count(m.class_, account) for m in tables_of_accounts()},
+        "account": {
+            c.key: getattr(account, c.key) for c in Account.__table__.columns if c.key not in hidden
+        },
+        "members": [_member_row(member) for member in members],
+        "rows": {
+            m.local_table.description: _count(m.class_, account) for m in tables_of_accounts()
+        },
         "events": [
-            {"at": clock.to_local(e.at), "who": e.actor_name, "action": e.action, "subject": e.subject}
+            {
+                "at": clock.to_local(e.at),
+                "who": e.actor_name,
+                "action": e.action,
+                "subject": e.subject,
+            }
             for e in session().scalars(events)
         ],
     }
 
 
+def _member_row(member: Member) -> dict[str, Any]:
+    return {
+        "login id": member.login_id,
+        "name": member.name,
+        "e-mail": member.email,
+        "status": member.status.value,
+        "role": "代表" if member.is_representative else "",
+        "sessions": len(sessions.alive(member.id)),
+    }
+
+
 def _count(model: Any, account: Account) -> int:
-    return session().scalar(select(func.count()).select_from(model).where(model.account_id == account.id)) or 0
+    return (
+        session().scalar(
+            select(func.count()).select_from(model).where(model.account_id == account.id)
+        )
+        or 0
+    )
 
 
 def tables_of_accounts() -> list[Mapper[Any]]:
     """What is mapped and has rows of an account, whoever brings it; in the order of the tables' names."""
-    found = [m for m in Base.registry.mappers if issubclass(m.class_, TenantOwned) and "account_id" in m.columns]
+    found = [
+        m
+        for m in Base.registry.mappers
+        if issubclass(m.class_, TenantOwned) and "account_id" in m.columns
+    ]
     return sorted(found, key=lambda mapper: mapper.local_table.description)
 
 
@@ -132,8 +176,15 @@ def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
     led = select(Member.id).where(Member.account_id == target.id, Member.is_representative).limit(1)
     if session().scalar(led.where(Member.status != MemberStatus.REMOVED)):
         change(Member, Member.account_id == source.id, is_representative=False)
-    moving = {m.local_table.description: m.class_ for m in tables_of_accounts() if m.class_ is not audit.AuditEvent}
-    moved = {name: change(rows, rows.account_id == source.id, account_id=target.id) for name, rows in moving.items()}
+    moving = {
+        m.local_table.description: m.class_
+        for m in tables_of_accounts()
+        if m.class_ is not audit.AuditEvent
+    }
+    moved = {
+        name: change(rows, rows.account_id == source.id, account_id=target.id)
+        for name, rows in moving.items()
+    }
     session().expire_all()
     source.status, source.withdrawn_at = AccountStatus.WITHDRAWN, source.withdrawn_at or clock.now()
     audit.record("account.merge", source, by=by, into=target.number, moved=moved)

@@ -19,7 +19,14 @@ _MOST_ASKED = 5
 
 
 def ask_with_password(
-    tenant: Tenant, member_id: int, present: str, password: str, new: str, *, by: Actor, link_base: str
+    tenant: Tenant,
+    member_id: int,
+    present: str,
+    password: str,
+    new: str,
+    *,
+    by: Actor,
+    link_base: str,
 ) -> None:
     """Mail the new address a link, given the present address and password (SHOP-03). Commits. Raises RuleBroken."""
     _must_be(tenant, "password")
@@ -35,7 +42,9 @@ def ask_old_address(tenant: Tenant, member_id: int, *, by: Actor, link_base: str
     _must_be(tenant, "old_address")
     member = session().get_one(Member, member_id)
     _count(member)
-    links.mail(tenant, member, links.Purpose.CHANGE_EMAIL, "email_change_asked", link_base=link_base)
+    links.mail(
+        tenant, member, links.Purpose.CHANGE_EMAIL, "email_change_asked", link_base=link_base
+    )
     audit.record("member.ask_email_change", member, by=by)
 
 
@@ -52,7 +61,14 @@ def _send_proof(tenant: Tenant, member: Member, new: str, *, by: Actor, link_bas
         raise RuleBroken("現在と同じメールアドレスです。", field="email")
     _count(member)
     proof: dict[str, Any] = {"to": new, "payload": {"email": new}}
-    links.mail(tenant, member, links.Purpose.PROVE_EMAIL, "email_change_proof", link_base=link_base, **proof)
+    links.mail(
+        tenant,
+        member,
+        links.Purpose.PROVE_EMAIL,
+        "email_change_proof",
+        link_base=link_base,
+        **proof,
+    )
     audit.record("member.name_new_email", member, by=by, email=new)
 
 
@@ -62,8 +78,15 @@ def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None
     old = member.email
     _set(tenant, member, link.payload["email"], by=member.actor(address))
     links.revoke(member.id)
-    undo: dict[str, Any] = {"to": old, "lifetime": UNDO, "payload": {"email": old}, "new": member.email}
-    links.mail(tenant, member, links.Purpose.UNDO_EMAIL, "email_changed_old", link_base=link_base, **undo)
+    undo: dict[str, Any] = {
+        "to": old,
+        "lifetime": UNDO,
+        "payload": {"email": old},
+        "new": member.email,
+    }
+    links.mail(
+        tenant, member, links.Purpose.UNDO_EMAIL, "email_changed_old", link_base=link_base, **undo
+    )
     mailing.tell(tenant, "email_changed", member)
     session().commit()
 
@@ -101,4 +124,6 @@ def _must_be(tenant: Tenant, way: str) -> None:
 
 
 def _count(member: Member) -> None:
-    throttling.count("email-change", f"member\n{member.id}", limit=_MOST_ASKED, window=timedelta(hours=1))
+    throttling.count(
+        "email-change", f"member\n{member.id}", limit=_MOST_ASKED, window=timedelta(hours=1)
+    )

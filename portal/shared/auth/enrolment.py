@@ -15,11 +15,27 @@ from sqlalchemy.exc import IntegrityError
 from portal.core import Actor, NumberFormat, Tenant, audit, clock, csvio, numbering, session, text
 from portal.core.errors import NotFound, RuleBroken, need
 from portal.shared.auth import passwords
-from portal.shared.auth.models import USUAL_RIGHTS, Account, AccountStatus, Member, MemberStatus, login_key
+from portal.shared.auth.models import (
+    USUAL_RIGHTS,
+    Account,
+    AccountStatus,
+    Member,
+    MemberStatus,
+    login_key,
+)
 
 _ACCOUNT_NUMBER = NumberFormat(prefix="C", digits=6)
 REQUIRED = ("会員番号", "メールアドレス", "姓", "名")
-OPTIONAL = ("会社名", "ログインID", "セイ", "メイ", "部署名", "電話番号", "代表", "パスワードハッシュ")
+OPTIONAL = (
+    "会社名",
+    "ログインID",
+    "セイ",
+    "メイ",
+    "部署名",
+    "電話番号",
+    "代表",
+    "パスワードハッシュ",
+)
 _NUMBER = re.compile(r"[A-Za-z0-9._-]+")
 _YES, _NO = ("1", "○", "代表"), ("", "0", "×")
 _MOST_MEMORY = 256 * 1024  # KiB; a hash that takes more would take the server with it
@@ -53,7 +69,9 @@ def add_account(tenant: Tenant, *, by: Actor, number: str = "", **values: Any) -
     return account
 
 
-def add_member(tenant: Tenant, account: Account, person: Person, *, by: Actor, password_hash: str = "") -> Member:
+def add_member(
+    tenant: Tenant, account: Account, person: Person, *, by: Actor, password_hash: str = ""
+) -> Member:
     """Add a member; what must be unique at this brand's sign-in is. The caller commits. Raises RuleBroken."""
     if "login_id" in tenant.sign_in.items and not text.normalise(person.login_id):
         raise RuleBroken("ログインIDを入力してください。", field="login_id")
@@ -77,7 +95,9 @@ def unique_login(field: str) -> Iterator[None]:
         with session().begin_nested():
             yield
     except IntegrityError:
-        raise RuleBroken("このログインIDまたはメールアドレスは、すでに使われています。", field=field) from None
+        raise RuleBroken(
+            "このログインIDまたはメールアドレスは、すでに使われています。", field=field
+        ) from None
 
 
 def account_with(number: str) -> Account | None:
@@ -99,7 +119,11 @@ def find_member(who: str) -> Member:
     """The member with this login ID or e-mail. Raises NotFound, also when several share it."""
     key = who.strip()
     named = (Member.login_id == key) | (Member.email == key)
-    found = session().scalars(select(Member).where(named, Member.status != MemberStatus.REMOVED).limit(2)).all()
+    found = (
+        session()
+        .scalars(select(Member).where(named, Member.status != MemberStatus.REMOVED).limit(2))
+        .all()
+    )
     if not key or len(found) != 1:
         raise NotFound("担当者が見つからないか、複数います: %(who)s", who=who)
     return found[0]
@@ -107,7 +131,9 @@ def find_member(who: str) -> Member:
 
 def representative(account: Account) -> Member:
     """The account's representative. Raises NotFound."""
-    there = select(Member).where(Member.account_id == account.id, Member.status == MemberStatus.ACTIVE)
+    there = select(Member).where(
+        Member.account_id == account.id, Member.status == MemberStatus.ACTIVE
+    )
     first = there.order_by(Member.is_representative.desc(), Member.id).limit(1)
     missing = NotFound("担当者がいません: %(number)s", number=account.number)
     return need(session().scalars(first).one_or_none(), missing)
@@ -135,7 +161,9 @@ def import_members(tenant: Tenant, data: bytes, *, by: Actor) -> tuple[int, int]
     return len(new), len(lines) - len(new)
 
 
-def _read(tenant: Tenant, keys: set[str], companies: dict[str, str], row: csvio.Row) -> _Line | None:
+def _read(
+    tenant: Tenant, keys: set[str], companies: dict[str, str], row: csvio.Row
+) -> _Line | None:
     """One line, or None for a member who is there already. `keys` and `companies` are of the lines before."""
     number = row.text("会員番号", 20, required=True)
     if not _NUMBER.fullmatch(number):
@@ -166,7 +194,9 @@ def _company(row: csvio.Row, number: str, companies: dict[str, str]) -> str:
     known = companies.setdefault(number, company)
     if not known:
         del companies[number]
-        raise RuleBroken("この会員番号はありません。会社名を入力すると登録されます。", field="会社名")
+        raise RuleBroken(
+            "この会員番号はありません。会社名を入力すると登録されます。", field="会社名"
+        )
     if company not in ("", known):
         raise RuleBroken("前の行の会社名と異なります。", field="会社名")
     return known

@@ -52,7 +52,15 @@ AT, TIE = _E.c.at, _E.c.id
 
 @cache
 def _listing(actions: tuple[str, ...], *, own: bool) -> Select[Any]:
-    columns = _E.c.id, _E.c.at, _E.c.actor_kind, _E.c.actor_name, _E.c.action, _E.c.subject, _E.c.address
+    columns = (
+        _E.c.id,
+        _E.c.at,
+        _E.c.actor_kind,
+        _E.c.actor_name,
+        _E.c.action,
+        _E.c.subject,
+        _E.c.address,
+    )
     which = _E.c.tenant_id == bindparam("tenant"), _E.c.account_id == bindparam("account")
     mine = (_E.c.subject == bindparam("subject"),) if own else ()
     return select(*columns).where(*which, _E.c.action.in_(actions), *mine)

@@ -35,16 +35,26 @@ class DeadLink(NotFound):
     """Used, expired, replaced, foreign or made up: one calm answer for all of them."""
 
     def __init__(self) -> None:
-        super().__init__(msgid("このリンクは無効か、期限が切れています。お手数ですが、もう一度お手続きください。"))
+        super().__init__(
+            msgid(
+                "このリンクは無効か、期限が切れています。お手数ですが、もう一度お手続きください。"
+            )
+        )
 
 
 def issue(
-    member_id: int, purpose: Purpose, *, lifetime: timedelta = LIFETIME, payload: dict[str, Any] | None = None
+    member_id: int,
+    purpose: Purpose,
+    *,
+    lifetime: timedelta = LIFETIME,
+    payload: dict[str, Any] | None = None,
 ) -> str:
     """A new link's token; the member's earlier links of this purpose die. The caller commits."""
     revoke(member_id, purpose)
     until = clock.now() + lifetime
-    return OneTimeLink.issue(member_id=member_id, purpose=purpose, payload=payload or {}, expires_at=until)[1]
+    return OneTimeLink.issue(
+        member_id=member_id, purpose=purpose, payload=payload or {}, expires_at=until
+    )[1]
 
 
 def mail(
@@ -62,7 +72,12 @@ def mail(
     """Mail `event` with a new link to the member, or to the address `to`; earlier ones die. The caller commits."""
     token = issue(member.id, purpose, lifetime=lifetime, payload=payload)
     now = clock.now()
-    said |= {"member": member, "at": now, "link": f"{link_base}/{purpose.page}/{token}", "until": now + lifetime}
+    said |= {
+        "member": member,
+        "at": now,
+        "link": f"{link_base}/{purpose.page}/{token}",
+        "until": now + lifetime,
+    }
     mailing.compose(tenant, event, to or member.email, account_id=member.account_id, **said)
 
 
@@ -92,7 +107,9 @@ def use_locked(token: str, purpose: Purpose) -> tuple[Member, OneTimeLink]:
 
 def revoke(member_id: int, *purposes: Purpose) -> None:
     """Kill the member's living links of these purposes, or of all when none is named."""
-    OneTimeLink.use_up(OneTimeLink.member_id == member_id, OneTimeLink.purpose.in_(purposes or tuple(Purpose)))
+    OneTimeLink.use_up(
+        OneTimeLink.member_id == member_id, OneTimeLink.purpose.in_(purposes or tuple(Purpose))
+    )
 
 
 def _named(token: str, purposes: tuple[Purpose, ...]) -> tuple[ColumnElement[bool], ...]:

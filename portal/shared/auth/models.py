@@ -79,7 +79,9 @@ class Account(Located, TenantOwned, Base):
     name: Mapped[str] = mapped_column(String(100))
     name_kana: Mapped[str] = mapped_column(String(100), default="")
     tags: Mapped[str] = mapped_column(String(300), default=",")
-    status: Mapped[AccountStatus] = mapped_column(Choice(AccountStatus, 10), default=AccountStatus.ACTIVE)
+    status: Mapped[AccountStatus] = mapped_column(
+        Choice(AccountStatus, 10), default=AccountStatus.ACTIVE
+    )
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
@@ -140,7 +142,9 @@ class Member(TenantOwned, Base):
     second_factor: Mapped[Factor] = mapped_column(Choice(Factor, 10), default=Factor.OFF)
     totp_nonce: Mapped[str] = mapped_column(String(32), default="")
     totp_step: Mapped[int] = mapped_column(ID, default=0)
-    status: Mapped[MemberStatus] = mapped_column(Choice(MemberStatus, 10), default=MemberStatus.ACTIVE)
+    status: Mapped[MemberStatus] = mapped_column(
+        Choice(MemberStatus, 10), default=MemberStatus.ACTIVE
+    )
     locale: Mapped[str] = mapped_column(String(5), default="ja")
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
@@ -169,14 +173,18 @@ class Member(TenantOwned, Base):
     @classmethod
     def locked(cls, member_id: int) -> "Member":
         """The row, locked and read anew: first of all rows, so that no two wait for each other for ever."""
-        found: Member = session().get_one(cls, member_id, with_for_update=True, populate_existing=True)
+        found: Member = session().get_one(
+            cls, member_id, with_for_update=True, populate_existing=True
+        )
         return found
 
 
 def of_who_may_sign_in(statement: _Select) -> _Select:
     """`statement`, which reads members, narrowed to those who may sign in."""
     joined = statement.join(Account, Account.id == Member.account_id)
-    return joined.where(Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
+    return joined.where(
+        Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE
+    )
 
 
 class OfMember(TenantOwned, Base):
@@ -198,7 +206,10 @@ _Own = TypeVar("_Own", bound=OfMember)
 
 def numbered(rows: Iterable[_Own], number: str) -> _Own:
     """The row with this number among a member's own; everybody else's does not exist. Raises NotFound."""
-    return need(next((row for row in rows if row.number == number), None), NotFound("ページが見つかりません"))
+    return need(
+        next((row for row in rows if row.number == number), None),
+        NotFound("ページが見つかりません"),
+    )
 
 
 class Tokened(OfMember):
@@ -236,7 +247,9 @@ class OneTime(TenantOwned, Base):
 
 
 def _of_member(unique: str, *constraints: Any) -> tuple[Any, ...]:
-    return owned(belongs_to("member_id", "member"), UniqueConstraint("tenant_id", unique), *constraints)
+    return owned(
+        belongs_to("member_id", "member"), UniqueConstraint("tenant_id", unique), *constraints
+    )
 
 
 class MemberSession(Tokened):
@@ -255,7 +268,9 @@ class MemberSession(Tokened):
     device_id: Mapped[int | None] = mapped_column(ID)
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(200), default="")
-    __table_args__ = _of_member("token_digest", Index("ix_member_session_member", "tenant_id", "member_id", "ended_at"))
+    __table_args__ = _of_member(
+        "token_digest", Index("ix_member_session_member", "tenant_id", "member_id", "ended_at")
+    )
 
 
 class OneTimeLink(Tokened, OneTime):
@@ -265,7 +280,8 @@ class OneTimeLink(Tokened, OneTime):
     purpose: Mapped[str] = mapped_column(String(30))
     payload: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     __table_args__ = _of_member(
-        "token_digest", Index("ix_one_time_link_member", "tenant_id", "member_id", "purpose", "used_at")
+        "token_digest",
+        Index("ix_one_time_link_member", "tenant_id", "member_id", "purpose", "used_at"),
     )
 
 
@@ -287,7 +303,9 @@ class Device(Tokened):
     seen_at: Mapped[datetime]
     trusted_until: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    __table_args__ = _of_member("token_digest", Index("ix_device_member", "tenant_id", "member_id", "revoked_at"))
+    __table_args__ = _of_member(
+        "token_digest", Index("ix_device_member", "tenant_id", "member_id", "revoked_at")
+    )
 
 
 class OneTimeCode(OfMember, OneTime):
@@ -310,7 +328,9 @@ class RecoveryCode(OfMember):
     __tablename__ = "recovery_code"
     code_digest: Mapped[str] = mapped_column(String(64))
     used_at: Mapped[datetime | None]
-    __table_args__ = owned(belongs_to("member_id", "member"), UniqueConstraint("tenant_id", "member_id", "code_digest"))
+    __table_args__ = owned(
+        belongs_to("member_id", "member"), UniqueConstraint("tenant_id", "member_id", "code_digest")
+    )
 
 
 class Registration(OneTime):
@@ -346,7 +366,9 @@ class Passkey(OfMember):
     sign_count: Mapped[int] = mapped_column(ID, default=0)
     label: Mapped[str] = mapped_column(String(60), default="")
     used_at: Mapped[datetime | None]
-    __table_args__ = _of_member("credential_id", Index("ix_passkey_member", "tenant_id", "member_id"))
+    __table_args__ = _of_member(
+        "credential_id", Index("ix_passkey_member", "tenant_id", "member_id")
+    )
 
 
 class PasskeyChallenge(TenantOwned, Base):
@@ -357,4 +379,6 @@ class PasskeyChallenge(TenantOwned, Base):
     purpose: Mapped[str] = mapped_column(String(20))
     challenge: Mapped[str] = mapped_column(String(100))
     expires_at: Mapped[datetime]
-    __table_args__ = _of_member("challenge", Index("ix_passkey_challenge_expires", "tenant_id", "expires_at"))
+    __table_args__ = _of_member(
+        "challenge", Index("ix_passkey_challenge_expires", "tenant_id", "expires_at")
+    )

@@ -10,7 +10,17 @@ from functools import partial
 
 from sqlalchemy import select
 
-from portal.core import Actor, RuleBroken, Tenant, audit, clock, msgid, session, text, transaction_mode
+from portal.core import (
+    Actor,
+    RuleBroken,
+    Tenant,
+    audit,
+    clock,
+    msgid,
+    session,
+    text,
+    transaction_mode,
+)
 from portal.shared import mailing
 from portal.shared.auth import links, passwords, sessions, throttling
 from portal.shared.auth.models import Account, Member, login_key, of_who_may_sign_in
@@ -25,7 +35,9 @@ _FORGOTTEN, _PROOF = "forgotten", "proof"
 _WRONG = msgid("現在のパスワードが正しくありません。")
 
 
-def change_password(tenant: Tenant, member_id: int, old: str, new: str, *, by: Actor, keep_session: int) -> None:
+def change_password(
+    tenant: Tenant, member_id: int, old: str, new: str, *, by: Actor, keep_session: int
+) -> None:
     """Change a password, knowing the old one; other sessions end. Commits. Raises RuleBroken at the field to blame."""
     with transaction_mode("read"):
         known = session().get_one(Member, member_id)
@@ -45,7 +57,9 @@ def _rules_of(tenant: Tenant, member: Member) -> Callable[[str], None]:
     return partial(passwords.check, rules=tenant.sign_in.password, who=who)
 
 
-def _set_password(tenant: Tenant, member_id: int, hashed: str, *, by: Actor, keep_session: int | None = None) -> None:
+def _set_password(
+    tenant: Tenant, member_id: int, hashed: str, *, by: Actor, keep_session: int | None = None
+) -> None:
     """Set it; every other session ends, and every link that was mailed for this member dies (COM-15). Commits."""
     member = session().get_one(Member, member_id)
     member.password_hash, member.must_change_password = hashed, False
@@ -57,10 +71,22 @@ def _set_password(tenant: Tenant, member_id: int, hashed: str, *, by: Actor, kee
 
 
 def send_set_password_link(
-    tenant: Tenant, member: Member, *, link_base: str, by: Actor, lifetime: timedelta = links.LIFETIME
+    tenant: Tenant,
+    member: Member,
+    *,
+    link_base: str,
+    by: Actor,
+    lifetime: timedelta = links.LIFETIME,
 ) -> None:
     """Mail a link with which the member sets a password; earlier ones of its purpose die. The caller commits."""
-    links.mail(tenant, member, links.Purpose.SET_PASSWORD, "set_password", link_base=link_base, lifetime=lifetime)
+    links.mail(
+        tenant,
+        member,
+        links.Purpose.SET_PASSWORD,
+        "set_password",
+        link_base=link_base,
+        lifetime=lifetime,
+    )
     audit.record("member.send_link", member, by=by)
 
 
@@ -75,7 +101,9 @@ def send_reset_link(tenant: Tenant, member: Member, *, link_base: str, by: Actor
     audit.record("member.send_reset", member, by=by)
 
 
-def use_set_password_link(tenant: Tenant, token: str, new: str, *, address: str, email: str = "") -> None:
+def use_set_password_link(
+    tenant: Tenant, token: str, new: str, *, address: str, email: str = ""
+) -> None:
     """Set a password through a link; all sessions end, devices are forgotten. Commits. Raises links.DeadLink.
 
     `email` is what was typed where the tenant asks for it (SHOP-02). After RuleBroken the link stays alive.
@@ -149,7 +177,10 @@ def _find(tenant: Tenant, given: Forgotten, key: str) -> Member | None:
     if row is None or not is_own_email(row.Member, given.email):
         return None
     member: Member = row.Member
-    number, registered = text.digits(given.telephone), map(text.digits, (member.telephone, row.telephone))
+    number, registered = (
+        text.digits(given.telephone),
+        map(text.digits, (member.telephone, row.telephone)),
+    )
     return member if "telephone" not in asked(tenant) or (number and number in registered) else None
 
 

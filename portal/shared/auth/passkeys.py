@@ -14,10 +14,27 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, change, clock, discard, msgid, session
+from portal.core import (
+    Actor,
+    NotFound,
+    RuleBroken,
+    Tenant,
+    audit,
+    change,
+    clock,
+    discard,
+    msgid,
+    session,
+)
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
-from portal.shared.auth.models import Member, Passkey, PasskeyChallenge, numbered, of_who_may_sign_in
+from portal.shared.auth.models import (
+    Member,
+    Passkey,
+    PasskeyChallenge,
+    numbered,
+    of_who_may_sign_in,
+)
 from portal.shared.auth.sessions import Client
 
 LIFETIME = timedelta(minutes=5)
@@ -60,18 +77,24 @@ def to_register(tenant: Tenant, member_id: int, *, link_base: str) -> dict[str, 
     }
 
 
-def to_sign(tenant: Tenant, client: Client, *, link_base: str, member_id: int | None = None) -> dict[str, Any]:
+def to_sign(
+    tenant: Tenant, client: Client, *, link_base: str, member_id: int | None = None
+) -> dict[str, Any]:
     """What the browser signs to come in, or for `member_id`'s second step. Commits. Raises as `to_register`."""
     must_be_on(tenant, alone=member_id is None)
     return {
         "rpId": urlsplit(link_base).hostname,
         "userVerification": "required",
         "allowCredentials": _named(member_id) if member_id else [],
-        "challenge": _begin(tenant, "second_step" if member_id else "sign_in", member_id, client.address),
+        "challenge": _begin(
+            tenant, "second_step" if member_id else "sign_in", member_id, client.address
+        ),
     }
 
 
-def register(tenant: Tenant, member_id: int, label: str, answer: str, *, link_base: str, by: Actor) -> None:
+def register(
+    tenant: Tenant, member_id: int, label: str, answer: str, *, link_base: str, by: Actor
+) -> None:
     """Keep the passkey that `answer` brings, and mail the member. Commits; the challenge is used up in any case.
 
     Raises NotFound, Unproved, or RuleBroken when the member has as many as may be.
@@ -84,16 +107,25 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, link_ba
         raise RuleBroken("パスキーは%(most)s個まで登録できます。", most=MOST)
     challenge, _credential_id = _claimed(answer)
     is_ours = _take("register", member_id, challenge)
-    made = _verified(verify_registration_response, answer, challenge, link_base) if is_ours else None
+    made = (
+        _verified(verify_registration_response, answer, challenge, link_base) if is_ours else None
+    )
     if made is None:
         session().commit()
         raise Unproved(_UNPROVED)
     new = Passkey(member_id=member_id, credential_id=_text(made.credential_id), label=label)
-    new.public_key, new.sign_count, new.created_at = made.credential_public_key, made.sign_count, clock.now()
+    new.public_key, new.sign_count, new.created_at = (
+        made.credential_public_key,
+        made.sign_count,
+        clock.now(),
+    )
     session().add(new)
     try:
         _tell(tenant, member, "added", label, by=by)
-    except (IntegrityError, DataError):  # somebody has it already; its name is longer than names may be
+    except (
+        IntegrityError,
+        DataError,
+    ):  # somebody has it already; its name is longer than names may be
         session().rollback()
         raise Unproved(_UNPROVED) from None
     session().commit()
@@ -120,7 +152,9 @@ def forget_challenges() -> None:
     discard(PasskeyChallenge, PasskeyChallenge.expires_at <= clock.now())
 
 
-def proved(tenant: Tenant, answer: str, client: Client, *, link_base: str, member_id: int | None = None) -> Member:
+def proved(
+    tenant: Tenant, answer: str, client: Client, *, link_base: str, member_id: int | None = None
+) -> Member:
     """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`. The caller commits.
 
     Raises NotFound, or Unproved, to come in by it in the words of a wrong password; then the challenge is used up, and
@@ -162,7 +196,9 @@ def _begin(tenant: Tenant, purpose: str, member_id: int | None, address: str = "
     who = f"member\n{member_id}" if member_id else f"address\n{address}"
     throttling.count_by(tenant.sign_in, f"passkey-{purpose}", who, times=10)
     made, until = secrets.token_urlsafe(32), clock.now() + LIFETIME
-    session().add(PasskeyChallenge(member_id=member_id, purpose=purpose, challenge=made, expires_at=until))
+    session().add(
+        PasskeyChallenge(member_id=member_id, purpose=purpose, challenge=made, expires_at=until)
+    )
     session().commit()
     return made
 
@@ -177,7 +213,11 @@ def _take(purpose: str, member_id: int | None, challenge: str) -> bool:
 def _find(credential_id: str) -> Passkey | None:
     """The passkey of somebody who may sign in."""
     of_members = select(Passkey).join(Member, Member.id == Passkey.member_id)
-    return session().scalars(of_who_may_sign_in(of_members.where(Passkey.credential_id == credential_id))).one_or_none()
+    return (
+        session()
+        .scalars(of_who_may_sign_in(of_members.where(Passkey.credential_id == credential_id)))
+        .one_or_none()
+    )
 
 
 def _claimed(answer: str) -> tuple[str, str]:
@@ -192,7 +232,9 @@ def _claimed(answer: str) -> tuple[str, str]:
         return "", ""
 
 
-def _verified(verify: Callable[..., Any], answer: str, challenge: str, link_base: str, **known: Any) -> Any:
+def _verified(
+    verify: Callable[..., Any], answer: str, challenge: str, link_base: str, **known: Any
+) -> Any:
     """What the library reads from an answer that is right in all it checks, or None."""
     from webauthn import base64url_to_bytes
 
@@ -207,7 +249,10 @@ def _verified(verify: Callable[..., Any], answer: str, challenge: str, link_base
 def _count_up(passkey_id: int, count: int) -> bool:
     """Note the use, unless the counter went back: then there are two of what should be one. Always 0 is no counter."""
     forward = Passkey.sign_count < count if count else Passkey.sign_count == 0
-    return change(Passkey, Passkey.id == passkey_id, forward, sign_count=count, used_at=clock.now()) == 1
+    return (
+        change(Passkey, Passkey.id == passkey_id, forward, sign_count=count, used_at=clock.now())
+        == 1
+    )
 
 
 def _text(of: bytes) -> str:

@@ -24,21 +24,35 @@ from portal.core.tenancy.schema_password import PasswordRules
 
 FEWEST_LETTERS = 4
 """Words of names and addresses that are shorter occur by chance."""
-ANYWHERE = tuple("password passw0rd 12345678 qwerty abcdef iloveyou letmein administrator pasuwado".split())
+ANYWHERE = tuple(
+    "password passw0rd 12345678 qwerty abcdef iloveyou letmein administrator pasuwado".split()
+)
 ANYWHERE += ("パスワード", "ぱすわーど")
 """So common that they give a password away wherever they stand in it."""
 FEWEST_CHARACTERS = 4
 """A password of fewer different characters is guessed, however long."""
-_LEET = [str.maketrans(*both) for both in (("", ""), ("0134578@$!", "oieastbasi"), ("0134578@$!|", "oleastbasll"))]
+_LEET = [
+    str.maketrans(*both)
+    for both in (("", ""), ("0134578@$!", "oieastbasi"), ("0134578@$!|", "oleastbasll"))
+]
 _APART = re.compile(r"[\W_][\W\d_]*\Z")
 _AHEAD, _AFTER = re.compile(r"\A[\W\d_]+"), re.compile(r"[\W\d_]+\Z")
 _BETWEEN = r"[\W_]+|株式会社|有限会社|合同会社"
 _SYMBOLS = r"""!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"""
-_KINDS = {"upper": "[A-Z]", "lower": "[a-z]", "letter": "[A-Za-z]", "digit": "[0-9]", "symbol": r"[!-\/:-@\[-`{-~]"}
+_KINDS = {
+    "upper": "[A-Z]",
+    "lower": "[a-z]",
+    "letter": "[A-Za-z]",
+    "digit": "[0-9]",
+    "symbol": r"[!-\/:-@\[-`{-~]",
+}
 _SENTENCES = {  # of the checklist, and for who did not keep it
     "min": (msgid("%(n)s文字以上"), msgid("パスワードは%(n)s文字以上で入力してください。")),
     "max": (msgid("%(n)s文字以内"), msgid("パスワードは%(n)s文字以内で入力してください。")),
-    "letters": (msgid("半角の英字・数字だけを使う"), msgid("パスワードには半角の英字・数字だけを使ってください。")),
+    "letters": (
+        msgid("半角の英字・数字だけを使う"),
+        msgid("パスワードには半角の英字・数字だけを使ってください。"),
+    ),
     "letters and symbols": (
         msgid("半角の英字・数字・記号だけを使う"),
         msgid("パスワードには半角の英字・数字・記号だけを使ってください。"),
@@ -47,11 +61,23 @@ _SENTENCES = {  # of the checklist, and for who did not keep it
         msgid("半角の英字・数字と記号 %(symbols)s だけを使う"),
         msgid("パスワードには半角の英字・数字と記号 %(symbols)s だけを使ってください。"),
     ),
-    "upper": (msgid("英大文字（A〜Z）を1文字以上使う"), msgid("パスワードには英大文字を1文字以上使ってください。")),
-    "lower": (msgid("英小文字（a〜z）を1文字以上使う"), msgid("パスワードには英小文字を1文字以上使ってください。")),
-    "letter": (msgid("英字を1文字以上使う"), msgid("パスワードには英字を1文字以上使ってください。")),
+    "upper": (
+        msgid("英大文字（A〜Z）を1文字以上使う"),
+        msgid("パスワードには英大文字を1文字以上使ってください。"),
+    ),
+    "lower": (
+        msgid("英小文字（a〜z）を1文字以上使う"),
+        msgid("パスワードには英小文字を1文字以上使ってください。"),
+    ),
+    "letter": (
+        msgid("英字を1文字以上使う"),
+        msgid("パスワードには英字を1文字以上使ってください。"),
+    ),
     "digit": (msgid("数字を1文字以上使う"), msgid("パスワードには数字を1文字以上使ってください。")),
-    "symbol": (msgid("記号を1文字以上使う"), msgid("パスワードには記号を1文字以上使ってください。")),
+    "symbol": (
+        msgid("記号を1文字以上使う"),
+        msgid("パスワードには記号を1文字以上使ってください。"),
+    ),
     "run": (
         msgid("同じ文字を%(n)s文字以上続けない"),
         msgid("パスワードに同じ文字を%(n)s文字以上続けて使うことはできません。"),
@@ -61,7 +87,10 @@ _SENTENCES = {  # of the checklist, and for who did not keep it
         msgid("メールアドレス・お名前・サイト名を含めない"),
         msgid("メールアドレスやお名前、サイト名を含むパスワードは使えません。"),
     ),
-    "common": (msgid("よく使われる語句や単純な並びにしない"), msgid("推測されやすいパスワードは使えません。")),
+    "common": (
+        msgid("よく使われる語句や単純な並びにしない"),
+        msgid("推測されやすいパスワードは使えません。"),
+    ),
 }
 
 
@@ -135,9 +164,20 @@ class Rule:
 
     def as_data(self, context: Context) -> dict[str, Any]:
         """What js/password.js checks as the person types."""
-        tests = {"min": self.at_least, "max": self.at_most, "all": self.all_of, "has": self.has, "lacks": self.lacks}
+        tests = {
+            "min": self.at_least,
+            "max": self.at_most,
+            "all": self.all_of,
+            "has": self.has,
+            "lacks": self.lacks,
+        }
         given = {name: value for name, value in tests.items() if value}
-        return {"key": self.key, **given, "words": self.words(context), "whole": self.is_whole(context)}
+        return {
+            "key": self.key,
+            **given,
+            "words": self.words(context),
+            "whole": self.is_whole(context),
+        }
 
 
 def rules_for(rules: PasswordRules) -> list[Rule]:
@@ -163,7 +203,9 @@ def _rules(rules: PasswordRules) -> Iterator[Rule]:
     yield from (Rule(kind, has=_KINDS[kind]) for kind in rules.required)
     if rules.longest_run:
         yield Rule("run", {"n": rules.longest_run + 1}, lacks=rf"(.)\1{{{rules.longest_run}}}")
-    yield from map(Rule, ("login_id", "words", "common") if rules.forbid_login_id else ("words", "common"))
+    yield from map(
+        Rule, ("login_id", "words", "common") if rules.forbid_login_id else ("words", "common")
+    )
 
 
 def _half_width(symbols: str) -> Rule:
@@ -211,13 +253,19 @@ def check(password: str, *, rules: PasswordRules, who: Context) -> None:
 
 
 _hasher = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_slots = threading.BoundedSemaphore(4)  # 19 MiB and a core each: a burst waits instead of starving the pages
+_slots = threading.BoundedSemaphore(
+    4
+)  # 19 MiB and a core each: a burst waits instead of starving the pages
 _ABSENT = _hasher.hash("no member has this password")
 _bcrypt = BcryptHasher()
 _BCRYPT_READS = 72
 """bcrypt reads so many bytes and no further; systems of its time did not tell."""
-_BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")  # above 16: seconds for each sign-in
-_WERKZEUG = re.compile(r"(?:pbkdf2:sha(?:256|512):[0-9]{4,7}|scrypt:[0-9]{2,6}:[1-9]:[1-9])\$[^$]+\$[0-9a-f]+")
+_BCRYPT = re.compile(
+    r"\$2[aby]\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}"
+)  # above 16: seconds for each sign-in
+_WERKZEUG = re.compile(
+    r"(?:pbkdf2:sha(?:256|512):[0-9]{4,7}|scrypt:[0-9]{2,6}:[1-9]:[1-9])\$[^$]+\$[0-9a-f]+"
+)
 _DJANGO = re.compile(r"pbkdf2_sha256\$([0-9]{4,7})\$([^$]+)\$([A-Za-z0-9+/]{43}=)")
 
 
@@ -256,6 +304,8 @@ def verify_legacy(password_hash: str, password: str) -> bool:
         if django:
             rounds, salt, digest = django.groups()
             password_hash = f"pbkdf2:sha256:{rounds}${salt}${base64.b64decode(digest).hex()}"
-        return bool(_WERKZEUG.fullmatch(password_hash)) and check_password_hash(password_hash, password)
+        return bool(_WERKZEUG.fullmatch(password_hash)) and check_password_hash(
+            password_hash, password
+        )
     except ValueError:  # costs that nobody can pay
         return False

@@ -11,7 +11,19 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import YES, Actor, NotFound, RuleBroken, Tenant, Verdict, audit, msgid, need, save_changes, session
+from portal.core import (
+    YES,
+    Actor,
+    NotFound,
+    RuleBroken,
+    Tenant,
+    Verdict,
+    audit,
+    msgid,
+    need,
+    save_changes,
+    session,
+)
 from portal.shared import mailing
 from portal.shared.auth import enrolment, keyring, links, operations, passkeys, sessions, throttling
 from portal.shared.auth.models import Account, Member, MemberStatus, Right
@@ -25,9 +37,11 @@ _REPRESENTATIVE = msgid("代表の方は削除できません。先に代表を�
 _MOST_ADDED = 30
 _THERE = (Member.status != MemberStatus.REMOVED,)
 PROFILE = ("family_name", "given_name", "family_kana", "given_kana", "department", "telephone")
-ACCOUNT_PROFILE = {"account_name": "name", "account_kana": "name_kana", "account_telephone": "telephone"} | {
-    part: part for part in ("postal_code", "prefecture", "city", "street", "building")
-}
+ACCOUNT_PROFILE = {
+    "account_name": "name",
+    "account_kana": "name_kana",
+    "account_telephone": "telephone",
+} | {part: part for part in ("postal_code", "prefecture", "city", "street", "building")}
 
 
 def roster(account_id: int) -> list[Member]:
@@ -36,7 +50,9 @@ def roster(account_id: int) -> list[Member]:
     return list(session().scalars(there.order_by(Member.is_representative.desc(), Member.id)))
 
 
-limits.counted(limits.Counted("members", Member, Member.account_id, Account, _THERE, enrolment.find_account))
+limits.counted(
+    limits.Counted("members", Member, Member.account_id, Account, _THERE, enrolment.find_account)
+)
 
 
 def number_of(member: Member) -> str:
@@ -63,7 +79,11 @@ def can_edit(tenant: Tenant, who: sessions.SignedIn, member: Member) -> Verdict:
 
 def can_give_rights(tenant: Tenant, who: sessions.SignedIn, member: Member) -> bool:
     """Whether `who` says what this member may do: who manages them, never of oneself or the representative."""
-    return not member.is_representative and member.id != who.member_id and bool(can_manage(tenant, who))
+    return (
+        not member.is_representative
+        and member.id != who.member_id
+        and bool(can_manage(tenant, who))
+    )
 
 
 def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:
@@ -75,9 +95,13 @@ def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:
     return YES
 
 
-def add(tenant: Tenant, account_id: int, person: enrolment.Person, *, by: Actor, link_base: str) -> Member:
+def add(
+    tenant: Tenant, account_id: int, person: enrolment.Person, *, by: Actor, link_base: str
+) -> Member:
     """Add a member, with the account's login ID where it has one (RENT-01); a link to set the password is mailed."""
-    throttling.count("add-member", f"account\n{account_id}", limit=_MOST_ADDED, window=timedelta(hours=1))
+    throttling.count(
+        "add-member", f"account\n{account_id}", limit=_MOST_ADDED, window=timedelta(hours=1)
+    )
     account = session().get_one(Account, account_id)
     limits.reserve(tenant, "members", account)
     if tenant.sign_in.items == "login_id_email_password":
@@ -131,13 +155,19 @@ def hand_over(tenant: Tenant, to: Member, *, by: Actor) -> None:
     _locked(to)
     if not to.password_hash:
         raise RuleBroken("パスワードの設定が済んでいない方は、代表になれません。")
-    before = [member for member in roster(to.account_id) if member.is_representative and member.id != to.id]
+    before = [
+        member
+        for member in roster(to.account_id)
+        if member.is_representative and member.id != to.id
+    ]
     for member in before:
         member.is_representative = False
     to.is_representative = True
     audit.record("account.representative", to, by=by, representative=to.name)
     for member in (to, *before):
-        mailing.tell(tenant, "member_changed", member, what="representative", representative=to.name)
+        mailing.tell(
+            tenant, "member_changed", member, what="representative", representative=to.name
+        )
 
 
 def read_profile(member_id: int) -> dict[str, Any]:

@@ -44,7 +44,9 @@ def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str)
         throttling.count_by(tenant.sign_in, "register", f"address\n{client.address}")
         _count_mail(given.email)
     hashed = passwords.hash_password(given.password)
-    made = Registration(email=given.email, password_hash=hashed, data=given.data, handle=secrets.token_urlsafe(32))
+    made = Registration(
+        email=given.email, password_hash=hashed, data=given.data, handle=secrets.token_urlsafe(32)
+    )
     made.created_at = clock.now()
     _send(tenant, made, link_base=link_base)
     return made.handle
@@ -59,7 +61,9 @@ def send_again(tenant: Tenant, handle: str, *, link_base: str) -> None:
 
 
 def _count_mail(email: str) -> None:
-    throttling.count("register", f"mail\n{email.casefold()}", limit=_MOST_SENT, window=timedelta(hours=1))
+    throttling.count(
+        "register", f"mail\n{email.casefold()}", limit=_MOST_SENT, window=timedelta(hours=1)
+    )
 
 
 def _send(tenant: Tenant, made: Registration, *, link_base: str) -> None:
@@ -67,14 +71,19 @@ def _send(tenant: Tenant, made: Registration, *, link_base: str) -> None:
     made.tries, made.expires_at = 0, clock.now() + LIFETIME
     session().add(made)
     token, plain = secrets.token_urlsafe(32), secrets.token_hex(6)[:11].upper()
-    made.token_digest, made.code_digest = digest(token), keyring.digests("registration", made.handle, plain)[0]
+    made.token_digest, made.code_digest = (
+        digest(token),
+        keyring.digests("registration", made.handle, plain)[0],
+    )
     key = login_key(tenant.sign_in.items, login_id="", email=made.email)
     if session().scalar(select(Member.id).where(Member.login_key == key)):
         sign_in, forgotten = f"{link_base}/sign-in", f"{link_base}/forgotten-password"
         mailing.compose(tenant, "registered_already", made.email, sign_in=sign_in, link=forgotten)
     else:
         link, code = f"{link_base}/register/activate/{token}", f"{plain[:8]}-{plain[8:]}"
-        mailing.compose(tenant, "registration", made.email, code=code, link=link, until=made.expires_at)
+        mailing.compose(
+            tenant, "registration", made.email, code=code, link=link, until=made.expires_at
+        )
     session().commit()
 
 
@@ -89,7 +98,9 @@ def peek(token: str) -> Registration:
 
 
 def _one(which: ColumnElement[bool]) -> Registration:
-    return need(session().scalars(select(Registration).where(which, *_alive())).one_or_none(), DeadLink())
+    return need(
+        session().scalars(select(Registration).where(which, *_alive())).one_or_none(), DeadLink()
+    )
 
 
 def _alive() -> tuple[ColumnElement[bool], ...]:
@@ -124,7 +135,9 @@ def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
     who = {name: data[name] or "" for name in people.PROFILE}
     person = enrolment.Person(**who, email=found.email, is_representative=True)
     try:
-        member = enrolment.add_member(tenant, account, person, by=by, password_hash=found.password_hash)
+        member = enrolment.add_member(
+            tenant, account, person, by=by, password_hash=found.password_hash
+        )
     except RuleBroken:  # registered meanwhile, or all along: whoever it is was mailed so
         session().rollback()
         raise DeadLink from None

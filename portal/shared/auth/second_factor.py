@@ -44,16 +44,22 @@ def factor_of(tenant: Tenant, member: Member) -> Factor:
 
 def on_offer(tenant: Tenant) -> tuple[Factor, ...]:
     """What members may choose here; nothing at all only where the tenant leaves it to them."""
-    offered = tuple(factor for factor in (Factor.MAIL, Factor.TOTP) if factor.value in tenant.sign_in.factors)
+    offered = tuple(
+        factor for factor in (Factor.MAIL, Factor.TOTP) if factor.value in tenant.sign_in.factors
+    )
     return offered if tenant.sign_in.second_factor == "required" else (Factor.OFF, *offered)
 
 
 def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
     """Mail a new code; the session's earlier one dies. The caller commits. Raises TooMany within a minute."""
-    throttling.count("second-step-sent", f"session\n{waiting.id}", limit=1, window=timedelta(seconds=60))
+    throttling.count(
+        "second-step-sent", f"session\n{waiting.id}", limit=1, window=timedelta(seconds=60)
+    )
     OneTimeCode.use_up(OneTimeCode.session_id == waiting.id)
     code, now = f"{secrets.randbelow(10**6):06}", clock.now()
-    kept = OneTimeCode(member_id=member.id, session_id=waiting.id, code_digest=_mailed_digests(waiting.id, code)[0])
+    kept = OneTimeCode(
+        member_id=member.id, session_id=waiting.id, code_digest=_mailed_digests(waiting.id, code)[0]
+    )
     kept.created_at, kept.expires_at = now, now + LIFETIME
     session().add(kept)
     audit.record("member.send_second_step", member, by=member.actor(waiting.address))
@@ -73,7 +79,9 @@ def count_try(session_id: int) -> int | None:
 def use_mailed(code_id: int, session_id: int, typed: str) -> bool:
     """Use the code up when `typed` is it: true once. The try is counted before."""
     right = OneTimeCode.code_digest.in_(_mailed_digests(session_id, typed))
-    return OneTimeCode.use_up(OneTimeCode.id == code_id, OneTimeCode.session_id == session_id, right)
+    return OneTimeCode.use_up(
+        OneTimeCode.id == code_id, OneTimeCode.session_id == session_id, right
+    )
 
 
 def _mailed_digests(session_id: int, code: str) -> list[str]:
@@ -109,7 +117,14 @@ def step_of(member_id: int, nonce: str, typed: str) -> int | None:
     """The time-step that `typed` is right for: the present one, the one before or after; None when it is wrong."""
     now = int(clock.now().timestamp()) // STEP_SECONDS
     tried = ((key, now + shift) for key in _secrets(member_id, nonce) for shift in _WINDOW)
-    return next((step for key, step in tried if hmac.compare_digest(code_at(key, step).encode(), typed.encode())), None)
+    return next(
+        (
+            step
+            for key, step in tried
+            if hmac.compare_digest(code_at(key, step).encode(), typed.encode())
+        ),
+        None,
+    )
 
 
 def use_app(member_id: int, nonce: str, typed: str) -> bool:
@@ -134,7 +149,9 @@ def renew(member_id: int) -> list[str]:
     void(member_id)
     fresh = ["".join(secrets.choice(_LETTERS) for _ in range(10)) for _ in range(HOW_MANY)]
     kept = ((_recovery_digests(member_id, code)[0], clock.now()) for code in fresh)
-    session().add_all(RecoveryCode(member_id=member_id, code_digest=made, created_at=at) for made, at in kept)
+    session().add_all(
+        RecoveryCode(member_id=member_id, code_digest=made, created_at=at) for made, at in kept
+    )
     return [f"{code[:5]}-{code[5:]}" for code in fresh]
 
 
@@ -174,7 +191,9 @@ def choose(tenant: Tenant, member_id: int, factor: Factor, password: str, *, by:
     _set(tenant, member, factor, "", by=by)
 
 
-def set_up_app(tenant: Tenant, member_id: int, nonce: str, code: str, password: str, *, by: Actor) -> list[str]:
+def set_up_app(
+    tenant: Tenant, member_id: int, nonce: str, code: str, password: str, *, by: Actor
+) -> list[str]:
     """Take the authenticator app that gives `code`; returns the recovery codes, to be shown this once. Commits.
 
     Raises RuleBroken at ``password`` or ``code``; then whatever was chosen before still counts.
@@ -185,7 +204,8 @@ def set_up_app(tenant: Tenant, member_id: int, nonce: str, code: str, password: 
     step = step_of(member_id, nonce, code)
     if step is None or (nonce == member.totp_nonce and step <= member.totp_step):
         raise RuleBroken(
-            "認証コードが正しくありません。アプリに表示されている6桁の数字をご確認ください。", field="code"
+            "認証コードが正しくありません。アプリに表示されている6桁の数字をご確認ください。",
+            field="code",
         )
     member.totp_step = step
     fresh = renew(member_id)
@@ -210,10 +230,19 @@ def _set(tenant: Tenant, member: Member, factor: Factor, nonce: str, *, by: Acto
     """Set it, and ask again on every device: what was left out was the second step of before. Commits."""
     before, member.second_factor, member.totp_nonce = member.second_factor, factor, nonce
     sessions.trust_none(member.id)
-    _record(tenant, member, "member.second_factor", factor.value, by=by, factor=[before.value, factor.value])
+    _record(
+        tenant,
+        member,
+        "member.second_factor",
+        factor.value,
+        by=by,
+        factor=[before.value, factor.value],
+    )
 
 
-def _record(tenant: Tenant, member: Member, action: str, what: str, *, by: Actor, **changes: object) -> None:
+def _record(
+    tenant: Tenant, member: Member, action: str, what: str, *, by: Actor, **changes: object
+) -> None:
     audit.record(action, member, by=by, **changes)
     mailing.tell(tenant, "second_factor_changed", member, what=what)
     session().commit()

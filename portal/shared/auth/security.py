@@ -15,7 +15,13 @@ from portal.shared.auth.sessions import Client, SignedIn
 
 NEWEST = 20
 # What a browser calls itself has parts of others' names: the first that is found counts.
-_BROWSERS = {"Edg": "Edge", "OPR/": "Opera", "Firefox|FxiOS": "Firefox", "Chrome|CriOS": "Chrome", "Safari": "Safari"}
+_BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "Firefox|FxiOS": "Firefox",
+    "Chrome|CriOS": "Chrome",
+    "Safari": "Safari",
+}
 _SYSTEMS = {mark: mark for mark in ("iPhone", "iPad", "Android", "Windows")}
 _SYSTEMS |= {"Mac OS X": "Mac", "CrOS": "ChromeOS", "Linux": "Linux"}
 
@@ -31,7 +37,10 @@ class Visit:
 
 def browser_name(user_agent: str) -> str:
     """ "Chrome / Windows" for people; what says neither comes back as it is, cut."""
-    both = ([name for mark, name in names.items() if re.search(mark, user_agent)] for names in (_BROWSERS, _SYSTEMS))
+    both = (
+        [name for mark, name in names.items() if re.search(mark, user_agent)]
+        for names in (_BROWSERS, _SYSTEMS)
+    )
     return " / ".join(found[0] for found in both if found) or user_agent[:40]
 
 

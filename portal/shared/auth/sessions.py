@@ -78,12 +78,21 @@ class Client:
 
 
 def open_session(
-    member_id: int, client: Client, *, lifetime: timedelta, device_id: int | None = None, pending: bool = False
+    member_id: int,
+    client: Client,
+    *,
+    lifetime: timedelta,
+    device_id: int | None = None,
+    pending: bool = False,
 ) -> str:
     """Begin a session; returns the cookie's token. A `pending` one opens nothing: another takes its place."""
     now = clock.now()
     times = {"seen_at": now, "proved_at": now, "expires_at": now + lifetime}
-    where = {"device_id": device_id, "address": client.address[:45], "user_agent": client.user_agent[:200]}
+    where = {
+        "device_id": device_id,
+        "address": client.address[:45],
+        "user_agent": client.user_agent[:200],
+    }
     return MemberSession.issue(member_id=member_id, is_pending=pending, **times, **where)[1]
 
 
@@ -96,7 +105,15 @@ def pending(token: str) -> MemberSession | None:
 
 def end_pending(session_id: int) -> bool:
     """End a session that waits for the second step: of those who come at the same moment, one is told that it did."""
-    return change(MemberSession, MemberSession.id == session_id, *_running(pending=True), ended_at=clock.now()) == 1
+    return (
+        change(
+            MemberSession,
+            MemberSession.id == session_id,
+            *_running(pending=True),
+            ended_at=clock.now(),
+        )
+        == 1
+    )
 
 
 def _running(*, pending: bool) -> tuple[ColumnElement[bool], ...]:
@@ -116,7 +133,10 @@ _LOOK_UP = (
         _A.c.tags,
         _S.c.seen_at,
         _S.c.proved_at,
-        *(_M.c[name] for name in ("account_id", "login_id", "login_key", "email", "is_representative")),
+        *(
+            _M.c[name]
+            for name in ("account_id", "login_id", "login_key", "email", "is_representative")
+        ),
         *(_M.c[name] for name in ("rights", "must_change_password", "locale")),
     )
     .join(_M, (_M.c.tenant_id == _S.c.tenant_id) & (_M.c.id == _S.c.member_id))
@@ -154,7 +174,9 @@ def prove(session_id: int) -> None:
 
 def alive(member_id: int) -> list[MemberSession]:
     """Where the member is signed in, the one used last first (COM-15)."""
-    running = select(MemberSession).where(MemberSession.member_id == member_id, *_running(pending=False))
+    running = select(MemberSession).where(
+        MemberSession.member_id == member_id, *_running(pending=False)
+    )
     return list(session().scalars(running.order_by(MemberSession.seen_at.desc(), MemberSession.id)))
 
 
@@ -174,7 +196,11 @@ def _end(*which: object) -> None:
 
 def _living(member_id: int) -> tuple[ColumnElement[bool], ...]:
     """Neither revoked nor long unseen."""
-    return Device.member_id == member_id, Device.revoked_at.is_(None), Device.seen_at > clock.now() - DEVICE_LIFETIME
+    return (
+        Device.member_id == member_id,
+        Device.revoked_at.is_(None),
+        Device.seen_at > clock.now() - DEVICE_LIFETIME,
+    )
 
 
 def find_device(member_id: int, token: str) -> Device | None:
@@ -191,7 +217,9 @@ def devices(member_id: int) -> list[Device]:
 
 def remember_device(member_id: int, client: Client) -> tuple[Device, str]:
     """A new device of the member, and its cookie's token. The caller commits."""
-    return Device.issue(member_id=member_id, user_agent=client.user_agent[:200], seen_at=clock.now())
+    return Device.issue(
+        member_id=member_id, user_agent=client.user_agent[:200], seen_at=clock.now()
+    )
 
 
 def is_trusted(device: Device | None) -> bool:
@@ -201,9 +229,13 @@ def is_trusted(device: Device | None) -> bool:
 
 def trust_none(member_id: int) -> None:
     """Ask for the second step again on every device of a member."""
-    change(Device, Device.member_id == member_id, Device.trusted_until.is_not(None), trusted_until=None)
+    change(
+        Device, Device.member_id == member_id, Device.trusted_until.is_not(None), trusted_until=None
+    )
 
 
 def forget_devices(member_id: int) -> None:
     """Revoke every device of a member: after a reset, a withdrawal, a "これは私ではありません"."""
-    change(Device, Device.member_id == member_id, Device.revoked_at.is_(None), revoked_at=clock.now())
+    change(
+        Device, Device.member_id == member_id, Device.revoked_at.is_(None), revoked_at=clock.now()
+    )

@@ -10,10 +10,28 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, clock, msgid, need, session, transaction_mode
+from portal.core import (
+    Actor,
+    NotFound,
+    RuleBroken,
+    Tenant,
+    audit,
+    clock,
+    msgid,
+    need,
+    session,
+    transaction_mode,
+)
 from portal.shared.auth import links, passkeys, passwords, second_factor, sessions, throttling
 from portal.shared.auth.links import Purpose
-from portal.shared.auth.models import Factor, Member, MemberSession, MemberStatus, login_key, of_who_may_sign_in
+from portal.shared.auth.models import (
+    Factor,
+    Member,
+    MemberSession,
+    MemberStatus,
+    login_key,
+    of_who_may_sign_in,
+)
 from portal.shared.auth.sessions import Client
 
 PENDING = timedelta(minutes=15)
@@ -64,7 +82,9 @@ class Entry:
     is_pending: bool = False
 
 
-def sign_in(tenant: Tenant, given: Credentials, client: Client, *, link_base: str, device_token: str = "") -> Entry:
+def sign_in(
+    tenant: Tenant, given: Credentials, client: Client, *, link_base: str, device_token: str = ""
+) -> Entry:
     """Check the credentials and begin a session, pending where a second step is due. Commits.
 
     Every wrong item gives one and the same RuleBroken after the same work; past the limits, throttling.TooMany, also
@@ -114,7 +134,9 @@ def _counters(key: str, address: str, device_id: int | None) -> tuple[tuple[str,
     return ((f"{key}\n{address}", 1), (f"address\n{address}", 10), (f"member\n{key}", 5))
 
 
-def _first_step_done(tenant: Tenant, member: Member, client: Client, link_base: str, device_token: str) -> Entry:
+def _first_step_done(
+    tenant: Tenant, member: Member, client: Client, link_base: str, device_token: str
+) -> Entry:
     """In, or on to the second step. Raises throttling.TooMany for a member with ten mailed codes within the hour."""
     factor = second_factor.factor_of(tenant, member)
     if factor == Factor.OFF or sessions.is_trusted(sessions.find_device(member.id, device_token)):
@@ -126,7 +148,9 @@ def _first_step_done(tenant: Tenant, member: Member, client: Client, link_base: 
     return Entry(token, is_pending=True)
 
 
-def _enter(tenant: Tenant, member: Member, client: Client, link_base: str, device_token: str) -> Entry:
+def _enter(
+    tenant: Tenant, member: Member, client: Client, link_base: str, device_token: str
+) -> Entry:
     """Open the session of a member who has proved who they are, by whatever way in. The caller commits.
 
     A browser that is new for this member becomes a known device, and its token is for the browser to keep. The member
@@ -142,11 +166,15 @@ def _enter(tenant: Tenant, member: Member, client: Client, link_base: str, devic
     audit.record("member.sign_in", member, by=member.actor(client.address), browser=browser)
     if rules.notify_sign_in or (is_new and rules.notify_new_device):
         said: dict[str, Any] = {"browser": browser, "is_new": is_new}
-        links.mail(tenant, member, Purpose.NOT_ME, "sign_in", link_base=link_base, lifetime=NOT_ME, **said)
+        links.mail(
+            tenant, member, Purpose.NOT_ME, "sign_in", link_base=link_base, lifetime=NOT_ME, **said
+        )
     return Entry(token, fresh_token)
 
 
-def by_passkey(tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = "") -> Entry:
+def by_passkey(
+    tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = ""
+) -> Entry:
     """Begin a session by passkey. Commits. Raises NotFound, or Unproved in the words of a wrong password."""
     member = passkeys.proved(tenant, answer, client, link_base=link_base)
     entry = _enter(tenant, member, client, link_base, device_token)
@@ -160,12 +188,16 @@ def look(tenant: Tenant, token: str) -> Waiting:
     factor = second_factor.factor_of(tenant, member)
     has_passkey = tenant.sign_in.passkeys != "off" and bool(passkeys.held(member.id))
     name, _at, host = member.email.partition("@")
-    return Waiting(factor, f"{name[:1]}***@{host}", tenant.sign_in.remember_device_days, has_passkey)
+    return Waiting(
+        factor, f"{name[:1]}***@{host}", tenant.sign_in.remember_device_days, has_passkey
+    )
 
 
 def to_sign(tenant: Tenant, token: str, client: Client, *, link_base: str) -> dict[str, Any]:
     """What the browser signs instead of a code. Commits. Raises Gone, or as `passkeys.to_sign`."""
-    return passkeys.to_sign(tenant, client, link_base=link_base, member_id=_pending(tenant, token).member_id)
+    return passkeys.to_sign(
+        tenant, client, link_base=link_base, member_id=_pending(tenant, token).member_id
+    )
 
 
 def send_again(tenant: Tenant, token: str) -> None:
@@ -180,7 +212,13 @@ def send_again(tenant: Tenant, token: str) -> None:
 
 
 def finish(
-    tenant: Tenant, token: str, typed: Typed, client: Client, *, link_base: str, device_token: str = ""
+    tenant: Tenant,
+    token: str,
+    typed: Typed,
+    client: Client,
+    *,
+    link_base: str,
+    device_token: str = "",
 ) -> Entry:
     """End the pending session and open the real one. Commits.
 
@@ -192,19 +230,16 @@ def finish(
     device = sessions.find_device(member_id, device_token)
     # As at the password step: nobody else can fill the counter of a browser that is known (security.md §4.5).
     who = f"device\n{device.id}" if device else f"member\n{member_id}"
-    with throttling.lasting():
-        throttling.count(_TRIED, who, limit=20)
-    code_id = second_factor.count_try(session_id)
-    session().commit()  # not in one transaction with the count before: below, the two come the other way
-    if code_id is None:
-        with throttling.lasting():
-            throttling.count(_TRIED, f"session\n{session_id}", limit=second_factor.MOST_TRIES, window=PENDING)
+    code_id = _count_try(session_id, who)
     member = Member.locked(member_id)
     by = member.actor(client.address)
     if typed.passkey:
         passkeys.proved(tenant, typed.passkey, client, link_base=link_base, member_id=member_id)
     elif not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
-        raise RuleBroken("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。", field="code")
+        raise RuleBroken(
+            "認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。",
+            field="code",
+        )
     if not sessions.end_pending(session_id):
         session().rollback()
         raise Gone(_GONE)
@@ -216,11 +251,28 @@ def finish(
     return entry
 
 
+def _count_try(session_id: int, who: str) -> int | None:
+    """Count one try at the second step before it is looked at; the mailed code's id, if there is one. Commits."""
+    with throttling.lasting():
+        throttling.count(_TRIED, who, limit=20)
+    code_id = second_factor.count_try(session_id)
+    session().commit()  # not in one transaction with the count before: below, the two come the other way
+    if code_id is None:
+        subject = f"session\n{session_id}"
+        with throttling.lasting():
+            throttling.count(_TRIED, subject, limit=second_factor.MOST_TRIES, window=PENDING)
+    return code_id
+
+
 def _pending(tenant: Tenant, token: str) -> MemberSession:
-    return need(sessions.pending(token) if second_factor.is_offered(tenant) and token else None, Gone(_GONE))
+    return need(
+        sessions.pending(token) if second_factor.is_offered(tenant) and token else None, Gone(_GONE)
+    )
 
 
-def _is_right(tenant: Tenant, member: Member, session_id: int, code_id: int | None, typed: str, *, by: Actor) -> bool:
+def _is_right(
+    tenant: Tenant, member: Member, session_id: int, code_id: int | None, typed: str, *, by: Actor
+) -> bool:
     """Use up what was typed, when it is right for what this member is asked for."""
     if second_factor.factor_of(tenant, member) != Factor.TOTP:
         return code_id is not None and second_factor.use_mailed(code_id, session_id, typed)
@@ -233,10 +285,15 @@ def _is_right(tenant: Tenant, member: Member, session_id: int, code_id: int | No
 
 
 def _trust(tenant: Tenant, member: Member, client: Client, device_token: str, *, by: Actor) -> None:
-    days, device = tenant.sign_in.remember_device_days, sessions.find_device(member.id, device_token)
+    days, device = (
+        tenant.sign_in.remember_device_days,
+        sessions.find_device(member.id, device_token),
+    )
     if days and device:
         device.trusted_until = clock.now() + timedelta(days=days)
-        audit.record("member.trust_device", member, by=by, browser=client.user_agent[:200], days=days)
+        audit.record(
+            "member.trust_device", member, by=by, browser=client.user_agent[:200], days=days
+        )
 
 
 def sign_out(member: sessions.SignedIn, *, by: Actor) -> None:

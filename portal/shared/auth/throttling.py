@@ -17,7 +17,9 @@ class TooMany(RuleBroken):
     """Tried too often; `seconds` says when it is worth trying again. The same for members who do not exist."""
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(msgid("試行回数が多すぎます。しばらく待ってから、もう一度お試しください。"))
+        super().__init__(
+            msgid("試行回数が多すぎます。しばらく待ってから、もう一度お試しください。")
+        )
         self.seconds = seconds
 
 
@@ -28,18 +30,34 @@ def count(what: str, who: str, *, limit: int, window: timedelta = timedelta(hour
     """
     now = clock.now()
     key = _key(what, who)
-    insert_missing(Throttle, {"key": key, "window_start": now, "tries": 0}, unique=("tenant_id", "key"))
+    insert_missing(
+        Throttle, {"key": key, "window_start": now, "tries": 0}, unique=("tenant_id", "key")
+    )
     fresh = Throttle.window_start <= now - window
     begun = case((fresh, now), else_=Throttle.window_start)
-    change(Throttle, Throttle.key == key, tries=case((fresh, 1), else_=Throttle.tries + 1), window_start=begun)
-    tries, since = session().execute(select(Throttle.tries, Throttle.window_start).where(Throttle.key == key)).one()
+    change(
+        Throttle,
+        Throttle.key == key,
+        tries=case((fresh, 1), else_=Throttle.tries + 1),
+        window_start=begun,
+    )
+    tries, since = (
+        session()
+        .execute(select(Throttle.tries, Throttle.window_start).where(Throttle.key == key))
+        .one()
+    )
     if tries > limit:
         raise TooMany(ceil((since + window - now).total_seconds()))
 
 
 def count_by(rules: SignIn, what: str, who: str, *, times: int = 1) -> None:
     """The same within the tenant's own window, for so many times its limit."""
-    count(what, who, limit=rules.sign_in_tries * times, window=timedelta(minutes=rules.sign_in_window_minutes))
+    count(
+        what,
+        who,
+        limit=rules.sign_in_tries * times,
+        window=timedelta(minutes=rules.sign_in_window_minutes),
+    )
 
 
 @contextmanager

@@ -13,7 +13,19 @@ from typing import Any
 
 from sqlalchemy import inspect, select
 
-from portal.core import SYSTEM, YES, Actor, OutboxMail, Tenant, TenantOwned, Verdict, audit, clock, csvio, jobs
+from portal.core import (
+    SYSTEM,
+    YES,
+    Actor,
+    OutboxMail,
+    Tenant,
+    TenantOwned,
+    Verdict,
+    audit,
+    clock,
+    csvio,
+    jobs,
+)
 from portal.core.db import Base, change, discard, run, session
 from portal.core.errors import NotFound, RuleBroken, msgid, need
 from portal.shared import mailing
@@ -28,7 +40,16 @@ _OURS = {"id", "tenant_id", "account_id", "version"}
 _MOST_ACTS = 10_000
 _ONLY_REPRESENTATIVE = msgid("退会のお手続きは、代表の方だけが行えます。")
 _OPEN = msgid("お手続き中のものがあるため、退会できません。")
-_OF_MEMBER = ("name", "email", "kana", "telephone", "login_id", "department", "password_hash", "nonce")
+_OF_MEMBER = (
+    "name",
+    "email",
+    "kana",
+    "telephone",
+    "login_id",
+    "department",
+    "password_hash",
+    "nonce",
+)
 _OF_ACCOUNT = ("name", "postal_code", "prefecture", "city", "street", "building", "telephone")
 
 
@@ -85,7 +106,11 @@ def erase(account: Account, *, by: Actor) -> None:
         discard(model, model.member_id.in_(own))
     to_them = OutboxMail.recipient.in_(select(Member.email).where(Member.account_id == account.id))
     discard(OutboxMail, (OutboxMail.account_id == account.id) | to_them)
-    change(Member, Member.account_id == account.id, **_empty(Member, _OF_MEMBER) | {"family_name": GONE})
+    change(
+        Member,
+        Member.account_id == account.id,
+        **_empty(Member, _OF_MEMBER) | {"family_name": GONE},
+    )
     gone = _empty(Account, _OF_ACCOUNT) | {"name": GONE, "erased_at": clock.now()}
     change(Account, Account.id == account.id, **gone)
     audit.record("account.erase", account, by=by)
@@ -93,9 +118,13 @@ def erase(account: Account, *, by: Actor) -> None:
 
 def _kept_for_members() -> list[Any]:
     """Everything that hangs on a member alone (sessions, links, codes, drafts, …), what points at others first."""
-    models = {m.local_table: m.class_ for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)}
+    models = {
+        m.local_table: m.class_ for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)
+    }
     tables = [table for table in reversed(Base.metadata.sorted_tables) if table in models]
-    return [models[table] for table in tables if "member_id" in table.c and "account_id" not in table.c]
+    return [
+        models[table] for table in tables if "member_id" in table.c and "account_id" not in table.c
+    ]
 
 
 def _empty(model: type[Base], names: tuple[str, ...]) -> dict[str, str]:
@@ -115,8 +144,14 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
     """The ZIP: all of the account for its representative, themself for others. Audited. The caller commits."""
     account = session().get_one(Account, who.account_id)
     everybody = people.roster(account.id)
-    members = everybody if who.is_representative else [m for m in everybody if m.id == who.member_id]
-    data = {"exported_at": clock.now(), "account": _plain(account), "members": [_plain(m) for m in members]}
+    members = (
+        everybody if who.is_representative else [m for m in everybody if m.id == who.member_id]
+    )
+    data = {
+        "exported_at": clock.now(),
+        "account": _plain(account),
+        "members": [_plain(m) for m in members],
+    }
     audit.record("member.export", who, by=by)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
@@ -137,5 +172,8 @@ def _plain(row: Base) -> dict[str, Any]:
 def _acts(who: SignedIn) -> Iterator[bytes]:
     query = history.of(who, history.LABELS)
     newest = query.statement.order_by(history.AT.desc(), history.TIE.desc()).limit(_MOST_ACTS)
-    rows = ((r.at, history.LABELS[r.action], r.subject, r.actor_name, r.address) for r in run(newest, query.values))
+    rows = (
+        (r.at, history.LABELS[r.action], r.subject, r.actor_name, r.address)
+        for r in run(newest, query.values)
+    )
     return csvio.write_csv(rows, ("日時", "内容", "対象", "行った方", "IPアドレス"))

@@ -56,7 +56,11 @@ class Totals:
 
 
 def _totals(
-    lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0, *, included: bool
+    lines: Iterable[TaxLine],
+    rounding: Rounding = Rounding.DOWN,
+    discount: int = 0,
+    *,
+    included: bool,
 ) -> Totals:
     per_rate = []
     for (rate, reduced), amount in _sums(lines, discount).items():
@@ -87,7 +91,9 @@ def split_discount(amounts: Mapping[K, int], discount: int) -> dict[K, int]:
         return dict.fromkeys(amounts, 0)
     shares = {key: amount * discount // whole for key, amount in amounts.items()}
     left = discount - sum(shares.values())
-    by_remainder = sorted(amounts, key=lambda key: (amounts[key] * discount % whole, key), reverse=True)
+    by_remainder = sorted(
+        amounts, key=lambda key: (amounts[key] * discount % whole, key), reverse=True
+    )
     for key in by_remainder[:left]:
         shares[key] += 1
     return shares

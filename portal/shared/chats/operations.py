@@ -13,7 +13,19 @@ from typing import Any, Literal
 
 from sqlalchemy import select
 
-from portal.core import SYSTEM, Actor, RuleBroken, Tenant, audit, change, clock, first_open, msgid, session, the_one
+from portal.core import (
+    SYSTEM,
+    Actor,
+    RuleBroken,
+    Tenant,
+    audit,
+    change,
+    clock,
+    first_open,
+    msgid,
+    session,
+    the_one,
+)
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account
 from portal.shared.chats.models import Chat
@@ -28,7 +40,9 @@ TYPING = timedelta(seconds=6)
 IDLE = timedelta(minutes=30)
 OPEN = (Chat.ended_at.is_(None),)
 _ENDED = msgid("このチャットは終了しました。続きは、お問い合わせのメッセージとしてお送りください。")
-limits.counted(limits.Counted("chats", Chat, Chat.account_id, Account, OPEN, enrolment.find_account))
+limits.counted(
+    limits.Counted("chats", Chat, Chat.account_id, Account, OPEN, enrolment.find_account)
+)
 
 
 def opens(tenant: Tenant) -> datetime | None:
@@ -41,7 +55,11 @@ def opens(tenant: Tenant) -> datetime | None:
     day = first_open(clock.today(), tenant.calendar.is_open)
     if at(day, hours.opening) <= now < at(day, hours.closing):
         return None
-    later = day if now < at(day, hours.opening) else first_open(day + timedelta(days=1), tenant.calendar.is_open)
+    later = (
+        day
+        if now < at(day, hours.opening)
+        else first_open(day + timedelta(days=1), tenant.calendar.is_open)
+    )
     return at(later, hours.opening)
 
 
@@ -63,7 +81,9 @@ def say(inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None =
     now = clock.now()
     if not _pulse(inquiry.id, active_at=now, **{f"{side}_typing_at": None}):
         raise RuleBroken(_ENDED)
-    began_it = side == "member" and by.member_id == inquiry.member_id  # a shared sign-in: the name was chosen
+    began_it = (
+        side == "member" and by.member_id == inquiry.member_id
+    )  # a shared sign-in: the name was chosen
     inquiries.append(inquiry, side, inquiry.name if began_it else by.name, body, key=key)
     inquiry.updated_at = now
     if side == "operator":
@@ -107,10 +127,14 @@ def end_idle(tenant: Tenant, *, link_base: str) -> int:
 
 
 def _pulse(inquiry_id: int, *which: Any, **values: Any) -> int:
-    return change(Chat, Chat.inquiry_id == inquiry_id, *OPEN, *which, pulse=Chat.pulse + 1, **values)
+    return change(
+        Chat, Chat.inquiry_id == inquiry_id, *OPEN, *which, pulse=Chat.pulse + 1, **values
+    )
 
 
-inquiries.before_message.append(_pulse)  # a line may come by the thread's page, a command or a mail as well
+inquiries.before_message.append(
+    _pulse
+)  # a line may come by the thread's page, a command or a mail as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +153,9 @@ def news(inquiry: Inquiry, after: int, *, of: Side) -> News:
     """What came after message `after`, and what side `of` does now. Raises NotFound where there was no chat."""
     chat = the_one(Chat, Chat.inquiry_id == inquiry.id, absent=msgid("チャットが見つかりません。"))
     newer = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.id > after
-    found = session().scalars(select(InquiryMessage).where(*newer).order_by(InquiryMessage.id)).all()
+    found = (
+        session().scalars(select(InquiryMessage).where(*newer).order_by(InquiryMessage.id)).all()
+    )
     typed = chat.member_typing_at if of == "member" else chat.operator_typing_at
     is_typing = typed is not None and clock.now() - typed < TYPING and chat.ended_at is None
     last = found[-1].id if found else after

@@ -13,14 +13,27 @@ from portal.shared.auth.parts import AccountPart
 from portal.shared.contacts.models import Address, Kind
 from portal.shared.limits import operations as limits
 
-FIELDS = ("name", "department", "person", "postal_code", "prefecture", "city", "street", "building", "telephone", "fax")
+FIELDS = (
+    "name",
+    "department",
+    "person",
+    "postal_code",
+    "prefecture",
+    "city",
+    "street",
+    "building",
+    "telephone",
+    "fax",
+)
 _USUAL = msgid("（代表）の送付先は削除できません。先に代表を変更してください。")
 
 
 def book(account_id: int, kind: Kind) -> list[Address]:
     """The account's addresses of a kind, the usual one first. Index: ix_postal_address_account."""
     own = Address.account_id == account_id, Address.kind == kind, Address.removed_at.is_(None)
-    return list(session().scalars(select(Address).where(*own).order_by(Address.is_usual.desc(), Address.id)))
+    return list(
+        session().scalars(select(Address).where(*own).order_by(Address.is_usual.desc(), Address.id))
+    )
 
 
 def number_of(address: Address) -> str:
@@ -30,14 +43,18 @@ def number_of(address: Address) -> str:
 
 def find(account_id: int, kind: Kind, number: str) -> Address:
     """The account's own address with this number. Raises NotFound."""
-    found = next((address for address in book(account_id, kind) if number_of(address) == number), None)
+    found = next(
+        (address for address in book(account_id, kind) if number_of(address) == number), None
+    )
     return need(found, NotFound("送付先が見つかりません。"))
 
 
 for _kind in Kind:
     _there = Address.kind == _kind, Address.removed_at.is_(None)
     _name = f"{_kind}_addresses"
-    limits.counted(limits.Counted(_name, Address, Address.account_id, Account, _there, enrolment.find_account))
+    limits.counted(
+        limits.Counted(_name, Address, Address.account_id, Account, _there, enrolment.find_account)
+    )
 
 
 def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by: Actor) -> Address:
@@ -46,7 +63,9 @@ def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by
     limits.reserve(tenant, f"{kind}_addresses", account)
     values = {name: data[name] or "" for name in FIELDS}
     is_first = not book(account_id, kind)
-    made = Address(account_id=account_id, kind=kind, is_usual=is_first, created_at=clock.now(), **values)
+    made = Address(
+        account_id=account_id, kind=kind, is_usual=is_first, created_at=clock.now(), **values
+    )
     session().add(made)
     session().flush()
     _record(tenant, "address.add", made, by=by, **values)
@@ -56,7 +75,9 @@ def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by
 def _record(tenant: Tenant, action: str, address: Address, *, by: Actor, **changes: Any) -> None:
     """In the audit trail; and mail who changed it and the account's representative (COM-34)."""
     audit.record(action, address, by=by, **changes)
-    there = [m for m in people.roster(address.account_id) if m.is_representative or m.id == by.member_id]
+    there = [
+        m for m in people.roster(address.account_id) if m.is_representative or m.id == by.member_id
+    ]
     people.tell_changes(tenant, "address_changed", there, address=address, what=address.kind.label)
 
 
@@ -98,7 +119,11 @@ def _erase(account: Account) -> None:
 
 
 def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
-    rows = ((a.kind, *(getattr(a, name) for name in FIELDS)) for kind in Kind for a in book(account.id, kind))
+    rows = (
+        (a.kind, *(getattr(a, name) for name in FIELDS))
+        for kind in Kind
+        for a in book(account.id, kind)
+    )
     yield "addresses.csv", b"".join(csvio.write_csv(rows, ("kind", *FIELDS)))
 
 

@@ -24,4 +24,8 @@ def find(code: str) -> tuple[Place, ...]:
         except KeyError:
             return ()
     rows = (found, *(found.alternates or ()))
-    return tuple(dict.fromkeys(Place(r.prefecture, r.city, r.neighborhood + getattr(r, "banchi", "")) for r in rows))
+    return tuple(
+        dict.fromkeys(
+            Place(r.prefecture, r.city, r.neighborhood + getattr(r, "banchi", "")) for r in rows
+        )
+    )

@@ -15,11 +15,20 @@ from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded
 from portal.shared.billing.terms import Shift, due_date
 from portal.shared.documents import operations as documents
-from portal.shared.documents.content import Content, Correction, InvoiceContent, Issuer, Party, ReceiptContent
+from portal.shared.documents.content import (
+    Content,
+    Correction,
+    InvoiceContent,
+    Issuer,
+    Party,
+    ReceiptContent,
+)
 from portal.shared.documents.models import DocumentKind
 
 _CORRECTED = "ご請求内容を訂正しました。訂正後の帳票は、マイページからダウンロードできます。"
-_REFUNDED = "ご請求金額の一部を返還いたします。返還請求書は、マイページの「帳票」からダウンロードできます。"
+_REFUNDED = (
+    "ご請求金額の一部を返還いたします。返還請求書は、マイページの「帳票」からダウンロードできます。"
+)
 _PARTY = frozenset({"name", "honorific", "address", "department", "person"})
 NOTHING_ISSUED = msgid("請求書がまだ発行されていません。")
 
@@ -30,31 +39,44 @@ def bill(tenant: Tenant, lines: Sequence[BillLine], traded_on: date) -> dict[str
     if total < 0:
         raise RuleBroken("ご請求金額がマイナスになります。", field="lines")
     terms = tenant.terms
-    due = due_date(traded_on, terms.closing_day, terms.months, Shift(terms.shift), tenant.calendar.is_open)
+    due = due_date(
+        traded_on, terms.closing_day, terms.months, Shift(terms.shift), tenant.calendar.is_open
+    )
     return {"lines": bill_lines.to_json(lines), "total": total, "due_date": due}
 
 
 def issuer_of(tenant: Tenant) -> Issuer:
     """The tenant as the issuer of documents."""
     known = tenant.issuer.model_dump(exclude_none=True)
-    return Issuer(**known | {"name": known["name"] or tenant.company, "accent": tenant.theme.brand_strong})
+    return Issuer(
+        **known | {"name": known["name"] or tenant.company, "accent": tenant.theme.brand_strong}
+    )
 
 
 def recipient_of(record: Any) -> Party:
     """Whom the documents are for: the billing address as it was copied (COM-33)."""
     known = {name: value for name, value in record.billing.items() if name in _PARTY}
-    return Party(postal_code=text.format_postal_code(record.billing.get("postal_code", "")), **known)
+    return Party(
+        postal_code=text.format_postal_code(record.billing.get("postal_code", "")), **known
+    )
 
 
 def heads(tenant: Tenant, record: Any) -> dict[str, Any]:
     """What every document begins with; its number is given when it is issued."""
-    return {"number": "", "issued_on": clock.today(), "recipient": recipient_of(record), "issuer": issuer_of(tenant)}
+    return {
+        "number": "",
+        "issued_on": clock.today(),
+        "recipient": recipient_of(record),
+        "issuer": issuer_of(tenant),
+    }
 
 
 def invoice(tenant: Tenant, record: Any, **facts: Any) -> InvoiceContent:
     """The invoice of a record whose amount is fixed."""
     lines, rounding = tuple(bill_lines.from_json(record.lines)), Rounding(tenant.tax.rounding)
-    return InvoiceContent(**heads(tenant, record), due_on=record.due_date, lines=lines, rounding=rounding, **facts)
+    return InvoiceContent(
+        **heads(tenant, record), due_on=record.due_date, lines=lines, rounding=rounding, **facts
+    )
 
 
 def receipt(tenant: Tenant, record: Any, proviso: str) -> ReceiptContent:
@@ -79,10 +101,14 @@ class Papers:
     def issue(self, tenant: Tenant, record: Any, *, by: Actor) -> list[int]:
         """Issue what is due, each once; returns the jobs that draw."""
         due, issued = self.due(record), documents.about(record.account_id, record.number)
-        missing = [(kind, make) for kind, make in self.makers.items() if kind in due and kind not in issued]
+        missing = [
+            (kind, make) for kind, make in self.makers.items() if kind in due and kind not in issued
+        ]
         return [_issue(tenant, record, kind, make(tenant, record), by=by) for kind, make in missing]
 
-    def correct(self, tenant: Tenant, record: Any, lines: Sequence[BillLine], reason: str, *, by: Actor) -> list[int]:
+    def correct(
+        self, tenant: Tenant, record: Any, lines: Sequence[BillLine], reason: str, *, by: Actor
+    ) -> list[int]:
         """Bill other lines than were billed: invoice and receipt are issued anew, naming what they replace (COM-72).
 
         The earlier documents stay as they are. The due date does not move. Returns the jobs that draw. Raises
@@ -96,7 +122,13 @@ class Papers:
         if billed["lines"] == record.lines:
             raise RuleBroken("請求明細が変わっていません。", field="lines")
         before, record.lines, record.total = record.total, billed["lines"], billed["total"]
-        audit.record(f"{record.__tablename__}.correct", record, by=by, reason=reason, total=[before, record.total])
+        audit.record(
+            f"{record.__tablename__}.correct",
+            record,
+            by=by,
+            reason=reason,
+            total=[before, record.total],
+        )
         self.tell(tenant, record, _CORRECTED, label="ご請求内容の訂正")
         drawn = []
         for kind in (DocumentKind.INVOICE, DocumentKind.RECEIPT):
@@ -106,32 +138,60 @@ class Papers:
                 drawn.append(_issue(tenant, record, kind, content, by=by))
         return drawn
 
-    def refund(self, tenant: Tenant, record: Any, lines: Sequence[BillLine], reason: str, *, by: Actor) -> list[int]:
+    def refund(
+        self, tenant: Tenant, record: Any, lines: Sequence[BillLine], reason: str, *, by: Actor
+    ) -> list[int]:
         """Give a part of what was paid back: 適格返還請求書, which names the invoice (COM-71, COM-72).
 
         Returns the job that draws it. Raises RuleBroken before the payment, and for more than was paid.
         """
         session().refresh(record, with_for_update=True)
         issued = documents.of_thing(record.account_id, record.number)
-        old = next((document for document in reversed(issued) if document.kind is DocumentKind.INVOICE), None)
+        old = next(
+            (document for document in reversed(issued) if document.kind is DocumentKind.INVOICE),
+            None,
+        )
         if old is None or not record.paid_at:
             raise RuleBroken("ご入金の前は、返還ではなく訂正をしてください。")
         amount = bill(tenant, lines, record.traded_on)["total"]
-        before = -sum(document.total for document in issued if document.kind is DocumentKind.CREDIT_NOTE)
+        before = -sum(
+            document.total for document in issued if document.kind is DocumentKind.CREDIT_NOTE
+        )
         if before + amount > (record.total or 0):
             raise RuleBroken("返還金額の合計が、お支払い金額を超えます。", field="lines")
         audit.record(f"{record.__tablename__}.refund", record, by=by, reason=reason, total=amount)
         self.tell(tenant, record, _REFUNDED, label="ご請求金額の返還")
         billed: Any = self.makers[DocumentKind.INVOICE](tenant, record)
         facts = (("元の請求書番号", old.number), *billed.references)
-        content = replace(billed, lines=tuple(lines), due_on=None, references=facts, remarks=f"返還の理由：{reason}")
+        content = replace(
+            billed,
+            lines=tuple(lines),
+            due_on=None,
+            references=facts,
+            remarks=f"返還の理由：{reason}",
+        )
         return [_issue(tenant, record, DocumentKind.CREDIT_NOTE, content, by=by, total=-amount)]
 
 
 def _issue(
-    tenant: Tenant, record: Any, kind: DocumentKind, content: Content, *, by: Actor, total: int | None = None
+    tenant: Tenant,
+    record: Any,
+    kind: DocumentKind,
+    content: Content,
+    *,
+    by: Actor,
+    total: int | None = None,
 ) -> int:
-    facts = {"account_id": record.account_id, "counterparty": record.billing["name"], "about": record.number}
-    facts |= {"transaction_date": record.traded_on, "total": (record.total or 0) if total is None else total}
-    _document, job = documents.issue(kind, content, style=tenant.numbers[kind.value], by=by, **facts)
+    facts = {
+        "account_id": record.account_id,
+        "counterparty": record.billing["name"],
+        "about": record.number,
+    }
+    facts |= {
+        "transaction_date": record.traded_on,
+        "total": (record.total or 0) if total is None else total,
+    }
+    _document, job = documents.issue(
+        kind, content, style=tenant.numbers[kind.value], by=by, **facts
+    )
     return job.id

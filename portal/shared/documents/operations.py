@@ -9,7 +9,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarResult, bindparam, select
 
-from portal.core import SYSTEM, Actor, NumberFormat, Shelf, audit, clock, csvio, jobs, numbering, require_key
+from portal.core import (
+    SYSTEM,
+    Actor,
+    NumberFormat,
+    Shelf,
+    audit,
+    clock,
+    csvio,
+    jobs,
+    numbering,
+    require_key,
+)
 from portal.core.db import Query, change, session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import FileDamaged
@@ -56,10 +67,19 @@ def issue(
 
     `total` is in yen, tax included. The number is written into the content. Returns the document and the job.
     """
-    check_drawable(content.to_json())  # before a number is taken: what no font draws is refused (COM-70)
+    check_drawable(
+        content.to_json()
+    )  # before a number is taken: what no font draws is refused (COM-70)
     number = numbering.next_number(kind.value, style)
-    facts = {"about": about, "counterparty": counterparty, "transaction_date": transaction_date, "total": total}
-    document = Document(kind=kind, number=number, account_id=account_id, issued_at=clock.now(), **facts)
+    facts = {
+        "about": about,
+        "counterparty": counterparty,
+        "transaction_date": transaction_date,
+        "total": total,
+    }
+    document = Document(
+        kind=kind, number=number, account_id=account_id, issued_at=clock.now(), **facts
+    )
     document.content = content.to_json() | {"number": number}
     session().add(document)
     session().flush()
@@ -71,7 +91,12 @@ def issue(
 def draw(payload: dict[str, Any]) -> None:
     """Draw a document that has no bytes yet. Drawing happens outside any transaction; the first result stays."""
     document = session().get_one(Document, payload["document"])
-    kind, content, created, drawn = document.kind, dict(document.content), document.issued_at, document.sha256
+    kind, content, created, drawn = (
+        document.kind,
+        dict(document.content),
+        document.issued_at,
+        document.sha256,
+    )
     session().rollback()
     if drawn:
         return
@@ -93,7 +118,9 @@ def about(account_id: int, thing: str) -> dict[DocumentKind, Document]:
     return {document.kind: document for document in of_thing(account_id, thing)}
 
 
-def _of(account_id: int, *where: ColumnElement[bool], limit: int | None = None) -> ScalarResult[Document]:
+def _of(
+    account_id: int, *where: ColumnElement[bool], limit: int | None = None
+) -> ScalarResult[Document]:
     """What was issued to the account, oldest first."""
     own = select(Document).where(Document.account_id == account_id, *where)
     return session().scalars(own.order_by(Document.id).limit(limit))
@@ -161,7 +188,10 @@ def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:
         raise RuleBroken("この月に発行された帳票はありません。")
     if len(found) > _MOST:
         raise RuleBroken("件数が多すぎます。")
-    rows = [(d.number, d.kind.label, d.transaction_date, d.counterparty, d.total, d.filename, d.sha256) for d in found]
+    rows = [
+        (d.number, d.kind.label, d.transaction_date, d.counterparty, d.total, d.filename, d.sha256)
+        for d in found
+    ]
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         files = [(d.filename, Shelf.files.get(d.sha256)) for d in found]

@@ -150,7 +150,13 @@ class StrictPolicy(ResourceAccessPolicy):  # type: ignore[misc]
 
 
 def render_pdf(
-    html: str, *, footer: str, created: datetime, title: str = "", author: str = "", assets: Path | None = None
+    html: str,
+    *,
+    footer: str,
+    created: datetime,
+    title: str = "",
+    author: str = "",
+    assets: Path | None = None,
 ) -> bytes:
     """The PDF of `html`, with `footer` and page n / m on each page, dated `created` (aware).
 
@@ -190,4 +196,6 @@ def render_document(kind: str, context: Mapping[str, Any], created: datetime) ->
     name, issuer = DocumentKind(kind).label, content.issuer.name
     title = f"{name} {content.number}"
     html = pdf_environment().get_template(f"pdf/{kind}.html").render(doc=content, title=name)
-    return render_pdf(html, footer=f"{issuer}　{title}", created=created, title=title, author=issuer)
+    return render_pdf(
+        html, footer=f"{issuer}　{title}", created=created, title=title, author=issuer
+    )

@@ -80,12 +80,16 @@ class Renderer:
 _renderer = Renderer()
 
 
-def draw_document(kind: str, context: Mapping[str, Any], created: datetime, timeout: float = RENDER_SECONDS) -> bytes:
+def draw_document(
+    kind: str, context: Mapping[str, Any], created: datetime, timeout: float = RENDER_SECONDS
+) -> bytes:
     """As `render_document`, in a process of its own that is killed after `timeout` seconds.
 
     Raises UndrawableText, or PdfFailed for everything else.
     """
-    return _renderer.make({"kind": kind, "context": context, "created": created.isoformat()}, timeout)
+    return _renderer.make(
+        {"kind": kind, "context": context, "created": created.isoformat()}, timeout
+    )
 
 
 def _start(pipe: int) -> subprocess.Popen[bytes]:
@@ -102,7 +106,9 @@ def _start(pipe: int) -> subprocess.Popen[bytes]:
 def _answer(task: dict[str, Any]) -> bytes:
     """What became of `task`, in the child."""
     try:
-        return render_document(task["kind"], task["context"], datetime.fromisoformat(task["created"]))
+        return render_document(
+            task["kind"], task["context"], datetime.fromisoformat(task["created"])
+        )
     except UndrawableText as refused:
         return str(refused.params["char"]).encode(errors="replace")
     except Exception as error:  # whatever it is, the parent must hear of it and the child go on

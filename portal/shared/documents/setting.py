@@ -59,14 +59,17 @@ def fit(text: str, millimetres: float, points: float = 8.5, bold: bool = False) 
     room, taken = millimetres * mm, width(text, points, bold=bold)
     if taken <= room:
         return text
-    return Markup('<span style="font-size: {:.2f}pt">{}</span>').format(points * room / taken - 0.05, marked(text))
+    return Markup('<span style="font-size: {:.2f}pt">{}</span>').format(
+        points * room / taken - 0.05, marked(text)
+    )
 
 
 def paragraphs(text: str) -> Markup:
     """Each line of `text` as a paragraph; an empty line stays as room."""
     lines = text.replace("\r\n", "\n").strip().split("\n")
     return Markup("").join(
-        Markup("<p>{}</p>").format(marked(line) if line.strip() else Markup("&nbsp;")) for line in lines
+        Markup("<p>{}</p>").format(marked(line) if line.strip() else Markup("&nbsp;"))
+        for line in lines
     )
 
 
@@ -94,7 +97,10 @@ def seal(text: str) -> str:
         drawn = chars[start : start + rows]
         tall = inner // len(drawn)
         for row, char in enumerate(drawn):
-            image.paste(_glyph(char, (broad, tall)), (edge + inner - (column + 1) * broad, edge + row * tall))
+            image.paste(
+                _glyph(char, (broad, tall)),
+                (edge + inner - (column + 1) * broad, edge + row * tall),
+            )
     out = BytesIO()
     image.quantize(16).save(out, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()

@@ -5,7 +5,19 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, select
 
-from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, change, clock, discard, need, session, text
+from portal.core import (
+    Actor,
+    NotFound,
+    RuleBroken,
+    Tenant,
+    audit,
+    change,
+    clock,
+    discard,
+    need,
+    session,
+    text,
+)
 from portal.shared import mailing
 from portal.shared.auth import keyring, throttling
 from portal.shared.auth.keyring import digest
@@ -22,7 +34,14 @@ _MOST_MADE, _MOST_TRIES, _HOUR = 20, 5, timedelta(hours=1)
 
 
 def make(
-    tenant: Tenant, who: SignedIn, document: Document, recipient: str, days: int, *, by: Actor, link_base: str
+    tenant: Tenant,
+    who: SignedIn,
+    document: Document,
+    recipient: str,
+    days: int,
+    *,
+    by: Actor,
+    link_base: str,
 ) -> DocumentLink:
     """Mail `recipient` a link to the document. The caller commits.
 
@@ -32,11 +51,22 @@ def make(
         raise RuleBroken("帳票を準備しています。しばらくお待ちください。")
     throttling.count("document-link", f"account\n{who.account_id}", limit=_MOST_MADE, window=_HOUR)
     token, now = secrets.token_urlsafe(32), clock.now()
-    made = DocumentLink(account_id=who.account_id, document_id=document.id, recipient=recipient, made_by=who.name)
-    made.token_digest, made.created_at, made.expires_at = digest(token), now, now + timedelta(days=days)
+    made = DocumentLink(
+        account_id=who.account_id, document_id=document.id, recipient=recipient, made_by=who.name
+    )
+    made.token_digest, made.created_at, made.expires_at = (
+        digest(token),
+        now,
+        now + timedelta(days=days),
+    )
     session().add(made)
     audit.record("document.share", document, by=by, recipient=recipient, days=days)
-    said = {"document": document, "who": who, "until": made.expires_at, "link": f"{link_base}/shared-documents/{token}"}
+    said = {
+        "document": document,
+        "who": who,
+        "until": made.expires_at,
+        "link": f"{link_base}/shared-documents/{token}",
+    }
     mailing.compose(tenant, "document_shared", recipient, account_id=who.account_id, **said)
     return made
 
@@ -62,14 +92,26 @@ def revoke(document: Document, number: str, *, by: Actor) -> None:
     found = next((link for link in of(document) if number_of(link) == number), None)
     if found is None:
         raise NotFound("リンクが見つかりません。")
-    if change(DocumentLink, DocumentLink.id == found.id, DocumentLink.revoked_at.is_(None), revoked_at=clock.now()):
+    if change(
+        DocumentLink,
+        DocumentLink.id == found.id,
+        DocumentLink.revoked_at.is_(None),
+        revoked_at=clock.now(),
+    ):
         audit.record("document.revoke_link", document, by=by, recipient=found.recipient)
 
 
 def peek(token: str) -> DocumentLink:
     """The living link that `token` is; looking opens nothing. Raises DeadLink."""
-    living = select(DocumentLink).join(Account, Account.id == DocumentLink.account_id).where(*_alive(token))
-    return need(session().scalars(living.where(Account.status == AccountStatus.ACTIVE)).one_or_none(), DeadLink())
+    living = (
+        select(DocumentLink)
+        .join(Account, Account.id == DocumentLink.account_id)
+        .where(*_alive(token))
+    )
+    return need(
+        session().scalars(living.where(Account.status == AccountStatus.ACTIVE)).one_or_none(),
+        DeadLink(),
+    )
 
 
 def open_(token: str, email: str, *, address: str) -> tuple[bytes, str, str]:
@@ -100,4 +142,6 @@ def _alive(token: str) -> tuple[ColumnElement[bool], ...]:
     return mine, DocumentLink.revoked_at.is_(None), DocumentLink.expires_at > clock.now()
 
 
-PART = AccountPart(erase=lambda account: discard(DocumentLink, DocumentLink.account_id == account.id))
+PART = AccountPart(
+    erase=lambda account: discard(DocumentLink, DocumentLink.account_id == account.id)
+)

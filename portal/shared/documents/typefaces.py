@@ -56,7 +56,9 @@ def _register(family: str, stem: str) -> frozenset[int]:
     for font in (regular, bold):
         pdfmetrics.registerFont(font)
         DEFAULT_FONT[font.fontName] = font.fontName
-    pdfmetrics.registerFontFamily(family, regular.fontName, bold.fontName, regular.fontName, bold.fontName)
+    pdfmetrics.registerFontFamily(
+        family, regular.fontName, bold.fontName, regular.fontName, bold.fontName
+    )
     return frozenset(regular.face.charToGlyph) & frozenset(bold.face.charToGlyph) | _BLANK
 
 
@@ -66,7 +68,8 @@ _to_unicode = ttfonts.makeToUnicodeCMap
 def _searchable(fontname: str, subset: list[int]) -> str:
     """ReportLab's map from glyphs to text, in UTF-16 as it must be; else 𠮷 is copied as ₻."""
     return _ASTRAL.sub(
-        lambda code: f"<{chr(int(code[1], 16)).encode('utf-16-be').hex().upper()}>", _to_unicode(fontname, subset)
+        lambda code: f"<{chr(int(code[1], 16)).encode('utf-16-be').hex().upper()}>",
+        _to_unicode(fontname, subset),
     )
 
 
@@ -115,7 +118,9 @@ def marked(value: object) -> object:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return Markup("").join(
-        escape(text) if family == MAIN else Markup('<span class="{}">{}</span>').format(family, text)
+        escape(text)
+        if family == MAIN
+        else Markup('<span class="{}">{}</span>').format(family, text)
         for family, text in runs(clean(value))
     )
 
@@ -123,4 +128,7 @@ def marked(value: object) -> object:
 def width(text: str, points: float, *, bold: bool = False) -> float:
     """How wide `text` is set at `points`, in points."""
     weight = "-bold" if bold else ""
-    return sum(float(pdfmetrics.stringWidth(piece, family + weight, points)) for family, piece in runs(clean(text)))
+    return sum(
+        float(pdfmetrics.stringWidth(piece, family + weight, points))
+        for family, piece in runs(clean(text))
+    )

@@ -56,7 +56,9 @@ def read(sha256: str) -> bytes:
 def _clean(name: str) -> str:
     """The name without its path and what could steer a terminal or a header."""
     last = PurePath(name.replace("\\", "/")).name
-    plain = "".join(c for c in unicodedata.normalize("NFC", last) if unicodedata.category(c)[0] != "C")
+    plain = "".join(
+        c for c in unicodedata.normalize("NFC", last) if unicodedata.category(c)[0] != "C"
+    )
     stem, dot, ending = plain.rpartition(".")
     return f"{stem[: _LONGEST - len(ending) - 1]}{dot}{ending}"
 
@@ -64,10 +66,14 @@ def _clean(name: str) -> str:
 def _media_type(name: str, data: bytes) -> str:
     ending = name.rpartition(".")[2].casefold()
     if ending not in _KINDS or not data:
-        raise RuleBroken("この形式のファイルは送信できません: %(name)s", field="files", name=_clean(name))
+        raise RuleBroken(
+            "この形式のファイルは送信できません: %(name)s", field="files", name=_clean(name)
+        )
     media_type, begins = _KINDS[ending]
     if not (any(map(data.startswith, begins)) if begins else _is_text(data)):
-        raise RuleBroken("ファイルの内容が拡張子と合いません: %(name)s", field="files", name=_clean(name))
+        raise RuleBroken(
+            "ファイルの内容が拡張子と合いません: %(name)s", field="files", name=_clean(name)
+        )
     return media_type
 
 

@@ -33,7 +33,9 @@ def check(stamped: str) -> None:
         raise RuleBroken("送信内容を確認できませんでした。お手数ですが、もう一度お試しください。")
 
 
-def ask(tenant: Tenant, writer: Writer, asked: Asked, stamped: str, *, address: str, link_base: str) -> bool:
+def ask(
+    tenant: Tenant, writer: Writer, asked: Asked, stamped: str, *, address: str, link_base: str
+) -> bool:
     """Begin a guest's inquiry; False when this form was sent before. The caller commits. Raises RuleBroken, TooMany."""
     check(stamped)
     try:

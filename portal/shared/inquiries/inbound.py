@@ -10,7 +10,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import Actor, Labelled, OutboxMail, RuleBroken, Shelf, Tenant, TenantOwned, clock, letters, msgid
+from portal.core import (
+    Actor,
+    Labelled,
+    OutboxMail,
+    RuleBroken,
+    Shelf,
+    Tenant,
+    TenantOwned,
+    clock,
+    letters,
+    msgid,
+)
 from portal.core.db import Base, change, insert_missing, owned, session
 from portal.core.letters import Letter
 from portal.shared import mailing
@@ -45,7 +56,8 @@ class InboundMail(TenantOwned, Base):
     kept: Mapped[str] = mapped_column(String(64))
     received_at: Mapped[datetime]
     __table_args__ = owned(
-        UniqueConstraint("tenant_id", "digest"), Index("ix_inbound_mail_outcome", "tenant_id", "outcome", "id")
+        UniqueConstraint("tenant_id", "digest"),
+        Index("ix_inbound_mail_outcome", "tenant_id", "outcome", "id"),
     )
 
 
@@ -54,9 +66,21 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base:
     letter = letters.read(raw, envelope_from)
     known_by = f"{letter.sender} {letter.message_id}".encode() if letter.message_id else raw
     digest = hashlib.sha256(known_by).hexdigest()
-    came = {"digest": digest, "sender": letter.sender, "subject": letter.subject, "received_at": clock.now()}
-    insert_missing(InboundMail, {**came, "outcome": Outcome.NEW, "kept": ""}, unique=("tenant_id", "digest"))
-    if not change(InboundMail, InboundMail.digest == digest, InboundMail.outcome == Outcome.NEW, outcome=Outcome.KNOWN):
+    came = {
+        "digest": digest,
+        "sender": letter.sender,
+        "subject": letter.subject,
+        "received_at": clock.now(),
+    }
+    insert_missing(
+        InboundMail, {**came, "outcome": Outcome.NEW, "kept": ""}, unique=("tenant_id", "digest")
+    )
+    if not change(
+        InboundMail,
+        InboundMail.digest == digest,
+        InboundMail.outcome == Outcome.NEW,
+        outcome=Outcome.KNOWN,
+    ):
         return Outcome.KNOWN
     member = _registered(letter.sender)
     if member and not letter.is_automatic:
@@ -72,10 +96,15 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base:
 
 def _registered(address: str) -> Member | None:
     """Who has this address and may ask; of several the first."""
-    own = select(Member).join(Account, Account.id == Member.account_id).where(Member.email == address)
+    own = (
+        select(Member).join(Account, Account.id == Member.account_id).where(Member.email == address)
+    )
     active = own.where(Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
     several = session().scalars(active.order_by(Member.id))
-    return next((one for one in several if one.is_representative or Right.SUPPORT in one.rights.split(",")), None)
+    return next(
+        (one for one in several if one.is_representative or Right.SUPPORT in one.rights.split(",")),
+        None,
+    )
 
 
 def _take(tenant: Tenant, letter: Letter, member: Member, link_base: str) -> Outcome:
@@ -86,7 +115,9 @@ def _take(tenant: Tenant, letter: Letter, member: Member, link_base: str) -> Out
     if thread:
         operations.write(thread, body, taken, by=by)
         return Outcome.CONTINUED
-    asked = Asked(tenant.inquiries.categories[-1].key, f"{letter.subject}\n\n{body}".strip(), files=taken)
+    asked = Asked(
+        tenant.inquiries.categories[-1].key, f"{letter.subject}\n\n{body}".strip(), files=taken
+    )
     writer = Writer(member.name, member.email, member.account_id, member.id)
     operations.ask(tenant, writer, asked, by=by, link_base=link_base, channel="mail")
     return Outcome.BEGUN
@@ -110,8 +141,14 @@ def _continues(tenant: Tenant, letter: Letter, member: Member) -> Inquiry | None
     ours = OutboxMail.message_id.in_(letter.answers), OutboxMail.account_id == member.account_id
     subjects = [*session().scalars(select(OutboxMail.subject).where(*ours)), letter.subject]
     style = tenant.numbers["inquiry"]
-    numbers = [number for one in subjects for number in re.findall(rf"{re.escape(style.prefix)}[0-9]+", one)]
-    own = select(Inquiry).where(Inquiry.number.in_(numbers), Inquiry.account_id == member.account_id)
+    numbers = [
+        number
+        for one in subjects
+        for number in re.findall(rf"{re.escape(style.prefix)}[0-9]+", one)
+    ]
+    own = select(Inquiry).where(
+        Inquiry.number.in_(numbers), Inquiry.account_id == member.account_id
+    )
     if tenant.inquiries.visible_to == "member":
         own = own.where(Inquiry.member_id == member.id)
     return session().scalars(own.order_by(Inquiry.id).limit(1)).first()
@@ -133,4 +170,6 @@ def _decline(tenant: Tenant, letter: Letter) -> None:
 def refused(limit: int) -> Iterable[InboundMail]:
     """For operators: what became no inquiry, the newest first. Index: ix_inbound_mail_outcome."""
     of = InboundMail.outcome.in_((Outcome.REFUSED, Outcome.AUTOMATIC))
-    return session().scalars(select(InboundMail).where(of).order_by(InboundMail.id.desc()).limit(limit))
+    return session().scalars(
+        select(InboundMail).where(of).order_by(InboundMail.id.desc()).limit(limit)
+    )

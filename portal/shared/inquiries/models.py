@@ -89,7 +89,8 @@ class InquiryFile(TenantOwned, Base):
     size: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
     __table_args__ = owned(
-        belongs_to("message_id", "inquiry_message"), Index("ix_inquiry_file_message", "tenant_id", "message_id")
+        belongs_to("message_id", "inquiry_message"),
+        Index("ix_inquiry_file_message", "tenant_id", "message_id"),
     )
 
 

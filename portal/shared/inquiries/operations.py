@@ -15,7 +15,14 @@ from portal.shared.auth.models import Account
 from portal.shared.auth.parts import AccountPart
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.files import Kept
-from portal.shared.inquiries.models import MOVES, Inquiry, InquiryFile, InquiryMessage, InquiryRead, Status
+from portal.shared.inquiries.models import (
+    MOVES,
+    Inquiry,
+    InquiryFile,
+    InquiryMessage,
+    InquiryRead,
+    Status,
+)
 from portal.shared.notifications import Kind
 
 before_message: list[Callable[[int], object]] = []
@@ -48,7 +55,9 @@ class Asked:
     files: Sequence[Kept] = ()
 
 
-def ask(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str, channel: str = "web") -> Inquiry:
+def ask(
+    tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str, channel: str = "web"
+) -> Inquiry:
     """Begin an inquiry, as 受付, and mail its number to who asked. Raises RuleBroken."""
     category = tenant.inquiries.category(asked.category)
     if category is None:
@@ -60,7 +69,9 @@ def ask(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: s
         category=category.key,
         label=category.label,
         about=asked.about,
-        fields=[[f.label, asked.answers[f.key]] for f in category.fields if asked.answers.get(f.key)],
+        fields=[
+            [f.label, asked.answers[f.key]] for f in category.fields if asked.answers.get(f.key)
+        ],
         channel=channel,
         consent=hashlib.sha256(tenant.texts.get("privacy", "").encode()).hexdigest(),
         created_at=now,
@@ -84,7 +95,13 @@ def write(inquiry: Inquiry, body: str, files: Sequence[Kept], *, by: Actor, name
 
 
 def answer(
-    tenant: Tenant, inquiry: Inquiry, body: str, files: Sequence[Kept] = (), *, by: Actor, link_base: str
+    tenant: Tenant,
+    inquiry: Inquiry,
+    body: str,
+    files: Sequence[Kept] = (),
+    *,
+    by: Actor,
+    link_base: str,
 ) -> None:
     """An operator's answer: 回答済, and a mail with the link, or the text where the tenant allows it (COM-52)."""
     if not body.strip():
@@ -120,7 +137,13 @@ def mark_read(inquiry_id: int, member_id: int) -> None:
 
 
 def append(
-    inquiry: Inquiry, kind: str, name: str, body: str, files: Sequence[Kept] = (), *, key: str | None = None
+    inquiry: Inquiry,
+    kind: str,
+    name: str,
+    body: str,
+    files: Sequence[Kept] = (),
+    *,
+    key: str | None = None,
 ) -> None:
     """Add a message to the thread, unless the one of this `key` is there."""
     there = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.key == key
@@ -139,17 +162,23 @@ def tell(tenant: Tenant, inquiry: Inquiry, event: str, link_base: str, *, text: 
     """Mail who asked about it, as they chose."""
     link = f"{link_base}/inquiries/{inquiry.number}" if inquiry.member_id else ""
     said = {"inquiry": inquiry, "link": link, "text": text}
-    notifications.send(tenant, Kind.INQUIRIES, event, inquiry.email, account_id=inquiry.account_id, **said)
+    notifications.send(
+        tenant, Kind.INQUIRIES, event, inquiry.email, account_id=inquiry.account_id, **said
+    )
 
 
 def _erase(account: Account) -> None:
     """Take the account's threads away: whatever stands in a letter may be personal (COM-16)."""
     threads = select(Inquiry.id).where(Inquiry.account_id == account.id)
     messages = select(InquiryMessage.id).where(InquiryMessage.inquiry_id.in_(threads))
-    kept = set(session().scalars(select(InquiryFile.sha256).where(InquiryFile.message_id.in_(messages))))
+    kept = set(
+        session().scalars(select(InquiryFile.sha256).where(InquiryFile.message_id.in_(messages)))
+    )
     discard(InquiryFile, InquiryFile.message_id.in_(messages))
     kept -= set(session().scalars(select(InquiryFile.sha256).where(InquiryFile.sha256.in_(kept))))
-    for sha256 in kept:  # nobody else sent the same; a crash before the commit leaves a name without its bytes
+    for sha256 in (
+        kept
+    ):  # nobody else sent the same; a crash before the commit leaves a name without its bytes
         Shelf.files.remove(sha256)
     discard(InquiryMessage, InquiryMessage.inquiry_id.in_(threads))
     discard(InquiryRead, InquiryRead.inquiry_id.in_(threads))
@@ -158,7 +187,9 @@ def _erase(account: Account) -> None:
 
 def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
     header = ("受付番号", "日時", "お名前", "区分", "本文")
-    joined = select(Inquiry, InquiryMessage).join(InquiryMessage, InquiryMessage.inquiry_id == Inquiry.id)
+    joined = select(Inquiry, InquiryMessage).join(
+        InquiryMessage, InquiryMessage.inquiry_id == Inquiry.id
+    )
     own = joined.where(Inquiry.account_id == account.id).order_by(InquiryMessage.id)
     rows = ((i.number, m.created_at, m.by_name, i.label, m.body) for i, m in session().execute(own))
     yield "inquiries.csv", b"".join(csvio.write_csv(rows, header))

@@ -13,9 +13,14 @@ from portal.shared.searching import Search, pattern, same, since, until
 _I, _M, _READ = Inquiry.__table__, InquiryMessage.__table__, InquiryRead.__table__
 UPDATED, TIE = _I.c.updated_at, _I.c.id
 _READ_BY_MEMBER = and_(
-    _READ.c.tenant_id == bindparam("tenant"), _READ.c.inquiry_id == _I.c.id, _READ.c.member_id == bindparam("member")
+    _READ.c.tenant_id == bindparam("tenant"),
+    _READ.c.inquiry_id == _I.c.id,
+    _READ.c.member_id == bindparam("member"),
 )
-_UNREAD = and_(_I.c.answered_at.is_not(None), or_(_READ.c.read_at.is_(None), _READ.c.read_at < _I.c.answered_at))
+_UNREAD = and_(
+    _I.c.answered_at.is_not(None),
+    or_(_READ.c.read_at.is_(None), _READ.c.read_at < _I.c.answered_at),
+)
 _ABSENT = msgid("お問い合わせが見つかりません。")
 _SHOWN = "id", "number", "label", "about", "name", "status", "created_at", "updated_at"
 _ITS = _M.c.tenant_id == bindparam("tenant"), _M.c.inquiry_id == _I.c.id
@@ -49,7 +54,9 @@ def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
 def unread(tenant: Tenant, who: SignedIn) -> int:
     """How many of them have an answer that the member has not read."""
     query = mine(tenant, who)
-    counting = query.statement.where(_UNREAD).with_only_columns(func.count(), maintain_column_froms=True)
+    counting = query.statement.where(_UNREAD).with_only_columns(
+        func.count(), maintain_column_froms=True
+    )
     return int(run(counting, query.values).scalar_one())
 
 
@@ -79,8 +86,14 @@ def thread(inquiry: Inquiry) -> list[tuple[InquiryMessage, list[InquiryFile]]]:
 
 def find_file(inquiry: Inquiry, sha256: str) -> InquiryFile:
     """A file of this thread. Raises NotFound."""
-    own = InquiryFile.message_id.in_(select(InquiryMessage.id).where(InquiryMessage.inquiry_id == inquiry.id))
-    found = session().scalars(select(InquiryFile).where(own, InquiryFile.sha256 == sha256).limit(1)).one_or_none()
+    own = InquiryFile.message_id.in_(
+        select(InquiryMessage.id).where(InquiryMessage.inquiry_id == inquiry.id)
+    )
+    found = (
+        session()
+        .scalars(select(InquiryFile).where(own, InquiryFile.sha256 == sha256).limit(1))
+        .one_or_none()
+    )
     if found is None:
         raise NotFound("ファイルが見つかりません。")
     return found

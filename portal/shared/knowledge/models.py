@@ -16,7 +16,8 @@ class Place(TenantOwned, Base):
     category: Mapped[str] = mapped_column(String(60))
     section: Mapped[str] = mapped_column(String(60))
     __table_args__ = owned(
-        UniqueConstraint("tenant_id", "number"), UniqueConstraint("tenant_id", "category", "section")
+        UniqueConstraint("tenant_id", "number"),
+        UniqueConstraint("tenant_id", "category", "section"),
     )
     subject = property(lambda self: f"knowledge:{self.number}")
 

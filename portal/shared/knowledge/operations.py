@@ -10,7 +10,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, bindparam, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from portal.core import Actor, NotFound, NumberFormat, Tenant, audit, clock, jobs, msgid, numbering, require_key, text
+from portal.core import (
+    Actor,
+    NotFound,
+    NumberFormat,
+    Tenant,
+    audit,
+    clock,
+    jobs,
+    msgid,
+    numbering,
+    require_key,
+    text,
+)
 from portal.core.db import Query, change, insert_missing, session, the_one
 from portal.shared import mailing
 from portal.shared.auth import keyring
@@ -58,13 +70,21 @@ class Written:
 
 def read(file: str) -> Written:
     """``---``, a head of ``name: value`` lines, ``---``, the text. Raises ValueError, saying what is wrong."""
-    parts = re.fullmatch(r"---\n(.*?)\n---\n(.*)", file.removeprefix("\ufeff").replace("\r\n", "\n"), re.DOTALL)
+    parts = re.fullmatch(
+        r"---\n(.*?)\n---\n(.*)", file.removeprefix("\ufeff").replace("\r\n", "\n"), re.DOTALL
+    )
     if not parts or not (body := text.multiline(parts[2])):
         raise ValueError("write ---, a head of `name: value` lines, ---, the text")
     lines = (line.partition(":") for line in parts[1].splitlines() if line.strip())
-    head = dict.fromkeys(_HEAD, "") | {name.strip(): text.normalise(value) for name, _colon, value in lines}
+    head = dict.fromkeys(_HEAD, "") | {
+        name.strip(): text.normalise(value) for name, _colon, value in lines
+    }
     for name, value in head.items():
-        if name not in _HEAD or len(value) > _HEAD[name] or not (value or name in ("section", "products")):
+        if (
+            name not in _HEAD
+            or len(value) > _HEAD[name]
+            or not (value or name in ("section", "products"))
+        ):
             raise ValueError(f"{name} in the head: unknown, empty, or longer than it may be")
     products = tuple(sorted({key.strip() for key in head.pop("products").split(",")} - {""}))
     return Written(**head, products=products, body=body)
@@ -76,7 +96,12 @@ def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, s
     article = _article(written.key, place.id)
     said = "published" if article.withdrawn_at or not article.title else "updated"
     products = "".join(f",{key}" for key in written.products) + "," if written.products else ""
-    wanted = {"place_id": place.id, "title": written.title, "body": written.body, "products": products}
+    wanted = {
+        "place_id": place.id,
+        "title": written.title,
+        "body": written.body,
+        "products": products,
+    }
     if said == "updated" and wanted == {name: getattr(article, name) for name in wanted}:
         return article, "unchanged"
     search.forget(article)
@@ -86,13 +111,26 @@ def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, s
     if not quiet:
         article.mailed_to = 0
         jobs.enqueue(TELL, {"article": article.id})
-    audit.record("knowledge.put", article, by=by, said=said, title=written.title, products=products, quiet=quiet)
+    audit.record(
+        "knowledge.put",
+        article,
+        by=by,
+        said=said,
+        title=written.title,
+        products=products,
+        quiet=quiet,
+    )
     return article, said
 
 
 def _article(key: str, place_id: int) -> Article:
     """The article of that key, locked; a new one, still empty, where there is none. Two who come at once get one."""
-    own = select(Article).where(Article.key == key).with_for_update().execution_options(populate_existing=True)
+    own = (
+        select(Article)
+        .where(Article.key == key)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     if session().scalars(own).one_or_none() is None:
         number = numbering.next_number("knowledge", NumberFormat(prefix="KB", digits=4))
         new = {"number": number, "key": key, "place_id": place_id, "published_at": clock.now()}
@@ -112,7 +150,9 @@ def _place(category: str, section: str) -> Place:
 
 def withdraw(number: str, *, by: Actor) -> None:
     """Show it no more. What members thought of it stays. The caller commits. Raises NotFound."""
-    article = the_one(Article, Article.number == number, Article.withdrawn_at.is_(None), absent=_ABSENT)
+    article = the_one(
+        Article, Article.number == number, Article.withdrawn_at.is_(None), absent=_ABSENT
+    )
     search.forget(article)
     article.withdrawn_at, article.mailed_to = clock.now(), None
     audit.record("knowledge.withdraw", article, by=by)
@@ -120,17 +160,25 @@ def withdraw(number: str, *, by: Actor) -> None:
 
 def every(limit: int) -> Sequence[Row[Any]]:
     """For operators: articles by their numbers, with where they stand and what readers thought of them."""
-    answers = {name: func.count(case((Stance.is_helpful.is_(name == "helpful"), 1))) for name in _ANSWERS}
+    answers = {
+        name: func.count(case((Stance.is_helpful.is_(name == "helpful"), 1))) for name in _ANSWERS
+    }
     joined = select(Article, Place, *(count.label(name) for name, count in answers.items()))
-    joined = joined.join(Place, Place.id == Article.place_id).outerjoin(Stance, Stance.article_id == Article.id)
+    joined = joined.join(Place, Place.id == Article.place_id).outerjoin(
+        Stance, Stance.article_id == Article.id
+    )
     counted: Any = joined.group_by(Article.id, Place.id).order_by(Article.number).limit(limit)
     return session().execute(counted).all()
 
 
 @lru_cache(maxsize=500)
 def _listed(products: tuple[str, ...]) -> Select[Any]:
-    listed = select(_A.c.id, _A.c.number, _A.c.title, _A.c.updated_at).where(_A.c.tenant_id == bindparam("tenant"))
-    return listed.where(search.readable(products), _A.c.place_id.in_(bindparam("places", expanding=True)))
+    listed = select(_A.c.id, _A.c.number, _A.c.title, _A.c.updated_at).where(
+        _A.c.tenant_id == bindparam("tenant")
+    )
+    return listed.where(
+        search.readable(products), _A.c.place_id.in_(bindparam("places", expanding=True))
+    )
 
 
 def listing(products: tuple[str, ...], places: Collection[int]) -> Query:
@@ -159,25 +207,38 @@ def find(products: tuple[str, ...], number: str) -> tuple[Article, list[Place]]:
 
 def _places(article: Article) -> list[Place]:
     place = session().get_one(Place, article.place_id)
-    both = select(Place).where(Place.category == place.category, Place.section.in_(("", place.section)))
+    both = select(Place).where(
+        Place.category == place.category, Place.section.in_(("", place.section))
+    )
     return list(session().scalars(both.order_by(Place.section)))
 
 
 def target(products: tuple[str, ...], number: str) -> Article | Place:
     """A place with something to read, or an article. Raises NotFound."""
     places = (place for category in overview(products) for place in category.places)
-    return next((place for place in places if place.number == number), None) or find(products, number)[0]
+    return (
+        next((place for place in places if place.number == number), None)
+        or find(products, number)[0]
+    )
 
 
 def stance(what: Article | Place, member_id: int) -> Stance | None:
     """What the member thinks of it, and whether they follow just that."""
-    return session().scalars(select(Stance).where(Stance.member_id == member_id, _about(what) == what.id)).one_or_none()
+    return (
+        session()
+        .scalars(select(Stance).where(Stance.member_id == member_id, _about(what) == what.id))
+        .one_or_none()
+    )
 
 
 def react(what: Article | Place, member_id: int, *, by: Actor, **values: bool) -> None:
     """Note ``follows=…`` or ``is_helpful=…``: one of each a member, who may change it. The caller commits."""
     about = _about(what)
-    insert_missing(Stance, {"member_id": member_id, about.key: what.id}, unique=("tenant_id", about.key, "member_id"))
+    insert_missing(
+        Stance,
+        {"member_id": member_id, about.key: what.id},
+        unique=("tenant_id", about.key, "member_id"),
+    )
     change(Stance, Stance.member_id == member_id, about == what.id, **values)
     audit.record("knowledge.react", what, by=by, **values)
 
@@ -190,8 +251,12 @@ def followed(products: tuple[str, ...], member_id: int) -> tuple[list[Place], li
     """What the member follows and may read: places, and articles."""
     mine = Stance.member_id == member_id, Stance.follows
     own = set(session().scalars(select(Stance.place_id).where(*mine)))
-    articles = select(Article).where(Article.id.in_(select(Stance.article_id).where(*mine)), search.readable(products))
-    places = [place for category in overview(products) for place in category.places if place.id in own]
+    articles = select(Article).where(
+        Article.id.in_(select(Stance.article_id).where(*mine)), search.readable(products)
+    )
+    places = [
+        place for category in overview(products) for place in category.places if place.id in own
+    ]
     return places, list(session().scalars(articles.order_by(Article.number)))
 
 
@@ -213,12 +278,17 @@ def opened(token: str) -> tuple[int, Article]:
 
 def unfollow(member_id: int, article: Article, *, by: Actor) -> None:
     """End all that leads to the mails of an article: following it, its section, its category. The caller commits."""
-    if change(Stance, Stance.member_id == member_id, Stance.follows, _leading_to(article), follows=False):
+    if change(
+        Stance, Stance.member_id == member_id, Stance.follows, _leading_to(article), follows=False
+    ):
         audit.record("knowledge.unfollow", article, by=by)
 
 
 def _leading_to(article: Article) -> ColumnElement[bool]:
-    return or_(Stance.article_id == article.id, Stance.place_id.in_([place.id for place in _places(article)]))
+    return or_(
+        Stance.article_id == article.id,
+        Stance.place_id.in_([place.id for place in _places(article)]),
+    )
 
 
 def tell(tenant: Tenant, article_id: int, *, products: Products, link_base: str) -> None:
@@ -233,7 +303,9 @@ def tell(tenant: Tenant, article_id: int, *, products: Products, link_base: str)
             session().refresh(article)
             theirs = products({member.account_id for member in members})
             for member in members:
-                if not article.products or any(f",{key}," in article.products for key in theirs[member.account_id]):
+                if not article.products or any(
+                    f",{key}," in article.products for key in theirs[member.account_id]
+                ):
                     _mail(tenant, article, member, link_base)
         session().commit()  # having done nothing where another worker was quicker
 
@@ -242,12 +314,21 @@ def _followers(article: Article, after: int) -> Sequence[Member]:
     """The next of those who follow it, its section or its category. Indexes: the unique keys of knowledge_stance."""
     theirs = select(Stance.member_id).where(Stance.follows, _leading_to(article))
     there = Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE
-    members = select(Member).join(Account, Account.id == Member.account_id).where(Member.id.in_(theirs), *there)
-    return session().scalars(members.where(Member.id > after).order_by(Member.id).limit(AT_ONCE)).all()
+    members = (
+        select(Member)
+        .join(Account, Account.id == Member.account_id)
+        .where(Member.id.in_(theirs), *there)
+    )
+    return (
+        session().scalars(members.where(Member.id > after).order_by(Member.id).limit(AT_ONCE)).all()
+    )
 
 
 def _mail(tenant: Tenant, article: Article, member: Member, link_base: str) -> None:
-    link, stop = f"/knowledge/{article.number}", f"/knowledge/unfollow/{token_of(member.id, article.number)}"
+    link, stop = (
+        f"/knowledge/{article.number}",
+        f"/knowledge/unfollow/{token_of(member.id, article.number)}",
+    )
     said = {"article": article, "link": link_base + link, "stop": link_base + stop}
     mail = mailing.tell(tenant, "knowledge_article", member, **said)
     mail.headers = {

@@ -11,7 +11,18 @@ from functools import cache, lru_cache
 from itertools import islice, pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, insert, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+)
 
 from portal.core import discard, require_key, run, session, text
 from portal.core.markdown import to_text
@@ -22,7 +33,9 @@ Snippet = tuple[str, str, str]
 """What comes before, the word as it is written there, what follows."""
 _LONGEST, _MOST_COUNTED, _MOST_ASKED, _COMMON, _AT_ONCE = 100, 12, 6, 1000, 100
 _A, _P = Article.__table__, Posting.__table__
-_CLUSTER = re.compile("[^\uff9e\uff9f\u3099\u309a][\uff9e\uff9f\u3099\u309a]*")  # a kana with its voicing mark
+_CLUSTER = re.compile(
+    "[^\uff9e\uff9f\u3099\u309a][\uff9e\uff9f\u3099\u309a]*"
+)  # a kana with its voicing mark
 
 
 def readable(products: Iterable[str]) -> ColumnElement[bool]:
@@ -58,7 +71,10 @@ def _moment(article: Article) -> int:
 
 def forget(article: Article) -> None:
     """Take an article out, before it is changed."""
-    known, own = list(_grams(article.text_key)), (Posting.moment == _moment(article), Posting.article_id == article.id)
+    known, own = (
+        list(_grams(article.text_key)),
+        (Posting.moment == _moment(article), Posting.article_id == article.id),
+    )
     for at in range(0, len(known), _AT_ONCE):
         discard(Posting, Posting.gram.in_(known[at : at + _AT_ONCE]), *own)
 
@@ -78,7 +94,9 @@ def index(article: Article) -> None:
 def find(asked: str, products: Iterable[str]) -> tuple[list[tuple[Any, Snippet]], bool]:
     """The first articles with all words, by title before by text, the newest first; and whether there are more."""
     keys, rows = words(asked), list[Any]()
-    grams = _rarest(list(dict.fromkeys(gram for key in keys for gram in _grams(key)))[:_MOST_COUNTED])
+    grams = _rarest(
+        list(dict.fromkeys(gram for key in keys for gram in _grams(key)))[:_MOST_COUNTED]
+    )
     if keys and grams is not None:
         for by_title in (True, False):
             with closing(_matching(keys, grams, readable(products), by_title=by_title)) as found:
@@ -101,12 +119,16 @@ def _bound(grams: list[int]) -> dict[str, Any]:
 @cache
 def _counting(grams: int) -> Select[Any]:
     """How often each of so many pairs stands somewhere, as far as it matters."""
-    postings = [select(_P.c.id).where(_holds(_P, place)).limit(_COMMON).subquery() for place in range(grams)]
+    postings = [
+        select(_P.c.id).where(_holds(_P, place)).limit(_COMMON).subquery() for place in range(grams)
+    ]
     return select(*(select(func.count()).select_from(some).scalar_subquery() for some in postings))
 
 
 def _holds(posting: Any, place: int) -> ColumnElement[bool]:
-    return and_(posting.c.tenant_id == bindparam("tenant"), posting.c.gram == bindparam(f"gram{place}"))
+    return and_(
+        posting.c.tenant_id == bindparam("tenant"), posting.c.gram == bindparam(f"gram{place}")
+    )
 
 
 @cache
@@ -132,10 +154,16 @@ def _matching(
     """What has all of `keys` in its title; or in its text, but not in its title. Looked at some at a time."""
     in_title = and_(*(_A.c.title_key.contains(key, autoescape=True) for key in keys))
     sure = set(grams)  # a word of two characters stands wherever its pair does
-    in_text = [_A.c.text_key.contains(k, autoescape=True) for k in keys if len(k) != 2 or not sure & {*_grams(k)}]
+    in_text = [
+        _A.c.text_key.contains(k, autoescape=True)
+        for k in keys
+        if len(k) != 2 or not sure & {*_grams(k)}
+    ]
     matching = select(_A.c.number, _A.c.title, _A.c.updated_at, _A.c.plain).where(may_read)
     matching = matching.where(in_title) if by_title else matching.where(not_(in_title), *in_text)
-    matching = matching.where(_A.c.tenant_id == require_key()).order_by(_A.c.updated_at.desc(), _A.c.id.desc())
+    matching = matching.where(_A.c.tenant_id == require_key()).order_by(
+        _A.c.updated_at.desc(), _A.c.id.desc()
+    )
     matching = matching.limit(SHOWN + 1)
     if not grams:  # single characters alone
         yield from run(matching)
@@ -155,4 +183,8 @@ def snippet(plain: str, keys: Iterable[str]) -> Snippet:
     first, last = min(((spread[begin], spread[end] + 1) for begin, end in places), default=(0, 0))
     begin, end = max(first - 30, 0), last + 70
     before, after = "".join(clusters[begin:first]), "".join(clusters[last:end])
-    return ("…" if begin else "") + before, "".join(clusters[first:last]), after + ("…" if clusters[end:] else "")
+    return (
+        ("…" if begin else "") + before,
+        "".join(clusters[first:last]),
+        after + ("…" if clusters[end:] else ""),
+    )

@@ -21,5 +21,6 @@ class LimitOverride(TenantOwned, Base):
     created_by: Mapped[str] = mapped_column(String(120))
     created_at: Mapped[datetime]
     __table_args__ = owned(
-        belongs_to("account_id", "account"), Index("ix_limit_override_owner", "tenant_id", "owner", "name", "id")
+        belongs_to("account_id", "account"),
+        Index("ix_limit_override_owner", "tenant_id", "owner", "name", "id"),
     )

@@ -44,7 +44,11 @@ def counted(what: Counted) -> Counted:
 def named(name: str) -> Counted:
     """What counts against the limit of this name. Raises NotFound."""
     if name not in _counted:
-        raise NotFound("この上限はありません: %(name)s（%(names)s）", name=name, names=", ".join(sorted(_counted)))
+        raise NotFound(
+            "この上限はありません: %(name)s（%(names)s）",
+            name=name,
+            names=", ".join(sorted(_counted)),
+        )
     return _counted[name]
 
 
@@ -58,14 +62,28 @@ def uses(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Use]:
     """How several stand, by their ids, in as many statements as one. Index: ix_limit_override_owner."""
     what, ids = named(name), [owner.id for owner in owners]
     facts, today = what.facts(owners), clock.today()
-    counting = select(what.by, func.count(what.model.id)).where(what.by.in_(ids), *what.where).group_by(what.by)
+    counting = (
+        select(what.by, func.count(what.model.id))
+        .where(what.by.in_(ids), *what.where)
+        .group_by(what.by)
+    )
     counts: dict[int, int] = {row[0]: row[1] for row in session().execute(counting)}
     lifting = select(LimitOverride.owner, LimitOverride.value, LimitOverride.until)
     of = LimitOverride.owner.in_([owner.subject for owner in owners]), LimitOverride.name == name
-    newest = {row.owner: row for row in session().execute(lifting.where(*of).order_by(LimitOverride.id))}
-    lifted = {one: row.value for one, row in newest.items() if row.until is None or row.until >= today}
+    newest = {
+        row.owner: row for row in session().execute(lifting.where(*of).order_by(LimitOverride.id))
+    }
+    lifted = {
+        one: row.value for one, row in newest.items() if row.until is None or row.until >= today
+    }
     return {
-        one.id: reckon(tenant, name, facts.get(one.id, Facts()), lifted.get(one.subject, 0), counts.get(one.id, 0))
+        one.id: reckon(
+            tenant,
+            name,
+            facts.get(one.id, Facts()),
+            lifted.get(one.subject, 0),
+            counts.get(one.id, 0),
+        )
         for one in owners
     }
 
@@ -78,21 +96,36 @@ def reserve(tenant: Tenant, name: str, owner: Any) -> None:
         raise LimitReached(room.reason)
 
 
-def lift(tenant: Tenant, name: str, owner: Any, value: int, why: str, *, until: date | None = None, by: Actor) -> Use:
+def lift(
+    tenant: Tenant,
+    name: str,
+    owner: Any,
+    value: int,
+    why: str,
+    *,
+    until: date | None = None,
+    by: Actor,
+) -> Use:
     """Allow one owner more than the rules give, the last day included (COM-44); 0 takes it back. Raises RuleBroken."""
     session().refresh(owner, with_for_update=True)
     rules = reckon(tenant, name, named(name).facts([owner]).get(owner.id, Facts()))
     if value and value <= rules.limit:
-        raise RuleBroken("規則による上限（%(limit)s）より大きい数を指定してください。", limit=rules.limit)
+        raise RuleBroken(
+            "規則による上限（%(limit)s）より大きい数を指定してください。", limit=rules.limit
+        )
     if until and until < clock.today():
         raise RuleBroken("過ぎた日付です。", field="until")
     before = use(tenant, name, owner).limit
-    made = LimitOverride(account_id=owner.account_id, name=name, owner=owner.subject, value=value, reason=why)
+    made = LimitOverride(
+        account_id=owner.account_id, name=name, owner=owner.subject, value=value, reason=why
+    )
     made.until, made.created_by, made.created_at = until, by.name, clock.now()
     session().add(made)
     session().flush()
     after = use(tenant, name, owner)
-    audit.record("limit.lift", owner, by=by, limit=name, value=[before, after.limit], reason=why, until=until)
+    audit.record(
+        "limit.lift", owner, by=by, limit=name, value=[before, after.limit], reason=why, until=until
+    )
     return after
 
 
@@ -100,7 +133,20 @@ def over(tenant: Tenant) -> Iterator[tuple[str, Any, Use]]:
     """Who has more than the limit: frozen, nothing taken away (COM-43). Only who could be over it is looked at."""
     for name, what in sorted(_counted.items()):
         least = min([tenant.limits[name], *(one.base for one in tenant.formulas.get(name, ()))])
-        many = select(what.by).where(*what.where).group_by(what.by).having(func.count(what.model.id) > least)
-        owners = session().scalars(select(what.owner).where(what.owner.id.in_(many)).order_by(what.owner.id)).all()
+        many = (
+            select(what.by)
+            .where(*what.where)
+            .group_by(what.by)
+            .having(func.count(what.model.id) > least)
+        )
+        owners = (
+            session()
+            .scalars(select(what.owner).where(what.owner.id.in_(many)).order_by(what.owner.id))
+            .all()
+        )
         found = uses(tenant, name, owners)
-        yield from ((name, owner, found[owner.id]) for owner in owners if found[owner.id].used > found[owner.id].limit)
+        yield from (
+            (name, owner, found[owner.id])
+            for owner in owners
+            if found[owner.id].used > found[owner.id].limit
+        )

@@ -43,7 +43,11 @@ class Use:
     @property
     def room(self) -> Verdict:
         """Whether one more fits, and whom to ask when it does not. Above its limit nothing is taken away (COM-43)."""
-        return YES if self.used < self.limit else Verdict(_FULL if self.used == self.limit else _FROZEN)
+        return (
+            YES
+            if self.used < self.limit
+            else Verdict(_FULL if self.used == self.limit else _FROZEN)
+        )
 
 
 def reckon(tenant: Tenant, name: str, facts: Facts, lifted: int = 0, used: int = 0) -> Use:

@@ -20,7 +20,8 @@ class Notice(Numbered, Base):
     publish_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
     __table_args__ = owned(
-        UniqueConstraint("tenant_id", "number"), Index("ix_notice_newest", "tenant_id", "publish_at", "id")
+        UniqueConstraint("tenant_id", "number"),
+        Index("ix_notice_newest", "tenant_id", "publish_at", "id"),
     )
 
 

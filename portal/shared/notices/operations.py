@@ -7,7 +7,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, literal, or_, select
 
-from portal.core import Actor, NotFound, NumberFormat, RuleBroken, audit, clock, numbering, require_key
+from portal.core import (
+    Actor,
+    NotFound,
+    NumberFormat,
+    RuleBroken,
+    audit,
+    clock,
+    numbering,
+    require_key,
+)
 from portal.core.db import Query, insert_missing, run, session
 from portal.shared.auth.models import Account
 from portal.shared.auth.sessions import SignedIn
@@ -33,10 +42,18 @@ def publish(
     Raises RuleBroken when no account has that tag.
     """
     tagged = audience and not audience.startswith(OF_PRODUCT)
-    if tagged and not session().scalar(select(Account.id).where(Account.tags.like(f"%,{audience},%")).limit(1)):
+    if tagged and not session().scalar(
+        select(Account.id).where(Account.tags.like(f"%,{audience},%")).limit(1)
+    ):
         raise RuleBroken("このタグの会員はいません: %(tag)s", field="audience", tag=audience)
     number = numbering.next_number("notice", NumberFormat(prefix="N", digits=4))
-    said = {"title": title, "body": body, "category": category, "is_important": is_important, "audience": audience}
+    said = {
+        "title": title,
+        "body": body,
+        "category": category,
+        "is_important": is_important,
+        "audience": audience,
+    }
     notice = Notice(number=number, publish_at=publish_at or clock.now(), ends_at=ends_at, **said)
     session().add(notice)
     audit.record("notice.publish", notice, by=by, title=title)
@@ -45,10 +62,20 @@ def publish(
 
 _N, _READ = Notice.__table__, NoticeRead.__table__
 _READ_BY_MEMBER = and_(
-    _READ.c.tenant_id == bindparam("tenant"), _READ.c.notice_id == _N.c.id, _READ.c.member_id == bindparam("member")
+    _READ.c.tenant_id == bindparam("tenant"),
+    _READ.c.notice_id == _N.c.id,
+    _READ.c.member_id == bindparam("member"),
 )
 _AUDIENCE = literal(",", String) + _N.c.audience + literal(",", String)
-_COLUMNS = (_N.c.id, _N.c.number, _N.c.title, _N.c.category, _N.c.is_important, _N.c.publish_at, _READ.c.read_at)
+_COLUMNS = (
+    _N.c.id,
+    _N.c.number,
+    _N.c.title,
+    _N.c.category,
+    _N.c.is_important,
+    _N.c.publish_at,
+    _READ.c.read_at,
+)
 
 
 @cache
@@ -67,18 +94,25 @@ def _listing(tags: int) -> Select[Any]:
 
 @cache
 def _newest(tags: int) -> Select[Any]:
-    return _listing(tags).order_by(_N.c.publish_at.desc(), _N.c.id.desc()).limit(bindparam("at_most"))
+    return (
+        _listing(tags).order_by(_N.c.publish_at.desc(), _N.c.id.desc()).limit(bindparam("at_most"))
+    )
 
 
 def _tags(who: SignedIn) -> dict[str, str]:
     """What is bound for their tags."""
-    return {f"tag{place}": f"%,{tag},%" for place, tag in enumerate(filter(None, who.tags.split(",")))}
+    return {
+        f"tag{place}": f"%,{tag},%" for place, tag in enumerate(filter(None, who.tags.split(",")))
+    }
 
 
 def listing(who: SignedIn) -> Query:
     """The notices for this member, with a mark of whether they have read each; the caller orders and limits."""
     tags = _tags(who)
-    return Query(_listing(len(tags)), {"tenant": require_key(), "member": who.member_id, "now": clock.now(), **tags})
+    return Query(
+        _listing(len(tags)),
+        {"tenant": require_key(), "member": who.member_id, "now": clock.now(), **tags},
+    )
 
 
 def newest(who: SignedIn, limit: int) -> Sequence[Row[Any]]:

@@ -18,7 +18,9 @@ from tests.support.client import Visitor
 
 @pytest.fixture(scope="package")
 def _reader(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, make_settings: Callable[..., Settings]
+    sqlite_template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_settings: Callable[..., Settings],
 ) -> Iterator[Visitor]:
     """The same visitor for the whole folder."""
     path = tmp_path_factory.mktemp("account") / "portal.sqlite3"

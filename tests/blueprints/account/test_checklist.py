@@ -44,8 +44,14 @@ def test_what_matters_asks_for_the_password(app: Flask, visit) -> None:
     assert known <= marked
     assert marked - known - {"account.passkey_options"} == set(), "say here what else asks"
     visitor = visit("facility", "hanako")
-    paths = {"account.email": "/account/email", "account.second_factor_page": "/account/second-factor"}
-    paths |= {"account.second_factor_app": "/account/second-factor/app", "account.password": "/account/password"}
+    paths = {
+        "account.email": "/account/email",
+        "account.second_factor_page": "/account/second-factor",
+    }
+    paths |= {
+        "account.second_factor_app": "/account/second-factor/app",
+        "account.password": "/account/password",
+    }
     for name, path in paths.items():
         assert f'name="{ASKS_AGAIN[name]}"' in visitor.get(path).text, path
 
@@ -96,7 +102,9 @@ def test_a_sign_in_takes_the_same_time_whoever_is_named(visit, monkeypatch) -> N
     def sign_in(who: str, turn: int) -> None:
         with clock.freeze(NOW + timedelta(hours=turn)):
             data = {"csrf_token": token, "login_id": who, "password": "wrong"}
-            assert visitor.client.post("/sign-in", base_url=visitor.base, data=data).status_code == 422
+            assert (
+                visitor.client.post("/sign-in", base_url=visitor.base, data=data).status_code == 422
+            )
 
     with visit_hashes(visit, real):
         assert_alike(("kenichi", "nobody"), sign_in, 1.25)

@@ -35,9 +35,9 @@ def settled(inside):
     from portal.blueprints.facility.models import Reservation
 
     with inside("facility"):
-        session().query(Reservation).filter(Reservation.number.in_(["FR000001", "FR000002"])).update(
-            {"status": "paid"}, synchronize_session=False
-        )
+        session().query(Reservation).filter(
+            Reservation.number.in_(["FR000001", "FR000002"])
+        ).update({"status": "paid"}, synchronize_session=False)
         session().commit()
 
 
@@ -62,7 +62,9 @@ def test_leaving_takes_three_steps_and_the_password(visit, settled, status):
     assert "移転のため" in visitor.get(kept.location.replace("/confirm", "")).text
     token = kept.location.rpartition("=")[2]
     for password in ("wrong", ""):
-        answer = visitor.post(f"{LEAVE}/confirm", {"draft": token, "password": password}, page=LEAVE)
+        answer = visitor.post(
+            f"{LEAVE}/confirm", {"draft": token, "password": password}, page=LEAVE
+        )
         assert answer.status_code == 422
     assert status() == "active"
     gone = visitor.post(f"{LEAVE}/confirm", {"draft": token, "password": PASSWORD}, page=LEAVE)

@@ -15,7 +15,12 @@ from portal.shared.auth.models import Member
 from tests.cast import NOW, PASSWORD
 
 PAGE = "/account/members"
-KATO = {"family_name": "加藤", "given_name": "光", "login_id": "kato", "email": "ｋａｔｏ@one.example"}
+KATO = {
+    "family_name": "加藤",
+    "given_name": "光",
+    "login_id": "kato",
+    "email": "ｋａｔｏ@one.example",
+}
 LATER = NOW + timedelta(minutes=16)
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -103,13 +108,19 @@ def test_who_does_not_manage_sees_the_list_and_why_not_more(visit, number, login
     hanako, before = number("hanako"), logins()
     for path in (f"{PAGE}/new", f"{PAGE}/{hanako}/removal", f"{PAGE}/{hanako}/representation"):
         assert visitor.get(path).status_code == 422, path
-        assert visitor.post(path, KATO, page=PAGE.replace("members", "email")).status_code == 422, path
+        assert visitor.post(path, KATO, page=PAGE.replace("members", "email")).status_code == 422, (
+            path
+        )
     assert logins() == before
 
 
 def test_a_member_is_removed_after_a_second_look(visit, number, logins):
     """RENT-10: a look removes nobody; removed is signed out at the next click; whoever is gone is not found again."""
-    visitor, gone, victim = visit("facility", "hanako"), visit("facility", "kenichi"), number("kenichi")
+    visitor, gone, victim = (
+        visit("facility", "hanako"),
+        visit("facility", "kenichi"),
+        number("kenichi"),
+    )
     assert "カナリア甲 健一" in visitor.get(f"{PAGE}/{victim}/removal").text
     assert "kenichi" in logins()
     assert visitor.post(f"{PAGE}/{victim}/removal").location == PAGE
@@ -128,7 +139,8 @@ def test_the_representative_hands_over(visit, number):
 
 @ONE
 @pytest.mark.parametrize(
-    "path", ["/account/members/new", "/account/members/{}/removal", "/account/export", "/account/proof"]
+    "path",
+    ["/account/members/new", "/account/members/{}/removal", "/account/export", "/account/proof"],
 )
 def test_what_matters_asks_for_the_password_when_it_is_long_ago(visit, number, path):
     """security.md §4.17: and leads back; a form that was opened in time may still be sent half an hour later."""
@@ -140,7 +152,10 @@ def test_what_matters_asks_for_the_password_when_it_is_long_ago(visit, number, p
         asked = visitor.get(path)
         assert (asked.status_code, asked.location) == (303, f"/account/proof?next={path}")
         wrong = visitor.post(asked.location, {"password": "wrong"})
-        assert (wrong.status_code, "現在のパスワードが正しくありません" in wrong.text) == (422, True)
+        assert (wrong.status_code, "現在のパスワードが正しくありません" in wrong.text) == (
+            422,
+            True,
+        )
         assert visitor.get(path).status_code == 303
         right = visitor.post(asked.location, {"password": PASSWORD})
         assert (right.status_code, right.location) == (303, path)
@@ -200,7 +215,12 @@ def test_an_invitation_is_sent_again_by_its_button(visit, inside, number, twin):
     assert visit(twin, "hanako").post(path, page=PAGE).status_code == 404
 
 
-EDITED = {"family_name": "健二", "given_name": "改", "department": "製造部", "telephone": "０３-１２３４-５６７８"}
+EDITED = {
+    "family_name": "健二",
+    "given_name": "改",
+    "department": "製造部",
+    "telephone": "０３-１２３４-５６７８",
+}
 
 
 def edit(visitor, number: str, data: dict[str, str], version: str = "1") -> str:
@@ -223,7 +243,11 @@ def test_the_representative_edits_everybody(visit, number, inside):
     assert "ご本人へメールでお知らせしました" in visitor.get(done.location).text
     with inside("facility"):
         kept = session().query(Member).filter_by(login_id="kenichi").one()
-        assert (kept.family_name, kept.department, kept.telephone) == ("健二", "製造部", "0312345678")
+        assert (kept.family_name, kept.department, kept.telephone) == (
+            "健二",
+            "製造部",
+            "0312345678",
+        )
         assert (kept.email, kept.version) == ("kenichi@one.example", 2)
         told = [m.recipient for m in session().query(OutboxMail) if "会員情報" in m.subject]
         assert told == ["kenichi@one.example"]
@@ -246,7 +270,11 @@ def test_a_contact_person_edits_only_themself(visit, number):
 
 def test_two_who_edit_one_see_both_values(visit, number, inside):
     """COM-26: the second save is told, with what is there now; pressed again it goes through."""
-    first, second, kenichi = visit("facility", "hanako"), visit("facility", "kenichi"), number("kenichi")
+    first, second, kenichi = (
+        visit("facility", "hanako"),
+        visit("facility", "kenichi"),
+        number("kenichi"),
+    )
     late = edit(second, kenichi, EDITED | {"department": "営業部"})
     token = edit(first, kenichi, EDITED)
     first.post(f"{PAGE}/{kenichi}/confirm", {"draft": token}, page=f"{PAGE}/{kenichi}")

@@ -18,14 +18,30 @@ PAGE = "/account/password"
 NEW = "brown-Rice-and-31-bowls"
 WEAK = "ログインIDを含むパスワードは使えません。"
 REFUSED = [
-    ({"old_password": "wrong-one-entirely"}, "old_password", "現在のパスワードが正しくありません。"),
+    (
+        {"old_password": "wrong-one-entirely"},
+        "old_password",
+        "現在のパスワードが正しくありません。",
+    ),
     ({"old_password": PASSWORD + " "}, "old_password", "現在のパスワードが正しくありません。"),
     ({"old_password": ""}, "old_password", "入力してください。"),
-    ({"password": "short-1", "again": "short-1"}, "password", "パスワードは12文字以上で入力してください。"),
-    ({"password": "a1-" * 43, "again": "a1-" * 43}, "password", "パスワードは128文字以内で入力してください。"),
+    (
+        {"password": "short-1", "again": "short-1"},
+        "password",
+        "パスワードは12文字以上で入力してください。",
+    ),
+    (
+        {"password": "a1-" * 43, "again": "a1-" * 43},
+        "password",
+        "パスワードは128文字以内で入力してください。",
+    ),
     ({"password": "x" * 257, "again": "x" * 257}, "password", "256文字以内で入力してください。"),
     ({"password": "Hanako-loves-59-rice", "again": "Hanako-loves-59-rice"}, "password", WEAK),
-    ({"password": "my-Password-2026-x", "again": "my-Password-2026-x"}, "password", "推測されやすい"),
+    (
+        {"password": "my-Password-2026-x", "again": "my-Password-2026-x"},
+        "password",
+        "推測されやすい",
+    ),
     ({"password": PASSWORD, "again": PASSWORD}, "password", "現在と同じパスワードは使えません。"),
     ({"password": "", "again": ""}, "password", "入力してください。"),
     ({"again": NEW.upper()}, "again", "パスワードが一致しません。"),
@@ -39,7 +55,9 @@ def change(visitor, **typed):
 
 
 @pytest.mark.parametrize(("typed", "name", "message"), REFUSED, ids=range(len(REFUSED)))
-def test_what_is_refused_is_told_at_its_field_and_no_password_comes_back(reader, typed, name, message):
+def test_what_is_refused_is_told_at_its_field_and_no_password_comes_back(
+    reader, typed, name, message
+):
     """COM-11, COM-12, COM-23: what was typed is kept, passwords aside."""
     answer = change(reader, **typed)
     assert answer.status_code == 422
@@ -89,8 +107,16 @@ def test_a_refused_change_changes_nothing(visit, cast, inside):
     change(here, old_password="wrong-one-entirely")
     assert elsewhere.get("/").status_code == 200
     with inside("facility"):
-        assert not session().scalars(select(OutboxMail).where(OutboxMail.event == "password_changed")).all()
-        assert not session().scalars(select(AuditEvent).where(AuditEvent.action == "member.set_password")).all()
+        assert (
+            not session()
+            .scalars(select(OutboxMail).where(OutboxMail.event == "password_changed"))
+            .all()
+        )
+        assert (
+            not session()
+            .scalars(select(AuditEvent).where(AuditEvent.action == "member.set_password"))
+            .all()
+        )
     assert visit("facility").sign_in(cast.representative, PASSWORD).status_code == 303
 
 
@@ -98,8 +124,16 @@ def test_a_change_is_mailed_and_audited_without_any_password(visit, cast, inside
     """COM-81, COM-90: no password is ever in a mail or in the trail."""
     change(visit("facility", cast.representative))
     with inside("facility"):
-        mail = session().scalars(select(OutboxMail).where(OutboxMail.event == "password_changed")).one()
-        event = session().scalars(select(AuditEvent).where(AuditEvent.action == "member.set_password")).one()
+        mail = (
+            session()
+            .scalars(select(OutboxMail).where(OutboxMail.event == "password_changed"))
+            .one()
+        )
+        event = (
+            session()
+            .scalars(select(AuditEvent).where(AuditEvent.action == "member.set_password"))
+            .one()
+        )
         assert (mail.recipient, event.subject) == ("hanako@one.example", "member:hanako")
         assert mail.subject == "【試験設備】パスワード変更のお知らせ"
         assert "カナリア甲 花子 様" in mail.body
@@ -110,7 +144,9 @@ def test_a_change_is_mailed_and_audited_without_any_password(visit, cast, inside
 def test_a_forced_change_comes_before_everything_else(visit, cast, inside):
     """COM-12: every page leads to the password; signing out stays possible; then the way is free."""
     with inside("facility"):
-        session().scalars(select(Member).where(Member.login_id == cast.member)).one().must_change_password = True
+        session().scalars(
+            select(Member).where(Member.login_id == cast.member)
+        ).one().must_change_password = True
         session().commit()
     visitor = visit("facility", cast.member)
     for path in ("/", "/reservations", "/account/profile", "/notices", "/account/members"):

@@ -51,8 +51,16 @@ def record(inside):
 
     def count(tenant: str = "facility") -> tuple[int, ...]:
         with inside(tenant):
-            events = select(func.count()).select_from(AuditEvent).where(AuditEvent.action == "member.profile")
-            mails = select(func.count()).select_from(OutboxMail).where(OutboxMail.event == "profile_changed")
+            events = (
+                select(func.count())
+                .select_from(AuditEvent)
+                .where(AuditEvent.action == "member.profile")
+            )
+            mails = (
+                select(func.count())
+                .select_from(OutboxMail)
+                .where(OutboxMail.event == "profile_changed")
+            )
             used = select(func.count()).select_from(Draft).where(Draft.used_at.is_not(None))
             return tuple(session().scalar(statement) or 0 for statement in (events, mails, used))
 
@@ -66,7 +74,9 @@ def test_three_steps_save_what_was_confirmed(hanako, record):
     assert review.status_code == 200
     assert 'aria-current="step"><i aria-hidden="true">2</i>' in review.text
     assert "一番精機株式会社" in review.text
-    assert not {name for name in fields(review.text) if name in TYPED}, "the confirmation is read-only"
+    assert not {name for name in fields(review.text) if name in TYPED}, (
+        "the confirmation is read-only"
+    )
     assert record() == (0, 0, 0)
     assert values(hanako.get(FORM).text)["department"] == ""
 
@@ -92,7 +102,9 @@ def test_back_from_the_confirmation_nothing_is_lost(hanako):
     """COM-22: 戻る leads to the form with what was typed, based on the same versions."""
     before = versions(hanako.get(FORM).text)
     token = token_of(fill_in(hanako, department="開発部"))
-    back = re.search(r'<a class="btn sec" href="([^"]+)">戻る', hanako.get(f"{CONFIRM}?draft={token}").text)
+    back = re.search(
+        r'<a class="btn sec" href="([^"]+)">戻る', hanako.get(f"{CONFIRM}?draft={token}").text
+    )
     assert back
     form = hanako.get(back[1]).text
     assert values(form) == TYPED | {"department": "開発部"}
@@ -103,7 +115,9 @@ def test_the_member_is_mailed_at_their_address(hanako, inside, cast):
     """FAC-07, COM-80: in the brand's name, with when it was; what was typed is not in the mail."""
     save(hanako)
     with inside("facility"):
-        mail = session().scalars(select(OutboxMail).where(OutboxMail.event == "profile_changed")).one()
+        mail = (
+            session().scalars(select(OutboxMail).where(OutboxMail.event == "profile_changed")).one()
+        )
         assert (mail.recipient, mail.sender) == ("hanako@one.example", "noreply@facility.example")
         assert mail.subject == "【試験設備】会員情報変更のお知らせ"
         assert "一番 花子 様" in mail.body
@@ -111,11 +125,15 @@ def test_the_member_is_mailed_at_their_address(hanako, inside, cast):
         assert "09012345678" not in mail.body
 
 
-def test_the_audit_trail_has_before_and_after_of_what_changed_and_nothing_else(hanako, inside, cast):
+def test_the_audit_trail_has_before_and_after_of_what_changed_and_nothing_else(
+    hanako, inside, cast
+):
     """COM-90: who, on whom, from where; fields that stayed are not there, nor is any secret."""
     save(hanako, given_name="花子", account_telephone="0300001001")
     with inside("facility"):
-        event = session().scalars(select(AuditEvent).where(AuditEvent.action == "member.profile")).one()
+        event = (
+            session().scalars(select(AuditEvent).where(AuditEvent.action == "member.profile")).one()
+        )
         assert (event.subject, event.actor_kind) == ("member:hanako", "member")
         assert event.actor_name == "カナリア甲 花子"
         assert event.address == "127.0.0.1"
@@ -123,7 +141,9 @@ def test_the_audit_trail_has_before_and_after_of_what_changed_and_nothing_else(h
         assert event.changes["family_name"] == ["カナリア甲", "一番"]
         assert event.changes["account_name"] == ["カナリア甲株式会社一番", "一番精機株式会社"]
         assert event.changes["account_city"] == ["", "大田区"]
-        assert not {"given_name", "account_telephone", "version", "password_hash"} & set(event.changes)
+        assert not {"given_name", "account_telephone", "version", "password_hash"} & set(
+            event.changes
+        )
         assert "argon2" not in str(event.changes)
 
 
@@ -146,7 +166,9 @@ def test_a_draft_that_never_was_shows_and_saves_nothing(hanako, record, token):
     assert values(hanako.get(FORM, query_string={"draft": token}).text)["department"] == ""
 
 
-@pytest.mark.parametrize(("brand", "thief"), [("facility", "yumi"), ("facility", "kenichi"), ("studio", "hanako")])
+@pytest.mark.parametrize(
+    ("brand", "thief"), [("facility", "yumi"), ("facility", "kenichi"), ("studio", "hanako")]
+)
 def test_a_stolen_token_opens_nothing_and_saves_nothing(visit, hanako, record, brand, thief):
     """COM-02, COM-22: not for a stranger, a colleague, nor the same person at another brand."""
     token = token_of(fill_in(hanako))
@@ -162,7 +184,10 @@ def test_a_draft_lasts_a_day_and_then_says_that_nothing_was_saved(hanako, visit,
     """COM-22: what is past its lifetime never becomes a change, and never looks like one."""
     token = token_of(fill_in(hanako))
     with clock.freeze(NOW + drafts.LIFETIME - timedelta(seconds=1)):
-        assert visit("facility", cast.representative).get(f"{CONFIRM}?draft={token}").status_code == 200
+        assert (
+            visit("facility", cast.representative).get(f"{CONFIRM}?draft={token}").status_code
+            == 200
+        )
     with clock.freeze(NOW + drafts.LIFETIME):
         late = visit("facility", cast.representative)
         assert late.get(f"{CONFIRM}?draft={token}").headers["Location"] == FORM
@@ -181,7 +206,9 @@ def test_the_second_of_two_tabs_is_shown_both_values_and_can_go_on(hanako, visit
     told = press_save(hanako, late)
     assert told.status_code == 409
     assert CONFLICT in told.text
-    rows = re.findall(r'<th scope="row">(.*?)</th><td[^>]*>(.*?)</td><td[^>]*>(.*?)</td>', told.text)
+    rows = re.findall(
+        r'<th scope="row">(.*?)</th><td[^>]*>(.*?)</td><td[^>]*>(.*?)</td>', told.text
+    )
     assert rows == [("市区町村", "品川区", "大田区"), ("部署名", "開発部", "総務部")]
     assert record()[:2] == (1, 1)
     assert values(hanako.get(FORM).text) == TYPED | {"department": "総務部"}
@@ -203,11 +230,15 @@ def test_a_conflict_over_the_account_takes_back_the_members_part_too(hanako, vis
     assert told.status_code == 409
     assert '<th scope="row">建物名・部屋番号</th>' in told.text
     with inside("facility"):
-        member = session().scalars(select(Member).where(Member.login_id == cast.representative)).one()
+        member = (
+            session().scalars(select(Member).where(Member.login_id == cast.representative)).one()
+        )
         assert (member.department, member.version) == ("", 1)
 
 
-def test_two_colleagues_who_change_their_own_data_are_not_in_each_others_way(hanako, kenichi, record):
+def test_two_colleagues_who_change_their_own_data_are_not_in_each_others_way(
+    hanako, kenichi, record
+):
     """COM-26: a conflict needs the same thing."""
     late = token_of(fill_in(kenichi, family_name="二番", given_name="健一"))
     save(hanako)
@@ -227,10 +258,14 @@ def test_only_the_representative_changes_the_account(kenichi, inside):
     with inside("facility"):
         names = set(session().scalars(select(Account.name)))
         assert names == {"カナリア甲株式会社一番", "カナリア甲合同会社二番"}
-        assert session().scalars(select(Member.login_id).where(Member.family_name == "二番")).all() == ["kenichi"]
+        assert session().scalars(
+            select(Member.login_id).where(Member.family_name == "二番")
+        ).all() == ["kenichi"]
 
 
-def test_a_members_conflict_keeps_the_account_locked_and_out_of_the_comparison(hanako, visit, cast, kenichi):
+def test_a_members_conflict_keeps_the_account_locked_and_out_of_the_comparison(
+    hanako, visit, cast, kenichi
+):
     """FAC-07, COM-26: the representative's change of the account is no conflict of the member's."""
     late = token_of(fill_in(kenichi, department="開発部"))
     save(hanako)
@@ -247,6 +282,9 @@ def test_who_is_not_signed_in_is_asked_to_and_led_back(visit, path):
     """COM-10: reads lead back; what was posted does not."""
     visitor = visit("facility")
     answer = visitor.get(f"{path}?a=b")
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"/sign-in?next={path}%3Fa%3Db")
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        f"/sign-in?next={path}%3Fa%3Db",
+    )
     if path != DONE:
         assert visitor.post(path, TYPED, page="/sign-in").headers["Location"] == "/sign-in"

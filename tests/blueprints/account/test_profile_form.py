@@ -7,7 +7,17 @@ from html import unescape
 
 import pytest
 
-from tests.blueprints.account.walk import CONFIRM, FORM, TYPED, fields, fill_in, press_save, token_of, values, versions
+from tests.blueprints.account.walk import (
+    CONFIRM,
+    FORM,
+    TYPED,
+    fields,
+    fill_in,
+    press_save,
+    token_of,
+    values,
+    versions,
+)
 
 KANA = "全角カタカナで入力してください。"
 TELEPHONE = "電話番号は10桁または11桁の数字で入力してください。"
@@ -67,7 +77,9 @@ _as_read = {"1440035": "144-0035", "0312345678": "03-1234-5678", "09012345678": 
 
 
 @pytest.mark.parametrize(("name", "typed", "message"), REFUSED, ids=range(len(REFUSED)))
-def test_a_wrong_field_is_told_at_the_field_and_in_the_summary_with_everything_kept(reader, name, typed, message):
+def test_a_wrong_field_is_told_at_the_field_and_in_the_summary_with_everything_kept(
+    reader, name, typed, message
+):
     """COM-23: status 422, the message is the field's description, a link leads there, the rest stands as typed."""
     answer = fill_in(reader, **{name: typed})
     page = answer.text
@@ -82,7 +94,9 @@ def test_a_wrong_field_is_told_at_the_field_and_in_the_summary_with_everything_k
     linked = re.findall(rf'<a href="#{name}">[^<]*：([^<]*)</a>', summary)
     assert "　".join(linked) == told[1]
     kept = values(page)
-    assert {key: kept[key] for key in TYPED if key != name} == {k: TYPED[k] for k in TYPED if k != name}
+    assert {key: kept[key] for key in TYPED if key != name} == {
+        k: TYPED[k] for k in TYPED if k != name
+    }
     if name != "prefecture":
         assert kept[name] == typed.strip()
     assert 'aria-current="step"><i aria-hidden="true">1</i>' in page
@@ -103,7 +117,13 @@ def test_width_kana_spaces_and_hyphens_are_forgiven_and_the_confirmation_shows_w
 @pytest.mark.parametrize(
     ("name", "longest"),
     [
-        *(("account_name", 100), ("account_kana", 100), ("city", 60), ("street", 100), ("building", 100)),
+        *(
+            ("account_name", 100),
+            ("account_kana", 100),
+            ("city", 60),
+            ("street", 100),
+            ("building", 100),
+        ),
         *(("family_name", 40), ("given_name", 40), ("family_kana", 60), ("given_kana", 60)),
         ("department", 80),
     ],
@@ -127,7 +147,10 @@ def test_every_empty_field_is_told_at_once(reader):
 def test_the_form_begins_with_what_is_on_record(reader):
     """FAC-07"""
     shown = values(reader.get(FORM).text)
-    assert (shown["account_name"], shown["account_telephone"]) == ("カナリア甲株式会社一番", "0300001001")
+    assert (shown["account_name"], shown["account_telephone"]) == (
+        "カナリア甲株式会社一番",
+        "0300001001",
+    )
     assert (shown["family_name"], shown["given_name"], shown["city"]) == ("カナリア甲", "花子", "")
     assert 'href="/account/password"' in reader.get(FORM).text
 
@@ -142,7 +165,9 @@ def test_required_fields_are_marked_and_optional_ones_too(reader):
     assert set(marks) == set(TYPED)
 
 
-@pytest.mark.parametrize("versions_typed", [{"version": "x"}, {"account_version": ""}, {"version": "9" * 40}])
+@pytest.mark.parametrize(
+    "versions_typed", [{"version": "x"}, {"account_version": ""}, {"version": "9" * 40}]
+)
 def test_a_version_that_is_no_number_is_no_crash(visit, cast, versions_typed):
     """COM-26: what a browser never sends is a form that is not up to date."""
     hanako = visit("facility", cast.representative)
@@ -156,7 +181,10 @@ def test_markup_that_was_typed_stays_text(reader):
     """Security: a name is a name on the form and on the confirmation."""
     evil = "<script>alert(1)</script>"
     token = token_of(fill_in(reader, department=evil))
-    for page in (reader.get(f"{CONFIRM}?draft={token}").text, reader.get(f"{FORM}?draft={token}").text):
+    for page in (
+        reader.get(f"{CONFIRM}?draft={token}").text,
+        reader.get(f"{FORM}?draft={token}").text,
+    ):
         assert evil not in page
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 

@@ -15,7 +15,12 @@ from portal.shared.auth.models import Member
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SAID = "この操作の権限がありません。代表の方にご相談ください。"
 PAGES = {
-    "billing": ["/documents", "/documents.csv", "/documents/month.zip?month=2026-11", "/billing-addresses/new"],
+    "billing": [
+        "/documents",
+        "/documents.csv",
+        "/documents/month.zip?month=2026-11",
+        "/billing-addresses/new",
+    ],
     "orders": ["/facilities/LC-01/reservation", "/facilities/LC-01/reservation/confirm"],
     "support": ["/inquiries/new", "/inquiries/new/confirm"],
 }
@@ -115,7 +120,9 @@ def test_the_representative_says_who_may_do_what(kenichi, visit, inside):
     with inside("facility"):
         member = session().scalars(select(Member).where(Member.login_id == "kenichi")).one()
         assert member.rights == "support,manage"
-        event = session().scalars(select(AuditEvent).where(AuditEvent.action == "member.profile")).one()
+        event = (
+            session().scalars(select(AuditEvent).where(AuditEvent.action == "member.profile")).one()
+        )
         assert event.changes["rights"] == ["quotes,orders,billing,support", "support,manage"]
     colleague = visit("facility", "kenichi")
     assert colleague.get("/documents").status_code == 403
@@ -128,11 +135,19 @@ def test_nobody_gives_rights_to_themself(kenichi, visit, inside):
     number = kenichi("manage")
     page, path = visit("facility", "kenichi"), f"/account/members/{number}"
     assert 'name="rights"' not in page.get(path).text
-    names = {"family_name": "健一", "given_name": "健一", "version": "1", "rights": ["billing", "manage"]}
+    names = {
+        "family_name": "健一",
+        "given_name": "健一",
+        "version": "1",
+        "rights": ["billing", "manage"],
+    }
     kept = page.post(path, names)
     page.post(f"{path}/confirm", {"draft": kept.location.rpartition("=")[2]}, page=path)
     with inside("facility"):
-        assert session().scalars(select(Member).where(Member.login_id == "kenichi")).one().rights == "manage"
+        assert (
+            session().scalars(select(Member).where(Member.login_id == "kenichi")).one().rights
+            == "manage"
+        )
         hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
         of_hanako = people.number_of(hanako)
     assert 'name="rights"' not in page.get(f"/account/members/{of_hanako}").text
@@ -142,9 +157,20 @@ def test_nobody_gives_rights_to_themself(kenichi, visit, inside):
 def test_a_new_member_gets_what_was_ticked(visit, inside):
     """RENT-10: all but the management, unless said otherwise."""
     page, path = visit("facility", "hanako"), "/account/members/new"
-    assert len(re.findall(r'name="rights"[^>]*checked|checked[^>]*name="rights"', page.get(path).text)) == 4
-    typed = {"family_name": "加藤", "given_name": "光", "login_id": "kato", "email": "kato@one.example"}
+    assert (
+        len(re.findall(r'name="rights"[^>]*checked|checked[^>]*name="rights"', page.get(path).text))
+        == 4
+    )
+    typed = {
+        "family_name": "加藤",
+        "given_name": "光",
+        "login_id": "kato",
+        "email": "kato@one.example",
+    }
     kept = page.post(path, typed | {"rights": ["billing"]})
     page.post(f"{path}/confirm", {"draft": kept.location.rpartition("=")[2]}, page=path)
     with inside("facility"):
-        assert session().scalars(select(Member).where(Member.login_id == "kato")).one().rights == "billing"
+        assert (
+            session().scalars(select(Member).where(Member.login_id == "kato")).one().rights
+            == "billing"
+        )

@@ -38,7 +38,9 @@ def trail(inside):
 
     def read():
         with inside("facility"):
-            found = session().scalars(select(AuditEvent).where(AuditEvent.at == NOW).order_by(AuditEvent.id))
+            found = session().scalars(
+                select(AuditEvent).where(AuditEvent.at == NOW).order_by(AuditEvent.id)
+            )
             return [(e.action, e.subject) for e in found]
 
     return read
@@ -65,9 +67,17 @@ def test_the_page_says_where_one_is_signed_in_and_which_one_this_is(come_in):
     come_in("Opera Mini OPR/9", "203.0.113.6", tenant="studio")
     here = come_in()
     page = here.get(PAGE).text
-    for word in ("Edge / Windows", "192.0.2.7", "Safari / iPhone", "198.51.100.9", "2026/11/23(月) 09:10"):
+    for word in (
+        "Edge / Windows",
+        "192.0.2.7",
+        "Safari / iPhone",
+        "198.51.100.9",
+        "2026/11/23(月) 09:10",
+    ):
         assert word in page
-    assert not [word for word in ("Lynx", "203.0.113.5", "Opera", "203.0.113.6", DESK) if word in page]
+    assert not [
+        word for word in ("Lynx", "203.0.113.5", "Opera", "203.0.113.6", DESK) if word in page
+    ]
     assert page.count("この端末") == 2  # among the sessions, and among the devices
     assert f'href="{PAGE}"' in here.get("/account/profile").text
 
@@ -92,7 +102,13 @@ def test_all_others_are_ended_at_once(come_in, trail):
     colleague, twin, here = come_in(login_id="kenichi"), come_in(tenant="studio"), come_in()
     assert "ほかの端末をすべてログアウト" in here.get(PAGE).text
     here.post(f"{PAGE}/other-sessions/removal", page=PAGE)
-    assert [is_in(v) for v in (*elsewhere, colleague, twin, here)] == [False, False, True, True, True]
+    assert [is_in(v) for v in (*elsewhere, colleague, twin, here)] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
     assert trail()[-1] == ("member.end_sessions", "member:hanako")
     assert "ほかの端末をすべてログアウト</button>" not in here.get(PAGE).text
 
@@ -158,7 +174,9 @@ def test_the_history_is_the_members_own_newest_twenty(come_in):
     come_in(address="203.0.113.5", login_id="kenichi")
     here = come_in(address="192.0.2.99")
     history = here.get(PAGE).text.partition('id="visits"')[2]
-    assert re.findall(r"192\.0\.2\.\d+", history) == [f"192.0.2.{n}" for n in (99, *range(121, 102, -1))]
+    assert re.findall(r"192\.0\.2\.\d+", history) == [
+        f"192.0.2.{n}" for n in (99, *range(121, 102, -1))
+    ]
     assert "203.0.113.5" not in history
 
 
@@ -172,6 +190,10 @@ def test_an_idle_session_is_no_place_one_is_signed_in_at(come_in):
 def test_nothing_is_ended_without_the_forms_token(come_in):
     """security.md §4.9"""
     other, here = come_in(PHONE), come_in()
-    for path in (f"sessions/{numbers(other)[0]}", "other-sessions", f"devices/{numbers(here, 'devices')[0]}"):
+    for path in (
+        f"sessions/{numbers(other)[0]}",
+        "other-sessions",
+        f"devices/{numbers(here, 'devices')[0]}",
+    ):
         assert here.client.post(f"{PAGE}/{path}/removal", base_url=here.base).status_code == 400
     assert is_in(other)

@@ -27,7 +27,9 @@ def sign_in_rules() -> str:
 
 
 @pytest.fixture
-def settings(database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, sign_in_rules: str) -> Settings:
+def settings(
+    database_url: str, make_settings: Callable[..., Settings], tmp_path: Path, sign_in_rules: str
+) -> Settings:
     """The settings of the portal under test, its brands with `sign_in_rules` of their own."""
     text = (ROOT / "tests" / "tenants.toml").read_text(encoding="utf-8")
     usual = 'items = "login_id_password", forgot = "operator"'
@@ -62,13 +64,21 @@ def rows(inside: Callable[[str], Any]) -> Callable[..., list[Any]]:
 def alter(inside: Callable[[str], Any]) -> Callable[..., None]:
     """Change a member's columns, or with ``account={…}`` those of the account, as an operator would."""
 
-    def write(login_id: str, tenant: str = "facility", *, account: dict[str, Any] | None = None, **values: Any) -> None:
+    def write(
+        login_id: str,
+        tenant: str = "facility",
+        *,
+        account: dict[str, Any] | None = None,
+        **values: Any,
+    ) -> None:
         with inside(tenant):
             member = session().scalars(select(Member).where(Member.login_id == login_id)).one()
             if values:
                 session().execute(update(Member).where(Member.id == member.id).values(**values))
             if account:
-                session().execute(update(Account).where(Account.id == member.account_id).values(**account))
+                session().execute(
+                    update(Account).where(Account.id == member.account_id).values(**account)
+                )
             session().commit()
 
     return write
@@ -79,7 +89,9 @@ def mailed_link(run: FlaskCliRunner, rows: Callable[..., list[Any]]) -> Callable
     """The operator mails a set-password link; returns its path."""
 
     def ask(who: str = "hanako", tenant: str = "facility") -> str:
-        result = run.invoke(args=["members", "reset-password", who, "--tenant", tenant, "--operator", "監督"])
+        result = run.invoke(
+            args=["members", "reset-password", who, "--tenant", tenant, "--operator", "監督"]
+        )
         assert result.exit_code == 0, result.output
         found = re.search(r"https?://[^/\s]+(/set-password/\S+)", rows(OutboxMail, tenant)[-1].body)
         assert found
@@ -91,4 +103,6 @@ def mailed_link(run: FlaskCliRunner, rows: Callable[..., list[Any]]) -> Callable
 @pytest.fixture
 def acts(rows: Callable[..., list[Any]]) -> Callable[..., list[AuditEvent]]:
     """The audit rows about members, newest last."""
-    return lambda tenant="facility": [e for e in rows(AuditEvent, tenant) if e.action.startswith("member.")]
+    return lambda tenant="facility": [
+        e for e in rows(AuditEvent, tenant) if e.action.startswith("member.")
+    ]

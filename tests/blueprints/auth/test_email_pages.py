@@ -79,7 +79,9 @@ def test_the_old_address_leads_to_where_the_new_one_is_typed(visit, rows, link, 
 
 
 @ONE
-@pytest.mark.parametrize("sign_in_rules", ['items = "login_id_password", email_change = "operator"'])
+@pytest.mark.parametrize(
+    "sign_in_rules", ['items = "login_id_password", email_change = "operator"']
+)
 def test_where_an_operator_does_it_the_page_says_whom_to_ask(visit, sign_in_rules):
     """COM-03"""
     page = visit("facility", "hanako").get("/account/email/request")

@@ -23,13 +23,17 @@ HANAKO = {"login_id": "hanako", "email": "hanako@one.example"}
 NOBODY = {"login_id": "nobody", "email": "nobody@one.example"}
 PHONE = {"telephone": "03-0000-1001"}
 BY_MAIL = pytest.mark.parametrize("sign_in_rules", ['items = "login_id_password", forgot = "mail"'])
-BY_PHONE = pytest.mark.parametrize("sign_in_rules", ['items = "login_id_password", forgot = "mail_phone"'])
+BY_PHONE = pytest.mark.parametrize(
+    "sign_in_rules", ['items = "login_id_password", forgot = "mail_phone"']
+)
 
 
 @pytest.fixture
 def sent(rows):
     """The mails of resetting, newest last."""
-    return lambda tenant="facility": [m for m in rows(OutboxMail, tenant) if m.event == "reset_password"]
+    return lambda tenant="facility": [
+        m for m in rows(OutboxMail, tenant) if m.event == "reset_password"
+    ]
 
 
 @pytest.fixture
@@ -52,10 +56,15 @@ def test_a_member_asks_for_a_link_and_comes_in_with_a_new_password(visit, reset_
     assert visit().post(path, TWICE).headers["Location"] == "/sign-in"
     assert before.get("/reservations").status_code == 303
     assert visit().sign_in("hanako", PASSWORD).status_code == 422
-    assert all(device.revoked_at for device in rows(Device)), "a reset never skips the second step (§4.12)"
+    assert all(device.revoked_at for device in rows(Device)), (
+        "a reset never skips the second step (§4.12)"
+    )
     assert visit().sign_in("hanako", NEW).status_code == 303
     (mail,) = sent()
-    assert (mail.recipient, mail.subject) == ("hanako@one.example", "【試験設備】パスワード再設定のご案内")
+    assert (mail.recipient, mail.subject) == (
+        "hanako@one.example",
+        "【試験設備】パスワード再設定のご案内",
+    )
     assert [m.event for m in rows(OutboxMail)].count("password_changed") == 1
 
 
@@ -83,9 +92,15 @@ def test_the_link_lives_thirty_minutes_once_and_only_the_newest(visit, reset_lin
         {"account": {"status": AccountStatus.WITHDRAWN}},
     ],
 )
-def test_who_may_not_sign_in_is_answered_like_everybody_and_gets_no_mail(visit, alter, sent, rows, lost):
+def test_who_may_not_sign_in_is_answered_like_everybody_and_gets_no_mail(
+    visit, alter, sent, rows, lost
+):
     """security.md §4.2: status, headers and body are those of a real request; nothing is left in the database."""
-    others = (NOBODY, HANAKO | {"email": "kenichi@one.example"}, NOBODY | {"email": HANAKO["email"]})
+    others = (
+        NOBODY,
+        HANAKO | {"email": "kenichi@one.example"},
+        NOBODY | {"email": HANAKO["email"]},
+    )
     answers = [settled(visit(), typed) for typed in (HANAKO, *others)]
     kept = (len(sent()), len(rows(OneTimeLink)))
     alter("hanako", **lost)
@@ -152,7 +167,11 @@ def test_where_the_address_is_the_name_only_the_address_is_asked_for(visit, alte
     """COM-10, COM-12"""
     alter("hanako", login_key="hanako@one.example")
     page = visit().get(PAGE).text
-    assert ('name="email"' in page, 'name="login_id"' in page, 'name="telephone"' in page) == (True, False, False)
+    assert ('name="email"' in page, 'name="login_id"' in page, 'name="telephone"' in page) == (
+        True,
+        False,
+        False,
+    )
     visit().post(PAGE, {"email": "HANAKO@one.example"})
     assert [mail.recipient for mail in sent()] == ["hanako@one.example"]
 
@@ -176,11 +195,16 @@ def test_asking_too_often_waits_for_known_and_unknown_alike(visit, sent):
     outcomes = {}
     for typed, network in ((HANAKO, "192.0.2."), (NOBODY, "198.51.100.")):
         visitor = visit()
-        answers = [visitor.post(PAGE, typed, environ_base={"REMOTE_ADDR": f"{network}{turn}"}) for turn in range(7)]
+        answers = [
+            visitor.post(PAGE, typed, environ_base={"REMOTE_ADDR": f"{network}{turn}"})
+            for turn in range(7)
+        ]
         outcomes[network] = [(a.status_code, a.headers.get("Retry-After")) for a in answers]
         assert "試行回数が多すぎます。" in answers[-1].text
         assert f'value="{typed["email"]}"' in answers[-1].text
-    assert outcomes["192.0.2."] == outcomes["198.51.100."] == [(303, None)] * 5 + [(429, "3600")] * 2
+    assert (
+        outcomes["192.0.2."] == outcomes["198.51.100."] == [(303, None)] * 5 + [(429, "3600")] * 2
+    )
     assert len(sent()) == 5
     one, sprayed = visit(), [{"login_id": f"m{n}", "email": f"m{n}@one.example"} for n in range(11)]
     assert [one.post(PAGE, typed).status_code for typed in sprayed] == [303] * 10 + [429]

@@ -45,10 +45,19 @@ def test_a_known_device_has_its_own_limit(visit):
 @THREE
 def test_a_device_is_known_for_one_member_at_one_brand_only(visit):
     """COM-02, security.md §4.5: a colleague's, the twin brand's and a forgotten device are unknown ones."""
-    twin, colleague, forgotten = (visit("studio", "hanako"), visit("facility", "kenichi"), visit("facility", "hanako"))
+    twin, colleague, forgotten = (
+        visit("studio", "hanako"),
+        visit("facility", "kenichi"),
+        visit("facility", "hanako"),
+    )
     page = forgotten.get("/account/security").text
     number = page.partition("/account/security/devices/")[2].partition("/")[0]
-    assert forgotten.post(f"/account/security/devices/{number}/removal", page="/account/security").status_code == 303
+    assert (
+        forgotten.post(
+            f"/account/security/devices/{number}/removal", page="/account/security"
+        ).status_code
+        == 303
+    )
     moved = visit()
     value = twin.client.get_cookie("device", domain="studio.localhost").value
     moved.client.set_cookie("device", value, domain="facility.localhost")

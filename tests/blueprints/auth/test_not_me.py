@@ -44,7 +44,11 @@ def told(visit, mails):
 def test_the_button_throws_everybody_out_and_mails_the_way_back_in(visit, told, mails, rows, acts):
     """COM-14, COM-15, COM-90: sessions, devices, the password, other links; a colleague and the twin stay."""
     path = told()
-    thief, colleague, twin = (visit("facility", "hanako"), visit("facility", "kenichi"), visit("studio", "hanako"))
+    thief, colleague, twin = (
+        visit("facility", "hanako"),
+        visit("facility", "kenichi"),
+        visit("studio", "hanako"),
+    )
     path = next(path_in(m) for m in reversed(mails()) if m.recipient == "hanako@one.example")
     thief_device = thief.client.get_cookie("device", domain="facility.localhost").value
     member = visit()
@@ -93,7 +97,13 @@ def test_dead_links_are_answered_calmly_and_change_nothing(visit, told, alter, r
     replaced, colleagues, twins = told(), told("kenichi"), told("hanako", "studio")
     current = told()
     before = [m.password_hash for m in rows(Member)]
-    wrong = (replaced, current + "x", twins, current.replace("not-me", "set-password"), "/not-me/é%FF")
+    wrong = (
+        replaced,
+        current + "x",
+        twins,
+        current.replace("not-me", "set-password"),
+        "/not-me/é%FF",
+    )
     for path in wrong:
         for answer in (visitor.get(path), visitor.post(path, page="/sign-in")):
             assert (answer.status_code, DEAD in answer.text) == (422, True), path

@@ -159,8 +159,16 @@ def test_where_they_are_off_there_is_no_page_and_no_script(visit):
     """COM-13: the first page stays light."""
     visitor = visit("facility", "hanako")
     assert visitor.get(PAGE).status_code == 404
-    for path in (OPTIONS, PAGE, f"{PAGE}/0/removal", "/sign-in/passkey", "/sign-in/passkey/options"):
+    for path in (
+        OPTIONS,
+        PAGE,
+        f"{PAGE}/0/removal",
+        "/sign-in/passkey",
+        "/sign-in/passkey/options",
+    ):
         assert visitor.post(path, page="/account/password").status_code == 404, path
-    texts = visit().get("/sign-in").text + visitor.get("/account/profile").text + visitor.get("/").text
+    texts = (
+        visit().get("/sign-in").text + visitor.get("/account/profile").text + visitor.get("/").text
+    )
     assert "passkey" not in texts
     assert "publicKey" not in visitor.get("/app.js").text

@@ -23,7 +23,9 @@ rules = pytest.mark.parametrize
 def newest(rows):
     """The code in the newest mail."""
     return lambda: re.findall(
-        r"^([0-9]{6})$", [m.body for m in rows(OutboxMail) if m.event == "second_step"][-1], re.MULTILINE
+        r"^([0-9]{6})$",
+        [m.body for m in rows(OutboxMail) if m.event == "second_step"][-1],
+        re.MULTILINE,
     )[0]
 
 
@@ -57,7 +59,9 @@ def shown(secret):
 def test_the_mailed_code_lets_in_with_a_new_session(chosen, visit, newest):
     """RENT-05, COM-13: until then nothing opens; spaces and full width are forgiven; `next` is kept."""
     visitor = visit()
-    answer = visitor.post("/sign-in?next=/reservations", {"login_id": "hanako", "password": PASSWORD})
+    answer = visitor.post(
+        "/sign-in?next=/reservations", {"login_id": "hanako", "password": PASSWORD}
+    )
     assert answer.headers["Location"] == f"{STEP}?next=/reservations"
     before = visitor.client.get_cookie("portal", domain="facility.localhost").value
     assert visitor.get("/reservations").status_code == 303
@@ -215,6 +219,8 @@ def test_another_brands_pending_session_opens_nothing_here(chosen, visit, newest
     value = visitor.client.get_cookie("portal", domain="facility.localhost").value
     token = twin.token("/sign-in")
     twin.client.set_cookie("portal", value, domain="studio.localhost")
-    answer = twin.client.post(STEP, base_url=twin.base, data={"csrf_token": token, "code": newest()})
+    answer = twin.client.post(
+        STEP, base_url=twin.base, data={"csrf_token": token, "code": newest()}
+    )
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
     assert visitor.post(STEP, {"code": newest()}).status_code == 303

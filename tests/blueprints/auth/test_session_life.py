@@ -44,7 +44,9 @@ def test_cookies_are_for_one_host_for_the_server_alone_and_secure_over_https(
 ):
     """security.md §4.7: __Host- over HTTPS, HttpOnly, SameSite=Lax, no Domain, gone with the browser."""
     tenants = ROOT / "tests" / "tenants.toml"
-    app = create_app(make_settings(database_url, home=tmp_path / "h", scheme=scheme, tenants_file=tenants))
+    app = create_app(
+        make_settings(database_url, home=tmp_path / "h", scheme=scheme, tenants_file=tenants)
+    )
     visitor = Visitor(app, "facility")
     visitor.base = f"{scheme}://{HOST}"
     with clock.freeze(NOW):
@@ -55,7 +57,10 @@ def test_cookies_are_for_one_host_for_the_server_alone_and_secure_over_https(
         assert not signed_in(visitor)
     with app.app_context():
         db.engine.dispose()
-    session, cleared = given_cookies(answer)[f"{prefix}portal"], given_cookies(goodbye)[f"{prefix}portal"]
+    session, cleared = (
+        given_cookies(answer)[f"{prefix}portal"],
+        given_cookies(goodbye)[f"{prefix}portal"],
+    )
     for morsel in (session, cleared, form[f"{prefix}form"]):
         assert (morsel["httponly"], morsel["samesite"], morsel["path"]) == (True, "Lax", "/")
         assert bool(morsel["secure"]) is (scheme == "https")
@@ -77,7 +82,9 @@ def test_a_cookie_planted_before_sign_in_is_worth_nothing_afterwards(visit):
     assert first != "planted-by-an-attacker"
     assert signed_in(visitor)
     assert not signed_in(attacker)
-    visitor.post("/sign-in", {"login_id": "kenichi", "password": PASSWORD}, page="/account/password")
+    visitor.post(
+        "/sign-in", {"login_id": "kenichi", "password": PASSWORD}, page="/account/password"
+    )
     assert cookie(visitor) not in {first, ""}
     assert "健一" in visitor.get("/").text
 
@@ -190,16 +197,28 @@ def test_a_forced_change_leads_to_the_change_page_and_nothing_else_until_done(vi
     """COM-12: every page and form leads there; only signing out is let through; afterwards all is open."""
     alter("hanako", must_change_password=True)
     visitor = visit("facility", "hanako")
-    for path in ("/", "/reservations", "/reservations/FR000001", "/account/profile", "/reservations.csv"):
+    for path in (
+        "/",
+        "/reservations",
+        "/reservations/FR000001",
+        "/account/profile",
+        "/reservations.csv",
+    ):
         answer = visitor.get(path)
-        assert (answer.status_code, answer.headers.get("Location")) == (303, "/account/password"), path
+        assert (answer.status_code, answer.headers.get("Location")) == (303, "/account/password"), (
+            path
+        )
     posted = visitor.post("/account/profile", {"family_name": "別名"}, page="/account/password")
     assert (posted.status_code, posted.headers["Location"]) == (303, "/account/password")
     page = "/account/password"
     assert visitor.get(page).status_code == 200
     new = "brand-New-Leaf-58"
     form = {"old_password": PASSWORD, "password": new, "again": new}
-    for wrong in ({"old_password": "not-the-old-1"}, {"again": new + "x"}, {"password": "short", "again": "short"}):
+    for wrong in (
+        {"old_password": "not-the-old-1"},
+        {"again": new + "x"},
+        {"password": "short", "again": "short"},
+    ):
         assert visitor.post(page, form | wrong).status_code == 422
         assert visitor.get("/").status_code == 303
     same = visitor.post(page, {"old_password": PASSWORD, "password": PASSWORD, "again": PASSWORD})
@@ -229,8 +248,15 @@ def test_a_changed_password_ends_the_members_other_sessions_and_only_those(visit
 
 def test_an_operator_ends_all_sessions_of_a_member(visit, run):
     """COM-15, OPS-13"""
-    browsers = [visit("facility", "hanako"), visit("facility", "hanako"), visit("facility", "kenichi")]
-    assert run.invoke(args=["members", "end-sessions", "hanako", "--tenant", "facility"]).exit_code == 0
+    browsers = [
+        visit("facility", "hanako"),
+        visit("facility", "hanako"),
+        visit("facility", "kenichi"),
+    ]
+    assert (
+        run.invoke(args=["members", "end-sessions", "hanako", "--tenant", "facility"]).exit_code
+        == 0
+    )
     assert [signed_in(v) for v in browsers] == [False, False, True]
 
 

@@ -10,7 +10,13 @@ from portal.core import clock
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import links
 from portal.shared.auth.keyring import digest
-from portal.shared.auth.models import AccountStatus, Member, MemberSession, MemberStatus, OneTimeLink
+from portal.shared.auth.models import (
+    AccountStatus,
+    Member,
+    MemberSession,
+    MemberStatus,
+    OneTimeLink,
+)
 from tests.cast import NOW, PASSWORD
 
 NEW = "brand-New-Leaf-58"
@@ -95,7 +101,11 @@ def test_a_newer_link_is_the_only_one_alive(visit, mailed_link):
     """security.md §4.12: one alive; a colleague's link is another matter."""
     first, colleagues, second = mailed_link("hanako"), mailed_link("kenichi"), mailed_link("hanako")
     assert first != second
-    assert [visit().get(path).status_code for path in (first, colleagues, second)] == [422, 200, 200]
+    assert [visit().get(path).status_code for path in (first, colleagues, second)] == [
+        422,
+        200,
+        200,
+    ]
     assert visit().post(first, TWICE, page="/sign-in").status_code == 422
     assert visit().post(second, TWICE).status_code == 303
     assert visit().get(colleagues).status_code == 200
@@ -137,7 +147,9 @@ def test_a_changed_token_is_dead_and_never_a_crash(visit, mailed_link):
         ({"password": "xx-HANAKO-2026-q", "again": "xx-HANAKO-2026-q"}, "ログインIDを含む"),
     ],
 )
-def test_a_password_that_may_not_be_set_leaves_the_link_alive(visit, mailed_link, rows, typed, said):
+def test_a_password_that_may_not_be_set_leaves_the_link_alive(
+    visit, mailed_link, rows, typed, said
+):
     """COM-11, COM-12: told at the field, what was typed is not shown, and there is another try."""
     path, guest = mailed_link(), visit()
     answer = guest.post(path, typed)
@@ -167,7 +179,16 @@ def test_a_forced_change_is_done_with_once_the_link_was_used(visit, alter, maile
 
 def test_a_new_member_comes_in_by_their_first_link(visit, run, rows):
     """COM-12, OPS-13: invited with no password, for three days."""
-    words = ["members", "add", "C000001", "森", "進", "susumu@one.example", "--login-id", "ｓｕｓｕｍｕ"]
+    words = [
+        "members",
+        "add",
+        "C000001",
+        "森",
+        "進",
+        "susumu@one.example",
+        "--login-id",
+        "ｓｕｓｕｍｕ",
+    ]
     assert run.invoke(args=[*words, "--tenant", "facility"]).exit_code == 0
     mail = rows(OutboxMail)[-1]
     path = mail.body.partition("http://facility.localhost")[2].split()[0]
@@ -191,7 +212,10 @@ def test_who_may_not_sign_in_any_more_has_no_link_either(visit, alter, mailed_li
     token = guest.token(path)
     before = [member.password_hash for member in rows(Member)]
     alter("hanako", **lost)
-    for answer in (guest.get(path), guest.post(path, {**TWICE, "csrf_token": token}, page="/sign-in")):
+    for answer in (
+        guest.get(path),
+        guest.post(path, {**TWICE, "csrf_token": token}, page="/sign-in"),
+    ):
         assert (answer.status_code, DEAD in answer.text) == (422, True)
     assert [member.password_hash for member in rows(Member)] == before
     assert rows(OneTimeLink)[0].used_at is None

@@ -87,7 +87,9 @@ def test_every_wrong_item_gets_one_and_the_same_answer(visit, rows):
     assert (usual.status_code, WRONG in usual.text) == (422, True)
     for number, (login_id, password) in enumerate(WRONG_PAIRS):
         answer = visit().post(
-            "/sign-in", {"login_id": login_id, "password": password}, environ_base={"REMOTE_ADDR": f"192.0.2.{number}"}
+            "/sign-in",
+            {"login_id": login_id, "password": password},
+            environ_base={"REMOTE_ADDR": f"192.0.2.{number}"},
         )
         assert answer.status_code == 422
         assert settled(answer.text, login_id) == settled(usual.text, "somebody-else"), login_id
@@ -99,7 +101,9 @@ def test_who_has_no_password_yet_gets_the_same_answer(visit, inside, brand):
     """COM-10: an invited member who has not used the link is no different from nobody."""
     with inside("facility"):
         person = enrolment.Person("森", "進", "susumu@one.example", login_id="susumu")
-        enrolment.add_member(brand("facility"), enrolment.find_account("C000001"), person, by=SYSTEM)
+        enrolment.add_member(
+            brand("facility"), enrolment.find_account("C000001"), person, by=SYSTEM
+        )
         session().commit()
     for password in ("no member has this password", "nobody's", PASSWORD):
         answer = visit().sign_in("susumu", password)
@@ -131,8 +135,12 @@ def test_fields_that_are_not_sent_at_all_are_empty_fields(visit):
     assert answer.text.count('class="ferr"') == 2
 
 
-@pytest.mark.parametrize(("login_id", "password", "limit"), [("x" * 61, PASSWORD, 60), ("hanako", "x" * 257, 256)])
-def test_what_is_longer_than_any_right_one_is_refused_before_it_is_hashed(visit, rows, login_id, password, limit):
+@pytest.mark.parametrize(
+    ("login_id", "password", "limit"), [("x" * 61, PASSWORD, 60), ("hanako", "x" * 257, 256)]
+)
+def test_what_is_longer_than_any_right_one_is_refused_before_it_is_hashed(
+    visit, rows, login_id, password, limit
+):
     """security.md §4.5, §4.21"""
     answer = visit().sign_in(login_id, password)
     assert answer.status_code == 422
@@ -142,7 +150,14 @@ def test_what_is_longer_than_any_right_one_is_refused_before_it_is_hashed(visit,
 
 def test_a_login_id_may_be_typed_in_any_width_and_case(visit):
     """COM-10, COM-23: full-width letters of a Japanese keyboard are the same login ID."""
-    for typed in ("ｈａｎａｋｏ", "ＨＡＮＡＫＯ", " hanako ", "\u3000hanako\u3000", "Hanako", "ha\u200bnako"):
+    for typed in (
+        "ｈａｎａｋｏ",
+        "ＨＡＮＡＫＯ",
+        " hanako ",
+        "\u3000hanako\u3000",
+        "Hanako",
+        "ha\u200bnako",
+    ):
         visitor = visit()
         assert visitor.sign_in(typed, PASSWORD).status_code == 303, typed
         assert "花子" in visitor.get("/").text
@@ -187,7 +202,10 @@ def test_other_methods_are_refused(visit):
     """security.md §4.10"""
     visitor = visit()
     for method in ("put", "delete", "patch"):
-        assert getattr(visitor.client, method)("/sign-in", base_url=visitor.base).status_code in {400, 405}
+        assert getattr(visitor.client, method)("/sign-in", base_url=visitor.base).status_code in {
+            400,
+            405,
+        }
 
 
 def test_who_is_signed_in_already_is_led_on(visit):
@@ -212,7 +230,11 @@ def test_the_twin_brand_has_its_own_passwords(visit, alter):
 @pytest.mark.parametrize(
     ("sign_in_rules", "typed", "wrong"),
     [
-        ('items = "email_password"', {"email": "Susumu@One.example"}, {"email": "susumu@two.example"}),
+        (
+            'items = "email_password"',
+            {"email": "Susumu@One.example"},
+            {"email": "susumu@two.example"},
+        ),
         (
             'items = "login_id_email_password"',
             {"login_id": "ＳＵＳＵＭＵ", "email": "susumu@one.example"},
@@ -233,11 +255,16 @@ def test_a_brand_may_ask_for_the_mail_address_instead_or_too(visit, inside, bran
         )
         session().commit()
     page = visit().get("/sign-in").text
-    assert [f'name="{name}"' in page for name in ("login_id", "email")] == ["login_id" in typed, True]
+    assert [f'name="{name}"' in page for name in ("login_id", "email")] == [
+        "login_id" in typed,
+        True,
+    ]
     refused = visit().post("/sign-in", {**wrong, "password": PASSWORD})
     assert refused.status_code == 422
     assert WRONG in refused.text
-    malformed = visit().post("/sign-in", {**typed, "email": "susumu.one.example", "password": PASSWORD})
+    malformed = visit().post(
+        "/sign-in", {**typed, "email": "susumu.one.example", "password": PASSWORD}
+    )
     assert "メールアドレスの形式が正しくありません。" in malformed.text
     assert visit().post("/sign-in", {**typed, "password": PASSWORD}).status_code == 303
 

@@ -53,7 +53,11 @@ def test_known_and_unknown_members_are_answered_alike(try_it):
         body = re.sub(r'(name="csrf_token"[^>]*value="|Token": ")[^"]*', r"\1", answer.text)
         return (
             answer.status_code,
-            {k: v for k, v in answer.headers if k not in {"X-Request-Id", "Set-Cookie", "Content-Length"}},
+            {
+                k: v
+                for k, v in answer.headers
+                if k not in {"X-Request-Id", "Set-Cookie", "Content-Length"}
+            },
             body.replace(f'value="{login_id}"', ""),
         )
 
@@ -76,7 +80,9 @@ def test_the_page_says_so_keeps_what_was_typed_and_when_to_come_back(try_it):
 
 
 @THREE
-def test_during_the_pause_the_right_password_is_refused_too_and_nothing_is_hashed(try_it, rows, monkeypatch):
+def test_during_the_pause_the_right_password_is_refused_too_and_nothing_is_hashed(
+    try_it, rows, monkeypatch
+):
     """security.md §4.1, §4.5: the try is counted before any hashing, so hammering costs us nothing."""
     statuses(try_it, 3)
     monkeypatch.setattr(passwords, "verify", lambda *_: pytest.fail("hashed during the pause"))
@@ -103,9 +109,9 @@ def test_after_the_promised_seconds_and_not_before_the_member_is_let_in(try_it):
 @THREE
 def test_every_way_of_writing_a_login_id_is_the_same_login_id(try_it):
     """security.md §4.5: other widths and cases are no fresh tries."""
-    assert [try_it(login).status_code for login in ("hanako", "ＨＡＮＡＫＯ", " Hanako ", "hanako")] == [422] * 3 + [
-        429
-    ]
+    assert [
+        try_it(login).status_code for login in ("hanako", "ＨＡＮＡＫＯ", " Hanako ", "hanako")
+    ] == [422] * 3 + [429]
 
 
 @THREE
@@ -122,9 +128,17 @@ def test_successes_take_their_count_back(try_it, rows):
     """security.md §4.5: an office behind one address signs in all day; only failures add up."""
     assert statuses(try_it, 8, password=PASSWORD) == [303] * 8
     assert {row.tries for row in rows(Throttle)} == {0}
-    outcomes = [try_it(password=p).status_code for p in ("Wrong-1", PASSWORD, "Wrong-2", PASSWORD, "Wrong-3")]
+    outcomes = [
+        try_it(password=p).status_code
+        for p in ("Wrong-1", PASSWORD, "Wrong-2", PASSWORD, "Wrong-3")
+    ]
     assert outcomes == [422, 303, 422, 303, 422]
-    assert sorted(row.tries for row in rows(Throttle)) == [0, 0, 0, 3]  # the browser, known by now, has its own
+    assert sorted(row.tries for row in rows(Throttle)) == [
+        0,
+        0,
+        0,
+        3,
+    ]  # the browser, known by now, has its own
     assert try_it(password=PASSWORD).status_code == 429
 
 

@@ -82,7 +82,9 @@ def test_a_refused_try_changes_nothing_of_the_member(visit, rows, acts):
     assert rows(MemberSession) == []
 
 
-def test_no_secret_stands_in_any_table_and_only_the_link_in_its_mail(visit, mailed_link, inside, rows):
+def test_no_secret_stands_in_any_table_and_only_the_link_in_its_mail(
+    visit, mailed_link, inside, rows
+):
     """security.md §4.6, §4.12, §4.27: every column of every row of the database is looked at."""
     *secrets, link = whole_life(visit, mailed_link)
     with inside("facility"):

@@ -49,7 +49,12 @@ def enter(visit, people):
 
     def go(name: str):
         visitor = visit("desk")
-        assert visitor.post("/sign-in", {"email": f"{name}@one.example", "password": PASSWORD}).status_code == 303
+        assert (
+            visitor.post(
+                "/sign-in", {"email": f"{name}@one.example", "password": PASSWORD}
+            ).status_code
+            == 303
+        )
         return visitor
 
     return go
@@ -79,7 +84,12 @@ def test_without_scripts_it_is_a_plain_thread(yamada, inside):
     number = begin(yamada)
     page = yamada.get(f"/chat/{number}").text
     assert all(
-        word in page for word in ("動きません。<br>なぜでしょう。", "担当者におつなぎしています", "最新の状態に更新")
+        word in page
+        for word in (
+            "動きません。<br>なぜでしょう。",
+            "担当者におつなぎしています",
+            "最新の状態に更新",
+        )
     )
     say(inside, number, "<b>再起動</b>してください。")
     key = re.search(r'name="key"[^>]*value="(\w{32})"', yamada.get(f"/chat/{number}").text)
@@ -101,7 +111,9 @@ def test_outside_business_hours_the_page_says_when_and_offers_the_form(enter):
         assert "2026/11/25(水) 09:00" in page
         assert 'href="/inquiries/new"' in page
         assert "チャットを始める" not in page
-        refused = yamada.client.post("/chat", base_url=yamada.base, data=BEGUN | {"csrf_token": yamada.token("/chat")})
+        refused = yamada.client.post(
+            "/chat", base_url=yamada.base, data=BEGUN | {"csrf_token": yamada.token("/chat")}
+        )
         assert (refused.status_code, "受付時間外" in refused.text) == (422, True)
 
 
@@ -158,7 +170,12 @@ def test_the_operators_typing_shows_and_goes_by_itself(yamada, inside):
         session().commit()
         pulse = operations.news(found, 0, of="operator").pulse
     for strange in ("9" * 40, "-" + "9" * 40, "x", "１", ""):
-        assert yamada.get(f"/chat/{number}/news?after={strange}&pulse={strange}", headers=HTMX).status_code == 200
+        assert (
+            yamada.get(
+                f"/chat/{number}/news?after={strange}&pulse={strange}", headers=HTMX
+            ).status_code
+            == 200
+        )
     page = yamada.get(f"/chat/{number}/news?after=99&pulse={pulse}", headers=HTMX).text
     assert "担当者が入力中です" in page
     assert "load delay:6s, " in page

@@ -75,7 +75,9 @@ def test_the_second_of_two_tabs_reads_both_values(visit, add):
 def test_a_postal_code_fills_in_what_is_empty_and_nothing_else(visit):
     """COM-24: without scripts; several places are offered; what was typed is never overwritten."""
     visitor = visit("facility", "hanako")
-    filled = visitor.post(f"{BOOK}/new", {"postal_code": "144-0035", "city": "自分の市", "places": "0"})
+    filled = visitor.post(
+        f"{BOOK}/new", {"postal_code": "144-0035", "city": "自分の市", "places": "0"}
+    )
     assert filled.status_code == 200
     assert 'value="自分の市"' in filled.text
     assert 'value="南蒲田"' in filled.text

@@ -35,7 +35,9 @@ def box(app, settings) -> Iterator[Visitor]:
 def put(inside):
     """Store a mail in a brand's outbox; returns its id."""
 
-    def make(subject: str, body: str = "本文", brand: str = "facility", html: str = "<p>本文</p>") -> int:
+    def make(
+        subject: str, body: str = "本文", brand: str = "facility", html: str = "<p>本文</p>"
+    ) -> int:
         with inside(brand):
             mail = outbox.enqueue(
                 "test",
@@ -56,7 +58,12 @@ def test_outside_the_demo_there_is_no_mailbox_and_no_link_to_one(visit, cast, pu
     """COM-82: neither for a member nor for who is not signed in."""
     number = put("秘密")
     for visitor in (visit("facility"), visit("facility", cast.representative)):
-        for path in ("/demo/mailbox", f"/demo/mailbox/{number}", "/demo/mailbox/0", "/demo/nothing"):
+        for path in (
+            "/demo/mailbox",
+            f"/demo/mailbox/{number}",
+            "/demo/mailbox/0",
+            "/demo/nothing",
+        ):
             answer = visitor.get(path)
             assert answer.status_code == 404
             assert "秘密" not in answer.text
@@ -88,7 +95,9 @@ def test_it_has_the_newest_mails_of_this_brand_first(box, put):
 
 def test_a_mail_is_shown_with_sender_reader_and_its_lines(box, put):
     """COM-82: a link in it can be followed."""
-    number = put("ご案内", "一行目\n\n■設定\nhttp://facility.localhost/set-password/abc-DEF_1\n終わり")
+    number = put(
+        "ご案内", "一行目\n\n■設定\nhttp://facility.localhost/set-password/abc-DEF_1\n終わり"
+    )
     page = box.get(f"/demo/mailbox/{number}").text
     assert "<h1>ご案内</h1>" in page
     assert "差出人 &lt;noreply@facility.example&gt;" in page

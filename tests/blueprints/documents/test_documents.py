@@ -42,7 +42,9 @@ def issue(run) -> Callable[[str], str]:
 
 
 def text_of(pdf: bytes) -> str:
-    return "".join("".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).split())
+    return "".join(
+        "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).split()
+    )
 
 
 def test_the_list_is_the_accounts_own(issue, visit, cast):
@@ -51,7 +53,15 @@ def test_the_list_is_the_accounts_own(issue, visit, cast):
     assert "発行された帳票はまだありません" in page.get("/documents").text
     issue(cast.billed)
     listed = page.get("/documents").text
-    for word in ("FI000001", "FW000001", "請求書", "作業完了報告書", "¥14,850", "全2件中", cast.billed):
+    for word in (
+        "FI000001",
+        "FW000001",
+        "請求書",
+        "作業完了報告書",
+        "¥14,850",
+        "全2件中",
+        cast.billed,
+    ):
         assert word in listed
     pdf = page.get("/documents/invoice/FI000001.pdf")
     assert (pdf.status_code, pdf.mimetype) == (200, "application/pdf")
@@ -138,7 +148,11 @@ def test_nothing_that_changes_later_reaches_what_was_issued(app: Flask, issue, v
     page = visit("facility", "hanako")
     paths = [f"/reservations/{cast.billed}/{kind}.pdf" for kind in ("invoice", "work-report")]
     before = [page.get(path).data for path in paths]
-    shown = page.get(f"/reservations/{cast.billed}").text.split('id="related"')[1].split("</section>")[0]
+    shown = (
+        page.get(f"/reservations/{cast.billed}")
+        .text.split('id="related"')[1]
+        .split("</section>")[0]
+    )
     with inside("facility"):
         hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
         kenichi = session().scalars(select(Member).where(Member.login_id == "kenichi")).one()
@@ -151,7 +165,12 @@ def test_nothing_that_changes_later_reaches_what_was_issued(app: Flask, issue, v
         session().commit()
     after = visit("facility", "kenichi")
     assert [after.get(path).data for path in paths] == before
-    assert after.get(f"/reservations/{cast.billed}").text.split('id="related"')[1].split("</section>")[0] == shown
+    assert (
+        after.get(f"/reservations/{cast.billed}")
+        .text.split('id="related"')[1]
+        .split("</section>")[0]
+        == shown
+    )
     with inside("facility"):
         for document in session().scalars(select(Document)):
             assert Shelf.files.get(document.sha256) in before

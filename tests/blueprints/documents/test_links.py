@@ -27,7 +27,9 @@ WHO = {"email": "zeirishi@books.example"}
 @pytest.fixture
 def issued(run, cast):
     """The billed reservation's documents, drawn."""
-    assert run.invoke(args=["facility", "issue", cast.billed, "--tenant", "facility"]).exit_code == 0
+    assert (
+        run.invoke(args=["facility", "issue", cast.billed, "--tenant", "facility"]).exit_code == 0
+    )
 
 
 @pytest.fixture
@@ -38,7 +40,11 @@ def sent(issued, visit, inside):
         answer = visit("facility", "hanako").post(LINKS, WHO | {"days": "7"} | typed)
         assert answer.location == LINKS, answer.text
         with inside("facility"):
-            newest = select(OutboxMail).where(OutboxMail.event == "document_shared").order_by(OutboxMail.id.desc())
+            newest = (
+                select(OutboxMail)
+                .where(OutboxMail.event == "document_shared")
+                .order_by(OutboxMail.id.desc())
+            )
             mail = session().scalars(newest).first()
             assert mail is not None
             assert mail.recipient == WHO["email"]
@@ -64,7 +70,11 @@ def test_its_recipient_opens_it_and_the_member_sees_that(sent, visit, inside):
     assert "帳票のリンクの送信" in history
     assert history.count("帳票のリンクからのダウンロード") == 2
     with inside("facility"):
-        event = session().scalars(select(AuditEvent).where(AuditEvent.action == "document.open_link")).first()
+        event = (
+            session()
+            .scalars(select(AuditEvent).where(AuditEvent.action == "document.open_link"))
+            .first()
+        )
         assert event is not None
         assert (event.actor_kind, event.actor_name) == ("guest", WHO["email"])
 
@@ -86,7 +96,11 @@ def test_anybody_else_is_refused_and_after_five_tries_everybody(sent, visit):
 @ONE
 @pytest.mark.parametrize(
     ("days", "at", "alive"),
-    [("3", timedelta(days=3, seconds=-1), True), ("3", timedelta(days=3), False), ("30", timedelta(days=29), True)],
+    [
+        ("3", timedelta(days=3, seconds=-1), True),
+        ("3", timedelta(days=3), False),
+        ("30", timedelta(days=29), True),
+    ],
 )
 def test_it_ends_by_itself(sent, visit, days, at, alive):
     """COM-73"""

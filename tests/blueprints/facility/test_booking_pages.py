@@ -69,8 +69,14 @@ def test_the_list_shows_what_can_be_had_and_nothing_of_the_twin(visit, inside):
     """FAC-11: name, description, prices, place, people; what is closed is not there, nor by its address."""
     with inside("facility"):
         machine = session().scalars(select(Facility)).one()
-        machine.description, machine.place, machine.capacity = "切断と彫刻。", "1階 A区画（24㎡）", 4
-        closed = Facility(code="ZZ-99", name="休止中の炉", hourly_price=1, daily_price=1, is_active=False)
+        machine.description, machine.place, machine.capacity = (
+            "切断と彫刻。",
+            "1階 A区画（24㎡）",
+            4,
+        )
+        closed = Facility(
+            code="ZZ-99", name="休止中の炉", hourly_price=1, daily_price=1, is_active=False
+        )
         session().add(closed)
         session().commit()
     page = visit("facility", "hanako")
@@ -190,7 +196,9 @@ def test_who_is_slower_goes_back_to_the_form_with_everything_typed(visit, inside
     assert "試作部品の切断" in refused.text
     assert reservations(inside) == before
     again = page.post(FORM, TYPED | {"starts": "13:00", "ends": "14:00"})
-    done = page.post(f"{FORM}/confirm", {"draft": again.location.rpartition("=")[2]}, page=again.location)
+    done = page.post(
+        f"{FORM}/confirm", {"draft": again.location.rpartition("=")[2]}, page=again.location
+    )
     assert done.status_code == 303
     assert reservations(inside) == before + 1
 
@@ -212,7 +220,9 @@ def test_the_billing_address_that_was_chosen_is_copied(visit, inside, tenant):
     assert "第二請求先" in page.get(sent.location).text
     page.post(f"{FORM}/confirm", {"draft": sent.location.rpartition("=")[2]}, page=sent.location)
     with inside("facility"):
-        newest = session().scalars(select(Reservation).order_by(Reservation.id.desc()).limit(1)).one()
+        newest = (
+            session().scalars(select(Reservation).order_by(Reservation.id.desc()).limit(1)).one()
+        )
         assert (newest.billing["name"], newest.billing["address"]) == ("第二請求先", "東京都")
 
 

@@ -121,9 +121,17 @@ def test_the_address_can_be_renewed_and_taken_back(visit, href):
 @pytest.mark.parametrize(
     "end",
     [
-        lambda: update(Member).where(Member.login_id == "hanako").values(status=MemberStatus.LOCKED),
-        lambda: update(Member).where(Member.login_id == "hanako").values(status=MemberStatus.REMOVED),
-        lambda: update(Account).where(Account.number == "C000001").values(status=AccountStatus.WITHDRAWN),
+        lambda: (
+            update(Member).where(Member.login_id == "hanako").values(status=MemberStatus.LOCKED)
+        ),
+        lambda: (
+            update(Member).where(Member.login_id == "hanako").values(status=MemberStatus.REMOVED)
+        ),
+        lambda: (
+            update(Account)
+            .where(Account.number == "C000001")
+            .values(status=AccountStatus.WITHDRAWN)
+        ),
     ],
     ids=["locked", "removed", "withdrawn"],
 )
@@ -140,9 +148,13 @@ def test_every_status_has_a_word_that_calendars_know(app: Flask, inside, cast):
     """RFC 5545, 3.8.1.11: only three words there are."""
     tenant = app.extensions["tenants"].current().by_key["facility"]
     with inside("facility"):
-        found = session().scalars(select(Reservation).where(Reservation.number == cast.requested)).one()
+        found = (
+            session().scalars(select(Reservation).where(Reservation.number == cast.requested)).one()
+        )
         for status in Status:
             found.status = status
-            (event,) = Calendar.from_ical(queries.written(tenant, [found], "x.example")).walk("VEVENT")
+            (event,) = Calendar.from_ical(queries.written(tenant, [found], "x.example")).walk(
+                "VEVENT"
+            )
             assert str(event["STATUS"]) in {"TENTATIVE", "CONFIRMED", "CANCELLED"}
         session().rollback()

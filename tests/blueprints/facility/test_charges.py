@@ -70,7 +70,11 @@ def test_the_charge_is_that_of_the_table_on_the_day(inside, tenant, number, at, 
         operations.cancel(tenant, found, by=SYSTEM)
         session().commit()
         kept = queries.any_reservation(number)
-        assert (kept.status, kept.total, kept.held_until) == (Status.CANCELLED, charge or None, None)
+        assert (kept.status, kept.total, kept.held_until) == (
+            Status.CANCELLED,
+            charge or None,
+            None,
+        )
         assert [line["unit_price"] for line in kept.lines] == ([charge] if charge else [])
         assert bool(kept.due_date) is bool(charge)
     (mail,) = (mail for mail in mails(inside, "キャンセル") if number in mail.subject)
@@ -90,7 +94,10 @@ def test_an_operator_waives_or_names_the_charge(inside, run, number, cast):
     unknown = cancel(cast.strangers, *at)
     assert (unknown.exit_code, unknown.stdout) == (2, "")
     assert "キャンセル料を金額で指定してください" in unknown.stderr
-    assert cancel(cast.strangers, "--charge", "1000", *at).stdout == f"{cast.strangers}: キャンセル ¥1,000\n"
+    assert (
+        cancel(cast.strangers, "--charge", "1000", *at).stdout
+        == f"{cast.strangers}: キャンセル ¥1,000\n"
+    )
     assert cancel(number, "--charge", "-1").exit_code == 2
     assert cancel(number, "--charge", "0", *at).stdout == f"{number}: キャンセル\n"
 
@@ -154,7 +161,9 @@ def test_a_use_is_moved_by_an_operator(inside, run, number, cast):
         refused = move(which, first, last)
         assert (refused.exit_code, refused.stdout) == (2, "")
         assert why in refused.stderr
-    assert move(number, "2026-12-11T10:00", "2026-12-11T12:00").exit_code == 0, "its own time is no hindrance"
+    assert move(number, "2026-12-11T10:00", "2026-12-11T12:00").exit_code == 0, (
+        "its own time is no hindrance"
+    )
 
 
 def test_a_cancelled_time_can_be_booked_again(inside, tenant, number):
@@ -170,7 +179,14 @@ def test_a_cancelled_time_can_be_booked_again(inside, tenant, number):
 def test_a_price_is_by_the_hour_and_at_most_the_day(inside):
     """FAC-11: yen without tax; a part of a yen is dropped."""
     machine = Facility(hourly_price=4501, daily_price=28000)
-    for minutes, yen in ((60, 4501), (90, 6751), (30, 2250), (360, 27006), (375, 28000), (540, 28000)):
+    for minutes, yen in (
+        (60, 4501),
+        (90, 6751),
+        (30, 2250),
+        (360, 27006),
+        (375, 28000),
+        (540, 28000),
+    ):
         assert booking.price(machine, START, START + timedelta(minutes=minutes)) == yen
 
 
@@ -199,10 +215,12 @@ def test_a_reminder_goes_out_once_the_day_before(app: Flask, inside, tenant, num
         assert len(mails(inside, "ご利用前のご案内")) == sent
     with inside("facility"), clock.freeze(START - timedelta(hours=1)):
         found = queries.any_reservation(number)
-        booking.reschedule(tenant, found, START + timedelta(hours=3), START + timedelta(hours=4), by=SYSTEM)
+        booking.reschedule(
+            tenant, found, START + timedelta(hours=3), START + timedelta(hours=4), by=SYSTEM
+        )
         assert operations.remind(tenant) == 1
     assert NOW < START
     with inside("facility"):
-        assert session().scalars(select(Reservation.number).where(Reservation.reminded_at.is_not(None))).all() == [
-            number
-        ]
+        assert session().scalars(
+            select(Reservation.number).where(Reservation.reminded_at.is_not(None))
+        ).all() == [number]

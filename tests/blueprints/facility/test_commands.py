@@ -27,7 +27,9 @@ from tests.support.raw import superuser
 FINISH = ["--done", "切削", "--worker", "大森", "--minutes", "60", "--materials", "ネジ"]
 LINE = ["--line", "利用料:3:時間:4500"]
 FACILITIES = "設備コード,設備名,説明,時間料金,日料金\n"
-RESERVATIONS = "予約番号,会員番号,設備コード,開始日時,終了日時,ステータス,予約完了日時,ご請求金額,ご利用目的\n"
+RESERVATIONS = (
+    "予約番号,会員番号,設備コード,開始日時,終了日時,ステータス,予約完了日時,ご請求金額,ご利用目的\n"
+)
 Do = Callable[..., Result]
 
 
@@ -36,8 +38,12 @@ def do(run) -> Do:
     """Run a command of the facility brand; whatever it says, it never ends with a traceback."""
 
     def command(*words: str, tenant: str = "facility") -> Result:
-        result: Result = run.invoke(args=["facility", *words, "--tenant", tenant, "--operator", "監督"])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        result: Result = run.invoke(
+            args=["facility", *words, "--tenant", tenant, "--operator", "監督"]
+        )
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            result.exception
+        )
         return result
 
     return command
@@ -49,7 +55,10 @@ def everything(app: Flask, settings: Settings) -> Callable[[], Any]:
 
     def look() -> Any:
         with superuser(app) as raw:
-            rows = {name: sorted(map(repr, raw.execute(f"SELECT * FROM {name}"))) for name in tenant_tables()}
+            rows = {
+                name: sorted(map(repr, raw.execute(f"SELECT * FROM {name}")))
+                for name in tenant_tables()
+            }
         return rows, sorted(path for path in settings.home.rglob("*") if path.is_file())
 
     return look
@@ -79,9 +88,19 @@ def test_list_shows_what_awaits_somebody_or_one_status_and_no_other_brand(do: Do
 
     awaiting = [cast.requested, cast.billed, cast.strangers]
     assert numbers() == awaiting
-    assert [numbers("--limit", str(limit)) for limit in (1, 2, 3)] == [awaiting[:1], awaiting[:2], awaiting]
-    by_status = {"requested": [cast.requested, cast.strangers], "billed": [cast.billed], "cancelled": [cast.cancelled]}
-    assert {s: numbers("--status", s.value) for s in Status} == {s: by_status.get(s.value, []) for s in Status}
+    assert [numbers("--limit", str(limit)) for limit in (1, 2, 3)] == [
+        awaiting[:1],
+        awaiting[:2],
+        awaiting,
+    ]
+    by_status = {
+        "requested": [cast.requested, cast.strangers],
+        "billed": [cast.billed],
+        "cancelled": [cast.cancelled],
+    }
+    assert {s: numbers("--status", s.value) for s in Status} == {
+        s: by_status.get(s.value, []) for s in Status
+    }
     assert numbers("--status", "requested", "--limit", "1") == [cast.requested]
     assert numbers(tenant="studio") == ["SR000001", "SR000002", "SR000004"]
     assert json.loads(do("list", "--json", "--limit", "1").stdout) == [
@@ -98,7 +117,12 @@ def test_list_shows_what_awaits_somebody_or_one_status_and_no_other_brand(do: Do
     assert all(number in table for number in awaiting)
     assert cast.cancelled not in table
     assert "カナリア乙" not in table
-    for wrong in (["--status", "予約受付"], ["--limit", "0"], ["--limit", "100001"], ["--limit", "x"]):
+    for wrong in (
+        ["--status", "予約受付"],
+        ["--limit", "0"],
+        ["--limit", "100001"],
+        ["--limit", "x"],
+    ):
         result = do("list", *wrong)
         assert (result.exit_code, result.stdout) == (2, "")
         assert wrong[0] in result.stderr
@@ -124,7 +148,9 @@ def test_each_dry_run_says_what_would_happen_and_changes_neither_row_nor_file(
     """OPS-10, OPS-12: no status, mail, audit row, number or document; then the real run says the same."""
     facilities, old = tmp_path / "facilities.csv", tmp_path / "old.csv"
     facilities.write_text(f"{FACILITIES}X-1,旋盤,,1000,8000\n", encoding="utf-8")
-    row = "OLD-1,C000001,X-1,2024/04/01 09:00,2024/04/01 12:00,お支払済,2024/03/20 10:00,14850,試作\n"
+    row = (
+        "OLD-1,C000001,X-1,2024/04/01 09:00,2024/04/01 12:00,お支払済,2024/03/20 10:00,14850,試作\n"
+    )
     old.write_text(RESERVATIONS + row, encoding="utf-8")
     number = cast.requested
     steps = [
@@ -141,7 +167,11 @@ def test_each_dry_run_says_what_would_happen_and_changes_neither_row_nor_file(
     before = everything()
     for words, said in steps:
         dry = do(*words, "--dry-run")
-        assert (dry.exit_code, dry.stdout, dry.stderr) == (0, said, "dry run: nothing was changed\n")
+        assert (dry.exit_code, dry.stdout, dry.stderr) == (
+            0,
+            said,
+            "dry run: nothing was changed\n",
+        )
         assert everything() == before, words
         real = do(*words)
         assert (real.exit_code, real.stdout, real.stderr) == (0, said, "")
@@ -161,7 +191,9 @@ def test_a_dry_run_of_an_import_names_the_bad_lines_and_a_known_file_changes_not
     for words in ([], ["--dry-run"]):
         result = do("import-facilities", str(file), *words)
         assert (result.exit_code, result.stdout) == (2, "")
-        named = [line.removeprefix("Error: ").partition(":")[0] for line in result.stderr.splitlines()]
+        named = [
+            line.removeprefix("Error: ").partition(":")[0] for line in result.stderr.splitlines()
+        ]
         assert named == ["3行目「設備コード」", "4行目「設備コード」", "5行目「日料金」"]
     assert everything() == before
     file.write_text(good, encoding="utf-8")
@@ -171,7 +203,9 @@ def test_a_dry_run_of_an_import_names_the_bad_lines_and_a_known_file_changes_not
     assert everything() == once
 
 
-def test_what_cannot_be_done_is_refused_in_a_line_and_leaves_no_trace(do: Do, everything, cast, tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_refused_in_a_line_and_leaves_no_trace(
+    do: Do, everything, cast, tmp_path: Path
+) -> None:
     """FAC-10, FAC-12, OPS-10: unknown numbers, other brands' numbers, wrong states, no file."""
     with_number: list[list[str]] = [
         ["confirm"],
@@ -190,7 +224,10 @@ def test_what_cannot_be_done_is_refused_in_a_line_and_leaves_no_trace(do: Do, ev
         for brand in ("studio", "shop"):
             refused(do(name, cast.requested, *more, tenant=brand), because="予約が見つかりません")
         refused(do(name, cast.requested, *more, tenant="nobody"), because="no tenant 'nobody'")
-        refused(do(name, cast.cancelled, *more), because="確定" if name == "issue" else "「キャンセル」のため")
+        refused(
+            do(name, cast.cancelled, *more),
+            because="確定" if name == "issue" else "「キャンセル」のため",
+        )
         alone = do(name, *more)
         assert (alone.exit_code, alone.stdout) == (2, "")
         assert "NUMBER" in alone.stderr
@@ -212,16 +249,24 @@ def test_what_cannot_be_done_is_refused_in_a_line_and_leaves_no_trace(do: Do, ev
     assert everything() == before
 
 
-def test_cancelling_and_declining_end_a_reservation_at_the_instant_that_is_named(do: Do, inside, cast) -> None:
+def test_cancelling_and_declining_end_a_reservation_at_the_instant_that_is_named(
+    do: Do, inside, cast
+) -> None:
     """FAC-10, FAC-12, COM-90: one mail and one signed audit row each; a confirmed one can still be cancelled."""
     at = ["--as-of", "2026-11-20T08:30"]
     assert do("confirm", cast.strangers).exit_code == 0
-    for name, number, charged in (("decline", cast.requested, ""), ("cancel", cast.strangers, " ¥13,500")):
+    for name, number, charged in (
+        ("decline", cast.requested, ""),
+        ("cancel", cast.strangers, " ¥13,500"),
+    ):
         assert do(name, number, *at).stdout == f"{number}: キャンセル{charged}\n"
         refused(do(name, number, *at), because="状態が「キャンセル」のため")
         with inside("facility"):
             kept = queries.any_reservation(number)
-            assert (kept.status, kept.cancelled_at) == (Status.CANCELLED, clock.local(2026, 11, 20, 8, 30))
+            assert (kept.status, kept.cancelled_at) == (
+                Status.CANCELLED,
+                clock.local(2026, 11, 20, 8, 30),
+            )
             events = select(AuditEvent).where(
                 AuditEvent.subject == kept.subject, AuditEvent.action == "reservation.cancelled"
             )
@@ -230,7 +275,9 @@ def test_cancelling_and_declining_end_a_reservation_at_the_instant_that_is_named
             assert len([s for s in subjects if number in s and "キャンセル" in s]) == 1
 
 
-def test_a_bill_line_is_read_as_it_is_typed_or_refused_by_name(do: Do, everything, inside, cast) -> None:
+def test_a_bill_line_is_read_as_it_is_typed_or_refused_by_name(
+    do: Do, everything, inside, cast
+) -> None:
     """FAC-12, COM-71: standard rate unless another is named, 8% marked as reduced, a discount as a price below zero."""
     used(do, cast.requested)
     before = everything()
@@ -248,12 +295,26 @@ def test_a_bill_line_is_read_as_it_is_typed_or_refused_by_name(do: Do, everythin
         (["a:1:式:5", "b:1:式:5"], "¥11"),
     ):
         result = fix(*lines)
-        assert (result.exit_code, result.stdout) == (0, f"{cast.requested}: 請求確定 {total}\n"), lines
+        assert (result.exit_code, result.stdout) == (0, f"{cast.requested}: 請求確定 {total}\n"), (
+            lines
+        )
     for line in (
         *("", ":", "::::", "利用料", "利用料:1", "利用料:1:式", "利用料:1:式:", "利用料:1:式:1:"),
-        *("利用料:一:式:1", "利用料:1.5:式:1", "利用料::式:1", "利用料:1:式:4,500", "利用料:1:式:1.5"),
+        *(
+            "利用料:一:式:1",
+            "利用料:1.5:式:1",
+            "利用料::式:1",
+            "利用料:1:式:4,500",
+            "利用料:1:式:1.5",
+        ),
         *("利用料:0:式:1", "利用料:-1:式:1", "利用料:-1:式:-1", ":1:式:1", "　:1:式:1"),
-        *("利用料:1:式:1:-5", "利用料:1:式:1:5", "利用料:1:式:1:9", "利用料:1:式:1:-10", "利用料:1:式:1:100"),
+        *(
+            "利用料:1:式:1:-5",
+            "利用料:1:式:1:5",
+            "利用料:1:式:1:9",
+            "利用料:1:式:1:-10",
+            "利用料:1:式:1:100",
+        ),
         *("利用料:1:式:1:10%", "利用料:1:式:1:0.1", "利用料:1:式:1:10:10", "利用料：1：式：1"),
     ):
         refused(fix(line), because=f"--line {line!r}")
@@ -298,10 +359,14 @@ def test_issue_says_when_a_document_could_not_be_drawn_and_the_worker_draws_it(
     assert member.get(f"/reservations/{cast.billed}/invoice.pdf").data.startswith(b"%PDF")
 
 
-def test_what_no_column_or_calendar_holds_is_a_named_line(do: Do, everything, tmp_path: Path) -> None:
+def test_what_no_column_or_calendar_holds_is_a_named_line(
+    do: Do, everything, tmp_path: Path
+) -> None:
     """FAC-12, OPS-12: on either database, never an error of the database."""
     file = tmp_path / "file.csv"
-    file.write_text(f"{FACILITIES}X-1,旋盤,,2147483648,1\nX-2,旋盤,,1,2147483648\n", encoding="utf-8")
+    file.write_text(
+        f"{FACILITIES}X-1,旋盤,,2147483648,1\nX-2,旋盤,,1,2147483648\n", encoding="utf-8"
+    )
     old = RESERVATIONS + "".join(
         f"OLD-{n},C000001,LC-01,{start},2024/04/01 12:00,お支払済,{booked},1,\n"
         for n, (start, booked) in enumerate(
@@ -309,11 +374,16 @@ def test_what_no_column_or_calendar_holds_is_a_named_line(do: Do, everything, tm
         )
     )
     before = everything()
-    refusals = {"import-facilities": ["時間料金", "日料金"], "import-reservations": ["開始日時", "予約完了日時"]}
+    refusals = {
+        "import-facilities": ["時間料金", "日料金"],
+        "import-reservations": ["開始日時", "予約完了日時"],
+    }
     for name, columns in refusals.items():
         result = do(name, str(file))
         assert (result.exit_code, result.stdout) == (2, "")
-        assert all(f"{line}行目「{column}」" in result.stderr for line, column in enumerate(columns, 2))
+        assert all(
+            f"{line}行目「{column}」" in result.stderr for line, column in enumerate(columns, 2)
+        )
         file.write_text(old, encoding="utf-8")
     assert everything() == before
     file.write_text(f"{FACILITIES}X-1,旋盤,一\0行目,2147483647,0\n", encoding="utf-8")

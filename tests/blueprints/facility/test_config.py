@@ -11,7 +11,8 @@ from portal.blueprints.facility.config import FacilityConfig, minutes_of
 
 
 @pytest.mark.parametrize(
-    ("days_before", "percent"), [(30, 0), (8, 0), (7, 30), (4, 30), (3, 50), (1, 50), (0, 100), (-1, 100)]
+    ("days_before", "percent"),
+    [(30, 0), (8, 0), (7, 30), (4, 30), (3, 50), (1, 50), (0, 100), (-1, 100)],
 )
 def test_a_cancellation_costs_what_the_table_says(days_before: int, percent: int) -> None:
     """FAC-05."""
@@ -32,13 +33,26 @@ def test_without_a_table_a_cancellation_costs_nothing() -> None:
         ({"slot_minutes": 50}, "slots of 50 minutes do not fill the 540 minutes"),
         ({"minimum_minutes": 45}, "45 minutes are not a whole number of slots of 30"),
         ({"minimum_minutes": 570}, "longer than the day"),
-        ({"cancellation": [{"days_before": 1, "percent": 50}]}, "nothing is said of the last 1 days"),
         (
-            {"cancellation": [{"days_before": 0, "percent": 50}, {"days_before": 3, "percent": 80}]},
+            {"cancellation": [{"days_before": 1, "percent": 50}]},
+            "nothing is said of the last 1 days",
+        ),
+        (
+            {
+                "cancellation": [
+                    {"days_before": 0, "percent": 50},
+                    {"days_before": 3, "percent": 80},
+                ]
+            },
             "days_before must fall",
         ),
         (
-            {"cancellation": [{"days_before": 3, "percent": 50}, {"days_before": 0, "percent": 20}]},
+            {
+                "cancellation": [
+                    {"days_before": 3, "percent": 50},
+                    {"days_before": 0, "percent": 20},
+                ]
+            },
             "percent must not fall",
         ),
         ({"options": ["工具一式", "工具一式"]}, "工具一式 stands here twice"),

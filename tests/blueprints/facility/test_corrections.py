@@ -29,7 +29,9 @@ def facility(run):
 
 
 def text_of(pdf: bytes) -> str:
-    return "".join("".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).split())
+    return "".join(
+        "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).split()
+    )
 
 
 def test_a_corrected_invoice_names_the_old_one_which_stays(facility, visit, cast, inside):
@@ -43,13 +45,23 @@ def test_a_corrected_invoice_names_the_old_one_which_stays(facility, visit, cast
     assert page.get("/documents/invoice/FI000001.pdf").data == old
     assert page.get("/documents/invoice/FI000002.pdf").data == new
     words = text_of(new)
-    for said in ("FI000002", "FI000001", "訂正し、これに代わるものです", "ご利用は2時間でした", "9,900"):
+    for said in (
+        "FI000002",
+        "FI000001",
+        "訂正し、これに代わるものです",
+        "ご利用は2時間でした",
+        "9,900",
+    ):
         assert said in words
     assert "FI000002" not in text_of(old)
     shown = page.get(f"/reservations/{cast.billed}").text
     assert "¥9,900" in shown
     with inside("facility"):
-        event = session().scalars(select(AuditEvent).where(AuditEvent.action == "reservation.correct")).one()
+        event = (
+            session()
+            .scalars(select(AuditEvent).where(AuditEvent.action == "reservation.correct"))
+            .one()
+        )
         assert event.changes == {"reason": "ご利用は2時間でした", "total": [14850, 9900]}
         mail = session().scalars(select(OutboxMail).order_by(OutboxMail.id.desc()).limit(1)).one()
         assert "ご請求内容の訂正" in mail.subject
@@ -60,12 +72,23 @@ def test_a_receipt_is_corrected_with_its_invoice_and_again(facility, cast, insid
     """COM-72: once paid both are issued anew; a second correction names the first."""
     for step in ("issue", "pay", "issue"):
         assert facility(step, cast.billed).exit_code == 0
-    assert facility("correct", cast.billed, *RIGHT).stdout.startswith(f"{cast.billed}: documents issued: 2")
-    assert facility("correct", cast.billed, "--line", "利用料:1:時間:4500", "--reason", "再訂正").exit_code == 0
+    assert facility("correct", cast.billed, *RIGHT).stdout.startswith(
+        f"{cast.billed}: documents issued: 2"
+    )
+    assert (
+        facility(
+            "correct", cast.billed, "--line", "利用料:1:時間:4500", "--reason", "再訂正"
+        ).exit_code
+        == 0
+    )
     with inside("facility"):
         issued = session().scalars(select(Document).order_by(Document.id)).all()
         invoices = [d for d in issued if d.kind is DocumentKind.INVOICE]
-        assert [(d.content["corrects"] or {}).get("number") for d in invoices] == [None, "FI000001", "FI000002"]
+        assert [(d.content["corrects"] or {}).get("number") for d in invoices] == [
+            None,
+            "FI000001",
+            "FI000002",
+        ]
         assert [d.total for d in issued if d.kind is DocumentKind.RECEIPT] == [14850, 9900, 4950]
         assert len([d for d in issued if d.kind is DocumentKind.WORK_REPORT]) == 1
 
@@ -108,11 +131,21 @@ def test_what_is_given_back_is_a_document_of_its_own(facility, visit, cast, insi
     """COM-71: 適格返還請求書 with both dates, rate and tax; the invoice and what was paid stay as they were."""
     for step in ("issue", "pay"):
         assert facility(step, cast.billed).exit_code == 0
-    told = facility("refund", cast.billed, "--line", "機械の不調によるお値引き:1:時間:4500", "--reason", "機械の不調")
+    told = facility(
+        "refund",
+        cast.billed,
+        "--line",
+        "機械の不調によるお値引き:1:時間:4500",
+        "--reason",
+        "機械の不調",
+    )
     assert told.stdout.startswith(f"{cast.billed}: documents issued: 1")
     page = visit("facility", "hanako")
     words = text_of(page.get("/documents/credit_note/CN00000001.pdf").data)
-    dates, sums = ("2026年11月23日", "元の取引日2026年10月24日"), ("返還金額（税込）", "4,950", "10%")
+    dates, sums = (
+        ("2026年11月23日", "元の取引日2026年10月24日"),
+        ("返還金額（税込）", "4,950", "10%"),
+    )
     for said in ("返還請求書", "FI000001", *dates, *sums, "返還の理由：機械の不調"):
         assert said in words, said
     for absent in ("お振込先", "ご請求申し上げます", "訂正"):
@@ -132,7 +165,14 @@ def test_no_more_is_given_back_than_was_paid(facility, cast, inside):
     assert facility("refund", cast.billed, *RIGHT).exit_code == 0
     again = facility("refund", cast.billed, *RIGHT)
     assert (again.exit_code, "超えます" in again.output) == (2, True)
-    assert facility("refund", cast.billed, "--line", "残り:1:時間:4500", "--reason", "全額").exit_code == 0
+    assert (
+        facility("refund", cast.billed, "--line", "残り:1:時間:4500", "--reason", "全額").exit_code
+        == 0
+    )
     with inside("facility"):
-        notes = session().scalars(select(Document).where(Document.kind == DocumentKind.CREDIT_NOTE)).all()
+        notes = (
+            session()
+            .scalars(select(Document).where(Document.kind == DocumentKind.CREDIT_NOTE))
+            .all()
+        )
         assert [note.total for note in notes] == [-9900, -4950]

@@ -50,7 +50,9 @@ def facts() -> tuple[dict[str, object], int, int]:
     """Everything that an operation could have changed."""
     session().expire_all()
     row = session().execute(select(Reservation.__table__).where(Reservation.number == NUMBER)).one()
-    audits, mails = (session().scalar(select(func.count()).select_from(m)) for m in (AuditEvent, OutboxMail))
+    audits, mails = (
+        session().scalar(select(func.count()).select_from(m)) for m in (AuditEvent, OutboxMail)
+    )
     return dict(row._mapping), audits or 0, mails or 0
 
 
@@ -101,7 +103,9 @@ def test_the_amount_is_the_lines_with_tax_once_per_rate(inside, tenant, lines, t
         assert reservation.due_date is not None
 
 
-@pytest.mark.parametrize("lines", [[], [BillLine("返金", 1, "式", -1, 10)]], ids=["no line", "below zero"])
+@pytest.mark.parametrize(
+    "lines", [[], [BillLine("返金", 1, "式", -1, 10)]], ids=["no line", "below zero"]
+)
 def test_a_wrong_bill_is_refused_at_its_field_and_nothing_is_kept(inside, tenant, lines):
     """FAC-12: an amount needs a line and is never negative."""
     with inside("facility"):
@@ -121,11 +125,18 @@ def test_a_work_report_needs_at_least_a_minute(inside, tenant, minutes):
         reservation = stand(Status.IN_USE)
         before = facts()
         with pytest.raises(RuleBroken) as refused:
-            operations.finish(tenant, reservation, operations.WorkReport("x", "大森", minutes), by=SYSTEM)
+            operations.finish(
+                tenant, reservation, operations.WorkReport("x", "大森", minutes), by=SYSTEM
+            )
         assert refused.value.field == "minutes"
         assert facts() == before
         operations.finish(tenant, reservation, operations.WorkReport("x", "大森", 1), by=SYSTEM)
-        assert reservation.work_report == {"done": "x", "worker": "大森", "minutes": 1, "materials": ""}
+        assert reservation.work_report == {
+            "done": "x",
+            "worker": "大森",
+            "minutes": 1,
+            "materials": "",
+        }
 
 
 BESIDES: dict[str, tuple[frozenset[Status], Callable[..., Any]]] = {

@@ -17,7 +17,9 @@ from portal.core.errors import NotFound
 from portal.shared.auth import enrolment
 from tests.cast import NOW
 
-HEADER = "予約番号,会員番号,設備コード,開始日時,終了日時,ステータス,予約完了日時,ご請求金額,ご利用目的\n"
+HEADER = (
+    "予約番号,会員番号,設備コード,開始日時,終了日時,ステータス,予約完了日時,ご請求金額,ご利用目的\n"
+)
 GOOD = {
     "予約番号": "OLD-1",
     "会員番号": "C000001",
@@ -57,7 +59,9 @@ def load(run, tmp_path: Path):
         file = tmp_path / "file.csv"
         file.write_bytes(text.encode(encoding))
         result = run.invoke(args=["facility", f"import-{kind}", str(file), "--tenant", "facility"])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            result.exception
+        )
         return result.exit_code, str(result.output)
 
     return command
@@ -71,7 +75,11 @@ def test_old_reservations_come_in_once_whatever_the_encoding(load, inside, visit
         assert load(row, encoding) == (0, "0 added, 1 known already\n")
     with inside("facility"):
         kept = queries.any_reservation("OLD-0")
-        assert (kept.status, kept.total, kept.facility_name) == (Status.PAID, 14_850, "カナリア甲レーザー加工機")
+        assert (kept.status, kept.total, kept.facility_name) == (
+            Status.PAID,
+            14_850,
+            "カナリア甲レーザー加工機",
+        )
     assert "OLD-0" in visit("facility", cast.representative).get("/reservations?number=OLD").text
 
 
@@ -82,7 +90,9 @@ def test_every_bad_line_is_named_and_nothing_comes_in(load, inside):
     known = GOOD | {"予約完了日時": "いつか"}
     code, said = load(csv_of(GOOD | {"予約番号": "NEW-99"}, *rows, known))
     assert code == 2
-    assert sorted({int(place) for place in re.findall(r"(\d+)行目", said)}) == list(range(3, len(rows) + 4))
+    assert sorted({int(place) for place in re.findall(r"(\d+)行目", said)}) == list(
+        range(3, len(rows) + 4)
+    )
     with inside("facility"), pytest.raises(NotFound, match="NEW-99"):
         queries.any_reservation("NEW-99")
 
@@ -108,7 +118,11 @@ def test_a_long_facility_is_a_named_line(load, inside):
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_line_that_is_none_is_one_line_and_exit_code_2(run, inside, cast, line):
     """OPS-10, FAC-12: the rate is one of the tenant's."""
-    for words in (["confirm"], ["start"], ["finish", "--done", "切削", "--worker", "大森", "--minutes", "60"]):
+    for words in (
+        ["confirm"],
+        ["start"],
+        ["finish", "--done", "切削", "--worker", "大森", "--minutes", "60"],
+    ):
         arguments = ["facility", words[0], cast.requested, *words[1:], "--tenant", "facility"]
         assert run.invoke(args=arguments).exit_code == 0
     fix = ["facility", "fix-amount", cast.requested, "--tenant", "facility", "--line"]
@@ -124,7 +138,9 @@ def test_a_line_that_is_none_is_one_line_and_exit_code_2(run, inside, cast, line
         assert [row["reduced"] for row in made.lines] == [True, False]
 
 
-def test_a_number_imported_ahead_of_the_sequence_is_passed_over_by_the_next_booking(load, inside, app):
+def test_a_number_imported_ahead_of_the_sequence_is_passed_over_by_the_next_booking(
+    load, inside, app
+):
     """OPS-12, COM-72: the sequence stands at 4; 5 and 7 come from the old system."""
     rows = [GOOD | {"予約番号": number} for number in ("FR000005", "FR000007")]
     assert load(csv_of(*rows)) == (0, "2 added, 0 known already\n")

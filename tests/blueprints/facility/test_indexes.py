@@ -31,7 +31,11 @@ def plan(statement) -> str:
         if engine.dialect.name == "sqlite":
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
             return "\n".join(row[3] for row in cursor.fetchall())
-        for habit in ("seqscan", "bitmapscan", "sort"):  # whatever statistics say of four rows: what can the index do?
+        for habit in (
+            "seqscan",
+            "bitmapscan",
+            "sort",
+        ):  # whatever statistics say of four rows: what can the index do?
             cursor.execute(f"SET enable_{habit} = off")
         cursor.execute("EXPLAIN " + sql.replace("%%", "%"))
         return "\n".join(row[0] for row in cursor.fetchall())
@@ -44,7 +48,11 @@ def test_a_members_list_is_read_from_an_index_in_order_COM_21(inside, search):
     with inside("facility"):
         table = queries._R
         query = queries.mine(1, **search)
-        statement = query.statement.params(query.values).order_by(table.c.booked_at.desc(), table.c.id.desc()).limit(21)
+        statement = (
+            query.statement.params(query.values)
+            .order_by(table.c.booked_at.desc(), table.c.id.desc())
+            .limit(21)
+        )
         found = plan(statement)
     assert "ix_reservation_mine" in found
     assert "SCAN reservation" not in found

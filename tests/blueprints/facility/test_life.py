@@ -13,7 +13,16 @@ from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
 
-FINISH = ["--done", "切削", "--worker", "大森", "--minutes", "60", "--materials", "ネジ、アクリル板"]
+FINISH = [
+    "--done",
+    "切削",
+    "--worker",
+    "大森",
+    "--minutes",
+    "60",
+    "--materials",
+    "ネジ、アクリル板",
+]
 
 
 @pytest.fixture
@@ -46,11 +55,15 @@ def test_from_request_to_payment_each_step_shows_and_is_mailed(do, visit, inside
         subjects = [m.subject for m in session().scalars(select(OutboxMail)) if number in m.subject]
         actions = [
             e.action
-            for e in session().scalars(select(AuditEvent).where(AuditEvent.subject == f"reservation:{number}"))
+            for e in session().scalars(
+                select(AuditEvent).where(AuditEvent.subject == f"reservation:{number}")
+            )
             if e.actor_name == "監督"
         ]
     assert all(any(label in subject for subject in subjects) for _words, label in steps)
-    assert actions == [f"reservation.{s}" for s in ("confirmed", "in_use", "used", "billed", "paid")]
+    assert actions == [
+        f"reservation.{s}" for s in ("confirmed", "in_use", "used", "billed", "paid")
+    ]
 
 
 def test_papers_are_refused_with_the_reason_then_given_byte_for_byte(do, visit, cast):
@@ -89,7 +102,11 @@ def test_every_move_that_is_not_in_the_table_is_refused(inside, app, cast):
 
 def test_a_mistake_is_one_line_and_exit_code_2(do, cast):
     """OPS-10: mistakes are told shortly."""
-    for words in (["confirm", cast.cancelled], ["confirm", "NOPE"], ["fix-amount", cast.billed, "--line", "x"]):
+    for words in (
+        ["confirm", cast.cancelled],
+        ["confirm", "NOPE"],
+        ["fix-amount", cast.billed, "--line", "x"],
+    ):
         said = do(*words, expect=2)
         assert len(said.strip().splitlines()) == 1
     assert "FR000001" in do("list", "--json")
@@ -105,7 +122,9 @@ def test_a_dry_run_changes_nothing(do, inside, cast):
 def test_an_import_names_every_bad_line_and_takes_nothing(do, inside, tmp_path):
     """FAC-12, OPS-12: all or nothing, repeatable."""
     file = tmp_path / "facilities.csv"
-    good = "設備コード,設備名,説明,時間料金,日料金\nX-1,旋盤,,１０００,8000\nX-2,研磨機,,2000,9000\n"
+    good = (
+        "設備コード,設備名,説明,時間料金,日料金\nX-1,旋盤,,１０００,8000\nX-2,研磨機,,2000,9000\n"
+    )
     file.write_text(good + "X-2,二重,,1,1\nX-3,,,1,1\nX-4,穴あけ,,abc,1\n", encoding="cp932")
     said = do("import-facilities", str(file), expect=2)
     assert all(f"{line}行目" in said for line in (4, 5, 6))

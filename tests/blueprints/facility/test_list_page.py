@@ -85,7 +85,9 @@ def counted(answer: TestResponse) -> str:
 
 def box(answer: TestResponse, name: str) -> str:
     """The tag of one field of the search bar; of a select, with its options."""
-    found = re.search(rf'<input[^>]* name="{name}"[^>]*>|<select[^>]* name="{name}".*?</select>', answer.text)
+    found = re.search(
+        rf'<input[^>]* name="{name}"[^>]*>|<select[^>]* name="{name}".*?</select>', answer.text
+    )
     assert found, f"no field {name}"
     return unescape(found[0])
 
@@ -108,8 +110,19 @@ def test_a_search_finds_by_each_field_and_by_all_together(visit, put):
         [
             ours(1, starts_at=day - second, ends_at=day + hour, facility_name="旋盤 100%"),
             ours(2, starts_at=day, ends_at=day + hour, facility_name="旋盤A_1", status=Status.PAID),
-            ours(3, starts_at=day + 24 * hour - second, ends_at=day + 25 * hour, facility_name="旋盤AB1"),
-            ours(4, starts_at=day + 24 * hour, ends_at=day + 25 * hour, facility_name="研磨機", total=1),
+            ours(
+                3,
+                starts_at=day + 24 * hour - second,
+                ends_at=day + 25 * hour,
+                facility_name="旋盤AB1",
+            ),
+            ours(
+                4,
+                starts_at=day + 24 * hour,
+                ends_at=day + 25 * hour,
+                facility_name="研磨機",
+                total=1,
+            ),
         ]
     )
     cases: list[tuple[dict[str, str], set[str]]] = [
@@ -130,7 +143,10 @@ def test_a_search_finds_by_each_field_and_by_all_together(visit, put):
         ({"since": "２０２６／１２／０２"}, {"4"}),
         ({"since": "2026年12月1日", "until": "20261201"}, set("23")),
         ({"number": "FR1", "until": "2026.11.30"}, {"1"}),
-        ({"number": "FR10000", "status": "", "facility": " ", "since": "", "until": "　"}, set("1234")),
+        (
+            {"number": "FR10000", "status": "", "facility": " ", "since": "", "until": "　"},
+            set("1234"),
+        ),
     ]
     page = visit("facility", "hanako")
     for search, expected in cases:
@@ -138,14 +154,21 @@ def test_a_search_finds_by_each_field_and_by_all_together(visit, put):
         assert answer.status_code == 200
         assert {number[-1] for number in listed(answer)} == expected, search
         assert NOTHING in answer.text if not expected else NOTHING not in answer.text
-        assert counted(answer) == (f"全{len(expected)}件中 1–{len(expected)}件を表示" if expected else "")
+        assert counted(answer) == (
+            f"全{len(expected)}件中 1–{len(expected)}件を表示" if expected else ""
+        )
         rows = table(page.get(address(f"{PATH}.csv", **search)))
         assert {row[0][-1] for row in rows[1:]} == expected, search
 
 
 def test_what_was_searched_for_stands_in_the_fields_and_in_the_links(visit):
     """COM-21: the URL holds the whole state, 検索 and リセット are there, and words are shown as words."""
-    search = {"number": "FR", "status": "billed", "facility": '"><b>レーザー', "until": "2026-12-31"}
+    search = {
+        "number": "FR",
+        "status": "billed",
+        "facility": '"><b>レーザー',
+        "until": "2026-12-31",
+    }
     page = visit("facility", "hanako")
     answer = page.get(address(**search, sort="oldest"))
     assert 'value="FR"' in box(answer, "number")
@@ -200,7 +223,14 @@ def test_words_of_the_address_that_nobody_knows_break_nothing(visit, cast):
     page = visit("facility", "hanako")
     everything = listed(page.get(PATH))
     assert everything == [cast.cancelled, cast.billed, cast.requested]
-    for search in ({"sort": "total"}, {"sort": "'"}, {"page": "2"}, {"page": "a1.1"}, {"page": "あ"}, {"x": "y"}):
+    for search in (
+        {"sort": "total"},
+        {"sort": "'"},
+        {"page": "2"},
+        {"page": "a1.1"},
+        {"page": "あ"},
+        {"x": "y"},
+    ):
         answer = page.get(address(**search))
         assert answer.status_code == 200
         assert listed(answer) == everything, search
@@ -258,7 +288,11 @@ def test_a_full_page_has_no_next_and_one_more_row_has(visit, put):
     first = page.get(address(number="FR1"))
     assert counted(first) == "全21件中 1–20件を表示"
     last = page.get(turn(first, "next"))
-    assert (counted(last), len(listed(last)), turn(last, "next")) == ("全21件中 21–21件を表示", 1, None)
+    assert (counted(last), len(listed(last)), turn(last, "next")) == (
+        "全21件中 21–21件を表示",
+        1,
+        None,
+    )
     assert 'rel="next"' in page.get(turn(last, "prev")).text
 
 
@@ -301,7 +335,9 @@ def test_only_ones_own_accounts_reservations_are_listed(visit, cast):
     """COM-21, FAC-02: no search, page or file shows another account's or another brand's rows; no one, no list."""
     odd = "since=&since=typed-by-yumi&until=&until=typed-by-yumi&number=&number=typed-by-yumi"
     assert visit("facility", "yumi").get(f"{PATH}?{odd}").status_code == 200
-    assert "typed-by-yumi" not in visit("facility", "hanako").get(PATH).text  # the brand shares the blank bar
+    assert (
+        "typed-by-yumi" not in visit("facility", "hanako").get(PATH).text
+    )  # the brand shares the blank bar
     for who, own in (("hanako", 3), ("kenichi", 3), ("yumi", 1)):
         page = visit("facility", who)
         foreign = {cast.strangers} if own == 3 else {cast.requested, cast.billed, cast.cancelled}
@@ -324,7 +360,9 @@ def test_only_ones_own_accounts_reservations_are_listed(visit, cast):
 def test_an_account_without_reservations_is_told_so(visit, inside, cast):
     """COM-21, FAC-02: not "nothing matches", because nothing was searched for."""
     with inside("facility"):
-        session().delete(session().scalars(select(Reservation).where(Reservation.number == cast.strangers)).one())
+        session().delete(
+            session().scalars(select(Reservation).where(Reservation.number == cast.strangers)).one()
+        )
         session().commit()
     answer = visit("facility", "yumi").get(PATH)
     assert "ご予約はまだありません。" in answer.text
@@ -336,7 +374,11 @@ def test_a_list_page_asks_the_database_four_times_at_most_however_many_rows(app,
     """COM-21, performance.md: as many statements for 300 rows as for 4, on every page and with every search."""
     put([ours(0)])
     page: Visitor = visit("facility", "hanako")
-    addresses = [PATH, address(sort="oldest"), address(number="R", status="requested", since="2026-01-01")]
+    addresses = [
+        PATH,
+        address(sort="oldest"),
+        address(number="R", status="requested", since="2026-01-01"),
+    ]
 
     def asked() -> list[int]:
         numbers = []

@@ -76,7 +76,9 @@ def billed(inside, tenant) -> Any:
         yield reservation
 
 
-def test_an_invoice_carries_the_reservations_facts_and_the_brands_own(billed: Reservation, tenant) -> None:
+def test_an_invoice_carries_the_reservations_facts_and_the_brands_own(
+    billed: Reservation, tenant
+) -> None:
     """COM-71, FAC-04: T-number, dates, rates and totals as the billing rules reckon them."""
     content = replace(operations.invoice_content(tenant, billed), number="FI000001")
     text = said("invoice", content)
@@ -118,7 +120,9 @@ def test_the_brand_decides_what_becomes_of_a_fraction_of_a_yen(
     assert operations.invoice_content(own, billed).totals.tax == tax
 
 
-def test_the_recipient_is_the_billing_address_of_the_booking_in_every_part(billed: Reservation, tenant) -> None:
+def test_the_recipient_is_the_billing_address_of_the_booking_in_every_part(
+    billed: Reservation, tenant
+) -> None:
     """COM-33, COM-71: a person is 様, a company 御中; rare kanji stay themselves."""
     billed.billing = {
         "name": "𠮷田 花子",
@@ -161,8 +165,14 @@ def test_a_brands_seal_stands_on_its_documents(billed: Reservation, tenant) -> N
 
 def test_forty_lines_and_the_longest_names_lose_nothing(billed: Reservation, tenant) -> None:
     """COM-70: over pages, each line once, and the sum at the end."""
-    billed.lines = to_json([BillLine(f"第{n:02}号" + "長い仕様" * 20, 1, "式", 1_000, 10) for n in range(40)])
-    billed.billing = {"name": "国立研究開発法人" * 12, "address": "北海道常呂郡佐呂間町" * 10, "person": "𠮷" * 40}
+    billed.lines = to_json(
+        [BillLine(f"第{n:02}号" + "長い仕様" * 20, 1, "式", 1_000, 10) for n in range(40)]
+    )
+    billed.billing = {
+        "name": "国立研究開発法人" * 12,
+        "address": "北海道常呂郡佐呂間町" * 10,
+        "person": "𠮷" * 40,
+    }
     text = said("invoice", operations.invoice_content(tenant, billed))
     assert [text.count(f"第{n:02}号") for n in range(40)] == [1] * 40
     assert "合計40,0004,000¥44,000" in text
@@ -170,7 +180,9 @@ def test_forty_lines_and_the_longest_names_lose_nothing(billed: Reservation, ten
     assert "1/1ページ" not in text
 
 
-def test_a_work_report_says_what_was_done_by_whom_how_long_and_with_what(billed: Reservation, tenant) -> None:
+def test_a_work_report_says_what_was_done_by_whom_how_long_and_with_what(
+    billed: Reservation, tenant
+) -> None:
     """FAC-04, FAC-12: materials are separated as the operator typed them; blanks between are none."""
     billed.work_report = {
         "done": "治具を取り付け、\n試作品を加工しました。",
@@ -178,13 +190,25 @@ def test_a_work_report_says_what_was_done_by_whom_how_long_and_with_what(billed:
         "minutes": 95,
         "materials": "ネジ、 アクリル板 、、𠮷野紙、",
     }
-    billed.started_at, billed.finished_at = billed.starts_at, billed.starts_at + timedelta(minutes=100)
+    billed.started_at, billed.finished_at = (
+        billed.starts_at,
+        billed.starts_at + timedelta(minutes=100),
+    )
     content = operations.work_report_content(tenant, billed)
     assert content.labour == (Labour("大森 誠", date(2026, 10, 24), 95),)
-    assert content.materials == tuple(Material(name, "1", "式") for name in ("ネジ", "アクリル板", "𠮷野紙"))
+    assert content.materials == tuple(
+        Material(name, "1", "式") for name in ("ネジ", "アクリル板", "𠮷野紙")
+    )
     assert content.used_minutes == 100
     text = said("work_report", content)
-    for fact in ("作業完了報告書", "予約番号FR000002", "大森誠", "1時間35分", "𠮷野紙1式", "試作品を加工しました。"):
+    for fact in (
+        "作業完了報告書",
+        "予約番号FR000002",
+        "大森誠",
+        "1時間35分",
+        "𠮷野紙1式",
+        "試作品を加工しました。",
+    ):
         assert fact in text
 
 
@@ -209,11 +233,15 @@ def test_an_amount_beyond_two_thousand_million_yen_is_billed_and_issued(run, cas
     for name, *words in steps:
         result = run.invoke(args=["facility", name, cast.requested, *words, "--tenant", "facility"])
         assert result.exit_code == 0, (result.output, result.exception)
-    found = run.invoke(args=["documents", "find", "--least", "3000000000", "--tenant", "facility", "--json"])
+    found = run.invoke(
+        args=["documents", "find", "--least", "3000000000", "--tenant", "facility", "--json"]
+    )
     assert [row["total"] for row in json.loads(found.output)] == [3_299_999_996] * 2
 
 
-def test_the_page_gives_what_was_issued_with_a_name_to_file_it_by(issue, visit, cast, tmp_path: Path) -> None:
+def test_the_page_gives_what_was_issued_with_a_name_to_file_it_by(
+    issue, visit, cast, tmp_path: Path
+) -> None:
     """FAC-04, COM-72, COM-74: read with another program than the one that drew it."""
     assert issue(cast.billed) == "FR000002: documents issued: 2\n"
     answer = visit("facility", cast.representative).get(f"/reservations/{cast.billed}/invoice.pdf")
@@ -223,7 +251,9 @@ def test_the_page_gives_what_was_issued_with_a_name_to_file_it_by(issue, visit, 
     assert reader, "make test installs poppler-utils"
     (tmp_path / "invoice.pdf").write_bytes(answer.data)
     done = subprocess.run(
-        [reader, "-layout", "-enc", "UTF-8", str(tmp_path / "invoice.pdf"), "-"], capture_output=True, check=True
+        [reader, "-layout", "-enc", "UTF-8", str(tmp_path / "invoice.pdf"), "-"],
+        capture_output=True,
+        check=True,
     )
     text = "".join(done.stdout.decode().split())
     assert "請求書" in text
@@ -242,10 +272,17 @@ def test_another_accounts_document_does_not_exist(issue, visit, cast) -> None:
         assert stranger.get(path.replace(cast.billed, "FR009999")).status_code == 404
         assert visit("studio", cast.representative).get(path).status_code == 404
         assert visit("facility").get(path).status_code == 303
-    assert visit("facility", cast.member).get(f"/reservations/{cast.billed}/delivery-note.pdf").status_code == 404
+    assert (
+        visit("facility", cast.member)
+        .get(f"/reservations/{cast.billed}/delivery-note.pdf")
+        .status_code
+        == 404
+    )
 
 
-def test_a_document_still_being_drawn_is_awaited_with_the_reason(run, visit, inside, cast, app) -> None:
+def test_a_document_still_being_drawn_is_awaited_with_the_reason(
+    run, visit, inside, cast, app
+) -> None:
     """FAC-04: issued and not drawn yet is said on the page, and refused at the address."""
     from portal.core.actor import SYSTEM
     from portal.web import papers

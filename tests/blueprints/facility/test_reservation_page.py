@@ -45,7 +45,9 @@ def cards(answer: TestResponse) -> dict[str, dict[str, str]]:
     parts = re.findall(r'<section class="card" id="\w+"(.*?)</section>', answer.text, re.DOTALL)
     pair = r"<dt>(.*?)</dt><dd>(.*?)</dd>"
     return {
-        name: {unescape(label): unescape(value) for label, value in re.findall(pair, part, re.DOTALL)}
+        name: {
+            unescape(label): unescape(value) for label, value in re.findall(pair, part, re.DOTALL)
+        }
         for name, part in zip(found, parts, strict=True)
     }
 
@@ -71,7 +73,11 @@ def papers(answer: TestResponse) -> dict[str, str]:
         if link := re.search(r'<a class="btn sec" href="([^"]+)">([^<]+)</a>', words):
             given[link[2]] = link[1]
             continue
-        off = re.search(r'aria-disabled="true" aria-describedby="([\w-]+)">([^<]+)</button>(.*)', words, re.DOTALL)
+        off = re.search(
+            r'aria-disabled="true" aria-describedby="([\w-]+)">([^<]+)</button>(.*)',
+            words,
+            re.DOTALL,
+        )
         assert off, item
         reason = re.search(rf'<span class="why" id="{off[1]}">([^<]+)</span>', off[3])
         assert reason, "no reason beside the button that is off"
@@ -143,7 +149,13 @@ def test_each_status_shows_what_is_known_by_then(visit, step, number):
         (Status.CONFIRMED, "info", confirmed, unpaid, off),
         (Status.IN_USE, "info", confirmed, unpaid, off),
         (Status.USED, "mute", confirmed, unpaid, off),
-        (Status.BILLED, "warn", confirmed, open_, soon | {"領収書発行": operations.NOT_BEFORE_PAID}),
+        (
+            Status.BILLED,
+            "warn",
+            confirmed,
+            open_,
+            soon | {"領収書発行": operations.NOT_BEFORE_PAID},
+        ),
         (Status.PAID, "ok", confirmed, paid, soon),
     ]
     for place, (status, tone, confirmed_at, (due, amount, state), buttons) in enumerate(table):
@@ -154,7 +166,9 @@ def test_each_status_shows_what_is_known_by_then(visit, step, number):
         assert list(shown) == ["booking", "use", "payment", "papers", "related", "contacts"]
         assert badge(answer) == (tone, TRACK[place])
         assert track(answer) == (TRACK[:place], [TRACK[place]])
-        assert shown["booking"] == dict([("予約番号", number), asked, ("予約確定日時", confirmed_at)])
+        assert shown["booking"] == dict(
+            [("予約番号", number), asked, ("予約確定日時", confirmed_at)]
+        )
         assert shown["payment"] == {
             "お支払方法": "銀行振込",
             "お支払期限": due,
@@ -225,11 +239,18 @@ def test_what_is_not_known_is_a_dash_and_two_days_have_two_dates(visit, inside, 
     shown = cards(visit("facility", "hanako").get(f"/reservations/{cast.requested}"))
     assert shown["use"]["ご利用日時"] == "2026/11/20(金) 13:30 – 2026/11/21(土) 13:30"
     assert [shown["use"][label] for label in ("オプション", "ご利用目的", "備考")] == [DASH] * 3
-    assert [shown["related"][label] for label in ("部署名", "電話番号", "住所", "ご担当者")] == [DASH] * 4
-    assert (shown["payment"]["ご請求金額"], shown["payment"]["お支払い状況"]) == ("¥0", "お支払い待ち")
+    assert [shown["related"][label] for label in ("部署名", "電話番号", "住所", "ご担当者")] == [
+        DASH
+    ] * 4
+    assert (shown["payment"]["ご請求金額"], shown["payment"]["お支払い状況"]) == (
+        "¥0",
+        "お支払い待ち",
+    )
 
 
-def test_a_cancelled_reservation_says_when_and_offers_no_step_and_no_paper(visit, step, cast, number):
+def test_a_cancelled_reservation_says_when_and_offers_no_step_and_no_paper(
+    visit, step, cast, number
+):
     """FAC-03, FAC-04: cancelled as a request, and after it was confirmed."""
     page = visit("facility", "hanako")
     step(number, Status.CONFIRMED)
@@ -243,7 +264,10 @@ def test_a_cancelled_reservation_says_when_and_offers_no_step_and_no_paper(visit
         assert (booking["予約確定日時"], booking["キャンセル日時"]) == (confirmed, cancelled)
         assert badge(answer) == ("mute", "キャンセル")
         assert 'class="track"' not in answer.text
-        assert list(papers(answer).values()) == [operations.ONLY_USED, *[operations.NOT_BEFORE_BILLED] * 2]
+        assert list(papers(answer).values()) == [
+            operations.ONLY_USED,
+            *[operations.NOT_BEFORE_BILLED] * 2,
+        ]
         for slug in PAPERS:
             assert page.get(f"/reservations/{which}/{slug}.pdf").status_code == 422
 
@@ -279,7 +303,9 @@ def test_the_address_of_a_paper_answers_as_its_button_does(visit, step, run, num
 
 def test_what_is_not_ones_own_does_not_exist(visit, cast, run):
     """FAC-03, FAC-04: a foreign and an unknown number give the same page, byte for byte but for its reference."""
-    assert run.invoke(args=["facility", "issue", cast.billed, "--tenant", "facility"]).exit_code == 0
+    assert (
+        run.invoke(args=["facility", "issue", cast.billed, "--tenant", "facility"]).exit_code == 0
+    )
 
     def told(answer: TestResponse) -> tuple[int, str, str | None]:
         token = r"[\w-]{20,}\.[\w-]{5,7}\.[\w-]{20,}"  # signed with the second at which it was made

@@ -111,7 +111,10 @@ SPANS = st.tuples(st.integers(0, 400), st.integers(1, 200))
 def test_meeting_is_mutual_and_is_sharing_a_minute(one, other):
     """FAC-11: against minutes counted one by one."""
     begin = local(2026, 11, 25, 9)
-    held = [Held(begin + timedelta(minutes=a), begin + timedelta(minutes=a + b)) for a, b in (one, other)]
+    held = [
+        Held(begin + timedelta(minutes=a), begin + timedelta(minutes=a + b))
+        for a, b in (one, other)
+    ]
     shared = set(range(one[0], sum(one))) & set(range(other[0], sum(other)))
     assert meets(held[0], held[1:]) == meets(held[1], held[:1]) == bool(shared)
 

@@ -22,7 +22,9 @@ def other(app: Flask, settings: Settings, tmp_path: Path) -> Iterator[Callable[.
     """A visitor of a portal with more in the facility brand's section: ``other("features.notices = false")``."""
     made: list[Flask] = []
 
-    def make(more: str = "", login_id: str | None = None, tenant: str = "facility", **changes: Any) -> Visitor:
+    def make(
+        more: str = "", login_id: str | None = None, tenant: str = "facility", **changes: Any
+    ) -> Visitor:
         file = tmp_path / "tenants.toml"
         head = f"[tenants.{tenant}]\n"
         file.write_text(settings.tenants_file.read_text().replace(head, f"{head}{more}\n"))

@@ -78,7 +78,9 @@ def test_the_switch_leads_back_to_the_page_with_its_search(visit, cast):
     visitor = visit("facility", cast.representative)
     path = "/reservations?number=FR&status=billed"
     page = visitor.get(path).text
-    back = re.search(r'<form method="post" action="/language">.*?name="next" value="([^"]*)"', page, re.DOTALL)
+    back = re.search(
+        r'<form method="post" action="/language">.*?name="next" value="([^"]*)"', page, re.DOTALL
+    )
     assert back
     assert unescape(back[1]) == path
     assert switch(visitor, "en", unescape(back[1]), page="/").headers["Location"] == path
@@ -87,8 +89,21 @@ def test_the_switch_leads_back_to_the_page_with_its_search(visit, cast):
 def test_the_switch_leads_to_no_other_site(visit):
     """security.md §4.11: anything but a path of this host leads to the top."""
     for target in [
-        *("https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "evil.example", ""),
-        *("javascript:alert(1)", "/\t/evil.example", "/\n//evil.example", "http:///evil.example", " //evil.example"),
+        *(
+            "https://evil.example/",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "evil.example",
+            "",
+        ),
+        *(
+            "javascript:alert(1)",
+            "/\t/evil.example",
+            "/\n//evil.example",
+            "http:///evil.example",
+            " //evil.example",
+        ),
     ]:
         assert switch(visit("facility"), "en", target).headers["Location"] == "/"
 
@@ -107,23 +122,32 @@ def test_nothing_on_these_pages_is_left_in_japanese(visit, cast):
     visitor = visit("facility", cast.representative)
     switch(visitor, "en", page="/")
     form = "/account/profile"
-    pages = {path: visitor.get(path).text for path in ("/", form, f"{form}/done", "/account/password")}
-    pages |= {
-        path: visitor.get(path).text for path in ("/notices", "/notices/N0001", "/billing-addresses", "/legal/terms")
+    pages = {
+        path: visitor.get(path).text for path in ("/", form, f"{form}/done", "/account/password")
     }
-    pages |= {f"{path} refused": visitor.post(path, {}).text for path in (form, "/account/password")}
+    pages |= {
+        path: visitor.get(path).text
+        for path in ("/notices", "/notices/N0001", "/billing-addresses", "/legal/terms")
+    }
+    pages |= {
+        f"{path} refused": visitor.post(path, {}).text for path in (form, "/account/password")
+    }
     wrong = {"postal_code": "1", "telephone": "1", "family_kana": "x", "city": "a" * 61}
     pages["refused for shape"] = visitor.post(form, wrong).text
     pages["no such draft"] = visitor.post(f"{form}/confirm", {"draft": "x"}, page=form).text
     pages["no such page"] = visitor.get("/nowhere").text
     for name, page in pages.items():
-        shown = re.sub(r"<option.*?</option>|<span class=\"mark\".*?</span>", "", page, flags=re.DOTALL)
+        shown = re.sub(
+            r"<option.*?</option>|<span class=\"mark\".*?</span>", "", page, flags=re.DOTALL
+        )
         for word in WRITTEN:
             shown = shown.replace(word, "")
         assert JAPANESE.findall(shown) == [], name
 
 
-@pytest.mark.parametrize(("offered", "usual"), [('["ja"]', "ja"), ('["en"]', "en"), ('["en", "ja"]', "en")])
+@pytest.mark.parametrize(
+    ("offered", "usual"), [('["ja"]', "ja"), ('["en"]', "en"), ('["en", "ja"]', "en")]
+)
 def test_the_tenant_says_which_languages_there_are(other, offered, usual):
     """OPS-01: the first is the usual one; where there is one there is no switch."""
     visitor = other(f"languages = {offered}")

@@ -61,7 +61,10 @@ def test_the_address_changes_with_the_colours_and_only_with_them(other, visit):
 
 def test_the_style_sheet_is_there_for_who_is_signed_in_and_who_is_not(visit, cast):
     """COM-04"""
-    assert visit("facility").get("/theme.css").data == visit("facility", cast.member).get("/theme.css").data
+    assert (
+        visit("facility").get("/theme.css").data
+        == visit("facility", cast.member).get("/theme.css").data
+    )
 
 
 def test_the_script_is_one_for_all_hosts(client):
@@ -128,22 +131,48 @@ def test_a_retired_brands_host_is_nobodys(other):
 def test_a_host_that_is_nobodys_gets_a_plain_page_that_names_no_brand(app):
     """COM-01: whatever is asked for; no cookie, no asset, nothing cached."""
     for host in [
-        *("nobody.localhost", "localhost", "facility.localhost.evil.example", "xfacility.localhost", "127.0.0.1"),
-        *("a.facility.localhost", "facility", "facility.localhost@evil.example", "xn--wgv71a119e.localhost", "[::1]"),
+        *(
+            "nobody.localhost",
+            "localhost",
+            "facility.localhost.evil.example",
+            "xfacility.localhost",
+            "127.0.0.1",
+        ),
+        *(
+            "a.facility.localhost",
+            "facility",
+            "facility.localhost@evil.example",
+            "xn--wgv71a119e.localhost",
+            "[::1]",
+        ),
         *("", "facility_localhost", "facility.localhost:99999", "*", "\x80.localhost"),
     ]:
         client = app.test_client(use_cookies=False)
-        for path in ("/", "/sign-in", "/notices", "/reservations/FR000001", "/legal/privacy", "/demo/mailbox"):
+        for path in (
+            "/",
+            "/sign-in",
+            "/notices",
+            "/reservations/FR000001",
+            "/legal/privacy",
+            "/demo/mailbox",
+        ):
             answer = client.get(path, headers={"Host": host})
             assert answer.status_code in (400, 404), path
             assert "Set-Cookie" not in answer.headers
             shown = answer.text.replace("facility.localhost", "")
             assert not NEUTRAL.search(shown)
             assert not re.search(r"<link|<script|<img|<form", shown)
-        assert client.post("/sign-in", headers={"Host": host}, data={"login_id": "x"}).status_code in (400, 404)
+        assert client.post(
+            "/sign-in", headers={"Host": host}, data={"login_id": "x"}
+        ).status_code in (400, 404)
 
 
 def test_hosts_are_found_in_any_case_with_any_port_and_a_final_dot(client):
     """COM-01: as browsers and proxies write them."""
-    for host in ("facility.localhost", "FACILITY.localhost", "facility.localhost:5000", "facility.localhost."):
+    for host in (
+        "facility.localhost",
+        "FACILITY.localhost",
+        "facility.localhost:5000",
+        "facility.localhost.",
+    ):
         assert "試験設備" in client.get("/sign-in", headers={"Host": host}).text, host

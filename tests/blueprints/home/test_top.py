@@ -75,7 +75,9 @@ def test_a_feature_that_is_off_is_nowhere_on_the_top_page(other, cast, feature):
     """COM-03: no menu entry, no card, no link to one of its things."""
     visitor = other(f"features.{feature} = false", cast.representative)
     page = visitor.get("/").text
-    gone = {"notices": "/notices", "inquiries": "/inquiries"}.get(feature, f"/{feature.replace('_', '-')}")
+    gone = {"notices": "/notices", "inquiries": "/inquiries"}.get(
+        feature, f"/{feature.replace('_', '-')}"
+    )
     assert f'href="{gone}' not in page
     assert ("カナリア甲からのお知らせ" in page) is (feature != "notices")
     assert len(re.findall("<a href", navigation(page))) == len(PLACES) - 1
@@ -84,7 +86,9 @@ def test_a_feature_that_is_off_is_nowhere_on_the_top_page(other, cast, feature):
 
 
 @ONE
-@pytest.mark.parametrize("path", [*PLACES[1:], "/reservations?status=paid&page=2", "/account/password"])
+@pytest.mark.parametrize(
+    "path", [*PLACES[1:], "/reservations?status=paid&page=2", "/account/password"]
+)
 def test_who_is_not_signed_in_is_led_to_the_page_afterwards(visit, cast, path):
     """COM-10: through the sign-in page's own address, and by signing in there."""
     visitor = visit("facility")
@@ -135,7 +139,10 @@ def test_every_page_names_the_company_and_whom_to_call(visit, cast):
     for path, who in (("/sign-in", None), ("/", cast.representative), ("/legal/terms", None)):
         foot = visit("studio", who).get(path).text.partition('<footer class="foot">')[2]
         assert "<b>試験スタジオ</b>" in foot
-        assert '<a href="tel:03-0000-0002">03-0000-0002</a><span class="hours">平日 10:00–17:00</span>' in foot
+        assert (
+            '<a href="tel:03-0000-0002">03-0000-0002</a><span class="hours">平日 10:00–17:00</span>'
+            in foot
+        )
 
 
 def test_what_awaits_the_member_is_counted_and_leads_there(visit, inside, app, cast):
@@ -147,8 +154,12 @@ def test_what_awaits_the_member_is_counted_and_leads_there(visit, inside, app, c
     with inside("facility"):
         hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
         writer = Writer(hanako.name, hanako.email, hanako.account_id, hanako.id)
-        asked = inquiries.ask(tenant, writer, Asked("other", "質問です。"), by=SYSTEM, link_base="http://x.example")
-        inquiries.answer(tenant, asked, "お答えします。", [], by=SYSTEM, link_base="http://x.example")
+        asked = inquiries.ask(
+            tenant, writer, Asked("other", "質問です。"), by=SYSTEM, link_base="http://x.example"
+        )
+        inquiries.answer(
+            tenant, asked, "お答えします。", [], by=SYSTEM, link_base="http://x.example"
+        )
         operations.record_payment(tenant, queries.any_reservation(cast.billed), by=SYSTEM)
         session().commit()
         number = asked.number

@@ -38,7 +38,9 @@ YAMADA = Registrant("山田", "太郎", "yamada@one.example")
 def desk(settings, tmp_path, cheap_passwords):
     """A desk with such categories, one customer with a contract, another with theirs."""
     changed = tmp_path / "tenants.toml"
-    changed.write_text(settings.tenants_file.read_text().replace("[tenants.desk]\n", f"[tenants.desk]{CATEGORIES}"))
+    changed.write_text(
+        settings.tenants_file.read_text().replace("[tenants.desk]\n", f"[tenants.desk]{CATEGORIES}")
+    )
     app = create_app(type(settings)(**{**vars(settings), "tenants_file": changed}))
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with clock.freeze(NOW):
@@ -47,7 +49,9 @@ def desk(settings, tmp_path, cheap_passwords):
                 account = enrolment.add_account(tenant, by=SYSTEM, name=name)
                 contracts.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
             first = enrolment.all_accounts()[0]
-            person = enrolment.Person(YAMADA.family_name, YAMADA.given_name, YAMADA.email, is_representative=True)
+            person = enrolment.Person(
+                YAMADA.family_name, YAMADA.given_name, YAMADA.email, is_representative=True
+            )
             hashed = passwords.hash_password(PASSWORD)
             member = enrolment.add_member(tenant, first, person, by=SYSTEM, password_hash=hashed)
             session().flush()
@@ -62,12 +66,18 @@ def _fill(tenant, member: Member) -> None:
     """Three of them: by form in September, by chat in October, by mail in November."""
     writer = Writer(member.name, member.email, member.account_id, member.id)
     by = Actor("member", member.name, member.id, member.account_id)
-    for month, channel, body in ((9, "web", "印刷が 50% で止まる"), (10, "chat", "ABCの設定"), (11, "mail", "請求書")):
+    for month, channel, body in (
+        (9, "web", "印刷が 50% で止まる"),
+        (10, "chat", "ABCの設定"),
+        (11, "mail", "請求書"),
+    ):
         with clock.freeze(clock.local(2026, month, 15, 10)):
             asked = Asked("product", body, about="CT00000001")
             made = operations.ask(tenant, writer, asked, by=by, link_base=BASE, channel=channel)
             if channel == "chat":
-                operations.answer(tenant, made, "再起動してください。", by=operator("木村"), link_base=BASE)
+                operations.answer(
+                    tenant, made, "再起動してください。", by=operator("木村"), link_base=BASE
+                )
 
 
 @pytest.fixture
@@ -123,14 +133,28 @@ def test_what_it_is_about_is_one_of_the_accounts_own_contracts(yamada):
     page = yamada.get("/inquiries/new?category=product").text
     assert "CT00000001　業務" in page
     assert "CT00000002" not in page
-    typed = {"about": "CT00000001", "f_urgency": "業務が止まっている", "body": "動きません。", "agreed": "y"}
-    for changes in ({"about": "CT00000002"}, {"about": ""}, {"f_urgency": "いますぐ"}, {"f_urgency": ""}):
-        assert yamada.post("/inquiries/new?category=product", typed | changes).status_code == 422, changes
+    typed = {
+        "about": "CT00000001",
+        "f_urgency": "業務が止まっている",
+        "body": "動きません。",
+        "agreed": "y",
+    }
+    for changes in (
+        {"about": "CT00000002"},
+        {"about": ""},
+        {"f_urgency": "いますぐ"},
+        {"f_urgency": ""},
+    ):
+        assert yamada.post("/inquiries/new?category=product", typed | changes).status_code == 422, (
+            changes
+        )
     kept = yamada.post("/inquiries/new?category=product", typed)
     assert kept.status_code == 303
     confirm = yamada.get(kept.location).text
     assert "業務が止まっている" in confirm
-    yamada.post("/inquiries/new/confirm", {"draft": kept.location.rpartition("=")[2]}, page="/inquiries/new")
+    yamada.post(
+        "/inquiries/new/confirm", {"draft": kept.location.rpartition("=")[2]}, page="/inquiries/new"
+    )
     thread = yamada.get("/inquiries/IQ00000004").text
     assert "緊急度" in thread
     assert "業務が止まっている" in thread

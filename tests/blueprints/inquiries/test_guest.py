@@ -34,7 +34,10 @@ def settings(database_url: str, make_settings: Callable[..., Settings], tmp_path
     text = (ROOT / "tests" / "tenants.toml").read_text(encoding="utf-8")
     first = "[[tenants.facility.inquiries.categories]]"
     file = tmp_path / "tenants.toml"
-    file.write_text(text.replace(first, f"[tenants.facility.inquiries]\nguests = true\n\n{first}", 1), encoding="utf-8")
+    file.write_text(
+        text.replace(first, f"[tenants.facility.inquiries]\nguests = true\n\n{first}", 1),
+        encoding="utf-8",
+    )
     return make_settings(database_url, home=tmp_path / "home", tenants_file=file)
 
 
@@ -66,7 +69,10 @@ def test_a_guest_asks_in_three_steps_and_is_answered_by_mail(opened, inside, run
     """COM-50, COM-53: shown for confirmation, kept on 戻る, received once; the answer's text stands in the mail."""
     visitor, typed = opened
     shown = send(visitor, typed, step="").text
-    assert all(word in shown for word in ("見学 希望子", "guest@new.example", "&lt;b&gt;よろしく&lt;/b&gt;"))
+    assert all(
+        word in shown
+        for word in ("見学 希望子", "guest@new.example", "&lt;b&gt;よろしく&lt;/b&gt;")
+    )
     assert "True" not in shown
     assert "website" not in re.sub(r'<input type="hidden"[^>]*>', "", shown)
     back = send(visitor, typed, step="edit").text
@@ -82,7 +88,9 @@ def test_a_guest_asks_in_three_steps_and_is_answered_by_mail(opened, inside, run
         made = session().scalars(select(Inquiry)).one()
         assert (made.account_id, made.member_id, made.name) == (None, None, "見学 希望子")
         number = made.number
-    done = run.invoke(args=["inquiries", "answer", number, "--text", "できます。", "--tenant", "facility"])
+    done = run.invoke(
+        args=["inquiries", "answer", number, "--text", "できます。", "--tenant", "facility"]
+    )
     assert done.exit_code == 0, done.output
     with inside("facility"):
         mails = session().scalars(select(OutboxMail).order_by(OutboxMail.id)).all()[-2:]
@@ -91,8 +99,12 @@ def test_a_guest_asks_in_three_steps_and_is_answered_by_mail(opened, inside, run
         assert not [mail for mail in mails if "/inquiries/" in mail.body]
 
 
-@pytest.mark.parametrize(("seconds", "through"), [(2, False), (3, True), (86400, True), (86401, False), (-60, False)])
-def test_a_form_is_sent_no_sooner_than_it_can_be_read_and_within_a_day(opened, inside, seconds, through):
+@pytest.mark.parametrize(
+    ("seconds", "through"), [(2, False), (3, True), (86400, True), (86401, False), (-60, False)]
+)
+def test_a_form_is_sent_no_sooner_than_it_can_be_read_and_within_a_day(
+    opened, inside, seconds, through
+):
     """COM-53: a refusal keeps what was typed, and the next try goes through."""
     visitor, typed = opened
     answer = send(visitor, typed, seconds=seconds)
@@ -111,7 +123,16 @@ def test_stamps_are_ours_alone(opened, inside):
     with inside("studio"):
         foreign = guests.stamp()
     own = typed["stamp"]
-    for stamp in ("", "x", "--", "0-0-0", own[:-1] + ("0" if own[-1] != "0" else "1"), f"9{own}", "𠮷", foreign):
+    for stamp in (
+        "",
+        "x",
+        "--",
+        "0-0-0",
+        own[:-1] + ("0" if own[-1] != "0" else "1"),
+        f"9{own}",
+        "𠮷",
+        foreign,
+    ):
         assert send(visitor, typed | {"stamp": stamp}).status_code == 422
     assert count(inside) == 0
 

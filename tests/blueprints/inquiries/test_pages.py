@@ -13,7 +13,13 @@ from portal.core.db import session
 from portal.shared.inquiries.models import Inquiry, InquiryFile
 
 NEW = "/inquiries/new"
-ASK = {"about": "FR000001", "f_day": "2026-12-01", "f_what": "午後へ", "body": "お願いします。", "agreed": "y"}
+ASK = {
+    "about": "FR000001",
+    "f_day": "2026-12-01",
+    "f_what": "午後へ",
+    "body": "お願いします。",
+    "agreed": "y",
+}
 PDF = b"%PDF-1.7 drawing"
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -29,7 +35,9 @@ def sent(visit, inside):
         token = kept.location.rpartition("=")[2]
         visitor.post(f"{NEW}/confirm", {"draft": token}, page=NEW)
         with inside("facility"):
-            return session().scalars(select(Inquiry.number).order_by(Inquiry.id.desc()).limit(1)).one()
+            return (
+                session().scalars(select(Inquiry.number).order_by(Inquiry.id.desc()).limit(1)).one()
+            )
 
     return do
 
@@ -120,10 +128,15 @@ def test_more_bytes_are_taken_here_than_elsewhere_and_no_more(visit):
         ("/account/profile", 2, 413),
     ):
         edge = b"--x\r\nContent-Disposition: form-data; name="
-        parts = b'"csrf_token"\r\n\r\n' + token.encode() + b"\r\n", b'"files"; filename="a.txt"\r\n\r\n'
+        parts = (
+            b'"csrf_token"\r\n\r\n' + token.encode() + b"\r\n",
+            b'"files"; filename="a.txt"\r\n\r\n',
+        )
         body = edge + parts[0] + edge + parts[1] + b"x" * size * 1024 * 1024 + b"\r\n--x--\r\n"
         kind = "multipart/form-data; boundary=x"
-        with visitor.client.post(path, base_url=visitor.base, data=body, content_type=kind) as answer:
+        with visitor.client.post(
+            path, base_url=visitor.base, data=body, content_type=kind
+        ) as answer:
             assert answer.status_code == code, (path, size)
 
 
@@ -133,7 +146,9 @@ def test_a_thread_goes_on_with_files_and_by_an_operators_answer(visit, sent, run
     path.write_bytes(PDF + b"2")
     args = ["--tenant", "facility", "--operator", "大森"]
     assert number in run.invoke(args=["inquiries", "list", *args]).output
-    told = run.invoke(args=["inquiries", "answer", number, "--text", "承りました。", "--attach", str(path), *args])
+    told = run.invoke(
+        args=["inquiries", "answer", number, "--text", "承りました。", "--attach", str(path), *args]
+    )
     assert (told.exit_code, told.output) == (0, f"{number}: 回答済\n")
     visitor = visit("facility", "hanako")
     assert "未読" in visitor.get("/inquiries").text

@@ -21,10 +21,14 @@ __all__ = ["people", "products", "tenant"]
 def published(people, inside) -> Callable[..., str]:
     """Publish an article; its number."""
 
-    def make(title: str, body: str = "本文", key: str = "", products: tuple[str, ...] = (), **more) -> str:
+    def make(
+        title: str, body: str = "本文", key: str = "", products: tuple[str, ...] = (), **more
+    ) -> str:
         where = more.pop("category", "勤怠"), more.pop("section", "打刻")
         with inside("desk"):
-            article, _said = operations.put(Written(key or title, *where, title, products, body), by=SYSTEM, **more)
+            article, _said = operations.put(
+                Written(key or title, *where, title, products, body), by=SYSTEM, **more
+            )
             session().commit()
             return article.number
 

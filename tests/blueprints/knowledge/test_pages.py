@@ -26,7 +26,13 @@ def shelves(published):
         published("打刻の修正", "打刻を<b>修正</b>する**手順**です。"),
         published("休暇の申請", "一覧から選びます。", section="休暇"),
         published("業務の締め", "打刻を締めます。", products=("manage",)),
-        published("連携の設定", "鍵を登録します。", category="連携", section="設定", products=("data-link",)),
+        published(
+            "連携の設定",
+            "鍵を登録します。",
+            category="連携",
+            section="設定",
+            products=("data-link",),
+        ),
         published("入社の手引き", "はじめに。", section=""),
     ]
 
@@ -82,7 +88,11 @@ def test_a_long_section_has_pages(come, published):
     assert len(listed(page)) == 20
     more = re.search(r'rel="next" href="([^"]+)"', page)
     assert more
-    assert listed(come("jiro").get(more[1].replace("&amp;", "&")).text) == ["記事02", "記事01", "記事00"]
+    assert listed(come("jiro").get(more[1].replace("&amp;", "&")).text) == [
+        "記事02",
+        "記事01",
+        "記事00",
+    ]
 
 
 def test_a_search_is_a_plain_form_and_htmx_gets_the_same_part(come, shelves):
@@ -94,7 +104,9 @@ def test_a_search_is_a_plain_form_and_htmx_gets_the_same_part(come, shelves):
     assert "<mark>打刻</mark>を&lt;b&gt;修正&lt;/b&gt;する手順です。" in page
     assert 'value="打刻"' in page
     assert "2件見つかりました。" in page
-    part = hanako.get("/knowledge?q=打刻", headers={"HX-Request": "true", "HX-Request-Type": "partial"}).text
+    part = hanako.get(
+        "/knowledge?q=打刻", headers={"HX-Request": "true", "HX-Request-Type": "partial"}
+    ).text
     assert part.lstrip().startswith('<div class="stack" id="knowledge-results">')
     assert listed(part) == listed(page)
     assert listed(come("jiro").get("/knowledge?q=打刻").text) == ["打刻の修正"]
@@ -103,7 +115,8 @@ def test_a_search_is_a_plain_form_and_htmx_gets_the_same_part(come, shelves):
 
 @ONE
 @pytest.mark.parametrize(
-    "asked", ["", "　", "・", "%00", "%EF%BF%BF", "あ" * 500, "%F0%A0%AE%B7", '"><script>', "a" * 3000]
+    "asked",
+    ["", "　", "・", "%00", "%EF%BF%BF", "あ" * 500, "%F0%A0%AE%B7", '"><script>', "a" * 3000],
 )
 def test_whatever_is_typed_gets_a_page(come, shelves, asked):
     answer = come("hanako").get(f"/knowledge?q={asked}")
@@ -123,7 +136,8 @@ def test_twenty_are_shown_and_that_there_are_more(come, published):
 def test_an_article_is_safe_markdown(come, published):
     """SUP-14: and foreign addresses make no picture and no script."""
     number = published(
-        "題<i>", "# 見出し\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) ![p](https://evil.example/p.png)"
+        "題<i>",
+        "# 見出し\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) ![p](https://evil.example/p.png)",
     )
     page = come("jiro").get(f"/knowledge/{number}").text
     assert "<h1>題&lt;i&gt;</h1>" in page
@@ -138,7 +152,9 @@ def test_what_one_may_not_read_is_as_if_it_did_not_exist(come, shelves):
     for number in (shelves[2], shelves[3], "KB9999", "kb0001"):
         assert jiro.get(f"/knowledge/{number}").status_code == 404
         for data in ({"is_helpful": "yes"}, {"follows": "yes"}):
-            assert jiro.post(f"/knowledge/{number}", data, page="/knowledge/KB0001").status_code == 404
+            assert (
+                jiro.post(f"/knowledge/{number}", data, page="/knowledge/KB0001").status_code == 404
+            )
     assert come("hanako").get(f"/knowledge/{shelves[2]}").status_code == 200
 
 
@@ -170,10 +186,17 @@ def test_articles_sections_and_categories_are_followed_and_let_go(come, shelves)
         assert (sent.status_code, sent.location) == (303, path)
         assert ">フォローをやめる<" in hanako.get(path).text
     mine = hanako.get("/knowledge/following").text
-    assert re.findall(r'<td><a href="[^"]+">(.*?)</a>', mine) == ["勤怠", "勤怠 › 打刻", "打刻の修正"]
+    assert re.findall(r'<td><a href="[^"]+">(.*?)</a>', mine) == [
+        "勤怠",
+        "勤怠 › 打刻",
+        "打刻の修正",
+    ]
     for number in (shelves[0], *numbers[:2]):
         page = "/knowledge/following"
-        assert hanako.post(f"/knowledge/{number}", {"follows": "no", "next": page}, page=page).location == page
+        assert (
+            hanako.post(f"/knowledge/{number}", {"follows": "no", "next": page}, page=page).location
+            == page
+        )
     assert "フォロー中の記事や分類はありません。" in hanako.get("/knowledge/following").text
 
 
@@ -188,10 +211,14 @@ def test_a_form_leads_nowhere_else_and_says_something(come, shelves, inside):
     assert hanako.post(path, {"next": path}).location == path
     with inside("desk"):
         assert session().scalar(select(func.count(AuditEvent.id))) == before
-    assert hanako.client.post(path, base_url=hanako.base, data={"follows": "no"}).status_code == 400, "without a token"
+    assert (
+        hanako.client.post(path, base_url=hanako.base, data={"follows": "no"}).status_code == 400
+    ), "without a token"
 
 
-def test_a_mails_link_shows_a_button_and_only_the_button_does_it(come, visit, people, shelves, inside):
+def test_a_mails_link_shows_a_button_and_only_the_button_does_it(
+    come, visit, people, shelves, inside
+):
     """SUP-15, RFC 8058: without a sign-in, a cookie or a token of ours; GET changes nothing, twice is once."""
     hanako = come("hanako")
     hanako.post(f"/knowledge/{shelves[0]}", {"follows": "yes"})
@@ -204,13 +231,17 @@ def test_a_mails_link_shows_a_button_and_only_the_button_does_it(come, visit, pe
     assert "「打刻の修正」と、その分類のフォローをやめます" in stranger.get(path).text
     assert "打刻の修正" in hanako.get("/knowledge/following").text
     for _ in range(2):
-        done = stranger.client.post(path, base_url=stranger.base, data={"List-Unsubscribe": "One-Click"})
+        done = stranger.client.post(
+            path, base_url=stranger.base, data={"List-Unsubscribe": "One-Click"}
+        )
         assert done.status_code == 200
         assert "フォローをやめました。" in done.text
     assert "打刻の修正" not in hanako.get("/knowledge/following").text
     for wrong in (token[:-1], token.replace("KB0001", "KB0002"), "x", "0" * 43):
         for method in ("get", "post"):
-            answer = getattr(stranger.client, method)(f"/knowledge/unfollow/{wrong}", base_url=stranger.base)
+            answer = getattr(stranger.client, method)(
+                f"/knowledge/unfollow/{wrong}", base_url=stranger.base
+            )
             assert answer.status_code == 404
     elsewhere = visit("facility")
     assert elsewhere.client.post(path, base_url=elsewhere.base).status_code == 404
@@ -229,7 +260,11 @@ def test_the_worker_mails_followers_by_their_products(come, published, run, insi
     number = published("業務の締め", products=("manage",))
     with inside("desk"):
         assert jobs.run_due(50) >= 1
-        mails = session().scalars(select(OutboxMail).where(OutboxMail.event == "knowledge_article")).all()
+        mails = (
+            session()
+            .scalars(select(OutboxMail).where(OutboxMail.event == "knowledge_article"))
+            .all()
+        )
     assert [mail.recipient for mail in mails] == ["hanako@one.example"]
     assert f"http://desk.localhost/knowledge/{number}\n" in mails[0].body
 
@@ -237,7 +272,12 @@ def test_the_worker_mails_followers_by_their_products(come, published, run, insi
 def test_where_it_is_off_there_is_nothing(visit, cast):
     """COM-03: no page, no link, no way to end what never began."""
     visitor = visit("facility", cast.representative)
-    for path in ("/knowledge", "/knowledge/KB0001", "/knowledge/following", "/knowledge/unfollow/x"):
+    for path in (
+        "/knowledge",
+        "/knowledge/KB0001",
+        "/knowledge/following",
+        "/knowledge/unfollow/x",
+    ):
         assert visitor.get(path).status_code == 404
     assert 'href="/knowledge' not in visitor.get("/").text
 
@@ -254,7 +294,9 @@ def test_its_pages_are_english_where_one_wants_that(come, shelves, people, insid
     for path in ("", "?q=打刻", "?q=鍵", f"/{shelves[0]}", "/following", f"/unfollow/{token}"):
         page = hanako.get(f"/knowledge{path}").text
         text = visible(page[page.index("<main") : page.index("</main>")])
-        assert [word for word in JAPANESE.findall(text) if not any(known in word for known in data)] == [], path
+        assert [
+            word for word in JAPANESE.findall(text) if not any(known in word for known in data)
+        ] == [], path
 
 
 @ONE

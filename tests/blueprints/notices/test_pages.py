@@ -44,7 +44,10 @@ def test_the_list_has_what_is_published_and_not_what_is_not_yet_or_no_more(hanak
     publish("よそのこと", brand="studio")
     for path in ("/notices", "/"):
         page = hanako.get(path).text
-        assert [title for _number, title in ITEM.findall(page)] == ["今のこと", "カナリア甲からのお知らせ"]
+        assert [title for _number, title in ITEM.findall(page)] == [
+            "今のこと",
+            "カナリア甲からのお知らせ",
+        ]
 
 
 def test_what_is_not_published_cannot_be_opened_by_its_number(hanako, publish):
@@ -85,7 +88,9 @@ def test_opening_one_takes_its_mark_away_for_this_member_only(hanako, visit, cas
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_one_notice_has_its_title_date_text_and_a_way_back(hanako, publish):
     """COM-60: the title is text, the body is sanitised Markdown."""
-    number = publish("<script>題</script>", "**太字** <script>alert(1)</script> [押す](javascript:alert(1))")
+    number = publish(
+        "<script>題</script>", "**太字** <script>alert(1)</script> [押す](javascript:alert(1))"
+    )
     page = hanako.get(f"/notices/{number}").text
     assert page.count("&lt;script&gt;題&lt;/script&gt;") == 2
     assert "<time" in hanako.get("/notices").text
@@ -102,7 +107,9 @@ def test_long_lists_come_in_pages_that_can_be_turned_both_ways(hanako, inside):
     """COM-21: twenty a page, each notice once, the count told; the pages' addresses are whole."""
     with inside("facility"):
         for index in range(44):
-            operations.publish(f"第{index}号", "本文", by=SYSTEM, publish_at=NOW - timedelta(hours=index))
+            operations.publish(
+                f"第{index}号", "本文", by=SYSTEM, publish_at=NOW - timedelta(hours=index)
+            )
         session().commit()
     seen, path, told = [], "/notices", []
     while path:
@@ -125,7 +132,9 @@ def test_long_lists_come_in_pages_that_can_be_turned_both_ways(hanako, inside):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("page", ["x", "a1", "a99999999999999999999.1.1", "a-1.-1.-1", "a0.1.1;", "\0", "c1.1.1"])
+@pytest.mark.parametrize(
+    "page", ["x", "a1", "a99999999999999999999.1.1", "a-1.-1.-1", "a0.1.1;", "\0", "c1.1.1"]
+)
 def test_a_page_that_never_was_is_the_first_or_empty_never_a_failure(hanako, page):
     """COM-21: addresses are typed and mangled."""
     assert hanako.get("/notices", query_string={"page": page}).status_code == 200
@@ -134,7 +143,9 @@ def test_a_page_that_never_was_is_the_first_or_empty_never_a_failure(hanako, pag
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_htmx_gets_the_list_alone(hanako):
     """COM-25: one root element with a stable id."""
-    part = hanako.get("/notices", headers={"HX-Request": "true", "HX-Request-Type": "partial"}).text.strip()
+    part = hanako.get(
+        "/notices", headers={"HX-Request": "true", "HX-Request-Type": "partial"}
+    ).text.strip()
     assert part.startswith('<div id="notice-list">')
     assert part.endswith("</div>")
     assert "<html" not in part

@@ -32,15 +32,26 @@ def contacts(app, inside):
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
         for name, people in (
-            ("一番", {"manage": ("山田:yamada", "伊藤:shared", "佐藤:shared"), "data-link": ("山田:yamada",)}),
+            (
+                "一番",
+                {
+                    "manage": ("山田:yamada", "伊藤:shared", "佐藤:shared"),
+                    "data-link": ("山田:yamada",),
+                },
+            ),
             ("二番", {"data-link": ("井上:inoue",)}),
         ):
             account = enrolment.add_account(tenant, by=SYSTEM, name=name)
             for product, who in people.items():
-                contract = operations.add_contract(tenant, account, product, date(2022, 1, 1), by=SYSTEM)
+                contract = operations.add_contract(
+                    tenant, account, product, date(2022, 1, 1), by=SYSTEM
+                )
                 for app_name in "一二三":
                     operations.add_unit(contract, UnitKind.APP, app_name, by=SYSTEM)
-                several = [Registrant(n, "", f"{at}@one.example") for n, at in (spec.split(":") for spec in who)]
+                several = [
+                    Registrant(n, "", f"{at}@one.example")
+                    for n, at in (spec.split(":") for spec in who)
+                ]
                 operations.register(tenant, contract, several, by=SYSTEM, link_base=BASE)
         other = enrolment.add_account(tenant, by=SYSTEM, name="三番")
         person = enrolment.Person("上田", "四郎", "ueda@one.example")
@@ -56,11 +67,25 @@ def announce(run, contacts, inside):
     """The command: what it prints, and whom it mailed."""
 
     def do(*words: str, given: str = TEXT, expect: int = 0) -> tuple[str, list[str]]:
-        words = ("support", "announce", "停止のお知らせ", "-", "--tenant", "desk", "--operator", "監督", *words)
+        words = (
+            "support",
+            "announce",
+            "停止のお知らせ",
+            "-",
+            "--tenant",
+            "desk",
+            "--operator",
+            "監督",
+            *words,
+        )
         result = run.invoke(args=list(words), input=given)
         assert result.exit_code == expect, result.output
         with inside("desk"):
-            mails = select(OutboxMail.recipient).where(OutboxMail.event == "announcement").order_by(OutboxMail.id)
+            mails = (
+                select(OutboxMail.recipient)
+                .where(OutboxMail.event == "announcement")
+                .order_by(OutboxMail.id)
+            )
             return str(result.output), [to.partition("@")[0] for to in session().scalars(mails)]
 
     return do
@@ -89,11 +114,15 @@ def sees(visit, email: str) -> bool:
         ),
     ],
 )
-def test_each_address_is_mailed_once_and_each_account_concerned_reads_it(announce, visit, words, mailed, readers):
+def test_each_address_is_mailed_once_and_each_account_concerned_reads_it(
+    announce, visit, words, mailed, readers
+):
     """SUP-16: contacts are mailed, everybody of their accounts sees the notice; an announcement to all has no end."""
     output, found = announce(*words)
     assert (output, found) == (f"{len(mailed)} mailed\n", mailed)
-    assert {email for email in ("inoue", "shared", "ueda", "yamada") if sees(visit, email)} == readers
+    assert {
+        email for email in ("inoue", "shared", "ueda", "yamada") if sees(visit, email)
+    } == readers
 
 
 def test_nobody_can_have_it_not_mailed(announce, inside):
@@ -104,7 +133,9 @@ def test_nobody_can_have_it_not_mailed(announce, inside):
         session().commit()
     assert announce()[1] == ["inoue", "shared", "yamada"]
     with inside("desk"):
-        mail = session().scalars(select(OutboxMail).where(OutboxMail.event == "announcement")).first()
+        mail = (
+            session().scalars(select(OutboxMail).where(OutboxMail.event == "announcement")).first()
+        )
         assert mail is not None
         assert mail.headers == {"Reply-To": "desk@desk.example"}
         assert mail.subject == "【試験窓口】【重要】停止のお知らせ"
@@ -112,7 +143,11 @@ def test_nobody_can_have_it_not_mailed(announce, inside):
         assert f"\n{BASE}/notices/N0001\n" in mail.body
         notice = session().scalars(select(Notice)).one()
         assert (notice.is_important, notice.body, notice.audience) == (True, TEXT, "")
-        event = session().scalars(select(AuditEvent).where(AuditEvent.action == "support.announce")).one()
+        event = (
+            session()
+            .scalars(select(AuditEvent).where(AuditEvent.action == "support.announce"))
+            .one()
+        )
         assert (event.actor_name, event.subject, event.changes) == (
             "監督",
             "notice:N0001",
@@ -143,7 +178,8 @@ def test_a_dry_run_says_how_many_and_mails_nobody(announce, inside):
 
 @ONE
 @pytest.mark.parametrize(
-    ("words", "given", "said"), [(("--product", "nothing"), TEXT, "manage, data-link"), ((), " \n", "is empty")]
+    ("words", "given", "said"),
+    [(("--product", "nothing"), TEXT, "manage, data-link"), ((), " \n", "is empty")],
 )
 def test_a_mistake_is_one_line(announce, words, given, said):
     """OPS-10"""
@@ -166,6 +202,10 @@ def test_where_notices_are_off_the_letter_has_no_link(contacts, inside):
     without = contacts.model_copy(update={"features": {**contacts.features, "notices": False}})
     with inside("desk"):
         operations.announce(without, "件名", TEXT, (), by=SYSTEM, link_base=BASE)
-        body = session().scalars(select(OutboxMail.body).where(OutboxMail.event == "announcement")).first()
+        body = (
+            session()
+            .scalars(select(OutboxMail.body).where(OutboxMail.event == "announcement"))
+            .first()
+        )
     assert body is not None
     assert "/notices/" not in body

@@ -69,7 +69,11 @@ def names(contract) -> list[tuple[str, str]]:
 def test_the_first_registration_brings_main_and_deputies_and_mails_each_address(tenant, registered):
     """SUP-03, SUP-04, COM-12: one 主担当; whoever has no password yet gets a link to set it."""
     assert names(registered) == [("main", "山田 太郎"), ("deputy", "伊藤 花")]
-    mailed = session().scalars(select(OutboxMail.recipient).where(OutboxMail.event == "set_password")).all()
+    mailed = (
+        session()
+        .scalars(select(OutboxMail.recipient).where(OutboxMail.event == "set_password"))
+        .all()
+    )
     assert sorted(mailed) == ["support@one.example", "yamada@one.example"]
     use = limits.use(tenant, CONTACTS, registered)
     assert (use.used, use.limit, use.exactly_one) == (2, 3, "主担当")
@@ -99,7 +103,9 @@ def test_how_many_come_first_goes_by_the_form(tenant, account, form, people, sai
         return
     operations.register(tenant, made, several, by=SYSTEM, link_base=BASE)
     for n in range(people, 3):
-        operations.add_contact(tenant, made, Registrant(f"人{n}", "一", f"p{n}@one.example"), by=SYSTEM, link_base=BASE)
+        operations.add_contact(
+            tenant, made, Registrant(f"人{n}", "一", f"p{n}@one.example"), by=SYSTEM, link_base=BASE
+        )
     with pytest.raises(limits.LimitReached):
         operations.add_contact(tenant, made, YAMADA, by=SYSTEM, link_base=BASE)
 
@@ -130,7 +136,9 @@ def test_what_is_no_persons_name_is_refused(name):
         operations.check_person(name)
 
 
-@pytest.mark.parametrize("name", ["阿部 太郎", "服部 花子", "山田", "課長 島", "John Smith", "窓口 美咲", "係 一郎"])
+@pytest.mark.parametrize(
+    "name", ["阿部 太郎", "服部 花子", "山田", "課長 島", "John Smith", "窓口 美咲", "係 一郎"]
+)
 def test_persons_may_be_called_what_they_are_called(name):
     """SUP-06: only the end of the whole name tells a department."""
     operations.check_person(name)
@@ -188,7 +196,9 @@ def test_the_database_keeps_to_one_main_contact(registered):
 def test_members_see_their_own_contracts_alone(tenant, inside, visit):
     """SUP-05, COM-41, COM-02: who may ask, how many there may be and why; nobody else's."""
     with inside("desk"):
-        account, other = (enrolment.add_account(tenant, by=SYSTEM, name=name) for name in ("一番", "二番"))
+        account, other = (
+            enrolment.add_account(tenant, by=SYSTEM, name=name) for name in ("一番", "二番")
+        )
         contract = operations.add_contract(tenant, account, "manage", date(2022, 9, 30), by=SYSTEM)
         operations.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
         operations.add_unit(contract, UnitKind.OPTION, "入退差異オプション", by=SYSTEM)
@@ -196,7 +206,9 @@ def test_members_see_their_own_contracts_alone(tenant, inside, visit):
         member = session().scalars(select(Member).where(Member.email == YAMADA.email)).one()
         member.password_hash = passwords.hash_password(PASSWORD)
         number = contract.number
-        theirs = operations.add_contract(tenant, other, "data-link", date(2025, 1, 1), by=SYSTEM).number
+        theirs = operations.add_contract(
+            tenant, other, "data-link", date(2025, 1, 1), by=SYSTEM
+        ).number
         session().commit()
     page = visit("desk")
     entered = page.post("/sign-in", {"email": YAMADA.email, "password": PASSWORD})
@@ -231,12 +243,22 @@ def test_commands_do_all_of_it(tenant, account, run):
 
     number = do("add-contract", "C000001", "manage", "--form", "2022-09-01").strip()
     assert do("add-unit", number, "app", "勤怠") == f"{number}: 0 / 3\n"
-    do("register", number, "--main", "山田:太郎:yamada@one.example:契約担当", "--deputy", "伊藤:花:support@one.example")
+    do(
+        "register",
+        number,
+        "--main",
+        "山田:太郎:yamada@one.example:契約担当",
+        "--deputy",
+        "伊藤:花:support@one.example",
+    )
     do("add-contact", number, "佐藤::support@one.example")
     do("hand-over", number, "伊藤 花")
     do("remove-contact", number, "山田 太郎")
     rows = json.loads(do("show", number, "--json"))
-    assert [(row["role"], row["person"]) for row in rows] == [("主担当", "伊藤 花"), ("副担当", "佐藤")]
+    assert [(row["role"], row["person"]) for row in rows] == [
+        ("主担当", "伊藤 花"),
+        ("副担当", "佐藤"),
+    ]
     do("add-contact", number, "山田:太郎:yamada@one.example")
     assert do("end-unit", number, "app", "勤怠") == f"{number}: 3 / 2 (frozen)\n"
     for words, said in (

@@ -25,7 +25,13 @@ ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 BASE = "http://desk.localhost"
 MAIN = Registrant("山田", "太郎", "yamada@one.example", "契約担当")
 DEPUTY = Registrant("伊藤", "花", "ito@one.example")
-THIRD = {"family_name": "佐藤", "given_name": "次郎", "email": "sato@one.example", "duty": "業務担当", "agreed": "y"}
+THIRD = {
+    "family_name": "佐藤",
+    "given_name": "次郎",
+    "email": "sato@one.example",
+    "duty": "業務担当",
+    "agreed": "y",
+}
 
 
 @pytest.fixture
@@ -33,14 +39,18 @@ def desk(settings, tmp_path, cheap_passwords):
     """A portal whose desk has it on, with one contract of two contacts and room for one more."""
     changed = tmp_path / "tenants.toml"
     head = "support.products ="
-    changed.write_text(settings.tenants_file.read_text().replace(head, f"support.self_service = true\n{head}"))
+    changed.write_text(
+        settings.tenants_file.read_text().replace(head, f"support.self_service = true\n{head}")
+    )
     app = create_app(type(settings)(**{**vars(settings), "tenants_file": changed}))
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with clock.freeze(NOW):
         with app.app_context(), tenant_scope("desk"):
             account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
             for product in ("manage", "data-link"):
-                contract = operations.add_contract(tenant, account, product, date(2022, 9, 1), by=SYSTEM)
+                contract = operations.add_contract(
+                    tenant, account, product, date(2022, 9, 1), by=SYSTEM
+                )
                 operations.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
                 operations.register(tenant, contract, [MAIN, DEPUTY], by=SYSTEM, link_base=BASE)
             for member in session().scalars(select(Member)):
@@ -57,7 +67,9 @@ def enter(desk):
 
     def go(who: Registrant) -> Visitor:
         visitor = Visitor(desk, "desk")
-        assert visitor.post("/sign-in", {"email": who.email, "password": PASSWORD}).status_code == 303
+        assert (
+            visitor.post("/sign-in", {"email": who.email, "password": PASSWORD}).status_code == 303
+        )
         return visitor
 
     return go
@@ -79,7 +91,11 @@ def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
     """SUP-05, SUP-17, COM-41: purposes shown and agreed to, use and limit beside, full afterwards."""
     main = enter(MAIN)
     page = main.get("/contracts/CT00000001/contacts/new").text
-    for word in ("1. お問い合わせにお答えするため".removeprefix("1. "), "<b>2</b> / 3名", "個人情報の利用目的"):
+    for word in (
+        "1. お問い合わせにお答えするため".removeprefix("1. "),
+        "<b>2</b> / 3名",
+        "個人情報の利用目的",
+    ):
         assert word in page, word
     answer = main.post("/contracts/CT00000001/contacts/new", THIRD)
     assert (answer.status_code, answer.location) == (303, "/contracts/CT00000001")
@@ -88,13 +104,25 @@ def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
     assert "<b>3</b> / 3名" in shown
     assert 'aria-disabled="true"' in shown
     with desk.app_context(), tenant_scope("desk"):
-        mailed = session().scalars(select(OutboxMail.recipient).where(OutboxMail.event == "set_password")).all()
+        mailed = (
+            session()
+            .scalars(select(OutboxMail.recipient).where(OutboxMail.event == "set_password"))
+            .all()
+        )
         assert "sato@one.example" in mailed
-        agreed = session().scalars(select(AuditEvent).where(AuditEvent.action == "contract.add_contact")).all()[-1]
+        agreed = (
+            session()
+            .scalars(select(AuditEvent).where(AuditEvent.action == "contract.add_contact"))
+            .all()[-1]
+        )
         assert len(agreed.changes["agreed"]) == 64
         assert list(audit.broken_links()) == []
     full = main.post("/contracts/CT00000001/contacts/new", THIRD | {"email": "four@one.example"})
-    assert (full.status_code, "上限に達しています" in full.text, "four@one.example" in full.text) == (422, True, True)
+    assert (
+        full.status_code,
+        "上限に達しています" in full.text,
+        "four@one.example" in full.text,
+    ) == (422, True, True)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +147,16 @@ def test_what_is_wrong_is_told_and_everything_typed_kept(desk, enter, changes, s
 
 def test_the_main_contact_hands_over_and_then_may_no_more(desk, enter):
     """SUP-04, SUP-05"""
-    main, path = enter(MAIN), f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/representation"
+    main, path = (
+        enter(MAIN),
+        f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/representation",
+    )
     assert "伊藤 花" in main.get(path).text
     assert main.post(path).status_code == 303
-    assert [(role, person) for role, person, _email in people(desk)] == [("main", "伊藤 花"), ("deputy", "山田 太郎")]
+    assert [(role, person) for role, person, _email in people(desk)] == [
+        ("main", "伊藤 花"),
+        ("deputy", "山田 太郎"),
+    ]
     assert main.get(path).status_code == 404
     assert "サポート窓口で承ります" in main.get("/contracts/CT00000001").text
 
@@ -133,7 +167,12 @@ def test_a_deputy_is_removed_and_the_main_contact_never(desk, enter):
     own = f"/contracts/CT00000001/contacts/{contact_id(desk, '山田 太郎')}/removal"
     refused = main.post(own)
     assert (refused.status_code, "引き継いでください" in refused.text) == (422, True)
-    assert main.post(f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/removal").status_code == 303
+    assert (
+        main.post(
+            f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/removal"
+        ).status_code
+        == 303
+    )
     assert people(desk) == [("main", "山田 太郎", "yamada@one.example")]
 
 
@@ -143,7 +182,12 @@ def test_nobody_else_may(desk, enter, visit):
     deputy = enter(DEPUTY)
     for path in ("new", f"{contact_id(desk, '伊藤 花')}/removal"):
         assert deputy.get(f"/contracts/CT00000001/contacts/{path}").status_code == 404
-        assert deputy.post(f"/contracts/CT00000001/contacts/{path}", THIRD, page="/contracts").status_code == 404
+        assert (
+            deputy.post(
+                f"/contracts/CT00000001/contacts/{path}", THIRD, page="/contracts"
+            ).status_code
+            == 404
+        )
     foreign = contact_id(desk, "伊藤 花")
     assert enter(MAIN).get(f"/contracts/CT00000002/contacts/{foreign}/removal").status_code == 404
     off = visit("desk")

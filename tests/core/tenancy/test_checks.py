@@ -16,11 +16,25 @@ COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 PARTS = ("brand", "brand_strong", "brand_weak", "on_brand")
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | COLOURS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(PARTS), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(PARTS), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 SECTIONS = st.dictionaries(
-    st.sampled_from(["theme", "issuer", "sign_in", "contact", "modules", "status", "subdomain", "domains", "molds"]),
+    st.sampled_from(
+        [
+            "theme",
+            "issuer",
+            "sign_in",
+            "contact",
+            "modules",
+            "status",
+            "subdomain",
+            "domains",
+            "molds",
+        ]
+    ),
     ANYTHING,
 )
 
@@ -43,16 +57,22 @@ def keys(found: Any) -> list[str]:
         ({"brand": 3, "on_brand": ["#ffffff"]}, []),
     ],
 )
-def test_each_pair_that_cannot_be_read_is_told_at_a_key_that_was_given(theme: dict[str, Any], told: list[str]) -> None:
+def test_each_pair_that_cannot_be_read_is_told_at_a_key_that_was_given(
+    theme: dict[str, Any], told: list[str]
+) -> None:
     """OPS-02: usual colours count where none are given; what is no colour is the types' affair."""
     found = keys(checks.illegible({"theme": theme}))
-    assert [key.replace("on_brand", "brand") for key in found] == [key.replace("on_brand", "brand") for key in told]
+    assert [key.replace("on_brand", "brand") for key in found] == [
+        key.replace("on_brand", "brand") for key in told
+    ]
     assert {key.removeprefix("theme.") for key in found} <= theme.keys()
 
 
 @given(st.dictionaries(st.sampled_from(PARTS), COLOURS))
 @settings(max_examples=50)
-def test_a_theme_is_told_exactly_when_one_of_its_pairs_is_below_the_least_contrast(theme: dict[str, str]) -> None:
+def test_a_theme_is_told_exactly_when_one_of_its_pairs_is_below_the_least_contrast(
+    theme: dict[str, str],
+) -> None:
     """OPS-02: WCAG 2.2 AA."""
     all_of = {**{part: getattr(Theme(), part) for part in PARTS}, "white": "#ffffff", **theme}
     pairs = [("on_brand", "brand"), ("on_brand", "brand_strong"), ("brand", "white")]
@@ -60,17 +80,25 @@ def test_a_theme_is_told_exactly_when_one_of_its_pairs_is_below_the_least_contra
     bad = [pair for pair in pairs if contrast(all_of[pair[0]], all_of[pair[1]]) < LEAST_CONTRAST]
     said = [message for _path, message in checks.illegible({"theme": theme})]
     assert len(said) == len(bad)
-    assert all(f"{one} {all_of[one]} on {other}" in text for (one, other), text in zip(bad, said, strict=True))
+    assert all(
+        f"{one} {all_of[one]} on {other}" in text
+        for (one, other), text in zip(bad, said, strict=True)
+    )
 
 
 def test_a_contrast_just_below_is_never_shown_as_if_it_were_enough() -> None:
     """OPS-02: 4.4966 is told as 4.49, not as 4.50."""
     close = next(
-        f"#{value:06x}" for value in range(0x700000, 0xFFFFFF, 7) if 4.495 <= contrast(f"#{value:06x}", "#ffffff") < 4.5
+        f"#{value:06x}"
+        for value in range(0x700000, 0xFFFFFF, 7)
+        if 4.495 <= contrast(f"#{value:06x}", "#ffffff") < 4.5
     )
     said = dict(checks.illegible({"theme": {"brand": close}}))[("theme", "brand")]
     assert "4.50" not in said
-    assert any("contrast of 4.49:1" in text for _path, text in checks.illegible({"theme": {"brand": close}}))
+    assert any(
+        "contrast of 4.49:1" in text
+        for _path, text in checks.illegible({"theme": {"brand": close}})
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +108,11 @@ def test_a_contrast_just_below_is_never_shown_as_if_it_were_enough() -> None:
         ({"subdomain": "koubou"}, {"koubou.portal.example": "subdomain"}),
         (
             {"domains": ["my.example", "your.example"]},
-            {"atelier.portal.example": "subdomain", "my.example": "domains.0", "your.example": "domains.1"},
+            {
+                "atelier.portal.example": "subdomain",
+                "my.example": "domains.0",
+                "your.example": "domains.1",
+            },
         ),
         ({"status": "maintenance"}, {"atelier.portal.example": "subdomain"}),
         ({"status": "retired", "domains": ["my.example"]}, {}),
@@ -107,7 +139,10 @@ def test_a_brand_claims_its_subdomain_and_its_domains_unless_it_is_retired(
         ({"sign_in": {"password": {"preset": "legacy-8-12"}}}, ["sign_in.password.preset"]),
         ({"sign_in": {"password": {"preset": ["legacy-8-12"]}}}, []),
         ({"sign_in": {"password": {"min_length": 8}}}, []),
-        ({"sign_in": {"password": {"min_length": 8, "required": ["digit"]}}}, ["sign_in.password.min_length"]),
+        (
+            {"sign_in": {"password": {"min_length": 8, "required": ["digit"]}}},
+            ["sign_in.password.min_length"],
+        ),
         ({"sign_in": {"password": {"max_length": 40}}}, ["sign_in.password.max_length"]),
         ({"sign_in": {"forgot": "mail"}}, []),
         ({"sign_in": {"forgot": "operator"}}, ["contact.telephone"]),
@@ -116,7 +151,9 @@ def test_a_brand_claims_its_subdomain_and_its_domains_unless_it_is_retired(
         ({"sign_in": "operator", "contact": 3, "issuer": []}, []),
     ],
 )
-def test_what_works_and_is_likely_not_meant_is_told(section: dict[str, Any], told: list[str]) -> None:
+def test_what_works_and_is_likely_not_meant_is_told(
+    section: dict[str, Any], told: list[str]
+) -> None:
     """OPS-02: as a warning; what the types refuse anyway is not told twice."""
     assert keys(checks.doubtful(section)) == told
 
@@ -141,7 +178,9 @@ def test_a_table_that_nothing_reads_is_told(section: dict[str, Any], told: list[
 
 @given(st.text("0123456789", min_size=12, max_size=12), st.integers(0, 11), st.integers(1, 8))
 @settings(max_examples=50)
-def test_the_check_digit_is_1_to_9_and_notices_one_wrong_digit(twelve: str, place: int, off: int) -> None:
+def test_the_check_digit_is_1_to_9_and_notices_one_wrong_digit(
+    twelve: str, place: int, off: int
+) -> None:
     """法人番号: any single digit that is wrong (and not by nine) shows."""
     assert checks.check_digit(twelve) in "123456789"
     wrong = f"{twelve[:place]}{(int(twelve[place]) + off) % 10}{twelve[place + 1 :]}"
@@ -160,4 +199,6 @@ def test_checks_look_at_any_section_without_an_error(section: dict[str, Any]) ->
     ):
         assert path
         assert message
-    assert all(isinstance(host, str) for host, _path in checks.hosts("atelier", section, "portal.example"))
+    assert all(
+        isinstance(host, str) for host, _path in checks.hosts("atelier", section, "portal.example")
+    )

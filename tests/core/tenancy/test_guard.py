@@ -94,7 +94,11 @@ def test_a_relationship_loads_rows_of_the_tenant_only(inside: Inside, load: Any,
             found = [other for row in rows for other in getattr(row, of)]
             assert owners(rows) == owners(found) == {tenant}
             if of == "namesakes":
-                assert sorted(person.login_id or "" for person in found) == ["hanako", "kenichi", "yumi"]
+                assert sorted(person.login_id or "" for person in found) == [
+                    "hanako",
+                    "kenichi",
+                    "yumi",
+                ]
 
 
 def test_a_join_along_a_relationship_and_an_alias_are_held_too(inside: Inside) -> None:
@@ -106,7 +110,9 @@ def test_a_join_along_a_relationship_and_an_alias_are_held_too(inside: Inside) -
         assert {row.tenant_id for pair in pairs for row in pair} == {"facility"}
 
 
-def test_a_row_is_found_by_its_plain_id_and_given_from_memory_the_second_time(inside: Inside) -> None:
+def test_a_row_is_found_by_its_plain_id_and_given_from_memory_the_second_time(
+    inside: Inside,
+) -> None:
     with inside("facility"):
         own = session().scalars(select(Account.id)).first()
         found = session().get(Account, own)
@@ -124,7 +130,9 @@ def test_a_row_that_is_not_there_is_none_or_an_error_as_asked(inside: Inside, nu
             session().get_one(Account, number)
 
 
-def test_another_tenants_row_is_as_missing_as_one_that_never_was(inside: Inside, foreign_facility: Facility) -> None:
+def test_another_tenants_row_is_as_missing_as_one_that_never_was(
+    inside: Inside, foreign_facility: Facility
+) -> None:
     """COM-02: the two are never told apart."""
     with inside("facility"):
         assert session().get(Facility, foreign_facility.id) is None
@@ -151,7 +159,9 @@ def test_new_rows_are_stamped_however_they_come(inside: Inside, tenant: str) -> 
         rows = [ROW | PRICES | {"code": f"N-{number}"} for number in (3, 4, 5)]
         session().execute(insert(Facility), rows)
         session().execute(insert(Facility), ROW | PRICES | {"code": "N-6"})
-        session().execute(insert(Facility).values(**ROW | PRICES | {"code": "N-7", "tenant_id": tenant}))
+        session().execute(
+            insert(Facility).values(**ROW | PRICES | {"code": "N-7", "tenant_id": tenant})
+        )
         session().commit()
         found = session().scalars(select(Facility).where(Facility.code.like("N-%"))).all()
         assert len(found) == 7
@@ -206,7 +216,10 @@ def test_a_row_carried_over_from_another_tenant_is_not_written(
         session().rollback()
         assert session().scalars(select(Facility.name)).all() == before
     with inside("studio"):
-        assert session().scalars(select(Facility.name).where(Facility.name == "奪われた機械")).all() == []
+        assert (
+            session().scalars(select(Facility.name).where(Facility.name == "奪われた機械")).all()
+            == []
+        )
 
 
 def test_a_session_kept_beyond_its_scope_is_good_for_nothing(app: Flask) -> None:
@@ -231,7 +244,9 @@ def test_a_session_kept_beyond_its_scope_is_good_for_nothing(app: Flask) -> None
 def test_a_change_of_ones_own_rows_reaches_them_and_no_others(inside: Inside) -> None:
     """COM-02: by object, by statement, and as removal."""
     with inside("facility"):
-        row = session().scalars(select(Reservation).where(Reservation.number == Cast.requested)).one()
+        row = (
+            session().scalars(select(Reservation).where(Reservation.number == Cast.requested)).one()
+        )
         row.purpose = "変更"
         session().flush()
         changed: Any = session().execute(update(Reservation).values(remarks="全部"))

@@ -83,9 +83,12 @@ def test_every_key_is_found_on_its_line(path: KeyPath, line: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "line"), [(("a", "b", "missing"), 4), (("a", "items", 1, "none", "x"), 28), (("else",), 1)]
+    ("path", "line"),
+    [(("a", "b", "missing"), 4), (("a", "items", 1, "none", "x"), 28), (("else",), 1)],
 )
-def test_a_key_that_does_not_stand_there_is_placed_at_its_nearest_ancestor(path: KeyPath, line: int) -> None:
+def test_a_key_that_does_not_stand_there_is_placed_at_its_nearest_ancestor(
+    path: KeyPath, line: int
+) -> None:
     assert Lines(TEXT).of(path) == line
     assert Lines(TEXT).get(path) is None
 
@@ -95,7 +98,10 @@ def test_windows_line_ends_count_the_same() -> None:
 
 
 def test_paths_read_as_an_admin_writes_them() -> None:
-    assert dotted(("tenants", "x", "calendar", "closed", 0, "first")) == "tenants.x.calendar.closed[0].first"
+    assert (
+        dotted(("tenants", "x", "calendar", "closed", 0, "first"))
+        == "tenants.x.calendar.closed[0].first"
+    )
 
 
 def _paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:

@@ -31,30 +31,80 @@ def read(text: str | bytes) -> Reading:
         ("colour = 1\n", 4, "colour", "unknown key; there are: name, company"),
         ("langages = []\n", 4, "langages", "unknown key; did you mean 'languages'?"),
         ("\n[tenants.atelier.themes]\n", 5, "themes", "unknown key; did you mean 'theme'?"),
-        ("[tenants.atelier.theme]\n\nbrnd = '#000000'\n", 6, "theme.brnd", "unknown key; did you mean 'brand'?"),
-        ("theme.languages = ['ja']\n", 4, "theme.languages", "unknown key here; it belongs to [tenants.KEY]"),
-        ("idle_minutes = 5\n", 4, "idle_minutes", "unknown key here; it belongs to [tenants.KEY.sign_in]"),
+        (
+            "[tenants.atelier.theme]\n\nbrnd = '#000000'\n",
+            6,
+            "theme.brnd",
+            "unknown key; did you mean 'brand'?",
+        ),
+        (
+            "theme.languages = ['ja']\n",
+            4,
+            "theme.languages",
+            "unknown key here; it belongs to [tenants.KEY]",
+        ),
+        (
+            "idle_minutes = 5\n",
+            4,
+            "idle_minutes",
+            "unknown key here; it belongs to [tenants.KEY.sign_in]",
+        ),
         ("key = 'atelier'\n", 4, "key", "the key stands in the table's name"),
         ("status = 'opne'\n", 4, "status", "\"opne\" is unknown; did you mean 'open'?"),
-        ("sign_in.idle_minutes = 1\n", 4, "sign_in.idle_minutes", "should be greater than or equal to 5, but is 1"),
-        ("sign_in.idle_minutes = '60'\n", 4, "sign_in.idle_minutes", 'should be a valid integer, but is "60"'),
-        ("sign_in.notify_sign_in = 1\n", 4, "sign_in.notify_sign_in", "should be a valid boolean, but is 1"),
-        ("sign_in.password = {min_length = 12, max_length = 10}\n", 4, "sign_in.password.max_length", "no password"),
+        (
+            "sign_in.idle_minutes = 1\n",
+            4,
+            "sign_in.idle_minutes",
+            "should be greater than or equal to 5, but is 1",
+        ),
+        (
+            "sign_in.idle_minutes = '60'\n",
+            4,
+            "sign_in.idle_minutes",
+            'should be a valid integer, but is "60"',
+        ),
+        (
+            "sign_in.notify_sign_in = 1\n",
+            4,
+            "sign_in.notify_sign_in",
+            "should be a valid boolean, but is 1",
+        ),
+        (
+            "sign_in.password = {min_length = 12, max_length = 10}\n",
+            4,
+            "sign_in.password.max_length",
+            "no password",
+        ),
         (
             "sign_in.password = {preset = 'legacy-8-12', min_length = 13}\n",
             4,
             "sign_in.password.max_length",
             "no password could be 13 or more and 12 or fewer characters long",
         ),
-        ("sign_in.password.symbols = '.-'\n", 4, "sign_in.password.symbols", "nothing reads this unless half_width"),
+        (
+            "sign_in.password.symbols = '.-'\n",
+            4,
+            "sign_in.password.symbols",
+            "nothing reads this unless half_width",
+        ),
         (
             "sign_in.password = {half_width = true, symbols = '', required = ['symbol']}\n",
             4,
             "sign_in.password.symbols",
             "a symbol is required, but none is allowed",
         ),
-        ("features.notises = false\n", 4, "features.notises", "'notises' is unknown; did you mean 'notices'?"),
-        ("limits.members = 0\n", 4, "limits.members", "should be greater than or equal to 1, but is 0"),
+        (
+            "features.notises = false\n",
+            4,
+            "features.notises",
+            "'notises' is unknown; did you mean 'notices'?",
+        ),
+        (
+            "limits.members = 0\n",
+            4,
+            "limits.members",
+            "should be greater than or equal to 1, but is 0",
+        ),
         (
             "[[tenants.atelier.formulas.members]]\nbase = -1\n",
             5,
@@ -86,22 +136,77 @@ def read(text: str | bytes) -> Reading:
             "a kind of unit is counted twice: a, a",
         ),
         ("limits.member = 3\n", 4, "limits.member", "'member' is unknown; did you mean 'members'?"),
-        ("numbers.invoce = {}\n", 4, "numbers.invoce", "'invoce' is unknown; did you mean 'invoice'?"),
-        ("numbers.invoice.prefix = 'inv'\n", 4, "numbers.invoice.prefix", '"inv" will not do (Capital'),
+        (
+            "numbers.invoce = {}\n",
+            4,
+            "numbers.invoce",
+            "'invoce' is unknown; did you mean 'invoice'?",
+        ),
+        (
+            "numbers.invoice.prefix = 'inv'\n",
+            4,
+            "numbers.invoice.prefix",
+            '"inv" will not do (Capital',
+        ),
         ("texts.privcy = ''\n", 4, "texts.privcy", "'privcy' is unknown; did you mean 'privacy'?"),
         ("theme.brand = 'blue'\n", 4, "theme.brand", '"blue" will not do (Buttons'),
-        ("theme.brand = '#ff9900'\n", 4, "theme.brand", "on_brand #ffffff on brand #ff9900 has a contrast of 2.14:1"),
-        ("theme.brand = '#777777'\n", 4, "theme.brand", "brand #777777 on white #ffffff has a contrast of 4.47:1"),
-        ("theme.brand_weak = '#8899aa'\n", 4, "theme.brand_weak", "brand_strong #083767 on brand_weak"),
+        (
+            "theme.brand = '#ff9900'\n",
+            4,
+            "theme.brand",
+            "on_brand #ffffff on brand #ff9900 has a contrast of 2.14:1",
+        ),
+        (
+            "theme.brand = '#777777'\n",
+            4,
+            "theme.brand",
+            "brand #777777 on white #ffffff has a contrast of 4.47:1",
+        ),
+        (
+            "theme.brand_weak = '#8899aa'\n",
+            4,
+            "theme.brand_weak",
+            "brand_strong #083767 on brand_weak",
+        ),
         ("theme.on_brand = '#224466'\n", 4, "theme.on_brand", "on_brand #224466 on brand_strong"),
-        ("issuer.registration_number = 'T123'\n", 4, "issuer.registration_number", '"T123" will not do (適格請求書'),
-        ("issuer.registration_number = 'T１２３４５６７８９０１２３'\n", 4, "issuer.registration_number", ""),
-        ("domains = ['My.Example']\n", 4, "domains[0]", '"My.Example" will not do (Whole host names'),
-        ("domains = [\n 'my.example',\n 'my.example']\n", 6, "domains[1]", "the host my.example is taken"),
-        ("domains = ['atelier.portal.example']\n", 4, "domains[0]", "the host atelier.portal.example is taken"),
+        (
+            "issuer.registration_number = 'T123'\n",
+            4,
+            "issuer.registration_number",
+            '"T123" will not do (適格請求書',
+        ),
+        (
+            "issuer.registration_number = 'T１２３４５６７８９０１２３'\n",
+            4,
+            "issuer.registration_number",
+            "",
+        ),
+        (
+            "domains = ['My.Example']\n",
+            4,
+            "domains[0]",
+            '"My.Example" will not do (Whole host names',
+        ),
+        (
+            "domains = [\n 'my.example',\n 'my.example']\n",
+            6,
+            "domains[1]",
+            "the host my.example is taken",
+        ),
+        (
+            "domains = ['atelier.portal.example']\n",
+            4,
+            "domains[0]",
+            "the host atelier.portal.example is taken",
+        ),
         ("mail.address = 'a@b\\nc'\n", 4, "mail.address", ""),
         ('mail.name = "a\\r\\nBcc: x"\n', 4, "mail.name", ""),
-        ("calendar.weekly_closed = ['mon', 'mon']\n", 4, "calendar.weekly_closed", "mon stands here twice"),
+        (
+            "calendar.weekly_closed = ['mon', 'mon']\n",
+            4,
+            "calendar.weekly_closed",
+            "mon stands here twice",
+        ),
         (
             "calendar.weekly_closed = ['moon']\n",
             4,
@@ -126,11 +231,36 @@ def read(text: str | bytes) -> Reading:
             "calendar.closed[0].first",
             "is missing (The first",
         ),
-        ("tax.rates = [{rate = 8, reduced = true, since = 2019-10-01}]\n", 4, "tax.rates", "there is no standard rate"),
-        ("terms.closing_day = 32\n", 4, "terms.closing_day", "should be less than or equal to 31, but is 32"),
-        ("facility.closing = '08:00'\n", 4, "facility.closing", "closing at 08:00 is not after opening"),
-        ("facility.opening = '19:00'\n", 4, "facility.closing", "closing at 18:00 is not after opening at 19:00"),
-        ("[tenants.atelier.facility]\nslot = 30\n", 5, "facility.slot", "unknown key; did you mean"),
+        (
+            "tax.rates = [{rate = 8, reduced = true, since = 2019-10-01}]\n",
+            4,
+            "tax.rates",
+            "there is no standard rate",
+        ),
+        (
+            "terms.closing_day = 32\n",
+            4,
+            "terms.closing_day",
+            "should be less than or equal to 31, but is 32",
+        ),
+        (
+            "facility.closing = '08:00'\n",
+            4,
+            "facility.closing",
+            "closing at 08:00 is not after opening",
+        ),
+        (
+            "facility.opening = '19:00'\n",
+            4,
+            "facility.closing",
+            "closing at 18:00 is not after opening at 19:00",
+        ),
+        (
+            "[tenants.atelier.facility]\nslot = 30\n",
+            5,
+            "facility.slot",
+            "unknown key; did you mean",
+        ),
         ("theme = 3\n", 4, "theme", ""),
         ("[tenants.Beta]\nname = 'b'\n", 4, "tenants.Beta", '"Beta" will not do (The KEY'),
         ("[tenants.beta]\nnam = 'b'\n", 4, "tenants.beta.name", "is missing (The brand's name"),
@@ -153,10 +283,15 @@ def read(text: str | bytes) -> Reading:
         ('texts.privacy = """\nnever ends\n', 5, "", "is not TOML:"),
     ],
 )
-def test_a_mistake_names_its_line_its_key_and_what_would_be_right(text: str, line: int, key: str, said: str) -> None:
+def test_a_mistake_names_its_line_its_key_and_what_would_be_right(
+    text: str, line: int, key: str, said: str
+) -> None:
     """OPS-02. `key` is told without ``tenants.atelier.``"""
     reading = read(HEAD + text)
-    found = [(each.line, each.key.removeprefix("tenants.atelier."), each.message) for each in reading.mistakes]
+    found = [
+        (each.line, each.key.removeprefix("tenants.atelier."), each.message)
+        for each in reading.mistakes
+    ]
     assert any(each[:2] == (line, key) and each[2].startswith(said) for each in found), found
     assert reading.tenants.by_key == {}
 
@@ -165,7 +300,10 @@ def test_a_mistake_names_its_line_its_key_and_what_would_be_right(text: str, lin
     ("content", "expected"),
     [
         (b"", "tenants.toml:1: names no tenant; write [tenants.KEY] for each brand"),
-        (b"tenants = 3\n", "tenants.toml:1: tenants: is no table; write [tenants.KEY] for each brand"),
+        (
+            b"tenants = 3\n",
+            "tenants.toml:1: tenants: is no table; write [tenants.KEY] for each brand",
+        ),
         (b"# ok\n# \x8e\xa7\n", "tenants.toml:2: is not UTF-8 text"),
         (b"a = " + b"[" * 100_000, "tenants.toml:1: is nested too deep"),
     ],
@@ -185,7 +323,9 @@ def test_all_mistakes_of_all_tenants_come_at_once_in_the_order_of_the_file() -> 
 
 
 def test_a_mistake_that_follows_from_another_is_not_told() -> None:
-    assert [mistake.key for mistake in read("[tenants.atelier]\n").mistakes] == ["tenants.atelier.name"]
+    assert [mistake.key for mistake in read("[tenants.atelier]\n").mistakes] == [
+        "tenants.atelier.name"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -199,13 +339,23 @@ def test_a_mistake_that_follows_from_another_is_not_told() -> None:
             "sign_in.password.preset = 'legacy-6-20'\n",
             "4: warning: tenants.atelier.sign_in.password.preset: legacy-6-20",
         ),
-        ("sign_in.forgot = 'operator'\n", "1: warning: tenants.atelier.contact.telephone: members who forget"),
-        ("molds = {}\n", "4: warning: tenants.atelier.molds: nothing reads this table while the module is off"),
+        (
+            "sign_in.forgot = 'operator'\n",
+            "1: warning: tenants.atelier.contact.telephone: members who forget",
+        ),
+        (
+            "molds = {}\n",
+            "4: warning: tenants.atelier.molds: nothing reads this table while the module is off",
+        ),
     ],
 )
-def test_what_is_likely_not_meant_is_a_warning_and_the_file_counts(text: str, expected: str) -> None:
+def test_what_is_likely_not_meant_is_a_warning_and_the_file_counts(
+    text: str, expected: str
+) -> None:
     reading = read(HEAD + text)
-    assert [str(warning).startswith(f"tenants.toml:{expected}") for warning in reading.warnings] == [True]
+    assert [
+        str(warning).startswith(f"tenants.toml:{expected}") for warning in reading.warnings
+    ] == [True]
     assert (reading.mistakes, list(reading.tenants.by_key)) == ((), ["atelier"])
 
 
@@ -217,7 +367,9 @@ def test_a_retired_tenant_leaves_its_host_to_others() -> None:
     """OPS-05."""
     reading = read(HEAD + "status = 'retired'\n[tenants.beta]\nname = 'b'\nsubdomain = 'atelier'\n")
     assert set(reading.tenants.by_key) == {"atelier", "beta"}
-    assert {host: tenant.key for host, tenant in reading.tenants.by_host.items()} == {"atelier.portal.example": "beta"}
+    assert {host: tenant.key for host, tenant in reading.tenants.by_host.items()} == {
+        "atelier.portal.example": "beta"
+    }
 
 
 def test_a_byte_order_mark_does_no_harm() -> None:
@@ -239,20 +391,37 @@ def test_the_demo_brands_have_no_mistakes() -> None:
         ("tenants.rental.", "preset"),
         ("tenants.shop.", "preset"),
     ]
-    assert list(reading.tenants.by_key) == ["facility", "studio", "molds", "rental", "shop", "support"]
+    assert list(reading.tenants.by_key) == [
+        "facility",
+        "studio",
+        "molds",
+        "rental",
+        "shop",
+        "support",
+    ]
     for tenant in reading.tenants.by_key.values():
-        assert set(tenant.texts) - {"purposes"} == {"privacy", "terms", "commerce", "withdrawal", "accessibility"}
+        assert set(tenant.texts) - {"purposes"} == {
+            "privacy",
+            "terms",
+            "commerce",
+            "withdrawal",
+            "accessibility",
+        }
 
 
 @given(st.randoms(use_true_random=False))
-def test_whatever_is_done_to_a_file_its_reading_ends_with_tenants_or_mistakes(dice: random.Random) -> None:
+def test_whatever_is_done_to_a_file_its_reading_ends_with_tenants_or_mistakes(
+    dice: random.Random,
+) -> None:
     """OPS-03: a broken file never raises."""
     lines = (ROOT / "tests" / "tenants.toml").read_text(encoding="utf-8").split("\n")
     for _ in range(dice.randint(1, 4)):
         at = dice.randrange(len(lines))
         words = ["3", '""', "[]", "{}", "[[1]]", "true", "2027-01-01", "{ x = { y = [{}] } }"]
         key = lines[at].partition("=")[0] or "x"
-        lines[at] = dice.choice([f"{key} = {dice.choice(words)}", "", lines[at] * 2, lines[at][::-1], "[[tenants.a]]"])
+        lines[at] = dice.choice(
+            [f"{key} = {dice.choice(words)}", "", lines[at] * 2, lines[at][::-1], "[[tenants.a]]"]
+        )
     reading = read("\n".join(lines))
     assert bool(reading.mistakes) != bool(reading.tenants.by_key)
     assert all(1 <= mistake.line <= len(lines) for mistake in reading.mistakes)

@@ -30,7 +30,9 @@ def is_whole(reading: Reading, lines: int) -> bool:
     """Tenants or mistakes, never both, never neither; each mistake on a line that there is."""
     return (
         bool(reading.mistakes) != bool(reading.tenants.by_key)
-        and all(type(each) is Mistake and 1 <= each.line <= max(lines, 1) for each in reading.mistakes)
+        and all(
+            type(each) is Mistake and 1 <= each.line <= max(lines, 1) for each in reading.mistakes
+        )
         and all("\n" not in str(each) for each in reading.mistakes)
     )
 
@@ -55,7 +57,9 @@ SCALARS = (
     | st.datetimes().map(lambda at: Tag(at.isoformat()))
     | st.times().map(lambda at: Tag(at.isoformat()))
 )
-NAMES = st.sampled_from([*KEYS, "brand", "first", "prefix", "members", "min_length", "rate", "x-1", "0"])
+NAMES = st.sampled_from(
+    [*KEYS, "brand", "first", "prefix", "members", "min_length", "rate", "x-1", "0"]
+)
 
 
 class Tag(int):
@@ -73,7 +77,9 @@ class Tag(int):
 
 
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=6
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=6,
 )
 
 
@@ -95,7 +101,9 @@ def test_any_text_of_the_marks_of_toml_ends_with_tenants_or_mistakes(text: str) 
     assert is_whole(read(HEAD + text), (HEAD + text).count("\n") + 1)
 
 
-@given(st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=5, unique_by=lambda pair: pair[0]))
+@given(
+    st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=5, unique_by=lambda pair: pair[0])
+)
 @settings(max_examples=50)
 def test_any_value_for_any_key_ends_with_tenants_or_mistakes(pairs: list[tuple[str, Any]]) -> None:
     """OPS-03: each mistake names a key of the section, on the line where it stands."""
@@ -104,7 +112,12 @@ def test_any_value_for_any_key_ends_with_tenants_or_mistakes(pairs: list[tuple[s
     assert is_whole(reading, len(pairs) + 1)
     at = {key: line for line, (key, _value) in enumerate(pairs, 2)}
     for mistake in reading.mistakes:
-        first = mistake.key.removeprefix("tenants.atelier").lstrip(".").partition(".")[0].partition("[")[0]
+        first = (
+            mistake.key.removeprefix("tenants.atelier")
+            .lstrip(".")
+            .partition(".")[0]
+            .partition("[")[0]
+        )
         assert mistake.line == at.get(first, 1), mistake
 
 
@@ -137,7 +150,9 @@ def test_what_python_cannot_hold_is_a_mistake_as_well(text: str, said: str) -> N
 def test_lines_are_counted_as_an_editor_counts_them(lines: list[str], at: int, ending: str) -> None:
     """OPS-02: whatever stands before, and however lines end."""
     text = HEAD.replace("\n", ending) + ending.join(lines)
-    assert [(each.line, each.key) for each in read(text).mistakes] == [(at, "tenants.atelier.status")]
+    assert [(each.line, each.key) for each in read(text).mistakes] == [
+        (at, "tenants.atelier.status")
+    ]
 
 
 def test_a_file_is_read_as_its_bytes_are(tmp_path: Path) -> None:
@@ -145,17 +160,27 @@ def test_a_file_is_read_as_its_bytes_are(tmp_path: Path) -> None:
     path.write_text(HEAD, encoding="utf-8")
     reading = read_file(path, "portal.example", Tenant)
     assert reading.mistakes == reading.warnings == ()
-    assert {key: tenant.name for key, tenant in reading.tenants.by_key.items()} == {"atelier": "工房"}
+    assert {key: tenant.name for key, tenant in reading.tenants.by_key.items()} == {
+        "atelier": "工房"
+    }
     assert reading.lines.of(("tenants", "atelier", "name")) == 2
-    assert reading.tenants.for_host("atelier.portal.example:443") is reading.tenants.by_key["atelier"]
+    assert (
+        reading.tenants.for_host("atelier.portal.example:443") is reading.tenants.by_key["atelier"]
+    )
 
 
-@pytest.mark.parametrize(("shown_as", "name"), [("", "brands.toml"), ("/etc/portal/next.toml",) * 2])
-def test_a_mistake_calls_the_file_what_the_admin_called_it(tmp_path: Path, shown_as: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("shown_as", "name"), [("", "brands.toml"), ("/etc/portal/next.toml",) * 2]
+)
+def test_a_mistake_calls_the_file_what_the_admin_called_it(
+    tmp_path: Path, shown_as: str, name: str
+) -> None:
     """OPS-02."""
     path = tmp_path / "brands.toml"
     path.write_text("nonsense", encoding="utf-8")
-    assert {each.file for each in read_file(path, "portal.example", Tenant, shown_as).mistakes} == {name}
+    assert {each.file for each in read_file(path, "portal.example", Tenant, shown_as).mistakes} == {
+        name
+    }
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,11 @@ def test_every_key_of_every_table_is_on_the_page() -> None:
     missing = []
     for table, name, field in walk(KIND):
         heading = ".".join(("tenants.KEY", *table))
-        tables = [part for part in page.split("\n## ") if part.startswith((f"[{heading}]\n", f"[[{heading}]]\n"))]
+        tables = [
+            part
+            for part in page.split("\n## ")
+            if part.startswith((f"[{heading}]\n", f"[[{heading}]]\n"))
+        ]
         if name != "key" and not any(f"| `{name}` |" in part for part in tables):
             missing.append((heading, name, field))
     assert missing == []
@@ -94,7 +98,8 @@ def test_a_key_is_told_with_its_values_its_default_and_its_meaning(page: str, ro
 
 
 @pytest.mark.parametrize(
-    "heading", ["[[tenants.KEY.press.first]]", "[tenants.KEY.press.by_name.KIND]", "[tenants.KEY.press.part]"]
+    "heading",
+    ["[[tenants.KEY.press.first]]", "[tenants.KEY.press.by_name.KIND]", "[tenants.KEY.press.part]"],
 )
 def test_a_table_within_a_table_has_the_heading_it_has_in_the_file(page: str, heading: str) -> None:
     """OPS-01: and of its description only what is meant for admins."""
@@ -108,7 +113,9 @@ def test_a_module_without_keys_says_so() -> None:
     class Bare(Section):
         """Nothing yet."""
 
-    assert "No keys yet." in section(reference_markdown(tenant_type({"bare": Bare})), "[tenants.KEY.bare]")
+    assert "No keys yet." in section(
+        reference_markdown(tenant_type({"bare": Bare})), "[tenants.KEY.bare]"
+    )
 
 
 def test_each_row_has_four_cells(page: str) -> None:
@@ -122,7 +129,11 @@ def test_the_example_on_the_page_is_a_file_without_mistakes(page: str) -> None:
     """OPS-01: whoever copies it has a working brand."""
     example = page.split("```toml\n")[1].split("```", maxsplit=1)[0]
     reading = read_bytes(example.encode(), "tenants.toml", "portal.example", KIND)
-    assert (reading.mistakes, reading.warnings, list(reading.tenants.by_key)) == ((), (), ["atelier"])
+    assert (reading.mistakes, reading.warnings, list(reading.tenants.by_key)) == (
+        (),
+        (),
+        ["atelier"],
+    )
 
 
 def _references(schema: Any) -> Iterator[str]:

@@ -101,7 +101,9 @@ def save(path: Path, clock: Clock) -> Callable[[str], None]:
         ("", None),
     ],
 )
-def test_a_host_leads_to_its_tenant_or_to_none(registry: Registry, host: str, key: str | None) -> None:
+def test_a_host_leads_to_its_tenant_or_to_none(
+    registry: Registry, host: str, key: str | None
+) -> None:
     """COM-01; a retired tenant's host is unknown (OPS-05)."""
     found = registry.current().for_host(host)
     assert (found.key if found else None) == key
@@ -116,7 +118,9 @@ def test_a_host_that_nobody_claimed_leads_nowhere(host: str) -> None:
 
 
 @given(st.sampled_from(sorted(TENANTS.by_host)), st.integers(1, 65535), st.data())
-def test_case_port_and_a_last_dot_make_no_difference(host: str, port: int, data: st.DataObject) -> None:
+def test_case_port_and_a_last_dot_make_no_difference(
+    host: str, port: int, data: st.DataObject
+) -> None:
     """COM-01."""
     cased = "".join(letter.upper() if data.draw(st.booleans()) else letter for letter in host)
     for written in (cased, f"{cased}:{port}", f"{cased}.", f"{cased}.:{port}"):
@@ -128,7 +132,9 @@ def test_nobody_lives_in_an_empty_house() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[tenants.atelier]\n", "nonsense", None])
-def test_a_program_does_not_start_with_a_broken_or_missing_file(path: Path, text: str | None) -> None:
+def test_a_program_does_not_start_with_a_broken_or_missing_file(
+    path: Path, text: str | None
+) -> None:
     if text is None:
         path.unlink()
     else:
@@ -192,7 +198,9 @@ def test_a_broken_file_leaves_the_last_good_one_in_force(
     assert registry.mistakes == ()
 
 
-def test_a_missing_file_leaves_the_last_good_one_in_force(registry: Registry, path: Path, clock: Clock) -> None:
+def test_a_missing_file_leaves_the_last_good_one_in_force(
+    registry: Registry, path: Path, clock: Clock
+) -> None:
     """OPS-03."""
     good = registry.current()
     path.unlink()
@@ -203,7 +211,9 @@ def test_a_missing_file_leaves_the_last_good_one_in_force(registry: Registry, pa
     assert registry.current() is good
 
 
-def test_mistakes_are_known_without_a_page_being_asked_for(registry: Registry, save: Callable[[str], None]) -> None:
+def test_mistakes_are_known_without_a_page_being_asked_for(
+    registry: Registry, save: Callable[[str], None]
+) -> None:
     """OPS-03: a process that only answers /readyz says so as well."""
     save("nonsense")
     assert len(registry.mistakes) == 1
@@ -234,7 +244,9 @@ def test_warnings_do_not_count_as_mistakes(registry: Registry, save: Callable[[s
 
 
 @pytest.mark.races
-def test_threads_see_one_whole_file_or_the_other(registry: Registry, save: Callable[[str], None]) -> None:
+def test_threads_see_one_whole_file_or_the_other(
+    registry: Registry, save: Callable[[str], None]
+) -> None:
     """OPS-03: names and hosts of one snapshot always belong together, while the file changes under load."""
     stop, torn = threading.Event(), list[object]()
 

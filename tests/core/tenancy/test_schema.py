@@ -40,8 +40,14 @@ def test_five_lines_make_a_working_tenant(tmp_path) -> None:
     """OPS-01."""
     path = tmp_path / "tenants.toml"
     path.write_text(FIVE_LINES, encoding="utf-8")
-    tenant = Registry(path, "portal.example", tenant_type(sections(BRANDS))).current().by_key["atelier"]
-    assert (tenant.company, tenant.subdomain, tenant.theme.mark) == ("こもれび工房", "atelier", "こ")
+    tenant = (
+        Registry(path, "portal.example", tenant_type(sections(BRANDS))).current().by_key["atelier"]
+    )
+    assert (tenant.company, tenant.subdomain, tenant.theme.mark) == (
+        "こもれび工房",
+        "atelier",
+        "こ",
+    )
     assert tenant.mail.name == tenant.issuer.name == "こもれび工房"
     assert tenant.mail.address == "no-reply@atelier.portal.example"
     assert tenant.issuer.telephone == "03-0000-0000"
@@ -93,7 +99,10 @@ def test_a_tenant_cannot_be_changed() -> None:
 
 
 def test_references_to_the_environment_stay_as_written() -> None:
-    assert make(needy={"colour": "env:COLOUR"}, modules=["needy"]).section("needy").colour == "env:COLOUR"
+    assert (
+        make(needy={"colour": "env:COLOUR"}, modules=["needy"]).section("needy").colour
+        == "env:COLOUR"
+    )
 
 
 def test_the_calendar_knows_weekdays_holidays_and_closures() -> None:
@@ -107,7 +116,9 @@ def test_the_calendar_knows_weekdays_holidays_and_closures() -> None:
     assert [calendar.is_open(day) for day in days] == [True, False, True, False, False, False, True]
 
 
-@pytest.mark.parametrize(("twelve", "digit"), [("000012050002", "7"), ("999901000001", "7"), ("000000000000", "9")])
+@pytest.mark.parametrize(
+    ("twelve", "digit"), [("000012050002", "7"), ("999901000001", "7"), ("000000000000", "9")]
+)
 def test_the_check_digit_of_a_corporate_number(twelve: str, digit: str) -> None:
     assert check_digit(twelve) == digit
 
@@ -135,7 +146,11 @@ def test_the_theme_sheet_sets_the_five_properties_and_nothing_else() -> None:
 
 
 def test_every_key_says_what_it_means() -> None:
-    silent = [f"{table}.{name}" for table, name, field in walk(tenant_type(sections(BRANDS))) if not field.description]
+    silent = [
+        f"{table}.{name}"
+        for table, name, field in walk(tenant_type(sections(BRANDS)))
+        if not field.description
+    ]
     assert silent == []
 
 

@@ -51,14 +51,21 @@ def test_on_any_colour_black_or_white_can_be_read(colour: str) -> None:
         ("#0b0b0b", "#000000", 1.067),
     ],
 )
-def test_each_part_of_a_colour_weighs_what_wcag_gives_it(one: str, other: str, ratio: float) -> None:
+def test_each_part_of_a_colour_weighs_what_wcag_gives_it(
+    one: str, other: str, ratio: float
+) -> None:
     """Green is light, blue is dark; the darkest shades go by the straight part of the curve."""
     assert contrast(one, other) == pytest.approx(ratio, abs=0.001)
 
 
 @pytest.mark.parametrize(
     ("text", "ground"),
-    [("on_brand", "brand"), ("on_brand", "brand_strong"), ("brand", "brand_weak"), ("brand_strong", "brand_weak")],
+    [
+        ("on_brand", "brand"),
+        ("on_brand", "brand_strong"),
+        ("brand", "brand_weak"),
+        ("brand_strong", "brand_weak"),
+    ],
 )
 def test_the_usual_colours_can_be_read(text: str, ground: str) -> None:
     """COM-04: a brand that says nothing of colours has legible ones."""
@@ -71,7 +78,13 @@ def test_the_sheet_of_any_theme_sets_five_properties(
     brand: str, strong: str, weak: str, on_brand: str, radius: int
 ) -> None:
     """COM-04, security.md: each value where it belongs."""
-    theme = {"brand": brand, "brand_strong": strong, "brand_weak": weak, "on_brand": on_brand, "radius": radius}
+    theme = {
+        "brand": brand,
+        "brand_strong": strong,
+        "brand_weak": weak,
+        "on_brand": on_brand,
+        "radius": radius,
+    }
     css = theme_css(Tenant(key="atelier", name="工房", theme=theme))
     assert SHEET.fullmatch(css)
     for name, value in theme.items():
@@ -80,7 +93,17 @@ def test_the_sheet_of_any_theme_sets_five_properties(
 
 
 @pytest.mark.parametrize(
-    "colour", ["red", "#fff", "#12345g", "#1234567", "#123456;}body{x:url(//e)", "#123456\n", "", "１２３４５６"]
+    "colour",
+    [
+        "red",
+        "#fff",
+        "#12345g",
+        "#1234567",
+        "#123456;}body{x:url(//e)",
+        "#123456\n",
+        "",
+        "１２３４５６",
+    ],
 )
 def test_what_is_no_colour_never_comes_into_a_sheet(colour: str) -> None:
     """security.md: nobody writes style through the tenants file."""

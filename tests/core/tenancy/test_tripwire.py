@@ -43,7 +43,11 @@ META = MetaData()
 
 def _table(name: str) -> Table:
     return Table(
-        name, META, Column("tenant_id", String), Column("id", Integer, primary_key=True), Column("name", String)
+        name,
+        META,
+        Column("tenant_id", String),
+        Column("id", Integer, primary_key=True),
+        Column("name", String),
     )
 
 
@@ -101,13 +105,20 @@ def entered(key: str) -> Iterator[None]:
         (select(A.c.name).where(OWN, exists().where(B.c.id == A.c.id, OWN_B)), "own"),
         (select(select(A.c.name).where(OWN).subquery().c.name), "own"),
         (select(select(A.c.name).where(OWN).cte().c.name), "own"),
-        (select(COUNT).select_from(union_all(select(A.c.id).where(OWN), select(B.c.id).where(OWN_B)).subquery()), 2),
+        (
+            select(COUNT).select_from(
+                union_all(select(A.c.id).where(OWN), select(B.c.id).where(OWN_B)).subquery()
+            ),
+            2,
+        ),
         (select(A.c.name).where(OWN).order_by(A.c.tenant_id, A.c.id).limit(1), "own"),
         (select(COUNT).select_from(NOTES), 2),
         (select(literal("account")), "account"),
     ],
 )
-def test_what_is_held_to_its_tenant_passes(engine: Engine, statement: Any, expected: object) -> None:
+def test_what_is_held_to_its_tenant_passes(
+    engine: Engine, statement: Any, expected: object
+) -> None:
     """COM-02: as SQLAlchemy writes it; a table that is nobody's passes as it is."""
     with entered("facility"), engine.begin() as connection:
         assert connection.execute(statement).scalar() == expected
@@ -139,7 +150,9 @@ def test_what_is_held_to_its_tenant_passes(engine: Engine, statement: Any, expec
         select(select(A.c.name).cte().c.name),
         union_all(select(A.c.id).where(OWN), select(B.c.id)),
         select(func.count(A.c.id)).having(func.max(A.c.tenant_id) == "facility"),
-        select(select(A.c.tenant_id, A.c.id).subquery().c.id).where(literal_column("tenant_id") == "facility"),
+        select(select(A.c.tenant_id, A.c.id).subquery().c.id).where(
+            literal_column("tenant_id") == "facility"
+        ),
         update(A).values(name="x"),
         update(A).values(name="x").where(A.c.id == 1),
         update(A).values(name=select(func.max(B.c.name)).scalar_subquery()).where(OWN),
@@ -159,7 +172,9 @@ def test_what_is_held_to_its_tenant_passes(engine: Engine, statement: Any, expec
         text("DROP TABLE account"),
     ],
 )
-def test_what_is_not_held_to_its_tenant_never_reaches_the_driver(engine: Engine, statement: Any) -> None:
+def test_what_is_not_held_to_its_tenant_never_reaches_the_driver(
+    engine: Engine, statement: Any
+) -> None:
     """COM-02: refused whatever is bound; nothing is changed."""
     with entered("facility"), pytest.raises(TenantError), engine.begin() as connection:
         connection.execute(statement)
@@ -176,23 +191,34 @@ def test_what_is_not_held_to_its_tenant_never_reaches_the_driver(engine: Engine,
         (select(A.c.name).where(TWIN, A.c.name == "facility"), None),
         (select(A.c.name).join(B, A.c.id == B.c.id).where(OWN, B.c.tenant_id == "studio"), None),
         (select(A.c.name).where(OWN, exists().where(B.c.tenant_id == "studio")), None),
-        (union_all(select(A.c.id).where(OWN), select(B.c.id).where(B.c.tenant_id == "studio")), None),
+        (
+            union_all(select(A.c.id).where(OWN), select(B.c.id).where(B.c.tenant_id == "studio")),
+            None,
+        ),
         (update(A).where(TWIN).values(name="facility"), None),
         (delete(A).where(TWIN, A.c.name == "facility"), None),
         (insert(A).values(tenant_id="studio", id=9, name="facility"), None),
         (insert(A).values([ROW, ROW | {"tenant_id": "studio", "id": 10}]), None),
         (insert(A), [ROW, ROW | {"tenant_id": "studio", "id": 10}]),
         (
-            update(A).where(A.c.tenant_id == bindparam("t"), A.c.id == bindparam("i")).values(name="x"),
+            update(A)
+            .where(A.c.tenant_id == bindparam("t"), A.c.id == bindparam("i"))
+            .values(name="x"),
             [{"t": "facility", "i": 1}, {"t": "studio", "i": 2}],
         ),
         (select(A.c.name).where(A.c.tenant_id == bindparam("t")), {"t": None}),
         (select(A.c.name).where(A.c.tenant_id == bindparam("t")), {"t": "FACILITY"}),
     ],
 )
-def test_what_is_bound_to_another_tenant_is_refused(engine: Engine, statement: Any, values: Any) -> None:
+def test_what_is_bound_to_another_tenant_is_refused(
+    engine: Engine, statement: Any, values: Any
+) -> None:
     """COM-02: also where the scope's tenant is bound at another place of the statement, or another row of it."""
-    with entered("facility"), pytest.raises(TenantError, match="another tenant"), engine.begin() as connection:
+    with (
+        entered("facility"),
+        pytest.raises(TenantError, match="another tenant"),
+        engine.begin() as connection,
+    ):
         connection.execute(statement, values)
 
 
@@ -201,7 +227,11 @@ def test_own_rows_are_written_one_by_one_and_in_batches(engine: Engine) -> None:
         connection.execute(insert(A), [ROW | {"id": number} for number in range(10, 20)])
         connection.execute(insert(A).values(**ROW).returning(A.c.id))
         assert connection.execute(update(A).where(OWN).values(name="y")).rowcount == 12
-        many = update(A).where(A.c.tenant_id == bindparam("t"), A.c.id == bindparam("i")).values(name="z")
+        many = (
+            update(A)
+            .where(A.c.tenant_id == bindparam("t"), A.c.id == bindparam("i"))
+            .values(name="z")
+        )
         connection.execute(many, [{"t": "facility", "i": 10}, {"t": "facility", "i": 11}])
         assert connection.scalar(select(COUNT).where(OWN, A.c.name == "z")) == 2
         conflict = sqlite_insert(A).values(**ROW | {"name": "late"})
@@ -220,7 +250,9 @@ def test_outside_a_scope_no_tenants_table_is_touched(engine: Engine) -> None:
         assert connection.scalar(select(COUNT).select_from(LOG)) == 1
 
 
-def test_one_text_asked_for_two_tenants_is_judged_by_what_is_bound_each_time(engine: Engine) -> None:
+def test_one_text_asked_for_two_tenants_is_judged_by_what_is_bound_each_time(
+    engine: Engine,
+) -> None:
     """COM-02: the memo keeps the text's verdict, not the answer."""
     ask = select(A.c.id).where(A.c.tenant_id == bindparam("t"))
     for key, row in (("facility", 1), ("studio", 2), ("facility", 1)):
@@ -241,7 +273,9 @@ def test_one_text_asked_for_two_tenants_is_judged_by_what_is_bound_each_time(eng
         text("\n  insert into log values ('x')"),
     ],
 )
-def test_who_promised_to_read_only_writes_into_no_table(engine: Engine, promise: Promise, statement: Any) -> None:
+def test_who_promised_to_read_only_writes_into_no_table(
+    engine: Engine, promise: Promise, statement: Any
+) -> None:
     """STYLE §3: GET never writes, tenant's table or not."""
     promise.reads_only = True
     with entered("facility"), engine.begin() as connection:
@@ -258,11 +292,17 @@ def test_who_promised_to_read_only_writes_into_no_table(engine: Engine, promise:
         ("BEGIN IMMEDIATE", False, False),
         ("SELECT accounting.id FROM accounting", False, False),
         ("DELETE FROM system_access", False, True),
-        ("SELECT account.id FROM account WHERE account.tenant_id = %(tenant_id_1)s::VARCHAR", True, False),
+        (
+            "SELECT account.id FROM account WHERE account.tenant_id = %(tenant_id_1)s::VARCHAR",
+            True,
+            False,
+        ),
         ("DELETE FROM account WHERE account.tenant_id = ?", True, True),
     ],
 )
-def test_a_text_is_known_by_what_it_touches_and_whether_it_writes(sql: str, touches: bool, writes: bool) -> None:
+def test_a_text_is_known_by_what_it_touches_and_whether_it_writes(
+    sql: str, touches: bool, writes: bool
+) -> None:
     judge = Judge(["account"])
     verdict = judge(sql)
     assert (verdict.touches, verdict.writes, verdict.fault) == (touches, writes, None)

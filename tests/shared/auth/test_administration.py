@@ -18,7 +18,15 @@ from portal.core.outbox import OutboxMail
 from portal.shared.auth import administration, enrolment, links, passwords, second_factor, sessions
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import DeadLink, Purpose
-from portal.shared.auth.models import Account, AccountStatus, Device, Factor, MemberSession, MemberStatus, Passkey
+from portal.shared.auth.models import (
+    Account,
+    AccountStatus,
+    Device,
+    Factor,
+    MemberSession,
+    MemberStatus,
+    Passkey,
+)
 from portal.shared.auth.sessions import Client
 from portal.shared.auth.sign_in import Credentials
 from tests.cast import NOW, PASSWORD
@@ -33,7 +41,9 @@ def come_in(here, brand):
 
     def enter(login_id: str = "hanako") -> str:
         given = Credentials(login_id=login_id, password=PASSWORD)
-        return entrance.sign_in(brand, given, Client("192.0.2.7", "Browser/1.0"), link_base=BASE).token
+        return entrance.sign_in(
+            brand, given, Client("192.0.2.7", "Browser/1.0"), link_base=BASE
+        ).token
 
     return enter
 
@@ -70,7 +80,9 @@ def test_who_is_locked_is_out_with_every_link_and_comes_back_when_unlocked(come_
         administration.unlock(member(), by=BY)
 
 
-def test_who_is_locked_while_the_password_is_being_hashed_does_not_come_in(app, inside, come_in, member, monkeypatch):
+def test_who_is_locked_while_the_password_is_being_hashed_does_not_come_in(
+    app, inside, come_in, member, monkeypatch
+):
     """OPS-13: else a session would wait for the day of the unlocking."""
     hashing, locked, said = Event(), Event(), []
     real = passwords.verify
@@ -108,22 +120,45 @@ def test_a_lost_second_factor_goes_with_all_that_stood_in_for_it(come_in, member
     for who in (member(), member("kenichi")):
         who.second_factor, who.totp_nonce = Factor.TOTP, "nonce-of-the-app"
         second_factor.renew(who.id)
-        session().add(Passkey(member_id=who.id, credential_id=f"key-{who.id}", public_key=b"k", created_at=NOW))
+        session().add(
+            Passkey(
+                member_id=who.id, credential_id=f"key-{who.id}", public_key=b"k", created_at=NOW
+            )
+        )
         device, _token = sessions.remember_device(who.id, Client())
         device.trusted_until = NOW + timedelta(days=30)
     session().commit()
     administration.reset_factor(brand, member(), by=BY)
     session().commit()
-    assert (member().second_factor, member().totp_nonce, second_factor.left(member().id)) == (Factor.OFF, "", 0)
+    assert (member().second_factor, member().totp_nonce, second_factor.left(member().id)) == (
+        Factor.OFF,
+        "",
+        0,
+    )
     assert not is_in(token)
-    trusted = session().scalars(select(Device.member_id).where(Device.trusted_until.is_not(None))).all()
+    trusted = (
+        session().scalars(select(Device.member_id).where(Device.trusted_until.is_not(None))).all()
+    )
     assert (trusted, session().scalars(select(Passkey.member_id)).all()) == ([other], [other])
-    assert (member("kenichi").second_factor, second_factor.left(other)) == (Factor.TOTP, second_factor.HOW_MANY)
-    mail = session().scalars(select(OutboxMail).where(OutboxMail.event == "second_factor_changed")).one()
-    assert (mail.recipient, "利用しない" in mail.body, "nonce" in mail.body) == ("hanako@one.example", True, False)
+    assert (member("kenichi").second_factor, second_factor.left(other)) == (
+        Factor.TOTP,
+        second_factor.HOW_MANY,
+    )
+    mail = (
+        session()
+        .scalars(select(OutboxMail).where(OutboxMail.event == "second_factor_changed"))
+        .one()
+    )
+    assert (mail.recipient, "利用しない" in mail.body, "nonce" in mail.body) == (
+        "hanako@one.example",
+        True,
+        False,
+    )
 
 
-def test_where_all_must_have_a_second_step_the_mail_says_what_is_asked_for_next(here, brand, member):
+def test_where_all_must_have_a_second_step_the_mail_says_what_is_asked_for_next(
+    here, brand, member
+):
     """COM-13: not "nothing"."""
     rules = brand.sign_in.model_copy(update={"second_factor": "required"})
     administration.reset_factor(brand.model_copy(update={"sign_in": rules}), member(), by=BY)
@@ -134,7 +169,11 @@ def test_where_all_must_have_a_second_step_the_mail_says_what_is_asked_for_next(
 def test_one_or_all_must_change_their_password_and_nobody_is_counted_twice(here, member):
     """RENT-03"""
     assert administration.require_change(member(), by=BY) == 1
-    assert [member(who).must_change_password for who in ("hanako", "kenichi", "yumi")] == [True, False, False]
+    assert [member(who).must_change_password for who in ("hanako", "kenichi", "yumi")] == [
+        True,
+        False,
+        False,
+    ]
     member("yumi").status = MemberStatus.REMOVED
     assert administration.require_change(None, by=BY) == 1
     assert administration.require_change(None, by=BY) == 0
@@ -145,11 +184,15 @@ def test_a_merge_moves_every_row_of_every_table_and_the_trail_stays(accounts, me
     """OPS-13, COM-90: of whatever is mapped with an account; the audit trail is append-only, and holds."""
     source, target = accounts
     reservations = session().scalar(select(func.count(Reservation.id)))
-    kept = session().scalar(select(func.count(AuditEvent.id)).where(AuditEvent.account_id == source.id))
+    kept = session().scalar(
+        select(func.count(AuditEvent.id)).where(AuditEvent.account_id == source.id)
+    )
     moved = administration.merge(source, target, by=BY)
     session().commit()
     assert moved["member"] == moved["reservation"] == 1
-    assert set(moved) == {m.local_table.description for m in administration.tables_of_accounts()} - {"audit_event"}
+    assert set(moved) == {
+        m.local_table.description for m in administration.tables_of_accounts()
+    } - {"audit_event"}
     left = administration.overview(source)
     assert {table for table, rows in left["rows"].items() if rows} == {"audit_event"}
     assert left["rows"]["audit_event"] == (kept or 0) + 1
@@ -165,7 +208,9 @@ def test_a_merge_moves_every_row_of_every_table_and_the_trail_stays(accounts, me
         assert administration.overview(twin)["rows"]["reservation"] == 1
 
 
-def test_who_was_moved_goes_on_under_the_new_customer_who_keeps_the_representative(come_in, accounts):
+def test_who_was_moved_goes_on_under_the_new_customer_who_keeps_the_representative(
+    come_in, accounts
+):
     """OPS-13: nobody is locked out by a merge, and nobody gets more rights by it."""
     token = come_in("yumi")
     administration.merge(*accounts, by=BY)
@@ -208,7 +253,10 @@ def test_no_table_has_a_key_that_a_merge_would_break(app):
     """OPS-13: whoever brings a table with one row for each account teaches `merge` to add the two up."""
     keys = [
         (table.name, constraint.columns.keys())
-        for table in (Base.metadata.tables[m.local_table.description] for m in administration.tables_of_accounts())
+        for table in (
+            Base.metadata.tables[m.local_table.description]
+            for m in administration.tables_of_accounts()
+        )
         for constraint in table.constraints
         if isinstance(constraint, UniqueConstraint) and "account_id" in constraint.columns
     ]

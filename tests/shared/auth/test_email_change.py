@@ -31,7 +31,9 @@ def ask(shop, member):
     """Ask for NEW with the present address and password."""
 
     def do(present=OLD, password=PASSWORD, new=NEW):
-        email_change.ask_with_password(shop, member().id, present, password, new, by=SYSTEM, link_base=BASE)
+        email_change.ask_with_password(
+            shop, member().id, present, password, new, by=SYSTEM, link_base=BASE
+        )
 
     return do
 
@@ -52,7 +54,11 @@ def test_nothing_changes_before_the_new_address_says_so(shop, ask, member, maile
 
 @pytest.mark.parametrize(
     ("wrong", "field"),
-    [({"present": "other@one.example"}, "present"), ({"password": "wrong"}, "password"), ({"new": OLD}, "email")],
+    [
+        ({"present": "other@one.example"}, "present"),
+        ({"password": "wrong"}, "password"),
+        ({"new": OLD}, "email"),
+    ],
 )
 def test_a_wrong_item_is_named_and_nothing_is_mailed(ask, letters, wrong, field):
     """SHOP-03: at its field."""
@@ -70,7 +76,9 @@ def test_who_asks_is_not_told_that_an_address_is_taken(shop, ask, mailed, member
     session().commit()
     ask(new="yumi@two.example")
     with pytest.raises(RuleBroken, match="すでに使われています"):
-        email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+        email_change.confirm(
+            shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE
+        )
     session().rollback()
     assert member().email == OLD
 
@@ -79,14 +87,18 @@ def test_every_other_link_dies_with_the_old_address(shop, ask, member, mailed):
     """security.md §4.12: a reset that was mailed there opens nothing any more."""
     ask()
     reset = links.issue(member().id, Purpose.RESET_PASSWORD)
-    email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    email_change.confirm(
+        shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE
+    )
     assert not is_alive(reset, Purpose.RESET_PASSWORD)
 
 
 def test_the_old_address_takes_it_back_within_two_weeks(shop, ask, member, mailed, letters):
     """SHOP-03: everything that let in ends, and the way back in goes to the old address."""
     ask()
-    email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    email_change.confirm(
+        shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE
+    )
     token = sessions.open_session(member().id, Client(), lifetime=timedelta(days=30))
     _device, device = sessions.remember_device(member().id, Client())
     session().commit()
@@ -104,7 +116,9 @@ def test_the_old_address_takes_it_back_within_two_weeks(shop, ask, member, maile
 def test_after_two_weeks_it_is_too_late(shop, ask, member, mailed):
     """SHOP-03"""
     ask()
-    email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    email_change.confirm(
+        shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE
+    )
     undo = mailed("email_changed_old", "undo-email")
     with clock.freeze(NOW + timedelta(days=14, seconds=1)), pytest.raises(DeadLink):
         email_change.undo(shop, undo, address="", link_base=BASE)
@@ -124,11 +138,15 @@ def test_by_way_of_the_old_address_three_steps_lead_there(having, member, mailed
     with pytest.raises(DeadLink):
         email_change.name_new(rental, token, "third@one.example", address="", link_base=BASE)
     session().rollback()
-    email_change.confirm(rental, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    email_change.confirm(
+        rental, mailed("email_change_proof", "prove-email"), address="", link_base=BASE
+    )
     assert (member().email, member().login_key) == (NEW, f"hanako\n{NEW}")
 
 
-@pytest.mark.parametrize("purpose", [Purpose.CHANGE_EMAIL, Purpose.UNDO_EMAIL, Purpose.RESET_PASSWORD])
+@pytest.mark.parametrize(
+    "purpose", [Purpose.CHANGE_EMAIL, Purpose.UNDO_EMAIL, Purpose.RESET_PASSWORD]
+)
 def test_a_link_of_another_purpose_changes_no_address(shop, member, purpose):
     """security.md §4.12: each does its one thing."""
     token = links.issue(member().id, purpose, payload={"email": NEW})
@@ -163,7 +181,9 @@ def test_an_operator_helps_whose_mailbox_is_lost(brand, member, letters):
 def test_the_new_address_signs_in_and_the_old_one_does_not(shop, ask, mailed):
     """SHOP-03: from the very moment."""
     ask()
-    email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    email_change.confirm(
+        shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE
+    )
     new, old = (entrance.Credentials(password=PASSWORD, email=email) for email in (NEW, OLD))
     assert entrance.sign_in(shop, new, Client(), link_base=BASE).token
     with pytest.raises(RuleBroken, match="入力内容に誤り"):
@@ -173,7 +193,9 @@ def test_the_new_address_signs_in_and_the_old_one_does_not(shop, ask, mailed):
 def test_an_old_address_that_somebody_took_meanwhile_is_not_taken_back(shop, ask, member, mailed):
     """SHOP-03: said calmly; nothing has changed, and the link stays for when it is free again."""
     ask()
-    email_change.confirm(shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE)
+    email_change.confirm(
+        shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE
+    )
     undo = mailed("email_changed_old", "undo-email")
     kenichi = member("kenichi")
     kenichi.login_key = kenichi.email = OLD

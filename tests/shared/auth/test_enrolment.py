@@ -120,18 +120,42 @@ def test_the_key_is_made_of_the_items_in_one_way_of_writing(items, key):
 def test_a_new_member_has_no_password_no_session_and_a_row_of_the_trail(here, brand):
     """COM-12, COM-90: nothing opens for them before they used their link."""
     made = add(brand, department="試作課", is_representative=True)
-    assert (made.password_hash, made.status, made.must_change_password) == ("", MemberStatus.ACTIVE, False)
-    assert (made.name, made.department, made.is_representative, made.created_at) == ("森 進", "試作課", True, NOW)
+    assert (made.password_hash, made.status, made.must_change_password) == (
+        "",
+        MemberStatus.ACTIVE,
+        False,
+    )
+    assert (made.name, made.department, made.is_representative, made.created_at) == (
+        "森 進",
+        "試作課",
+        True,
+        NOW,
+    )
     event = session().scalars(select(AuditEvent).order_by(AuditEvent.sequence.desc())).first()
     assert event
-    assert (event.action, event.subject, event.account_id) == ("member.add", "member:susumu", made.account_id)
+    assert (event.action, event.subject, event.account_id) == (
+        "member.add",
+        "member:susumu",
+        made.account_id,
+    )
     assert event.changes == {"email": "susumu@one.example"}
 
 
 def test_the_operator_is_told_of_a_bad_mail_address_and_nobody_is_added(run, inside):
     """OPS-10, OPS-13: one line, exit code 2."""
     for bad in ("susumu", "susumu@", "@one.example", "a b@one.example", "s@one", "森@例"):
-        words = ["members", "add", "C000001", "森", "進", bad, "--login-id", "susumu", "--tenant", "facility"]
+        words = [
+            "members",
+            "add",
+            "C000001",
+            "森",
+            "進",
+            bad,
+            "--login-id",
+            "susumu",
+            "--tenant",
+            "facility",
+        ]
         result = run.invoke(args=words)
         assert result.exit_code == 2, result.output
         assert "Traceback" not in result.output
@@ -189,7 +213,9 @@ def test_the_demos_people_may_sign_in_under_the_usual_rules(here, brand, cheap_p
         typed = someone.fields(brand)
         assert typed == {"login_id": someone.login_id, "password": demo.PASSWORD}
         given = entrance.Credentials(**typed)
-        assert entrance.sign_in(brand, given, Client("::1"), link_base="https://facility.example").token
+        assert entrance.sign_in(
+            brand, given, Client("::1"), link_base="https://facility.example"
+        ).token
     by_mail = asking_for(brand, "login_id_email_password")
     assert demo.CAST[0].fields(by_mail)["email"] == "yoshida@takasaki-seiki.example"
     assert [a.address for a in session().scalars(select(Account).order_by(Account.id))][2:] == [

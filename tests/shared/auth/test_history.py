@@ -9,13 +9,16 @@ from portal.core.db import db, session
 from portal.settings import ROOT
 from portal.shared.auth import history
 
-SOURCES = "\n".join(path.read_text("utf-8") for path in (ROOT / "portal").rglob("*.py") if path.stem != "history")
+SOURCES = "\n".join(
+    path.read_text("utf-8") for path in (ROOT / "portal").rglob("*.py") if path.stem != "history"
+)
 
 
 def test_every_act_with_a_name_is_recorded_somewhere():
     """COM-90: a misspelt one would never be seen."""
     recorded = set(re.findall(r'"((?:member|account|document)\.[a-z_]+)"', SOURCES)) | {
-        f"member.passkey_{what}" for what in re.findall(r'_tell\(tenant, member, "(added|removed)"', SOURCES)
+        f"member.passkey_{what}"
+        for what in re.findall(r'_tell\(tenant, member, "(added|removed)"', SOURCES)
     }
     assert set(history.LABELS) - recorded == set()
 
@@ -40,7 +43,9 @@ def test_the_list_goes_by_its_index(app, inside):
             cursor = raw.cursor()
             if dialect == "postgresql":
                 cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-            cursor.execute(("EXPLAIN " if dialect == "postgresql" else "EXPLAIN QUERY PLAN ") + wanted)
+            cursor.execute(
+                ("EXPLAIN " if dialect == "postgresql" else "EXPLAIN QUERY PLAN ") + wanted
+            )
             plan = str(cursor.fetchall())
     assert "ix_audit_event_account" in plan, plan
     assert "TEMP B-TREE" not in plan

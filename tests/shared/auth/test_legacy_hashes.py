@@ -34,7 +34,9 @@ MAKERS = {
     "bcrypt": with_bcrypt,
     "bcrypt of PHP": lambda password: with_bcrypt(password, b"2y"),
     "werkzeug pbkdf2": lambda password: generate_password_hash(password, "pbkdf2:sha256:1000"),
-    "werkzeug pbkdf2 sha512": lambda password: generate_password_hash(password, "pbkdf2:sha512:1000"),
+    "werkzeug pbkdf2 sha512": lambda password: generate_password_hash(
+        password, "pbkdf2:sha512:1000"
+    ),
     "werkzeug scrypt": lambda password: generate_password_hash(password, "scrypt:1024:8:1"),
     "django": django,
 }
@@ -42,7 +44,9 @@ every_kind = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
 @every_kind
-def test_the_first_sign_in_makes_the_hash_anew_and_a_wrong_password_does_not(here, brand, member, make):
+def test_the_first_sign_in_makes_the_hash_anew_and_a_wrong_password_does_not(
+    here, brand, member, make
+):
     """OPS-13: the old hash is gone after one sign-in, the same password goes on working."""
     member().password_hash = old = make(PASSWORD)
     session().commit()

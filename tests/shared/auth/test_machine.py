@@ -137,7 +137,10 @@ class SignInMachine(RuleBasedStateMachine):
     made: list[str]
 
     def fresh_password(self) -> str:
-        self.made = [*getattr(self, "made", []), f"kita-No-{self.number}-umi-{len(getattr(self, 'made', []))}"]
+        self.made = [
+            *getattr(self, "made", []),
+            f"kita-No-{self.number}-umi-{len(getattr(self, 'made', []))}",
+        ]
         return self.made[-1]
 
     def acting(self) -> ExitStack:
@@ -162,8 +165,12 @@ class SignInMachine(RuleBasedStateMachine):
     def newest(self, event: str, pattern: str) -> str:
         with self.acting():
             account_id = self.member().account_id
-            mine = select(OutboxMail.body).where(OutboxMail.event == event, OutboxMail.account_id == account_id)
-            found = re.search(pattern, session().scalars(mine.order_by(OutboxMail.id.desc())).first() or "")
+            mine = select(OutboxMail.body).where(
+                OutboxMail.event == event, OutboxMail.account_id == account_id
+            )
+            found = re.search(
+                pattern, session().scalars(mine.order_by(OutboxMail.id.desc())).first() or ""
+            )
         assert found, event
         return found[1]
 
@@ -182,10 +189,16 @@ class SignInMachine(RuleBasedStateMachine):
     @rule(at=browsers, which=st.sampled_from(["right", "right", "right", "wrong", "former"]))
     def sign_in(self, at: int, which: str) -> None:
         model, browser = self.model, self.browsers[at]
-        typed = {"right": model.password or "void", "wrong": "wrong", "former": (model.former or ["?"])[-1]}[which]
+        typed = {
+            "right": model.password or "void",
+            "wrong": "wrong",
+            "former": (model.former or ["?"])[-1],
+        }[which]
         given = entrance.Credentials(password=typed, login_id=self.login_id)
         result = self.attempt(
-            lambda: entrance.sign_in(self.tenant, given, self.client, link_base=BASE, device_token=browser.device)
+            lambda: entrance.sign_in(
+                self.tenant, given, self.client, link_base=BASE, device_token=browser.device
+            )
         )
         may = which == "right" and model.password and model.active
         if isinstance(result, throttling.TooMany):
@@ -225,8 +238,13 @@ class SignInMachine(RuleBasedStateMachine):
         model = self.model
         token = data.draw(st.sampled_from(sorted(model.waiting)))
         waiting = model.waiting[token]
-        browser, step = self.browsers[waiting.browser], int(self.now.timestamp()) // second_factor.STEP_SECONDS
-        others = [w.code for key, w in model.waiting.items() if key != token and w.code != waiting.code]
+        browser, step = (
+            self.browsers[waiting.browser],
+            int(self.now.timestamp()) // second_factor.STEP_SECONDS,
+        )
+        others = [
+            w.code for key, w in model.waiting.items() if key != token and w.code != waiting.code
+        ]
         typed = {
             "right": self.app_code(step) if model.factor == Factor.TOTP else waiting.code,
             "wrong": "no code",
@@ -247,8 +265,12 @@ class SignInMachine(RuleBasedStateMachine):
         if isinstance(result, throttling.TooMany):
             return
         alive = self.now < waiting.until and model.active
-        by_mail = what == "right" and waiting.code_until is not None and self.now < waiting.code_until
-        by_app = (what == "right" and step > model.used_step) or (what == "recovery" and bool(model.recovery))
+        by_mail = (
+            what == "right" and waiting.code_until is not None and self.now < waiting.code_until
+        )
+        by_app = (what == "right" and step > model.used_step) or (
+            what == "recovery" and bool(model.recovery)
+        )
         may = alive and (by_app if model.factor == Factor.TOTP else by_mail)
         if not isinstance(result, entrance.Entry):
             assert not may or model.factor != Factor.TOTP, "an app's code that ought to work"
@@ -272,7 +294,11 @@ class SignInMachine(RuleBasedStateMachine):
     # -- what members do --------------------------------------------------------------------------------------------
 
     def living_sessions(self) -> list[str]:
-        return [t for t, until in self.model.open.items() if self.now < until] if self.model.active else []
+        return (
+            [t for t, until in self.model.open.items() if self.now < until]
+            if self.model.active
+            else []
+        )
 
     @precondition(lambda self: self.living_sessions() and self.model.password)
     @rule(factor=st.sampled_from([Factor.OFF, Factor.MAIL, Factor.TOTP]))
@@ -283,9 +309,13 @@ class SignInMachine(RuleBasedStateMachine):
         def act() -> Any:
             member_id = self.member().id
             if factor != Factor.TOTP:
-                return second_factor.choose(self.tenant, member_id, factor, model.password, by=SYSTEM)
+                return second_factor.choose(
+                    self.tenant, member_id, factor, model.password, by=SYSTEM
+                )
             code = second_factor.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
-            return second_factor.set_up_app(self.tenant, member_id, nonce, code, model.password, by=SYSTEM)
+            return second_factor.set_up_app(
+                self.tenant, member_id, nonce, code, model.password, by=SYSTEM
+            )
 
         result = self.attempt(act)
         if isinstance(result, RuleBroken):
@@ -307,7 +337,12 @@ class SignInMachine(RuleBasedStateMachine):
             who = sessions.look_up(keep, idle_minutes=120)
             assert who
             operations.change_password(
-                self.tenant, who.member_id, self.model.password, new, by=SYSTEM, keep_session=who.session_id
+                self.tenant,
+                who.member_id,
+                self.model.password,
+                new,
+                by=SYSTEM,
+                keep_session=who.session_id,
             )
 
         assert self.attempt(act) is None
@@ -323,7 +358,9 @@ class SignInMachine(RuleBasedStateMachine):
 
     @rule()
     def ask_for_a_reset(self) -> None:
-        by = self.tenant.model_copy(update={"sign_in": self.tenant.sign_in.model_copy(update={"forgot": "mail"})})
+        by = self.tenant.model_copy(
+            update={"sign_in": self.tenant.sign_in.model_copy(update={"forgot": "mail"})}
+        )
         given = operations.Forgotten(f"{self.login_id}@m.example", login_id=self.login_id)
         with self.acting():
             given = operations.Forgotten(self.member().email, login_id=self.login_id)
@@ -346,7 +383,9 @@ class SignInMachine(RuleBasedStateMachine):
     @rule(purpose=st.sampled_from([Purpose.RESET_PASSWORD, Purpose.SET_PASSWORD]))
     def use_a_link(self, purpose: Purpose) -> None:
         token, new = self.living(purpose), self.fresh_password()
-        result = self.attempt(lambda: operations.use_set_password_link(self.tenant, token, new, address="192.0.2.1"))
+        result = self.attempt(
+            lambda: operations.use_set_password_link(self.tenant, token, new, address="192.0.2.1")
+        )
         assert (result is None) == (token != "x" * 43), result
         if result is None:
             self.model.shut()
@@ -360,7 +399,9 @@ class SignInMachine(RuleBasedStateMachine):
     @rule()
     def not_me(self) -> None:
         token = self.living(Purpose.NOT_ME)
-        result = self.attempt(lambda: security.not_me(self.tenant, token, self.client, link_base=BASE))
+        result = self.attempt(
+            lambda: security.not_me(self.tenant, token, self.client, link_base=BASE)
+        )
         assert (result is None) == (token != "x" * 43), result
         if result is None:
             self.locked_out()
@@ -413,12 +454,22 @@ class SignInMachine(RuleBasedStateMachine):
         if not confirms:
             return
         proof = self.living(Purpose.PROVE_EMAIL)
-        assert self.attempt(lambda: email_change.confirm(self.tenant, proof, address="", link_base=BASE)) is None
+        assert (
+            self.attempt(
+                lambda: email_change.confirm(self.tenant, proof, address="", link_base=BASE)
+            )
+            is None
+        )
         self.model.links.clear()
         self.link(Purpose.UNDO_EMAIL, "email_changed_old", "undo-email", email_change.UNDO)
         if undoes:
             undo = self.living(Purpose.UNDO_EMAIL)
-            assert self.attempt(lambda: email_change.undo(self.tenant, undo, address="", link_base=BASE)) is None
+            assert (
+                self.attempt(
+                    lambda: email_change.undo(self.tenant, undo, address="", link_base=BASE)
+                )
+                is None
+            )
             self.locked_out()
 
     # -- operators, and the end -------------------------------------------------------------------------------------
@@ -427,7 +478,9 @@ class SignInMachine(RuleBasedStateMachine):
     @rule()
     def lock_or_unlock(self) -> None:
         def act() -> None:
-            (administration.lock if self.model.active else administration.unlock)(self.member(), by=SYSTEM)
+            (administration.lock if self.model.active else administration.unlock)(
+                self.member(), by=SYSTEM
+            )
             session().commit()
 
         assert self.attempt(act) is None
@@ -457,7 +510,9 @@ class SignInMachine(RuleBasedStateMachine):
             member = self.member()
             if way == "removed":
                 everyone = self.tenant.sign_in.model_copy(update={"managed_by": "everyone"})
-                people.remove(self.tenant.model_copy(update={"sign_in": everyone}), member, by=SYSTEM)
+                people.remove(
+                    self.tenant.model_copy(update={"sign_in": everyone}), member, by=SYSTEM
+                )
             else:
                 account = session().get_one(Account, member.account_id)
                 withdrawal.withdraw(self.tenant, account, "", by=SYSTEM)
@@ -505,5 +560,7 @@ def test_no_order_of_acts_leaves_a_right_that_was_taken_away(app: Flask) -> None
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=30, stateful_step_count=25, derandomize=True, suppress_health_check=checks),
+        settings=settings(
+            max_examples=30, stateful_step_count=25, derandomize=True, suppress_health_check=checks
+        ),
     )

@@ -33,7 +33,12 @@ def sheet(*rows: dict[str, str], encoding: str = "utf-8") -> bytes:
 
 
 def line(login_id: str = "jiro", number: str = "C000002", **more: str) -> dict[str, str]:
-    usual = {"会員番号": number, "メールアドレス": f"{login_id}@two.example", "姓": "田", "名": "次郎"}
+    usual = {
+        "会員番号": number,
+        "メールアドレス": f"{login_id}@two.example",
+        "姓": "田",
+        "名": "次郎",
+    }
     return usual | {"ログインID": login_id} | more
 
 
@@ -66,7 +71,13 @@ def refusal(here, brand):
 
 def test_every_cell_becomes_what_the_pages_would_have_made_of_it(bring, member):
     """OPS-13, COM-23"""
-    cells = {"セイ": "ﾃﾞﾝ", "メイ": "じろう", "部署名": "製造部", "電話番号": "０３－１２３４－５６７８", "代表": "1"}
+    cells = {
+        "セイ": "ﾃﾞﾝ",
+        "メイ": "じろう",
+        "部署名": "製造部",
+        "電話番号": "０３－１２３４－５６７８",
+        "代表": "1",
+    }
     assert bring(line("ｊｉｒｏ", メールアドレス="Jiro@TWO.example", **cells)) == (1, 0)
     made = member("jiro")
     assert (made.name, made.email, made.family_kana, made.given_kana) == (
@@ -75,7 +86,11 @@ def test_every_cell_becomes_what_the_pages_would_have_made_of_it(bring, member):
         "デン",
         "ジロウ",
     )
-    assert (made.department, made.telephone, made.is_representative) == ("製造部", "0312345678", True)
+    assert (made.department, made.telephone, made.is_representative) == (
+        "製造部",
+        "0312345678",
+        True,
+    )
     assert session().get_one(Account, made.account_id).number == "C000002"
 
 
@@ -89,13 +104,19 @@ def test_the_same_file_twice_changes_nothing(bring, member):
     assert bring(*rows) == (0, 3)
     assert bring(*rows, line("new")) == (1, 3)
     assert member("jiro").family_name == "改"
-    news = select(AuditEvent.action).where(AuditEvent.sequence > events).order_by(AuditEvent.sequence)
+    news = (
+        select(AuditEvent.action).where(AuditEvent.sequence > events).order_by(AuditEvent.sequence)
+    )
     assert session().scalars(news).all() == ["member.add", "member.import"]
 
 
 def test_an_unknown_number_with_a_name_makes_the_account_once(bring, member):
     """OPS-13"""
-    bring(line("ume", "OLD-7", 会社名="梅工房"), line("take", "OLD-7"), line("matsu", "OLD-7", 会社名="梅工房"))
+    bring(
+        line("ume", "OLD-7", 会社名="梅工房"),
+        line("take", "OLD-7"),
+        line("matsu", "OLD-7", 会社名="梅工房"),
+    )
     account = enrolment.find_account("OLD-7")
     assert account.name == "梅工房"
     assert {member(who).account_id for who in ("ume", "take", "matsu")} == {account.id}
@@ -153,7 +174,9 @@ def test_every_bad_line_is_named_and_nothing_is_imported(refusal):
 
 def test_lines_that_contradict_each_other_are_named(refusal):
     """OPS-13: one login twice, in whatever writing; two names for one new account."""
-    told = refusal(line("jiro"), line("ＪＩＲＯ"), line("a", "N-1", 会社名="甲"), line("b", "N-1", 会社名="乙"))
+    told = refusal(
+        line("jiro"), line("ＪＩＲＯ"), line("a", "N-1", 会社名="甲"), line("b", "N-1", 会社名="乙")
+    )
     assert [said[:3] for said in told] == ["3行目", "5行目"]
     assert "前の行" in told[0]
     assert "前の行の会社名と異なります" in told[1]

@@ -32,7 +32,9 @@ def sign_in(here, brand):
 
     def enter(login_id="hanako", password=PASSWORD):
         given = Credentials(login_id=login_id, password=password)
-        return entrance.sign_in(brand, given, Client("192.0.2.7", "Browser/1.0"), link_base=BASE).token
+        return entrance.sign_in(
+            brand, given, Client("192.0.2.7", "Browser/1.0"), link_base=BASE
+        ).token
 
     return enter
 
@@ -115,10 +117,17 @@ def test_a_refused_change_changes_nothing(sign_in, change, member, old, new, fie
     assert refused.value.field == field
     assert member().password_hash == before
     assert sessions.look_up(token, idle_minutes=30)
-    assert session().scalar(select(func.count(OutboxMail.id)).where(OutboxMail.event == "password_changed")) == 0
+    assert (
+        session().scalar(
+            select(func.count(OutboxMail.id)).where(OutboxMail.event == "password_changed")
+        )
+        == 0
+    )
 
 
-def test_a_change_is_told_to_the_member_by_mail_and_keeps_only_this_session(sign_in, change, member):
+def test_a_change_is_told_to_the_member_by_mail_and_keeps_only_this_session(
+    sign_in, change, member
+):
     """COM-12, COM-15, COM-80: so that a change by somebody else is noticed."""
     here, elsewhere = sign_in(), sign_in()
     kept = sessions.look_up(here, idle_minutes=30)
@@ -197,4 +206,7 @@ def test_signing_out_ends_only_the_session_it_was_pressed_in(sign_in):
     entrance.sign_out(who, by=who.actor("192.0.2.7"))
     assert sessions.look_up(first, idle_minutes=30) is None
     assert sessions.look_up(second, idle_minutes=30)
-    assert session().scalars(select(MemberSession.ended_at).order_by(MemberSession.id)).all() == [NOW, None]
+    assert session().scalars(select(MemberSession.ended_at).order_by(MemberSession.id)).all() == [
+        NOW,
+        None,
+    ]

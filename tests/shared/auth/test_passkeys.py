@@ -49,7 +49,9 @@ def on(brand: Tenant) -> Tenant:
     return having(brand, "sign_in")
 
 
-def added(tenant: Tenant, member: Member, key: Authenticator | None = None, label: str = "電話") -> Any:
+def added(
+    tenant: Tenant, member: Member, key: Authenticator | None = None, label: str = "電話"
+) -> Any:
     """Register a passkey of the member; returns what holds it."""
     key, by = key or Authenticator(), member_actor(member)
     options = passkeys.to_register(tenant, member.id, link_base=ORIGIN)
@@ -124,7 +126,9 @@ def test_whoever_signs_something_else_gets_the_answer_of_a_wrong_password(
         refused(on, key.sign(options))  # used up by the try
 
 
-@pytest.mark.parametrize("answer", ["", "x", "[]", "{}", '{"response": 1}', '{"id": "\0"}', "[" * 9999])
+@pytest.mark.parametrize(
+    "answer", ["", "x", "[]", "{}", '{"response": 1}', '{"id": "\0"}', "[" * 9999]
+)
 def test_what_is_no_answer_is_refused_as_calmly(on: Tenant, member: Find, answer: str) -> None:
     """security.md §4.16"""
     refused(on, answer)
@@ -133,7 +137,9 @@ def test_what_is_no_answer_is_refused_as_calmly(on: Tenant, member: Find, answer
         passkeys.register(on, hanako.id, "x", answer, link_base=ORIGIN, by=member_actor(hanako))
 
 
-def test_a_challenge_counts_once_for_five_minutes_and_for_one_thing(on: Tenant, member: Find) -> None:
+def test_a_challenge_counts_once_for_five_minutes_and_for_one_thing(
+    on: Tenant, member: Find
+) -> None:
     """security.md §4.16: replayed, late, or meant for something else."""
     hanako = member()
     key = added(on, hanako)
@@ -187,7 +193,11 @@ def test_who_may_not_sign_in_does_not_with_a_passkey(on: Tenant, member: Find) -
     passkeys.remove(on, hanako.id, number, by=member_actor(hanako))
     refused(on, key.sign(to_sign(on)))
     assert actions() == ["member.passkey_added", "member.use_passkey", "member.passkey_removed"]
-    mails = [m for m in session().scalars(select(OutboxMail).order_by(OutboxMail.id)) if m.event == "passkey_changed"]
+    mails = [
+        m
+        for m in session().scalars(select(OutboxMail).order_by(OutboxMail.id))
+        if m.event == "passkey_changed"
+    ]
     assert [("登録" in m.body, "削除" in m.body, "電話" in m.body) for m in mails] == [
         (True, False, True),
         (False, True, True),
@@ -215,11 +225,17 @@ def test_registering_is_as_strict(on: Tenant, member: Find) -> None:
     hanako, kenichi = member(), member("kenichi")
     by = member_actor(hanako)
 
-    def tried(key: Authenticator, options: dict[str, Any], who: Member = hanako, **cheat: Any) -> None:
+    def tried(
+        key: Authenticator, options: dict[str, Any], who: Member = hanako, **cheat: Any
+    ) -> None:
         with pytest.raises(passkeys.Unproved):
             passkeys.register(on, who.id, "x", key.make(options, **cheat), link_base=ORIGIN, by=by)
 
-    for cheat in ({"origin": "https://facility.localhost"}, {"host": "localhost"}, {"flags": PRESENT}):
+    for cheat in (
+        {"origin": "https://facility.localhost"},
+        {"host": "localhost"},
+        {"flags": PRESENT},
+    ):
         options = passkeys.to_register(on, hanako.id, link_base=ORIGIN)
         tried(Authenticator(), options, **cheat)
         tried(Authenticator(), options)
@@ -238,7 +254,10 @@ def test_what_the_browser_is_asked_to_make(on: Tenant, member: Find) -> None:
     assert first["user"] == second["user"]
     assert len({first["user"]["id"], other["user"]["id"]}) == 2
     assert first["rp"]["id"] == "facility.localhost"
-    assert first["authenticatorSelection"] == {"residentKey": "preferred", "userVerification": "required"}
+    assert first["authenticatorSelection"] == {
+        "residentKey": "preferred",
+        "userVerification": "required",
+    }
     assert len(first["excludeCredentials"]) == len(keys)
     assert first["challenge"] != second["challenge"]
     added(on, hanako)
@@ -302,7 +321,9 @@ def test_a_passkey_answers_the_second_step_of_its_own_member(brand: Tenant, memb
         answered(own)
 
 
-def test_the_second_step_can_be_guessed_at_with_passkeys_no_more_than_with_codes(brand: Tenant, member: Find) -> None:
+def test_the_second_step_can_be_guessed_at_with_passkeys_no_more_than_with_codes(
+    brand: Tenant, member: Find
+) -> None:
     """security.md §4.13: twenty tries an hour, then the right one waits as well."""
     tenant = having(brand, "second_step")
     key = added(tenant, member())

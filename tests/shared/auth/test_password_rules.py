@@ -20,10 +20,15 @@ RENTAL = PasswordRules(preset="legacy-8-12")
 SHOP = PasswordRules(preset="legacy-6-20")
 MOLDS = PasswordRules(min_length=8, required=("letter", "digit"))
 EVERY = PasswordRules(
-    half_width=True, symbols=r"\]^-[!", required=("upper", "lower", "letter", "digit", "symbol"), longest_run=1
+    half_width=True,
+    symbols=r"\]^-[!",
+    required=("upper", "lower", "letter", "digit", "symbol"),
+    longest_run=1,
 )
 ALL = (DEFAULT, RENTAL, SHOP, MOLDS, EVERY)
-HANAKO = Context("hana01", "h.yamada@one.example", ("Hanako Yamada", "株式会社高崎精機"), ("shop", "豆 資材"))
+HANAKO = Context(
+    "hana01", "h.yamada@one.example", ("Hanako Yamada", "株式会社高崎精機"), ("shop", "豆 資材")
+)
 PLENTY = settings(max_examples=100)
 TYPED = st.one_of(
     st.text(max_size=24),
@@ -96,7 +101,13 @@ def test_the_shops_rules(password: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("password", "expected"),
-    [("krvm7401", "ok"), ("krvm740", "min"), ("krvmxqzz", "digit"), ("87401956", "letter"), ("図面は krvm7 枚", "ok")],
+    [
+        ("krvm7401", "ok"),
+        ("krvm740", "min"),
+        ("krvmxqzz", "digit"),
+        ("87401956", "letter"),
+        ("図面は krvm7 枚", "ok"),
+    ],
 )
 def test_the_mold_makers_rules(password: str, expected: str) -> None:
     """MOLD-01: eight or more letters and digits; longer ones and other characters do no harm."""
@@ -163,12 +174,16 @@ def test_each_rule_has_a_key_of_its_own_and_sentences_that_can_be_filled() -> No
         keys = [rule.key for rule in rules_for(rules)]
         assert len(set(keys)) == len(keys)
         for rule in rules_for(rules):
-            assert all(text % rule.params if rule.params else text for text in (rule.label, rule.refusal))
+            assert all(
+                text % rule.params if rule.params else text for text in (rule.label, rule.refusal)
+            )
 
 
 @PLENTY
 @given(TYPED, st.sampled_from(ALL))
-def test_what_passes_has_every_property_that_is_promised(password: str, rules: PasswordRules) -> None:
+def test_what_passes_has_every_property_that_is_promised(
+    password: str, rules: PasswordRules
+) -> None:
     """COM-11: the rules written a second time."""
     if broken(password, rules_for(rules), HANAKO):
         return
@@ -179,12 +194,23 @@ def test_what_passes_has_every_property_that_is_promised(password: str, rules: P
     if policy.half_width:
         allowed = policy.symbols
         assert all("!" <= c <= "~" for c in password)
-        assert allowed is None or all((c.isascii() and c.isalnum()) or c in allowed for c in password)
-    promises = {"upper": str.isupper, "lower": str.islower, "letter": str.isalpha, "digit": str.isdigit}
+        assert allowed is None or all(
+            (c.isascii() and c.isalnum()) or c in allowed for c in password
+        )
+    promises = {
+        "upper": str.isupper,
+        "lower": str.islower,
+        "letter": str.isalpha,
+        "digit": str.isdigit,
+    }
     for kind in policy.required:
-        assert any(c.isascii() and promises.get(kind, lambda c: not c.isalnum())(c) for c in password)
+        assert any(
+            c.isascii() and promises.get(kind, lambda c: not c.isalnum())(c) for c in password
+        )
     run = policy.longest_run
-    assert not run or all(len(set(password[i : i + run + 1])) > 1 for i in range(len(password) - run))
+    assert not run or all(
+        len(set(password[i : i + run + 1])) > 1 for i in range(len(password) - run)
+    )
 
 
 @PLENTY
@@ -214,7 +240,9 @@ def as_the_page_does(test: dict[str, Any], typed: str) -> bool:
 
 @PLENTY
 @given(TYPED, st.sampled_from(ALL), st.sampled_from([HANAKO, Context(brand=("shop",))]))
-def test_the_checklist_and_the_server_agree(password: str, rules: PasswordRules, known: Context) -> None:
+def test_the_checklist_and_the_server_agree(
+    password: str, rules: PasswordRules, known: Context
+) -> None:
     """COM-11: whatever the page refuses is refused, and what it ticks off as a whole is kept."""
     for rule in rules_for(rules):
         ticked, data = as_the_page_does(rule.as_data(known), password), rule.as_data(known)
@@ -226,7 +254,9 @@ def test_the_checklist_and_the_server_agree(password: str, rules: PasswordRules,
 
 def test_patterns_mean_the_same_to_a_browser() -> None:
     """COM-11: with the flag u, JavaScript takes an escape for nothing but its own syntax."""
-    patterns = [p for rules in ALL for rule in rules_for(rules) for p in (rule.all_of, rule.has, rule.lacks)]
+    patterns = [
+        p for rules in ALL for rule in rules_for(rules) for p in (rule.all_of, rule.has, rule.lacks)
+    ]
     escaped = {match for pattern in patterns for match in re.findall(r"\\(.)", pattern)}
     assert escaped <= set("\\]^-[/1")
 
@@ -235,7 +265,11 @@ def test_what_only_the_server_knows_is_never_ticked_off_by_the_page() -> None:
     """security.md §4.3: behind a mailed link the page is told nothing of the member."""
     rules: dict[str, Rule] = {rule.key: rule for rule in rules_for(DEFAULT)}
     guest = Context(brand=("shop",))
-    assert [key for key, rule in rules.items() if not rule.is_whole(guest)] == ["login_id", "words", "common"]
+    assert [key for key, rule in rules.items() if not rule.is_whole(guest)] == [
+        "login_id",
+        "words",
+        "common",
+    ]
     assert [key for key, rule in rules.items() if not rule.is_whole(HANAKO)] == ["common"]
     assert rules["words"].words(guest) == ["shop"]
 

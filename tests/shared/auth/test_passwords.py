@@ -48,7 +48,8 @@ def real() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    ("preset", "shortest", "longest"), [("default", 12, 128), ("legacy-8-12", 8, 12), ("legacy-6-20", 6, 20)]
+    ("preset", "shortest", "longest"),
+    [("default", 12, 128), ("legacy-8-12", 8, 12), ("legacy-6-20", 6, 20)],
 )
 def test_the_length_is_held_to_at_both_ends(preset, shortest, longest):
     """COM-11: one character fewer or more than the preset's range is refused, with the number that counts."""
@@ -112,7 +113,9 @@ def test_length_is_counted_in_characters_not_bytes():
 def test_a_common_word_is_refused_wherever_it_stands_and_however_written(word, dressed):
     """COM-11, security.md §4.3"""
     password = dressed.format(word)
-    assert [GUESSED in refusal(p) for p in (password, password.upper(), password.title())] == [True] * 3
+    assert [GUESSED in refusal(p) for p in (password, password.upper(), password.title())] == [
+        True
+    ] * 3
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,9 @@ def test_nothing_above_the_longest_length_is_ever_set(password):
 @given(st.text(max_size=40), st.sampled_from([DEFAULT, EIGHT_TO_TWELVE, SIX_TO_TWENTY]))
 def test_what_is_let_through_keeps_every_rule(password, rules):
     """COM-11: the rules written a second time, for any text."""
-    shortest, longest = {"default": (12, 128), "legacy-8-12": (8, 12), "legacy-6-20": (6, 20)}[rules.preset]
+    shortest, longest = {"default": (12, 128), "legacy-8-12": (8, 12), "legacy-6-20": (6, 20)}[
+        rules.preset
+    ]
     if refusal(password, rules, login_id="hana"):
         return
     assert shortest <= len(password) <= longest
@@ -182,7 +187,9 @@ def test_what_is_let_through_keeps_every_rule(password, rules):
 
 
 @PLENTY
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30), st.data())
+@given(
+    st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30), st.data()
+)
 def test_a_login_id_inside_is_found_in_any_case_and_place(login_id, data):
     """COM-11"""
     before = data.draw(st.integers(0, 12))
@@ -194,7 +201,12 @@ def test_passwords_are_kept_as_argon2id_at_the_cost_that_was_measured(real):
     """security.md §4.1: t=2, m=19 MiB, p=1, a salt of its own each time."""
     first, second = real.hash_password(LONG_ENOUGH), real.hash_password(LONG_ENOUGH)
     cost = extract_parameters(first)
-    assert (cost.type, cost.time_cost, cost.memory_cost, cost.parallelism) == (Type.ID, 2, 19 * 1024, 1)
+    assert (cost.type, cost.time_cost, cost.memory_cost, cost.parallelism) == (
+        Type.ID,
+        2,
+        19 * 1024,
+        1,
+    )
     assert cost.salt_len >= 16
     assert first != second
     assert LONG_ENOUGH not in first
@@ -204,7 +216,13 @@ def test_passwords_are_kept_as_argon2id_at_the_cost_that_was_measured(real):
 def test_only_the_very_password_is_right(real):
     """COM-10: nothing is trimmed, folded, normalised or cut off."""
     kept = real.hash_password("Ｔea for 72 people")
-    wrong = ("tea for 72 people", "Tea for 72 people", "Ｔea for 72 people ", "Ｔea for 72 peopl", "")
+    wrong = (
+        "tea for 72 people",
+        "Tea for 72 people",
+        "Ｔea for 72 people ",
+        "Ｔea for 72 peopl",
+        "",
+    )
     assert real.verify(kept, "Ｔea for 72 people")
     assert not any(real.verify(kept, password) for password in wrong)
     long = "x7-Qw!4r" * 16
@@ -220,7 +238,9 @@ def test_a_member_without_a_password_and_one_who_does_not_exist_cost_the_same_wo
     assert not real.verify("", "")
 
 
-@pytest.mark.parametrize("broken", ["plain text", "$argon2id$", "$2b$12$abcdefghijklmnopqrstuv", "*"])
+@pytest.mark.parametrize(
+    "broken", ["plain text", "$argon2id$", "$2b$12$abcdefghijklmnopqrstuv", "*"]
+)
 def test_what_is_no_hash_of_ours_is_wrong_and_no_crash(real, broken):
     """COM-10"""
     assert not real.verify(broken, LONG_ENOUGH)

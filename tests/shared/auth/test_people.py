@@ -77,7 +77,10 @@ def test_the_login_id_is_the_accounts_where_the_address_is_asked_for_too(having,
     """RENT-01: whatever was typed; the address tells its users apart."""
     rental = having(items="login_id_email_password")
     typed = Person("加藤", "光", "kato@one.example", login_id="another")
-    assert people.add(rental, member().account_id, typed, by=SYSTEM, link_base=BASE).login_id == "hanako"
+    assert (
+        people.add(rental, member().account_id, typed, by=SYSTEM, link_base=BASE).login_id
+        == "hanako"
+    )
 
 
 def test_an_invitation_is_sent_again_after_a_minute_and_kills_the_first(brand, member, mailed):
@@ -121,8 +124,13 @@ def test_the_representative_is_not_removed_but_handed_over(brand, member, letter
         people.remove(brand, hanako, by=SYSTEM)
     people.hand_over(brand, kenichi, by=SYSTEM)
     session().commit()
-    assert [m.login_id for m in people.roster(hanako.account_id) if m.is_representative] == ["kenichi"]
-    assert {m.recipient for m in letters("member_changed")} == {"hanako@one.example", "kenichi@one.example"}
+    assert [m.login_id for m in people.roster(hanako.account_id) if m.is_representative] == [
+        "kenichi"
+    ]
+    assert {m.recipient for m in letters("member_changed")} == {
+        "hanako@one.example",
+        "kenichi@one.example",
+    }
     people.remove(brand, member(), by=SYSTEM)
 
 
@@ -153,7 +161,9 @@ def test_where_everyone_manages_the_last_one_stays_and_the_role_moves_on(having,
         ("everyone", False, "", True),
     ],
 )
-def test_who_manages_is_the_tenants_choice_and_the_accounts(having, managed_by, representative, rights, may):
+def test_who_manages_is_the_tenants_choice_and_the_accounts(
+    having, managed_by, representative, rights, may
+):
     """RENT-10, COM-30"""
     who = replace(SOMEBODY, is_representative=representative, rights=rights)
     assert bool(people.can_manage(having(managed_by=managed_by), who)) is may

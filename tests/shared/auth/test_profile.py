@@ -14,7 +14,12 @@ from portal.core.outbox import OutboxMail
 from portal.shared.auth import people
 from portal.shared.auth.models import Account, Member
 
-ACCOUNT = {"account_name": "新社名", "account_kana": "シン", "postal_code": "1440035", "prefecture": "東京都"}
+ACCOUNT = {
+    "account_name": "新社名",
+    "account_kana": "シン",
+    "postal_code": "1440035",
+    "prefecture": "東京都",
+}
 ACCOUNT |= {"city": "大田区", "street": "1-1", "building": "", "account_telephone": "0312345678"}
 OWN = {"family_name": "新姓", "given_name": "新名", "family_kana": "", "given_kana": ""}
 OWN |= {"department": "総務", "telephone": ""}
@@ -30,7 +35,11 @@ def tenant(app):
 def member(inside):
     """Find a member in the facility brand, whose scope is open for the test."""
     with inside("facility"):
-        yield lambda login_id: session().scalars(select(Member).where(Member.login_id == login_id)).one()
+        yield (
+            lambda login_id: (
+                session().scalars(select(Member).where(Member.login_id == login_id)).one()
+            )
+        )
 
 
 def by(who: Member) -> Actor:
@@ -65,7 +74,10 @@ def test_what_did_not_change_keeps_its_version(member, tenant, cast):
     assert people.read_profile(who.id)["account_version"] == 1
     people.save_profile(tenant, who.id, people.read_profile(who.id) | ACCOUNT, by=by(who))
     session().expire_all()
-    assert (people.read_profile(who.id)["version"], people.read_profile(who.id)["account_version"]) == (2, 2)
+    assert (
+        people.read_profile(who.id)["version"],
+        people.read_profile(who.id)["account_version"],
+    ) == (2, 2)
 
 
 def test_a_member_saves_their_own_part_only(member, tenant, cast):
@@ -81,10 +93,15 @@ def test_a_member_saves_their_own_part_only(member, tenant, cast):
 def test_emptied_fields_are_empty_text_and_an_absent_value_means_the_same(member, tenant, cast):
     """FAC-07: nothing is ever unknown in the database."""
     who = member(cast.representative)
-    people.save_profile(tenant, who.id, people.read_profile(who.id) | {"telephone": "0312345678"}, by=by(who))
+    people.save_profile(
+        tenant, who.id, people.read_profile(who.id) | {"telephone": "0312345678"}, by=by(who)
+    )
     session().expire_all()
     people.save_profile(
-        tenant, who.id, people.read_profile(who.id) | {"telephone": None, "department": None}, by=by(who)
+        tenant,
+        who.id,
+        people.read_profile(who.id) | {"telephone": None, "department": None},
+        by=by(who),
     )
     session().expire_all()
     assert people.read_profile(who.id)["telephone"] == ""
@@ -93,21 +110,35 @@ def test_emptied_fields_are_empty_text_and_an_absent_value_means_the_same(member
 
 @pytest.mark.parametrize("part", ["version", "account_version"])
 @pytest.mark.parametrize("based_on", [0, 2])
-def test_a_save_that_is_not_based_on_the_present_version_is_stale(member, tenant, cast, part, based_on):
+def test_a_save_that_is_not_based_on_the_present_version_is_stale(
+    member, tenant, cast, part, based_on
+):
     """COM-26: older or newer, it is refused, and nobody is mailed."""
     who = member(cast.representative)
     with pytest.raises(Stale):
-        people.save_profile(tenant, who.id, people.read_profile(who.id) | ACCOUNT | OWN | {part: based_on}, by=by(who))
+        people.save_profile(
+            tenant,
+            who.id,
+            people.read_profile(who.id) | ACCOUNT | OWN | {part: based_on},
+            by=by(who),
+        )
     session().rollback()
     assert people.read_profile(who.id)["account_name"] == "カナリア甲株式会社一番"
     assert not events()
-    assert not session().scalars(select(OutboxMail).where(OutboxMail.event == "profile_changed")).all()
+    assert (
+        not session().scalars(select(OutboxMail).where(OutboxMail.event == "profile_changed")).all()
+    )
 
 
 def test_a_stale_version_does_not_matter_where_nothing_changes(member, tenant, cast):
     """COM-26: who confirms what is there already is in nobody's way."""
     who = member(cast.representative)
-    people.save_profile(tenant, who.id, people.read_profile(who.id) | {"version": 0, "account_version": 0}, by=by(who))
+    people.save_profile(
+        tenant,
+        who.id,
+        people.read_profile(who.id) | {"version": 0, "account_version": 0},
+        by=by(who),
+    )
     assert not events()
 
 
@@ -126,9 +157,19 @@ def test_the_trail_names_who_did_it_and_its_chain_holds(member, tenant, cast):
     """COM-90: also when an operator did it for the member."""
     who = member(cast.representative)
     people.save_profile(tenant, who.id, people.read_profile(who.id) | OWN, by=by(who))
-    people.save_profile(tenant, who.id, people.read_profile(who.id) | {"department": "開発"}, by=operator("監督"))
+    people.save_profile(
+        tenant, who.id, people.read_profile(who.id) | {"department": "開発"}, by=operator("監督")
+    )
     first, second = events()
-    assert (first.actor_kind, first.address, first.subject) == ("member", "192.0.2.7", "member:hanako")
-    assert (second.actor_kind, second.actor_name, second.account_id) == ("operator", "監督", who.account_id)
+    assert (first.actor_kind, first.address, first.subject) == (
+        "member",
+        "192.0.2.7",
+        "member:hanako",
+    )
+    assert (second.actor_kind, second.actor_name, second.account_id) == (
+        "operator",
+        "監督",
+        who.account_id,
+    )
     assert second.changes == {"department": ["総務", "開発"]}
     assert list(audit.broken_links()) == []

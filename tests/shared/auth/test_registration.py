@@ -66,7 +66,9 @@ def code(letters):
 def test_a_link_makes_account_and_representative(shop, apply, mailed, letters):
     """MOLD-01: used once; the code beside it is dead then; the password of before signs in."""
     handle = apply()
-    made = registration.activate_by_link(shop, mailed("registration", "register/activate"), Client())
+    made = registration.activate_by_link(
+        shop, mailed("registration", "register/activate"), Client()
+    )
     account = session().get_one(Account, made.account_id)
     assert (account.name, account.telephone, account.city) == ("青木製作所", "0300002001", "大田区")
     assert (made.name, made.is_representative, made.login_key) == ("青木 涼", True, MAIL)
@@ -79,7 +81,9 @@ def test_a_link_makes_account_and_representative(shop, apply, mailed, letters):
     assert entrance.sign_in(shop, given, Client(), link_base=BASE).token
 
 
-@pytest.mark.parametrize("write", [str, str.lower, lambda c: c.replace("-", ""), lambda c: f" {c[:4]} {c[4:]} "])
+@pytest.mark.parametrize(
+    "write", [str, str.lower, lambda c: c.replace("-", ""), lambda c: f" {c[:4]} {c[4:]} "]
+)
 def test_a_code_is_forgiving_and_kills_its_link(shop, apply, code, mailed, write):
     """MOLD-01: grouped as one likes, in either case."""
     handle = apply()
@@ -122,7 +126,9 @@ def test_after_an_hour_both_are_dead(apply, mailed):
                 look()
 
 
-def test_an_address_that_is_known_gets_another_mail_and_nobody_learns_it(shop, member, apply, letters):
+def test_an_address_that_is_known_gets_another_mail_and_nobody_learns_it(
+    shop, member, apply, letters
+):
     """security.md §4.2: the same answer and page; what was typed can never be activated."""
     known = member()
     known.login_key = known.email

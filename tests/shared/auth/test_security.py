@@ -18,8 +18,14 @@ CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
         (f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {CHROME} OPR/115.0", "Opera / ChromeOS"),
         (f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {CHROME}", "Chrome / Android"),
         (f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {SAFARI}", "Safari / Mac"),
-        (f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) CriOS/130.0 {SAFARI}", "Chrome / iPhone"),
-        ("Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0", "Firefox / Linux"),
+        (
+            f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) CriOS/130.0 {SAFARI}",
+            "Chrome / iPhone",
+        ),
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0",
+            "Firefox / Linux",
+        ),
         ("curl/8.5.0", "curl/8.5.0"),
         ("x" * 200, "x" * 40),
         ("", ""),
@@ -39,7 +45,9 @@ def test_browsers_have_names_that_people_know(user_agent: str, name: str) -> Non
         ("email_password", "mail_phone", ("email", "telephone")),
     ],
 )
-def test_a_forgotten_password_asks_for_what_tells_members_apart(brand, items, forgot, asked) -> None:
+def test_a_forgotten_password_asks_for_what_tells_members_apart(
+    brand, items, forgot, asked
+) -> None:
     """COM-12, SHOP-02, RENT-06: the tenant's configuration decides."""
     rules = brand.sign_in.model_copy(update={"items": items, "forgot": forgot})
     tenant = brand.model_copy(update={"sign_in": rules})

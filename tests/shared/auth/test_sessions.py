@@ -23,8 +23,12 @@ def begin(member):
     """Begin a session of a member; returns the token."""
 
     def start(login_id="hanako", *, hours=2, **more):
-        client = sessions.Client(more.pop("address", "192.0.2.7"), more.pop("user_agent", "Browser/1.0"))
-        token = sessions.open_session(member(login_id).id, client, lifetime=timedelta(hours=hours), **more)
+        client = sessions.Client(
+            more.pop("address", "192.0.2.7"), more.pop("user_agent", "Browser/1.0")
+        )
+        token = sessions.open_session(
+            member(login_id).id, client, lifetime=timedelta(hours=hours), **more
+        )
         session().flush()
         return token
 
@@ -47,14 +51,23 @@ def test_a_look_up_brings_all_that_a_page_needs_of_the_member(begin, member):
     found = sessions.look_up(begin(), idle_minutes=IDLE)
     assert found
     who = member()
-    assert (found.member_id, found.account_id, found.name) == (who.id, who.account_id, "カナリア甲 花子")
+    assert (found.member_id, found.account_id, found.name) == (
+        who.id,
+        who.account_id,
+        "カナリア甲 花子",
+    )
     assert (found.login_id, found.email, found.locale) == ("hanako", "hanako@one.example", "en")
     assert (found.account_name, found.is_representative) == ("カナリア甲株式会社一番", True)
     assert (found.must_change_password, found.seen_at) == (False, NOW)
     assert (found.is_authenticated, found.is_active, found.is_anonymous) == (True, True, False)
     assert found.get_id() == str(found.session_id)
     by = found.actor("192.0.2.7")
-    assert (by.kind, by.name, by.member_id, by.address) == ("member", found.name, who.id, "192.0.2.7")
+    assert (by.kind, by.name, by.member_id, by.address) == (
+        "member",
+        found.name,
+        who.id,
+        "192.0.2.7",
+    )
     assert by.account_id == who.account_id
 
 

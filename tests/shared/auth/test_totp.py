@@ -31,7 +31,8 @@ def test_a_code_counts_once_and_an_older_one_never_after_it(inside):
         session().flush()
         number, step = member.id, int(NOW.timestamp()) // 30
         before, present, after, late = (
-            second_factor.code_at(second_factor._secrets(number, NONCE)[0], step + shift) for shift in (-1, 0, 1, 2)
+            second_factor.code_at(second_factor._secrets(number, NONCE)[0], step + shift)
+            for shift in (-1, 0, 1, 2)
         )
         assert second_factor.use_app(number, NONCE, present)
         assert not second_factor.use_app(number, NONCE, present)
@@ -48,10 +49,16 @@ def test_each_brand_member_nonce_and_key_has_a_secret_of_its_own(inside, monkeyp
     seen = set()
     for brand in ("facility", "studio"):
         with inside(brand):
-            seen |= {second_factor.secret(1, NONCE), second_factor.secret(2, NONCE), second_factor.secret(1, "1" * 32)}
+            seen |= {
+                second_factor.secret(1, NONCE),
+                second_factor.secret(2, NONCE),
+                second_factor.secret(1, "1" * 32),
+            }
     assert len(seen) == 6
     with clock.freeze(NOW), inside("facility"):
-        code = second_factor.code_at(second_factor._secrets(1, NONCE)[0], int(NOW.timestamp()) // 30)
+        code = second_factor.code_at(
+            second_factor._secrets(1, NONCE)[0], int(NOW.timestamp()) // 30
+        )
         monkeypatch.setattr(keyring.Keyring, "keys", (b"new", *keyring.Keyring.keys))
         assert second_factor.secret(1, NONCE) not in seen
         assert second_factor.step_of(1, NONCE, code) is not None

@@ -89,7 +89,10 @@ def test_nobody_of_the_account_comes_in_any_more(brand, free, member, letters):
     assert [sessions.look_up(token, idle_minutes=60) for token in tokens] == [None, None]
     assert not any(is_alive(token, Purpose.SET_PASSWORD) for token in mailed)
     assert not any(sessions.find_device(m.id, token) for m, token in zip(who, known, strict=True))
-    assert {m.recipient for m in letters("withdrawn")} == {"hanako@one.example", "kenichi@one.example"}
+    assert {m.recipient for m in letters("withdrawn")} == {
+        "hanako@one.example",
+        "kenichi@one.example",
+    }
     for login_id in ("hanako", "kenichi"):
         given = entrance.Credentials(password=PASSWORD, login_id=login_id)
         with pytest.raises(RuleBroken, match="入力内容に誤り"):
@@ -111,7 +114,11 @@ def everything() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for mapper in Base.registry.mappers:
         if issubclass(mapper.class_, TenantOwned):
-            columns = [cast(getattr(mapper.class_, c.key), Text) for c in mapper.columns if c.key != "tenant_id"]
+            columns = [
+                cast(getattr(mapper.class_, c.key), Text)
+                for c in mapper.columns
+                if c.key != "tenant_id"
+            ]
             for row in session().execute(select(*columns)):
                 found.setdefault(mapper.local_table.description, []).append(" ".join(map(str, row)))
     return found
@@ -125,11 +132,18 @@ def test_what_is_personal_is_erased_when_its_time_has_come(app, brand, free, mem
         drawn = {d.number: documents.read(d)[0] for d in session().query(Document)}
         assert drawn
         account = session().get_one(Account, account_id)
-        written = {**dict.fromkeys(contacts.FIELDS, "花子"), "postal_code": "1440035", "prefecture": "東京都"}
+        written = {
+            **dict.fromkeys(contacts.FIELDS, "花子"),
+            "postal_code": "1440035",
+            "prefecture": "東京都",
+        }
         written |= {"telephone": "", "fax": ""}
         contacts.add(brand, account_id, Kind.BILLING, written, by=SYSTEM)
         writer = inquiries.Writer("花子", "hanako@one.example", account_id, member().id)
-        sent = [files.keep(brand.inquiries, [(f"{name}.txt", name.encode())])[0] for name in ("ours", "everybodys")]
+        sent = [
+            files.keep(brand.inquiries, [(f"{name}.txt", name.encode())])[0]
+            for name in ("ours", "everybodys")
+        ]
         asked = inquiries.Asked("other", "花子です。0300001001", files=sent)
         guest = inquiries.Asked("other", "別の方です。", files=sent[1:])
         guests = inquiries.Writer("別の方", "guest@else.example")
@@ -159,7 +173,9 @@ def test_what_is_personal_is_erased_when_its_time_has_come(app, brand, free, mem
         assert session().query(Job).filter(cast(Job.status, String) == "failed").count() == 0
         assert session().query(Member).filter_by(login_id="yumi").one().email == "yumi@two.example"
     with tenant_scope("studio"):
-        assert session().query(Member).filter_by(login_id="hanako").one().email == "hanako@one.example"
+        assert (
+            session().query(Member).filter_by(login_id="hanako").one().email == "hanako@one.example"
+        )
 
 
 def test_nobody_is_erased_who_has_not_left(brand, member):

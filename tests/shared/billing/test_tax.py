@@ -7,11 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.core.errors import RuleBroken
-from portal.shared.billing.tax import Rounding, TaxLine, split_discount, totals_excluded, totals_included
+from portal.shared.billing.tax import (
+    Rounding,
+    TaxLine,
+    split_discount,
+    totals_excluded,
+    totals_included,
+)
 
 LINES = st.lists(
     st.builds(
-        lambda amount, reduced: TaxLine(amount, 8 if reduced else 10, reduced), st.integers(0, 10**9), st.booleans()
+        lambda amount, reduced: TaxLine(amount, 8 if reduced else 10, reduced),
+        st.integers(0, 10**9),
+        st.booleans(),
     ),
     min_size=1,
     max_size=40,
@@ -27,7 +35,11 @@ LINES = st.lists(
     ],
 )
 def test_a_discount_is_split_over_the_rates_by_largest_remainder(
-    amounts: dict[int, int], discount: int, left: tuple[int, int], taxes: tuple[int, int], total: int
+    amounts: dict[int, int],
+    discount: int,
+    left: tuple[int, int],
+    taxes: tuple[int, int],
+    total: int,
 ) -> None:
     """COM-71: the totals per rate equal what is paid, whichever rate stands first."""
     lines = [TaxLine(amount, rate, rate == 8) for rate, amount in amounts.items()]
@@ -57,7 +69,9 @@ def test_tax_on_amounts_without_tax_is_rounded_down(net: int, rate: int, tax: in
         (-745, Rounding.HALF, -75),
     ],
 )
-def test_the_tenant_chooses_the_rounding_and_a_return_cancels_a_sale(net: int, rounding: Rounding, tax: int) -> None:
+def test_the_tenant_chooses_the_rounding_and_a_return_cancels_a_sale(
+    net: int, rounding: Rounding, tax: int
+) -> None:
     assert totals_excluded([TaxLine(net, 10)], rounding).tax == tax
 
 
@@ -68,7 +82,10 @@ def test_tax_is_rounded_once_per_rate_and_not_per_line() -> None:
 
 def test_a_standard_rate_of_eight_and_the_reduced_one_are_not_added_up() -> None:
     totals = totals_excluded([TaxLine(100, 8, reduced=True), TaxLine(100, 8)])
-    assert [(rate.rate, rate.reduced, rate.net) for rate in totals.per_rate] == [(8, True, 100), (8, False, 100)]
+    assert [(rate.rate, rate.reduced, rate.net) for rate in totals.per_rate] == [
+        (8, True, 100),
+        (8, False, 100),
+    ]
 
 
 def test_a_document_without_lines_is_zero() -> None:
@@ -97,7 +114,9 @@ def test_totals_equal_what_is_paid(lines: list[TaxLine], rounding: Rounding, par
 
 
 @given(LINES, st.sampled_from(Rounding))
-def test_tax_is_within_a_yen_of_exact_for_each_rate(lines: list[TaxLine], rounding: Rounding) -> None:
+def test_tax_is_within_a_yen_of_exact_for_each_rate(
+    lines: list[TaxLine], rounding: Rounding
+) -> None:
     totals = totals_excluded(lines, rounding)
     assert totals.net == sum(line.amount for line in lines)
     assert all(abs(rate.tax * 100 - rate.net * rate.rate) < 100 for rate in totals.per_rate)

@@ -14,11 +14,36 @@ from portal.shared.billing.terms import MONTH_END, Shift, closing_date, due_date
 
 # base date; then (closing, due) for 月末締め/翌月末払い, 20日締め/翌月末払い, 月末締め/翌々月末払い
 TABLE = [
-    ("2026-01-20", ("2026-01-31", "2026-02-28"), ("2026-01-20", "2026-02-28"), ("2026-01-31", "2026-03-31")),
-    ("2026-01-21", ("2026-01-31", "2026-02-28"), ("2026-02-20", "2026-03-31"), ("2026-01-31", "2026-03-31")),
-    ("2026-12-20", ("2026-12-31", "2027-01-31"), ("2026-12-20", "2027-01-31"), ("2026-12-31", "2027-02-28")),
-    ("2026-12-21", ("2026-12-31", "2027-01-31"), ("2027-01-20", "2027-02-28"), ("2026-12-31", "2027-02-28")),
-    ("2027-12-31", ("2027-12-31", "2028-01-31"), ("2028-01-20", "2028-02-29"), ("2027-12-31", "2028-02-29")),
+    (
+        "2026-01-20",
+        ("2026-01-31", "2026-02-28"),
+        ("2026-01-20", "2026-02-28"),
+        ("2026-01-31", "2026-03-31"),
+    ),
+    (
+        "2026-01-21",
+        ("2026-01-31", "2026-02-28"),
+        ("2026-02-20", "2026-03-31"),
+        ("2026-01-31", "2026-03-31"),
+    ),
+    (
+        "2026-12-20",
+        ("2026-12-31", "2027-01-31"),
+        ("2026-12-20", "2027-01-31"),
+        ("2026-12-31", "2027-02-28"),
+    ),
+    (
+        "2026-12-21",
+        ("2026-12-31", "2027-01-31"),
+        ("2027-01-20", "2027-02-28"),
+        ("2026-12-31", "2027-02-28"),
+    ),
+    (
+        "2027-12-31",
+        ("2027-12-31", "2028-01-31"),
+        ("2028-01-20", "2028-02-29"),
+        ("2027-12-31", "2028-02-29"),
+    ),
 ]
 TERMS = [(MONTH_END, 1), (20, 1), (MONTH_END, 2)]
 VECTORS = [
@@ -29,7 +54,9 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("base", "closing_day", "months", "closing", "due"), VECTORS)
-def test_closing_and_due_dates(base: str, closing_day: int, months: int, closing: str, due: str) -> None:
+def test_closing_and_due_dates(
+    base: str, closing_day: int, months: int, closing: str, due: str
+) -> None:
     day = date.fromisoformat(base)
     assert closing_date(day, closing_day) == date.fromisoformat(closing)
     assert due_date(day, closing_day, months) == date.fromisoformat(due)
@@ -37,7 +64,11 @@ def test_closing_and_due_dates(base: str, closing_day: int, months: int, closing
 
 @pytest.mark.parametrize(
     ("shift", "due"),
-    [(Shift.NONE, date(2026, 2, 28)), (Shift.NEXT, date(2026, 3, 2)), (Shift.PREVIOUS, date(2026, 2, 27))],
+    [
+        (Shift.NONE, date(2026, 2, 28)),
+        (Shift.NEXT, date(2026, 3, 2)),
+        (Shift.PREVIOUS, date(2026, 2, 27)),
+    ],
 )
 def test_a_due_date_on_a_closed_day_moves_as_the_terms_say(shift: Shift, due: date) -> None:
     assert due_date(date(2026, 1, 20), MONTH_END, 1, shift) == due

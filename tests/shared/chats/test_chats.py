@@ -40,7 +40,9 @@ def writer(inside, tenant):
     """Who asks, inside the desk's scope."""
     with inside("desk"):
         account = enrolment.add_account(tenant, by=SYSTEM, name="株式会社一番")
-        member = enrolment.add_member(tenant, account, Person("山田", "太郎", "yamada@one.example"), by=SYSTEM)
+        member = enrolment.add_member(
+            tenant, account, Person("山田", "太郎", "yamada@one.example"), by=SYSTEM
+        )
         session().commit()
         yield Writer("山田 太郎", "yamada@one.example", account.id, member.id)
 
@@ -60,7 +62,10 @@ def chat(tenant, writer, by):
 
 
 def said(inquiry, after: int = 0) -> list[tuple[str, str, str]]:
-    return [(m.by_kind, m.by_name, m.body) for m in operations.news(inquiry, after, of="operator").messages]
+    return [
+        (m.by_kind, m.by_name, m.body)
+        for m in operations.news(inquiry, after, of="operator").messages
+    ]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +183,10 @@ def test_the_end_closes_what_was_taken_and_mails_what_was_not_read(tenant, chat,
     session().commit()
     assert chat.status == Status.CLOSED
     assert operations.news(chat, 0, of="operator").has_ended
-    assert session().scalars(select(OutboxMail.event)).all() == ["inquiry_received", "inquiry_answered"]
+    assert session().scalars(select(OutboxMail.event)).all() == [
+        "inquiry_received",
+        "inquiry_answered",
+    ]
     with pytest.raises(RuleBroken, match="終了しました"):
         operations.say(chat, "まだです。", side="member", by=by)
     with pytest.raises(RuleBroken, match="終了して"):
@@ -188,7 +196,9 @@ def test_the_end_closes_what_was_taken_and_mails_what_was_not_read(tenant, chat,
 
 
 @ONE
-def test_what_nobody_took_awaits_an_operator_and_a_read_answer_is_not_mailed(tenant, writer, chat, by):
+def test_what_nobody_took_awaits_an_operator_and_a_read_answer_is_not_mailed(
+    tenant, writer, chat, by
+):
     """SUP-11"""
     operations.end(tenant, chat, by=by, link_base=BASE)
     assert chat.status == Status.RECEIVED
@@ -255,13 +265,19 @@ def test_a_colleague_speaks_under_their_own_name(chat, by):
 def test_the_operators_terminal_says_what_came_last_and_who_left(app, tenant, chat, by):
     """SUP-11: a chat that its member ended is told, with its last line, and is talked in no more."""
     desk = Desk(app, tenant, KIMURA)
-    assert desk.news() == [f"+ {chat.number} {chat.label}", f"{chat.number} 山田 太郎: 動きません。"]
+    assert desk.news() == [
+        f"+ {chat.number} {chat.label}",
+        f"{chat.number} 山田 太郎: 動きません。",
+    ]
     desk.obey(f"/{chat.number}")
     session().commit()
     operations.say(chat, "直りました。", side="member", by=by)
     operations.end(tenant, chat, by=by, link_base=BASE)
     session().commit()
-    assert (desk.current, desk.news()) == (chat.number, [f"{chat.number} 山田 太郎: 直りました。", f"- {chat.number}"])
+    assert (desk.current, desk.news()) == (
+        chat.number,
+        [f"{chat.number} 山田 太郎: 直りました。", f"- {chat.number}"],
+    )
     assert (desk.current, desk.news()) == ("", [])
 
 

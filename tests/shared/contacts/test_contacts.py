@@ -147,7 +147,11 @@ def test_each_change_is_mailed_to_the_persons_concerned(tenant, account, kind):
     by = Actor("member", kenichi.name, kenichi.id, kenichi.account_id)
 
     def mailed() -> list[str]:
-        told = select(OutboxMail.recipient).where(OutboxMail.event == "address_changed").order_by(OutboxMail.id)
+        told = (
+            select(OutboxMail.recipient)
+            .where(OutboxMail.event == "address_changed")
+            .order_by(OutboxMail.id)
+        )
         return list(session().scalars(told))
 
     made = operations.add(tenant, account.id, kind, DATA, by=by)
@@ -155,8 +159,14 @@ def test_each_change_is_mailed_to_the_persons_concerned(tenant, account, kind):
     operations.edit(tenant, made, DATA | {"name": "新しい名前", "version": 1}, by=by)
     operations.edit(tenant, made, DATA | {"name": "新しい名前", "version": 2}, by=by)
     assert len(mailed()) == 4, "what changes nothing is not told"
-    quiet = tenant.model_copy(update={"sign_in": tenant.sign_in.model_copy(update={"notify_changes": False})})
+    quiet = tenant.model_copy(
+        update={"sign_in": tenant.sign_in.model_copy(update={"notify_changes": False})}
+    )
     operations.remove(quiet, made, by=by)
     assert len(mailed()) == 4
-    subject = session().scalars(select(OutboxMail.subject).where(OutboxMail.event == "address_changed")).first()
+    subject = (
+        session()
+        .scalars(select(OutboxMail.subject).where(OutboxMail.event == "address_changed"))
+        .first()
+    )
     assert subject == f"【試験設備】会員情報変更のお知らせ（{kind.label}）"

@@ -40,7 +40,14 @@ def issuer() -> Issuer:
 
 @pytest.fixture
 def customer() -> Party:
-    return Party("株式会社髙﨑精機製作所", "御中", "144-0035", "東京都大田区南蒲田2丁目16番1号", "購買部", "𠮷田 花子")
+    return Party(
+        "株式会社髙﨑精機製作所",
+        "御中",
+        "144-0035",
+        "東京都大田区南蒲田2丁目16番1号",
+        "購買部",
+        "𠮷田 花子",
+    )
 
 
 @pytest.fixture
@@ -78,7 +85,10 @@ def work_report(issuer: Issuer, customer: Party) -> WorkReportContent:
         recipient=customer,
         issuer=issuer,
         work="治具を取り付け、試作品を加工しました。\n\n刃物に異常はありません。",
-        labour=(Labour("佐藤 一郎", date(2026, 10, 30), 270), Labour("𠮷野 次郎", date(2026, 10, 30), 180)),
+        labour=(
+            Labour("佐藤 一郎", date(2026, 10, 30), 270),
+            Labour("𠮷野 次郎", date(2026, 10, 30), 180),
+        ),
         materials=(Material("超硬エンドミル", "2", "本"),),
         remarks="治具の再校正をおすすめします。",
     )

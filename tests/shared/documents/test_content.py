@@ -21,7 +21,14 @@ from portal.core.errors import RuleBroken
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded, totals_included
-from portal.shared.documents.content import InvoiceContent, Issuer, Labour, Party, ReceiptContent, WorkReportContent
+from portal.shared.documents.content import (
+    InvoiceContent,
+    Issuer,
+    Labour,
+    Party,
+    ReceiptContent,
+    WorkReportContent,
+)
 from portal.shared.documents.pdf import render_document
 from portal.shared.documents.setting import INK, SIDE, day, fit, moment, paragraphs, seal, tint
 from portal.shared.documents.typefaces import UndrawableText
@@ -41,7 +48,12 @@ LINES = st.lists(
 ).map(tuple)
 
 
-@given(lines=LINES, rounding=st.sampled_from(Rounding), included=st.booleans(), remarks=st.text(max_size=30))
+@given(
+    lines=LINES,
+    rounding=st.sampled_from(Rounding),
+    included=st.booleans(),
+    remarks=st.text(max_size=30),
+)
 @settings(max_examples=50)
 def test_every_invoice_comes_back_from_a_json_column_with_the_same_totals(
     lines: tuple[BillLine, ...], rounding: Rounding, included: bool, remarks: str
@@ -86,7 +98,10 @@ def test_only_reduced_rates_are_explained(invoice: InvoiceContent) -> None:
     ("change", "place"),
     [
         (lambda kept: kept["issuer"].update(registration_number="T123"), "registration_number"),
-        (lambda kept: kept["issuer"].update(registration_number="7000012050002"), "registration_number"),
+        (
+            lambda kept: kept["issuer"].update(registration_number="7000012050002"),
+            "registration_number",
+        ),
         (lambda kept: kept["issuer"].update(accent="red"), "accent"),
         (lambda kept: kept.update(rounding="nearest"), "rounding"),
         (lambda kept: kept.update(issued_on="2026-02-30"), "issued_on"),
@@ -115,7 +130,9 @@ def test_a_work_report_reckons_minutes_and_tokyo_time(work_report: WorkReportCon
     naive = work_report.to_json() | {"used_from": "2026-10-30T00:00:00"}
     with pytest.raises(ValidationError, match="used_from"):
         WorkReportContent.from_json(naive)
-    assert WorkReportContent.from_json(work_report.to_json()).labour[0] == Labour("佐藤 一郎", date(2026, 10, 30), 270)
+    assert WorkReportContent.from_json(work_report.to_json()).labour[0] == Labour(
+        "佐藤 一郎", date(2026, 10, 30), 270
+    )
 
 
 def test_a_receipt_keeps_its_totals_as_they_were_reckoned(receipt: ReceiptContent) -> None:
@@ -132,7 +149,10 @@ def test_days_and_moments_are_written_as_people_write_them() -> None:
 
 def test_free_text_keeps_its_lines_and_stays_text() -> None:
     """COM-70: empty lines are room; what looks like markup is shown as it is."""
-    assert paragraphs("\r\n 一\r\n\r\n<b>二</b>\n") == "<p>一</p><p>&nbsp;</p><p>&lt;b&gt;二&lt;/b&gt;</p>"
+    assert (
+        paragraphs("\r\n 一\r\n\r\n<b>二</b>\n")
+        == "<p>一</p><p>&nbsp;</p><p>&lt;b&gt;二&lt;/b&gt;</p>"
+    )
     assert paragraphs("𠮷") == '<p><span class="notojp">𠮷</span></p>'
 
 
@@ -144,9 +164,9 @@ def test_only_what_is_too_wide_is_set_smaller_and_never_as_markup() -> None:
     assert "&lt;999" in small
     size = float(small.partition(": ")[2].partition("pt")[0])
     assert 2 < size < 8.5
-    assert float(fit("<999,999,999,999>" * 4, 20).partition(": ")[2].partition("pt")[0]) == pytest.approx(
-        size / 2, abs=0.06
-    )
+    assert float(
+        fit("<999,999,999,999>" * 4, 20).partition(": ")[2].partition("pt")[0]
+    ) == pytest.approx(size / 2, abs=0.06)
 
 
 @given(st.from_regex(r"#[0-9a-f]{6}", fullmatch=True), st.floats(0, 1))
@@ -165,7 +185,9 @@ def stamped(text: str) -> Image.Image:
     return Image.open(BytesIO(base64.b64decode(data))).convert("RGB")
 
 
-@pytest.mark.parametrize("text", ["印", "大森", "株式会社みなと精機之印", "𠮷﨑製作所之印", "株 式　会社"])
+@pytest.mark.parametrize(
+    "text", ["印", "大森", "株式会社みなと精機之印", "𠮷﨑製作所之印", "株 式　会社"]
+)
 def test_a_seal_is_square_framed_and_full_of_its_characters(text: str) -> None:
     """COM-70: red on white, something in each quarter."""
     image = stamped(text)
@@ -174,7 +196,11 @@ def test_a_seal_is_square_framed_and_full_of_its_characters(text: str) -> None:
     half = SIDE // 2
     for left in (0, half):
         for top in (0, half):
-            inner = image.crop((left, top, left + half, top + half)).resize((32, 32)).crop((6, 6, 26, 26))
+            inner = (
+                image.crop((left, top, left + half, top + half))
+                .resize((32, 32))
+                .crop((6, 6, 26, 26))
+            )
             assert sum(green < 160 for green in inner.tobytes()[1::3]) > 8
 
 

@@ -78,7 +78,10 @@ def test_no_character_is_lost_and_every_line_fits(text: str, room: int) -> None:
         assert sum(0.5 if char < "\u0250" else 1 for char in line.rstrip(" \n")) <= room
 
 
-@given(st.lists(st.sampled_from(["加工", "部品。", "「図」", "（注）", "12個", "の"]), min_size=1), st.integers(6, 20))
+@given(
+    st.lists(st.sampled_from(["加工", "部品。", "「図」", "（注）", "12個", "の"]), min_size=1),
+    st.integers(6, 20),
+)
 def test_no_line_begins_or_ends_with_what_it_must_not(words: list[str], room: int) -> None:
     lines = broken("".join(words), room)
     assert all(line[0] not in NO_START for line in lines)

@@ -42,7 +42,9 @@ def test_a_foot_in_rare_kanji_or_beyond_its_room_is_whole() -> None:
     page = PdfReader(BytesIO(made("<p>x</p>", long))).pages[0]
     placed: list[tuple[float, float, str]] = []
     page.extract_text(
-        visitor_text=lambda text, _cm, tm, _font, size: placed.append((tm[4], size * tm[0], text.strip()))
+        visitor_text=lambda text, _cm, tm, _font, size: placed.append(
+            (tm[4], size * tm[0], text.strip())
+        )
     )
     (_x, size, _text) = next(item for item in placed if "国立" in item[2])
     assert "".join(item[2] for item in placed).count("国立") == 30
@@ -66,7 +68,9 @@ def test_the_same_instant_gives_the_same_bytes_in_whatever_zone_it_is_written() 
     assert made("<p>x</p>") == made("<p>x</p>", created=elsewhere)
     other = made("<p>x</p>", created=AT + timedelta(seconds=1))
     assert made("<p>x</p>") != other
-    ids = [cast("Any", PdfReader(BytesIO(pdf)).trailer["/ID"])[0] for pdf in (made("<p>x</p>"), other)]
+    ids = [
+        cast("Any", PdfReader(BytesIO(pdf)).trailer["/ID"])[0] for pdf in (made("<p>x</p>"), other)
+    ]
     assert ids[0] != ids[1]
 
 

@@ -73,21 +73,39 @@ def test_each_kind_and_each_brand_counts_for_itself(inside, issue) -> None:
     """COM-02, COM-72."""
     with inside("facility"):
         issue()
-        assert issue(kind=DocumentKind.RECEIPT, style=NumberFormat(prefix="RC", digits=4))[0].number == "RC0001"
+        assert (
+            issue(kind=DocumentKind.RECEIPT, style=NumberFormat(prefix="RC", digits=4))[0].number
+            == "RC0001"
+        )
         session().commit()
     with inside("studio"):
         own = session().scalars(select(Account.id)).first()
         assert issue(account_id=own)[0].number == "FI000001"
 
 
-def test_the_number_and_the_instant_are_kept_with_what_it_was_made_from(inside, issue, invoice) -> None:
+def test_the_number_and_the_instant_are_kept_with_what_it_was_made_from(
+    inside, issue, invoice
+) -> None:
     """COM-72: the content can be read back as it was, number and all."""
     with inside("facility"):
         document, job = issue(content=replace(invoice, number=""))
         assert InvoiceContent.from_json(document.content) == replace(invoice, number="FI000001")
-        assert (document.issued_at, document.sha256, document.size, document.drawn_at) == (NOW, "", 0, None)
-        assert (job.kind, job.payload, job.due_at) == ("documents.draw", {"document": document.id}, NOW)
-        event = session().scalars(select(AuditEvent).order_by(AuditEvent.sequence.desc()).limit(1)).one()
+        assert (document.issued_at, document.sha256, document.size, document.drawn_at) == (
+            NOW,
+            "",
+            0,
+            None,
+        )
+        assert (job.kind, job.payload, job.due_at) == (
+            "documents.draw",
+            {"document": document.id},
+            NOW,
+        )
+        event = (
+            session()
+            .scalars(select(AuditEvent).order_by(AuditEvent.sequence.desc()).limit(1))
+            .one()
+        )
         assert (event.action, event.subject, event.changes) == (
             "document.issue",
             "document:FI000001",
@@ -109,7 +127,9 @@ def test_what_no_typeface_draws_is_refused_before_a_number_is_taken(inside, issu
         assert issue()[0].number == "FI000001"
 
 
-def test_a_document_is_drawn_once_and_its_bytes_never_change(inside, issue, settings, invoice) -> None:
+def test_a_document_is_drawn_once_and_its_bytes_never_change(
+    inside, issue, settings, invoice
+) -> None:
     """COM-72: a second drawing, a changed program, a later day: the stored bytes stay."""
     with inside("facility"):
         document, job = issue()
@@ -127,7 +147,9 @@ def test_a_document_is_drawn_once_and_its_bytes_never_change(inside, issue, sett
             operations.draw({"document": wanted})
         assert operations.read(session().get_one(Document, wanted))[0] == data
         assert [path.name for path in files(settings.home)] == [digest]
-        drawn = session().scalars(select(AuditEvent.action).where(AuditEvent.subject == "document:FI000001"))
+        drawn = session().scalars(
+            select(AuditEvent.action).where(AuditEvent.subject == "document:FI000001")
+        )
         assert list(drawn) == ["document.issue", "document.draw"]
 
 
@@ -150,7 +172,9 @@ def test_of_two_who_draw_at_once_the_first_stays(inside, issue, settings, monkey
         assert list(operations.verify()) == []
 
 
-def test_a_full_disk_leaves_nothing_behind_and_the_next_try_succeeds(inside, issue, settings, monkeypatch) -> None:
+def test_a_full_disk_leaves_nothing_behind_and_the_next_try_succeeds(
+    inside, issue, settings, monkeypatch
+) -> None:
     """COM-72: no half file, no half document; the job is put off for a little, and repeated."""
 
     def full(_fd: int) -> None:
@@ -175,7 +199,9 @@ def test_a_full_disk_leaves_nothing_behind_and_the_next_try_succeeds(inside, iss
         assert operations.read(session().get_one(Document, wanted))[0].startswith(b"%PDF")
 
 
-def test_a_mistake_in_the_content_is_kept_with_the_job_and_draws_nothing(inside, issue, settings) -> None:
+def test_a_mistake_in_the_content_is_kept_with_the_job_and_draws_nothing(
+    inside, issue, settings
+) -> None:
     """COM-72."""
     with inside("facility"):
         document, job = issue()
@@ -201,7 +227,10 @@ def test_the_newest_document_about_a_thing_is_the_one_given(inside, issue) -> No
         receipt, _ = issue(kind=DocumentKind.RECEIPT, style=NumberFormat(prefix="RC", digits=4))
         issue(about="FR000009")
         assert operations.about(1, "FR000002")[DocumentKind.INVOICE] is second is not first
-        assert operations.about(1, "FR000002") == {DocumentKind.INVOICE: second, DocumentKind.RECEIPT: receipt}
+        assert operations.about(1, "FR000002") == {
+            DocumentKind.INVOICE: second,
+            DocumentKind.RECEIPT: receipt,
+        }
         assert operations.about(2, "FR000002") == {}
         assert operations.about(2, "FR000002") == {}
         assert DocumentKind.WORK_REPORT not in operations.about(1, "FR000002")
@@ -209,7 +238,10 @@ def test_the_newest_document_about_a_thing_is_the_one_given(inside, issue) -> No
 
 def test_the_archive_is_searched_by_date_amount_and_counterparty(inside, issue) -> None:
     """COM-74: ranges with both ends in, zero yen is an amount, % is a character, newest first."""
-    days, totals = (date(2026, 10, 1), date(2026, 10, 31), date(2027, 1, 1)), (0, 1_000, 2 * LARGEST)
+    days, totals = (
+        (date(2026, 10, 1), date(2026, 10, 31), date(2027, 1, 1)),
+        (0, 1_000, 2 * LARGEST),
+    )
     names = ("髙﨑精機", "100%工房", "𠮷田_商店")
     with inside("facility"):
         for day, total, name in zip(days, totals, names, strict=True):
@@ -235,7 +267,9 @@ def test_the_archive_is_searched_by_date_amount_and_counterparty(inside, issue) 
         assert hits(counterparty="高崎") == []
 
 
-def test_verify_names_what_is_changed_and_what_is_gone_and_passes_over_what_is_undrawn(inside, issue, settings) -> None:
+def test_verify_names_what_is_changed_and_what_is_gone_and_passes_over_what_is_undrawn(
+    inside, issue, settings
+) -> None:
     """COM-72, COM-74: one changed byte is enough, and another brand's file is no stand-in."""
     with inside("facility"):
         made = [issue()[0] for _ in range(4)]
@@ -243,12 +277,17 @@ def test_verify_names_what_is_changed_and_what_is_gone_and_passes_over_what_is_u
             document.sha256 = Shelf.files.put(data)
         session().flush()
         assert list(operations.verify()) == []
-        changed, gone = (settings.home / "files" / "facility" / d.sha256[:2] / d.sha256 for d in made[1:3])
+        changed, gone = (
+            settings.home / "files" / "facility" / d.sha256[:2] / d.sha256 for d in made[1:3]
+        )
         changed.write_bytes(b"twp")
         elsewhere = settings.home / "files" / "studio" / gone.parent.name / gone.name
         elsewhere.parent.mkdir(parents=True)
         gone.rename(elsewhere)
-        assert list(operations.verify()) == [(made[1], "bytes do not match the digest"), (made[2], "file is missing")]
+        assert list(operations.verify()) == [
+            (made[1], "bytes do not match the digest"),
+            (made[2], "file is missing"),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +318,12 @@ def test_every_kind_has_a_name_a_template_and_a_content(kind: DocumentKind) -> N
     from portal.shared.documents.content import KINDS
     from portal.shared.documents.setting import TEMPLATES
 
-    titles = {"invoice": "請求書", "work_report": "作業完了報告書", "receipt": "領収書", "credit_note": "返還請求書"}
+    titles = {
+        "invoice": "請求書",
+        "work_report": "作業完了報告書",
+        "receipt": "領収書",
+        "credit_note": "返還請求書",
+    }
     assert kind.label == titles[kind.value]
     assert kind in KINDS
     assert (TEMPLATES / "pdf" / f"{kind}.html").is_file()

@@ -74,7 +74,9 @@ def test_an_invoice_says_what_a_qualified_invoice_must(invoice: InvoiceContent) 
         assert fact in said
 
 
-def test_text_can_be_searched_also_in_characters_of_the_second_typeface(invoice: InvoiceContent) -> None:
+def test_text_can_be_searched_also_in_characters_of_the_second_typeface(
+    invoice: InvoiceContent,
+) -> None:
     """COM-70: 𠮷 lies beyond 16 bits; a reader must find and copy it as itself."""
     assert "𠮷田花子様" in text(invoice)
 
@@ -93,7 +95,9 @@ def test_the_same_content_gives_the_same_bytes(invoice: InvoiceContent) -> None:
 
 def test_every_page_is_a4_and_numbered_and_repeats_the_heads(invoice: InvoiceContent) -> None:
     """COM-70: page n / m, and the table's head on each page that has lines."""
-    lines = tuple(replace(invoice.lines[0], description=f"部品その{n} " + "長い仕様" * 20) for n in range(40))
+    lines = tuple(
+        replace(invoice.lines[0], description=f"部品その{n} " + "長い仕様" * 20) for n in range(40)
+    )
     pdf = drawn(replace(invoice, lines=lines))
     each = pages(pdf)
     assert len(each) > 2
@@ -102,7 +106,9 @@ def test_every_page_is_a4_and_numbered_and_repeats_the_heads(invoice: InvoiceCon
         assert "株式会社みなと精機請求書INV-2026-00417" in page
         assert ("No.納品日品名・仕様" in page) == ("部品その" in page)
     assert all(f"部品その{n}長い" in "".join(each) for n in range(40))
-    sizes = {tuple(round(side) for side in page.mediabox[2:]) for page in PdfReader(BytesIO(pdf)).pages}
+    sizes = {
+        tuple(round(side) for side in page.mediabox[2:]) for page in PdfReader(BytesIO(pdf)).pages
+    }
     assert sizes == {(595, 842)}
 
 
@@ -120,15 +126,25 @@ def test_the_largest_amounts_are_not_broken(invoice: InvoiceContent) -> None:
 
 def test_numbers_and_words_in_a_narrow_column_stay_whole(invoice: InvoiceContent) -> None:
     line = replace(
-        invoice.lines[0], description="ステンレス鋼板の切断加工と表面処理 図番 BR-20418-C 公差±0.02mm 1,234,567個"
+        invoice.lines[0],
+        description="ステンレス鋼板の切断加工と表面処理 図番 BR-20418-C 公差±0.02mm 1,234,567個",
     )
-    words = PdfReader(BytesIO(drawn(replace(invoice, lines=(line,))))).pages[0].extract_text().split()
+    words = (
+        PdfReader(BytesIO(drawn(replace(invoice, lines=(line,))))).pages[0].extract_text().split()
+    )
     assert any("BR-20418-C" in word for word in words)
     assert any("1,234,567個" in word for word in words)
 
 
 def test_a_document_with_the_longest_names_is_still_one_page(invoice: InvoiceContent) -> None:
-    long = Party("国立研究開発法人" * 12, "御中", "144-0035", "北海道常呂郡佐呂間町" * 10, "調達部" * 20, "山田" * 20)
+    long = Party(
+        "国立研究開発法人" * 12,
+        "御中",
+        "144-0035",
+        "北海道常呂郡佐呂間町" * 10,
+        "調達部" * 20,
+        "山田" * 20,
+    )
     longest = replace(invoice, recipient=long, issuer=replace(invoice.issuer, name="みなと" * 30))
     assert len(pages(drawn(longest))) == 1
 
@@ -153,12 +169,16 @@ def test_a_discount_and_tax_included_prices_add_up_to_what_is_paid(invoice: Invo
 
 def test_a_correction_names_what_it_replaces(invoice: InvoiceContent) -> None:
     """COM-72: a correction is a new document that refers to the old one."""
-    said = text(replace(invoice, corrects=Correction("INV-2026-00398", date(2026, 10, 30), "数量の誤り")))
+    said = text(
+        replace(invoice, corrects=Correction("INV-2026-00398", date(2026, 10, 30), "数量の誤り"))
+    )
     assert "2026年10月30日発行の請求書（INV-2026-00398）を訂正し" in said
     assert "訂正の理由：数量の誤り" in said
 
 
-def test_a_work_report_says_what_was_done_by_whom_and_how_long(work_report: WorkReportContent) -> None:
+def test_a_work_report_says_what_was_done_by_whom_and_how_long(
+    work_report: WorkReportContent,
+) -> None:
     """FAC-04, FAC-12; times are Tokyo's."""
     said = text(work_report)
     for fact in [
@@ -176,7 +196,9 @@ def test_a_work_report_says_what_was_done_by_whom_and_how_long(work_report: Work
         assert fact in said
 
 
-def test_a_receipt_says_how_it_was_paid_and_when_it_is_a_second_one(receipt: ReceiptContent) -> None:
+def test_a_receipt_says_how_it_was_paid_and_when_it_is_a_second_one(
+    receipt: ReceiptContent,
+) -> None:
     first, second = text(receipt), text(replace(receipt, issue=2))
     assert "領収書番号RC-2026-00077" in first
     assert "¥49,238" in first
@@ -253,7 +275,9 @@ def test_a_document_nested_beyond_reason_is_abandoned() -> None:
         plain("<div>" * 500 + "x" + "</div>" * 500)
 
 
-def test_documents_made_at_once_do_not_mix(invoice: InvoiceContent, receipt: ReceiptContent) -> None:
+def test_documents_made_at_once_do_not_mix(
+    invoice: InvoiceContent, receipt: ReceiptContent
+) -> None:
     made: dict[int, bytes] = {}
 
     def make(place: int, content: Content) -> None:
@@ -278,7 +302,9 @@ def test_content_comes_back_from_json_as_it_was(
         assert type(content).from_json(content.to_json()) == content
 
 
-def test_content_of_another_kind_or_with_a_bad_colour_or_number_is_refused(invoice: InvoiceContent) -> None:
+def test_content_of_another_kind_or_with_a_bad_colour_or_number_is_refused(
+    invoice: InvoiceContent,
+) -> None:
     with pytest.raises(ValidationError):
         render_document("receipt", invoice.to_json(), CREATED)
     with pytest.raises(ValidationError):

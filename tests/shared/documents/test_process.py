@@ -31,10 +31,14 @@ def test_it_is_the_same_document(invoice: InvoiceContent, created: datetime) -> 
     """COM-72: which process drew a document makes no difference to its bytes."""
     content = invoice.to_json()
     for _ in range(2):
-        assert process.draw_document("invoice", content, created) == pdf.render_document("invoice", content, created)
+        assert process.draw_document("invoice", content, created) == pdf.render_document(
+            "invoice", content, created
+        )
 
 
-def test_refusals_come_back_and_the_process_goes_on(invoice: InvoiceContent, created: datetime) -> None:
+def test_refusals_come_back_and_the_process_goes_on(
+    invoice: InvoiceContent, created: datetime
+) -> None:
     with pytest.raises(UndrawableText, match="U\\+1F600"):
         process.draw_document("invoice", replace(invoice, remarks="\U0001f600").to_json(), created)
     with pytest.raises(PdfFailed, match="KeyError"):
@@ -48,7 +52,9 @@ def test_it_is_killed_when_it_takes_too_long(invoice: InvoiceContent, created: d
     assert process.draw_document("invoice", invoice.to_json(), created).startswith(b"%PDF")
 
 
-def test_a_killed_process_is_started_again(invoice: InvoiceContent, created: datetime, renderer: Renderer) -> None:
+def test_a_killed_process_is_started_again(
+    invoice: InvoiceContent, created: datetime, renderer: Renderer
+) -> None:
     process.draw_document("invoice", invoice.to_json(), created)
     child: Any = renderer._child
     os.kill(child.pid, signal.SIGKILL)
@@ -56,7 +62,9 @@ def test_a_killed_process_is_started_again(invoice: InvoiceContent, created: dat
     assert process.draw_document("invoice", invoice.to_json(), created).startswith(b"%PDF")
 
 
-def test_it_inherits_no_secret(invoice: InvoiceContent, created: datetime, renderer: Renderer) -> None:
+def test_it_inherits_no_secret(
+    invoice: InvoiceContent, created: datetime, renderer: Renderer
+) -> None:
     process.draw_document("invoice", invoice.to_json(), created)
     child: Any = renderer._child
     environ = Path(f"/proc/{child.pid}/environ").read_bytes()

@@ -8,11 +8,23 @@ import pytest
 from markupsafe import Markup
 
 from portal.shared.documents import setting
-from portal.shared.documents.typefaces import FOLDER, UndrawableText, check_drawable, clean, marked, runs, width
+from portal.shared.documents.typefaces import (
+    FOLDER,
+    UndrawableText,
+    check_drawable,
+    clean,
+    marked,
+    runs,
+    width,
+)
 
 
 def test_the_font_files_are_the_ones_that_were_chosen() -> None:
-    entries = [line.split("  ") for line in (FOLDER / "VERSIONS").read_text().splitlines() if line[0] != "#"]
+    entries = [
+        line.split("  ")
+        for line in (FOLDER / "VERSIONS").read_text().splitlines()
+        if line[0] != "#"
+    ]
     assert {name for _, name in entries} == {path.name for path in FOLDER.iterdir()} - {"VERSIONS"}
     for digest, name in entries:
         assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == digest
@@ -57,13 +69,21 @@ def test_text_too_wide_for_its_place_is_set_smaller() -> None:
     assert width("𠮷", 10) == pytest.approx(10)
 
 
-@pytest.mark.parametrize(("minutes", "said"), [(0, "0時間"), (45, "45分"), (60, "1時間"), (510, "8時間30分")])
+@pytest.mark.parametrize(
+    ("minutes", "said"), [(0, "0時間"), (45, "45分"), (60, "1時間"), (510, "8時間30分")]
+)
 def test_durations_are_hours_and_minutes(minutes: int, said: str) -> None:
     assert setting.duration(minutes) == said
 
 
 @pytest.mark.parametrize(
-    ("colour", "ink"), [("#12395b", "#ffffff"), ("#8fd3c1", "#1f2733"), ("#000000", "#ffffff"), ("#ffff00", "#1f2733")]
+    ("colour", "ink"),
+    [
+        ("#12395b", "#ffffff"),
+        ("#8fd3c1", "#1f2733"),
+        ("#000000", "#ffffff"),
+        ("#ffff00", "#1f2733"),
+    ],
 )
 def test_text_on_a_tenants_colour_can_be_read(colour: str, ink: str) -> None:
     assert setting.ink_on(colour) == ink

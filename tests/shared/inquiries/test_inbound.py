@@ -39,7 +39,9 @@ def tenant(app, inside):
         yield found
 
 
-def mail(sender: str = "yamada@one.example", body: str = "動きません。", **heads: str) -> EmailMessage:
+def mail(
+    sender: str = "yamada@one.example", body: str = "動きません。", **heads: str
+) -> EmailMessage:
     made = EmailMessage()
     made["From"], made["To"] = sender, "desk@desk.example"
     for name, value in heads.items():
@@ -81,7 +83,10 @@ def test_a_registered_address_begins_an_inquiry_with_its_files(receive):
     assert message.body == "印刷の件\n\n動きません。"
     assert [file.name for file in files] == ["画面.pdf"]
     (receipt,) = sent()
-    assert (receipt.event, receipt.headers) == ("inquiry_received", {"Reply-To": "desk@desk.example"})
+    assert (receipt.event, receipt.headers) == (
+        "inquiry_received",
+        {"Reply-To": "desk@desk.example"},
+    )
     assert one.number in receipt.subject
 
 
@@ -92,7 +97,11 @@ def test_an_answer_continues_it(receive, tenant, way):
     (one,) = asked()
     operations.answer(tenant, one, "再起動してください。", by=operator("木村"), link_base=BASE)
     session().commit()
-    heads = {"In_Reply_To": sent()[-1].message_id} if way == "reference" else {"Subject": f"Re: 回答（{one.number}）"}
+    heads = (
+        {"In_Reply_To": sent()[-1].message_id}
+        if way == "reference"
+        else {"Subject": f"Re: 回答（{one.number}）"}
+    )
     assert receive(mail(body="直りません。", **heads)) is Outcome.CONTINUED
     (one,) = asked()
     assert one.status == Status.RECEIVED

@@ -50,7 +50,9 @@ def who(inside):
 @pytest.fixture
 def ask(tenant, who):
     def do(login_id: str = "hanako", **changes) -> Inquiry:
-        asked = Asked(**{"category": "change", "body": "時間を変えたいです。", "about": "FR000001", **changes})
+        asked = Asked(
+            **{"category": "change", "body": "時間を変えたいです。", "about": "FR000001", **changes}
+        )
         made = operations.ask(tenant, Writer.of(who(login_id)), asked, by=SYSTEM, link_base=BASE)
         session().commit()
         return made
@@ -65,13 +67,17 @@ def mails(event: str) -> list[OutboxMail]:
 def test_an_inquiry_has_a_number_its_answers_and_a_mail(ask, tenant):
     """COM-50: the category's further fields by their labels; which privacy policy was agreed to."""
     made = ask(answers={"day": "2026-12-01", "what": "午後へ", "from": ""})
-    assert (made.number, made.status, made.label) == ("IQ00000001", Status.RECEIVED, "予約内容の変更を希望")
+    assert (made.number, made.status, made.label) == (
+        "IQ00000001",
+        Status.RECEIVED,
+        "予約内容の変更を希望",
+    )
     assert made.fields == [["ご希望日", "2026-12-01"], ["変更内容", "午後へ"]]
     assert made.consent == hashlib.sha256(tenant.texts.get("privacy", "").encode()).hexdigest()
-    assert (mails("inquiry_received")[0].recipient, made.number in mails("inquiry_received")[0].body) == (
-        "hanako@one.example",
-        True,
-    )
+    assert (
+        mails("inquiry_received")[0].recipient,
+        made.number in mails("inquiry_received")[0].body,
+    ) == ("hanako@one.example", True)
 
 
 def test_an_unknown_category_is_refused(ask):
@@ -127,7 +133,9 @@ def test_a_members_message_leads_back_to_the_operators(ask, who, status):
     assert [m.body for m, _files in queries.thread(made)] == ["時間を変えたいです。", "もう一つ"]
 
 
-@pytest.mark.parametrize(("at", "to"), [(a, b) for a in Status for b in Status if b not in MOVES[a] and a != b])
+@pytest.mark.parametrize(
+    ("at", "to"), [(a, b) for a in Status for b in Status if b not in MOVES[a] and a != b]
+)
 def test_no_other_move_is_possible_for_an_operator(ask, at, to):
     """COM-51: but that what is closed is opened first."""
     made = ask()
@@ -152,7 +160,9 @@ def test_an_empty_answer_is_no_answer(ask, tenant):
 def test_who_reads_a_thread_is_the_tenants_choice(ask, tenant, who):
     """COM-51: the account, or who began it; never a neighbour."""
     made, kenichi, yumi = ask(), who("kenichi"), who("yumi")
-    own = tenant.model_copy(update={"inquiries": tenant.inquiries.model_copy(update={"visible_to": "member"})})
+    own = tenant.model_copy(
+        update={"inquiries": tenant.inquiries.model_copy(update={"visible_to": "member"})}
+    )
     assert queries.find(tenant, kenichi, made.number).id == made.id
     assert queries.find(own, who("hanako"), made.number).id == made.id
     for brand, reader in ((own, kenichi), (tenant, yumi), (own, yumi)):

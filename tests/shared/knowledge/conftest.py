@@ -58,7 +58,9 @@ def desk(inside, people):
 def put(desk) -> Callable[..., Article]:
     """Publish an article: ``put("打刻の修正", "本文")``."""
 
-    def make(title: str, body: str = "本文", key: str = "", products: tuple[str, ...] = (), **more) -> Article:
+    def make(
+        title: str, body: str = "本文", key: str = "", products: tuple[str, ...] = (), **more
+    ) -> Article:
         place = more.pop("category", "勤怠"), more.pop("section", "打刻")
         written = Written(key or title, *place, title, products, body)
         article, _said = operations.put(written, by=SYSTEM, **more)

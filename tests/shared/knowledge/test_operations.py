@@ -42,7 +42,9 @@ def tell(tenant, products):
     def work(article: Article) -> list[str]:
         before = session().scalar(select(func.max(OutboxMail.id))) or 0
         operations.tell(tenant, article.id, products=products, link_base=BASE)
-        new = select(OutboxMail.recipient).where(OutboxMail.id > before, OutboxMail.event == "knowledge_article")
+        new = select(OutboxMail.recipient).where(
+            OutboxMail.id > before, OutboxMail.event == "knowledge_article"
+        )
         return [to.partition("@")[0] for to in session().scalars(new.order_by(OutboxMail.id))]
 
     return work
@@ -54,7 +56,11 @@ def follow(what: Article | Place, member_id: int) -> None:
 
 
 def place(section: str, category: str = "勤怠") -> Place:
-    return session().scalars(select(Place).where(Place.category == category, Place.section == section)).one()
+    return (
+        session()
+        .scalars(select(Place).where(Place.category == category, Place.section == section))
+        .one()
+    )
 
 
 def jobs() -> int:
@@ -63,10 +69,18 @@ def jobs() -> int:
 
 def test_a_file_is_a_head_and_a_text():
     """SUP-14"""
-    for file in (FILE, FILE.replace("\n", "\r\n"), f"\ufeff{FILE}", FILE.replace("key: shime", "key:　ｓｈｉｍｅ ")):
+    for file in (
+        FILE,
+        FILE.replace("\n", "\r\n"),
+        f"\ufeff{FILE}",
+        FILE.replace("key: shime", "key:　ｓｈｉｍｅ "),
+    ):
         written = operations.read(file)
         assert (written.key, written.category, written.section) == ("shime", "勤怠", "締め処理")
-        assert (written.title, written.products) == ("締め処理を取り消すには", ("data-link", "manage"))
+        assert (written.title, written.products) == (
+            "締め処理を取り消すには",
+            ("data-link", "manage"),
+        )
         assert written.body == "**手順**は次のとおりです。"
     plain = operations.read("---\nkey: a\ncategory: c\ntitle: t: u\n---\nx\n---\ny")
     assert (plain.section, plain.products, plain.title, plain.body) == ("", (), "t: u", "x\n---\ny")
@@ -96,7 +110,12 @@ def test_the_same_file_again_changes_nothing(desk):
     written = operations.read(FILE)
     first, said = operations.put(written, by=operator("監督"))
     session().commit()
-    assert (first.number, said, first.published_at, first.updated_at) == ("KB0001", "published", NOW, NOW)
+    assert (first.number, said, first.published_at, first.updated_at) == (
+        "KB0001",
+        "published",
+        NOW,
+        NOW,
+    )
     events = select(func.count(AuditEvent.id)).where(AuditEvent.action == "knowledge.put")
     assert (session().scalar(events), jobs()) == (1, 1)
     with clock.freeze(NOW + timedelta(hours=1)):
@@ -110,7 +129,11 @@ def test_the_same_file_again_changes_nothing(desk):
         NOW + timedelta(hours=1),
     )
     assert (session().scalar(events), jobs()) == (2, 2)
-    event = session().scalars(select(AuditEvent).where(AuditEvent.subject == "knowledge:KB0001")).first()
+    event = (
+        session()
+        .scalars(select(AuditEvent).where(AuditEvent.subject == "knowledge:KB0001"))
+        .first()
+    )
     assert event is not None
     assert (event.actor_name, event.changes["said"], event.changes["products"]) == (
         "監督",
@@ -130,7 +153,9 @@ def test_each_part_of_a_file_makes_an_update(desk):
         ("products: manage, data-link\n", ""),
         ("次のとおり", "次の通り"),
     ):
-        assert operations.put(operations.read(FILE.replace(before, after)), by=SYSTEM)[1] == "updated"
+        assert (
+            operations.put(operations.read(FILE.replace(before, after)), by=SYSTEM)[1] == "updated"
+        )
     assert session().scalar(select(func.count(Article.id))) == 1
     assert {p.name for p in session().scalars(select(Place))} == {
         *("勤怠", "勤怠 › 締め処理", "勤怠 › 打刻"),
@@ -177,11 +202,21 @@ def test_only_what_one_may_read_is_counted_and_a_place_without_it_is_not_there(p
 def test_a_vote_is_one_a_member_and_may_be_changed(put, desk):
     """SUP-14: operators see how many were helped."""
     article = put("打刻の修正")
-    for name, is_helpful in (("hanako", True), ("ichiro", True), ("jiro", False), ("ichiro", False)):
+    for name, is_helpful in (
+        ("hanako", True),
+        ("ichiro", True),
+        ("jiro", False),
+        ("ichiro", False),
+    ):
         operations.react(article, desk[name], by=SYSTEM, is_helpful=is_helpful)
     session().commit()
     (row,) = operations.every(10)
-    assert (row.Article.number, row.Place.name, row.helpful, row.unhelpful) == ("KB0001", "勤怠 › 打刻", 1, 2)
+    assert (row.Article.number, row.Place.name, row.helpful, row.unhelpful) == (
+        "KB0001",
+        "勤怠 › 打刻",
+        1,
+        2,
+    )
     stance = operations.stance(article, desk["ichiro"])
     assert stance is not None
     assert (stance.is_helpful, stance.follows) == (False, False)
@@ -243,7 +278,10 @@ def test_a_letter_names_the_article_and_ends_with_one_click(put, desk, tell):
     assert mail is not None
     assert mail.subject == "【試験窓口】ナレッジの記事を更新しました：打刻の修正"
     stop = f"{BASE}/knowledge/unfollow/{operations.token_of(desk['hanako'], 'KB0001')}"
-    one_click = {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    one_click = {
+        "List-Unsubscribe": f"<{stop}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
     assert mail.headers == {"Reply-To": "desk@desk.example", **one_click}
     assert f"\n{BASE}/knowledge/KB0001\n" in mail.body
     assert stop in mail.body
@@ -255,7 +293,11 @@ def test_a_letter_says_whether_the_article_is_new(put, desk, tell):
     put("目次", quiet=True)
     follow(place(""), desk["hanako"])
     assert tell(put("打刻の修正")) == ["hanako"]
-    subjects = session().scalars(select(OutboxMail.subject).where(OutboxMail.event == "knowledge_article")).all()
+    subjects = (
+        session()
+        .scalars(select(OutboxMail.subject).where(OutboxMail.event == "knowledge_article"))
+        .all()
+    )
     assert subjects == ["【試験窓口】ナレッジの記事を公開しました：打刻の修正"]
 
 
@@ -266,7 +308,9 @@ def test_one_click_ends_all_that_led_to_the_mail_and_nothing_else(put, desk, tel
         for what in (article, place("打刻"), place(""), other):
             follow(what, desk[name])
     for _ in range(2):
-        operations.unfollow(*operations.opened(operations.token_of(desk["hanako"], "KB0001")), by=SYSTEM)
+        operations.unfollow(
+            *operations.opened(operations.token_of(desk["hanako"], "KB0001")), by=SYSTEM
+        )
         session().commit()
     places, articles = operations.followed((), desk["hanako"])
     assert ([p.name for p in places], [a.title for a in articles]) == ([], ["経費の精算"])
@@ -275,7 +319,9 @@ def test_one_click_ends_all_that_led_to_the_mail_and_nothing_else(put, desk, tel
     events = select(func.count(AuditEvent.id)).where(AuditEvent.action == "knowledge.unfollow")
     assert session().scalar(events) == 1
     follow(article, desk["hanako"])
-    assert operations.followed((), desk["hanako"])[1] == [article, other], "and may be followed again"
+    assert operations.followed((), desk["hanako"])[1] == [article, other], (
+        "and may be followed again"
+    )
 
 
 @ONE
@@ -349,7 +395,11 @@ def test_many_followers_are_told_some_at_a_time(put, desk, tell, tenant, monkeyp
     with pytest.raises(RuntimeError):
         tell(article)
     session().rollback()
-    mails = select(OutboxMail.recipient).where(OutboxMail.event == "knowledge_article").order_by(OutboxMail.id)
+    mails = (
+        select(OutboxMail.recipient)
+        .where(OutboxMail.event == "knowledge_article")
+        .order_by(OutboxMail.id)
+    )
     assert [re.sub("@.*", "", to) for to in session().scalars(mails)] == ["hanako", "ichiro"]
     monkeypatch.setattr(operations, "_mail", real)
     assert tell(article) == ["jiro"]

@@ -58,7 +58,8 @@ def test_a_word_is_found_however_it_is_written(put, written, asked):
 
 
 @pytest.mark.parametrize(
-    "asked", ["", "　 ", "・", "\n", "%", "_", "存在しない", "刻打", "打刻正修", "' OR 1=1 --", "100%_"]
+    "asked",
+    ["", "　 ", "・", "\n", "%", "_", "存在しない", "刻打", "打刻正修", "' OR 1=1 --", "100%_"],
 )
 def test_what_stands_nowhere_is_not_found(put, asked):
     """SUP-14: nor is a sign that has a meaning in SQL."""

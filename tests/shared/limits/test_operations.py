@@ -49,7 +49,9 @@ def do(run):
     return command
 
 
-@pytest.mark.parametrize(("limit", "room"), [(3, ""), (2, "上限に達しています"), (1, "上限を超えているため")])
+@pytest.mark.parametrize(
+    ("limit", "room"), [(3, ""), (2, "上限に達しています"), (1, "上限を超えているため")]
+)
 @ONE
 def test_full_and_frozen_say_so(tenant, account, limit, room):
     """COM-41, COM-43: nobody is taken away; nobody is added."""
@@ -74,7 +76,12 @@ def test_one_account_is_allowed_more_until_a_day(tenant, account):
         assert limits.use(tenant, "members", account).limit == 2
     event = session().scalars(select(AuditEvent).where(AuditEvent.action == "limit.lift")).one()
     assert (event.subject, event.account_id) == (account.subject, account.id)
-    assert event.changes == {"limit": "members", "value": [2, 5], "reason": "合宿のため", "until": str(last)}
+    assert event.changes == {
+        "limit": "members",
+        "value": [2, 5],
+        "reason": "合宿のため",
+        "until": str(last),
+    }
 
 
 @ONE
@@ -114,7 +121,9 @@ def test_a_lift_is_taken_back(tenant, account):
 def test_an_owner_that_no_formula_fits_is_listed_by_the_plain_number(tenant, account):
     """COM-43: also where every formula begins higher than that."""
     formulas = (Formula(base=9, when={"product": "another"}),)
-    tight = tenant.model_copy(update={"limits": tenant.limits | {"members": 1}, "formulas": {"members": formulas}})
+    tight = tenant.model_copy(
+        update={"limits": tenant.limits | {"members": 1}, "formulas": {"members": formulas}}
+    )
     ((name, _owner, use),) = limits.over(tight)
     assert (name, use.used, use.limit) == ("members", 2, 1)
 
@@ -122,9 +131,16 @@ def test_an_owner_that_no_formula_fits_is_listed_by_the_plain_number(tenant, acc
 def test_commands_explain_lift_and_list(do):
     """COM-44, OPS-13: as a table and as data; a mistake is one line."""
     explained = json.loads(do("explain", "members", FIRST, "--json"))
-    assert (explained["used"], explained["limit"], explained["steps"][0]["label"]) == (2, 50, "登録上限")
+    assert (explained["used"], explained["limit"], explained["steps"][0]["label"]) == (
+        2,
+        50,
+        "登録上限",
+    )
     assert "2 / 50" in do("explain", "members", FIRST)
-    assert do("lift", "members", FIRST, "60", "--reason", "増員", "--until", "2026-12-31") == f"{FIRST}: 2 / 60\n"
+    assert (
+        do("lift", "members", FIRST, "60", "--reason", "増員", "--until", "2026-12-31")
+        == f"{FIRST}: 2 / 60\n"
+    )
     assert "個別に承った追加" in do("explain", "members", FIRST)
     assert json.loads(do("over", "--json")) == []
     for words in (("nothing", FIRST), ("members", "C999999")):
@@ -146,7 +162,9 @@ def test_what_a_changed_file_would_do_is_shown_before(run, settings, tmp_path):
     )
     result = run.invoke(args=["tenants", "diff", str(changed), "--json"])
     assert result.exit_code == 0, result.output
-    rows = {(row["tenant"], row["key"]): (row["now"], row["then"]) for row in json.loads(result.stdout)}
+    rows = {
+        (row["tenant"], row["key"]): (row["now"], row["then"]) for row in json.loads(result.stdout)
+    }
     assert rows["facility", "name"] == ("試験設備", "新設備")
     assert rows["facility", "limits.members"] == (50, 1)
     assert rows["facility", "over members"] == (f"account:{FIRST}", "2 / 1")

@@ -17,7 +17,15 @@ from portal.web.brand import sections
 
 NAME = "contract_contacts"
 OPTION = {"option": ["入退差異オプション"]}
-INCLUDED = ["経費", "債権債務申請", "仕訳伝票申請", "現金出納帳", "固定資産申請", "グループウェア", "ワークフロー"]
+INCLUDED = [
+    "経費",
+    "債権債務申請",
+    "仕訳伝票申請",
+    "現金出納帳",
+    "固定資産申請",
+    "グループウェア",
+    "ワークフロー",
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +46,34 @@ def facts(product: str, apps: list[str] | None = None, **more) -> Facts:
     [
         pytest.param(facts("manage"), 4, id="manage"),
         pytest.param(
-            facts("manage", ["勤怠", "工数"], units={"option": ["入退差異オプション"]}), 6, id="options do not count"
+            facts("manage", ["勤怠", "工数"], units={"option": ["入退差異オプション"]}),
+            6,
+            id="options do not count",
         ),
         pytest.param(facts("manage", INCLUDED), 11, id="manage includes no app"),
         pytest.param(facts("manage-ac"), 11, id="ManageAC"),
-        pytest.param(facts("manage-ac", ["勤怠", "工数", "給与"]), 14, id="ManageAC and three apps besides"),
-        pytest.param(facts("manage-ac", [*INCLUDED, "勤怠"]), 12, id="an included app is never counted twice"),
+        pytest.param(
+            facts("manage-ac", ["勤怠", "工数", "給与"]), 14, id="ManageAC and three apps besides"
+        ),
+        pytest.param(
+            facts("manage-ac", [*INCLUDED, "勤怠"]), 12, id="an included app is never counted twice"
+        ),
         pytest.param(facts("manage-ac-smart"), 7, id="ManageACスマート"),
-        pytest.param(facts("manage-ac-smart", INCLUDED), 11, id="the first three are included, the others not"),
+        pytest.param(
+            facts("manage-ac-smart", INCLUDED),
+            11,
+            id="the first three are included, the others not",
+        ),
         pytest.param(facts("data-link"), 2, id="データ連携"),
-        pytest.param(facts("data-link", units={"connection": ["給与", "銀行"]}), 4, id="two connections are two more"),
+        pytest.param(
+            facts("data-link", units={"connection": ["給与", "銀行"]}),
+            4,
+            id="two connections are two more",
+        ),
         pytest.param(facts("data-link", ["勤怠"]), 2, id="apps do not count with connections"),
-        pytest.param(facts("erp-hosting", ["勤怠"], units={"connection": ["銀行"]}), 2, id="ERPホスティング"),
+        pytest.param(
+            facts("erp-hosting", ["勤怠"], units={"connection": ["銀行"]}), 2, id="ERPホスティング"
+        ),
         pytest.param(facts("something-else"), 2, id="a product that no formula is for"),
     ],
 )
@@ -58,7 +82,9 @@ def test_the_number_of_contacts_is_the_tables(support, what, limit):
     assert reckon(support, NAME, what).limit == limit
 
 
-@pytest.mark.parametrize("product", ["manage", "manage-ac", "manage-ac-smart", "data-link", "erp-hosting"])
+@pytest.mark.parametrize(
+    "product", ["manage", "manage-ac", "manage-ac-smart", "data-link", "erp-hosting"]
+)
 def test_exactly_one_is_in_charge(support, product):
     """SUP-02, SUP-04"""
     assert reckon(support, NAME, facts(product)).exactly_one == "主担当"
@@ -66,7 +92,13 @@ def test_exactly_one_is_in_charge(support, product):
 
 @pytest.mark.parametrize(
     ("form", "at_first"),
-    [(date(2022, 9, 30), 14), (date(2022, 9, 1), 14), (date(2022, 10, 1), 4), (date(2026, 1, 1), 4), (None, 14)],
+    [
+        (date(2022, 9, 30), 14),
+        (date(2022, 9, 1), 14),
+        (date(2022, 10, 1), 4),
+        (date(2026, 1, 1), 4),
+        (None, 14),
+    ],
 )
 def test_the_first_registration_goes_by_the_forms_day(support, form, at_first):
     """SUP-03: forms of September 2022 and before the full number, later ones the base; the limit is the same."""
@@ -85,7 +117,9 @@ def test_each_step_is_named(support):
     assert reckon(support, "members", Facts()).steps == (Step("登録上限", 50),)
 
 
-@given(st.lists(st.sampled_from([*INCLUDED, "勤怠", "工数", "給与"]), unique=True), st.integers(0, 20))
+@given(
+    st.lists(st.sampled_from([*INCLUDED, "勤怠", "工数", "給与"]), unique=True), st.integers(0, 20)
+)
 def test_more_units_never_give_less(apps, connections):
     """SUP-02: and units of another kind change nothing."""
     reading = read_file(ROOT / "tenants.toml", "localhost", tenant_type(sections(BRANDS)))

@@ -105,15 +105,26 @@ def test_a_notice_that_was_opened_is_read_by_that_member_only_and_once(members):
 
 def test_publishing_numbers_and_audits(members):
     """COM-90: one after the other, with the operator's name; a rollback leaves no gap."""
-    first = operations.publish("一", "本文", by=operator("監督"), category="休業", is_important=True)
+    first = operations.publish(
+        "一", "本文", by=operator("監督"), category="休業", is_important=True
+    )
     session().commit()
     operations.publish("捨", "本文", by=SYSTEM)
     session().rollback()
     second = publish("二")
     assert [first.number, second.number] == ["N0002", "N0003"]
-    assert (first.publish_at, first.ends_at, first.category, first.is_important) == (NOW, None, "休業", True)
+    assert (first.publish_at, first.ends_at, first.category, first.is_important) == (
+        NOW,
+        None,
+        "休業",
+        True,
+    )
     event = session().scalars(select(AuditEvent).where(AuditEvent.subject == "notice:N0002")).one()
-    assert (event.action, event.actor_name, event.changes) == ("notice.publish", "監督", {"title": "一"})
+    assert (event.action, event.actor_name, event.changes) == (
+        "notice.publish",
+        "監督",
+        {"title": "一"},
+    )
 
 
 def test_each_brand_has_its_own_notices_numbers_and_marks(inside):
@@ -145,7 +156,9 @@ def test_the_demo_has_notices_that_can_be_read(app, members):
     assert found[0].title == "年末年始の営業日について"
     assert [row.is_important for row in found].count(True) == 1
     assert len({row.publish_at for row in found}) == len(found)
-    assert all("<p>" in to_html(operations.find(as_seen_by(members[0]), row.number).body) for row in found)
+    assert all(
+        "<p>" in to_html(operations.find(as_seen_by(members[0]), row.number).body) for row in found
+    )
 
 
 @pytest.mark.parametrize(
@@ -221,7 +234,12 @@ def test_nothing_in_a_notice_runs_or_leads_astray(written):
 
 
 @settings(max_examples=50)
-@given(st.lists(st.sampled_from([*EVIL, "<", ">", '"', "'", "](", "&#x3c;", "\n\n", "|", "休業"]), max_size=8))
+@given(
+    st.lists(
+        st.sampled_from([*EVIL, "<", ">", '"', "'", "](", "&#x3c;", "\n\n", "|", "休業"]),
+        max_size=8,
+    )
+)
 def test_nothing_runs_however_it_is_put_together(pieces):
     """COM-60, security"""
     html = to_html("".join(pieces))
@@ -235,10 +253,16 @@ def test_a_notice_for_a_tag_is_for_accounts_that_have_it(members):
     set_tags(account, ["gold-member", "関東"], by=SYSTEM)
     session().flush()
     found = publish("関東の皆様へ", audience="関東")
-    assert "関東の皆様へ" in [row.title for row in operations.newest(as_seen_by(members[0], account.tags), 9)]
-    assert operations.find(as_seen_by(members[0], account.tags), found.number).title == "関東の皆様へ"
+    assert "関東の皆様へ" in [
+        row.title for row in operations.newest(as_seen_by(members[0], account.tags), 9)
+    ]
+    assert (
+        operations.find(as_seen_by(members[0], account.tags), found.number).title == "関東の皆様へ"
+    )
     for tags in (",", ",関東甲信,", ",北関東,", ",gold-member,"):
-        assert "関東の皆様へ" not in [row.title for row in operations.newest(as_seen_by(members[0], tags), 9)]
+        assert "関東の皆様へ" not in [
+            row.title for row in operations.newest(as_seen_by(members[0], tags), 9)
+        ]
         with pytest.raises(NotFound):
             operations.find(as_seen_by(members[0], tags), found.number)
     for nobodys in ("gold", "member", "関西"):
