@@ -4,7 +4,7 @@ An order keeps names, addresses and prices as they were when it was made (COM-33
 conditional UPDATE, an audit row and a mail to its contact person.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -225,6 +225,12 @@ def address_copy(address: Address) -> dict[str, str]:
     return {name: getattr(address, name) for name in (*_ADDRESS, "address")}
 
 
+def _exported(order: Any, attributes: Iterable[str]) -> list[Any]:
+    """An order's cells in the account's export; what has a label is told by it."""
+    values = [getattr(order, name) for name in attributes]
+    return [getattr(value, "label", value) for value in values]
+
+
 def _erase_persons(model: Any, account: Account, personal: Collection[str]) -> None:
     """Blank who ordered and where the bill went, and the texts in `personal`; what was ordered stays."""
     emptied: dict[str, Any] = dict.fromkeys(personal, "")
@@ -261,13 +267,7 @@ def part_of(
             yield RuleBroken(said, number=order.number, status=RuleBroken(order.status.label))
 
     def papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
-        rows = (
-            [
-                getattr(value, "label", value)
-                for value in (getattr(order, name) for name in columns.values())
-            ]
-            for order in session().scalars(own(account))
-        )
+        rows = (_exported(order, columns.values()) for order in session().scalars(own(account)))
         yield f"{model.__tablename__}s.csv", b"".join(csvio.write_csv(rows, tuple(columns)))
         yield from documents.all_of(account.id)
 
