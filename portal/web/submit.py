@@ -5,7 +5,8 @@ thing in one transaction. Back, reload and a second press are all plain addresse
 pages of a form that only collects and saves; what needs more (files, a price) is built on `ConfirmFlow`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from werkzeug.wrappers import Response
 from portal.core import NotFound, RuleBroken, Stale, session
 from portal.shared import drafts
 from portal.shared.drafts import DraftKey
-from portal.web.errors import refused
+from portal.web.errors import Gone, refused
 from portal.web.forms import Form
 from portal.web.render import render, render_invalid
 from portal.web.requests import Mark, marked, member
@@ -77,6 +78,27 @@ class ConfirmFlow:
     def recall(self, token: str) -> dict[str, Any] | None:
         """What was typed in the draft with this token, or None where this flow has no such draft."""
         return drafts.recall(self.key(), token)
+
+    @contextmanager
+    def record_needed(self, make: Callable[[dict[str, Any] | None], Form]) -> Iterator[None]:
+        """Look the record up inside: where it is gone by now, what was typed for it is shown all the same (COM-23).
+
+        `make` draws the form without the record. Raises NotFound, as the Gone that carries what was typed.
+        """
+        try:
+            yield
+        except NotFound as missing:
+            raise Gone(missing, self._typed_in_vain(make)) from missing
+
+    def _typed_in_vain(
+        self, make: Callable[[dict[str, Any] | None], Form]
+    ) -> list[tuple[str, str]]:
+        """Label and value of what this request sends or confirms; nothing when it only looks."""
+        if request.method != "POST":
+            return []
+        token = request.form.get("draft", "")
+        form = make(self.recall(token) if token else None)
+        return [(label, value) for label, value in form.rows() if value]
 
     def keep(self, data: dict[str, Any]) -> Response:
         """Keep a valid form and go on to the confirm page."""

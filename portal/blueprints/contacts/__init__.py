@@ -65,7 +65,9 @@ def _steps(kind: str, number: str) -> Steps:
             save=lambda data: operations.add(here, mine, Kind(kind), data, by=by),
             shown=lambda _typed: _shown(kind, number=number, address=None),
         )
-    address, others = _own(kind, number), len(operations.book(mine, Kind(kind))) - 1
+    with flow.record_needed(lambda data: AddressForm(data=data)):
+        address = _own(kind, number)
+    others = len(operations.book(mine, Kind(kind))) - 1
     return steps(
         save=lambda data: operations.edit(here, address, data, by=by),
         present=lambda: {name: getattr(address, name) for name in (*operations.FIELDS, "version")},
