@@ -15,6 +15,7 @@ from portal.shared.auth import (
     email_change,
     enrolment,
     operations,
+    people,
     security,
     withdrawal,
 )
@@ -243,6 +244,12 @@ _step(
     _send_link,
     _MAILED,
     "Mail the invitation of somebody added or imported once more; it lives three days.",
+)
+_step(
+    "represent",
+    people.hand_over,
+    "represents the account",
+    "Make WHO the representative of their account, as its customer asked.",
 )
 _step(
     "end-sessions", administration.end_sessions, "signed out everywhere", "Sign WHO out everywhere."

@@ -3,6 +3,7 @@
 import errno
 import logging
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, Response, current_app, g, make_response, render_template
@@ -10,7 +11,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from portal.core import DatabaseBusy, NotFound, RuleBroken, Stale
+from portal.core import DatabaseBusy, NotFound, RuleBroken, Stale, msgid
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.throttling import TooMany
 from portal.web.forms import Form
@@ -18,12 +19,23 @@ from portal.web.i18n import translate as _
 from portal.web.render import render_invalid, whole
 
 log = logging.getLogger(__name__)
+_GONE = msgid(
+    "この登録はすでに削除されているか、見つかりません。保存はされていません。入力された内容を下に表示します。"
+)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-def page(code: int, message: str = "") -> Response:
-    """The error page of `code`, with `message` in place of the usual words when given."""
-    body = render_template("errors/error.html", code=code, said=message)
+class Gone(NotFound):
+    """A record that somebody removed while it was being filled in; `typed` is what was typed, label and value."""
+
+    def __init__(self, missing: NotFound, typed: list[tuple[str, str]]) -> None:
+        super().__init__(missing.message)
+        self.typed = typed
+
+
+def page(code: int, message: str = "", *, typed: Sequence[tuple[str, str]] = ()) -> Response:
+    """The error page of `code`, with `message` in place of the usual words, and what was `typed` in vain."""
+    body = render_template("errors/error.html", code=code, said=message, typed=typed)
     response = whole(make_response(body, code))
     return _later(response) if code == 429 else response
 
@@ -56,6 +68,8 @@ def _rule(error: RuleBroken) -> Response:
     """A rule that a view did not handle itself: the page says which, nothing has been changed."""
     if isinstance(error, DeadLink):
         return render_invalid("auth/dead_link.html")
+    if isinstance(error, Gone) and error.typed:
+        return page(404, _(_GONE), typed=error.typed)
     if isinstance(error, NotFound):
         return page(404)
     if isinstance(error, TooMany):

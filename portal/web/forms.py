@@ -53,6 +53,8 @@ class Form(FlaskForm):  # type: ignore[misc]
     """Base of all forms: what was typed is normalised, and a broken rule finds its field."""
 
     first: tuple[str, ...] = ()
+    is_refused = False
+    """Whether a rule refused what was typed well: the summary of errors has another title then."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         """Where the data come from."""
@@ -69,7 +71,8 @@ class Form(FlaskForm):  # type: ignore[misc]
         return False
 
     def blame(self, error: RuleBroken, message: str) -> None:
-        """Show a rule's `message` at the field it names, or above the form."""
+        """Show a rule's `message` at the field it names, or above the form; nothing was mistyped."""
+        self.is_refused = True
         field = self._fields.get(error.field) if error.field else None
         if field is not None:
             field.errors = [*field.errors, message]

@@ -11,6 +11,7 @@ from portal.blueprints.auth.forms import NewEmailForm, email_field, password_fie
 from portal.core import text
 from portal.shared.auth import people
 from portal.shared.auth.models import USUAL_RIGHTS, Right
+from portal.shared.auth.rights import to_text
 from portal.shared.notifications import How, Kind
 from portal.web.address import AddressFields, telephone_field
 from portal.web.forms import Form, cleaned, line, normaliser, version_number
@@ -37,29 +38,52 @@ class _Named(Form):
 
     def typed(self) -> dict[str, Any]:
         """As in every form; rights, where they are asked for, as the database keeps them."""
-        rights = {"rights": ",".join(self.rights.data or ())} if "rights" in self else {}
-        return super().typed() | rights
+        given = {"rights": self.rights.as_text()} if "rights" in self else {}
+        return super().typed() | given
 
 
 class RightsField(SelectMultipleField):  # type: ignore[misc]
-    """Tick boxes for what a member may do; its data is written as the database keeps it."""
+    """Tick boxes for what a member may do, only of what whoever ticks holds themself.
+
+    What the member has besides is neither given nor taken: it stays, and is read out with the rest.
+    """
+
+    beyond: frozenset[Right] = frozenset()
 
     def __init__(self, label: Any, **kwargs: Any) -> None:
         shown = {"option_widget": CheckboxInput(), "widget": ListWidget(prefix_label=False)}
-        super().__init__(
-            label,
-            choices=[SelectChoice(right.value, _l(right.label)) for right in Right],
-            **shown,
-            **kwargs,
-        )
+        super().__init__(label, choices=[], **shown, **kwargs)
+
+    def offer(self, givable: frozenset[Right], present: frozenset[Right] = frozenset()) -> None:
+        """Offer what may be given; `present` is what the member has."""
+        self.choices = [
+            SelectChoice(right.value, _l(right.label)) for right in Right if right in givable
+        ]
+        self.beyond = present - givable
+        if self.beyond:
+            self.description = translate(
+                "%(rights)sは、ご自身にない権限のため変更できません。", rights=_labels(self.beyond)
+            )
 
     def process_data(self, value: Any) -> None:
         """What stands in the record or in the draft."""
         super().process_data(value.split(",") if isinstance(value, str) else value)
 
+    def chosen(self) -> frozenset[Right]:
+        """What the member may do with what is ticked."""
+        return frozenset(right for right in Right if right in (self.data or ())) | self.beyond
+
+    def as_text(self) -> str:
+        """What is chosen, as the database keeps it."""
+        return to_text(self.chosen())
+
     def words(self) -> str:
-        """What is ticked, as people read it."""
-        return "、".join(translate(right.label) for right in Right if right in (self.data or ()))
+        """What is chosen, as people read it."""
+        return _labels(self.chosen())
+
+
+def _labels(rights: frozenset[Right]) -> str:
+    return "、".join(translate(right.label) for right in Right if right in rights)
 
 
 class PersonForm(_Named):
@@ -69,9 +93,12 @@ class PersonForm(_Named):
     email = email_field(_l("メールアドレス"))
     rights = RightsField(_l("できること"), default=[right.value for right in USUAL_RIGHTS])
 
-    def __init__(self, data: dict[str, Any] | None, *, items: str) -> None:
+    def __init__(
+        self, data: dict[str, Any] | None, *, items: str, givable: frozenset[Right]
+    ) -> None:
         """`items` is what the brand's sign-in asks for; a login ID is asked for where each member has one."""
         super().__init__(data=data)
+        self.rights.offer(givable)
         if items != "login_id_password":
             del self.login_id
 
@@ -82,11 +109,19 @@ class MemberForm(_Named):
     version = HiddenField(filters=[version_number])
     rights = RightsField(_l("できること"))
 
-    def __init__(self, data: dict[str, Any] | None, *, gives_rights: bool) -> None:
-        """What they may do is asked only of who says so."""
+    def __init__(
+        self,
+        data: dict[str, Any] | None,
+        *,
+        givable: frozenset[Right] | None = None,
+        present: frozenset[Right] = frozenset(),
+    ) -> None:
+        """What they may do is asked only of who says so, and of what those hold; None asks nothing."""
         super().__init__(data=data)
-        if not gives_rights:
+        if givable is None:
             del self.rights
+        else:
+            self.rights.offer(givable, present)
 
 
 class ProfileForm(_Company, _Named):

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from portal.blueprints.account import bp
 from portal.blueprints.account.forms import MemberForm, PersonForm, ProfileForm
 from portal.core import NotFound, RuleBroken, format_telephone, session
-from portal.shared.auth import people
+from portal.shared.auth import people, rights
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Member, Right
 from portal.shared.limits import operations as limits
@@ -41,11 +41,21 @@ def _profile_steps() -> Steps:
             form.lock_account(people.read_profile(who.member_id))
         return form
 
+    def collect(form: ProfileForm) -> dict[str, Any]:
+        data = form.typed()
+        if not who.is_representative:  # shown, not typed: another's change meanwhile is not undone
+            for name in (*people.ACCOUNT_PROFILE, "account_version"):
+                del data[name]
+        return data
+
     return Steps(
-        ConfirmFlow("profile", "/account/profile"),
+        ConfirmFlow(
+            kind="profile", subject=people.number_by_id(who.member_id), form_href="/account/profile"
+        ),
         ("account/profile.html", "account/profile_confirm.html", "account/profile_done.html"),
         make=make,
         save=lambda data: people.save_profile(tenant(), who.member_id, data, by=actor()),
+        collect=collect,
         present=lambda: people.read_profile(who.member_id),
     )
 
@@ -62,7 +72,7 @@ def _offered() -> None:
 def _managed() -> None:
     """The same, and 422 with the reason for who may not."""
     _offered()
-    people.can_manage(tenant(), member()).require()
+    rights.can_manage(tenant(), member()).require()
 
 
 def _own(number: str) -> Member:
@@ -82,13 +92,14 @@ def members() -> str:
             (
                 m,
                 people.number_of(m),
-                people.can_remove(tenant(), m, len(roster) - 1),
+                rights.can_remove(tenant(), member(), m, len(roster) - 1),
                 m.id == member().member_id,
             )
             for m in roster
         ],
         use=limits.use(tenant(), "members", member().account_id),
-        may=people.can_manage(tenant(), member()),
+        may=rights.can_manage(tenant(), member()),
+        may_hand_over=rights.can_hand_over(member()),
     )
 
 
@@ -111,9 +122,8 @@ def members_csv() -> Response:
 
 
 def _cells(who: Member) -> tuple[str, ...]:
-    rights = [
-        _(right.label) for right in Right if who.is_representative or right in who.rights.split(",")
-    ]
+    held = rights.held_by(who)
+    labels = [_(right.label) for right in Right if right in held]
     telephone = format_telephone(who.telephone) if who.telephone else ""
     return (
         who.name,
@@ -121,30 +131,62 @@ def _cells(who: Member) -> tuple[str, ...]:
         who.email,
         telephone,
         "○" if who.is_representative else "",
-        "、".join(rights),
+        "、".join(labels),
+    )
+
+
+_PAGES = ("account/member_form.html", "account/member_confirm.html", "account/member_done.html")
+
+
+def _new_steps(flow: ConfirmFlow) -> Steps:
+    """Adding a member: a name that is used is told on the way into 内容確認."""
+    here, who = tenant(), member()
+
+    def make(data: dict[str, Any] | None) -> PersonForm:
+        return PersonForm(data, items=here.sign_in.items, givable=rights.held_by(who))
+
+    def collect(form: PersonForm) -> dict[str, Any]:
+        people.count_check(who.account_id)
+        return form.typed()
+
+    def check(data: dict[str, Any]) -> None:
+        people.check_new(here, who.account_id, data, by=actor())
+
+    def save(data: dict[str, Any]) -> None:
+        people.add(here, who.account_id, Person(**data), by=actor(), link_base=link_base())
+
+    return Steps(
+        flow,
+        _PAGES,
+        make=make,
+        save=save,
+        collect=collect,
+        check=check,
+        shown=lambda _typed: {"number": "new"},
     )
 
 
 def _steps(number: str) -> Steps:
     """Adding ("new") and editing are the same steps; the representative edits everybody, the others themselves."""
-    pages = "account/member_form.html", "account/member_confirm.html", "account/member_done.html"
-    steps = partial(Steps, ConfirmFlow("member", f"{PAGE}/{number}"), pages)
-    here, who, base = tenant(), member(), link_base()
+    flow = ConfirmFlow(kind="member", subject=number, form_href=f"{PAGE}/{number}")
+    here, who = tenant(), member()
     if number == "new":
         _managed()
-        return steps(
-            make=partial(PersonForm, items=here.sign_in.items),
-            save=lambda data: people.add(
-                here, who.account_id, Person(**data), by=actor(), link_base=base
-            ),
-            shown=lambda _typed: {"number": number},
-        )
-    found = people.find(who.account_id, number)
-    people.can_edit(here, who, found).require()
-    may_remove = people.can_remove(here, found, len(people.roster(who.account_id)) - 1)
-    may, gives = people.can_manage(here, who), people.can_give_rights(here, who, found)
-    return steps(
-        make=partial(MemberForm, gives_rights=gives),
+        return _new_steps(flow)
+    with flow.record_needed(MemberForm):
+        found = people.find(who.account_id, number)
+    rights.can_edit(here, who, found).require()
+    may_remove = rights.can_remove(here, who, found, len(people.roster(who.account_id)) - 1)
+    may = rights.can_manage(here, who)
+    gives = rights.can_give_rights(here, who, found)
+    return Steps(
+        flow,
+        _PAGES,
+        make=partial(
+            MemberForm,
+            givable=rights.held_by(who) if gives else None,
+            present=rights.from_text(found.rights),
+        ),
         save=lambda data: people.save_profile(here, found.id, data, by=actor()),
         present=lambda: {
             name: getattr(found, name) for name in (*people.PROFILE, "version", "rights")
@@ -195,7 +237,10 @@ def remove_member(number: str) -> str | Response:
 @fresh
 def hand_over(number: str) -> str | Response:
     """代表を変更."""
-    found, form = _own(number), Form()
+    _offered()
+    rights.can_hand_over(member()).require()
+    found = people.find(member().account_id, number)
+    form = Form()
     if not form.validate_on_submit():
         return render("account/member_representation.html", form=form, person=found)
     people.hand_over(tenant(), found, by=actor())

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from portal.blueprints.auth import forms
 from portal.core import NotFound, session
-from portal.shared.auth import email_change, links, operations, security, throttling
+from portal.shared.auth import email_change, invitations, links, operations, security, throttling
 from portal.shared.auth import passkeys as keys
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import Purpose
@@ -198,10 +198,13 @@ def _behind_link(*purposes: Purpose, form: Callable[[], Any] = Form) -> Callable
     def add(press: _Press) -> _Press:
         @public
         def page(token: str) -> Answer:
-            links.peek(token, *purposes)
+            invitation = invitations.described(tenant(), links.peek(token, *purposes))
             shown = form()
             return submit(
-                f"auth/{press.__name__}.html", shown, lambda: _to_sign_in(press(token, shown))
+                f"auth/{press.__name__}.html",
+                shown,
+                lambda: _to_sign_in(press(token, shown)),
+                invitation=invitation,
             )
 
         bp.add_url_rule(

@@ -54,7 +54,9 @@ def _own(kind: str, number: str) -> Address:
 def _steps(kind: str, number: str) -> Steps:
     """Adding ("new") and editing are the same steps. "住所を自動入力" fills in and never overwrites (COM-24)."""
     must_have(RIGHTS[_kind(kind)])
-    flow = ConfirmFlow(f"{kind}-address", f"/{kind}-addresses/{number}")
+    flow = ConfirmFlow(
+        kind=f"{kind}-address", subject=number, form_href=f"/{kind}-addresses/{number}"
+    )
     pages = "contacts/form.html", "contacts/confirm.html", "contacts/done.html"
     steps = partial(Steps, flow, pages, lambda data: AddressForm(data=data))
     here, mine, by = tenant(), member().account_id, actor()
@@ -63,7 +65,9 @@ def _steps(kind: str, number: str) -> Steps:
             save=lambda data: operations.add(here, mine, Kind(kind), data, by=by),
             shown=lambda _typed: _shown(kind, number=number, address=None),
         )
-    address, others = _own(kind, number), len(operations.book(mine, Kind(kind))) - 1
+    with flow.record_needed(lambda data: AddressForm(data=data)):
+        address = _own(kind, number)
+    others = len(operations.book(mine, Kind(kind))) - 1
     return steps(
         save=lambda data: operations.edit(here, address, data, by=by),
         present=lambda: {name: getattr(address, name) for name in (*operations.FIELDS, "version")},

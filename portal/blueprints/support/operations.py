@@ -32,7 +32,7 @@ from portal.core import (
 )
 from portal.core.errors import NotFound, RuleBroken, msgid
 from portal.shared import mailing
-from portal.shared.auth import enrolment, links
+from portal.shared.auth import enrolment, links, rights
 from portal.shared.auth import operations as passwords
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
@@ -204,9 +204,8 @@ def _member(
     if known:
         return known
     account = session().get_one(Account, contract.account_id)
-    made = enrolment.add_member(
-        tenant, account, Person(who.family_name, who.given_name, who.email), by=by
-    )
+    person = Person(who.family_name, who.given_name, who.email, rights=rights.usual_for(by))
+    made = enrolment.add_member(tenant, account, person, by=by)
     session().flush()
     passwords.send_set_password_link(
         tenant, made, link_base=link_base, by=by, lifetime=links.INVITATION

@@ -9,12 +9,23 @@ from typing import Any
 
 from argon2 import extract_parameters
 from argon2.exceptions import InvalidHashError
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from portal.core import Actor, NumberFormat, Tenant, audit, clock, csvio, numbering, session, text
+from portal.core import (
+    Actor,
+    NumberFormat,
+    Tenant,
+    audit,
+    clock,
+    csvio,
+    msgid,
+    numbering,
+    session,
+    text,
+)
 from portal.core.errors import NotFound, RuleBroken, need
-from portal.shared.auth import passwords
+from portal.shared.auth import passwords, rights
 from portal.shared.auth.models import (
     USUAL_RIGHTS,
     Account,
@@ -36,6 +47,14 @@ OPTIONAL = (
     "代表",
     "パスワードハッシュ",
 )
+_USED = msgid("このログインIDまたはメールアドレスは、すでに使われています。")
+_UNAVAILABLE = {
+    "login_id": msgid("このログインIDは、すでに使われています。別のログインIDを入力してください。"),
+    "email": msgid(
+        "このメールアドレスは登録できません。別のメールアドレスを入力するか、お問い合わせください。"
+    ),
+}
+_COLLEAGUES = msgid("このメールアドレスの方は、すでに登録されています。")
 _NUMBER = re.compile(r"[A-Za-z0-9._-]+")
 _YES, _NO = ("1", "○", "代表"), ("", "0", "×")
 _MOST_MEMORY = 256 * 1024  # KiB; a hash that takes more would take the server with it
@@ -75,6 +94,7 @@ def add_member(
     """Add a member; what must be unique at this brand's sign-in is. The caller commits. Raises RuleBroken."""
     if "login_id" in tenant.sign_in.items and not text.normalise(person.login_id):
         raise RuleBroken("ログインIDを入力してください。", field="login_id")
+    rights.require_held(by, person.rights)
     member = Member(
         account_id=account.id,
         login_key=login_key(tenant.sign_in.items, login_id=person.login_id, email=person.email),
@@ -82,22 +102,44 @@ def add_member(
         created_at=clock.now(),
         **asdict(person),
     )
-    with unique_login("email" if "email" in tenant.sign_in.items else "login_id"):
+    field = "email" if "email" in tenant.sign_in.items else "login_id"
+    with unique_login(field, _UNAVAILABLE[field] if by.kind == "member" else _USED):
         session().add(member)
     audit.record("member.add", member, by=by, email=person.email)
     return member
 
 
 @contextmanager
-def unique_login(field: str) -> Iterator[None]:
+def unique_login(field: str, message: str = _USED) -> Iterator[None]:
     """Do inside what gives a member a sign-in name: the database decides; RuleBroken at `field` if it is taken."""
     try:
         with session().begin_nested():
             yield
     except IntegrityError:
-        raise RuleBroken(
-            "このログインIDまたはメールアドレスは、すでに使われています。", field=field
-        ) from None
+        raise RuleBroken(message, field=field) from None
+
+
+def require_free(tenant: Tenant, account_id: int, *, login_id: str, email: str) -> None:
+    """Refuse a sign-in name that somebody has, before it is tried. Raises RuleBroken at "login_id" or "email".
+
+    A login ID is anybody's to choose, so that one is told that it is taken. An e-mail address is a person's: whether
+    it is another customer's is not said, only that it cannot be registered here; a colleague's is named as such. The
+    database decides in the end (`unique_login`).
+    """
+    items = tenant.sign_in.items
+    field = "login_id" if items == "login_id_password" else "email"
+    found = select(Member.account_id).where(Member.status != MemberStatus.REMOVED)
+    if items == "login_id_email_password":  # one login ID for the account: only colleagues share it
+        found = found.where(
+            Member.account_id == account_id, func.lower(Member.email) == email.casefold()
+        )
+    else:
+        found = found.where(Member.login_key == login_key(items, login_id=login_id, email=email))
+    holder = session().scalars(found.limit(1)).one_or_none()
+    if holder is None:
+        return
+    is_colleagues = field == "email" and holder == account_id
+    raise RuleBroken(_COLLEAGUES if is_colleagues else _UNAVAILABLE[field], field=field)
 
 
 def account_with(number: str) -> Account | None:

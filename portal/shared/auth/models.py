@@ -9,7 +9,19 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import JSON, ColumnElement, Index, LargeBinary, Select, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Actor, Labelled, NotFound, TenantOwned, clock, msgid, need, text
+from portal.core import (
+    ID,
+    YES,
+    Actor,
+    Labelled,
+    NotFound,
+    TenantOwned,
+    Verdict,
+    clock,
+    msgid,
+    need,
+    text,
+)
 from portal.core.db import Base, Choice, belongs_to, change, owned, session
 from portal.shared.auth import keyring
 
@@ -49,6 +61,13 @@ class Right(Labelled):
     MANAGE = "manage", msgid("担当者の管理")
 
 
+def may(right: Right, *, is_representative: bool, rights: str) -> Verdict:
+    """Whether a member with these `rights` may do such things; the representative may do all."""
+    allowed = is_representative or right.value in rights.split(",")
+    return YES if allowed else Verdict(_WITHOUT_RIGHT)
+
+
+_WITHOUT_RIGHT = msgid("この操作の権限がありません。代表の方にご相談ください。")
 USUAL_RIGHTS = (Right.QUOTES, Right.ORDERS, Right.BILLING, Right.SUPPORT)
 
 
@@ -160,6 +179,15 @@ class Member(TenantOwned, Base):
     def subject(self) -> str:
         """How the audit trail names this member."""
         return subject_of(self.login_key, self.login_id, self.email)
+
+    @property
+    def member_id(self) -> int:
+        """Whose rights they are: the member's own, as `portal.shared.auth.rights` asks."""
+        return self.id
+
+    def may(self, right: Right) -> Verdict:
+        """Whether the account lets this member do such things; its representative may do all."""
+        return may(right, is_representative=self.is_representative, rights=self.rights)
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ from portal.core import (
     transaction_mode,
 )
 from portal.shared import mailing
-from portal.shared.auth import links, passwords, sessions, throttling
+from portal.shared.auth import invitations, links, passwords, sessions, throttling
 from portal.shared.auth.models import Account, Member, login_key, of_who_may_sign_in
 
 SETTING = (links.Purpose.SET_PASSWORD, links.Purpose.RESET_PASSWORD)
@@ -79,6 +79,7 @@ def send_set_password_link(
     lifetime: timedelta = links.LIFETIME,
 ) -> None:
     """Mail a link with which the member sets a password; earlier ones of its purpose die. The caller commits."""
+    invited = invitations.payload(member, by)
     links.mail(
         tenant,
         member,
@@ -86,6 +87,10 @@ def send_set_password_link(
         "set_password",
         link_base=link_base,
         lifetime=lifetime,
+        payload=invited,
+        names=invitations.sign_in_names(tenant, member),
+        sign_in=f"{link_base}/sign-in",
+        **invited,
     )
     audit.record("member.send_link", member, by=by)
 

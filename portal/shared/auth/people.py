@@ -12,12 +12,10 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.core import (
-    YES,
     Actor,
     NotFound,
     RuleBroken,
     Tenant,
-    Verdict,
     audit,
     msgid,
     need,
@@ -25,16 +23,23 @@ from portal.core import (
     session,
 )
 from portal.shared import mailing
-from portal.shared.auth import enrolment, keyring, links, operations, passkeys, sessions, throttling
+from portal.shared.auth import (
+    enrolment,
+    keyring,
+    links,
+    operations,
+    passkeys,
+    rights,
+    sessions,
+    throttling,
+)
 from portal.shared.auth.models import Account, Member, MemberStatus, Right
 from portal.shared.limits import operations as limits
 
 WORDS = (msgid("担当者"), msgid("利用者"))
 """What a tenant may call its accounts' members."""
-_ONLY_REPRESENTATIVE = msgid("追加・削除は、代表の方と権限のある方だけが行えます。")
-_LAST = msgid("最後のお一人は削除できません。")
-_REPRESENTATIVE = msgid("代表の方は削除できません。先に代表を変更してください。")
 _MOST_ADDED = 30
+_MOST_TRIED = 60
 _THERE = (Member.status != MemberStatus.REMOVED,)
 PROFILE = ("family_name", "given_name", "family_kana", "given_kana", "department", "telephone")
 ACCOUNT_PROFILE = {
@@ -57,7 +62,12 @@ limits.counted(
 
 def number_of(member: Member) -> str:
     """What the member is called in addresses."""
-    return keyring.number("member", member.id)
+    return number_by_id(member.id)
+
+
+def number_by_id(member_id: int) -> str:
+    """What the member with this primary key is called in addresses."""
+    return keyring.number("member", member_id)
 
 
 def find(account_id: int, number: str) -> Member:
@@ -66,53 +76,54 @@ def find(account_id: int, number: str) -> Member:
     return need(found, NotFound("担当者が見つかりません。"))
 
 
-def can_manage(tenant: Tenant, who: sessions.SignedIn) -> Verdict:
-    """Whether this member adds and removes members: who has the right to, or everyone, as the tenant says."""
-    everyone = tenant.sign_in.managed_by == "everyone"
-    return YES if everyone or who.may(Right.MANAGE) else Verdict(_ONLY_REPRESENTATIVE)
-
-
-def can_edit(tenant: Tenant, who: sessions.SignedIn, member: Member) -> Verdict:
-    """Whether `who` edits this member: themself, or everybody for who manages them (FAC-08)."""
-    return YES if member.id == who.member_id else can_manage(tenant, who)
-
-
-def can_give_rights(tenant: Tenant, who: sessions.SignedIn, member: Member) -> bool:
-    """Whether `who` says what this member may do: who manages them, never of oneself or the representative."""
-    return (
-        not member.is_representative
-        and member.id != who.member_id
-        and bool(can_manage(tenant, who))
-    )
-
-
-def can_remove(tenant: Tenant, member: Member, others: int) -> Verdict:
-    """Whether this member can be removed: never the last one; the representative only where everyone manages."""
-    if not others:
-        return Verdict(_LAST)
-    if member.is_representative and tenant.sign_in.managed_by != "everyone":
-        return Verdict(_REPRESENTATIVE)
-    return YES
-
-
 def add(
     tenant: Tenant, account_id: int, person: enrolment.Person, *, by: Actor, link_base: str
 ) -> Member:
-    """Add a member, with the account's login ID where it has one (RENT-01); a link to set the password is mailed."""
+    """Add a member, with the account's login ID where it has one (RENT-01); a link to set the password is mailed.
+
+    The representative is told when somebody else adds one. Raises RuleBroken, LimitReached, TooMany.
+    """
     throttling.count(
         "add-member", f"account\n{account_id}", limit=_MOST_ADDED, window=timedelta(hours=1)
     )
     account = session().get_one(Account, account_id)
     limits.reserve(tenant, "members", account)
+    who = rights.acting(by)
+    if who is not None:
+        rights.can_manage(tenant, who).require()
     if tenant.sign_in.items == "login_id_email_password":
         person = replace(person, login_id=roster(account_id)[0].login_id)
     member = enrolment.add_member(tenant, account, person, by=by)
     operations.invite(tenant, member, by=by, link_base=link_base)
+    _tell_rights(tenant, _others_in_charge(member, by), member, before=frozenset(), by=by)
     return member
+
+
+def count_check(account_id: int) -> None:
+    """Count that an address or login ID was tried: whoever asks for many waits. Commits. Raises TooMany."""
+    with throttling.lasting():
+        throttling.count(
+            "check-member", f"account\n{account_id}", limit=_MOST_TRIED, window=timedelta(hours=1)
+        )
+
+
+def check_new(tenant: Tenant, account_id: int, data: dict[str, Any], *, by: Actor) -> None:
+    """What stands in the way of adding this person, asked before the last press. Raises RuleBroken at its field.
+
+    Of other customers nobody learns anything by it: see `enrolment.require_free`.
+    """
+    enrolment.require_free(
+        tenant, account_id, login_id=data.get("login_id") or "", email=data["email"]
+    )
+    rights.require_held(by, data["rights"])
 
 
 def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -> None:
     """Mail the link again, the last one dies. The caller commits. Raises RuleBroken, TooMany within a minute."""
+    _locked(member)
+    who = rights.acting(by)
+    if who is not None:
+        rights.can_manage(tenant, who).require()
     if member.password_hash:
         raise RuleBroken("この方は、すでにパスワードを設定しています。")
     throttling.count("invite-member", f"member\n{member.id}", limit=1, window=timedelta(minutes=1))
@@ -122,11 +133,15 @@ def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -
 def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
     """Remove a member at once and mail the address (RENT-10); the name stays on what was done (COM-33)."""
     account = _locked(member)
+    who = rights.acting(by)
+    if who is not None:
+        rights.can_manage(tenant, who).require()
     others = [other for other in roster(account.id) if other.id != member.id]
-    can_remove(tenant, member, len(others)).require()
+    rights.can_remove(tenant, who, member, len(others)).require()
     shut_out(member, MemberStatus.REMOVED)
     if member.is_representative:
-        member.is_representative, others[0].is_representative = False, True
+        member.is_representative = False
+        others[0].is_representative = True
     audit.record("member.remove", member, by=by, email=member.email)
     mailing.tell(tenant, "member_changed", member, what="removed", representative="")
 
@@ -150,23 +165,29 @@ def shut_out(member: Member, status: MemberStatus) -> None:
     passkeys.forget_all(member.id)
 
 
-def hand_over(tenant: Tenant, to: Member, *, by: Actor) -> None:
-    """代表を変更: make `to` the representative in place of whoever is (COM-30). The caller commits."""
-    _locked(to)
-    if not to.password_hash:
+def hand_over(tenant: Tenant, member: Member, *, by: Actor) -> None:
+    """代表を変更: make `member` the representative in place of whoever is (COM-30). The caller commits.
+
+    Of two hand-overs in flight the second finds that its sender represents nobody any more. Raises RuleBroken.
+    """
+    _locked(member)
+    who = rights.acting(by)
+    if who is not None:
+        rights.can_hand_over(who).require()
+    if not member.password_hash:
         raise RuleBroken("パスワードの設定が済んでいない方は、代表になれません。")
     before = [
-        member
-        for member in roster(to.account_id)
-        if member.is_representative and member.id != to.id
+        other
+        for other in roster(member.account_id)
+        if other.is_representative and other.id != member.id
     ]
-    for member in before:
-        member.is_representative = False
-    to.is_representative = True
-    audit.record("account.representative", to, by=by, representative=to.name)
-    for member in (to, *before):
+    for other in before:
+        other.is_representative = False
+    member.is_representative = True
+    audit.record("account.representative", member, by=by, representative=member.name)
+    for concerned in (member, *before):
         mailing.tell(
-            tenant, "member_changed", member, what="representative", representative=to.name
+            tenant, "member_changed", concerned, what="representative", representative=member.name
         )
 
 
@@ -180,18 +201,77 @@ def read_profile(member_id: int) -> dict[str, Any]:
 
 
 def save_profile(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> None:
-    """Save what changed of a member, and of the account if they represent it and the form has it. Raises Stale."""
+    """Save what changed of a member, and of the account if they represent it and the form has it.
+
+    Who may do so is looked at behind the account's lock: a right that was taken since the form was confirmed gives
+    nothing any more. The caller commits. Raises Stale, NotFound for who was removed, RuleBroken.
+    """
     member = session().get_one(Member, member_id)
-    wanted = {name: data[name] for name in (*PROFILE, "rights") if name in data}
+    account = _locked(member)
+    who = rights.acting(by)
+    if who is not None:
+        rights.can_edit(tenant, who, member).require()
+    wanted = {name: data[name] for name in PROFILE if name in data}
+    before = rights.from_text(member.rights)
+    if "rights" in data:
+        rights.require_change(tenant, who, member, data["rights"])
+        if before != rights.from_text(data["rights"]):
+            wanted["rights"] = data["rights"]
     pairs = save_changes(member, int(data["version"]), wanted)
-    if member.is_representative and "account_version" in data:
-        account = session().get_one(Account, member.account_id)
-        of_account = {column: data[name] for name, column in ACCOUNT_PROFILE.items()}
-        changed = save_changes(account, int(data["account_version"]), of_account)
-        pairs |= {f"account_{name}": pair for name, pair in changed.items()}
-    if pairs:
-        audit.record("member.profile", member, by=by, **pairs)
+    if "account_version" in data:
+        pairs |= _save_account(account, member, data)
+    if not pairs:
+        return
+    audit.record("member.profile", member, by=by, **pairs)
+    if "rights" in pairs:
+        concerned = [member, *_others_in_charge(member, by, even_oneself=True)]
+        _tell_rights(tenant, concerned, member, before=before, by=by)
+    if set(pairs) != {"rights"}:
         tell_changes(tenant, "profile_changed", [member])
+
+
+def _save_account(account: Account, member: Member, data: dict[str, Any]) -> dict[str, list[Any]]:
+    """Save the account's part of a profile; before and after of what changed. Raises Stale, RuleBroken."""
+    wanted = {column: data[name] for name, column in ACCOUNT_PROFILE.items()}
+    if not member.is_representative:
+        if any((value or "") != getattr(account, name) for name, value in wanted.items()):
+            raise RuleBroken("会社の情報は、代表の方だけが変更できます。")
+        return {}
+    changed = save_changes(account, int(data["account_version"]), wanted)
+    return {f"account_{name}": pair for name, pair in changed.items()}
+
+
+def _others_in_charge(member: Member, by: Actor, *, even_oneself: bool = False) -> list[Member]:
+    """Who represents the account besides `member`; not who acts, unless they are told of what they did too."""
+    return [
+        other
+        for other in roster(member.account_id)
+        if other.is_representative
+        and other.id != member.id
+        and (even_oneself or other.id != by.member_id)
+    ]
+
+
+def _tell_rights(
+    tenant: Tenant,
+    recipients: Iterable[Member],
+    member: Member,
+    *,
+    before: frozenset[Right],
+    by: Actor,
+) -> None:
+    """Mail what `member` may do now and might before: always, since whoever steals a session would keep it quiet."""
+    after = rights.from_text(member.rights)
+    for recipient in recipients:
+        mailing.tell(
+            tenant,
+            "rights_changed",
+            recipient,
+            person=member,
+            given=[right.label for right in Right if right in after - before],
+            taken=[right.label for right in Right if right in before - after],
+            author=by.name if by.kind == "member" else tenant.company,
+        )
 
 
 def tell_changes(tenant: Tenant, event: str, whom: Iterable[Member], **said: Any) -> None:

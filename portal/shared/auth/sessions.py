@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, bindparam, func, select
 
-from portal.core import YES, Actor, Verdict, change, clock, require_key, run, session
+from portal.core import Actor, Verdict, change, clock, require_key, run, session
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import (
     Account,
@@ -20,6 +20,7 @@ from portal.shared.auth.models import (
     MemberSession,
     MemberStatus,
     Right,
+    may,
     subject_of,
 )
 
@@ -57,8 +58,7 @@ class SignedIn:
 
     def may(self, right: Right) -> Verdict:
         """Whether the account lets this member do such things; its representative may do all."""
-        may = self.is_representative or right in self.rights.split(",")
-        return YES if may else Verdict("この操作の権限がありません。代表の方にご相談ください。")
+        return may(right, is_representative=self.is_representative, rights=self.rights)
 
     def get_id(self) -> str:
         """Flask-Login's idea of an identity; the session row is ours."""

@@ -82,7 +82,10 @@ def _record(tenant: Tenant, action: str, address: Address, *, by: Actor, **chang
 
 
 def edit(tenant: Tenant, address: Address, data: dict[str, Any], *, by: Actor) -> None:
-    """Save what changed, under the version it is based on. The caller commits. Raises Stale (COM-26)."""
+    """Save what changed, under the version it is based on. The caller commits. Raises Stale (COM-26), NotFound."""
+    session().refresh(address, with_for_update=True)
+    if address.removed_at is not None:
+        raise NotFound("送付先が見つかりません。")
     pairs = save_changes(address, int(data["version"]), {name: data[name] for name in FIELDS})
     if pairs:
         _record(tenant, "address.edit", address, by=by, **pairs)

@@ -13,6 +13,7 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.shared.auth import links, people, sessions, throttling
+from portal.shared.auth import rights as rights_of
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import MemberStatus
@@ -166,7 +167,7 @@ def test_who_manages_is_the_tenants_choice_and_the_accounts(
 ):
     """RENT-10, COM-30"""
     who = replace(SOMEBODY, is_representative=representative, rights=rights)
-    assert bool(people.can_manage(having(managed_by=managed_by), who)) is may
+    assert bool(rights_of.can_manage(having(managed_by=managed_by), who)) is may
 
 
 def test_a_number_finds_ones_own_people_only(brand, member):

@@ -1,0 +1,36 @@
+"""What somebody who is to set a first password learns: for which company, from whom, by which name (RENT-10).
+
+The mail says it, and so does the page behind its link; what the page cannot read any more stands in the link's payload.
+"""
+
+from portal.core import Actor, Tenant, msgid, session
+from portal.shared.auth.models import Account, Member, OneTimeLink
+
+_LOGIN_ID = msgid("ログインID")
+_EMAIL = msgid("メールアドレス")
+
+
+def payload(member: Member, by: Actor) -> dict[str, str]:
+    """What the link keeps: the customer's name, and the colleague's who invites; "" for an operator."""
+    account = session().get_one(Account, member.account_id)
+    return {"company": account.name, "inviter": by.name if by.kind == "member" else ""}
+
+
+def sign_in_names(tenant: Tenant, member: Member) -> list[tuple[str, str]]:
+    """What the member types to sign in besides the password: label (a message id) and value."""
+    asked = {"login_id": (_LOGIN_ID, member.login_id), "email": (_EMAIL, member.email)}
+    return [pair for item, pair in asked.items() if item in tenant.sign_in.items]
+
+
+def described(tenant: Tenant, link: OneTimeLink) -> dict[str, object]:
+    """What the page behind `link` says of the invitation; nothing where the link only resets a password.
+
+    Where the page asks for the e-mail address as a proof (SHOP-02), it does not give the answer away.
+    """
+    if "company" not in link.payload:
+        return {}
+    member = session().get_one(Member, link.member_id)
+    names = sign_in_names(tenant, member)
+    if tenant.sign_in.forgot == "mail_phone":
+        names = [pair for pair in names if pair[0] != _EMAIL]
+    return {**link.payload, "names": names}
