@@ -28,6 +28,15 @@ def part(column: Any) -> Criterion:
     return lambda asked: column.like(asked, escape="\\"), pattern
 
 
+def part_of_number(column: Any) -> Criterion:
+    """Stands somewhere in a public number, which is written in capitals however it was typed."""
+
+    def read(asked: str) -> str:
+        return pattern(asked.upper())
+
+    return part(column)[0], read
+
+
 def pattern(asked: str) -> str:
     """What LIKE finds it by, anywhere."""
     return f"%{like_escape(asked)}%"

@@ -170,8 +170,10 @@ def csv_response(
     return response
 
 
-def badges(statuses: type[Labelled]) -> dict[str, tuple[str, str]]:
+def badges(statuses: type[Labelled] | None) -> dict[str, tuple[str, str]]:
     """Label and tone of every status, in the reader's language."""
+    if statuses is None:
+        return {}
     return {status.value: (_(status.label), status.tone) for status in statuses}
 
 
@@ -179,7 +181,8 @@ def badges(statuses: type[Labelled]) -> dict[str, tuple[str, str]]:
 class Listing:
     """The page of a list that is searched and sorted in its address, and the same as CSV (COM-21, COM-23).
 
-    `pages` are the templates of the page and of the list in it; `find` makes the query of what was asked. `columns`
+    `pages` are the templates of the page and of the list in it; `find` makes the query of what was asked. `statuses`
+    are those of the rows' own column of that name, None where there is none. `columns`
     are those of the CSV: a heading (a message id), and the attribute or function that its cells are read with. `told`
     is what else the page shows.
     """
@@ -189,7 +192,7 @@ class Listing:
     form: type[SearchForm]
     find: Callable[[dict[str, Any]], Query]
     sorts: Sequence[Sort]
-    statuses: type[Labelled]
+    statuses: type[Labelled] | None
     columns: Mapping[str, str | Callable[[Any], object]]
     told: Callable[[], dict[str, Any]] = dict
 
@@ -197,7 +200,8 @@ class Listing:
         """Add the two pages to a blueprint, as `name` and `name`_csv; `marks` are those of portal.web.requests."""
         for ending, suffix, page in (("", "", Listing._index), (".csv", "_csv", Listing._csv)):
             view = marked(lambda page=page: page(self), marks)
-            at.add_url_rule(f"{self.path}{ending}", f"{name}{suffix}", view)
+            rule = self.path.removeprefix(at.url_prefix or "")
+            at.add_url_rule(f"{rule}{ending}", f"{name}{suffix}", view)
 
     def shown(self, form: SearchForm | None = None) -> dict[str, Any]:
         """What the page shows for a form that is valid; the whole list for none."""
@@ -242,7 +246,10 @@ class Listing:
         rows = every_row(self.find(form.asked()), chosen(self.sorts, request.args.get("sort")))
         header, reads = [_(heading) for heading in self.columns], list(self.columns.values())
         return csv_response(
-            self.path[1:], header, rows, lambda row: [cell(row, read) for read in reads]
+            self.path.rpartition("/")[2],
+            header,
+            rows,
+            lambda row: [cell(row, read) for read in reads],
         )
 
     def _refused(self, form: SearchForm) -> Response:

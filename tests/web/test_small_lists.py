@@ -61,7 +61,7 @@ def test_inquiries_and_documents(visit, run, cast):
     assert (asked[1], asked[3]) == ("その他お問合せ", "受付")
     assert rows(page.get("/inquiries.csv?status=closed"))[1:] == []
     issued = rows(page.get("/documents.csv"))[1:]
-    assert {(row[0], row[1], row[3]) for row in issued} == {
+    assert {(row[0], row[1], row[4]) for row in issued} == {
         ("FI000001", "請求書", "14850"),
         ("FW000001", "作業完了報告書", "14850"),
     }

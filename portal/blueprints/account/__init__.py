@@ -8,10 +8,8 @@ from portal.blueprints.account.forms import EmailForm, ReasonForm, mail_form
 from portal.blueprints.auth.forms import ChangePasswordForm, ProofForm
 from portal.core import NotFound, session, to_html
 from portal.shared import notifications
-from portal.shared.auth import email_change, history, operations, withdrawal
+from portal.shared.auth import email_change, operations, withdrawal
 from portal.shared.auth.models import Account, Member
-from portal.web import lists
-from portal.web.brand import brands_of
 from portal.web.errors import said
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
@@ -29,7 +27,6 @@ from portal.web.submit import Answer, ConfirmFlow, done, submit
 from portal.web.urls import local_path
 
 bp = Blueprint("account", __name__, url_prefix="/account")
-_NEWEST = lists.Sort("newest", "新しい順", history.AT, history.TIE)
 
 
 @bp.route("/password", methods=["GET", "POST"])
@@ -117,24 +114,6 @@ def mail_settings() -> Answer:
     return submit("account/mail.html", form, choose)
 
 
-@bp.get("/history")
-def account_history() -> str:
-    """変更履歴."""
-    labels = dict(history.LABELS)
-    for brand in brands_of(tenant()):
-        labels |= brand.history
-    page = lists.paginate(
-        history.of(member(), labels),
-        _NEWEST,
-        path="/account/history",
-        state={},
-        cursor=request.args.get("page", ""),
-    )
-    return render(
-        "account/history.html", fragment="account/_history.html", page=page, labels=labels
-    )
-
-
 @bp.route("/export", methods=["GET", "POST"])
 @fresh
 def export_data() -> Answer:
@@ -202,4 +181,4 @@ def withdrawn() -> str:
     return render("account/withdrawn.html")
 
 
-from portal.blueprints.account import people, security  # noqa: E402, F401 - routes on `bp`
+from portal.blueprints.account import history, people, security  # noqa: E402, F401 - routes on `bp`

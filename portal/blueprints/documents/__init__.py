@@ -1,18 +1,21 @@
 """帳票: everything that was issued to the account, one by one or a month at once (COM-72, COM-73)."""
 
+from typing import Any
+
 from flask import Blueprint, request
 from werkzeug.wrappers import Response
 from wtforms import SelectField
 
 from portal.blueprints.auth.forms import email_field
-from portal.core.errors import msgid
+from portal.core import Query, clock, msgid
 from portal.shared.auth.models import Right
 from portal.shared.documents import operations, sharing
 from portal.shared.documents.models import Document, DocumentKind
 from portal.web import lists
-from portal.web.forms import Form, SearchForm
+from portal.web.forms import DayField, Form, SearchForm, line, status_field
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
+from portal.web.periods import usual_periods
 from portal.web.render import attachment, pdf_response
 from portal.web.requests import actor, client, feature, link_base, member, needs, public, tenant
 from portal.web.submit import Answer, done, submit
@@ -35,20 +38,40 @@ class AddressForm(Form):
     email = email_field(_l("メールアドレス"))
 
 
+class DocumentSearch(SearchForm):
+    """What a member searches their documents by."""
+
+    number = line(_l("番号"), longest=30)
+    about = line(_l("対象"), longest=60)
+    kind = status_field(_l("種類"), DocumentKind)
+    since = DayField(_l("発行日（開始）"))
+    until = DayField(_l("発行日（終了）"))
+
+
+def _find(asked: dict[str, Any]) -> Query:
+    return operations.mine(member().account_id, **asked)
+
+
+def _context() -> dict[str, Any]:
+    return {"periods": usual_periods(clock.today())}
+
+
 _LIST = lists.Listing(
     "/documents",
     ("documents/index.html", "documents/_list.html"),
-    SearchForm,
-    lambda _asked: operations.mine(member().account_id),
+    DocumentSearch,
+    _find,
     [lists.Sort("newest", "新しい順", operations.ISSUED, operations.TIE)],
     DocumentKind,
     {
         msgid("番号"): "number",
         msgid("種類"): lambda row: _(DocumentKind(row.kind).label),
+        msgid("発行日"): lambda row: clock.to_local(row.issued_at).date(),
         msgid("取引日"): "transaction_date",
         msgid("金額（税込）"): "total",
         msgid("対象"): "about",
     },
+    _context,
 )
 _LIST.hang(bp, "index", needs(Right.BILLING))
 

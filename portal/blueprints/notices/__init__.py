@@ -1,28 +1,63 @@
 """お知らせ: the list and one notice (COM-60)."""
 
 from functools import partial
+from typing import Any
 
-from flask import request
+from sqlalchemy import Row
 
-from portal.core.markdown import to_html
+from portal.core import Query, msgid, to_html
 from portal.shared.notices import operations
 from portal.shared.notices.models import Notice
 from portal.web import lists
 from portal.web.brand import reader
+from portal.web.formatting import at_time
+from portal.web.forms import DayField, SearchForm, line, one_of
+from portal.web.i18n import lazy as _l
+from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import Pages, afterwards, feature, member, tenant
 
 bp = Pages("notices", __name__, feature("notices"))
 _N = Notice.__table__
-_SORT = lists.Sort("newest", "新しい順", _N.c.publish_at, _N.c.id)
 
 
-@bp.get("/notices")
-def index() -> str:
-    """All notices that may be seen now, newest first."""
-    query, cursor = operations.listing(reader(tenant(), member())), request.args.get("page", "")
-    page = lists.paginate(query, _SORT, path="/notices", state={}, cursor=cursor)
-    return render("notices/index.html", fragment="notices/_list.html", page=page)
+class NoticeSearch(SearchForm):
+    """What a member searches notices by."""
+
+    text = line(_l("キーワード"))
+    unread = one_of(_l("未読・既読"), [("yes", _l("未読のみ"))], _l("すべて"), default="")
+    since = DayField(_l("掲載日（開始）"))
+    until = DayField(_l("掲載日（終了）"))
+
+
+def _find(asked: dict[str, Any]) -> Query:
+    return operations.listing(reader(tenant(), member()), **asked)
+
+
+def _published(row: Row[Any]) -> str:
+    return at_time(row.publish_at)
+
+
+def _read(row: Row[Any]) -> str:
+    return _("既読") if row.read_at else _("未読")
+
+
+_LIST = lists.Listing(
+    "/notices",
+    ("notices/index.html", "notices/_list.html"),
+    NoticeSearch,
+    _find,
+    [lists.Sort("newest", "新しい順", _N.c.publish_at, _N.c.id)],
+    None,
+    {
+        msgid("番号"): "number",
+        msgid("掲載日時"): _published,
+        msgid("分類"): "category",
+        msgid("件名"): "title",
+        msgid("未読・既読"): _read,
+    },
+)
+_LIST.hang(bp, "index")
 
 
 @bp.get("/notices/<number>")

@@ -1,13 +1,13 @@
 """変更履歴: what was done with an account, from the audit trail, as its members may see it (COM-90)."""
 
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import ColumnElement
 
-from portal.core import LONGEST_SUBJECT, AuditEvent, Query, msgid, require_key
+from portal.core import LONGEST_SUBJECT, AuditEvent, Query, msgid
 from portal.shared.auth.sessions import SignedIn
+from portal.shared.searching import Criterion, Search, own, part, same, since, until
 
 LABELS = {
     "account.add": msgid("会員登録"),
@@ -48,27 +48,39 @@ LABELS = {
 }
 _E = AuditEvent.__table__
 AT, TIE = _E.c.at, _E.c.id
+_SHOWN = ("id", "at", "actor_kind", "actor_name", "action", "subject", "address")
 
 
-@cache
-def _listing(actions: tuple[str, ...], *, own: bool) -> Select[Any]:
-    columns = (
-        _E.c.id,
-        _E.c.at,
-        _E.c.actor_kind,
-        _E.c.actor_name,
-        _E.c.action,
-        _E.c.subject,
-        _E.c.address,
-    )
-    which = _E.c.tenant_id == bindparam("tenant"), _E.c.account_id == bindparam("account")
-    mine = (_E.c.subject == bindparam("subject"),) if own else ()
-    return select(*columns).where(*which, _E.c.action.in_(actions), *mine)
+def _is_one_of(asked: Any) -> ColumnElement[bool]:
+    return _E.c.action.in_(asked)
 
 
-def of(who: SignedIn, actions: Iterable[str]) -> Query:
-    """The account's acts for its representative, their own for anybody else. Index: ix_audit_event_account."""
-    values = {"tenant": require_key(), "account": who.account_id}
-    if not who.is_representative:
-        values["subject"] = who.subject[:LONGEST_SUBJECT]
-    return Query(_listing(tuple(actions), own=not who.is_representative), values)
+def _as_they_are(asked: Collection[str]) -> list[str]:
+    return list(asked)
+
+
+_CRITERIA: dict[str, Criterion] = {
+    "actions": (_is_one_of, _as_they_are),
+    "own": same(_E.c.subject),
+    "person": part(_E.c.actor_name),
+    "since": since(_E.c.at),
+    "until": until(_E.c.at),
+}
+_MINE = Search(own(_E, _SHOWN), _CRITERIA)
+
+
+def actions_labelled(label: str, labels: Mapping[str, str]) -> list[str]:
+    """The acts that members read as `label`: two sides of a merge, say, are one to them."""
+    return [action for action, each in labels.items() if each == label]
+
+
+def of(who: SignedIn, labels: Mapping[str, str], **asked: Any) -> Query:
+    """The account's acts for its representative, their own for anybody else. Index: ix_audit_event_account.
+
+    `labels` are the acts that members may see, and how they read them. `asked` narrows them: those read as `what`, by a
+    `person` (part of the name), days `since` and `until`.
+    """
+    what = asked.pop("what", "")
+    actions = actions_labelled(what, labels) if what else list(labels)
+    own_only = None if who.is_representative else who.subject[:LONGEST_SUBJECT]
+    return _MINE.find({**asked, "actions": actions, "own": own_only}, account=who.account_id)

@@ -7,20 +7,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarResult, bindparam, select
+from sqlalchemy import ColumnElement, ScalarResult, select
 
-from portal.core import (
-    SYSTEM,
-    Actor,
-    NumberFormat,
-    Shelf,
-    audit,
-    clock,
-    csvio,
-    jobs,
-    numbering,
-    require_key,
-)
+from portal.core import SYSTEM, Actor, NumberFormat, Shelf, audit, clock, csvio, jobs, numbering
 from portal.core.db import Query, change, session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import FileDamaged
@@ -29,6 +18,7 @@ from portal.shared.documents.content import Content
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.process import draw_document
 from portal.shared.documents.typefaces import check_drawable
+from portal.shared.searching import Search, own, part_of_number, same, since, until
 
 DRAW = "documents.draw"
 _MOST = 500  # documents in one ZIP
@@ -46,9 +36,17 @@ SEARCHED: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "account_id": lambda account_id: Document.account_id == account_id,
 }
 _SHOWN = "id", "number", "kind", "transaction_date", "total", "about", "issued_at", "sha256"
-_MINE = select(*(_D.c[name] for name in _SHOWN)).where(
-    _D.c.tenant_id == bindparam("tenant"), _D.c.account_id == bindparam("account")
+_MINE = Search(
+    own(_D, _SHOWN),
+    {
+        "number": part_of_number(_D.c.number),
+        "about": part_of_number(_D.c.about),
+        "kind": same(_D.c.kind),
+        "since": since(_D.c.issued_at),
+        "until": until(_D.c.issued_at),
+    },
 )
+"""What a member may search their documents by."""
 
 
 def issue(
@@ -158,9 +156,12 @@ def issued_on(at: datetime) -> date:
     return clock.to_local(at).date()
 
 
-def mine(account_id: int) -> Query:
-    """What was issued to the account, as plain rows. Index: ix_document_mine."""
-    return Query(_MINE, {"tenant": require_key(), "account": account_id})
+def mine(account_id: int, **asked: Any) -> Query:
+    """What was issued to the account, as plain rows. Index: ix_document_mine.
+
+    `asked` narrows it: part of a `number` or of what it is `about`, a `kind`, days of issue `since` and `until`.
+    """
+    return _MINE.find(asked, account=account_id)
 
 
 def find(account_id: int, kind: str, number: str) -> Document:

@@ -7,20 +7,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, literal, or_, select
 
-from portal.core import (
-    Actor,
-    NotFound,
-    NumberFormat,
-    RuleBroken,
-    audit,
-    clock,
-    numbering,
-    require_key,
-)
+from portal.core import Actor, NotFound, NumberFormat, RuleBroken, audit, clock, numbering
 from portal.core.db import Query, insert_missing, run, session
 from portal.shared.auth.models import Account
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.notices.models import Notice, NoticeRead
+from portal.shared.searching import Criterion, Search, pattern, since, until
 
 OF_PRODUCT = "product-"
 """What an audience begins with that is the customers of a product; nobody is tagged with it."""
@@ -106,13 +98,32 @@ def _tags(who: SignedIn) -> dict[str, str]:
     }
 
 
-def listing(who: SignedIn) -> Query:
-    """The notices for this member, with a mark of whether they have read each; the caller orders and limits."""
+def _is_unread(_asked: Any) -> ColumnElement[bool]:
+    return _READ.c.read_at.is_(None)
+
+
+def _has_text(asked: Any) -> ColumnElement[bool]:
+    return or_(_N.c.title.ilike(asked, escape="\\"), _N.c.body.ilike(asked, escape="\\"))
+
+
+@cache
+def _search(tags: int) -> Search:
+    criteria: dict[str, Criterion] = {
+        "text": (_has_text, pattern),
+        "unread": (_is_unread, bool),
+        "since": since(_N.c.publish_at),
+        "until": until(_N.c.publish_at),
+    }
+    return Search(_listing(tags), criteria)
+
+
+def listing(who: SignedIn, **asked: Any) -> Query:
+    """The notices for this member, with a mark of whether they have read each; the caller orders and limits.
+
+    `asked` narrows them: `text` in title or body, `unread` alone, days `since` and `until`.
+    """
     tags = _tags(who)
-    return Query(
-        _listing(len(tags)),
-        {"tenant": require_key(), "member": who.member_id, "now": clock.now(), **tags},
-    )
+    return _search(len(tags)).find(asked, member=who.member_id, now=clock.now(), **tags)
 
 
 def newest(who: SignedIn, limit: int) -> Sequence[Row[Any]]:

@@ -78,11 +78,11 @@ def test_opening_one_takes_its_mark_away_for_this_member_only(hanako, visit, cas
     number = publish("新着")
     colleague = visit("facility", cast.member)
     for _ in range(2):
-        assert hanako.get("/notices").text.count("未読") == 2
+        assert hanako.get("/notices").text.count(">未読<") == 2
     for _ in range(2):
         assert hanako.get(f"/notices/{number}").status_code == 200
-    assert hanako.get("/notices").text.count("未読") == hanako.get("/").text.count("未読") == 1
-    assert colleague.get("/notices").text.count("未読") == 2
+    assert hanako.get("/notices").text.count(">未読<") == hanako.get("/").text.count(">未読<") == 1
+    assert colleague.get("/notices").text.count(">未読<") == 2
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
