@@ -6,7 +6,6 @@ session → member in one query. Pages are closed unless they are marked `@publi
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, request, stream_with_context
@@ -162,9 +161,15 @@ def device_token() -> str:
     return request.cookies.get(cookie_name(settings(), "device"), "")
 
 
+def give_session(response: BaseResponse, token: str) -> BaseResponse:
+    """Give the browser the token of its session."""
+    response.set_cookie(cookie_name(settings()), token, **_cookie_traits())
+    return response
+
+
 def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
     """Give the browser what signing in brought: the session, and a name for the browser when it is new."""
-    response.set_cookie(cookie_name(settings()), entry.token, **_cookie_traits())
+    give_session(response, entry.token)
     if entry.device_token:
         name = cookie_name(settings(), "device")
         response.set_cookie(
@@ -242,14 +247,9 @@ def _require_member() -> BaseResponse | None:
         return redirect("/account/password", 303)
     must_have(_marked("right"))
     _touch(member())
-    if _marked("is_fresh") and not _has_proved():
+    if _marked("is_fresh") and not operations.is_fresh(tenant(), member().proved_at):
         return _lead(proof_url)
     return None
-
-
-def _has_proved() -> bool:
-    grace = timedelta() if request.method in _READS else operations.GRACE
-    return operations.is_fresh(tenant(), member().proved_at, grace=grace)
 
 
 def _lead(page: Callable[[str], str]) -> BaseResponse:

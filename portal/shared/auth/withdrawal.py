@@ -29,9 +29,8 @@ from portal.core import (
 from portal.core.db import Base, change, discard, run, session
 from portal.core.errors import NotFound, RuleBroken, msgid, need
 from portal.shared import mailing
-from portal.shared.auth import history, parts, people
+from portal.shared.auth import history, parts, people, present_password
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
-from portal.shared.auth.operations import proved
 from portal.shared.auth.sessions import SignedIn
 
 GONE = "退会済みのお客様"
@@ -70,9 +69,9 @@ def can_withdraw(tenant: Tenant, account: Account, *, is_representative: bool) -
     return Verdict(_OPEN) if open_business(tenant, account) else YES
 
 
-def by_member(tenant: Tenant, member_id: int, reason: str, password: str, *, by: Actor) -> None:
+def by_member(tenant: Tenant, who: SignedIn, reason: str, password: str, *, by: Actor) -> None:
     """Withdraw the member's account, the password typed once more. Commits. Raises RuleBroken, throttling.TooMany."""
-    member = proved(tenant, member_id, password)
+    member = present_password.require(tenant, who, password)
     account = session().get_one(Account, member.account_id, with_for_update=True)
     can_withdraw(tenant, account, is_representative=member.is_representative).require()
     withdraw(tenant, account, reason, by=by)
