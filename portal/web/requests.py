@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any, TypeVar, cast
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, request, stream_with_context
+from flask import session as cookie
 from flask_login import LoginManager, current_user
 from werkzeug.exceptions import Forbidden, NotFound, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -137,8 +138,15 @@ def _cookie_traits() -> dict[str, Any]:
 
 
 def clear_session_cookie(response: BaseResponse) -> None:
-    """Take the session's token back."""
+    """Take the session's token back, and what forms were sent with in that session."""
+    _renew_csrf_token()
     response.delete_cookie(cookie_name(settings()), **_cookie_traits())
+
+
+def _renew_csrf_token() -> None:
+    """Let the next page make a CSRF token: none outlives a sign-in or a sign-out (security.md §4.6, §4.9)."""
+    cookie.pop("csrf_token", None)
+    g.pop("csrf_token", None)  # Flask-WTF's own copy for this request
 
 
 def client() -> Client:
@@ -169,6 +177,7 @@ def give_session(response: BaseResponse, token: str) -> BaseResponse:
 
 def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
     """Give the browser what signing in brought: the session, and a name for the browser when it is new."""
+    _renew_csrf_token()
     give_session(response, entry.token)
     if entry.device_token:
         name = cookie_name(settings(), "device")

@@ -10,16 +10,7 @@ from functools import partial
 
 from sqlalchemy import select
 
-from portal.core import (
-    Actor,
-    RuleBroken,
-    Tenant,
-    audit,
-    clock,
-    session,
-    text,
-    transaction_mode,
-)
+from portal.core import Actor, RuleBroken, Tenant, audit, clock, session, text, transaction_mode
 from portal.shared import mailing
 from portal.shared.auth import links, passwords, present_password, sessions, throttling
 from portal.shared.auth.models import Account, Member, login_key, of_who_may_sign_in
@@ -159,7 +150,7 @@ def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client, *, link
     """
     key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
     with throttling.lasting():
-        throttling.count_by(tenant.sign_in, _FORGOTTEN, f"address\n{client.address}")
+        throttling.count_by(tenant.sign_in, _FORGOTTEN, f"address\n{client.network}")
         throttling.count(_FORGOTTEN, f"member\n{key}", limit=PER_MEMBER, window=timedelta(hours=1))
     # Nobody is mailed by mistake, but somebody is needed to do the work for, which is then undone.
     anybody = session().scalars(select(Member).order_by(Member.id).limit(1)).one_or_none()

@@ -5,14 +5,16 @@ replaced it, or signed the other browsers out. So `lock_member` compares again, 
 Nothing but this gate and the sign-in page verifies a member's password (tests/meta/test_present_password.py).
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from portal.core import RuleBroken, Tenant, msgid, session, transaction_mode
+from portal.core.security_log import reporting_refusals
 from portal.shared.auth import passwords, sessions, throttling
 from portal.shared.auth.models import Member, MemberStatus
 from portal.shared.auth.sessions import SignedIn
 
-WRONG = msgid("現在のパスワードが正しくありません。")
+_WRONG = msgid("現在のパスワードが正しくありません。")
 _COUNTED_AS = "present-password"
 _TIMES_A_MEMBER = 5
 """How many times the tenant's limit all sessions of a member may reach together."""
@@ -41,13 +43,14 @@ def check(
 
     Raises throttling.TooMany past the tenant's limit of tries, and RuleBroken at `form_field` for a wrong password.
     """
-    with throttling.lasting():
-        for subject, times in _counters(who):
-            throttling.count_by(tenant.sign_in, _COUNTED_AS, subject, times=times)
-    with transaction_mode("read"):
-        password_hash: str = session().get_one(Member, who.member_id).password_hash
-    if not passwords.verify(password_hash, password):
-        raise RuleBroken(WRONG, field=form_field)
+    with _reporting(who):
+        with throttling.lasting():
+            for subject, times in _counters(who):
+                throttling.count_by(tenant.sign_in, _COUNTED_AS, subject, times=times)
+        with transaction_mode("read"):
+            password_hash: str = session().get_one(Member, who.member_id).password_hash
+        if not passwords.verify(password_hash, password):
+            raise RuleBroken(_WRONG, field=form_field)
     return CheckedPassword(who, password_hash, form_field)
 
 
@@ -58,12 +61,13 @@ def lock_member(checked: CheckedPassword) -> Member:
     """
     who = checked.who
     member = Member.locked(who.member_id)
-    if member.status != MemberStatus.ACTIVE or not sessions.hold(who.session_id):
-        session().rollback()
-        raise RuleBroken(sessions.ENDED)
-    if member.password_hash != checked.password_hash:
-        session().rollback()
-        raise RuleBroken(WRONG, field=checked.form_field)
+    with _reporting(who):
+        if member.status != MemberStatus.ACTIVE or not sessions.hold(who.session_id):
+            session().rollback()
+            raise RuleBroken(sessions.ENDED)
+        if member.password_hash != checked.password_hash:
+            session().rollback()
+            raise RuleBroken(_WRONG, field=checked.form_field)
     for subject, _times in _counters(who):
         throttling.take_back(_COUNTED_AS, subject)
     return member
@@ -75,7 +79,10 @@ def _counters(who: SignedIn) -> tuple[tuple[str, int], ...]:
     Each session has its own count, so that whoever guesses in a stolen one does not keep the owner from replacing
     the password in theirs.
     """
-    return (
-        (f"session\n{who.session_id}", 1),
-        (f"member\n{who.member_id}", _TIMES_A_MEMBER),
+    return ((f"session\n{who.session_id}", 1), (f"member\n{who.member_id}", _TIMES_A_MEMBER))
+
+
+def _reporting(who: SignedIn) -> AbstractContextManager[None]:
+    return reporting_refusals(
+        "present_password.refused", member=who.member_id, session=who.session_id
     )

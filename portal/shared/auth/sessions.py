@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, bindparam, func, select
 
 from portal.core import YES, Actor, Verdict, change, clock, msgid, require_key, run, session
+from portal.shared.auth import throttling
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import (
     Account,
@@ -78,6 +79,11 @@ class Client:
 
     address: str = ""
     user_agent: str = ""
+
+    @property
+    def network(self) -> str:
+        """What tries from here are counted by."""
+        return throttling.network_of(self.address)
 
 
 def open_session(
@@ -173,7 +179,8 @@ def touch(session_id: int) -> None:
 def hold(session_id: int) -> bool:
     """Keep a living session from being ended by anybody else until the transaction ends; False when it has ended."""
     living = MemberSession.id == session_id, *_running(pending=False)
-    return change(MemberSession, *living, seen_at=clock.now()) == 1
+    # Nothing changes but the row's lock: whoever ends the session waits, or has ended it before.
+    return change(MemberSession, *living, ended_at=None) == 1
 
 
 def renew(session_id: int) -> str:

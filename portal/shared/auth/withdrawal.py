@@ -35,7 +35,8 @@ from portal.shared.auth.sessions import SignedIn
 
 GONE = "退会済みのお客様"
 _SECRET = {"password_hash", "login_key", "totp_nonce", "totp_step"}
-_OURS = {"id", "tenant_id", "account_id", "version"}
+_OURS = {"id", "tenant_id", "account_id", "version", "tags"}
+"""What only the program needs, and what operators sort their customers by."""
 _MOST_ACTS = 10_000
 _ONLY_REPRESENTATIVE = msgid("退会のお手続きは、代表の方だけが行えます。")
 _OPEN = msgid("お手続き中のものがあるため、退会できません。")
@@ -163,7 +164,7 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
 
 
 def _plain(row: Base) -> dict[str, Any]:
-    """A record's own columns, without secrets and what only the program needs."""
+    """A record's own columns, without secrets and what is not the customer's."""
     keys = (column.key for column in inspect(type(row)).columns)
     return {key: getattr(row, key) for key in keys if key not in _SECRET | _OURS}
 
