@@ -166,6 +166,10 @@ class Member(TenantOwned, Base):
         """The person's full name."""
         return f"{self.family_name} {self.given_name}".strip()
 
+    def may(self, right: Right) -> bool:
+        """Whether the account lets this member do such things; its representative may do all."""
+        return self.is_representative or right in self.rights.split(",")
+
     def actor(self, address: str) -> Actor:
         """This member as the audit trail names who did something."""
         return Actor("member", self.name, self.id, self.account_id, address)
