@@ -25,7 +25,7 @@ from portal.core import (
     session,
 )
 from portal.shared import mailing
-from portal.shared.auth.models import Member, MemberStatus
+from portal.shared.auth.models import Member, MemberStatus, Right
 
 DIGEST_HOUR = 8
 """When the day's mail is sent, in Asia/Tokyo."""
@@ -89,12 +89,14 @@ def send(
 ) -> None:
     """Mail `event` to an address as the member who has it wants this kind; who is no member gets it at once.
 
-    A `link` in the context leads on from the line in the day's mail. The caller commits.
+    A `link` in the context leads on from the line in the day's mail. The template sees `may_see_amounts`: whether the
+    account lets this reader see what it pays. The caller commits.
     """
     own = Member.account_id == account_id, Member.email == to, Member.status == MemberStatus.ACTIVE
     member = (
         session().scalars(select(Member).where(*own).limit(1)).one_or_none() if account_id else None
     )
+    context["may_see_amounts"] = member is not None and member.may(Right.BILLING)
     how = chosen(member)[kind] if member else How.AT_ONCE
     if how is How.AT_ONCE:
         mailing.compose(tenant, event, to, account_id=account_id, **context)

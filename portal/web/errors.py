@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Flask, Response, current_app, g, make_response, render_template
+from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from portal.core import DatabaseBusy, NotFound, RuleBroken, Stale, msgid
+from portal.core import DatabaseBusy, NotFound, RuleBroken, Stale, msgid, security_log
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.throttling import TooMany
 from portal.web.forms import Form
@@ -58,10 +59,29 @@ def _http(error: HTTPException) -> Response:
         return make_response(error.get_response())
     if code == 503:
         return _unavailable(error)
+    if code == 403:
+        _report("forbidden")
     response = page(code)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
+
+
+def _csrf(_error: CSRFError) -> Response:
+    _report("csrf.refused")
+    return page(400)
+
+
+def _report(event: str) -> None:
+    """Log a refused request as a security event: what was asked for by its endpoint, who by an id."""
+    security_log.report(
+        event,
+        method=request.method,
+        endpoint=request.endpoint,
+        member=current_user.member_id if current_user.is_authenticated else None,
+        address=request.remote_addr,
+        request=g.get("request_id"),
+    )
 
 
 def _rule(error: RuleBroken) -> Response:
@@ -107,7 +127,7 @@ def init_app(app: Flask) -> None:
     """Give every request an id and every failure its page."""
 
     app.before_request_funcs[None].insert(0, _name_request)
-    app.register_error_handler(CSRFError, lambda _error: page(400))
+    app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(RuleBroken, _rule)
     app.register_error_handler(DatabaseBusy, _unavailable)

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from portal.core import Tenant, format_telephone, msgid, to_local, yen
 from portal.shared.auth.sessions import SignedIn
+from portal.web import amounts
 from portal.web.brand import NavItem, brands_of
 from portal.web.bundle import asset, bundle
 from portal.web.i18n import speaker, translate
@@ -138,7 +139,8 @@ def init_app(app: Flask) -> None:
     filters = {
         "on_date": on_date,
         "at_time": at_time,
-        "yen": yen,
+        "yen": amounts.written,
+        "price": yen,
         "telephone": format_telephone,
         "until": from_to,
     }

@@ -6,10 +6,10 @@ session → member in one query. Pages are closed unless they are marked `@publi
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, request, stream_with_context
+from flask import session as cookie
 from flask_login import LoginManager, current_user
 from werkzeug.exceptions import Forbidden, NotFound, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -138,8 +138,15 @@ def _cookie_traits() -> dict[str, Any]:
 
 
 def clear_session_cookie(response: BaseResponse) -> None:
-    """Take the session's token back."""
+    """Take the session's token back, and what forms were sent with in that session."""
+    _renew_csrf_token()
     response.delete_cookie(cookie_name(settings()), **_cookie_traits())
+
+
+def _renew_csrf_token() -> None:
+    """Let the next page make a CSRF token: none outlives a sign-in or a sign-out (security.md §4.6, §4.9)."""
+    cookie.pop("csrf_token", None)
+    g.pop("csrf_token", None)  # Flask-WTF's own copy for this request
 
 
 def client() -> Client:
@@ -162,9 +169,16 @@ def device_token() -> str:
     return request.cookies.get(cookie_name(settings(), "device"), "")
 
 
+def give_session(response: BaseResponse, token: str) -> BaseResponse:
+    """Give the browser the token of its session."""
+    response.set_cookie(cookie_name(settings()), token, **_cookie_traits())
+    return response
+
+
 def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
     """Give the browser what signing in brought: the session, and a name for the browser when it is new."""
-    response.set_cookie(cookie_name(settings()), entry.token, **_cookie_traits())
+    _renew_csrf_token()
+    give_session(response, entry.token)
     if entry.device_token:
         name = cookie_name(settings(), "device")
         response.set_cookie(
@@ -242,14 +256,9 @@ def _require_member() -> BaseResponse | None:
         return redirect("/account/password", 303)
     must_have(_marked("right"))
     _touch(member())
-    if _marked("is_fresh") and not _has_proved():
+    if _marked("is_fresh") and not operations.is_fresh(tenant(), member().proved_at):
         return _lead(proof_url)
     return None
-
-
-def _has_proved() -> bool:
-    grace = timedelta() if request.method in _READS else operations.GRACE
-    return operations.is_fresh(tenant(), member().proved_at, grace=grace)
 
 
 def _lead(page: Callable[[str], str]) -> BaseResponse:

@@ -18,6 +18,7 @@ from portal.web.requests import (
     actor,
     clear_session_cookie,
     fresh,
+    give_session,
     link_base,
     member,
     public,
@@ -35,11 +36,10 @@ def password() -> Answer:
     form, who = ChangePasswordForm(), member()
 
     def change() -> Answer:
-        old, new = form.old_password.data, form.password.data
-        operations.change_password(
-            tenant(), who.member_id, old, new, by=actor(), keep_session=who.session_id
+        token = operations.change_password(
+            tenant(), who, form.old_password.data, form.password.data, by=actor()
         )
-        return done(_("パスワードを変更しました。"), "/")
+        return give_session(done(_("パスワードを変更しました。"), "/"), token)
 
     return submit("account/password.html", form, change, forced=who.must_change_password)
 
@@ -50,8 +50,8 @@ def proof() -> Answer:
     form = ProofForm()
 
     def prove() -> Answer:
-        operations.prove(tenant(), member(), form.password.data)
-        return redirect(local_path(request.args.get("next")), 303)
+        token = operations.prove(tenant(), member(), form.password.data)
+        return give_session(redirect(local_path(request.args.get("next")), 303), token)
 
     return submit("account/proof.html", form, prove)
 
@@ -66,7 +66,7 @@ def email() -> Answer:
     def ask() -> Answer:
         typed = form.present.data, form.password.data, form.email.data
         email_change.ask_with_password(
-            tenant(), member().member_id, *typed, by=actor(), link_base=link_base()
+            tenant(), member(), *typed, by=actor(), link_base=link_base()
         )
         return redirect("/account/email/sent", 303)
 
@@ -165,7 +165,7 @@ def withdraw() -> Answer:
     form, reason = ProofForm(), typed["reason"]
 
     def leave() -> Answer:
-        withdrawal.by_member(tenant(), member().member_id, reason, form.password.data, by=actor())
+        withdrawal.by_member(tenant(), member(), reason, form.password.data, by=actor())
         response = redirect("/account/withdrawal/done", 303)
         clear_session_cookie(response)
         return response

@@ -111,7 +111,7 @@ def second_factor_page() -> Answer:
     ]
 
     def choose() -> Answer:
-        step.choose(tenant(), who.id, Factor(form.choice.data), form.password.data, by=actor())
+        step.choose(tenant(), member(), Factor(form.choice.data), form.password.data, by=actor())
         return done(_("二段階認証の設定を変更しました。"), _SECOND_FACTOR)
 
     shown = {"factor": factor, "codes_left": step.left(who.id), "has_app": Factor.TOTP in offered}
@@ -129,7 +129,7 @@ def second_factor_app() -> Answer:
 
     def set_up() -> Answer:
         typed = form.nonce.data, "".join(form.code.data.split()), form.password.data
-        fresh_codes = step.set_up_app(tenant(), member().member_id, *typed, by=actor())
+        fresh_codes = step.set_up_app(tenant(), member(), *typed, by=actor())
         return render("account/recovery_codes.html", codes=fresh_codes)
 
     return submit("account/second_factor_app.html", form, set_up, **_secret(form.nonce.data))
@@ -155,7 +155,7 @@ def recovery_codes() -> Answer:
     form = ProofForm()
 
     def renew() -> Answer:
-        fresh_codes = step.renew_codes(tenant(), member().member_id, form.password.data, by=actor())
+        fresh_codes = step.renew_codes(tenant(), member(), form.password.data, by=actor())
         return render("account/recovery_codes.html", codes=fresh_codes)
 
     return submit("account/recovery_codes_renewal.html", form, renew)

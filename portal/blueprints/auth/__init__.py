@@ -65,17 +65,18 @@ def sign_in() -> Answer:
 
     def enter() -> Answer:
         given = entrance.Credentials(**form.typed(), password=form.password.data)
-        entry = entrance.sign_in(tenant(), given, client(), **_browser())
-        return let_in(
-            redirect(second_step_url(_back_to()) if entry.is_pending else _back_to(), 303), entry
+        entry = entrance.sign_in(
+            tenant(),
+            given,
+            client(),
+            link_base=link_base(),
+            device_token=here.device_token(),
+            session_token=session_token(),
         )
+        onwards = second_step_url(_back_to()) if entry.is_pending else _back_to()
+        return let_in(redirect(onwards, 303), entry)
 
     return submit("auth/sign_in.html", form, enter)
-
-
-def _browser() -> dict[str, str]:
-    """What every way in is told besides."""
-    return {"link_base": link_base(), "device_token": here.device_token()}
 
 
 @bp.post("/sign-out")
@@ -98,15 +99,24 @@ def passkey_options() -> dict[str, Any]:
 @public
 def passkey() -> Response:
     """パスキーでログイン."""
-    return _signed(entrance.by_passkey, request.form.get("credential", ""), again=sign_in_url)
+
+    def enter() -> entrance.Entry:
+        return entrance.by_passkey(
+            tenant(),
+            request.form.get("credential", ""),
+            client(),
+            link_base=link_base(),
+            device_token=here.device_token(),
+            session_token=session_token(),
+        )
+
+    return _by_passkey(enter, again=sign_in_url)
 
 
-def _signed(
-    enter: Callable[..., entrance.Entry], *given: Any, again: Callable[[str], str]
-) -> Response:
+def _by_passkey(enter: Callable[[], entrance.Entry], *, again: Callable[[str], str]) -> Response:
     """In by what a passkey signed, or back to where one tries again."""
     try:
-        entry = enter(tenant(), *given, client(), **_browser())
+        entry = enter()
     except keys.Unproved as error:
         flash(said(error), "warn")
         return redirect(again(_back_to()), 303)
@@ -125,7 +135,18 @@ def second_step_passkey_options() -> dict[str, Any]:
 def second_step_passkey() -> Response:
     """パスキーで認証する."""
     signed = entrance.Typed("", passkey=request.form.get("credential") or "-")
-    return _signed(entrance.finish, session_token(), signed, again=second_step_url)
+    return _by_passkey(lambda: _finish(signed), again=second_step_url)
+
+
+def _finish(typed: entrance.Typed) -> entrance.Entry:
+    return entrance.finish(
+        tenant(),
+        session_token(),
+        typed,
+        client(),
+        link_base=link_base(),
+        device_token=here.device_token(),
+    )
 
 
 @bp.route("/sign-in/second-step", methods=["GET", "POST"])
@@ -141,8 +162,7 @@ def second_step() -> Answer:
             "".join(form.code.data.split()), trust="trust" in form and form.trust.data
         )
         form.code.data = ""  # a code that was tried is not shown again
-        entry = entrance.finish(tenant(), session_token(), typed, client(), **_browser())
-        return let_in(redirect(_back_to(), 303), entry)
+        return let_in(redirect(_back_to(), 303), _finish(typed))
 
     return submit(_SECOND_STEP, form, finish, waiting=waiting, here=second_step_url(_back_to()))
 

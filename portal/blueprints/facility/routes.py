@@ -18,7 +18,7 @@ from portal.shared.billing import lines as bill_lines
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
 from portal.shared.documents.models import DocumentKind
-from portal.web import lists
+from portal.web import amounts, lists
 from portal.web.brand import Attention
 from portal.web.calendars import add_calendar
 from portal.web.formatting import at_time, from_to
@@ -46,7 +46,7 @@ _LIST = lists.Listing(
         msgid("設備"): "facility_name",
         msgid("ご利用日時"): lambda row: from_to(row.starts_at, row.ends_at),
         msgid("ステータス"): "status",
-        msgid("ご請求金額"): "total",
+        msgid("ご請求金額"): lambda row: amounts.cell(row.total),
         msgid("予約完了日時"): lambda row: at_time(row.booked_at),
     },
 )
@@ -87,7 +87,7 @@ def reservation(number: str) -> str:
         reservation=found,
         may_ask=member().may(Right.SUPPORT) and operations.can_ask(found),
         percent=operations.cancellation_percent(tenant(), found),
-        charge=operations.cancellation_charge(tenant(), found),
+        charge=operations.cancellation_charge(tenant(), found) if amounts.may_see() else None,
         lines=bill_lines.from_json(found.lines),
         papers=_PAPERS.shown(found),
         track=[status for status in Status if status is not Status.CANCELLED],

@@ -10,9 +10,10 @@ from typing import Any
 
 from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, clock, session
 from portal.shared import mailing
-from portal.shared.auth import links, operations, security, throttling
+from portal.shared.auth import links, operations, present_password, security, throttling
 from portal.shared.auth.enrolment import unique_login
 from portal.shared.auth.models import Member, login_key
+from portal.shared.auth.sessions import SignedIn
 
 UNDO = timedelta(days=14)
 _MOST_ASKED = 5
@@ -20,7 +21,7 @@ _MOST_ASKED = 5
 
 def ask_with_password(
     tenant: Tenant,
-    member_id: int,
+    who: SignedIn,
     present: str,
     password: str,
     new: str,
@@ -30,7 +31,7 @@ def ask_with_password(
 ) -> None:
     """Mail the new address a link, given the present address and password (SHOP-03). Commits. Raises RuleBroken."""
     _must_be(tenant, "password")
-    member = operations.proved(tenant, member_id, password)
+    member = present_password.require(tenant, who, password)
     if not operations.is_own_email(member, present):
         raise RuleBroken("現在のメールアドレスが正しくありません。", field="present")
     _send_proof(tenant, member, new, by=by, link_base=link_base)
@@ -50,7 +51,7 @@ def ask_old_address(tenant: Tenant, member_id: int, *, by: Actor, link_base: str
 
 def name_new(tenant: Tenant, token: str, new: str, *, address: str, link_base: str) -> None:
     """Take the new address through the old one's link, using that up, and mail the new one (RENT-11). Commits."""
-    member = session().get_one(Member, links.use(token, links.Purpose.CHANGE_EMAIL).member_id)
+    member, _link = links.use_locked(token, links.Purpose.CHANGE_EMAIL)
     _send_proof(tenant, member, new, by=member.actor(address), link_base=link_base)
     session().commit()
 
@@ -77,7 +78,8 @@ def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None
     member, link = links.use_locked(token, links.Purpose.PROVE_EMAIL)
     old = member.email
     _set(tenant, member, link.payload["email"], by=member.actor(address))
-    links.revoke(member.id)
+    # The link back to an earlier address stays alive: whoever moved the account once would move it again to kill that.
+    links.revoke(member.id, links.Purpose.NOT_ME, *links.MOVING)
     undo: dict[str, Any] = {
         "to": old,
         "lifetime": UNDO,
@@ -92,11 +94,15 @@ def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None
 
 
 def undo(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
-    """The old address did not ask: back to it, all out, and a reset mailed there. Commits. Raises as `confirm`."""
+    """The old address did not ask: back to it, all out, and a reset mailed there. Commits. Raises as `confirm`.
+
+    Links back to later addresses die; one back to an earlier address stays alive, and so has the last word.
+    """
     member, link = links.use_locked(token, links.Purpose.UNDO_EMAIL)
     by = member.actor(address)
     _set(tenant, member, link.payload["email"], by=by)
     security.lock_out(member)
+    links.revoke_later(link)
     operations.send_reset_link(tenant, member, link_base=link_base, by=by)
     session().commit()
 

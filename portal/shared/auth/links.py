@@ -31,6 +31,13 @@ class Purpose(StrEnum):
         return "set-password" if self is Purpose.RESET_PASSWORD else self.value
 
 
+WAYS_BACK = frozenset({Purpose.NOT_ME, Purpose.UNDO_EMAIL})
+"""What brings the owner back. A newer one does not replace them: whoever broke in could sign in again, or change the
+address again, until the link in the owner's mailbox is dead."""
+MOVING = tuple(purpose for purpose in Purpose if purpose not in WAYS_BACK)
+"""What sets a password or an address. Of these a member has one alive each."""
+
+
 class DeadLink(NotFound):
     """Used, expired, replaced, foreign or made up: one calm answer for all of them."""
 
@@ -49,8 +56,9 @@ def issue(
     lifetime: timedelta = LIFETIME,
     payload: dict[str, Any] | None = None,
 ) -> str:
-    """A new link's token; the member's earlier links of this purpose die. The caller commits."""
-    revoke(member_id, purpose)
+    """A new link's token; the member's earlier links of this purpose die, save ways back. The caller commits."""
+    if purpose not in WAYS_BACK:
+        revoke(member_id, purpose)
     until = clock.now() + lifetime
     return OneTimeLink.issue(
         member_id=member_id, purpose=purpose, payload=payload or {}, expires_at=until
@@ -99,16 +107,25 @@ def use(token: str, *purposes: Purpose) -> OneTimeLink:
     return found
 
 
-def use_locked(token: str, purpose: Purpose) -> tuple[Member, OneTimeLink]:
+def use_locked(token: str, *purposes: Purpose) -> tuple[Member, OneTimeLink]:
     """The member, locked first as everywhere, and their link, used up. Raises DeadLink."""
-    member = Member.locked(peek(token, purpose).member_id)
-    return member, use(token, purpose)
+    member = Member.locked(peek(token, *purposes).member_id)
+    return member, use(token, *purposes)
 
 
 def revoke(member_id: int, *purposes: Purpose) -> None:
     """Kill the member's living links of these purposes, or of all when none is named."""
     OneTimeLink.use_up(
         OneTimeLink.member_id == member_id, OneTimeLink.purpose.in_(purposes or tuple(Purpose))
+    )
+
+
+def revoke_later(link: OneTimeLink) -> None:
+    """Kill the member's living links of this link's purpose that were issued after it."""
+    OneTimeLink.use_up(
+        OneTimeLink.member_id == link.member_id,
+        OneTimeLink.purpose == link.purpose,
+        OneTimeLink.id > link.id,
     )
 
 

@@ -10,44 +10,37 @@ from functools import partial
 
 from sqlalchemy import select
 
-from portal.core import (
-    Actor,
-    RuleBroken,
-    Tenant,
-    audit,
-    clock,
-    msgid,
-    session,
-    text,
-    transaction_mode,
-)
+from portal.core import Actor, RuleBroken, Tenant, audit, clock, session, text, transaction_mode
 from portal.shared import mailing
-from portal.shared.auth import invitations, links, passwords, sessions, throttling
+from portal.shared.auth import invitations, links, passwords, present_password, sessions, throttling
 from portal.shared.auth.models import Account, Member, login_key, of_who_may_sign_in
 
 SETTING = (links.Purpose.SET_PASSWORD, links.Purpose.RESET_PASSWORD)
 """What links that set a password are for."""
-GRACE = timedelta(minutes=30)
-"""A form that was opened in time may be sent so much later: nobody loses what they typed."""
 PER_MEMBER = 5
 """So many mails an hour: enough for whoever looks in the wrong mailbox, too few to be a nuisance with."""
-_FORGOTTEN, _PROOF = "forgotten", "proof"
-_WRONG = msgid("現在のパスワードが正しくありません。")
+_FORGOTTEN = "forgotten"
 
 
 def change_password(
-    tenant: Tenant, member_id: int, old: str, new: str, *, by: Actor, keep_session: int
-) -> None:
-    """Change a password, knowing the old one; other sessions end. Commits. Raises RuleBroken at the field to blame."""
-    with transaction_mode("read"):
-        known = session().get_one(Member, member_id)
-        old_hash, check = known.password_hash, _rules_of(tenant, known)
-    if not passwords.verify(old_hash, old):
-        raise RuleBroken(_WRONG, field="old_password")
+    tenant: Tenant, who: sessions.SignedIn, old: str, new: str, *, by: Actor
+) -> str:
+    """Change a password, knowing the old one; returns the new token of the session, the only one that lives on.
+
+    Commits. Raises as `present_password.check` at ``old_password``, and RuleBroken at ``password``.
+    """
+    checked = present_password.check(tenant, who, old, form_field="old_password")
     if old == new:
         raise RuleBroken("現在と同じパスワードは使えません。", field="password")
-    check(new)
-    _set_password(tenant, member_id, passwords.hash_password(new), by=by, keep_session=keep_session)
+    with transaction_mode("read"):
+        check_rules = _rules_of(tenant, session().get_one(Member, who.member_id))
+    check_rules(new)
+    password_hash = passwords.hash_password(new)
+    member = present_password.lock_member(checked)
+    _set_password(tenant, member, password_hash, by=by, keep_session=who.session_id)
+    token = sessions.renew(who.session_id)
+    session().commit()
+    return token
 
 
 def _rules_of(tenant: Tenant, member: Member) -> Callable[[str], None]:
@@ -58,16 +51,18 @@ def _rules_of(tenant: Tenant, member: Member) -> Callable[[str], None]:
 
 
 def _set_password(
-    tenant: Tenant, member_id: int, hashed: str, *, by: Actor, keep_session: int | None = None
+    tenant: Tenant, member: Member, hashed: str, *, by: Actor, keep_session: int | None = None
 ) -> None:
-    """Set it; every other session ends, and every link that was mailed for this member dies (COM-15). Commits."""
-    member = session().get_one(Member, member_id)
-    member.password_hash, member.must_change_password = hashed, False
-    sessions.end_all(member_id, but=keep_session)
-    links.revoke(member_id)
+    """Set it for a member who is locked; every other session ends (COM-15). The caller commits.
+
+    Links that were mailed die, save the owner's ways back: whoever knows the password does not take those away.
+    """
+    member.password_hash = hashed
+    member.must_change_password = False
+    sessions.end_all(member.id, but=keep_session)
+    links.revoke(member.id, *links.MOVING)
     audit.record("member.set_password", member, by=by)
     mailing.tell(tenant, "password_changed", member)
-    session().commit()
 
 
 def send_set_password_link(
@@ -121,9 +116,10 @@ def use_set_password_link(
         raise RuleBroken("入力内容に誤りがあります。もう一度ご確認ください。")
     check(new)
     password_hash = passwords.hash_password(new)
-    used = links.use(token, *SETTING)
-    sessions.forget_devices(used.member_id)
-    _set_password(tenant, used.member_id, password_hash, by=by)
+    member, _link = links.use_locked(token, *SETTING)
+    sessions.forget_devices(member.id)
+    _set_password(tenant, member, password_hash, by=by)
+    session().commit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +155,7 @@ def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client, *, link
     """
     key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
     with throttling.lasting():
-        throttling.count_by(tenant.sign_in, _FORGOTTEN, f"address\n{client.address}")
+        throttling.count_by(tenant.sign_in, _FORGOTTEN, f"address\n{client.network}")
         throttling.count(_FORGOTTEN, f"member\n{key}", limit=PER_MEMBER, window=timedelta(hours=1))
     # Nobody is mailed by mistake, but somebody is needed to do the work for, which is then undone.
     anybody = session().scalars(select(Member).order_by(Member.id).limit(1)).one_or_none()
@@ -194,36 +190,18 @@ def is_own_email(member: Member, typed: str) -> bool:
     return text.normalise(typed).casefold() == member.email.casefold()
 
 
-def is_fresh(tenant: Tenant, proved_at: datetime | None, *, grace: timedelta = timedelta()) -> bool:
+def is_fresh(tenant: Tenant, proved_at: datetime | None) -> bool:
     """Whether the password was typed recently enough for what asks for it (security.md §4.17)."""
-    lasting = timedelta(minutes=tenant.sign_in.fresh_minutes) + grace
+    lasting = timedelta(minutes=tenant.sign_in.fresh_minutes)
     return proved_at is not None and clock.now() - proved_at < lasting
 
 
-def _prove(tenant: Tenant, member_id: int, password: str) -> str:
-    """The hash that the password was checked against; tries are counted first, and no transaction is open meanwhile."""
-    with throttling.lasting():
-        throttling.count_by(tenant.sign_in, _PROOF, f"member\n{member_id}")
-    with transaction_mode("read"):
-        known: str = session().get_one(Member, member_id).password_hash
-    if not passwords.verify(known, password):
-        raise RuleBroken(_WRONG, field="password")
-    throttling.take_back(_PROOF, f"member\n{member_id}")
-    return known
+def prove(tenant: Tenant, who: sessions.SignedIn, password: str) -> str:
+    """Let the present session do what needs a password typed just now; returns the session's new token.
 
-
-def proved(tenant: Tenant, member_id: int, password: str) -> Member:
-    """The member, locked, whose present password this is, now as when it was checked. Raises as `_prove`."""
-    checked = _prove(tenant, member_id, password)
-    member = Member.locked(member_id)
-    if member.password_hash != checked:
-        session().rollback()
-        raise RuleBroken(_WRONG, field="password")
-    return member
-
-
-def prove(tenant: Tenant, who: sessions.SignedIn, password: str) -> None:
-    """Let the present session do what needs a password typed just now. Commits. Raises as `proved`."""
-    _prove(tenant, who.member_id, password)
-    sessions.prove(who.session_id)
+    Commits. Raises as `present_password.require`.
+    """
+    present_password.require(tenant, who, password)
+    token = sessions.renew(who.session_id)
     session().commit()
+    return token

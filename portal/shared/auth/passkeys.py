@@ -87,7 +87,7 @@ def to_sign(
         "userVerification": "required",
         "allowCredentials": _named(member_id) if member_id else [],
         "challenge": _begin(
-            tenant, "second_step" if member_id else "sign_in", member_id, client.address
+            tenant, "second_step" if member_id else "sign_in", member_id, client.network
         ),
     }
 
@@ -191,9 +191,9 @@ def _signer(answer: str, client: Client, link_base: str, member_id: int | None) 
     return member if is_right else None
 
 
-def _begin(tenant: Tenant, purpose: str, member_id: int | None, address: str = "") -> str:
-    """A new challenge. Commits. Raises throttling.TooMany, counting the member, or the address of nobody known."""
-    who = f"member\n{member_id}" if member_id else f"address\n{address}"
+def _begin(tenant: Tenant, purpose: str, member_id: int | None, network: str = "") -> str:
+    """A new challenge. Commits. Raises throttling.TooMany, counting the member, or the network of nobody known."""
+    who = f"member\n{member_id}" if member_id else f"address\n{network}"
     throttling.count_by(tenant.sign_in, f"passkey-{purpose}", who, times=10)
     made, until = secrets.token_urlsafe(32), clock.now() + LIFETIME
     session().add(

@@ -41,7 +41,7 @@ def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str)
     who = passwords.Context("", given.email, names, passwords.brand_words(tenant))
     passwords.check(given.password, rules=tenant.sign_in.password, who=who)
     with throttling.lasting():
-        throttling.count_by(tenant.sign_in, "register", f"address\n{client.address}")
+        throttling.count_by(tenant.sign_in, "register", f"address\n{client.network}")
         _count_mail(given.email)
     hashed = passwords.hash_password(given.password)
     made = Registration(

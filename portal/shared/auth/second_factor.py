@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, func, select
 
 from portal.core import Actor, RuleBroken, Tenant, audit, change, clock, discard, session
 from portal.shared import mailing
-from portal.shared.auth import keyring, sessions, throttling
+from portal.shared.auth import keyring, present_password, sessions, throttling
 from portal.shared.auth.models import Factor, Member, MemberSession, OneTimeCode, RecoveryCode
-from portal.shared.auth.operations import proved
+from portal.shared.auth.sessions import SignedIn
 
 LIFETIME = timedelta(minutes=10)
 MOST_TRIES = 5
@@ -179,20 +179,20 @@ def _recovery_digests(member_id: int, code: str) -> list[str]:
     return keyring.digests("recovery-code", member_id, code.replace("-", "").upper())
 
 
-def choose(tenant: Tenant, member_id: int, factor: Factor, password: str, *, by: Actor) -> None:
+def choose(tenant: Tenant, who: SignedIn, factor: Factor, password: str, *, by: Actor) -> None:
     """Take mailed codes, or no second step (security.md §4.17). Commits.
 
     Raises RuleBroken at ``password`` or ``choice``. An app is chosen by `set_up_app`, which has its code proved first.
     """
     if factor == Factor.TOTP or factor not in on_offer(tenant):
         raise RuleBroken("この設定は選べません。", field="choice")
-    member = proved(tenant, member_id, password)
-    void(member_id)
+    member = present_password.require(tenant, who, password)
+    void(member.id)
     _set(tenant, member, factor, "", by=by)
 
 
 def set_up_app(
-    tenant: Tenant, member_id: int, nonce: str, code: str, password: str, *, by: Actor
+    tenant: Tenant, who: SignedIn, nonce: str, code: str, password: str, *, by: Actor
 ) -> list[str]:
     """Take the authenticator app that gives `code`; returns the recovery codes, to be shown this once. Commits.
 
@@ -200,28 +200,28 @@ def set_up_app(
     """
     if Factor.TOTP not in on_offer(tenant) or not is_nonce(nonce):
         raise RuleBroken("この設定は選べません。")
-    member = proved(tenant, member_id, password)
-    step = step_of(member_id, nonce, code)
+    member = present_password.require(tenant, who, password)
+    step = step_of(member.id, nonce, code)
     if step is None or (nonce == member.totp_nonce and step <= member.totp_step):
         raise RuleBroken(
             "認証コードが正しくありません。アプリに表示されている6桁の数字をご確認ください。",
             field="code",
         )
     member.totp_step = step
-    fresh = renew(member_id)
+    fresh = renew(member.id)
     _set(tenant, member, Factor.TOTP, nonce, by=by)
     return fresh
 
 
-def renew_codes(tenant: Tenant, member_id: int, password: str, *, by: Actor) -> list[str]:
+def renew_codes(tenant: Tenant, who: SignedIn, password: str, *, by: Actor) -> list[str]:
     """Ten new recovery codes, to be shown this once; the earlier ones are void. Commits.
 
     Raises RuleBroken at ``password``, or when no authenticator app is in use.
     """
-    member = proved(tenant, member_id, password)
+    member = present_password.require(tenant, who, password)
     if factor_of(tenant, member) != Factor.TOTP:
         raise RuleBroken("リカバリーコードは、認証アプリをご利用の場合に発行できます。")
-    fresh = renew(member_id)
+    fresh = renew(member.id)
     _record(tenant, member, "member.renew_recovery_codes", "codes", by=by)
     return fresh
 

@@ -62,6 +62,7 @@ def visits(subject: str, account_id: int, limit: int) -> list[Visit]:
 
 def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
     """End one of the member's sessions; returns whether it was the present one. Commits. Raises NotFound."""
+    Member.locked(who.member_id)
     row = numbered(sessions.alive(who.member_id), number)
     if row.id == who.session_id:
         sign_in.sign_out(who, by=by)
@@ -74,6 +75,7 @@ def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
 
 def end_other_sessions(who: SignedIn, *, by: Actor) -> None:
     """End every session of the member but the present one (COM-15). Commits."""
+    Member.locked(who.member_id)
     sessions.end_all(who.member_id, but=who.session_id)
     audit.record("member.end_sessions", who, by=by)
     session().commit()
@@ -81,6 +83,7 @@ def end_other_sessions(who: SignedIn, *, by: Actor) -> None:
 
 def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
     """Make a browser unknown, and end its sessions save the present one. Commits. Raises NotFound."""
+    Member.locked(who.member_id)
     device = numbered(sessions.devices(who.member_id), number)
     change(Device, Device.id == device.id, Device.revoked_at.is_(None), revoked_at=clock.now())
     for row in sessions.alive(who.member_id):
@@ -93,7 +96,8 @@ def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
 def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> None:
     """The member did not sign in: end all sessions, forget all devices, void the password, mail a reset. Commits.
 
-    Passkeys go, and every other link that was mailed dies. Raises links.DeadLink; then nothing has changed.
+    Passkeys go, and every other link that was mailed dies, but the one back to an earlier address: this button may
+    stand in a mailbox that the intruder chose. Raises links.DeadLink; then nothing has changed.
     """
     member, _link = links.use_locked(token, Purpose.NOT_ME)
     by = member.actor(client.address)
@@ -105,9 +109,12 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
 
 
 def lock_out(member: Member) -> None:
-    """Leave nothing that lets anybody in as this member: no password, session, link, known browser or passkey."""
+    """Leave nothing that lets anybody in as this member: no password, session, link, known browser or passkey.
+
+    Only links back to an earlier address stay alive.
+    """
     member.password_hash = ""
-    links.revoke(member.id)
+    links.revoke(member.id, Purpose.NOT_ME, *links.MOVING)
     sessions.end_all(member.id)
     sessions.forget_devices(member.id)
     passkeys.forget_all(member.id)

@@ -5,12 +5,14 @@ while somebody else hammers at the member's name (security.md §4.5), and, where
 second step.
 """
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, bindparam, func, select
 
-from portal.core import Actor, Verdict, change, clock, require_key, run, session
+from portal.core import Actor, Verdict, change, clock, msgid, require_key, run, session
+from portal.shared.auth import throttling
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import (
     Account,
@@ -26,6 +28,8 @@ from portal.shared.auth.models import (
 
 TOUCH_EVERY = timedelta(minutes=5)
 DEVICE_LIFETIME = timedelta(days=400)
+ENDED = msgid("ログインの有効期限が切れました。もう一度ログインしてください。")
+"""What is said to whom nothing is open any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ class Client:
 
     address: str = ""
     user_agent: str = ""
+
+    @property
+    def network(self) -> str:
+        """What tries from here are counted by."""
+        return throttling.network_of(self.address)
 
 
 def open_session(
@@ -167,9 +176,27 @@ def touch(session_id: int) -> None:
     change(MemberSession, MemberSession.id == session_id, seen_at=clock.now())
 
 
-def prove(session_id: int) -> None:
-    """Note that the password was typed again just now (security.md §4.17); the caller commits."""
-    change(MemberSession, MemberSession.id == session_id, proved_at=clock.now())
+def hold(session_id: int) -> bool:
+    """Keep a living session from being ended by anybody else until the transaction ends; False when it has ended."""
+    living = MemberSession.id == session_id, *_running(pending=False)
+    # Nothing changes but the row's lock: whoever ends the session waits, or has ended it before.
+    return change(MemberSession, *living, ended_at=None) == 1
+
+
+def renew(session_id: int) -> str:
+    """Note that the password was typed just now, and give the session another token; returns that (security.md §4.6).
+
+    Whoever has the token of before, e.g. from the time before the password was typed, has nothing. The caller commits.
+    """
+    token = secrets.token_urlsafe(32)
+    change(
+        MemberSession,
+        MemberSession.id == session_id,
+        *_running(pending=False),
+        token_digest=digest(token),
+        proved_at=clock.now(),
+    )
+    return token
 
 
 def alive(member_id: int) -> list[MemberSession]:
@@ -183,6 +210,12 @@ def alive(member_id: int) -> list[MemberSession]:
 def end(session_id: int) -> None:
     """End one session."""
     _end(MemberSession.id == session_id)
+
+
+def end_replaced(token: str) -> None:
+    """End the session that a browser had before it signed in anew, whoever's it was (security.md §4.6)."""
+    if token:
+        _end(MemberSession.token_digest == digest(token))
 
 
 def end_all(member_id: int, *, but: int | None = None) -> None:

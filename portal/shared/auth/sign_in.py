@@ -22,6 +22,7 @@ from portal.core import (
     session,
     transaction_mode,
 )
+from portal.core.security_log import reporting_refusals
 from portal.shared.auth import links, passkeys, passwords, second_factor, sessions, throttling
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import (
@@ -38,7 +39,7 @@ PENDING = timedelta(minutes=15)
 NOT_ME = timedelta(days=14)
 _SIGN_IN = "sign-in"
 _TRIED = "second-step"
-_GONE = msgid("ログインの有効期限が切れました。もう一度ログインしてください。")
+_WRONG_CODE = msgid("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。")
 
 
 class Gone(NotFound):
@@ -83,31 +84,42 @@ class Entry:
 
 
 def sign_in(
-    tenant: Tenant, given: Credentials, client: Client, *, link_base: str, device_token: str = ""
+    tenant: Tenant,
+    given: Credentials,
+    client: Client,
+    *,
+    link_base: str,
+    device_token: str = "",
+    session_token: str = "",
 ) -> Entry:
     """Check the credentials and begin a session, pending where a second step is due. Commits.
 
     Every wrong item gives one and the same RuleBroken after the same work; past the limits, throttling.TooMany, also
-    for members who do not exist (security.md §4.2, §4.5). No transaction is open while the password is hashed.
+    for members who do not exist (security.md §4.2, §4.5). No transaction is open while the password is hashed. The
+    session that the browser had before, `session_token`, ends.
     """
     key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
     with transaction_mode("read"):
         member_id, password_hash, device_id = _find(key, device_token)
-    counters = _counters(key, client.address, device_id)
-    with throttling.lasting():  # counted before any hashing
-        for who, times in counters:
-            throttling.count_by(tenant.sign_in, _SIGN_IN, who, times=times)
-    if not passwords.verify(password_hash, given.password):
-        raise RuleBroken(passkeys.WRONG)
-    anew = passwords.hash_password(given.password) if passwords.outdated(password_hash) else None
-    # Locked: who was locked, or whose password was changed, while it was hashed does not come in any more.
-    member = Member.locked(member_id)
-    if member.password_hash != password_hash or member.status != MemberStatus.ACTIVE:
-        raise RuleBroken(passkeys.WRONG)
-    for who, _times in counters:
+    counters = _counters(tenant, key, client, device_id)
+    window = timedelta(minutes=tenant.sign_in.sign_in_window_minutes)
+    with reporting_refusals("sign_in.refused", member=member_id, address=client.address):
+        with throttling.lasting():  # counted before any hashing
+            for who, limit in counters:
+                throttling.count(_SIGN_IN, who, limit=limit, window=window)
+        if not passwords.verify(password_hash, given.password):
+            raise RuleBroken(passkeys.WRONG)
+        outdated = passwords.outdated(password_hash)
+        anew = passwords.hash_password(given.password) if outdated else None
+        # Locked: who was locked, or whose password was changed, while it was hashed does not come in any more.
+        member = Member.locked(member_id)
+        if member.password_hash != password_hash or member.status != MemberStatus.ACTIVE:
+            raise RuleBroken(passkeys.WRONG)
+    for who, _limit in counters:
         throttling.take_back(_SIGN_IN, who)
     if anew:
         member.password_hash = anew
+    sessions.end_replaced(session_token)
     entry = _first_step_done(tenant, member, client, link_base, device_token)
     session().commit()
     return entry
@@ -123,15 +135,23 @@ def _find(key: str, device_token: str) -> tuple[int, str, int | None]:
     return row.id, row.password_hash, device.id if device else None
 
 
-def _counters(key: str, address: str, device_id: int | None) -> tuple[tuple[str, int], ...]:
-    """What tries are counted by, and how many times the tenant's limit each may reach.
+def _counters(
+    tenant: Tenant, key: str, client: Client, device_id: int | None
+) -> tuple[tuple[str, int], ...]:
+    """What tries are counted by, and how many each may reach; the last is for all of the tenant's sign-ins together.
 
     A device that the member has signed in with before has a counter of its own, which nobody else can fill: whoever
-    hammers at a member's name never locks the member out (security.md §4.5).
+    hammers at a member's name, or at everybody's, never locks the member out (security.md §4.5).
     """
+    tries = tenant.sign_in.sign_in_tries
     if device_id is not None:
-        return ((f"device\n{device_id}", 1),)
-    return ((f"{key}\n{address}", 1), (f"address\n{address}", 10), (f"member\n{key}", 5))
+        return ((f"device\n{device_id}", tries),)
+    return (
+        (f"{key}\n{client.network}", tries),
+        (f"address\n{client.network}", tries * 10),
+        (f"member\n{key}", tries * 5),
+        ("everybody", tenant.sign_in.sign_in_tries_overall),
+    )
 
 
 def _first_step_done(
@@ -173,10 +193,21 @@ def _enter(
 
 
 def by_passkey(
-    tenant: Tenant, answer: str, client: Client, *, link_base: str, device_token: str = ""
+    tenant: Tenant,
+    answer: str,
+    client: Client,
+    *,
+    link_base: str,
+    device_token: str = "",
+    session_token: str = "",
 ) -> Entry:
-    """Begin a session by passkey. Commits. Raises NotFound, or Unproved in the words of a wrong password."""
-    member = passkeys.proved(tenant, answer, client, link_base=link_base)
+    """Begin a session by passkey. Commits. Raises NotFound, or Unproved in the words of a wrong password.
+
+    The session that the browser had before, `session_token`, ends.
+    """
+    with reporting_refusals("passkey.refused", address=client.address):
+        member = passkeys.proved(tenant, answer, client, link_base=link_base)
+    sessions.end_replaced(session_token)
     entry = _enter(tenant, member, client, link_base, device_token)
     session().commit()
     return entry
@@ -205,7 +236,7 @@ def send_again(tenant: Tenant, token: str) -> None:
     waiting = _pending(tenant, token)
     member = Member.locked(waiting.member_id)
     if second_factor.factor_of(tenant, member) != Factor.MAIL:
-        raise Gone(_GONE)
+        raise Gone(sessions.ENDED)
     throttling.count("second-step-again", f"member\n{member.id}", limit=5)
     second_factor.send(tenant, member, waiting)
     session().commit()
@@ -230,19 +261,17 @@ def finish(
     device = sessions.find_device(member_id, device_token)
     # As at the password step: nobody else can fill the counter of a browser that is known (security.md §4.5).
     who = f"device\n{device.id}" if device else f"member\n{member_id}"
-    code_id = _count_try(session_id, who)
-    member = Member.locked(member_id)
-    by = member.actor(client.address)
-    if typed.passkey:
-        passkeys.proved(tenant, typed.passkey, client, link_base=link_base, member_id=member_id)
-    elif not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
-        raise RuleBroken(
-            "認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。",
-            field="code",
-        )
+    with reporting_refusals("second_step.refused", member=member_id, address=client.address):
+        code_id = _count_try(session_id, who)
+        member = Member.locked(member_id)
+        by = member.actor(client.address)
+        if typed.passkey:
+            passkeys.proved(tenant, typed.passkey, client, link_base=link_base, member_id=member_id)
+        elif not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
+            raise RuleBroken(_WRONG_CODE, field="code")
     if not sessions.end_pending(session_id):
         session().rollback()
-        raise Gone(_GONE)
+        raise Gone(sessions.ENDED)
     throttling.take_back(_TRIED, who)
     entry = _enter(tenant, member, client, link_base, device_token)
     if typed.trust:
@@ -266,7 +295,8 @@ def _count_try(session_id: int, who: str) -> int | None:
 
 def _pending(tenant: Tenant, token: str) -> MemberSession:
     return need(
-        sessions.pending(token) if second_factor.is_offered(tenant) and token else None, Gone(_GONE)
+        sessions.pending(token) if second_factor.is_offered(tenant) and token else None,
+        Gone(sessions.ENDED),
     )
 
 

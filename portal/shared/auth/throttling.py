@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from math import ceil
 
 from sqlalchemy import case, select
@@ -11,6 +12,9 @@ from portal.core import RuleBroken, change, clock, discard, insert_missing, msgi
 from portal.core.tenancy.schema_parts import SignIn
 from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Throttle
+
+_SUBSCRIBER = 64
+"""The bits of an IPv6 address that its provider gives out; the rest is the subscriber's to choose."""
 
 
 class TooMany(RuleBroken):
@@ -48,6 +52,22 @@ def count(what: str, who: str, *, limit: int, window: timedelta = timedelta(hour
     )
     if tries > limit:
         raise TooMany(ceil((since + window - now).total_seconds()))
+
+
+def network_of(address: str) -> str:
+    """What one subscriber holds: an IPv4 address, or the /64 network of an IPv6 address, any of which is theirs.
+
+    What is no address comes back as it is.
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Network((parsed.packed, _SUBSCRIBER), strict=False))
 
 
 def count_by(rules: SignIn, what: str, who: str, *, times: int = 1) -> None:

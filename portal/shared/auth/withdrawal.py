@@ -29,14 +29,14 @@ from portal.core import (
 from portal.core.db import Base, change, discard, run, session
 from portal.core.errors import NotFound, RuleBroken, msgid, need
 from portal.shared import mailing
-from portal.shared.auth import history, parts, people
+from portal.shared.auth import history, parts, people, present_password
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
-from portal.shared.auth.operations import proved
 from portal.shared.auth.sessions import SignedIn
 
 GONE = "退会済みのお客様"
 _SECRET = {"password_hash", "login_key", "totp_nonce", "totp_step"}
-_OURS = {"id", "tenant_id", "account_id", "version"}
+_OURS = {"id", "tenant_id", "account_id", "version", "tags"}
+"""What only the program needs, and what operators sort their customers by."""
 _MOST_ACTS = 10_000
 _ONLY_REPRESENTATIVE = msgid("退会のお手続きは、代表の方だけが行えます。")
 _OPEN = msgid("お手続き中のものがあるため、退会できません。")
@@ -70,9 +70,9 @@ def can_withdraw(tenant: Tenant, account: Account, *, is_representative: bool) -
     return Verdict(_OPEN) if open_business(tenant, account) else YES
 
 
-def by_member(tenant: Tenant, member_id: int, reason: str, password: str, *, by: Actor) -> None:
+def by_member(tenant: Tenant, who: SignedIn, reason: str, password: str, *, by: Actor) -> None:
     """Withdraw the member's account, the password typed once more. Commits. Raises RuleBroken, throttling.TooMany."""
-    member = proved(tenant, member_id, password)
+    member = present_password.require(tenant, who, password)
     account = session().get_one(Account, member.account_id, with_for_update=True)
     can_withdraw(tenant, account, is_representative=member.is_representative).require()
     withdraw(tenant, account, reason, by=by)
@@ -164,7 +164,7 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
 
 
 def _plain(row: Base) -> dict[str, Any]:
-    """A record's own columns, without secrets and what only the program needs."""
+    """A record's own columns, without secrets and what is not the customer's."""
     keys = (column.key for column in inspect(type(row)).columns)
     return {key: getattr(row, key) for key in keys if key not in _SECRET | _OURS}
 

@@ -42,7 +42,8 @@ def ask(
         throttling.count("guest-form", stamped, limit=1, window=LATEST)
     except throttling.TooMany:
         return False
-    throttling.count("guest-from", address, limit=_MOST_FROM, window=timedelta(hours=1))
+    network = throttling.network_of(address)
+    throttling.count("guest-from", network, limit=_MOST_FROM, window=timedelta(hours=1))
     throttling.count("guest-by", writer.email.casefold(), limit=_MOST_BY, window=timedelta(days=1))
     by = Actor("system", "guest", address=address)
     operations.ask(tenant, writer, asked, by=by, link_base=link_base)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from sqlalchemy import select
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema import Tenant
+from portal.shared.auth import sessions
 from portal.shared.auth.models import Member
+from portal.shared.auth.sessions import Client, SignedIn
 
 
 @pytest.fixture
@@ -39,6 +42,22 @@ def member(here: None) -> Callable[[str], Member]:
         return session().scalars(select(Member).where(Member.login_id == login_id)).one()
 
     return find
+
+
+@pytest.fixture
+def signed_in(member: Callable[[str], Member]) -> Callable[..., SignedIn]:
+    """A member as a request of theirs has them: in a session of their own that has just begun, or in `token`'s."""
+
+    def make(login_id: str = "hanako", token: str = "") -> SignedIn:
+        token = token or sessions.open_session(
+            member(login_id).id, Client(), lifetime=timedelta(hours=1)
+        )
+        session().commit()
+        found = sessions.look_up(token, idle_minutes=60)
+        assert found
+        return found
+
+    return make
 
 
 @pytest.fixture

@@ -27,12 +27,12 @@ def shop(having):
 
 
 @pytest.fixture
-def ask(shop, member):
+def ask(shop, signed_in):
     """Ask for NEW with the present address and password."""
 
     def do(present=OLD, password=PASSWORD, new=NEW):
         email_change.ask_with_password(
-            shop, member().id, present, password, new, by=SYSTEM, link_base=BASE
+            shop, signed_in(), present, password, new, by=SYSTEM, link_base=BASE
         )
 
     return do
@@ -164,11 +164,11 @@ def test_it_is_asked_for_five_times_an_hour_at_most(ask):
 
 
 @pytest.mark.parametrize("way", ["old_address", "operator"])
-def test_a_brand_that_does_it_otherwise_has_no_such_page(having, member, way):
+def test_a_brand_that_does_it_otherwise_has_no_such_page(having, signed_in, way):
     """COM-03"""
     with pytest.raises(NotFound):
         email_change.ask_with_password(
-            having(email_change=way), member().id, OLD, PASSWORD, NEW, by=SYSTEM, link_base=BASE
+            having(email_change=way), signed_in(), OLD, PASSWORD, NEW, by=SYSTEM, link_base=BASE
         )
 
 

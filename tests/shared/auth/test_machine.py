@@ -58,6 +58,7 @@ from tests.support.links import is_alive
 
 BASE = "http://facility.localhost"
 IDLE = timedelta(minutes=120)
+NO_LINK = "x" * 43
 _numbers = itertools.count(1)
 browsers = st.integers(0, 1)
 
@@ -83,6 +84,16 @@ class Waiting:
 
 
 @dataclass
+class MailedLink:
+    """A link that stands in a mail; `number` says which came before which."""
+
+    purpose: Purpose
+    until: datetime
+    number: int
+    address: str = ""
+
+
+@dataclass
 class Model:
     """What ought to work."""
 
@@ -95,16 +106,20 @@ class Model:
     used_step: int = 0
     open: dict[str, datetime] = field(default_factory=dict)
     waiting: dict[str, Waiting] = field(default_factory=dict)
-    links: dict[Purpose, tuple[str, datetime]] = field(default_factory=dict)
+    links: dict[str, MailedLink] = field(default_factory=dict)
     recovery: set[str] = field(default_factory=set)
     burnt: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
     seen_links: set[str] = field(default_factory=set)
 
-    def shut(self) -> None:
-        """Sessions and mailed links end."""
+    def end_sessions(self) -> None:
+        """Sessions end, those that wait for their second step too."""
         self.open.clear()
         self.waiting.clear()
+
+    def shut(self) -> None:
+        """Sessions and mailed links end."""
+        self.end_sessions()
         self.links.clear()
 
 
@@ -174,15 +189,37 @@ class SignInMachine(RuleBasedStateMachine):
         assert found, event
         return found[1]
 
-    def link(self, purpose: Purpose, event: str, path: str, lifetime: timedelta) -> None:
+    def link(
+        self, purpose: Purpose, event: str, path: str, lifetime: timedelta, address: str = ""
+    ) -> None:
+        """A new link is mailed; it replaces those of its purpose, save what brings the owner back."""
         token = self.newest(event, rf"/{path}/([\w-]+)")
-        self.model.links[purpose] = (token, self.now + lifetime)
+        if purpose not in links.WAYS_BACK:
+            self.kill_links(purpose)
+        self.model.links[token] = MailedLink(
+            purpose, self.now + lifetime, len(self.model.seen_links), address
+        )
         self.model.seen_links.add(token)
 
-    def living(self, purpose: Purpose) -> str:
-        """The token that ought to work now, or one that never did."""
-        token, until = self.model.links.get(purpose, ("x" * 43, self.now))
-        return token if self.now < until and self.model.active else "x" * 43
+    def kill_links(self, *purposes: Purpose, since: int = 0) -> None:
+        """Links of these purposes die, or those of them that were mailed after the one with this number."""
+        self.model.links = {
+            token: link
+            for token, link in self.model.links.items()
+            if link.purpose not in purposes or link.number < since
+        }
+
+    def living(self, purpose: Purpose) -> list[str]:
+        """The tokens that ought to work now, the oldest first."""
+        return [
+            token
+            for token, link in self.model.links.items()
+            if link.purpose == purpose and self.now < link.until and self.model.active
+        ]
+
+    def pick(self, data: st.DataObject, purpose: Purpose) -> str:
+        """One of the tokens that ought to work now, or one that never did."""
+        return data.draw(st.sampled_from(self.living(purpose) or [NO_LINK]))
 
     # -- coming in --------------------------------------------------------------------------------------------------
 
@@ -197,7 +234,12 @@ class SignInMachine(RuleBasedStateMachine):
         given = entrance.Credentials(password=typed, login_id=self.login_id)
         result = self.attempt(
             lambda: entrance.sign_in(
-                self.tenant, given, self.client, link_base=BASE, device_token=browser.device
+                self.tenant,
+                given,
+                self.client,
+                link_base=BASE,
+                device_token=browser.device,
+                session_token=browser.token,
             )
         )
         may = which == "right" and model.password and model.active
@@ -209,6 +251,9 @@ class SignInMachine(RuleBasedStateMachine):
         spared = browser.known and browser.trusted_until and browser.trusted_until > self.now
         assert result.is_pending == bool(model.factor != Factor.OFF and not spared)
         model.seen.add(result.token)
+        model.open.pop(browser.token, None)  # what the browser had before ends
+        model.waiting.pop(browser.token, None)
+        browser.token = result.token
         if result.is_pending:
             waiting = Waiting(at, self.now + entrance.PENDING)
             if model.factor == Factor.MAIL:
@@ -307,14 +352,12 @@ class SignInMachine(RuleBasedStateMachine):
         nonce = second_factor.new_nonce()
 
         def act() -> Any:
-            member_id = self.member().id
+            who = self.signed_in(self.living_sessions()[0])
             if factor != Factor.TOTP:
-                return second_factor.choose(
-                    self.tenant, member_id, factor, model.password, by=SYSTEM
-                )
-            code = second_factor.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
+                return second_factor.choose(self.tenant, who, factor, model.password, by=SYSTEM)
+            code = second_factor.code_at(keyring.macs("totp", who.member_id, nonce)[0][:20], step)
             return second_factor.set_up_app(
-                self.tenant, member_id, nonce, code, model.password, by=SYSTEM
+                self.tenant, who, nonce, code, model.password, by=SYSTEM
             )
 
         result = self.attempt(act)
@@ -333,23 +376,45 @@ class SignInMachine(RuleBasedStateMachine):
     def change_password(self) -> None:
         keep, new = self.living_sessions()[0], self.fresh_password()
 
-        def act() -> None:
-            who = sessions.look_up(keep, idle_minutes=120)
-            assert who
-            operations.change_password(
-                self.tenant,
-                who.member_id,
-                self.model.password,
-                new,
-                by=SYSTEM,
-                keep_session=who.session_id,
-            )
+        def act() -> str:
+            who = self.signed_in(keep)
+            return operations.change_password(self.tenant, who, self.model.password, new, by=SYSTEM)
 
-        assert self.attempt(act) is None
-        kept = {keep: self.model.open[keep]}
-        self.model.shut()
-        self.model.open = kept
+        token = self.attempt(act)
+        assert isinstance(token, str), token
+        self.renewed(keep, token)
+        self.model.open = {token: self.model.open[token]}
+        self.model.waiting.clear()
+        self.kill_links(*links.MOVING)
         self.replaced(new)
+
+    def signed_in(self, token: str) -> sessions.SignedIn:
+        """The member as a request in `token`'s session has them."""
+        who = sessions.look_up(token, idle_minutes=120)
+        assert who
+        return who
+
+    def renewed(self, before: str, token: str) -> None:
+        """The session goes on under another token; that of before is worth nothing."""
+        self.model.open[token] = self.now + IDLE
+        self.model.seen.add(token)
+        del self.model.open[before]
+        for browser in self.browsers:
+            if browser.token == before:
+                browser.token = token
+
+    @precondition(lambda self: self.living_sessions())
+    @rule(data=st.data(), which=st.sampled_from(["right", "wrong", "former"]))
+    def prove_the_password(self, data: st.DataObject, which: str) -> None:
+        token = data.draw(st.sampled_from(self.living_sessions()))
+        typed = {"right": self.model.password, "wrong": "wrong"}.get(which)
+        typed = typed or (self.model.former or ["void"])[-1]
+        result = self.attempt(lambda: operations.prove(self.tenant, self.signed_in(token), typed))
+        if isinstance(result, throttling.TooMany):
+            return
+        assert isinstance(result, str) == (typed == self.model.password), result
+        if isinstance(result, str):
+            self.renewed(token, result)
 
     def replaced(self, new: str) -> None:
         if self.model.password:
@@ -380,15 +445,16 @@ class SignInMachine(RuleBasedStateMachine):
         assert self.attempt(act) is None
         self.link(Purpose.SET_PASSWORD, "set_password", "set-password", links.INVITATION)
 
-    @rule(purpose=st.sampled_from([Purpose.RESET_PASSWORD, Purpose.SET_PASSWORD]))
-    def use_a_link(self, purpose: Purpose) -> None:
-        token, new = self.living(purpose), self.fresh_password()
+    @rule(data=st.data(), purpose=st.sampled_from([Purpose.RESET_PASSWORD, Purpose.SET_PASSWORD]))
+    def use_a_link(self, data: st.DataObject, purpose: Purpose) -> None:
+        token, new = self.pick(data, purpose), self.fresh_password()
         result = self.attempt(
             lambda: operations.use_set_password_link(self.tenant, token, new, address="192.0.2.1")
         )
-        assert (result is None) == (token != "x" * 43), result
+        assert (result is None) == (token != NO_LINK), result
         if result is None:
-            self.model.shut()
+            self.model.end_sessions()
+            self.kill_links(*links.MOVING)
             self.forget_browsers()
             self.replaced(new)
 
@@ -396,18 +462,19 @@ class SignInMachine(RuleBasedStateMachine):
         for browser in self.browsers:
             browser.known, browser.trusted_until = False, None
 
-    @rule()
-    def not_me(self) -> None:
-        token = self.living(Purpose.NOT_ME)
+    @rule(data=st.data())
+    def not_me(self, data: st.DataObject) -> None:
+        token = self.pick(data, Purpose.NOT_ME)
         result = self.attempt(
             lambda: security.not_me(self.tenant, token, self.client, link_base=BASE)
         )
-        assert (result is None) == (token != "x" * 43), result
+        assert (result is None) == (token != NO_LINK), result
         if result is None:
             self.locked_out()
 
     def locked_out(self) -> None:
-        self.model.shut()
+        self.model.end_sessions()
+        self.kill_links(Purpose.NOT_ME, *links.MOVING)
         self.forget_browsers()
         self.replaced("")
         self.link(Purpose.RESET_PASSWORD, "reset_password", "set-password", links.LIFETIME)
@@ -438,39 +505,45 @@ class SignInMachine(RuleBasedStateMachine):
             self.model.open = {token: self.model.open[token]}
 
     @precondition(lambda self: self.living_sessions() and self.model.password)
-    @rule(confirms=st.booleans(), undoes=st.booleans())
-    def change_the_address(self, confirms: bool, undoes: bool) -> None:
+    @rule(confirms=st.booleans())
+    def change_the_address(self, confirms: bool) -> None:
         new = f"{self.login_id}-{len(self.made)}-{len(self.model.seen_links)}@n.example"
 
-        def ask() -> None:
-            email, member_id = self.member().email, self.member().id
+        def ask() -> str:
+            who = self.signed_in(self.living_sessions()[0])
             email_change.ask_with_password(
-                self.tenant, member_id, email, self.model.password, new, by=SYSTEM, link_base=BASE
+                self.tenant, who, who.email, self.model.password, new, by=SYSTEM, link_base=BASE
             )
+            return who.email
 
-        if self.attempt(ask) is not None:
+        old = self.attempt(ask)
+        if isinstance(old, RuleBroken):
             return
         self.link(Purpose.PROVE_EMAIL, "email_change_proof", "prove-email", links.LIFETIME)
         if not confirms:
             return
-        proof = self.living(Purpose.PROVE_EMAIL)
-        assert (
-            self.attempt(
-                lambda: email_change.confirm(self.tenant, proof, address="", link_base=BASE)
-            )
-            is None
+        [proof] = self.living(Purpose.PROVE_EMAIL)
+        confirmed = self.attempt(
+            lambda: email_change.confirm(self.tenant, proof, address="", link_base=BASE)
         )
-        self.model.links.clear()
-        self.link(Purpose.UNDO_EMAIL, "email_changed_old", "undo-email", email_change.UNDO)
-        if undoes:
-            undo = self.living(Purpose.UNDO_EMAIL)
-            assert (
-                self.attempt(
-                    lambda: email_change.undo(self.tenant, undo, address="", link_base=BASE)
-                )
-                is None
-            )
-            self.locked_out()
+        assert confirmed is None
+        self.kill_links(Purpose.NOT_ME, *links.MOVING)
+        self.link(Purpose.UNDO_EMAIL, "email_changed_old", "undo-email", email_change.UNDO, old)
+
+    @rule(data=st.data())
+    def undo_the_address(self, data: st.DataObject) -> None:
+        token = self.pick(data, Purpose.UNDO_EMAIL)
+        result = self.attempt(
+            lambda: email_change.undo(self.tenant, token, address="", link_base=BASE)
+        )
+        assert (result is None) == (token != NO_LINK), result
+        if result is not None:
+            return
+        used = self.model.links[token]
+        self.kill_links(Purpose.UNDO_EMAIL, since=used.number)
+        with self.acting():
+            assert self.member().email == used.address
+        self.locked_out()
 
     # -- operators, and the end -------------------------------------------------------------------------------------
 
@@ -542,7 +615,7 @@ class SignInMachine(RuleBasedStateMachine):
                 ought = waiting is not None and model.active and self.now < waiting.until
                 assert (sessions.pending(token) is not None) == ought, "a second step"
             for token in model.seen_links:
-                ought_to = {p for p in model.links if self.living(p) == token}
+                ought_to = {p for p in Purpose if token in self.living(p)}
                 assert {p for p in Purpose if is_alive(token, p)} == ought_to, "a link"
             member_id = self.member().id
             for browser in self.browsers:

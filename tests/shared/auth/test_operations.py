@@ -9,7 +9,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import func, select
 
 from portal.core import clock
-from portal.core.actor import SYSTEM, Actor
+from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
@@ -40,13 +40,12 @@ def sign_in(here, brand):
 
 
 @pytest.fixture
-def change(brand, member):
-    """Change Hanako's password as she would."""
+def change(brand, signed_in):
+    """Change Hanako's password as she would, in `token`'s session; returns the session's new token."""
 
-    def run(old, new, *, keep_session=0):
-        who = member()
-        by = Actor("member", who.name, who.id, who.account_id, "192.0.2.7")
-        operations.change_password(brand, who.id, old, new, by=by, keep_session=keep_session)
+    def run(old, new, *, token=""):
+        who = signed_in(token=token)
+        return operations.change_password(brand, who, old, new, by=who.actor("192.0.2.7"))
 
     return run
 
@@ -131,10 +130,12 @@ def test_a_change_is_told_to_the_member_by_mail_and_keeps_only_this_session(
     """COM-12, COM-15, COM-80: so that a change by somebody else is noticed."""
     here, elsewhere = sign_in(), sign_in()
     kept = sessions.look_up(here, idle_minutes=30)
-    assert kept
-    change(PASSWORD, NEW, keep_session=kept.session_id)
+    renewed = sessions.look_up(change(PASSWORD, NEW, token=here), idle_minutes=30)
     assert passwords.verify(member().password_hash, NEW)
-    assert sessions.look_up(here, idle_minutes=30)
+    assert kept
+    assert renewed
+    assert renewed.session_id == kept.session_id
+    assert sessions.look_up(here, idle_minutes=30) is None
     assert sessions.look_up(elsewhere, idle_minutes=30) is None
     mail = session().scalars(select(OutboxMail).where(OutboxMail.event == "password_changed")).one()
     assert mail.recipient == "hanako@one.example"

@@ -49,7 +49,7 @@ def free(brand, member):
     return account
 
 
-def test_open_business_is_named_and_stands_in_the_way(brand, member):
+def test_open_business_is_named_and_stands_in_the_way(brand, member, signed_in):
     """COM-16: unpaid and coming reservations, each by number and state; for an operator too."""
     account = session().get_one(Account, member().account_id)
     assert [str(what) for what in withdrawal.open_business(brand, account)] == [
@@ -58,7 +58,7 @@ def test_open_business_is_named_and_stands_in_the_way(brand, member):
     ]
     assert not withdrawal.can_withdraw(brand, account, is_representative=True)
     for leave in (
-        lambda: withdrawal.by_member(brand, member().id, "", PASSWORD, by=SYSTEM),
+        lambda: withdrawal.by_member(brand, signed_in(), "", PASSWORD, by=SYSTEM),
         lambda: withdrawal.withdraw(brand, account, "", by=SYSTEM),
     ):
         with pytest.raises(RuleBroken, match="お手続き中"):
@@ -67,25 +67,25 @@ def test_open_business_is_named_and_stands_in_the_way(brand, member):
     assert member().login_key == "hanako"
 
 
-def test_only_the_representative_and_only_with_the_password(brand, free, member):
+def test_only_the_representative_and_only_with_the_password(brand, free, signed_in):
     """COM-16, security.md §4.17: the password again."""
     with pytest.raises(RuleBroken, match="代表の方だけ"):
-        withdrawal.by_member(brand, member("kenichi").id, "", PASSWORD, by=SYSTEM)
+        withdrawal.by_member(brand, signed_in("kenichi"), "", PASSWORD, by=SYSTEM)
     session().rollback()
     with pytest.raises(RuleBroken) as refused:
-        withdrawal.by_member(brand, member().id, "", "wrong", by=SYSTEM)
+        withdrawal.by_member(brand, signed_in(), "", "wrong", by=SYSTEM)
     assert refused.value.field == "password"
     assert session().get_one(Account, free.id).status == AccountStatus.ACTIVE
 
 
-def test_nobody_of_the_account_comes_in_any_more(brand, free, member, letters):
+def test_nobody_of_the_account_comes_in_any_more(brand, free, member, signed_in, letters):
     """COM-15, COM-16: sessions, links, browsers and names of all its members; each is mailed."""
     who = [member(), member("kenichi")]
     tokens = [sessions.open_session(m.id, Client(), lifetime=timedelta(days=9)) for m in who]
     mailed = [links.issue(m.id, Purpose.SET_PASSWORD) for m in who]
     known = [sessions.remember_device(m.id, Client())[1] for m in who]
     session().commit()
-    withdrawal.by_member(brand, who[0].id, "移転のため", PASSWORD, by=SYSTEM)
+    withdrawal.by_member(brand, signed_in(), "移転のため", PASSWORD, by=SYSTEM)
     assert [sessions.look_up(token, idle_minutes=60) for token in tokens] == [None, None]
     assert not any(is_alive(token, Purpose.SET_PASSWORD) for token in mailed)
     assert not any(sessions.find_device(m.id, token) for m, token in zip(who, known, strict=True))

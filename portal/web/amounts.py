@@ -1,0 +1,32 @@
+"""What an account pays, for those whom it lets see that: members with 請求・帳票 (Right.BILLING).
+
+The filter ``yen`` of templates and whatever writes an amount for a page or a CSV file go through here. The price list
+of a brand is no account's amount: templates write it with the filter ``price``.
+"""
+
+from flask_login import current_user
+
+from portal.core import msgid, yen
+from portal.shared.auth.models import Right
+from portal.web.i18n import translate
+
+_HIDDEN = msgid("非表示")
+
+
+def may_see() -> bool:
+    """Whether the reader of this page may see the amounts of the account; nobody who is not signed in."""
+    return bool(current_user.is_authenticated and current_user.may(Right.BILLING))
+
+
+def written(amount: int | None) -> str:
+    """The amount as the reader may see it: ``¥1,234``, "非表示" without the right, nothing for None."""
+    if amount is None:
+        return ""
+    return yen(amount) if may_see() else translate(_HIDDEN)
+
+
+def cell(amount: int | None) -> int | str | None:
+    """The amount as a cell of a CSV file: a number, "非表示" without the right, nothing for None."""
+    if amount is None or may_see():
+        return amount
+    return translate(_HIDDEN)
