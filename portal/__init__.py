@@ -25,8 +25,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder="static")
     app.config.from_mapping(settings.flask_config)
     app.extensions["settings"] = settings
-    app.extensions["tenants"] = _registry(settings)
     settings.home.mkdir(parents=True, exist_ok=True)
+    app.extensions["tenants"] = _registry(settings)
     Shelf.files = LocalFiles(settings.home / "files")
     keyring.set_keys((settings.secret_key, *settings.secret_key_fallbacks))
 
@@ -47,10 +47,16 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _registry(settings: Settings) -> Registry:
-    """The brands of `tenants.toml`; a broken file refuses to start, with every mistake and its line."""
+    """The brands of `tenants.toml`, or of the last good one while it is broken (OPS-03).
+
+    Where there never was a good one it refuses to start, with every mistake and its line.
+    """
     try:
         return Registry(
-            settings.tenants_file, settings.base_domain, tenant_type(brand.sections(BRANDS))
+            settings.tenants_file,
+            settings.base_domain,
+            tenant_type(brand.sections(BRANDS)),
+            last_good=settings.home / "tenants.last-good.toml",
         )
     except TenantsInvalid as invalid:
         raise CannotStart("\n".join(map(str, invalid.mistakes))) from invalid

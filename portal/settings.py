@@ -1,9 +1,14 @@
-"""The environment, read once. Nothing else in the program looks at os.environ. Unsafe settings refuse to start."""
+"""The environment, read once. Nothing else in the program looks at os.environ. Unsafe settings refuse to start.
+
+What only a trial may do (demo mode, plain http, a key that others know) is refused wherever the base domain is not
+``localhost``, so that nothing left behind by a trial can open an installation that others reach.
+"""
 
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +16,10 @@ import click
 
 ROOT = Path(__file__).parent.parent
 _SHORTEST_SECRET = 32
+_FEWEST_CHARACTERS = 8
+"""Different ones in a key: 32 random hexadecimal digits have about 14."""
+_WORDS_OF_EXAMPLES = ("change", "example", "insecure", "secret", "password", "portal")
+"""In lower case, of six letters at least: no key that was drawn at random holds one of them."""
 
 
 class CannotStart(click.ClickException):
@@ -37,22 +46,47 @@ class Settings:
     port: int | None = None
     smtp_url: str = ""
     proxy_hops: int = 0
+    threads: int = 4
     chat_streams: int = 2
+    body_seconds: int = 20
     demo: bool = False
     testing: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is unsafe (security.md §4.29)."""
-        if len(self.secret_key) < _SHORTEST_SECRET:
-            raise UnsafeSettings(
-                f"PORTAL_SECRET_KEY must be set, {_SHORTEST_SECRET} characters or more"
-            )
+        self._refuse_weak_keys()
+        self._refuse_a_trial_that_others_reach()
+        self._refuse_mail_in_the_clear()
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether only this machine can reach the portal, so that a demo does no harm."""
+        return self.testing or self.base_domain.strip(".").lower() == "localhost"
+
+    def _refuse_weak_keys(self) -> None:
+        keys = [("PORTAL_SECRET_KEY", self.secret_key)]
+        keys += [("PORTAL_SECRET_KEY_FALLBACKS", key) for key in self.secret_key_fallbacks]
+        for name, key in keys:
+            if len(key) < _SHORTEST_SECRET:
+                raise UnsafeSettings(f"{name} must be set, {_SHORTEST_SECRET} characters or more")
+            if len(set(key)) < _FEWEST_CHARACTERS or _repeats_itself(key):
+                raise UnsafeSettings(f"{name} is easily guessed: draw one at random")
+            if not self.is_trial and any(word in key.lower() for word in _WORDS_OF_EXAMPLES):
+                raise UnsafeSettings(f"{name} is an example that others know: draw one at random")
+
+    def _refuse_a_trial_that_others_reach(self) -> None:
         if self.scheme not in ("http", "https"):
             raise UnsafeSettings("PORTAL_SCHEME is http or https")
-        if self.scheme == "http" and not (self.demo or self.testing):
+        if self.demo and not self.is_trial:
+            raise UnsafeSettings(
+                "PORTAL_DEMO=1 is for PORTAL_BASE_DOMAIN=localhost only: its mailbox shows all mails"
+            )
+        if self.scheme == "http" and not (self.testing or (self.demo and self.is_trial)):
             raise UnsafeSettings(
                 "PORTAL_SCHEME=http is for the demo only: cookies would travel in the clear"
             )
+
+    def _refuse_mail_in_the_clear(self) -> None:
         if not self.smtp_url and not (self.demo or self.testing):
             raise UnsafeSettings(
                 "PORTAL_SMTP_URL must name the mail server, e.g. smtp://127.0.0.1:25"
@@ -61,14 +95,18 @@ class Settings:
             raise UnsafeSettings(
                 "PORTAL_SMTP_URL is smtp://host:port or smtp+starttls://user:password@host:port"
             )
+        if self.smtp_url and _tells_its_password(self.smtp_url):
+            raise UnsafeSettings(
+                "PORTAL_SMTP_URL holds a password: use smtp+starttls://, smtp:// would send it in the clear"
+            )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Read the ``PORTAL_*`` variables and DATABASE_URL. Raises UnsafeSettings."""
+        """Read the ``PORTAL_*`` variables and DATABASE_URL, and what PORTAL_ENV_FILE adds. Raises UnsafeSettings."""
         env = dict(os.environ if environment is None else environment)
+        if env.get("PORTAL_ENV_FILE"):
+            env = _kept_in(Path(env["PORTAL_ENV_FILE"])) | env
         home = Path(env.get("PORTAL_HOME") or ROOT / "var").absolute()
-        if environment is None:
-            env = _remembered(home / "portal.env") | env
         streams = _number(env, "PORTAL_CHAT_STREAMS", 0, 10_000)
         return cls(
             secret_key=env.get("PORTAL_SECRET_KEY", ""),
@@ -83,7 +121,9 @@ class Settings:
             port=_number(env, "PORTAL_PUBLIC_PORT", 1, 65535),
             smtp_url=env.get("PORTAL_SMTP_URL", ""),
             proxy_hops=_number(env, "PORTAL_PROXY_HOPS", 0, 9) or 0,
+            threads=_number(env, "PORTAL_THREADS", 1, 256) or 4,
             chat_streams=2 if streams is None else streams,
+            body_seconds=_number(env, "PORTAL_BODY_SECONDS", 1, 3600) or 20,
             demo=env.get("PORTAL_DEMO", "") == "1",
         )
 
@@ -149,9 +189,28 @@ def _is_smtp(url: str) -> bool:
         return False
 
 
-def _remembered(path: Path) -> dict[str, str]:
-    """What `make run` keeps beside the data, ``NAME=value``; so an operator's ``flask …`` meets the same portal."""
-    if not path.exists():
-        return {}
-    lines = (line.strip() for line in path.read_text().splitlines())
+def _repeats_itself(key: str) -> bool:
+    """Whether the key is a shorter text said several times."""
+    return key in (key + key)[1:-1]
+
+
+def _tells_its_password(url: str) -> bool:
+    """Whether a password would leave this machine unencrypted."""
+    parts = urlsplit(url)
+    return parts.scheme == "smtp" and bool(parts.password) and not _is_this_machine(parts.hostname)
+
+
+def _is_this_machine(host: str | None) -> bool:
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
+def _kept_in(path: Path) -> dict[str, str]:
+    """The variables in a file, ``NAME=value`` a line; the environment's own go before them. Raises UnsafeSettings."""
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    except OSError as error:
+        raise UnsafeSettings(f"PORTAL_ENV_FILE cannot be read: {error.strerror}") from error
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))

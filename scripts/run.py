@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 HOST = "127.0.0.1"
+ENV_FILE = "portal.env"
 START_SECONDS = 60.0
 GRACE_SECONDS = 8.0
 LOOK_SECONDS = 0.3
@@ -29,18 +31,20 @@ stop = threading.Event()
 
 def environment(port: int, home: Path) -> dict[str, str]:
     """What the portal is told; what the caller has set wins, except that this is a demo over plain HTTP."""
-    kept = home / "portal.env"
+    kept = home / ENV_FILE
     known = dict(line.split("=", 1) for line in kept.read_text().split()) if kept.exists() else {}
     mine = {
         "PORTAL_DEMO": "1",
         "PORTAL_SCHEME": "http",
         "PORTAL_PUBLIC_PORT": str(port),
         "PORTAL_SECRET_KEY": known.get("PORTAL_SECRET_KEY") or secrets.token_urlsafe(48),
+        "PORTAL_HOME": str(home),
     }
-    # Beside the data and for its owner only, so that an operator's `.venv/bin/flask …` meets the same portal.
+    # Beside the data and for its owner only. No program reads it unless PORTAL_ENV_FILE names it: a demo that was
+    # left behind must not change what is started later.
     with os.fdopen(os.open(kept, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+        os.fchmod(file.fileno(), 0o600)
         file.write("".join(f"{name}={value}\n" for name, value in mine.items()))
-    mine["PORTAL_HOME"] = str(home)
     if "PORTAL_SECRET_KEY" in os.environ:
         del mine["PORTAL_SECRET_KEY"]
     return {**os.environ, **mine}
@@ -48,14 +52,17 @@ def environment(port: int, home: Path) -> dict[str, str]:
 
 def commands(port: int) -> dict[str, list[str]]:
     """The processes that make the portal."""
-    server = (
-        f"--interface wsgi --host {HOST} --port {port} --workers 2 --blocking-threads 4 --no-ws"
-    )
-    minding = "--respawn-failed-workers --workers-kill-timeout 3 --log-level warning"
+    server = [str(BIN / "python"), str(ROOT / "scripts" / "serve.py")]
     return {
-        "server": [str(BIN / "granian"), *server.split(), *minding.split(), "wsgi:app"],
+        "server": [*server, "--host", HOST, "--port", str(port), "--processes", "2"],
         "worker": [str(BIN / "flask"), "worker"],
     }
+
+
+def operators_command(home: Path) -> str:
+    """How to run a command beside this demo, from the folder of the project."""
+    file = shlex.quote(str(home / ENV_FILE))
+    return f"PORTAL_ENV_FILE={file} .venv/bin/flask facility list --tenant facility"
 
 
 def start(command: list[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -110,10 +117,8 @@ def mind(children: dict[str, subprocess.Popen[bytes]], env: Mapping[str, str], p
 
 def main() -> int:
     """Prepare, serve, and leave nothing running."""
-    port, home = (
-        int(os.environ.get("PORT") or "8000"),
-        Path(os.environ.get("PORTAL_HOME") or ROOT / "var").absolute(),
-    )
+    port = int(os.environ.get("PORT") or "8000")
+    home = Path(os.environ.get("PORTAL_HOME") or ROOT / "var").absolute()
     home.mkdir(parents=True, exist_ok=True)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -130,6 +135,7 @@ def main() -> int:
         if not wait_for(children["server"], port):
             return 0 if stop.is_set() else 1
         subprocess.run([BIN / "flask", "demo", "accounts"], cwd=ROOT, env=env, check=True)
+        print(f"Commands for this demo, in another terminal:\n  {operators_command(home)}")
         print("Ctrl-C stops the portal.", flush=True)
         return mind(children, env, port)
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,12 @@ import pytest
 
 from portal.settings import ROOT, CannotStart, Settings, UnsafeSettings
 
-KEY = "0123456789abcdef0123456789abcdef"
+KEY = "8f1c02d97be64a35b0e7c1946d2f8a53"
+OLD, OLDER = KEY[::-1], KEY.swapcase()[3:] + "Xyz"
 SAFE = {"PORTAL_SECRET_KEY": KEY, "PORTAL_SMTP_URL": "smtp://mail.example:2525"}
+REACHED = {"PORTAL_BASE_DOMAIN": "my.example.jp"}
+TESTS_KEY = "a-secret-key-for-the-tests-only-0123456789"
+DEMO = {"PORTAL_DEMO": "1", "PORTAL_SCHEME": "http", "PORTAL_SMTP_URL": ""}
 
 
 def read(**changes: str) -> Settings:
@@ -22,7 +28,7 @@ def read(**changes: str) -> Settings:
     ("name", "value", "attribute", "expected"),
     [
         ("PORTAL_SECRET_KEY", KEY + "!", "secret_key", KEY + "!"),
-        ("PORTAL_SECRET_KEY_FALLBACKS", "old,,older", "secret_key_fallbacks", ("old", "older")),
+        ("PORTAL_SECRET_KEY_FALLBACKS", f"{OLD},,{OLDER}", "secret_key_fallbacks", (OLD, OLDER)),
         ("PORTAL_SECRET_KEY_FALLBACKS", "", "secret_key_fallbacks", ()),
         ("PORTAL_HOME", "/srv/portal", "home", Path("/srv/portal")),
         ("PORTAL_HOME", "", "home", ROOT / "var"),
@@ -36,6 +42,10 @@ def read(**changes: str) -> Settings:
         ("PORTAL_PUBLIC_PORT", "", "port", None),
         ("PORTAL_SMTP_URL", "smtp://m", "smtp_url", "smtp://m"),
         ("PORTAL_PROXY_HOPS", "2", "proxy_hops", 2),
+        ("PORTAL_THREADS", "", "threads", 4),
+        ("PORTAL_THREADS", "8", "threads", 8),
+        ("PORTAL_BODY_SECONDS", "60", "body_seconds", 60),
+        ("PORTAL_CHAT_STREAMS", "0", "chat_streams", 0),
         ("PORTAL_DEMO", "1", "demo", True),
         ("PORTAL_DEMO", "0", "demo", False),
         ("PORTAL_DEMO", "true", "demo", False),
@@ -78,6 +88,30 @@ def test_what_is_not_said_is_safe() -> None:
         ({"PORTAL_SMTP_URL": "smtp://mail.example:smtp"}, "PORTAL_SMTP_URL"),
         ({"PORTAL_SMTP_URL": "smtp://"}, "PORTAL_SMTP_URL"),
         ({"PORTAL_SMTP_URL": "mail.example:25"}, "PORTAL_SMTP_URL"),
+        ({"PORTAL_THREADS": "0"}, "PORTAL_THREADS"),
+        ({"PORTAL_ENV_FILE": "/nowhere/portal.env"}, "PORTAL_ENV_FILE"),
+        # what a trial may do, where others reach the portal
+        (REACHED | {"PORTAL_DEMO": "1"}, "PORTAL_DEMO"),
+        (REACHED | DEMO, "PORTAL_DEMO"),
+        ({"PORTAL_BASE_DOMAIN": "localhost.example.jp", "PORTAL_DEMO": "1"}, "PORTAL_DEMO"),
+        ({"PORTAL_BASE_DOMAIN": "my.localhost", "PORTAL_DEMO": "1"}, "PORTAL_DEMO"),
+        ({"PORTAL_BASE_DOMAIN": "127.0.0.1", "PORTAL_DEMO": "1"}, "PORTAL_DEMO"),
+        (REACHED | {"PORTAL_SCHEME": "http"}, "PORTAL_SCHEME"),
+        # keys that are short, said twice, of few characters, or known; the older ones open as much
+        ({"PORTAL_SECRET_KEY": "a" * 64}, "PORTAL_SECRET_KEY"),
+        ({"PORTAL_SECRET_KEY": "0123456789" * 4}, "PORTAL_SECRET_KEY"),
+        ({"PORTAL_SECRET_KEY": "abcabdabc" * 3 + "abdab"}, "PORTAL_SECRET_KEY"),
+        ({"PORTAL_SECRET_KEY_FALLBACKS": "old"}, "PORTAL_SECRET_KEY_FALLBACKS"),
+        ({"PORTAL_SECRET_KEY_FALLBACKS": f"{OLD},x"}, "PORTAL_SECRET_KEY_FALLBACKS"),
+        ({"PORTAL_SECRET_KEY_FALLBACKS": "b" * 32}, "PORTAL_SECRET_KEY_FALLBACKS"),
+        (REACHED | {"PORTAL_SECRET_KEY": TESTS_KEY}, "PORTAL_SECRET_KEY"),
+        (REACHED | {"PORTAL_SECRET_KEY_FALLBACKS": TESTS_KEY}, "PORTAL_SECRET_KEY_FALLBACKS"),
+        (REACHED | {"PORTAL_SECRET_KEY": f"django-insecure-{KEY}"}, "PORTAL_SECRET_KEY"),
+        (REACHED | {"PORTAL_SECRET_KEY": f"ChangeMe{KEY}"}, "PORTAL_SECRET_KEY"),
+        # a password in the clear to another machine
+        ({"PORTAL_SMTP_URL": "smtp://me:word@mail.example:587"}, "PORTAL_SMTP_URL"),
+        ({"PORTAL_SMTP_URL": "smtp://me:word@192.0.2.7"}, "PORTAL_SMTP_URL"),
+        (DEMO | {"PORTAL_SMTP_URL": "smtp://me:word@mail.example"}, "PORTAL_SMTP_URL"),
     ],
 )
 def test_a_wrong_value_refuses_to_start_and_is_named_in_one_line(
@@ -96,6 +130,30 @@ def test_a_wrong_value_refuses_to_start_and_is_named_in_one_line(
 def test_the_demo_may_go_without_https_and_mail() -> None:
     demo = read(PORTAL_DEMO="1", PORTAL_SCHEME="http", PORTAL_SMTP_URL="")
     assert (demo.scheme, demo.smtp_url) == ("http", "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        REACHED,
+        DEMO,
+        DEMO | {"PORTAL_BASE_DOMAIN": "Localhost."},
+        DEMO | {"PORTAL_SECRET_KEY": TESTS_KEY},
+        REACHED | {"PORTAL_SECRET_KEY_FALLBACKS": OLD},
+        {"PORTAL_SMTP_URL": "smtp://me:word@127.0.0.1:25"},
+        {"PORTAL_SMTP_URL": "smtp://me:word@[::1]:25"},
+        {"PORTAL_SMTP_URL": "smtp://me:word@localhost"},
+        {"PORTAL_SMTP_URL": "smtp+starttls://me:word@mail.example:587"},
+    ],
+)
+def test_what_is_safe_starts(changes: dict[str, str]) -> None:
+    """The other side of the table above."""
+    read(**changes)
+
+
+def test_keys_drawn_at_random_pass_wherever_the_portal_stands() -> None:
+    for key in (secrets.token_hex(16), secrets.token_urlsafe(24), secrets.token_urlsafe(48)):
+        read(**REACHED, PORTAL_SECRET_KEY=key, PORTAL_SECRET_KEY_FALLBACKS=key[::-1])
 
 
 def test_the_demo_too_needs_a_secret() -> None:
@@ -158,10 +216,9 @@ def test_the_forms_cookie_is_tied_to_one_host_over_https(
     assert (config["SESSION_COOKIE_HTTPONLY"], config["SESSION_COOKIE_SAMESITE"]) == (True, "Lax")
 
 
-def test_what_stands_in_portal_env_is_remembered_and_the_environment_wins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`make run` leaves it there for the operator's commands: comments, blank lines and = in values are fine."""
+@pytest.fixture
+def left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in which `make run` has been, under an environment with none of our variables but PORTAL_HOME."""
     lines = [
         "# made by make run",
         "",
@@ -170,19 +227,48 @@ def test_what_stands_in_portal_env_is_remembered_and_the_environment_wins(
         "PORTAL_SCHEME=http",
         "x",
     ]
-    (tmp_path / "portal.env").write_text("\n".join(lines))
-    for name in ("PORTAL_SECRET_KEY", "PORTAL_DEMO", "PORTAL_SCHEME", "PORTAL_SMTP_URL"):
-        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "portal.env"
+    file.write_text("\n".join(lines))
+    for name in list(os.environ):
+        if name.startswith("PORTAL_") or name == "DATABASE_URL":
+            monkeypatch.delenv(name)
     monkeypatch.setenv("PORTAL_HOME", str(tmp_path))
-    remembered = Settings.from_environment()
-    assert (remembered.secret_key, remembered.demo, remembered.scheme) == (f"{KEY}==", True, "http")
-    monkeypatch.setenv("PORTAL_SCHEME", "https")
-    assert Settings.from_environment().scheme == "https"
-    (tmp_path / "portal.env").unlink()
-    with pytest.raises(UnsafeSettings):
+    return file
+
+
+def test_a_demo_left_behind_changes_nothing_of_what_is_started_later(
+    left_behind: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the settings of the README in such a home: https, no mailbox, and the key of the environment."""
+    for name, value in (SAFE | REACHED).items():
+        monkeypatch.setenv(name, value)
+    found = Settings.from_environment()
+    assert (found.demo, found.scheme, found.secret_key) == (False, "https", KEY)
+    monkeypatch.delenv("PORTAL_SECRET_KEY")
+    with pytest.raises(UnsafeSettings, match="PORTAL_SECRET_KEY"):
         Settings.from_environment()
 
 
-def test_a_given_environment_is_not_mixed_with_a_remembered_one(tmp_path: Path) -> None:
+def test_a_file_of_variables_is_read_when_it_is_named_and_the_environment_wins(
+    left_behind: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator's commands beside `make run`: comments, blank lines and = in values are fine."""
+    monkeypatch.setenv("PORTAL_ENV_FILE", str(left_behind))
+    found = Settings.from_environment()
+    assert (found.secret_key, found.demo, found.scheme) == (f"{KEY}==", True, "http")
+    monkeypatch.setenv("PORTAL_SCHEME", "https")
+    assert Settings.from_environment().scheme == "https"
+
+
+def test_a_demos_file_that_is_named_where_others_reach_the_portal_refuses(
+    left_behind: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (SAFE | REACHED | {"PORTAL_ENV_FILE": str(left_behind)}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UnsafeSettings, match="PORTAL_DEMO"):
+        Settings.from_environment()
+
+
+def test_a_given_environment_is_not_mixed_with_a_file_that_it_does_not_name(tmp_path: Path) -> None:
     (tmp_path / "portal.env").write_text("PORTAL_DEMO=1\n")
     assert read(PORTAL_HOME=str(tmp_path)).demo is False

@@ -72,13 +72,24 @@ def check_models() -> None:
     _alembic(command.check)
 
 
-def _good_reading(file: Path | None = None) -> Reading:
-    """The file as it is now, or this one; ends the command when it is broken."""
-    reading = registry().read(file, str(file or ""))
+def _good_reading(file: Path) -> Reading:
+    """What this file says; ends the command when it is broken."""
+    reading = registry().read(file, str(file))
     if reading.mistakes:
-        checking = f"flask tenants check {file or ''}".strip()
-        fail(f"{reading.mistakes[0]} (all mistakes: {checking})")
+        fail(f"{reading.mistakes[0]} (all mistakes: flask tenants check {file})")
     return reading
+
+
+def _in_force() -> Reading:
+    """What is in force; said on standard error when that is not what the file says."""
+    registry().look_now()
+    mistakes = registry().mistakes
+    if mistakes:
+        click.echo(
+            f"{mistakes[0]} (all mistakes: flask tenants check); shown is the last good file, which is in force",
+            err=True,
+        )
+    return registry().in_force
 
 
 @tenants.command("check")
@@ -109,7 +120,7 @@ def check(file: Path | None, as_json: bool) -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """All tenants: where they live, whether they are open, what they offer."""
-    reading = _good_reading()
+    reading = _in_force()
     rows = []
     for tenant in reading.tenants.by_key.values():
         hosts = [host for host, owner in reading.tenants.by_host.items() if owner is tenant]
@@ -123,12 +134,11 @@ def list_(as_json: bool) -> None:
 @json_option
 def show(key: str, as_json: bool) -> None:
     """Everything about the tenant KEY as it is in force, and the line of the file that says so, or "default"."""
-    reading = _good_reading()
+    reading = _in_force()
     if key not in reading.tenants.by_key:
         fail(f"no tenant {key!r}; there are: {', '.join(reading.tenants.by_key)}")
-    file = registry().path.name
     rows = [
-        [name, value if as_json else _cell(value), f"{file}:{line}" if line else "default"]
+        [name, value if as_json else _cell(value), f"{reading.name}:{line}" if line else "default"]
         for name, value, line in resolved(reading, key)
     ]
     table(["key", "value", "from"], rows, as_json)
@@ -146,7 +156,7 @@ def _cell(value: Any) -> str:
 def diff(file: Path, as_json: bool) -> None:
     """What would change with FILE in place of the tenants file, and whom it would put over a limit."""
     new = _good_reading(file)
-    table(["tenant", "key", "now", "then"], list(_changes(_good_reading(), new)), as_json)
+    table(["tenant", "key", "now", "then"], list(_changes(_in_force(), new)), as_json)
 
 
 def _values(reading: Reading, key: str) -> dict[str, Any]:

@@ -27,26 +27,43 @@ class Bell:
         self._pulses: dict[tuple[str, int], int] = {}
 
     def has_room(self) -> bool:
-        """Whether one reader more may wait: each holds a thread of the server."""
-        return sum(map(len, list(self._readers.values()))) < self._most
+        """Whether one reader more could wait now: each holds a thread of the server. A hint; `reader` decides."""
+        with self._lock:
+            return self._count() < self._most
+
+    def _count(self) -> int:
+        return sum(len(waiting) for waiting in self._readers.values())
 
     @contextmanager
-    def reader(self, tenant_key: str, inquiry_id: int) -> Iterator[threading.Event]:
-        """An event that is set at each news of the chat, while inside."""
-        rung, chat = threading.Event(), (tenant_key, inquiry_id)
+    def reader(self, tenant_key: str, inquiry_id: int) -> Iterator[threading.Event | None]:
+        """An event that is set at each news of the chat, while inside; None where there was no room."""
+        rung = self._join((tenant_key, inquiry_id))
+        if rung is None:
+            yield None
+            return
+        try:
+            yield rung
+        finally:
+            self._leave((tenant_key, inquiry_id), rung)
+
+    def _join(self, chat: tuple[str, int]) -> threading.Event | None:
+        # Counted and taken under one lock: whoever comes at the same moment must not find the same place free.
         with self._lock:
+            if self._count() >= self._most:
+                return None
+            rung = threading.Event()
             self._readers.setdefault(chat, []).append(rung)
             if not self._is_watching:
                 self._is_watching = True
                 threading.Thread(target=self._watch, name="chat bell", daemon=True).start()
-        try:
-            yield rung
-        finally:
-            with self._lock:
-                self._readers[chat].remove(rung)
-                if not self._readers[chat]:
-                    self._pulses.pop(chat, None)
-                    del self._readers[chat]
+            return rung
+
+    def _leave(self, chat: tuple[str, int], rung: threading.Event) -> None:
+        with self._lock:
+            self._readers[chat].remove(rung)
+            if not self._readers[chat]:
+                self._pulses.pop(chat, None)
+                del self._readers[chat]
 
     def _watch(self) -> None:
         """Look until nobody listens; a database that is away for a moment is asked again."""

@@ -147,15 +147,36 @@ def test_show_of_an_unknown_tenant_names_those_there_are(run: Run) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", [["list"], ["show", "facility"]])
-def test_a_broken_file_is_not_shown_as_if_it_were_in_force(
-    run: Run, path: Path, command: list[str]
+@pytest.mark.parametrize("command", [["list"], ["show", "facility"], ["diff", "next.toml"]])
+def test_while_the_file_is_broken_what_is_in_force_is_shown_and_said_to_be_so(
+    run: Run, path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """OPS-03."""
+    """OPS-03: commands work; that they show the last good file stands on standard error, with the mistake."""
+    monkeypatch.chdir(path.parent)
+    (path.parent / "next.toml").write_bytes(path.read_bytes())
+    before = run(*command)
     path.write_text("nonsense", encoding="utf-8")
     result = run(*command)
-    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert (result.exit_code, result.stdout) == (0, before.stdout)
+    assert before.stderr == ""
+    assert len(result.stderr.splitlines()) == 1
     assert "tenants.toml:1: is not TOML" in result.stderr
+    assert "last good" in result.stderr
+
+
+def test_what_comes_from_the_last_good_file_names_it(run: Run, path: Path) -> None:
+    """OPS-04: a line number of a file that is not in force would lead astray."""
+    app = Flask("portal")
+    app.cli.add_command(tenants)
+    kind = tenant_type(sections(BRANDS))
+    kept = path.with_name("tenants.last-good.toml")
+    Registry(path, "portal.example", kind, last_good=kept)
+    path.write_text("nonsense", encoding="utf-8")
+    app.extensions["tenants"] = Registry(path, "portal.example", kind, last_good=kept)
+    result = app.test_cli_runner().invoke(args=["tenants", "show", "facility", "--json"])
+    assert "tenants.last-good.toml:" in result.stdout
+    checked = app.test_cli_runner().invoke(args=["tenants", "check"])
+    assert (checked.exit_code, "tenants.toml:1: is not TOML" in checked.stdout) == (2, True)
 
 
 def test_schema_is_json_that_editors_read(run: Run) -> None:

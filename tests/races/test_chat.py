@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask import Flask
 
+from portal.blueprints.chats import _rings
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.db import session, tenant_scope, transaction_mode
@@ -18,6 +21,7 @@ from portal.shared.auth.enrolment import Person
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries
 from portal.shared.inquiries.operations import Asked, Writer
+from portal.web.bell import Bell
 
 BASE = "http://desk.localhost"
 OPEN_AT = clock.local(2026, 11, 24, 10)
@@ -137,3 +141,24 @@ def test_twenty_beginnings_at_once_make_three_chats(
 
     told = together(20, start)
     assert (told.count("begun"), told.count("LimitReached")) == (3, 17), told
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_more_streams_begin_at_once_than_there_are_places(
+    app: Flask, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SUP-11: each holds a thread of the server, so the place is taken in the same moment in which it is counted."""
+    monkeypatch.setattr(Bell, "_watch", lambda _bell: None)  # nothing is there to look at
+    turns_before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _round in range(10):
+            bell = Bell(app, most=2)
+            streams: list[Any] = [_rings("desk", number, bell) for number in range(24)]
+            begun = together(24, lambda turn, of=streams: next(of[turn]))
+            for stream in streams:
+                stream.close()
+            assert sum(first.startswith(b"retry: 500\n") for first in begun) == 2
+            assert bell.has_room()
+    finally:
+        sys.setswitchinterval(turns_before)

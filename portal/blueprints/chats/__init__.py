@@ -131,10 +131,10 @@ def stream(number: str) -> Response:
 
 
 def _rings(tenant_key: str, inquiry_id: int, at: Bell) -> Iterator[bytes]:
-    if not at.has_room():
-        yield b"retry: 3000\nevent: pulse\ndata:\n\n"
-        return
     with at.reader(tenant_key, inquiry_id) as rung:
+        if rung is None:
+            yield b"retry: 3000\nevent: pulse\ndata:\n\n"
+            return
         yield b"retry: 500\nevent: pulse\ndata:\n\n"  # something may have come while nobody listened
         for _beat in range(BEATS):
             if rung.wait(BEAT_SECONDS):

@@ -1,6 +1,7 @@
 """`tenants.toml` as the running program knows it: read at start, looked at again as it changes (OPS-03).
 
-A changed file counts whole or not at all; while it is broken or missing, the last good one stays.
+A changed file counts whole or not at all; while it is broken or missing, the last good one stays: the one kept beside
+the data, so that all processes serve the same, those too that start meanwhile.
 """
 
 import logging
@@ -17,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from portal.core.tenancy import checks
+from portal.core.tenancy.last_good import LastGood, Stamp, stamp
 from portal.core.tenancy.mistakes import (
     Finding,
     KeyPath,
@@ -58,6 +60,8 @@ class Reading:
     mistakes: tuple[Mistake, ...] = ()
     warnings: tuple[Mistake, ...] = ()
     lines: Lines = field(default_factory=lambda: Lines(""))
+    name: str = ""
+    """Of the file that was read."""
 
 
 def read_file(path: Path, base_domain: str, kind: type[Tenant], shown_as: str = "") -> Reading:
@@ -112,7 +116,8 @@ class _Reader:
             if mistakes
             else Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
         )
-        return Reading(tenants, mistakes, self._told(self._doubtful(), is_warning=True), self.lines)
+        warnings = self._told(self._doubtful(), is_warning=True)
+        return Reading(tenants, mistakes, warnings, self.lines, self.name)
 
     def _told(self, found: Iterable[Finding], *, is_warning: bool = False) -> tuple[Mistake, ...]:
         told = (
@@ -210,16 +215,24 @@ class Registry:
         base_domain: str,
         tenant_type: type[Tenant] = Tenant,
         monotonic: Clock = time.monotonic,
+        last_good: Path | None = None,
     ) -> None:
-        """Read the file at `path`. Raises TenantsInvalid. `monotonic` gives seconds."""
+        """Read the file at `path`; while it is broken, the copy of the last good one at `last_good`.
+
+        `monotonic` gives seconds. Raises TenantsInvalid when neither can be used.
+        """
         self.path, self.tenant_type = Path(path), tenant_type
         self.base_domain = base_domain.strip(".").lower()
         self._monotonic = monotonic
+        self._last_good = LastGood(last_good) if last_good else None
         self._looking = threading.Lock()
-        self._seen, self._good = self._stamp(), self.read()
+        self._good = Reading()
+        self._kept_content: bytes | None = None  # what is in force, where that is what was kept
         self._mistakes: tuple[Mistake, ...] = ()
-        if self._good.mistakes:
-            raise TenantsInvalid(self._good.mistakes)
+        self._seen = self._stamps()
+        self._take_up(self.read())
+        if not self._good.tenants.by_key:
+            raise TenantsInvalid(self._mistakes)
         self._look_at = monotonic() + LOOK_EVERY
 
     def read(self, path: Path | None = None, shown_as: str = "") -> Reading:
@@ -232,6 +245,12 @@ class Registry:
         return self._good.tenants
 
     @property
+    def in_force(self) -> Reading:
+        """What is in force, with its lines: the file as it is, or the last good one."""
+        self._refresh()
+        return self._good
+
+    @property
     def mistakes(self) -> tuple[Mistake, ...]:
         """What is wrong with the file as it is now; empty while what is in force is what the file says."""
         self._refresh()
@@ -242,29 +261,54 @@ class Registry:
         if self._monotonic() < self._look_at or not self._looking.acquire(blocking=False):
             return
         try:
-            self._look_at = self._monotonic() + LOOK_EVERY
-            stamp = self._stamp()  # older than the reading, so that a later write is seen next time
-            if stamp != self._seen:
-                self._take_up(self.read())
-                self._seen = stamp
+            self._look()
         finally:
             self._looking.release()
 
+    def look_now(self) -> None:
+        """Look at the file though the last look was just now, for a command that shows what is in force."""
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
+        self._look_at = self._monotonic() + LOOK_EVERY
+        stamps = self._stamps()  # older than the reading, so that a later write is seen next time
+        file_changed = stamps[0] != self._seen[0]
+        copy_changed = stamps[1] != self._seen[1]
+        self._seen = stamps
+        if file_changed:
+            self._take_up(self.read())
+        elif copy_changed and self._mistakes:
+            self._take_up_last_good()
+
     def _take_up(self, reading: Reading) -> None:
-        if reading.mistakes:
+        self._mistakes = reading.mistakes
+        if not reading.mistakes:
+            if self._good.tenants.by_key:
+                log.info("%s was taken up: %d tenants", self.path.name, len(reading.tenants.by_key))
+            self._good = reading
+            if self._last_good:
+                self._kept_content = self._last_good.keep(self.path, self._seen[0])
+            return
+        self._take_up_last_good()
+        if self._good.tenants.by_key:
             listed = "; ".join(map(str, reading.mistakes))
             log.error(
                 "%s is broken and the last good one stays in force: %s", self.path.name, listed
             )
-        else:
-            self._good = reading
-            log.info("%s was taken up: %d tenants", self.path.name, len(reading.tenants.by_key))
-        self._mistakes = reading.mistakes
 
-    def _stamp(self) -> tuple[int, int, int] | None:
-        """What changes when the file does; None when it cannot be had."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+    def _take_up_last_good(self) -> None:
+        """Serve the copy: another process may have taken up a file that this one never saw."""
+        content = self._last_good.read() if self._last_good else None
+        if self._last_good is None or content is None or content == self._kept_content:
+            return
+        name = self._last_good.path.name
+        reading = read_bytes(content, name, self.base_domain, self.tenant_type)
+        if reading.mistakes:  # good once, for an older version of the program
+            log.error("%s cannot be used: %s", name, "; ".join(map(str, reading.mistakes)))
+            return
+        self._good, self._kept_content = reading, content
+
+    def _stamps(self) -> tuple[Stamp, Stamp]:
+        """Of the file and of the last good one."""
+        return stamp(self.path), stamp(self._last_good.path) if self._last_good else None

@@ -269,7 +269,6 @@ def test_a_ring_just_after_a_beat_is_not_lost(monkeypatch):
             return had
 
     class At:
-        has_room = staticmethod(lambda: True)
         reader = staticmethod(lambda *_of: nullcontext(Late()))
 
     assert [part[:1] for part in chats._rings("desk", 1, At())] == [b"r", b":", b"e"]  # type: ignore[arg-type]

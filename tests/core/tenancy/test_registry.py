@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.core.tenancy.last_good import LastGood, stamp
 from portal.core.tenancy.mistakes import TenantsInvalid
 from portal.core.tenancy.registry import LOOK_EVERY, Registry, Tenants, read_bytes
 from portal.core.tenancy.schema import Tenant
@@ -297,3 +298,112 @@ def test_while_one_thread_reads_the_others_do_not_wait(
     go_on.set()
     slow.join()
     assert registry.current().by_key["atelier"].name == "新しい工房"
+
+
+B = GOOD + "[tenants.delta]\nname = '丁'\n"
+
+
+@pytest.fixture
+def kept(path: Path) -> Path:
+    return path.with_name("home") / "tenants.last-good.toml"
+
+
+@pytest.fixture
+def begin(path: Path, kept: Path, clock: Clock) -> Callable[[], Registry]:
+    """One process of an installation: its registry."""
+    kept.parent.mkdir()
+    return lambda: Registry(path, "portal.example", monotonic=clock, last_good=kept)
+
+
+@pytest.mark.parametrize("broken", ["nonsense", "", "[tenants.atelier]\nnmae = 'x'\n"])
+def test_a_program_starts_with_the_last_good_file_while_the_file_is_broken(
+    begin: Callable[[], Registry],
+    save: Callable[[str], None],
+    broken: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """OPS-03: what was good outlives every process; the mistake is said loudly, and stays known."""
+    good = begin().current()
+    save(broken)
+    started = begin()
+    assert started.current() == good
+    assert started.in_force.name == "tenants.last-good.toml"
+    assert started.mistakes
+    assert "tenants.toml is broken and the last good one stays in force" in caplog.text
+    save(B)
+    assert "delta" in started.current().by_key
+    assert started.mistakes == ()
+
+
+def test_a_program_starts_with_the_last_good_file_while_the_file_is_gone(
+    begin: Callable[[], Registry], path: Path
+) -> None:
+    """OPS-03"""
+    good = begin().current()
+    path.unlink()
+    assert begin().current() == good
+
+
+def test_good_a_good_b_broken_gives_b_everywhere(
+    begin: Callable[[], Registry], save: Callable[[str], None]
+) -> None:
+    """OPS-03: to a process that was idle while B stood there, and to one that starts."""
+    idle, busy = begin(), begin()
+    save(B)
+    assert "delta" in busy.current().by_key
+    save("nonsense")
+    seen = [process.current().by_key.keys() for process in (busy, idle, begin())]
+    assert seen[0] == seen[1] == seen[2]
+    assert "delta" in seen[0]
+
+
+def test_a_process_that_saw_the_broken_file_first_follows_the_others(
+    begin: Callable[[], Registry],
+    save: Callable[[str], None],
+    kept: Path,
+    clock: Clock,
+    tmp_path: Path,
+) -> None:
+    """OPS-03: B was read by a slower process, which kept it after this one had looked."""
+    early = begin()
+    save("nonsense")
+    assert "delta" not in early.current().by_key
+    aside = tmp_path / "b.toml"
+    aside.write_text(B, encoding="utf-8")
+    LastGood(kept).keep(aside, stamp(aside))
+    clock.pass_by()
+    assert "delta" in early.current().by_key
+    assert early.mistakes
+
+
+def test_what_has_changed_since_it_was_read_is_not_kept(path: Path, kept: Path) -> None:
+    """OPS-03: else an older file could be put over a newer one, or a broken one be kept."""
+    kept.parent.mkdir()
+    read = stamp(path)
+    path.write_text("nonsense, written meanwhile", encoding="utf-8")
+    assert LastGood(kept).keep(path, read) is None
+    assert not kept.exists()
+
+
+def test_a_copy_that_this_program_cannot_use_does_not_start_it(
+    begin: Callable[[], Registry], save: Callable[[str], None], kept: Path
+) -> None:
+    """OPS-03: after an update that knows more mistakes, both files may be wrong; the mistakes are the file's."""
+    begin()
+    kept.write_text("[tenants.atelier]\nlast = 'year'\n", encoding="utf-8")
+    save("nonsense")
+    with pytest.raises(TenantsInvalid, match=r"tenants\.toml:1: is not TOML"):
+        begin()
+
+
+def test_the_copy_is_for_its_owner_only(begin: Callable[[], Registry], kept: Path) -> None:
+    begin()
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_home_that_cannot_be_written_costs_the_copy_only(
+    path: Path, kept: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OPS-03: kept's folder is not there."""
+    assert Registry(path, "portal.example", last_good=kept).current().by_key
+    assert "could not be kept" in caplog.text

@@ -1,0 +1,80 @@
+"""The last good tenants file, kept beside the data, so that it outlives every process (OPS-03).
+
+All processes of an installation that share their home share it: while the file itself is broken they serve this one.
+"""
+
+import fcntl
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+Stamp = tuple[int, int, int] | None
+"""What changes when a file does; None when it cannot be had."""
+
+
+def stamp(path: Path) -> Stamp:
+    """The stamp of the file at `path`: time of its last change in nanoseconds, bytes, inode."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class LastGood:
+    """The copy at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> bytes | None:
+        """What was kept, None when nothing was."""
+        try:
+            return self.path.read_bytes()
+        except OSError:
+            return None
+
+    def keep(self, source: Path, seen: Stamp) -> bytes | None:
+        """Keep what stands in `source`, which was found good when it had the stamp `seen`; give what was kept.
+
+        None, and nothing is kept, when `source` has changed since: whoever reads it next decides about what stands
+        there now. A home that cannot be written is logged, and costs no more than the copy.
+        """
+        try:
+            with self._locked():
+                content = source.read_bytes()
+                if stamp(source) != seen:
+                    return None
+                if content != self.read():
+                    self._write(content)
+                return content
+        except OSError as error:
+            log.warning("the tenants file could not be kept at %s: %s", self.path, error)
+            return None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # Processes take up a file at about the same time: an older one must not be put over a newer.
+        lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _write(self, content: bytes) -> None:
+        """Written beside, synced, then moved into place, so that a crash leaves no half; for its owner only."""
+        descriptor, beside = tempfile.mkstemp(dir=self.path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(beside).replace(self.path)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
