@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
 from demo import facility, notices, people, support
@@ -15,11 +15,12 @@ from portal.core.jobs import Job, WorkStatus
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.models import Account
-from portal.web.commands import Mistake, json_option
+from portal.web.command_line import CommandGroup, Mistake
+from portal.web.commands import json_option
 from portal.web.output import json_out, table
 from portal.web.urls import host_of
 
-demo = AppGroup("demo", help="Fill and show the demo brands.")
+demo = CommandGroup("demo", help="Fill and show the demo brands.")
 
 
 _FILLS = {"facility": facility.fill, "support": support.fill}

@@ -11,10 +11,19 @@ from typing import Any
 import click
 from flask import Flask, current_app
 
-from portal.core import Actor, RuleBroken, Tenant, session, tenant_scope, transaction_mode
+from portal.core import (
+    Actor,
+    DatabaseBusy,
+    RuleBroken,
+    Tenant,
+    session,
+    tenant_scope,
+    transaction_mode,
+)
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries
-from portal.web.commands import Mistake, link_base, tenant_command
+from portal.web.command_line import Mistake, PortalCommand, is_dry_run
+from portal.web.commands import link_base, tenant_command
 from portal.web.output import harmless
 
 LOOK_SECONDS = 0.4
@@ -116,11 +125,9 @@ class Desk:
         return queries.any_inquiry(self.current)
 
 
-@click.command("chat", help="Answer live chats in this terminal.")
-@tenant_command
-def chat(tenant: Tenant, by: Actor) -> None:
+def _chat(tenant: Tenant, by: Actor) -> None:
     """Until /quit or the end of the input."""
-    if click.get_current_context().params["dry_run"]:
+    if is_dry_run():
         raise Mistake("what is said is said: a chat has no --dry-run")
     desk = Desk(current_app._get_current_object(), tenant, by)  # type: ignore[attr-defined]
     click.echo(_HELP)
@@ -131,10 +138,15 @@ def chat(tenant: Tenant, by: Actor) -> None:
             try:
                 desk.obey(line)
                 session().commit()
-            except RuleBroken as error:
+            except (RuleBroken, DatabaseBusy) as error:
                 session().rollback()
                 click.echo(f"! {harmless(str(error))}")
     except (EOFError, KeyboardInterrupt):
         click.echo("")
     finally:
         desk.closed.set()
+
+
+chat = click.command(
+    "chat", cls=PortalCommand, feature="chat", help="Answer live chats in this terminal."
+)(tenant_command(_chat, kind="own"))

@@ -1,19 +1,19 @@
 """`flask accounts`, `flask members` and `flask limits`: customers, their people and limits (OPS-13, COM-43)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import or_, select
 
-from portal.core import Actor, Tenant, session, text, transaction_mode
+from portal.core import Actor, Tenant, session, text
 from portal.shared.auth import (
     administration,
     email_change,
     enrolment,
+    member_import,
     operations,
     people,
     security,
@@ -21,28 +21,40 @@ from portal.shared.auth import (
 )
 from portal.shared.auth.models import Account, Member
 from portal.shared.limits import operations as allowed
+from portal.web.command_line import CommandGroup, Mistake
 from portal.web.commands import (
     DAY,
-    Mistake,
     call,
     command,
+    confirmation,
     importing,
     json_option,
     link_base,
+    question,
     record,
     typed,
 )
 from portal.web.output import json_out, listing, moment, table
 
-accounts = AppGroup("accounts", help="Find, add, show and merge customers.")
-members = AppGroup("members", help="Find, add and help the people who sign in.")
-limits = AppGroup("limits", help="Explain limits, lift them for one customer, list who is over.")
+accounts = CommandGroup("accounts", help="Find, add, show and merge customers.")
+members = CommandGroup("members", help="Find, add and help the people who sign in.")
+limits = CommandGroup(
+    "limits", help="Explain limits, lift them for one customer, list who is over."
+)
 _ACCOUNT, _WHO = (
     record("account", enrolment.find_account),
     record("who", enrolment.find_member, "WHO"),
 )
 _WORDS = click.argument("words", default="")
-_YES = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def _names(words: Mapping[str, Any]) -> str:
+    """The accounts that a command is about, as it is asked about them."""
+    named = [value for value in words.values() if isinstance(value, Account)]
+    return " → ".join(f"{account.number} {account.name}" for account in named)
+
+
+_YES = confirmation(_names)
 _MAILED = "the link is on its way"
 _CUSTOMER = (
     click.argument("name", callback=typed(longest=100)),
@@ -111,7 +123,7 @@ def add(name: str, telephone: str, tenant: Tenant, by: Actor) -> str:
     return enrolment.add_account(tenant, by=by, name=name, telephone=telephone).number
 
 
-@command(accounts, "show", _ACCOUNT, json_option)
+@question(accounts, "show", _ACCOUNT, json_option)
 def show(account: Account, as_json: bool) -> None:
     """Everything about one customer: data, members, what is theirs, the newest events."""
     found = administration.overview(account)
@@ -139,16 +151,14 @@ def tag(account: Account, tags: tuple[str, ...], by: Actor) -> str:
 
 
 @command(accounts, "merge", *_BOTH, _YES)
-def merge(source: Account, target: Account, yes: bool, by: Actor) -> None:
+def merge(source: Account, target: Account, by: Actor) -> None:
     """Give all that FROM has to INTO: members, reservations, documents. FROM is withdrawn."""
-    _ask(yes, source, target)
     table(["table", "moved"], list(administration.merge(source, target, by=by).items()))
 
 
 @command(accounts, "withdraw", _ACCOUNT, _WHY, _YES)
-def withdraw(account: Account, reason: str, yes: bool, tenant: Tenant, by: Actor) -> str:
+def withdraw(account: Account, reason: str, tenant: Tenant, by: Actor) -> str:
     """退会 for a customer who asked by telephone: nobody of it signs in again. Open business refuses it."""
-    _ask(yes, account)
     for what in withdrawal.open_business(tenant, account):
         click.echo(what, err=True)
     withdrawal.withdraw(tenant, account, reason, by=by)
@@ -156,20 +166,10 @@ def withdraw(account: Account, reason: str, yes: bool, tenant: Tenant, by: Actor
 
 
 @command(accounts, "erase", _ACCOUNT, _YES)
-def erase(account: Account, yes: bool, by: Actor) -> str:
+def erase(account: Account, by: Actor) -> str:
     """Erase now what is personal of a customer who has left. Documents and the audit trail stay."""
-    _ask(yes, account)
     withdrawal.erase(account, by=by)
     return f"{account.number}: erased"
-
-
-def _ask(yes: bool, *found: Account) -> None:
-    """Ask while no transaction is open, unless it is sure or only tried. Raises Abort."""
-    if yes or click.get_current_context().params["dry_run"]:
-        return
-    with transaction_mode("read"):
-        named = " → ".join(f"{account.number} {account.name}" for account in found)
-    click.confirm(f"{named}: there is no way back. Go on?", abort=True)
 
 
 @listing(members, "find", _MEMBERS, _WORDS)
@@ -271,10 +271,10 @@ _OFF = (
     "Take the second factor of WHO off, because it is lost; they are signed out and told by mail."
 )
 _step("reset-factor", administration.reset_factor, "no second factor any more", _OFF)
-importing(members, "import", enrolment.import_members, "members", ", with new accounts")
+importing(members, "import", member_import.Members, "members", ", with new accounts")
 
 
-@command(limits, "explain", *_LIMIT, json_option)
+@question(limits, "explain", *_LIMIT, json_option)
 def explain(name: str, number: str, as_json: bool, tenant: Tenant) -> None:
     """How many of NAME (e.g. members) the customer or contract NUMBER may have, and how that came about."""
     found = allowed.use(tenant, name, allowed.named(name).find(number))
@@ -298,7 +298,7 @@ def lift(
     return f"{number}: {found.used} / {found.limit}"
 
 
-@command(limits, "over", json_option)
+@question(limits, "over", json_option)
 def over(as_json: bool, tenant: Tenant) -> None:
     """Who has more than the limit says: they keep what they have and can add nothing."""
     rows = [(name, owner.subject, use.used, use.limit) for name, owner, use in allowed.over(tenant)]

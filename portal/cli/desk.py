@@ -1,13 +1,10 @@
 """`flask inquiries`, `flask knowledge` and `flask notices`: what customers ask and read (COM-51, COM-60, SUP-14)."""
 
-import sys
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
 from portal.core import Actor, Tenant, to_local
 from portal.shared.auth.administration import tag
@@ -17,23 +14,35 @@ from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.knowledge import operations as articles
 from portal.shared.notices import operations as announcements
 from portal.web.brand import brands_of
+from portal.web.command_line import (
+    STANDARD_INPUT,
+    CommandGroup,
+    Content,
+    Mistake,
+    as_text,
+    is_terminal,
+    read_text,
+)
 from portal.web.commands import (
     FILE,
     TEXT,
-    Mistake,
+    Asked,
     command,
+    contents,
     json_option,
     link_base,
-    read_text,
+    question,
     record,
     step,
     typed,
 )
 from portal.web.output import listing, moment, table
 
-inquiries = AppGroup("inquiries", help="What customers ask: list, show, answer, assign, close.")
-knowledge = AppGroup("knowledge", help="Articles of the knowledge base.")
-notices = AppGroup("notices", help="Publish announcements.")
+inquiries = CommandGroup(
+    "inquiries", help="What customers ask: list, show, answer, assign, close.", feature="inquiries"
+)
+knowledge = CommandGroup("knowledge", help="Articles of the knowledge base.", feature="knowledge")
+notices = CommandGroup("notices", help="Publish announcements.", feature="notices")
 _AWAITED = (
     "number",
     ("status", "status.label"),
@@ -49,10 +58,12 @@ _ANSWER = (
     click.option(
         "--text",
         default="",
+        callback=lambda _context, _option, text: Asked(lambda _words: text or _written()),
         help="The answer; otherwise it is read from standard input or an editor.",
     ),
-    click.option("--attach", multiple=True, type=FILE, help="Repeatable."),
+    click.option("--attach", multiple=True, type=FILE, callback=contents, help="Repeatable."),
 )
+_FILES = click.argument("files", nargs=-1, required=True, type=FILE, callback=contents)
 _QUIET = click.option("--quiet", is_flag=True, help="Mail nobody.")
 _ARTICLES = (
     ("number", "Article.number"),
@@ -73,7 +84,7 @@ def awaiting(status: str | None, limit: int) -> Iterable[Any]:
     return queries.worklist(Status(status) if status else None, limit)
 
 
-@command(inquiries, "show", record("found", queries.any_inquiry), json_option)
+@question(inquiries, "show", record("found", queries.any_inquiry), json_option)
 def show(found: Inquiry, as_json: bool) -> None:
     """One thread, with its files' names."""
     if not as_json:
@@ -96,19 +107,19 @@ def show(found: Inquiry, as_json: bool) -> None:
     table(["at", "", "who", "text", "files"], rows, as_json)
 
 
-def _answer(
-    tenant: Tenant, found: Inquiry, text: str, attach: tuple[Path, ...], *, by: Actor
-) -> None:
-    kept = keep(tenant.inquiries, [(path.name, path.read_bytes()) for path in attach])
-    operations.answer(tenant, found, text or _written(), kept, by=by, link_base=link_base(tenant))
+def _answer(tenant: Tenant, found: Inquiry, text: str, attach: list[Content], *, by: Actor) -> None:
+    kept = keep(tenant.inquiries, [(file.name, file.data) for file in attach])
+    operations.answer(tenant, found, text, kept, by=by, link_base=link_base(tenant))
 
 
 def _written() -> str:
     """The answer from a pipe, or from the operator's editor. Raises Mistake when there is none."""
-    given = click.edit("") if sys.stdin.isatty() else sys.stdin.read()
-    if not given or not given.strip():
+    if not is_terminal():
+        return read_text(STANDARD_INPUT).strip()
+    written = click.edit("")
+    if not written or not written.strip():
         raise Mistake("the answer is empty")
-    return given.strip()
+    return written.strip()
 
 
 def _assign(_tenant: Tenant, found: Inquiry, to: str, *, by: Actor) -> str:
@@ -136,19 +147,19 @@ for name, status in (("take", Status.IN_PROGRESS), ("close", Status.CLOSED)):
     _step(name, _move(status), f"An inquiry goes to {status.label}.")
 
 
-@command(knowledge, "put", click.argument("files", nargs=-1, required=True, type=FILE), _QUIET)
-def put(files: tuple[Path, ...], quiet: bool, tenant: Tenant, by: Actor) -> None:
+@command(knowledge, "put", _FILES, _QUIET)
+def put(files: list[Content], quiet: bool, tenant: Tenant, by: Actor) -> None:
     """Publish the Markdown FILES, or what changed of them; all or none."""
     known = {key for brand in brands_of(tenant) for key in brand.product_keys(tenant)}
     seen: set[str] = set()
     for file in files:
         try:
-            written = articles.read(read_text(file))
+            written = articles.read(as_text(file.name, file.data))
         except ValueError as error:
-            raise Mistake(f"{file}: {error}") from None
+            raise Mistake(f"{file.name}: {error}") from None
         if written.key in seen or not known.issuperset(written.products):
             raise Mistake(
-                f"{file}: a product that is none of {', '.join(sorted(known))}, or a key used before"
+                f"{file.name}: a product that is none of {', '.join(sorted(known))}, or a key used before"
             )
         seen.add(written.key)
         article, said = articles.put(written, by=by, quiet=quiet)

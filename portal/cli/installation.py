@@ -11,19 +11,19 @@ import click
 from alembic import command
 from alembic.util import CommandError
 from flask import current_app
-from flask.cli import AppGroup
 
 from portal.core import migrate, tenant_scope, transaction_mode
 from portal.core.tenancy.registry import Reading, resolved
 from portal.core.tenancy.schema import json_schema
 from portal.settings import ROOT, Settings
 from portal.shared.limits import operations as limits
+from portal.web.command_line import CommandGroup
 from portal.web.commands import FILE, json_option
 from portal.web.output import fail, json_out, table
 from portal.web.requests import registry
 
-db_commands = AppGroup("db", help="Migrate the database.")
-tenants = AppGroup("tenants", help="Check and show what tenants.toml says.")
+db_commands = CommandGroup("db", help="Migrate the database.")
+tenants = CommandGroup("tenants", help="Check and show what tenants.toml says.")
 FOLDER = ROOT / "migrations"
 _LONGEST_CELL = 60
 

@@ -15,7 +15,8 @@ from portal.cli.desk import inquiries
 from portal.core import DatabaseBusy, Shelf, Tenant, session, tenant_scope
 from portal.core.letters import Unreadable
 from portal.shared.inquiries import inbound
-from portal.web.commands import command, find_tenant, link_base
+from portal.web.command_line import PortalCommand
+from portal.web.commands import find_tenant, link_base, question
 from portal.web.output import listing, moment
 
 MOST_BYTES = 25 * 1024 * 1024
@@ -77,7 +78,7 @@ def refused(limit: int) -> Iterable[Any]:
     return inbound.refused(limit)
 
 
-@command(inquiries, "raw", click.argument("file"))
+@question(inquiries, "raw", click.argument("file"))
 def raw(file: str) -> None:
     """The bytes of a refused mail, by its file."""
     try:
@@ -183,7 +184,9 @@ class Door(socketserver.ThreadingTCPServer):
         super().__init__(at, Conversation)
 
 
-@click.command("lmtp", help="Listen for mail over LMTP; the recipient says whose it is.")
+@click.command(
+    "lmtp", cls=PortalCommand, help="Listen for mail over LMTP; the recipient says whose it is."
+)
 @click.option(
     "--listen", default="127.0.0.1:2424", show_default=True, help="HOST:PORT, on loopback."
 )

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import select
 
 from portal.core import Actor, NotFound, OutboxMail, jobs, need, session
@@ -14,12 +13,13 @@ from portal.core.jobs import WorkStatus
 from portal.shared.auth import enrolment
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document
-from portal.web.commands import DAY, command
+from portal.web.command_line import CommandGroup
+from portal.web.commands import DAY, command, question
 from portal.web.output import fail, listing, moment
 
-documents = AppGroup("documents", help="Find and verify issued documents.")
-mail = AppGroup("mail", help="See and resend mail.")
-audit = AppGroup("audit", help="Search and verify the audit trail.")
+documents = CommandGroup("documents", help="Find and verify issued documents.")
+mail = CommandGroup("mail", help="See and resend mail.")
+audit = CommandGroup("audit", help="Search and verify the audit trail.")
 
 
 _YEN = click.IntRange(0, 2**63 - 1)
@@ -46,7 +46,7 @@ def find(limit: int, account: str, **asked: Any) -> Iterable[Document]:
     return found[:limit]
 
 
-@command(documents, "verify")
+@question(documents, "verify")
 def verify() -> str:
     """Check every document's bytes against its digest."""
     bad = [f"{document.number}: {why}" for document, why in operations.verify()]
@@ -89,7 +89,9 @@ def retry(mail_id: int, by: Actor) -> str:
 _EVENTS = (
     ("#", "sequence"),
     ("at", moment("at")),
+    ("recorded", moment("recorded_at")),
     ("who", "actor_name"),
+    ("login", "actor_login"),
     "action",
     "subject",
     ("changes", lambda event: json.dumps(event.changes, ensure_ascii=False)),
@@ -109,7 +111,7 @@ def search(subject: str, limit: int) -> Iterable[trail.AuditEvent]:
     return session().scalars(statement.where(asked) if subject else statement)
 
 
-@command(audit, "verify")
+@question(audit, "verify")
 def verify_chain() -> str:
     """Check the hash chain."""
     broken = list(trail.broken_links())

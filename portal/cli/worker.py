@@ -25,6 +25,7 @@ from portal.shared import drafts, notifications
 from portal.shared.auth import passkeys, registration, throttling
 from portal.shared.chats import operations as chats
 from portal.web.brand import brands_of
+from portal.web.command_line import PortalCommand
 from portal.web.commands import link_base
 
 log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ def _tidy() -> None:
     session().commit()
 
 
-@click.command()
+@click.command(cls=PortalCommand)
 @click.option("--once", is_flag=True, help="One round, then stop.")
 @click.option(
     "--pause", default=1.0, show_default=True, help="Seconds to wait when there was nothing to do."

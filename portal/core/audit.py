@@ -3,11 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, UniqueConstraint, select
+from sqlalchemy import JSON, Index, String, UniqueConstraint, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
@@ -19,6 +19,7 @@ _SECRET = re.compile(r"password|token|secret|hash|(?<!postal_)code", re.IGNORECA
 _GENESIS = "0" * 64
 LONGEST_SUBJECT = 80
 """A longer one (a member's long address) is cut."""
+LONGEST_LOGIN = 64
 
 
 class AuditHead(TenantOwned, Base):
@@ -31,13 +32,19 @@ class AuditHead(TenantOwned, Base):
 
 
 class AuditEvent(TenantOwned, Base):
-    """One thing that was done. Never changed, never removed."""
+    """One thing that was done. Never changed, never removed.
+
+    `at` is the instant it was done as of, `recorded_at` what the machine's clock said (they differ in the demo);
+    `actor_login` is the login that ran an operator's command. Rows from before these columns have neither.
+    """
 
     __tablename__ = "audit_event"
     sequence: Mapped[int] = mapped_column(ID)
     at: Mapped[datetime]
     actor_kind: Mapped[str] = mapped_column(String(10))
     actor_name: Mapped[str] = mapped_column(String(120))
+    actor_login: Mapped[str] = mapped_column(String(LONGEST_LOGIN), default="", server_default="")
+    recorded_at: Mapped[datetime | None]
     address: Mapped[str] = mapped_column(String(45))
     account_id: Mapped[int | None] = mapped_column(ID)
     action: Mapped[str] = mapped_column(String(60))
@@ -54,9 +61,15 @@ class AuditEvent(TenantOwned, Base):
         """The digest this row must have behind a row with digest `previous`."""
         who = (self.actor_kind, self.actor_name, self.address, self.account_id)
         at = self.at.astimezone(UTC).isoformat()
-        body = (self.tenant_id, self.sequence, at, *who, self.action, self.subject, self.changes)
+        body: tuple[Any, ...] = (self.tenant_id, self.sequence, at, *who, self.action, self.subject)
+        body = (*body, self.changes)
+        if self.recorded_at is not None:
+            body = (*body, self.actor_login, self.recorded_at.astimezone(UTC).isoformat())
         text = json.dumps([previous, body], ensure_ascii=False, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+_COLUMNS = [column.name for column in AuditEvent.__table__.columns if column.name != "id"]
 
 
 def masked(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,28 +87,56 @@ def _plain(value: Any) -> Any:
 
 def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
     """Write one event: `action` ("reservation.confirm") on a record that has a `subject`, or on that subject itself."""
-    current = session()
-    insert_missing(AuditHead, {"sequence": 0, "digest": _GENESIS}, unique=("tenant_id",))
-    head = current.scalars(
-        select(AuditHead).with_for_update().execution_options(populate_existing=True)
-    ).one()
-    event = AuditEvent(
-        tenant_id=current.tenant,
-        sequence=head.sequence + 1,
+    event = described(action, what, by=by, **changes)
+    head = _locked_head()
+    _chain(head, event)
+    session().add(event)
+    session().flush()
+    return event
+
+
+def described(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
+    """Make an event that is not in the chain yet; `record_all` puts several there at once. Takes no lock."""
+    return AuditEvent(
+        tenant_id=session().tenant,
         at=clock.now(),
+        recorded_at=clock.true_now(),
         actor_kind=by.kind,
         actor_name=by.name,
+        actor_login=by.login[:LONGEST_LOGIN],
         address=by.address,
         account_id=getattr(what, "account_id", None) or by.account_id,
         action=action,
         subject=getattr(what, "subject", what)[:LONGEST_SUBJECT],
         changes=masked(changes),
     )
+
+
+def record_all(events: Iterable[AuditEvent]) -> None:
+    """Write many events as one stretch of the chain, in few statements: for imports."""
+    head = _locked_head()
+    rows: list[dict[str, Any]] = []
+    for event in events:
+        _chain(head, event)
+        rows.append({name: getattr(event, name) for name in _COLUMNS})
+    if rows:
+        session().flush()
+        session().execute(insert(AuditEvent), rows)
+
+
+def _locked_head() -> AuditHead:
+    """The end of the chain, made if there is none, locked until the end of the transaction."""
+    insert_missing(AuditHead, {"sequence": 0, "digest": _GENESIS}, unique=("tenant_id",))
+    statement = select(AuditHead).with_for_update().execution_options(populate_existing=True)
+    return session().scalars(statement).one()
+
+
+def _chain(head: AuditHead, event: AuditEvent) -> None:
+    """Give `event` the next place in the chain."""
+    event.sequence = head.sequence + 1
     event.digest = event.expected_digest(head.digest)
-    head.sequence, head.digest = event.sequence, event.digest
-    current.add(event)
-    current.flush()
-    return event
+    head.sequence = event.sequence
+    head.digest = event.digest
 
 
 def broken_links() -> Iterator[int]:

@@ -13,7 +13,12 @@ _frozen: ContextVar[datetime | None] = ContextVar("frozen_clock", default=None)
 
 def now() -> datetime:
     """The present instant, aware, in UTC."""
-    return _frozen.get() or datetime.now(UTC)
+    return _frozen.get() or true_now()
+
+
+def true_now() -> datetime:
+    """The instant of the machine's own clock, aware, in UTC, wherever `now` stands: for the audit trail."""
+    return datetime.now(UTC)
 
 
 def today() -> date:

@@ -19,6 +19,8 @@ T = TypeVar("T")
 Encoding = Literal["utf-8-sig", "cp932"]
 
 _CHUNK_CHARACTERS = 32 * 1024
+_PIECE_BYTES = 1024 * 1024
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # A cell that Excel would run as a formula, in either width. Text that looks guarded already is guarded again, so that
 # reading takes off exactly what writing put on.
 _DANGEROUS = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
@@ -118,9 +120,8 @@ def read_csv(
     data: bytes | Path, columns: Sequence[str], *, optional: Collection[str] = ()
 ) -> Iterator[Row]:
     """The records of a file whose header names `columns`, in any order, but for `optional` ones. Raises CsvMistakes."""
-    source = io.StringIO(
-        _decode(data if isinstance(data, bytes) else data.read_bytes()), newline=""
-    )
+    content = data if isinstance(data, bytes) else data.read_bytes()
+    source = io.TextIOWrapper(io.BytesIO(content), encoding=_encoding(content), newline="")
     reader = csv.reader(source, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
@@ -133,15 +134,30 @@ def read_csv(
     return _records(reader, header, missing)
 
 
-def _decode(data: bytes) -> str:
+def _encoding(content: bytes) -> Encoding:
+    """The encoding that all of `content` can be read in. Raises CsvMistakes, naming the first line that cannot be."""
     line = 1
-    for encoding in () if data.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp932"):
+    known: tuple[Encoding, ...] = ("utf-8-sig", "cp932")
+    for encoding in () if content.startswith(_UTF_16) else known:
+        place = _first_unreadable(content, encoding)
+        if place is None:
+            return encoding
+        line = content.count(b"\n", 0, place) + 1
+    message = "文字コードが読めません。UTF-8 または CP932（Shift_JIS）で保存してください。"
+    raise CsvMistakes([Mistake(line, None, message)])
+
+
+def _first_unreadable(content: bytes, encoding: Encoding) -> int | None:
+    """Where `content` is no text of this encoding; a piece at a time, since a copy of a large file is dear."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    for start in range(0, len(content) + 1, _PIECE_BYTES):
+        pending = len(decoder.getstate()[0])
+        piece = content[start : start + _PIECE_BYTES]
         try:
-            return data.decode(encoding)
+            decoder.decode(piece, final=start + _PIECE_BYTES > len(content))
         except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-    said = "文字コードが読めません。UTF-8 または CP932（Shift_JIS）で保存してください。"
-    raise CsvMistakes([Mistake(line, None, said)])
+            return start - pending + error.start
+    return None
 
 
 def _header_mistakes(
@@ -182,16 +198,22 @@ def _records(reader: Any, header: list[str], missing: Mapping[str, str]) -> Iter
 
 def collect(rows: Iterable[Row], parse: Callable[[Row], T]) -> list[T]:
     """All rows parsed, or none: goes on after a bad line so that CsvMistakes names every one of them (OPS-12)."""
-    parsed: list[T] = []
     mistakes: list[Mistake] = []
+    parsed = list(parse_each(rows, parse, mistakes))
+    if mistakes:
+        raise CsvMistakes(sorted(mistakes, key=lambda mistake: mistake.line))
+    return parsed
+
+
+def parse_each(
+    rows: Iterable[Row], parse: Callable[[Row], T], mistakes: list[Mistake]
+) -> Iterator[T]:
+    """What `parse` makes of each row that is right; what is wrong with the others is added to `mistakes`."""
     try:
         for row in rows:
             try:
-                parsed.append(parse(row))
+                yield parse(row)
             except RuleBroken as error:
                 mistakes.append(Mistake(row.line, error.field, str(error)))
     except CsvMistakes as refused:
         mistakes.extend(refused.mistakes)
-    if mistakes:
-        raise CsvMistakes(sorted(mistakes, key=lambda mistake: mistake.line))
-    return parsed

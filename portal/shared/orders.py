@@ -209,15 +209,35 @@ def billing_copy(account: Account, member: Member) -> dict[str, str]:
     return own | {"postal_code": account.postal_code, "address": account.address}
 
 
-def customer(row: Row) -> dict[str, Any]:
-    """Whose an imported order is, by 会員番号, with copies as of today. Raises RuleBroken."""
+class Customers:
+    """Whose the imported orders of one file are, by 会員番号; each is looked up once for all its rows."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, Any] | str] = {}
+
+    def of(self, row: Row) -> dict[str, Any]:
+        """The account's id, and copies of its contact person and billing address as of today. Raises RuleBroken."""
+        number = row.text("会員番号", imports.KEY, required=True)
+        if number not in self._known:
+            self._known[number] = _customer(number)
+        found = self._known[number]
+        if isinstance(found, str):
+            raise RuleBroken(found, field="会員番号")
+        return found
+
+
+def _customer(number: str) -> dict[str, Any] | str:
+    """What an order of this customer copies, or why there can be none."""
     try:
-        account = enrolment.find_account(row.text("会員番号", imports.KEY, required=True))
+        account = enrolment.find_account(number)
         contact = enrolment.representative(account)
     except RuleBroken as error:
-        raise RuleBroken(str(error), field="会員番号") from None
-    copies = {"contact": contact_copy(contact), "billing": billing_copy(account, contact)}
-    return {"account_id": account.id, **copies}
+        return str(error)
+    return {
+        "account_id": account.id,
+        "contact": contact_copy(contact),
+        "billing": billing_copy(account, contact),
+    }
 
 
 def address_copy(address: Address) -> dict[str, str]:

@@ -1,17 +1,19 @@
 """What every command shares: a tenant, an operator, an instant; one line and exit code 2 for a mistake (OPS-10).
 
-Commands of one shape are made here for every brand: a step of one record, an import.
+A command is one of three kinds. A `question` changes nothing and locks nothing. A `command` does all it does in one
+transaction, which begins after everything that a person types, confirms or thinks over. The third kind opens its own
+transactions, because it is an import, or because it goes on for hours. Commands of one shape are made here for every
+brand: a step of one record, an import.
 """
 
 import functools
-import getpass
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from flask import current_app
@@ -19,23 +21,35 @@ from flask.cli import with_appcontext
 
 from portal.core import (
     LARGEST,
-    DatabaseBusy,
-    RuleBroken,
+    Actor,
     Tenant,
     clock,
     session,
     tenant_scope,
     text,
+    transaction_mode,
     yen,
 )
 from portal.core.actor import operator
-from portal.core.csvio import CsvMistakes
 from portal.core.tenancy.schema_parts import TaxRate
+from portal.shared import imports
 from portal.shared.billing.lines import BillLine
+from portal.shared.staging import Staging
+from portal.web.command_line import (
+    Content,
+    Mistake,
+    content,
+    is_dry_run,
+    login,
+    progress,
+    read_text,
+    require_offered,
+)
 from portal.web.urls import base_of
 
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
+Kind = Literal["question", "change", "own"]
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 DAY: Any = {
     "type": click.DateTime(["%Y-%m-%d"]),
@@ -52,12 +66,6 @@ def limit_option(default: int = 30) -> Option:
     )
 
 
-class Mistake(click.ClickException):
-    """A mistake of whoever typed the command: one line, exit code 2."""
-
-    exit_code = 2
-
-
 def find_tenant(key: str | None) -> Tenant:
     """The tenant with this key. Raises Mistake, naming the keys there are."""
     known = current_app.extensions["tenants"].current().by_key
@@ -72,18 +80,6 @@ def find_tenant(key: str | None) -> Tenant:
 def link_base(tenant: Tenant) -> str:
     """How mailed links begin."""
     return base_of(tenant, current_app.extensions["settings"])
-
-
-def read_text(path: Path) -> str:
-    """What is written in a file, or comes from standard input (-). Raises Mistake for nothing, and for no UTF-8."""
-    try:
-        with click.open_file(str(path), encoding="utf-8") as file:
-            written: str = file.read()
-    except UnicodeDecodeError:
-        raise Mistake(f"{path} is not UTF-8") from None
-    if not written.strip():
-        raise Mistake(f"{path} is empty")
-    return written
 
 
 def typed(
@@ -120,38 +116,46 @@ _OPTIONS = (
     click.option(
         "--operator",
         "operator_name",
-        default=getpass.getuser,
+        default=login,
         callback=typed(longest=120),
-        help="Your name for the audit trail.",
+        help="Your name for the audit trail, which keeps your login beside it.",
     ),
     click.option(
         "--as-of",
         default="",
         callback=typed(_instant),
         envvar="PORTAL_AS_OF",
-        help="Act as if it were this instant.",
+        help="Ask as if it were this instant; changes are for the demo.",
     ),
     click.option("--dry-run", is_flag=True, help="Show what would happen; change nothing."),
 )
 
 
-@contextmanager
-def _one_line() -> Iterator[None]:
-    """What a person can do something about is told in one line, with the exit code that fits."""
-    try:
-        yield
-    except (RuleBroken, CsvMistakes) as error:
-        raise Mistake(str(error)) from None
-    except DatabaseBusy as error:
-        raise click.ClickException(str(error)) from None
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A record that the database is asked for, by what was typed."""
+
+    find: Callable[[str], Any]
+    given: str
 
 
-def tenant_command(function: Command) -> Command:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person types, confirms or thinks over, or what comes out of a file or pipe at its own pace.
+
+    `ask` makes the value, from the command's other words, while no transaction is open. Records among them are as they
+    were read just before, and know nothing but their own columns.
+    """
+
+    ask: Callable[[Mapping[str, Any]], Any]
+
+
+def tenant_command(function: Command, kind: Kind = "change") -> Command:
     """Decorate a click command that works for one tenant.
 
-    The function gets what it names of `tenant`, `by` and what was typed; records (`record`) are looked up first, and
-    text that it returns is printed. The transaction is committed then, rolled back when it raises, and with
-    ``--dry-run``. RuleBroken becomes one line and exit code 2.
+    The function gets what it names of `tenant`, `by` and what was typed; records (`record`) are looked up
+    first, and text that it returns is printed. A question runs where nothing is locked and nothing can be written. The
+    transaction of a change is committed, or rolled back when it raises, and with ``--dry-run``.
     """
 
     @functools.wraps(function)
@@ -161,26 +165,69 @@ def tenant_command(function: Command) -> Command:
         tenant_key: str | None,
         operator_name: str,
         as_of: datetime | None,
-        dry_run: bool,
+        dry_run: bool,  # noqa: ARG001 - who wants to know asks `is_dry_run`
         **given: Any,
     ) -> None:
         tenant = find_tenant(tenant_key)
+        require_offered(tenant)
+        if as_of and kind != "question" and not is_dry_run():
+            _require_demo()
         standing = clock.freeze(as_of) if as_of else nullcontext()
-        with _one_line(), standing, tenant_scope(tenant.key):
-            words = {
-                name: value() if isinstance(value, _Later) else value
-                for name, value in given.items()
-            }
-            said = call(function, {**words, "tenant": tenant, "by": operator(operator_name)})
-            if isinstance(said, str):
-                click.echo(said)
-            if dry_run:
-                session().rollback()
-                click.echo("dry run: nothing was changed", err=True)
-            else:
-                session().commit()
+        by = operator(operator_name, login())
+        words = {**given, "tenant": tenant, "by": by}
+        with standing, tenant_scope(tenant.key):
+            _run(function, _asked(words), kind)
 
     return with_options(wrapper, _OPTIONS)
+
+
+def _require_demo() -> None:
+    """Refuse to change anything as of another instant where that would be forged. Raises Mistake."""
+    if not current_app.extensions["settings"].demo:
+        raise Mistake(
+            "--as-of is for questions and --dry-run; only a demo changes things as of then"
+        )
+
+
+def _asked(words: dict[str, Any]) -> dict[str, Any]:
+    """`words` with all that a person has to give: nothing is locked while they think."""
+    asking = {name: value for name, value in words.items() if isinstance(value, Asked)}
+    if not asking:
+        return words
+    with transaction_mode("read"):
+        shown = _looked_up({name: words[name] for name in words.keys() - asking.keys()})
+        session().expunge_all()
+    return words | {name: value.ask(shown) for name, value in asking.items()}
+
+
+def _looked_up(words: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.find(value.given) if isinstance(value, _Record) else value
+        for name, value in words.items()
+    }
+
+
+def _run(function: Command, words: dict[str, Any], kind: Kind) -> None:
+    """Run the function in the transaction of its kind, and print what it says."""
+    if kind == "own":
+        _print(call(function, words))
+    elif kind == "question":
+        with transaction_mode("read"):
+            _print(call(function, _looked_up(words)))
+    else:
+        message = call(function, _looked_up(words))
+        if is_dry_run():
+            session().rollback()
+        else:
+            session().commit()
+        _print(message)
+    if is_dry_run():
+        click.echo("dry run: nothing was changed", err=True)
+
+
+def _print(message: object) -> None:
+    if isinstance(message, str):
+        click.echo(message)
 
 
 def call(function: Command, words: dict[str, Any]) -> Any:
@@ -197,28 +244,66 @@ def with_options(command: Command, options: Iterable[Option]) -> Command:
     return command
 
 
-def command(group: click.Group, name: str, *options: Option, help: str | None = None) -> Option:  # noqa: A002 - click's
-    """Make the command `name` of a brand, with these options and arguments; see `tenant_command`."""
-    return lambda function: group.command(name, help=help)(
-        with_options(tenant_command(function), options)
-    )
+def command(
+    group: click.Group,
+    name: str,
+    *options: Option,
+    help: str | None = None,  # noqa: A002 - click's
+    kind: Kind = "change",
+) -> Option:
+    """Make the command `name` of a group, with these options and arguments; see `tenant_command`."""
+
+    def register(function: Command) -> Any:
+        made = with_options(tenant_command(function, kind), options)
+        return group.command(name, help=help)(made)
+
+    return register
 
 
-class _Later(functools.partial[Any]):
-    """What is read or looked up when the tenant is in scope."""
+def question(group: click.Group, name: str, *options: Option) -> Option:
+    """Make the command `name` of a group, which changes nothing: it waits for nobody and nobody waits for it."""
+    return command(group, name, *options, kind="question")
 
 
 def record(name: str, find: Callable[[str], Any], metavar: str = "NUMBER") -> Option:
     """An argument; the command gets what `find` finds by it."""
     return click.argument(
-        name, metavar=metavar, callback=lambda _context, _argument, given: _Later(find, given)
+        name, metavar=metavar, callback=lambda _context, _argument, given: _Record(find, given)
     )
+
+
+def confirmation(question: Callable[[Mapping[str, Any]], str]) -> Option:
+    """The option --yes: without it, or --dry-run, the person is asked whether to go on with what `question` names."""
+
+    def ask(words: Mapping[str, Any]) -> bool:
+        if not is_dry_run():
+            click.confirm(f"{question(words)}: there is no way back. Go on?", abort=True)
+        return True
+
+    def callback(_context: click.Context, _option: click.Parameter, is_sure: bool) -> object:
+        return is_sure or Asked(ask)
+
+    return click.option("--yes", is_flag=True, callback=callback, help="Do not ask.")
 
 
 _SOURCE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 TEXT = click.argument(
-    "body", type=_SOURCE, callback=lambda _context, _argument, path: _Later(read_text, path)
+    "body",
+    type=_SOURCE,
+    callback=lambda _context, _argument, path: Asked(lambda _words: read_text(path)),
 )
+CONTENT = click.argument(
+    "file",
+    type=FILE,
+    callback=lambda _context, _argument, path: Asked(lambda _words: content(path)),
+)
+
+
+def contents(
+    _context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]
+) -> Asked:
+    """The callback of several files: the command gets a `Content` for each."""
+    return Asked(lambda _words: [content(path) for path in paths])
 
 
 def step(
@@ -229,26 +314,41 @@ def step(
     do: Command,
     text: str,
     *options: Option,
+    kind: Kind = "change",
 ) -> None:
     """Make the command `name` NUMBER: `do` gets tenant, the record and options; `say` tells of it, and the answer."""
 
     def take(found: Any, tenant: Tenant, **words: Any) -> object:
         return say(found, do(tenant, found, **words))
 
-    command(group, name, record("found", find), *options, help=text)(take)
+    command(group, name, record("found", find), *options, help=text, kind=kind)(take)
 
 
 def importing(
-    group: click.Group, name: str, take: Callable[..., tuple[int, int]], what: str, more: str = ""
+    group: click.Group,
+    name: str,
+    make: Callable[[Tenant], imports.Importer],
+    what: str,
+    more: str = "",
 ) -> None:
-    """Make the command `name` FILE, which imports `what`; `take` answers how many it added, and how many it knew."""
+    """Make the command `name` FILE, which imports `what` by the importer that `make` gives for the tenant.
 
-    def load(file: Path, **words: Any) -> str:
-        added, known = call(take, {"data": file.read_bytes(), **words})
-        return f"{added} added, {known} known already"
+    The file is read where nothing is locked; what is new in it is stored in one short transaction. A dry run ends
+    before that.
+    """
+
+    def load(file: Content, tenant: Tenant, by: Actor) -> str:
+        importer = make(tenant)
+        with Staging() as staged:
+            with transaction_mode("read"), progress() as report:
+                counts = imports.stage(file.data, importer, staged, report)
+            if not is_dry_run():
+                imports.store(staged, importer, by=by)
+                session().commit()
+        return str(counts)
 
     text = f"Import {what} from CSV{more}; the same file twice changes nothing."
-    command(group, name, click.argument("file", type=FILE), help=text)(load)
+    command(group, name, CONTENT, help=text, kind="own")(load)
 
 
 _LINE = "TEXT:QTY:UNIT:PRICE[:RATE]"

@@ -9,6 +9,7 @@ import click
 
 from portal.core import Labelled, Tenant, jobs, session, yen
 from portal.shared.documents.billed import Papers
+from portal.web.command_line import is_dry_run
 from portal.web.commands import Command, bill_lines, lines_option, step, typed
 from portal.web.output import Column, listing
 
@@ -72,7 +73,7 @@ def _draw(order: Any, drawing: list[int]) -> None:
     """Commit, and draw at once what was issued."""
     number = order.number
     click.echo(f"{number}: documents issued: {len(drawing)}")
-    if click.get_current_context().params["dry_run"]:
+    if is_dry_run():
         return
     session().commit()
     waiting = [job_id for job_id in drawing if not jobs.run(job_id)]

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from portal.core.clock import to_local
-from portal.web.commands import Command, Mistake, Option, call, json_option, limit_option
-from portal.web.commands import command as make
+from portal.web.command_line import Mistake
+from portal.web.commands import Command, Option, call, json_option, limit_option, question
 
 Column = str | tuple[str, str | Callable[[Any], object]]
 
@@ -96,6 +96,6 @@ def listing(
             rows = [[read(found) for read in readers] for found in call(find, words)]
             table([heading for heading, _read in pairs], rows, as_json)
 
-        return make(group, name, *options, limit_option(most), json_option)(command)
+        return question(group, name, *options, limit_option(most), json_option)(command)
 
     return register

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from portal.core.tenancy.schema_parts import TaxRate
-from portal.web.commands import Mistake, bill_lines
+from portal.web.command_line import Mistake
+from portal.web.commands import bill_lines
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

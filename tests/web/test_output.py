@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from rich.cells import cell_len
 
-from portal.web.commands import Mistake
+from portal.web.command_line import Mistake
 from portal.web.output import fail, table
 
 

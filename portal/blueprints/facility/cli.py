@@ -2,21 +2,20 @@
 
 from datetime import UTC, date, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
 from portal.blueprints.facility import booking, imports, operations, queries
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.core import LARGEST, TOKYO, Actor, Tenant, to_local
 from portal.core.text import multiline
 from portal.web import orders
-from portal.web.commands import FILE, command, importing, lines_option, record, step, typed
+from portal.web.command_line import CommandGroup, Content
+from portal.web.commands import CONTENT, command, importing, lines_option, record, step, typed
 from portal.web.output import moment
 
-commands = AppGroup("facility", help="Facility rental: reservations from request to payment.")
+commands = CommandGroup("facility", help="Facility rental: reservations from request to payment.")
 _AWAITED = (
     "number",
     ("status", "status.label"),
@@ -48,15 +47,10 @@ def remind(tenant: Tenant) -> str:
     return f"{operations.remind(tenant)} reminders mailed"
 
 
-@command(
-    commands,
-    "set-photo",
-    record("facility", queries.facility, "CODE"),
-    click.argument("file", type=FILE),
-)
-def set_photo(facility: Facility, file: Path, by: Actor) -> str:
+@command(commands, "set-photo", record("facility", queries.facility, "CODE"), CONTENT)
+def set_photo(facility: Facility, file: Content, by: Actor) -> str:
     """Give a facility its picture, a PNG file."""
-    booking.set_photo(facility, file.read_bytes(), by=by)
+    booking.set_photo(facility, file.data, by=by)
     return f"{facility.code}: {file.name}"
 
 
@@ -79,6 +73,14 @@ def _day(reservation: Reservation) -> date:
     return to_local(reservation.starts_at).date()
 
 
+def _facilities(_tenant: Tenant) -> imports.Facilities:
+    return imports.Facilities()
+
+
+def _reservations(_tenant: Tenant) -> imports.Reservations:
+    return imports.Reservations()
+
+
 orders.awaiting(
     commands, Status, queries.worklist, _AWAITED, "Reservations that await somebody, by start."
 )
@@ -97,5 +99,5 @@ _command(
     _say_when, "reschedule", _reschedule, "Move a reservation to another time, in Tokyo.", *_TIMES
 )
 orders.papers(commands, queries.any_reservation, operations.PAPERS, _day)
-importing(commands, "import-facilities", imports.facilities, "facilities")
-importing(commands, "import-reservations", imports.reservations, "old reservations")
+importing(commands, "import-facilities", _facilities, "facilities")
+importing(commands, "import-reservations", _reservations, "old reservations")

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract, UnitKind
@@ -15,20 +14,11 @@ from portal.core import Actor, Tenant, text
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account
 from portal.shared.limits import operations as limits
-from portal.web.commands import (
-    DAY,
-    TEXT,
-    Mistake,
-    command,
-    json_option,
-    link_base,
-    record,
-    step,
-    typed,
-)
+from portal.web.command_line import CommandGroup, Mistake
+from portal.web.commands import DAY, TEXT, command, json_option, link_base, record, step, typed
 from portal.web.output import table
 
-commands = AppGroup("support", help="Support desk: contracts and their contacts.")
+commands = CommandGroup("support", help="Support desk: contracts and their contacts.")
 _WHO = "FAMILY:GIVEN:EMAIL[:DUTY]"
 _UNIT = (
     click.argument("kind", type=click.Choice([kind.value for kind in UnitKind])),
@@ -148,4 +138,5 @@ _step(
     lambda *_found, as_json, **_by: as_json,
     "The contacts of a contract.",
     json_option,
+    kind="question",
 )

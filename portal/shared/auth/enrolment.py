@@ -1,52 +1,19 @@
-"""Adding accounts and members, and finding them: by an operator, by the demo, from CSV (OPS-13, RENT-27)."""
+"""Adding accounts and members, and finding them: by an operator, by the demo (OPS-13)."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
-from argon2 import extract_parameters
-from argon2.exceptions import InvalidHashError
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from portal.core import (
-    Actor,
-    NumberFormat,
-    Tenant,
-    audit,
-    clock,
-    csvio,
-    msgid,
-    numbering,
-    session,
-    text,
-)
+from portal.core import Actor, NumberFormat, Tenant, audit, clock, msgid, numbering, session, text
 from portal.core.errors import NotFound, RuleBroken, need
-from portal.shared.auth import passwords, rights
-from portal.shared.auth.models import (
-    USUAL_RIGHTS,
-    Account,
-    AccountStatus,
-    Member,
-    MemberStatus,
-    login_key,
-)
+from portal.shared.auth import rights
+from portal.shared.auth.models import USUAL_RIGHTS, Account, Member, MemberStatus, login_key
 
 _ACCOUNT_NUMBER = NumberFormat(prefix="C", digits=6)
-REQUIRED = ("会員番号", "メールアドレス", "姓", "名")
-OPTIONAL = (
-    "会社名",
-    "ログインID",
-    "セイ",
-    "メイ",
-    "部署名",
-    "電話番号",
-    "代表",
-    "パスワードハッシュ",
-)
 _USED = msgid("このログインIDまたはメールアドレスは、すでに使われています。")
 _UNAVAILABLE = {
     "login_id": msgid("このログインIDは、すでに使われています。別のログインIDを入力してください。"),
@@ -55,10 +22,6 @@ _UNAVAILABLE = {
     ),
 }
 _COLLEAGUES = msgid("このメールアドレスの方は、すでに登録されています。")
-_NUMBER = re.compile(r"[A-Za-z0-9._-]+")
-_YES, _NO = ("1", "○", "代表"), ("", "0", "×")
-_MOST_MEMORY = 256 * 1024  # KiB; a hash that takes more would take the server with it
-_MOST_PASSES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,103 +142,3 @@ def representative(account: Account) -> Member:
     first = there.order_by(Member.is_representative.desc(), Member.id).limit(1)
     missing = NotFound("担当者がいません: %(number)s", number=account.number)
     return need(session().scalars(first).one_or_none(), missing)
-
-
-_Line = tuple[str, str, Person, str]
-"""会員番号, 会社名 where the account is new, who, and the password hash of a member to be."""
-
-
-def import_members(tenant: Tenant, data: bytes, *, by: Actor) -> tuple[int, int]:
-    """Import members; returns how many were added and how many were known. The caller commits.
-
-    A 会員番号 that is new makes the account, by its 会社名. Who brings a password hash along must change the password
-    after the first sign-in; who does not waits for a link. Raises CsvMistakes, having changed nothing.
-    """
-    rows = csvio.read_csv(data, REQUIRED + OPTIONAL, optional=OPTIONAL)
-    lines = csvio.collect(rows, partial(_read, tenant, set(), {}))
-    new = [line for line in lines if line is not None]
-    for number, company, person, password_hash in new:
-        account = account_with(number) or add_account(tenant, by=by, number=number, name=company)
-        added = add_member(tenant, account, person, by=by, password_hash=password_hash)
-        added.must_change_password = bool(password_hash)
-    if new:
-        audit.record("member.import", f"import:{len(new)}", by=by, added=len(new))
-    return len(new), len(lines) - len(new)
-
-
-def _read(
-    tenant: Tenant, keys: set[str], companies: dict[str, str], row: csvio.Row
-) -> _Line | None:
-    """One line, or None for a member who is there already. `keys` and `companies` are of the lines before."""
-    number = row.text("会員番号", 20, required=True)
-    if not _NUMBER.fullmatch(number):
-        raise RuleBroken("半角の英数字で入力してください。", field="会員番号")
-    person, password_hash = _person(row), _password_hash(row)
-    if "login_id" in tenant.sign_in.items and not person.login_id:
-        raise RuleBroken("入力してください。", field="ログインID")
-    key = login_key(tenant.sign_in.items, login_id=person.login_id, email=person.email)
-    if key in keys:
-        raise RuleBroken("同じログインIDまたはメールアドレスが前の行にあります。")
-    keys.add(key)
-    found = session().scalars(select(Member).where(Member.login_key == key)).one_or_none()
-    if found is None:
-        return number, _company(row, number, companies), person, password_hash
-    account = session().get_one(Account, found.account_id)
-    if account.number != number:
-        raise RuleBroken("このログインIDまたはメールアドレスは、ほかの会員が使っています。")
-    return None
-
-
-def _company(row: csvio.Row, number: str, companies: dict[str, str]) -> str:
-    """The name of the account to be made; "" where there is one. The first line with a number names it."""
-    company, account = row.text("会社名", 100), account_with(number)
-    if account is not None and account.status != AccountStatus.ACTIVE:
-        raise RuleBroken("この会員は退会しています。", field="会員番号")
-    if account is not None:
-        return ""
-    known = companies.setdefault(number, company)
-    if not known:
-        del companies[number]
-        raise RuleBroken(
-            "この会員番号はありません。会社名を入力すると登録されます。", field="会社名"
-        )
-    if company not in ("", known):
-        raise RuleBroken("前の行の会社名と異なります。", field="会社名")
-    return known
-
-
-def _person(row: csvio.Row) -> Person:
-    role = row.text("代表", 10)
-    if role not in (*_YES, *_NO):
-        raise RuleBroken("1 または空欄にしてください。", field="代表")
-    return Person(
-        row.text("姓", 40, required=True),
-        row.text("名", 40),
-        row.take("メールアドレス", text.email),
-        login_id=row.text("ログインID", 60),
-        family_kana=_kana(row, "セイ"),
-        given_kana=_kana(row, "メイ"),
-        department=row.text("部署名", 80),
-        telephone=row.take("電話番号", text.telephone) if row.values["電話番号"].strip() else "",
-        is_representative=role in _YES,
-    )
-
-
-def _kana(row: csvio.Row, column: str) -> str:
-    row.text(column, 60)
-    return row.take(column, text.katakana)
-
-
-def _password_hash(row: csvio.Row) -> str:
-    value = row.values["パスワードハッシュ"].strip()
-    if value and not (len(value) <= 200 and (passwords.is_legacy(value) or _is_argon2(value))):
-        raise RuleBroken("この形式のパスワードハッシュは使えません。", field="パスワードハッシュ")
-    return value
-
-
-def _is_argon2(value: str) -> bool:
-    try:
-        costs = extract_parameters(value)
-    except (InvalidHashError, ValueError):
-        return False
-    return costs.memory_cost <= _MOST_MEMORY and costs.time_cost <= _MOST_PASSES

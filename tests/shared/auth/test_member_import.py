@@ -14,8 +14,10 @@ from portal.core.csvio import CsvMistakes
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema_parts import SignIn
-from portal.shared.auth import enrolment, passwords
+from portal.shared import imports
+from portal.shared.auth import enrolment, member_import, passwords
 from portal.shared.auth.models import Account, Member
+from portal.shared.staging import Staging
 from tests.cast import PASSWORD
 
 BY = operator("監督")
@@ -24,7 +26,9 @@ ARGON = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$YWJjZGVmZ2hpamtsbW5vcA"
 
 
 def sheet(*rows: dict[str, str], encoding: str = "utf-8") -> bytes:
-    columns = list(dict.fromkeys((*enrolment.REQUIRED, *(name for row in rows for name in row))))
+    columns = list(
+        dict.fromkeys((*member_import.REQUIRED, *(name for row in rows for name in row)))
+    )
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, restval="")
     writer.writeheader()
@@ -42,12 +46,21 @@ def line(login_id: str = "jiro", number: str = "C000002", **more: str) -> dict[s
     return usual | {"ログインID": login_id} | more
 
 
+def import_members(tenant, data: bytes) -> tuple[int, int]:
+    """How many were added, and how many known. Everything in the running transaction."""
+    importer = member_import.Members(tenant)
+    with Staging() as staged:
+        counts = imports.stage(data, importer, staged)
+        imports.store(staged, importer, by=BY)
+    return counts.added, counts.known
+
+
 @pytest.fixture
 def bring(here, brand):
     """Import lines into the first brand."""
 
     def take(*rows: dict[str, str], tenant=brand) -> tuple[int, int]:
-        done = enrolment.import_members(tenant, sheet(*rows), by=BY)
+        done = import_members(tenant, sheet(*rows))
         session().commit()
         return done
 
@@ -60,7 +73,7 @@ def refusal(here, brand):
 
     def told(*rows: dict[str, str], data: bytes = b"") -> list[str]:
         with pytest.raises(CsvMistakes) as refused:
-            enrolment.import_members(brand, data or sheet(*rows), by=BY)
+            import_members(brand, data or sheet(*rows))
         session().commit()
         assert session().scalar(select(func.count(Member.id))) == 3
         assert session().scalar(select(func.count(Account.id))) == 2
@@ -206,5 +219,5 @@ def test_where_one_signs_in_with_the_address_no_login_id_is_needed(bring, brand,
 def test_a_file_of_excel_is_read_too(here, brand, member):
     """OPS-12: CP932"""
     data = sheet(line("ume", "OLD-7", 会社名="髙橋精機"), encoding="cp932")
-    assert enrolment.import_members(brand, data, by=BY) == (1, 0)
+    assert import_members(brand, data) == (1, 0)
     assert enrolment.find_account("OLD-7").name == "髙橋精機"

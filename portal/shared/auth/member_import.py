@@ -1,0 +1,198 @@
+"""Members from CSV, with the accounts that are new (OPS-13, RENT-27)."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from argon2 import extract_parameters
+from argon2.exceptions import InvalidHashError
+from sqlalchemy import select
+
+from portal.core import Actor, Row, RuleBroken, Stale, Tenant, audit, clock, text
+from portal.shared import imports
+from portal.shared.auth import passwords
+from portal.shared.auth.enrolment import Person
+from portal.shared.auth.models import Account, AccountStatus, Member, login_key
+
+REQUIRED = ("会員番号", "メールアドレス", "姓", "名")
+OPTIONAL = (
+    "会社名",
+    "ログインID",
+    "セイ",
+    "メイ",
+    "部署名",
+    "電話番号",
+    "代表",
+    "パスワードハッシュ",
+)
+_NUMBER = re.compile(r"[A-Za-z0-9._-]+")
+_YES, _NO = ("1", "○", "代表"), ("", "0", "×")
+_MOST_MEMORY = 256 * 1024  # KiB; a hash that takes more would take the server with it
+_MOST_PASSES = 20
+_TAKEN = "このログインIDまたはメールアドレスは、ほかの会員が使っています。"
+_WITHDRAWN = "この会員は退会しています。"
+
+
+class Members:
+    """An import of members (see `imports.Importer`).
+
+    A 会員番号 that is new makes the account, by its 会社名. Who brings a password hash along must change the password
+    after the first sign-in; who does not waits for a link.
+    """
+
+    action = "member.import"
+    columns = REQUIRED + OPTIONAL
+    optional: Collection[str] = OPTIONAL
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._items = tenant.sign_in.items
+        self._keys: set[str] = set()
+        self._companies: dict[str, str] = {}
+        self._statuses: dict[str, AccountStatus] = {}
+        self._owners: dict[str, str] = {}
+
+    def look_up(self, rows: Sequence[Row]) -> None:
+        """Which accounts there are, and whose the sign-in names are that are used."""
+        numbers = [text.normalise(row.values["会員番号"]) for row in rows]
+        accounts = select(Account.number, Account.status)
+        self._statuses.update(map(tuple, imports.found_by(accounts, Account.number, numbers)))
+        keys = [self._key(row.values["ログインID"], row.values["メールアドレス"]) for row in rows]
+        owners = select(Member.login_key, Account.number).join(
+            Account, Account.id == Member.account_id
+        )
+        self._owners.update(map(tuple, imports.found_by(owners, Member.login_key, keys)))
+
+    def _key(self, login_id: str, email: str) -> str:
+        return login_key(self._items, login_id=login_id, email=email)
+
+    def read(self, row: Row) -> dict[str, Any] | None:
+        """The columns of a new member, with `number` of the account, and `company` where that is new as well."""
+        number = row.text("会員番号", imports.KEY, required=True)
+        if not _NUMBER.fullmatch(number):
+            raise RuleBroken("半角の英数字で入力してください。", field="会員番号")
+        person, password_hash = _person(row), _password_hash(row)
+        if "login_id" in self._items and not person.login_id:
+            raise RuleBroken("入力してください。", field="ログインID")
+        key = self._key(person.login_id, person.email)
+        if key in self._keys:
+            raise RuleBroken("同じログインIDまたはメールアドレスが前の行にあります。")
+        self._keys.add(key)
+        if key in self._owners:
+            if self._owners[key] != number:
+                raise RuleBroken(_TAKEN)
+            return None
+        return {
+            **asdict(person),
+            "number": number,
+            "company": self._company(row, number),
+            "login_key": key,
+            "password_hash": password_hash,
+            "must_change_password": bool(password_hash),
+        }
+
+    def _company(self, row: Row, number: str) -> str:
+        """The name of the account to be made; "" where there is one. The first line with a number names it."""
+        company = row.text("会社名", 100)
+        status = self._statuses.get(number)
+        if status is not None and status is not AccountStatus.ACTIVE:
+            raise RuleBroken(_WITHDRAWN, field="会員番号")
+        if status is not None:
+            return ""
+        known = self._companies.setdefault(number, company)
+        if not known:
+            del self._companies[number]
+            raise RuleBroken(
+                "この会員番号はありません。会社名を入力すると登録されます。", field="会社名"
+            )
+        if company not in ("", known):
+            raise RuleBroken("前の行の会社名と異なります。", field="会社名")
+        return known
+
+    def store(self, rows: Sequence[dict[str, Any]], *, by: Actor) -> None:
+        """Insert them, their accounts first; an event for each of both. Raises Stale for a customer who left."""
+        now = clock.now()
+        made = [
+            {"number": number, "name": name, "created_at": now}
+            for number, name in self._new_accounts(rows)
+        ]
+        imports.add_rows(Account, made)
+        accounts = _accounts(row["number"] for row in rows)
+        members = [_member(row, accounts[row["number"]]) | {"created_at": now} for row in rows]
+        imports.add_rows(Member, members)
+        audit.record_all(_events(made, members, accounts, by))
+
+    def _new_accounts(self, rows: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+        """Number and name of each account that these rows bring and none before them has."""
+        for row in rows:
+            if row["company"] and row["number"] not in self._statuses:
+                self._statuses[row["number"]] = AccountStatus.ACTIVE
+                yield row["number"], row["company"]
+
+
+def _accounts(numbers: Iterable[str]) -> dict[str, int]:
+    """The ids of accounts by their numbers. Raises Stale when one has left since the file was read."""
+    asked = list(numbers)
+    found = imports.found_by(
+        select(Account.number, Account.id, Account.status), Account.number, asked
+    )
+    active = {number: key for number, key, status in found if status is AccountStatus.ACTIVE}
+    if not active.keys() >= set(asked):
+        raise Stale(_WITHDRAWN, field="会員番号")
+    return active
+
+
+def _member(row: dict[str, Any], account_id: int) -> dict[str, Any]:
+    columns = {name: value for name, value in row.items() if name not in ("number", "company")}
+    return columns | {"account_id": account_id}
+
+
+def _events(
+    made: Iterable[dict[str, Any]],
+    members: Iterable[dict[str, Any]],
+    accounts: dict[str, int],
+    by: Actor,
+) -> Iterator[audit.AuditEvent]:
+    for values in made:
+        account = Account(id=accounts[values["number"]], **values)
+        yield audit.described("account.add", account, by=by, name=account.name)
+    for values in members:
+        member = Member(**values)
+        yield audit.described("member.add", member, by=by, email=member.email)
+
+
+def _person(row: Row) -> Person:
+    role = row.text("代表", 10)
+    if role not in (*_YES, *_NO):
+        raise RuleBroken("1 または空欄にしてください。", field="代表")
+    return Person(
+        row.text("姓", 40, required=True),
+        row.text("名", 40),
+        row.take("メールアドレス", text.email),
+        login_id=row.text("ログインID", 60),
+        family_kana=_kana(row, "セイ"),
+        given_kana=_kana(row, "メイ"),
+        department=row.text("部署名", 80),
+        telephone=row.take("電話番号", text.telephone) if row.values["電話番号"].strip() else "",
+        is_representative=role in _YES,
+    )
+
+
+def _kana(row: Row, column: str) -> str:
+    row.text(column, 60)
+    return row.take(column, text.katakana)
+
+
+def _password_hash(row: Row) -> str:
+    value = row.values["パスワードハッシュ"].strip()
+    if value and not (len(value) <= 200 and (passwords.is_legacy(value) or _is_argon2(value))):
+        raise RuleBroken("この形式のパスワードハッシュは使えません。", field="パスワードハッシュ")
+    return value
+
+
+def _is_argon2(value: str) -> bool:
+    try:
+        costs = extract_parameters(value)
+    except (InvalidHashError, ValueError):
+        return False
+    return costs.memory_cost <= _MOST_MEMORY and costs.time_cost <= _MOST_PASSES

@@ -1,0 +1,174 @@
+"""The command line itself: groups, what a mistake looks like, who is at the keyboard, what comes in (OPS-10).
+
+Whatever somebody types, pipes in or interrupts ends in one line on standard error, never in a traceback.
+"""
+
+import errno
+import os
+import pwd
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
+
+from portal.core import DatabaseBusy, RuleBroken, Tenant
+from portal.core.csvio import CsvMistakes
+
+STANDARD_INPUT = Path("-")
+_NO_SUCH_TABLE = ("42P01", "42703")
+_PROGRESS_TERMINAL = 500
+_PROGRESS_LOG = 10_000
+
+
+class Mistake(click.ClickException):
+    """A mistake of whoever typed the command: one line, exit code 2."""
+
+    exit_code = 2
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """What a person can do something about is told in one line, with the exit code that fits."""
+    try:
+        yield
+    except (RuleBroken, CsvMistakes) as error:
+        raise Mistake(str(error)) from None
+    except UnicodeError:
+        raise Mistake("what was typed or piped in is not UTF-8") from None
+    except (OverflowError, DataError):
+        raise Mistake("a number, a date or a text is larger than can be kept") from None
+    except DatabaseBusy as error:
+        raise click.ClickException(str(error)) from None
+    except OperationalError as error:
+        raise _database_trouble(error) from None
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", "") not in _NO_SUCH_TABLE:
+            raise
+        raise _database_trouble(error) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # whoever read our output has enough; click ends quietly
+            raise
+        raise Mistake(f"{error.filename or 'input or output'}: {error.strerror or error}") from None
+
+
+def _database_trouble(error: OperationalError | ProgrammingError) -> click.ClickException:
+    reason = str(error.orig).strip().partition("\n")[0]
+    return click.ClickException(f"the database: {reason} (flask db upgrade brings it up to date)")
+
+
+class PortalCommand(click.Command):
+    """A command whose mistakes are told in one line; with `feature` for tenants that have it on (COM-03)."""
+
+    def __init__(self, *words: Any, feature: str = "", **options: Any) -> None:
+        super().__init__(*words, **options)
+        self.feature = feature
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        with one_line():
+            return super().invoke(ctx)
+
+
+class CommandGroup(AppGroup):
+    """A group of such commands; with `feature` they are for tenants that have it on (COM-03)."""
+
+    command_class = PortalCommand
+
+    def __init__(self, name: str, *, help: str, feature: str = "") -> None:  # noqa: A002 - click's
+        super().__init__(name, help=help)
+        self.feature = feature
+
+
+def require_offered(tenant: Tenant) -> None:
+    """Refuse a command of a module or feature that the tenant has not switched on (COM-03). Raises Mistake."""
+    context: click.Context | None = click.get_current_context()
+    while context is not None:
+        group = context.command
+        for key, brand in current_app.extensions["brands"].items():
+            if brand.commands is group and key not in tenant.modules:
+                on = ", ".join(tenant.modules) or "none"
+                raise Mistake(f"the module {key} is off at {tenant.key!r}; on is: {on}")
+        feature = getattr(group, "feature", "")
+        if feature and not tenant.has(feature):
+            raise Mistake(f"features.{feature} is off at {tenant.key!r}")
+        context = context.parent
+
+
+def login() -> str:
+    """The account of this machine that runs the command, whatever the environment calls itself."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # a container may run under a number that has no name
+        return f"uid {number}"
+
+
+class Content(NamedTuple):
+    """A file as it was read: its name without the folders, and its bytes."""
+
+    name: str
+    data: bytes
+
+
+def content(path: Path) -> Content:
+    """What stands in a file, or comes out of a named pipe."""
+    return Content(path.name, path.read_bytes())
+
+
+def _standard_input() -> bytes:
+    return sys.stdin.buffer.read()
+
+
+def is_terminal() -> bool:
+    """Whether somebody sits at the keyboard, so that there is nothing to read from a pipe."""
+    return sys.stdin.isatty()
+
+
+def read_text(path: Path) -> str:
+    """What is written in a file, or comes from standard input (-), as `as_text` takes it."""
+    if path == STANDARD_INPUT:
+        return as_text("standard input", _standard_input())
+    return as_text(str(path), path.read_bytes())
+
+
+def as_text(name: str, data: bytes) -> str:
+    """What is written in `data`, called `name`. Raises Mistake for nothing, and for no UTF-8."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Mistake(f"{name} is not UTF-8") from None
+    if "\0" in text:
+        raise Mistake(f"{name} is no text")
+    if not text.strip():
+        raise Mistake(f"{name} is empty")
+    return text
+
+
+def is_dry_run() -> bool:
+    """Whether the running command is to change nothing."""
+    return bool(click.get_current_context().params.get("dry_run"))
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int], None]]:
+    """Say on standard error how many lines are done: on one line of a terminal, now and then in a log."""
+    is_terminal = sys.stderr.isatty()
+    every = _PROGRESS_TERMINAL if is_terminal else _PROGRESS_LOG
+
+    def report(count: int) -> None:
+        if count % every == 0:
+            click.echo(
+                f"\r{count:,} lines checked" if is_terminal else f"{count:,} lines checked",
+                err=True,
+                nl=not is_terminal,
+            )
+
+    yield report
+    if is_terminal:
+        click.echo("\r\x1b[K", err=True, nl=False)
