@@ -17,6 +17,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, tuple_
 
 from portal.core import Labelled, Query, csvio, run
+from portal.web.brand import Attention
 from portal.web.forms import SearchForm
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid
@@ -219,6 +220,14 @@ class Listing:
             "sort": sort,
         }
         return {**shown, "state": state, "statuses": badges(self.statuses), **self.told()}
+
+    def attention(self, label: str, **asked: str) -> Attention:
+        """A card of the top page (COM-20): how many rows match `asked`, and the address of the list of just these.
+
+        `label` is a message id; `asked` names fields of the list's form. The count and the list that it leads to
+        come from one query, so that they can never differ.
+        """
+        return Attention(label, count(self.find(asked)), f"{self.path}?{urlencode(asked)}")
 
     def _index(self) -> str | Response:
         form = self.form(request.args)

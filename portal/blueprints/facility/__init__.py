@@ -11,9 +11,7 @@ from portal.shared import orders
 from portal.shared.auth.models import Right
 from portal.web.brand import Brand, NavItem
 
-_OWED = and_(
-    Reservation.status == Status.CANCELLED, Reservation.total > 0, Reservation.paid_at.is_(None)
-)
+_OWED = and_(Reservation.status == Status.CANCELLED, *orders.is_unpaid(Reservation))
 BRAND = Brand(
     key="facility",
     config=FacilityConfig,
@@ -66,5 +64,5 @@ BRAND = Brand(
         "calendar.renew": msgid("カレンダーのアドレスの発行"),
         "calendar.revoke": msgid("カレンダーのアドレスの無効化"),
     },
-    tick=operations.remind,
+    tick=operations.work,
 )

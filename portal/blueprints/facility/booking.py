@@ -9,9 +9,20 @@ from sqlalchemy import select
 from portal.blueprints.facility import queries
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Facility, Reservation
-from portal.blueprints.facility.operations import LIFE, can_ask
+from portal.blueprints.facility.operations import LIFE, allow_even_so, can_ask
 from portal.blueprints.facility.slots import Hours, SlotTaken, meets
-from portal.core import Actor, RuleBroken, Shelf, Tenant, audit, clock, numbering, session
+from portal.core import (
+    YES,
+    Actor,
+    RuleBroken,
+    Shelf,
+    Tenant,
+    Verdict,
+    audit,
+    clock,
+    numbering,
+    session,
+)
 from portal.shared.auth.models import Account, Member
 from portal.shared.orders import billing_copy, contact_copy
 
@@ -34,6 +45,15 @@ def hours(tenant: Tenant) -> Hours:
     """The tenant's rules of booking as they stand now."""
     config: FacilityConfig = tenant.section("facility")
     return Hours(config, tenant.calendar.is_open, clock.now())
+
+
+def can_book_at(tenant: Tenant, starts_at: datetime, ends_at: datetime) -> Verdict:
+    """Whether members could book this time: within opening hours, on an open day, neither past nor too far ahead."""
+    try:
+        hours(tenant).check(starts_at, ends_at)
+    except RuleBroken as refused:
+        return Verdict(str(refused))
+    return YES
 
 
 def price(facility: Facility, starts_at: datetime, ends_at: datetime) -> int:
@@ -93,12 +113,25 @@ def book(
 
 
 def reschedule(
-    tenant: Tenant, reservation: Reservation, starts_at: datetime, ends_at: datetime, *, by: Actor
+    tenant: Tenant,
+    reservation: Reservation,
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    by: Actor,
+    even_so: str = "",
 ) -> None:
-    """Move a reservation that has not begun, as agreed with the member (FAC-05). Raises RuleBroken, SlotTaken."""
+    """Move a reservation that has not begun, as agreed with the member (FAC-05).
+
+    To a time that members could book; to any other only for a reason, `even_so`, which is kept in the
+    trail. Never into another reservation's time. Raises RuleBroken, SlotTaken.
+    """
     facility = _locked(reservation.facility_id)
     session().refresh(reservation)
     can_ask(reservation).require()
+    if ends_at > starts_at:  # otherwise `_take` says what is wrong, and no reason makes it right
+        bookable = can_book_at(tenant, starts_at, ends_at)
+        allow_even_so(reservation, bookable, even_so, by=by)
     held_until = _take(tenant, facility.id, starts_at, ends_at, besides=reservation.id)
     changed = {
         "starts_at": [reservation.starts_at, starts_at],

@@ -24,6 +24,8 @@ _AWAITED = (
     ("facility", "facility_name"),
     ("customer", lambda found: found.billing["name"]),
     ("contact", lambda found: found.contact["name"]),
+    ("owed", operations.owed),
+    ("documents", lambda found: "due" if found.documents_due_at else ""),
 )
 _CHARGE = click.option(
     "--charge",
@@ -35,6 +37,13 @@ _REPORT = (
     click.option("--worker", required=True, callback=typed(longest=100), help="Who did it."),
     click.option("--minutes", required=True, type=click.IntRange(1), help="How long it took."),
     click.option("--materials", default="", help="What was used, separated by 、"),
+)
+_EVEN_SO = click.option(
+    "--even-so",
+    default="",
+    metavar="REASON",
+    callback=typed(longest=200),
+    help="Do it against the rules, for this reason, which is kept in the trail.",
 )
 _INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
 _TIMES = [
@@ -61,10 +70,16 @@ def set_photo(facility: Facility, file: Path, by: Actor) -> str:
 
 
 def _reschedule(
-    tenant: Tenant, reservation: Reservation, starts: datetime, ends: datetime, *, by: Actor
+    tenant: Tenant,
+    reservation: Reservation,
+    starts: datetime,
+    ends: datetime,
+    even_so: str,
+    *,
+    by: Actor,
 ) -> None:
     first, last = (at.replace(tzinfo=TOKYO).astimezone(UTC) for at in (starts, ends))
-    booking.reschedule(tenant, reservation, first, last, by=by)
+    booking.reschedule(tenant, reservation, first, last, by=by, even_so=even_so)
 
 
 def _finish(tenant: Tenant, reservation: Reservation, *, by: Actor, **report: Any) -> None:
@@ -86,7 +101,7 @@ _command = partial(step, commands, queries.any_reservation)
 _step = partial(_command, orders.say)
 _step("confirm", operations.confirm, "予約受付 → 予約確定.")
 _step("decline", operations.decline, "Decline a request: 予約受付 → キャンセル.")
-_step("start", operations.start, "予約確定 → ご利用中.")
+_step("start", operations.start, "予約確定 → ご利用中, from the day of use on.", _EVEN_SO)
 _step("finish", _finish, "ご利用中 → ご利用済, with the work report.", *_REPORT)
 _step(
     "fix-amount", orders.billed(operations.fix_amount, _day), "ご利用済 → 請求確定.", lines_option
@@ -94,7 +109,12 @@ _step(
 _step("pay", operations.record_payment, "Record the payment: 請求確定 → お支払済.")
 _step("cancel", operations.cancel, "Cancel before the use, with the charge that is due.", _CHARGE)
 _command(
-    _say_when, "reschedule", _reschedule, "Move a reservation to another time, in Tokyo.", *_TIMES
+    _say_when,
+    "reschedule",
+    _reschedule,
+    "Move a reservation to another time, in Tokyo, that a member could book too.",
+    *_TIMES,
+    _EVEN_SO,
 )
 orders.papers(commands, queries.any_reservation, operations.PAPERS, _day)
 importing(commands, "import-facilities", imports.facilities, "facilities")

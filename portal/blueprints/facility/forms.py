@@ -37,6 +37,7 @@ class SearchForm(forms.SearchForm):
 
     number = line(_l("予約番号"), longest=20)
     status = status_field(_l("ステータス"), Status)
+    payment = one_of(_l("お支払い状況"), [("unpaid", _l("お支払い待ち"))], _l("すべて"))
     facility = line(_l("設備予約情報"))
     since = DayField(_l("ご利用日（開始）"))
     until = DayField(_l("ご利用日（終了）"))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.operations import LIFE
@@ -12,8 +12,8 @@ from portal.blueprints.facility.slots import Held
 from portal.core import Query, Tenant, clock, msgid, session, the_one
 from portal.shared import calendars
 from portal.shared.calendars import Event
-from portal.shared.orders import Book
-from portal.shared.searching import Search, own, part, pattern, same, since, until
+from portal.shared.orders import Book, is_unpaid
+from portal.shared.searching import Search, own, part, pattern, same, since, ticked, until
 
 _R = Reservation.__table__
 SINCE = timedelta(days=2 * 366)
@@ -25,6 +25,7 @@ _MINE = Search(
     {
         "number": (part(_R.c.number)[0], lambda typed: pattern(typed.upper())),
         "status": same(_R.c.status),
+        "payment": ticked(and_(*is_unpaid(_R.c))),
         "facility": part(_R.c.facility_name),
         "since": since(_R.c.starts_at),
         "until": until(_R.c.starts_at),
@@ -35,7 +36,7 @@ _AWAITING = (Status.REQUESTED, Status.CONFIRMED, Status.IN_USE, Status.USED, Sta
 _ABSENT = msgid("ご予約が見つかりません。"), msgid("予約が見つかりません: %(number)s")
 _BOOK = Book(Reservation, _AWAITING, Reservation.starts_at, _ABSENT)
 reservation, any_reservation, worklist = _BOOK.own, _BOOK.any, _BOOK.worklist
-unpaid, newest_number = _BOOK.unpaid, _BOOK.newest_number
+newest_number = _BOOK.newest_number
 """Indexes: uq_reservation_tenant_id_number, ix_reservation_worklist, ix_reservation_mine."""
 
 

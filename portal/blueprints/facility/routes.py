@@ -71,11 +71,9 @@ def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
     return _LIST.shown()
 
 
-def attention(_tenant: Tenant, who: SignedIn) -> Iterator[Attention]:
+def attention(_tenant: Tenant, _member: SignedIn) -> Iterator[Attention]:
     """What is to be paid (COM-20)."""
-    yield Attention(
-        msgid("お支払い待ちのご予約"), queries.unpaid(who.account_id), "/reservations?status=billed"
-    )
+    yield _LIST.attention(msgid("お支払い待ちのご予約"), payment="unpaid")
 
 
 @bp.get("/reservations/<number>")

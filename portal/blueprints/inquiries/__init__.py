@@ -26,7 +26,7 @@ from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
-from portal.web.brand import brands_of
+from portal.web.brand import Attention, brands_of
 from portal.web.formatting import at_time
 from portal.web.forms import line
 from portal.web.i18n import lazy as _l
@@ -137,6 +137,11 @@ _LIST = lists.Listing(
     lambda: {"may": member().may(Right.SUPPORT)},
 )
 _LIST.hang(bp, "index")
+
+
+def unread_answers() -> Attention:
+    """The card of the top page for answers that the member has not read (COM-20)."""
+    return _LIST.attention(msgid("未読の回答"), unread="1")
 
 
 @bp.route("/inquiries/<number>", methods=["GET", "POST"])

@@ -21,6 +21,7 @@ class SearchForm(forms.SearchForm):
     status = status_field(_l("状態"), Status)
     channel = one_of(_l("受付方法"), ((k, _l(v)) for k, v in CHANNELS.items()), _l("すべて"))
     about = line(_l("対象"), longest=40)
+    unread = one_of(_l("未読"), [("1", _l("未読の回答あり"))], _l("すべて"))
     since = DayField(_l("受付日（開始）"))
     until = DayField(_l("受付日（終了）"))
 
