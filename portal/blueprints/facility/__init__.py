@@ -2,7 +2,7 @@
 
 from sqlalchemy import and_, or_
 
-from portal.blueprints.facility import operations, routes
+from portal.blueprints.facility import operations, routes, subjects
 from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Reservation, Status
@@ -65,4 +65,7 @@ BRAND = Brand(
         "calendar.revoke": msgid("カレンダーのアドレスの無効化"),
     },
     tick=operations.work,
+    subjects=subjects.changeable,
+    find_subject=subjects.find,
+    subject_facts=subjects.facts,
 )

@@ -12,8 +12,23 @@ from portal.blueprints.facility import booking, imports, operations, queries
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.core import LARGEST, TOKYO, Actor, Tenant, to_local
 from portal.core.text import multiline
+from portal.shared.inquiries.files import keep
+from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
 from portal.web import orders
-from portal.web.commands import FILE, command, importing, lines_option, record, step, typed
+from portal.web.commands import (
+    FILE,
+    TEXT,
+    Mistake,
+    command,
+    importing,
+    lines_option,
+    link_base,
+    read_files,
+    record,
+    step,
+    typed,
+    typed_or_none,
+)
 from portal.web.output import moment
 
 commands = AppGroup("facility", help="Facility rental: reservations from request to payment.")
@@ -45,6 +60,7 @@ _EVEN_SO = click.option(
     callback=typed(longest=200),
     help="Do it against the rules, for this reason, which is kept in the trail.",
 )
+_PRICE = click.IntRange(0, 2**31 - 1)
 _INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
 _TIMES = [
     click.argument(name, type=_INSTANT, metavar="YYYY-MM-DDTHH:MM") for name in ("starts", "ends")
@@ -60,13 +76,61 @@ def remind(tenant: Tenant) -> str:
 @command(
     commands,
     "set-photo",
-    record("facility", queries.facility, "CODE"),
+    record("facility", queries.any_facility, "CODE"),
     click.argument("file", type=FILE),
 )
 def set_photo(facility: Facility, file: Path, by: Actor) -> str:
     """Give a facility its picture, a PNG file."""
     booking.set_photo(facility, file.read_bytes(), by=by)
     return f"{facility.code}: {file.name}"
+
+
+@command(
+    commands,
+    "edit",
+    record("facility", queries.any_facility, "CODE"),
+    click.option("--hourly", "hourly_price", type=_PRICE, help="Yen without tax."),
+    click.option("--daily", "daily_price", type=_PRICE, help="Yen without tax."),
+    click.option("--name", callback=typed_or_none(longest=100)),
+    click.option("--place", callback=typed_or_none(longest=100)),
+    click.option("--capacity", type=click.IntRange(1, 999), help="How many persons at most."),
+    click.option("--bookable/--not-bookable", "is_active", default=None),
+)
+def edit(facility: Facility, by: Actor, **wanted: Any) -> str:
+    """Change a facility; what is reserved already keeps name and price (COM-33)."""
+    given = {name: value for name, value in wanted.items() if value is not None}
+    changed = booking.edit_facility(facility, given, by=by)
+    return f"{facility.code}: {', '.join(changed) or 'nothing'} changed"
+
+
+@command(
+    commands,
+    "write",
+    record("reservation", queries.any_reservation),
+    TEXT,
+    click.option(
+        "--attach", "attached", multiple=True, type=FILE, callback=read_files, help="Repeatable."
+    ),
+)
+def write(
+    tenant: Tenant,
+    reservation: Reservation,
+    body: str,
+    attached: list[tuple[str, bytes]],
+    by: Actor,
+) -> str:
+    """Write first, about a reservation: the text is in the file BODY (- reads standard input)."""
+    if not tenant.has("inquiries"):
+        raise Mistake(f"{tenant.key} has no inquiries (features.inquiries)")
+    message = Outreach(
+        body=multiline(body),
+        about=reservation.number,
+        label="ご予約についてのご連絡",
+        files=keep(tenant.inquiries, attached),
+    )
+    recipient = find_recipient(reservation.account_id, reservation.contact["email"])
+    begun = begin(tenant, recipient, message, by=by, link_base=link_base(tenant))
+    return f"{reservation.number}: {begun.number} to {begun.name}"
 
 
 def _reschedule(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, or_, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from portal.core import NotFound, Query, Tenant, msgid, session, the_one
 from portal.shared.auth.sessions import SignedIn
@@ -21,13 +21,23 @@ _UNREAD = and_(
     _I.c.answered_at.is_not(None),
     or_(_READ.c.read_at.is_(None), _READ.c.read_at < _I.c.answered_at),
 )
+SUBJECT_LENGTH = 40
 _ABSENT = msgid("お問い合わせが見つかりません。")
 _SHOWN = "id", "number", "label", "about", "name", "status", "created_at", "updated_at"
 _ITS = _M.c.tenant_id == bindparam("tenant"), _M.c.inquiry_id == _I.c.id
 _OWN = _I.c.tenant_id == bindparam("tenant"), _I.c.account_id == bindparam("account")
-_LISTED = select(*(_I.c[name] for name in _SHOWN), _UNREAD.label("is_unread")).outerjoin_from(
-    _I, _READ, _READ_BY_MEMBER
+_FIRST_WORDS = (
+    select(func.substr(_M.c.body, 1, SUBJECT_LENGTH))
+    .where(*_ITS)
+    .order_by(_M.c.id)
+    .limit(1)
+    .correlate(_I)
+    .scalar_subquery()
 )
+"""How the first message begins: what tells one thread of a category from the next."""
+_LISTED = select(
+    *(_I.c[name] for name in _SHOWN), _FIRST_WORDS.label("subject"), _UNREAD.label("is_unread")
+).outerjoin_from(_I, _READ, _READ_BY_MEMBER)
 _MINE = Search(
     _LISTED.where(*_OWN),
     {
