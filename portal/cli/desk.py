@@ -113,11 +113,15 @@ def save_files(found: Inquiry, folder: Path, by: Actor) -> None:
     attached = [file for _message, files in queries.thread(found) for file in files]
     if not attached:
         raise Mistake(f"{found.number} has no files")
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [file.name for file in attached]
-    audit.record("inquiry.save_files", found, by=by, files=names)
+    audit.record("inquiry.save_files", found, by=by, files=[file.name for file in attached])
+    is_dry_run = click.get_current_context().params["dry_run"]
+    if not is_dry_run:
+        folder.mkdir(parents=True, exist_ok=True)
     for place, file in enumerate(attached, start=1):
         path = folder / f"{found.number}-{place:02d}-{file.name}"
+        if is_dry_run:
+            click.echo(harmless(str(path)))
+            continue
         try:
             with path.open("xb") as out:
                 out.write(read(file.sha256))

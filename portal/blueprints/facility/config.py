@@ -69,7 +69,7 @@ class FacilityConfig(Section):
     options: Each[Name] = Field(
         default=(), max_length=40, description="What can be ordered with a use, e.g. 操作補助."
     )
-    option_prices: dict[Name, Price] = Field(
+    option_prices: dict[str, Price] = Field(
         default={},
         description="Yen without tax for one use of an option, e.g. { 操作補助 = 3000 }; what stands here not is "
         "priced after the use.",
