@@ -30,6 +30,7 @@ def fill(tenant: Tenant, account: Account) -> None:
         settled = _ask(tenant, member, "other", "駐車場は利用できますか。\n2台で伺う予定です。")
     with clock.freeze(office.at_or_after(now - timedelta(days=19))):
         _answer(tenant, settled, "建物の裏に3台分ございます。\n当日は受付でお声がけください。")
+        operations.mark_read(settled.id, member.id)
         operations.move(settled, Status.CLOSED, by=_DESK)
     with clock.freeze(office.at_or_after(now - timedelta(days=9))):
         answered = _ask(

@@ -197,6 +197,10 @@ def _take(
     return wanted.held_until
 
 
+EDITABLE = ("name", "hourly_price", "daily_price", "place", "capacity", "is_active")
+"""What operators change of a facility; its code stays, and its picture has a command of its own."""
+
+
 def edit_facility(facility: Facility, wanted: Mapping[str, Any], *, by: Actor) -> list[str]:
     """Change what `wanted` names of a facility; returns the names of what was different.
 

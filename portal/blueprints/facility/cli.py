@@ -98,7 +98,7 @@ def set_photo(facility: Facility, file: Path, by: Actor) -> str:
 )
 def edit(facility: Facility, by: Actor, **wanted: Any) -> str:
     """Change a facility; what is reserved already keeps name and price (COM-33)."""
-    given = {name: value for name, value in wanted.items() if value is not None}
+    given = {name: wanted[name] for name in booking.EDITABLE if wanted[name] is not None}
     changed = booking.edit_facility(facility, given, by=by)
     return f"{facility.code}: {', '.join(changed) or 'nothing'} changed"
 

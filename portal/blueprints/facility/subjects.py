@@ -48,8 +48,8 @@ def facts(tenant: Tenant, who: SignedIn, category: str, number: str) -> Iterator
             yield _(_CHARGE), charge_in_words(tenant, reservation)
     elif category == CANCEL:
         for reservation in queries.changeable(who.account_id):
-            label = _("%(number)s のキャンセル料", number=reservation.number)
-            yield label, charge_in_words(tenant, reservation)
+            charge = charge_in_words(tenant, reservation)
+            yield reservation.number, f"{_(_CHARGE)}{_('：')}{charge}"
 
 
 def charge_in_words(tenant: Tenant, reservation: Reservation) -> str:

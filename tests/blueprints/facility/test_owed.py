@@ -143,7 +143,7 @@ def test_the_page_says_what_a_document_waits_for(visit, inside, cast):
     with inside("facility"):
         queries.any_reservation(cast.billed).lines = []
         session().commit()
-    assert shown().count(operations.NOT_FROM_HERE) == 2
+    assert shown().count(operations.NOT_FROM_HERE) == 3
 
 
 @ONE
