@@ -1,4 +1,7 @@
-"""Two years of believable reservations, walked through the real operations with the clock set to each step."""
+"""Two years of believable reservations, walked through the real operations with the clock set to each step.
+
+They keep the brand's own rules: uses lie within opening hours on open days, operators work on open days.
+"""
 
 import random
 from collections.abc import Callable
@@ -6,16 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from demo import talks
+from demo.office import OfficeHours
 from portal.blueprints.facility import booking as bookings
 from portal.blueprints.facility import operations, queries
+from portal.blueprints.facility.config import minutes_of
 from portal.blueprints.facility.models import Facility, Reservation
+from portal.blueprints.facility.slots import Hours, at_clock
 from portal.core import clock
 from portal.core.actor import SYSTEM
+from portal.core.business_days import first_open
 from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account, Member
 from portal.shared.billing.lines import BillLine
+from portal.shared.contacts import operations as contacts
+from portal.shared.contacts.models import Kind
 
 _COLUMNS = ("code", "name", "description", "hourly_price", "daily_price", "place", "capacity")
 _FACILITIES = (
@@ -75,56 +85,124 @@ _PURPOSES = (
     "社内研修",
     "製品の寸法測定",
 )
-_OPTIONS = ("オペレーター補助", "材料手配", "工具一式", "梱包・発送")
 _WORKERS = ("大森 誠", "西川 玲", "青木 翼")
-_MAIN, _OTHER = 320, 40
+_LENGTHS = (60, 120, 180, 240, 480)
+"""How long uses are, in minutes, as far as the brand's rules let them."""
+_MAIN = 280
+_OTHER = 40
+_YEARS = timedelta(days=730)
+_AHEAD = timedelta(days=14)
+_BILLING = (
+    (
+        ("経理部", "経理部", "佐々木 緑", "1440035", "東京都", "大田区", "南蒲田9丁目99番1号"),
+        ("大阪工場", "工務課", "藤本 剛", "5300001", "大阪府", "大阪市北区", "梅田9丁目99番9号"),
+    ),
+    (("会計事務所気付", "", "古川 税理士", "2310023", "神奈川県", "横浜市中区", "山下町998番"),),
+)
+_BILLING_COLUMNS = ("name", "department", "person", "postal_code", "prefecture", "city", "street")
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How far one reservation goes: 0 booked … 5 paid, 6 with its receipt, or -1 cancelled."""
+    """One use: from when to when (UTC), when it was booked, and whether and when it is cancelled."""
 
-    start: datetime
-    hours: int
-    steps: int
+    starts_at: datetime
+    ends_at: datetime
+    booked_at: datetime
+    cancelled_at: datetime | None
+    is_paid: bool
+
+    @property
+    def minutes(self) -> int:
+        """How long the use is."""
+        return int((self.ends_at - self.starts_at).total_seconds()) // 60
 
 
 def fill(tenant: Tenant) -> None:
     """Add facilities and reservations to the tenant in scope: many for the first account, some for the second."""
     dice = random.Random(tenant.key)  # noqa: S311 - the same demo every time
+    facilities = _add_facilities()
+    is_small = tenant.key != "facility"
+    accounts = enrolment.all_accounts()
+    for place, number in enumerate((_MAIN, _OTHER)):
+        account = accounts[place]
+        _add_billing_addresses(tenant, account, place)
+        member = enrolment.representative(account)
+        for plan in _plans(tenant, dice, number // 8 if is_small else number):
+            facility = _free_facility(tenant, dice, facilities, plan)
+            _live(tenant, dice, account, member, facility, plan)
+        session().commit()
+    if tenant.has("inquiries"):
+        talks.fill(tenant, accounts[0])
+
+
+def _add_facilities() -> list[Facility]:
     facilities = [Facility(**dict(zip(_COLUMNS, row, strict=True))) for row in _FACILITIES]
     session().add_all(facilities)
     session().flush()
     for facility in facilities:
-        bookings.set_photo(facility, (_PHOTOS / f"{facility.code}.png").read_bytes(), by=SYSTEM)
-    small = tenant.key != "facility"
-    accounts = enrolment.all_accounts()
-    for account, number in zip(accounts, (_MAIN, _OTHER), strict=True):
-        member = enrolment.representative(account)
-        for plan in _plans(dice, number // 8 if small else number):
-            _live(tenant, dice, account, member, _free(tenant, dice, facilities, plan), plan)
-        session().commit()
-    clock.set_as_of(None)
+        photo = (_PHOTOS / f"{facility.code}.png").read_bytes()
+        bookings.set_photo(facility, photo, by=SYSTEM)
+    return facilities
 
 
-def _plans(dice: random.Random, number: int) -> list[_Plan]:
-    """Reservations spread over two years, oldest first; the newest stand at every step."""
-    today = clock.now().replace(minute=0, second=0, microsecond=0)
-    plans = []
-    for index in range(number):
-        days = 730 * (number - index) / number - 14
-        start = clock.to_local(today - timedelta(days=days)).replace(
-            hour=dice.choice((9, 10, 13, 14, 15)), minute=0
-        )
-        steps = -1 if dice.random() < 0.06 else 5 if days > 120 else 6
-        if days < 45:
-            steps = 4
-        if days < 20:
-            steps = 3
-        if days < 1:
-            steps = 2 if days > 0 else dice.choice((0, 1, -1))
-        plans.append(_Plan(start, dice.choice((1, 2, 3, 4, 8)), steps))
-    return plans
+def _add_billing_addresses(tenant: Tenant, account: Account, place: int) -> None:
+    """Where an account's bills go, the first of them the usual one."""
+    if not tenant.has("billing_addresses"):
+        return
+    for row in _BILLING[place]:
+        given = dict(zip(_BILLING_COLUMNS, row, strict=True))
+        values = dict.fromkeys(contacts.FIELDS, "") | given
+        values["name"] = f"{account.name} {given['name']}"
+        contacts.add(tenant, account.id, Kind.BILLING, values, by=SYSTEM)
+
+
+def _plans(tenant: Tenant, dice: random.Random, number: int) -> list[_Plan]:
+    """Reservations spread over two years and two weeks ahead, oldest first."""
+    now = clock.now()
+    return [
+        _plan(tenant, dice, now - _YEARS * (number - place) / number + _AHEAD)
+        for place in range(number)
+    ]
+
+
+def _plan(tenant: Tenant, dice: random.Random, about: datetime) -> _Plan:
+    """One use near an instant: on an open day, within opening hours, booked some days before."""
+    rules = bookings.hours(tenant)
+    now = clock.now()
+    day = first_open(clock.to_local(about).date(), tenant.calendar.is_open)
+    starts, minutes = _times(dice, rules)
+    starts_at = at_clock(day, starts)
+    ends_at = starts_at + timedelta(minutes=minutes)
+    evening = timedelta(hours=dice.randint(1, 11), minutes=dice.randint(0, 59))
+    wanted = starts_at - timedelta(days=dice.randint(3, 20))
+    booked_on = min(clock.to_local(wanted).date(), clock.to_local(now).date() - timedelta(days=1))
+    booked_at = at_clock(booked_on, "09:00") + evening
+    fate = dice.random()
+    office = OfficeHours(tenant.calendar.is_open)
+    cancelled_at = None
+    if fate < 0.04:
+        cancelled_at = office.at_or_after(booked_at + timedelta(hours=20))
+    elif fate < 0.09:
+        cancelled_at = office.at_or_after(starts_at - timedelta(days=2))
+    if cancelled_at and cancelled_at >= min(starts_at, now):
+        cancelled_at = None
+    return _Plan(starts_at, ends_at, booked_at, cancelled_at, is_paid=dice.random() < 0.97)
+
+
+def _times(dice: random.Random, rules: Hours) -> tuple[str, int]:
+    """When a use begins and how many minutes it lasts: what the brand's members could book."""
+    config = rules.config
+    day = minutes_of(config.closing) - minutes_of(config.opening)
+    lengths = [
+        length
+        for length in _LENGTHS
+        if config.minimum_minutes <= length <= day and length % config.slot_minutes == 0
+    ]
+    minutes = dice.choice(lengths or [config.minimum_minutes])
+    latest = minutes_of(config.closing) - minutes
+    starts = [start for start in rules.starts() if minutes_of(start) <= latest]
+    return dice.choice(starts), minutes
 
 
 def _live(
@@ -135,58 +213,101 @@ def _live(
     facility: Facility,
     plan: _Plan,
 ) -> None:
-    """One reservation's life, each step at its own instant."""
-    end, now = plan.start + timedelta(hours=plan.hours), clock.now()
-    booked = min(
-        plan.start - timedelta(days=dice.randint(3, 20), minutes=dice.randint(0, 300)), clock.now()
-    )
-    clock.set_as_of(booked)
+    """One reservation's life as far as it has come by now, each step at its own instant."""
+    now = clock.now()
+    options = bookings.hours(tenant).config.options
     booking = bookings.Booking(
         facility,
-        plan.start,
-        end,
+        plan.starts_at,
+        plan.ends_at,
         purpose=dice.choice(_PURPOSES),
-        headcount=dice.randint(1, 4),
-        options=dice.sample(_OPTIONS, dice.randint(0, 2)),
+        headcount=dice.randint(1, facility.capacity or 4),
+        options=dice.sample(options, dice.randint(0, min(2, len(options)))),
     )
-    reservation = bookings.book(tenant, account, member, booking, by=SYSTEM)
-    if plan.steps < 0:
-        clock.set_as_of(min(booked + timedelta(hours=20), now))
-        operations.cancel(tenant, reservation, by=SYSTEM)
+    with clock.freeze(plan.booked_at):
+        reservation = bookings.book(tenant, account, member, booking, by=SYSTEM)
     report = operations.WorkReport(
         done=f"{reservation.purpose}。加工条件を確認のうえ、予定どおり完了しました。",
         worker=dice.choice(_WORKERS),
-        minutes=plan.hours * 60,
+        minutes=plan.minutes,
         materials=dice.choice(("", "アクリル板 3mm", "SUS304 板材、切削油")),
     )
-    steps: tuple[tuple[datetime, Callable[[], object]], ...] = (
-        (booked + timedelta(hours=5), lambda: operations.confirm(tenant, reservation, by=SYSTEM)),
-        (plan.start, lambda: operations.start(tenant, reservation, by=SYSTEM)),
-        (end, lambda: operations.finish(tenant, reservation, report, by=SYSTEM)),
-        (end + timedelta(days=1), lambda: _bill(tenant, reservation, facility, plan.hours)),
-        (
-            end + timedelta(days=30),
-            lambda: operations.record_payment(tenant, reservation, by=SYSTEM),
-        ),
-        (end + timedelta(days=30), lambda: operations.issue(tenant, reservation, by=SYSTEM)),
-    )
-    for at, step in steps[: max(plan.steps, 0)]:
-        clock.set_as_of(min(at, now))
-        step()
-    clock.set_as_of(None)
+    for at, step in _steps(tenant, reservation, facility, plan, report):
+        if at > now:
+            break
+        with clock.freeze(at):
+            step()
 
 
-def _free(tenant: Tenant, dice: random.Random, facilities: list[Facility], plan: _Plan) -> Facility:
+def _steps(
+    tenant: Tenant,
+    reservation: Reservation,
+    facility: Facility,
+    plan: _Plan,
+    report: operations.WorkReport,
+) -> list[tuple[datetime, Callable[[], object]]]:
+    """What operators do with a reservation and when: within office hours, on open days."""
+    office = OfficeHours(tenant.calendar.is_open)
+    answered_at = office.at_or_after(plan.booked_at + timedelta(minutes=40))
+    confirmed_at = min(answered_at, plan.starts_at - timedelta(hours=1))
+    billed_at = office.at_or_after(plan.ends_at + timedelta(hours=20))
+    paid_at = office.at_or_after(plan.ends_at + timedelta(days=30))
+
+    def confirm() -> None:
+        operations.confirm(tenant, reservation, by=SYSTEM)
+
+    def cancel() -> None:
+        operations.cancel(tenant, reservation, by=SYSTEM)
+        if reservation.total:
+            operations.issue(tenant, reservation, by=SYSTEM)
+
+    def start() -> None:
+        operations.start(tenant, reservation, by=SYSTEM)
+
+    def finish() -> None:
+        operations.finish(tenant, reservation, report, by=SYSTEM)
+
+    def bill() -> None:
+        _bill(tenant, reservation, facility, plan)
+
+    def pay() -> None:
+        if plan.is_paid and reservation.total:
+            operations.record_payment(tenant, reservation, by=SYSTEM)
+            operations.issue(tenant, reservation, by=SYSTEM)
+
+    if plan.cancelled_at is not None:
+        first = [(confirmed_at, confirm)] if confirmed_at < plan.cancelled_at else []
+        return [*first, (plan.cancelled_at, cancel), (max(paid_at, plan.cancelled_at), pay)]
+    return [
+        (confirmed_at, confirm),
+        (plan.starts_at, start),
+        (plan.ends_at, finish),
+        (billed_at, bill),
+        (paid_at, pay),
+    ]
+
+
+def _free_facility(
+    tenant: Tenant, dice: random.Random, facilities: list[Facility], plan: _Plan
+) -> Facility:
     """A facility that nobody has then; there are more of them than reservations at any time."""
-    wanted = bookings.hours(tenant).hold(plan.start, plan.start + timedelta(hours=plan.hours))
+    wanted = bookings.hours(tenant).hold(plan.starts_at, plan.ends_at)
     shuffled = dice.sample(facilities, len(facilities))
     return next(f for f in shuffled if not queries.held(f.id, wanted.starts_at, wanted.held_until))
 
 
-def _bill(tenant: Tenant, reservation: Reservation, facility: Facility, hours: int) -> None:
-    """Fix the amount from the facility's prices and issue the documents."""
+def _bill(tenant: Tenant, reservation: Reservation, facility: Facility, plan: _Plan) -> None:
+    """Fix the amount as it was quoted and issue the documents."""
     day = clock.to_local(reservation.starts_at).date()
-    lines = [BillLine(f"{facility.name} 利用料", hours, "時間", facility.hourly_price, 10, day=day)]
-    lines += [BillLine(option, 1, "式", 3000, 10, day=day) for option in reservation.options]
-    operations.fix_amount(tenant, reservation, lines, by=SYSTEM)
+    price = reservation.price or 0
+    if price < facility.daily_price:
+        hours = plan.minutes // 60
+        use = BillLine(f"{facility.name} 利用料", hours, "時間", facility.hourly_price, 10, day=day)
+    else:
+        use = BillLine(f"{facility.name} 利用料（1日）", 1, "日", price, 10, day=day)
+    options = [
+        BillLine(name, 1, "式", reservation.option_prices.get(name, 4000), 10, day=day)
+        for name in reservation.options
+    ]
+    operations.fix_amount(tenant, reservation, [use, *options], by=SYSTEM)
     operations.issue(tenant, reservation, by=SYSTEM)

@@ -94,7 +94,7 @@ def fill(app: Flask) -> None:
             made = [bookings.book(tenant, first, hanako, each, by=SYSTEM) for each in wanted[:3]]
             bookings.book(tenant, second, yumi, wanted[3], by=SYSTEM)
             operations.confirm(tenant, made[1], by=SYSTEM)
-            operations.start(tenant, made[1], by=SYSTEM)
+            operations.start(tenant, made[1], by=SYSTEM, even_so="十日早いご利用")
             operations.finish(
                 tenant, made[1], operations.WorkReport(f"{canary}の加工", "大森", 180), by=SYSTEM
             )

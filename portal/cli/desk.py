@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
-from portal.core import Actor, Tenant, to_local
+from portal.core import Actor, Tenant, audit, to_local
 from portal.shared.auth.administration import tag
 from portal.shared.inquiries import operations, queries
-from portal.shared.inquiries.files import keep
+from portal.shared.inquiries.files import keep, read
 from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.knowledge import operations as articles
 from portal.shared.notices import operations as announcements
@@ -36,7 +37,7 @@ from portal.web.commands import (
     step,
     typed,
 )
-from portal.web.output import listing, moment, table
+from portal.web.output import harmless, listing, moment, table
 
 inquiries = CommandGroup(
     "inquiries", help="What customers ask: list, show, answer, assign, close.", feature="inquiries"
@@ -105,6 +106,42 @@ def show(found: Inquiry, as_json: bool) -> None:
         for m, attached in queries.thread(found)
     ]
     table(["at", "", "who", "text", "files"], rows, as_json)
+
+
+@command(
+    inquiries,
+    "files",
+    record("found", queries.any_inquiry),
+    click.option(
+        "--to",
+        "folder",
+        default=".",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="The folder to save them in; made where it is missing.",
+    ),
+)
+def save_files(found: Inquiry, folder: Path, by: Actor) -> None:
+    """Save what is attached to a thread, each file under a name of its own; none is overwritten."""
+    attached = [file for _message, files in queries.thread(found) for file in files]
+    if not attached:
+        raise Mistake(f"{found.number} has no files")
+    audit.record("inquiry.save_files", found, by=by, files=[file.name for file in attached])
+    is_dry_run = click.get_current_context().params["dry_run"]
+    if not is_dry_run:
+        folder.mkdir(parents=True, exist_ok=True)
+    for place, file in enumerate(attached, start=1):
+        path = folder / f"{found.number}-{place:02d}-{file.name}"
+        if is_dry_run:
+            click.echo(harmless(str(path)))
+            continue
+        try:
+            with path.open("xb") as out:
+                out.write(read(file.sha256))
+        except FileExistsError:
+            raise Mistake(f"{path} is there already") from None
+        except FileNotFoundError:
+            raise Mistake(f"{file.name} is missing in the file store") from None
+        click.echo(harmless(str(path)))
 
 
 def _answer(tenant: Tenant, found: Inquiry, text: str, attach: list[Content], *, by: Actor) -> None:

@@ -50,6 +50,16 @@ def multiline(text: str) -> str:
     return "\n".join("".join(map(_visible, line)).rstrip() for line in lines).strip()
 
 
+def number_spellings(text: str) -> list[str]:
+    """The public numbers that somebody may mean who typed `text`: FR000123 for ``ｆｒ-000123``.
+
+    Numbers are capitals and digits; those of an older system may have hyphens, so both are tried.
+    """
+    plain = normalise(text).replace("\0", "").upper()
+    hyphened = _HYPHENS.sub("-", plain).replace(" ", "")
+    return list(dict.fromkeys((hyphened, hyphened.replace("-", ""))))
+
+
 def _visible(character: str) -> str:
     category = unicodedata.category(character)
     if category in _DROPPED:

@@ -8,9 +8,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import JSON, ColumnElement, Select, String, Text, UniqueConstraint, func, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Select,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import (
@@ -45,6 +55,7 @@ class Ordered(Numbered):
     """The columns of what an account orders and is billed for; the brand adds `status` and what is ordered.
 
     `lines` are bill_lines.to_json's, `total` is in yen with tax, both as billed; `contact` and `billing` are copies.
+    `documents_due_at` is since when (UTC) documents are due that are not issued yet; None when none are.
     """
 
     account_id: Mapped[int] = mapped_column(ID)
@@ -59,6 +70,7 @@ class Ordered(Numbered):
     due_date: Mapped[date | None]
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     total: Mapped[int | None] = mapped_column(ID)
+    documents_due_at: Mapped[datetime | None]
 
 
 M = TypeVar("M", bound=Ordered)
@@ -95,20 +107,22 @@ class Book(Generic[M]):
         )
 
     def worklist(self, status: Any = None, limit: int = 50) -> Sequence[M]:
-        """For operators: in `status`, or all that await somebody."""
-        own = select(self._model).where(
-            cast(Any, self._model).status.in_([status] if status else self._awaiting)
-        )
-        return session().scalars(own.order_by(self._by, self._model.id).limit(limit)).all()
+        """For operators: in `status`, or all that await somebody, what is owed among them.
 
-    def unpaid(self, account_id: int) -> int:
-        """How many of the account's are billed and not paid."""
-        own = (
-            self._model.account_id == account_id,
-            self._model.total > 0,
-            self._model.paid_at.is_(None),
-        )
-        return session().scalar(select(func.count(self._model.id)).where(*own)) or 0
+        An order that is over for the customer still awaits an operator while money for it is
+        outstanding (a cancellation charge) or a document that is due has not been issued.
+        """
+        model: Any = self._model
+        if status:
+            filters = model.status == status
+        else:
+            filters = or_(
+                model.status.in_(self._awaiting),
+                and_(*is_unpaid(model)),
+                model.documents_due_at.is_not(None),
+            )
+        found = select(self._model).where(filters).order_by(self._by, self._model.id)
+        return session().scalars(found.limit(limit)).all()
 
     def newest_number(self, account_id: int) -> str:
         """The number of the account's newest, or nothing."""
@@ -119,6 +133,11 @@ class Book(Generic[M]):
             )
             or ""
         )
+
+
+def is_unpaid(columns: Any) -> tuple[ColumnElement[bool], ...]:
+    """The criteria of an order (a model, or its table's columns) that is billed and not paid."""
+    return (columns.total > 0, columns.paid_at.is_(None))
 
 
 @dataclass(frozen=True)
@@ -255,6 +274,7 @@ def _erase_persons(model: Any, account: Account, personal: Collection[str]) -> N
     """Blank who ordered and where the bill went, and the texts in `personal`; what was ordered stays."""
     emptied: dict[str, Any] = dict.fromkeys(personal, "")
     emptied["remarks"] = ""
+    emptied["documents_due_at"] = None  # what is issued later would name nobody
     emptied["contact"] = dict.fromkeys(_PERSON, "")
     emptied["billing"] = dict.fromkeys((*_ADDRESS, "address"), "") | {"name": account.number}
     change(model, model.account_id == account.id, **emptied)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, select
 
 from portal.core import Query, require_key
 from portal.core.clock import day_start
@@ -21,6 +21,16 @@ Criterion = tuple[Callable[[Any], ColumnElement[bool]], Callable[[Any], Any]]
 def same(column: Any) -> Criterion:
     """Just that."""
     return column.__eq__, lambda value: value
+
+
+def ticked(criterion: ColumnElement[bool]) -> Criterion:
+    """What meets `criterion`, once it is asked for at all: the value itself says nothing more."""
+
+    def meets(asked: Any) -> ColumnElement[bool]:
+        # The statement must take the parameter that every search binds.
+        return and_(criterion, asked.is_not(None))
+
+    return meets, bool
 
 
 def part(column: Any) -> Criterion:

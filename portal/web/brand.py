@@ -48,14 +48,23 @@ class Attention:
     href: str
 
 
+def _no_facts(
+    _tenant: Tenant, _who: SignedIn, _category: str, _number: str
+) -> tuple[tuple[str, str], ...]:
+    """What a brand says of what an inquiry is about, unless it has something to say."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
 
     `account` is its part in an account's life; `history` names the acts that members see in their change history;
     `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the member;
-    `subjects` are the numbers and names of what an inquiry may be about; `writers` are the persons who share the
-    member's sign-in, where there are several (SUP-07).
+    `subjects` are the numbers and names of what an inquiry may be about, `find_subject` gives the number of one as it
+    is written, for a category's key and what was typed, or raises RuleBroken; None where the brand cannot tell.
+    `subject_facts` are label and value of what a member should know of it (category's key, number or "").
+    `writers` are the persons who share the member's sign-in, where there are several (SUP-07).
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
     """
 
@@ -72,6 +81,8 @@ class Brand:
     tick: Callable[[Tenant], object] | None = None
     attention: Callable[[Tenant, SignedIn], Iterable[Attention]] = lambda _tenant, _who: ()
     subjects: Callable[[SignedIn], Iterable[tuple[str, str]]] = lambda _who: ()
+    find_subject: Callable[[SignedIn, str, str], str] | None = None
+    subject_facts: Callable[[Tenant, SignedIn, str, str], Iterable[tuple[str, str]]] = _no_facts
     writers: Callable[[SignedIn], Iterable[str]] = lambda _who: ()
     products: Callable[[Collection[int]], Mapping[int, Collection[str]]] = lambda _accounts: {}
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()

@@ -101,6 +101,21 @@ def typed(
     return check
 
 
+def typed_or_none(longest: int) -> Callable[[Any, Any, str | None], str | None]:
+    """A callback: what was typed as one line of 1 to `longest` characters; None where the option was left out."""
+    check = typed(longest=longest)
+
+    def check_given(context: Any, parameter: click.Parameter, value: str | None) -> str | None:
+        return None if value is None else check(context, parameter, value)
+
+    return check_given
+
+
+def read_files(_context: Any, _option: Any, paths: Iterable[Path]) -> list[tuple[str, bytes]]:
+    """A callback: name and content of each file, read before a transaction begins."""
+    return [(path.name, path.read_bytes()) for path in paths]
+
+
 def _instant(value: str) -> datetime:
     try:
         at = datetime.fromisoformat(value)

@@ -1,5 +1,6 @@
 """What every template sees: the shell's values, addresses of static files, and how dates and yen are written."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
@@ -11,7 +12,7 @@ from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from portal.core import Tenant, format_telephone, msgid, to_local, yen
 from portal.shared.auth.sessions import SignedIn
@@ -54,6 +55,39 @@ def from_to(start: datetime, end: datetime) -> str:
     if to_local(start).date() == to_local(end).date():
         return f"{at_time(start)}–{to_local(end):%H:%M}"
     return f"{at_time(start)} – {at_time(end)}"
+
+
+def first_line(text: str | None) -> str:
+    """The first line of a text, for lists; nothing for None."""
+    lines = (text or "").strip().splitlines()
+    return lines[0].strip() if lines else ""
+
+
+_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+_URL_END = ".,;:!?'*)]"
+"""What ends a sentence rather than an address."""
+_ANCHOR = Markup('<a href="{0}" rel="noopener noreferrer nofollow" data-hx-boost="false">{0}</a>')
+
+
+def linked(text: str) -> Markup:
+    """Plain text as HTML: its lines as they are, http and https addresses as links, all else escaped.
+
+    Addresses are told by their own ASCII characters, because Japanese text has no blanks around them.
+    """
+    lines = (_linked_line(line) for line in text.splitlines())
+    return Markup("<br>\n").join(lines)
+
+
+def _linked_line(line: str) -> Markup:
+    pieces: list[Markup] = []
+    end = 0
+    for found in _URL.finditer(line):
+        address = found[0].rstrip(_URL_END)
+        pieces.append(escape(line[end : found.start()]))
+        pieces.append(_ANCHOR.format(address))
+        end = found.start() + len(address)
+    pieces.append(escape(line[end:]))
+    return Markup("").join(pieces)
 
 
 class Navigation:
@@ -143,6 +177,8 @@ def init_app(app: Flask) -> None:
         "price": yen,
         "telephone": format_telephone,
         "until": from_to,
+        "linked": linked,
+        "first_line": first_line,
     }
     app.jinja_env.filters |= filters
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -11,18 +11,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from flask import Blueprint, Response, request
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, tuple_
 
 from portal.core import Labelled, Query, csvio, run
+from portal.web.brand import Attention
 from portal.web.forms import SearchForm
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid
 from portal.web.requests import Mark, marked, streamed
 
 PAGE_SIZE = 20
+_WAY_BACK = "list"
+"""The name of the query parameter in which a row's page is told where the list stood."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR = re.compile(r"([ab])(-?[0-9]{1,20})\.([0-9]{1,18})\.([0-9]{1,9})")
 
@@ -222,7 +225,32 @@ class Listing:
             "sorts": self.sorts,
             "sort": sort,
         }
-        return {**shown, "state": state, "statuses": badges(self.statuses), **self.told()}
+        where = state | ({"page": cursor} if cursor else {})
+        return {
+            **shown,
+            "state": state,
+            "way_in": f"?{urlencode({_WAY_BACK: urlencode(where)})}" if where else "",
+            "statuses": badges(self.statuses),
+            **self.told(),
+        }
+
+    def way_back(self) -> str:
+        """The list as it was left, for the page of one of its rows: search, order and page (COM-21).
+
+        A row's link says them (`way_in` in the template); what is no part of this list is left out.
+        """
+        known = {*self.form(formdata=None).data, "sort", "page"}
+        left = parse_qsl(request.args.get(_WAY_BACK, "")[:2_000])
+        state = [(name, value) for name, value in left if name in known]
+        return f"{self.path}?{urlencode(state)}" if state else self.path
+
+    def attention(self, label: str, **asked: str) -> Attention:
+        """A card of the top page (COM-20): how many rows match `asked`, and the address of the list of just these.
+
+        `label` is a message id; `asked` names fields of the list's form. The count and the list that it leads to
+        come from one query, so that they can never differ.
+        """
+        return Attention(label, count(self.find(asked)), f"{self.path}?{urlencode(asked)}")
 
     def _index(self) -> str | Response:
         form = self.form(request.args)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from portal.core import Verdict, msgid
+from portal.core import YES, Verdict, clock, msgid
 from portal.shared.auth.models import Right
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind
@@ -15,6 +16,10 @@ from portal.web.render import pdf_response
 from portal.web.requests import member
 
 BEING_DRAWN = msgid("帳票を準備しています。しばらくお待ちください。")
+LATE = msgid("帳票の作成に時間がかかっています。お急ぎの場合はお問い合わせください。")
+NOT_ISSUED = msgid("この帳票は発行されていません。必要な場合はお問い合わせください。")
+PATIENCE = timedelta(days=1)
+"""How long it may take until a document that is due can be had; the worker needs minutes."""
 _OF_MONEY = (DocumentKind.INVOICE, DocumentKind.RECEIPT)
 
 
@@ -63,8 +68,17 @@ class PaperPages:
         if kind in _OF_MONEY and not (may := member().may(Right.BILLING)):
             return may
         verdict = self.can(order, kind)
-        return (
-            verdict
-            if not verdict or (kind in issued and issued[kind].sha256)
-            else Verdict(BEING_DRAWN)
-        )
+        if not verdict:
+            return verdict
+        return _is_ready(issued.get(kind), order.documents_due_at)
+
+
+def _is_ready(document: Document | None, due_at: datetime | None) -> Verdict:
+    """Whether a document that there should be is there, and otherwise what it waits for."""
+    if document is not None and document.sha256:
+        return YES
+    waiting_since = document.issued_at if document else due_at
+    if waiting_since is None:
+        return Verdict(NOT_ISSUED)
+    is_late = clock.now() - waiting_since > PATIENCE
+    return Verdict(LATE if is_late else BEING_DRAWN)

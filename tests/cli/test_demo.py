@@ -15,12 +15,16 @@ from sqlalchemy import func, select
 
 from demo import init_app as add_commands
 from portal import create_app
-from portal.blueprints.facility.models import Reservation
+from portal.blueprints.facility import booking
+from portal.blueprints.facility.models import Reservation, Status
+from portal.blueprints.facility.slots import at_clock
 from portal.core import clock, migrate
 from portal.core.db import db, session, tenant_scope
 from portal.core.outbox import OutboxMail
 from portal.settings import ROOT, Settings
 from portal.shared.auth.models import Account, Member
+from portal.shared.contacts.models import Address, Kind
+from portal.shared.inquiries.models import OPERATOR_CHANNEL, Inquiry
 from tests.cast import NOW
 from tests.support.client import Visitor
 
@@ -171,6 +175,41 @@ def test_a_demo_sends_none_of_its_invented_mail_and_draws_the_newest_documents_f
         assert made == sorted(made, reverse=True)
         assert len(made) > 10
         assert order[0].due_at >= NOW
+
+
+def test_the_demos_reservations_keep_the_brands_own_rules(demo: Flask) -> None:
+    """OPS-20, FAC-11: on open days and within hours; operators work by day, and never on a closed one."""
+    tenant = demo.extensions["tenants"].current().by_key["studio"]
+    with demo.app_context(), tenant_scope("studio"):
+        rules = booking.hours(tenant)
+        found = session().scalars(select(Reservation)).all()
+        assert len(found) > 20
+        assert {one.status for one in found} >= {Status.CONFIRMED, Status.BILLED, Status.PAID}
+        for one in found:
+            day = clock.to_local(one.starts_at).date()
+            assert tenant.calendar.is_open(day), one.number
+            edges = [at_clock(day, edge) for edge in rules.edges()]
+            assert {one.starts_at, one.ends_at} <= set(edges), one.number
+            assert one.booked_at < one.starts_at
+            for at in filter(None, (one.cancelled_at, one.billed_at, one.paid_at)):
+                local = clock.to_local(at)
+                assert tenant.calendar.is_open(local.date()), one.number
+                assert 9 <= local.hour <= 17, one.number
+            assert one.cancelled_at is None or one.cancelled_at < one.starts_at
+            assert one.documents_due_at is None, one.number
+
+
+def test_the_demo_has_billing_addresses_and_talks_to_look_at(demo: Flask) -> None:
+    """OPS-20, FAC-06, FAC-08: one talk that waits or is answered, one that an operator began, about a reservation."""
+    with demo.app_context(), tenant_scope("studio"):
+        kinds = select(Address.account_id).where(Address.kind == Kind.BILLING)
+        assert len(set(session().scalars(kinds))) == 2
+        talks = session().scalars(select(Inquiry)).all()
+        assert {talk.channel for talk in talks} == {"web", OPERATOR_CHANNEL}
+        numbers = set(session().scalars(select(Reservation.number)))
+        abouts = {talk.about for talk in talks if talk.about}
+        assert abouts
+        assert abouts <= numbers
 
 
 def test_where_there_are_customers_nothing_is_added(settings, cheap_passwords) -> None:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import and_, or_
 
-from portal.blueprints.facility import operations, routes
+from portal.blueprints.facility import operations, routes, subjects
 from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Reservation, Status
@@ -11,9 +11,7 @@ from portal.shared import orders
 from portal.shared.auth.models import Right
 from portal.web.brand import Brand, NavItem
 
-_OWED = and_(
-    Reservation.status == Status.CANCELLED, Reservation.total > 0, Reservation.paid_at.is_(None)
-)
+_OWED = and_(Reservation.status == Status.CANCELLED, *orders.is_unpaid(Reservation))
 BRAND = Brand(
     key="facility",
     config=FacilityConfig,
@@ -66,5 +64,8 @@ BRAND = Brand(
         "calendar.renew": msgid("カレンダーのアドレスの発行"),
         "calendar.revoke": msgid("カレンダーのアドレスの無効化"),
     },
-    tick=operations.remind,
+    tick=operations.work,
+    subjects=subjects.changeable,
+    find_subject=subjects.find,
+    subject_facts=subjects.facts,
 )

@@ -1,17 +1,30 @@
 """Taking a facility for a time, and moving a reservation to another (FAC-11). No two meet. The caller commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 
 from portal.blueprints.facility import queries
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Facility, Reservation
-from portal.blueprints.facility.operations import LIFE, can_ask
-from portal.blueprints.facility.slots import Hours, SlotTaken, meets
-from portal.core import Actor, RuleBroken, Shelf, Tenant, audit, clock, numbering, session
+from portal.blueprints.facility.operations import LIFE, allow_even_so, can_ask
+from portal.blueprints.facility.quotes import price_of, prices_of
+from portal.blueprints.facility.slots import FreeSpan, Hours, SlotTaken, at_clock, meets
+from portal.core import (
+    YES,
+    Actor,
+    RuleBroken,
+    Shelf,
+    Tenant,
+    Verdict,
+    audit,
+    clock,
+    numbering,
+    session,
+)
 from portal.shared.auth.models import Account, Member
 from portal.shared.orders import billing_copy, contact_copy
 
@@ -36,10 +49,13 @@ def hours(tenant: Tenant) -> Hours:
     return Hours(config, tenant.calendar.is_open, clock.now())
 
 
-def price(facility: Facility, starts_at: datetime, ends_at: datetime) -> int:
-    """By the hour, at most the day's price: yen without tax, a part of a yen dropped."""
-    minutes = int((ends_at - starts_at).total_seconds()) // 60
-    return min(facility.hourly_price * minutes // 60, facility.daily_price)
+def can_book_at(tenant: Tenant, starts_at: datetime, ends_at: datetime) -> Verdict:
+    """Whether members could book this time: within opening hours, on an open day, neither past nor too far ahead."""
+    try:
+        hours(tenant).check(starts_at, ends_at)
+    except RuleBroken as refused:
+        return Verdict(str(refused))
+    return YES
 
 
 def request(
@@ -48,6 +64,34 @@ def request(
     """As members do: within hours, days ahead and capacity. Raises RuleBroken at the field that is wrong, SlotTaken."""
     check(tenant, booking)
     return book(tenant, account, contact, booking, by=by)
+
+
+def check_free(tenant: Tenant, booking: Booking) -> None:
+    """Tell whoever enters 内容確認 that the time is taken. Raises SlotTaken.
+
+    Without a lock: what holds is what `book` finds, this spares a member the last press.
+    """
+    wanted = hours(tenant).hold(booking.starts_at, booking.ends_at)
+    held = queries.held(booking.facility.id, wanted.starts_at, wanted.held_until)
+    if meets(wanted, held):
+        raise SlotTaken
+
+
+def free_times(
+    tenant: Tenant, facilities: Sequence[Facility], day: date
+) -> dict[str, list[FreeSpan]]:
+    """When each of these facilities, by its code, can be had on a day in Tokyo: one query for all of them."""
+    rules = hours(tenant)
+    if not clock.today() <= day <= rules.last_day():
+        return {facility.code: [] for facility in facilities}
+    first = at_clock(day, "00:00")
+    last = first + timedelta(
+        days=2
+    )  # the buffer after the day's last use may reach into the next day
+    held = queries.held_by_facility([facility.id for facility in facilities], first, last)
+    return {
+        facility.code: rules.free_spans(day, held.get(facility.id, [])) for facility in facilities
+    }
 
 
 def check(tenant: Tenant, booking: Booking) -> None:
@@ -78,8 +122,9 @@ def book(
         facility_id=facility.id,
         facility_name=facility.name,
         held_until=held_until,
-        price=price(facility, *times),
+        price=price_of(facility, *times),
         options=list(booking.options),
+        option_prices=prices_of(tenant, booking.options),
         contact=contact_copy(contact),
         billing=booking.billing or billing_copy(account, contact),
         booked_at=clock.now(),
@@ -93,12 +138,25 @@ def book(
 
 
 def reschedule(
-    tenant: Tenant, reservation: Reservation, starts_at: datetime, ends_at: datetime, *, by: Actor
+    tenant: Tenant,
+    reservation: Reservation,
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    by: Actor,
+    even_so: str = "",
 ) -> None:
-    """Move a reservation that has not begun, as agreed with the member (FAC-05). Raises RuleBroken, SlotTaken."""
+    """Move a reservation that has not begun, as agreed with the member (FAC-05).
+
+    To a time that members could book; to any other only for a reason, `even_so`, which is kept in the
+    trail. Never into another reservation's time. Raises RuleBroken, SlotTaken.
+    """
     facility = _locked(reservation.facility_id)
     session().refresh(reservation)
     can_ask(reservation).require()
+    if ends_at > starts_at:  # otherwise `_take` says what is wrong, and no reason makes it right
+        bookable = can_book_at(tenant, starts_at, ends_at)
+        allow_even_so(reservation, bookable, even_so, by=by)
     held_until = _take(tenant, facility.id, starts_at, ends_at, besides=reservation.id)
     changed = {
         "starts_at": [reservation.starts_at, starts_at],
@@ -109,7 +167,8 @@ def reschedule(
         ends_at,
         held_until,
     )
-    reservation.price, reservation.reminded_at = price(facility, starts_at, ends_at), None
+    reservation.price = price_of(facility, starts_at, ends_at)
+    reservation.reminded_at = None
     audit.record("reservation.reschedule", reservation, by=by, **changed)
     LIFE.tell(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
 
@@ -136,6 +195,27 @@ def _take(
     ):
         raise SlotTaken
     return wanted.held_until
+
+
+EDITABLE = ("name", "hourly_price", "daily_price", "place", "capacity", "is_active")
+"""What operators change of a facility; its code stays, and its picture has a command of its own."""
+
+
+def edit_facility(facility: Facility, wanted: Mapping[str, Any], *, by: Actor) -> list[str]:
+    """Change what `wanted` names of a facility; returns the names of what was different.
+
+    Prices are yen without tax. Reservations keep what they were quoted (COM-33). The caller commits.
+    """
+    changes = {
+        name: [getattr(facility, name), value]
+        for name, value in wanted.items()
+        if getattr(facility, name) != value
+    }
+    for name, (_before, value) in changes.items():
+        setattr(facility, name, value)
+    if changes:
+        audit.record("facility.edit", f"facility:{facility.code}", by=by, **changes)
+    return list(changes)
 
 
 def set_photo(facility: Facility, png: bytes, *, by: Actor) -> None:

@@ -10,9 +10,24 @@ from portal.blueprints.facility import booking, imports, operations, queries
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.core import LARGEST, TOKYO, Actor, Tenant, to_local
 from portal.core.text import multiline
+from portal.shared.inquiries.files import keep
+from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
 from portal.web import orders
-from portal.web.command_line import CommandGroup, Content
-from portal.web.commands import CONTENT, command, importing, lines_option, record, step, typed
+from portal.web.command_line import CommandGroup, Content, Mistake
+from portal.web.commands import (
+    CONTENT,
+    FILE,
+    TEXT,
+    command,
+    contents,
+    importing,
+    lines_option,
+    link_base,
+    record,
+    step,
+    typed,
+    typed_or_none,
+)
 from portal.web.output import moment
 
 commands = CommandGroup("facility", help="Facility rental: reservations from request to payment.")
@@ -23,6 +38,8 @@ _AWAITED = (
     ("facility", "facility_name"),
     ("customer", lambda found: found.billing["name"]),
     ("contact", lambda found: found.contact["name"]),
+    ("owed", operations.owed),
+    ("documents", lambda found: "due" if found.documents_due_at else ""),
 )
 _CHARGE = click.option(
     "--charge",
@@ -35,6 +52,14 @@ _REPORT = (
     click.option("--minutes", required=True, type=click.IntRange(1), help="How long it took."),
     click.option("--materials", default="", help="What was used, separated by 、"),
 )
+_EVEN_SO = click.option(
+    "--even-so",
+    default="",
+    metavar="REASON",
+    callback=typed(longest=200),
+    help="Do it against the rules, for this reason, which is kept in the trail.",
+)
+_PRICE = click.IntRange(0, 2**31 - 1)
 _INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
 _TIMES = [
     click.argument(name, type=_INSTANT, metavar="YYYY-MM-DDTHH:MM") for name in ("starts", "ends")
@@ -47,18 +72,68 @@ def remind(tenant: Tenant) -> str:
     return f"{operations.remind(tenant)} reminders mailed"
 
 
-@command(commands, "set-photo", record("facility", queries.facility, "CODE"), CONTENT)
+@command(commands, "set-photo", record("facility", queries.any_facility, "CODE"), CONTENT)
 def set_photo(facility: Facility, file: Content, by: Actor) -> str:
     """Give a facility its picture, a PNG file."""
     booking.set_photo(facility, file.data, by=by)
     return f"{facility.code}: {file.name}"
 
 
+@command(
+    commands,
+    "edit",
+    record("facility", queries.any_facility, "CODE"),
+    click.option("--hourly", "hourly_price", type=_PRICE, help="Yen without tax."),
+    click.option("--daily", "daily_price", type=_PRICE, help="Yen without tax."),
+    click.option("--name", callback=typed_or_none(longest=100)),
+    click.option("--place", callback=typed_or_none(longest=100)),
+    click.option("--capacity", type=click.IntRange(1, 999), help="How many persons at most."),
+    click.option("--bookable/--not-bookable", "is_active", default=None),
+)
+def edit(facility: Facility, by: Actor, **wanted: Any) -> str:
+    """Change a facility; what is reserved already keeps name and price (COM-33)."""
+    given = {name: wanted[name] for name in booking.EDITABLE if wanted[name] is not None}
+    changed = booking.edit_facility(facility, given, by=by)
+    return f"{facility.code}: {', '.join(changed) or 'nothing'} changed"
+
+
+@command(
+    commands,
+    "write",
+    record("reservation", queries.any_reservation),
+    TEXT,
+    click.option(
+        "--attach", "attached", multiple=True, type=FILE, callback=contents, help="Repeatable."
+    ),
+)
+def write(
+    tenant: Tenant, reservation: Reservation, body: str, attached: list[Content], by: Actor
+) -> str:
+    """Write first, about a reservation: the text is in the file BODY (- reads standard input)."""
+    if not tenant.has("inquiries"):
+        raise Mistake(f"{tenant.key} has no inquiries (features.inquiries)")
+    message = Outreach(
+        body=multiline(body),
+        about=reservation.number,
+        label="ご予約についてのご連絡",
+        files=keep(tenant.inquiries, [(file.name, file.data) for file in attached]),
+    )
+    recipient = find_recipient(reservation.account_id, reservation.contact["email"])
+    begun = begin(tenant, recipient, message, by=by, link_base=link_base(tenant))
+    return f"{reservation.number}: {begun.number} to {begun.name}"
+
+
 def _reschedule(
-    tenant: Tenant, reservation: Reservation, starts: datetime, ends: datetime, *, by: Actor
+    tenant: Tenant,
+    reservation: Reservation,
+    starts: datetime,
+    ends: datetime,
+    even_so: str,
+    *,
+    by: Actor,
 ) -> None:
     first, last = (at.replace(tzinfo=TOKYO).astimezone(UTC) for at in (starts, ends))
-    booking.reschedule(tenant, reservation, first, last, by=by)
+    booking.reschedule(tenant, reservation, first, last, by=by, even_so=even_so)
 
 
 def _finish(tenant: Tenant, reservation: Reservation, *, by: Actor, **report: Any) -> None:
@@ -88,7 +163,7 @@ _command = partial(step, commands, queries.any_reservation)
 _step = partial(_command, orders.say)
 _step("confirm", operations.confirm, "予約受付 → 予約確定.")
 _step("decline", operations.decline, "Decline a request: 予約受付 → キャンセル.")
-_step("start", operations.start, "予約確定 → ご利用中.")
+_step("start", operations.start, "予約確定 → ご利用中, from the day of use on.", _EVEN_SO)
 _step("finish", _finish, "ご利用中 → ご利用済, with the work report.", *_REPORT)
 _step(
     "fix-amount", orders.billed(operations.fix_amount, _day), "ご利用済 → 請求確定.", lines_option
@@ -96,7 +171,12 @@ _step(
 _step("pay", operations.record_payment, "Record the payment: 請求確定 → お支払済.")
 _step("cancel", operations.cancel, "Cancel before the use, with the charge that is due.", _CHARGE)
 _command(
-    _say_when, "reschedule", _reschedule, "Move a reservation to another time, in Tokyo.", *_TIMES
+    _say_when,
+    "reschedule",
+    _reschedule,
+    "Move a reservation to another time, in Tokyo, that a member could book too.",
+    *_TIMES,
+    _EVEN_SO,
 )
 orders.papers(commands, queries.any_reservation, operations.PAPERS, _day)
 importing(commands, "import-facilities", _facilities, "facilities")

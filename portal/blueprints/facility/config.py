@@ -3,10 +3,11 @@
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, Strict, ValidationInfo, field_validator
 
-from portal.core.tenancy.schema_base import Each, Name, Section, Whole
+from portal.core.tenancy.schema_base import Each, Name, Section, Whole, did_you_mean
 
+Price = Annotated[int, Strict(), Field(ge=0, le=100_000_000)]
 ClockTime = Annotated[str, Field(pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 
 
@@ -68,6 +69,11 @@ class FacilityConfig(Section):
     options: Each[Name] = Field(
         default=(), max_length=40, description="What can be ordered with a use, e.g. 操作補助."
     )
+    option_prices: dict[str, Price] = Field(
+        default={},
+        description="Yen without tax for one use of an option, e.g. { 操作補助 = 3000 }; what stands here not is "
+        "priced after the use.",
+    )
 
     @field_validator("closing", "slot_minutes", "minimum_minutes")
     @classmethod
@@ -92,6 +98,16 @@ class FacilityConfig(Section):
                 f"{value} minutes are longer than the day from opening to closing, {day}"
             )
         return value
+
+    @field_validator("option_prices")
+    @classmethod
+    def _prices_have_options(cls, prices: dict[str, int], info: ValidationInfo) -> dict[str, int]:
+        options = info.data.get("options", ())
+        unknown = [name for name in prices if name not in options]
+        if unknown:
+            hint = did_you_mean(unknown[0], options)
+            raise ValueError(f"{unknown[0]!r} is none of options{hint}")
+        return prices
 
     @field_validator("cancellation")
     @classmethod

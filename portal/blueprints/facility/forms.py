@@ -5,13 +5,16 @@ from contextlib import suppress
 from datetime import date
 from typing import Any, Self
 
+from flask_wtf import FlaskForm
 from wtforms import SelectMultipleField
 from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from portal.blueprints.facility.booking import Booking, price
+from portal.blueprints.facility.booking import Booking
 from portal.blueprints.facility.models import Facility, Status
+from portal.blueprints.facility.quotes import Quote, price_of, prices_of, quote
 from portal.blueprints.facility.slots import Hours, at_clock
+from portal.core import Tenant, to_local
 from portal.core.money import yen
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Address
@@ -37,9 +40,21 @@ class SearchForm(forms.SearchForm):
 
     number = line(_l("予約番号"), longest=20)
     status = status_field(_l("ステータス"), Status)
+    payment = one_of(_l("お支払い状況"), [("unpaid", _l("お支払い待ち"))], _l("すべて"))
     facility = line(_l("設備予約情報"))
     since = DayField(_l("ご利用日（開始）"))
     until = DayField(_l("ご利用日（終了）"))
+
+
+class DaySearchForm(FlaskForm):  # type: ignore[misc]
+    """The day for which all facilities are looked through; read from the query string."""
+
+    class Meta:
+        """A GET form needs no token."""
+
+        csrf = False
+
+    day = DayField(_l("ご利用日"))
 
 
 class BookingForm(Form):
@@ -56,12 +71,18 @@ class BookingForm(Form):
     billing = one_of(_l("請求書送付先"))
     remarks = body_field(_l("備考"), required=False, longest=1000)
 
+    tenant: Tenant
     facility: Facility
     addresses: Sequence[Address] = ()
 
     @classmethod
     def of(
-        cls, hours: Hours, facility: Facility, addresses: Sequence[Address], data: dict[str, Any]
+        cls,
+        tenant: Tenant,
+        hours: Hours,
+        facility: Facility,
+        addresses: Sequence[Address],
+        data: dict[str, Any],
     ) -> Self:
         """The form of a facility, filled with what `typed` gave or a chosen time says."""
         given = {name: value for name, value in data.items() if value}
@@ -71,10 +92,15 @@ class BookingForm(Form):
         if addresses and "purpose" not in data:  # a new form: the usual address
             given["billing"] = numbers[0]
         made = cls(data=given)
-        made.facility, made.addresses = facility, addresses
+        made.tenant = tenant
+        made.facility = facility
+        made.addresses = addresses
         for field, times in ((made.starts, hours.starts()), (made.ends, hours.edges()[1:])):
             field.choices = choices(((at, at) for at in times), _l("選択してください"))
-        made.options.choices = [(name, name) for name in hours.config.options]
+        prices = prices_of(tenant, hours.config.options)
+        made.options.choices = [
+            (name, _with_price(name, prices.get(name))) for name in hours.config.options
+        ]
         names = zip(numbers, (address.name for address in addresses), strict=True)
         made.billing.choices = choices(names, _l("会員情報の住所"))
         return made
@@ -100,7 +126,6 @@ class BookingForm(Form):
     def rows(self) -> list[tuple[str, str]]:
         """What is asked for and what it will cost."""
         wanted = self.booking()
-        cost = price(self.facility, wanted.starts_at, wanted.ends_at)
         return [
             (_("設備"), self.facility.name),
             (_("ご利用日時"), from_to(wanted.starts_at, wanted.ends_at)),
@@ -109,5 +134,35 @@ class BookingForm(Form):
             (_("オプション"), "、".join(wanted.options)),
             (_("請求書送付先"), wanted.billing.get("name", _("会員情報の住所"))),
             (_("備考"), wanted.remarks),
-            (_("料金の目安（税抜）"), yen(cost)),
+            *self._costs(wanted),
         ]
+
+    def _costs(self, wanted: Booking) -> list[tuple[str, str]]:
+        """What the facility and each option cost without tax, and what it comes to with tax."""
+        price = price_of(self.facility, wanted.starts_at, wanted.ends_at)
+        prices = prices_of(self.tenant, wanted.options)
+        day = to_local(wanted.starts_at).date()
+        made = quote(self.tenant, price, wanted.options, prices, day)
+        return quote_rows(made)
+
+
+def quote_rows(made: Quote) -> list[tuple[str, str]]:
+    """A quote as label and value, for 内容確認 and the reservation's page."""
+    options = [
+        (_("オプション：%(name)s", name=name), yen(n)) for name, n in made.option_prices.items()
+    ]
+    later = [(_("オプション：%(name)s", name=name), _("ご利用後に確定")) for name in made.unpriced]
+    return [
+        (_("ご利用料金（税抜）"), yen(made.facility_price)),
+        *options,
+        *later,
+        (_("料金の目安（税抜）"), yen(made.totals.net)),
+        (_("料金の目安（税込）"), yen(made.totals.total)),
+    ]
+
+
+def _with_price(name: str, price: int | None) -> str:
+    """An option as it is chosen, with what it costs where that is known."""
+    if price is None:
+        return name
+    return _("%(name)s（＋%(price)s）", name=name, price=yen(price))

@@ -7,7 +7,18 @@ from sqlalchemy import JSON, CheckConstraint, Index, String, Text, UniqueConstra
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Base, Choice, Labelled, TenantOwned, belongs_to, msgid, owned, to_local
+from portal.core import (
+    ID,
+    Base,
+    Choice,
+    Labelled,
+    TenantOwned,
+    belongs_to,
+    index_where,
+    msgid,
+    owned,
+    to_local,
+)
 from portal.shared.orders import Ordered, ordered
 
 
@@ -58,7 +69,8 @@ class Facility(TenantOwned, Base):
 
 
 class Reservation(Ordered, Base):
-    """One booking. `price` is in yen without tax, as quoted then.
+    """One booking. `price` is that of the facility in yen without tax, as quoted then; so are `option_prices`, by
+    the names of the options that have a price.
 
     `held_until` is until when nobody else can have the facility, the buffer included; none once it is free again.
     """
@@ -71,6 +83,7 @@ class Reservation(Ordered, Base):
     held_until: Mapped[datetime | None]
     price: Mapped[int | None] = mapped_column(ID)
     options: Mapped[list[str]] = mapped_column(JSON, default=list)
+    option_prices: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
     headcount: Mapped[int] = mapped_column(default=1)
     purpose: Mapped[str] = mapped_column(String(200), default="")
     status: Mapped[Status] = mapped_column(Choice(Status, 12), default=Status.REQUESTED)
@@ -86,6 +99,20 @@ class Reservation(Ordered, Base):
         Index("ix_reservation_mine", "tenant_id", "account_id", "booked_at", "id"),
         Index("ix_reservation_worklist", "tenant_id", "status", "starts_at", "id"),
         Index("ix_reservation_slot", "tenant_id", "facility_id", "held_until"),
+        index_where(
+            "ix_reservation_unpaid",
+            "starts_at",
+            "id",
+            where="total > 0 AND paid_at IS NULL",
+            unique=False,
+        ),
+        index_where(
+            "ix_reservation_documents_due",
+            "documents_due_at",
+            "id",
+            where="documents_due_at IS NOT NULL",
+            unique=False,
+        ),
         # No two at once (FAC-11). As ranges, because those need no extension; SQLite has one writer at a time.
         ExcludeConstraint(
             (text("int8range(facility_id, facility_id, '[]')"), "&&"),

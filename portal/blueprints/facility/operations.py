@@ -12,7 +12,19 @@ from sqlalchemy import select
 
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import MOVES, Reservation, Status
-from portal.core import YES, Actor, RuleBroken, Stale, Tenant, Verdict, audit, clock, msgid
+from portal.core import (
+    YES,
+    Actor,
+    RuleBroken,
+    Stale,
+    Tenant,
+    Verdict,
+    audit,
+    change,
+    clock,
+    msgid,
+    session,
+)
 from portal.shared import orders
 from portal.shared.billing.lines import BillLine
 from portal.shared.documents import billed
@@ -26,10 +38,14 @@ from portal.shared.documents.content import (
 from portal.shared.documents.models import DocumentKind
 
 NOT_BEFORE_BILLED = msgid("ご利用後、ご請求金額が確定するとダウンロードできます。")
+_BEFORE_THE_DAY = msgid("ご利用日より前に開始することはできません。")
 _TOO_LATE = msgid("ご利用前のご予約に限り、お申し込みいただけます。")
 _ONLY_REQUESTS = msgid("お断りできるのは、予約受付のご予約に限ります。")
 NOT_BEFORE_PAID = msgid("ご入金の確認後にダウンロードできます。")
 ONLY_USED = msgid("キャンセルされたご予約には作業完了報告書がありません。")
+NOT_FROM_HERE = msgid(
+    "以前のシステムでお取り扱いしたご予約のため、マイページでは発行していません。必要な場合はお問い合わせください。"
+)
 _BILLED = "ご請求金額が確定しました。帳票の準備ができ次第、マイページからダウンロードできます。"
 _PAID = "ご入金を確認しました。ありがとうございました。"
 _STEPS = {
@@ -46,7 +62,7 @@ _STEPS = {
 }
 LIFE = orders.Life(MOVES, _STEPS, "reservation_status")
 can_move, tell = LIFE.can, LIFE.tell
-confirm, start = LIFE.step(Status.CONFIRMED), LIFE.step(Status.IN_USE)
+confirm = LIFE.step(Status.CONFIRMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +78,31 @@ class WorkReport:
 def can_ask(reservation: Reservation) -> Verdict:
     """Whether a change or a cancellation can still be asked for: before the use (FAC-05)."""
     return YES if reservation.status in (Status.REQUESTED, Status.CONFIRMED) else Verdict(_TOO_LATE)
+
+
+def can_start(reservation: Reservation) -> Verdict:
+    """Whether the use can begin now: from the day of use on, counted in Tokyo (FAC-12)."""
+    is_early = clock.today() < clock.to_local(reservation.starts_at).date()
+    return Verdict(_BEFORE_THE_DAY) if is_early else YES
+
+
+def start(tenant: Tenant, reservation: Reservation, *, by: Actor, even_so: str = "") -> None:
+    """予約確定 → ご利用中, from the day of use on; earlier only for a reason, `even_so`, kept in the trail.
+
+    Raises RuleBroken, and Stale when somebody else moved the reservation first.
+    """
+    LIFE.can(reservation, Status.IN_USE).require()
+    allow_even_so(reservation, can_start(reservation), even_so, by=by)
+    LIFE.move(tenant, reservation, Status.IN_USE, by=by)
+
+
+def allow_even_so(reservation: Reservation, verdict: Verdict, reason: str, *, by: Actor) -> None:
+    """Let an operator pass a refusal by giving a reason, and record both; without one raise RuleBroken."""
+    if verdict:
+        return
+    if not reason:
+        verdict.require()
+    audit.record("reservation.even_so", reservation, by=by, refused=verdict.reason, reason=reason)
 
 
 def cancellation_percent(tenant: Tenant, reservation: Reservation) -> int:
@@ -102,8 +143,13 @@ def cancel(
     bill: dict[str, Any] = {}
     if charge:
         line = BillLine("キャンセル料", 1, "式", charge, 0, day=clock.today())
-        bill = billed.bill(tenant, [line], clock.today()) | {"billed_at": clock.now()}
+        bill = billed.bill(tenant, [line], clock.today()) | {
+            "billed_at": clock.now(),
+            "documents_due_at": clock.now(),
+        }
     LIFE.move(tenant, reservation, Status.CANCELLED, by=by, held_until=None, **bill)
+    if charge:
+        PAPERS.check(tenant, reservation)
 
 
 def finish(tenant: Tenant, reservation: Reservation, report: WorkReport, *, by: Actor) -> None:
@@ -122,14 +168,16 @@ def fix_amount(
     bill = billed.bill(
         tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date()
     )
-    LIFE.move(tenant, reservation, Status.BILLED, by=by, **bill)
+    LIFE.move(tenant, reservation, Status.BILLED, by=by, documents_due_at=clock.now(), **bill)
+    PAPERS.check(tenant, reservation)
 
 
 def can_issue(reservation: Reservation) -> Verdict:
     """Whether documents can be issued: once the amount is fixed, that of a cancellation too (FAC-04)."""
     is_cancellation = reservation.status is Status.CANCELLED and reservation.total
-    is_billed = is_cancellation or reservation.status in (Status.BILLED, Status.PAID)
-    return YES if is_billed else Verdict(NOT_BEFORE_BILLED)
+    if not is_cancellation and reservation.status not in (Status.BILLED, Status.PAID):
+        return Verdict(NOT_BEFORE_BILLED)
+    return YES if reservation.lines else Verdict(NOT_FROM_HERE)
 
 
 def can_download(reservation: Reservation, kind: DocumentKind) -> Verdict:
@@ -142,12 +190,21 @@ def can_download(reservation: Reservation, kind: DocumentKind) -> Verdict:
     )
 
 
+def owed(reservation: Reservation) -> int | None:
+    """What the customer still has to pay, in yen with tax; None when nothing is billed, or all is paid."""
+    is_unpaid = bool(reservation.total) and reservation.paid_at is None
+    return reservation.total if is_unpaid else None
+
+
 def record_payment(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
     """請求確定 → お支払済; of a cancellation's charge only that and when it was paid."""
+    due = {"documents_due_at": clock.now()} if reservation.lines else {}
     if reservation.status is not Status.CANCELLED or not reservation.total:
-        return LIFE.move(tenant, reservation, Status.PAID, by=by)
+        return LIFE.move(tenant, reservation, Status.PAID, by=by, **due)
     if not orders.once(reservation, "paid_at"):
         raise Stale("キャンセル料は入金済みです。")
+    change(Reservation, Reservation.id == reservation.id, **due)
+    session().refresh(reservation)
     audit.record("reservation.pay_charge", reservation, by=by)
     return LIFE.tell(tenant, reservation, _PAID, label="ご入金の確認")
 
@@ -226,3 +283,17 @@ _MAKERS = {
 }
 PAPERS = billed.Papers(_MAKERS, due=_due, tell=tell)
 issue, correct, refund = PAPERS.issue, PAPERS.correct, PAPERS.refund
+
+
+def issue_due(tenant: Tenant) -> int:
+    """Issue the documents that are due and not issued yet; returns of how many reservations. Commits.
+
+    Index: ix_reservation_documents_due.
+    """
+    return PAPERS.issue_due(tenant, Reservation)
+
+
+def work(tenant: Tenant) -> None:
+    """What the worker does for the tenant once in a while: reminders, and documents that are due. Commits."""
+    remind(tenant)
+    issue_due(tenant)

@@ -1,19 +1,19 @@
 """What can be asked of reservations. Every search is served by an index that leads with the tenant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.operations import LIFE
 from portal.blueprints.facility.slots import Held
-from portal.core import Query, Tenant, clock, msgid, session, the_one
+from portal.core import NotFound, Query, Tenant, clock, msgid, need, session, text, the_one
 from portal.shared import calendars
 from portal.shared.calendars import Event
-from portal.shared.orders import Book
-from portal.shared.searching import Search, own, part, pattern, same, since, until
+from portal.shared.orders import Book, is_unpaid
+from portal.shared.searching import Search, own, part, pattern, same, since, ticked, until
 
 _R = Reservation.__table__
 SINCE = timedelta(days=2 * 366)
@@ -25,6 +25,7 @@ _MINE = Search(
     {
         "number": (part(_R.c.number)[0], lambda typed: pattern(typed.upper())),
         "status": same(_R.c.status),
+        "payment": ticked(and_(*is_unpaid(_R.c))),
         "facility": part(_R.c.facility_name),
         "since": since(_R.c.starts_at),
         "until": until(_R.c.starts_at),
@@ -33,15 +34,35 @@ _MINE = Search(
 """What a member may search their reservations by (FAC-02)."""
 _AWAITING = (Status.REQUESTED, Status.CONFIRMED, Status.IN_USE, Status.USED, Status.BILLED)
 _ABSENT = msgid("ご予約が見つかりません。"), msgid("予約が見つかりません: %(number)s")
+_ABSENT_AS_TYPED = msgid("この予約番号のご予約が見つかりません。番号をご確認ください。")
 _BOOK = Book(Reservation, _AWAITING, Reservation.starts_at, _ABSENT)
 reservation, any_reservation, worklist = _BOOK.own, _BOOK.any, _BOOK.worklist
-unpaid, newest_number = _BOOK.unpaid, _BOOK.newest_number
+newest_number = _BOOK.newest_number
 """Indexes: uq_reservation_tenant_id_number, ix_reservation_worklist, ix_reservation_mine."""
 
 
 def mine(account_id: int, **asked: Any) -> Query:
     """The account's reservations that match, as plain rows. Index: ix_reservation_mine."""
     return _MINE.find(asked, account=account_id)
+
+
+def changeable(account_id: int) -> list[Reservation]:
+    """The account's reservations that can still be changed or cancelled (FAC-05), the next one first.
+
+    Index: ix_reservation_worklist.
+    """
+    statuses = Reservation.status.in_((Status.REQUESTED, Status.CONFIRMED))
+    found = select(Reservation).where(Reservation.account_id == account_id, statuses)
+    return list(session().scalars(found.order_by(Reservation.starts_at, Reservation.id)))
+
+
+def reservation_as_typed(account_id: int, typed: str) -> Reservation:
+    """The account's own reservation by a number in any width and case, hyphens or not. Raises NotFound."""
+    found = select(Reservation).where(
+        Reservation.account_id == account_id, Reservation.number.in_(text.number_spellings(typed))
+    )
+    reservation = session().scalars(found.limit(1)).one_or_none()
+    return need(reservation, NotFound(_ABSENT_AS_TYPED))
 
 
 def facility_by_code(code: str) -> Facility | None:
@@ -63,6 +84,11 @@ def facility(code: str) -> Facility:
     )
 
 
+def any_facility(code: str) -> Facility:
+    """A facility for operators, also one that cannot be reserved now. Raises NotFound."""
+    return the_one(Facility, Facility.code == code, absent=msgid("設備が見つかりません。"))
+
+
 def held(facility_id: int, since: datetime, until: datetime, *, besides: int = 0) -> list[Held]:
     """When the facility is somebody's, between two instants. Index: ix_reservation_slot."""
     within = Reservation.starts_at < until, Reservation.held_until > since
@@ -71,6 +97,24 @@ def held(facility_id: int, since: datetime, until: datetime, *, besides: int = 0
         select(Reservation.starts_at, Reservation.held_until).where(*of, *within)
     )
     return [Held(starts_at, held_until) for starts_at, held_until in rows if held_until]
+
+
+def held_by_facility(
+    facility_ids: Sequence[int], since: datetime, until: datetime
+) -> dict[int, list[Held]]:
+    """When each of these facilities is somebody's, between two instants (UTC). Index: ix_reservation_slot."""
+    rows = session().execute(
+        select(Reservation.facility_id, Reservation.starts_at, Reservation.held_until).where(
+            Reservation.facility_id.in_(facility_ids),
+            Reservation.starts_at < until,
+            Reservation.held_until > since,
+        )
+    )
+    found: dict[int, list[Held]] = {}
+    for facility_id, starts_at, held_until in rows:
+        if held_until:
+            found.setdefault(facility_id, []).append(Held(starts_at, held_until))
+    return found
 
 
 def calendar(tenant: Tenant, account_id: int, host: str) -> str:

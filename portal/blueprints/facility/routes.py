@@ -7,14 +7,13 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from portal.blueprints import inquiries
-from portal.blueprints.facility import booking, operations, queries
-from portal.blueprints.facility.forms import BookingForm, SearchForm
+from portal.blueprints.facility import booking, operations, queries, reservation_page
+from portal.blueprints.facility.forms import BookingForm, DaySearchForm, SearchForm
 from portal.blueprints.facility.models import Reservation, Status
 from portal.blueprints.facility.slots import Slot, at_clock, monday_of
 from portal.core import NotFound, Shelf, Tenant, clock, msgid, session
 from portal.shared.auth.models import Account, Member, Right
 from portal.shared.auth.sessions import SignedIn
-from portal.shared.billing import lines as bill_lines
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
 from portal.shared.documents.models import DocumentKind
@@ -23,7 +22,7 @@ from portal.web.brand import Attention
 from portal.web.calendars import add_calendar
 from portal.web.formatting import at_time, from_to
 from portal.web.papers import PaperPages
-from portal.web.render import attachment, render
+from portal.web.render import attachment, render, render_invalid
 from portal.web.requests import actor, member, needs, tenant
 from portal.web.submit import ConfirmFlow, Steps, add_steps
 
@@ -71,11 +70,9 @@ def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
     return _LIST.shown()
 
 
-def attention(_tenant: Tenant, who: SignedIn) -> Iterator[Attention]:
+def attention(_tenant: Tenant, _member: SignedIn) -> Iterator[Attention]:
     """What is to be paid (COM-20)."""
-    yield Attention(
-        msgid("お支払い待ちのご予約"), queries.unpaid(who.account_id), "/reservations?status=billed"
-    )
+    yield _LIST.attention(msgid("お支払い待ちのご予約"), payment="unpaid")
 
 
 @bp.get("/reservations/<number>")
@@ -84,13 +81,9 @@ def reservation(number: str) -> str:
     found = _own(number)
     return render(
         "facility/reservation.html",
-        reservation=found,
-        may_ask=member().may(Right.SUPPORT) and operations.can_ask(found),
-        percent=operations.cancellation_percent(tenant(), found),
-        charge=operations.cancellation_charge(tenant(), found) if amounts.may_see() else None,
-        lines=bill_lines.from_json(found.lines),
         papers=_PAPERS.shown(found),
-        track=[status for status in Status if status is not Status.CANCELLED],
+        back=_LIST.way_back(),
+        **reservation_page.context(tenant(), member(), found),
         **inquiries.about(number),
     )
 
@@ -102,7 +95,8 @@ def _steps(code: str) -> Steps:
     def make(data: dict[str, Any] | None) -> BookingForm:
         addresses = contacts.book(who.account_id, Kind.BILLING)
         chosen = {name: request.args[name] for name in ("day", "starts") if name in request.args}
-        return BookingForm.of(booking.hours(tenant()), found, addresses, data or chosen)
+        rules = booking.hours(tenant())
+        return BookingForm.of(tenant(), rules, found, addresses, data or chosen)
 
     def save(data: dict[str, Any]) -> None:
         account, contact = (
@@ -112,7 +106,9 @@ def _steps(code: str) -> Steps:
         booking.request(tenant(), account, contact, make(data).booking(), by=actor())
 
     def check(data: dict[str, Any]) -> None:
-        booking.check(tenant(), make(data).booking())
+        wanted = make(data).booking()
+        booking.check(tenant(), wanted)
+        booking.check_free(tenant(), wanted)
 
     return Steps(
         ConfirmFlow(
@@ -131,9 +127,24 @@ add_steps(bp, "/facilities/<code>/reservation", "booking", _steps, needs(Right.O
 
 
 @bp.get("/facilities")
-def facilities() -> str:
-    """設備のご予約: what there is (FAC-11)."""
-    return render("facility/facilities.html", facilities=queries.facilities())
+def facilities() -> str | Response:
+    """設備のご予約: what there is, and which of it is free on a day that is asked for (FAC-11)."""
+    form = DaySearchForm(request.args)
+    found = queries.facilities()
+    context: dict[str, Any] = {
+        "facilities": found,
+        "form": form,
+        "day": None,
+        "free": {},
+        "first_day": clock.today(),
+        "last_day": booking.hours(tenant()).last_day(),
+    }
+    if not form.validate():
+        return render_invalid("facility/facilities.html", **context)
+    if form.day.data:
+        context["day"] = form.day.data
+        context["free"] = booking.free_times(tenant(), found, form.day.data)
+    return render("facility/facilities.html", may=member().may(Right.ORDERS), **context)
 
 
 @bp.get("/facilities/<code>")
@@ -153,6 +164,7 @@ def facility(code: str) -> str:
         facility=found,
         week=rules.week(monday, held),
         starts=rules.starts(),
+        rules=rules.config,
         Slot=Slot,
         may=member().may(Right.ORDERS),
         turns={name: day for name, day in turns.items() if first <= day <= last},

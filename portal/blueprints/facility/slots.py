@@ -38,6 +38,15 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class FreeSpan:
+    """From when to when a facility is free on a day, as clock times; `last_start` is when the last use can begin."""
+
+    starts: str
+    ends: str
+    last_start: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hours:
     """A tenant's rules of booking as they stand at `now` (UTC). Days and clock times are Asia/Tokyo's."""
 
@@ -53,7 +62,7 @@ class Hours:
         """The clock times between which a use fits, from opening to closing."""
         opening, closing = minutes_of(self.config.opening), minutes_of(self.config.closing)
         minutes = range(opening, closing + 1, self.config.slot_minutes)
-        return [f"{at // 60:02d}:{at % 60:02d}" for at in minutes]
+        return [clock_time_of(at) for at in minutes]
 
     def last_day(self) -> date:
         """The last day that can be reserved today."""
@@ -96,6 +105,27 @@ class Hours:
             for day in days
         }
 
+    def free_spans(self, day: date, held: Sequence[Held]) -> list[FreeSpan]:
+        """The spans of a day within which any use of the shortest length or more can be had."""
+        free = [
+            start for start in self.starts() if self._slot(at_clock(day, start), held) is Slot.FREE
+        ]
+        spans: list[FreeSpan] = []
+        for start in free:
+            end = self._end_of_shortest(start)
+            if (
+                spans
+                and minutes_of(start) - minutes_of(spans[-1].last_start) == self.config.slot_minutes
+            ):
+                spans[-1] = FreeSpan(spans[-1].starts, end, start)
+            else:
+                spans.append(FreeSpan(start, end, start))
+        return spans
+
+    def _end_of_shortest(self, start: str) -> str:
+        """The clock time at which the shortest use from `start` ends."""
+        return clock_time_of(minutes_of(start) + self.config.minimum_minutes)
+
     def _slot(self, at: datetime, held: Sequence[Held]) -> Slot:
         end = at + timedelta(minutes=self.config.minimum_minutes)
         try:
@@ -108,6 +138,11 @@ class Hours:
 def meets(wanted: Held, held: Sequence[Held]) -> bool:
     """Whether any of `held` shares a moment with `wanted`; touching is not meeting."""
     return any(h.starts_at < wanted.held_until and wanted.starts_at < h.held_until for h in held)
+
+
+def clock_time_of(minutes: int) -> str:
+    """Minutes since midnight as ``09:30``."""
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def at_clock(day: date, clock_time: str) -> datetime:

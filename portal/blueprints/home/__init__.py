@@ -8,8 +8,8 @@ from flask import session as cookie
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal.core import msgid, to_html
-from portal.shared.inquiries import queries as inquiries
+from portal.blueprints import inquiries
+from portal.core import to_html
 from portal.shared.notices import operations as notices
 from portal.web.brand import Attention, brands_of, reader
 from portal.web.bundle import bundle
@@ -42,7 +42,7 @@ def top() -> str:
 def _attention() -> Iterator[Attention]:
     """What awaits the member, from what all brands share and from each (COM-20)."""
     if tenant().has("inquiries"):
-        yield Attention(msgid("未読の回答"), inquiries.unread(tenant(), member()), "/inquiries")
+        yield inquiries.unread_answers()
     for brand in brands_of(tenant()):
         yield from brand.attention(tenant(), member())
 

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from wtforms import HiddenField, StringField
 
 from portal.blueprints.auth.forms import email_field
+from portal.blueprints.inquiries import subjects
 from portal.blueprints.inquiries.forms import (
     SearchForm,
     answers,
@@ -26,8 +27,8 @@ from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
-from portal.web.brand import brands_of
-from portal.web.formatting import at_time
+from portal.web.brand import Attention, brands_of
+from portal.web.formatting import at_time, first_line
 from portal.web.forms import line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
@@ -73,14 +74,19 @@ def _steps() -> Steps:
         return category_named(request.values.get("category") or (typed or {}).get("category"))
 
     def make(typed: dict[str, Any] | None) -> Any:
-        asked = typed or {"about": request.args.get("about", "")[:40]}
-        own = [one for brand in brands_of(tenant()) for one in brand.subjects(member())]
-        return inquiry_form(category(typed), asked, writer_field(writers()), own)
+        chosen = category(typed)
+        number = subjects.named(typed, chosen)
+        asked = {**(typed or {}), "about": number}
+        more = writer_field(writers()) | subjects.kept_field(chosen, number)
+        return inquiry_form(chosen, asked, more, subjects.choices())
 
     def collect(form: Any) -> dict[str, Any]:
         kept = [asdict(file) for file in files.keep(tenant().inquiries, form.uploaded())]
         before: list[dict[str, Any]] = (FLOW.typed() or {}).get("attached", [])
         typed: dict[str, Any] = form.typed()
+        chosen = category(None)
+        if chosen.about or typed.get("about"):
+            typed["about"] = subjects.check(chosen, typed.get("about") or "")
         return typed | {"category": category(None).key, "attached": kept or before, "files": None}
 
     def save(data: dict[str, Any]) -> None:
@@ -94,6 +100,7 @@ def _steps() -> Steps:
         attached = [Kept(**file) for file in typed.get("attached", ())]
         return {
             "category": category(typed),
+            "facts": subjects.facts(category(typed), subjects.named(typed, category(typed))),
             "categories": tenant().inquiries.categories,
             "attached": attached,
         }
@@ -117,7 +124,12 @@ def about(number: str) -> dict[str, Any]:
         queries.mine(tenant(), member(), about=number), _NEWEST, path="", state={}
     )
     statuses, may = lists.badges(Status), member().may(Right.SUPPORT)
-    return {"contacts": page.rows, "contact_statuses": statuses, "may_write": may}
+    return {
+        "contacts": page.rows,
+        "contact_total": page.total,
+        "contact_statuses": statuses,
+        "may_write": may,
+    }
 
 
 _LIST = lists.Listing(
@@ -129,6 +141,7 @@ _LIST = lists.Listing(
     Status,
     {
         msgid("受付番号"): "number",
+        msgid("件名"): lambda row: first_line(row.subject),
         msgid("お問合せ区分"): "label",
         msgid("対象"): "about",
         msgid("ステータス"): "status",
@@ -137,6 +150,11 @@ _LIST = lists.Listing(
     lambda: {"may": member().may(Right.SUPPORT)},
 )
 _LIST.hang(bp, "index")
+
+
+def unread_answers() -> Attention:
+    """The card of the top page for answers that the member has not read (COM-20)."""
+    return _LIST.attention(msgid("未読の回答"), unread="1")
 
 
 @bp.route("/inquiries/<number>", methods=["GET", "POST"])

@@ -21,6 +21,7 @@ class SearchForm(forms.SearchForm):
     status = status_field(_l("状態"), Status)
     channel = one_of(_l("受付方法"), ((k, _l(v)) for k, v in CHANNELS.items()), _l("すべて"))
     about = line(_l("対象"), longest=40)
+    unread = one_of(_l("未読"), [("1", _l("未読の回答あり"))], _l("すべて"))
     since = DayField(_l("受付日（開始）"))
     until = DayField(_l("受付日（終了）"))
 
@@ -52,15 +53,16 @@ def inquiry_form(
     category: InquiryCategory,
     data: dict[str, Any] | None,
     more: dict[str, Any] | None = None,
-    own: Iterable[tuple[str, str]] = (),
+    own: Iterable[tuple[str, str]] | None = None,
 ) -> Any:
     """The form of this category, with its own fields before the text, and `more`; `data` as `typed` gave it.
 
-    `own` is what the account has that it may be about: number and words (SUP-10).
+    `own` is what the account has that it may be about: number and words (SUP-10). None for guests, who
+    have no account and type the number.
     """
     first = ("writer", "name", "email", "about", *map(_name, category.fields))
     fields: dict[str, Any] = {"first": first, **(more or {})}
-    if category.about and category.about_own:
+    if category.about and category.about_own and own is not None:
         own = list(own)
         fields["about"] = one_of(category.about, own, required=bool(own))
     elif category.about:

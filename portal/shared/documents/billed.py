@@ -1,15 +1,18 @@
 """The papers of what is billed, whatever it is: issued once, corrected, given back (COM-33, COM-71, COM-72).
 
 A record that is billed has `number`, `account_id`, `billing` (the address as it was copied), `lines`, `total`,
-`paid_at` and `traded_on`, the day that its papers are about.
+`paid_at`, `documents_due_at` and `traded_on`, the day that its papers are about.
 """
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from portal.core import Actor, RuleBroken, Tenant, audit, clock, msgid, session, text
+from sqlalchemy import select
+
+from portal.core import SYSTEM, Actor, RuleBroken, Tenant, audit, clock, msgid, session, text
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded
@@ -24,7 +27,9 @@ from portal.shared.documents.content import (
     ReceiptContent,
 )
 from portal.shared.documents.models import DocumentKind
+from portal.shared.documents.typefaces import check_drawable
 
+log = logging.getLogger(__name__)
 _CORRECTED = "ご請求内容を訂正しました。訂正後の帳票は、マイページからダウンロードできます。"
 _REFUNDED = (
     "ご請求金額の一部を返還いたします。返還請求書は、マイページの「帳票」からダウンロードできます。"
@@ -100,11 +105,38 @@ class Papers:
 
     def issue(self, tenant: Tenant, record: Any, *, by: Actor) -> list[int]:
         """Issue what is due, each once; returns the jobs that draw."""
+        # The worker issues by itself: locked, so that a command at the same moment issues nothing twice.
+        session().refresh(record, with_for_update=True)
         due, issued = self.due(record), documents.about(record.account_id, record.number)
         missing = [
             (kind, make) for kind, make in self.makers.items() if kind in due and kind not in issued
         ]
+        record.documents_due_at = None
         return [_issue(tenant, record, kind, make(tenant, record), by=by) for kind, make in missing]
+
+    def check(self, tenant: Tenant, record: Any) -> None:
+        """Refuse at once what could not be drawn later: the operator is there to put it right. Raises RuleBroken."""
+        for kind in self.due(record):
+            check_drawable(self.makers[kind](tenant, record).to_json())
+
+    def issue_due(self, tenant: Tenant, model: type[Any], *, limit: int = 100) -> int:
+        """Issue what is due of the records of `model`, each in a transaction of its own; returns of how many.
+
+        One that cannot be issued is logged and tried again the next time; operators see it in their worklist.
+        """
+        due = select(model.id).where(model.documents_due_at.is_not(None))
+        waiting = session().scalars(due.order_by(model.documents_due_at, model.id).limit(limit))
+        issued = 0
+        for record_id in waiting.all():
+            record = session().get_one(model, record_id)
+            try:
+                self.issue(tenant, record, by=SYSTEM)
+                session().commit()
+                issued += 1
+            except RuleBroken:
+                session().rollback()
+                log.exception("documents of %s %s are not issued", model.__tablename__, record_id)
+        return issued
 
     def correct(
         self, tenant: Tenant, record: Any, lines: Sequence[BillLine], reason: str, *, by: Actor

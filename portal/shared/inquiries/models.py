@@ -26,7 +26,14 @@ MOVES: dict[Status, frozenset[Status]] = {
 """A member's new message leads back to 受付 from wherever it stood."""
 
 
-CHANNELS = {"web": msgid("フォーム"), "chat": msgid("チャット"), "mail": msgid("メール")}
+OPERATOR_CHANNEL = "operator"
+"""The channel of a thread that an operator began."""
+CHANNELS = {
+    "web": msgid("フォーム"),
+    "chat": msgid("チャット"),
+    "mail": msgid("メール"),
+    OPERATOR_CHANNEL: msgid("当社からのご連絡"),
+}
 """How an inquiry came."""
 
 

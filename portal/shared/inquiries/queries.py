@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select
 
-from portal.core import NotFound, Query, Tenant, msgid, run, session, the_one
+from portal.core import NotFound, Query, Tenant, msgid, session, the_one
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage, InquiryRead, Status
-from portal.shared.searching import Search, pattern, same, since, until
+from portal.shared.searching import Search, pattern, same, since, ticked, until
 
 _I, _M, _READ = Inquiry.__table__, InquiryMessage.__table__, InquiryRead.__table__
 UPDATED, TIE = _I.c.updated_at, _I.c.id
@@ -21,19 +21,30 @@ _UNREAD = and_(
     _I.c.answered_at.is_not(None),
     or_(_READ.c.read_at.is_(None), _READ.c.read_at < _I.c.answered_at),
 )
+SUBJECT_LENGTH = 40
 _ABSENT = msgid("お問い合わせが見つかりません。")
 _SHOWN = "id", "number", "label", "about", "name", "status", "created_at", "updated_at"
 _ITS = _M.c.tenant_id == bindparam("tenant"), _M.c.inquiry_id == _I.c.id
 _OWN = _I.c.tenant_id == bindparam("tenant"), _I.c.account_id == bindparam("account")
-_LISTED = select(*(_I.c[name] for name in _SHOWN), _UNREAD.label("is_unread")).outerjoin_from(
-    _I, _READ, _READ_BY_MEMBER
+_FIRST_WORDS = (
+    select(func.substr(_M.c.body, 1, SUBJECT_LENGTH))
+    .where(*_ITS)
+    .order_by(_M.c.id)
+    .limit(1)
+    .correlate(_I)
+    .scalar_subquery()
 )
+"""How the first message begins: what tells one thread of a category from the next."""
+_LISTED = select(
+    *(_I.c[name] for name in _SHOWN), _FIRST_WORDS.label("subject"), _UNREAD.label("is_unread")
+).outerjoin_from(_I, _READ, _READ_BY_MEMBER)
 _MINE = Search(
     _LISTED.where(*_OWN),
     {
         "own": same(_I.c.member_id),
         "status": same(_I.c.status),
         "channel": same(_I.c.channel),
+        "unread": ticked(_UNREAD),
         "about": same(_I.c.about),
         "since": since(_I.c.created_at),
         "until": until(_I.c.created_at),
@@ -45,19 +56,11 @@ _MINE = Search(
 def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
     """The inquiries that this member may read, with a mark of what is unread. Index: ix_inquiry_mine.
 
-    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `text` in a message, days `since` and `until`.
+    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `text` in a message, days `since` and `until`, and
+    `unread` to those with an answer that the member has not read.
     """
     own = who.member_id if tenant.inquiries.visible_to == "member" else None
     return _MINE.find({**asked, "own": own}, account=who.account_id, member=who.member_id)
-
-
-def unread(tenant: Tenant, who: SignedIn) -> int:
-    """How many of them have an answer that the member has not read."""
-    query = mine(tenant, who)
-    counting = query.statement.where(_UNREAD).with_only_columns(
-        func.count(), maintain_column_froms=True
-    )
-    return int(run(counting, query.values).scalar_one())
 
 
 def find(tenant: Tenant, who: SignedIn, number: str) -> Inquiry:

@@ -11,7 +11,7 @@ from flask import Flask
 from pypdf import PdfReader
 from sqlalchemy import select
 
-from portal.blueprints.facility import booking, operations, queries
+from portal.blueprints.facility import booking, operations, queries, quotes
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.slots import SlotTaken
 from portal.cli.worker import round_of_work
@@ -187,7 +187,7 @@ def test_a_price_is_by_the_hour_and_at_most_the_day(inside):
         (375, 28000),
         (540, 28000),
     ):
-        assert booking.price(machine, START, START + timedelta(minutes=minutes)) == yen
+        assert quotes.price_of(machine, START, START + timedelta(minutes=minutes)) == yen
 
 
 def test_only_a_request_can_be_declined(inside, tenant, number):

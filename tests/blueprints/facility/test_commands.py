@@ -111,6 +111,8 @@ def test_list_shows_what_awaits_somebody_or_one_status_and_no_other_brand(do: Do
             "facility": "カナリア甲レーザー加工機",
             "customer": "カナリア甲株式会社一番",
             "contact": "カナリア甲 花子",
+            "owed": None,
+            "documents": "",
         }
     ]
     table = do("list").stdout

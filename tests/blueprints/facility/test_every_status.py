@@ -17,7 +17,7 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.shared.billing.lines import BillLine
+from portal.shared.billing.lines import BillLine, to_json
 
 NUMBER = "FR000001"
 LATER = clock.local(2026, 12, 10, 13)
@@ -156,6 +156,8 @@ def test_what_is_no_move_of_its_own_has_its_statuses_too(inside, tenant, present
     allowed, operation = BESIDES[name]
     with inside("facility"):
         reservation = stand(present)
+        reservation.lines = to_json([LINE])  # what was billed, wherever the test has put it
+        session().commit()
         before = facts()
         if present in allowed:
             operation(tenant, reservation, by=SYSTEM)

@@ -21,6 +21,7 @@ from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.shared.auth.models import Account, Member
 from portal.shared.billing.lines import BillLine
+from portal.web.papers import LATE
 from tests.cast import CANARY
 
 BOOKED = clock.local(2026, 11, 2, 9, 5)
@@ -31,7 +32,6 @@ LINES = [
     BillLine("お値引き", 1, "式", -1000, 10),
 ]
 REPORT = operations.WorkReport("切削", "大森", 180)
-BEING_DRAWN = "帳票を準備しています。しばらくお待ちください。"
 PAPERS = {"invoice": "請求書発行", "work-report": "作業完了報告書発行", "receipt": "領収書発行"}
 DASH = "—"
 TRACK = ["予約受付", "予約確定", "ご利用中", "ご利用済", "請求確定", "お支払済"]
@@ -138,7 +138,13 @@ def test_each_status_shows_what_is_known_by_then(visit, step, number):
     asked = ("予約完了日時", "2026/11/02(月) 09:05")
     confirmed = "2026/11/20(金) 13:30"
     off = dict.fromkeys(PAPERS.values(), operations.NOT_BEFORE_BILLED)
-    soon = dict.fromkeys(PAPERS.values(), BEING_DRAWN)
+    waiting = dict.fromkeys(PAPERS.values(), LATE)  # read three days after the amount was fixed
+    totals = {
+        "小計（税抜）": "¥12,740",
+        "消費税（10%対象 ¥12,500）": "¥1,250",
+        "消費税（※8%対象 ¥240）": "¥19",
+        "合計（税込）": "¥14,009",
+    }
     unpaid, open_, paid = (
         (DASH, later, "未確定"),
         ("2026/12/31(木)", fixed, "お支払い待ち"),
@@ -154,26 +160,32 @@ def test_each_status_shows_what_is_known_by_then(visit, step, number):
             "warn",
             confirmed,
             open_,
-            soon | {"領収書発行": operations.NOT_BEFORE_PAID},
+            waiting | {"領収書発行": operations.NOT_BEFORE_PAID},
         ),
-        (Status.PAID, "ok", confirmed, paid, soon),
+        (Status.PAID, "ok", confirmed, paid, waiting),
     ]
     for place, (status, tone, confirmed_at, (due, amount, state), buttons) in enumerate(table):
         if place:
             step(number, status)
         answer = page.get(path)
         shown = cards(answer)
-        assert list(shown) == ["booking", "use", "payment", "papers", "related", "contacts"]
+        has_something_to_do = status in (Status.REQUESTED, Status.CONFIRMED, Status.BILLED)
+        assert list(shown) == [
+            *(["next"] if has_something_to_do else []),
+            *("booking", "use", "payment", "papers", "related", "contacts"),
+        ]
         assert badge(answer) == (tone, TRACK[place])
         assert track(answer) == (TRACK[:place], [TRACK[place]])
         assert shown["booking"] == dict(
             [("予約番号", number), asked, ("予約確定日時", confirmed_at)]
         )
+        is_billed = status in (Status.BILLED, Status.PAID)
         assert shown["payment"] == {
             "お支払方法": "銀行振込",
             "お支払期限": due,
             "ご請求金額": amount,
             "お支払い状況": state,
+            **(totals if is_billed else {}),
         }
         assert papers(answer) == buttons
         assert ("ご請求の明細" in answer.text) == (status in (Status.BILLED, Status.PAID))
@@ -206,6 +218,11 @@ def test_the_use_and_the_people_are_shown_as_booked_and_as_text(visit, inside, n
             "ご利用目的": '試作 "A&B"',
             "備考": "<script>alert(1)</script>",
             "料金（税抜）": "¥13,500",
+            "ご利用料金（税抜）": "¥13,500",
+            "オプション：集塵機": "ご利用後に確定",
+            "オプション：保護<メガネ>": "ご利用後に確定",
+            "料金の目安（税抜）": "¥13,500",
+            "料金の目安（税込）": "¥14,850",
         }
         assert shown["related"] == {
             "請求先": f"{name}株式会社一番",
@@ -244,7 +261,7 @@ def test_what_is_not_known_is_a_dash_and_two_days_have_two_dates(visit, inside, 
     ] * 4
     assert (shown["payment"]["ご請求金額"], shown["payment"]["お支払い状況"]) == (
         "¥0",
-        "お支払い待ち",
+        "お支払いはありません",
     )
 
 
@@ -328,3 +345,27 @@ def test_what_is_not_ones_own_does_not_exist(visit, cast, run):
     answers = [nobody.get(f"/reservations/{number}") for number in (cast.billed, unknown)]
     assert [answer.status_code for answer in answers] == [answers[0].status_code] * 2
     assert all("/sign-in" in answer.headers["Location"] for answer in answers)
+
+
+def test_what_is_to_be_paid_and_done_stands_first(visit, step, number):
+    """FAC-03, FAC-05: the amount, until when and where to; the two forms with today's charge while there is time."""
+    page = visit("facility", "hanako")
+    answer = page.get(f"/reservations/{number}")
+    part = answer.text.split('id="next"')[1].split("</section>")[0]
+    assert f'href="/inquiries/new?category=change&amp;about={number}"' in part
+    assert f'href="/inquiries/new?category=cancel&amp;about={number}"' in part
+    assert "¥13,500（ご利用料金の100%）" in part
+    for status in (Status.CONFIRMED, Status.IN_USE, Status.USED, Status.BILLED):
+        step(number, status)
+    shown = cards(page.get(f"/reservations/{number}"))
+    assert next(iter(shown)) == "next"
+    assert shown["next"] == {"お支払い待ち": "¥14,009", "お支払期限": "2026/12/31(木)"}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_bank_account_stands_where_something_is_owed(other, cast):
+    """FAC-03: as the invoice has it, beside the amount and in お支払情報."""
+    page = other('issuer = { bank = "みずいろ銀行 普通 0001101" }', "hanako")
+    shown = cards(page.get(f"/reservations/{cast.billed}"))
+    assert shown["next"]["お振込先"] == shown["payment"]["お振込先"] == "みずいろ銀行 普通 0001101"
+    assert "みずいろ銀行" not in page.get(f"/reservations/{cast.requested}").text

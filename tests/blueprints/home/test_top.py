@@ -165,7 +165,7 @@ def test_what_awaits_the_member_is_counted_and_leads_there(visit, inside, app, c
         number = asked.number
     page = visit("facility", "hanako")
     top = page.get("/").text.split('id="attention"')[1].split("</section>")[0]
-    assert '<a href="/inquiries">未読の回答</a>' in top
+    assert '<a href="/inquiries?unread=1">未読の回答</a>' in top
     assert "1件" in top
     assert "お支払い待ち" not in top
     page.get(f"/inquiries/{number}")

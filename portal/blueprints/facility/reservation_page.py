@@ -1,0 +1,180 @@
+"""What the page of one reservation says, label by label (FAC-03). Amounts are whole yen."""
+
+from typing import Any
+
+from portal.blueprints.facility import operations, subjects
+from portal.blueprints.facility.forms import quote_rows
+from portal.blueprints.facility.models import Reservation, Status
+from portal.blueprints.facility.quotes import quote
+from portal.core import Tenant, format_telephone, to_local
+from portal.shared.auth.models import Right
+from portal.shared.auth.sessions import SignedIn
+from portal.shared.billing import lines as bill_lines
+from portal.shared.billing.tax import Rounding, totals_excluded
+from portal.web import amounts
+from portal.web.formatting import at_time, from_to, on_date
+from portal.web.i18n import translate as _
+
+Rows = list[tuple[str, str]]
+
+
+def context(tenant: Tenant, who: SignedIn, reservation: Reservation) -> dict[str, Any]:
+    """Everything that the page shows of the reservation itself, for the member who reads it."""
+    track = [status for status in Status if status is not Status.CANCELLED]
+    can_ask = operations.can_ask(reservation)
+    return {
+        "reservation": reservation,
+        "track": track,
+        "track_labels": [_(status.label) for status in track],
+        "owed": operations.owed(reservation),
+        "owed_rows": _owed_rows(tenant, reservation),
+        "can_ask": can_ask,
+        "may_ask": who.may(Right.SUPPORT) and can_ask,
+        "ask_forms": _ask_forms(),
+        "message_category": tenant.inquiries.categories[-1].key,
+        "charge": subjects.charge_in_words(tenant, reservation),
+        "booking_rows": _booking_rows(reservation),
+        "use_rows": _use_rows(reservation),
+        "quote_rows": _quote_rows(tenant, reservation),
+        "payment_rows": _payment_rows(tenant, reservation),
+        "lines": bill_lines.from_json(reservation.lines),
+        "total_rows": _total_rows(tenant, reservation),
+        "billing_rows": _billing_rows(reservation),
+        "contact_rows": _contact_rows(reservation),
+    }
+
+
+def _ask_forms() -> Rows:
+    return [
+        (subjects.CHANGE, _("変更申込フォーム")),
+        (subjects.CANCEL, _("キャンセル申込フォーム")),
+    ]
+
+
+def _owed_rows(tenant: Tenant, reservation: Reservation) -> Rows:
+    """What is to be paid, until when and where to."""
+    if operations.owed(reservation) is None:
+        return []
+    rows = [
+        (_("お支払い待ち"), amounts.written(reservation.total or 0)),
+        (_("お支払期限"), on_date(reservation.due_date)),
+    ]
+    return [*rows, *_bank_rows(tenant)]
+
+
+def _bank_rows(tenant: Tenant) -> Rows:
+    return [(_("お振込先"), tenant.issuer.bank)] if tenant.issuer.bank else []
+
+
+def _booking_rows(reservation: Reservation) -> Rows:
+    rows = [
+        (_("予約番号"), reservation.number),
+        (_("予約完了日時"), at_time(reservation.booked_at)),
+        (_("予約確定日時"), at_time(reservation.confirmed_at)),
+    ]
+    if reservation.cancelled_at:
+        rows.append((_("キャンセル日時"), at_time(reservation.cancelled_at)))
+    return rows
+
+
+def _use_rows(reservation: Reservation) -> Rows:
+    rows = [
+        (_("設備"), reservation.facility_name),
+        (_("ご利用日時"), from_to(reservation.starts_at, reservation.ends_at)),
+        (_("オプション"), "、".join(reservation.options)),
+        (_("ご利用人数"), _("%(n)s名", n=reservation.headcount)),
+        (_("ご利用目的"), reservation.purpose),
+        (_("備考"), reservation.remarks),
+    ]
+    if reservation.price is not None:
+        rows.append((_("料金（税抜）"), amounts.written(reservation.price)))
+    return rows
+
+
+def _quote_rows(tenant: Tenant, reservation: Reservation) -> Rows:
+    """What the use was quoted at, until its amount is fixed."""
+    is_fixed = reservation.total is not None or reservation.cancelled_at is not None
+    if is_fixed or reservation.price is None or not amounts.may_see():
+        return []
+    made = quote(
+        tenant,
+        reservation.price,
+        reservation.options,
+        reservation.option_prices,
+        to_local(reservation.starts_at).date(),
+    )
+    return quote_rows(made)
+
+
+def _payment_rows(tenant: Tenant, reservation: Reservation) -> Rows:
+    rows = [
+        (_("お支払方法"), _(reservation.payment_method)),
+        (_("お支払期限"), on_date(reservation.due_date)),
+        (_("ご請求金額"), _amount(reservation)),
+        (_("お支払い状況"), _payment_status(reservation)),
+    ]
+    is_owed = operations.owed(reservation) is not None
+    return [*rows, *(_bank_rows(tenant) if is_owed else [])]
+
+
+def _amount(reservation: Reservation) -> str:
+    if reservation.total is not None:
+        return amounts.written(reservation.total)
+    if reservation.cancelled_at:
+        return _("キャンセル料はかかりません")
+    return _("ご利用後に確定します")
+
+
+def _payment_status(reservation: Reservation) -> str:
+    if reservation.paid_at:
+        return _("お支払済")
+    if operations.owed(reservation) is not None:
+        return _("お支払い待ち")
+    return _("お支払いはありません") if reservation.total == 0 else _("未確定")
+
+
+def _total_rows(tenant: Tenant, reservation: Reservation) -> Rows:
+    """Subtotal, tax per rate and total, reckoned as on the invoice: rounded once per rate."""
+    lines = bill_lines.from_json(reservation.lines)
+    totals = totals_excluded([line.tax_line for line in lines], Rounding(tenant.tax.rounding))
+    rates = [
+        (
+            _(
+                "消費税（%(rate)s%%対象 %(net)s）",
+                rate=_rate(rate.rate, rate.reduced),
+                net=amounts.written(rate.net),
+            ),
+            amounts.written(rate.tax),
+        )
+        for rate in totals.per_rate
+    ]
+    return [
+        (_("小計（税抜）"), amounts.written(totals.net)),
+        *rates,
+        (_("合計（税込）"), amounts.written(totals.total)),
+    ]
+
+
+def _rate(percent: int, is_reduced: bool) -> str:
+    """The rate as the lines are marked with it: ※ stands for the reduced one."""
+    return f"※{percent}" if is_reduced else str(percent)
+
+
+def _billing_rows(reservation: Reservation) -> Rows:
+    billing = reservation.billing
+    return [
+        (_("請求先"), billing.get("name", "")),
+        (_("部署名"), billing.get("department", "")),
+        (_("ご担当者"), billing.get("person", "")),
+        (_("住所"), billing.get("address", "")),
+    ]
+
+
+def _contact_rows(reservation: Reservation) -> Rows:
+    contact = reservation.contact
+    return [
+        (_("お名前"), contact.get("name", "")),
+        (_("部署名"), contact.get("department", "")),
+        (_("電話番号"), format_telephone(contact.get("telephone", ""))),
+        (_("メールアドレス"), contact.get("email", "")),
+    ]

@@ -1,0 +1,70 @@
+"""Which reservations an inquiry may be about, and what is worth knowing before one writes (FAC-05, FAC-06)."""
+
+from collections.abc import Iterator
+
+from portal.blueprints.facility import operations, queries
+from portal.blueprints.facility.models import Reservation
+from portal.core import RuleBroken, Tenant, msgid
+from portal.shared.auth.sessions import SignedIn
+from portal.web import amounts
+from portal.web.formatting import from_to
+from portal.web.i18n import translate as _
+
+CHANGE = "change"
+CANCEL = "cancel"
+"""The keys of the two categories that the page of a reservation leads to."""
+_CHARGE = msgid("本日お申し込みの場合のキャンセル料")
+_NOTHING_CHOSEN = msgid(
+    "ご予約をお選びください。変更・キャンセルは、ご利用前のご予約に限り承ります。"
+)
+
+
+def changeable(who: SignedIn) -> list[tuple[str, str]]:
+    """Number and words of the account's reservations that can be changed or cancelled, the next one first."""
+    return [
+        (reservation.number, _in_words(reservation))
+        for reservation in queries.changeable(who.account_id)
+    ]
+
+
+def find(who: SignedIn, category: str, typed: str) -> str:
+    """The number of the account's own reservation, however it was typed.
+
+    Raises RuleBroken for any other, and where a change is asked for of one that can no longer be changed.
+    """
+    if not typed.strip():
+        raise RuleBroken(_NOTHING_CHOSEN, field="about")
+    reservation = queries.reservation_as_typed(who.account_id, typed)
+    if category in (CHANGE, CANCEL):
+        operations.can_ask(reservation).require()
+    return reservation.number
+
+
+def facts(tenant: Tenant, who: SignedIn, category: str, number: str) -> Iterator[tuple[str, str]]:
+    """Which reservation it is; for a cancellation what it would cost today, of each where none is chosen yet."""
+    if number:
+        reservation = queries.reservation(who.account_id, number)
+        yield _("対象のご予約"), _in_words(reservation)
+        if category == CANCEL:
+            yield _(_CHARGE), charge_in_words(tenant, reservation)
+    elif category == CANCEL:
+        for reservation in queries.changeable(who.account_id):
+            charge = charge_in_words(tenant, reservation)
+            yield reservation.number, f"{_(_CHARGE)}{_('：')}{charge}"
+
+
+def charge_in_words(tenant: Tenant, reservation: Reservation) -> str:
+    """What a cancellation costs today: yen and percent, or that it costs nothing."""
+    percent = operations.cancellation_percent(tenant, reservation)
+    charge = operations.cancellation_charge(tenant, reservation)
+    if not percent:
+        return _("かかりません")
+    share = _("ご利用料金の%(n)s%%", n=percent)
+    if charge is None or not amounts.may_see():
+        return share
+    return f"{amounts.written(charge)}（{share}）"
+
+
+def _in_words(reservation: Reservation) -> str:
+    when = from_to(reservation.starts_at, reservation.ends_at)
+    return f"{reservation.number}　{reservation.facility_name}　{when}"

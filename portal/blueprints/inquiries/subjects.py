@@ -1,0 +1,75 @@
+"""What an inquiry is about: an order or a contract of the member's own account (FAC-05, FAC-06, SUP-10).
+
+Each brand knows its own numbers (`Brand.find_subject`) and what is worth knowing of one of them before somebody
+writes about it (`Brand.subject_facts`), such as what a cancellation would cost today.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+from flask import request
+from wtforms import HiddenField
+
+from portal.core import InquiryCategory, RuleBroken
+from portal.web.brand import Brand, brands_of
+from portal.web.requests import member, tenant
+
+_LONGEST = 40
+
+
+def choices() -> list[tuple[str, str]]:
+    """Number and words of everything that an inquiry may be about, for the list to choose from."""
+    return [one for brand in brands_of(tenant()) for one in brand.subjects(member())]
+
+
+def check(category: InquiryCategory, typed: str) -> str:
+    """The number that was typed, as the brand writes it.
+
+    Raises RuleBroken at the field ``about`` for a number that is not the account's, or that this category is not
+    for. Where no brand can tell, the number stays as it was typed.
+    """
+    refusal: RuleBroken | None = None
+    for brand in _knowing_brands():
+        assert brand.find_subject is not None  # noqa: S101 - `_knowing_brands` chose it by that
+        try:
+            return brand.find_subject(member(), category.key, typed)
+        except RuleBroken as error:
+            refusal = error
+    if refusal is not None:
+        raise RuleBroken(refusal.message, field="about", **refusal.params)
+    return typed
+
+
+def named(typed: dict[str, Any] | None, category: InquiryCategory) -> str:
+    """The number that the draft or the address names, as the brand writes it; as typed where it cannot be had."""
+    number = str((typed or {}).get("about") or request.values.get("about", ""))[:_LONGEST]
+    with suppress(RuleBroken):
+        return check(category, number) if number else ""
+    return number
+
+
+def kept_field(category: InquiryCategory, number: str) -> dict[str, Any]:
+    """A hidden field that keeps the account's own number where the category itself asks for none (FAC-06)."""
+    if category.about or not number or not _knowing_brands():
+        return {}
+    try:
+        check(category, number)
+    except RuleBroken:
+        return {}
+    return {"about": HiddenField()}
+
+
+def facts(category: InquiryCategory, number: str) -> list[tuple[str, str]]:
+    """Label and value of what the member should know before writing about `number`, or about none in particular."""
+    with suppress(RuleBroken):
+        known = check(category, number) if number else ""
+        return [
+            fact
+            for brand in brands_of(tenant())
+            for fact in brand.subject_facts(tenant(), member(), category.key, known)
+        ]
+    return []
+
+
+def _knowing_brands() -> list[Brand]:
+    return [brand for brand in brands_of(tenant()) if brand.find_subject is not None]

@@ -1,0 +1,5 @@
+"""Portals whose tenants file is a little different."""
+
+from tests.blueprints.home.conftest import other
+
+__all__ = ["other"]
