@@ -29,6 +29,7 @@ def context(tenant: Tenant, who: SignedIn, reservation: Reservation) -> dict[str
         "owed": operations.owed(reservation),
         "owed_rows": _owed_rows(tenant, reservation),
         "can_ask": can_ask,
+        "sees_amounts": amounts.may_see(),
         "may_ask": who.may(Right.SUPPORT) and can_ask,
         "ask_forms": _ask_forms(),
         "message_category": tenant.inquiries.categories[-1].key,
