@@ -68,7 +68,7 @@ def address(path: str = PATH, **search: str) -> str:
 
 def listed(answer: TestResponse) -> list[str]:
     """The numbers in the table, from top to bottom."""
-    return re.findall(r'<a href="/reservations/([A-Z0-9]+)">\1</a>', answer.text)
+    return re.findall(r'<a href="/reservations/([A-Z0-9]+)(?:\?list=[^"]*)?">\1</a>', answer.text)
 
 
 def turn(answer: TestResponse, rel: str) -> str | None:
