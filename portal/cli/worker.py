@@ -21,7 +21,7 @@ from flask_mail import Message
 from portal.core import clock, jobs, outbox, session, tenant_scope
 from portal.extensions import mail
 from portal.settings import Settings
-from portal.shared import drafts, notifications
+from portal.shared import drafts, interrupted, notifications
 from portal.shared.auth import passkeys, registration, throttling
 from portal.shared.chats import operations as chats
 from portal.web.brand import brands_of
@@ -104,6 +104,7 @@ def round_of_work(*, tidy: bool = False) -> int:
 
 def _tidy() -> None:
     drafts.expire()
+    interrupted.expire()
     throttling.forget(timedelta(days=1))
     registration.forget()
     passkeys.forget_challenges()

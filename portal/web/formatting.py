@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from portal.core import Tenant, format_telephone, msgid, to_local, yen
 from portal.shared.auth.sessions import SignedIn
-from portal.web import amounts
+from portal.web import amounts, interrupted
 from portal.web.brand import NavItem, brands_of
 from portal.web.bundle import asset, bundle
 from portal.web.i18n import speaker, translate
@@ -169,6 +169,11 @@ def init_app(app: Flask) -> None:
     app.context_processor(_shell)
     app.jinja_env.globals |= {
         made.__name__: made for made in (asset, once, from_to, password_checklist)
+    }
+    app.jinja_env.globals |= {
+        "page_token": interrupted.page_token,
+        "filled_in_notice": interrupted.notice,
+        "kept_form_waits": interrupted.waits,
     }
     filters = {
         "on_date": on_date,

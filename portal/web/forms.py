@@ -29,6 +29,7 @@ from wtforms.validators import (
 )
 
 from portal.core import Labelled, RuleBroken, text
+from portal.web import interrupted
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 
@@ -64,7 +65,8 @@ class Form(FlaskForm):  # type: ignore[misc]
             sent = request.form.keys() & form._fields.keys()
             if "draft" in request.form and not sent - {"csrf_token"}:
                 return None
-            return super().wrap_formdata(form, formdata)
+            sent_now = super().wrap_formdata(form, formdata)
+            return interrupted.fill_in(form._fields) if sent_now is None else sent_now
 
     def filled_in(self) -> bool:
         """Whether a button was pressed that fills in and sends nothing yet; see `portal.web.address`."""

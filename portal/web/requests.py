@@ -8,12 +8,24 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any, TypeVar, cast
 
-from flask import Blueprint, Flask, Response, current_app, g, redirect, request, stream_with_context
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    flash,
+    g,
+    redirect,
+    request,
+    stream_with_context,
+)
 from flask import session as cookie
 from flask_login import LoginManager, current_user
+from flask_wtf.csrf import validate_csrf
 from werkzeug.exceptions import Forbidden, NotFound, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
+from wtforms.validators import ValidationError
 
 from portal.core import Actor, Registry, Tenant, clock, session, tenant_scope, transaction_mode
 from portal.settings import Settings
@@ -21,6 +33,9 @@ from portal.shared.auth import operations, sessions
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import Client, SignedIn
 from portal.shared.auth.sign_in import Entry
+from portal.shared.interrupted import owner_of
+from portal.web import interrupted
+from portal.web.i18n import translate as _
 from portal.web.urls import base_of, path_with_query, proof_url, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -193,9 +208,9 @@ def init_app(app: Flask, of: Settings, login_manager: LoginManager) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, of.proxy_hops, of.proxy_hops)  # type: ignore[method-assign]
     login_manager.init_app(app)
     login_manager.request_loader(_load_member)
-    # Before everything, the CSRF check too: whatever refuses a request then does so in the brand's look.
-    app.before_request_funcs.setdefault(None, []).insert(0, _open_scope)
-    app.before_request(_gate)
+    # Before everything, the CSRF check too: whatever refuses a request then does so in the brand's look, and a form
+    # whose session is over has no valid CSRF token any more.
+    app.before_request_funcs.setdefault(None, [])[:0] = [_open_scope, _gate, _catch_interrupted]
     app.before_request(_require_member)
     app.teardown_request(_close_scope)
 
@@ -246,10 +261,48 @@ def _gate() -> None:
         raise NotFound
 
 
-def _require_member() -> BaseResponse | None:
+def _is_open() -> bool:
+    """Whether everybody may open this address, or there is none."""
     endpoint = request.endpoint
-    if endpoint is None or endpoint in _TENANTLESS or _marked("is_public"):
+    return endpoint is None or endpoint in _TENANTLESS or bool(_marked("is_public"))
+
+
+def _catch_interrupted() -> BaseResponse | None:
+    """Lose no form that comes when its session is over: to the sign-in page, and back to what was typed.
+
+    So it is too for a page that was drawn before the same member signed out and in again in another tab, whose CSRF
+    token is no longer valid: straight back to the page. Nothing is done; what another member drew is refused.
+    """
+    if request.method in _READS or _is_open():
         return None
+    if not current_user.is_authenticated:
+        return _lead(sign_in_url, owner=interrupted.page_owner())
+    owner = owner_of(member().member_id)
+    if interrupted.page_owner() != owner or _has_csrf_token():
+        return None
+    flash(
+        _("この画面は古くなっていました。内容をご確認のうえ、もう一度ボタンを押してください。"),
+        "warn",
+    )
+    return _lead(_straight_back, owner=owner)
+
+
+def _straight_back(page: str) -> str:
+    return page
+
+
+def _has_csrf_token() -> bool:
+    try:
+        validate_csrf(request.headers.get("X-CSRFToken") or request.form.get("csrf_token"))
+    except ValidationError:
+        return False
+    return True
+
+
+def _require_member() -> BaseResponse | None:
+    if _is_open():
+        return None
+    endpoint = request.endpoint
     if not current_user.is_authenticated:
         return _lead(sign_in_url)
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
@@ -257,13 +310,21 @@ def _require_member() -> BaseResponse | None:
     must_have(_marked("right"))
     _touch(member())
     if _marked("is_fresh") and not operations.is_fresh(tenant(), member().proved_at):
-        return _lead(proof_url)
+        return _lead(proof_url, owner=owner_of(member().member_id))
     return None
 
 
-def _lead(page: Callable[[str], str]) -> BaseResponse:
-    """Lead to another page and back from there; htmx is told to load it whole."""
-    target = page(path_with_query(request) if request.method in _READS else "")
+def _lead(page: Callable[[str], str], *, owner: str | None = None) -> BaseResponse:
+    """Lead to another page and back from there, with what was sent kept for `owner`; htmx is told to load it whole."""
+    back_to = path_with_query(request)
+    if request.method not in _READS:
+        back_to, is_lost = interrupted.keep(owner)
+        if is_lost:
+            flash(
+                _("入力された内容は保存できませんでした。お手数ですが、もう一度ご入力ください。"),
+                "warn",
+            )
+    target = page(back_to)
     if request.headers.get("HX-Request"):
         return Response(status=204, headers={"HX-Redirect": target})
     return redirect(target, 303)

@@ -69,16 +69,35 @@ def test_a_member_is_added_in_three_steps_and_once(visit, logins):
     assert "3</b> / 50名" in listed
 
 
-@ONE
-def test_what_is_refused_at_the_end_is_back_in_the_form(visit, logins):
-    """COM-23: the message at its field, everything typed kept."""
+def test_a_login_id_that_is_used_is_told_before_the_confirm_page(visit, logins):
+    """COM-22, COM-23: at its field, everything typed kept; also one of another customer, which is not named."""
     visitor = visit("facility", "hanako")
-    token = draft(visitor.post(f"{PAGE}/new", KATO | {"login_id": "kenichi"}))
-    answer = visitor.post(f"{PAGE}/new/confirm", {"draft": token}, page=f"{PAGE}/new")
-    assert answer.status_code == 422
-    assert "すでに使われています" in answer.text
-    assert 'value="加藤"' in answer.text
-    assert logins().count("kenichi") == 1
+    for taken in ("kenichi", "yumi", "ＫＥＮＩＣＨＩ"):
+        answer = visitor.post(f"{PAGE}/new", KATO | {"login_id": taken})
+        assert answer.status_code == 422, taken
+        assert "このログインIDは、すでに使われています" in answer.text
+        assert 'value="加藤"' in answer.text
+        assert "お手続きを完了できませんでした" in answer.text
+        assert "入力内容をご確認ください" not in answer.text
+    assert "kato" not in logins()
+
+
+def test_what_is_taken_meanwhile_is_told_at_the_confirm_page_and_its_button(visit, logins):
+    """COM-22, COM-23: a reload says it, and so does the last press; the form is back with everything typed."""
+    visitor = visit("facility", "hanako")
+    late = draft(visitor.post(f"{PAGE}/new", KATO))
+    token = draft(visitor.post(f"{PAGE}/new", KATO | {"family_name": "伊藤"}))
+    visitor.post(f"{PAGE}/new/confirm", {"draft": token})
+    for answer in (
+        visitor.get(f"{PAGE}/new/confirm?draft={late}"),
+        visitor.post(f"{PAGE}/new/confirm", {"draft": late}),
+    ):
+        assert answer.status_code == 422
+        assert "すでに使われています" in answer.text
+        assert 'value="加藤"' in answer.text
+    used = visitor.get(f"{PAGE}/new/confirm?draft={token}")
+    assert (used.status_code, "伊藤" in used.text) == (200, True), "one's own is in nobody's way"
+    assert logins().count("kato") == 1
 
 
 @ONE
@@ -129,6 +148,115 @@ def test_a_member_is_removed_after_a_second_look(visit, number, logins):
     assert visitor.post(f"{PAGE}/{victim}/removal", page=f"{PAGE}/new").status_code == 404
 
 
+def test_who_manages_members_hands_nothing_over(visit, number, inside):
+    """COM-30: 担当者の管理 alone makes nobody the representative, oneself least of all; the way is not shown."""
+    with inside("facility"):
+        kenichi = session().query(Member).filter_by(login_id="kenichi").one()
+        kenichi.rights = "quotes,orders,billing,support,manage"
+        session().commit()
+    visitor = visit("facility", "kenichi")
+    assert "/representation" not in visitor.get(PAGE).text
+    for login_id in ("kenichi", "hanako"):
+        path = f"{PAGE}/{number(login_id)}/representation"
+        for answer in (visitor.get(path), visitor.post(path)):
+            assert (answer.status_code, "代表の方だけ" in answer.text) == (422, True)
+    with inside("facility"):
+        hanako = session().query(Member).filter_by(login_id="hanako").one()
+        assert hanako.is_representative
+    assert "/representation" in visit("facility", "hanako").get(PAGE).text
+
+
+def test_only_rights_that_one_holds_are_offered(visit, number, inside):
+    """COM-30: the others of that member are named and stay, also when the form is made by hand."""
+    with inside("facility"):
+        for login_id, rights in (("kenichi", "support,manage"), ("kato", "orders,billing")):
+            member = session().query(Member).filter_by(login_id=login_id).one_or_none()
+            member = member or _colleague(login_id)
+            member.rights = rights
+        session().commit()
+    visitor, path = visit("facility", "kenichi"), f"{PAGE}/{number('kato')}"
+    form = visitor.get(path).text
+    offered = re.findall(r'name="rights"[^>]*value="(\w+)"', form)
+    assert offered == ["support", "manage"]
+    assert "予約・発注、請求・帳票は、ご自身にない権限のため変更できません。" in form
+    names = {"family_name": "加藤", "given_name": "光", "version": "1"}
+    forged = visitor.post(path, names | {"rights": ["quotes"]})
+    assert forged.status_code == 422
+    kept = visitor.post(path, names | {"rights": ["support"]})
+    assert "予約・発注、請求・帳票、お問い合わせ" in visitor.get(kept.location).text
+    assert visitor.post(f"{path}/confirm", {"draft": draft(kept)}).location == f"{path}/done"
+    with inside("facility"):
+        saved = session().query(Member).filter_by(login_id="kato").one()
+        assert saved.rights == "orders,billing,support"
+
+
+def _colleague(login_id: str) -> Member:
+    """A member more of the first account, in the scope that is open."""
+    hanako = session().query(Member).filter_by(login_id="hanako").one()
+    made = Member(
+        account_id=hanako.account_id,
+        login_id=login_id,
+        login_key=login_id,
+        email=f"{login_id}@one.example",
+        family_name="加藤",
+        given_name="光",
+        created_at=NOW,
+    )
+    session().add(made)
+    return made
+
+
+def test_rights_taken_after_the_confirm_page_are_not_given_back(visit, number, inside):
+    """COM-30: what was confirmed with 担当者の管理 is refused without it, and nothing is saved."""
+    with inside("facility"):
+        _colleague("kato").rights = "support"
+        session().query(Member).filter_by(login_id="kenichi").one().rights = "billing,manage"
+        session().commit()
+    visitor, path = visit("facility", "kenichi"), f"{PAGE}/{number('kato')}"
+    names = {"family_name": "加藤", "given_name": "光", "version": "1"}
+    token = draft(visitor.post(path, names | {"rights": ["billing"]}))
+    with inside("facility"):
+        session().query(Member).filter_by(login_id="kenichi").one().rights = "billing"
+        session().commit()
+    assert visitor.post(f"{path}/confirm", {"draft": token}).status_code == 422
+    with inside("facility"):
+        assert session().query(Member).filter_by(login_id="kato").one().rights == "support"
+
+
+def test_what_was_typed_for_a_member_who_is_gone_is_shown(visit, number, inside):
+    """COM-23: said that nothing was saved; the form's POST and the last button alike."""
+    with inside("facility"):
+        _colleague("kato")
+        session().commit()
+    visitor, path = visit("facility", "hanako"), f"{PAGE}/{number('kato')}"
+    typed = {"family_name": "加藤", "given_name": "光", "department": "製造部", "version": "1"}
+    token = draft(visitor.post(path, typed))
+    visitor.post(f"{path}/removal")
+    for answer in (visitor.post(path, typed), visitor.post(f"{path}/confirm", {"draft": token})):
+        assert answer.status_code == 404
+        assert "保存できませんでした" in answer.text
+        assert "製造部" in answer.text
+    looked = visitor.get(path)
+    assert (looked.status_code, "ページが見つかりません" in looked.text) == (404, True)
+
+
+def test_who_is_invited_learns_the_login_id_the_company_and_who_invites(visit, inside):
+    """RENT-10, COM-30: in the mail and on the page behind its link."""
+    visitor = visit("facility", "hanako")
+    token = draft(visitor.post(f"{PAGE}/new", KATO))
+    visitor.post(f"{PAGE}/new/confirm", {"draft": token})
+    with inside("facility"):
+        mail = session().query(OutboxMail).filter_by(event="set_password").one()
+    link = re.search(r"/set-password/[\w-]+", mail.body)
+    assert link
+    page = visit("facility").get(link[0]).text
+    assert "■ログインに使うログインID\nkato" in mail.body
+    assert "<dt>ログインに使うログインID</dt><dd>kato</dd>" in page
+    for said in ("カナリア甲株式会社一番", "カナリア甲 花子 様"):
+        assert said in mail.body
+        assert said in page
+
+
 def test_the_representative_hands_over(visit, number):
     """COM-30: 代表を変更, and then manages no more."""
     visitor = visit("facility", "hanako")
@@ -170,7 +298,8 @@ def test_a_form_that_was_opened_in_time_is_not_lost(visit, logins):
         assert "draft=" in visitor.post(f"{PAGE}/new", KATO, page="/account/email").location
     with clock.freeze(NOW + timedelta(minutes=46)):
         late = visitor.post(f"{PAGE}/new", KATO, page="/account/email")
-        assert (late.status_code, late.location) == (303, "/account/proof")
+        assert late.status_code == 303
+        assert late.location.startswith(f"/account/proof?next={PAGE}/new%3Fkept%3D")
 
 
 @ONE

@@ -107,3 +107,22 @@ def test_a_kind_that_is_off_has_no_pages(visit):
     visitor = visit("facility", "hanako")
     for path in ("/delivery-addresses", "/delivery-addresses/new", "/postbox-addresses"):
         assert visitor.get(path).status_code == 404
+
+
+def test_what_was_typed_for_an_address_that_is_gone_is_shown(visit, add, inside):
+    """COM-23: said that nothing was saved, whether removed before the form is sent or before the last press."""
+    path, visitor = add(), visit("facility", "hanako")
+    kept = visitor.post(path, TYPED | {"name": "本社経理", "version": "1"})
+    token = kept.location.rpartition("=")[2]
+    visitor.post(f"{path}/removal")
+    for answer in (
+        visitor.post(path, TYPED | {"name": "本社経理", "version": "1"}),
+        visitor.post(f"{path}/confirm", {"draft": token}),
+    ):
+        assert answer.status_code == 404
+        assert "保存できませんでした" in answer.text
+        assert "本社経理" in answer.text
+        assert "144-0035" in answer.text
+    assert "保存できませんでした" not in visitor.get(path).text
+    with inside("facility"):
+        assert session().query(Address).filter_by(name="本社経理").all() == []

@@ -1,0 +1,117 @@
+"""A form that is sent when the session is over, from the request's side: what is kept, and where it is shown again.
+
+It works by plain addresses: the way to the sign-in page leads back to the page, whose ``kept`` names what was typed.
+The form there is filled in and waits for its button. `Form` asks `typed_before`; the layouts say it.
+"""
+
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from flask import current_app, g, request
+from flask_login import current_user
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException
+
+from portal.core import session
+from portal.shared import interrupted
+from portal.web.urls import local_path
+
+FIELD = "form_owner"
+"""The hidden field by which a page says whose it is."""
+NEVER_KEPT = frozenset(
+    {"csrf_token", "draft", FIELD, "password", "old_password", "again", "code", "credential"}
+)
+"""Fields that are left out: secrets, and what is made anew (tests/web/test_interrupted.py holds it to all forms)."""
+_KEPT = "kept"
+
+
+def page_token() -> str:
+    """What `FIELD` holds on a page of the signed-in member; "" on everybody's pages."""
+    if "tenant" not in g or not current_user.is_authenticated:
+        return ""
+    token: str = g.get("page_token") or interrupted.page_token(current_user.member_id)
+    g.page_token = token
+    return token
+
+
+def page_owner() -> str | None:
+    """Whose page this request's form was drawn on, as far as it says so and is believed."""
+    token = request.form.get(FIELD, "")
+    return interrupted.owner_by_token(token) if token else None
+
+
+def keep(owner: str | None) -> tuple[str, bool]:
+    """Keep what this request sends, for `owner`; where to go on after signing in, and whether something is lost.
+
+    Commits.
+    """
+    page = _page_of_form()
+    fields = request.form.items(multi=True)
+    pairs = [(name, value) for name, value in fields if name not in NEVER_KEPT]
+    had_files = any(file.filename for _name, file in request.files.items(multi=True))
+    if not pairs and not had_files:
+        return page, False
+    path, _, query = page.partition("?")
+    sent = interrupted.Sent(pairs=pairs, had_files=had_files)
+    token = interrupted.keep(owner, path, sent) if owner else ""
+    session().commit()
+    if not token:
+        return page, True
+    asked = {name: values for name, values in parse_qs(query).items() if name != _KEPT}
+    return f"{path}?{urlencode(asked | {_KEPT: token}, doseq=True)}", False
+
+
+def _page_of_form() -> str:
+    """The page on which the form stands: its own address where that is one, else the page that sent it."""
+    if _is_page(request.path):
+        query = request.args.to_dict(flat=False)
+        if "draft" in request.form:  # a confirm page names its draft in the address
+            query["draft"] = [request.form["draft"]]
+        return f"{request.path}?{urlencode(query, doseq=True)}" if query else request.path
+    sender = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    page = f"{sender.path}?{sender.query}" if sender.query else sender.path
+    is_ours = sender.netloc == request.host and local_path(page) == page
+    return page if is_ours and _is_page(sender.path) else "/"
+
+
+def _is_page(path: str) -> bool:
+    """Whether the address can be opened."""
+    adapter = current_app.create_url_adapter(request)
+    try:
+        return adapter is not None and bool(adapter.match(path, method="GET"))
+    except HTTPException:
+        return False
+
+
+def typed_before() -> MultiDict[str, str] | None:
+    """What the signed-in member sent to this page before their session was over; None when there is no such thing."""
+    if "typed_before" not in g:
+        g.typed_before = None
+        token = request.args.get(_KEPT, "")
+        if request.method == "GET" and token and current_user.is_authenticated:
+            g.typed_before = interrupted.recall(token, current_user.member_id, request.path)
+    found: interrupted.Sent | None = g.typed_before
+    return MultiDict(found.pairs) if found else None
+
+
+def fill_in(fields: Any) -> MultiDict[str, str] | None:
+    """What is to be filled into the form with these field names, which the page then says; None for nothing."""
+    typed = typed_before()
+    if typed is None or not typed.keys() & set(fields):
+        return None
+    g.is_filled_in = True
+    return typed
+
+
+def notice() -> dict[str, bool] | None:
+    """What the page says of what it filled in, for the layouts; None where it filled in nothing."""
+    if not g.get("is_filled_in"):
+        return None
+    return {"had_files": g.typed_before.had_files}
+
+
+def waits() -> bool:
+    """Whether the page to go on to has something that was kept: for the pages on the way there."""
+    query = urlsplit(local_path(request.args.get("next"))).query
+    token = parse_qs(query).get(_KEPT, [""])[0]
+    return bool(token) and interrupted.is_kept(token)
