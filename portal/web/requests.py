@@ -17,11 +17,11 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from portal.core import Actor, Registry, Tenant, clock, session, tenant_scope, transaction_mode
 from portal.settings import Settings
-from portal.shared.auth import operations, sessions
+from portal.shared.auth import sessions
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import Client, SignedIn
 from portal.shared.auth.sign_in import Entry
-from portal.web.urls import base_of, path_with_query, proof_url, sign_in_url
+from portal.web.urls import base_of, path_with_query, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
 Mark = Callable[[Any], Any]
@@ -48,6 +48,9 @@ public = _mark("is_public", True)
 
 fresh = _mark("is_fresh", True)
 """Marks a view as one that needs the password typed just now (security.md §4.17)."""
+
+called_by_script = _mark("is_script_call", True)
+"""Marks a view that a script calls: it can be led elsewhere, but shown no page."""
 
 takes_files = _mark("takes_files", True)
 """Marks a view as one that takes files: as many bytes as the tenant's inquiries allow (security.md §4.21)."""
@@ -251,19 +254,27 @@ def _require_member() -> BaseResponse | None:
     if endpoint is None or endpoint in _TENANTLESS or _marked("is_public"):
         return None
     if not current_user.is_authenticated:
-        return _lead(sign_in_url)
+        return lead(sign_in_url)
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
         return redirect("/account/password", 303)
     must_have(_marked("right"))
     _touch(member())
-    if _marked("is_fresh") and not operations.is_fresh(tenant(), member().proved_at):
-        return _lead(proof_url)
     return None
 
 
-def _lead(page: Callable[[str], str]) -> BaseResponse:
+def is_marked(name: str) -> bool:
+    """Whether the view of this request, if there is one, carries this mark."""
+    return request.endpoint is not None and bool(_marked(name))
+
+
+def is_reading() -> bool:
+    """Whether this request changes nothing."""
+    return request.method in _READS
+
+
+def lead(page: Callable[[str], str]) -> BaseResponse:
     """Lead to another page and back from there; htmx is told to load it whole."""
-    target = page(path_with_query(request) if request.method in _READS else "")
+    target = page(path_with_query(request) if is_reading() else "")
     if request.headers.get("HX-Request"):
         return Response(status=204, headers={"HX-Redirect": target})
     return redirect(target, 303)
