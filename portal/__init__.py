@@ -15,7 +15,7 @@ from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import CannotStart, Settings
 from portal.shared.auth import keyring
-from portal.web import brand, errors, formatting, headers, i18n, requests
+from portal.web import brand, errors, formatting, headers, i18n, proof, requests
 from portal.web.bell import Bell
 
 
@@ -36,6 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     i18n.init_app(app, extensions.babel)
     formatting.init_app(app)
     requests.init_app(app, settings, extensions.login_manager)
+    proof.init_app(app)
     headers.init_app(app, settings)
     errors.init_app(app)
     brand.init_app(app, BRANDS)

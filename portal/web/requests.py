@@ -29,14 +29,14 @@ from wtforms.validators import ValidationError
 
 from portal.core import Actor, Registry, Tenant, clock, session, tenant_scope, transaction_mode
 from portal.settings import Settings
-from portal.shared.auth import operations, sessions
+from portal.shared.auth import sessions
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import Client, SignedIn
 from portal.shared.auth.sign_in import Entry
 from portal.shared.interrupted import owner_of
 from portal.web import interrupted
 from portal.web.i18n import translate as _
-from portal.web.urls import base_of, path_with_query, proof_url, sign_in_url
+from portal.web.urls import base_of, path_with_query, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
 Mark = Callable[[Any], Any]
@@ -63,6 +63,9 @@ public = _mark("is_public", True)
 
 fresh = _mark("is_fresh", True)
 """Marks a view as one that needs the password typed just now (security.md §4.17)."""
+
+called_by_script = _mark("is_script_call", True)
+"""Marks a view that a script calls: it can be led elsewhere, but shown no page."""
 
 takes_files = _mark("takes_files", True)
 """Marks a view as one that takes files: as many bytes as the tenant's inquiries allow (security.md §4.21)."""
@@ -276,7 +279,7 @@ def _catch_interrupted() -> BaseResponse | None:
     if request.method in _READS or _is_open():
         return None
     if not current_user.is_authenticated:
-        return _lead(sign_in_url, owner=interrupted.page_owner())
+        return lead(sign_in_url, owner=interrupted.page_owner())
     owner = owner_of(member().member_id)
     if interrupted.page_owner() != owner or _has_csrf_token():
         return None
@@ -284,7 +287,7 @@ def _catch_interrupted() -> BaseResponse | None:
         _("この画面は古くなっていました。内容をご確認のうえ、もう一度ボタンを押してください。"),
         "warn",
     )
-    return _lead(_straight_back, owner=owner)
+    return lead(_straight_back, owner=owner)
 
 
 def _straight_back(page: str) -> str:
@@ -304,20 +307,28 @@ def _require_member() -> BaseResponse | None:
         return None
     endpoint = request.endpoint
     if not current_user.is_authenticated:
-        return _lead(sign_in_url)
+        return lead(sign_in_url)
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
         return redirect("/account/password", 303)
     must_have(_marked("right"))
     _touch(member())
-    if _marked("is_fresh") and not operations.is_fresh(tenant(), member().proved_at):
-        return _lead(proof_url, owner=owner_of(member().member_id))
     return None
 
 
-def _lead(page: Callable[[str], str], *, owner: str | None = None) -> BaseResponse:
+def is_marked(name: str) -> bool:
+    """Whether the view of this request, if there is one, carries this mark."""
+    return request.endpoint is not None and bool(_marked(name))
+
+
+def is_reading() -> bool:
+    """Whether this request changes nothing."""
+    return request.method in _READS
+
+
+def lead(page: Callable[[str], str], *, owner: str | None = None) -> BaseResponse:
     """Lead to another page and back from there, with what was sent kept for `owner`; htmx is told to load it whole."""
     back_to = path_with_query(request)
-    if request.method not in _READS:
+    if not is_reading():
         back_to, is_lost = interrupted.keep(owner)
         if is_lost:
             flash(

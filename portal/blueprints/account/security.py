@@ -20,7 +20,15 @@ from portal.web.forms import Form, line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import actor, clear_session_cookie, fresh, link_base, member, tenant
+from portal.web.requests import (
+    actor,
+    called_by_script,
+    clear_session_cookie,
+    fresh,
+    link_base,
+    member,
+    tenant,
+)
 from portal.web.submit import Answer, done, submit
 
 _SECURITY, _SECOND_FACTOR, _PASSKEYS = (
@@ -185,6 +193,7 @@ def passkeys() -> Answer:
 
 @bp.post("/passkeys/options")
 @fresh
+@called_by_script
 def passkey_options() -> dict[str, Any]:
     """What the browser makes a new one from."""
     return keys.to_register(tenant(), member().member_id, link_base=link_base())

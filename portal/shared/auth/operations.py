@@ -196,12 +196,14 @@ def is_fresh(tenant: Tenant, proved_at: datetime | None) -> bool:
     return proved_at is not None and clock.now() - proved_at < lasting
 
 
-def prove(tenant: Tenant, who: sessions.SignedIn, password: str) -> str:
+def prove(
+    tenant: Tenant, who: sessions.SignedIn, password: str, *, form_field: str = "password"
+) -> str:
     """Let the present session do what needs a password typed just now; returns the session's new token.
 
     Commits. Raises as `present_password.require`.
     """
-    present_password.require(tenant, who, password)
+    present_password.require(tenant, who, password, form_field=form_field)
     token = sessions.renew(who.session_id)
     session().commit()
     return token

@@ -103,7 +103,7 @@ def sign_in(
         member_id, password_hash, device_id = _find(key, device_token)
     counters = _counters(tenant, key, client, device_id)
     window = timedelta(minutes=tenant.sign_in.sign_in_window_minutes)
-    with reporting_refusals("sign_in.refused", member=member_id, address=client.address):
+    with reporting_refusals("sign_in.refused", member=member_id or None, address=client.address):
         with throttling.lasting():  # counted before any hashing
             for who, limit in counters:
                 throttling.count(_SIGN_IN, who, limit=limit, window=window)

@@ -117,3 +117,15 @@ def test_the_data_are_a_zip_of_what_is_ones_own(visit, inside):
     assert "FR000001" in whole.read("reservations.csv").decode()
     with inside("facility"):
         assert session().query(AuditEvent).filter_by(action="member.export").count() == 2
+
+
+def test_what_operators_sort_their_customers_by_is_not_in_the_data(visit, run):
+    """COM-16, COM-60: tags are the brand's notes on a customer, as is what it says of them in the trail."""
+    tag = ["accounts", "tag", "hanako", "slow-payer", "--tenant", "facility"]
+    result = run.invoke(args=tag)
+    assert result.exit_code == 0, result.output
+    answer = visit("facility", "hanako").post("/account/export")
+    whole = zipfile.ZipFile(io.BytesIO(answer.data))
+    everything = b"".join(whole.read(name) for name in whole.namelist()).decode()
+    assert "slow-payer" not in everything
+    assert "tags" not in json.loads(whole.read("account.json"))["account"]

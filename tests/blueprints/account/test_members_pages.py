@@ -291,18 +291,6 @@ def test_what_matters_asks_for_the_password_when_it_is_long_ago(visit, number, p
 
 
 @ONE
-def test_a_form_that_was_opened_in_time_is_not_lost(visit, logins):
-    """security.md §4.17, COM-23: half an hour of grace for what is being typed, and then no longer."""
-    visitor = visit("facility", "hanako")
-    with clock.freeze(LATER):
-        assert "draft=" in visitor.post(f"{PAGE}/new", KATO, page="/account/email").location
-    with clock.freeze(NOW + timedelta(minutes=46)):
-        late = visitor.post(f"{PAGE}/new", KATO, page="/account/email")
-        assert late.status_code == 303
-        assert late.location.startswith(f"/account/proof?next={PAGE}/new%3Fkept%3D")
-
-
-@ONE
 def test_proofs_are_counted(visit):
     """security.md §4.5: who guesses at the password of an open session waits."""
     visitor = visit("facility", "hanako")

@@ -92,18 +92,12 @@ def test_looking_changes_nothing(visit, told, rows, mails):
 
 
 def test_dead_links_are_answered_calmly_and_change_nothing(visit, told, alter, rows):
-    """security.md §4.12: used, late, replaced, made up, another brand's, another purpose's, a removed member's."""
+    """security.md §4.12: used, late, made up, another brand's, another purpose's, a removed member's."""
     visitor = visit()
-    replaced, colleagues, twins = told(), told("kenichi"), told("hanako", "studio")
+    colleagues, twins = told("kenichi"), told("hanako", "studio")
     current = told()
     before = [m.password_hash for m in rows(Member)]
-    wrong = (
-        replaced,
-        current + "x",
-        twins,
-        current.replace("not-me", "set-password"),
-        "/not-me/é%FF",
-    )
+    wrong = (current + "x", twins, current.replace("not-me", "set-password"), "/not-me/é%FF")
     for path in wrong:
         for answer in (visitor.get(path), visitor.post(path, page="/sign-in")):
             assert (answer.status_code, DEAD in answer.text) == (422, True), path
@@ -131,4 +125,41 @@ def test_links_that_were_mailed_before_die_with_it(visit, told, mailed_link):
     """security.md §4.12: whoever had the mailbox open cannot use an older link afterwards."""
     older = mailed_link()
     assert visit().post(told()).status_code == 303
+    assert visit().get(older).status_code == 422
+
+
+def test_no_later_sign_in_kills_the_button_in_the_mail_about_an_earlier_one(visit, told, mails):
+    """COM-14: whoever broke in would sign in again and again, and the owner's link would always be dead."""
+    path = told()
+    thieves = [visit("facility", "hanako") for _browser in range(3)]
+    assert visit().post(path).status_code == 303
+    assert [thief.get("/reservations").status_code for thief in thieves] == [303] * 3
+    for mail in mails():
+        if mail.event == "sign_in":
+            assert visit().get(path_in(mail)).status_code == 422, (
+                "pressed once, all of them are used"
+            )
+
+
+def test_no_change_of_the_password_kills_the_button(visit, told, mails):
+    """COM-12, COM-14: a thief who knows the password replaces it; the owner's way back stays."""
+    path = told()
+    thief = visit("facility", "hanako")
+    stolen = {"old_password": PASSWORD} | {
+        "password": "stolen-Leaf-58-x",
+        "again": "stolen-Leaf-58-x",
+    }
+    assert thief.post("/account/password", stolen).location == "/"
+    assert visit().post(path).status_code == 303
+    assert thief.get("/reservations").status_code == 303
+    assert visit().sign_in("hanako", "stolen-Leaf-58-x").status_code == 422
+    assert visit().post(path_in(mails()[-1]), TWICE).status_code == 303
+    assert visit().sign_in("hanako", NEW).status_code == 303
+
+
+def test_a_change_of_the_password_kills_the_links_that_set_one(visit, mailed_link):
+    """COM-12, security.md §4.12: whoever asked for a reset before does not undo the change."""
+    older = mailed_link()
+    changed = {"old_password": PASSWORD} | TWICE
+    assert visit("facility", "hanako").post("/account/password", changed).location == "/"
     assert visit().get(older).status_code == 422

@@ -133,12 +133,8 @@ def test_successes_take_their_count_back(try_it, rows):
         for p in ("Wrong-1", PASSWORD, "Wrong-2", PASSWORD, "Wrong-3")
     ]
     assert outcomes == [422, 303, 422, 303, 422]
-    assert sorted(row.tries for row in rows(Throttle)) == [
-        0,
-        0,
-        0,
-        3,
-    ]  # the browser, known by now, has its own
+    # The browser, known by now, has its own count.
+    assert sorted(row.tries for row in rows(Throttle)) == [0, 0, 0, 0, 3]
     assert try_it(password=PASSWORD).status_code == 429
 
 
@@ -160,3 +156,38 @@ def test_what_is_kept_of_the_tries_names_nobody(try_it, rows):
     kept = " ".join(row.key for row in rows(Throttle))
     assert "secret" not in kept.casefold()
     assert HOME not in kept
+
+
+OVERALL = pytest.mark.parametrize("sign_in_rules", ["sign_in_tries_overall = 100"])
+
+
+@OVERALL
+def test_all_failures_together_are_limited_whoever_is_named_from_wherever(try_it):
+    """security.md §4.5: a hundred machines that try one login each; successes do not count, nor the twin brand's."""
+    assert try_it("kenichi", PASSWORD).status_code == 303
+    outcomes = [
+        try_it(f"member{turn}", address=f"203.0.113.{turn}").status_code for turn in range(102)
+    ]
+    assert outcomes == [422] * 100 + [429] * 2
+    assert try_it("yumi", PASSWORD, address=OFFICE).status_code == 429
+    assert try_it("yumi", PASSWORD, address=OFFICE, tenant="studio").status_code == 303
+
+
+@OVERALL
+def test_a_known_browser_comes_in_past_the_overall_limit(try_it, visit):
+    """security.md §4.5: nobody locks out a brand's customers by hammering at everybody."""
+    own = visit("facility", "hanako")
+    own.post("/sign-out", page="/account/password")
+    for turn in range(101):
+        try_it(f"member{turn}", address=f"203.0.113.{turn}")
+    assert try_it("hanako", PASSWORD).status_code == 429
+    assert own.sign_in("hanako", PASSWORD).status_code == 303
+
+
+@THREE
+def test_the_addresses_of_one_ipv6_network_are_one_address(try_it):
+    """security.md §4.5: a subscriber has 2^64 of them; the neighbour's network is another."""
+    outcomes = [try_it(address=f"2001:db8:0:1:{turn}::{turn}").status_code for turn in (1, 2, 3, 4)]
+    assert outcomes == [422] * 3 + [429]
+    assert try_it(address="2001:db8:0:1:ffff:ffff:ffff:ffff").status_code == 429
+    assert try_it(address="2001:db8:0:2::1").status_code == 422

@@ -10,7 +10,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.shared.auth import email_change, links, sessions, throttling
+from portal.shared.auth import email_change, links, operations, security, sessions, throttling
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.sessions import Client
@@ -204,3 +204,69 @@ def test_an_old_address_that_somebody_took_meanwhile_is_not_taken_back(shop, ask
         email_change.undo(shop, undo, address="", link_base=BASE)
     session().rollback()
     assert (member().email, is_alive(undo, Purpose.UNDO_EMAIL)) == (NEW, True)
+
+
+# 元に戻す in the first mailbox has the last word, whatever an intruder does meanwhile (SHOP-03).
+THEIRS, OTHERS = "evil@evil.example", "more@evil.example"
+
+
+@pytest.fixture
+def moved(shop, signed_in, mailed):
+    """Move the account to an address, asking from a session of the member; returns what undoes it."""
+
+    def do(new, present):
+        email_change.ask_with_password(
+            shop, signed_in(), present, PASSWORD, new, by=SYSTEM, link_base=BASE
+        )
+        proof = mailed("email_change_proof", "prove-email")
+        email_change.confirm(shop, proof, address="", link_base=BASE)
+        return mailed("email_changed_old", "undo-email")
+
+    return do
+
+
+def test_the_way_back_outlives_a_change_of_the_password(shop, moved, member, signed_in):
+    """COM-12"""
+    undo = moved(THEIRS, OLD)
+    operations.change_password(shop, signed_in(), PASSWORD, "stolen-Leaf-58-x", by=SYSTEM)
+    email_change.undo(shop, undo, address="", link_base=BASE)
+    assert (member().email, member().password_hash) == (OLD, "")
+
+
+def test_the_way_back_outlives_a_second_change_of_the_address(shop, moved, member):
+    """The links back to the intruder's addresses die with its use."""
+    first = moved(THEIRS, OLD)
+    second = moved(OTHERS, THEIRS)
+    email_change.undo(shop, first, address="", link_base=BASE)
+    assert member().email == OLD
+    assert not is_alive(second, Purpose.UNDO_EMAIL)
+
+
+def test_the_way_back_outlives_the_undoing_of_a_later_change(shop, moved, member):
+    """An intruder who goes back to the first of their own addresses."""
+    first = moved(THEIRS, OLD)
+    second = moved(OTHERS, THEIRS)
+    email_change.undo(shop, second, address="", link_base=BASE)
+    assert member().email == THEIRS
+    email_change.undo(shop, first, address="", link_base=BASE)
+    assert member().email == OLD
+
+
+def test_the_way_back_outlives_the_intruders_own_button(shop, moved, member):
+    """COM-14: これは私ではありません in the mailbox that the intruder chose leads no further than there."""
+    undo = moved(THEIRS, OLD)
+    button = links.issue(member().id, Purpose.NOT_ME)
+    session().commit()
+    security.not_me(shop, button, Client(), link_base=BASE)
+    email_change.undo(shop, undo, address="", link_base=BASE)
+    assert (member().email, member().password_hash) == (OLD, "")
+
+
+def test_the_way_back_outlives_a_reset_that_goes_to_the_new_address(shop, moved, member):
+    """COM-12"""
+    undo = moved(THEIRS, OLD)
+    reset = links.issue(member().id, Purpose.RESET_PASSWORD)
+    session().commit()
+    operations.use_set_password_link(shop, reset, "stolen-Leaf-58-x", address="")
+    email_change.undo(shop, undo, address="", link_base=BASE)
+    assert member().email == OLD

@@ -101,3 +101,21 @@ def test_a_key_of_any_length_and_script_fits_and_tells_nothing(here):
     keys = session().scalars(select(Throttle.key)).all()
     assert len(set(keys)) == 4
     assert all(key.isascii() and len(key) <= 80 and "hanako" not in key for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:0DB8:0001:0002::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("", ""),
+        ("unix:", "unix:"),
+    ],
+)
+def test_tries_are_counted_by_what_one_subscriber_holds(address, network):
+    """security.md §4.5: one IPv4 address, one /64 of IPv6."""
+    assert throttling.network_of(address) == network

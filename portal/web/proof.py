@@ -1,0 +1,71 @@
+"""What matters asks for the password typed just now (security.md §4.17), and nobody loses what they typed meanwhile.
+
+A page that is opened too late leads to パスワードの確認 and back. A form that is sent too late is answered with that
+page too, what was typed in its hidden fields: the password goes with all of it to the very address that the form went
+to, is proved, and the view runs. So nothing is kept on the server, and no link makes anybody send a form.
+"""
+
+from flask import Flask, after_this_request, request
+from werkzeug.wrappers import Response
+from wtforms import PasswordField
+from wtforms.validators import InputRequired, Length
+
+from portal.core import RuleBroken, session
+from portal.shared.auth import operations
+from portal.web.errors import refused
+from portal.web.forms import Form
+from portal.web.i18n import lazy as _l
+from portal.web.render import render_invalid
+from portal.web.requests import give_session, is_marked, is_reading, lead, member, tenant
+from portal.web.urls import path_with_query, proof_url
+
+_PAGE = "account/proof.html"
+_PASSWORD = "present_password"  # noqa: S105 - a field's name, no secret
+
+
+class PresentPasswordForm(Form):
+    """The present password beside whatever else was typed: its name is no other form's."""
+
+    present_password = PasswordField(
+        _l("現在のパスワード"),
+        validators=[
+            InputRequired(_l("入力してください。")),
+            Length(max=256, message=_l("%(max)d文字以内で入力してください。")),
+        ],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+def init_app(app: Flask) -> None:
+    """Ask before the views that are marked `@fresh`; behind the check of who comes (portal.web.requests)."""
+    app.before_request(_require_recent_password)
+
+
+def _require_recent_password() -> Response | None:
+    if not is_marked("is_fresh") or operations.is_fresh(tenant(), member().proved_at):
+        return None
+    if is_reading() or is_marked("is_script_call"):
+        return lead(proof_url)
+    return _prove_and_go_on()
+
+
+def _prove_and_go_on() -> Response | None:
+    """Let the form through if the present password came with it; else ask, everything typed kept."""
+    form = PresentPasswordForm()
+    typed = [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name not in ("csrf_token", _PASSWORD)
+    ]
+    context = {"field": form.present_password, "typed": typed, "action": path_with_query(request)}
+    if _PASSWORD not in request.form or not form.validate():
+        return render_invalid(_PAGE, form=form, **context)
+    try:
+        token = operations.prove(
+            tenant(), member(), form.present_password.data, form_field=_PASSWORD
+        )
+    except RuleBroken as error:
+        session().rollback()
+        return refused(_PAGE, form, error, **context)
+    after_this_request(lambda response: give_session(response, token))
+    return None
