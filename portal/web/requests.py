@@ -138,8 +138,12 @@ def _cookie_traits() -> dict[str, Any]:
 
 
 def clear_session_cookie(response: BaseResponse) -> None:
-    """Take the session's token back."""
+    """Take the session's token back, and what the browser kept of the pages behind it.
+
+    Not "cookies": that would reach beyond this host, and the other brands' sessions would end as well.
+    """
     response.delete_cookie(cookie_name(settings()), **_cookie_traits())
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
 
 
 def client() -> Client:
