@@ -5,6 +5,7 @@ Pages are served as `make run` does, streams by a server of their own, which a r
 
 from __future__ import annotations
 
+import secrets
 import socket
 import statistics
 import subprocess
@@ -35,7 +36,9 @@ def prepare(home: Path) -> tuple[Settings, list[str]]:
     """A support desk with one customer who has three chats."""
     url = f"sqlite:///{home / 'portal.sqlite3'}"
     migrate.upgrade(ROOT / "migrations", url)
-    settings = Settings(secret_key="x" * 40, home=home, database_url=url, demo=True, scheme="http")
+    settings = Settings(
+        secret_key=secrets.token_hex(), home=home, database_url=url, demo=True, scheme="http"
+    )
     app = create_app(settings)
     tenant = app.extensions["tenants"].current().by_key["support"]
     with app.app_context(), tenant_scope("support"), clock.freeze(clock.local(2026, 11, 24, 10)):
@@ -102,8 +105,7 @@ def main() -> int:
             PORTAL_TENANTS=str(ROOT / "tenants.toml"),
         )
         command = script.commands(streams)["server"]
-        command[command.index("--workers") + 1] = "1"
-        command[command.index("--blocking-threads") + 1] = str(READERS + 20)
+        command[command.index("--processes") + 1] = "1"
         with served(script.commands(pages)["server"], pages, env), served(command, streams, env):
             browser = Browser(pages, "support")
             assert (

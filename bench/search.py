@@ -7,6 +7,7 @@ twenty with their snippets. PostgreSQL is a cluster of its own on loopback, as t
 from __future__ import annotations
 
 import random
+import secrets
 import statistics
 import sys
 import tempfile
@@ -119,7 +120,11 @@ def main() -> None:
             migrate.upgrade(ROOT / "migrations", owner)
             home = Path(name) / kind
             settings = Settings(
-                secret_key="x" * 40, home=home, database_url=url, demo=True, scheme="http"
+                secret_key=secrets.token_hex(),
+                home=home,
+                database_url=url,
+                demo=True,
+                scheme="http",
             )
             app = create_app(settings)
             with app.app_context(), tenant_scope("support"):

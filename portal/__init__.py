@@ -25,7 +25,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder="static")
     app.config.from_mapping(settings.flask_config)
     app.extensions["settings"] = settings
-    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     app.extensions["tenants"] = _registry(settings)
     Shelf.files = LocalFiles(settings.home / "files")
     keyring.set_keys((settings.secret_key, *settings.secret_key_fallbacks))

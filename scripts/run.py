@@ -119,7 +119,7 @@ def main() -> int:
     """Prepare, serve, and leave nothing running."""
     port = int(os.environ.get("PORT") or "8000")
     home = Path(os.environ.get("PORTAL_HOME") or ROOT / "var").absolute()
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     if listens(port):

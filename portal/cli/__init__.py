@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from flask import Flask
 
-from portal.cli import chat, customers, desk, installation, mail_in, records, worker
+from portal.cli import chat, customers, desk, doctor, installation, mail_in, records, worker
 from portal.web.brand import Brand
 
 
 def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Register every command."""
-    machine = installation.db_commands, installation.tenants, worker.worker
+    machine = installation.db_commands, installation.tenants, worker.worker, doctor.doctor
     people = customers.accounts, customers.members, customers.limits
     threads = desk.notices, desk.knowledge, desk.inquiries, mail_in.lmtp, chat.chat
     kept = records.documents, records.mail, records.audit

@@ -6,7 +6,11 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
+
+from portal.core.engine import keep_private
 
 APP_ROLE = "portal_app"
 _LOCK_KEY = 7_263_511
@@ -25,6 +29,7 @@ def owner_engine(url: str) -> Engine:
     """A plain engine for migrations: no guard, foreign keys off on SQLite, where a migration is one transaction too."""
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
+        keep_private(engine)
 
         @event.listens_for(engine, "connect")
         def _connect(raw: Any, _record: Any) -> None:
@@ -41,6 +46,13 @@ def owner_engine(url: str) -> Engine:
 def upgrade(folder: Path, url: str, revision: str = "head") -> None:
     """Bring the database at `url` (the owner's) to `revision`. Safe to run twice, also at the same moment."""
     run(folder, url, command.upgrade, revision)
+
+
+def is_current(folder: Path, engine: Engine) -> bool:
+    """Whether the database behind `engine` has all migrations in `folder`. Raises what the database raises."""
+    head = ScriptDirectory(str(folder)).get_current_head()
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == head
 
 
 def run(folder: Path, url: str, do: Callable[..., object], *words: str, **options: bool) -> None:

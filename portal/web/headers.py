@@ -10,6 +10,9 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), midi=(), payment=(), "
+    "serial=(), usb=()",
 }
 _HTTPS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 
@@ -21,6 +24,10 @@ def init_app(app: Flask, settings: Settings) -> None:
     @app.after_request
     def _headers(response: Response) -> Response:
         headers = response.headers
+        if "token" in (
+            request.view_args or {}
+        ):  # the address opens something by itself: it is told to nobody
+            headers["Referrer-Policy"] = "no-referrer"
         for name, value in sent.items():
             headers.setdefault(name, value)
         headers.setdefault("X-Request-Id", g.get("request_id", ""))

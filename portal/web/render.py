@@ -49,13 +49,13 @@ def pdf_response(data: bytes, filename: str, digest: str) -> Response:
 def attachment(data: bytes, filename: str, media_type: str, digest: str) -> Response:
     """A file to keep: always the same bytes, so the digest is its ETag; the name survives in Japanese (RFC 6266).
 
-    Nothing in it runs, whatever it is (security.md §4.22).
+    Nothing in it runs, whatever it is (security.md §4.22), and no cache keeps it: a desk may be shared.
     """
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", filename)
     headers = {
         "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}",
         "Content-Security-Policy": "default-src 'none'; sandbox",
-        "Cache-Control": "private, no-cache",
+        "Cache-Control": "no-store",
     }
     response = Response(data, mimetype=media_type, headers=headers)
     response.set_etag(digest)

@@ -156,9 +156,13 @@ def _cookie_traits() -> dict[str, Any]:
 
 
 def clear_session_cookie(response: BaseResponse) -> None:
-    """Take the session's token back, and what forms were sent with in that session."""
+    """Take the session's token back, with what forms were sent with and what the browser kept of the pages.
+
+    Not "cookies": that would reach beyond this host, and the other brands' sessions would end as well.
+    """
     _renew_csrf_token()
     response.delete_cookie(cookie_name(settings()), **_cookie_traits())
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
 
 
 def _renew_csrf_token() -> None:

@@ -28,7 +28,7 @@ TREE = Flask("portal")
 cli.init_app(TREE, BRANDS)
 demo.init_app(TREE)
 SHARED = {"--tenant", "--operator", "--as-of", "--dry-run"}
-WITHOUT_TENANT = {"db", "tenants", "demo", "worker", "lmtp"}
+WITHOUT_TENANT = {"db", "tenants", "demo", "worker", "lmtp", "doctor"}
 """These work on the installation, not on one brand."""
 
 SAMPLES = {

@@ -18,9 +18,11 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import IntegrityError
 
 from portal.core import engine as driving
+from portal.core import migrate
 from portal.core.db import db, session, transaction_mode
 from portal.core.engine import DatabaseBusy, WriteLock, drive_sqlite
 from portal.core.tenancy.scope import TenantError
+from portal.settings import ROOT
 
 Inside = Callable[[str], Any]
 
@@ -257,3 +259,18 @@ def test_postgresql_learns_tenant_and_mode_for_the_one_transaction(
             assert tuple(session().connection().exec_driver_sql(ask).one()) == (tenant, told)
     with app.app_context(), db.engine.connect() as bare:
         assert tuple(bare.exec_driver_sql(ask).one()) == ("", "off")
+
+
+def test_a_database_is_for_its_owner_only(tmp_path: Path, path: Path) -> None:
+    """security.md §4.27: made by the migrations, opened by the portal, and its journals; an older one is mended."""
+    migrate.upgrade(ROOT / "migrations", f"sqlite:///{path}")
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o644)
+    engine = create_engine(f"sqlite:///{path}")
+    drive_sqlite(engine, lambda: "write")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE seen (id INTEGER)")
+        modes = {beside.name: beside.stat().st_mode & 0o777 for beside in tmp_path.iterdir()}
+    engine.dispose()
+    assert len(modes) == 4, modes
+    assert set(modes.values()) == {0o600}, modes

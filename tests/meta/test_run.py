@@ -124,8 +124,27 @@ def test_it_serves_prints_its_addresses_and_ends_at_once(
     assert re.search(rf"http://[a-z-]+\.localhost:{served.port}", served.printed)
     with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/livez", timeout=5) as answer:
         assert answer.status == 200
+        assert not answer.headers["Server"]
     assert served.end(number) == 0, served.printed
     assert not run.listens(served.port)
+
+
+@pytest.mark.slow
+@ALONE
+def test_the_command_that_it_prints_meets_the_same_portal(served: Served) -> None:
+    """From another terminal, with nothing of the demo in its environment; without that line nothing is met."""
+    served.wait()
+    [line] = re.findall(r"^ +(PORTAL_ENV_FILE=.*)$", served.printed, re.MULTILINE)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+    answer = subprocess.run(
+        ["sh", "-c", line], cwd=ROOT, env=bare, capture_output=True, text=True, check=False
+    )
+    assert (answer.returncode, "FR0" in answer.stdout) == (0, True), answer.stderr
+    without = line.partition(" ")[2]
+    answer = subprocess.run(
+        ["sh", "-c", without], cwd=ROOT, env=bare, capture_output=True, text=True, check=False
+    )
+    assert (answer.returncode, "PORTAL_SECRET_KEY" in answer.stderr) == (2, True)
 
 
 @pytest.mark.slow

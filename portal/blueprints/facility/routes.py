@@ -176,11 +176,12 @@ def photo(code: str) -> Response:
     """The facility's picture."""
     found = queries.facility(code)
     try:
-        return attachment(
-            Shelf.files.get(found.photo), f"{found.code}.png", "image/png", found.photo
-        )
+        data = Shelf.files.get(found.photo)
     except FileNotFoundError:
         raise NotFound("画像が見つかりません。") from None
+    picture = attachment(data, f"{found.code}.png", "image/png", found.photo)
+    picture.headers["Cache-Control"] = "private, no-cache"  # the same for every member
+    return picture
 
 
 add_calendar(bp, "facility/calendar.html", queries.calendar, "reservations.ics")

@@ -61,6 +61,7 @@ class LastGood:
         # Processes take up a file at about the same time: an older one must not be put over a newer.
         lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
         try:
+            self._give_to_the_homes_owner(lock)
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
@@ -71,6 +72,7 @@ class LastGood:
         descriptor, beside = tempfile.mkstemp(dir=self.path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
+                self._give_to_the_homes_owner(descriptor)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -78,3 +80,9 @@ class LastGood:
         except BaseException:
             Path(beside).unlink(missing_ok=True)
             raise
+
+    def _give_to_the_homes_owner(self, descriptor: int) -> None:
+        # A command that root runs must not leave behind what the server's own user cannot read.
+        if os.geteuid() == 0:
+            home = self.path.parent.stat()
+            os.fchown(descriptor, home.st_uid, home.st_gid)
