@@ -1,8 +1,17 @@
 """What a tenant decides about its support desk: ``[tenants.KEY.support]``."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
+from portal.core.tenancy.formulas import LimitFacts
 from portal.core.tenancy.schema_base import Each, Flag, Name, Section
+
+
+UNIT_KINDS = ("app", "option", "connection")
+"""The kinds of `models.UnitKind`, and `ROLES` the one that formulas speak of (a test holds them together)."""
+ROLES = ("主担当",)
 
 
 class Product(Section):
@@ -32,6 +41,15 @@ class SupportConfig(Section):
         False,
         description="Whether the 主担当 changes the contacts on the page; otherwise the desk does (SUP-05).",
     )
+
+    @classmethod
+    def limit_facts(cls, table: Mapping[str, Any]) -> dict[str, LimitFacts]:
+        """What formulas of contract_contacts may speak of, by the table as it stands in the file."""
+        listed = table.get("products", [])
+        products = [one.get("key") for one in listed if isinstance(one, dict)]
+        keys = [key for key in products if isinstance(key, str)]
+        facts = LimitFacts({"product": keys}, UNIT_KINDS, ROLES)
+        return {"contract_contacts": facts}
 
     def product(self, key: str) -> Product | None:
         """The product with this key, or None."""
