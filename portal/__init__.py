@@ -15,7 +15,7 @@ from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import CannotStart, Settings
 from portal.shared.auth import keyring
-from portal.web import brand, errors, formatting, headers, i18n, requests
+from portal.web import brand, errors, formatting, hanging, headers, i18n, requests
 from portal.web.bell import Bell
 
 
@@ -25,7 +25,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder="static")
     app.config.from_mapping(settings.flask_config)
     app.extensions["settings"] = settings
-    app.extensions["tenants"] = _registry(settings)
     settings.home.mkdir(parents=True, exist_ok=True)
     Shelf.files = LocalFiles(settings.home / "files")
     keyring.set_keys((settings.secret_key, *settings.secret_key_fallbacks))
@@ -39,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     headers.init_app(app, settings)
     errors.init_app(app)
     brand.init_app(app, BRANDS)
+    app.extensions["tenants"] = _registry(app, settings)
     app.extensions["chat_bell"] = Bell(app, settings.chat_streams)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -46,11 +46,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _registry(settings: Settings) -> Registry:
+def _registry(app: Flask, settings: Settings) -> Registry:
     """The brands of `tenants.toml`; a broken file refuses to start, with every mistake and its line."""
     try:
         return Registry(
-            settings.tenants_file, settings.base_domain, tenant_type(brand.sections(BRANDS))
+            settings.tenants_file,
+            settings.base_domain,
+            tenant_type(brand.sections(BRANDS)),
+            refusals=hanging.refusals(app, settings.home, BRANDS),
         )
     except TenantsInvalid as invalid:
         raise CannotStart("\n".join(map(str, invalid.mistakes))) from invalid

@@ -2,7 +2,7 @@
 
 from sqlalchemy import and_, or_
 
-from portal.blueprints.facility import operations, routes
+from portal.blueprints.facility import operations, queries, routes
 from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Reservation, Status
@@ -35,6 +35,7 @@ BRAND = Brand(
             right=Right.SUPPORT,
         ),
     ),
+    hanging=queries.hanging,
     home=routes.home,
     attention=routes.attention,
     home_template="facility/_list.html",

@@ -5,13 +5,9 @@ from typing import Any
 
 from pydantic import Field
 
+from portal.blueprints.support.models import Role, UnitKind
 from portal.core.tenancy.formulas import LimitFacts
 from portal.core.tenancy.schema_base import Each, Flag, Name, Section
-
-
-UNIT_KINDS = ("app", "option", "connection")
-"""The kinds of `models.UnitKind`, and `ROLES` the one that formulas speak of (a test holds them together)."""
-ROLES = ("主担当",)
 
 
 class Product(Section):
@@ -45,11 +41,11 @@ class SupportConfig(Section):
     @classmethod
     def limit_facts(cls, table: Mapping[str, Any]) -> dict[str, LimitFacts]:
         """What formulas of contract_contacts may speak of, by the table as it stands in the file."""
-        listed = table.get("products", [])
-        products = [one.get("key") for one in listed if isinstance(one, dict)]
-        keys = [key for key in products if isinstance(key, str)]
-        facts = LimitFacts({"product": keys}, UNIT_KINDS, ROLES)
-        return {"contract_contacts": facts}
+        listed = table.get("products")
+        products = listed if isinstance(listed, list) else []
+        keys = [str(product.get("key")) for product in products if isinstance(product, dict)]
+        kinds = [kind.value for kind in UnitKind]
+        return {"contract_contacts": LimitFacts({"product": keys}, kinds, [Role.MAIN.label])}
 
     def product(self, key: str) -> Product | None:
         """The product with this key, or None."""

@@ -11,7 +11,7 @@ Finding = tuple[tuple[str | int, ...], str]
 
 @dataclass(frozen=True, slots=True)
 class LimitFacts:
-    """What the formulas of one limit can speak of: what an owner may be, the kinds of its units, the roles there are."""
+    """What the formulas of one limit can speak of: what an owner may be, kinds of units, roles."""
 
     owner: Mapping[str, Collection[str]] = field(default_factory=dict)
     units: Collection[str] = ()
