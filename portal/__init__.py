@@ -15,7 +15,7 @@ from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import CannotStart, Settings
 from portal.shared.auth import keyring
-from portal.web import brand, errors, formatting, headers, i18n, proof, requests
+from portal.web import brand, errors, formatting, hanging, headers, i18n, proof, requests
 from portal.web.bell import Bell
 
 
@@ -26,7 +26,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(settings.flask_config)
     app.extensions["settings"] = settings
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    app.extensions["tenants"] = _registry(settings)
     Shelf.files = LocalFiles(settings.home / "files")
     keyring.set_keys((settings.secret_key, *settings.secret_key_fallbacks))
 
@@ -40,6 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     headers.init_app(app, settings)
     errors.init_app(app)
     brand.init_app(app, BRANDS)
+    app.extensions["tenants"] = _registry(app, settings)
     app.extensions["chat_bell"] = Bell(app, settings.chat_streams)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _registry(settings: Settings) -> Registry:
+def _registry(app: Flask, settings: Settings) -> Registry:
     """The brands of `tenants.toml`, or of the last good one while it is broken (OPS-03).
 
     Where there never was a good one it refuses to start, with every mistake and its line.
@@ -57,7 +57,8 @@ def _registry(settings: Settings) -> Registry:
             settings.tenants_file,
             settings.base_domain,
             tenant_type(brand.sections(BRANDS)),
-            last_good=settings.home / "tenants.last-good.toml",
+            last_good=settings.home / hanging.LAST_GOOD,
+            refusals=hanging.refusals(app, settings.home, BRANDS),
         )
     except TenantsInvalid as invalid:
         raise CannotStart("\n".join(map(str, invalid.mistakes))) from invalid

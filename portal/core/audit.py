@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
 from portal.core.actor import Actor
-from portal.core.db import Base, insert_missing, owned, session
+from portal.core.db import Base, insert_missing, owned, run, session
 from portal.core.tenancy.guard import ID, TenantOwned
 
 _SECRET = re.compile(r"password|token|secret|hash|(?<!postal_)code", re.IGNORECASE)
@@ -59,17 +59,30 @@ class AuditEvent(TenantOwned, Base):
 
     def expected_digest(self, previous: str) -> str:
         """The digest this row must have behind a row with digest `previous`."""
-        who = (self.actor_kind, self.actor_name, self.address, self.account_id)
-        at = self.at.astimezone(UTC).isoformat()
-        body: tuple[Any, ...] = (self.tenant_id, self.sequence, at, *who, self.action, self.subject)
-        body = (*body, self.changes)
-        if self.recorded_at is not None:
-            body = (*body, self.actor_login, self.recorded_at.astimezone(UTC).isoformat())
-        text = json.dumps([previous, body], ensure_ascii=False, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _digest({name: getattr(self, name) for name in _COLUMNS}, previous)
 
 
 _COLUMNS = [column.name for column in AuditEvent.__table__.columns if column.name != "id"]
+
+
+def _digest(event: Mapping[str, Any], previous: str) -> str:
+    """The digest of an event, given by its columns. What newer rows alone have is left out where it is not there."""
+    body = [
+        event["tenant_id"],
+        event["sequence"],
+        event["at"].astimezone(UTC).isoformat(),
+        event["actor_kind"],
+        event["actor_name"],
+        event["address"],
+        event["account_id"],
+        event["action"],
+        event["subject"],
+        event["changes"],
+    ]
+    if event["recorded_at"] is not None:
+        body += [event["actor_login"], event["recorded_at"].astimezone(UTC).isoformat()]
+    text = json.dumps([previous, body], ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def masked(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,41 +100,41 @@ def _plain(value: Any) -> Any:
 
 def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
     """Write one event: `action` ("reservation.confirm") on a record that has a `subject`, or on that subject itself."""
-    event = described(action, what, by=by, **changes)
-    head = _locked_head()
-    _chain(head, event)
+    account_id = getattr(what, "account_id", None)
+    subject = getattr(what, "subject", what)
+    made = described(action, subject, by=by, account_id=account_id, **changes)
+    (chained,) = _chained([made], _locked_head())
+    event = AuditEvent(**chained)
     session().add(event)
     session().flush()
     return event
 
 
-def described(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
-    """Make an event that is not in the chain yet; `record_all` puts several there at once. Takes no lock."""
-    return AuditEvent(
-        tenant_id=session().tenant,
-        at=clock.now(),
-        recorded_at=clock.true_now(),
-        actor_kind=by.kind,
-        actor_name=by.name,
-        actor_login=by.login[:LONGEST_LOGIN],
-        address=by.address,
-        account_id=getattr(what, "account_id", None) or by.account_id,
-        action=action,
-        subject=getattr(what, "subject", what)[:LONGEST_SUBJECT],
-        changes=masked(changes),
-    )
+def described(
+    action: str, subject: str, *, by: Actor, account_id: int | None = None, **changes: Any
+) -> dict[str, Any]:
+    """The columns of an event that is not in the chain yet; `record_all` puts many there at once. Takes no lock."""
+    return {
+        "tenant_id": session().tenant,
+        "at": clock.now(),
+        "recorded_at": clock.true_now(),
+        "actor_kind": by.kind,
+        "actor_name": by.name,
+        "actor_login": by.login[:LONGEST_LOGIN],
+        "address": by.address,
+        "account_id": account_id or by.account_id,
+        "action": action,
+        "subject": subject[:LONGEST_SUBJECT],
+        "changes": masked(changes),
+    }
 
 
-def record_all(events: Iterable[AuditEvent]) -> None:
-    """Write many events as one stretch of the chain, in few statements: for imports."""
-    head = _locked_head()
-    rows: list[dict[str, Any]] = []
-    for event in events:
-        _chain(head, event)
-        rows.append({name: getattr(event, name) for name in _COLUMNS})
+def record_all(events: Iterable[dict[str, Any]]) -> None:
+    """Write many events as one stretch of the chain, in one statement: for imports."""
+    rows = list(_chained(events, _locked_head()))
     if rows:
         session().flush()
-        session().execute(insert(AuditEvent), rows)
+        run(insert(AuditEvent.__table__), rows)  # type: ignore[arg-type]
 
 
 def _locked_head() -> AuditHead:
@@ -131,12 +144,16 @@ def _locked_head() -> AuditHead:
     return session().scalars(statement).one()
 
 
-def _chain(head: AuditHead, event: AuditEvent) -> None:
-    """Give `event` the next place in the chain."""
-    event.sequence = head.sequence + 1
-    event.digest = event.expected_digest(head.digest)
-    head.sequence = event.sequence
-    head.digest = event.digest
+def _chained(events: Iterable[dict[str, Any]], head: AuditHead) -> Iterator[dict[str, Any]]:
+    """The events with their places in the chain behind `head`, which moves on to the last of them."""
+    sequence, digest = head.sequence, head.digest
+    for event in events:
+        sequence += 1
+        event["sequence"] = sequence
+        digest = _digest(event, digest)
+        event["digest"] = digest
+        yield event
+    head.sequence, head.digest = sequence, digest
 
 
 def broken_links() -> Iterator[int]:

@@ -138,8 +138,13 @@ class Query:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def run(statement: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
-    """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the tripwire checks it."""
+def run(
+    statement: sa.Executable, parameters: dict[str, Any] | list[dict[str, Any]] | None = None
+) -> sa.CursorResult[Any]:
+    """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the tripwire checks it.
+
+    Of an INSERT with a list of parameters each is a row.
+    """
     return session().connection().execute(statement, parameters)
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, current_app
 from pydantic import BaseModel
 
 from portal.core import Section, Tenant
+from portal.core.tenancy.mistakes import Finding
 from portal.shared.auth.models import Right
 from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.sessions import SignedIn
@@ -66,6 +67,8 @@ class Brand:
     `subject_facts` are label and value of what a member should know of it (category's key, number or "").
     `writers` are the persons who share the member's sign-in, where there are several (SUP-07).
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
+    `hanging` are keys that the tenant's section lacks though rows of the brand's own name them, also where its module
+    is off.
     """
 
     key: str
@@ -86,6 +89,7 @@ class Brand:
     writers: Callable[[SignedIn], Iterable[str]] = lambda _who: ()
     products: Callable[[Collection[int]], Mapping[int, Collection[str]]] = lambda _accounts: {}
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()
+    hanging: Callable[[Tenant], Iterable[Finding]] = lambda _tenant: ()
 
 
 def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import and_, or_
 
-from portal.blueprints.facility import operations, routes, subjects
+from portal.blueprints.facility import operations, queries, routes, subjects
 from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Reservation, Status
@@ -33,6 +33,7 @@ BRAND = Brand(
             right=Right.SUPPORT,
         ),
     ),
+    hanging=queries.hanging,
     home=routes.home,
     attention=routes.attention,
     home_template="facility/_list.html",

@@ -1,15 +1,16 @@
 """What can be asked of reservations. Every search is served by an index that leads with the tenant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.operations import LIFE
 from portal.blueprints.facility.slots import Held
 from portal.core import NotFound, Query, Tenant, clock, msgid, need, session, text, the_one
+from portal.core.tenancy.mistakes import Finding
 from portal.shared import calendars
 from portal.shared.calendars import Event
 from portal.shared.orders import Book, is_unpaid
@@ -142,3 +143,12 @@ def _event(reservation: Reservation) -> Event:
         _STATES.get(reservation.status, "CONFIRMED"),
         [at for instant, _said in LIFE.steps.values() if (at := getattr(reservation, instant))],
     )
+
+
+def hanging(tenant: Tenant) -> Iterator[Finding]:
+    """Reservations that are not finished at a tenant whose module is off (OPS-03). Index: ix_reservation_worklist."""
+    if "facility" in tenant.modules:
+        return
+    unfinished = select(func.count(Reservation.id)).where(Reservation.status.in_(_AWAITING))
+    if count := session().scalar(unfinished):
+        yield ("modules",), f"'facility' is off, but {count} reservations are not finished"

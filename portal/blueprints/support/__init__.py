@@ -31,6 +31,7 @@ BRAND = Brand(
         NavItem("チャット", "message-square", "/chat", feature="chat", right=Right.SUPPORT),
         NavItem("ナレッジ", "book-open", "/knowledge", feature="knowledge"),
     ),
+    hanging=queries.hanging,
     home=routes.home,
     home_template="support/_contracts.html",
     home_title="ご契約と担当者",

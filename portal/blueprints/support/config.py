@@ -1,7 +1,12 @@
 """What a tenant decides about its support desk: ``[tenants.KEY.support]``."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
+from portal.blueprints.support.models import Role, UnitKind
+from portal.core.tenancy.formulas import LimitFacts
 from portal.core.tenancy.schema_base import Each, Flag, Name, Section
 
 
@@ -32,6 +37,15 @@ class SupportConfig(Section):
         False,
         description="Whether the 主担当 changes the contacts on the page; otherwise the desk does (SUP-05).",
     )
+
+    @classmethod
+    def limit_facts(cls, table: Mapping[str, Any]) -> dict[str, LimitFacts]:
+        """What formulas of contract_contacts may speak of, by the table as it stands in the file."""
+        listed = table.get("products")
+        products = listed if isinstance(listed, list) else []
+        keys = [str(product.get("key")) for product in products if isinstance(product, dict)]
+        kinds = [kind.value for kind in UnitKind]
+        return {"contract_contacts": LimitFacts({"product": keys}, kinds, [Role.MAIN.label])}
 
     def product(self, key: str) -> Product | None:
         """The product with this key, or None."""

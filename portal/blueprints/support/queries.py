@@ -1,12 +1,13 @@
 """What can be asked of contracts and their contacts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
 
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit
-from portal.core import NotFound, msgid, session, the_one
+from portal.core import NotFound, Tenant, msgid, session, the_one
+from portal.core.tenancy.mistakes import Finding
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.limits.rules import Facts
 
@@ -99,3 +100,19 @@ def people(member_id: int) -> list[str]:
     """Who writes from a member's address: every person once, in the order they came (SUP-07)."""
     mine = select(ContractContact.person).where(ContractContact.member_id == member_id, *THERE)
     return list(dict.fromkeys(session().scalars(mine.order_by(ContractContact.id))))
+
+
+def hanging(tenant: Tenant) -> Iterator[Finding]:
+    """Products that are no more though there are contracts of them: all, where the module is off (OPS-03)."""
+    is_on = "support" in tenant.modules
+    known = {product.key for product in tenant.section("support").products} if is_on else set()
+    counting = (
+        select(Contract.product, func.count(Contract.id))
+        .join(Account, Account.id == Contract.account_id)
+        .where(Account.status == AccountStatus.ACTIVE)
+        .group_by(Contract.product)
+    )
+    for product, count in session().execute(counting):
+        if product not in known:
+            where = ("support", "products") if is_on else ("modules",)
+            yield where, f"{product!r} is gone, but {count} contracts of it hang on it"

@@ -1,15 +1,19 @@
-"""What the types alone cannot say of a tenants file: legibility, hosts of several tenants, numbers with check digits.
+"""What the types alone cannot say of a tenants file: legibility, hosts of several tenants, numbers that tell apart.
 
 These look at the file and not at finished tenants, so that mistakes show also in a section that has others.
 """
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from itertools import combinations
 from typing import Any
 
 from pydantic import ValidationError
 
+from portal.core import clock
 from portal.core.tenancy.mistakes import Finding
+from portal.core.tenancy.schema import NUMBERED_BY, NUMBERS
 from portal.core.tenancy.schema_parts import Theme
 from portal.core.tenancy.schema_password import PasswordRules
 
@@ -43,6 +47,87 @@ def illegible(section: Mapping[str, Any]) -> Iterator[Finding]:
             yield ("theme", names[0]), f"{pair} has a contrast of {least:.2f}:1; text needs 4.5:1"
 
 
+def wrong_check_digit(section: Mapping[str, Any]) -> Iterator[Finding]:
+    """A company's registration number (T and its 法人番号) that has a wrong digit; sole proprietors' follow no rule."""
+    issuer = _table(section, "issuer")
+    number = issuer.get("registration_number")
+    if issuer.get("kind", "company") != "company":
+        return
+    if not isinstance(number, str) or not _T_NUMBER.fullmatch(number):
+        return
+    digit = check_digit(number[2:])
+    if number[1] != digit:
+        yield (
+            ("issuer", "registration_number"),
+            f"a digit is wrong: a company's number would begin T{digit} with these last twelve digits; "
+            'of a sole proprietor say kind = "sole_proprietor"',
+        )
+
+
+def same_numbers(section: Mapping[str, Any]) -> Iterator[Finding]:
+    """Two kinds of public numbers that could be the same: nobody could say what ``A100000001`` is."""
+    prefixes = _prefixes(section)
+    given = _table(section, "numbers")
+    for one, other in combinations(sorted(prefixes, key=lambda kind: kind in given), 2):
+        if other in given and _alike(prefixes[one], prefixes[other]):
+            yield (
+                ("numbers", other, "prefix"),
+                f"{prefixes[other]!r} cannot be told from the numbers of {one}, {prefixes[one]!r}",
+            )
+
+
+def _prefixes(section: Mapping[str, Any]) -> dict[str, str]:
+    """The prefix of each kind of number that this tenant gives out."""
+    on = section.get("modules", [])
+    modules = [name for name in on if isinstance(name, str)] if isinstance(on, list) else []
+    given = _table(section, "numbers")
+    found: dict[str, str] = {}
+    for kind, usual in NUMBERS.items():
+        prefix = _table(given, kind).get("prefix")
+        by = NUMBERED_BY.get(kind)
+        if isinstance(prefix, str) and prefix:
+            found[kind] = prefix
+        elif by is None or not by.isdisjoint(modules):
+            found[kind] = usual
+    return found
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether a number with one prefix can also be read as one with the other."""
+    shorter, longer = sorted((one, other), key=len)
+    rest = longer.removeprefix(shorter)
+    return longer.startswith(shorter) and (not rest or (rest.isascii() and rest.isdecimal()))
+
+
+def untaxed_today(section: Mapping[str, Any]) -> Iterator[Finding]:
+    """A tax table whose standard rates all begin in the future: nothing could be billed until then."""
+    rates = _table(section, "tax").get("rates")
+    if not isinstance(rates, list) or not all(isinstance(rate, dict) for rate in rates):
+        return
+    standard = [rate.get("since") for rate in rates if rate.get("reduced", False) is False]
+    days = [day for day in standard if isinstance(day, date) and not isinstance(day, datetime)]
+    if days and len(days) == len(standard) and min(days) > clock.today():
+        yield (
+            ("tax", "rates"),
+            f"no standard rate is in effect today; the first begins on {min(days)}",
+        )
+
+
+def inbound(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Addresses at which mail comes in for two tenants: it would go to whichever stands first."""
+    owners: dict[str, str] = {}
+    for key, section in sections.items():
+        address = _table(section, "mail").get("inbound")
+        if section.get("status") == "retired" or not isinstance(address, str) or not address:
+            continue
+        owner = owners.setdefault(address.casefold(), key)
+        if owner != key:
+            yield (
+                ("tenants", key, "mail", "inbound"),
+                f"mail to {address} comes in for [tenants.{owner}] already",
+            )
+
+
 def hosts(
     key: str, section: Mapping[str, Any], base_domain: str
 ) -> Iterator[tuple[str, tuple[str | int, ...]]]:
@@ -58,14 +143,6 @@ def hosts(
 
 def doubtful(section: Mapping[str, Any]) -> Iterator[Finding]:
     """What works and is likely not meant: warnings."""
-    number = _table(section, "issuer").get("registration_number")
-    if (
-        isinstance(number, str)
-        and _T_NUMBER.fullmatch(number)
-        and number[1] != check_digit(number[2:])
-    ):
-        usual = f"a company's number would begin T{check_digit(number[2:])} with these last twelve digits"
-        yield ("issuer", "registration_number"), f"{usual}; right only for a sole proprietor"
     yield from _weak_passwords(_table(_table(section, "sign_in"), "password"))
     contact = _table(section, "contact")
     if _table(section, "sign_in").get("forgot") == "operator" and not contact.get("telephone"):

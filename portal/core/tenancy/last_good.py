@@ -38,6 +38,14 @@ class LastGood:
         except OSError:
             return None
 
+    def is_copy_of(self, source: Path) -> bool:
+        """Whether `source` says just what was kept."""
+        kept = self.read()
+        try:
+            return kept is not None and kept == source.read_bytes()
+        except OSError:
+            return False
+
     def keep(self, source: Path, seen: Stamp) -> bytes | None:
         """Keep what stands in `source`, which was found good when it had the stamp `seen`; give what was kept.
 

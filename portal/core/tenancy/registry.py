@@ -10,14 +10,14 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from portal.core.tenancy import checks
+from portal.core.tenancy import checks, formulas
 from portal.core.tenancy.last_good import LastGood, Stamp, stamp
 from portal.core.tenancy.mistakes import (
     Finding,
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0
 """Seconds between two looks at the file."""
 Clock = Callable[[], float]
+Refusals = Callable[["Tenants"], Iterable[Finding]]
+"""What cannot be taken up because of the data that hang on what it lacks: paths from the file's top, and why."""
 _HOST_HEADER = re.compile(r"([a-z0-9.-]+?)\.?(?::[0-9]{1,5})?")
 _AT_LINE = re.compile(r" \(at line ([0-9]+), column [0-9]+\)$")
 
@@ -109,7 +111,12 @@ class _Reader:
         by_key: dict[str, Tenant] = {}
         owners: dict[str, str] = {}
         mistakes = self._told(
-            [*self._of_file(), *self._of_tenants(by_key), *self._of_hosts(owners)]
+            [
+                *self._of_file(),
+                *self._of_tenants(by_key),
+                *self._of_hosts(owners),
+                *checks.inbound(self._sections()),
+            ]
         )
         tenants = (
             Tenants()
@@ -145,8 +152,15 @@ class _Reader:
 
     def _of_tenants(self, into: dict[str, Tenant]) -> Iterator[Finding]:
         for key, section in self._sections().items():
-            for path, message in (*self._built(key, section, into), *checks.illegible(section)):
+            for path, message in (*self._built(key, section, into), *self._checked(section)):
                 yield ("tenants", key, *path), message
+
+    def _checked(self, section: Mapping[str, Any]) -> Iterator[Finding]:
+        yield from checks.illegible(section)
+        yield from checks.wrong_check_digit(section)
+        yield from checks.same_numbers(section)
+        yield from checks.untaxed_today(section)
+        yield from formulas.impossible(section, self.kind.limit_facts)
 
     def _built(
         self, key: str, section: Mapping[str, Any], into: dict[str, Tenant]
@@ -216,11 +230,14 @@ class Registry:
         tenant_type: type[Tenant] = Tenant,
         monotonic: Clock = time.monotonic,
         last_good: Path | None = None,
+        refusals: Refusals = lambda _tenants: (),
     ) -> None:
         """Read the file at `path`; while it is broken, the copy of the last good one at `last_good`.
 
+        `refusals` is asked what stands against a file without mistakes that was not good before.
         `monotonic` gives seconds. Raises TenantsInvalid when neither can be used.
         """
+        self._refusals = refusals
         self.path, self.tenant_type = Path(path), tenant_type
         self.base_domain = base_domain.strip(".").lower()
         self._monotonic = monotonic
@@ -237,7 +254,19 @@ class Registry:
 
     def read(self, path: Path | None = None, shown_as: str = "") -> Reading:
         """A look at the file, or at another one as if it were the file, with mistakes, warnings and lines."""
-        return read_file(path or self.path, self.base_domain, self.tenant_type, shown_as)
+        reading = read_file(path or self.path, self.base_domain, self.tenant_type, shown_as)
+        if reading.mistakes or self._was_good(path or self.path):
+            return reading
+        name = shown_as or (path or self.path).name
+        refused = [
+            Mistake(name, reading.lines.of(at), dotted(at), message)
+            for at, message in self._refusals(reading.tenants)
+        ]
+        return replace(reading, tenants=Tenants(), mistakes=tuple(refused)) if refused else reading
+
+    def _was_good(self, path: Path) -> bool:
+        """Whether just this file was taken up before: then nobody need be asked about it at every start."""
+        return self._last_good is not None and self._last_good.is_copy_of(path)
 
     def current(self) -> Tenants:
         """The tenants in force. Looks at the file at most once a second; never raises for what stands in it."""

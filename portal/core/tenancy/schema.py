@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from portal.core.tenancy import schema_parts as parts
+from portal.core.tenancy.formulas import FactsOf
 from portal.core.tenancy.schema_base import Each, Flag, Name, OneOf, Section, Whole, unwrapped
 
 FEATURES = dict.fromkeys(("notices", "inquiries", "contacts", "billing_addresses"), True)
@@ -40,6 +41,14 @@ NUMBERS = {
     "credit_note": "CN",
 }
 """The kinds of public numbers, and the prefix of each when nothing is said."""
+NUMBERED_BY: dict[str, frozenset[str]] = {
+    "reservation": frozenset({"facility"}),
+    "application": frozenset({"rental"}),
+    "order": frozenset({"shop", "molds"}),
+    "quote": frozenset({"shop", "molds"}),
+    "contract": frozenset({"support"}),
+}
+"""The modules that give out numbers of a kind; every tenant gives out the other kinds."""
 _PREFIXES = ", ".join(f"{kind} {prefix}" for kind, prefix in NUMBERS.items())
 TEXTS = ("privacy", "terms", "commerce", "withdrawal", "accessibility", "purposes")
 """The brand's own texts (COM-04): privacy policy, terms of use, 特定商取引法に基づく表記, cautions of withdrawal, what
@@ -51,6 +60,8 @@ class Tenant(Section):
     """One brand. ``[tenants.KEY]``; a working one takes five lines."""
 
     known_modules: ClassVar[tuple[str, ...]] = ()
+    limit_facts: ClassVar[Mapping[str, FactsOf]] = {}
+    """What formulas may speak of, by the module that knows; see `formulas.impossible`."""
 
     key: str = Field(pattern=r"^[a-z][a-z0-9-]{1,30}$")
     """The KEY of [tenants.KEY]: 2 to 31 small letters, digits and hyphens. It never changes: all data hang on it."""
@@ -169,6 +180,11 @@ def tenant_type(sections: Mapping[str, type[BaseModel]]) -> type[Tenant]:
         "Tenant", __base__=Tenant, __module__=__name__, __doc__=Tenant.__doc__, **fields
     )
     made.known_modules = tuple(sections)
+    made.limit_facts = {
+        name: section.limit_facts
+        for name, section in sections.items()
+        if hasattr(section, "limit_facts")
+    }
     return made
 
 

@@ -13,7 +13,7 @@ from portal.core import Actor, Row, RuleBroken, Stale, Tenant, audit, clock, tex
 from portal.shared import imports
 from portal.shared.auth import passwords
 from portal.shared.auth.enrolment import Person
-from portal.shared.auth.models import Account, AccountStatus, Member, login_key
+from portal.shared.auth.models import Account, AccountStatus, Member, login_key, subject_of
 
 REQUIRED = ("会員番号", "メールアドレス", "姓", "名")
 OPTIONAL = (
@@ -56,12 +56,14 @@ class Members:
         """Which accounts there are, and whose the sign-in names are that are used."""
         numbers = [text.normalise(row.values["会員番号"]) for row in rows]
         accounts = select(Account.number, Account.status)
-        self._statuses.update(map(tuple, imports.found_by(accounts, Account.number, numbers)))
+        found = imports.found_by(accounts, Account.number, numbers)
+        self._statuses.update(dict(found))
         keys = [self._key(row.values["ログインID"], row.values["メールアドレス"]) for row in rows]
         owners = select(Member.login_key, Account.number).join(
             Account, Account.id == Member.account_id
         )
-        self._owners.update(map(tuple, imports.found_by(owners, Member.login_key, keys)))
+        used = imports.found_by(owners, Member.login_key, keys)
+        self._owners.update(dict(used))
 
     def _key(self, login_id: str, email: str) -> str:
         return login_key(self._items, login_id=login_id, email=email)
@@ -152,13 +154,23 @@ def _events(
     members: Iterable[dict[str, Any]],
     accounts: dict[str, int],
     by: Actor,
-) -> Iterator[audit.AuditEvent]:
-    for values in made:
-        account = Account(id=accounts[values["number"]], **values)
-        yield audit.described("account.add", account, by=by, name=account.name)
-    for values in members:
-        member = Member(**values)
-        yield audit.described("member.add", member, by=by, email=member.email)
+) -> Iterator[dict[str, Any]]:
+    for account in made:
+        yield audit.described(
+            "account.add",
+            f"account:{account['number']}",
+            by=by,
+            account_id=accounts[account["number"]],
+            name=account["name"],
+        )
+    for member in members:
+        yield audit.described(
+            "member.add",
+            subject_of(member["login_key"], member["login_id"], member["email"]),
+            by=by,
+            account_id=member["account_id"],
+            email=member["email"],
+        )
 
 
 def _person(row: Row) -> Person:

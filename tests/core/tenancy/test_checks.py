@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.core.tenancy import checks
+from portal.blueprints import BRANDS
+from portal.core import clock
+from portal.core.tenancy import checks, formulas
 from portal.core.tenancy.checks import LEAST_CONTRAST, contrast
+from portal.core.tenancy.formulas import LimitFacts
+from portal.core.tenancy.schema import tenant_type
 from portal.core.tenancy.schema_parts import Theme
+from portal.web.brand import sections
+from tests.cast import NOW
 
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+KIND = tenant_type(sections(BRANDS))
 PARTS = ("brand", "brand_strong", "brand_weak", "on_brand")
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | COLOURS,
@@ -29,6 +37,11 @@ SECTIONS = st.dictionaries(
             "sign_in",
             "contact",
             "modules",
+            "numbers",
+            "tax",
+            "formulas",
+            "support",
+            "mail",
             "status",
             "subdomain",
             "domains",
@@ -131,10 +144,6 @@ def test_a_brand_claims_its_subdomain_and_its_domains_unless_it_is_retired(
     ("section", "told"),
     [
         ({}, []),
-        ({"issuer": {"registration_number": "T7000012050002"}}, []),
-        ({"issuer": {"registration_number": "T1000012050002"}}, ["issuer.registration_number"]),
-        ({"issuer": {"registration_number": "T100001205000"}}, []),
-        ({"issuer": {"registration_number": 7000012050002}}, []),
         ({"sign_in": {"password": {"preset": "default"}}}, []),
         ({"sign_in": {"password": {"preset": "legacy-8-12"}}}, ["sign_in.password.preset"]),
         ({"sign_in": {"password": {"preset": ["legacy-8-12"]}}}, []),
@@ -156,6 +165,117 @@ def test_what_works_and_is_likely_not_meant_is_told(
 ) -> None:
     """OPS-02: as a warning; what the types refuse anyway is not told twice."""
     assert keys(checks.doubtful(section)) == told
+
+
+@pytest.mark.parametrize(
+    ("issuer", "told"),
+    [
+        ({"registration_number": "T7000012050002"}, []),
+        ({"registration_number": "T1000012050002"}, ["issuer.registration_number"]),
+        ({"registration_number": "T1000012050002", "kind": "sole_proprietor"}, []),
+        ({"registration_number": "T100001205000"}, []),
+        ({"registration_number": 7000012050002}, []),
+        ([], []),
+    ],
+)
+def test_a_wrong_digit_in_the_number_of_a_company_is_told(issuer: Any, told: list[str]) -> None:
+    """OPS-02, domain facts: a sole proprietor's number follows no rule, and says so by its kind."""
+    assert keys(checks.wrong_check_digit({"issuer": issuer})) == told
+
+
+@pytest.mark.parametrize(
+    ("modules", "prefixes", "told"),
+    [
+        ([], {}, []),
+        (["facility"], {"reservation": "FR", "invoice": "FI"}, []),
+        ([], {"invoice": "RC"}, ["numbers.invoice.prefix"]),
+        ([], {"invoice": "X", "receipt": "X"}, ["numbers.receipt.prefix"]),
+        ([], {"invoice": "X", "receipt": "X1"}, ["numbers.receipt.prefix"]),
+        ([], {"invoice": "EC", "receipt": "ECQ"}, []),
+        (["shop"], {"quote": "EC"}, ["numbers.quote.prefix"]),
+        ([], {"inquiry": "EC"}, []),
+        (["shop"], {"order": "EC", "quote": "ECQ"}, []),
+        (["facility"], {"reservation": "A"}, []),
+        (["facility"], {"reservation": "INV"}, ["numbers.reservation.prefix"]),
+        ("shop", {"quote": 3}, []),
+    ],
+)
+def test_numbers_of_two_kinds_that_could_be_the_same_are_told(
+    modules: Any, prefixes: dict[str, Any], told: list[str]
+) -> None:
+    """OPS-02, COM-72: with the usual prefixes of the other kinds that the tenant gives out."""
+    numbers = {kind: {"prefix": prefix} for kind, prefix in prefixes.items()}
+    assert keys(checks.same_numbers({"modules": modules, "numbers": numbers})) == told
+
+
+@pytest.mark.parametrize(
+    ("rates", "told"),
+    [
+        ([{"rate": 10, "since": date(2019, 10, 1)}], []),
+        ([{"rate": 12, "since": date(2027, 4, 1)}], ["tax.rates"]),
+        ([{"rate": 10, "since": NOW.date()}], []),
+        ([{"rate": 10, "since": NOW.date() + timedelta(days=1)}], ["tax.rates"]),
+        (
+            [
+                {"rate": 8, "reduced": True, "since": date(2019, 10, 1)},
+                {"rate": 12, "since": date(2027, 4, 1)},
+            ],
+            ["tax.rates"],
+        ),
+        ([{"rate": 12, "since": "2027-04-01"}], []),
+        ({"rate": 12}, []),
+        ([3], []),
+    ],
+)
+def test_a_tax_table_that_begins_in_the_future_is_told(rates: Any, told: list[str]) -> None:
+    """OPS-02, COM-71: nothing could be billed until then."""
+    with clock.freeze(NOW):
+        assert keys(checks.untaxed_today({"tax": {"rates": rates}})) == told
+
+
+def test_mail_that_comes_in_for_two_brands_is_told_at_the_second() -> None:
+    """OPS-02, SUP-12: whatever the case of its letters; a retired brand reads none."""
+    one = {"mail": {"inbound": "Desk@one.example"}}
+    two = {"mail": {"inbound": "desk@One.example"}}
+    assert keys(checks.inbound({"one": one, "two": two})) == ["tenants.two.mail.inbound"]
+    assert keys(checks.inbound({"one": one | {"status": "retired"}, "two": two})) == []
+    assert keys(checks.inbound({"one": {"mail": 3}, "two": {"mail": {"inbound": 3}}})) == []
+
+
+FACTS = LimitFacts({"product": ["manage", "data-link"]}, ["app", "connection"], ["主担当"])
+
+
+@pytest.mark.parametrize(
+    ("formula", "told"),
+    [
+        ({"base": 4, "when": {"product": "manage"}, "exactly_one": "主担当"}, []),
+        ({"base": 4, "when": {"product": "mange"}}, ["when.product"]),
+        ({"base": 4, "when": {"produkt": "manage"}}, ["when.produkt"]),
+        ({"base": 4, "per": [{"unit": "apps"}]}, ["per.0.unit"]),
+        ({"base": 4, "exactly_one": "主任"}, ["exactly_one"]),
+        ({"base": 0}, ["base"]),
+        ({"base": 0, "extras": [{"count": 0}]}, ["base"]),
+        ({"base": 0, "extras": [{"count": 3}]}, []),
+        ({"base": 0, "per": [{"unit": "app"}]}, []),
+        ({"base": 0, "per": [{"unit": "app"}], "exactly_one": "主担当"}, ["base"]),
+        ({"base": "0", "per": 3, "when": 3, "extras": 3}, []),
+    ],
+)
+def test_a_formula_that_nobody_can_satisfy_is_told(
+    formula: dict[str, Any], told: list[str]
+) -> None:
+    """OPS-02, SUP-02: and one for a product, a kind of unit or a role that there is not."""
+    section = {"modules": ["support"], "formulas": {"contract_contacts": [formula]}}
+    known = {"support": lambda _table: {"contract_contacts": FACTS}}
+    found = keys(formulas.impossible(section, known))
+    assert found == [f"formulas.contract_contacts.0.{key}" for key in told]
+    assert keys(formulas.impossible(section | {"modules": []}, known)) == []
+
+
+def test_limits_of_accounts_know_no_products() -> None:
+    """OPS-02: an account is not of a product, so such a formula would never count."""
+    section = {"formulas": {"members": [{"base": 3, "when": {"product": "manage"}}, {"base": 2}]}}
+    assert keys(formulas.impossible(section, {})) == ["formulas.members.0.when.product"]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +316,11 @@ def test_checks_look_at_any_section_without_an_error(section: dict[str, Any]) ->
         *checks.illegible(section),
         *checks.doubtful(section),
         *checks.sections_of_absent_modules(section, ("molds",)),
+        *checks.wrong_check_digit(section),
+        *checks.same_numbers(section),
+        *checks.untaxed_today(section),
+        *checks.inbound({"atelier": section}),
+        *formulas.impossible(section, KIND.limit_facts),
     ):
         assert path
         assert message

@@ -50,6 +50,30 @@ def read(text: str | bytes) -> Reading:
             "unknown key here; it belongs to [tenants.KEY.sign_in]",
         ),
         ("key = 'atelier'\n", 4, "key", "the key stands in the table's name"),
+        (
+            "issuer.registration_number = 'T8000012050002'\n",
+            4,
+            "issuer.registration_number",
+            "a digit is wrong: a company's number would begin T7",
+        ),
+        (
+            "numbers.invoice.prefix = 'RC'\n",
+            4,
+            "numbers.invoice.prefix",
+            "'RC' cannot be told from the numbers of receipt, 'RC'",
+        ),
+        (
+            "tax.rates = [{ rate = 12, since = 2999-04-01 }]\n",
+            4,
+            "tax.rates",
+            "no standard rate is in effect today; the first begins on 2999-04-01",
+        ),
+        (
+            "formulas.members = [{ base = 0 }]\n",
+            4,
+            "formulas.members[0].base",
+            "nobody could have any",
+        ),
         ("status = 'opne'\n", 4, "status", "\"opne\" is unknown; did you mean 'open'?"),
         (
             "sign_in.idle_minutes = 1\n",
@@ -332,10 +356,6 @@ def test_a_mistake_that_follows_from_another_is_not_told() -> None:
     ("text", "expected"),
     [
         (
-            "issuer.registration_number = 'T8000012050002'\n",
-            "4: warning: tenants.atelier.issuer.registration_number: a company's number would begin T7",
-        ),
-        (
             "sign_in.password.preset = 'legacy-6-20'\n",
             "4: warning: tenants.atelier.sign_in.password.preset: legacy-6-20",
         ),
@@ -359,8 +379,11 @@ def test_what_is_likely_not_meant_is_a_warning_and_the_file_counts(
     assert (reading.mistakes, list(reading.tenants.by_key)) == ((), ["atelier"])
 
 
-def test_the_right_check_digit_is_no_warning() -> None:
-    assert read(HEAD + "issuer.registration_number = 'T7000012050002'\n").warnings == ()
+def test_the_right_check_digit_is_no_mistake() -> None:
+    """OPS-02: that of a sole proprietor may be any."""
+    for number in ("'T7000012050002'", "'T8000012050002'\nissuer.kind = 'sole_proprietor'"):
+        reading = read(HEAD + f"issuer.registration_number = {number}\n")
+        assert (reading.mistakes, reading.warnings) == ((), ())
 
 
 def test_a_retired_tenant_leaves_its_host_to_others() -> None:
