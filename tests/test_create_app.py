@@ -21,7 +21,7 @@ def test_a_broken_or_missing_tenants_file_refuses_to_start_and_says_where(
     if content is not None:
         file.write_text(content)
     with pytest.raises(CannotStart) as refused:
-        create_app(make_settings("sqlite://", tenants_file=file))
+        create_app(make_settings(f"sqlite:///{tmp_path / 'portal.sqlite3'}", tenants_file=file))
     assert "brands.toml" in refused.value.message
     assert refused.value.exit_code == 2
 

@@ -14,6 +14,7 @@ from portal.core import clock
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
+from portal.shared.auth.models import Member
 from tests.cast import NOW, PASSWORD
 
 KEYS = ["account", "login id", "name", "e-mail", "status", "role", "last sign-in"]
@@ -248,6 +249,22 @@ def test_who_is_locked_is_out_at_once_and_mailed_no_link_until_unlocked(do, visi
             session().scalars(select(AuditEvent).where(AuditEvent.action == "member.lock")).one()
         )
         assert (event.subject, event.changes) == ("member:hanako", {"reason": "退職"})
+
+
+def test_an_operator_makes_somebody_else_the_representative(do, inside) -> None:
+    """COM-30, OPS-13: as the customer asked, when nobody of theirs can; both are told, the trail says by whom."""
+    assert do("represent", "kenichi") == "kenichi: represents the account\n"
+    with inside("facility"):
+        led = session().scalars(select(Member.login_id).where(Member.is_representative))
+        assert sorted(led) == ["kenichi", "yumi"]
+        event = session().scalars(
+            select(AuditEvent).where(AuditEvent.action == "account.representative")
+        )
+        assert event.one().actor_name == "監督"
+        mails = session().scalars(
+            select(OutboxMail.recipient).where(OutboxMail.event == "member_changed")
+        )
+        assert sorted(mails) == ["hanako@one.example", "kenichi@one.example"]
 
 
 def test_sign_ins_are_told_newest_first(do, visit, app) -> None:

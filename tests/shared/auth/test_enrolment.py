@@ -222,3 +222,48 @@ def test_the_demos_people_may_sign_in_under_the_usual_rules(here, brand, cheap_p
         "東京都大田区南蒲田9丁目99番1号 テクノポート蒲田 7階",
         "神奈川県横浜市中区山下町999番",
     ]
+
+
+@pytest.mark.parametrize(
+    ("items", "login_id", "email", "message"),
+    [
+        ("login_id_password", "ＹＵＭＩ", "new@one.example", "このログインIDは、すでに使われ"),
+        ("login_id_password", "new", "yumi@two.example", ""),
+        ("email_password", "", "Kenichi@one.example", "方は、すでに登録されています"),
+        ("email_password", "", "yumi@two.example", "このメールアドレスは登録できません"),
+        ("login_id_email_password", "", "KENICHI@one.example", "方は、すでに登録されています"),
+        ("login_id_email_password", "", "yumi@two.example", ""),
+    ],
+)
+def test_a_name_that_is_used_is_told_before_it_is_tried(
+    here, brand, items, login_id, email, message
+):
+    """COM-10, COM-22: a colleague's address is called so; of another customer's nothing is said."""
+    tenant = asking_for(brand, items)
+    for member in session().scalars(select(Member)).all():
+        member.login_key = login_key(items, login_id=member.login_id, email=member.email)
+    session().flush()
+    account_id = enrolment.find_account("C000001").id
+    if not message:
+        enrolment.require_free(tenant, account_id, login_id=login_id, email=email)
+        return
+    with pytest.raises(RuleBroken, match=message) as refused:
+        enrolment.require_free(tenant, account_id, login_id=login_id, email=email)
+    assert refused.value.field == ("login_id" if items == "login_id_password" else "email")
+
+
+def test_a_used_address_tells_a_member_nothing_of_another_customer(here, brand):
+    """COM-02: neither that it is registered nor by whom, also where the database is the first to notice."""
+    tenant = asking_for(brand, "email_password")
+    for member in session().scalars(select(Member)).all():
+        member.login_key = login_key("email_password", login_id="", email=member.email)
+    session().flush()
+    hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
+    account = enrolment.find_account("C000001")
+    person = Person("森", "進", "yumi@two.example")
+    with pytest.raises(RuleBroken) as refused:
+        enrolment.add_member(tenant, account, person, by=hanako.actor(""))
+    assert refused.value.message.startswith("このメールアドレスは登録できません")
+    assert "使われて" not in refused.value.message
+    with pytest.raises(RuleBroken, match="すでに使われています"):
+        enrolment.add_member(tenant, account, person, by=SYSTEM)

@@ -9,7 +9,7 @@ from portal.core import audit
 from portal.core.actor import Actor, operator
 from portal.core.audit import AuditEvent
 from portal.core.db import session
-from portal.core.errors import Stale
+from portal.core.errors import RuleBroken, Stale
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import people
 from portal.shared.auth.models import Account, Member
@@ -81,9 +81,12 @@ def test_what_did_not_change_keeps_its_version(member, tenant, cast):
 
 
 def test_a_member_saves_their_own_part_only(member, tenant, cast):
-    """FAC-07: whatever is sent for the account is not written, nor is it in the trail."""
+    """FAC-07: what is sent for the account all the same is refused, and said; it is not in the trail."""
     who = member(cast.member)
-    people.save_profile(tenant, who.id, people.read_profile(who.id) | ACCOUNT | OWN, by=by(who))
+    with pytest.raises(RuleBroken, match="代表の方だけ"):
+        people.save_profile(tenant, who.id, people.read_profile(who.id) | ACCOUNT | OWN, by=by(who))
+    session().rollback()
+    people.save_profile(tenant, who.id, people.read_profile(who.id) | OWN, by=by(who))
     session().expire_all()
     assert session().get_one(Account, who.account_id).name == "カナリア甲株式会社一番"
     [event] = events()
