@@ -8,7 +8,7 @@ from flask import Flask
 
 from portal import cli, extensions
 from portal.blueprints import BLUEPRINTS, BRANDS
-from portal.core.db import init_db
+from portal.core.db import db, init_db
 from portal.core.files import LocalFiles, Shelf
 from portal.core.tenancy.mistakes import TenantsInvalid
 from portal.core.tenancy.registry import Registry
@@ -62,3 +62,7 @@ def _registry(app: Flask, settings: Settings) -> Registry:
         )
     except TenantsInvalid as invalid:
         raise CannotStart("\n".join(map(str, invalid.mistakes))) from invalid
+    finally:
+        # A new file may have asked the database: a process that forks must hand on no connection.
+        with app.app_context():
+            db.engine.dispose()
