@@ -97,6 +97,7 @@ def round_of_work(*, tidy: bool = False) -> int:
                     for brand in brands_of(tenant):
                         if brand.tick:
                             brand.tick(tenant)
+                            session().commit()
         except Exception:  # one brand's trouble never stops the others'
             log.exception("worker round for %s failed", key)
     return claimed

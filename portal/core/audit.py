@@ -103,10 +103,12 @@ def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
     account_id = getattr(what, "account_id", None)
     subject = getattr(what, "subject", what)
     made = described(action, subject, by=by, account_id=account_id, **changes)
-    (chained,) = _chained([made], _locked_head())
+    head = _locked_head()
+    (chained,) = _chained([made], head)
     event = AuditEvent(**chained)
     session().add(event)
-    session().flush()
+    session().flush()  # the head moves on to an event that is there
+    _move_on(head, chained)
     return event
 
 
@@ -131,10 +133,11 @@ def described(
 
 def record_all(events: Iterable[dict[str, Any]]) -> None:
     """Write many events as one stretch of the chain, in one statement: for imports."""
-    rows = list(_chained(events, _locked_head()))
+    head = _locked_head()
+    rows = list(_chained(events, head))
     if rows:
-        session().flush()
         run(insert(AuditEvent.__table__), rows)  # type: ignore[arg-type]
+        _move_on(head, rows[-1])
 
 
 def _locked_head() -> AuditHead:
@@ -145,7 +148,7 @@ def _locked_head() -> AuditHead:
 
 
 def _chained(events: Iterable[dict[str, Any]], head: AuditHead) -> Iterator[dict[str, Any]]:
-    """The events with their places in the chain behind `head`, which moves on to the last of them."""
+    """The events with their places in the chain behind `head`."""
     sequence, digest = head.sequence, head.digest
     for event in events:
         sequence += 1
@@ -153,7 +156,12 @@ def _chained(events: Iterable[dict[str, Any]], head: AuditHead) -> Iterator[dict
         digest = _digest(event, digest)
         event["digest"] = digest
         yield event
-    head.sequence, head.digest = sequence, digest
+
+
+def _move_on(head: AuditHead, newest: Mapping[str, Any]) -> None:
+    head.sequence = newest["sequence"]
+    head.digest = newest["digest"]
+    session().flush()
 
 
 def broken_links() -> Iterator[int]:

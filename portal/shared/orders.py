@@ -193,11 +193,10 @@ class Life:
     def remind(
         self, tenant: Tenant, due: Select[Any], instant: str, sentence: str, label: str
     ) -> int:
-        """Mail a reminder of each order in `due` whose `instant` is not set yet; returns how many. Commits."""
+        """Mail a reminder of each order in `due` whose `instant` is not set yet; returns how many. No commit."""
         found = [order for order in session().scalars(due.limit(500)) if once(order, instant)]
         for order in found:
             self.tell(tenant, order, sentence, label=label, kind=Kind.REMINDERS)
-        session().commit()
         return len(found)
 
 

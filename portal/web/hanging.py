@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.core import DatabaseBusy, Tenant, session, tenant_scope, transaction_mode
+from portal.core.db import db
 from portal.core.tenancy.mistakes import Finding
 from portal.core.tenancy.registry import Refusals, Tenants
 from portal.shared.auth.models import Account
@@ -39,12 +40,20 @@ def refusals(app: Flask, home: Path, brands: Iterable[Brand]) -> Refusals:
     def ask(tenants: Tenants) -> list[Finding]:
         try:
             with app.app_context():
+                if not _is_there():
+                    return []
                 return [*_gone(home / LAST_GOOD, tenants), *_lacking(tenants, known)]
         except (SQLAlchemyError, DatabaseBusy) as error:
-            log.warning("what hangs on the tenants file could not be counted: %s", error)
+            log.info("what hangs on the tenants file could not be counted: %s", error)
             return []
 
     return ask
+
+
+def _is_there() -> bool:
+    """Whether there is a database to ask: to ask SQLite would make one."""
+    url = db.engine.url
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
 
 
 def _gone(kept: Path, tenants: Tenants) -> Iterator[Finding]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,6 +21,7 @@ from sqlalchemy import select
 import demo
 from portal import cli
 from portal.blueprints import BRANDS
+from portal.core import clock
 from portal.core.audit import AuditEvent
 from portal.core.db import session, tenant_tables
 from portal.settings import ROOT, Settings
@@ -196,12 +199,42 @@ def test_a_limit_that_is_none_is_refused(path: str, limit: str) -> None:
         ("2027-01-02T00:30+00:00", "2027-01-02 09:30"),
     ],
 )
-def test_a_command_acts_as_of_the_instant_it_is_given(run, instant: str, at: str) -> None:
-    """OPS-10: without a zone it is Tokyo's time."""
+def test_a_demo_acts_as_of_the_instant_it_is_given_and_the_trail_keeps_the_true_time(
+    run, app, monkeypatch, instant: str, at: str
+) -> None:
+    """OPS-10, COM-90: without a zone it is Tokyo's time."""
+    demonstrating = replace(app.extensions["settings"], demo=True)
+    monkeypatch.setitem(app.extensions, "settings", demonstrating)
+    before = clock.true_now()
     added = run.invoke(args=["accounts", "add", "試験", "--tenant", "facility", "--as-of", instant])
     assert added.exit_code == 0, added.output
     events = run.invoke(args=["audit", "search", "--tenant", "facility", "--limit", "1", "--json"])
-    assert [event["at"] for event in json.loads(events.stdout)] == [at]
+    (event,) = json.loads(events.stdout)
+    assert event["at"] == at
+    local = [f"{clock.to_local(one):%Y-%m-%d %H:%M}" for one in (before, clock.true_now())]
+    assert event["recorded"] in local
+
+
+@pytest.mark.parametrize(
+    "words", [["accounts", "add", "試験"], ["members", "import", str(MEMBERS)], ["chat"]]
+)
+def test_nothing_is_backdated_outside_a_demo(run, app, inside, words: list[str]) -> None:
+    """COM-90: invoices, receipts and the trail bear the day they were made on."""
+    at = ["--tenant", "desk" if words == ["chat"] else "facility", "--as-of", "2020-01-01"]
+    refused = run.invoke(args=[*words, *at])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("Error: --as-of is for questions and --dry-run")
+    with inside("facility"):
+        assert not list(
+            session().scalars(select(AuditEvent).where(AuditEvent.at < clock.local(2020, 1, 2)))
+        )
+
+
+def test_a_question_and_a_dry_run_may_be_asked_as_of_any_instant(run) -> None:
+    """OPS-10: what a cancellation would cost on its day, e.g."""
+    for words in (["facility", "list"], ["accounts", "add", "試験", "--dry-run"]):
+        done = run.invoke(args=[*words, "--tenant", "facility", "--as-of", "2020-01-01"])
+        assert done.exit_code == 0, done.output
 
 
 def test_an_instant_that_is_none_is_refused_with_an_example(run) -> None:
@@ -263,11 +296,14 @@ def test_a_dry_run_changes_no_row_and_the_real_run_is_signed(
 
 
 def test_the_operator_is_who_is_logged_in_unless_another_is_named(run, monkeypatch) -> None:
-    """OPS-10, COM-90."""
+    """OPS-10, COM-90: the login is the machine's, whatever the environment says, and stands beside the name."""
     monkeypatch.setenv("LOGNAME", "omori")
-    run.invoke(args=["accounts", "add", "試験", "--tenant", "facility"])
-    events = run.invoke(args=["audit", "search", "--tenant", "facility", "--limit", "1", "--json"])
-    assert [event["who"] for event in json.loads(events.stdout)] == ["omori"]
+    monkeypatch.setattr(os, "getuid", lambda: pwd.getpwnam("daemon").pw_uid)
+    for words, who in (([], "daemon"), (["--operator", "監督"], "監督")):
+        run.invoke(args=["accounts", "add", "試験", "--tenant", "facility", *words])
+        newest = ["audit", "search", "--tenant", "facility", "--limit", "1", "--json"]
+        (event,) = json.loads(run.invoke(args=newest).stdout)
+        assert (event["who"], event["login"]) == (who, "daemon")
     for nobody in ("", "　", "長" * 121):
         refused = run.invoke(
             args=["accounts", "add", "試験", "--tenant", "facility", "--operator", nobody]

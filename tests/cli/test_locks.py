@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from portal.blueprints.facility.imports import Reservations
+from portal.blueprints.facility.models import Reservation, Status
 from portal.core import SYSTEM, audit, clock, engine
 from portal.core.db import session, tenant_scope
 from portal.shared import imports
@@ -21,6 +23,7 @@ from portal.shared.auth.models import Account, Member
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.staging import Staging
 from portal.web import command_line
+from tests.cast import NOW
 from tests.cli.test_conventions import LEAVES, MEMBERS, typed
 
 TEXT = "本文です。"
@@ -273,3 +276,18 @@ def test_a_file_of_too_many_lines_is_to_be_split(
         2,
         "Error: 一度に2行までです。分けて読み込んでください。\n",
     )
+
+
+def test_the_dry_run_of_reminders_mails_nobody(run: Any, inside: Callable[[str], Any]) -> None:
+    """OPS-10, FAC-09: and the real run mails them once."""
+    with inside("facility"):
+        coming = select(Reservation).where(Reservation.number == "FR000001")
+        found = session().scalars(coming).one()
+        found.status, found.reminded_at = Status.CONFIRMED, None
+        found.starts_at, found.ends_at = NOW + timedelta(hours=2), NOW + timedelta(hours=4)
+        found.held_until = found.ends_at
+        session().commit()
+    words = ["facility", "remind", "--tenant", "facility"]
+    for more, said in ((["--dry-run"], "1"), ([], "1"), ([], "0")):
+        done = run.invoke(args=[*words, *more])
+        assert done.stdout == f"{said} reminders mailed\n", done.output

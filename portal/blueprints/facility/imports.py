@@ -19,6 +19,8 @@ FACILITY_COLUMNS = ("設備コード", "設備名", "説明", "時間料金", "�
 RESERVATION_COLUMNS = tuple(
     "予約番号 会員番号 設備コード 開始日時 終了日時 ステータス 予約完了日時 ご請求金額 ご利用目的".split()
 )
+_OF_A_FACILITY = ("code", "name", "description", "hourly_price", "daily_price", "place", "capacity")
+_OTHERWISE = "登録済みの設備と内容が異なります。読み込みでは変更できません。"
 _LARGEST_PRICE = 2**31 - 1  # what the column of a facility's price holds
 
 
@@ -31,16 +33,17 @@ class Facilities:
 
     def __init__(self) -> None:
         self._keys = Keys("設備コード")
-        self._known: set[str] = set()
+        self._known: dict[str, dict[str, Any]] = {}
 
     def look_up(self, rows: Sequence[Row]) -> None:
-        """Which of the codes are there already."""
+        """Which of the facilities are there already, and what is known of them."""
         codes = _cells(rows, "設備コード")
-        found = imports.found_by(select(Facility.code), Facility.code, codes)
-        self._known.update(code for (code,) in found)
+        columns = [getattr(Facility, name) for name in _OF_A_FACILITY]
+        for found in imports.found_by(select(*columns), Facility.code, codes):
+            self._known[found.code] = dict(found._mapping)
 
     def read(self, row: Row) -> dict[str, Any] | None:
-        """The columns of a new facility."""
+        """The columns of a new facility. Raises RuleBroken for a known one that the file says something else of."""
         code = self._keys.take(row)
         values = {
             "code": code,
@@ -51,7 +54,11 @@ class Facilities:
             "place": row.text("場所", 100),
             "capacity": row.take("定員", _capacity),
         }
-        return None if code in self._known else values
+        if code not in self._known:
+            return values
+        if self._known[code] != values:
+            raise RuleBroken(_OTHERWISE, field="設備コード")
+        return None
 
     def store(self, rows: Sequence[dict[str, Any]], *, by: Actor) -> None:
         """Insert them."""

@@ -52,7 +52,7 @@ def bill(tenant: Tenant, lines: Sequence[BillLine], traded_on: date) -> dict[str
 
 def issuer_of(tenant: Tenant) -> Issuer:
     """The tenant as the issuer of documents."""
-    known = tenant.issuer.model_dump(exclude_none=True)
+    known = tenant.issuer.model_dump(exclude={"kind"}, exclude_none=True)
     return Issuer(
         **known | {"name": known["name"] or tenant.company, "accent": tenant.theme.brand_strong}
     )

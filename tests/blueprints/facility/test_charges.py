@@ -219,6 +219,7 @@ def test_a_reminder_goes_out_once_the_day_before(app: Flask, inside, tenant, num
             tenant, found, START + timedelta(hours=3), START + timedelta(hours=4), by=SYSTEM
         )
         assert operations.remind(tenant) == 1
+        session().commit()
     assert NOW < START
     with inside("facility"):
         assert session().scalars(

@@ -108,6 +108,15 @@ def test_a_long_facility_is_a_named_line(load, inside):
         assert queries.facility_by_code("X-2") is None
 
 
+def test_a_known_facility_that_the_file_says_something_else_of_is_a_named_line(load):
+    """OPS-12: never ignored in silence; the same file twice changes nothing."""
+    head = "設備コード,設備名,説明,時間料金,日料金\n"
+    assert load(f"{head}X-1,旋盤,,1000,5000\n", kind="facilities")[0] == 0
+    assert load(f"{head}X-1,旋盤,,1000,5000\n", kind="facilities")[1].startswith("0 added, 1 known")
+    code, said = load(f"{head}X-1,旋盤,,2000,5000\n", kind="facilities")
+    assert (code, "2行目「設備コード」: 登録済みの設備と内容が異なります。" in said) == (2, True)
+
+
 @pytest.mark.parametrize(
     "line",
     [
