@@ -124,7 +124,7 @@ def test_the_data_are_a_zip_of_what_is_ones_own(visit, inside):
 def test_what_operators_sort_their_customers_by_is_not_in_the_data(visit, inside):
     """COM-16, COM-60: tags are the brand's notes on a customer, as is what it says of them in the trail."""
     with inside("facility"):
-        account = session().query(Account).order_by(Account.id).first()
+        account = session().query(Account).order_by(Account.id).limit(1).one()
         administration.set_tags(account, ["slow-payer"], by=SYSTEM)
         session().commit()
     answer = visit("facility", "hanako").post("/account/export")
