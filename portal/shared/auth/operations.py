@@ -27,7 +27,8 @@ def change_password(
 ) -> str:
     """Change a password, knowing the old one; returns the new token of the session.
 
-    Every other session ends. Commits. Raises as `present_password.check` at ``old_password``, and RuleBroken at ``password``.
+    Every other session ends. Commits. Raises as `present_password.require` at ``old_password``, and
+    RuleBroken at ``password``.
     """
     checked = present_password.check(tenant, who, old, form_field="old_password")
     if old == new:
