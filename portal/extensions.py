@@ -10,8 +10,8 @@ from flask_wtf import CSRFProtect
 class SessionLogin(LoginManager):  # type: ignore[misc]
     """Flask-Login as what finds `current_user`, by the request loader alone.
 
-    It would also read a cookie ``remember_token`` and an identity in Flask's own cookie, neither of which the portal
-    ever writes: whoever sent the first was taken for signed out.
+    It would also read a cookie ``remember_token`` and an identity in Flask's own cookie, neither of
+    which the portal ever writes: whoever sent the first was taken for signed out.
     """
 
     def _load_user(self) -> None:

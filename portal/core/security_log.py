@@ -1,7 +1,8 @@
-"""Security events for whoever watches the log: one line each, ``event=sign_in.refused tenant=facility member=7 …``.
+"""Security events for whoever watches the log: one line each, ``event=… tenant=… member=7 …``.
 
-They say who by an id and from which address, and never what was typed: no name, no e-mail address, no secret
-(security.md §4.27). Whatever stands in a value, an event is one line, and a value cannot pass for another key.
+They say who by an id and from which address, and never what was typed: no name, no e-mail address,
+no secret (security.md §4.27). Whatever stands in a value, an event is one line, and a value cannot
+pass for another key.
 """
 
 import json
@@ -18,7 +19,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:/<>-]+")
 
 
 def report(event: str, **facts: object) -> None:
-    """Log `event` at the tenant in scope with these facts; those that are None or empty are left out."""
+    """Log `event` at the tenant in scope with these facts, without those that are None or empty."""
     pairs = {"event": event, "tenant": current_key(), **facts}
     line = " ".join(
         f"{key}={_written(value)}" for key, value in pairs.items() if value not in (None, "")
@@ -28,7 +29,7 @@ def report(event: str, **facts: object) -> None:
 
 @contextmanager
 def reporting_refusals(event: str, **facts: object) -> Iterator[None]:
-    """Log `event` when a rule refuses what is done inside, with the refusal's kind, and let the refusal through."""
+    """Log `event` with the refusal's kind when a rule refuses what is done inside; raises that."""
     try:
         yield
     except RuleBroken as refusal:
@@ -37,6 +38,6 @@ def reporting_refusals(event: str, **facts: object) -> Iterator[None]:
 
 
 def _written(value: object) -> str:
-    """The value as it is, or as a JSON string in ASCII where it holds anything that could break the line."""
+    """The value as it is, or as an ASCII JSON string where it could break the line."""
     text = str(value)
     return text if _PLAIN.fullmatch(text) else json.dumps(text)

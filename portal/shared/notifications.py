@@ -89,8 +89,8 @@ def send(
 ) -> None:
     """Mail `event` to an address as the member who has it wants this kind; who is no member gets it at once.
 
-    A `link` in the context leads on from the line in the day's mail. The template sees `may_see_amounts`: whether the
-    account lets this reader see what it pays. The caller commits.
+    A `link` in the context leads on from the line in the day's mail. The template sees
+    `may_see_amounts`: whether the account lets this reader see what it pays. The caller commits.
     """
     own = Member.account_id == account_id, Member.email == to, Member.status == MemberStatus.ACTIVE
     member = (

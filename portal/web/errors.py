@@ -73,7 +73,7 @@ def _csrf(_error: CSRFError) -> Response:
 
 
 def _report(event: str) -> None:
-    """Log a refused request as a security event: what was asked for by its endpoint, who by an id."""
+    """Log a refused request as a security event: what by its endpoint, who by an id."""
     security_log.report(
         event,
         method=request.method,

@@ -1,8 +1,9 @@
-"""What matters asks for the password typed just now (security.md §4.17), and nobody loses what they typed meanwhile.
+"""What matters asks for the password typed just now, and nobody loses what they typed meanwhile.
 
-A page that is opened too late leads to パスワードの確認 and back. A form that is sent too late is answered with that
-page too, what was typed in its hidden fields: the password goes with all of it to the very address that the form went
-to, is proved, and the view runs. So nothing is kept on the server, and no link makes anybody send a form.
+A page that is opened too late leads to パスワードの確認 and back (security.md §4.17). A form that is sent
+too late is answered with that page too, what was typed in its hidden fields: the password goes with all
+of it to the very address that the form went to, is proved, and the view runs. So nothing is kept on the
+server, and no link makes anybody send a form.
 """
 
 from flask import Flask, after_this_request, request
@@ -37,7 +38,7 @@ class PresentPasswordForm(Form):
 
 
 def init_app(app: Flask) -> None:
-    """Ask before the views that are marked `@fresh`; behind the check of who comes (portal.web.requests)."""
+    """Ask before views that are marked `@fresh`, after portal.web.requests has found who comes."""
     app.before_request(_require_recent_password)
 
 
@@ -50,7 +51,7 @@ def _require_recent_password() -> Response | None:
 
 
 def _prove_and_go_on() -> Response | None:
-    """Let the form through if the present password came with it; else ask, everything typed kept."""
+    """Let the form through if the present password came with it; else ask, what was typed kept."""
     form = PresentPasswordForm()
     typed = [
         (name, value)

@@ -166,7 +166,7 @@ def clear_session_cookie(response: BaseResponse) -> None:
 
 
 def _renew_csrf_token() -> None:
-    """Let the next page make a CSRF token: none outlives a sign-in or a sign-out (security.md §4.6, §4.9)."""
+    """Let the next page make a CSRF token: none outlives a sign-in or a sign-out (security.md §4.9)."""
     cookie.pop("csrf_token", None)
     g.pop("csrf_token", None)  # Flask-WTF's own copy for this request
 

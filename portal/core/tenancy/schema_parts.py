@@ -68,8 +68,8 @@ class SignIn(Section):
     sign_in_tries: Whole = Field(
         10, ge=3, le=100, description="Tries for one member from one address before a pause."
     )
-    sign_in_tries_overall: Whole = Field(1000, ge=100, le=1_000_000)
-    """Failed tries of everybody together before new browsers pause; browsers that are known still come in."""
+    sign_in_tries_overall: Whole = Field(1000, ge=20, le=1_000_000)
+    """Failed tries of everybody together before new browsers pause; known ones still come in."""
     sign_in_window_minutes: Whole = Field(
         5, ge=1, le=1440, description="Minutes that tries are counted over."
     )

@@ -78,7 +78,8 @@ def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None
     member, link = links.use_locked(token, links.Purpose.PROVE_EMAIL)
     old = member.email
     _set(tenant, member, link.payload["email"], by=member.actor(address))
-    # The link back to an earlier address stays alive: whoever moved the account once would move it again to kill that.
+    # The link back to an earlier address stays alive: whoever moved the account once would move it
+    # again to kill that.
     links.revoke(member.id, links.Purpose.NOT_ME, *links.MOVING)
     undo: dict[str, Any] = {
         "to": old,
@@ -94,9 +95,10 @@ def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None
 
 
 def undo(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
-    """The old address did not ask: back to it, all out, and a reset mailed there. Commits. Raises as `confirm`.
+    """The old address did not ask: back to it, all out, and a reset mailed there. Commits.
 
-    Links back to later addresses die; one back to an earlier address stays alive, and so has the last word.
+    Links back to later addresses die; one back to an earlier address stays alive, and so has the last
+    word. Raises as `confirm`.
     """
     member, link = links.use_locked(token, links.Purpose.UNDO_EMAIL)
     by = member.actor(address)

@@ -32,8 +32,8 @@ class Purpose(StrEnum):
 
 
 WAYS_BACK = frozenset({Purpose.NOT_ME, Purpose.UNDO_EMAIL})
-"""What brings the owner back. A newer one does not replace them: whoever broke in could sign in again, or change the
-address again, until the link in the owner's mailbox is dead."""
+"""What brings the owner back. A newer one does not replace them: whoever broke in could sign in
+again, or change the address again, until the link in the owner's mailbox is dead."""
 MOVING = tuple(purpose for purpose in Purpose if purpose not in WAYS_BACK)
 """What sets a password or an address. Of these a member has one alive each."""
 
@@ -56,7 +56,7 @@ def issue(
     lifetime: timedelta = LIFETIME,
     payload: dict[str, Any] | None = None,
 ) -> str:
-    """A new link's token; the member's earlier links of this purpose die, save ways back. The caller commits."""
+    """A new link's token; earlier ones of this purpose die, save ways back. The caller commits."""
     if purpose not in WAYS_BACK:
         revoke(member_id, purpose)
     until = clock.now() + lifetime

@@ -25,9 +25,10 @@ _FORGOTTEN = "forgotten"
 def change_password(
     tenant: Tenant, who: sessions.SignedIn, old: str, new: str, *, by: Actor
 ) -> str:
-    """Change a password, knowing the old one; returns the new token of the session, the only one that lives on.
+    """Change a password, knowing the old one; returns the new token of the session.
 
-    Commits. Raises as `present_password.check` at ``old_password``, and RuleBroken at ``password``.
+    Every other session ends. Commits. Raises as `present_password.require` at ``old_password``, and
+    RuleBroken at ``password``.
     """
     checked = present_password.check(tenant, who, old, form_field="old_password")
     if old == new:
@@ -55,7 +56,8 @@ def _set_password(
 ) -> None:
     """Set it for a member who is locked; every other session ends (COM-15). The caller commits.
 
-    Links that were mailed die, save the owner's ways back: whoever knows the password does not take those away.
+    Links that were mailed die, save the owner's ways back: whoever knows the password does not take
+    those away.
     """
     member.password_hash = hashed
     member.must_change_password = False
@@ -199,7 +201,7 @@ def is_fresh(tenant: Tenant, proved_at: datetime | None) -> bool:
 def prove(
     tenant: Tenant, who: sessions.SignedIn, password: str, *, form_field: str = "password"
 ) -> str:
-    """Let the present session do what needs a password typed just now; returns the session's new token.
+    """Let the session do what needs a password typed just now; returns its new token.
 
     Commits. Raises as `present_password.require`.
     """

@@ -192,7 +192,7 @@ def _signer(answer: str, client: Client, link_base: str, member_id: int | None) 
 
 
 def _begin(tenant: Tenant, purpose: str, member_id: int | None, network: str = "") -> str:
-    """A new challenge. Commits. Raises throttling.TooMany, counting the member, or the network of nobody known."""
+    """A new challenge. Commits. Raises throttling.TooMany by the member, or a stranger's network."""
     who = f"member\n{member_id}" if member_id else f"address\n{network}"
     throttling.count_by(tenant.sign_in, f"passkey-{purpose}", who, times=10)
     made, until = secrets.token_urlsafe(32), clock.now() + LIFETIME

@@ -1,8 +1,9 @@
 """The one gate for every place that asks for the present password (security.md §4.5, §4.17).
 
-A password that is right once is not enough: while it was hashed, its owner may have pressed "これは私ではありません",
-replaced it, or signed the other browsers out. So `lock_member` compares again, under the lock that all of those take.
-Nothing but this gate and the sign-in page verifies a member's password (tests/meta/test_present_password.py).
+A password that is right once is not enough: while it was hashed, its owner may have pressed
+"これは私ではありません", replaced it, or signed the other browsers out. So `lock_member` compares again,
+under the lock that all of those take. Nothing but this gate and the sign-in page verifies a member's
+password (tests/meta/test_present_password.py; docs/decisions/present-password.md).
 """
 
 from contextlib import AbstractContextManager
@@ -22,7 +23,7 @@ _TIMES_A_MEMBER = 5
 
 @dataclass(frozen=True, slots=True)
 class CheckedPassword:
-    """A present password that was right when it was checked, by whom it was typed, and at which field of the form."""
+    """A present password that was right when it was checked, who typed it, and at which field."""
 
     who: SignedIn
     password_hash: str = field(repr=False)
@@ -32,16 +33,20 @@ class CheckedPassword:
 def require(
     tenant: Tenant, who: SignedIn, password: str, *, form_field: str = "password"
 ) -> Member:
-    """Return the member, locked, if `password` is their present one. Raises as `check` and `lock_member`."""
+    """Return the member, locked, if this is their present password.
+
+    Raises as `check` and `lock_member`.
+    """
     return lock_member(check(tenant, who, password, form_field=form_field))
 
 
 def check(
     tenant: Tenant, who: SignedIn, password: str, *, form_field: str = "password"
 ) -> CheckedPassword:
-    """Count a try, then verify `password`; no transaction is open meanwhile, nor afterwards. Commits the count.
+    """Count a try and commit that, then verify `password`; no transaction is open meanwhile or after.
 
-    Raises throttling.TooMany past the tenant's limit of tries, and RuleBroken at `form_field` for a wrong password.
+    Raises throttling.TooMany past the tenant's limit of tries, and RuleBroken at `form_field` for a
+    wrong password.
     """
     with _reporting(who):
         with throttling.lasting():
@@ -55,9 +60,9 @@ def check(
 
 
 def lock_member(checked: CheckedPassword) -> Member:
-    """Return the member, locked until the caller commits, if the checked password and the session still hold.
+    """Return the member, locked until the caller commits, if password and session still hold.
 
-    Raises RuleBroken, and rolls back, when the password was replaced meanwhile, or the session ended.
+    Rolls back and raises RuleBroken when the password was replaced meanwhile, or the session ended.
     """
     who = checked.who
     member = Member.locked(who.member_id)
@@ -76,8 +81,8 @@ def lock_member(checked: CheckedPassword) -> Member:
 def _counters(who: SignedIn) -> tuple[tuple[str, int], ...]:
     """What tries are counted by, and how many times the tenant's limit each may reach.
 
-    Each session has its own count, so that whoever guesses in a stolen one does not keep the owner from replacing
-    the password in theirs.
+    Each session has its own count, so that whoever guesses in a stolen one does not keep the owner
+    from replacing the password in theirs.
     """
     return ((f"session\n{who.session_id}", 1), (f"member\n{who.member_id}", _TIMES_A_MEMBER))
 

@@ -96,8 +96,8 @@ def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
 def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> None:
     """The member did not sign in: end all sessions, forget all devices, void the password, mail a reset. Commits.
 
-    Passkeys go, and every other link that was mailed dies, but the one back to an earlier address: this button may
-    stand in a mailbox that the intruder chose. Raises links.DeadLink; then nothing has changed.
+    Passkeys go, and every other link that was mailed dies, but the one back to an earlier address: this
+    button may stand in a mailbox that the intruder chose. Raises links.DeadLink; then nothing has changed.
     """
     member, _link = links.use_locked(token, Purpose.NOT_ME)
     by = member.actor(client.address)
@@ -109,7 +109,7 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
 
 
 def lock_out(member: Member) -> None:
-    """Leave nothing that lets anybody in as this member: no password, session, link, known browser or passkey.
+    """Leave nothing that lets anybody in: no password, session, link, known browser or passkey.
 
     Only links back to an earlier address stay alive.
     """

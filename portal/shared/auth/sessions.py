@@ -177,16 +177,16 @@ def touch(session_id: int) -> None:
 
 
 def hold(session_id: int) -> bool:
-    """Keep a living session from being ended by anybody else until the transaction ends; False when it has ended."""
+    """Lock a living session, which nobody ends until the transaction does; False when it has ended."""
     living = MemberSession.id == session_id, *_running(pending=False)
     # Nothing changes but the row's lock: whoever ends the session waits, or has ended it before.
     return change(MemberSession, *living, ended_at=None) == 1
 
 
 def renew(session_id: int) -> str:
-    """Note that the password was typed just now, and give the session another token; returns that (security.md §4.6).
+    """Note that the password was typed just now; returns the session's new token (security.md §4.6).
 
-    Whoever has the token of before, e.g. from the time before the password was typed, has nothing. The caller commits.
+    Whoever has the token from before the password was typed has nothing. The caller commits.
     """
     token = secrets.token_urlsafe(32)
     change(
@@ -213,7 +213,7 @@ def end(session_id: int) -> None:
 
 
 def end_replaced(token: str) -> None:
-    """End the session that a browser had before it signed in anew, whoever's it was (security.md §4.6)."""
+    """End the session that a browser had before it signed in anew, whoever's (security.md §4.6)."""
     if token:
         _end(MemberSession.token_digest == digest(token))
 

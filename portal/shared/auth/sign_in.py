@@ -138,7 +138,7 @@ def _find(key: str, device_token: str) -> tuple[int, str, int | None]:
 def _counters(
     tenant: Tenant, key: str, client: Client, device_id: int | None
 ) -> tuple[tuple[str, int], ...]:
-    """What tries are counted by, and how many each may reach; the last is for all of the tenant's sign-ins together.
+    """What tries are counted by, and how many each may reach; the last is for all of the tenant's.
 
     A device that the member has signed in with before has a counter of its own, which nobody else can fill: whoever
     hammers at a member's name, or at everybody's, never locks the member out (security.md §4.5).
@@ -201,9 +201,9 @@ def by_passkey(
     device_token: str = "",
     session_token: str = "",
 ) -> Entry:
-    """Begin a session by passkey. Commits. Raises NotFound, or Unproved in the words of a wrong password.
+    """Begin a session by passkey; the one that the browser had before, `session_token`, ends. Commits.
 
-    The session that the browser had before, `session_token`, ends.
+    Raises NotFound, or Unproved in the words of a wrong password.
     """
     with reporting_refusals("passkey.refused", address=client.address):
         member = passkeys.proved(tenant, answer, client, link_base=link_base)

@@ -14,7 +14,7 @@ from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Throttle
 
 _SUBSCRIBER = 64
-"""The bits of an IPv6 address that its provider gives out; the rest is the subscriber's to choose."""
+"""The bits of an IPv6 address that a provider gives out; the subscriber chooses the rest."""
 
 
 class TooMany(RuleBroken):
@@ -55,9 +55,9 @@ def count(what: str, who: str, *, limit: int, window: timedelta = timedelta(hour
 
 
 def network_of(address: str) -> str:
-    """What one subscriber holds: an IPv4 address, or the /64 network of an IPv6 address, any of which is theirs.
+    """What one subscriber holds: an IPv4 address, or the /64 network that an IPv6 address is of.
 
-    What is no address comes back as it is.
+    Text that is no address comes back as it is.
     """
     try:
         parsed = ip_address(address)

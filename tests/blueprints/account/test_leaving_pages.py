@@ -9,8 +9,10 @@ import zipfile
 
 import pytest
 
+from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
+from portal.shared.auth import administration
 from portal.shared.auth.models import Account
 from tests.cast import PASSWORD
 
@@ -119,11 +121,12 @@ def test_the_data_are_a_zip_of_what_is_ones_own(visit, inside):
         assert session().query(AuditEvent).filter_by(action="member.export").count() == 2
 
 
-def test_what_operators_sort_their_customers_by_is_not_in_the_data(visit, run):
+def test_what_operators_sort_their_customers_by_is_not_in_the_data(visit, inside):
     """COM-16, COM-60: tags are the brand's notes on a customer, as is what it says of them in the trail."""
-    tag = ["accounts", "tag", "hanako", "slow-payer", "--tenant", "facility"]
-    result = run.invoke(args=tag)
-    assert result.exit_code == 0, result.output
+    with inside("facility"):
+        account = session().query(Account).order_by(Account.id).limit(1).one()
+        administration.set_tags(account, ["slow-payer"], by=SYSTEM)
+        session().commit()
     answer = visit("facility", "hanako").post("/account/export")
     whole = zipfile.ZipFile(io.BytesIO(answer.data))
     everything = b"".join(whole.read(name) for name in whole.namelist()).decode()
