@@ -91,7 +91,8 @@ _LENGTHS = (60, 120, 180, 240, 480)
 _MAIN = 280
 _OTHER = 40
 _YEARS = timedelta(days=730)
-_AHEAD = timedelta(days=14)
+_COMING = (2, 5, 9, 13)
+"""How many days ahead the uses that are still to come lie."""
 _BILLING = (
     (
         ("経理部", "経理部", "佐々木 緑", "1440035", "東京都", "大田区", "南蒲田9丁目99番1号"),
@@ -158,12 +159,11 @@ def _add_billing_addresses(tenant: Tenant, account: Account, place: int) -> None
 
 
 def _plans(tenant: Tenant, dice: random.Random, number: int) -> list[_Plan]:
-    """Reservations spread over two years and two weeks ahead, oldest first."""
+    """Reservations spread over the last two years, oldest first, and those that are still to come."""
     now = clock.now()
-    return [
-        _plan(tenant, dice, now - _YEARS * (number - place) / number + _AHEAD)
-        for place in range(number)
-    ]
+    past = [now - _YEARS * (number - place) / number for place in range(number)]
+    coming = [now + timedelta(days=days) for days in _COMING]
+    return [_plan(tenant, dice, about) for about in [*past, *coming]]
 
 
 def _plan(tenant: Tenant, dice: random.Random, about: datetime) -> _Plan:
