@@ -57,6 +57,13 @@ CONTEXT: dict[str, Any] = {
     "article": SimpleNamespace(title="打刻の修正", published_at=AT, updated_at=AT),
     "stop": "http://facility.localhost/knowledge/unfollow/1-KB0001-abc",
     "title": "停止のお知らせ",
+    "names": [("ログインID", "hanako"), ("メールアドレス", "hanako@one.example")],
+    "company": "株式会社髙﨑精機",
+    "inviter": "髙﨑 健一",
+    "person": SimpleNamespace(name="髙﨑 健一", email="kenichi@one.example"),
+    "given": ["請求・帳票"],
+    "taken": ["お問い合わせ"],
+    "author": "髙﨑 花子",
 }
 
 

@@ -279,7 +279,7 @@ def test_a_members_conflict_keeps_the_account_locked_and_out_of_the_comparison(
 
 @pytest.mark.parametrize("path", [FORM, CONFIRM, DONE, "/account/password"])
 def test_who_is_not_signed_in_is_asked_to_and_led_back(visit, path):
-    """COM-10: reads lead back; what was posted does not."""
+    """COM-10, COM-23: to where one was; of what a stranger posts nothing is kept."""
     visitor = visit("facility")
     answer = visitor.get(f"{path}?a=b")
     assert (answer.status_code, answer.headers["Location"]) == (
@@ -287,4 +287,5 @@ def test_who_is_not_signed_in_is_asked_to_and_led_back(visit, path):
         f"/sign-in?next={path}%3Fa%3Db",
     )
     if path != DONE:
-        assert visitor.post(path, TYPED, page="/sign-in").headers["Location"] == "/sign-in"
+        posted = visitor.post(path, TYPED, page="/sign-in")
+        assert posted.headers["Location"] == f"/sign-in?next={path}"
