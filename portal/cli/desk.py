@@ -99,7 +99,7 @@ def show(found: Inquiry, as_json: bool) -> None:
 def _answer(
     tenant: Tenant, found: Inquiry, text: str, attach: tuple[Path, ...], *, by: Actor
 ) -> None:
-    kept = keep(tenant.inquiries, [(path.name, path.read_bytes()) for path in attach])
+    kept = keep(tenant, [(path.name, path.read_bytes()) for path in attach], by=by)
     operations.answer(tenant, found, text or _written(), kept, by=by, link_base=link_base(tenant))
 
 

@@ -8,10 +8,11 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Index, String, UniqueConstraint, select
+from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import ID, Base, TenantOwned, belongs_to, change, clock, discard, owned, session
+from portal.core.files import FileKeysJSON
 
 LIFETIME = timedelta(hours=24)
 
@@ -23,7 +24,7 @@ class Draft(TenantOwned, Base):
     member_id: Mapped[int] = mapped_column(ID)
     kind: Mapped[str] = mapped_column(String(40))
     token: Mapped[str] = mapped_column(String(43))
-    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    data: Mapped[dict[str, Any]] = mapped_column(FileKeysJSON)
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     __table_args__ = owned(

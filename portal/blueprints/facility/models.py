@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import ID, Base, Choice, Labelled, TenantOwned, belongs_to, msgid, owned, to_local
+from portal.core.files import FileKey
 from portal.shared.orders import Ordered, ordered
 
 
@@ -49,7 +50,7 @@ class Facility(TenantOwned, Base):
     daily_price: Mapped[int]
     place: Mapped[str] = mapped_column(String(100), default="")
     capacity: Mapped[int | None]
-    photo: Mapped[str] = mapped_column(String(64), default="")
+    photo: Mapped[str] = mapped_column(FileKey(), default="")
     is_active: Mapped[bool] = mapped_column(default=True)
     __table_args__ = owned(
         UniqueConstraint("tenant_id", "code"),
