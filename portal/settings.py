@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class Settings:
     scheme: str = "https"
     port: int | None = None
     smtp_url: str = ""
+    smtp_ca: Path | None = None
     proxy_hops: int = 0
     chat_streams: int = 2
     demo: bool = False
@@ -62,6 +64,9 @@ class Settings:
                 "PORTAL_SMTP_URL is smtp://host:port or smtp+starttls://user:password@host:port"
             )
 
+        if self.smtp_ca is not None and not _is_certificate_file(self.smtp_ca):
+            raise UnsafeSettings("PORTAL_SMTP_CA is a file of PEM certificates of authorities")
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the ``PORTAL_*`` variables and DATABASE_URL. Raises UnsafeSettings."""
@@ -82,6 +87,7 @@ class Settings:
             scheme=env.get("PORTAL_SCHEME", "https"),
             port=_number(env, "PORTAL_PUBLIC_PORT", 1, 65535),
             smtp_url=env.get("PORTAL_SMTP_URL", ""),
+            smtp_ca=Path(env["PORTAL_SMTP_CA"]).absolute() if env.get("PORTAL_SMTP_CA") else None,
             proxy_hops=_number(env, "PORTAL_PROXY_HOPS", 0, 9) or 0,
             chat_streams=2 if streams is None else streams,
             demo=env.get("PORTAL_DEMO", "") == "1",
@@ -146,6 +152,13 @@ def _is_smtp(url: str) -> bool:
             parts.scheme in ("smtp", "smtp+starttls") and bool(parts.hostname) and parts.port != 0
         )
     except ValueError:  # a port that is no number
+        return False
+
+
+def _is_certificate_file(path: Path) -> bool:
+    try:
+        return bool(ssl.create_default_context(cafile=path).get_ca_certs())
+    except (OSError, ssl.SSLError):
         return False
 
 
