@@ -1,9 +1,13 @@
-"""Audit trail (COM-90): append-only by triggers, hash-chained so that a lost or altered row shows, secrets masked."""
+"""Audit trail (COM-90): append-only by triggers, hash-chained so that a lost or altered row shows, secrets masked.
+
+Each event also carries a mark that only the server's secret makes, so that a chain made anew shows as well.
+`portal.core.audit_chain` verifies.
+"""
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,26 +16,35 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
 from portal.core.actor import Actor
+from portal.core.audit_keys import current_key
 from portal.core.db import Base, insert_missing, owned, session
 from portal.core.tenancy.guard import ID, TenantOwned
 
 _SECRET = re.compile(r"password|token|secret|hash|(?<!postal_)code", re.IGNORECASE)
-_GENESIS = "0" * 64
+GENESIS = "0" * 64
 LONGEST_SUBJECT = 80
 """A longer one (a member's long address) is cut."""
 
 
 class AuditHead(TenantOwned, Base):
-    """The end of a tenant's chain; its row lock puts writers in order."""
+    """The end of a tenant's chain; its row lock puts writers in order.
+
+    Triggers let it move on by one event that is there, and nothing else. `keyed_from` is the first
+    event that has to carry a mark: earlier ones are from before there were any.
+    """
 
     __tablename__ = "audit_head"
     sequence: Mapped[int] = mapped_column(ID, default=0)
-    digest: Mapped[str] = mapped_column(String(64), default=_GENESIS)
+    digest: Mapped[str] = mapped_column(String(64), default=GENESIS)
+    keyed_from: Mapped[int] = mapped_column(ID, default=1)
     __table_args__ = owned(UniqueConstraint("tenant_id"))
 
 
 class AuditEvent(TenantOwned, Base):
-    """One thing that was done. Never changed, never removed."""
+    """One thing that was done. Never changed, never removed.
+
+    `digest` chains it to the event before; `mac` is the mark for that digest, by the key `key_id`.
+    """
 
     __tablename__ = "audit_event"
     sequence: Mapped[int] = mapped_column(ID)
@@ -44,6 +57,8 @@ class AuditEvent(TenantOwned, Base):
     subject: Mapped[str] = mapped_column(String(LONGEST_SUBJECT))
     changes: Mapped[dict[str, Any]] = mapped_column(JSON)
     digest: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str] = mapped_column(String(8), default="")
+    mac: Mapped[str] = mapped_column(String(64), default="")
     __table_args__ = owned(
         UniqueConstraint("tenant_id", "sequence"),
         Index("ix_audit_event_subject", "tenant_id", "subject", "sequence"),
@@ -75,7 +90,8 @@ def _plain(value: Any) -> Any:
 def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
     """Write one event: `action` ("reservation.confirm") on a record that has a `subject`, or on that subject itself."""
     current = session()
-    insert_missing(AuditHead, {"sequence": 0, "digest": _GENESIS}, unique=("tenant_id",))
+    beginning = {"sequence": 0, "digest": GENESIS, "keyed_from": 1}
+    insert_missing(AuditHead, beginning, unique=("tenant_id",))
     head = current.scalars(
         select(AuditHead).with_for_update().execution_options(populate_existing=True)
     ).one()
@@ -92,22 +108,12 @@ def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
         changes=masked(changes),
     )
     event.digest = event.expected_digest(head.digest)
-    head.sequence, head.digest = event.sequence, event.digest
+    key = current_key()
+    event.key_id = key.key_id
+    event.mac = key.mark(event.digest)
     current.add(event)
+    current.flush()  # a trigger lets the head move on only to an event that is there
+    head.sequence = event.sequence
+    head.digest = event.digest
     current.flush()
     return event
-
-
-def broken_links() -> Iterator[int]:
-    """The sequence numbers at which the chain of the tenant in scope does not hold; none when all is well."""
-    previous, expected, told = _GENESIS, 1, 0
-    for event in session().scalars(
-        select(AuditEvent).order_by(AuditEvent.sequence).execution_options(yield_per=500)
-    ):
-        if event.sequence != expected or event.digest != event.expected_digest(previous):
-            yield (told := event.sequence)
-        previous, expected = event.digest, event.sequence + 1
-    head = session().scalars(select(AuditHead)).one_or_none()
-    end = (head.sequence, head.digest) if head else (0, _GENESIS)
-    if end != (expected - 1, previous) and (end[0] or expected - 1) != told:
-        yield end[0] or expected - 1
