@@ -8,6 +8,7 @@ from alembic import context
 
 from portal import blueprints  # noqa: F401 - imports every model
 from portal.core.db import Base, Choice, UTCDateTime
+from portal.core.files import FileKey, FileKeysJSON
 
 
 def _render(kind: str, item: Any, _context: Any) -> Any:
@@ -16,6 +17,10 @@ def _render(kind: str, item: Any, _context: Any) -> Any:
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, Choice):
         return f"sa.String({item.impl_instance.length})"
+    if kind == "type" and isinstance(item, FileKey):
+        return "sa.String(64)"
+    if kind == "type" and isinstance(item, FileKeysJSON):
+        return "sa.JSON()"
     return False
 
 

@@ -8,6 +8,7 @@ from flask import Flask
 
 from portal import cli, extensions
 from portal.blueprints import BLUEPRINTS, BRANDS
+from portal.core.audit_keys import set_audit_keys
 from portal.core.db import db, init_db
 from portal.core.files import LocalFiles, Shelf
 from portal.core.tenancy.mistakes import TenantsInvalid
@@ -27,7 +28,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     Shelf.files = LocalFiles(settings.home / "files")
-    keyring.set_keys((settings.secret_key, *settings.secret_key_fallbacks))
+    secrets = (settings.secret_key, *settings.secret_key_fallbacks)
+    keyring.set_keys(secrets)
+    set_audit_keys(secrets)
 
     init_db(app)
     extensions.csrf.init_app(app)

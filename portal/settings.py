@@ -6,6 +6,7 @@ What only a trial may do (demo mode, plain http, a key that others know) is refu
 
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -45,6 +46,7 @@ class Settings:
     scheme: str = "https"
     port: int | None = None
     smtp_url: str = ""
+    smtp_ca: Path | None = None
     proxy_hops: int = 0
     threads: int = 4
     chat_streams: int = 2
@@ -100,6 +102,9 @@ class Settings:
                 "PORTAL_SMTP_URL holds a password: use smtp+starttls://, smtp:// would send it in the clear"
             )
 
+        if self.smtp_ca is not None and not _is_certificate_file(self.smtp_ca):
+            raise UnsafeSettings("PORTAL_SMTP_CA is a file of PEM certificates of authorities")
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the ``PORTAL_*`` variables and DATABASE_URL, and what PORTAL_ENV_FILE adds. Raises UnsafeSettings."""
@@ -120,6 +125,7 @@ class Settings:
             scheme=env.get("PORTAL_SCHEME", "https"),
             port=_number(env, "PORTAL_PUBLIC_PORT", 1, 65535),
             smtp_url=env.get("PORTAL_SMTP_URL", ""),
+            smtp_ca=Path(env["PORTAL_SMTP_CA"]).absolute() if env.get("PORTAL_SMTP_CA") else None,
             proxy_hops=_number(env, "PORTAL_PROXY_HOPS", 0, 9) or 0,
             threads=_number(env, "PORTAL_THREADS", 1, 256) or 4,
             chat_streams=2 if streams is None else streams,
@@ -205,6 +211,13 @@ def _is_this_machine(host: str | None) -> bool:
         return ip_address(host or "").is_loopback
     except ValueError:  # a name
         return host == "localhost"
+
+
+def _is_certificate_file(path: Path) -> bool:
+    try:
+        return bool(ssl.create_default_context(cafile=path).get_ca_certs())
+    except (OSError, ssl.SSLError):
+        return False
 
 
 def _kept_in(path: Path) -> dict[str, str]:

@@ -145,7 +145,7 @@ def save_files(found: Inquiry, folder: Path, by: Actor) -> None:
 
 
 def _answer(tenant: Tenant, found: Inquiry, text: str, attach: list[Content], *, by: Actor) -> None:
-    kept = keep(tenant.inquiries, [(file.name, file.data) for file in attach])
+    kept = keep(tenant, [(file.name, file.data) for file in attach], by=by)
     operations.answer(tenant, found, text, kept, by=by, link_base=link_base(tenant))
 
 

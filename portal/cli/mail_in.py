@@ -13,7 +13,7 @@ from flask.cli import with_appcontext
 
 from portal.cli.desk import inquiries
 from portal.core import DatabaseBusy, Shelf, Tenant, session, tenant_scope
-from portal.core.letters import Unreadable
+from portal.core.letters import UnclearSender, Unreadable
 from portal.shared.inquiries import inbound
 from portal.web.command_line import PortalCommand
 from portal.web.commands import find_tenant, link_base, question
@@ -43,6 +43,8 @@ def take(app: Flask, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[in
                 tenant, raw, envelope_from=sender, link_base=link_base(tenant)
             )
             session().commit()
+    except UnclearSender as error:
+        return 550, f"5.7.1 {error}"
     except Unreadable as error:
         return 554, f"5.6.0 no readable mail: {error}"
     except DatabaseBusy:

@@ -1,21 +1,28 @@
 """`flask documents`, `flask mail` and `flask audit`: what is kept, found again (COM-74, OPS-14, COM-90)."""
 
 import json
+import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
+from flask import current_app
+from flask.cli import with_appcontext
 from sqlalchemy import select
 
-from portal.core import Actor, NotFound, OutboxMail, jobs, need, session
+from portal.core import Actor, NotFound, OutboxMail, Tenant, need, session, to_local
 from portal.core import audit as trail
+from portal.core.audit_chain import Anchor, count_unmarked, find_faults, make_anchor
+from portal.core.db import each_tenant
 from portal.core.jobs import WorkStatus
+from portal.shared import resending
 from portal.shared.auth import enrolment
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document
-from portal.web.command_line import CommandGroup
-from portal.web.commands import DAY, command, question
-from portal.web.output import fail, listing, moment
+from portal.web.command_line import CommandGroup, login
+from portal.web.commands import DAY, FILE, command, link_base, question
+from portal.web.output import fail, harmless, listing, moment
 
 documents = CommandGroup("documents", help="Find and verify issued documents.")
 mail = CommandGroup("mail", help="See and resend mail.")
@@ -78,12 +85,51 @@ def list_(status: str | None, limit: int) -> Iterable[OutboxMail]:
     return session().scalars(statement.where(OutboxMail.status == status) if status else statement)
 
 
-@command(mail, "retry", click.argument("mail_id", type=click.IntRange(1, 2**63 - 1)))
-def retry(mail_id: int, by: Actor) -> str:
-    """Send a mail again."""
-    jobs.retry(need(session().get(OutboxMail, mail_id), NotFound("no mail %(id)s", id=mail_id)))
-    trail.record("mail.retry", f"mail:{mail_id}", by=by)
-    return f"mail {mail_id} will be sent again"
+_URL = re.compile(r"https?://\S+")
+
+
+def _find_mail(mail_id: int) -> OutboxMail:
+    """The mail with this id. Raises NotFound."""
+    found: OutboxMail | None = session().get(OutboxMail, mail_id)
+    return need(found, NotFound("no mail %(id)s", id=mail_id))
+
+
+_MAIL_ID = click.argument("mail_id", type=click.IntRange(1, 2**63 - 1))
+
+
+@command(mail, "show", _MAIL_ID)
+def show(mail_id: int) -> None:
+    """What is known of a mail. Addresses in its text are left out: who opens one acts for its reader."""
+    found = _find_mail(mail_id)
+    sent = to_local(found.done_at) if found.done_at else None
+    facts = {
+        "at": f"{to_local(found.created_at):%Y-%m-%d %H:%M}",
+        "status": found.status.value,
+        "sent": f"{sent:%Y-%m-%d %H:%M}" if sent else "",
+        "to": found.recipient,
+        "subject": found.subject,
+        "event": found.event,
+        "tries": found.tries,
+        "error": found.last_error,
+    }
+    for name, value in facts.items():
+        click.echo(f"{name + ':':<9}{harmless(str(value))}".rstrip())
+    click.echo("")
+    if found.blanked_at is not None:
+        click.echo(
+            "(the text is not kept: it is blanked once a mail is sent or can be sent no more)"
+        )
+    else:
+        click.echo(harmless(_URL.sub("(address left out)", found.body)).rstrip())
+
+
+@command(mail, "retry", _MAIL_ID)
+def retry(mail_id: int, tenant: Tenant, by: Actor) -> str:
+    """Send a mail again; one with a link to set a password is made anew, with a new link."""
+    found = _find_mail(mail_id)
+    if resending.resend(tenant, found, link_base=link_base(tenant), by=by):
+        return f"a new mail with a new link will be sent to {found.recipient}"
+    return f"mail {found.id} will be sent again"
 
 
 _EVENTS = (
@@ -111,10 +157,47 @@ def search(subject: str, limit: int) -> Iterable[trail.AuditEvent]:
     return session().scalars(statement.where(asked) if subject else statement)
 
 
-@question(audit, "verify")
-def verify_chain() -> str:
-    """Check the hash chain."""
-    broken = list(trail.broken_links())
-    if broken:
-        fail(f"the chain is broken at event {broken[0]}, {len(broken)} places in all")
-    return "the chain holds"
+def _read_anchors(_context: object, _option: object, path: Path | None) -> list[Anchor] | None:
+    """The anchors in a file; empty lines and those that begin with # say nothing."""
+    if path is None:
+        return None
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        return [Anchor.parse(line) for line in lines if line and not line.startswith("#")]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+_ANCHOR = click.option(
+    "--anchor",
+    "anchors",
+    type=FILE,
+    callback=_read_anchors,
+    help="Lines of `flask audit anchor` that were kept elsewhere, to compare with.",
+)
+
+
+@question(audit, "verify", _ANCHOR)
+def verify_chain(anchors: list[Anchor] | None, tenant: Tenant) -> str:
+    """Check that no event was altered, taken out or made by anybody but this server."""
+    own = [anchor for anchor in anchors or () if anchor.tenant == tenant.key]
+    if anchors is not None and not own:
+        fail(f"the file has no anchor of {tenant.key}")
+    faults = list(find_faults(own))
+    if faults:
+        first = faults[0]
+        places = f"{len(faults)} places in all"
+        fail(f"the chain is broken at event {first.sequence}, {places}: {first.reason}")
+    unmarked = count_unmarked()
+    said = [f"{unmarked} events are from before they were marked"] if unmarked else []
+    said += [f"and agrees with {len(own)} anchors"] if own else []
+    return "; ".join(["the chain holds", *said])
+
+
+@audit.command("anchor")
+@with_appcontext
+def anchor() -> None:
+    """Print where each brand's trail ends, a line each, to be kept outside of this machine."""
+    keys = sorted(current_app.extensions["tenants"].current().by_key)
+    for _key in each_tenant(keys, by=login(), reason="audit anchor"):
+        click.echo(str(make_anchor()))

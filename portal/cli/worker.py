@@ -4,6 +4,7 @@ import logging
 import signal
 import smtplib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -16,14 +17,14 @@ from typing import Any
 import click
 from flask import current_app
 from flask.cli import with_appcontext
-from flask_mail import Message
+from flask_mail import Connection, Message
 
-from portal.core import clock, jobs, outbox, session, tenant_scope
-from portal.extensions import mail
+from portal.core import Tenant, clock, file_sweep, jobs, outbox, session, tenant_scope
 from portal.settings import Settings
 from portal.shared import drafts, interrupted, notifications
 from portal.shared.auth import passkeys, registration, throttling
 from portal.shared.chats import operations as chats
+from portal.shared.inquiries import inbound
 from portal.web.brand import brands_of
 from portal.web.command_line import PortalCommand
 from portal.web.commands import link_base
@@ -42,6 +43,28 @@ class _Letter(Message):
         made: Any = super()._message()
         made.policy = made.policy.clone(refold_source="none")
         return made
+
+
+class _VerifiedConnection(Connection):
+    """A connection to the mail server that knows whom it talks to.
+
+    Flask-Mail's own STARTTLS takes any certificate, so whoever sits in between could read every mail.
+    """
+
+    def configure_host(self) -> smtplib.SMTP:
+        """Connect; where TLS is asked for, the certificate and the host's name are checked first."""
+        settings: Settings = current_app.extensions["settings"]
+        host = smtplib.SMTP(self.mail.server, self.mail.port)
+        try:
+            if self.mail.use_tls:
+                authorities = settings.smtp_ca
+                host.starttls(context=ssl.create_default_context(cafile=authorities))
+            if self.mail.username and self.mail.password:
+                host.login(self.mail.username, self.mail.password)
+        except BaseException:
+            host.close()
+            raise
+        return host
 
 
 @contextmanager
@@ -71,9 +94,10 @@ def send(stored: outbox.OutboxMail) -> None:
         extra_headers={"Auto-Submitted": "auto-generated", **(stored.headers or {})},
     )
     message.msgId = stored.message_id
+    state = current_app.extensions["mail"]
     accepted = False
     try:
-        with _patience(ANSWER_SECONDS), mail.connect() as connection:
+        with _patience(ANSWER_SECONDS), _VerifiedConnection(state) as connection:
             connection.send(message)
             accepted = True
     except (smtplib.SMTPException, OSError):
@@ -84,13 +108,14 @@ def send(stored: outbox.OutboxMail) -> None:
 def round_of_work(*, tidy: bool = False) -> int:
     """One round over all tenants: mail, jobs, and what is past its time when `tidy`. Returns how much was claimed."""
     claimed = 0
+    settings: Settings = current_app.extensions["settings"]
     for key, tenant in current_app.extensions["tenants"].current().by_key.items():
         try:
             with tenant_scope(key):
-                claimed += outbox.deliver(send, limit=50)
+                claimed += outbox.deliver(send, limit=50, keep_texts=settings.demo)
                 claimed += jobs.run_due()
                 if tidy:
-                    _tidy()
+                    _tidy(tenant)
                     notifications.mail_digests(tenant)
                     chats.end_idle(tenant, link_base=link_base(tenant))
                     session().commit()
@@ -98,14 +123,17 @@ def round_of_work(*, tidy: bool = False) -> int:
                         if brand.tick:
                             brand.tick(tenant)
                             session().commit()
+                    file_sweep.sweep(timedelta(hours=tenant.storage.unused_hours))
         except Exception:  # one brand's trouble never stops the others'
             log.exception("worker round for %s failed", key)
     return claimed
 
 
-def _tidy() -> None:
+def _tidy(tenant: Tenant) -> None:
     drafts.expire()
     interrupted.expire()
+    outbox.blank_unsendable()
+    inbound.remove_old_refused(tenant)
     throttling.forget(timedelta(days=1))
     registration.forget()
     passkeys.forget_challenges()

@@ -1,4 +1,8 @@
-"""Audit trail (COM-90): append-only by triggers, hash-chained so that a lost or altered row shows, secrets masked."""
+"""Audit trail (COM-90): append-only by triggers, hash-chained so that a lost or altered row shows, secrets masked.
+
+Each event also carries a mark that only the server's secret makes, so that a chain made anew shows as well.
+`portal.core.audit_chain` verifies.
+"""
 
 import hashlib
 import json
@@ -12,22 +16,28 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
 from portal.core.actor import Actor
+from portal.core.audit_keys import current_key
 from portal.core.db import Base, insert_missing, owned, run, session
 from portal.core.tenancy.guard import ID, TenantOwned
 
 _SECRET = re.compile(r"password|token|secret|hash|(?<!postal_)code", re.IGNORECASE)
-_GENESIS = "0" * 64
+GENESIS = "0" * 64
 LONGEST_SUBJECT = 80
 """A longer one (a member's long address) is cut."""
 LONGEST_LOGIN = 64
 
 
 class AuditHead(TenantOwned, Base):
-    """The end of a tenant's chain; its row lock puts writers in order."""
+    """The end of a tenant's chain; its row lock puts writers in order.
+
+    Triggers let it move on by one event that is there, and nothing else. `keyed_from` is the first
+    event that has to carry a mark: earlier ones are from before there were any.
+    """
 
     __tablename__ = "audit_head"
     sequence: Mapped[int] = mapped_column(ID, default=0)
-    digest: Mapped[str] = mapped_column(String(64), default=_GENESIS)
+    digest: Mapped[str] = mapped_column(String(64), default=GENESIS)
+    keyed_from: Mapped[int] = mapped_column(ID, default=1)
     __table_args__ = owned(UniqueConstraint("tenant_id"))
 
 
@@ -36,6 +46,7 @@ class AuditEvent(TenantOwned, Base):
 
     `at` is the instant it was done as of, `recorded_at` what the machine's clock said (they differ in the demo);
     `actor_login` is the login that ran an operator's command. Rows from before these columns have neither.
+    `digest` chains it to the event before; `mac` is the mark for that digest, by the key `key_id`.
     """
 
     __tablename__ = "audit_event"
@@ -51,6 +62,8 @@ class AuditEvent(TenantOwned, Base):
     subject: Mapped[str] = mapped_column(String(LONGEST_SUBJECT))
     changes: Mapped[dict[str, Any]] = mapped_column(JSON)
     digest: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str] = mapped_column(String(8), default="")
+    mac: Mapped[str] = mapped_column(String(64), default="")
     __table_args__ = owned(
         UniqueConstraint("tenant_id", "sequence"),
         Index("ix_audit_event_subject", "tenant_id", "subject", "sequence"),
@@ -107,7 +120,7 @@ def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
     (chained,) = _chained([made], head)
     event = AuditEvent(**chained)
     session().add(event)
-    session().flush()  # the head moves on to an event that is there
+    session().flush()  # a trigger lets the head move on only to an event that is there
     _move_on(head, chained)
     return event
 
@@ -142,19 +155,24 @@ def record_all(events: Iterable[dict[str, Any]]) -> None:
 
 def _locked_head() -> AuditHead:
     """The end of the chain, made if there is none, locked until the end of the transaction."""
-    insert_missing(AuditHead, {"sequence": 0, "digest": _GENESIS}, unique=("tenant_id",))
+    beginning = {"sequence": 0, "digest": GENESIS, "keyed_from": 1}
+    insert_missing(AuditHead, beginning, unique=("tenant_id",))
     statement = select(AuditHead).with_for_update().execution_options(populate_existing=True)
     return session().scalars(statement).one()
 
 
 def _chained(events: Iterable[dict[str, Any]], head: AuditHead) -> Iterator[dict[str, Any]]:
-    """The events with their places in the chain behind `head`."""
-    sequence, digest = head.sequence, head.digest
+    """The events with their places in the chain behind `head`, and the server's mark on each."""
+    key = current_key()
+    sequence = head.sequence
+    digest = head.digest
     for event in events:
         sequence += 1
         event["sequence"] = sequence
         digest = _digest(event, digest)
         event["digest"] = digest
+        event["key_id"] = key.key_id
+        event["mac"] = key.mark(digest)
         yield event
 
 
@@ -162,18 +180,3 @@ def _move_on(head: AuditHead, newest: Mapping[str, Any]) -> None:
     head.sequence = newest["sequence"]
     head.digest = newest["digest"]
     session().flush()
-
-
-def broken_links() -> Iterator[int]:
-    """The sequence numbers at which the chain of the tenant in scope does not hold; none when all is well."""
-    previous, expected, told = _GENESIS, 1, 0
-    for event in session().scalars(
-        select(AuditEvent).order_by(AuditEvent.sequence).execution_options(yield_per=500)
-    ):
-        if event.sequence != expected or event.digest != event.expected_digest(previous):
-            yield (told := event.sequence)
-        previous, expected = event.digest, event.sequence + 1
-    head = session().scalars(select(AuditHead)).one_or_none()
-    end = (head.sequence, head.digest) if head else (0, _GENESIS)
-    if end != (expected - 1, previous) and (end[0] or expected - 1) != told:
-        yield end[0] or expected - 1

@@ -1,7 +1,8 @@
 """How SQLite is driven, by the recipe that was measured.
 
-WAL, FULL, foreign keys on; a transaction that may write takes a file lock (fair among processes, with a
-time limit) and then BEGIN IMMEDIATE; one that only reads begins plainly. Figures: docs/decisions/sqlite-writes.md.
+WAL, FULL, foreign keys on; what is deleted or blanked is overwritten with zeros, since backups copy the file. A
+transaction that may write takes a file lock (fair among processes, with a time limit) and then BEGIN IMMEDIATE; one
+that only reads begins plainly. Figures: docs/decisions/sqlite-writes.md.
 """
 
 import fcntl
@@ -21,7 +22,8 @@ LOCK_SECONDS = 5.0
 _POLL_SECONDS = 0.002
 PRIVATE = 0o600
 _PRAGMAS = (
-    "journal_mode=WAL synchronous=FULL busy_timeout=5000 foreign_keys=ON cache_size=-16000 mmap_size=268435456"
+    "journal_mode=WAL synchronous=FULL busy_timeout=5000 foreign_keys=ON secure_delete=ON "
+    "cache_size=-16000 mmap_size=268435456"
 ).split()
 
 

@@ -59,8 +59,18 @@ def claim(model: type[W], limit: int = 10) -> Sequence[W]:
     return [row for row in rows if row.status == WorkStatus.WAITING]
 
 
-def attempt(row: Any, do: Callable[[], None]) -> Exception | None:
-    """Do a claimed row's work outside of its transaction, mark it as done or put it off; returns what went wrong."""
+def succeed(row: Any) -> None:
+    """Mark a claimed row as done."""
+    row.status, row.done_at, row.last_error = WorkStatus.DONE, clock.now(), ""
+
+
+def attempt(
+    row: Any, do: Callable[[], None], *, on_success: Callable[[Any], None] = succeed
+) -> Exception | None:
+    """Do a claimed row's work outside of its transaction, mark it as done or put it off; returns what went wrong.
+
+    `on_success` marks the row, loaded anew, in the transaction that settles it.
+    """
     model, row_id, trouble = type(row), row.id, None
     session().rollback()
     try:
@@ -70,14 +80,9 @@ def attempt(row: Any, do: Callable[[], None]) -> Exception | None:
         fail(session().get_one(model, row_id), error)
         trouble = error
     else:
-        succeed(session().get_one(model, row_id))
+        on_success(session().get_one(model, row_id))
     session().commit()
     return trouble
-
-
-def succeed(row: Any) -> None:
-    """Mark a claimed row as done."""
-    row.status, row.done_at, row.last_error = WorkStatus.DONE, clock.now(), ""
 
 
 def fail(row: Any, error: BaseException) -> None:
@@ -89,6 +94,11 @@ def fail(row: Any, error: BaseException) -> None:
         row.due_at = (
             clock.now() + PAUSES[max(row.tries - 1, 0)]
         )  # a command's own job was never claimed
+
+
+def give_up(row: Any, reason: str) -> None:
+    """Mark a row as failed for good, for `reason`."""
+    row.status, row.last_error = WorkStatus.FAILED, reason[:500]
 
 
 def retry(row: Any) -> None:

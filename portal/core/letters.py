@@ -5,12 +5,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
+from email.errors import MissingHeaderBodySeparatorDefect
 from email.header import decode_header
+from email.headerregistry import AddressHeader
 from email.message import Message
-from email.utils import collapse_rfc2231_value, parseaddr
-from typing import Any
+from email.policy import default as strict_policy
+from email.utils import collapse_rfc2231_value
+from typing import Any, cast
 
 from portal.core import text
+from portal.core.authentication_results import is_authenticated
 
 _MOST_PARTS = 200
 _SAME = dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j"), "cp932")
@@ -28,13 +32,33 @@ _SIGNS = (
 )
 
 
+_LONGEST_FROM = 2000
+_ADDRESS = r"[^\s\"@<>,;:()\[\]\\]+@[A-Za-z0-9.-]+"
+_ONE_MAILBOX = re.compile(
+    r'(?:(?:"(?:[^"\\]|\\.)*"|[^"@<>,;:()\[\]\\])*'  # a display name, where there is one
+    rf"<(?P<named>{_ADDRESS})>|(?P<bare>{_ADDRESS})(?:\s*\([^()@<>]*\))?)"
+)
+"""``addr``, ``addr (comment)``, ``<addr>`` or ``display name <addr>``: nothing beside it that could
+be read as another address."""
+
+
+_FROM_LINE = re.compile(rb"(?:\A|[\r\n])from[ \t]*:", re.IGNORECASE)
+
+
 class Unreadable(ValueError):
     """These bytes are no mail that anybody could answer."""
 
 
+class UnclearSender(Unreadable):
+    """From does not name exactly one address in a way that every program reads alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """`answers` are the Message-IDs that it refers to; `is_automatic`: no person wrote it, nobody is to be answered."""
+    """`answers` are the Message-IDs that it refers to; `is_automatic`: no person wrote it, nobody is to be answered.
+
+    `is_authenticated` is None where nobody was asked whether the mail comes from the domain in From.
+    """
 
     sender: str
     subject: str
@@ -43,24 +67,31 @@ class Letter:
     message_id: str
     answers: tuple[str, ...]
     is_automatic: bool
+    is_authenticated: bool | None = None
 
 
-def read(raw: bytes, envelope_from: str | None = None) -> Letter:
-    """The mail in `raw`; `envelope_from` as the mail server was told it, None where only Return-Path says so."""
+def read(raw: bytes, envelope_from: str | None = None, *, authentication_host: str = "") -> Letter:
+    """The mail in `raw`; `envelope_from` as the mail server was told it, None where only Return-Path says so.
+
+    `authentication_host` is the mail server whose Authentication-Results are believed. Raises
+    UnclearSender or Unreadable.
+    """
     try:
-        return _read(raw, envelope_from)
+        return _read(raw, envelope_from, authentication_host)
+    except UnclearSender:
+        raise
     except (
         Exception
     ) as error:  # the email package raises whatever it stumbles over, nesting without end included
         raise Unreadable(type(error).__name__) from error
 
 
-def _read(raw: bytes, envelope_from: str | None) -> Letter:
+def _read(raw: bytes, envelope_from: str | None, authentication_host: str) -> Letter:
     mail = message_from_bytes(raw)
     heads = {
         name.lower(): _words(str(value)) for name, value in reversed([*mail.raw_items()])
     }  # the first one counts
-    sender = text.email(parseaddr(heads.get("from", ""))[1])
+    sender = _sender(mail, raw)
     said: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     files: list[tuple[str, bytes]] = []
     for part in _leaves(mail):
@@ -80,7 +111,46 @@ def _read(raw: bytes, envelope_from: str | None) -> Letter:
         message_id=next(iter(_ID.findall(heads.get("message-id", ""))), ""),
         answers=tuple(answers[-50:]),
         is_automatic=not path.strip("<> ") or _is_automatic(mail, heads, sender),
+        is_authenticated=_is_authenticated(mail, authentication_host, sender),
     )
+
+
+def _sender(mail: Message, raw: bytes) -> str:
+    """The address in From.
+
+    A mail server judges From by its own reading (DMARC); where two readings are possible, anybody
+    could write in another's name. So there is one From, it names one address, and Python's parser
+    (RFC 5322) and a strict pattern have to agree on it. Raises UnclearSender.
+    """
+    if any(isinstance(one, MissingHeaderBodySeparatorDefect) for one in mail.defects):
+        raise UnclearSender("the headers do not end with an empty line")
+    values = [str(value) for name, value in mail.raw_items() if name.lower() == "from"]
+    # Some programs take "From :" for the header as well, where Python's parser does not.
+    written = _FROM_LINE.findall(re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0])
+    if len(values) != 1 or len(written) != 1:
+        raise UnclearSender(f"there are {max(len(values), len(written))} From headers")
+    # A display name may hold raw bytes of any charset; no byte of theirs may act as punctuation.
+    value = re.sub(r"[^\x00-\x7f]", "_", re.sub(r"\r?\n(?=[ \t])", "", values[0])).strip()
+    found = _ONE_MAILBOX.fullmatch(value) if len(value) <= _LONGEST_FROM else None
+    if found is None or not value.replace("\t", " ").isprintable():
+        raise UnclearSender("From does not name exactly one address")
+    header = cast(AddressHeader, strict_policy.header_factory("from", value))
+    parsed = [address.addr_spec for address in header.addresses]
+    if parsed != [found["named"] or found["bare"]]:
+        raise UnclearSender("From does not name exactly one address")
+    try:
+        return text.email(parsed[0])
+    except ValueError:
+        raise UnclearSender("From names no address that can be answered") from None
+
+
+def _is_authenticated(mail: Message, host: str, sender: str) -> bool | None:
+    if not host:
+        return None
+    results = [
+        str(value) for name, value in mail.raw_items() if name.lower() == "authentication-results"
+    ]
+    return is_authenticated(results, host=host, domain=sender.rpartition("@")[2])
 
 
 def _is_automatic(mail: Message, heads: dict[str, str], sender: str) -> bool:

@@ -35,6 +35,7 @@ def owner_engine(url: str) -> Engine:
         def _connect(raw: Any, _record: Any) -> None:
             raw.isolation_level = None
             raw.execute("PRAGMA busy_timeout=30000")
+            raw.execute("PRAGMA secure_delete=ON")
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:

@@ -1,11 +1,15 @@
 """Mail as rows: stored in the transaction of what caused it, sent by the worker (COM-80).
 
 The Message-ID is fixed when the mail is stored, so a mail that a killed worker sent twice is one mail to its reader.
+
+A mail may hold a link that opens an account, and rows end up in backups. So its text is blanked in the
+transaction that marks it as sent; who got which subject when stays.
 """
 
 import logging
 import secrets
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,14 +17,20 @@ from sqlalchemy import JSON, Index, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock, jobs
-from portal.core.db import Base, owned, session
+from portal.core.db import Base, change, owned, session
 from portal.core.tenancy.guard import ID, TenantOwned
 
 log = logging.getLogger(__name__)
+_UNSENT_KEPT = timedelta(days=30)
+"""How long the text of a mail that was given up waits to be sent again."""
 
 
 class OutboxMail(jobs.Leased, TenantOwned, Base):
-    """One mail to one reader. `headers` go with it besides the usual ones."""
+    """One mail to one reader. `headers` go with it besides the usual ones.
+
+    `expires_at` is when its link or code dies; the mail is not sent after that. `blanked_at` is when
+    `body`, `html` and `headers` were emptied, None while they are there.
+    """
 
     __tablename__ = "outbox_mail"
     event: Mapped[str] = mapped_column(String(60))
@@ -33,6 +43,8 @@ class OutboxMail(jobs.Leased, TenantOwned, Base):
     html: Mapped[str] = mapped_column(Text)
     message_id: Mapped[str] = mapped_column(String(120))
     headers: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    expires_at: Mapped[datetime | None]
+    blanked_at: Mapped[datetime | None]
     __table_args__ = owned(
         Index("ix_outbox_mail_due", "tenant_id", "status", "due_at", "id"),
         Index("ix_outbox_mail_newest", "tenant_id", "created_at", "id"),
@@ -50,8 +62,31 @@ def enqueue(event: str, *, sender: str, subject: str, **columns: Any) -> OutboxM
     return mail
 
 
-def deliver(send: Callable[[OutboxMail], None], limit: int = 10) -> int:
-    """Send what is due in the tenant in scope; returns how many were claimed. A failure never stops the rest."""
+def blank(mail: OutboxMail) -> None:
+    """Empty what the mail says; that it was written, to whom and about what, stays."""
+    mail.body, mail.html, mail.headers = "", "", {}
+    mail.blanked_at = clock.now()
+
+
+def blank_unsendable() -> int:
+    """Blank given-up mails of the tenant in scope that nobody can send again; returns how many.
+
+    Those are mails whose link is dead, and those that nobody asked for in 30 days. The caller commits.
+    """
+    given_up = OutboxMail.status == jobs.WorkStatus.FAILED, OutboxMail.blanked_at.is_(None)
+    now = clock.now()
+    past = (OutboxMail.expires_at <= now) | (OutboxMail.created_at < now - _UNSENT_KEPT)
+    return change(OutboxMail, *given_up, past, body="", html="", headers={}, blanked_at=now)
+
+
+def deliver(
+    send: Callable[[OutboxMail], None], limit: int = 10, *, keep_texts: bool = False
+) -> int:
+    """Send what is due in the tenant in scope; returns how many were claimed. A failure never stops the rest.
+
+    `keep_texts` leaves what was sent readable, for the demo's mailbox.
+    """
+    settle = jobs.succeed if keep_texts else _settle_sent
     claimed = [(mail.id, mail.due_at) for mail in jobs.claim(OutboxMail, limit)]
     session().commit()
     for mail_id, until in claimed:
@@ -60,10 +95,26 @@ def deliver(send: Callable[[OutboxMail], None], limit: int = 10) -> int:
         session().rollback()  # the network is slow: hold no transaction while it talks
         if mail.status != jobs.WorkStatus.WAITING or not mail.due_at == until > clock.now():
             continue  # a slow batch lost its lease to another worker
-        trouble = jobs.attempt(mail, partial(send, mail))
+        if mail.expires_at is not None and mail.expires_at <= clock.now():
+            _give_up_expired(mail_id)
+            continue
+        trouble = jobs.attempt(mail, partial(send, mail), on_success=settle)
         if trouble is not None:
             log.warning("mail %s was not sent: %s", mail_id, type(trouble).__name__)
     return len(claimed)
+
+
+def _settle_sent(mail: OutboxMail) -> None:
+    jobs.succeed(mail)
+    blank(mail)
+
+
+def _give_up_expired(mail_id: int) -> None:
+    """A dead link helps nobody: whoever asked for it asks again, or an operator sends a new one."""
+    mail = session().get_one(OutboxMail, mail_id)
+    jobs.give_up(mail, "its link expired before it could be sent")
+    blank(mail)
+    session().commit()
 
 
 def newest(limit: int = 50) -> list[OutboxMail]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Index, String, UniqueConstraint, select
+from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import ID, Base, TenantOwned, belongs_to, change, clock, discard, owned, session
+from portal.core.files import FileKeysJSON
 
 LIFETIME = timedelta(hours=24)
 _KIND_LENGTH = 40
@@ -28,7 +29,7 @@ class Draft(TenantOwned, Base):
     kind: Mapped[str] = mapped_column(String(_KIND_LENGTH))
     subject: Mapped[str] = mapped_column(String(_SUBJECT_LENGTH))
     token: Mapped[str] = mapped_column(String(43))
-    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    data: Mapped[dict[str, Any]] = mapped_column(FileKeysJSON)
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     __table_args__ = owned(

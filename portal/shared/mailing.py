@@ -1,6 +1,7 @@
 """Composing mail: one small template an event, in the tenant's name, stored in the outbox (COM-80, COM-81)."""
 
 import re
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -53,8 +54,10 @@ def compose(
     """Store the mail of `event` for `recipient` in the running transaction.
 
     ``emails/<event>.txt`` is the subject, an empty line, the letter; it sees `tenant` and `context`. The signature
-    and the HTML form are the same for every mail.
+    and the HTML form are the same for every mail. An `until` in the context is when the mail's link or code dies:
+    it is not sent after that.
     """
+    until = context.get("until")
     subject, letter = written(tenant, event, **context)
     environment = _environment()
     return outbox.enqueue(
@@ -67,6 +70,7 @@ def compose(
         html=environment.get_template("_layout.html").render(tenant=tenant, letter=letter),
         account_id=account_id,
         headers={"Reply-To": tenant.mail.inbound} if tenant.mail.inbound else {},
+        expires_at=until if isinstance(until, datetime) else None,
     )
 
 

@@ -15,6 +15,7 @@ from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.contacts import operations as contacts
 from portal.shared.documents import sharing
+from portal.shared.inquiries import inbound
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.notices.operations import OF_PRODUCT
 
@@ -101,7 +102,7 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Make the brands known and register the pages of those that are built."""
     app.extensions["brands"] = {brand.key: brand for brand in brands}
     Parts.by_module = {brand.key: brand.account for brand in brands}
-    Parts.shared = (contacts.PART, inquiries.PART, sharing.PART)
+    Parts.shared = (contacts.PART, inbound.PART, inquiries.PART, sharing.PART)
     for brand in brands:
         if brand.blueprint is not None:
             app.register_blueprint(brand.blueprint)

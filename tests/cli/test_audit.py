@@ -29,11 +29,12 @@ def tamper(app: Flask, statement: str) -> None:
     with superuser(app) as raw:
         if app.extensions["settings"].database.startswith("sqlite"):
             for (trigger,) in raw.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_event'"
+                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'audit_%'"
             ).fetchall():
                 raw.execute(f"DROP TRIGGER {trigger}")
         else:
             raw.execute("ALTER TABLE audit_event DISABLE TRIGGER ALL")
+            raw.execute("ALTER TABLE audit_head DISABLE TRIGGER ALL")
         raw.execute(statement)
 
 
@@ -102,5 +103,38 @@ def test_a_trail_that_was_tampered_with_is_told_with_the_place_and_exit_code_2(
 ) -> None:
     """COM-90, OPS-10: one line; the other brand's trail still holds."""
     tamper(app, statement)
-    assert do("verify", expect=2) == f"Error: the chain is broken at event {at}, 1 places in all\n"
+    told = do("verify", expect=2)
+    assert told.startswith(f"Error: the chain is broken at event {at}, 1 places in all: ")
+    assert told.count("\n") == 1
     assert run.invoke(args=["audit", "verify", "--tenant", "studio"]).exit_code == 0
+
+
+def test_an_anchor_kept_elsewhere_is_compared_with(do, run, app, tmp_path) -> None:
+    """COM-90: a line a brand; one that was cut back to an earlier end is told."""
+    told = run.invoke(args=["audit", "anchor"]).output
+    assert [line.split()[0] for line in told.splitlines()] == sorted(
+        app.extensions["tenants"].current().by_key
+    )
+    file = tmp_path / "anchors"
+    file.write_text(f"# kept by the auditor\n\n{told}", encoding="utf-8")
+    run.invoke(args=["accounts", "add", "試験", "--tenant", "facility"])
+    again = run.invoke(args=["audit", "anchor"]).output
+    file.write_text(f"{told}{again}", encoding="utf-8")
+    assert do("verify", "--anchor", str(file)) == "the chain holds; and agrees with 2 anchors\n"
+
+    where = "WHERE tenant_id = 'facility'"
+    earlier = told.splitlines()[[line.split()[0] for line in told.splitlines()].index("facility")]
+    _key, sequence, digest, *_rest = earlier.split()
+    tamper(app, f"DELETE FROM audit_event {where} AND sequence > {sequence}")
+    tamper(app, f"UPDATE audit_head SET sequence = {sequence}, digest = '{digest}' {where}")
+    assert do("verify") == "the chain holds\n"
+    assert "knows later events than the trail" in do("verify", "--anchor", str(file), expect=2)
+
+
+def test_a_file_that_holds_no_anchor_of_the_brand_is_a_mistake(do, tmp_path) -> None:
+    """OPS-10"""
+    file = tmp_path / "anchors"
+    file.write_text(f"other 1 {'0' * 64} 1 2026-01-01T00:00:00+00:00\n")
+    assert "no anchor of facility" in do("verify", "--anchor", str(file), expect=2)
+    file.write_text("something else\n")
+    assert "no anchor: 'something else'" in do("verify", "--anchor", str(file), expect=2)

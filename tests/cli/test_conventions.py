@@ -31,7 +31,7 @@ TREE = Flask("portal")
 cli.init_app(TREE, BRANDS)
 demo.init_app(TREE)
 SHARED = {"--tenant", "--operator", "--as-of", "--dry-run"}
-WITHOUT_TENANT = {"db", "tenants", "demo", "worker", "lmtp", "doctor"}
+WITHOUT_TENANT = {"db", "tenants", "demo", "worker", "lmtp", "doctor", "audit anchor"}
 """These work on the installation, not on one brand."""
 
 SAMPLES = {
@@ -63,7 +63,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 EVERY = dict(commands(TREE.cli))
 LEAVES = {path: command for path, command in EVERY.items() if not isinstance(command, click.Group)}
-OF_A_TENANT = [path for path in LEAVES if path.split()[0] not in WITHOUT_TENANT]
+OF_A_TENANT = [path for path in LEAVES if not {path, path.split()[0]} & WITHOUT_TENANT]
 
 
 def options(command: click.Command) -> list[click.Option]:

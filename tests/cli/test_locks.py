@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from portal.blueprints.facility.imports import Reservations
 from portal.blueprints.facility.models import Reservation, Status
 from portal.core import SYSTEM, audit, clock, engine
+from portal.core.audit_chain import find_faults
 from portal.core.db import session, tenant_scope
 from portal.shared import imports
 from portal.shared.auth import enrolment
@@ -237,7 +238,7 @@ def test_what_was_stored_elsewhere_since_the_file_was_read_refuses_all_of_it(
     again = run.invoke(args=[*words, str(second), "--tenant", "facility"])
     assert again.stdout == "2 added, 1 known already\n"
     with inside("facility"):
-        assert list(audit.broken_links()) == []
+        assert list(find_faults()) == []
 
 
 def test_imported_members_stand_in_the_trail_one_by_one(
@@ -258,7 +259,7 @@ def test_imported_members_stand_in_the_trail_one_by_one(
             f"member:user{n}" for n in range(5)
         ]
         assert told[-1] == ("member.import", "import:5")
-        assert list(audit.broken_links()) == []
+        assert list(find_faults()) == []
         owner = select(Account.number).join(Member, Member.account_id == Account.id)
         assert session().scalar(owner.where(Member.login_id == "user4")) == "X2"
 

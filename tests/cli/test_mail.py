@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
 from portal import create_app
-from portal.core import clock
+from portal.core import clock, outbox
 from portal.core.db import db, session
 from portal.core.jobs import WorkStatus
 from portal.core.outbox import OutboxMail
+from portal.shared.auth import links
 from tests.cast import NOW
 from tests.support.smtp import SmtpServer
 
@@ -124,3 +126,75 @@ def test_a_refused_mail_is_seen_by_its_reason_and_arrives_after_a_retry(
         with app.app_context():
             db.session.remove()
             db.engine.dispose()
+
+
+def test_show_tells_of_a_mail_and_gives_no_link_away(do, inside) -> None:
+    """OPS-14: who opens a mailed link acts for its reader."""
+    with inside("facility"):
+        mail = session().scalars(select(OutboxMail).order_by(OutboxMail.id)).first()
+        assert mail is not None
+        mail.body = (
+            "こちらから設定してください。\nhttps://facility.example/set-password/secret\x1b[2J"
+        )
+        session().commit()
+        mail_id = mail.id
+    told = do("show", str(mail_id))
+    assert "hanako@one.example" in told
+    assert "こちらから設定してください。\n(address left out)" in told
+    assert "secret" not in told
+    assert "\x1b" not in told
+    assert do("show", "999999", expect=2) == "Error: no mail 999999\n"
+
+
+def test_a_sent_mail_says_that_its_text_is_gone_and_cannot_be_sent_again(do, inside) -> None:
+    """OPS-14, security.md: subject, recipient and time stay."""
+    with inside("facility"):
+        mail = session().scalars(select(OutboxMail).order_by(OutboxMail.id)).first()
+        assert mail is not None
+        mail.status = WorkStatus.DONE
+        mail.done_at = NOW
+        outbox.blank(mail)
+        session().commit()
+        mail_id = mail.id
+    told = do("show", str(mail_id))
+    assert "the text is not kept" in told
+    assert "FR000001" in told
+    refused = do("retry", str(mail_id), expect=2)
+    assert refused.startswith("Error: このメールの本文は保存されていないため、再送できません")
+
+
+@pytest.mark.parametrize("state", [WorkStatus.WAITING, WorkStatus.FAILED, WorkStatus.DONE])
+def test_a_mail_with_a_link_is_sent_again_with_a_new_link(run, do, inside, state) -> None:
+    """OPS-14, COM-15: whatever became of the first; the link in it dies."""
+    run.invoke(args=["members", "reset-password", "kenichi", "--tenant", "facility"])
+    with inside("facility"):
+        newest = select(OutboxMail).order_by(OutboxMail.id.desc()).limit(1)
+        mail = session().scalars(newest).one()
+        first = re.findall(r"/set-password/(\S+)", mail.body)[0]
+        mail.status = state
+        if state is WorkStatus.DONE:
+            outbox.blank(mail)
+        session().commit()
+        mail_id = mail.id
+    assert do("retry", str(mail_id)) == (
+        "a new mail with a new link will be sent to kenichi@one.example\n"
+    )
+    with inside("facility"):
+        old = session().get_one(OutboxMail, mail_id)
+        assert (old.body, old.status == WorkStatus.WAITING) == ("", False)
+        again = session().scalars(newest).one()
+        assert (again.event, again.recipient) == ("set_password", "kenichi@one.example")
+        second = re.findall(r"/set-password/(\S+)", again.body)[0]
+        with pytest.raises(links.DeadLink):
+            links.peek(first, links.Purpose.SET_PASSWORD)
+        assert links.peek(second, links.Purpose.SET_PASSWORD).used_at is None
+
+
+def test_a_link_is_not_sent_again_to_who_may_not_sign_in(run, do, inside) -> None:
+    """COM-15: a locked member's mail stays as it is."""
+    run.invoke(args=["members", "reset-password", "kenichi", "--tenant", "facility"])
+    run.invoke(args=["members", "lock", "kenichi", "--reason", "紛失", "--tenant", "facility"])
+    with inside("facility"):
+        newest = select(OutboxMail).order_by(OutboxMail.id.desc())
+        mail_id = session().scalars(newest.where(OutboxMail.event == "set_password")).all()[0].id
+    do("retry", str(mail_id), expect=2)

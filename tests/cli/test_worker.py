@@ -372,14 +372,17 @@ def test_com_82_the_demo_without_a_mail_server_delivers_to_its_mailbox(
     tmp_path: Path,
     write: Callable[..., int],
     mails: Any,
+    inside: Callable[[str], Any],
 ) -> None:
-    """COM-82: nothing leaves the machine."""
-    write()
+    """COM-82: nothing leaves the machine, and what was mailed stays readable there."""
+    mail_id = write()
     demo = create_app(make_settings(database_url, home=tmp_path / "demo", demo=True))
     assert demo.test_cli_runner().invoke(args=["worker", "--once"]).exit_code == 0
     with demo.app_context():
         db.engine.dispose()
     assert (mails()[0]["status"], mails()[0]["error"]) == ("done", "")
+    with inside("facility"):
+        assert session().get_one(OutboxMail, mail_id).body == "本文"
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 
 from portal.blueprints.facility.models import Status
-from portal.core import audit, clock
+from portal.core import audit, audit_chain, clock
 from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.audit import AuditEvent, AuditHead
+from portal.core.audit_chain import find_faults
+from portal.core.audit_keys import set_audit_keys
 from portal.core.db import session
 from portal.core.tenancy.scope import TenantError
 from tests.cast import NOW
@@ -44,16 +46,19 @@ def tamper(app: Flask) -> Callable[[str], int]:
         with superuser(app) as raw:
             if isinstance(raw, psycopg.Connection):
                 raw.execute("ALTER TABLE audit_event DISABLE TRIGGER ALL")
+                raw.execute("ALTER TABLE audit_head DISABLE TRIGGER ALL")
             else:
                 for verb in ("update", "delete"):
                     raw.execute(f"DROP TRIGGER IF EXISTS audit_event_no_{verb}")
+                for trigger in ("begins", "moves_on", "stays"):
+                    raw.execute(f"DROP TRIGGER IF EXISTS audit_head_{trigger}")
             return int(raw.execute(sql).rowcount)
 
     return run
 
 
 def broken() -> list[int]:
-    return list(audit.broken_links())
+    return [fault.sequence for fault in find_faults()]
 
 
 def test_an_event_says_who_did_what_to_which_record_when_and_from_where(inside: Inside) -> None:
@@ -170,7 +175,7 @@ def test_an_altered_row_is_named_whichever_column_it_was(
 def test_an_altered_row_with_a_digest_of_its_own_breaks_the_link_behind_it(
     inside: Inside, tamper: Callable[[str], int]
 ) -> None:
-    """COM-90: reckoning the digest anew does not help: the next row stands on the old one."""
+    """COM-90: reckoning the digest anew does not help: its mark is missing, the next row stands on the old one."""
     with inside("facility"):
         rows = session().scalars(select(AuditEvent).order_by(AuditEvent.sequence).limit(3)).all()
         rows[2].subject = "reservation:OTHER"
@@ -178,7 +183,7 @@ def test_an_altered_row_with_a_digest_of_its_own_breaks_the_link_behind_it(
         session().rollback()
     tamper(f"UPDATE audit_event SET subject = 'reservation:OTHER', digest = '{forged}' {ROW}")
     with inside("facility"):
-        assert broken() == [4]
+        assert broken() == [3, 4]
 
 
 def test_the_last_row_cannot_be_forged_with_its_digest_either(
@@ -371,3 +376,184 @@ def test_the_digest_changes_with_any_change_and_with_nothing_else(
     turned = dict(reversed(changes.items()))
     assert digest(changes) == digest(turned) != digest(changes, "1" * 64)
     assert digest(changes | {"added to it": other}) != digest(changes)
+
+
+def forge(app: Flask, tamper: Callable[[str], int], inside: Inside, last: int) -> None:
+    """Rewrite an event and everything behind it as one could who has the database and not the server's secret."""
+    with inside("facility"):
+        events = session().scalars(select(AuditEvent).order_by(AuditEvent.sequence)).all()
+        previous = events[1].digest
+        made = []
+        for event in events[2:]:
+            if event.sequence == 3:
+                event.subject = "reservation:OTHER"
+            previous = event.expected_digest(previous)
+            made.append((event.sequence, previous))
+        session().rollback()
+    tamper(f"UPDATE audit_event SET subject = 'reservation:OTHER' {ROW}")
+    where = "WHERE tenant_id = 'facility' AND sequence"
+    for sequence, digest in made:
+        tamper(f"UPDATE audit_event SET digest = '{digest}' {where} = {sequence}")
+    tamper(f"UPDATE audit_head SET digest = '{previous}' {where} = {last}")
+
+
+def test_a_chain_made_anew_without_the_servers_secret_is_told(
+    app: Flask, inside: Inside, tamper: Callable[[str], int], last: int
+) -> None:
+    """COM-90: every digest fits, no mark does."""
+    forge(app, tamper, inside, last)
+    with inside("facility"):
+        assert broken() == list(range(3, last + 1))
+        assert {fault.reason for fault in find_faults()} == {"not marked by this server"}
+
+
+def test_what_happens_afterwards_does_not_make_a_forged_chain_right(
+    app: Flask, inside: Inside, tamper: Callable[[str], int], last: int
+) -> None:
+    """COM-90: the server goes on from the forged end; the forged events stay told."""
+    forge(app, tamper, inside, last)
+    with inside("facility"):
+        audit.record("test.act", "test:1", by=SYSTEM)
+        session().commit()
+        assert broken() == list(range(3, last + 1))
+
+
+@pytest.mark.parametrize("column", ["mac = ''", "mac = '', key_id = ''", "key_id = '00000000'"])
+def test_an_event_without_its_mark_is_told(
+    inside: Inside, tamper: Callable[[str], int], column: str
+) -> None:
+    """COM-90: taking marks away does not make events look old."""
+    tamper(f"UPDATE audit_event SET {column} {ROW}")
+    with inside("facility"):
+        assert broken() == [3]
+
+
+@pytest.fixture
+def with_secrets(app: Flask) -> Iterator[Callable[..., None]]:
+    """Go on with other secret keys of the server."""
+    yield lambda *secrets: set_audit_keys(secrets)
+    settings = app.extensions["settings"]
+    set_audit_keys((settings.secret_key, *settings.secret_key_fallbacks))
+
+
+def test_a_changed_secret_keeps_the_trail_and_a_dropped_one_needs_an_anchor(
+    app: Flask, inside: Inside, last: int, with_secrets: Callable[..., None]
+) -> None:
+    """COM-90: by fallbacks; once the old key is gone an anchor vouches for what it marked."""
+    old = app.extensions["settings"].secret_key
+    with inside("facility"):
+        with_secrets("n" * 40, old)
+        audit.record("test.act", "test:1", by=SYSTEM)
+        session().commit()
+        assert broken() == []
+        anchor = audit_chain.make_anchor()
+        with_secrets("n" * 40)
+        assert broken() == list(range(1, last + 1))
+        assert list(find_faults([anchor])) == []
+
+
+def test_an_anchor_tells_a_trail_that_was_cut_back_or_made_anew(
+    app: Flask, inside: Inside, tamper: Callable[[str], int], last: int
+) -> None:
+    """COM-90: to an earlier end of its own, which nothing inside of the database shows."""
+    with inside("facility"):
+        anchor = audit_chain.make_anchor()
+        before = session().scalars(select(AuditEvent).where(AuditEvent.sequence == last - 1)).one()
+        digest = before.digest
+        assert audit_chain.Anchor.parse(str(anchor)) == anchor
+        assert list(find_faults([anchor])) == []
+    where = "WHERE tenant_id = 'facility'"
+    tamper(f"DELETE FROM audit_event {where} AND sequence = {last}")
+    tamper(f"UPDATE audit_head SET sequence = {last - 1}, digest = '{digest}' {where}")
+    with inside("facility"):
+        assert broken() == []
+        assert [fault.sequence for fault in find_faults([anchor])] == [last]
+        other = audit_chain.Anchor("facility", 2, "f" * 64, 1, "x")
+        assert [fault.sequence for fault in find_faults([other])] == [2]
+
+
+def test_events_of_before_they_were_marked_hold_and_are_counted(
+    app: Flask, inside: Inside, tamper: Callable[[str], int], last: int
+) -> None:
+    """COM-90: what the migration found; an anchor of before shows when more are said to be old."""
+    with inside("facility"):
+        anchor = audit_chain.make_anchor()
+    where = "WHERE tenant_id = 'facility'"
+    tamper(f"UPDATE audit_event SET mac = '', key_id = '' {where}")
+    tamper(f"UPDATE audit_head SET keyed_from = {last + 1} {where}")
+    with inside("facility"):
+        assert broken() == []
+        assert audit_chain.count_unmarked() == last
+        audit.record("test.act", "test:1", by=SYSTEM)
+        session().commit()
+        assert broken() == []
+        assert [fault.sequence for fault in find_faults([anchor])] == [last + 1]
+
+
+@pytest.mark.parametrize("line", ["", "facility 1 abc", "facility x abc 1 2026", "a b c d e f"])
+def test_what_is_no_anchor_is_refused(line: str) -> None:
+    """COM-90"""
+    with pytest.raises(ValueError, match="no anchor"):
+        audit_chain.Anchor.parse(line)
+
+
+HEAD = "WHERE tenant_id = 'facility'"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"UPDATE audit_head SET digest = '{'f' * 64}' {HEAD}",
+        f"UPDATE audit_head SET sequence = sequence - 1 {HEAD}",
+        f"UPDATE audit_head SET sequence = sequence + 1 {HEAD}",
+        f"UPDATE audit_head SET sequence = 0, digest = '{'0' * 64}' {HEAD}",
+        f"UPDATE audit_head SET keyed_from = 99 {HEAD}",
+        f"UPDATE audit_head SET tenant_id = 'shop' {HEAD}",
+        f"DELETE FROM audit_head {HEAD}",
+        "INSERT INTO audit_head (tenant_id, sequence, digest, keyed_from) "
+        f"VALUES ('shop', 5, '{'f' * 64}', 1)",
+        "UPDATE system_access SET reason = 'x'",
+        "DELETE FROM system_access",
+    ],
+)
+def test_neither_the_trails_end_nor_the_log_over_all_brands_is_rewritten_by_anybody(
+    app: Flask, statement: str
+) -> None:
+    """COM-90: the triggers refuse, whoever connects."""
+    with superuser(app) as raw:
+        raw.execute(
+            "INSERT INTO system_access (at, by, reason) VALUES ('2026-01-01', 'somebody', 'test')"
+        )
+        with pytest.raises(Exception, match=r"only moves on with its trail|append-only"):
+            raw.execute(statement)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("table", ["audit_event", "audit_head", "system_access"])
+def test_nobody_truncates_the_trail(app: Flask, table: str) -> None:
+    """COM-90: PostgreSQL's TRUNCATE fires no trigger of rows."""
+    with superuser(app) as raw, pytest.raises(Exception, match="append-only"):
+        raw.execute(f"TRUNCATE {table} CASCADE")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM system_access",
+        "UPDATE system_access SET reason = 'x'",
+        "TRUNCATE system_access",
+        "DELETE FROM audit_head",
+        "UPDATE audit_head SET keyed_from = 99",
+        "TRUNCATE audit_event",
+    ],
+)
+def test_the_applications_role_has_no_right_to_rewrite_the_trail(
+    app: Flask, statement: str
+) -> None:
+    """COM-90: refused before any trigger is asked."""
+    url = app.extensions["settings"].database.replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(url) as raw:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            raw.execute(statement.encode())
+        raw.rollback()

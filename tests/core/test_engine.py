@@ -74,6 +74,7 @@ def count(engine: Engine) -> int:
         ("synchronous", 2),
         ("busy_timeout", 5000),
         ("foreign_keys", 1),
+        ("secure_delete", 1),
         ("cache_size", -16000),
         ("mmap_size", 268435456),
     ],

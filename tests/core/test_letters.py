@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.core.letters import Letter, Unreadable, decode, read
+from portal.core.letters import Letter, UnclearSender, Unreadable, decode, read
 
 FROM = b"From: =?iso-2022-jp?B?GyRCOzNFRBsoQg==?= <yamada@one.example>\r\n"
 SAID = "印刷が止まります。型番は K-12 です。"
@@ -184,3 +184,83 @@ def test_a_message_id_that_may_not_stand_in_a_header_of_ours_is_none(written: by
     """RFC 5322, 3.6.4: it is said again in the answer, so nothing may be smuggled in by it."""
     assert letter(b"Message-ID: " + written + b"\r\n", b"x").message_id == ""
     assert letter(b"Message-ID: <a.b-1@one.example>\r\n", b"x").message_id == "<a.b-1@one.example>"
+
+
+MORI = "mori@one.example"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        MORI,
+        f"<{MORI}>",
+        f"森 <{MORI}>",
+        f"=?iso-2022-jp?B?GyRCPzkbKEI=?= <{MORI}>",
+        f'"森, 太郎 <x>" <{MORI}>',
+        f"{MORI} (Mori)",
+        f"Mori T. Taro\r\n <{MORI}>",
+        "Mori <Mori@ONE.example>",
+        "=?utf-8?q?evil=40two=2Eexample?= <mori@one.example>",
+        "<a..b.@docomo.example>",
+    ],
+)
+@pytest.mark.parametrize("charset", ["utf-8", "cp932", "euc_jp"])
+def test_the_one_address_in_from_is_read(value: str, charset: str) -> None:
+    """SUP-12: as mail programs write it, raw Japanese included."""
+    found = read(f"From: {value}\r\n\r\nx".encode(charset))
+    expected = "a..b.@docomo.example" if "docomo" in value else MORI
+    assert found.sender.lower() == expected
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        f"From: {MORI} (x) <evil@two.example>",
+        f"From: {MORI} <evil@two.example>",
+        f"From: <{MORI}> <evil@two.example>",
+        f"From: <{MORI}><evil@two.example>",
+        f"From: {MORI}, evil@two.example",
+        f"From: evil@two.example, {MORI}",
+        f"From: {MORI}; evil@two.example",
+        f"From: {MORI}\r\nFrom: evil@two.example",
+        f"From: evil@two.example\r\nfrom: {MORI}",
+        f"From: {MORI}\r\nFrom : evil@two.example",
+        f"From: {MORI}\rFrom: evil@two.example",
+        f"From: team: {MORI};",
+        f"From: <@two.example:{MORI}>",
+        f"From: {MORI}\0 <evil@two.example>",
+        f"From: \x1b$B<evil@two.example>\x1b(B <{MORI}>",
+        f'From: "{MORI}" <evil@two.example',
+        f"From: (<{MORI}>) evil@two.example <{MORI}>",
+        "From: =?utf-8?q?mori?=@one.example",
+        "From: =?utf-8?q?mori=40one=2Eexample?=",
+        'From: "mori x"@one.example',
+        "From: mori@[192.0.2.1]",
+        "From: mori@one@two.example",
+        "From: Mori, Taro <mori@one.example>",
+        f"From: {'x ' * 2000}<{MORI}>",
+        "From:",
+        "Subject: nobody",
+        f"Sender: {MORI}",
+    ],
+)
+def test_a_from_that_could_be_read_in_two_ways_is_refused(headers: str) -> None:
+    """SUP-12: a mail server that judges one address must not let the portal believe another."""
+    with pytest.raises(UnclearSender):
+        read(f"{headers}\r\n\r\nx".encode(), "evil@two.example")
+
+
+@given(
+    before=st.text(alphabet='mori@evl.<>(),;:"\\ =?\t', max_size=30),
+    after=st.text(alphabet='mori@evl.<>(),;:"\\ =?\t', max_size=30),
+)
+@settings(max_examples=300)
+def test_whatever_stands_around_an_address_either_it_is_meant_or_nobody(
+    before: str, after: str
+) -> None:
+    """SUP-12: what is accepted ends in the one address, alone or in angle brackets, or in a comment."""
+    try:
+        sender = read(f"From: {before}<{MORI}>{after}\r\n\r\nx".encode()).sender
+    except Unreadable:
+        return
+    assert sender == MORI

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from portal.core.jobs import LEASE, PAUSES, WorkStatus
 from portal.core.outbox import OutboxMail
 from tests.cast import CANARY, NOW, PASSWORD, Cast
 from tests.support.client import Visitor
+from tests.support.raw import superuser
 
 Inside = Callable[[str], Any]
 
@@ -33,9 +35,8 @@ def settle_all() -> None:
 def write(recipient: str = "hanako@one.example", **changes: Any) -> OutboxMail:
     """A mail in the running transaction."""
     values = {"sender": "noreply@facility.example", "sender_name": "試験設備", "subject": "件名"}
-    return outbox.enqueue(
-        "test", recipient=recipient, body="本文", html="<p>本文</p>", **(values | changes)
-    )
+    values |= {"body": "本文", "html": "<p>本文</p>"}
+    return outbox.enqueue("test", recipient=recipient, **(values | changes))
 
 
 def waiting() -> list[str]:
@@ -274,3 +275,90 @@ def test_a_mail_has_no_headers_of_its_own_unless_it_is_given_some(here: None) ->
     mail.headers = {"List-Unsubscribe": "<https://one.example/x>"}
     session().commit()
     assert stored().headers == {"List-Unsubscribe": "<https://one.example/x>"}
+
+
+def test_what_a_mail_said_is_gone_once_it_is_sent(here: None) -> None:
+    """security.md: a link in it opens an account, and rows end up in backups. Who got what when stays."""
+    mail = write(headers={"List-Unsubscribe": "<https://x.example/unfollow/secret>"})
+    session().commit()
+    assert (stored().body, stored().blanked_at) == ("本文", None)
+    assert outbox.deliver(Post()) == 1
+    sent = stored()
+    assert (sent.body, sent.html, sent.headers) == ("", "", {})
+    assert sent.blanked_at == sent.done_at == NOW
+    assert (sent.recipient, sent.subject, sent.message_id) == (
+        "hanako@one.example",
+        "件名",
+        mail.message_id,
+    )
+
+
+def test_a_mail_that_was_not_sent_keeps_what_it_says(here: None) -> None:
+    """COM-80: until it is."""
+    write()
+    session().commit()
+    outbox.deliver(Post("hanako@one.example"))
+    assert (stored().body, stored().blanked_at) == ("本文", None)
+
+
+def test_the_demo_keeps_what_was_sent(here: None) -> None:
+    """COM-82: its mailbox page is where mails are read."""
+    write()
+    session().commit()
+    assert outbox.deliver(Post(), keep_texts=True) == 1
+    assert (stored().status, stored().body) == (WorkStatus.DONE, "本文")
+
+
+def test_a_mail_whose_link_is_dead_is_not_sent(here: None) -> None:
+    """COM-15: a link that opens nothing helps nobody; it is told, and its text is gone."""
+    write(expires_at=NOW + timedelta(minutes=30))
+    session().commit()
+    post = Post()
+    with clock.freeze(NOW + timedelta(minutes=30)):
+        assert outbox.deliver(post) == 1
+    assert post.taken == []
+    given_up = stored()
+    assert (given_up.status, given_up.body) == (WorkStatus.FAILED, "")
+    assert "expired" in given_up.last_error
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "after", "is_blanked"),
+    [
+        (timedelta(days=3), timedelta(days=3), True),
+        (timedelta(days=3), timedelta(days=2), False),
+        (None, timedelta(days=29), False),
+        (None, timedelta(days=31), True),
+    ],
+)
+def test_a_mail_that_was_given_up_is_blanked_when_nobody_can_send_it_again(
+    here: None, lifetime: timedelta | None, after: timedelta, is_blanked: bool
+) -> None:
+    """OPS-14: when its link is dead, or after thirty days."""
+    write(status=WorkStatus.FAILED, expires_at=NOW + lifetime if lifetime else None)
+    session().commit()
+    with clock.freeze(NOW + after):
+        assert outbox.blank_unsendable() == int(is_blanked)
+        session().commit()
+    assert (stored().body == "") is is_blanked
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nothing_of_a_sent_mail_is_left_in_the_databases_file(app: Flask, here: None) -> None:
+    """security.md: a copy of the file would hold it; blanked bytes are overwritten."""
+    secret = "https://facility.localhost/set-password/" + "s3cr3t" * 9
+    path = Path(app.extensions["settings"].database.removeprefix("sqlite:///"))
+    write(body=f"{secret}\n" * 200, html=f"<p>{secret}</p>" * 200)
+    session().commit()
+    _checkpoint(app)
+    assert secret.encode() in path.read_bytes()
+    assert outbox.deliver(Post()) == 1
+    _checkpoint(app)
+    assert secret.encode() not in path.read_bytes()
+
+
+def _checkpoint(app: Flask) -> None:
+    """Bring everything from the write-ahead log into the file."""
+    session().rollback()
+    with superuser(app) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -8,7 +8,8 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.core import audit, clock
+from portal.core import clock
+from portal.core.audit_chain import find_faults
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
@@ -117,4 +118,4 @@ def test_com_14_nobody_is_left_inside_who_signed_in_at_the_same_moment(
         thrown_out = "thrown out" in results
         assert (member.password_hash == "") is thrown_out
         assert len(sessions.alive(member.id)) == (0 if thrown_out else results.count("in"))
-        assert list(audit.broken_links()) == []
+        assert list(find_faults()) == []

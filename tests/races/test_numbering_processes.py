@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from portal.core import audit
+from portal.core.audit_chain import find_faults
 from portal.core.db import session
 from portal.core.jobs import Job
 from portal.settings import ROOT, Settings
@@ -63,4 +63,4 @@ def test_com_72_four_processes_issue_documents_without_gap_or_double(
         )
         assert list(session().scalars(kept)) == expected
         assert session().scalar(select(func.count(Job.id))) == count
-        assert list(audit.broken_links()) == []
+        assert list(find_faults()) == []

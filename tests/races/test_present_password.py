@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from portal.core import AuditEvent, audit, clock
+from portal.core import AuditEvent, clock
+from portal.core.audit_chain import find_faults
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import passwords, sessions
@@ -60,7 +61,7 @@ def left_of_hanako(inside: Inside) -> tuple[str, int]:
     """Her password's hash, and how many sessions live; the audit trail still holds."""
     with clock.freeze(NOW), inside("facility"):
         member = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
-        assert list(audit.broken_links()) == []
+        assert list(find_faults()) == []
         return member.password_hash, len(sessions.alive(member.id))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -21,8 +22,9 @@ class SmtpServer:
     Set `answer` to e.g. "451 later" to make the server refuse, and `stop()` to make it unreachable.
     """
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self.host, self.port = "127.0.0.1", port or free_port()
+        self.tls = tls
         self.messages: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
         self.answer = _ACCEPTED
@@ -32,7 +34,8 @@ class SmtpServer:
     @property
     def url(self) -> str:
         """The address as PORTAL_SMTP_URL takes it."""
-        return f"smtp://{self.host}:{self.port}"
+        scheme = "smtp+starttls" if self.tls else "smtp"
+        return f"{scheme}://{self.host}:{self.port}"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         """Keep a mail, or refuse it with `answer`."""
@@ -55,7 +58,9 @@ class SmtpServer:
 
     def start(self) -> Self:
         """Listen."""
-        self._controller = Controller(self, hostname=self.host, port=self.port)
+        self._controller = Controller(
+            self, hostname=self.host, port=self.port, tls_context=self.tls
+        )
         self._controller.start()
         return self
 

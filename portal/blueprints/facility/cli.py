@@ -116,7 +116,7 @@ def write(
         body=multiline(body),
         about=reservation.number,
         label="ご予約についてのご連絡",
-        files=keep(tenant.inquiries, [(file.name, file.data) for file in attached]),
+        files=keep(tenant, [(file.name, file.data) for file in attached], by=by),
     )
     recipient = find_recipient(reservation.account_id, reservation.contact["email"])
     begun = begin(tenant, recipient, message, by=by, link_base=link_base(tenant))

@@ -19,6 +19,7 @@ from portal.core import (
     owned,
     to_local,
 )
+from portal.core.files import FileKey
 from portal.shared.orders import Ordered, ordered
 
 
@@ -60,7 +61,7 @@ class Facility(TenantOwned, Base):
     daily_price: Mapped[int]
     place: Mapped[str] = mapped_column(String(100), default="")
     capacity: Mapped[int | None]
-    photo: Mapped[str] = mapped_column(String(64), default="")
+    photo: Mapped[str] = mapped_column(FileKey(), default="")
     is_active: Mapped[bool] = mapped_column(default=True)
     __table_args__ = owned(
         UniqueConstraint("tenant_id", "code"),

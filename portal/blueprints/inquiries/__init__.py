@@ -81,8 +81,8 @@ def _steps() -> Steps:
         return inquiry_form(chosen, asked, more, subjects.choices())
 
     def collect(form: Any) -> dict[str, Any]:
-        kept = [asdict(file) for file in files.keep(tenant().inquiries, form.uploaded())]
-        before: list[dict[str, Any]] = (FLOW.typed() or {}).get("attached", [])
+        kept = [asdict(file) for file in files.keep(tenant(), form.uploaded(), by=actor())]
+        before = files.still_kept((FLOW.typed() or {}).get("attached", []))
         typed: dict[str, Any] = form.typed()
         chosen = category(None)
         if chosen.about or typed.get("about"):
@@ -171,7 +171,7 @@ def thread(number: str) -> Answer:
 
     def write() -> Answer:
         may.require()
-        kept = files.keep(tenant().inquiries, form.uploaded())
+        kept = files.keep(tenant(), form.uploaded(), by=actor())
         name = form.writer.data if "writer" in form else ""
         operations.write(found, form.body.data, kept, by=actor(), name=name)
         return done(_("メッセージを送信しました。"), f"/inquiries/{number}")

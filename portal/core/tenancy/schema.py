@@ -87,6 +87,9 @@ class Tenant(Section):
     theme: parts.Theme = Field(parts.Theme(), description="Colours, corners, mark.")
     contact: parts.Contact = Field(parts.Contact(), description="How customers reach the brand.")
     mail: parts.MailSender = Field(parts.MailSender(), description="Whom mails are from.")
+    storage: parts.Storage = Field(
+        parts.Storage(), description="How much customers may store, and for how long."
+    )
     calendar: parts.Calendar = Field(parts.Calendar(), description="Closed days.")
     issuer: parts.Issuer = Field(parts.Issuer(), description="Who issues documents.")
     numbers: dict[Annotated[str, OneOf(NUMBERS)], parts.NumberFormat] = Field(

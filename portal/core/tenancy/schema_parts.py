@@ -125,6 +125,35 @@ class MailSender(Section):
     )
     inbound: kinds.Email = ""
     """Where customers' mails come in (SUP-12), answers to the brand's own among them; when absent, none do."""
+    require_authenticated: Flag = False
+    """Whether a mail that comes in counts only when authentication_host found that it is from the domain in From;
+    any other is kept for operators, and neither answered nor made an inquiry."""
+    authentication_host: str = Field("", max_length=254, pattern=r"^[A-Za-z0-9.-]*$")
+    """The name under which the mail server before the portal writes Authentication-Results, e.g. mx.example.jp."""
+    refused_days: Whole = Field(90, ge=1, le=3650)
+    """Days after which a mail that became no inquiry is removed."""
+    refused_megabytes: Whole = Field(200, ge=0, le=100_000)
+    """All mails together that became no inquiry; beyond it who wrote and when is kept, and not the mail itself."""
+    refused_per_sender: Whole = Field(20, ge=0, le=10_000)
+    """Mails of one sender that are kept of those within a day; of further ones only who wrote and when."""
+
+    @model_validator(mode="after")
+    def _names_whom_it_believes(self) -> Self:
+        if self.require_authenticated and not self.authentication_host:
+            raise ValueError("require_authenticated needs authentication_host, whose word it is")
+        return self
+
+
+class Storage(Section):
+    """How much customers may store, and when files that nothing needs any more are removed."""
+
+    account_megabytes: Whole = Field(1000, ge=1, le=1_000_000)
+    """All files of one account together, with those of forms that are not yet sent."""
+    address_megabytes: Whole = Field(500, ge=1, le=1_000_000)
+    """Files that may be sent from one network address within a day."""
+    unused_hours: Whole = Field(24, ge=1, le=720)
+    """Hours that a file stays which nothing points at (an abandoned form's, an erased account's) before the worker
+    removes it."""
 
 
 class ClosedPeriod(Section):

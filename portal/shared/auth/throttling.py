@@ -27,8 +27,12 @@ class TooMany(RuleBroken):
         self.seconds = seconds
 
 
-def count(what: str, who: str, *, limit: int, window: timedelta = timedelta(hours=1)) -> None:
+def count(
+    what: str, who: str, *, limit: int, window: timedelta = timedelta(hours=1), amount: int = 1
+) -> None:
     """Count one try of `what` by `who` in the running transaction; raises TooMany past `limit` within `window`.
+
+    A try that weighs more than others counts as `amount` of them.
 
     The count is one conditional UPDATE, so any number of tries at the same moment are all counted.
     """
@@ -42,7 +46,7 @@ def count(what: str, who: str, *, limit: int, window: timedelta = timedelta(hour
     change(
         Throttle,
         Throttle.key == key,
-        tries=case((fresh, 1), else_=Throttle.tries + 1),
+        tries=case((fresh, amount), else_=Throttle.tries + amount),
         window_start=begun,
     )
     tries, since = (

@@ -7,6 +7,7 @@ from sqlalchemy import JSON, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import ID, Base, Choice, Labelled, TenantOwned, belongs_to, msgid, owned
+from portal.core.files import FileKey
 
 
 class DocumentKind(Labelled):
@@ -30,7 +31,7 @@ class Document(TenantOwned, Base):
     transaction_date: Mapped[date]
     total: Mapped[int] = mapped_column(ID)
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
-    sha256: Mapped[str] = mapped_column(String(64), default="")
+    sha256: Mapped[str] = mapped_column(FileKey(), default="")
     size: Mapped[int] = mapped_column(default=0)
     issued_at: Mapped[datetime]
     drawn_at: Mapped[datetime | None]
@@ -39,6 +40,7 @@ class Document(TenantOwned, Base):
         UniqueConstraint("tenant_id", "kind", "number"),
         Index("ix_document_about", "tenant_id", "account_id", "about", "kind"),
         Index("ix_document_mine", "tenant_id", "account_id", "issued_at", "id"),
+        Index("ix_document_sha256", "tenant_id", "sha256"),
         Index("ix_document_date", "tenant_id", "transaction_date", "id"),
     )
 

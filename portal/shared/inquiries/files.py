@@ -3,12 +3,14 @@
 They are served as attachments only, under a policy that lets nothing in them run.
 """
 
+import hashlib
 import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
-from portal.core import RuleBroken, Shelf
-from portal.core.tenancy.schema_parts import Inquiries
+from portal.core import Actor, RuleBroken, Shelf, Tenant
+from portal.shared.inquiries.storage_limits import reserve_storage
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _KINDS: dict[str, tuple[str, tuple[bytes, ...]]] = {
@@ -38,14 +40,22 @@ class Kept:
     sha256: str
 
 
-def keep(rules: Inquiries, given: list[tuple[str, bytes]]) -> list[Kept]:
+def keep(tenant: Tenant, given: list[tuple[str, bytes]], *, by: Actor) -> list[Kept]:
     """Check and keep the files of one message. Raises RuleBroken at ``files``, having kept none."""
+    rules = tenant.inquiries
     if len(given) > rules.most_files:
         raise RuleBroken("ファイルは%(n)s個までです。", field="files", n=rules.most_files)
     if sum(len(data) for _name, data in given) > rules.most_megabytes * 1024 * 1024:
         raise RuleBroken("ファイルは合計%(n)sMBまでです。", field="files", n=rules.most_megabytes)
     checked = [(_clean(name), _media_type(name, data), data) for name, data in given]
+    sizes = {hashlib.sha256(data).hexdigest(): len(data) for _name, _kind, data in checked}
+    reserve_storage(tenant, sizes, by=by)
     return [Kept(name, kind, len(data), Shelf.files.put(data)) for name, kind, data in checked]
+
+
+def still_kept(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of a draft's files that can go along to another draft."""
+    return [file for file in files if Shelf.files.keep_young(file["sha256"])]
 
 
 def read(sha256: str) -> bytes:

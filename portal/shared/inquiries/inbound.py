@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Index, String, UniqueConstraint, select
+from sqlalchemy import Index, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import (
@@ -22,16 +22,21 @@ from portal.core import (
     letters,
     msgid,
 )
-from portal.core.db import Base, change, insert_missing, owned, session
+from portal.core.db import Base, change, discard, insert_missing, owned, session
+from portal.core.files import FileKey
 from portal.core.letters import Letter
 from portal.shared import mailing
 from portal.shared.auth import throttling
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus, Right
+from portal.shared.auth.parts import AccountPart
 from portal.shared.inquiries import files, operations
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.inquiries.operations import Asked, Writer
 
 ONCE, LONGEST = timedelta(days=1), 20_000
+_MEBIBYTE = 1024 * 1024
+_MAXIMUM_DECLINED_A_DAY = 200
+"""Answers to strangers of a brand within a day: senders are easily invented."""
 
 
 class Outcome(Labelled):
@@ -42,30 +47,42 @@ class Outcome(Labelled):
     CONTINUED = "continued", msgid("お問い合わせへの追加")
     REFUSED = "refused", msgid("登録のないアドレス")
     AUTOMATIC = "automatic", msgid("自動応答")
+    UNVERIFIED = "unverified", msgid("送信元を確認できないメール")
     KNOWN = "known", msgid("受信済み")
 
 
+BECAME_NO_INQUIRY = (Outcome.REFUSED, Outcome.AUTOMATIC, Outcome.UNVERIFIED)
+
+
 class InboundMail(TenantOwned, Base):
-    """A mail that came, known by a digest so that it counts once; the bytes of what became no inquiry are `kept`."""
+    """A mail that came, known by a digest so that it counts once.
+
+    The bytes of what became no inquiry are `kept`, `size` of them, as far as the tenant has room for
+    them (`mail.refused_megabytes`, `mail.refused_per_sender`).
+    """
 
     __tablename__ = "inbound_mail"
     digest: Mapped[str] = mapped_column(String(64))
     sender: Mapped[str] = mapped_column(String(254))
     subject: Mapped[str] = mapped_column(String(200))
     outcome: Mapped[str] = mapped_column(String(12))
-    kept: Mapped[str] = mapped_column(String(64))
+    kept: Mapped[str] = mapped_column(FileKey())
+    size: Mapped[int] = mapped_column(default=0)
     received_at: Mapped[datetime]
     __table_args__ = owned(
         UniqueConstraint("tenant_id", "digest"),
         Index("ix_inbound_mail_outcome", "tenant_id", "outcome", "id"),
+        Index("ix_inbound_mail_received", "tenant_id", "received_at"),
+        Index("ix_inbound_mail_sender", "tenant_id", "sender"),
+        Index("ix_inbound_mail_kept", "tenant_id", "kept"),
     )
 
 
 def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base: str) -> Outcome:
     """Take one mail in; the same one again is known. The caller commits. Raises letters.Unreadable."""
-    letter = letters.read(raw, envelope_from)
-    known_by = f"{letter.sender} {letter.message_id}".encode() if letter.message_id else raw
-    digest = hashlib.sha256(known_by).hexdigest()
+    host = tenant.mail.authentication_host if tenant.mail.require_authenticated else ""
+    letter = letters.read(raw, envelope_from, authentication_host=host)
+    digest = hashlib.sha256(_identity_of(letter, raw)).hexdigest()
     came = {
         "digest": digest,
         "sender": letter.sender,
@@ -73,7 +90,9 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base:
         "received_at": clock.now(),
     }
     insert_missing(
-        InboundMail, {**came, "outcome": Outcome.NEW, "kept": ""}, unique=("tenant_id", "digest")
+        InboundMail,
+        {**came, "outcome": Outcome.NEW, "kept": "", "size": 0},
+        unique=("tenant_id", "digest"),
     )
     if not change(
         InboundMail,
@@ -83,15 +102,50 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base:
     ):
         return Outcome.KNOWN
     member = _registered(letter.sender)
-    if member and not letter.is_automatic:
+    outcome = _outcome_for(letter, member)
+    if member is not None and outcome is Outcome.NEW:
         outcome = _take(tenant, letter, member, link_base)
-    else:
-        outcome = Outcome.AUTOMATIC if member else Outcome.REFUSED
-        change(InboundMail, InboundMail.digest == digest, kept=Shelf.files.put(raw))
-        if outcome is Outcome.REFUSED and not letter.is_automatic:
-            _decline(tenant, letter)
+    elif _has_room(tenant, letter.sender, len(raw)):
+        change(InboundMail, InboundMail.digest == digest, kept=Shelf.files.put(raw), size=len(raw))
+    if outcome is Outcome.REFUSED and not letter.is_automatic:
+        _decline(tenant, letter)
     change(InboundMail, InboundMail.digest == digest, outcome=outcome)
     return outcome
+
+
+def _identity_of(letter: Letter, raw: bytes) -> bytes:
+    """What makes a mail the same one again.
+
+    Where nobody vouches for the sender all of its bytes do: a forged mail must not be able to stand in
+    the way of a real one by its Message-ID.
+    """
+    if letter.message_id and letter.is_authenticated is not False:
+        return f"{letter.sender} {letter.message_id}".encode()
+    return raw
+
+
+def _outcome_for(letter: Letter, member: Member | None) -> Outcome:
+    """Why the mail becomes no inquiry, or NEW when it does.
+
+    A sender that nobody vouches for is never answered: the answer would reach whose name was used.
+    """
+    if letter.is_authenticated is False:
+        return Outcome.UNVERIFIED
+    if member is None:
+        return Outcome.REFUSED
+    return Outcome.AUTOMATIC if letter.is_automatic else Outcome.NEW
+
+
+def _has_room(tenant: Tenant, sender: str, size: int) -> bool:
+    """Whether the bytes of one more mail that becomes no inquiry are kept."""
+    rules = tenant.mail
+    refused = InboundMail.outcome.in_(BECAME_NO_INQUIRY)
+    stored = select(func.coalesce(func.sum(InboundMail.size), 0)).where(refused)
+    if int(session().scalars(stored).one()) + size > rules.refused_megabytes * _MEBIBYTE:
+        return False
+    recent = (InboundMail.sender == sender, InboundMail.received_at > clock.now() - ONCE)
+    kept_today = select(func.count(InboundMail.id)).where(refused, *recent, InboundMail.size > 0)
+    return int(session().scalars(kept_today).one()) < rules.refused_per_sender
 
 
 def _registered(address: str) -> Member | None:
@@ -108,9 +162,9 @@ def _registered(address: str) -> Member | None:
 
 
 def _take(tenant: Tenant, letter: Letter, member: Member, link_base: str) -> Outcome:
-    taken, left = _files(tenant, letter.files)
-    body = "\n".join([letter.body or "（本文なし）", *left])[:LONGEST]
     by = Actor("member", member.name, member.id, member.account_id)
+    taken, left = _files(tenant, letter.files, by=by)
+    body = "\n".join([letter.body or "（本文なし）", *left])[:LONGEST]
     thread = _continues(tenant, letter, member)
     if thread:
         operations.write(thread, body, taken, by=by)
@@ -123,14 +177,17 @@ def _take(tenant: Tenant, letter: Letter, member: Member, link_base: str) -> Out
     return Outcome.BEGUN
 
 
-def _files(tenant: Tenant, sent: Iterable[tuple[str, bytes]]) -> tuple[list[files.Kept], list[str]]:
+def _files(
+    tenant: Tenant, sent: Iterable[tuple[str, bytes]], *, by: Actor
+) -> tuple[list[files.Kept], list[str]]:
     """The files that may be kept, and a line for each that may not: a file that is refused never loses the mail."""
     taken: list[tuple[str, bytes]] = []
     kept: list[files.Kept] = []
     left: list[str] = []
     for one in sent:
         try:
-            kept, taken = files.keep(tenant.inquiries, [*taken, one]), [*taken, one]
+            kept = files.keep(tenant, [*taken, one], by=by)
+            taken = [*taken, one]
         except RuleBroken as error:
             left.append(f"（添付できなかったファイル: {one[0]} {error}）")
     return kept, left[:20]
@@ -160,6 +217,7 @@ def _decline(tenant: Tenant, letter: Letter) -> None:
         return
     try:
         throttling.count("mail-declined", letter.sender, limit=1, window=ONCE)
+        throttling.count("mails-declined", "all", limit=_MAXIMUM_DECLINED_A_DAY, window=ONCE)
     except throttling.TooMany:
         return
     mail = mailing.compose(tenant, "mail_declined", letter.sender)
@@ -169,7 +227,25 @@ def _decline(tenant: Tenant, letter: Letter) -> None:
 
 def refused(limit: int) -> Iterable[InboundMail]:
     """For operators: what became no inquiry, the newest first. Index: ix_inbound_mail_outcome."""
-    of = InboundMail.outcome.in_((Outcome.REFUSED, Outcome.AUTOMATIC))
+    of = InboundMail.outcome.in_(BECAME_NO_INQUIRY)
     return session().scalars(
         select(InboundMail).where(of).order_by(InboundMail.id.desc()).limit(limit)
     )
+
+
+def remove_old_refused(tenant: Tenant) -> int:
+    """Remove what became no inquiry and is past the tenant's `mail.refused_days`; returns how many.
+
+    The bytes go with the next sweep of files. The caller commits. Index: ix_inbound_mail_received.
+    """
+    past = InboundMail.received_at < clock.now() - timedelta(days=tenant.mail.refused_days)
+    return discard(InboundMail, past, InboundMail.outcome.in_(BECAME_NO_INQUIRY))
+
+
+def _erase(account: Account) -> None:
+    """Take away who of the account wrote when, about what, and mails of theirs that were kept (COM-16)."""
+    senders = select(Member.email).where(Member.account_id == account.id, Member.email != "")
+    discard(InboundMail, InboundMail.sender.in_(senders))
+
+
+PART = AccountPart(erase=_erase)

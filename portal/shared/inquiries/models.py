@@ -6,6 +6,7 @@ from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import ID, Base, Choice, Labelled, Numbered, TenantOwned, belongs_to, msgid, owned
+from portal.core.files import FileKey
 
 
 class Status(Labelled):
@@ -94,10 +95,11 @@ class InquiryFile(TenantOwned, Base):
     name: Mapped[str] = mapped_column(String(150))
     media_type: Mapped[str] = mapped_column(String(80))
     size: Mapped[int]
-    sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(FileKey())
     __table_args__ = owned(
         belongs_to("message_id", "inquiry_message"),
         Index("ix_inquiry_file_message", "tenant_id", "message_id"),
+        Index("ix_inquiry_file_sha256", "tenant_id", "sha256"),
     )
 
 

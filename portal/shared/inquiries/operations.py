@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import select
 
-from portal.core import Actor, RuleBroken, Shelf, Tenant, audit, clock, csvio, numbering, states
+from portal.core import Actor, RuleBroken, Tenant, audit, clock, csvio, numbering, states
 from portal.core.db import change, discard, insert_missing, session
 from portal.shared import notifications
 from portal.shared.auth.models import Account
@@ -171,15 +171,8 @@ def _erase(account: Account) -> None:
     """Take the account's threads away: whatever stands in a letter may be personal (COM-16)."""
     threads = select(Inquiry.id).where(Inquiry.account_id == account.id)
     messages = select(InquiryMessage.id).where(InquiryMessage.inquiry_id.in_(threads))
-    kept = set(
-        session().scalars(select(InquiryFile.sha256).where(InquiryFile.message_id.in_(messages)))
-    )
+    # Their bytes go with the next sweep of files, unless somebody else sent the same.
     discard(InquiryFile, InquiryFile.message_id.in_(messages))
-    kept -= set(session().scalars(select(InquiryFile.sha256).where(InquiryFile.sha256.in_(kept))))
-    for sha256 in (
-        kept
-    ):  # nobody else sent the same; a crash before the commit leaves a name without its bytes
-        Shelf.files.remove(sha256)
     discard(InquiryMessage, InquiryMessage.inquiry_id.in_(threads))
     discard(InquiryRead, InquiryRead.inquiry_id.in_(threads))
     discard(Inquiry, Inquiry.account_id == account.id)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 from sqlalchemy import select
 
-from portal.core.db import session
+from portal import create_app
+from portal.core import clock
+from portal.core.db import db, session
 from portal.shared.inquiries.models import Inquiry, InquiryFile
+from tests.cast import NOW, PASSWORD
+from tests.support.client import Visitor
 
 NEW = "/inquiries/new"
 ASK = {
@@ -21,6 +26,7 @@ ASK = {
     "agreed": "y",
 }
 PDF = b"%PDF-1.7 drawing"
+TIGHT = "storage = { account_megabytes = 1 }"
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -192,3 +198,23 @@ def test_a_reservation_shows_what_was_written_about_it_and_what_cancelling_costs
     used = visit("facility", "hanako").get("/reservations/FR000002").text
     assert "ご利用前のご予約に限り" in used
     assert number not in used
+
+
+@ONE
+def test_a_file_that_the_account_has_no_room_for_is_said_at_its_field(settings, cheap_passwords):
+    """COM-23, COM-50: everything typed stays, in the form and in a thread."""
+    changed = settings.home / "tight.toml"
+    text = settings.tenants_file.read_text("utf-8")
+    changed.write_text(text.replace("[tenants.facility]\n", f"[tenants.facility]\n{TIGHT}\n", 1))
+    app = create_app(replace(settings, tenants_file=changed))
+    with clock.freeze(NOW):
+        visitor = Visitor(app, "facility")
+        visitor.sign_in("hanako", PASSWORD)
+        large = io.BytesIO(b"%PDF-1.7 " + bytes(1024 * 1024))
+        answer = visitor.post(f"{NEW}?category=change", ASK | {"files": (large, "図面.pdf")})
+    assert answer.status_code == 422
+    assert "お預かりできるファイルの合計（1MB）を超えるため" in answer.text
+    for typed in ("FR000001", "午後へ", "お願いします。"):
+        assert typed in answer.text
+    with app.app_context():
+        db.engine.dispose()

@@ -11,9 +11,10 @@ from portal import create_app
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import ContractContact, UnitKind
 from portal.blueprints.support.operations import Registrant
-from portal.core import audit, clock
+from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
+from portal.core.audit_chain import find_faults
 from portal.core.db import db, session, tenant_scope
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment, passwords
@@ -116,7 +117,7 @@ def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
             .all()[-1]
         )
         assert len(agreed.changes["agreed"]) == 64
-        assert list(audit.broken_links()) == []
+        assert list(find_faults()) == []
     full = main.post("/contracts/CT00000001/contacts/new", THIRD | {"email": "four@one.example"})
     assert (
         full.status_code,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from portal.core import audit
 from portal.core.actor import Actor, operator
 from portal.core.audit import AuditEvent
+from portal.core.audit_chain import find_faults
 from portal.core.db import session
 from portal.core.errors import RuleBroken, Stale
 from portal.core.outbox import OutboxMail
@@ -175,4 +175,4 @@ def test_the_trail_names_who_did_it_and_its_chain_holds(member, tenant, cast):
         who.account_id,
     )
     assert second.changes == {"department": ["総務", "開発"]}
-    assert list(audit.broken_links()) == []
+    assert list(find_faults()) == []

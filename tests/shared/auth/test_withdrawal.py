@@ -31,6 +31,7 @@ from portal.shared.inquiries import files
 from portal.shared.inquiries import operations as inquiries
 from tests.cast import NOW, PASSWORD
 from tests.support.links import is_alive
+from tests.support.stored_files import let_files_age
 
 PERSONAL = ("花子", "健一", "hanako", "kenichi", "株式会社一番", "0300001001")
 
@@ -141,7 +142,7 @@ def test_what_is_personal_is_erased_when_its_time_has_come(app, brand, free, mem
         contacts.add(brand, account_id, Kind.BILLING, written, by=SYSTEM)
         writer = inquiries.Writer("花子", "hanako@one.example", account_id, member().id)
         sent = [
-            files.keep(brand.inquiries, [(f"{name}.txt", name.encode())])[0]
+            files.keep(brand, [(f"{name}.txt", name.encode())], by=SYSTEM)[0]
             for name in ("ours", "everybodys")
         ]
         asked = inquiries.Asked("other", "花子です。0300001001", files=sent)
@@ -158,6 +159,9 @@ def test_what_is_personal_is_erased_when_its_time_has_come(app, brand, free, mem
     for _twice in range(2):
         with clock.freeze(NOW + timedelta(days=30, minutes=1)):
             round_of_work()
+    let_files_age(app, NOW)
+    with clock.freeze(NOW + timedelta(days=30, minutes=1)):
+        round_of_work(tidy=True)
     with tenant_scope("facility"):
         assert session().get_one(Account, account_id).erased_at
         with pytest.raises(FileNotFoundError):

@@ -8,19 +8,20 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import select
 
-from portal.core import clock
+from portal.core import clock, file_sweep
 from portal.core.actor import SYSTEM, operator
 from portal.core.db import session
 from portal.core.files import Shelf
-from portal.core.letters import Unreadable
+from portal.core.letters import UnclearSender, Unreadable
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import enrolment
+from portal.shared.auth import enrolment, withdrawal
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.inquiries import inbound, operations, queries
 from portal.shared.inquiries.inbound import InboundMail, Outcome
 from portal.shared.inquiries.models import Inquiry, Status
 from tests.cast import NOW
+from tests.support.stored_files import let_files_age, stored_files
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 BASE = "http://desk.localhost"
@@ -195,3 +196,122 @@ def test_what_is_no_mail_is_told(tenant):
     with pytest.raises(Unreadable):
         inbound.receive(tenant, b"\0", envelope_from="", link_base=BASE)
     assert session().scalars(select(InboundMail.id)).all() == []
+
+
+def refused_mails() -> list[InboundMail]:
+    return list(session().scalars(select(InboundMail).order_by(InboundMail.id)))
+
+
+@pytest.fixture
+def with_rules(tenant):
+    """Take mails in under other rules of `mail`."""
+
+    def make(**rules):
+        changed = tenant.mail.model_copy(update=rules)
+        changed_tenant = tenant.model_copy(update={"mail": changed})
+
+        def take(made: EmailMessage, envelope: str = "yamada@one.example") -> Outcome:
+            raw = made.as_bytes()
+            outcome = inbound.receive(changed_tenant, raw, envelope_from=envelope, link_base=BASE)
+            session().commit()
+            return outcome
+
+        return take
+
+    return make
+
+
+@ONE
+def test_a_mail_whose_from_could_be_two_is_refused_and_not_kept(tenant):
+    """SUP-12: the sender's own server is told why."""
+    raw = (
+        mail()
+        .as_bytes()
+        .replace(b"From: yamada@one.example", b"From: yamada@one.example (x) <evil@two.example>")
+    )
+    with pytest.raises(UnclearSender):
+        inbound.receive(tenant, raw, envelope_from="evil@two.example", link_base=BASE)
+    assert (asked(), refused_mails()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [
+        ("dmarc=pass header.from=one.example", Outcome.BEGUN),
+        ("dmarc=fail header.from=one.example", Outcome.UNVERIFIED),
+        ("dkim=pass header.d=two.example", Outcome.UNVERIFIED),
+        ("", Outcome.UNVERIFIED),
+    ],
+)
+@ONE
+def test_where_senders_must_be_verified_an_unverified_one_is_kept_and_not_answered(
+    with_rules, result, outcome
+):
+    """SUP-12: an answer would reach whose name was used."""
+    receive = with_rules(require_authenticated=True, authentication_host="mx.desk.example")
+    heads = {"Authentication_Results": f"mx.desk.example; {result}"} if result else {}
+    assert receive(mail(**heads)) is outcome
+    if outcome is Outcome.UNVERIFIED:
+        (kept,) = refused_mails()
+        assert b"yamada@one.example" in Shelf.files.get(kept.kept)
+        assert (asked(), sent()) == ([], [])
+
+
+@ONE
+def test_a_forged_mail_does_not_stand_in_the_way_of_the_real_one(with_rules):
+    """SUP-12: by its Message-ID."""
+    receive = with_rules(require_authenticated=True, authentication_host="mx.desk.example")
+    forged, real = (
+        mail(body="1", Message_ID="<m1@one.example>"),
+        mail(Message_ID="<m1@one.example>"),
+    )
+    real["Authentication-Results"] = "mx.desk.example; dmarc=pass header.from=one.example"
+    assert [receive(forged), receive(real)] == [Outcome.UNVERIFIED, Outcome.BEGUN]
+
+
+def test_strangers_mails_are_kept_within_bounds(with_rules):
+    """SUP-12: by megabytes in all, and so many of one sender a day; that they came is kept in any case."""
+    receive = with_rules(refused_megabytes=1, refused_per_sender=2)
+    strangers = ["a@two.example", "a@two.example", "a@two.example", "b@two.example"]
+    for number, stranger in enumerate(strangers):
+        receive(mail(stranger, f"{number}"), stranger)
+    assert [bool(one.kept) for one in refused_mails()] == [True, True, False, True]
+    receive(mail("c@two.example", "x" * 1024 * 1024), "c@two.example")
+    last = refused_mails()[-1]
+    assert (last.outcome, last.kept, last.size) == (Outcome.REFUSED, "", 0)
+
+
+def test_answers_to_strangers_are_few_whoever_they_say_they_are(receive, monkeypatch):
+    """SUP-12: senders are easily invented, and each answer is a mail to somebody."""
+    monkeypatch.setattr(inbound, "_MAXIMUM_DECLINED_A_DAY", 3)
+    for number in range(5):
+        stranger = f"stranger{number}@two.example"
+        assert receive(mail(stranger), stranger) is Outcome.REFUSED
+    assert len(sent()) == 3
+
+
+def test_what_was_refused_goes_after_its_days_and_with_it_its_bytes(app, receive, tenant):
+    """SUP-12, security.md: by the worker's tidying; what became an inquiry is known for longer."""
+    receive(mail("stranger@two.example"), "stranger@two.example")
+    receive(mail(Message_ID="<m1@one.example>"))
+    let_files_age(app, NOW)
+    for days, left in ((tenant.mail.refused_days - 1, 2), (tenant.mail.refused_days + 1, 1)):
+        with clock.freeze(NOW + timedelta(days=days)):
+            inbound.remove_old_refused(tenant)
+            session().commit()
+            file_sweep.sweep(timedelta(days=1))
+        assert len(refused_mails()) == left
+    assert stored_files(app, "desk") == []
+    assert receive(mail(Message_ID="<m1@one.example>")) is Outcome.KNOWN
+
+
+def test_an_erased_accounts_mails_are_erased(receive, tenant):
+    """COM-16: who wrote when, about what, and the mail as it came."""
+    receive(mail(Auto_Submitted="auto-replied"))
+    receive(mail("suzuki@one.example"))
+    member = session().scalars(select(Member).where(Member.email == "yamada@one.example")).one()
+    account = session().get_one(Account, member.account_id)
+    account.status = AccountStatus.WITHDRAWN
+    withdrawal.erase(account, by=SYSTEM)
+    session().commit()
+    assert [one.sender for one in refused_mails()] == ["suzuki@one.example"]

@@ -13,7 +13,6 @@ from portal.core.actor import SYSTEM, operator
 from portal.core.db import run, session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema_parts import Inquiries
 from portal.shared.auth import sessions
 from portal.shared.auth.models import Member
 from portal.shared.auth.sessions import Client
@@ -191,23 +190,23 @@ def test_who_reads_a_thread_is_the_tenants_choice(ask, tenant, who):
         ("note.txt", b"a\0b", "拡張子と合いません"),
     ],
 )
-def test_a_file_that_is_not_what_it_says_is_refused(who, name, data, why):
+def test_a_file_that_is_not_what_it_says_is_refused(tenant, who, name, data, why):
     """COM-50, security.md §4.22: by ending and by content; none of the message's files is kept."""
     who()
     with pytest.raises(RuleBroken, match=why) as refused:
-        files.keep(Inquiries(), [("good.pdf", PDF), (name, data)])
+        files.keep(tenant, [("good.pdf", PDF), (name, data)], by=SYSTEM)
     assert refused.value.field == "files"
     with pytest.raises(FileNotFoundError):
         files.read(hashlib.sha256(PDF).hexdigest())
 
 
-def test_files_are_few_and_small_enough(who):
+def test_files_are_few_and_small_enough(tenant, who):
     """COM-50: five, 20 MB in all."""
     who()
     with pytest.raises(RuleBroken, match="5個まで"):
-        files.keep(Inquiries(), [(f"{n}.pdf", PDF) for n in range(6)])
+        files.keep(tenant, [(f"{n}.pdf", PDF) for n in range(6)], by=SYSTEM)
     with pytest.raises(RuleBroken, match="20MBまで"):
-        files.keep(Inquiries(), [("a.txt", b"x" * 21 * 1024 * 1024)])
+        files.keep(tenant, [("a.txt", b"x" * 21 * 1024 * 1024)], by=SYSTEM)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +219,7 @@ def test_files_are_few_and_small_enough(who):
         ("改\r\n行.pdf", "改行.pdf"),
     ],
 )
-def test_a_files_name_leads_nowhere_and_steers_nothing(who, name, kept):
+def test_a_files_name_leads_nowhere_and_steers_nothing(tenant, who, name, kept):
     """security.md §4.22: no path, no control character, not too long."""
     who()
-    assert files.keep(Inquiries(), [(name, PDF)])[0].name == kept
+    assert files.keep(tenant, [(name, PDF)], by=SYSTEM)[0].name == kept
