@@ -66,6 +66,15 @@ class Browser:
         )
 
 
+def browser_of(ground: Ground, brand: str, login_id: str | None) -> Browser:
+    """Somebody's browser, the same for all tests; that they signed in is part of the ground."""
+    if (brand, login_id) not in ground.browsers:
+        ground.browsers[brand, login_id] = Browser(ground, brand, login_id)
+        ground.keep()
+    found: Browser = ground.browsers[brand, login_id]
+    return found
+
+
 def _sign_in(visitor: Visitor, brand: str, login_id: str) -> None:
     """By login ID at the facilities, by e-mail address at the desks."""
     address = f"{login_id}@{'two' if login_id == STRANGER else 'one'}.example"

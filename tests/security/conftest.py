@@ -38,14 +38,18 @@ def _build(settings: Settings, rows: Callable[[], SqliteRows | PostgresRows]) ->
         db.engine.dispose()
 
 
-def _sqlite(request: pytest.FixtureRequest, folder: Path, make: Callable[..., Settings]) -> Iterator[Ground]:
+def _sqlite(
+    request: pytest.FixtureRequest, folder: Path, make: Callable[..., Settings]
+) -> Iterator[Ground]:
     path = folder / "portal.sqlite3"
     shutil.copy(request.getfixturevalue("sqlite_template"), path)
     settings = make(f"sqlite:///{path}", tenants_file=TENANTS, chat_streams=0, home=folder)
     yield from _build(settings, lambda: SqliteRows(path))
 
 
-def _postgresql(request: pytest.FixtureRequest, folder: Path, make: Callable[..., Settings]) -> Iterator[Ground]:
+def _postgresql(
+    request: pytest.FixtureRequest, folder: Path, make: Callable[..., Settings]
+) -> Iterator[Ground]:
     cluster, template = request.getfixturevalue("postgres_template")
     name = f"town_{request.getfixturevalue('worker_name')}"
     made = Rewinding(cluster, name, template)

@@ -66,9 +66,7 @@ class PostgresRows:
 
     def __init__(self, made: Rewinding) -> None:
         self._made = made
-        self._admin = psycopg.connect(
-            made.cluster.url(made.name, "postgres"), autocommit=True
-        )
+        self._admin = psycopg.connect(made.cluster.url(made.name, "postgres"), autocommit=True)
         self._seen = self._version()
 
     def keep(self) -> None:
@@ -107,9 +105,11 @@ class Ground:
     def __init__(self, app: Flask, town: Town, rows: SqliteRows | PostgresRows) -> None:
         self.app = app
         self.town = town
-        self._rows = rows
+        self.kept = rows
         self._before: Rows | None = None
+        self.browsers: dict[tuple[str, str | None], Any] = {}
         self.found: dict[tuple[str, str], Any] = {}
+        """What other modules keep for the whole run, by brand and login ID."""
 
     @property
     def before(self) -> Rows:
@@ -120,24 +120,24 @@ class Ground:
 
     def keep(self) -> None:
         """What stands there now is what every request begins with."""
-        self._rows.keep()
+        self.kept.keep()
         self._before = None
 
     @contextmanager
     def undone(self) -> Iterator[Callable[[], Rows | None]]:
-        """What is written inside is undone. Gives a function that says what stands there, None while nothing changed."""
+        """What is written inside is undone. Gives what says the rows then, None while nothing changed."""
         try:
-            yield lambda: self.rows() if self._rows.is_touched() else None
+            yield lambda: self.rows() if self.kept.is_touched() else None
         finally:
-            if self._rows.is_touched():
-                self._rows.put_back()
+            if self.kept.is_touched():
+                self.kept.put_back()
 
     def rows(self) -> Rows:
         """Every row of every tenant's table."""
         found: Rows = {}
         for table in Base.metadata.sorted_tables:
             if "tenant_id" in table.c:
-                for row in self._rows.read(table):
+                for row in self.kept.read(table):
                     found[table.name, row["tenant_id"], row["id"]] = row
         return found
 

@@ -39,9 +39,7 @@ SHARP: tuple[str, ...] = (
 )
 """What broke something once, here or elsewhere, each by itself."""
 
-_ANY_TEXT = st.text(
-    st.characters(codec=None, exclude_categories=()), max_size=300
-)
+_ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=300)
 _NUMBERS = st.integers().map(str) | st.floats().map(str)
 _DATES = st.dates().map(str) | st.datetimes().map(str) | st.times().map(str)
 values = st.sampled_from(SHARP) | _ANY_TEXT | _NUMBERS | _DATES

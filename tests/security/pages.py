@@ -34,8 +34,16 @@ BY_NAME = {
     "until": "2026-11-30",
 }
 """What a person types into an empty field of this name; any other gets a word, or its first choice."""
-BY_TYPE = {"date": "2026-11-27", "month": "2026-11", "time": "10:00", "email": "new@one.example", "number": "2"}
+BY_TYPE = {
+    "date": "2026-11-27",
+    "month": "2026-11",
+    "time": "10:00",
+    "email": "new@one.example",
+    "number": "2",
+}
 TELEPHONE = "0312345678"
+TYPED = "Ztypedz"
+"""What is typed wherever nothing else is asked for; in a draft nobody but its owner may read it."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,9 @@ def _agree(filled: MultiDict[str, str]) -> None:
 def _typed(control: Any, name: str, kind: str) -> str:
     """What stands in a field, or else what a person would type."""
     if kind == "select":
-        options = [(o.get("value", o.text or ""), o.get("selected")) for o in control.iter("option")]
+        options = [
+            (o.get("value", o.text or ""), o.get("selected")) for o in control.iter("option")
+        ]
         chosen = next((value for value, selected in options if selected is not None and value), "")
         wanted = BY_NAME.get(name, "")
         if not chosen and wanted and wanted in {value for value, _selected in options}:
@@ -134,4 +144,4 @@ def _typed(control: Any, name: str, kind: str) -> str:
         return TELEPHONE
     if name.endswith("_kana"):
         return "カナ"
-    return BY_NAME.get(name) or BY_TYPE.get(kind, "語")
+    return BY_NAME.get(name) or BY_TYPE.get(kind, TYPED)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
@@ -16,7 +16,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.routing import AnyConverter, Rule
 from werkzeug.test import TestResponse
 
-from tests.security.browsers import Browser
+from tests.security.browsers import Browser, browser_of
 from tests.security.ground import Ground
 from tests.security.pages import PageForm, forms_of, links_of, query_names
 from tests.security.town import Belongings
@@ -50,7 +50,7 @@ class Target:
         """What a person would send."""
         return MultiDict(self.form.fields) if self.form else MultiDict()
 
-    def send(self, browser: Browser, changes: dict[str, object] | None = None) -> TestResponse:
+    def send(self, browser: Browser, changes: Mapping[str, object] | None = None) -> TestResponse:
         """Make this request from a browser, with other values in these fields."""
         if self.method == "GET":
             return browser.get(self.path)
@@ -68,6 +68,9 @@ class Found:
     targets: list[Target] = field(default_factory=list)
     queries: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     forms: dict[str, PageForm] = field(default_factory=dict)
+    hrefs: set[str] = field(default_factory=set)
+    kept: list[Target] = field(default_factory=list)
+    """What is kept as a draft before it is saved."""
 
     @property
     def endpoints(self) -> set[str]:
@@ -95,11 +98,24 @@ def paths_of(app: Flask, rule: Rule, things: Belongings) -> Iterator[tuple[str, 
     for chosen in itertools.product(*choices):
         values = {name: value for name, (value, _own) in zip(names, chosen, strict=True)}
         path = adapter.build(rule.endpoint, values)
-        if adapter.match(path, "GET" if "GET" in (rule.methods or ()) else "POST")[0] != rule.endpoint:
+        if (
+            adapter.match(path, "GET" if "GET" in (rule.methods or ()) else "POST")[0]
+            != rule.endpoint
+        ):
             continue  # another rule has this very address: "new" is nobody's number
         named = values.get("number", "")
         head = path[: path.index(f"/{named}") + len(named) + 1] if named else ""
         yield head, path, any(own for _value, own in chosen)
+
+
+def found_by(ground: Ground, brand: str, login_id: str) -> Found:
+    """What answers a member of the town; found out once for each of them."""
+    if (brand, login_id) not in ground.found:
+        browser = browser_of(ground, brand, login_id)
+        things = ground.town[brand, login_id]
+        ground.found[brand, login_id] = look_around(ground, browser, things)
+    found: Found = ground.found[brand, login_id]
+    return found
 
 
 def look_around(ground: Ground, browser: Browser, things: Belongings) -> Found:
@@ -144,15 +160,18 @@ def _press(ground: Ground, found: Found, endpoint: str, path: str, *, own: bool)
     """Send what the page's form would send."""
     target = Target(endpoint, "POST", path, own, 0, found.forms.get(path))
     with ground.undone():
-        status = target.send(found.browser).status_code
-    if status != 404:
+        answer = target.send(found.browser)
+    if answer.status_code != 404:
+        status = answer.status_code
         found.targets.append(Target(endpoint, "POST", path, own, status, target.form))
+    if "?draft=" in (answer.location or ""):
+        found.kept.append(target)
 
 
-def _note(found: Found, answer: TestResponse, at: str) -> set[str]:
-    """Keep what a page's forms say. Gives the addresses, with queries, that it leads to."""
+def _note(found: Found, answer: TestResponse, at: str) -> None:
+    """Keep what a page's forms say, and where it leads to."""
     if answer.mimetype != "text/html" or answer.status_code != 200:
-        return set()
+        return
     hrefs = links_of(answer.text, at)
     for form in forms_of(answer.text, at):
         if form.method == "GET":
@@ -165,44 +184,34 @@ def _note(found: Found, answer: TestResponse, at: str) -> set[str]:
             found.forms[form.path] = form
     for href in hrefs:
         found.queries[urlsplit(href).path].update(query_names(href))
-    return hrefs
+    found.hrefs |= hrefs
 
 
 def _follow(ground: Ground, found: Found) -> None:
     """Open what pages lead to with a query: some forms, and some pages, stand only there."""
     adapter = ground.app.url_map.bind("localhost")
     seen: set[tuple[str, ...]] = set()
-    for target in found.of("GET"):
-        if target.status != 200:
-            continue
-        with ground.undone():
-            page = found.browser.get(target.path)
-        for href in sorted(_note(found, page, target.path)):
-            path = urlsplit(href).path
-            key = (path, *sorted(query_names(href)))
-            if len(key) > 1 and key not in seen and not path.startswith("/static"):
-                seen.add(key)
-                endpoint, _values = adapter.match(path, "GET")
-                _look(ground, found, str(endpoint), href, own=False)
+    for href in sorted(found.hrefs):
+        path = urlsplit(href).path
+        key = (path, *sorted(query_names(href)))
+        if len(key) > 1 and key not in seen and not path.startswith("/static"):
+            seen.add(key)
+            endpoint, _values = adapter.match(path, "GET")
+            _look(ground, found, str(endpoint), href, own=False)
 
 
 def _leave_drafts(ground: Ground, found: Found) -> None:
     """Fill in every form that is kept before it is saved, and look at where it leads: 内容確認 and its button."""
     adapter = ground.app.url_map.bind("localhost")
-    for target in found.of("POST"):
-        with ground.undone():
-            answer = target.send(found.browser)
-        _, is_draft, token = (answer.location or "").partition("?draft=")
-        if not is_draft:
-            continue
-        answer = target.send(found.browser)
-        path = answer.location or ""
-        _, _, token = path.partition("?draft=")
+    for target in found.kept:
+        path = target.send(found.browser).location or ""
         ground.keep()
         page = found.browser.get(path)
-        where = urlsplit(path).path
+        where, _, token = path.partition("?draft=")
         endpoint, _values = adapter.match(where, "GET")
-        found.targets.append(Target(str(endpoint), "GET", path, True, page.status_code, None, token))
+        found.targets.append(
+            Target(str(endpoint), "GET", path, True, page.status_code, None, token)
+        )
         for form in forms_of(page.text, path):
             if form.method == "POST" and form.path == where:
                 endpoint, _values = adapter.match(where, "POST")

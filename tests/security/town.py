@@ -168,19 +168,20 @@ def _give_own(tenant: Tenant, brand: str, login_id: str, found: Belongings) -> N
     for purpose in links.Purpose:
         payload = {"email": f"{word}@new.example"}
         found.add("token", links.issue(member_id, purpose, lifetime=LATER, payload=payload))
-    token = f"calendar-of-{word}"
+    token = f"calendar-{brand}-{login_id}"
     found.add("token", token)
     session().add(CalendarFeed(member_id=member_id, token_digest=digest(token), created_at=now))
     article = session().scalars(select(Article)).one()
     session().add(Stance(member_id=member_id, article_id=article.id, follows=True))
     found.add("token", knowledge.token_of(member_id, article.number))
-    _register_somebody(word, found)
+    _register_somebody(f"{brand}-{login_id}", word, found)
     del tenant
 
 
-def _register_somebody(word: str, found: Belongings) -> None:
+def _register_somebody(name: str, word: str, found: Belongings) -> None:
     """A registration that waits for its proof; its tokens are known to who registered alone."""
-    handle, token = f"handle-{word}", f"registration-{word}"
+    handle = f"handle-{name}"
+    token = f"registration-{name}"
     found.add("handle", handle)
     found.add("token", token)
     typed = dict.fromkeys((*people.PROFILE, *people.ACCOUNT_PROFILE), "")
@@ -257,11 +258,7 @@ def _thread(number: str, word: str, found: Belongings, *, with_chat: bool) -> No
     sha256 = Shelf.files.put(PNG + number.encode() + word.encode())
     session().add(
         InquiryFile(
-            message_id=message.id,
-            name=f"{word}.png",
-            media_type="image/png",
-            size=1,
-            sha256=sha256,
+            message_id=message.id, name=f"{word}.png", media_type="image/png", size=1, sha256=sha256
         )
     )
     found.add("number", number)
@@ -288,7 +285,7 @@ def _document(number: str, kind: DocumentKind, word: str, found: Belongings) -> 
     )
     session().add(made)
     session().flush()
-    token = f"document-{number}-{word}"
+    token = f"document-link-{number}"
     link = DocumentLink(
         account_id=found.account_id,
         document_id=made.id,
