@@ -227,6 +227,8 @@ class TokenField(HiddenField):  # type: ignore[misc]
     What no page can have made is refused and forgotten: the form that is shown again has a new one.
     """
 
+    data: Any
+
     def __init__(self, *args: Any, longest: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._as_made = re.compile(rf"[A-Za-z0-9_-]{{0,{longest}}}")
@@ -257,6 +259,7 @@ class DayField(DateField):  # type: ignore[misc]
     Days that nobody means, whose neighbours no calendar has, are refused (clock.FIRST_DAY).
     """
 
+    data: Any
     FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
 
     def __init__(self, label: Any, validators: Any = None, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""COM-81: what comes from outside is read in few places, within bounds.
+"""COM-23: what comes from outside is read in few places, within bounds.
 
 Ruff's rules S (those of bandit) know no Flask; these do. Each looks at the source, and is tried on a line that
 breaks it.
@@ -108,7 +108,7 @@ SOURCES = sorted(path for folder in ("portal", "demo") for path in (ROOT / folde
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_source_keeps_the_rule(rule: Rule) -> None:
-    """COM-81"""
+    """COM-23"""
     broken = [
         f"{path.relative_to(ROOT)}:{line}: {why}"
         for path in SOURCES

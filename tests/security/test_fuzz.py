@@ -1,4 +1,4 @@
-"""COM-23, COM-81: whatever is sent to whichever address, no page breaks: 4xx with a sentence, never a 5xx.
+"""COM-23: whatever is sent to whichever address, no page breaks: 4xx with a sentence, never a 5xx.
 
 Every rule of `app.url_map`, with the forms and queries that a member finds behind it. Each field gets by itself what
 is worst for it, all others being right, so that it comes as far as it can; Hypothesis then mixes.
@@ -141,7 +141,7 @@ def tried(request: pytest.FixtureRequest, ground: Ground) -> tuple[Found, list[T
     return found, [target for target in found.targets if target.endpoint not in known]
 
 
-def test_com_81_no_field_breaks_a_page(ground: Ground, tried: tuple[Found, list[Target]]) -> None:
+def test_com_23_no_field_breaks_a_page(ground: Ground, tried: tuple[Found, list[Target]]) -> None:
     """COM-23: every field of every form, and bodies that are no form."""
     found, targets = tried
     posts = _each([target for target in targets if target.method == "POST"])
@@ -150,7 +150,7 @@ def test_com_81_no_field_breaks_a_page(ground: Ground, tried: tuple[Found, list[
     assert broken(ground, trials) == []
 
 
-def test_com_81_no_address_breaks_a_page(ground: Ground, tried: tuple[Found, list[Target]]) -> None:
+def test_com_23_no_address_breaks_a_page(ground: Ground, tried: tuple[Found, list[Target]]) -> None:
     """COM-21: every name in every query, every place in every path, and headers."""
     found, targets = tried
     pages = _each([target for target in targets if target.method == "GET"])
@@ -163,7 +163,7 @@ def test_com_81_no_address_breaks_a_page(ground: Ground, tried: tuple[Found, lis
     assert broken(ground, trials) == []
 
 
-def test_com_81_no_mixture_breaks_a_page(ground: Ground, tried: tuple[Found, list[Target]]) -> None:
+def test_com_23_no_mixture_breaks_a_page(ground: Ground, tried: tuple[Found, list[Target]]) -> None:
     """COM-23: any fields of any form at once, with whatever Hypothesis thinks of."""
     found, targets = tried
     posts = [target for target in targets if target.form and target.form.names]
@@ -190,12 +190,12 @@ def test_com_81_no_mixture_breaks_a_page(ground: Ground, tried: tuple[Found, lis
     mix()
 
 
-def test_com_81_queries_that_views_read_are_known() -> None:
+def test_com_23_queries_that_views_read_are_known() -> None:
     """The pattern above still finds what views read: a few that certainly are among them."""
     assert {"week", "after", "draft", "next", "page", "month", "q"} <= query_names_in_code()
 
 
-def test_com_81_what_breaks_is_found(ground: Ground) -> None:
+def test_com_23_what_breaks_is_found(ground: Ground) -> None:
     """The suite is worth something: views that break over a number, a day, a NUL and JSON are all told."""
     planted = Flask(__name__)
     planted.testing = True

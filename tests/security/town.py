@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.blueprints.support.models import Contract, ContractContact, Role
@@ -86,7 +86,7 @@ def settle(app: Flask) -> Town:
             _name_people(brand)
             _publish(brand)
             for login_id in (REPRESENTATIVE, COLLEAGUE, STRANGER):
-                member = session().scalars(select(Member).where(_called(brand, login_id))).one()
+                member = session().scalars(select(Member).where(_called(login_id))).one()
                 found = town[brand, login_id] = Belongings(member.account_id, member.id)
                 _give_own(tenants[brand], brand, login_id, found)
                 if login_id != COLLEAGUE:
@@ -100,7 +100,7 @@ def settle(app: Flask) -> Town:
     return town
 
 
-def _called(brand: str, login_id: str) -> object:
+def _called(login_id: str) -> ColumnElement[bool]:
     return Member.email.like(f"{login_id}@%")
 
 
@@ -125,7 +125,7 @@ def _name_people(brand: str) -> None:
     place = {"postal_code": "1000001", "prefecture": "東京都", "telephone": "0312345678"}
     for login_id in (REPRESENTATIVE, COLLEAGUE, STRANGER):
         word = account_word(brand, login_id)
-        member = session().scalars(select(Member).where(_called(brand, login_id))).one()
+        member = session().scalars(select(Member).where(_called(login_id))).one()
         member.family_name = word
         member.given_name = login_id
         member.rights = "" if login_id == COLLEAGUE else member.rights
@@ -207,8 +207,8 @@ def _give_account(brand: str, login_id: str, found: Belongings) -> None:
             found.add("number", contacts.number_of(_address(found, kind, word, usual=not place)))
     for with_chat in (False, True):
         _thread(f"IQ{brand}{login_id}{with_chat:d}"[:20], word, found, with_chat=with_chat)
-    for kind in DocumentKind:
-        _document(f"{kind.name}-{brand}-{login_id}", kind, word, found)
+    for issued in DocumentKind:
+        _document(f"{issued.name}-{brand}-{login_id}", issued, word, found)
     if brand in DESKS:
         _contract(brand, login_id, word, found)
     owned = select(Reservation.number).where(Reservation.account_id == found.account_id)

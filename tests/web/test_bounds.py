@@ -1,4 +1,4 @@
-"""COM-23, COM-81: what nobody means, and what is no form at all, is answered with a sentence; no page breaks."""
+"""COM-23: what nobody means, and what is no form at all, is answered with a sentence; no page breaks."""
 
 from __future__ import annotations
 
