@@ -7,6 +7,10 @@ from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 TOKYO = ZoneInfo("Asia/Tokyo")
+FIRST_DAY = date(1900, 1, 1)
+LAST_DAY = date(2199, 12, 31)
+"""The days that people can mean. Their instants in UTC, and the weeks and months around them, can
+all be reckoned, which those of ``date.min`` and ``date.max`` cannot."""
 
 _frozen: ContextVar[datetime | None] = ContextVar("frozen_clock", default=None)
 

@@ -72,6 +72,15 @@ def digits(text: str) -> str:
     return "".join(character for character in normalise(text) if character in "0123456789")
 
 
+def whole_number(text: str, *, longest: int = 9) -> int | None:
+    """The number that at most `longest` ASCII digits are; None for anything else.
+
+    `int` alone takes digits of all scripts and as many as a person cares to send, and raises over
+    some of them; a column of a database takes nine digits, or eighteen where it is a BIGINT.
+    """
+    return int(text) if re.fullmatch(rf"[0-9]{{1,{longest}}}", text) else None
+
+
 def _without_hyphens(text: str) -> str:
     return _HYPHENS.sub("", normalise(text)).replace(" ", "")
 

@@ -61,7 +61,12 @@ def has_feed(member_id: int) -> bool:
 
 
 def renew(member_id: int, *, by: Actor) -> str:
-    """A new secret for the member's address; an earlier one is dead. The caller commits."""
+    """A new secret for the member's address; an earlier one is dead. The caller commits.
+
+    Renewals at the same moment wait for one another behind the member's row: each would else
+    remove nothing, and all but the first insert a second address.
+    """
+    Member.locked(member_id)
     revoke(member_id, by=by)
     token = secrets.token_urlsafe(32)
     session().add(

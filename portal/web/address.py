@@ -52,7 +52,7 @@ class AddressFields(Form):
         if pressed is None:
             return False
         self.places = postal.find(self.postal_code.data or "")
-        picked = int(pressed) if pressed.isascii() and pressed.isdigit() else 0
+        picked = text.whole_number(pressed) or 0
         if len(self.places) == 1 or 0 < picked <= len(self.places):
             place = self.places[max(picked, 1) - 1]
             for field in (self.prefecture, self.city, self.street):

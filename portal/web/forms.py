@@ -8,11 +8,16 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
+from flask_wtf.form import _Auto
+from werkzeug.datastructures import MultiDict
 from wtforms import (
     BooleanField,
     DateField,
     Field,
+    FileField,
+    HiddenField,
     IntegerField,
+    MultipleFileField,
     PasswordField,
     SelectField,
     StringField,
@@ -28,7 +33,7 @@ from wtforms.validators import (
     ValidationError,
 )
 
-from portal.core import Labelled, RuleBroken, text
+from portal.core import Labelled, RuleBroken, clock, text
 from portal.web import interrupted
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
@@ -61,12 +66,18 @@ class Form(FlaskForm):  # type: ignore[misc]
         """Where the data come from."""
 
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
-            """The confirm page sends a draft's token alone: what was typed is in the draft (COM-22)."""
+            """What was sent: files for the fields of files, text for all others, and never JSON.
+
+            The confirm page sends a draft's token alone: what was typed is in the draft (COM-22).
+            """
             sent = request.form.keys() & form._fields.keys()
             if "draft" in request.form and not sent - {"csrf_token"}:
                 return None
-            sent_now = super().wrap_formdata(form, formdata)
-            return interrupted.fill_in(form._fields) if sent_now is None else sent_now
+            if formdata is not _Auto:
+                return formdata
+            if form.is_submitted():
+                return _sent_as_form(form)
+            return interrupted.fill_in(form._fields)
 
     def filled_in(self) -> bool:
         """Whether a button was pressed that fills in and sends nothing yet; see `portal.web.address`."""
@@ -105,6 +116,19 @@ class Form(FlaskForm):  # type: ignore[misc]
         """Label, what was typed and what is there now, where the two differ (COM-26)."""
         both = zip(self.rows(), present.rows(), strict=True)
         return [(label, new, old) for (label, new), (_label, old) in both if new != old]
+
+
+def _sent_as_form(form: FlaskForm) -> MultiDict[str, Any]:
+    """The text and the files of the request, each for the fields that take such.
+
+    Flask-WTF mixes them, so that a file under the name of a text field came as its value, and
+    reads a JSON body as if its numbers and lists had been typed.
+    """
+    sent: MultiDict[str, Any] = MultiDict(request.form)
+    for name, field in form._fields.items():
+        if isinstance(field, FileField | MultipleFileField):
+            sent.setlist(name, request.files.getlist(name))
+    return sent
 
 
 def _as_read(field: Field) -> str:
@@ -165,7 +189,7 @@ def cleaned(
 
 def version_number(value: Any) -> int:
     """A filter for the hidden version of a record: what is no version is 0, which is always stale (COM-26)."""
-    return int(value) if re.fullmatch(r"[0-9]{1,9}", str(value)) else 0
+    return text.whole_number(str(value)) or 0
 
 
 def choices(values: Iterable[tuple[str, Any]], empty: Any) -> list[SelectChoice]:
@@ -203,6 +227,26 @@ def agreement(label: Any) -> BooleanField:
     return BooleanField(label, validators=[InputRequired(_l("同意が必要です。"))])
 
 
+class TokenField(HiddenField):  # type: ignore[misc]
+    """A hidden field for a token of at most `longest` characters that the page made itself.
+
+    What no page can have made is refused and forgotten: the form that is shown again has a new one.
+    """
+
+    data: Any
+
+    def __init__(self, *args: Any, longest: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._as_made = re.compile(rf"[A-Za-z0-9_-]{{0,{longest}}}")
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Take the token."""
+        super().process_formdata(valuelist)
+        if self.data and not self._as_made.fullmatch(self.data):
+            self.data = ""
+            raise ValueError(_("送信された内容に誤りがあります。"))
+
+
 class CountField(IntegerField):  # type: ignore[misc]
     """A whole number from 1 to `most`, that may be typed with full-width digits."""
 
@@ -216,8 +260,12 @@ class CountField(IntegerField):  # type: ignore[misc]
 
 
 class DayField(DateField):  # type: ignore[misc]
-    """A date that may be left out, and typed with slashes or full-width digits."""
+    """A date that may be left out, and typed with slashes or full-width digits.
 
+    Days that nobody means, whose neighbours no calendar has, are refused (clock.FIRST_DAY).
+    """
+
+    data: Any
     FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
 
     def __init__(self, label: Any, validators: Any = None, **kwargs: Any) -> None:
@@ -226,6 +274,9 @@ class DayField(DateField):  # type: ignore[misc]
     def process_formdata(self, valuelist: list[str]) -> None:
         """Normalise before parsing."""
         super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        if self.data and not clock.FIRST_DAY <= self.data <= clock.LAST_DAY:
+            self.data = None
+            raise ValueError(_("1900年から2199年までの日付を入力してください。"))
 
 
 class SearchForm(FlaskForm):  # type: ignore[misc]

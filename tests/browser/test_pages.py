@@ -1,4 +1,4 @@
-"""Each page at both widths in both brands: nothing that axe objects to, nothing wider than the window."""
+"""Each page at 390, 768 and 1280: nothing that axe objects to, nothing wider than the window, nothing cut off."""
 
 from __future__ import annotations
 
@@ -64,6 +64,41 @@ MEMBERS = (
 NUMBERS = {"facility": "FR", "studio": "SR"}
 
 
+TABLET = 768
+CUT = """() => {
+  const width = document.documentElement.clientWidth;
+  const chosen = "a, button, input, select, textarea, label, summary, legend, th, td, h1, h2, h3, .badge";
+  const seen = (one) => one.getClientRects().length && getComputedStyle(one).visibility !== "hidden";
+  const hides = (one) => getComputedStyle(one).overflowX !== "visible";
+  const tells = (one) => `${one.tagName} ${(one.innerText || one.name || "").trim().slice(0, 30)}`;
+  const aside = (one) => one.closest(".vh, .skip, [hidden], [inert]") || one.type === "hidden";
+  const cut = (one) => {
+    const box = one.getBoundingClientRect();
+    if (box.left < -1 || box.right > width + 1) return "outside the window";
+    if (!one.matches("input, select, textarea") && hides(one) && one.scrollWidth > one.clientWidth + 1) return "cut";
+    for (let of = one.parentElement; of && of !== document.body; of = of.parentElement) {
+      const frame = of.getBoundingClientRect();
+      if (hides(of) && (box.left < frame.left - 1 || box.right > frame.right + 1)) return "cut";
+    }
+  };
+  return [...document.querySelectorAll(chosen)].filter((one) => seen(one) && !aside(one))
+    .map((one) => [cut(one), tells(one)]).filter(([how]) => how).map((told) => told.join(": "));
+}"""
+"""What can be chosen or read and is not wholly there, sideways; what is meant for screen readers alone is left out."""
+
+
+def cut(page: Page) -> list[str]:
+    """What is cut off on the page, at its own width and, of a wide one, at a tablet's as well."""
+    own = page.viewport_size
+    assert own
+    found = []
+    for width in (own["width"], *((TABLET,) if own["width"] == DESKTOP else ())):
+        page.set_viewport_size({"width": width, "height": own["height"]})
+        found += [f"{page.url} at {width}: {told}" for told in page.evaluate(CUT)]
+    page.set_viewport_size(own)
+    return found
+
+
 def faults(page: Page) -> list[str]:
     """What is wrong with the page as it stands."""
     found = [
@@ -73,7 +108,8 @@ def faults(page: Page) -> list[str]:
     wider = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
-    return [*found, *([f"{page.url} is {wider}px too wide"] if wider > 0 else [])]
+    found += [f"{page.url} is {wider}px too wide"] if wider > 0 else []
+    return [*found, *cut(page)]
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
@@ -109,6 +145,28 @@ def test_open_pages_are_without_fault(
         page.goto(address(brand) + path)
         wrong += faults(page)
     assert wrong == []
+
+
+def test_what_is_cut_off_is_found(signed_in: SignedIn, address: Address) -> None:
+    """A row of links that scrolls sideways, and one that stands outside, are told; the usual page is not."""
+    page = signed_in(width=PHONE)
+    page.goto(address("facility") + "/account/profile")
+    assert cut(page) == []
+    page.evaluate(
+        """() => document.querySelector("main").insertAdjacentHTML("beforeend",
+            '<div id="row"><a href="/">一</a><a href="/">二</a></div><a href="/" id="out">三</a>')"""
+    )
+    page.evaluate(
+        """() => {
+            Object.assign(document.querySelector("#row").style, { overflow: "auto", display: "flex", width: "90px" });
+            document.querySelectorAll("#row a").forEach((one) => { one.style.flex = "0 0 60px"; });
+            Object.assign(document.querySelector("#out").style, { position: "absolute", left: "385px", width: "90px" });
+        }"""
+    )
+    assert [told.partition(": ")[2] for told in cut(page)] == [
+        "cut: A 二",
+        "outside the window: A 三",
+    ]
 
 
 def test_the_phones_open_menu_is_without_fault(signed_in: SignedIn) -> None:

@@ -6,7 +6,7 @@ is noticed by a fingerprint of the catalogue; then the database is made anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -40,6 +40,7 @@ class Rewinding:
     template: str
     _script: str = ""
     _fingerprint: str = ""
+    _tables: list[str] = field(default_factory=list)
 
     def url(self) -> str:
         """Its address, as the program's own role sees it, ready for a test."""
@@ -56,11 +57,23 @@ class Rewinding:
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
                 if self._look(connection) == self._fingerprint:
-                    connection.execute(self._script.encode())
+                    self.put_back(connection)
                     return
         except psycopg.OperationalError:
             pass
         self.drop()
+
+    def put_back(self, connection: psycopg.Connection[Any]) -> None:
+        """Put every row back; `connection` is a superuser's, and nobody is in the middle of a transaction."""
+        connection.execute(self._script.encode())
+
+    def keep(self, connection: psycopg.Connection[Any]) -> None:
+        """Make the rows that stand there now those that are put back."""
+        for table in self._tables:
+            names = sql.Identifier("kept", table), sql.Identifier("public", table)
+            connection.execute(sql.SQL("DELETE FROM {}").format(names[0]))
+            connection.execute(sql.SQL("INSERT INTO {} SELECT * FROM {}").format(*names))
+        self._keep_sequences(connection)
 
     def drop(self) -> None:
         """Remove it; the next test makes a new one."""
@@ -77,15 +90,20 @@ class Rewinding:
             for table in tables:
                 names = sql.Identifier("kept", table), sql.Identifier("public", table)
                 connection.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(*names))
-            self._script = "\n".join(
-                ["SET session_replication_role = replica;", *map(_restore, tables)]
-            )
-            for sequence in _column(connection, "SELECT sequencename FROM pg_sequences"):
-                value, called = connection.execute(
-                    sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(sequence))
-                ).fetchone() or (1, False)
-                self._script += f"\nSELECT setval('\"{sequence}\"', {value}, {called});"
+            self._tables = tables
+            self._keep_sequences(connection)
             self._fingerprint = self._look(connection)
+
+    def _keep_sequences(self, connection: psycopg.Connection[Any]) -> None:
+        """Write the script that puts rows and sequences back as they are now."""
+        self._script = "\n".join(
+            ["SET session_replication_role = replica;", *map(_restore, self._tables)]
+        )
+        for sequence in _column(connection, "SELECT sequencename FROM pg_sequences"):
+            value, called = connection.execute(
+                sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(sequence))
+            ).fetchone() or (1, False)
+            self._script += f"\nSELECT setval('\"{sequence}\"', {value}, {called});"
 
     @staticmethod
     def _look(connection: psycopg.Connection[Any]) -> str:

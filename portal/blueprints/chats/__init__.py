@@ -8,8 +8,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, current_app, redirect, request
-from wtforms import HiddenField
+from flask import Response, current_app, redirect
 
 from portal.blueprints.inquiries import writer, writers
 from portal.blueprints.inquiries.forms import writer_field
@@ -20,8 +19,9 @@ from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries import queries
 from portal.shared.inquiries.operations import Asked
 from portal.web.bell import Bell
-from portal.web.forms import Form, agreement, body_field, one_of
+from portal.web.forms import Form, TokenField, agreement, body_field, one_of
 from portal.web.i18n import lazy as _l
+from portal.web.query import number_in_query
 from portal.web.render import render, wants_fragment
 from portal.web.requests import Pages, actor, afterwards, feature, link_base, member, needs, tenant
 from portal.web.submit import Answer, submit
@@ -35,7 +35,7 @@ class LineForm(Form):
     """One line of a chat; `key` is the line's own, so that it is said once however often it is sent."""
 
     body = body_field(_l("メッセージ"), longest=operations.LONGEST)
-    key = HiddenField()
+    key = TokenField(longest=32)
 
 
 def _start_form() -> Any:
@@ -103,13 +103,10 @@ def chat(number: str) -> Answer:
 def news(number: str) -> str:
     """What came after the last message that the page has, and how the chat stands now."""
     found = queries.find(tenant(), member(), number)
-    asked = ("after", "pulse", "live")  # no number in a database is longer than 18 digits
-    after, pulse, live = (
-        request.args.get(name, 0, type=lambda text: int(text[:18])) for name in asked
-    )
-    news = operations.news(found, after, of="operator")
-    inquiry_id, changed = found.id, news.pulse != pulse
-    page = render("chats/_news.html", news=news, number=number, live=bool(live), changed=changed)
+    news = operations.news(found, number_in_query("after"), of="operator")
+    inquiry_id, changed = found.id, news.pulse != number_in_query("pulse")
+    live = bool(number_in_query("live"))
+    page = render("chats/_news.html", news=news, number=number, live=live, changed=changed)
     _mark_read(inquiry_id, news)
     return page
 

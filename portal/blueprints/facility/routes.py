@@ -1,7 +1,7 @@
 """The pages of a facility brand: reservations, facilities and the week of one, the request, the calendar."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -22,6 +22,7 @@ from portal.web.brand import Attention
 from portal.web.calendars import add_calendar
 from portal.web.formatting import at_time, from_to
 from portal.web.papers import PaperPages
+from portal.web.query import day_in_query
 from portal.web.render import attachment, render, render_invalid
 from portal.web.requests import actor, member, needs, tenant
 from portal.web.submit import ConfirmFlow, Steps, add_steps
@@ -151,7 +152,7 @@ def facilities() -> str | Response:
 def facility(code: str) -> str:
     """One facility and its week."""
     found, rules = queries.facility(code), booking.hours(tenant())
-    asked = request.args.get("week", clock.today(), type=date.fromisoformat)
+    asked = day_in_query("week") or clock.today()
     first, last = monday_of(clock.today()), monday_of(rules.last_day())
     monday = min(max(monday_of(asked), first), last)
     held = queries.held(

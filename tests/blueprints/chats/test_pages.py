@@ -160,6 +160,19 @@ def test_whose_line_is_refused_keeps_it(yamada):
     assert f'value="{"c" * 32}"' in answer.text
 
 
+@pytest.mark.parametrize("key", ["c" * 33, "c\0", "日本", "c\n"])
+def test_a_line_with_a_key_that_no_page_made_is_refused(yamada, inside, key):
+    """SUP-11, COM-23: nothing is said, and what was typed is still there."""
+    number = begin(yamada)
+    answer = yamada.post(f"/chat/{number}", {"body": "聞こえますか。", "key": key})
+    assert answer.status_code == 422
+    assert "聞こえますか。" in answer.text
+    assert "<li>送信された内容に誤りがあります。</li>" in answer.text
+    with inside("desk"):
+        found = inquiries.any_inquiry(number)
+        assert len(inquiries.thread(found)) == 1
+
+
 @ONE
 def test_the_operators_typing_shows_and_goes_by_itself(yamada, inside):
     """SUP-11"""
