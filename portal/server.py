@@ -162,7 +162,7 @@ def _send_parts(transport: Any, parts: Iterable[bytes], loop: asyncio.AbstractEv
 
 
 def _no_write(_data: bytes) -> None:
-    raise NotImplementedError("the write() of WSGI is not offered: return an iterable")
+    raise RuntimeError("the write() of WSGI is not offered: return an iterable")
 
 
 def _content_length(scope: Scope) -> int | None:

@@ -172,7 +172,9 @@ def ask_by_half(url: str) -> tuple[float | None, int]:
         f"POST /livez HTTP/1.1\r\nHost: {parts.netloc}\r\n"
         "Content-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\n"
     )
-    with socket.create_connection((parts.hostname, port), timeout=10) as plain:
+    # Browsers know that names below localhost are this machine; the system's resolver may not.
+    host = "127.0.0.1" if parts.hostname.endswith(".localhost") else parts.hostname
+    with socket.create_connection((host, port), timeout=10) as plain:
         line = plain
         if parts.scheme == "https":
             line = ssl.create_default_context().wrap_socket(plain, server_hostname=parts.hostname)

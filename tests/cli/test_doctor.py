@@ -137,7 +137,7 @@ def front(answer: bytes, after: float) -> Iterator[str]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield f"http://facility.localhost:{listening.getsockname()[1]}"
         is_over.set()
         thread.join()
 
