@@ -21,6 +21,7 @@ from portal.shared.auth import operations, sessions
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import Client, SignedIn
 from portal.shared.auth.sign_in import Entry
+from portal.web.uploads import UploadRequest, open_for_files
 from portal.web.urls import base_of, path_with_query, proof_url, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,7 +51,7 @@ fresh = _mark("is_fresh", True)
 """Marks a view as one that needs the password typed just now (security.md §4.17)."""
 
 takes_files = _mark("takes_files", True)
-"""Marks a view as one that takes files: as many bytes as the tenant's inquiries allow (security.md §4.21)."""
+"""Marks a view as one that takes files: as large as the tenant's inquiries allow (security.md §4.21)."""
 
 
 def feature(name: str) -> Callable[[F], F]:
@@ -175,6 +176,7 @@ def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
 
 def init_app(app: Flask, of: Settings, login_manager: LoginManager) -> None:
     """Hang the steps on the application, in their order."""
+    app.request_class = UploadRequest
     if of.proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, of.proxy_hops, of.proxy_hops)  # type: ignore[method-assign]
     login_manager.init_app(app)
@@ -194,7 +196,7 @@ def _open_scope() -> None:
         raise NotFound
     g.tenant = found
     if request.endpoint and _marked("takes_files"):
-        request.max_content_length = (found.inquiries.most_megabytes + 1) * 1024 * 1024
+        open_for_files(found.inquiries.most_megabytes)
     g.scope = ExitStack()
     g.scope.enter_context(tenant_scope(found.key))
     g.scope.enter_context(transaction_mode("read" if request.method in _READS else "write"))

@@ -11,8 +11,8 @@ from typing import Any
 from flask import Response, current_app, redirect, request
 from wtforms import HiddenField
 
-from portal.blueprints.inquiries import writer, writers
-from portal.blueprints.inquiries.forms import writer_field
+from portal.blueprints.inquiries import may_ask, offer, require_may_ask, writer
+from portal.blueprints.inquiries.forms import chat_form
 from portal.core.db import session
 from portal.shared.auth.models import Right
 from portal.shared.chats import operations
@@ -20,7 +20,7 @@ from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries import queries
 from portal.shared.inquiries.operations import Asked
 from portal.web.bell import Bell
-from portal.web.forms import Form, agreement, body_field, one_of
+from portal.web.forms import Form, body_field
 from portal.web.i18n import lazy as _l
 from portal.web.render import render, wants_fragment
 from portal.web.requests import Pages, actor, afterwards, feature, link_base, member, needs, tenant
@@ -38,31 +38,26 @@ class LineForm(Form):
     key = HiddenField()
 
 
-def _start_form() -> Any:
-    categories = ((one.key, one.label) for one in tenant().inquiries.categories)
-    fields = {
-        **writer_field(writers()),
-        "category": one_of(_l("お問合せ区分"), categories, required=True),
-        "body": body_field(_l("お問合せ内容"), longest=operations.LONGEST),
-        "agreed": agreement(_l("プライバシーポリシーに同意する")),
-    }
-    return type("ChatForm", (Form,), fields)()
-
-
 @bp.route("/chat", methods=["GET", "POST"])
 def start() -> Answer:
     """Begin one, go on with one, or read when there will be somebody."""
-    form = _start_form()
+    require_may_ask()
+    form = chat_form(tenant().inquiries.categories, offer(), operations.LONGEST)
 
     def begin() -> Answer:
         typed = form.typed()
-        asked = Asked(typed["category"], typed["body"])
+        asked = Asked(typed["category"], typed["body"], about=typed.get("about") or "")
         made = operations.start(tenant(), writer(typed), asked, by=actor(), link_base=link_base())
         session().commit()
         return redirect(f"/chat/{made.number}", 303)
 
-    shown = {"opens": operations.opens(tenant()), "mine": operations.open_of(member().member_id)}
-    return submit("chats/start.html", form, begin, **shown)
+    return submit(
+        "chats/start.html",
+        form,
+        begin,
+        opens=operations.opens(tenant()),
+        mine=operations.open_of(member().member_id),
+    )
 
 
 @bp.route("/chat/<number>", methods=["GET", "POST"])
@@ -72,7 +67,8 @@ def chat(number: str) -> Answer:
     form = LineForm()
 
     def say() -> Answer:
-        operations.say(found, form.body.data, side="member", by=actor(), key=form.key.data or None)
+        key = form.key.data or None
+        operations.say(tenant(), found, form.body.data, side="member", by=actor(), key=key)
         session().commit()
         if not wants_fragment():
             return redirect(f"/chat/{number}", 303)

@@ -1,11 +1,18 @@
 """A product's support desk: contracts, and who of a customer may ask (SUP)."""
 
-from portal.blueprints.support import operations, queries, routes
+from portal.blueprints.support import asking, operations, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
 from portal.core.errors import msgid
 from portal.shared.auth.models import Right
+from portal.shared.auth.sessions import SignedIn
 from portal.web.brand import Brand, NavItem
+
+
+def _subjects(who: SignedIn) -> list[tuple[str, str]]:
+    """The contracts that this member may ask about (SUP-10)."""
+    return list(asking.subjects(who.account_id, who.member_id).items())
+
 
 BRAND = Brand(
     key="support",
@@ -44,9 +51,7 @@ BRAND = Brand(
         "contract.remove_contact": msgid("問い合わせご担当者の削除"),
         "contract.hand_over": msgid("主担当の変更"),
     },
-    subjects=lambda who: [
-        (c.number, f"{c.number}　{c.product_label}") for c in queries.contracts(who.account_id)
-    ],
+    subjects=_subjects,
     writers=lambda who: queries.people(who.member_id),
     products=queries.products,
     product_keys=lambda tenant: [product.key for product in tenant.section("support").products],

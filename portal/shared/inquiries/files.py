@@ -4,6 +4,7 @@ They are served as attachments only, under a policy that lets nothing in them ru
 """
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -26,6 +27,7 @@ _KINDS: dict[str, tuple[str, tuple[bytes, ...]]] = {
 }
 ACCEPTED = tuple(f".{ending}" for ending in _KINDS)
 _LONGEST = 150
+_MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,49 @@ def keep(rules: Inquiries, given: list[tuple[str, bytes]]) -> list[Kept]:
         raise RuleBroken("ファイルは合計%(n)sMBまでです。", field="files", n=rules.most_megabytes)
     checked = [(_clean(name), _media_type(name, data), data) for name, data in given]
     return [Kept(name, kind, len(data), Shelf.files.put(data)) for name, kind, data in checked]
+
+
+def keep_some(
+    rules: Inquiries, before: Sequence[Kept], given: Sequence[tuple[str, bytes | None, int]]
+) -> tuple[list[Kept], list[RuleBroken]]:
+    """Keep those of `given` (name, bytes or None for too many, size) that may go with the ones of `before`.
+
+    Gives all that are kept, and for each that is not why, with its name: one bad file never costs the good ones.
+    """
+    kept = list(before)
+    refused: list[RuleBroken] = []
+    for name, data, size in given:
+        try:
+            _check_room(rules, kept, name, size)
+            if data is None:
+                raise _too_large(rules, name, size)
+            kept += keep(rules, [(name, data)])
+        except RuleBroken as error:
+            refused.append(error)
+    return kept, refused
+
+
+def _check_room(rules: Inquiries, before: Sequence[Kept], name: str, size: int) -> None:
+    """Refuse a file that is one too many, or too large beside the others. Raises RuleBroken."""
+    if len(before) >= rules.most_files:
+        raise RuleBroken(
+            "ファイルは%(n)s個までです。添付しなかったファイル: %(name)s",
+            field="files",
+            n=rules.most_files,
+            name=_clean(name),
+        )
+    if sum(file.size for file in before) + size > rules.most_megabytes * _MEGABYTE:
+        raise _too_large(rules, name, size)
+
+
+def _too_large(rules: Inquiries, name: str, size: int) -> RuleBroken:
+    return RuleBroken(
+        "ファイルは合計%(n)sMBまでです。添付しなかったファイル: %(name)s（%(size)sMB）",
+        field="files",
+        n=rules.most_megabytes,
+        name=_clean(name),
+        size=f"{size / _MEGABYTE:.1f}",
+    )
 
 
 def read(sha256: str) -> bytes:
