@@ -1,10 +1,12 @@
 """What a person typed, kept on the server between 入力 and 完了 (COM-22), with a token that works once.
 
-Consuming the draft and doing the thing share one transaction: pressing twice, reloading or going back finds the
-draft used and gets the first result again.
+A draft is about one object: what was typed for one member, address or facility is nothing to another, whoever sends
+the token where. Consuming the draft and doing the thing share one transaction: pressing twice, reloading or going back
+finds the draft used and gets the first result again.
 """
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,14 +16,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.core import ID, Base, TenantOwned, belongs_to, change, clock, discard, owned, session
 
 LIFETIME = timedelta(hours=24)
+_KIND_LENGTH = 40
+_SUBJECT_LENGTH = 200
 
 
 class Draft(TenantOwned, Base):
-    """One filled-in form of one member."""
+    """One filled-in form of one member about one object."""
 
     __tablename__ = "draft"
     member_id: Mapped[int] = mapped_column(ID)
-    kind: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(String(_KIND_LENGTH))
+    subject: Mapped[str] = mapped_column(String(_SUBJECT_LENGTH))
     token: Mapped[str] = mapped_column(String(43))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime]
@@ -33,36 +38,66 @@ class Draft(TenantOwned, Base):
     )
 
 
-def keep(kind: str, member_id: int, data: dict[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class DraftKey:
+    """Which draft is meant, besides its token.
+
+    `kind` is the form ("member", "booking"); `subject` is the object that it is about, by its public number or code,
+    or "new" where the form makes one; `member_id` is who fills it in. Raises ValueError when one of them is missing
+    or longer than its column.
+    """
+
+    kind: str
+    subject: str
+    member_id: int
+    lifetime: timedelta = LIFETIME
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.kind) <= _KIND_LENGTH or not 0 < len(self.subject) <= _SUBJECT_LENGTH:
+            raise ValueError(f"a draft needs a kind and a subject: {self.kind!r}, {self.subject!r}")
+
+
+def keep(key: DraftKey, data: dict[str, Any]) -> str:
     """Keep `data` (JSON-able) and return its token. The caller commits."""
     token = secrets.token_urlsafe(32)
-    session().add(
-        Draft(kind=kind, member_id=member_id, token=token, data=data, created_at=clock.now())
+    draft = Draft(
+        kind=key.kind,
+        subject=key.subject,
+        member_id=key.member_id,
+        token=token,
+        data=data,
+        created_at=clock.now(),
     )
+    session().add(draft)
     return token
 
 
-def recall(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
-    """What the member typed, or None when there is no such draft of theirs (used ones included)."""
-    draft = session().scalars(select(Draft).where(*_alive(kind, member_id, token))).one_or_none()
+def recall(key: DraftKey, token: str) -> dict[str, Any] | None:
+    """What was typed, or None when there is no such draft (used ones included)."""
+    draft = session().scalars(select(Draft).where(*_alive(key, token))).one_or_none()
     return dict(draft.data) if draft else None
 
 
-def consume(kind: str, member_id: int, token: str) -> dict[str, Any] | None:
+def is_unused(key: DraftKey, token: str) -> bool:
+    """Whether there is such a draft and nothing was done with it yet."""
+    found = select(Draft.id).where(*_alive(key, token), Draft.used_at.is_(None))
+    return session().scalar(found) is not None
+
+
+def consume(key: DraftKey, token: str) -> dict[str, Any] | None:
     """Take the draft for good, in the running transaction; None when it was used before or is past its lifetime."""
-    used = change(
-        Draft, *_alive(kind, member_id, token), Draft.used_at.is_(None), used_at=clock.now()
-    )
-    return recall(kind, member_id, token) if used else None
+    used = change(Draft, *_alive(key, token), Draft.used_at.is_(None), used_at=clock.now())
+    return recall(key, token) if used else None
 
 
-def _alive(kind: str, member_id: int, token: str) -> tuple[ColumnElement[bool], ...]:
-    """The criteria of a member's draft within its lifetime. Tokens come from addresses; PostgreSQL takes no NUL."""
+def _alive(key: DraftKey, token: str) -> tuple[ColumnElement[bool], ...]:
+    """The criteria of the draft within its lifetime. Tokens come from addresses; PostgreSQL takes no NUL."""
     return (
         Draft.token == token.replace("\0", ""),
-        Draft.kind == kind,
-        Draft.member_id == member_id,
-        Draft.created_at > clock.now() - LIFETIME,
+        Draft.kind == key.kind,
+        Draft.subject == key.subject,
+        Draft.member_id == key.member_id,
+        Draft.created_at > clock.now() - key.lifetime,
     )
 
 

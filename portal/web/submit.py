@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 
 from portal.core import NotFound, RuleBroken, Stale, session
 from portal.shared import drafts
+from portal.shared.drafts import DraftKey
 from portal.web.errors import refused
 from portal.web.forms import Form
 from portal.web.render import render, render_invalid
@@ -50,10 +51,19 @@ def done(message: str, to: str) -> Response:
 
 @dataclass(frozen=True)
 class ConfirmFlow:
-    """One flow: its kind of draft, and the address of its form; the other two pages stand below it."""
+    """One flow: what its drafts are about, and the address of its form; the other two pages stand below it.
+
+    `kind` names the form; `subject` is the object that it is about, by the number or code in its address, or "new".
+    A draft of one subject does not exist for another, nor for another member.
+    """
 
     kind: str
+    subject: str
     form_href: str
+
+    def key(self) -> DraftKey:
+        """Which drafts are this flow's, of the signed-in member."""
+        return DraftKey(kind=self.kind, subject=self.subject, member_id=member().member_id)
 
     def back_href(self, token: str) -> str:
         """The form again, with everything that was typed."""
@@ -62,13 +72,21 @@ class ConfirmFlow:
     def typed(self) -> dict[str, Any] | None:
         """What was typed before, when the form was reached by 戻る."""
         token = request.args.get("draft", "")
-        return drafts.recall(self.kind, member().member_id, token) if token else None
+        return self.recall(token) if token else None
+
+    def recall(self, token: str) -> dict[str, Any] | None:
+        """What was typed in the draft with this token, or None where this flow has no such draft."""
+        return drafts.recall(self.key(), token)
 
     def keep(self, data: dict[str, Any]) -> Response:
         """Keep a valid form and go on to the confirm page."""
-        token = drafts.keep(self.kind, member().member_id, data)
+        token = drafts.keep(self.key(), data)
         session().commit()
         return redirect(f"{self.form_href}/confirm?draft={token}", 303)
+
+
+def _nothing_to_check(_data: dict[str, Any]) -> None:
+    """For forms whose values can stand in nobody's way."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +95,10 @@ class Steps:
 
     `save` is the operation. `present` is the record as it stands, with its versions, where there is one already: a save
     that came second is answered with both values (COM-26). `collect` turns a valid form into what `save` gets, and
-    raises RuleBroken for what is asked in vain. `shown` is what the pages say besides, of what was typed so far, and
-    `result` what the last one says.
+    raises RuleBroken for what is asked in vain. `check` gets the same data and raises RuleBroken, at the field to
+    blame, for what cannot be saved as things stand: a login ID that is used, a time that is taken. It only reads, and
+    is asked on the way into 内容確認, there, and before `save`, so that nobody learns it at the last press alone.
+    `shown` is what the pages say besides, of what was typed so far, and `result` what the last one says.
     """
 
     flow: ConfirmFlow
@@ -87,6 +107,7 @@ class Steps:
     save: Callable[[dict[str, Any]], object]
     present: Callable[[], dict[str, Any]] | None = None
     collect: Callable[[Any], dict[str, Any]] = lambda form: form.typed()
+    check: Callable[[dict[str, Any]], object] = _nothing_to_check
     shown: Callable[[dict[str, Any]], dict[str, Any]] = lambda _typed: {}
     result: Callable[[], dict[str, Any]] = dict
 
@@ -95,34 +116,51 @@ class Steps:
         before = self.flow.typed()
         filled = None if request.method == "POST" else before or (self.present and self.present())
         form = self.make(filled)
-        return submit(
-            self.pages[0],
-            form,
-            lambda: self.flow.keep(self.collect(form)),
-            **self.shown(before or {}),
-        )
+
+        def go_on() -> Response:
+            data = self.collect(form)
+            self.check(dict(data))
+            return self.flow.keep(data)
+
+        return submit(self.pages[0], form, go_on, **self.shown(before or {}))
 
     def review(self) -> Answer:
-        """内容確認; without a draft back to the form."""
+        """内容確認; without a draft back to the form, and so too when it cannot be saved any more.
+
+        A draft that was used stands in its own way, so it is only shown: its button leads to 完了.
+        """
         data = self.flow.typed()
         if data is None:
             return redirect(self.flow.form_href, 303)
-        token, here = request.args["draft"], f"{self.flow.form_href}/confirm"
-        at = {"token": token, "back": self.flow.back_href(token), "here": here}
-        return render(self.pages[1], rows=self.make(data).rows(), **at, **self.shown(data))
+        token = request.args["draft"]
+        if drafts.is_unused(self.flow.key(), token):
+            try:
+                self.check(dict(data))
+            except RuleBroken as error:
+                return self._again(data, error)
+        return render(
+            self.pages[1],
+            rows=self.make(data).rows(),
+            token=token,
+            back=self.flow.back_href(token),
+            here=f"{self.flow.form_href}/confirm",
+            **self.shown(data),
+        )
 
     def finish(self) -> Answer:
         """The last button: saved once, in one transaction; a replay goes to the done page without doing it again.
 
-        What is refused goes back to the form with everything typed. A draft that is past its lifetime or somebody
-        else's is a bad request: nothing was done, and the page says so.
+        What is refused goes back to the form with everything typed. A draft that is past its lifetime, somebody
+        else's or about something else is a bad request: nothing was done, and the page says so.
         """
-        draft = self.flow.kind, member().member_id, request.form.get("draft", "")
-        data = drafts.consume(*draft)
-        if data is None and drafts.recall(*draft) is None:
+        key = self.flow.key()
+        token = request.form.get("draft", "")
+        data = drafts.consume(key, token)
+        if data is None and drafts.recall(key, token) is None:
             raise BadRequest
         try:
             if data is not None:
+                self.check(dict(data))
                 self.save(dict(data))
                 session().commit()
         except RuleBroken as error:

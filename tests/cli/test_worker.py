@@ -425,7 +425,8 @@ def test_the_worker_removes_what_is_past_its_time(app: Flask, cast: Cast, inside
         hanako = (
             session().scalars(select(Member).where(Member.login_id == cast.representative)).one().id
         )
-        drafts.keep("profile", hanako, {"family_name": "古"})
+        key = drafts.DraftKey(kind="profile", subject="hanako", member_id=hanako)
+        drafts.keep(key, {"family_name": "古"})
         throttling.count("sign-in", "somebody", limit=9, window=timedelta(minutes=5))
         session().commit()
     for days, left in ((0, 1), (2, 0)):

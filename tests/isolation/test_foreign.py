@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from portal.core.files import LocalFiles
 from portal.core.tenancy.schema_parts import NumberFormat
 from portal.core.tenancy.scope import TenantError
 from portal.shared import drafts
-from portal.shared.auth import sessions
+from portal.shared.auth import people, sessions
 from portal.shared.auth.models import Member
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind
@@ -208,6 +209,13 @@ def _member(login_id: str) -> int:
     return _member_of(login_id).id
 
 
+def _profile_of(login_id: str) -> drafts.DraftKey:
+    """The drafts of a member's own profile."""
+    member_id = _member(login_id)
+    number = people.number_by_id(member_id)
+    return drafts.DraftKey(kind="profile", subject=number, member_id=member_id)
+
+
 @pytest.mark.parametrize(
     ("tenant", "login_id"),
     [(OWN, "kenichi"), (OWN, "yumi"), (TWIN, "hanako")],
@@ -217,16 +225,18 @@ def test_com_22_drafts_are_their_members_own(app: Flask, tenant: str, login_id: 
     """COM-02, COM-22: nobody else can recall or use up what a member typed, and it is still there afterwards."""
     with app.app_context():
         with tenant_scope(OWN):
-            token = drafts.keep("profile", _member("hanako"), {"typed": CANARY[OWN]})
+            token = drafts.keep(_profile_of("hanako"), {"typed": CANARY[OWN]})
             session().commit()
         with tenant_scope(tenant):
-            other = _member(login_id)
-            assert drafts.recall("profile", other, token) is None
-            assert drafts.consume("profile", other, token) is None
+            for subject in ("hanako", login_id):
+                other = replace(_profile_of(subject), member_id=_member(login_id))
+                assert drafts.recall(other, token) is None
+                assert drafts.consume(other, token) is None
             session().commit()
         with tenant_scope(OWN):
-            assert drafts.consume("other-form", _member("hanako"), token) is None
-            assert drafts.consume("profile", _member("hanako"), token) == {"typed": CANARY[OWN]}
+            other_form = replace(_profile_of("hanako"), kind="other-form")
+            assert drafts.consume(other_form, token) is None
+            assert drafts.consume(_profile_of("hanako"), token) == {"typed": CANARY[OWN]}
 
 
 @pytest.mark.parametrize(
@@ -240,9 +250,8 @@ def test_com_22_drafts_of_others_show_nothing_on_pages(
     """COM-02, COM-22: 入力, 内容確認 and 保存 with somebody else's draft neither show nor save it."""
     secret = "盗み見の文字列"
     with app.app_context(), tenant_scope(OWN):
-        token = drafts.keep(
-            "profile", _member("hanako"), {"family_name": secret, "given_name": secret}
-        )
+        typed = {"family_name": secret, "given_name": secret}
+        token = drafts.keep(_profile_of("hanako"), typed)
         session().commit()
     visitor = visit(tenant, login_id)
     for path in ("/account/profile", "/account/profile/confirm"):

@@ -7,6 +7,9 @@ from typing import Any
 
 from portal.core.db import session
 from portal.shared import drafts
+from portal.shared.drafts import DraftKey
+
+RACE = DraftKey(kind="race", subject="new", member_id=1)
 
 
 def test_com_22_draft_is_consumed_once(
@@ -14,11 +17,11 @@ def test_com_22_draft_is_consumed_once(
 ) -> None:
     """COM-22: one of twenty gets the draft, the others learn that it is used."""
     with inside("facility"):
-        token = drafts.keep("race", 1, {"name": "花子"})
+        token = drafts.keep(RACE, {"name": "花子"})
         session().commit()
 
     def take(_turn: int) -> Any:
-        found = drafts.consume("race", 1, token)
+        found = drafts.consume(RACE, token)
         session().commit()
         return found
 

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, redirect, request
 from portal.blueprints.account.forms import EmailForm, ReasonForm, mail_form
 from portal.blueprints.auth.forms import ChangePasswordForm, ProofForm
 from portal.core import NotFound, session, to_html
-from portal.shared import drafts, notifications
+from portal.shared import notifications
 from portal.shared.auth import email_change, history, operations, withdrawal
 from portal.shared.auth.models import Account, Member
 from portal.web import lists
@@ -30,7 +30,6 @@ from portal.web.urls import local_path
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 _NEWEST = lists.Sort("newest", "新しい順", history.AT, history.TIE)
-FLOW = ConfirmFlow("withdrawal", "/account/withdrawal")
 
 
 @bp.route("/password", methods=["GET", "POST"])
@@ -149,6 +148,12 @@ def export_data() -> Answer:
     return Response(content, mimetype="application/zip", headers=headers)
 
 
+def _withdrawal_flow() -> ConfirmFlow:
+    """Leaving, of the account that the member signs in for."""
+    account = session().get_one(Account, member().account_id)
+    return ConfirmFlow(kind="withdrawal", subject=account.number, form_href="/account/withdrawal")
+
+
 def _standing() -> dict[str, Any]:
     """What the pages of leaving say: the cautions, what is open, what is lost, whether it is possible."""
     account = session().get_one(Account, member().account_id)
@@ -165,17 +170,19 @@ def _standing() -> dict[str, Any]:
 @bp.route("/withdrawal", methods=["GET", "POST"])
 def withdrawal_form() -> Answer:
     """退会: the cautions, what is lost, the reason."""
-    form = ReasonForm(data=FLOW.typed())
-    return submit("account/withdrawal.html", form, lambda: FLOW.keep(form.typed()), **_standing())
+    flow = _withdrawal_flow()
+    form = ReasonForm(data=flow.typed())
+    return submit("account/withdrawal.html", form, lambda: flow.keep(form.typed()), **_standing())
 
 
 @bp.route("/withdrawal/confirm", methods=["GET", "POST"])
 def withdraw() -> Answer:
     """はい、退会します: the password once more, then everybody of the account is out."""
+    flow = _withdrawal_flow()
     token = request.values.get("draft", "")
-    typed = drafts.recall(FLOW.kind, member().member_id, token)
+    typed = flow.recall(token)
     if typed is None:
-        return redirect(FLOW.form_href, 303)
+        return redirect(flow.form_href, 303)
     form, reason = ProofForm(), typed["reason"]
 
     def leave() -> Answer:
@@ -184,7 +191,7 @@ def withdraw() -> Answer:
         clear_session_cookie(response)
         return response
 
-    shown = {"reason": reason, "token": token, "back": FLOW.back_href(token), **_standing()}
+    shown = {"reason": reason, "token": token, "back": flow.back_href(token), **_standing()}
     return submit("account/withdrawal_confirm.html", form, leave, **shown)
 
 

@@ -42,7 +42,9 @@ def _profile_steps() -> Steps:
         return form
 
     return Steps(
-        ConfirmFlow("profile", "/account/profile"),
+        ConfirmFlow(
+            kind="profile", subject=people.number_by_id(who.member_id), form_href="/account/profile"
+        ),
         ("account/profile.html", "account/profile_confirm.html", "account/profile_done.html"),
         make=make,
         save=lambda data: people.save_profile(tenant(), who.member_id, data, by=actor()),
@@ -128,7 +130,8 @@ def _cells(who: Member) -> tuple[str, ...]:
 def _steps(number: str) -> Steps:
     """Adding ("new") and editing are the same steps; the representative edits everybody, the others themselves."""
     pages = "account/member_form.html", "account/member_confirm.html", "account/member_done.html"
-    steps = partial(Steps, ConfirmFlow("member", f"{PAGE}/{number}"), pages)
+    flow = ConfirmFlow(kind="member", subject=number, form_href=f"{PAGE}/{number}")
+    steps = partial(Steps, flow, pages)
     here, who, base = tenant(), member(), link_base()
     if number == "new":
         _managed()

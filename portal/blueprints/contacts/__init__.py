@@ -54,7 +54,9 @@ def _own(kind: str, number: str) -> Address:
 def _steps(kind: str, number: str) -> Steps:
     """Adding ("new") and editing are the same steps. "住所を自動入力" fills in and never overwrites (COM-24)."""
     must_have(RIGHTS[_kind(kind)])
-    flow = ConfirmFlow(f"{kind}-address", f"/{kind}-addresses/{number}")
+    flow = ConfirmFlow(
+        kind=f"{kind}-address", subject=number, form_href=f"/{kind}-addresses/{number}"
+    )
     pages = "contacts/form.html", "contacts/confirm.html", "contacts/done.html"
     steps = partial(Steps, flow, pages, lambda data: AddressForm(data=data))
     here, mine, by = tenant(), member().account_id, actor()

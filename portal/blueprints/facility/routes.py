@@ -111,16 +111,17 @@ def _steps(code: str) -> Steps:
         )
         booking.request(tenant(), account, contact, make(data).booking(), by=actor())
 
-    def collect(form: BookingForm) -> dict[str, Any]:
-        booking.check(tenant(), form.booking())
-        return form.typed()
+    def check(data: dict[str, Any]) -> None:
+        booking.check(tenant(), make(data).booking())
 
     return Steps(
-        ConfirmFlow("booking", f"/facilities/{code}/reservation"),
+        ConfirmFlow(
+            kind="booking", subject=found.code, form_href=f"/facilities/{code}/reservation"
+        ),
         ("facility/booking.html", "facility/booking_confirm.html", "facility/booking_done.html"),
         make=make,
         save=save,
-        collect=collect,
+        check=check,
         shown=lambda _typed: {"facility": found},
         result=lambda: {"number": queries.newest_number(who.account_id)},
     )

@@ -47,7 +47,7 @@ from portal.web.requests import (
 from portal.web.submit import Answer, ConfirmFlow, Steps, add_steps, done, submit
 
 bp = Pages("inquiries", __name__, feature("inquiries"))
-FLOW = ConfirmFlow("inquiry", "/inquiries/new")
+FLOW = ConfirmFlow(kind="inquiry", subject="new", form_href="/inquiries/new")
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
 
 

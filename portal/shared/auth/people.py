@@ -57,7 +57,12 @@ limits.counted(
 
 def number_of(member: Member) -> str:
     """What the member is called in addresses."""
-    return keyring.number("member", member.id)
+    return number_by_id(member.id)
+
+
+def number_by_id(member_id: int) -> str:
+    """What the member with this primary key is called in addresses."""
+    return keyring.number("member", member_id)
 
 
 def find(account_id: int, number: str) -> Member:
