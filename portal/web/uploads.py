@@ -64,7 +64,6 @@ class UploadRequest(Request):
 
 def open_for_files(megabytes: int) -> None:
     """Let this request bring files of `megabytes` together, and read on for a while where it brings more."""
-    assert isinstance(request, Request)
     request.file_limit = megabytes * MEGABYTE  # type: ignore[attr-defined]
     request.max_content_length = (megabytes * _BODY_TIMES + 1) * MEGABYTE
 

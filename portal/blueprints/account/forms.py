@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wtforms import HiddenField, RadioField, SelectMultipleField, TextAreaField
+from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -100,7 +100,9 @@ class ProfileForm(_Company, _Named):
         for name in people.ACCOUNT_PROFILE:
             field = self[name]
             field.data = present[name]
-            field.render_kw = {**(field.render_kw or {}), "readonly": True}
+            # A browser knows no select that is readonly: a disabled one is neither changed nor sent.
+            off = "disabled" if isinstance(field, SelectField) else "readonly"
+            field.render_kw = {**(field.render_kw or {}), off: True}
             field.validators = [Optional()]
             field.flags.locked = True
 

@@ -80,6 +80,7 @@ def chat(number: str) -> Answer:
     if news.has_ended and not form.is_submitted():
         return redirect(f"/inquiries/{number}", 303)
     live, inquiry_id = tenant().chat.stream and bell().has_room(), found.id
+    may = may_ask(found.about)
     page = submit(
         "chats/chat.html",
         form,
@@ -89,6 +90,7 @@ def chat(number: str) -> Answer:
         news=news,
         live=live,
         changed=False,
+        may=may,
     )
     if not form.is_submitted():
         _mark_read(inquiry_id, news)
@@ -105,7 +107,14 @@ def news(number: str) -> str:
     )
     news = operations.news(found, after, of="operator")
     inquiry_id, changed = found.id, news.pulse != pulse
-    page = render("chats/_news.html", news=news, number=number, live=bool(live), changed=changed)
+    page = render(
+        "chats/_news.html",
+        news=news,
+        number=number,
+        live=bool(live),
+        changed=changed,
+        closes=news.has_ended and bool(may_ask(found.about)),
+    )
     _mark_read(inquiry_id, news)
     return page
 

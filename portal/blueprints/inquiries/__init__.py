@@ -39,7 +39,6 @@ from portal.web.requests import (
     feature,
     link_base,
     member,
-    needs,
     public,
     takes_files,
     tenant,
@@ -48,6 +47,7 @@ from portal.web.submit import Answer, ConfirmFlow, Steps, add_steps, done, submi
 
 bp = Pages("inquiries", __name__, feature("inquiries"))
 FLOW = ConfirmFlow(kind="inquiry", subject="new", form_href="/inquiries/new")
+_FILES = ConfirmFlow(kind="inquiry-files", subject="new", form_href="/inquiries/new")
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
 
 
@@ -129,11 +129,14 @@ def _steps() -> Steps:
         asked = Asked(
             category=category.key,
             body=data["body"],
-            about=data.get("about") or "" if category.about else "",
+            about=_about(data),
             answers=answers(category, data),
             files=attachments.from_data(data),
         )
         operations.ask(tenant(), writer(data), asked, by=actor(), link_base=link_base())
+
+    def check(data: dict[str, Any]) -> None:
+        may_ask(_about(data)).require()
 
     def shown(typed: dict[str, Any]) -> dict[str, Any]:
         is_posted = request.endpoint == "inquiries.inquiry_form" and request.method == "POST"
@@ -146,14 +149,28 @@ def _steps() -> Steps:
         }
 
     pages = "inquiries/form.html", "inquiries/confirm.html", "inquiries/done.html"
-    return Steps(FLOW, pages, make=make, save=save, collect=collect, shown=shown, result=_newest)
+    return Steps(
+        FLOW,
+        pages,
+        make=make,
+        save=save,
+        collect=collect,
+        check=check,
+        shown=shown,
+        result=_newest,
+    )
+
+
+def _about(data: dict[str, Any]) -> str:
+    """The number that it is about; what was typed for another category goes nowhere."""
+    return data.get("about") or "" if chosen_category(data).about else ""
 
 
 def _received() -> Attachments:
     """The files that came with the form, if this is its POST."""
     if request.endpoint != "inquiries.inquiry_form" or request.method != "POST":
         return Attachments()
-    return attachments.receive("inquiry-files", attachments.from_data(FLOW.typed()))
+    return attachments.receive(_FILES, attachments.from_data(FLOW.typed()))
 
 
 def _carried(typed: dict[str, Any]) -> dict[str, str]:
@@ -240,7 +257,8 @@ def thread(number: str) -> Answer:
     sent = Attachments()
     if form.is_submitted():
         may.require()
-        sent = attachments.receive(f"message-files:{number}", [])
+        flow = ConfirmFlow(kind="message-files", subject=number, form_href=f"/inquiries/{number}")
+        sent = attachments.receive(flow, [])
         sent.blame(form)
         found = queries.find(tenant(), member(), number)
 

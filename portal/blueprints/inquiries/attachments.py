@@ -9,13 +9,12 @@ from typing import Any
 
 from flask import request
 
-from portal.core import session
-from portal.shared import drafts
 from portal.shared.inquiries import files
 from portal.shared.inquiries.files import Kept
 from portal.web import uploads
 from portal.web.errors import said
-from portal.web.requests import member, tenant
+from portal.web.requests import tenant
+from portal.web.submit import ConfirmFlow
 
 
 @dataclass(frozen=True)
@@ -40,19 +39,18 @@ def from_data(data: Mapping[str, Any] | None) -> list[Kept]:
     return [Kept(**file) for file in (data or {}).get("attached", ())]
 
 
-def receive(kind: str, before: list[Kept]) -> Attachments:
+def receive(flow: ConfirmFlow, before: list[Kept]) -> Attachments:
     """The files that this request's form has: those of `before` or of its token that stay ticked, and new ones.
 
     Commits where something new is kept: what a rule refuses later must not lose it.
     """
     token = request.form.get("attached", "")
-    named = drafts.recall(kind, member().member_id, token) if token else None
+    named = flow.recall(token) if token else None
     had = from_data(named) if named else before
     ticked = set(request.form.getlist("keep"))
     stay = [file for file in had if file.sha256 in ticked]
     given = [(one.name, one.data, one.size) for one in uploads.received("files")]
     kept, refused = files.keep_some(tenant().inquiries, stay, given)
     if kept and kept != had:
-        token = drafts.keep(kind, member().member_id, {"attached": [asdict(one) for one in kept]})
-        session().commit()
+        token = flow.remember({"attached": [asdict(one) for one in kept]})
     return Attachments(kept, token, [said(error) for error in refused])

@@ -36,10 +36,10 @@ class Product:
 class AskingRule:
     """A module's rule. Members are told by account id and member id; `about` is a number, or "" for none.
 
-    `can_ask` answers for one number, or for any at all; `subjects` are the numbers a member may ask about, with how
-    customers read each; `units` what each of those numbers has, by name; `products` what past inquiries are searched by,
-    by its key; `responsible` whom to turn to in the account (a number with its words, and the person); `chat_limit`
-    what a chat about a number counts against.
+    `can_ask` answers for one number, or for any at all. `subjects` are the numbers a member may ask about, with how
+    customers read each; `units` what each of those numbers has, by name. `products` is what past inquiries are
+    searched by, by key. `responsible` is whom to turn to in the account: a number with its words, and the person.
+    `chat_limit` is what a chat about a number counts against.
     """
 
     can_ask: Callable[[int, int, str], Verdict]
