@@ -8,7 +8,7 @@ import click
 from flask import Blueprint, Flask, current_app
 from pydantic import BaseModel
 
-from portal.core import Section, Tenant
+from portal.core import Section, Tenant, msgid
 from portal.shared.auth.models import Right
 from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.sessions import SignedIn
@@ -48,6 +48,14 @@ class Attention:
     href: str
 
 
+@dataclass(frozen=True, slots=True)
+class InquiryWords:
+    """What a brand calls its inquiry form and the list of past inquiries (message ids)."""
+
+    form: str = msgid("お問い合わせ")
+    history: str = msgid("お問い合わせ履歴")
+
+
 @dataclass(frozen=True)
 class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
@@ -57,6 +65,7 @@ class Brand:
     `subjects` are the numbers and names of what an inquiry may be about; `writers` are the persons who share the
     member's sign-in, where there are several (SUP-07).
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
+    `home_lead` is the template of what the my page begins with, before everything else.
     """
 
     key: str
@@ -65,6 +74,7 @@ class Brand:
     navigation: tuple[NavItem, ...] = ()
     home: Callable[[Tenant, SignedIn], dict[str, Any]] | None = None
     home_template: str = ""
+    home_lead: str = ""
     home_title: str = ""
     commands: click.Group | None = None
     account: AccountPart = field(default_factory=AccountPart)
@@ -75,6 +85,7 @@ class Brand:
     writers: Callable[[SignedIn], Iterable[str]] = lambda _who: ()
     products: Callable[[Collection[int]], Mapping[int, Collection[str]]] = lambda _accounts: {}
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()
+    inquiry_words: InquiryWords = InquiryWords()
 
 
 def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:
@@ -96,6 +107,17 @@ def brands_of(tenant: Tenant) -> list[Brand]:
     """The built brands that the tenant has switched on, in its order."""
     known: dict[str, Brand] = current_app.extensions["brands"]
     return [known[key] for key in tenant.modules if known[key].blueprint is not None]
+
+
+def inquiry_words(tenant: Tenant) -> InquiryWords:
+    """What this tenant calls its inquiries: the words of its first module."""
+    return next((brand.inquiry_words for brand in brands_of(tenant)), InquiryWords())
+
+
+def display_name(tenant: Tenant, who: SignedIn) -> str:
+    """The member as pages name them: all who share the sign-in, joined by a slash (SUP-07)."""
+    names = [name for brand in brands_of(tenant) for name in brand.writers(who)]
+    return "/".join(names) or who.name
 
 
 def products_of(tenant: Tenant, accounts: Collection[int]) -> dict[int, tuple[str, ...]]:

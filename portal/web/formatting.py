@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from flask import Flask, g, request
@@ -15,7 +16,7 @@ from markupsafe import Markup
 
 from portal.core import Tenant, format_telephone, msgid, to_local, yen
 from portal.shared.auth.sessions import SignedIn
-from portal.web.brand import NavItem, brands_of
+from portal.web.brand import NavItem, brands_of, display_name, inquiry_words
 from portal.web.bundle import asset, bundle
 from portal.web.i18n import speaker, translate
 from portal.web.password_rules import password_checklist
@@ -117,6 +118,8 @@ def _shell() -> dict[str, Any]:
     return {
         "tenant": g.tenant,
         "member": who,
+        "member_name": partial(display_name, g.tenant, who) if who else None,
+        "inquiry_words": inquiry_words(g.tenant),
         "nav": navigation,
         "locale": locale,
         "_": speaker(),

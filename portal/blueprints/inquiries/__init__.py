@@ -150,14 +150,7 @@ def _steps() -> Steps:
 
     pages = "inquiries/form.html", "inquiries/confirm.html", "inquiries/done.html"
     return Steps(
-        FLOW,
-        pages,
-        make=make,
-        save=save,
-        collect=collect,
-        check=check,
-        shown=shown,
-        result=_newest,
+        FLOW, pages, make=make, save=save, collect=collect, check=check, shown=shown, result=_newest
     )
 
 

@@ -132,7 +132,7 @@ def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: in
     """What begins a chat (SUP-11)."""
     fields: dict[str, Any] = writer_field(offer.writers)
     if offer.subjects:
-        fields["about"] = _subject_field(_l("ご契約"), offer.subjects, request.form.get("about"))
+        fields["about"] = _subject_field(_l("ご契約"), offer.subjects)
     fields["category"] = one_of(
         _l("お問合せ区分"), ((one.key, one.label) for one in categories), required=True
     )
@@ -159,14 +159,15 @@ def _form(
         validators=[DataRequired(_l("選択してください。"))],
     )
     if category.about and category.about_own:
-        made["about"] = _subject_field(category.about, offer.subjects, about)
+        made["about"] = _subject_field(category.about, offer.subjects)
     elif category.about:
         made["about"] = line(category.about, required=True, longest=40)
     for one in category.fields:
         made[_name(one)] = _field(one, offer, about)
     made["body"] = body_field(_l("お問合せ内容"))
     made["agreed"] = agreement(_l("プライバシーポリシーに同意する"))
-    return type("InquiryForm", (MessageForm,), made)(data={**data, "category": category.key})
+    filled = {name: value for name, value in data.items() if value not in (None, "")}
+    return type("InquiryForm", (MessageForm,), made)(data={**filled, "category": category.key})
 
 
 def _changes_category(_form: Any) -> bool:
@@ -177,14 +178,14 @@ def _goes_back_or_changes(_form: Any) -> bool:
     return request.form.get("step") in ("edit", CHANGES_CATEGORY)
 
 
-def _subject_field(label: Any, subjects: list[tuple[str, str]], chosen: str | None) -> Any:
+def _subject_field(label: Any, subjects: list[tuple[str, str]]) -> Any:
     """One of what the account has; where there is but one, it is chosen already."""
-    only = subjects[0][0] if len(subjects) == 1 and not chosen else None
-    needed = InputRequired(_l("選択してください。")) if subjects else Optional()
+    only = subjects[0][0] if len(subjects) == 1 else None
+    listed = choices(subjects, _l("選択してください"))
     return ContractField(
         label,
-        choices=choices(subjects, _l("選択してください")),
-        validators=[needed],
+        choices=listed[1:] if only else listed,
+        validators=[DataRequired(_l("選択してください。")) if subjects else Optional()],
         default=only,
         invalid_choice_message=_l("一覧から選択してください。"),
     )
@@ -210,7 +211,7 @@ def _field(asked: InquiryField, offer: Offer, about: str | None) -> Any:
 def _unit_field(asked: InquiryField, offer: Offer, about: str | None) -> SelectField:
     """One of what the chosen contract has; of every contract, under its words, until one is chosen (SUP-10)."""
     units = offer.units
-    if about in units:
+    if about is not None and about in units:
         units = {about: units[about]}
     words = dict(offer.subjects)
     listed = [SelectChoice("", _l("選択してください") if asked.required else _l("選択しない"))]

@@ -165,7 +165,7 @@ def test_another_operator_does_not_get_in_between(chat):
 
 
 @ONE
-def test_typing_shows_to_the_other_side_for_a_moment(chat, by):
+def test_typing_shows_to_the_other_side_for_a_moment(tenant, chat, by):
     """SUP-11: until the message comes, or six seconds."""
     operations.typing(chat.id, "operator")
     before = operations.news(chat, 0, of="operator")
@@ -262,9 +262,9 @@ def test_a_colleague_speaks_under_their_own_name(tenant, chat, by):
     """SUP-07, SUP-11: the name that was chosen at the beginning is the beginner's."""
     account = enrolment.all_accounts()[0]
     ito = enrolment.add_member(tenant, account, Person("伊藤", "花", "ito@one.example"), by=SYSTEM)
-    who = Registrant(ito.family_name, ito.given_name, ito.email)
     contract = contracts.any_contract(chat.about)
-    support.add_contact(tenant, contract, who, by=SYSTEM, link_base=BASE)
+    registrant = Registrant(ito.family_name, ito.given_name, ito.email)
+    support.add_contact(tenant, contract, registrant, by=SYSTEM, link_base=BASE)
     colleague = Actor("member", ito.name, ito.id, by.account_id)
     for who in (by, colleague):
         operations.say(tenant, chat, who.name, side="member", by=who)
