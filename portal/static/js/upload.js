@@ -22,6 +22,18 @@
     status.textContent = status.dataset.failed;
   };
 
+  // What is too large is said before it is sent; the server would only throw it away.
+  const isTooLarge = (form, files) => {
+    const most = Number(form.dataset.mostMegabytes) * 1024 * 1024;
+    const total = files.reduce((sum, file) => sum + file.size, 0);
+    if (!most || total <= most) return false;
+    const status = form.querySelector("[data-upload-status]");
+    const named = files.filter((file) => file.size > most);
+    const names = (named.length ? named : files).map((file) => file.name);
+    status.textContent = `${status.dataset.tooLarge}${names.join("、")}`;
+    return true;
+  };
+
   const send = (form, submitter) => {
     const request = new XMLHttpRequest();
     const bar = form.querySelector("progress");
@@ -42,9 +54,10 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.matches("form[data-upload]") || event.defaultPrevented) return;
-    const files = [...form.querySelectorAll("input[type=file]")].some((input) => input.files.length);
-    if (!files) return;
+    const files = [...form.querySelectorAll("input[type=file]")].flatMap((input) => [...input.files]);
+    if (!files.length) return;
     event.preventDefault();
+    if (isTooLarge(form, files)) return;
     if (!form.hasAttribute("aria-busy")) send(form, event.submitter);
   });
 }
