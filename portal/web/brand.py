@@ -16,6 +16,7 @@ from portal.shared.contacts import operations as contacts
 from portal.shared.documents import sharing
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.notices.operations import OF_PRODUCT
+from portal.shared.notifications import Kind as MailKind
 
 
 class NotBuilt(Section):
@@ -65,6 +66,7 @@ class Brand:
     `subjects` are the numbers and names of what an inquiry may be about; `writers` are the persons who share the
     member's sign-in, where there are several (SUP-07).
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
+    `mail_kinds` are the mails besides those about inquiries that its members choose how to get (COM-03).
     `home_lead` is the template of what the my page begins with, before everything else.
     """
 
@@ -86,6 +88,7 @@ class Brand:
     products: Callable[[Collection[int]], Mapping[int, Collection[str]]] = lambda _accounts: {}
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()
     inquiry_words: InquiryWords = InquiryWords()
+    mail_kinds: tuple[MailKind, ...] = ()
 
 
 def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:
@@ -112,6 +115,14 @@ def brands_of(tenant: Tenant) -> list[Brand]:
 def inquiry_words(tenant: Tenant) -> InquiryWords:
     """What this tenant calls its inquiries: the words of its first module."""
     return next((brand.inquiry_words for brand in brands_of(tenant)), InquiryWords())
+
+
+def mail_kinds(tenant: Tenant) -> list[MailKind]:
+    """The kinds of mail that members of this tenant can choose how to get: those that are ever sent (COM-03)."""
+    sent = {kind for brand in brands_of(tenant) for kind in brand.mail_kinds}
+    if tenant.has("inquiries"):
+        sent.add(MailKind.INQUIRIES)
+    return [kind for kind in MailKind if kind in sent]
 
 
 def display_name(tenant: Tenant, who: SignedIn) -> str:

@@ -128,11 +128,11 @@ class EmailForm(NewEmailForm):
 
 
 def mail_form(chosen: dict[Kind, How]) -> Form:
-    """One choice for each kind of mail."""
+    """One choice for each kind of mail in `chosen`."""
     must = [InputRequired(_l("選択してください。"))]
     ways = [SelectChoice(how.value, _l(how.label)) for how in How]
     fields = {
-        kind.value: RadioField(_l(kind.label), choices=ways, validators=must) for kind in Kind
+        kind.value: RadioField(_l(kind.label), choices=ways, validators=must) for kind in chosen
     }
     made: Form = type("MailForm", (Form,), fields)(
         data={kind.value: how.value for kind, how in chosen.items()}
