@@ -65,7 +65,8 @@ class Navigation:
             i for i in (_TOP, *brands, *COMMON_NAVIGATION) if not i.feature or tenant.has(i.feature)
         ]
         self.items = [item for item in there if who and (item.right is None or who.may(item.right))]
-        self.here = next((item.href for item in self.items if _is_at(item.href, path)), "")
+        matching = [item.href for item in self.items if _is_at(item.href, path)]
+        self.here = max(matching, key=len, default="")  # /inquiries/new is no part of /inquiries
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The entries in order, with `current` where the page is."""

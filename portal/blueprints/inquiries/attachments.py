@@ -32,6 +32,7 @@ class Attachments:
     def blame(self, form: Any) -> None:
         """Tell at the form's field which files were refused; the form is not valid then."""
         form.files.process_errors = [*form.files.process_errors, *self.refused]
+        form.files.errors = list(form.files.process_errors)  # also where nothing is validated yet
 
 
 def from_data(data: Mapping[str, Any] | None) -> list[Kept]:

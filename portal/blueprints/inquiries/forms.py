@@ -99,7 +99,8 @@ class Offer:
 
 def writer_field(names: list[str]) -> dict[str, Any]:
     """Which of those who share a sign-in is writing; nothing where it is one person's (SUP-07)."""
-    asked = one_of(_l("ご記入者"), zip(names, names, strict=True), required=True)
+    values = zip(names, names, strict=True)
+    asked = one_of(_l("ご記入者"), values, _l("選択してください"), required=True)
     return {"writer": asked} if len(names) > 1 else {}
 
 
@@ -134,7 +135,10 @@ def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: in
     if offer.subjects:
         fields["about"] = _subject_field(_l("ご契約"), offer.subjects)
     fields["category"] = one_of(
-        _l("お問合せ区分"), ((one.key, one.label) for one in categories), required=True
+        _l("お問合せ区分"),
+        ((one.key, one.label) for one in categories),
+        _l("選択してください"),
+        required=True,
     )
     fields["body"] = body_field(_l("お問合せ内容"), longest=longest)
     fields["agreed"] = agreement(_l("プライバシーポリシーに同意する"))
@@ -201,7 +205,8 @@ def _field(asked: InquiryField, offer: Offer, about: str | None) -> Any:
         return _unit_field(asked, offer, about)
     if asked.kind == "choice":
         values = zip(asked.choices, asked.choices, strict=True)
-        return one_of(asked.label, values, required=asked.required)
+        empty = _l("選択してください") if asked.required else _l("選択しない")
+        return one_of(asked.label, values, empty, required=asked.required)
     if asked.kind == "text":
         return body_field(asked.label, required=asked.required, longest=2000)
     shown = {"type": asked.kind} if asked.kind in ("date", "time") else {}

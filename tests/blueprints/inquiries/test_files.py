@@ -83,7 +83,9 @@ def test_attached_files_survive_a_mistake_and_a_change_of_category(visit):
     answer = visitor.post(NEW, wrong)
     assert answer.status_code == 422
     again = ASK | {"step": "category", "category": "cancel"} | carried(answer.text)
-    changed = visitor.post(NEW, again | {"files": upload(("写真.png", b"\x89PNG\r\n\x1a\n"))}).text
+    more = upload(("写真.png", b"\x89PNG\r\n\x1a\n"), ("tool.exe", b"MZ"))
+    changed = visitor.post(NEW, again | {"files": more}).text
+    assert "送信できません: tool.exe" in changed
     assert "図面.pdf" in changed
     assert "写真.png" in changed
     one = carried(changed)
