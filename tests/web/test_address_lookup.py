@@ -12,13 +12,18 @@ TYPED = {"name": "経理部", "postal_code": "１４４−００３５", "places
 FULL = {"prefecture": "東京都", "city": "大田区", "street": "南蒲田9丁目"}
 
 
+def tag(page: str, pattern: str) -> str:
+    """The first match on a page, or its group."""
+    found = re.search(pattern, page)
+    return found[found.re.groups] if found else ""
+
+
 def held(page: str) -> tuple[str, str, str]:
     """Prefecture, city and street in the form."""
-    chosen = re.search(r"<option selected value=\"([^\"]+)\"", page)
-    inputs = [
-        re.search(rf'<input[^>]*name="{n}"[^>]*value="([^"]*)"', page) for n in ("city", "street")
-    ]
-    return (chosen[1] if chosen else "", *(one[1] if one else "" for one in inputs))
+    prefecture = tag(page, r'<option selected value="([^"]+)"')
+    city = tag(page, r'<input[^>]*name="city"[^>]*value="([^"]*)"')
+    street = tag(page, r'<input[^>]*name="street"[^>]*value="([^"]*)"')
+    return prefecture, city, street
 
 
 @ONE
@@ -69,8 +74,8 @@ def test_a_made_up_choice_picks_nothing(visit, pressed):
 def test_an_ordinary_member_is_offered_nothing_that_would_be_dropped(visit):
     """FAC-07, COM-24: the prefecture is off like the rest, and there is no button to fill the address in."""
     page = visit("facility", "kenichi").get("/account/profile").text
-    assert "disabled" in re.search(r'<select[^>]*name="prefecture"[^>]*>', page)[0]
+    assert "disabled" in tag(page, r'<select[^>]*name="prefecture"[^>]*>')
     assert 'name="places"' not in page
     page = visit("facility", "hanako").get("/account/profile").text
-    assert "disabled" not in re.search(r'<select[^>]*name="prefecture"[^>]*>', page)[0]
+    assert "disabled" not in tag(page, r'<select[^>]*name="prefecture"[^>]*>')
     assert 'name="places"' in page
