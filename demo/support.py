@@ -1,16 +1,21 @@
-"""The demo's contracts: one with room, one that is full, one that an ended app has frozen (COM-43)."""
+"""The demo's contracts: one with room, one that is full, one that an ended app has frozen (COM-43), and inquiries."""
 
 from datetime import date, timedelta
 from pathlib import Path
 
 from demo import people
-from portal.blueprints.support import operations
+from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import UnitKind
 from portal.blueprints.support.operations import Registrant
 from portal.core import clock
-from portal.core.actor import SYSTEM
+from portal.core.actor import SYSTEM, Actor, operator
+from portal.core.business_days import first_open
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth import enrolment
+from portal.shared.auth.models import Member
+from portal.shared.auth.people import roster
+from portal.shared.inquiries import operations as inquiries
+from portal.shared.inquiries.operations import Asked, Writer
 from portal.shared.knowledge import operations as knowledge
 
 _LINK = "http://localhost"
@@ -20,9 +25,14 @@ _CONTRACTS = (
     ("manage", date(2025, 4, 1), ("app", *_APPS[:1]), ("荒木", "中村")),
     ("data-link", date(2024, 7, 1), ("connection", "給与データ連携"), ("石井",)),
 )
-
-
 _ARTICLES = sorted((Path(__file__).parent / "articles").glob("*.md"))
+_DESK = operator("サポート窓口")
+_INQUIRIES = (
+    (34, "給与", "通常", "年末調整の様式はどこから印刷できますか。", "「帳票」から印刷できます。"),
+    (12, "勤怠", "急ぎ", "締め処理のあとに打刻を修正したいです。", "締めを取り消してください。"),
+    (2, "工数", "通常", "工数の集計が前月のまま変わりません。", ""),
+)
+"""Days ago, app, urgency, question, answer."""
 
 
 def fill(tenant: Tenant) -> None:
@@ -45,6 +55,28 @@ def fill(tenant: Tenant) -> None:
         tenant, contract, Registrant("大野", "", deputy.email), by=SYSTEM, link_base=_LINK
     )
     operations.end_unit(contract, UnitKind.CONNECTION, "銀行データ連携", by=SYSTEM)
+    _publish_articles()
+    for member in roster(account.id):
+        _ask(tenant, member)
+
+
+def _publish_articles() -> None:
     for place, path in enumerate(_ARTICLES):
         with clock.freeze(clock.now() - timedelta(days=40 - 3 * place)):
             knowledge.put(knowledge.read(path.read_text(encoding="utf-8")), by=SYSTEM, quiet=True)
+
+
+def _ask(tenant: Tenant, member: Member) -> None:
+    """What a contact asked about the first contract, in business hours; the newest awaits its answer."""
+    about = queries.contracts_of_contact(member.account_id, member.id)[0].number
+    writer = Writer(member.name, member.email, member.account_id, member.id)
+    by = Actor("member", member.name, member.id, member.account_id)
+    for days, app, urgency, question, reply in _INQUIRIES:
+        day = first_open(clock.today() - timedelta(days=days), tenant.calendar.is_open, step=-1)
+        asked = Asked("product", question, about, {"app": app, "urgency": urgency})
+        with clock.freeze(clock.local(day.year, day.month, day.day, 10, 20)):
+            made = inquiries.ask(tenant, writer, asked, by=by, link_base=_LINK)
+        if reply:
+            with clock.freeze(clock.local(day.year, day.month, day.day, 14, 5)):
+                inquiries.answer(tenant, made, reply, by=_DESK, link_base=_LINK)
+                inquiries.mark_read(made.id, member.id)

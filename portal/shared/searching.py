@@ -33,6 +33,16 @@ def ticked(criterion: ColumnElement[bool]) -> Criterion:
     return meets, bool
 
 
+def among(column: Any) -> Criterion:
+    """One of several."""
+
+    def compare(asked: Any) -> ColumnElement[bool]:
+        found: ColumnElement[bool] = column.in_(bindparam(asked.key, expanding=True))
+        return found
+
+    return compare, list
+
+
 def part(column: Any) -> Criterion:
     """Stands somewhere in it."""
     return lambda asked: column.like(asked, escape="\\"), pattern

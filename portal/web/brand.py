@@ -8,7 +8,7 @@ import click
 from flask import Blueprint, Flask, current_app
 from pydantic import BaseModel
 
-from portal.core import Section, Tenant
+from portal.core import Section, Tenant, msgid
 from portal.core.tenancy.mistakes import Finding
 from portal.shared.auth.models import Right
 from portal.shared.auth.parts import AccountPart, Parts
@@ -18,6 +18,7 @@ from portal.shared.documents import sharing
 from portal.shared.inquiries import inbound
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.notices.operations import OF_PRODUCT
+from portal.shared.notifications import Kind as MailKind
 
 
 class NotBuilt(Section):
@@ -57,6 +58,14 @@ def _no_facts(
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class InquiryWords:
+    """What a brand calls its inquiry form and the list of past inquiries (message ids)."""
+
+    form: str = msgid("お問い合わせ")
+    history: str = msgid("お問い合わせ履歴")
+
+
 @dataclass(frozen=True)
 class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
@@ -70,6 +79,8 @@ class Brand:
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
     `hanging` are keys that the tenant's section lacks though rows of the brand's own name them, also where its module
     is off.
+    `mail_kinds` are the mails besides those about inquiries that its members choose how to get (COM-03).
+    `home_lead` is the template of what the my page begins with, before everything else.
     """
 
     key: str
@@ -78,6 +89,7 @@ class Brand:
     navigation: tuple[NavItem, ...] = ()
     home: Callable[[Tenant, SignedIn], dict[str, Any]] | None = None
     home_template: str = ""
+    home_lead: str = ""
     home_title: str = ""
     commands: click.Group | None = None
     account: AccountPart = field(default_factory=AccountPart)
@@ -91,6 +103,8 @@ class Brand:
     products: Callable[[Collection[int]], Mapping[int, Collection[str]]] = lambda _accounts: {}
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()
     hanging: Callable[[Tenant], Iterable[Finding]] = lambda _tenant: ()
+    inquiry_words: InquiryWords = InquiryWords()
+    mail_kinds: tuple[MailKind, ...] = ()
 
 
 def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:
@@ -112,6 +126,25 @@ def brands_of(tenant: Tenant) -> list[Brand]:
     """The built brands that the tenant has switched on, in its order."""
     known: dict[str, Brand] = current_app.extensions["brands"]
     return [known[key] for key in tenant.modules if known[key].blueprint is not None]
+
+
+def inquiry_words(tenant: Tenant) -> InquiryWords:
+    """What this tenant calls its inquiries: the words of its first module."""
+    return next((brand.inquiry_words for brand in brands_of(tenant)), InquiryWords())
+
+
+def mail_kinds(tenant: Tenant) -> list[MailKind]:
+    """The kinds of mail that members of this tenant can choose how to get: those that are ever sent (COM-03)."""
+    sent = {kind for brand in brands_of(tenant) for kind in brand.mail_kinds}
+    if tenant.has("inquiries"):
+        sent.add(MailKind.INQUIRIES)
+    return [kind for kind in MailKind if kind in sent]
+
+
+def display_name(tenant: Tenant, who: SignedIn) -> str:
+    """The member as pages name them: all who share the sign-in, joined by a slash (SUP-07)."""
+    names = [name for brand in brands_of(tenant) for name in brand.writers(who)]
+    return "/".join(names) or who.name
 
 
 def products_of(tenant: Tenant, accounts: Collection[int]) -> dict[int, tuple[str, ...]]:

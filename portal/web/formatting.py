@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from flask import Flask, g, request
@@ -17,7 +18,7 @@ from markupsafe import Markup, escape
 from portal.core import Tenant, format_telephone, msgid, to_local, yen
 from portal.shared.auth.sessions import SignedIn
 from portal.web import amounts, interrupted
-from portal.web.brand import NavItem, brands_of
+from portal.web.brand import NavItem, brands_of, display_name, inquiry_words
 from portal.web.bundle import asset, bundle
 from portal.web.i18n import speaker, translate
 from portal.web.password_rules import password_checklist
@@ -99,7 +100,8 @@ class Navigation:
             i for i in (_TOP, *brands, *COMMON_NAVIGATION) if not i.feature or tenant.has(i.feature)
         ]
         self.items = [item for item in there if who and (item.right is None or who.may(item.right))]
-        self.here = next((item.href for item in self.items if _is_at(item.href, path)), "")
+        matching = [item.href for item in self.items if _is_at(item.href, path)]
+        self.here = max(matching, key=len, default="")  # /inquiries/new is no part of /inquiries
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The entries in order, with `current` where the page is."""
@@ -152,6 +154,8 @@ def _shell() -> dict[str, Any]:
     return {
         "tenant": g.tenant,
         "member": who,
+        "member_name": partial(display_name, g.tenant, who) if who else None,
+        "inquiry_words": inquiry_words(g.tenant),
         "nav": navigation,
         "locale": locale,
         "_": speaker(),

@@ -207,7 +207,13 @@ def one_of(
 ) -> SelectField:
     """One of these values (value, label), or `empty`; a form may set its `choices` later."""
     needed = InputRequired(_l("選択してください。")) if required else Optional()
-    return SelectField(label, choices=choices(values, empty), validators=[needed], **kwargs)
+    return SelectField(
+        label,
+        choices=choices(values, empty),
+        validators=[needed],
+        invalid_choice_message=_l("一覧から選択してください。"),
+        **kwargs,
+    )
 
 
 def status_field(label: Any, statuses: type[Labelled]) -> SelectField:

@@ -36,6 +36,7 @@ from portal.shared.auth.sign_in import Entry
 from portal.shared.interrupted import owner_of
 from portal.web import interrupted
 from portal.web.i18n import translate as _
+from portal.web.uploads import UploadRequest, open_for_files
 from portal.web.urls import base_of, path_with_query, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,7 +69,7 @@ called_by_script = _mark("is_script_call", True)
 """Marks a view that a script calls: it can be led elsewhere, but shown no page."""
 
 takes_files = _mark("takes_files", True)
-"""Marks a view as one that takes files: as many bytes as the tenant's inquiries allow (security.md §4.21)."""
+"""Marks a view as one that takes files: as large as the tenant's inquiries allow (security.md §4.21)."""
 
 
 def feature(name: str) -> Callable[[F], F]:
@@ -211,6 +212,7 @@ def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
 
 def init_app(app: Flask, of: Settings, login_manager: LoginManager) -> None:
     """Hang the steps on the application, in their order."""
+    app.request_class = UploadRequest
     if of.proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, of.proxy_hops, of.proxy_hops)  # type: ignore[method-assign]
     login_manager.init_app(app)
@@ -230,7 +232,7 @@ def _open_scope() -> None:
         raise NotFound
     g.tenant = found
     if request.endpoint and _marked("takes_files"):
-        request.max_content_length = (found.inquiries.most_megabytes + 1) * 1024 * 1024
+        open_for_files(found.inquiries.most_megabytes)
     g.scope = ExitStack()
     g.scope.enter_context(tenant_scope(found.key))
     g.scope.enter_context(transaction_mode("read" if request.method in _READS else "write"))

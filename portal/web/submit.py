@@ -100,10 +100,15 @@ class ConfirmFlow:
         form = make(self.recall(token) if token else None)
         return [(label, value) for label, value in form.rows() if value]
 
-    def keep(self, data: dict[str, Any]) -> Response:
-        """Keep a valid form and go on to the confirm page."""
+    def remember(self, data: dict[str, Any]) -> str:
+        """Keep what came with a form that goes nowhere yet, and give its token. Commits."""
         token = drafts.keep(self.key(), data)
         session().commit()
+        return token
+
+    def keep(self, data: dict[str, Any]) -> Response:
+        """Keep a valid form and go on to the confirm page."""
+        token = self.remember(data)
         return redirect(f"{self.form_href}/confirm?draft={token}", 303)
 
 

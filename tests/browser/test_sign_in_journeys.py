@@ -562,7 +562,7 @@ def test_a_whole_way_in_by_keyboard_alone_on_a_phone(
     page.goto(base + "/account/members")
     _tab_to(page, "A", "新しく登録する")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("利用者の追加")
+    expect(page.get_by_role("heading", level=1)).to_have_text("利用者の情報")
     assert faults(page) == []
 
 

@@ -22,6 +22,7 @@ from portal.shared.chats import operations
 from portal.shared.inquiries import queries
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web.bell import Bell
+from tests.support.contracts import contract_of
 
 BASE = "http://desk.localhost"
 OPEN_AT = clock.local(2026, 11, 24, 10)
@@ -34,26 +35,27 @@ def _writer(app: Flask, inside: Any) -> tuple[Any, Writer, Actor]:
         member = enrolment.add_member(
             tenant, account, Person("山田", "太郎", "yamada@one.example"), by=SYSTEM
         )
+        contract_of(tenant, account, member)
         session().commit()
         writer = Writer("山田 太郎", "yamada@one.example", account.id, member.id)
     return tenant, writer, Actor("member", writer.name, writer.member_id, writer.account_id)
 
 
-def _start(app: Flask, inside: Any) -> tuple[str, Actor]:
+def _start(app: Flask, inside: Any) -> tuple[Any, str, Actor]:
     tenant, writer, by = _writer(app, inside)
     with clock.freeze(OPEN_AT), inside("desk"):
         number = operations.start(
             tenant, writer, Asked("other", "始め"), by=by, link_base=BASE
         ).number
         session().commit()
-    return number, by
+    return tenant, number, by
 
 
 def test_who_reads_along_misses_nothing_while_many_write(
     app: Flask, inside: Any, together: Callable[..., list[Any]]
 ) -> None:
     """SUP-11: ids become visible in their order, so a reader's "after" never passes a line that comes later."""
-    number, by = _start(app, inside)
+    tenant, number, by = _start(app, inside)
     lines = [f"{turn}-{n}" for turn in range(8) for n in range(12)]
     read: list[str] = []
     written = threading.Event()
@@ -75,7 +77,8 @@ def test_who_reads_along_misses_nothing_while_many_write(
         with clock.freeze(OPEN_AT), tenant_scope("desk"):
             for n in range(12):
                 side, who = ("operator", operator("木村")) if turn % 2 else ("member", by)
-                operations.say(queries.any_inquiry(number), f"{turn}-{n}", side=side, by=who)  # type: ignore[arg-type]
+                inquiry = queries.any_inquiry(number)
+                operations.say(tenant, inquiry, f"{turn}-{n}", side=side, by=who)  # type: ignore[arg-type]
                 session().commit()
 
     reader = threading.Thread(target=follow)
@@ -90,13 +93,12 @@ def test_one_line_sent_at_once_many_times_is_said_once(
     app: Flask, inside: Any, together: Callable[..., list[Any]]
 ) -> None:
     """SUP-11"""
-    number, by = _start(app, inside)
+    tenant, number, by = _start(app, inside)
 
     def write(_turn: int) -> None:
         with clock.freeze(OPEN_AT), tenant_scope("desk"):
-            operations.say(
-                queries.any_inquiry(number), "一度だけ", side="member", by=by, key="k" * 32
-            )
+            inquiry = queries.any_inquiry(number)
+            operations.say(tenant, inquiry, "一度だけ", side="member", by=by, key="k" * 32)
             session().commit()
 
     assert together(20, write) == [None] * 20
@@ -109,7 +111,7 @@ def test_one_operator_of_twenty_takes_it(
     app: Flask, inside: Any, together: Callable[..., list[Any]]
 ) -> None:
     """SUP-11"""
-    number, _by = _start(app, inside)
+    _tenant, number, _by = _start(app, inside)
 
     def take(turn: int) -> str:
         with clock.freeze(OPEN_AT), tenant_scope("desk"):

@@ -56,7 +56,11 @@ def test_of_several_workers_each_follower_hears_once(
     def work(_turn: int) -> None:
         with clock.freeze(NOW), tenant_scope("desk"):
             operations.tell(
-                tenant, article, products=queries.products, link_base="http://desk.localhost"
+                tenant,
+                article,
+                is_new=True,
+                products=queries.products,
+                link_base="http://desk.localhost",
             )
 
     together(4, work)

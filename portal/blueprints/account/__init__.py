@@ -10,6 +10,7 @@ from portal.core import NotFound, session, to_html
 from portal.shared import notifications
 from portal.shared.auth import email_change, operations, withdrawal
 from portal.shared.auth.models import Account, Member
+from portal.web.brand import mail_kinds
 from portal.web.errors import said
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
@@ -102,7 +103,8 @@ def email_sent() -> str:
 def mail_settings() -> Answer:
     """メールの設定: which mails come at once, once a day, or not at all."""
     who = session().get_one(Member, member().member_id)
-    form = mail_form(notifications.chosen(who))
+    chosen_now = notifications.chosen(who)
+    form = mail_form({kind: chosen_now[kind] for kind in mail_kinds(tenant())})
 
     def choose() -> Answer:
         chosen = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wtforms import HiddenField, RadioField, SelectMultipleField, TextAreaField
+from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -135,7 +135,9 @@ class ProfileForm(_Company, _Named):
         for name in people.ACCOUNT_PROFILE:
             field = self[name]
             field.data = present[name]
-            field.render_kw = {**(field.render_kw or {}), "readonly": True}
+            # A browser knows no select that is readonly: a disabled one is neither changed nor sent.
+            off = "disabled" if isinstance(field, SelectField) else "readonly"
+            field.render_kw = {**(field.render_kw or {}), off: True}
             field.validators = [Optional()]
             field.flags.locked = True
 
@@ -161,11 +163,11 @@ class EmailForm(NewEmailForm):
 
 
 def mail_form(chosen: dict[Kind, How]) -> Form:
-    """One choice for each kind of mail."""
+    """One choice for each kind of mail in `chosen`."""
     must = [InputRequired(_l("選択してください。"))]
     ways = [SelectChoice(how.value, _l(how.label)) for how in How]
     fields = {
-        kind.value: RadioField(_l(kind.label), choices=ways, validators=must) for kind in Kind
+        kind.value: RadioField(_l(kind.label), choices=ways, validators=must) for kind in chosen
     }
     made: Form = type("MailForm", (Form,), fields)(
         data={kind.value: how.value for kind, how in chosen.items()}

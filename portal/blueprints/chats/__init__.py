@@ -10,8 +10,8 @@ from typing import Any
 
 from flask import Response, current_app, redirect
 
-from portal.blueprints.inquiries import writer, writers
-from portal.blueprints.inquiries.forms import writer_field
+from portal.blueprints.inquiries import may_ask, offer, require_may_ask, writer
+from portal.blueprints.inquiries.forms import chat_form
 from portal.core.db import session
 from portal.shared.auth.models import Right
 from portal.shared.chats import operations
@@ -19,7 +19,7 @@ from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries import queries
 from portal.shared.inquiries.operations import Asked
 from portal.web.bell import Bell
-from portal.web.forms import Form, TokenField, agreement, body_field, one_of
+from portal.web.forms import Form, TokenField, body_field
 from portal.web.i18n import lazy as _l
 from portal.web.query import number_in_query
 from portal.web.render import render, wants_fragment
@@ -38,31 +38,26 @@ class LineForm(Form):
     key = TokenField(longest=32)
 
 
-def _start_form() -> Any:
-    categories = ((one.key, one.label) for one in tenant().inquiries.categories)
-    fields = {
-        **writer_field(writers()),
-        "category": one_of(_l("お問合せ区分"), categories, required=True),
-        "body": body_field(_l("お問合せ内容"), longest=operations.LONGEST),
-        "agreed": agreement(_l("プライバシーポリシーに同意する")),
-    }
-    return type("ChatForm", (Form,), fields)()
-
-
 @bp.route("/chat", methods=["GET", "POST"])
 def start() -> Answer:
     """Begin one, go on with one, or read when there will be somebody."""
-    form = _start_form()
+    require_may_ask()
+    form = chat_form(tenant().inquiries.categories, offer(), operations.LONGEST)
 
     def begin() -> Answer:
         typed = form.typed()
-        asked = Asked(typed["category"], typed["body"])
+        asked = Asked(typed["category"], typed["body"], about=typed.get("about") or "")
         made = operations.start(tenant(), writer(typed), asked, by=actor(), link_base=link_base())
         session().commit()
         return redirect(f"/chat/{made.number}", 303)
 
-    shown = {"opens": operations.opens(tenant()), "mine": operations.open_of(member().member_id)}
-    return submit("chats/start.html", form, begin, **shown)
+    return submit(
+        "chats/start.html",
+        form,
+        begin,
+        opens=operations.opens(tenant()),
+        mine=operations.open_of(member().member_id),
+    )
 
 
 @bp.route("/chat/<number>", methods=["GET", "POST"])
@@ -72,7 +67,8 @@ def chat(number: str) -> Answer:
     form = LineForm()
 
     def say() -> Answer:
-        operations.say(found, form.body.data, side="member", by=actor(), key=form.key.data or None)
+        key = form.key.data or None
+        operations.say(tenant(), found, form.body.data, side="member", by=actor(), key=key)
         session().commit()
         if not wants_fragment():
             return redirect(f"/chat/{number}", 303)
@@ -84,6 +80,7 @@ def chat(number: str) -> Answer:
     if news.has_ended and not form.is_submitted():
         return redirect(f"/inquiries/{number}", 303)
     live, inquiry_id = tenant().chat.stream and bell().has_room(), found.id
+    may = may_ask(found.about)
     page = submit(
         "chats/chat.html",
         form,
@@ -93,6 +90,7 @@ def chat(number: str) -> Answer:
         news=news,
         live=live,
         changed=False,
+        may=may,
     )
     if not form.is_submitted():
         _mark_read(inquiry_id, news)
@@ -104,9 +102,15 @@ def news(number: str) -> str:
     """What came after the last message that the page has, and how the chat stands now."""
     found = queries.find(tenant(), member(), number)
     news = operations.news(found, number_in_query("after"), of="operator")
-    inquiry_id, changed = found.id, news.pulse != number_in_query("pulse")
-    live = bool(number_in_query("live"))
-    page = render("chats/_news.html", news=news, number=number, live=live, changed=changed)
+    inquiry_id = found.id
+    page = render(
+        "chats/_news.html",
+        news=news,
+        number=number,
+        live=bool(number_in_query("live")),
+        changed=news.pulse != number_in_query("pulse"),
+        closes=news.has_ended and bool(may_ask(found.about)),
+    )
     _mark_read(inquiry_id, news)
     return page
 

@@ -9,6 +9,7 @@ from portal.blueprints.facility.models import Reservation, Status
 from portal.core.errors import msgid
 from portal.shared import orders
 from portal.shared.auth.models import Right
+from portal.shared.notifications import Kind as MailKind
 from portal.web.brand import Brand, NavItem
 
 _OWED = and_(Reservation.status == Status.CANCELLED, *orders.is_unpaid(Reservation))
@@ -39,6 +40,7 @@ BRAND = Brand(
     home_template="facility/_list.html",
     home_title="ご利用履歴の一覧",
     commands=commands,
+    mail_kinds=(MailKind.STATUS, MailKind.REMINDERS),
     account=orders.part_of(
         Reservation,
         is_open=or_(Reservation.status.not_in((Status.PAID, Status.CANCELLED)), _OWED),

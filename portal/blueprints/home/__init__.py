@@ -33,6 +33,7 @@ def top() -> str:
     return render(
         "home/top.html",
         attention=[item for item in _attention() if item.count],
+        leads=[brand.home_lead for brand in shown if brand.home_lead],
         parts=[(brand.home_title, brand.home_template) for brand in shown],
         notices=notices.newest(reader(tenant(), member()), _NEWEST_NOTICES),
         **context,

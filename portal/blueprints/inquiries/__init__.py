@@ -3,36 +3,35 @@
 What a guest typed goes along in the form: there is nobody to keep it for.
 """
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from flask import redirect, request
 from werkzeug.wrappers import Response
-from wtforms import HiddenField, StringField
 
-from portal.blueprints.auth.forms import email_field
-from portal.blueprints.inquiries import subjects
+from portal.blueprints.inquiries import attachments, subjects
+from portal.blueprints.inquiries.attachments import Attachments
 from portal.blueprints.inquiries.forms import (
+    Offer,
     SearchForm,
     answers,
+    guest_form,
     inquiry_form,
     message_form,
-    writer_field,
 )
-from portal.core import InquiryCategory, NotFound, msgid, session
+from portal.core import InquiryCategory, NotFound, Query, Verdict, msgid, session
 from portal.shared.auth.models import Right
-from portal.shared.inquiries import files, guests, operations, queries
-from portal.shared.inquiries.files import Kept
+from portal.shared.inquiries import asking, files, guests, operations, queries
+from portal.shared.inquiries.asking import MayNotAsk, Product
 from portal.shared.inquiries.models import Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
 from portal.web.brand import Attention, brands_of
 from portal.web.formatting import at_time, first_line
-from portal.web.forms import line
-from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.render import attachment, render
+from portal.web.render import attachment, render, render_invalid
 from portal.web.requests import (
     Pages,
     actor,
@@ -40,7 +39,6 @@ from portal.web.requests import (
     feature,
     link_base,
     member,
-    needs,
     public,
     takes_files,
     tenant,
@@ -49,11 +47,18 @@ from portal.web.submit import Answer, ConfirmFlow, Steps, add_steps, done, submi
 
 bp = Pages("inquiries", __name__, feature("inquiries"))
 FLOW = ConfirmFlow(kind="inquiry", subject="new", form_href="/inquiries/new")
+_FILES = ConfirmFlow(kind="inquiry-files", subject="new", form_href="/inquiries/new")
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
 
 
-def category_named(key: Any) -> InquiryCategory:
-    """The category that the address names, or the one for everything else."""
+def chosen_category(typed: dict[str, Any] | None = None) -> InquiryCategory:
+    """The category that was chosen, or that the address or a draft names; else the one for everything else."""
+    named = (
+        request.form.get("category"),
+        request.args.get("category"),
+        (typed or {}).get("category"),
+    )
+    key = next(filter(None, named), None)
     return tenant().inquiries.category(key) or tenant().inquiries.categories[-1]
 
 
@@ -63,50 +68,130 @@ def writers() -> list[str]:
 
 
 def writer(typed: dict[str, Any]) -> Writer:
-    """The member, by the name that was chosen."""
-    return replace(Writer.of(member()), name=typed.get("writer") or member().name)
+    """The member, by the name that was chosen; where nobody chooses, by the one registered name."""
+    names = writers()
+    only = names[0] if len(names) == 1 else member().name
+    return replace(Writer.of(member()), name=typed.get("writer") or only)
+
+
+def may_ask(about: str = "") -> Verdict:
+    """Whether the member may ask: as their account lets them, and as the brand's own rule says (SUP-01)."""
+    right = member().may(Right.SUPPORT)
+    return right and asking.can_ask(tenant(), member().account_id, member().member_id, about)
+
+
+def require_may_ask() -> None:
+    """Refuse who may not ask about anything. Raises MayNotAsk."""
+    decision = may_ask()
+    if not decision:
+        raise MayNotAsk(decision.reason)
+
+
+@bp.app_errorhandler(MayNotAsk)
+def refuse(error: MayNotAsk) -> Response:
+    """Why they may not ask, and whom to turn to (SUP-01)."""
+    rule = asking.rule_of(tenant())
+    responsible = rule.responsible(member().account_id) if rule else []
+    return render_invalid(
+        "inquiries/refused.html", 403, reason=_(error.message), responsible=responsible
+    )
+
+
+def offer() -> Offer:
+    """What the member chooses from in the form."""
+    rule = asking.rule_of(tenant())
+    who = member()
+    return Offer(
+        categories=tenant().inquiries.categories,
+        writers=writers(),
+        subjects=[one for brand in brands_of(tenant()) for one in brand.subjects(who)],
+        units=rule.units(who.account_id, who.member_id) if rule else {},
+    )
 
 
 def _steps() -> Steps:
     """Asking. Links lead here with category and number filled in (FAC-05)."""
-
-    def category(typed: dict[str, Any] | None) -> InquiryCategory:
-        return category_named(request.values.get("category") or (typed or {}).get("category"))
+    require_may_ask()
+    sent = _received()
 
     def make(typed: dict[str, Any] | None) -> Any:
-        chosen = category(typed)
-        number = subjects.named(typed, chosen)
+        category = chosen_category(typed)
+        number = subjects.named(typed, category)
         asked = {**(typed or {}), "about": number}
-        more = writer_field(writers()) | subjects.kept_field(chosen, number)
-        return inquiry_form(chosen, asked, more, subjects.choices())
+        keeps_number = subjects.is_kept(category, number)
+        form = inquiry_form(category, offer(), asked, keeps_number=keeps_number)
+        sent.blame(form)
+        return form
 
     def collect(form: Any) -> dict[str, Any]:
-        kept = [asdict(file) for file in files.keep(tenant(), form.uploaded(), by=actor())]
-        before = files.still_kept((FLOW.typed() or {}).get("attached", []))
         typed: dict[str, Any] = form.typed()
-        chosen = category(None)
-        if chosen.about or typed.get("about"):
-            typed["about"] = subjects.check(chosen, typed.get("about") or "")
-        return typed | {"category": category(None).key, "attached": kept or before, "files": None}
+        data = {**_carried({}), **typed, "attached": sent.as_data(), "files": None}
+        category = chosen_category(data)
+        if category.about or typed.get("about"):
+            data["about"] = subjects.check(category, typed.get("about") or "")
+        return data
 
     def save(data: dict[str, Any]) -> None:
-        chosen, kept = category(data), [Kept(**file) for file in data["attached"]]
+        category = chosen_category(data)
         asked = Asked(
-            chosen.key, data["body"], data.get("about") or "", answers(chosen, data), kept
+            category=category.key,
+            body=data["body"],
+            about=_about(data),
+            answers=answers(category, data),
+            files=attachments.from_data(data),
         )
         operations.ask(tenant(), writer(data), asked, by=actor(), link_base=link_base())
 
+    def check(data: dict[str, Any]) -> None:
+        number = _about(data)
+        may_ask(number).require()
+        if number:
+            subjects.check(chosen_category(data), number)
+
     def shown(typed: dict[str, Any]) -> dict[str, Any]:
-        attached = [Kept(**file) for file in typed.get("attached", ())]
+        is_posted = request.endpoint == "inquiries.inquiry_form" and request.method == "POST"
+        category = chosen_category(typed)
         return {
-            "category": category(typed),
-            "facts": subjects.facts(category(typed), subjects.named(typed, category(typed))),
-            "categories": tenant().inquiries.categories,
-            "attached": attached,
+            "category": category,
+            "facts": subjects.facts(category, subjects.named(typed, category)),
+            "asker_name": "/".join(writers()) or member().name,
+            "attached": sent.kept if is_posted else attachments.from_data(typed),
+            "attached_token": sent.token,
+            "carried": _carried(typed),
         }
 
     pages = "inquiries/form.html", "inquiries/confirm.html", "inquiries/done.html"
-    return Steps(FLOW, pages, make=make, save=save, collect=collect, shown=shown, result=_newest)
+    return Steps(
+        FLOW, pages, make=make, save=save, collect=collect, check=check, shown=shown, result=_newest
+    )
+
+
+def _about(data: dict[str, Any]) -> str:
+    """The number that it is about; what was typed for another category goes nowhere, unless a brand knows it."""
+    number = str(data.get("about") or "")
+    category = chosen_category(data)
+    return number if category.about or subjects.is_kept(category, number) else ""
+
+
+def _received() -> Attachments:
+    """The files that came with the form, if this is its POST."""
+    if request.endpoint != "inquiries.inquiry_form" or request.method != "POST":
+        return Attachments()
+    return attachments.receive(_FILES, attachments.from_data(FLOW.typed()))
+
+
+def _carried(typed: dict[str, Any]) -> dict[str, str]:
+    """What was typed for other categories than the one that is shown."""
+    category = chosen_category(typed)
+    number = subjects.named(typed, category)
+    shown = {"about"} if category.about or subjects.is_kept(category, number) else set()
+    shown |= {f"f_{field.key}" for field in category.fields}
+    source = request.form if request.method == "POST" else typed
+    return {
+        name: str(value)
+        for name, value in source.items()
+        if (name == "about" or name.startswith("f_")) and name not in shown and value
+    }
 
 
 def _newest() -> dict[str, Any]:
@@ -115,7 +200,7 @@ def _newest() -> dict[str, Any]:
     return {"number": rows[0].number if rows else ""}
 
 
-add_steps(bp, "/inquiries/new", "inquiry", _steps, needs(Right.SUPPORT), taking=[takes_files])
+add_steps(bp, "/inquiries/new", "inquiry", _steps, taking=[takes_files])
 
 
 def about(number: str) -> dict[str, Any]:
@@ -132,11 +217,35 @@ def about(number: str) -> dict[str, Any]:
     }
 
 
+def _products() -> Mapping[str, Product]:
+    """The products that the member's account has (SUP-13)."""
+    return asking.products(tenant(), member().account_id)
+
+
+class OfferedSearchForm(SearchForm):
+    """The search of this brand: what it has not is not offered (COM-03)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offer(
+            channels=queries.channels(tenant()),
+            products={key: one.label for key, one in _products().items()},
+            has_numbers=any(one.about for one in tenant().inquiries.categories),
+        )
+
+
+def _find(asked: dict[str, Any]) -> Query:
+    """What the search asks for; a product stands for the numbers that are of it."""
+    product = _products().get(asked.get("product", ""))
+    numbers = list(product.numbers) if product else []
+    return queries.mine(tenant(), member(), **{**asked, "product": numbers})
+
+
 _LIST = lists.Listing(
     "/inquiries",
     ("inquiries/index.html", "inquiries/_list.html"),
-    SearchForm,
-    lambda asked: queries.mine(tenant(), member(), **asked),
+    OfferedSearchForm,
+    _find,
     [_NEWEST],
     Status,
     {
@@ -147,7 +256,7 @@ _LIST = lists.Listing(
         msgid("ステータス"): "status",
         msgid("更新日時"): lambda row: at_time(row.updated_at),
     },
-    lambda: {"may": member().may(Right.SUPPORT)},
+    lambda: {"may": may_ask()},
 )
 _LIST.hang(bp, "index")
 
@@ -162,22 +271,33 @@ def unread_answers() -> Attention:
 def thread(number: str) -> Answer:
     """One thread, and a further message. Opening it takes its mark away, in a short write behind the read."""
     found = queries.find(tenant(), member(), number)
-    form, messages, may = (
-        message_form(writers()),
-        queries.thread(found),
-        member().may(Right.SUPPORT),
-    )
-    read = partial(operations.mark_read, found.id, member().member_id)
+    form = message_form(writers())
+    may = may_ask(found.about)
+    sent = Attachments()
+    if form.is_submitted():
+        may.require()
+        flow = ConfirmFlow(kind="message-files", subject=number, form_href=f"/inquiries/{number}")
+        sent = attachments.receive(flow, [])
+        sent.blame(form)
+        found = queries.find(tenant(), member(), number)
 
     def write() -> Answer:
-        may.require()
-        kept = files.keep(tenant(), form.uploaded(), by=actor())
-        name = form.writer.data if "writer" in form else ""
-        operations.write(found, form.body.data, kept, by=actor(), name=name)
+        name = writer(form.data).name
+        operations.write(tenant(), found, form.body.data, sent.kept, by=actor(), name=name)
         return done(_("メッセージを送信しました。"), f"/inquiries/{number}")
 
-    page = submit("inquiries/thread.html", form, write, inquiry=found, messages=messages, may=may)
+    page = submit(
+        "inquiries/thread.html",
+        form,
+        write,
+        inquiry=found,
+        messages=queries.thread(found),
+        may=may,
+        attached=sent.kept,
+        attached_token=sent.token,
+    )
     if not form.is_submitted():
+        read = partial(operations.mark_read, found.id, member().member_id)
         afterwards(read)
     return page
 
@@ -192,32 +312,14 @@ def file(number: str, sha256: str) -> Response:
         raise NotFound("ファイルが見つかりません。") from None
 
 
-class TrapField(StringField):  # type: ignore[misc]
-    """What people do not see and programs fill in."""
-
-
-def _form(category: Any) -> Any:
-    """The category's form with who writes before it."""
-    mine = {
-        "name": line(_l("お名前"), required=True),
-        "email": email_field(_l("メールアドレス")),
-        "stamp": HiddenField(),
-        "website": TrapField(),
-        "files": None,
-        "filled_in": lambda _form: request.form.get("step") == "edit",
-    }
-    return inquiry_form(category, None, mine)
-
-
 @bp.route("/inquiries/guest", methods=["GET", "POST"])
 @public
 def guest() -> Answer:
-    """入力 and 内容確認 at one address; 戻る and 送信する are its buttons."""
+    """入力 and 内容確認 at one address; 戻る, 区分を変更 and 送信する are its buttons."""
     if not tenant().inquiries.guests:
         raise NotFound("ページが見つかりません")
-    category = category_named(request.values.get("category"))
-    form = _form(category)
-    shown: dict[str, Any] = {"category": category, "categories": tenant().inquiries.categories}
+    category = chosen_category()
+    form = guest_form(category, tenant().inquiries.categories)
     form.stamp.data = form.stamp.data or guests.stamp()
 
     def go_on() -> Answer:
@@ -228,12 +330,12 @@ def guest() -> Answer:
             for name, value in request.form.items()
             if name not in ("csrf_token", "step")
         }
-        return render("inquiries/guest_confirm.html", rows=form.rows(), hidden=hidden, **shown)
+        return render("inquiries/guest_confirm.html", rows=form.rows(), hidden=hidden)
 
-    return submit("inquiries/guest.html", form, go_on, **shown)
+    return submit("inquiries/guest.html", form, go_on, category=category, carried=_carried({}))
 
 
-def _send(form: Any, category: Any) -> Answer:
+def _send(form: Any, category: InquiryCategory) -> Answer:
     """Once; what filled in the unseen field is thanked and forgotten."""
     if not form.website.data:
         typed = form.typed()

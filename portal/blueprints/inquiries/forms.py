@@ -1,17 +1,34 @@
 """The inquiry form, made for its category (COM-50)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import request
 from flask_wtf.file import MultipleFileField
+from wtforms import HiddenField, RadioField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import DataRequired, InputRequired, Optional
 
+from portal.blueprints.auth.forms import email_field
 from portal.core.tenancy.schema_parts import InquiryCategory, InquiryField
 from portal.shared.inquiries.files import ACCEPTED
 from portal.shared.inquiries.models import CHANNELS, Status
 from portal.web import forms
-from portal.web.forms import DayField, Form, agreement, body_field, line, one_of, status_field
+from portal.web.forms import (
+    DayField,
+    Form,
+    agreement,
+    body_field,
+    choices,
+    line,
+    one_of,
+    status_field,
+)
 from portal.web.i18n import lazy as _l
+
+CHANGES_CATEGORY = "category"
+"""The value of the button `step` that shows another category's fields and sends nothing yet."""
 
 
 class SearchForm(forms.SearchForm):
@@ -20,10 +37,25 @@ class SearchForm(forms.SearchForm):
     text = line(_l("キーワード"), longest=100)
     status = status_field(_l("状態"), Status)
     channel = one_of(_l("受付方法"), ((k, _l(v)) for k, v in CHANNELS.items()), _l("すべて"))
+    product = one_of(_l("製品"), (), _l("すべて"))
     about = line(_l("対象"), longest=40)
     unread = one_of(_l("未読"), [("1", _l("未読の回答あり"))], _l("すべて"))
     since = DayField(_l("受付日（開始）"))
     until = DayField(_l("受付日（終了）"))
+
+    def offer(
+        self, *, channels: Iterable[str], products: Mapping[str, str], has_numbers: bool
+    ) -> None:
+        """Leave what this brand has, and drop what it has not (COM-03)."""
+        offered = [(key, _l(CHANNELS[key])) for key in channels]
+        self.channel.choices = choices(offered, _l("すべて"))
+        self.product.choices = choices(products.items(), _l("すべて"))
+        if len(offered) < 2:
+            del self.channel
+        if not products:
+            del self.product
+        if not has_numbers:
+            del self.about
 
 
 class MessageForm(Form):
@@ -32,15 +64,45 @@ class MessageForm(Form):
     body = body_field(_l("メッセージ"))
     files = MultipleFileField(_l("添付ファイル"), render_kw={"accept": ",".join(ACCEPTED)})
 
-    def uploaded(self) -> list[tuple[str, bytes]]:
-        """Name and content of what was chosen."""
-        chosen = request.files.getlist("files")
-        return [(file.filename, file.read()) for file in chosen if file.filename]
+
+class TrapField(StringField):  # type: ignore[misc]
+    """What people do not see and programs fill in."""
+
+
+class CategoryField(RadioField):  # type: ignore[misc]
+    """お問合せ区分, shown on the confirm page by its label."""
+
+    def words(self) -> str:
+        """The label of what was chosen."""
+        return next((str(one.label) for one in self.choices if one.value == self.data), "")
+
+
+class ContractField(SelectField):  # type: ignore[misc]
+    """A number that is chosen, shown on the confirm page with its words."""
+
+    def words(self) -> str:
+        """The words of what was chosen."""
+        return next((str(one.label) for one in self.choices if one.value == self.data), "")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a form offers to choose from: who writes, what it may be about, and what each of those has.
+
+    `subjects` are (number, words), None for guests, who have no account and type the number. `units` are the names
+    of what each number has, e.g. apps, by number.
+    """
+
+    categories: tuple[InquiryCategory, ...]
+    writers: list[str] = field(default_factory=list)
+    subjects: list[tuple[str, str]] | None = None
+    units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def writer_field(names: list[str]) -> dict[str, Any]:
     """Which of those who share a sign-in is writing; nothing where it is one person's (SUP-07)."""
-    asked = one_of(_l("ご記入者"), zip(names, names, strict=True), required=True)
+    values = zip(names, names, strict=True)
+    asked = one_of(_l("ご記入者"), values, _l("選択してください"), required=True)
     return {"writer": asked} if len(names) > 1 else {}
 
 
@@ -51,43 +113,132 @@ def message_form(writers: list[str]) -> Any:
 
 def inquiry_form(
     category: InquiryCategory,
-    data: dict[str, Any] | None,
-    more: dict[str, Any] | None = None,
-    own: Iterable[tuple[str, str]] | None = None,
+    offer: Offer,
+    data: Mapping[str, Any] | None = None,
+    *,
+    keeps_number: bool = False,
 ) -> Any:
-    """The form of this category, with its own fields before the text, and `more`; `data` as `typed` gave it.
+    """The form of a member's inquiry; `data` as `typed` gave it.
 
-    `own` is what the account has that it may be about: number and words (SUP-10). None for guests, who
-    have no account and type the number.
+    With `keeps_number` the number goes along unseen, where the category itself asks for none (FAC-06).
     """
-    first = ("writer", "name", "email", "about", *map(_name, category.fields))
-    fields: dict[str, Any] = {"first": first, **(more or {})}
-    if category.about and category.about_own and own is not None:
-        own = list(own)
-        fields["about"] = one_of(category.about, own, required=bool(own))
-    elif category.about:
-        fields["about"] = line(category.about, required=True, longest=40)
-    fields |= {_name(field): _field(field) for field in category.fields}
-    fields["body"] = body_field(_l("お問合せ内容"))
+    fields = writer_field(offer.writers)
+    if keeps_number:
+        fields["about"] = HiddenField()
+    return _form(category, offer, data or {}, fields)
+
+
+def guest_form(category: InquiryCategory, categories: tuple[InquiryCategory, ...]) -> Any:
+    """The form of somebody who is not signed in: with name and address, without files (COM-53)."""
+    fields = {
+        "name": line(_l("お名前"), required=True),
+        "email": email_field(_l("メールアドレス")),
+        "stamp": HiddenField(),
+        "website": TrapField(),
+        "files": None,
+        "filled_in": _goes_back_or_changes,
+    }
+    return _form(category, Offer(categories), {}, fields)
+
+
+def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: int) -> Any:
+    """What begins a chat (SUP-11)."""
+    fields: dict[str, Any] = writer_field(offer.writers)
+    if offer.subjects:
+        fields["about"] = _subject_field(_l("ご契約"), offer.subjects)
+    fields["category"] = one_of(
+        _l("お問合せ区分"),
+        ((one.key, one.label) for one in categories),
+        _l("選択してください"),
+        required=True,
+    )
+    fields["body"] = body_field(_l("お問合せ内容"), longest=longest)
     fields["agreed"] = agreement(_l("プライバシーポリシーに同意する"))
-    return type("InquiryForm", (MessageForm,), fields)(data=data)
+    return type("ChatForm", (Form,), fields)()
 
 
-def answers(category: InquiryCategory, data: dict[str, Any]) -> dict[str, str]:
+def answers(category: InquiryCategory, data: Mapping[str, Any]) -> dict[str, str]:
     """What was typed into the category's own fields, by their keys."""
     return {field.key: str(data.get(_name(field)) or "") for field in category.fields}
+
+
+def _form(
+    category: InquiryCategory, offer: Offer, data: Mapping[str, Any], fields: Mapping[str, Any]
+) -> Any:
+    """The category's own fields before the text, and what else this form asks for."""
+    about = request.form.get("about", data.get("about"))
+    made: dict[str, Any] = {"filled_in": _changes_category, **fields}
+    made["first"] = ("category", "writer", "name", "email", "about", *map(_name, category.fields))
+    made["category"] = CategoryField(
+        _l("お問合せ区分"),
+        choices=[SelectChoice(one.key, one.label) for one in offer.categories],
+        validators=[DataRequired(_l("選択してください。"))],
+    )
+    if category.about and category.about_own and offer.subjects is not None:
+        made["about"] = _subject_field(category.about, offer.subjects)
+    elif category.about:
+        made["about"] = line(category.about, required=True, longest=40)
+    for one in category.fields:
+        made[_name(one)] = _field(one, offer, about)
+    made["body"] = body_field(_l("お問合せ内容"))
+    made["agreed"] = agreement(_l("プライバシーポリシーに同意する"))
+    filled = {name: value for name, value in data.items() if value not in (None, "")}
+    return type("InquiryForm", (MessageForm,), made)(data={**filled, "category": category.key})
+
+
+def _changes_category(_form: Any) -> bool:
+    return request.form.get("step") == CHANGES_CATEGORY
+
+
+def _goes_back_or_changes(_form: Any) -> bool:
+    return request.form.get("step") in ("edit", CHANGES_CATEGORY)
+
+
+def _subject_field(label: Any, subjects: list[tuple[str, str]]) -> Any:
+    """One of what the account has; where there is but one, it is chosen already."""
+    only = subjects[0][0] if len(subjects) == 1 else None
+    listed = choices(subjects, _l("選択してください"))
+    return ContractField(
+        label,
+        choices=listed[1:] if only else listed,
+        validators=[DataRequired(_l("選択してください。")) if subjects else Optional()],
+        default=only,
+        invalid_choice_message=_l("一覧から選択してください。"),
+    )
 
 
 def _name(field: InquiryField) -> str:
     return f"f_{field.key}"
 
 
-def _field(field: InquiryField) -> Any:
-    if field.kind == "choice":
-        return one_of(
-            field.label, zip(field.choices, field.choices, strict=True), required=field.required
-        )
-    if field.kind == "text":
-        return body_field(field.label, required=field.required, longest=2000)
-    shown = {"type": field.kind} if field.kind in ("date", "time") else {}
-    return line(field.label, required=field.required, longest=200, render_kw=shown)
+def _field(asked: InquiryField, offer: Offer, about: str | None) -> Any:
+    """One further field of a category, as its kind wants it."""
+    if asked.kind == "unit":
+        return _unit_field(asked, offer, about)
+    if asked.kind == "choice":
+        values = zip(asked.choices, asked.choices, strict=True)
+        empty = _l("選択してください") if asked.required else _l("選択しない")
+        return one_of(asked.label, values, empty, required=asked.required)
+    if asked.kind == "text":
+        return body_field(asked.label, required=asked.required, longest=2000)
+    shown = {"type": asked.kind} if asked.kind in ("date", "time") else {}
+    return line(asked.label, required=asked.required, longest=200, render_kw=shown)
+
+
+def _unit_field(asked: InquiryField, offer: Offer, about: str | None) -> SelectField:
+    """One of what the chosen contract has; of every contract, under its words, until one is chosen (SUP-10)."""
+    units = offer.units
+    if about is not None and about in units:
+        units = {about: units[about]}
+    words = dict(offer.subjects or ())
+    listed = [SelectChoice("", _l("選択してください") if asked.required else _l("選択しない"))]
+    for number, names in units.items():
+        group = words.get(number) if len(units) > 1 else None
+        listed += [SelectChoice(name, name, optgroup=group) for name in names]
+    is_needed = asked.required and len(listed) > 1
+    return SelectField(
+        asked.label,
+        choices=listed,
+        validators=[InputRequired(_l("選択してください。")) if is_needed else Optional()],
+        invalid_choice_message=_l("選択したご契約のものを選んでください。"),
+    )

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any
 
 from flask import request
-from wtforms import HiddenField
 
 from portal.core import InquiryCategory, RuleBroken
 from portal.web.brand import Brand, brands_of
@@ -48,15 +47,15 @@ def named(typed: dict[str, Any] | None, category: InquiryCategory) -> str:
     return number
 
 
-def kept_field(category: InquiryCategory, number: str) -> dict[str, Any]:
-    """A hidden field that keeps the account's own number where the category itself asks for none (FAC-06)."""
+def is_kept(category: InquiryCategory, number: str) -> bool:
+    """Whether the account's own number goes along though the category itself asks for none (FAC-06)."""
     if category.about or not number or not _knowing_brands():
-        return {}
+        return False
     try:
         check(category, number)
     except RuleBroken:
-        return {}
-    return {"about": HiddenField()}
+        return False
+    return True
 
 
 def facts(category: InquiryCategory, number: str) -> list[tuple[str, str]]:

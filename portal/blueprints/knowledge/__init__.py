@@ -34,7 +34,13 @@ _NEWEST = lists.Sort("newest", "新しい順", operations.NEWEST, operations.TIE
 def _tell(payload: dict[str, Any]) -> None:
     here = registry().current().by_key[require_key()]
     products, link_base = partial(products_of, here), base_of(here, settings())
-    operations.tell(here, payload["article"], products=products, link_base=link_base)
+    operations.tell(
+        here,
+        payload["article"],
+        is_new=payload.get("is_new", False),
+        products=products,
+        link_base=link_base,
+    )
 
 
 def _mine() -> tuple[str, ...]:

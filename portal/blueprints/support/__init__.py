@@ -1,11 +1,18 @@
 """A product's support desk: contracts, and who of a customer may ask (SUP)."""
 
-from portal.blueprints.support import operations, queries, routes
+from portal.blueprints.support import asking, operations, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
 from portal.core.errors import msgid
 from portal.shared.auth.models import Right
-from portal.web.brand import Brand, NavItem
+from portal.shared.auth.sessions import SignedIn
+from portal.web.brand import Brand, InquiryWords, NavItem
+
+
+def _subjects(who: SignedIn) -> list[tuple[str, str]]:
+    """The contracts that this member may ask about (SUP-10)."""
+    return list(asking.subjects(who.account_id, who.member_id).items())
+
 
 BRAND = Brand(
     key="support",
@@ -14,7 +21,7 @@ BRAND = Brand(
     navigation=(
         NavItem("ご契約と担当者", "file-text", "/contracts", primary=True, short=msgid("ご契約")),
         NavItem(
-            "お問い合わせ履歴",
+            "マイアクティビティ",
             "history",
             "/inquiries",
             primary=True,
@@ -22,18 +29,23 @@ BRAND = Brand(
             feature="inquiries",
         ),
         NavItem(
-            "お問い合わせ",
+            "Webから問い合わせ",
             "circle-help",
             "/inquiries/new",
+            primary=True,
+            short=msgid("問い合わせ"),
             feature="inquiries",
             right=Right.SUPPORT,
         ),
-        NavItem("チャット", "message-square", "/chat", feature="chat", right=Right.SUPPORT),
+        NavItem(
+            "チャットで問い合わせ", "message-square", "/chat", feature="chat", right=Right.SUPPORT
+        ),
         NavItem("ナレッジ", "book-open", "/knowledge", feature="knowledge"),
     ),
     hanging=queries.hanging,
     home=routes.home,
     home_template="support/_contracts.html",
+    home_lead="support/_lead.html",
     home_title="ご契約と担当者",
     commands=commands,
     account=operations.PART,
@@ -42,12 +54,14 @@ BRAND = Brand(
         "contract.add_unit": msgid("ご契約内容の追加"),
         "contract.end_unit": msgid("ご契約内容の終了"),
         "contract.add_contact": msgid("問い合わせご担当者の登録"),
+        "contract.edit_contact": msgid("問い合わせご担当者の変更"),
         "contract.remove_contact": msgid("問い合わせご担当者の削除"),
         "contract.hand_over": msgid("主担当の変更"),
     },
-    subjects=lambda who: [
-        (c.number, f"{c.number}　{c.product_label}") for c in queries.contracts(who.account_id)
-    ],
+    subjects=_subjects,
+    inquiry_words=InquiryWords(
+        form=msgid("Webから問い合わせ"), history=msgid("マイアクティビティ")
+    ),
     writers=lambda who: queries.people(who.member_id),
     products=queries.products,
     product_keys=lambda tenant: [product.key for product in tenant.section("support").products],

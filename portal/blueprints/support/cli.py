@@ -76,6 +76,22 @@ def _add(tenant: Tenant, contract: Contract, person: str, **how: Any) -> None:
     )
 
 
+def _edit(
+    tenant: Tenant, contract: Contract, person: str, to: str, *, by: Actor, even_so: bool
+) -> None:
+    contact = queries.contact(contract, person)
+    operations.edit_contact(
+        tenant,
+        contract,
+        contact,
+        _registrant(to),
+        contact.version,
+        by=by,
+        link_base=link_base(tenant),
+        even_so=even_so,
+    )
+
+
 def _of_person(operation: Callable[..., None]) -> Callable[..., None]:
     return lambda _tenant, contract, person, by: operation(
         contract, queries.contact(contract, person), by=by
@@ -126,6 +142,8 @@ _step(_show, "register", _register, _FIRST, _MAIN, _DEPUTIES, _EVEN_SO)
 _step(
     _show, "add-contact", _add, "A 副担当 more.", click.argument("person", metavar=_WHO), _EVEN_SO
 )
+_EDIT = "Change the name, address and duty of PERSON (the full name)."
+_step(_show, "edit-contact", _edit, _EDIT, _PERSON, click.argument("to", metavar=_WHO), _EVEN_SO)
 _MAKE, _REMOVE = (
     "Make the 副担当 PERSON (the full name) the 主担当.",
     "Remove the 副担当 PERSON (the full name).",

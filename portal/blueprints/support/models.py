@@ -69,7 +69,10 @@ class ContractUnit(TenantOwned, Base):
 
 
 class ContractContact(TenantOwned, Base):
-    """A person who may ask (問い合わせご担当者). Several may share a sign-in; each counts (SUP-07)."""
+    """A person who may ask (問い合わせご担当者). Several may share a sign-in; each counts (SUP-07).
+
+    `version` grows with each save (COM-26).
+    """
 
     __tablename__ = "contract_contact"
     contract_id: Mapped[int] = mapped_column(ID)
@@ -78,6 +81,7 @@ class ContractContact(TenantOwned, Base):
     person: Mapped[str] = mapped_column(String(80))
     role: Mapped[Role] = mapped_column(Choice(Role, 10), default=Role.DEPUTY)
     duty: Mapped[str] = mapped_column(String(60), default="")
+    version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
     __table_args__ = owned(

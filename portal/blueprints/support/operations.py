@@ -4,7 +4,6 @@ The caller commits.
 """
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from portal.blueprints.support import queries
 from portal.blueprints.support.config import Product, SupportConfig
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role, UnitKind
+from portal.blueprints.support.names import check_person
 from portal.core import (
     YES,
     Actor,
@@ -28,6 +28,7 @@ from portal.core import (
     csvio,
     discard,
     numbering,
+    save_changes,
     session,
 )
 from portal.core.errors import NotFound, RuleBroken, msgid
@@ -41,14 +42,8 @@ from portal.shared.limits import operations as limits
 from portal.shared.notices import operations as notices
 
 CONTACTS = "contract_contacts"
-_COMPANY = re.compile(
-    r"(?:株式|有限|合同|合資|合名|相互)会社|[（(][株有合社財学医][)）]|[㈱㈲㈳㈶㈻]|(?:社団|財団|学校|医療|宗教)法人"
-)
-_DEPARTMENT = re.compile(
-    r"(?:部|課|係|室|窓口|センター|グループ|チーム|担当|事務局|本社|支店|支社|営業所|御中)$"
-)
+_THERE_ALREADY = msgid("この方は、すでにこのご契約の担当者です。")
 _BY_THE_DESK = msgid("追加・変更・削除は、サポート窓口で承ります。")
-_NO_PERSON = msgid("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
 
 _OF = Contract, queries.THERE, queries.any_contract, queries.facts
 limits.counted(limits.Counted(CONTACTS, ContractContact, ContractContact.contract_id, *_OF))
@@ -69,12 +64,6 @@ class Registrant:
     def person(self) -> str:
         """The full name."""
         return f"{self.family_name} {self.given_name}".strip()
-
-
-def check_person(name: str) -> None:
-    """Refuse a company's or a department's name (SUP-06). Its end alone tells the latter: 阿部 太郎 is a person."""
-    if _COMPANY.search(name) or _DEPARTMENT.search(name.strip()):
-        raise RuleBroken(_NO_PERSON, field="family_name")
 
 
 def add_contract(
@@ -173,19 +162,13 @@ def _add(
 ) -> ContractContact:
     if not even_so:
         check_person(who.person)
-    config: SupportConfig = tenant.section("support")
-    if who.duty and who.duty not in config.duties:
-        raise RuleBroken(
-            "ご担当は次から選んでください: %(duties)s",
-            field="duty",
-            duties="、".join(config.duties),
-        )
+    _check_duty(tenant, who.duty)
     member = _member(tenant, contract, who, by=by, link_base=link_base)
     of = {"contract_id": contract.id, "account_id": contract.account_id, "member_id": member.id}
     made = ContractContact(
         **of, person=who.person, role=role, duty=who.duty, created_at=clock.now()
     )
-    with _once("この方は、すでにこのご契約の担当者です。"):
+    with _once(_THERE_ALREADY):
         session().add(made)
     # The trail keeps which text of purposes was agreed to (SUP-17).
     agreed = hashlib.sha256(tenant.texts.get("purposes", "").encode()).hexdigest()
@@ -193,6 +176,75 @@ def _add(
         "contract.add_contact", contract, by=by, person=who.person, role=role.value, agreed=agreed
     )
     return made
+
+
+def _check_duty(tenant: Tenant, duty: str) -> None:
+    """Refuse what the tenant has nobody look after. Raises RuleBroken at ``duty``."""
+    config: SupportConfig = tenant.section("support")
+    if duty and duty not in config.duties:
+        raise RuleBroken(
+            "ご担当は次から選んでください: %(duties)s",
+            field="duty",
+            duties="、".join(config.duties),
+        )
+
+
+def check_registrant(
+    tenant: Tenant, contract: Contract, who: Registrant, *, contact: ContractContact | None
+) -> None:
+    """Refuse what could not be saved as things stand: of a new one, or of `contact` as it would be (SUP-06).
+
+    Only reads; saving looks again. Raises RuleBroken, limits.LimitReached.
+    """
+    if contact is None:
+        room = limits.use(tenant, CONTACTS, contract).room
+        if not room:
+            raise limits.LimitReached(room.reason)
+    if contact is None or contact.person != who.person:
+        check_person(who.person)
+    _check_duty(tenant, who.duty)
+    for other, email in queries.contacts(contract):
+        is_same = other.person == who.person and email == who.email
+        if is_same and (contact is None or other.id != contact.id):
+            raise RuleBroken(_THERE_ALREADY, field="family_name")
+
+
+def edit_contact(
+    tenant: Tenant,
+    contract: Contract,
+    contact: ContractContact,
+    who: Registrant,
+    version: int,
+    *,
+    by: Actor,
+    link_base: str,
+    even_so: bool = False,
+) -> None:
+    """Save a contact's name, duty and address under the version they are based on (SUP-05).
+
+    With another address they are reached, and sign in, there: a link to set the password is mailed where it has no
+    sign-in yet. What was asked stays with the address that it was asked from. The caller commits. Raises RuleBroken,
+    Stale (COM-26), NotFound for one who was removed meanwhile.
+    """
+    if contact.person != who.person and not even_so:
+        check_person(who.person)
+    _check_duty(tenant, who.duty)
+    session().refresh(contact)
+    if contact.removed_at is not None:
+        raise NotFound("担当者が見つかりません。")
+    before = session().get_one(Member, contact.member_id)
+    member = before
+    if before.email != who.email:
+        member = _member(tenant, contract, who, by=by, link_base=link_base)
+    wanted = {"person": who.person, "duty": who.duty, "member_id": member.id}
+    with _once(_THERE_ALREADY):
+        changes = save_changes(contact, version, wanted)
+    if not changes:
+        return
+    changes.pop("member_id", None)
+    if member.id != before.id:
+        changes["email"] = [before.email, member.email]
+    audit.record("contract.edit_contact", contract, by=by, **changes)
 
 
 def _member(

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
-from portal.blueprints.support.models import Contract, ContractContact, ContractUnit
+from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role
 from portal.core import NotFound, Tenant, msgid, session, the_one
 from portal.core.tenancy.mistakes import Finding
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
@@ -22,6 +22,35 @@ def contracts(account_id: int) -> list[Contract]:
             select(Contract).where(Contract.account_id == account_id).order_by(Contract.id)
         )
     )
+
+
+def contracts_of_contact(account_id: int, member_id: int) -> list[Contract]:
+    """The contracts that somebody at this member's address is a contact of, oldest first (SUP-01, SUP-07)."""
+    theirs = (
+        select(ContractContact.contract_id)
+        .where(ContractContact.member_id == member_id, ContractContact.account_id == account_id)
+        .where(*THERE)
+    )
+    own = select(Contract).where(Contract.account_id == account_id, Contract.id.in_(theirs))
+    return list(session().scalars(own.order_by(Contract.id)))
+
+
+def main_contacts(account_id: int) -> list[tuple[Contract, str]]:
+    """Every contract of the account with the name of its 主担当, "" where nobody is registered yet."""
+    main = (ContractContact.contract_id == Contract.id, ContractContact.role == Role.MAIN, *THERE)
+    joined = select(Contract, ContractContact.person).outerjoin(ContractContact, and_(*main))
+    own = joined.where(Contract.account_id == account_id).order_by(Contract.id)
+    return [(contract, person or "") for contract, person in session().execute(own)]
+
+
+def unit_names(of: Sequence[Contract]) -> dict[str, tuple[str, ...]]:
+    """The names of what each of these contracts has in use, by the contract's number: one statement."""
+    numbers = {contract.id: contract.number for contract in of}
+    found: dict[str, list[str]] = {number: [] for number in numbers.values()}
+    there = select(ContractUnit).where(ContractUnit.contract_id.in_(numbers), *_IN_USE)
+    for unit in session().scalars(there.order_by(ContractUnit.kind, ContractUnit.id)):
+        found[numbers[unit.contract_id]].append(unit.name)
+    return {number: tuple(names) for number, names in found.items()}
 
 
 def products(accounts: Collection[int]) -> dict[int, set[str]]:

@@ -3,22 +3,28 @@
 from typing import Any
 
 from flask import Blueprint
+from wtforms import HiddenField
 
 from portal.blueprints.auth.forms import email_field
 from portal.blueprints.support import operations, queries
-from portal.blueprints.support.models import Contract
+from portal.blueprints.support.models import Contract, ContractContact
 from portal.blueprints.support.operations import CONTACTS, Registrant
-from portal.core import NotFound, Tenant, to_html
+from portal.core import NotFound, Tenant, Verdict, to_html
+from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import SignedIn
+from portal.shared.inquiries import asking
+from portal.shared.inquiries import queries as inquiries
 from portal.shared.limits import operations as limits
-from portal.web.forms import Form, agreement, choices, line, one_of
+from portal.web.forms import Form, agreement, choices, line, one_of, version_number
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import actor, fresh, link_base, member, tenant
-from portal.web.submit import Answer, done, submit
+from portal.web.submit import Answer, ConfirmFlow, Steps, add_steps, done, submit
 
 bp = Blueprint("support", __name__)
+_OPEN_SHOWN = 5
+"""How many open inquiries the my page shows."""
 _STEPS = {
     "representation": (
         operations.hand_over,
@@ -30,7 +36,19 @@ _STEPS = {
 
 
 def home(here: Tenant, who: SignedIn) -> dict[str, Any]:
-    """The my page's own part: the contracts, with how many contacts each has and may have."""
+    """The my page's own part: where to ask, what is open, and the contracts with their contacts."""
+    opened = inquiries.open_ones(here, who, _OPEN_SHOWN) if here.has("inquiries") else []
+    return {**_contracts(here, who), "may_ask": _may_ask(here, who), "open_inquiries": opened}
+
+
+def _may_ask(here: Tenant, who: SignedIn, about: str = "") -> Verdict:
+    """Whether the member may ask about this contract, or about any (SUP-01)."""
+    right = who.may(Right.SUPPORT)
+    return right and asking.can_ask(here, who.account_id, who.member_id, about)
+
+
+def _contracts(here: Tenant, who: SignedIn) -> dict[str, Any]:
+    """The account's contracts, with how many contacts each has and may have."""
     contracts = queries.contracts(who.account_id)
     uses = limits.uses(here, CONTACTS, contracts)
     return {"contracts": [(one, uses[one.id]) for one in contracts]}
@@ -39,7 +57,7 @@ def home(here: Tenant, who: SignedIn) -> dict[str, Any]:
 @bp.get("/contracts")
 def contracts() -> str:
     """ご契約と担当者."""
-    return render("support/contracts.html", **home(tenant(), member()))
+    return render("support/contracts.html", **_contracts(tenant(), member()))
 
 
 @bp.get("/contracts/<number>")
@@ -53,6 +71,7 @@ def contract(number: str) -> str:
         contacts=queries.contacts(found),
         use=limits.use(tenant(), CONTACTS, found),
         may=operations.can_manage(tenant(), found, member().member_id),
+        may_ask=_may_ask(tenant(), member(), found.number),
         purposes=to_html(tenant().texts.get("purposes", "")),
     )
 
@@ -68,6 +87,7 @@ def _managed(number: str) -> Contract:
 class ContactForm(Form):
     """A person to be registered, who has agreed to what their data are used for (SUP-06, SUP-17)."""
 
+    version = HiddenField(filters=[version_number])
     family_name = line(_l("姓"), required=True, longest=40)
     given_name = line(_l("名"), longest=40)
     email = email_field(_l("メールアドレス"))
@@ -75,30 +95,90 @@ class ContactForm(Form):
     agreed = agreement(_l("個人情報の利用目的に同意する"))
 
 
-@bp.route("/contracts/<number>/contacts/new", methods=["GET", "POST"])
-@fresh
-def add_contact(number: str) -> Answer:
-    """担当者の追加, by the 主担当."""
-    found, form = _managed(number), ContactForm()
-    form.duty.choices = choices(
-        ((duty, duty) for duty in tenant().section("support").duties), _("選択しない")
+def _make_form(data: dict[str, Any] | None) -> ContactForm:
+    form = ContactForm(data=data)
+    duties = tenant().section("support").duties
+    form.duty.choices = choices(((duty, duty) for duty in duties), _("選択しない"))
+    return form
+
+
+def _registrant(data: dict[str, Any]) -> Registrant:
+    return Registrant(
+        family_name=data["family_name"],
+        given_name=data["given_name"],
+        email=data["email"],
+        duty=data["duty"] or "",
     )
 
-    def add() -> Answer:
-        typed = form.typed()
-        who = Registrant(
-            typed["family_name"], typed["given_name"], typed["email"], typed["duty"] or ""
+
+def _contact(contract: Contract, contact_id: str) -> tuple[ContractContact, str]:
+    """A contact of this contract, with the address. Raises NotFound."""
+    for one, email in queries.contacts(contract):
+        if str(one.id) == contact_id:
+            return one, email
+    raise NotFound("担当者が見つかりません。")
+
+
+def _present(contact: ContractContact, email: str) -> dict[str, Any]:
+    """A contact as it stands, with its version."""
+    family_name, _space, given_name = contact.person.partition(" ")
+    return {
+        "version": contact.version,
+        "family_name": family_name,
+        "given_name": given_name,
+        "email": email,
+        "duty": contact.duty,
+    }
+
+
+def _contact_steps(number: str, who: str) -> Steps:
+    """Adding ("new") and editing a contact are the same steps, by the 主担当 (SUP-05)."""
+    found = _managed(number)
+    contact, email = (None, "") if who == "new" else _contact(found, who)
+
+    def check(data: dict[str, Any]) -> None:
+        operations.check_registrant(tenant(), found, _registrant(data), contact=contact)
+
+    def save(data: dict[str, Any]) -> None:
+        registrant = _registrant(data)
+        if contact is None:
+            operations.add_contact(tenant(), found, registrant, by=actor(), link_base=link_base())
+            return
+        operations.edit_contact(
+            tenant(),
+            found,
+            contact,
+            registrant,
+            int(data["version"]),
+            by=actor(),
+            link_base=link_base(),
         )
-        operations.add_contact(tenant(), found, who, by=actor(), link_base=link_base())
-        return done(_("登録しました。ご本人へメールでお知らせします。"), f"/contracts/{number}")
 
-    use, purposes = (
-        limits.use(tenant(), CONTACTS, found),
-        to_html(tenant().texts.get("purposes", "")),
+    def shown(_typed: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "contract": found,
+            "contact": contact,
+            "who": who,
+            "use": limits.use(tenant(), CONTACTS, found),
+            "purposes": to_html(tenant().texts.get("purposes", "")),
+        }
+
+    return Steps(
+        ConfirmFlow(
+            kind="contract-contact",
+            subject=f"{number}/{who}",
+            form_href=f"/contracts/{number}/contacts/{who}",
+        ),
+        ("support/contact_form.html", "support/contact_confirm.html", "support/contact_done.html"),
+        make=_make_form,
+        save=save,
+        check=check,
+        present=(lambda: _present(contact, email)) if contact else None,
+        shown=shown,
     )
-    return submit(
-        "support/contact_form.html", form, add, contract=found, use=use, purposes=purposes
-    )
+
+
+add_steps(bp, "/contracts/<number>/contacts/<who>", "contact", _contact_steps, taking=[fresh])
 
 
 @bp.route(
@@ -109,11 +189,7 @@ def add_contact(number: str) -> Answer:
 def change_contact(number: str, contact_id: int, step: str) -> Answer:
     """主担当 handed over, or a 副担当 removed: asked once more, then at once."""
     contract, form, (do, title, said) = _managed(number), Form(), _STEPS[step]
-    contact = next(
-        (one for one, _email in queries.contacts(contract) if one.id == contact_id), None
-    )
-    if contact is None:
-        raise NotFound("担当者が見つかりません。")
+    contact, _email = _contact(contract, str(contact_id))
 
     def change() -> Answer:
         do(contract, contact, by=actor())

@@ -25,6 +25,7 @@ LIMITS = {
     "delivery_addresses": 20,
     "contract_contacts": 2,
     "chats": 3,
+    "contract_chats": 3,
 }
 """How many of each an account may have (COM-40) when nothing is said."""
 NUMBERS = {

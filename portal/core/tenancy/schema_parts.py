@@ -275,8 +275,9 @@ class InquiryField(Section):
 
     key: str = Field(pattern=_KEY, description="Small letters, digits and _; never changes.")
     label: Name = Field(description="As customers read it.")
-    kind: Literal["line", "text", "date", "time", "choice"] = Field(
-        "line", description="What is typed, or chosen."
+    kind: Literal["line", "text", "date", "time", "choice", "unit"] = Field(
+        "line",
+        description="What is typed, or chosen; a unit is one of what the contract has, e.g. an app.",
     )
     choices: Each[Name] = Field(
         (), max_length=30, description="For a choice: what there is to choose from."
@@ -305,6 +306,12 @@ class InquiryCategory(Section):
     )
     fields: tuple[InquiryField, ...] = Field((), max_length=20)
     """What else is asked for, one [[…fields]] each."""
+
+    @model_validator(mode="after")
+    def _units_need_their_owner(self) -> "InquiryCategory":
+        if any(field.kind == "unit" for field in self.fields) and not self.about_own:
+            raise ValueError(f'{self.key}: kind = "unit" needs about and about_own = true')
+        return self
 
 
 class Inquiries(Section):

@@ -7,7 +7,7 @@ they become visible, so a reader who asks for what came after an id never misses
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ from portal.core import (
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account
 from portal.shared.chats.models import Chat
+from portal.shared.inquiries import asking
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries.models import Inquiry, InquiryMessage, InquiryRead, Status
 from portal.shared.inquiries.operations import Asked, Writer
@@ -64,18 +65,41 @@ def opens(tenant: Tenant) -> datetime | None:
 
 
 def start(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str) -> Inquiry:
-    """Begin a chat: an inquiry whose channel it is. Raises RuleBroken outside business hours, limits.LimitReached."""
+    """Begin a chat: an inquiry whose channel it is.
+
+    Raises RuleBroken outside business hours, limits.LimitReached, asking.MayNotAsk (SUP-01).
+    """
     if opens(tenant):
         raise RuleBroken("ただいまチャットの受付時間外です。")
+    about = asking.subject_or_only(tenant, writer.account_id, writer.member_id, asked.about)
+    asking.check_member(tenant, by, about)
     account = session().get_one(Account, writer.account_id)
-    limits.reserve(tenant, "chats", account)
-    inquiry = inquiries.ask(tenant, writer, asked, by=by, link_base=link_base, channel="chat")
+    limit = _limit(tenant, account, about)
+    limits.reserve(tenant, limit.name, limit.owner)
+    begun = replace(asked, about=about)
+    inquiry = inquiries.ask(tenant, writer, begun, by=by, link_base=link_base, channel="chat")
     session().add(Chat(inquiry_id=inquiry.id, account_id=account.id, active_at=clock.now()))
     return inquiry
 
 
-def say(inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None = None) -> None:
-    """One message, once for each `key` (a line broke, a second press). Raises RuleBroken, also in an ended chat."""
+def _limit(tenant: Tenant, account: Account, about: str) -> asking.ChatLimit:
+    """What the open chats about `about` count against: its contract where a brand has those, else the account."""
+    rule = asking.rule_of(tenant)
+    if rule is None:
+        return asking.ChatLimit("chats", account)
+    if not about:
+        raise RuleBroken("どのご契約についてのチャットかを選択してください。", field="about")
+    return rule.chat_limit(account.id, about)
+
+
+def say(
+    tenant: Tenant, inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None = None
+) -> None:
+    """One message, once for each `key` (a line broke, a second press).
+
+    Raises RuleBroken, also in an ended chat; asking.MayNotAsk for a member who may not ask about it (SUP-01).
+    """
+    asking.check_member(tenant, by, inquiry.about)
     if not body.strip() or len(body) > LONGEST:
         raise RuleBroken("本文を%(max)s文字以内で入力してください。", field="body", max=LONGEST)
     now = clock.now()

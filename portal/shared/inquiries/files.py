@@ -5,11 +5,12 @@ They are served as attachments only, under a policy that lets nothing in them ru
 
 import hashlib
 import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
 from portal.core import Actor, RuleBroken, Shelf, Tenant
+from portal.core.tenancy.schema_parts import Inquiries
 from portal.shared.inquiries.storage_limits import reserve_storage
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -28,6 +29,7 @@ _KINDS: dict[str, tuple[str, tuple[bytes, ...]]] = {
 }
 ACCEPTED = tuple(f".{ending}" for ending in _KINDS)
 _LONGEST = 150
+_MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,57 @@ def keep(tenant: Tenant, given: list[tuple[str, bytes]], *, by: Actor) -> list[K
     return [Kept(name, kind, len(data), Shelf.files.put(data)) for name, kind, data in checked]
 
 
-def still_kept(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def still_kept(files: Iterable[Kept]) -> list[Kept]:
     """Those of a draft's files that can go along to another draft."""
-    return [file for file in files if Shelf.files.keep_young(file["sha256"])]
+    return [file for file in files if Shelf.files.keep_young(file.sha256)]
+
+
+def keep_some(
+    tenant: Tenant,
+    before: Sequence[Kept],
+    given: Sequence[tuple[str, bytes | None, int]],
+    *,
+    by: Actor,
+) -> tuple[list[Kept], list[RuleBroken]]:
+    """Keep those of `given` (name, bytes or None for too many, size) that may go with the ones of `before`.
+
+    Gives all that are kept, and for each that is not why, with its name: one bad file never costs the good ones.
+    """
+    rules = tenant.inquiries
+    kept = list(before)
+    refused: list[RuleBroken] = []
+    for name, data, size in given:
+        try:
+            _check_room(rules, kept, name, size)
+            if data is None:
+                raise _too_large(rules, name, size)
+            kept += keep(tenant, [(name, data)], by=by)
+        except RuleBroken as error:
+            refused.append(error)
+    return kept, refused
+
+
+def _check_room(rules: Inquiries, before: Sequence[Kept], name: str, size: int) -> None:
+    """Refuse a file that is one too many, or too large beside the others. Raises RuleBroken."""
+    if len(before) >= rules.most_files:
+        raise RuleBroken(
+            "ファイルは%(n)s個までです。添付しなかったファイル: %(name)s",
+            field="files",
+            n=rules.most_files,
+            name=_clean(name),
+        )
+    if sum(file.size for file in before) + size > rules.most_megabytes * _MEGABYTE:
+        raise _too_large(rules, name, size)
+
+
+def _too_large(rules: Inquiries, name: str, size: int) -> RuleBroken:
+    return RuleBroken(
+        "ファイルは合計%(n)sMBまでです。添付しなかったファイル: %(name)s（%(size)sMB）",
+        field="files",
+        n=rules.most_megabytes,
+        name=_clean(name),
+        size=f"{size / _MEGABYTE:.1f}",
+    )
 
 
 def read(sha256: str) -> bytes:

@@ -29,7 +29,7 @@ from portal.shared import mailing
 from portal.shared.auth import throttling
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus, Right
 from portal.shared.auth.parts import AccountPart
-from portal.shared.inquiries import files, operations
+from portal.shared.inquiries import asking, files, operations
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.inquiries.operations import Asked, Writer
 
@@ -101,7 +101,7 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base:
         outcome=Outcome.KNOWN,
     ):
         return Outcome.KNOWN
-    member = _registered(letter.sender)
+    member = _registered(tenant, letter.sender)
     outcome = _outcome_for(letter, member)
     if member is not None and outcome is Outcome.NEW:
         outcome = _take(tenant, letter, member, link_base)
@@ -148,15 +148,20 @@ def _has_room(tenant: Tenant, sender: str, size: int) -> bool:
     return int(session().scalars(kept_today).one()) < rules.refused_per_sender
 
 
-def _registered(address: str) -> Member | None:
-    """Who has this address and may ask; of several the first."""
+def _registered(tenant: Tenant, address: str) -> Member | None:
+    """Who has this address and may ask (SUP-01); of several the first."""
     own = (
         select(Member).join(Account, Account.id == Member.account_id).where(Member.email == address)
     )
     active = own.where(Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
     several = session().scalars(active.order_by(Member.id))
     return next(
-        (one for one in several if one.is_representative or Right.SUPPORT in one.rights.split(",")),
+        (
+            one
+            for one in several
+            if (one.is_representative or Right.SUPPORT in one.rights.split(","))
+            and asking.can_ask(tenant, one.account_id, one.id)
+        ),
         None,
     )
 
@@ -167,7 +172,7 @@ def _take(tenant: Tenant, letter: Letter, member: Member, link_base: str) -> Out
     body = "\n".join([letter.body or "（本文なし）", *left])[:LONGEST]
     thread = _continues(tenant, letter, member)
     if thread:
-        operations.write(thread, body, taken, by=by)
+        operations.write(tenant, thread, body, taken, by=by)
         return Outcome.CONTINUED
     asked = Asked(
         tenant.inquiries.categories[-1].key, f"{letter.subject}\n\n{body}".strip(), files=taken
@@ -194,7 +199,10 @@ def _files(
 
 
 def _continues(tenant: Tenant, letter: Letter, member: Member) -> Inquiry | None:
-    """The member's own thread that it answers: by the mail of ours that it refers to, or the number in its subject."""
+    """The member's own thread that it answers: by the mail of ours that it refers to, or the number in its subject.
+
+    None for a thread about a contract whose contact they are no more: it begins one of its own (SUP-01).
+    """
     ours = OutboxMail.message_id.in_(letter.answers), OutboxMail.account_id == member.account_id
     subjects = [*session().scalars(select(OutboxMail.subject).where(*ours)), letter.subject]
     style = tenant.numbers["inquiry"]
@@ -208,7 +216,9 @@ def _continues(tenant: Tenant, letter: Letter, member: Member) -> Inquiry | None
     )
     if tenant.inquiries.visible_to == "member":
         own = own.where(Inquiry.member_id == member.id)
-    return session().scalars(own.order_by(Inquiry.id).limit(1)).first()
+    found = session().scalars(own.order_by(Inquiry.id).limit(1)).first()
+    may_write = found and asking.can_ask(tenant, member.account_id, member.id, found.about)
+    return found if may_write else None
 
 
 def _decline(tenant: Tenant, letter: Letter) -> None:

@@ -14,6 +14,7 @@ from portal.shared import notifications
 from portal.shared.auth.models import Account
 from portal.shared.auth.parts import AccountPart
 from portal.shared.auth.sessions import SignedIn
+from portal.shared.inquiries import asking
 from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import (
     MOVES,
@@ -58,17 +59,19 @@ class Asked:
 def ask(
     tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str, channel: str = "web"
 ) -> Inquiry:
-    """Begin an inquiry, as 受付, and mail its number to who asked. Raises RuleBroken."""
+    """Begin an inquiry, as 受付, and mail its number to who asked. Raises RuleBroken, asking.MayNotAsk (SUP-01)."""
     category = tenant.inquiries.category(asked.category)
     if category is None:
         raise RuleBroken("お問合せ区分を選択してください。", field="category")
+    about = asking.subject_or_only(tenant, writer.account_id, writer.member_id, asked.about)
+    asking.check_member(tenant, by, about)
     now = clock.now()
     made = Inquiry(
         number=numbering.next_number("inquiry", tenant.numbers["inquiry"]),
         **asdict(writer),
         category=category.key,
         label=category.label,
-        about=asked.about,
+        about=about,
         fields=[
             [f.label, asked.answers[f.key]] for f in category.fields if asked.answers.get(f.key)
         ],
@@ -85,8 +88,14 @@ def ask(
     return made
 
 
-def write(inquiry: Inquiry, body: str, files: Sequence[Kept], *, by: Actor, name: str = "") -> None:
-    """A further message of a member, or of `name`, who shares the sign-in; it awaits the operators again (COM-51)."""
+def write(
+    tenant: Tenant, inquiry: Inquiry, body: str, files: Sequence[Kept], *, by: Actor, name: str = ""
+) -> None:
+    """A further message of a member, or of `name`, who shares the sign-in; it awaits the operators again (COM-51).
+
+    Raises asking.MayNotAsk for a member who is none of those who may ask about it (SUP-01).
+    """
+    asking.check_member(tenant, by, inquiry.about)
     append(inquiry, "member", name or by.name, body, files)
     if inquiry.status != Status.RECEIVED:
         states.move(inquiry, Status.RECEIVED, MOVES, by=by)

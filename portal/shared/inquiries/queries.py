@@ -7,8 +7,15 @@ from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from portal.core import NotFound, Query, Tenant, msgid, session, the_one
 from portal.shared.auth.sessions import SignedIn
-from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage, InquiryRead, Status
-from portal.shared.searching import Search, pattern, same, since, ticked, until
+from portal.shared.inquiries.models import (
+    CHANNELS,
+    Inquiry,
+    InquiryFile,
+    InquiryMessage,
+    InquiryRead,
+    Status,
+)
+from portal.shared.searching import Search, among, pattern, same, since, ticked, until
 
 _I, _M, _READ = Inquiry.__table__, InquiryMessage.__table__, InquiryRead.__table__
 UPDATED, TIE = _I.c.updated_at, _I.c.id
@@ -46,6 +53,7 @@ _MINE = Search(
         "channel": same(_I.c.channel),
         "unread": ticked(_UNREAD),
         "about": same(_I.c.about),
+        "product": among(_I.c.about),
         "since": since(_I.c.created_at),
         "until": until(_I.c.created_at),
         "text": (lambda asked: exists().where(*_ITS, _M.c.body.ilike(asked, escape="\\")), pattern),
@@ -56,11 +64,26 @@ _MINE = Search(
 def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
     """The inquiries that this member may read, with a mark of what is unread. Index: ix_inquiry_mine.
 
-    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `text` in a message, days `since` and `until`, and
-    `unread` to those with an answer that the member has not read.
+    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `product` (the numbers that are of it), `text` in a
+    message, days `since` and `until`, and `unread` to those with an answer that the member has not read.
     """
     own = who.member_id if tenant.inquiries.visible_to == "member" else None
     return _MINE.find({**asked, "own": own}, account=who.account_id, member=who.member_id)
+
+
+def channels(tenant: Tenant) -> list[str]:
+    """By which ways inquiries come at this brand (COM-03)."""
+    offered = {"web": True, "chat": tenant.has("chat"), "mail": bool(tenant.mail.inbound)}
+    return [channel for channel in CHANNELS if offered[channel]]
+
+
+def open_ones(tenant: Tenant, who: SignedIn, limit: int) -> Sequence[Inquiry]:
+    """What the member may read and is not closed yet, the newest first. Index: ix_inquiry_mine."""
+    own = [Inquiry.account_id == who.account_id, Inquiry.status != Status.CLOSED]
+    if tenant.inquiries.visible_to == "member":
+        own.append(Inquiry.member_id == who.member_id)
+    newest = select(Inquiry).where(*own).order_by(Inquiry.updated_at.desc(), Inquiry.id.desc())
+    return session().scalars(newest.limit(limit)).all()
 
 
 def find(tenant: Tenant, who: SignedIn, number: str) -> Inquiry:

@@ -110,7 +110,7 @@ def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, s
     search.index(article)
     if not quiet:
         article.mailed_to = 0
-        jobs.enqueue(TELL, {"article": article.id})
+        jobs.enqueue(TELL, {"article": article.id, "is_new": said == "published"})
     audit.record(
         "knowledge.put",
         article,
@@ -291,8 +291,13 @@ def _leading_to(article: Article) -> ColumnElement[bool]:
     )
 
 
-def tell(tenant: Tenant, article_id: int, *, products: Products, link_base: str) -> None:
-    """Mail the followers who may read it, each once, some at a time. Commits; killed at any moment, it goes on."""
+def tell(
+    tenant: Tenant, article_id: int, *, is_new: bool, products: Products, link_base: str
+) -> None:
+    """Mail the followers who may read it, each once, some at a time: that it was added, or updated (SUP-15).
+
+    Commits; killed at any moment, it goes on.
+    """
     while True:
         article = session().get_one(Article, article_id, populate_existing=True)
         if (after := article.mailed_to) is None:
@@ -306,7 +311,7 @@ def tell(tenant: Tenant, article_id: int, *, products: Products, link_base: str)
                 if not article.products or any(
                     f",{key}," in article.products for key in theirs[member.account_id]
                 ):
-                    _mail(tenant, article, member, link_base)
+                    _mail(tenant, article, member, link_base, is_new=is_new)
         session().commit()  # having done nothing where another worker was quicker
 
 
@@ -324,12 +329,19 @@ def _followers(article: Article, after: int) -> Sequence[Member]:
     )
 
 
-def _mail(tenant: Tenant, article: Article, member: Member, link_base: str) -> None:
+def _mail(
+    tenant: Tenant, article: Article, member: Member, link_base: str, *, is_new: bool
+) -> None:
     link, stop = (
         f"/knowledge/{article.number}",
         f"/knowledge/unfollow/{token_of(member.id, article.number)}",
     )
-    said = {"article": article, "link": link_base + link, "stop": link_base + stop}
+    said = {
+        "article": article,
+        "is_new": is_new,
+        "link": link_base + link,
+        "stop": link_base + stop,
+    }
     mail = mailing.tell(tenant, "knowledge_article", member, **said)
     mail.headers = {
         **mail.headers,

@@ -138,6 +138,7 @@ def over(tenant: Tenant) -> Iterator[tuple[str, Any, Use]]:
             .where(*what.where)
             .group_by(what.by)
             .having(func.count(what.model.id) > least)
+            .correlate(None)  # the owner's own table may stand in it as well
         )
         owners = (
             session()

@@ -9,6 +9,8 @@
   document.addEventListener("htmx:after:swap", ({ detail }) => {
     // A search or a page turn (GET) must leave the focus in the box where somebody is typing.
     if (!detail.ctx?.request || detail.ctx.request.method === "GET") return;
+    // A choice that only shows other fields keeps it as well.
+    if (detail.ctx.sourceElement?.matches("[data-keep-focus]")) return;
     (find(".summary") ?? find("[data-focus]"))?.focus();
   });
 }

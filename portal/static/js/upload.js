@@ -8,11 +8,8 @@
       document.querySelector("main").replaceWith(page.querySelector("main"));
       htmx.process(document.querySelector("main"));
       document.querySelector(".summary")?.focus();
-    } else if (request.status < 400) {
-      location.assign(request.responseURL);
-    } else {
-      fail(form);
-    }
+    } else if (request.status < 400) location.assign(request.responseURL);
+    else fail(form);
   };
 
   const fail = (form) => {
@@ -20,6 +17,17 @@
     form.querySelector("progress").hidden = true;
     const status = form.querySelector("[data-upload-status]");
     status.textContent = status.dataset.failed;
+  };
+
+  // What is too large is said before it is sent; the server would only throw it away.
+  const isTooLarge = (form, files) => {
+    const most = Number(form.dataset.mostMegabytes) * 1024 * 1024;
+    if (files.reduce((sum, file) => sum + file.size, 0) <= most) return false;
+    const status = form.querySelector("[data-upload-status]");
+    const named = files.filter((file) => file.size > most);
+    const names = (named.length ? named : files).map((file) => file.name).join("、");
+    status.textContent = `${status.dataset.tooLarge}${names}`;
+    return true;
   };
 
   const send = (form, submitter) => {
@@ -42,9 +50,9 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.matches("form[data-upload]") || event.defaultPrevented) return;
-    const files = [...form.querySelectorAll("input[type=file]")].some((input) => input.files.length);
-    if (!files) return;
+    const files = [...form.querySelectorAll("input[type=file]")].flatMap((input) => [...input.files]);
+    if (!files.length) return;
     event.preventDefault();
-    if (!form.hasAttribute("aria-busy")) send(form, event.submitter);
+    if (!form.hasAttribute("aria-busy") && !isTooLarge(form, files)) send(form, event.submitter);
   });
 }

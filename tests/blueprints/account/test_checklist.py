@@ -29,7 +29,8 @@ ASKS_AGAIN = {
     "account.hand_over": "fresh",
     "account.export_data": "fresh",
     "account.withdraw": "password",
-    "support.add_contact": "fresh",
+    "support.contact_form": "fresh",
+    "support.contact_save": "fresh",
     "support.change_contact": "fresh",
     "account.password": "old_password",
 }

@@ -7,6 +7,7 @@ import threading
 from contextlib import nullcontext
 
 import pytest
+from flask import current_app
 from sqlalchemy import select
 
 from portal.blueprints import chats
@@ -19,6 +20,7 @@ from portal.shared.chats import operations
 from portal.shared.inquiries import queries as inquiries
 from portal.shared.inquiries.models import Inquiry
 from tests.cast import PASSWORD
+from tests.support.contracts import contract_of
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 OPEN_AT = clock.local(2026, 11, 24, 10)
@@ -35,9 +37,13 @@ def people(app, inside):
     with inside("desk"):
         for name, several in (("一番", ("yamada", "ito")), ("二番", ("suzuki",))):
             account = enrolment.add_account(tenant, by=SYSTEM, name=name)
+            members = []
             for one in several:
                 person = Person(one, "", f"{one}@one.example", is_representative=True)
-                enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+                members.append(
+                    enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+                )
+            contract_of(tenant, account, *members)
         session().commit()
     with clock.freeze(OPEN_AT):
         yield
@@ -74,8 +80,10 @@ def begin(visitor) -> str:
 
 def say(inside, number: str, body: str) -> None:
     with inside("desk"):
+        tenant = current_app.extensions["tenants"].current().by_key["desk"]
         operations.take(inquiries.any_inquiry(number), by=KIMURA)
-        operations.say(inquiries.any_inquiry(number), body, side="operator", by=KIMURA)
+        inquiry = inquiries.any_inquiry(number)
+        operations.say(tenant, inquiry, body, side="operator", by=KIMURA)
         session().commit()
 
 

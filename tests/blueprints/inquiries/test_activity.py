@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from portal import create_app
 from portal.blueprints.support import operations as contracts
+from portal.blueprints.support import queries
 from portal.blueprints.support.operations import Registrant
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
@@ -55,6 +56,8 @@ def desk(settings, tmp_path, cheap_passwords):
             hashed = passwords.hash_password(PASSWORD)
             member = enrolment.add_member(tenant, first, person, by=SYSTEM, password_hash=hashed)
             session().flush()
+            contract = queries.any_contract("CT00000001")
+            contracts.register(tenant, contract, [YAMADA], by=SYSTEM, link_base=BASE)
             _fill(tenant, member)
             session().commit()
         yield app

@@ -99,7 +99,9 @@ def test_files_survive_going_back(visit):
     kept = visitor.post(f"{NEW}?category=change", ASK | {"files": (io.BytesIO(PDF), "図面.pdf")})
     back = visitor.get(kept.location.replace("/confirm", "")).text
     (action,) = re.findall(r'<form method="post" action="([^"]*/new[^"]*)"', back)
-    again = visitor.post(unescape(action), ASK | {"body": "書き直しました。"})
+    kept_files = re.findall(r'name="keep" value="([0-9a-f]{64})" checked', back)
+    changed = ASK | {"category": "change", "body": "書き直しました。", "keep": kept_files}
+    again = visitor.post(unescape(action), changed)
     shown = visitor.get(again.location).text
     assert "書き直しました。" in shown
     assert "図面.pdf" in shown
@@ -109,7 +111,7 @@ def test_files_survive_going_back(visit):
 def test_an_unknown_category_is_the_one_for_everything_else(visit):
     """COM-50: an old link still leads somewhere."""
     page = visit("facility", "hanako").get(f"{NEW}?category=nothing").text
-    assert re.search(r'aria-current="true">その他お問合せ', page)
+    assert re.search(r'<input checked[^>]* name="category"[^>]* value="other"', page)
 
 
 @ONE
@@ -125,12 +127,13 @@ def test_a_wrong_file_is_said_at_its_field(visit, inside):
 
 @ONE
 def test_more_bytes_are_taken_here_than_elsewhere_and_no_more(visit):
-    """security.md §4.21: 2 MB pass where files are expected, 22 MB do not; another page takes neither."""
+    """security.md §4.21: 2 and 22 MB are answered by the form where files are expected, more is not read."""
     visitor = visit("facility", "hanako")
     token = visitor.token(NEW)
     for path, size, code in (
         (f"{NEW}?category=change", 2, 422),
-        (f"{NEW}?category=change", 22, 413),
+        (f"{NEW}?category=change", 22, 422),
+        (f"{NEW}?category=change", 102, 413),
         ("/account/profile", 2, 413),
     ):
         edge = b"--x\r\nContent-Disposition: form-data; name="

@@ -24,6 +24,7 @@ from tests.support.client import Visitor
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 BASE = "http://desk.localhost"
+NEW = "/contracts/CT00000001/contacts/new"
 MAIN = Registrant("山田", "太郎", "yamada@one.example", "契約担当")
 DEPUTY = Registrant("伊藤", "花", "ito@one.example")
 THIRD = {
@@ -88,6 +89,13 @@ def contact_id(app, person: str) -> int:
         return int(session().scalars(select(ContractContact.id).where(*of)).one())
 
 
+def press(visitor: Visitor, page: str, typed: dict[str, str]):
+    """Send the form, and press the button of 内容確認."""
+    kept = visitor.post(page, typed)
+    assert kept.status_code == 303, kept.text
+    return visitor.post(f"{page}/confirm", {"draft": kept.location.rpartition("=")[2]})
+
+
 def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
     """SUP-05, SUP-17, COM-41: purposes shown and agreed to, use and limit beside, full afterwards."""
     main = enter(MAIN)
@@ -98,8 +106,11 @@ def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
         "個人情報の利用目的",
     ):
         assert word in page, word
-    answer = main.post("/contracts/CT00000001/contacts/new", THIRD)
-    assert (answer.status_code, answer.location) == (303, "/contracts/CT00000001")
+    shown = main.get(main.post(NEW, THIRD).location).text
+    assert all(word in shown for word in ("佐藤", "次郎", "sato@one.example", "業務担当"))
+    assert len(people(desk)) == 2, "nothing is saved before the last button"
+    answer = press(main, NEW, THIRD)
+    assert (answer.status_code, answer.location) == (303, f"{NEW}/done")
     assert people(desk)[-1] == ("deputy", "佐藤 次郎", "sato@one.example")
     shown = main.get("/contracts/CT00000001").text
     assert "<b>3</b> / 3名" in shown
@@ -118,7 +129,7 @@ def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
         )
         assert len(agreed.changes["agreed"]) == 64
         assert list(find_faults()) == []
-    full = main.post("/contracts/CT00000001/contacts/new", THIRD | {"email": "four@one.example"})
+    full = main.post(NEW, THIRD | {"family_name": "鈴木", "email": "four@one.example"})
     assert (
         full.status_code,
         "上限に達しています" in full.text,
@@ -131,6 +142,9 @@ def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
     [
         ({"family_name": "株式会社一番", "given_name": ""}, "個人名を入力"),
         ({"family_name": "情報システム部", "given_name": ""}, "個人名を入力"),
+        ({"family_name": "総務", "given_name": ""}, "個人名を入力"),
+        ({"family_name": "山田/伊藤", "given_name": ""}, "おひとりずつ"),
+        ({"family_name": "伊藤", "given_name": "花", "email": "ito@one.example"}, "すでにこの"),
         ({"agreed": ""}, "同意が必要です。"),
         ({"email": "nowhere"}, "メールアドレス"),
         ({"duty": "社長"}, "選択"),
@@ -215,3 +229,88 @@ def test_fifty_contracts_ask_as_much_as_two(desk, enter):
     page = main.get("/contracts").text
     assert page.count("/contracts/CT") == 50
     assert len(asked) == two
+
+
+def edited(**changes: str) -> dict[str, str]:
+    """What 伊藤's form would send."""
+    typed = {"family_name": "伊藤", "given_name": "花", "email": DEPUTY.email, "duty": ""}
+    return typed | {"agreed": "y", "version": "1"} | changes
+
+
+def test_a_contact_is_edited_with_a_look_at_it_first(desk, enter):
+    """SUP-05, COM-22: name, duty and address; an address without a sign-in gets a link, the trail both values."""
+    main, path = enter(MAIN), f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
+    assert path in main.get("/contracts/CT00000001").text
+    page = main.get(path).text
+    assert all(f'value="{value}"' in page for value in ("伊藤", "花", DEPUTY.email))
+    changes = edited(family_name="加藤", duty="業務担当", email="kato@one.example")
+    answer = press(main, path, changes)
+    assert (answer.status_code, answer.location) == (303, f"{path}/done")
+    assert main.get(answer.location).status_code == 200
+    assert people(desk) == [
+        ("main", "山田 太郎", MAIN.email),
+        ("deputy", "加藤 花", "kato@one.example"),
+    ]
+    with desk.app_context(), tenant_scope("desk"):
+        mails = select(OutboxMail.recipient).where(OutboxMail.event == "set_password")
+        assert "kato@one.example" in session().scalars(mails).all()
+        trail = select(AuditEvent).where(AuditEvent.action == "contract.edit_contact")
+        event = session().scalars(trail).one()
+        assert event.changes["person"] == ["伊藤 花", "加藤 花"]
+        assert event.changes["email"] == [DEPUTY.email, "kato@one.example"]
+
+
+def test_an_edit_that_comes_second_is_told_and_shown_both_values(desk, enter):
+    """COM-26"""
+    main, path = enter(MAIN), f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
+    late = main.post(path, edited(given_name="咲"))
+    assert press(main, path, edited(given_name="光")).status_code == 303
+    token = {"draft": late.location.rpartition("=")[2]}
+    told = main.post(f"{path}/confirm", token)
+    assert told.status_code == 409
+    assert all(word in told.text for word in ("ほかの方が先に更新しました", "咲", "光"))
+    assert [person for _role, person, _email in people(desk)] == ["山田 太郎", "伊藤 光"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"family_name": "総務", "given_name": ""}, "個人名を入力"),
+        ({"family_name": "山田／伊藤"}, "おひとりずつ"),
+        ({"family_name": "山田", "given_name": "太郎", "email": MAIN.email}, "すでにこの"),
+    ],
+)
+@ONE
+def test_an_edit_is_refused_like_a_registration(desk, enter, changes, said):
+    """SUP-06: before 内容確認 already."""
+    path = f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
+    answer = enter(MAIN).post(path, edited(**changes))
+    assert (answer.status_code, said in answer.text) == (422, True)
+
+
+@ONE
+def test_a_name_that_was_taken_even_so_does_not_stand_in_the_way_of_its_duty(desk, enter):
+    """SUP-06: 阿部 alone looks like a department; an operator took it."""
+    tenant = desk.extensions["tenants"].current().by_key["desk"]
+    with desk.app_context(), tenant_scope("desk"):
+        contract = queries.any_contract("CT00000001")
+        abe = Registrant("阿部", "", "abe@one.example")
+        operations.add_contact(tenant, contract, abe, by=SYSTEM, link_base=BASE, even_so=True)
+        session().commit()
+    path = f"/contracts/CT00000001/contacts/{contact_id(desk, '阿部')}"
+    typed = edited(family_name="阿部", given_name="", email=abe.email, duty="業務担当")
+    assert press(enter(MAIN), path, typed).status_code == 303
+
+
+def test_those_who_share_a_sign_in_are_shown_joined(desk, enter):
+    """SUP-07: at the head of every page; each counts against the limit."""
+    tenant = desk.extensions["tenants"].current().by_key["desk"]
+    with desk.app_context(), tenant_scope("desk"):
+        contract = queries.any_contract("CT00000001")
+        sato = Registrant("佐藤", "次郎", DEPUTY.email)
+        operations.add_contact(tenant, contract, sato, by=SYSTEM, link_base=BASE)
+        session().commit()
+    deputy = enter(DEPUTY)
+    assert "伊藤 花/佐藤 次郎 様" in deputy.get("/").text
+    assert "伊藤 花/佐藤 次郎" in deputy.get("/inquiries/new").text
+    assert "<b>3</b> / 3名" in deputy.get("/contracts/CT00000001").text

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from portal.blueprints.support import operations as support
+from portal.blueprints.support import queries as contracts
+from portal.blueprints.support.operations import Registrant
 from portal.cli.chat import Desk
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
@@ -21,6 +24,7 @@ from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries.models import InquiryMessage, Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.shared.limits import operations as limits
+from tests.support.contracts import contract_of
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 BASE = "http://desk.localhost"
@@ -43,6 +47,7 @@ def writer(inside, tenant):
         member = enrolment.add_member(
             tenant, account, Person("山田", "太郎", "yamada@one.example"), by=SYSTEM
         )
+        contract_of(tenant, account, member)
         session().commit()
         yield Writer("山田 太郎", "yamada@one.example", account.id, member.id)
 
@@ -100,8 +105,8 @@ def test_hours_that_end_before_they_begin_are_a_mistake():
 def test_a_chat_is_an_inquiry_with_its_messages(tenant, chat, by):
     """SUP-11, COM-50: number, mail, thread; both sides' words in order."""
     operations.take(chat, by=KIMURA)
-    operations.say(chat, "型番を教えてください。", side="operator", by=KIMURA)
-    operations.say(chat, "K-12 です。", side="member", by=by)
+    operations.say(tenant, chat, "型番を教えてください。", side="operator", by=KIMURA)
+    operations.say(tenant, chat, "K-12 です。", side="member", by=by)
     session().commit()
     assert (chat.channel, chat.status, chat.assigned_to) == ("chat", Status.IN_PROGRESS, "木村")
     assert said(chat) == [
@@ -132,21 +137,21 @@ def test_how_many_go_on_at_once_is_limited(tenant, writer, by, chat):
     assert len(operations.open_of(writer.member_id)) == 3
 
 
-def test_a_line_that_comes_twice_is_there_once(chat, by):
+def test_a_line_that_comes_twice_is_there_once(tenant, chat, by):
     """SUP-11: the browser sends it again when the answer got lost."""
     for _turn in range(2):
-        operations.say(chat, "K-12 です。", side="member", by=by, key="a" * 32)
+        operations.say(tenant, chat, "K-12 です。", side="member", by=by, key="a" * 32)
         session().commit()
-    operations.say(chat, "K-12 です。", side="member", by=by, key="b" * 32)
+    operations.say(tenant, chat, "K-12 です。", side="member", by=by, key="b" * 32)
     assert [body for *_who, body in said(chat)] == ["動きません。", "K-12 です。", "K-12 です。"]
 
 
 @pytest.mark.parametrize("body", ["", "  \n", "あ" * 4001])
 @ONE
-def test_nothing_and_too_much_is_refused_at_the_field(chat, by, body):
+def test_nothing_and_too_much_is_refused_at_the_field(tenant, chat, by, body):
     """COM-23"""
     with pytest.raises(RuleBroken, match="4000文字以内") as error:
-        operations.say(chat, body, side="member", by=by)
+        operations.say(tenant, chat, body, side="member", by=by)
     assert error.value.field == "body"
 
 
@@ -160,7 +165,7 @@ def test_another_operator_does_not_get_in_between(chat):
 
 
 @ONE
-def test_typing_shows_to_the_other_side_for_a_moment(chat, by):
+def test_typing_shows_to_the_other_side_for_a_moment(tenant, chat, by):
     """SUP-11: until the message comes, or six seconds."""
     operations.typing(chat.id, "operator")
     before = operations.news(chat, 0, of="operator")
@@ -168,7 +173,7 @@ def test_typing_shows_to_the_other_side_for_a_moment(chat, by):
     assert not operations.news(chat, 0, of="member").is_typing
     with clock.freeze(OPEN_AT + operations.TYPING):
         assert not operations.news(chat, 0, of="operator").is_typing
-    operations.say(chat, "はい。", side="operator", by=KIMURA)
+    operations.say(tenant, chat, "はい。", side="operator", by=KIMURA)
     session().expire_all()
     after = operations.news(chat, 0, of="operator")
     assert (after.is_typing, after.pulse > before.pulse) == (False, True)
@@ -177,7 +182,7 @@ def test_typing_shows_to_the_other_side_for_a_moment(chat, by):
 def test_the_end_closes_what_was_taken_and_mails_what_was_not_read(tenant, chat, by, writer):
     """SUP-11, COM-52: the transcript stays; nothing can be said any more, the thread goes on."""
     operations.take(chat, by=KIMURA)
-    operations.say(chat, "再起動してください。", side="operator", by=KIMURA)
+    operations.say(tenant, chat, "再起動してください。", side="operator", by=KIMURA)
     for _turn in range(2):
         operations.end(tenant, chat, by=KIMURA, link_base=BASE)
     session().commit()
@@ -188,10 +193,10 @@ def test_the_end_closes_what_was_taken_and_mails_what_was_not_read(tenant, chat,
         "inquiry_answered",
     ]
     with pytest.raises(RuleBroken, match="終了しました"):
-        operations.say(chat, "まだです。", side="member", by=by)
+        operations.say(tenant, chat, "まだです。", side="member", by=by)
     with pytest.raises(RuleBroken, match="終了して"):
         operations.take(chat, by=KIMURA)
-    inquiries.write(chat, "まだです。", (), by=by)
+    inquiries.write(tenant, chat, "まだです。", (), by=by)
     assert (chat.status, len(said(chat))) == (Status.RECEIVED, 3)
 
 
@@ -204,7 +209,7 @@ def test_what_nobody_took_awaits_an_operator_and_a_read_answer_is_not_mailed(
     assert chat.status == Status.RECEIVED
     second = operations.start(tenant, writer, Asked("other", "別件です。"), by=by, link_base=BASE)
     operations.take(second, by=KIMURA)
-    operations.say(second, "はい。", side="operator", by=KIMURA)
+    operations.say(tenant, second, "はい。", side="operator", by=KIMURA)
     inquiries.mark_read(second.id, writer.member_id)
     operations.end(tenant, second, by=KIMURA, link_base=BASE)
     assert "inquiry_answered" not in session().scalars(select(OutboxMail.event)).all()
@@ -213,7 +218,7 @@ def test_what_nobody_took_awaits_an_operator_and_a_read_answer_is_not_mailed(
 def test_a_chat_in_which_nobody_writes_ends(tenant, chat, by):
     """SUP-11: after half an hour, counted from the last line."""
     with clock.freeze(OPEN_AT + timedelta(minutes=29)):
-        operations.say(chat, "まだいます。", side="member", by=by)
+        operations.say(tenant, chat, "まだいます。", side="member", by=by)
         session().commit()
     with clock.freeze(OPEN_AT + timedelta(minutes=58)):
         assert operations.end_idle(tenant, link_base=BASE) == 0
@@ -244,7 +249,7 @@ def test_a_line_from_elsewhere_rings_as_well(tenant, chat, by):
     """SUP-11: by the thread's page, by `flask inquiries answer`, by mail: whoever waits for news hears of it."""
     pulses = [operations.news(chat, 0, of="operator").pulse]
     for say in (
-        lambda: inquiries.write(chat, "もう一つ。", [], by=by),
+        lambda: inquiries.write(tenant, chat, "もう一つ。", [], by=by),
         lambda: inquiries.answer(tenant, chat, "承りました。", by=KIMURA, link_base=BASE),
     ):
         say()
@@ -253,11 +258,16 @@ def test_a_line_from_elsewhere_rings_as_well(tenant, chat, by):
     assert pulses == sorted(set(pulses))
 
 
-def test_a_colleague_speaks_under_their_own_name(chat, by):
+def test_a_colleague_speaks_under_their_own_name(tenant, chat, by):
     """SUP-07, SUP-11: the name that was chosen at the beginning is the beginner's."""
-    colleague = Actor("member", "伊藤 花", by.member_id + 1, by.account_id)
+    account = enrolment.all_accounts()[0]
+    ito = enrolment.add_member(tenant, account, Person("伊藤", "花", "ito@one.example"), by=SYSTEM)
+    contract = contracts.any_contract(chat.about)
+    registrant = Registrant(ito.family_name, ito.given_name, ito.email)
+    support.add_contact(tenant, contract, registrant, by=SYSTEM, link_base=BASE)
+    colleague = Actor("member", ito.name, ito.id, by.account_id)
     for who in (by, colleague):
-        operations.say(chat, who.name, side="member", by=who)
+        operations.say(tenant, chat, who.name, side="member", by=who)
         session().commit()
     assert [name for _kind, name, body in said(chat) if name == body] == ["山田 太郎", "伊藤 花"]
 
@@ -271,7 +281,7 @@ def test_the_operators_terminal_says_what_came_last_and_who_left(app, tenant, ch
     ]
     desk.obey(f"/{chat.number}")
     session().commit()
-    operations.say(chat, "直りました。", side="member", by=by)
+    operations.say(tenant, chat, "直りました。", side="member", by=by)
     operations.end(tenant, chat, by=by, link_base=BASE)
     session().commit()
     assert (desk.current, desk.news()) == (

@@ -21,6 +21,7 @@ from portal.shared.inquiries import inbound, operations, queries
 from portal.shared.inquiries.inbound import InboundMail, Outcome
 from portal.shared.inquiries.models import Inquiry, Status
 from tests.cast import NOW
+from tests.support.contracts import contract_of
 from tests.support.stored_files import let_files_age, stored_files
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -35,7 +36,8 @@ def tenant(app, inside):
         for name in ("yamada", "suzuki"):
             account = enrolment.add_account(found, by=SYSTEM, name=name)
             person = Person(name, "", f"{name}@one.example", is_representative=True)
-            enrolment.add_member(found, account, person, by=SYSTEM)
+            member = enrolment.add_member(found, account, person, by=SYSTEM)
+            contract_of(found, account, member)
         session().commit()
         yield found
 

@@ -127,12 +127,12 @@ def test_an_answer_is_unread_until_it_is_read_by_each(ask, tenant, who):
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_a_members_message_leads_back_to_the_operators(ask, who, status):
+def test_a_members_message_leads_back_to_the_operators(tenant, ask, who, status):
     """COM-51: reopened from wherever it stood; the messages stand in order."""
     made = ask()
     if status != Status.RECEIVED:
         operations.move(made, status, by=DESK)
-    operations.write(made, "もう一つ", [], by=who().actor("192.0.2.1"))
+    operations.write(tenant, made, "もう一つ", [], by=who().actor("192.0.2.1"))
     session().commit()
     assert made.status == Status.RECEIVED
     assert [m.body for m, _files in queries.thread(made)] == ["時間を変えたいです。", "もう一つ"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import timedelta
 
@@ -41,7 +42,11 @@ def tell(tenant, products):
 
     def work(article: Article) -> list[str]:
         before = session().scalar(select(func.max(OutboxMail.id))) or 0
-        operations.tell(tenant, article.id, products=products, link_base=BASE)
+        last = select(Job.payload).where(Job.kind == operations.TELL).order_by(Job.id.desc())
+        payload = session().scalars(last).first() or {"is_new": False}
+        operations.tell(
+            tenant, article.id, is_new=payload["is_new"], products=products, link_base=BASE
+        )
         new = select(OutboxMail.recipient).where(
             OutboxMail.id > before, OutboxMail.event == "knowledge_article"
         )
@@ -288,17 +293,23 @@ def test_a_letter_names_the_article_and_ends_with_one_click(put, desk, tell):
     assert mail.account_id == account_of(desk["hanako"])
 
 
-def test_a_letter_says_whether_the_article_is_new(put, desk, tell):
-    """SUP-15"""
+def test_a_letter_says_whether_the_article_is_new(put, desk, tell, monkeypatch):
+    """SUP-15: added or updated, while the clock goes on from one reading to the next."""
+    ticks = itertools.count()
+    monkeypatch.setattr(clock, "now", lambda: NOW + timedelta(milliseconds=next(ticks)))
     put("目次", quiet=True)
     follow(place(""), desk["hanako"])
     assert tell(put("打刻の修正")) == ["hanako"]
+    assert tell(put("打刻の修正", "書き直した")) == ["hanako"]
     subjects = (
         session()
         .scalars(select(OutboxMail.subject).where(OutboxMail.event == "knowledge_article"))
         .all()
     )
-    assert subjects == ["【試験窓口】ナレッジの記事を公開しました：打刻の修正"]
+    assert subjects == [
+        "【試験窓口】ナレッジに記事を追加しました：打刻の修正",
+        "【試験窓口】ナレッジの記事を更新しました：打刻の修正",
+    ]
 
 
 def test_one_click_ends_all_that_led_to_the_mail_and_nothing_else(put, desk, tell):
@@ -384,11 +395,11 @@ def test_many_followers_are_told_some_at_a_time(put, desk, tell, tenant, monkeyp
     put("打刻の修正", "書き直した")
     told: list[str] = []
 
-    def dies(_tenant, _article, member, _base):
+    def dies(_tenant, _article, member, _base, **words):
         if len(told) == 2:
             raise RuntimeError("killed")
         told.append(member.email)
-        real(_tenant, _article, member, _base)
+        real(_tenant, _article, member, _base, **words)
 
     real = operations._mail
     monkeypatch.setattr(operations, "_mail", dies)

@@ -1,0 +1,57 @@
+"""The files that go with a form that is not sent yet: kept once received, so that no way back loses them (COM-23).
+
+They are named by a draft whose token goes along in the form. What is refused is told by name; the rest stays.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from flask import request
+
+from portal.shared.inquiries import files
+from portal.shared.inquiries.files import Kept
+from portal.web import uploads
+from portal.web.errors import said
+from portal.web.requests import actor, tenant
+from portal.web.submit import ConfirmFlow
+
+
+@dataclass(frozen=True)
+class Attachments:
+    """What is kept for a form, the token that names it, and a sentence for each file that was refused."""
+
+    kept: list[Kept] = field(default_factory=list)
+    token: str = ""
+    refused: list[str] = field(default_factory=list)
+
+    def as_data(self) -> list[dict[str, Any]]:
+        """Fit for a draft."""
+        return [asdict(file) for file in self.kept]
+
+    def blame(self, form: Any) -> None:
+        """Tell at the form's field which files were refused; the form is not valid then."""
+        form.files.process_errors = [*form.files.process_errors, *self.refused]
+        form.files.errors = list(form.files.process_errors)  # also where nothing is validated yet
+
+
+def from_data(data: Mapping[str, Any] | None) -> list[Kept]:
+    """The files of a draft."""
+    return [Kept(**file) for file in (data or {}).get("attached", ())]
+
+
+def receive(flow: ConfirmFlow, before: list[Kept]) -> Attachments:
+    """The files that this request's form has: those of `before` or of its token that stay ticked, and new ones.
+
+    Commits where something new is kept: what a rule refuses later must not lose it.
+    """
+    token = request.form.get("attached", "")
+    named = flow.recall(token) if token else None
+    had = from_data(named) if named else before
+    ticked = set(request.form.getlist("keep"))
+    stay = files.still_kept(file for file in had if file.sha256 in ticked)
+    given = [(one.name, one.data, one.size) for one in uploads.received("files")]
+    kept, refused = files.keep_some(tenant(), stay, given, by=actor())
+    if kept and kept != had:
+        token = flow.remember({"attached": [asdict(one) for one in kept]})
+    return Attachments(kept, token, [said(error) for error in refused])

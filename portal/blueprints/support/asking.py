@@ -1,0 +1,100 @@
+"""Who may ask at a support desk: the contacts registered for a contract, about that contract (SUP-01)."""
+
+from portal.blueprints.support import queries
+from portal.blueprints.support.models import Contract
+from portal.core import YES, Verdict, msgid
+from portal.shared.chats.models import Chat
+from portal.shared.chats.operations import OPEN
+from portal.shared.inquiries import asking
+from portal.shared.inquiries.asking import AskingRule, ChatLimit, Product
+from portal.shared.inquiries.models import Inquiry
+from portal.shared.limits import operations as limits
+
+CHATS = "contract_chats"
+"""The limit of open chats about one contract."""
+_NO_CONTRACT = msgid(
+    "サポートのご契約がないため、お問い合わせを承れません。ご契約については、下記の窓口へご連絡ください。"
+)
+_NO_CONTACT = msgid(
+    "お問い合わせは、ご契約に「問い合わせご担当者」として登録された方から承ります。"
+    "登録については、ご契約の主担当の方にご相談ください。"
+)
+_NOT_THIS_CONTRACT = msgid(
+    "このご契約の「問い合わせご担当者」ではないため、お問い合わせを承れません。"
+    "登録については、ご契約の主担当の方にご相談ください。"
+)
+
+limits.counted(
+    limits.Counted(
+        CHATS,
+        Chat,
+        Contract.id,
+        Contract,
+        (
+            *OPEN,
+            Chat.inquiry_id == Inquiry.id,
+            Chat.account_id == Contract.account_id,
+            Inquiry.about == Contract.number,
+        ),
+        queries.any_contract,
+        queries.facts,
+    )
+)
+
+
+def can_ask(account_id: int, member_id: int, about: str) -> Verdict:
+    """Whether a member is a contact of the contract `about`, or of any contract where it is ""."""
+    own = [one.number for one in queries.contracts_of_contact(account_id, member_id)]
+    if about in own or (own and not about):
+        return YES
+    if not queries.contracts(account_id):
+        return Verdict(_NO_CONTRACT)
+    return Verdict(_NOT_THIS_CONTRACT if own else _NO_CONTACT)
+
+
+def subjects(account_id: int, member_id: int) -> dict[str, str]:
+    """The contracts that a member may ask about: number, and number with product."""
+    found = queries.contracts_of_contact(account_id, member_id)
+    return {one.number: describe(one) for one in found}
+
+
+def units(account_id: int, member_id: int) -> dict[str, tuple[str, ...]]:
+    """What each of those contracts has in use: apps, options, connections."""
+    return queries.unit_names(queries.contracts_of_contact(account_id, member_id))
+
+
+def products(account_id: int) -> dict[str, Product]:
+    """The products of the account's contracts, each with the numbers of those contracts."""
+    found: dict[str, Product] = {}
+    for contract in queries.contracts(account_id):
+        before = found.get(contract.product)
+        numbers = (*before.numbers, contract.number) if before else (contract.number,)
+        found[contract.product] = Product(contract.product_label, numbers)
+    return found
+
+
+def responsible(account_id: int) -> list[tuple[str, str]]:
+    """Each contract of the account, and who its 主担当 is."""
+    found = queries.main_contacts(account_id)
+    return [(describe(contract), person) for contract, person in found]
+
+
+def chat_limit(account_id: int, about: str) -> ChatLimit:
+    """What a chat about the account's contract `about` counts against. Raises NotFound."""
+    return ChatLimit(CHATS, queries.contract(account_id, about))
+
+
+def describe(contract: Contract) -> str:
+    """A contract as customers choose it."""
+    return f"{contract.number}　{contract.product_label}"
+
+
+RULE = AskingRule(
+    can_ask=can_ask,
+    subjects=subjects,
+    units=units,
+    products=products,
+    responsible=responsible,
+    chat_limit=chat_limit,
+)
+asking.register_rule("support", RULE)
