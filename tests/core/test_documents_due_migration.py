@@ -13,7 +13,7 @@ from portal.core import migrate
 from tests.core.test_migrations import FOLDER, empty
 
 __all__ = ["empty"]
-REVISION = "0017"
+REVISION = "0015"
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 LINES: list[dict[str, Any]] = [{"description": "利用料"}]
 # Number, status, total, whether it is paid, its lines, the documents that it has; whether some are due.

@@ -1,6 +1,6 @@
 """What mails, files and the audit trail keep: blanked texts, pointers to files, marks, and tighter rights.
 
-Revision 0016, after 0014.
+Revision 0014, after 0013.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0014"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

@@ -13,7 +13,7 @@ from portal.core import migrate
 from tests.conftest import FOLDER
 from tests.support import postgres
 
-REVISION = "0016"
+REVISION = "0014"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

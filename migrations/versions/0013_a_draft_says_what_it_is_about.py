@@ -1,6 +1,6 @@
 """A draft says what it is about; a form that came when the session was over is kept for an hour.
 
-Revision 0014, after 0012. Drafts of before say nothing of their object and open no form any more: whoever stands
+Revision 0013, after 0012. Drafts of before say nothing of their object and open no form any more: whoever stands
 between 入力 and 完了 at that moment types once more. They go when their day is over.
 """
 
@@ -11,7 +11,7 @@ from alembic import op
 
 from portal.core.migrate import raise_walls
 
-revision = "0014"
+revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None

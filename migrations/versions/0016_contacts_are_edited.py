@@ -1,6 +1,6 @@
 """A support contract's contacts can be edited: each save has a version.
 
-Revision 0018, after 0014. Contacts of before begin with version 1.
+Revision 0016, after 0015. Contacts of before begin with version 1.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

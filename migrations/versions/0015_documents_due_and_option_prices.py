@@ -1,6 +1,6 @@
 """Documents that are due and not issued; the prices of options as they were quoted.
 
-Revision 0017, after 0012.
+Revision 0015, after 0014.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """The audit trail keeps the login that ran a command and the true time beside the instant it acted at.
 
-Revision 0019, after 0012. Rows from before have neither, and their digests hold as they are.
+Revision 0017, after 0016. Rows from before have neither, and their digests hold as they are.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019"
-down_revision = "0017"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
