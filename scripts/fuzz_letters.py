@@ -36,7 +36,7 @@ def seeds() -> list[bytes]:
         made += [mail.as_bytes(), mail.as_bytes().replace(b"\n", b"\r\n")]
     report = b"From: <>\r\nAuto-Submitted: yes\r\nContent-Type: multipart/report; boundary=x\r\n\r\n--x\r\n\r\n--x--"
     flowed = b"From: a@b.example\r\nContent-Type: text/plain; format=flowed; charset=x\r\n\r\none \r\n-- \r\n\x1b$B"
-    spoofed = b"From: a@b.example (x) <c@d.example>\r\nFrom : \"e\" <e@f.example>\r\n\r\nx"
+    spoofed = b'From: a@b.example (x) <c@d.example>\r\nFrom : "e" <e@f.example>\r\n\r\nx'
     named = b"From: a@b.example\r\nContent-Disposition: attachment; filename*0*=utf-8''%E6; filename*1=b\r\n\r\nx"
     return [*made, report, flowed, named, spoofed, b"", b"\0", b"From: a@b.example\r\n" * 50]
 
