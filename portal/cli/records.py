@@ -21,8 +21,8 @@ from portal.shared.auth import enrolment
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document
 from portal.web.command_line import CommandGroup, login
-from portal.web.commands import DAY, FILE, command, link_base, question
-from portal.web.output import fail, harmless, listing, moment
+from portal.web.commands import DAY, FILE, command, json_option, link_base, question
+from portal.web.output import fail, harmless, json_out, listing, moment
 
 documents = CommandGroup("documents", help="Find and verify issued documents.")
 mail = CommandGroup("mail", help="See and resend mail.")
@@ -85,6 +85,7 @@ def list_(status: str | None, limit: int) -> Iterable[OutboxMail]:
     return session().scalars(statement.where(OutboxMail.status == status) if status else statement)
 
 
+_NOT_KEPT = "(the text is not kept: it is blanked once a mail is sent or can be sent no more)"
 _URL = re.compile(r"https?://\S+")
 
 
@@ -97,8 +98,8 @@ def _find_mail(mail_id: int) -> OutboxMail:
 _MAIL_ID = click.argument("mail_id", type=click.IntRange(1, 2**63 - 1))
 
 
-@command(mail, "show", _MAIL_ID)
-def show(mail_id: int) -> None:
+@command(mail, "show", _MAIL_ID, json_option)
+def show(mail_id: int, as_json: bool) -> None:
     """What is known of a mail. Addresses in its text are left out: who opens one acts for its reader."""
     found = _find_mail(mail_id)
     sent = to_local(found.done_at) if found.done_at else None
@@ -112,15 +113,16 @@ def show(mail_id: int) -> None:
         "tries": found.tries,
         "error": found.last_error,
     }
+    text = None
+    if found.blanked_at is None:
+        text = harmless(_URL.sub("(address left out)", found.body)).rstrip()
+    if as_json:
+        json_out({**facts, "text": text})
+        return
     for name, value in facts.items():
         click.echo(f"{name + ':':<9}{harmless(str(value))}".rstrip())
     click.echo("")
-    if found.blanked_at is not None:
-        click.echo(
-            "(the text is not kept: it is blanked once a mail is sent or can be sent no more)"
-        )
-    else:
-        click.echo(harmless(_URL.sub("(address left out)", found.body)).rstrip())
+    click.echo(_NOT_KEPT if text is None else text)
 
 
 @command(mail, "retry", _MAIL_ID)
