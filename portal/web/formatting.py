@@ -40,7 +40,9 @@ def on_date(value: date | datetime | None) -> str:
     if value is None:
         return ""
     day = to_local(value) if isinstance(value, datetime) else value
-    weekday = f"{day:%a}" if g.get("lang") == "en" else _WEEKDAYS[day.weekday()]
+    # A view may write a date before its template is drawn, which is what sets `g.lang`.
+    language = g.get("lang") or str(get_locale())
+    weekday = f"{day:%a}" if language == "en" else _WEEKDAYS[day.weekday()]
     return f"{day:%Y/%m/%d}({weekday})"
 
 
