@@ -37,12 +37,19 @@ COMMON_NAVIGATION = (
 )
 
 
+def _language() -> str:
+    """The reader's language: a view may write a date before its template is drawn, which sets `g.lang`."""
+    if "lang" not in g and "tenant" in g:
+        g.lang = str(get_locale())
+    return str(g.get("lang", "ja"))
+
+
 def on_date(value: date | datetime | None) -> str:
     """``2026/11/22(日)`` in Asia/Tokyo; nothing for None."""
     if value is None:
         return ""
     day = to_local(value) if isinstance(value, datetime) else value
-    weekday = f"{day:%a}" if g.get("lang") == "en" else _WEEKDAYS[day.weekday()]
+    weekday = f"{day:%a}" if _language() == "en" else _WEEKDAYS[day.weekday()]
     return f"{day:%Y/%m/%d}({weekday})"
 
 
