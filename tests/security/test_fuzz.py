@@ -167,7 +167,7 @@ def test_com_23_no_mixture_breaks_a_page(ground: Ground, tried: tuple[Found, lis
     """COM-23: any fields of any form at once, with whatever Hypothesis thinks of."""
     found, targets = tried
     posts = [target for target in targets if target.form and target.form.names]
-    examples = 150 if isinstance(ground.kept, SqliteRows) else 40
+    examples = 100 if isinstance(ground.kept, SqliteRows) else 30
 
     @settings(
         max_examples=examples,
