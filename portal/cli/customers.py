@@ -160,7 +160,7 @@ def merge(source: Account, target: Account, by: Actor) -> None:
 def withdraw(account: Account, reason: str, tenant: Tenant, by: Actor) -> str:
     """退会 for a customer who asked by telephone: nobody of it signs in again. Open business refuses it."""
     for what in withdrawal.open_business(tenant, account):
-        click.echo(what, err=True)
+        click.echo(str(what.message), err=True)
     withdrawal.withdraw(tenant, account, reason, by=by)
     return f"{account.number}: withdrawn; erased in {tenant.erase_after_days} days"
 

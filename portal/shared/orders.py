@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    func,
     or_,
     select,
 )
@@ -40,7 +41,7 @@ from portal.core.db import Numbered, belongs_to, change, owned, session, the_one
 from portal.shared import imports, notifications
 from portal.shared.auth import enrolment
 from portal.shared.auth.models import Account, Member
-from portal.shared.auth.parts import AccountPart
+from portal.shared.auth.parts import AccountPart, OpenBusiness
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Address
 from portal.shared.contacts.models import Kind as AddressKind
@@ -279,31 +280,46 @@ def _erase_persons(model: Any, account: Account, personal: Collection[str]) -> N
     change(model, model.account_id == account.id, **emptied)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenKind:
+    """Orders of one kind that keep an account from leaving: those that meet `criterion`.
+
+    `message` is told with their %(count)s and their %(status)s, if they share one (message ids all); `href` is the list
+    of just these, `remedy` what the customer does about them.
+    """
+
+    criterion: ColumnElement[bool]
+    message: str
+    remedy: str
+    href: str
+    status: str = ""
+
+
 def part_of(
     model: Any,
     *,
-    is_open: ColumnElement[bool],
-    said: str,
+    open_kinds: Sequence[OpenKind],
     columns: Mapping[str, str],
     personal: Collection[str] = (),
 ) -> AccountPart:
     """A brand's part in an account's life as far as its orders go (COM-16).
 
-    Those that are open keep it from leaving, each `said` with %(number)s and %(status)s. Those of the account and their
+    Those of `open_kinds` keep it from leaving. Those of the account and their
     documents are exported, `columns` being headings and attributes. What was ordered and billed stays, without the
     persons and without the texts in `personal`.
     """
 
-    def own(account: Account, *which: Any) -> Select[Any]:
-        return (
-            select(model)
-            .where(model.account_id == account.id, *which)
-            .order_by(model.booked_at, model.id)
-        )
+    def own(account: Account) -> Select[Any]:
+        mine = select(model).where(model.account_id == account.id)
+        return mine.order_by(model.booked_at, model.id)
 
-    def open_business(_tenant: Tenant, account: Account) -> Iterator[RuleBroken]:
-        for order in session().scalars(own(account, is_open).limit(20)):
-            yield RuleBroken(said, number=order.number, status=RuleBroken(order.status.label))
+    def open_business(_tenant: Tenant, account: Account) -> Iterator[OpenBusiness]:
+        for kind in open_kinds:
+            filters = (model.account_id == account.id, kind.criterion)
+            count = session().scalar(select(func.count(model.id)).where(*filters)) or 0
+            if count:
+                message = RuleBroken(kind.message, count=count, status=RuleBroken(kind.status))
+                yield OpenBusiness(message=message, remedy=kind.remedy, href=kind.href)
 
     def papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
         rows = (_exported(order, columns.values()) for order in session().scalars(own(account)))

@@ -19,7 +19,17 @@ from portal.web.urls import local_path
 FIELD = "form_owner"
 """The hidden field by which a page says whose it is."""
 NEVER_KEPT = frozenset(
-    {"csrf_token", "draft", FIELD, "password", "old_password", "again", "code", "credential"}
+    {
+        "csrf_token",
+        "draft",
+        FIELD,
+        "password",
+        "present_password",
+        "old_password",
+        "again",
+        "code",
+        "credential",
+    }
 )
 """Fields that are left out: secrets, and what is made anew (tests/web/test_interrupted.py holds it to all forms)."""
 _KEPT = "kept"

@@ -140,7 +140,10 @@ def _standing() -> dict[str, Any]:
     account = session().get_one(Account, member().account_id)
     return {
         "cautions": to_html(tenant().texts.get("withdrawal", "")),
-        "open_business": [said(what) for what in withdrawal.open_business(tenant(), account)],
+        "open_business": [
+            (said(what.message), _(what.remedy), what.href)
+            for what in withdrawal.open_business(tenant(), account)
+        ],
         "losses": [said(what) for what in withdrawal.losses(tenant(), account)],
         "may": withdrawal.can_withdraw(
             tenant(), account, is_representative=member().is_representative

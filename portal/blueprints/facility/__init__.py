@@ -1,6 +1,6 @@
 """Facility rental by the hour: customers reserve machines and rooms, use them, and are billed afterwards (FAC)."""
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_
 
 from portal.blueprints.facility import operations, queries, routes, subjects
 from portal.blueprints.facility.cli import commands
@@ -12,7 +12,32 @@ from portal.shared.auth.models import Right
 from portal.shared.notifications import Kind as MailKind
 from portal.web.brand import Brand, NavItem
 
-_OWED = and_(Reservation.status == Status.CANCELLED, *orders.is_unpaid(Reservation))
+_CANCEL = msgid("ご利用にならない場合は、各ご予約のページからキャンセルをお申し込みください。")
+_WAIT = msgid("ご利用とご請求金額の確定が済むまで、お待ちください。")
+_OPEN_KINDS = (
+    *(
+        orders.OpenKind(
+            criterion=Reservation.status == status,
+            message=msgid("「%(status)s」のご予約が%(count)s件あります。"),
+            remedy=remedy,
+            href=f"/reservations?status={status}",
+            status=status.label,
+        )
+        for status, remedy in (
+            (Status.REQUESTED, _CANCEL),
+            (Status.CONFIRMED, _CANCEL),
+            (Status.IN_USE, _WAIT),
+            (Status.USED, _WAIT),
+        )
+    ),
+    orders.OpenKind(
+        criterion=and_(*orders.is_unpaid(Reservation)),
+        message=msgid("お支払い待ちのご予約が%(count)s件あります。"),
+        remedy=msgid("お支払いの確認後に退会できます。お振込先は各ご予約のページにあります。"),
+        href="/reservations?payment=unpaid",
+    ),
+)
+"""What keeps an account from leaving (COM-16), kind by kind as the list of reservations can show it."""
 BRAND = Brand(
     key="facility",
     config=FacilityConfig,
@@ -43,8 +68,7 @@ BRAND = Brand(
     mail_kinds=(MailKind.STATUS, MailKind.REMINDERS),
     account=orders.part_of(
         Reservation,
-        is_open=or_(Reservation.status.not_in((Status.PAID, Status.CANCELLED)), _OWED),
-        said=msgid("ご予約 %(number)s（%(status)s）"),
+        open_kinds=_OPEN_KINDS,
         columns={
             "予約番号": "number",
             "設備": "facility_name",

@@ -16,15 +16,27 @@ def _nothing(*_: object) -> tuple[()]:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenBusiness:
+    """What of one kind is still open and keeps an account from leaving.
+
+    `message` says what and how many, `href` leads to the list of just these, `remedy` (a message id) says what to do.
+    """
+
+    message: RuleBroken
+    remedy: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountPart:
     """One brand's part in the life of an account. All work in the running transaction.
 
-    `open_business`: what keeps the account from leaving, one sentence each. `losses`: what it loses by it.
+    `open_business`: what keeps the account from leaving, kind by kind. `losses`: what it loses by it.
     `joined`: a new member has proved their address. `papers`: file name and content of what the brand keeps, for the
     export. `erase`: make what is personal anonymous.
     """
 
-    open_business: Callable[[Tenant, Account], Iterable[RuleBroken]] = _nothing
+    open_business: Callable[[Tenant, Account], Iterable[OpenBusiness]] = _nothing
     losses: Callable[[Tenant, Account], Iterable[RuleBroken]] = _nothing
     joined: Callable[[Tenant, Member], object] = _nothing
     papers: Callable[[Tenant, Account], Iterable[tuple[str, bytes]]] = _nothing

@@ -53,8 +53,8 @@ _OF_MEMBER = (
 _OF_ACCOUNT = ("name", "postal_code", "prefecture", "city", "street", "building", "telephone")
 
 
-def open_business(tenant: Tenant, account: Account) -> list[RuleBroken]:
-    """What is still open and keeps the account from leaving, one sentence each."""
+def open_business(tenant: Tenant, account: Account) -> list[parts.OpenBusiness]:
+    """What is still open and keeps the account from leaving, kind by kind."""
     return [what for part in parts.of(tenant) for what in part.open_business(tenant, account)]
 
 

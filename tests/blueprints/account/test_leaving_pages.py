@@ -47,13 +47,25 @@ def test_what_is_open_is_listed_and_the_button_is_off(visit, status):
     """COM-16: sent all the same, nothing happens."""
     visitor = visit("facility", "hanako")
     page = visitor.get(LEAVE).text
-    assert "ご予約 FR000002（請求確定）" in page
+    assert "お支払い待ちのご予約が1件あります。" in page
     assert re.search(r'aria-disabled="true"[^>]*>退会手続きへ', page)
     kept = visitor.post(LEAVE, {"reason": "x"})
     token = kept.location.rpartition("=")[2]
     answer = visitor.post(f"{LEAVE}/confirm", {"draft": token, "password": PASSWORD}, page=LEAVE)
     assert (answer.status_code, "お手続き中のものがあるため" in answer.text) == (422, True)
     assert status() == "active"
+
+
+def test_what_is_open_leads_to_a_list_of_just_these(visit):
+    """COM-16: how many there are, what to do about them, and a link; the list shows as many."""
+    visitor = visit("facility", "hanako")
+    page = visitor.get(LEAVE).text
+    found = re.findall(
+        r'<li><a href="(/reservations[^"]+)">[^<]*?([0-9]+)件あります。</a><br>([^<]+)', page
+    )
+    assert [remedy[:2] for _href, _count, remedy in found] == ["ご利", "お支"]
+    for href, count, _remedy in found:
+        assert f"全{count}件中" in visitor.get(href).text, href
 
 
 def test_leaving_takes_three_steps_and_the_password(visit, settled, status):

@@ -53,9 +53,9 @@ def free(brand, member):
 def test_open_business_is_named_and_stands_in_the_way(brand, member, signed_in):
     """COM-16: unpaid and coming reservations, each by number and state; for an operator too."""
     account = session().get_one(Account, member().account_id)
-    assert [str(what) for what in withdrawal.open_business(brand, account)] == [
-        "ご予約 FR000001（予約受付）",
-        "ご予約 FR000002（請求確定）",
+    assert [str(what.message) for what in withdrawal.open_business(brand, account)] == [
+        "「予約受付」のご予約が1件あります。",
+        "お支払い待ちのご予約が1件あります。",
     ]
     assert not withdrawal.can_withdraw(brand, account, is_representative=True)
     for leave in (
