@@ -11,11 +11,11 @@ from tests.support.client import Visitor
 def test_a_notice_carries_a_mark_until_it_is_read(visit, cast):
     """COM-60: opening a notice takes the mark away, for this member only."""
     member = visit("facility", cast.representative)
-    assert "未読" in member.get("/").text
+    assert ">未読<" in member.get("/").text
     page = member.get("/notices/N0001")
     assert "<strong>カナリア甲</strong>" in page.text
-    assert "未読" not in member.get("/notices").text
-    assert "未読" in visit("facility", cast.member).get("/notices").text
+    assert ">未読<" not in member.get("/notices").text
+    assert ">未読<" in visit("facility", cast.member).get("/notices").text
     assert member.get("/notices/N0099").status_code == 404
 
 

@@ -117,9 +117,8 @@ def _steps() -> Steps:
     def make(typed: dict[str, Any] | None) -> Any:
         category = chosen_category(typed)
         number = subjects.named(typed, category)
-        asked = {**(typed or {}), "about": number}
-        keeps_number = subjects.is_kept(category, number)
-        form = inquiry_form(category, offer(), asked, keeps_number=keeps_number)
+        asked = {**(typed or {}), "about": number, "subject": subjects.linked(typed)}
+        form = inquiry_form(category, offer(), asked)
         sent.blame(form)
         return form
 
@@ -127,7 +126,7 @@ def _steps() -> Steps:
         typed: dict[str, Any] = form.typed()
         data = {**_carried({}), **typed, "attached": sent.as_data(), "files": None}
         category = chosen_category(data)
-        if category.about or typed.get("about"):
+        if category.about:
             data["about"] = subjects.check(category, typed.get("about") or "")
         return data
 
@@ -151,9 +150,10 @@ def _steps() -> Steps:
     def shown(typed: dict[str, Any]) -> dict[str, Any]:
         is_posted = request.endpoint == "inquiries.inquiry_form" and request.method == "POST"
         category = chosen_category(typed)
+        number = subjects.named(typed, category) if category.about else subjects.linked(typed)
         return {
             "category": category,
-            "facts": subjects.facts(category, subjects.named(typed, category)),
+            "facts": subjects.facts(category, number),
             "asker_name": "/".join(writers()) or member().name,
             "attached": sent.kept if is_posted else attachments.from_data(typed),
             "attached_token": sent.token,
@@ -167,10 +167,10 @@ def _steps() -> Steps:
 
 
 def _about(data: dict[str, Any]) -> str:
-    """The number that it is about; what was typed for another category goes nowhere, unless a brand knows it."""
-    number = str(data.get("about") or "")
-    category = chosen_category(data)
-    return number if category.about or subjects.is_kept(category, number) else ""
+    """The number that it is about: as its category asks for it, else as the way to the form named it."""
+    if chosen_category(data).about:
+        return str(data.get("about") or "")
+    return subjects.linked(data)
 
 
 def _received() -> Attachments:
@@ -183,8 +183,7 @@ def _received() -> Attachments:
 def _carried(typed: dict[str, Any]) -> dict[str, str]:
     """What was typed for other categories than the one that is shown."""
     category = chosen_category(typed)
-    number = subjects.named(typed, category)
-    shown = {"about"} if category.about or subjects.is_kept(category, number) else set()
+    shown = {"about"} if category.about else set()
     shown |= {f"f_{field.key}" for field in category.fields}
     source = request.form if request.method == "POST" else typed
     return {

@@ -112,19 +112,13 @@ def message_form(writers: list[str]) -> Any:
 
 
 def inquiry_form(
-    category: InquiryCategory,
-    offer: Offer,
-    data: Mapping[str, Any] | None = None,
-    *,
-    keeps_number: bool = False,
+    category: InquiryCategory, offer: Offer, data: Mapping[str, Any] | None = None
 ) -> Any:
     """The form of a member's inquiry; `data` as `typed` gave it.
 
-    With `keeps_number` the number goes along unseen, where the category itself asks for none (FAC-06).
+    The number that the way to the form named goes along unseen (`subject`), whatever category is chosen (FAC-06).
     """
-    fields = writer_field(offer.writers)
-    if keeps_number:
-        fields["about"] = HiddenField()
+    fields = {"subject": HiddenField(), **writer_field(offer.writers)}
     return _form(category, offer, data or {}, fields)
 
 
@@ -197,12 +191,13 @@ def _goes_back_or_changes(_form: Any) -> bool:
 def _subject_field(label: Any, subjects: list[tuple[str, str]]) -> Any:
     """One of what the account has; where there is but one, it is chosen already."""
     only = subjects[0][0] if len(subjects) == 1 else None
+    is_sent = request.method == "POST"  # then what is not sent was not chosen
     listed = choices(subjects, _l("選択してください"))
     return ContractField(
         label,
         choices=listed[1:] if only else listed,
         validators=[DataRequired(_l("選択してください。")) if subjects else Optional()],
-        default=only,
+        default=None if is_sent else only,
         invalid_choice_message=_l("一覧から選択してください。"),
     )
 

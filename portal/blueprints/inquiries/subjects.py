@@ -47,15 +47,23 @@ def named(typed: dict[str, Any] | None, category: InquiryCategory) -> str:
     return number
 
 
-def is_kept(category: InquiryCategory, number: str) -> bool:
-    """Whether the account's own number goes along though the category itself asks for none (FAC-06)."""
-    if category.about or not number or not _knowing_brands():
-        return False
+def linked(typed: dict[str, Any] | None) -> str:
+    """The account's own number that the way to the form named, whatever category is chosen then (FAC-06).
+
+    "" where there is none, where it is not the account's, and where no brand knows its numbers.
+    """
+    named_by = (
+        (typed or {}).get("subject"),
+        request.form.get("subject"),
+        request.args.get("about"),
+    )
+    number = str(next(filter(None, named_by), ""))[:_LONGEST]
+    if not number or not _knowing_brands():
+        return ""
     try:
-        check(category, number)
+        return check(tenant().inquiries.categories[-1], number)
     except RuleBroken:
-        return False
-    return True
+        return ""
 
 
 def facts(category: InquiryCategory, number: str) -> list[tuple[str, str]]:

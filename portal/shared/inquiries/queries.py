@@ -9,6 +9,7 @@ from portal.core import NotFound, Query, Tenant, msgid, session, the_one
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.models import (
     CHANNELS,
+    OPERATOR_CHANNEL,
     Inquiry,
     InquiryFile,
     InquiryMessage,
@@ -73,7 +74,12 @@ def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
 
 def channels(tenant: Tenant) -> list[str]:
     """By which ways inquiries come at this brand (COM-03)."""
-    offered = {"web": True, "chat": tenant.has("chat"), "mail": bool(tenant.mail.inbound)}
+    offered = {
+        "web": True,
+        "chat": tenant.has("chat"),
+        "mail": bool(tenant.mail.inbound),
+        OPERATOR_CHANNEL: True,
+    }
     return [channel for channel in CHANNELS if offered[channel]]
 
 

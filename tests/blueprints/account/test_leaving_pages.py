@@ -14,7 +14,7 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.shared.auth import administration
 from portal.shared.auth.models import Account
-from tests.cast import PASSWORD
+from tests.cast import NOW, PASSWORD
 
 LEAVE = "/account/withdrawal"
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -39,7 +39,7 @@ def settled(inside):
     with inside("facility"):
         session().query(Reservation).filter(
             Reservation.number.in_(["FR000001", "FR000002"])
-        ).update({"status": "paid"}, synchronize_session=False)
+        ).update({"status": "paid", "paid_at": NOW}, synchronize_session=False)
         session().commit()
 
 

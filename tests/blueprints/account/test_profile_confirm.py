@@ -250,7 +250,7 @@ def test_only_the_representative_changes_the_account(kenichi, inside):
     """FAC-07: a member sees the account's data, cannot type over them, and cannot send them by hand either."""
     page = kenichi.get(FORM).text
     assert "会社の情報は、代表の方だけが変更できます。" in page
-    locked = {name for name, own in fields(page).items() if "readonly" in own}
+    locked = {name for name, own in fields(page).items() if "readonly" in own or "disabled" in own}
     assert len(locked) == 8
     assert "account_name" in locked
     assert values(page)["account_name"] == "カナリア甲株式会社一番"
@@ -273,7 +273,10 @@ def test_a_members_conflict_keeps_the_account_locked_and_out_of_the_comparison(
     told = press_save(kenichi, late)
     assert told.status_code == 409
     assert re.findall(r'<th scope="row">(.*?)</th>', told.text) == ["部署名"]
-    assert len({name for name, own in fields(told.text).items() if "readonly" in own}) == 8
+    locked = {
+        name for name, own in fields(told.text).items() if "readonly" in own or "disabled" in own
+    }
+    assert len(locked) == 8
     assert values(told.text)["account_name"] == "一番精機株式会社"
 
 

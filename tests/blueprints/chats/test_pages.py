@@ -209,9 +209,9 @@ def test_an_answer_is_read_when_it_was_shown(yamada, inside):
     """COM-51: the mark of what is unread goes with it."""
     number = begin(yamada)
     say(inside, number, "承りました。")
-    assert "未読" in yamada.get("/inquiries").text
+    assert ">未読</span>" in yamada.get("/inquiries").text
     yamada.get(f"/chat/{number}/news?after=0", headers=HTMX)
-    assert "未読" not in yamada.get("/inquiries").text
+    assert ">未読</span>" not in yamada.get("/inquiries").text
 
 
 def test_the_end_leads_to_the_thread(yamada, inside):

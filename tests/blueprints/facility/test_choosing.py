@@ -76,11 +76,11 @@ def test_one_page_says_what_is_free_on_a_day_across_facilities(visit, inside, te
     spans = [re.findall(r"(\d\d:\d\d–\d\d:\d\d)<", row) for row in rows]
     assert spans == [["09:00–10:30", "13:30–18:00"], ["09:00–18:00"]]
     assert f'href="{FORM}?day=2026-11-25&amp;starts=13:30"' in rows[0]
-    for closed in ("2026-11-28", "2026-11-22", "2028-01-01", "0001-01-01", "9999-12-31"):
+    for closed in ("2026-11-28", "2026-11-22", "2028-01-01"):
         answer = page.get("/facilities", query_string={"day": closed})
         assert answer.status_code == 200
         assert answer.text.count("空きはありません") == 2
-    for wrong in ("x", "2026-13-01"):
+    for wrong in ("x", "2026-13-01", "0001-01-01", "9999-12-31"):
         refused = page.get("/facilities", query_string={"day": wrong})
         assert refused.status_code == 422
         assert "切削機" in refused.text

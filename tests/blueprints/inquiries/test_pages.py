@@ -160,10 +160,10 @@ def test_a_thread_goes_on_with_files_and_by_an_operators_answer(visit, sent, run
     )
     assert (told.exit_code, told.output) == (0, f"{number}: 回答済\n")
     visitor = visit("facility", "hanako")
-    assert "未読" in visitor.get("/inquiries").text
+    assert ">未読</span>" in visitor.get("/inquiries").text
     page = visitor.get(f"/inquiries/{number}").text
     assert "承りました。" in page
-    assert "未読" not in visitor.get("/inquiries").text
+    assert ">未読</span>" not in visitor.get("/inquiries").text
     file = visitor.get(re.findall(rf"/inquiries/{number}/files/[0-9a-f]{{64}}", page)[-1])
     assert file.data == PDF + b"2"
     assert file.headers["Content-Disposition"].startswith("attachment;")
