@@ -14,6 +14,8 @@ MEGABYTE = 1024 * 1024
 _IN_MEMORY = 512 * 1024
 _BODY_TIMES = 5
 """How many times as many bytes as all files of a form may have are read before the request is refused (413)."""
+_MOST_MEGABYTES = 120
+"""What is read at most: below what `portal.server` hands on, and what the proxies of docs/admins.md let through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class UploadRequest(Request):
 def open_for_files(megabytes: int) -> None:
     """Let this request bring files of `megabytes` together, and read on for a while where it brings more."""
     request.file_limit = megabytes * MEGABYTE  # type: ignore[attr-defined]
-    request.max_content_length = (megabytes * _BODY_TIMES + 1) * MEGABYTE
+    request.max_content_length = min(megabytes * _BODY_TIMES + 1, _MOST_MEGABYTES) * MEGABYTE
 
 
 def received(name: str) -> list[Upload]:
