@@ -6,7 +6,7 @@ larger than a page takes, the bytes are counted and thrown away; its name, and e
 
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, Any
 
 from flask import Request, request
 
@@ -50,6 +50,16 @@ class UploadRequest(Request):
 
     file_limit: int | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._received: list[LimitedFile] = []
+
+    def close(self) -> None:
+        """Close what was received, also of a body that was refused before its end."""
+        super().close()
+        for file in self._received:
+            file.close()
+
     def _get_file_stream(
         self,
         total_content_length: int | None,
@@ -61,7 +71,9 @@ class UploadRequest(Request):
             return super()._get_file_stream(
                 total_content_length, content_type, filename, content_length
             )
-        return LimitedFile(self.file_limit)
+        file = LimitedFile(self.file_limit)
+        self._received.append(file)
+        return file
 
 
 def open_for_files(megabytes: int) -> None:
