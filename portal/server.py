@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 BYTES_A_SECOND = 16 * 1024
 """Each so many bytes that came give a body a second more."""
-LARGEST_BODY = 64 * 1024 * 1024
+LARGEST_BODY = 128 * 1024 * 1024
 """Bytes. A longer body is not read: the application refuses it by its length, on a page of its own."""
 IN_MEMORY = 256 * 1024
 """Bytes of one body that stay in memory; the rest goes to a temporary file."""

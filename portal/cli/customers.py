@@ -50,7 +50,7 @@ _WORDS = click.argument("words", default="")
 
 def _names(words: Mapping[str, Any]) -> str:
     """The accounts that a command is about, as it is asked about them."""
-    named = [value for value in words.values() if isinstance(value, Account)]
+    named = [words[name] for name in ("source", "target", "account") if name in words]
     return " → ".join(f"{account.number} {account.name}" for account in named)
 
 

@@ -98,7 +98,7 @@ def _find_mail(mail_id: int) -> OutboxMail:
 _MAIL_ID = click.argument("mail_id", type=click.IntRange(1, 2**63 - 1))
 
 
-@command(mail, "show", _MAIL_ID, json_option)
+@question(mail, "show", _MAIL_ID, json_option)
 def show(mail_id: int, as_json: bool) -> None:
     """What is known of a mail. Addresses in its text are left out: who opens one acts for its reader."""
     found = _find_mail(mail_id)

@@ -66,7 +66,7 @@ class AddressFields(Form):
         Where several places share the code, all of them are offered; the one that was picked fills in. What was typed
         is replaced by a button of its own alone.
         """
-        pressed = request.form.get("places") or request.form.get("replace")
+        pressed = request.form.get("places", request.form.get("replace"))
         if pressed is None or self.postal_code.flags.locked:
             return False
         places = postal.find(self.postal_code.data or "")

@@ -210,7 +210,7 @@ def _asked(words: dict[str, Any]) -> dict[str, Any]:
     if not asking:
         return words
     with transaction_mode("read"):
-        shown = _looked_up({name: words[name] for name in words.keys() - asking.keys()})
+        shown = _looked_up({name: value for name, value in words.items() if name not in asking})
         session().expunge_all()
     return words | {name: value.ask(shown) for name, value in asking.items()}
 

@@ -6,7 +6,7 @@ larger than a page takes, the bytes are counted and thrown away; its name, and e
 
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, Any
 
 from flask import Request, request
 
@@ -14,6 +14,8 @@ MEGABYTE = 1024 * 1024
 _IN_MEMORY = 512 * 1024
 _BODY_TIMES = 5
 """How many times as many bytes as all files of a form may have are read before the request is refused (413)."""
+_MOST_MEGABYTES = 120
+"""What is read at most: below what `portal.server` hands on, and what the proxies of docs/admins.md let through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,16 @@ class UploadRequest(Request):
 
     file_limit: int | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._received: list[LimitedFile] = []
+
+    def close(self) -> None:
+        """Close what was received, also of a body that was refused before its end."""
+        super().close()
+        for file in self._received:
+            file.close()
+
     def _get_file_stream(
         self,
         total_content_length: int | None,
@@ -59,13 +71,15 @@ class UploadRequest(Request):
             return super()._get_file_stream(
                 total_content_length, content_type, filename, content_length
             )
-        return LimitedFile(self.file_limit)
+        file = LimitedFile(self.file_limit)
+        self._received.append(file)
+        return file
 
 
 def open_for_files(megabytes: int) -> None:
     """Let this request bring files of `megabytes` together, and read on for a while where it brings more."""
     request.file_limit = megabytes * MEGABYTE  # type: ignore[attr-defined]
-    request.max_content_length = (megabytes * _BODY_TIMES + 1) * MEGABYTE
+    request.max_content_length = min(megabytes * _BODY_TIMES + 1, _MOST_MEGABYTES) * MEGABYTE
 
 
 def received(name: str) -> list[Upload]:

@@ -25,6 +25,7 @@ from scripts import run as script
 from tests.cast import PASSWORD
 from tests.races.processes import begin, environment, kill, wait_until_ready
 from tests.support.browser import DESKTOP, PHONE, PageFor
+from tests.support.contracts import contract_of
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -99,7 +100,8 @@ def env(app: Flask, settings, tmp_path: Path) -> dict[str, str]:
         account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
         person = Person("山田", "太郎", "yamada@one.example", is_representative=True)
         hashed = passwords.hash_password(PASSWORD)
-        enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        member = enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        contract_of(tenant, account, member)
         session().commit()
     return environment(settings, PORTAL_TENANTS=str(file))
 

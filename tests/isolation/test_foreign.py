@@ -39,6 +39,7 @@ REST: dict[str, Any] = {
     "link": "0" * 16,
     "sha256": "0" * 64,
     "contact_id": 1,
+    "who": "new",
     "step": "removal",
 }
 """What else may stand in an address."""

@@ -214,6 +214,7 @@ def _path(rule: str, number: str) -> str:
     path = path.replace("<int:contact_id>", "1").replace(
         "<any(representation, removal):step>", "removal"
     )
+    path = path.replace("<who>", "new")
     assert "<" not in path, f"give {rule} an example"
     return path
 

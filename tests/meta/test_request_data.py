@@ -19,7 +19,8 @@ READERS = {"int", "float", "Decimal", "fromisoformat", "strptime", "fromtimestam
 IN_QUERY = ROOT / "portal" / "web" / "query.py"
 TAKES_FILES = {
     ROOT / "portal" / "web" / "forms.py",
-    ROOT / "portal" / "blueprints" / "inquiries" / "forms.py",
+    ROOT / "portal" / "web" / "uploads.py",
+    ROOT / "portal" / "web" / "interrupted.py",  # whether there were any, never what is in them
 }
 NO_FORM = {"json", "get_json", "is_json", "data", "get_data", "stream", "input_stream"}
 """How a body is read that is no form."""
@@ -85,7 +86,7 @@ def files_are_read_by_forms(tree: ast.AST, path: Path) -> Broken:
     """Files are counted, measured and looked into where they come in."""
     for line, part in _parts(tree):
         if part == "files" and path not in TAKES_FILES:
-            yield line, "request.files: see blueprints/inquiries/forms.py"
+            yield line, "request.files: see portal/web/uploads.py"
 
 
 def the_host_is_not_the_requests(tree: ast.AST, path: Path) -> Broken:

@@ -25,6 +25,7 @@ from portal.shared.auth.enrolment import Person
 from portal.shared.inquiries.inbound import InboundMail
 from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage
 from tests.races.processes import environment, kill
+from tests.support.contracts import contract_of
 from tests.support.ports import free_port
 
 FLASK = sys.executable, "-m", "flask"
@@ -48,9 +49,9 @@ def people(app: Flask, inside: Any) -> None:
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
         account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
-        enrolment.add_member(
-            tenant, account, Person("山田", "太郎", YAMADA, is_representative=True), by=SYSTEM
-        )
+        person = Person("山田", "太郎", YAMADA, is_representative=True)
+        member = enrolment.add_member(tenant, account, person, by=SYSTEM)
+        contract_of(tenant, account, member)
         session().commit()
 
 

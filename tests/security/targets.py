@@ -27,6 +27,7 @@ COMMON = {
     "number": ["new", "KB0001", "N0001"],
     "kind": ["invoice", "receipt", "work_report"],
     "contact_id": [],
+    "who": ["new"],
 }
 """What may stand in addresses and is nobody's own."""
 LEFT_OUT = {"static", "demo.mail", "demo.mailbox"}

@@ -330,3 +330,4 @@ def _contract(brand: str, login_id: str, word: str, found: Belongings) -> None:
         session().add(contact)
         session().flush()
         found.add("contact_id", contact.id)
+        found.add("who", str(contact.id))

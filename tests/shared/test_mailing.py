@@ -46,7 +46,9 @@ CONTEXT: dict[str, Any] = {
     "code": "012345",
     "what": "totp",
     "new": "new@one.example",
-    "inquiry": SimpleNamespace(number="IQ00000001", name="髙﨑 花子", label="その他お問合せ"),
+    "inquiry": SimpleNamespace(
+        number="IQ00000001", name="髙﨑 花子", label="その他お問合せ", about="FR000123"
+    ),
     "text": "承りました。",
     "address": SimpleNamespace(name="経理センター"),
     "lines": [SimpleNamespace(said="ご予約 FR000123", link=LINK)],
@@ -64,6 +66,7 @@ CONTEXT: dict[str, Any] = {
     "given": ["請求・帳票"],
     "taken": ["お問い合わせ"],
     "author": "髙﨑 花子",
+    "may_see_amounts": True,
 }
 
 
@@ -165,7 +168,7 @@ def test_a_name_is_text_wherever_it_stands(compose, event):
     evil = '<img src=x onerror="alert(1)">&'
     people = SimpleNamespace(name=evil)
     reservation = SimpleNamespace(**vars(RESERVATION) | {"contact": people, "billing": people})
-    inquiry = SimpleNamespace(number="IQ00000001", name=evil, label="その他お問合せ")
+    inquiry = SimpleNamespace(number="IQ00000001", name=evil, label="その他お問合せ", about="")
     who = SimpleNamespace(name=evil, account_name=evil)
     mail = compose(event, member=people, reservation=reservation, inquiry=inquiry, who=who)
     assert "<img" not in mail.html

@@ -36,9 +36,12 @@ class Visitor:
         A form is opened first only when `page` says which.
         """
         token = self.token(page) if page else self._fresh_token()
-        return self.client.post(
+        answer = self.client.post(
             path, base_url=self.base, data={"csrf_token": token, **(data or {})}, **kwargs
         )
+        # A large body lies in a temporary file, which the test client leaves open.
+        answer.request.environ["wsgi.input"].close()
+        return answer
 
     def token(self, page: str) -> str:
         """The CSRF token on a page."""

@@ -84,7 +84,7 @@ def test_a_span_names_the_second_date_only_when_it_is_another(end: datetime, sho
     ("template", "shown"),
     [
         (
-            "{{ 0|yen }} {{ 999|yen }} {{ 1000|yen }} {{ -1234567|yen }}",
+            "{{ 0|price }} {{ 999|price }} {{ 1000|price }} {{ -1234567|price }}",
             "¥0 ¥999 ¥1,000 −¥1,234,567",
         ),
         (

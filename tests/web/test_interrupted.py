@@ -22,7 +22,7 @@ from portal.blueprints.facility.models import Reservation
 from portal.core import clock
 from portal.core.db import session
 from portal.shared import interrupted
-from portal.shared.auth.models import Account, Member
+from portal.shared.auth.models import Account
 from portal.shared.contacts.models import Address
 from portal.shared.interrupted import InterruptedForm
 from portal.web.forms import Form
@@ -305,26 +305,6 @@ def test_a_button_leads_back_to_the_page_it_stood_on(visit: Visit) -> None:
     ):
         headers = {"Referer": sender} if sender else {}
         assert visitor.post(path, headers=headers).location == f"/sign-in{back}", sender
-
-
-def test_the_password_asked_for_again_loses_no_form(
-    visit: Visit, inside: Callable[[str], Any]
-) -> None:
-    """security.md §4.17, COM-23: long after the last one, what was typed waits behind the password."""
-    visitor, path = visit("facility", "hanako"), "/account/members/new"
-    sent = opened(visitor, path, {"family_name": "加藤", "login_id": "kato"})
-    for minutes in range(10, 80, 10):  # in use all the while
-        with clock.freeze(NOW + timedelta(minutes=minutes)):
-            visitor.get("/")
-    with clock.freeze(NOW + timedelta(minutes=75)):
-        way = visitor.post(path, sent).location
-        assert way.startswith(f"/account/proof?next={path}%3Fkept%3D")
-        assert WAITS in visitor.get(way).text
-        on = visitor.post(way, {"password": PASSWORD}).location
-        page = visitor.get(on).text
-        assert (value_of(page, "family_name"), value_of(page, "login_id")) == ("加藤", "kato")
-    with inside("facility"):
-        assert session().scalar(select(Member.id).where(Member.login_id == "kato")) is None
 
 
 @ONE

@@ -35,6 +35,7 @@ def env() -> Environment:
     )
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     environment.globals["asset"] = "/static/{}".format
+    environment.globals["page_token"] = str
     environment.globals["once"] = pass_context(
         lambda context, name: Markup(
             context.environment.get_template(name).render(context.get_all())

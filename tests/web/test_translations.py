@@ -233,7 +233,7 @@ def test_no_page_of_the_desk_is_half_japanese(app: Flask, inside: Any) -> None:
         visitor.post("/language", {"language": "en", "next": "/"}, page="/")
         wrong = {page: words for page in pages if (words := left_over(visitor.get(page).text))}
         number = visitor.post(
-            "/chat", {"category": "other", "body": "x", "agreed": "y"}
+            "/chat", {"category": "other", "body": "x", "agreed": "y", "about": "CT00000001"}
         ).location.rpartition("/")[2]
         wrong |= {number: left_over(visitor.get(f"/chat/{number}").text)}
     assert wrong == {number: []}

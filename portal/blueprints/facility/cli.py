@@ -85,10 +85,15 @@ def set_photo(facility: Facility, file: Content, by: Actor) -> str:
     record("facility", queries.any_facility, "CODE"),
     click.option("--hourly", "hourly_price", type=_PRICE, help="Yen without tax."),
     click.option("--daily", "daily_price", type=_PRICE, help="Yen without tax."),
-    click.option("--name", callback=typed_or_none(longest=100)),
-    click.option("--place", callback=typed_or_none(longest=100)),
+    click.option("--name", callback=typed_or_none(longest=100), help="As customers read it."),
+    click.option("--place", callback=typed_or_none(longest=100), help="Where it stands."),
     click.option("--capacity", type=click.IntRange(1, 999), help="How many persons at most."),
-    click.option("--bookable/--not-bookable", "is_active", default=None),
+    click.option(
+        "--bookable/--not-bookable",
+        "is_active",
+        default=None,
+        help="Whether customers can reserve it.",
+    ),
 )
 def edit(facility: Facility, by: Actor, **wanted: Any) -> str:
     """Change a facility; what is reserved already keeps name and price (COM-33)."""

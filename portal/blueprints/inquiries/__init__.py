@@ -113,57 +113,71 @@ def _steps() -> Steps:
     """Asking. Links lead here with category and number filled in (FAC-05)."""
     require_may_ask()
     sent = _received()
-
-    def make(typed: dict[str, Any] | None) -> Any:
-        category = chosen_category(typed)
-        number = subjects.named(typed, category)
-        asked = {**(typed or {}), "about": number, "subject": subjects.linked(typed)}
-        form = inquiry_form(category, offer(), asked)
-        sent.blame(form)
-        return form
-
-    def collect(form: Any) -> dict[str, Any]:
-        typed: dict[str, Any] = form.typed()
-        data = {**_carried({}), **typed, "attached": sent.as_data(), "files": None}
-        category = chosen_category(data)
-        if category.about:
-            data["about"] = subjects.check(category, typed.get("about") or "")
-        return data
-
-    def save(data: dict[str, Any]) -> None:
-        category = chosen_category(data)
-        asked = Asked(
-            category=category.key,
-            body=data["body"],
-            about=_about(data),
-            answers=answers(category, data),
-            files=attachments.from_data(data),
-        )
-        operations.ask(tenant(), writer(data), asked, by=actor(), link_base=link_base())
-
-    def check(data: dict[str, Any]) -> None:
-        number = _about(data)
-        may_ask(number).require()
-        if number:
-            subjects.check(chosen_category(data), number)
-
-    def shown(typed: dict[str, Any]) -> dict[str, Any]:
-        is_posted = request.endpoint == "inquiries.inquiry_form" and request.method == "POST"
-        category = chosen_category(typed)
-        number = subjects.named(typed, category) if category.about else subjects.linked(typed)
-        return {
-            "category": category,
-            "facts": subjects.facts(category, number),
-            "asker_name": "/".join(writers()) or member().name,
-            "attached": sent.kept if is_posted else attachments.from_data(typed),
-            "attached_token": sent.token,
-            "carried": _carried(typed),
-        }
-
-    pages = "inquiries/form.html", "inquiries/confirm.html", "inquiries/done.html"
     return Steps(
-        FLOW, pages, make=make, save=save, collect=collect, check=check, shown=shown, result=_newest
+        FLOW,
+        ("inquiries/form.html", "inquiries/confirm.html", "inquiries/done.html"),
+        make=partial(_make_form, sent=sent),
+        save=_save,
+        collect=partial(_collect, sent=sent),
+        check=_check,
+        shown=partial(_context, sent=sent),
+        result=_newest,
     )
+
+
+def _make_form(typed: dict[str, Any] | None, *, sent: Attachments) -> Any:
+    """The form of the chosen category, with what was typed and what is kept of its files."""
+    category = chosen_category(typed)
+    number = subjects.named(typed, category)
+    asked = {**(typed or {}), "about": number, "subject": subjects.linked(typed)}
+    form = inquiry_form(category, offer(), asked)
+    sent.blame(form)
+    return form
+
+
+def _collect(form: Any, *, sent: Attachments) -> dict[str, Any]:
+    """What a valid form says, the number as the brand writes it. Raises RuleBroken."""
+    typed: dict[str, Any] = form.typed()
+    data = {**_carried({}), **typed, "attached": sent.as_data(), "files": None}
+    category = chosen_category(data)
+    if category.about:
+        data["about"] = subjects.check(category, typed.get("about") or "")
+    return data
+
+
+def _save(data: dict[str, Any]) -> None:
+    category = chosen_category(data)
+    asked = Asked(
+        category=category.key,
+        body=data["body"],
+        about=_about(data),
+        answers=answers(category, data),
+        files=attachments.from_data(data),
+    )
+    operations.ask(tenant(), writer(data), asked, by=actor(), link_base=link_base())
+
+
+def _check(data: dict[str, Any]) -> None:
+    """Refuse what may not be asked, or not any more. Raises RuleBroken."""
+    number = _about(data)
+    may_ask(number).require()
+    if number:
+        subjects.check(chosen_category(data), number)
+
+
+def _context(typed: dict[str, Any], *, sent: Attachments) -> dict[str, Any]:
+    """What the pages show besides the form."""
+    is_posted = request.endpoint == "inquiries.inquiry_form" and request.method == "POST"
+    category = chosen_category(typed)
+    number = subjects.named(typed, category) if category.about else subjects.linked(typed)
+    return {
+        "category": category,
+        "facts": subjects.facts(category, number),
+        "asker_name": "/".join(writers()) or member().name,
+        "attached": sent.kept if is_posted else attachments.from_data(typed),
+        "attached_token": sent.token,
+        "carried": _carried(typed),
+    }
 
 
 def _about(data: dict[str, Any]) -> str:
@@ -227,7 +241,7 @@ class OfferedSearchForm(SearchForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.offer(
-            channels=queries.channels(tenant()),
+            channels=queries.channels(tenant(), operators_begin=subjects.are_known()),
             products={key: one.label for key, one in _products().items()},
             has_numbers=any(one.about for one in tenant().inquiries.categories),
         )

@@ -139,7 +139,7 @@ def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: in
     """What begins a chat (SUP-11)."""
     fields: dict[str, Any] = writer_field(offer.writers)
     if offer.subjects:
-        fields["about"] = _subject_field(_l("ご契約"), offer.subjects)
+        fields["about"] = _subject_field(_l("ご契約"), offer.subjects, is_sent=False)
     fields["category"] = one_of(
         _l("お問合せ区分"),
         ((one.key, one.label) for one in categories),
@@ -169,7 +169,8 @@ def _form(
         validators=[DataRequired(_l("選択してください。"))],
     )
     if category.about and category.about_own and offer.subjects is not None:
-        made["about"] = _subject_field(category.about, offer.subjects)
+        is_sent = request.method == "POST"
+        made["about"] = _subject_field(category.about, offer.subjects, is_sent=is_sent)
     elif category.about:
         made["about"] = line(category.about, required=True, longest=40)
     for one in category.fields:
@@ -188,10 +189,12 @@ def _goes_back_or_changes(_form: Any) -> bool:
     return request.form.get("step") in ("edit", CHANGES_CATEGORY)
 
 
-def _subject_field(label: Any, subjects: list[tuple[str, str]]) -> Any:
-    """One of what the account has; where there is but one, it is chosen already."""
+def _subject_field(label: Any, subjects: list[tuple[str, str]], *, is_sent: bool) -> Any:
+    """One of what the account has; where there is but one, it is chosen already.
+
+    In a form that `is_sent` what is not sent was not chosen: nobody cancels a reservation that they did not name.
+    """
     only = subjects[0][0] if len(subjects) == 1 else None
-    is_sent = request.method == "POST"  # then what is not sent was not chosen
     listed = choices(subjects, _l("選択してください"))
     return ContractField(
         label,

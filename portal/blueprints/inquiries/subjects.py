@@ -78,5 +78,10 @@ def facts(category: InquiryCategory, number: str) -> list[tuple[str, str]]:
     return []
 
 
+def are_known() -> bool:
+    """Whether a brand of this tenant has numbers of its own that one writes about."""
+    return bool(_knowing_brands())
+
+
 def _knowing_brands() -> list[Brand]:
     return [brand for brand in brands_of(tenant()) if brand.find_subject is not None]

@@ -131,6 +131,15 @@ def _present(contact: ContractContact, email: str) -> dict[str, Any]:
     }
 
 
+def _limit_and_purposes(contract: Contract) -> dict[str, Any]:
+    """What the pages of a contact say of the contract: how many there may be, what their data are used for."""
+    return {
+        "contract": contract,
+        "use": limits.use(tenant(), CONTACTS, contract),
+        "purposes": to_html(tenant().texts.get("purposes", "")),
+    }
+
+
 def _contact_steps(number: str, who: str) -> Steps:
     """Adding ("new") and editing a contact are the same steps, by the 主担当 (SUP-05)."""
     found = _managed(number)
@@ -155,13 +164,7 @@ def _contact_steps(number: str, who: str) -> Steps:
         )
 
     def shown(_typed: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "contract": found,
-            "contact": contact,
-            "who": who,
-            "use": limits.use(tenant(), CONTACTS, found),
-            "purposes": to_html(tenant().texts.get("purposes", "")),
-        }
+        return {**_limit_and_purposes(found), "contact": contact, "who": who}
 
     return Steps(
         ConfirmFlow(

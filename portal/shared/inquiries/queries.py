@@ -72,13 +72,13 @@ def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
     return _MINE.find({**asked, "own": own}, account=who.account_id, member=who.member_id)
 
 
-def channels(tenant: Tenant) -> list[str]:
-    """By which ways inquiries come at this brand (COM-03)."""
+def channels(tenant: Tenant, *, operators_begin: bool) -> list[str]:
+    """By which ways inquiries come at this brand (COM-03): operators begin one where there are orders."""
     offered = {
         "web": True,
         "chat": tenant.has("chat"),
         "mail": bool(tenant.mail.inbound),
-        OPERATOR_CHANNEL: True,
+        OPERATOR_CHANNEL: operators_begin,
     }
     return [channel for channel in CHANNELS if offered[channel]]
 

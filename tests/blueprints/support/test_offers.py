@@ -103,7 +103,7 @@ def test_a_brand_offers_the_ways_in_that_it_has(yamada, visit):
     assert options(desk, "channel") == ["", "web", "chat", "mail"]
     facility = visit("facility", "hanako")
     page = facility.get("/inquiries").text
-    assert (options(page, "channel"), options(page, "product")) == ([], [])
+    assert (options(page, "channel"), options(page, "product")) == (["", "web", "operator"], [])
     kinds = r'name="(status|reminders|inquiries)"'
     assert set(re.findall(kinds, yamada.get("/account/mail").text)) == {"inquiries"}
     assert set(re.findall(kinds, facility.get("/account/mail").text)) == {

@@ -260,6 +260,21 @@ def test_a_contact_is_edited_with_a_look_at_it_first(desk, enter):
         assert event.changes["email"] == [DEPUTY.email, "kato@one.example"]
 
 
+@ONE
+def test_a_draft_for_one_contact_is_nothing_to_another_nor_to_another_contract(desk, enter):
+    """COM-22: what was typed for a new contact goes to no other form's confirm page or button."""
+    main = enter(MAIN)
+    token = main.post(NEW, THIRD).location.rpartition("=")[2]
+    deputy = f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
+    before = people(desk)
+    for form in (deputy, "/contracts/CT00000002/contacts/new"):
+        shown = main.get(f"{form}/confirm?draft={token}")
+        assert (shown.status_code, shown.location) == (303, form)
+        assert main.post(f"{form}/confirm", {"draft": token}).status_code == 400
+    assert people(desk) == before
+
+
+@ONE
 def test_an_edit_that_comes_second_is_told_and_shown_both_values(desk, enter):
     """COM-26"""
     main, path = enter(MAIN), f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
