@@ -6,7 +6,7 @@ They are kept with each issued document, so that it is known what it was made fr
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field, TypeAdapter
@@ -72,13 +72,20 @@ class Content:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON column."""
-        plain: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
+        plain: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
         return plain
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The content that `to_json` wrote. Raises pydantic.ValidationError when it is anything else."""
-        return TypeAdapter(cls).validate_python(dict(data))
+        read: Self = _adapter(cls).validate_python(dict(data))
+        return read
+
+
+@cache
+def _adapter(kind: type[Content]) -> TypeAdapter[Any]:
+    """What reads and writes this kind of content: making one takes some 10 ms, so each is made once."""
+    return TypeAdapter(kind)
 
 
 @dataclass(frozen=True, kw_only=True)
