@@ -6,7 +6,7 @@ They are kept with each issued document, so that it is known what it was made fr
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field, TypeAdapter
@@ -82,10 +82,14 @@ class Content:
         return read
 
 
-@cache
+_adapters: dict[type[Content], TypeAdapter[Any]] = {}
+
+
 def _adapter(kind: type[Content]) -> TypeAdapter[Any]:
     """What reads and writes this kind of content: making one takes some 10 ms, so each is made once."""
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,9 +60,8 @@ def test_what_is_open_leads_to_a_list_of_just_these(visit):
     """COM-16: how many there are, what to do about them, and a link; the list shows as many."""
     visitor = visit("facility", "hanako")
     page = visitor.get(LEAVE).text
-    found = re.findall(
-        r'<li><a href="(/reservations[^"]+)">[^<]*?([0-9]+)件あります。</a><br>([^<]+)', page
-    )
+    item = r'<li>\s*<a href="(/reservations[^"]+)">[^<]*?([0-9]+)件あります。</a>\s*<div>([^<]+)'
+    found = re.findall(item, page)
     assert [remedy[:2] for _href, _count, remedy in found] == ["ご利", "お支"]
     for href, count, _remedy in found:
         assert f"全{count}件中" in visitor.get(href).text, href
