@@ -66,6 +66,13 @@ class InquiryWords:
     history: str = msgid("お問い合わせ履歴")
 
 
+FindSubject = Callable[[SignedIn, str, str], str]
+"""Gives a number as the brand writes it, for who asks, the category's key and what was typed.
+
+Raises RuleBroken for a number that is not the account's.
+"""
+
+
 @dataclass(frozen=True)
 class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
@@ -97,7 +104,7 @@ class Brand:
     tick: Callable[[Tenant], object] | None = None
     attention: Callable[[Tenant, SignedIn], Iterable[Attention]] = lambda _tenant, _who: ()
     subjects: Callable[[SignedIn], Iterable[tuple[str, str]]] = lambda _who: ()
-    find_subject: Callable[[SignedIn, str, str], str] | None = None
+    find_subject: FindSubject | None = None
     subject_facts: Callable[[Tenant, SignedIn, str, str], Iterable[tuple[str, str]]] = _no_facts
     writers: Callable[[SignedIn], Iterable[str]] = lambda _who: ()
     products: Callable[[Collection[int]], Mapping[int, Collection[str]]] = lambda _accounts: {}

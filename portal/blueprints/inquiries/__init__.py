@@ -104,7 +104,7 @@ def offer() -> Offer:
     return Offer(
         categories=tenant().inquiries.categories,
         writers=writers(),
-        subjects=[one for brand in brands_of(tenant()) for one in brand.subjects(who)],
+        subjects=subjects.choices(),
         units=rule.units(who.account_id, who.member_id) if rule else {},
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 from flask import request
 
 from portal.core import InquiryCategory, RuleBroken
-from portal.web.brand import Brand, brands_of
+from portal.web.brand import FindSubject, brands_of
 from portal.web.requests import member, tenant
 
 _LONGEST = 40
@@ -28,10 +28,9 @@ def check(category: InquiryCategory, typed: str) -> str:
     for. Where no brand can tell, the number stays as it was typed.
     """
     refusal: RuleBroken | None = None
-    for brand in _knowing_brands():
-        assert brand.find_subject is not None  # noqa: S101 - `_knowing_brands` chose it by that
+    for find_subject in _finders():
         try:
-            return brand.find_subject(member(), category.key, typed)
+            return find_subject(member(), category.key, typed)
         except RuleBroken as error:
             refusal = error
     if refusal is not None:
@@ -58,7 +57,7 @@ def linked(typed: dict[str, Any] | None) -> str:
         request.args.get("about"),
     )
     number = str(next(filter(None, named_by), ""))[:_LONGEST]
-    if not number or not _knowing_brands():
+    if not number or not _finders():
         return ""
     try:
         return check(tenant().inquiries.categories[-1], number)
@@ -80,8 +79,9 @@ def facts(category: InquiryCategory, number: str) -> list[tuple[str, str]]:
 
 def are_known() -> bool:
     """Whether a brand of this tenant has numbers of its own that one writes about."""
-    return bool(_knowing_brands())
+    return bool(_finders())
 
 
-def _knowing_brands() -> list[Brand]:
-    return [brand for brand in brands_of(tenant()) if brand.find_subject is not None]
+def _finders() -> list[FindSubject]:
+    finders = (brand.find_subject for brand in brands_of(tenant()))
+    return [find_subject for find_subject in finders if find_subject is not None]

@@ -129,7 +129,10 @@ def test_one_that_cannot_be_issued_does_not_hold_up_the_others(app, inside, tena
 def test_the_page_says_what_a_document_waits_for(visit, inside, cast):
     """FAC-04: soon, longer than usual, never issued, or from a system before this one."""
     page = visit("facility", "hanako")
-    shown = lambda: page.get(f"/reservations/{cast.billed}").text  # noqa: E731 - read again each time
+
+    def shown() -> str:
+        return page.get(f"/reservations/{cast.billed}").text
+
     states = (
         (NOW - timedelta(hours=1), BEING_DRAWN),
         (NOW - timedelta(days=2), LATE),
