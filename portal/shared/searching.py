@@ -72,6 +72,16 @@ def until(column: Any) -> Criterion:
     return column.__lt__, lambda day: day_start(day + timedelta(days=1))
 
 
+def first_day(column: Any) -> Criterion:
+    """On that day or later, for a column that holds days."""
+    return column.__ge__, lambda day: day
+
+
+def last_day(column: Any) -> Criterion:
+    """On that day or earlier, for a column that holds days."""
+    return column.__le__, lambda day: day
+
+
 def own(table: Any, shown: Iterable[str]) -> Select[Any]:
     """An account's rows, as these columns; to be found with `account`."""
     of = table.c.tenant_id == bindparam("tenant"), table.c.account_id == bindparam("account")

@@ -86,6 +86,7 @@ class Brand:
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
     `hanging` are keys that the tenant's section lacks though rows of the brand's own name them, also where its module
     is off.
+    `rights` are those that something of the brand's own asks for.
     `mail_kinds` are the mails besides those about inquiries that its members choose how to get (COM-03).
     `home_lead` is the template of what the my page begins with, before everything else.
     """
@@ -111,6 +112,7 @@ class Brand:
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()
     hanging: Callable[[Tenant], Iterable[Finding]] = lambda _tenant: ()
     inquiry_words: InquiryWords = InquiryWords()
+    rights: tuple[Right, ...] = (Right.QUOTES, Right.ORDERS, Right.BILLING)
     mail_kinds: tuple[MailKind, ...] = ()
 
 
@@ -138,6 +140,22 @@ def brands_of(tenant: Tenant) -> list[Brand]:
 def inquiry_words(tenant: Tenant) -> InquiryWords:
     """What this tenant calls its inquiries: the words of its first module."""
     return next((brand.inquiry_words for brand in brands_of(tenant)), InquiryWords())
+
+
+def offered_rights(tenant: Tenant) -> frozenset[Right]:
+    """What members of this tenant can be let do at all (COM-03): what no page of it asks for is not offered."""
+    known: dict[str, Brand] = current_app.extensions["brands"]
+    rights = {right for key in tenant.modules for right in known[key].rights}
+    by_feature = {
+        "billing_addresses": Right.BILLING,
+        "delivery_addresses": Right.ORDERS,
+        "inquiries": Right.SUPPORT,
+        "chat": Right.SUPPORT,
+    }
+    rights.update(right for feature, right in by_feature.items() if tenant.has(feature))
+    if tenant.sign_in.managed_by == "representative":
+        rights.add(Right.MANAGE)
+    return frozenset(rights)
 
 
 def mail_kinds(tenant: Tenant) -> list[MailKind]:

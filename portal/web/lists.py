@@ -180,14 +180,19 @@ def badges(statuses: type[Labelled] | None) -> dict[str, tuple[str, str]]:
     return {status.value: (_(status.label), status.tone) for status in statuses}
 
 
+def _nothing_more(_page: Page) -> dict[str, Any]:
+    """What a list's page shows besides, unless it has something of its own."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Listing:
     """The page of a list that is searched and sorted in its address, and the same as CSV (COM-21, COM-23).
 
     `pages` are the templates of the page and of the list in it; `find` makes the query of what was asked. `statuses`
     are those of the rows' own column of that name, None where there is none. `columns`
-    are those of the CSV: a heading (a message id), and the attribute or function that its cells are read with. `told`
-    is what else the page shows.
+    are those of the CSV: a heading (a message id), and the attribute or function that its cells are read with.
+    `context` makes what else the page shows, from the rows that stand on it.
     """
 
     path: str
@@ -197,7 +202,7 @@ class Listing:
     sorts: Sequence[Sort]
     statuses: type[Labelled] | None
     columns: Mapping[str, str | Callable[[Any], object]]
-    told: Callable[[], dict[str, Any]] = dict
+    context: Callable[[Page], dict[str, Any]] = _nothing_more
 
     def hang(self, at: Blueprint, name: str, *marks: Mark) -> None:
         """Add the two pages to a blueprint, as `name` and `name`_csv; `marks` are those of portal.web.requests."""
@@ -231,7 +236,7 @@ class Listing:
             "state": state,
             "way_in": f"?{urlencode({_WAY_BACK: urlencode(where)})}" if where else "",
             "statuses": badges(self.statuses),
-            **self.told(),
+            **self.context(page),
         }
 
     def way_back(self) -> str:

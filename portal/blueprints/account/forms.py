@@ -49,20 +49,29 @@ class RightsField(SelectMultipleField):  # type: ignore[misc]
     """
 
     beyond: frozenset[Right] = frozenset()
+    offered: frozenset[Right] = frozenset()
 
     def __init__(self, label: Any, **kwargs: Any) -> None:
         shown = {"option_widget": CheckboxInput(), "widget": ListWidget(prefix_label=False)}
         super().__init__(label, choices=[], **shown, **kwargs)
 
-    def offer(self, givable: frozenset[Right], present: frozenset[Right] = frozenset()) -> None:
-        """Offer what may be given; `present` is what the member has."""
+    def offer(
+        self,
+        offered: frozenset[Right],
+        held: frozenset[Right],
+        present: frozenset[Right] = frozenset(),
+    ) -> None:
+        """Offer what the brand has a use for and whoever ticks holds; `present` is what the member has."""
+        self.offered = offered
+        givable = offered & held
         self.choices = [
             SelectChoice(right.value, _l(right.label)) for right in Right if right in givable
         ]
         self.beyond = present - givable
-        if self.beyond:
+        not_held = (present - held) & offered
+        if not_held:
             self.description = translate(
-                "%(rights)sは、ご自身にない権限のため変更できません。", rights=_labels(self.beyond)
+                "%(rights)sは、ご自身にない権限のため変更できません。", rights=_labels(not_held)
             )
 
     def process_data(self, value: Any) -> None:
@@ -79,7 +88,7 @@ class RightsField(SelectMultipleField):  # type: ignore[misc]
 
     def words(self) -> str:
         """What is chosen, as people read it."""
-        return _labels(self.chosen())
+        return _labels(self.chosen() & self.offered)
 
 
 def _labels(rights: frozenset[Right]) -> str:
@@ -94,11 +103,19 @@ class PersonForm(_Named):
     rights = RightsField(_l("できること"), default=[right.value for right in USUAL_RIGHTS])
 
     def __init__(
-        self, data: dict[str, Any] | None, *, items: str, givable: frozenset[Right]
+        self,
+        data: dict[str, Any] | None,
+        *,
+        items: str,
+        offered: frozenset[Right],
+        held: frozenset[Right],
     ) -> None:
         """`items` is what the brand's sign-in asks for; a login ID is asked for where each member has one."""
         super().__init__(data=data)
-        self.rights.offer(givable)
+        if offered:
+            self.rights.offer(offered, held)
+        else:
+            del self.rights
         if items != "login_id_password":
             del self.login_id
 
@@ -113,15 +130,16 @@ class MemberForm(_Named):
         self,
         data: dict[str, Any] | None,
         *,
-        givable: frozenset[Right] | None = None,
+        offered: frozenset[Right] = frozenset(),
+        held: frozenset[Right] = frozenset(),
         present: frozenset[Right] = frozenset(),
     ) -> None:
-        """What they may do is asked only of who says so, and of what those hold; None asks nothing."""
+        """What they may do is asked only of who says so, and of what those hold; nothing offered asks nothing."""
         super().__init__(data=data)
-        if givable is None:
-            del self.rights
+        if offered:
+            self.rights.offer(offered, held, present)
         else:
-            self.rights.offer(givable, present)
+            del self.rights
 
 
 class ProfileForm(_Company, _Named):

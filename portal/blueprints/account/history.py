@@ -61,7 +61,7 @@ def _person(row: Row[Any]) -> str:
     return _("弊社オペレーター") if row.actor_kind == "operator" else _("システム")
 
 
-def _context() -> dict[str, Any]:
+def _context(_page: lists.Page) -> dict[str, Any]:
     return {"labels": _labels(), "person_of": _person}
 
 

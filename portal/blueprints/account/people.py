@@ -13,6 +13,7 @@ from portal.shared.auth import people, rights
 from portal.shared.auth.enrolment import Person
 from portal.shared.auth.models import Member, Right
 from portal.shared.limits import operations as limits
+from portal.web.brand import offered_rights
 from portal.web.errors import said
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
@@ -122,8 +123,8 @@ def members_csv() -> Response:
 
 
 def _cells(who: Member) -> tuple[str, ...]:
-    held = rights.held_by(who)
-    labels = [_(right.label) for right in Right if right in held]
+    shown = rights.held_by(who) & offered_rights(tenant())
+    labels = [_(right.label) for right in Right if right in shown]
     telephone = format_telephone(who.telephone) if who.telephone else ""
     return (
         who.name,
@@ -143,7 +144,9 @@ def _new_steps(flow: ConfirmFlow) -> Steps:
     here, who = tenant(), member()
 
     def make(data: dict[str, Any] | None) -> PersonForm:
-        return PersonForm(data, items=here.sign_in.items, givable=rights.held_by(who))
+        return PersonForm(
+            data, items=here.sign_in.items, offered=offered_rights(here), held=rights.held_by(who)
+        )
 
     def collect(form: PersonForm) -> dict[str, Any]:
         people.count_check(who.account_id)
@@ -184,7 +187,8 @@ def _steps(number: str) -> Steps:
         _PAGES,
         make=partial(
             MemberForm,
-            givable=rights.held_by(who) if gives else None,
+            offered=offered_rights(here) if gives else frozenset(),
+            held=rights.held_by(who),
             present=rights.from_text(found.rights),
         ),
         save=lambda data: people.save_profile(here, found.id, data, by=actor()),

@@ -52,7 +52,7 @@ def _find(asked: dict[str, Any]) -> Query:
     return operations.mine(member().account_id, **asked)
 
 
-def _context() -> dict[str, Any]:
+def _context(_page: lists.Page) -> dict[str, Any]:
     return {"periods": usual_periods(clock.today())}
 
 

@@ -93,6 +93,7 @@ BRAND = Brand(
     },
     tick=operations.work,
     subjects=subjects.changeable,
+    rights=(Right.ORDERS, Right.BILLING),
     find_subject=subjects.find,
     subject_facts=subjects.facts,
 )

@@ -254,6 +254,10 @@ def _find(asked: dict[str, Any]) -> Query:
     return queries.mine(tenant(), member(), **{**asked, "product": numbers})
 
 
+def _list_context(_page: lists.Page) -> dict[str, Any]:
+    return {"may": may_ask()}
+
+
 _LIST = lists.Listing(
     "/inquiries",
     ("inquiries/index.html", "inquiries/_list.html"),
@@ -269,7 +273,7 @@ _LIST = lists.Listing(
         msgid("ステータス"): "status",
         msgid("更新日時"): lambda row: at_time(row.updated_at),
     },
-    lambda: {"may": may_ask()},
+    _list_context,
 )
 _LIST.hang(bp, "index")
 

@@ -49,6 +49,7 @@ BRAND = Brand(
     home_title="ご契約と担当者",
     commands=commands,
     account=operations.PART,
+    rights=(),
     history={
         "contract.add": msgid("ご契約の登録"),
         "contract.add_unit": msgid("ご契約内容の追加"),

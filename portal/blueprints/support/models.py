@@ -49,7 +49,7 @@ class Contract(Numbered, Base):
     __table_args__ = owned(
         belongs_to("account_id", "account"),
         UniqueConstraint("tenant_id", "number"),
-        Index("ix_contract_account", "tenant_id", "account_id", "id"),
+        Index("ix_contract_account", "tenant_id", "account_id", "created_at", "id"),
     )
 
 

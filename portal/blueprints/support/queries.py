@@ -3,16 +3,54 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role
-from portal.core import NotFound, Tenant, msgid, session, the_one
+from portal.core import NotFound, Query, Tenant, msgid, session, the_one
 from portal.core.tenancy.mistakes import Finding
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.limits.rules import Facts
+from portal.shared.searching import Search, first_day, last_day, own, part_of_number, same
 
 THERE = (ContractContact.removed_at.is_(None),)
 _IN_USE = (ContractUnit.removed_at.is_(None),)
+_C, _P = Contract.__table__, ContractContact.__table__
+MADE, TIE = _C.c.created_at, _C.c.id
+_CONTACTS = (
+    select(func.count())
+    .where(
+        _P.c.tenant_id == bindparam("tenant"),
+        _P.c.contract_id == _C.c.id,
+        _P.c.removed_at.is_(None),
+    )
+    .correlate(_C)
+    .scalar_subquery()
+)
+_LISTED = Search(
+    own(_C, ("id", "number", "product_label", "form_on", "created_at")).add_columns(
+        _CONTACTS.label("contacts")
+    ),
+    {
+        "number": part_of_number(_C.c.number),
+        "product": same(_C.c.product),
+        "since": first_day(_C.c.form_on),
+        "until": last_day(_C.c.form_on),
+    },
+)
+
+
+def listing(account_id: int, **asked: Any) -> Query:
+    """The account's contracts, each with how many contacts it has. Index: ix_contract_account.
+
+    `asked` narrows them: `number` (a part of it), `product` (its key), days `since` and `until` of the form.
+    """
+    return _LISTED.find(asked, account=account_id)
+
+
+def by_ids(ids: Collection[int]) -> list[Contract]:
+    """These contracts of the tenant in scope, in the order that is given."""
+    found = {one.id: one for one in session().scalars(select(Contract).where(Contract.id.in_(ids)))}
+    return [found[one] for one in ids]
 
 
 def contracts(account_id: int) -> list[Contract]:

@@ -9,13 +9,23 @@ from portal.blueprints.auth.forms import email_field
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract, ContractContact
 from portal.blueprints.support.operations import CONTACTS, Registrant
-from portal.core import NotFound, Tenant, Verdict, to_html
+from portal.core import NotFound, Query, Tenant, Verdict, msgid, to_html
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries import asking
 from portal.shared.inquiries import queries as inquiries
 from portal.shared.limits import operations as limits
-from portal.web.forms import Form, agreement, choices, line, one_of, version_number
+from portal.web import lists
+from portal.web.forms import (
+    DayField,
+    Form,
+    SearchForm,
+    agreement,
+    choices,
+    line,
+    one_of,
+    version_number,
+)
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
@@ -38,7 +48,7 @@ _STEPS = {
 def home(here: Tenant, who: SignedIn) -> dict[str, Any]:
     """The my page's own part: where to ask, what is open, and the contracts with their contacts."""
     opened = inquiries.open_ones(here, who, _OPEN_SHOWN) if here.has("inquiries") else []
-    return {**_contracts(here, who), "may_ask": _may_ask(here, who), "open_inquiries": opened}
+    return {**_LIST.shown(), "may_ask": _may_ask(here, who), "open_inquiries": opened}
 
 
 def _may_ask(here: Tenant, who: SignedIn, about: str = "") -> Verdict:
@@ -47,17 +57,48 @@ def _may_ask(here: Tenant, who: SignedIn, about: str = "") -> Verdict:
     return right and asking.can_ask(here, who.account_id, who.member_id, about)
 
 
-def _contracts(here: Tenant, who: SignedIn) -> dict[str, Any]:
-    """The account's contracts, with how many contacts each has and may have."""
-    contracts = queries.contracts(who.account_id)
-    uses = limits.uses(here, CONTACTS, contracts)
+class ContractSearch(SearchForm):
+    """What a member searches contracts by."""
+
+    number = line(_l("契約番号"), longest=30)
+    product = one_of(_l("製品"), default="")
+    since = DayField(_l("お申込日（開始）"))
+    until = DayField(_l("お申込日（終了）"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = asking.products(tenant(), member().account_id)
+        products = ((key, product.label) for key, product in offered.items())
+        self.product.choices = choices(products, _l("すべて"))
+
+
+def _find(asked: dict[str, Any]) -> Query:
+    return queries.listing(member().account_id, **asked)
+
+
+def _context(page: lists.Page) -> dict[str, Any]:
+    """The contracts on the page, with how many contacts each has and may have."""
+    contracts = queries.by_ids([row.id for row in page.rows])
+    uses = limits.uses(tenant(), CONTACTS, contracts)
     return {"contracts": [(one, uses[one.id]) for one in contracts]}
 
 
-@bp.get("/contracts")
-def contracts() -> str:
-    """ご契約と担当者."""
-    return render("support/contracts.html", **_contracts(tenant(), member()))
+_LIST = lists.Listing(
+    "/contracts",
+    ("support/contracts.html", "support/_contracts.html"),
+    ContractSearch,
+    _find,
+    [lists.Sort("oldest", "登録の古い順", queries.MADE, queries.TIE, descending=False)],
+    None,
+    {
+        msgid("契約番号"): "number",
+        msgid("製品"): "product_label",
+        msgid("お申込日"): "form_on",
+        msgid("登録担当者"): "contacts",
+    },
+    _context,
+)
+_LIST.hang(bp, "contracts")
 
 
 @bp.get("/contracts/<number>")
@@ -67,6 +108,7 @@ def contract(number: str) -> str:
     return render(
         "support/contract.html",
         contract=found,
+        back=_LIST.way_back(),
         units=queries.units(found),
         contacts=queries.contacts(found),
         use=limits.use(tenant(), CONTACTS, found),

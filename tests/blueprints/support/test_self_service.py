@@ -18,7 +18,8 @@ from portal.core.audit_chain import find_faults
 from portal.core.db import db, session, tenant_scope
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.models import Member
+from portal.shared.auth.models import Member, Right
+from portal.web.brand import offered_rights
 from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor
 
@@ -227,8 +228,44 @@ def test_fifty_contracts_ask_as_much_as_two(desk, enter):
         session().commit()
     asked[:] = []
     page = main.get("/contracts").text
-    assert page.count("/contracts/CT") == 50
+    assert page.count("/contracts/CT") == 20
+    assert "全50件" in page
     assert len(asked) == two
+
+
+@ONE
+def test_contracts_are_searched_and_downloaded(desk, enter):
+    """COM-21, SUP-02: by number, product and the form's days; the CSV is the list; back to where it was left."""
+    main = enter(MAIN)
+    tenant = desk.extensions["tenants"].current().by_key["desk"]
+    with desk.app_context(), tenant_scope("desk"):
+        account = enrolment.all_accounts()[0]
+        for day in range(1, 25):
+            operations.add_contract(tenant, account, "manage", date(2026, 2, day), by=SYSTEM)
+        session().commit()
+        numbers = [one.number for one in queries.contracts(account.id)]
+    assert "全26件" in main.get("/contracts").text
+    found = main.get("/contracts?number=26").text
+    assert "全1件" in found
+    assert f"/contracts/{numbers[-1]}?list=number%3D26" in found
+    back = main.get(f"/contracts/{numbers[-1]}?list=number%3D26").text
+    assert 'href="/contracts?number=26"' in back
+    dated = main.get("/contracts?since=2026-02-20&until=2026-02-22")
+    assert "全3件" in dated.text
+    rows = main.get("/contracts.csv?since=2026-02-20&until=2026-02-22").text.splitlines()
+    assert rows[0].lstrip("\ufeff") == "契約番号,製品,お申込日,登録担当者"
+    assert [row.split(",")[2] for row in rows[1:]] == ["2026/02/20", "2026/02/21", "2026/02/22"]
+    assert main.get("/contracts?since=2026-02-22&until=2026-02-20").status_code == 422
+    assert "条件に一致するものはありません" in main.get("/contracts?number=ZZ").text
+
+
+def test_only_rights_that_the_brand_has_a_use_for_are_offered(app):
+    """COM-03: a support desk sells nothing but has addresses to bill to; nobody quotes for a facility."""
+    by_key = app.extensions["tenants"].current().by_key
+    with app.app_context():
+        assert offered_rights(by_key["desk"]) == {Right.BILLING, Right.SUPPORT, Right.MANAGE}
+        booked = {Right.ORDERS, Right.BILLING, Right.SUPPORT, Right.MANAGE}
+        assert offered_rights(by_key["facility"]) == booked
 
 
 def edited(**changes: str) -> dict[str, str]:
