@@ -68,6 +68,10 @@ fresh = _mark("is_fresh", True)
 called_by_script = _mark("is_script_call", True)
 """Marks a view that a script calls: it can be led elsewhere, but shown no page."""
 
+asked_by_itself = _mark("is_asked_by_itself", True)
+"""Marks a view that a page asks without anybody pressing something: when the session is over it leads nowhere, because
+what is being typed on that page would be lost. The next button does, and keeps what was typed."""
+
 takes_files = _mark("takes_files", True)
 """Marks a view as one that takes files: as large as the tenant's inquiries allow (security.md §4.21)."""
 
@@ -285,6 +289,8 @@ def _catch_interrupted() -> BaseResponse | None:
     if request.method in _READS or _is_open():
         return None
     if not current_user.is_authenticated:
+        if _marked("is_asked_by_itself"):
+            return Response(status=204)
         return lead(sign_in_url, owner=interrupted.page_owner())
     owner = owner_of(member().member_id)
     if interrupted.page_owner() != owner or _has_csrf_token():
@@ -313,7 +319,7 @@ def _require_member() -> BaseResponse | None:
         return None
     endpoint = request.endpoint
     if not current_user.is_authenticated:
-        return lead(sign_in_url)
+        return Response(status=204) if _marked("is_asked_by_itself") else lead(sign_in_url)
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
         return redirect("/account/password", 303)
     must_have(_marked("right"))

@@ -23,7 +23,17 @@ from portal.web.forms import Form, TokenField, body_field
 from portal.web.i18n import lazy as _l
 from portal.web.query import number_in_query
 from portal.web.render import render, wants_fragment
-from portal.web.requests import Pages, actor, afterwards, feature, link_base, member, needs, tenant
+from portal.web.requests import (
+    Pages,
+    actor,
+    afterwards,
+    asked_by_itself,
+    feature,
+    link_base,
+    member,
+    needs,
+    tenant,
+)
 from portal.web.submit import Answer, submit
 
 bp = Pages("chats", __name__, feature("chat"), needs(Right.SUPPORT))
@@ -98,6 +108,7 @@ def chat(number: str) -> Answer:
 
 
 @bp.get("/chat/<number>/news")
+@asked_by_itself
 def news(number: str) -> str:
     """What came after the last message that the page has, and how the chat stands now."""
     found = queries.find(tenant(), member(), number)
@@ -122,6 +133,7 @@ def _mark_read(inquiry_id: int, news: operations.News) -> None:
 
 
 @bp.get("/chat/<number>/stream")
+@asked_by_itself
 def stream(number: str) -> Response:
     """Rings at each news. Where no thread is free for it, it rings once and ends, and the page comes again soon."""
     inquiry_id = queries.find(tenant(), member(), number).id
@@ -146,6 +158,7 @@ def _rings(tenant_key: str, inquiry_id: int, at: Bell) -> Iterator[bytes]:
 
 
 @bp.post("/chat/<number>/typing")
+@asked_by_itself
 def typing(number: str) -> Response:
     """The member is typing."""
     operations.typing(queries.find(tenant(), member(), number).id, "member")

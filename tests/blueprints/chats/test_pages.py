@@ -305,3 +305,29 @@ def test_a_server_without_free_threads_offers_no_stream(yamada, app):
     page = yamada.get(f"/chat/{number}").text
     assert "every 3s" in page
     assert "sse:connect" not in page
+
+
+@ONE
+def test_a_line_that_is_sent_when_the_session_is_over_waits_in_the_chat(enter):
+    """COM-23: what the page asks by itself leads nowhere; the button leads to sign-in, and the line is kept."""
+    yamada = enter("yamada")
+    number = begin(yamada)
+    page = yamada.get(f"/chat/{number}").text
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    for cookie in list(yamada.client._cookies or {}):
+        yamada.client.delete_cookie(cookie[2], domain=cookie[0], path=cookie[1])
+    typed = hidden | {"body": "まだ動きません。"}
+
+    def ask(method: str, path: str, **sent):
+        return yamada.client.open(path, method=method, base_url=yamada.base, headers=HTMX, **sent)
+
+    for quiet in (
+        ask("GET", f"/chat/{number}/news?after=1"),
+        ask("GET", f"/chat/{number}/stream"),
+        ask("POST", f"/chat/{number}/typing", data=typed),
+    ):
+        assert (quiet.status_code, quiet.headers.get("HX-Redirect")) == (204, None)
+    way = ask("POST", f"/chat/{number}", data=typed).headers["HX-Redirect"]
+    assert way.startswith(f"/sign-in?next=/chat/{number}%3Fkept%3D")
+    on = yamada.post(way, {"email": "yamada@one.example", "password": PASSWORD}).location
+    assert "まだ動きません。</textarea>" in yamada.get(on).text
