@@ -1,5 +1,7 @@
 """`flask inquiries`, `flask knowledge` and `flask notices`: what customers ask and read (COM-51, COM-60, SUP-14)."""
 
+import os
+import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -7,7 +9,7 @@ from typing import Any
 
 import click
 
-from portal.core import Actor, Tenant, audit, to_local
+from portal.core import Actor, RuleBroken, Tenant, audit, to_local
 from portal.shared.auth.administration import tag
 from portal.shared.inquiries import operations, queries
 from portal.shared.inquiries.files import keep, read
@@ -145,8 +147,21 @@ def save_files(found: Inquiry, folder: Path, by: Actor) -> None:
 
 
 def _answer(tenant: Tenant, found: Inquiry, text: str, attach: list[Content], *, by: Actor) -> None:
-    kept = keep(tenant, [(file.name, file.data) for file in attach], by=by)
-    operations.answer(tenant, found, text, kept, by=by, link_base=link_base(tenant))
+    try:
+        kept = keep(tenant, [(file.name, file.data) for file in attach], by=by)
+        operations.answer(tenant, found, text, kept, by=by, link_base=link_base(tenant))
+    except RuleBroken:
+        if is_terminal():
+            _keep_text(found, text)
+        raise
+
+
+def _keep_text(found: Inquiry, text: str) -> None:
+    """Put a refused answer into a file of the operator's own, because the editor's is gone."""
+    descriptor, path = tempfile.mkstemp(prefix=f"answer-{found.number}-", suffix=".txt")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    click.echo(f"the answer was not sent; its text is kept in {path}", err=True)
 
 
 def _written() -> str:

@@ -15,7 +15,7 @@ from portal.cli.desk import inquiries
 from portal.core import DatabaseBusy, Shelf, Tenant, session, tenant_scope
 from portal.core.letters import UnclearSender, Unreadable
 from portal.shared.inquiries import inbound
-from portal.web.command_line import PortalCommand
+from portal.web.command_line import PortalCommand, require_offered
 from portal.web.commands import find_tenant, link_base, question
 from portal.web.output import listing, moment
 
@@ -63,12 +63,12 @@ def take(app: Flask, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[in
 @with_appcontext
 def receive(tenant_key: str | None, sender: str | None) -> None:
     """Take in one mail from standard input, for an MTA's pipe."""
+    tenant = find_tenant(tenant_key)
+    require_offered(tenant)
     raw = sys.stdin.buffer.read(MOST_BYTES + 1)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     code, said = (
-        (552, "5.3.4 too large")
-        if len(raw) > MOST_BYTES
-        else take(app, find_tenant(tenant_key), raw, sender)
+        (552, "5.3.4 too large") if len(raw) > MOST_BYTES else take(app, tenant, raw, sender)
     )
     click.echo(f"{code} {said}", err=code != 250)
     sys.exit({2: 0, 4: 75, 5: 65}[code // 100])  # EX_TEMPFAIL and EX_DATAERR of sysexits.h

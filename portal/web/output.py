@@ -5,10 +5,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,12 @@ from portal.core.clock import to_local
 from portal.web.command_line import Mistake
 from portal.web.commands import Command, Option, call, json_option, limit_option, question
 
+_GAP = 2
+"""Blanks between two columns."""
+_LONGEST_WHOLE = 19
+"""A number, a date or another word of so many characters is never broken in two."""
+_NARROWEST = 6
+"""A column of text has at least so many cells."""
 Column = str | tuple[str, str | Callable[[Any], object]]
 
 # What a customer typed must not be able to steer the operator's terminal.
@@ -31,20 +38,62 @@ def harmless(typed: str) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], as_json: bool = False) -> None:
     """Print `rows` under `columns`, or as a JSON list of objects when `as_json`.
 
-    A table is as wide as the terminal, or 80 columns when there is none; long cells are folded, never cut.
+    A table is as wide as the terminal, or 80 columns when there is none; long cells are folded, never cut. Where it has
+    no room, each row is a record of its own, a column a line.
     """
     rows = list(rows)
     if as_json:
         json_out([dict(zip(columns, row, strict=True)) for row in rows])
         return
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    cells = [[harmless(_words(value)) for value in row] for row in rows]
+    console = Console(highlight=False)
+    widths = _widths(columns, cells, console.width - _GAP * (len(columns) - 1))
+    if widths is None:
+        _print_records(console, columns, cells)
+        return
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, _GAP - 1, 0, 0))
     for index, column in enumerate(columns):
-        drawn.add_column(
-            column, overflow="fold", justify="right" if _is_number(rows, index) else "left"
-        )
-    for row in rows:
-        drawn.add_row(*(Text(harmless(_words(value))) for value in row))
-    Console(highlight=False).print(drawn)
+        side: Literal["left", "right"] = "right" if _is_number(rows, index) else "left"
+        drawn.add_column(column, overflow="fold", width=widths[index], justify=side)
+    for line in cells:
+        drawn.add_row(*(Text(cell) for cell in line))
+    console.print(drawn)
+
+
+def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """How many cells of the terminal each column gets; None where they cannot all stand side by side.
+
+    The widest give way first, and none so far that a number, a date or a heading is broken in two: such could be
+    neither read nor copied.
+    """
+    below = list(zip(*cells, strict=True)) or [()] * len(columns)
+    widths, least = [], []
+    for column, texts in zip(columns, below, strict=True):
+        lines = [line for text in (column, *texts) for line in text.split("\n")]
+        words = [word for line in lines for word in line.split() if word.isascii()]
+        widths.append(max(map(cell_len, lines)))
+        whole = [len(word) for word in words if len(word) <= _LONGEST_WHOLE]
+        least.append(min(widths[-1], max([_NARROWEST, *whole])))
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=lambda index: widths[index] - least[index])
+        widths[widest] -= 1
+    return widths
+
+
+def _print_records(
+    console: Console, columns: Sequence[str], cells: Sequence[Sequence[str]]
+) -> None:
+    """Row for row, a column a line: for terminals that are too narrow for a table."""
+    for line in cells:
+        record = Table.grid(padding=(0, _GAP, 0, 0))
+        record.add_column(no_wrap=True)
+        record.add_column(overflow="fold")
+        for column, cell in zip(columns, line, strict=True):
+            record.add_row(column, Text(cell))
+        console.print(record)
+        console.print()
 
 
 def json_out(data: object) -> None:

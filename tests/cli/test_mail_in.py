@@ -31,3 +31,17 @@ def test_a_mail_without_from_is_refused_too(app: Flask) -> None:
     """SUP-12"""
     desk = app.extensions["tenants"].current().by_key["desk"]
     assert mail_in.take(app, desk, b"Subject: x\r\n\r\nx", None)[0] == 550
+
+
+@ONE
+def test_a_tenant_without_inquiries_takes_no_mail(
+    app: Flask, run: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COM-03: one line and exit code 2."""
+    tenants = app.extensions["tenants"].current()
+    desk = tenants.by_key["desk"]
+    off = desk.features | {"inquiries": False}
+    monkeypatch.setitem(tenants.by_key, "desk", desk.model_copy(update={"features": off}))
+    said = run.invoke(args=["inquiries", "receive", "--tenant", "desk"], input=SPOOFED)
+    assert said.exit_code == 2
+    assert said.stderr.splitlines() == ["Error: features.inquiries is off at 'desk'"]

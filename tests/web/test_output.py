@@ -22,6 +22,29 @@ def test_a_table_folds_long_cells_within_80_columns_and_loses_nothing(capsys) ->
     assert "\x1b" not in out
 
 
+def test_numbers_instants_and_headings_are_never_broken_in_two(capsys) -> None:
+    """OPS-10: what is copied from a table is whole; long text makes the room."""
+    columns = ["number", "facility", "starts", "status", "total", "since", "customer", "awaits"]
+    row = ["FR000001", "三次元測定室A（大型）", "2026-12-10 13:00", "受付済", 11550, "2026-11-30"]
+    row += ["株式会社高崎精機製作所", "請求確定"]
+    table(columns, [row, row])
+    out = capsys.readouterr().out
+    assert max(map(cell_len, out.splitlines())) <= 80
+    for whole in ("FR000001", "2026-12-10", "13:00", "2026-11-30", "11550", *columns):
+        assert whole in out, out
+
+
+def test_a_terminal_too_narrow_for_a_table_gets_a_record_a_row(capsys, monkeypatch) -> None:
+    """OPS-10."""
+    monkeypatch.setenv("COLUMNS", "50")
+    columns = ["number", "facility", "starts", "status", "total", "since"]
+    table(columns, [["FR000001", "三次元測定室A", "2026-12-10 13:00", "受付済", 11550, None]])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["number", "FR000001"]
+    assert lines[2].split() == ["starts", "2026-12-10", "13:00"]
+    assert len(lines) == len(columns) + 1
+
+
 def test_json_keeps_types_and_japanese(capsys) -> None:
     """OPS-10."""
     table(

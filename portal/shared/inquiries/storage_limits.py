@@ -81,7 +81,11 @@ def _count_address(tenant: Tenant, address: str, size: int) -> None:
     kibibytes = -(-size // _KIBIBYTE)
     try:
         throttling.count(
-            "upload-kib", address, limit=megabytes * _KIBIBYTE, window=_DAY, amount=kibibytes
+            "upload-kib",
+            throttling.network_of(address),
+            limit=megabytes * _KIBIBYTE,
+            window=_DAY,
+            amount=kibibytes,
         )
     except throttling.TooMany:
         raise RuleBroken(

@@ -179,6 +179,26 @@ def test_a_thread_goes_on_with_files_and_by_an_operators_answer(visit, sent, run
 
 
 @ONE
+def test_a_refused_answer_is_not_lost_with_the_editor(sent, run, tmp_path, monkeypatch):
+    """COM-23, OPS-10: the operator reads where the text is kept."""
+    number = sent()
+    monkeypatch.setattr("portal.cli.desk.is_terminal", lambda: True)
+    monkeypatch.setattr("click.edit", lambda _text: "長い回答です。")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    attached = []
+    for place in range(30):
+        path = tmp_path / f"{place}.pdf"
+        path.write_bytes(PDF)
+        attached += ["--attach", str(path)]
+    told = run.invoke(args=["inquiries", "answer", number, *attached, "--tenant", "facility"])
+    assert told.exit_code == 2
+    (kept,) = tmp_path.glob(f"answer-{number}-*.txt")
+    assert kept.read_text(encoding="utf-8") == "長い回答です。"
+    assert str(kept) in told.stderr
+
+
+@ONE
 def test_a_neighbours_thread_and_file_do_not_exist(visit, sent):
     """COM-02, COM-73: nor another brand's."""
     number = sent(files=(io.BytesIO(PDF), "a.pdf"))

@@ -111,3 +111,15 @@ def test_one_network_address_sends_so_much_a_day(tenant):
     assert keep(roomy, of("yumi", "203.0.113.10"), "f")
     with clock.freeze(NOW + timedelta(days=1)):
         assert keep(roomy, of("yumi", address), "f")
+
+
+def test_the_addresses_of_one_ipv6_subscriber_count_together(tenant):
+    """COM-50: a /64 is one subscriber's, who chooses the rest of the address."""
+    roomy = tenant.model_copy(
+        update={"storage": Storage(account_megabytes=100, address_megabytes=2)}
+    )
+    for place, content in enumerate("abcde"):
+        keep(roomy, of("hanako", f"2001:db8::{place}"), content)
+    with pytest.raises(RuleBroken, match="2MB"):
+        keep(roomy, of("hanako", "2001:db8::ffff"), "f")
+    assert keep(roomy, of("hanako", "2001:db8:0:1::1"), "f")
