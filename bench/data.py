@@ -11,8 +11,8 @@ from portal.core import clock, migrate
 from portal.core.actor import SYSTEM
 from portal.core.db import db, session, tenant_scope
 from portal.settings import ROOT, Settings
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 
 OWN = 1_000
 PASSWORD = "bench-Password-4711"
@@ -56,7 +56,7 @@ def portal(home: Path, rows: int) -> None:
     tenant = app.extensions["tenants"].current().by_key["facility"]
     with app.app_context(), tenant_scope("facility"):
         for number in (1, 2):
-            account = enrolment.add_account(
+            account = accounts.add_account(
                 tenant, by=SYSTEM, name=f"株式会社計測{number}", telephone="0300001001"
             )
             person = Person(
@@ -67,7 +67,7 @@ def portal(home: Path, rows: int) -> None:
                 is_representative=True,
             )
             hashed = passwords.hash_password(PASSWORD)
-            enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+            accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
         session().commit()
         db.session.remove()
         db.engine.dispose()

@@ -21,8 +21,8 @@ from portal.core import clock, migrate
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import db, session, tenant_scope
 from portal.settings import ROOT, Settings
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 from portal.shared.chats import operations as chats
 from portal.shared.inquiries.operations import Asked, Writer
 from scripts import run as script
@@ -42,10 +42,10 @@ def prepare(home: Path) -> tuple[Settings, list[str]]:
     app = create_app(settings)
     tenant = app.extensions["tenants"].current().by_key["support"]
     with app.app_context(), tenant_scope("support"), clock.freeze(clock.local(2026, 11, 24, 10)):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="株式会社計測")
+        account = accounts.add_account(tenant, by=SYSTEM, name="株式会社計測")
         hashed = passwords.hash_password(PASSWORD)
         person = Person("計測", "花子", "bench@one.example", is_representative=True)
-        member = enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        member = accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
         session().flush()
         writer = Writer(member.name, member.email, account.id, member.id)
         by = Actor("member", member.name, member.id, account.id)

@@ -15,7 +15,7 @@ from portal.core.jobs import Job, WorkStatus
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.models import Account
-from portal.web.command_line import CommandGroup, Mistake
+from portal.web.command_line import CommandError, CommandGroup
 from portal.web.commands import json_option
 from portal.web.output import json_out, table
 from portal.web.urls import host_of
@@ -28,7 +28,7 @@ _FILLS = {"facility": facility.fill, "support": support.fill}
 
 def _tenants() -> list[Tenant]:
     if not current_app.extensions["settings"].demo:
-        raise Mistake("this installation is not a demo (PORTAL_DEMO=1)")
+        raise CommandError("this installation is not a demo (PORTAL_DEMO=1)")
     return list(current_app.extensions["tenants"].current().by_key.values())
 
 

@@ -21,7 +21,7 @@ from portal.core.actor import SYSTEM
 from portal.core.business_days import first_open
 from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
 from portal.shared.auth.models import Account, Member
 from portal.shared.billing.lines import BillLine
 from portal.shared.contacts import operations as contacts
@@ -124,17 +124,17 @@ def fill(tenant: Tenant) -> None:
     dice = random.Random(tenant.key)  # noqa: S311 - the same demo every time
     facilities = _add_facilities()
     is_small = tenant.key != "facility"
-    accounts = enrolment.all_accounts()
+    known = accounts.all_accounts()
     for place, number in enumerate((_MAIN, _OTHER)):
-        account = accounts[place]
+        account = known[place]
         _add_billing_addresses(tenant, account, place)
-        member = enrolment.representative(account)
+        member = accounts.representative(account)
         for plan in _plans(tenant, dice, number // 8 if is_small else number):
             facility = _free_facility(tenant, dice, facilities, plan)
             _live(tenant, dice, account, member, facility, plan)
         session().commit()
     if tenant.has("inquiries"):
-        talks.fill(tenant, accounts[0])
+        talks.fill(tenant, known[0])
 
 
 def _add_facilities() -> list[Facility]:
@@ -225,7 +225,7 @@ def _live(
         options=dice.sample(options, dice.randint(0, min(2, len(options)))),
     )
     with clock.freeze(plan.booked_at):
-        reservation = bookings.book(tenant, account, member, booking, by=SYSTEM)
+        reservation = bookings.create_reservation(tenant, account, member, booking, by=SYSTEM)
     report = operations.WorkReport(
         done=f"{reservation.purpose}。加工条件を確認のうえ、予定どおり完了しました。",
         worker=dice.choice(_WORKERS),

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from portal.core.actor import SYSTEM
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 
 PASSWORD = "sakura-Doori-58"  # noqa: S105 - the demo prints it
 _COLUMNS = (
@@ -97,7 +97,7 @@ CAST = (
 def fill(tenant: Tenant) -> None:
     """Add the accounts and the cast to the tenant in scope. The caller commits."""
     hashed = passwords.hash_password(PASSWORD)
-    accounts = [enrolment.add_account(tenant, by=SYSTEM, **values) for values in ACCOUNTS]
+    added = [accounts.add_account(tenant, by=SYSTEM, **values) for values in ACCOUNTS]
     for someone in CAST:
         person = Person(
             family_name=someone.family_name,
@@ -107,9 +107,7 @@ def fill(tenant: Tenant) -> None:
             family_kana=someone.family_kana,
             given_kana=someone.given_kana,
             department=someone.department,
-            telephone=accounts[someone.account].telephone,
+            telephone=added[someone.account].telephone,
             is_representative=someone.role == "representative",
         )
-        enrolment.add_member(
-            tenant, accounts[someone.account], person, by=SYSTEM, password_hash=hashed
-        )
+        accounts.add_member(tenant, added[someone.account], person, by=SYSTEM, password_hash=hashed)

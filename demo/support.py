@@ -11,9 +11,9 @@ from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.business_days import first_open
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
+from portal.shared.auth.members import roster
 from portal.shared.auth.models import Member
-from portal.shared.auth.people import roster
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.shared.knowledge import operations as knowledge
@@ -37,7 +37,7 @@ _INQUIRIES = (
 
 def fill(tenant: Tenant) -> None:
     """Contracts of the first account, its own people in charge. The caller commits."""
-    account = enrolment.all_accounts()[0]
+    account = accounts.all_accounts()[0]
     main, deputy = (
         Registrant(one.family_name, one.given_name, one.email, duty)
         for one, duty in zip(people.CAST[:2], ("契約担当", "システム担当"), strict=True)

@@ -9,7 +9,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
 from portal.shared.auth.models import Account, Member
 from portal.shared.inquiries import operations, outreach
 from portal.shared.inquiries.models import Inquiry, Status
@@ -23,7 +23,7 @@ def fill(tenant: Tenant, account: Account) -> None:
     """Add the talks of one account, about reservations that are still to come. The caller commits."""
     now = clock.now()
     office = OfficeHours(tenant.calendar.is_open)
-    member = enrolment.representative(account)
+    member = accounts.representative(account)
     coming = queries.changeable(account.id)
     numbers = [reservation.number for reservation in coming] or [""]
     with clock.freeze(office.at_or_after(now - timedelta(days=20))):

@@ -7,7 +7,7 @@ from typing import Any
 from alembic import context
 
 from portal import blueprints  # noqa: F401 - imports every model
-from portal.core.db import Base, Choice, UTCDateTime
+from portal.core.db import Base, EnumType, UTCDateTime
 from portal.core.files import FileKey, FileKeysJSON
 
 
@@ -15,7 +15,7 @@ def _render(kind: str, item: Any, _context: Any) -> Any:
     """Write our instants as what the database sees."""
     if kind == "type" and isinstance(item, UTCDateTime):
         return "sa.DateTime(timezone=True)"
-    if kind == "type" and isinstance(item, Choice):
+    if kind == "type" and isinstance(item, EnumType):
         return f"sa.String({item.impl_instance.length})"
     if kind == "type" and isinstance(item, FileKey):
         return "sa.String(64)"

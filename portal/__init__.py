@@ -11,13 +11,13 @@ from portal.blueprints import BLUEPRINTS, BRANDS
 from portal.core.audit_keys import set_audit_keys
 from portal.core.db import db, init_db
 from portal.core.files import LocalFiles, Shelf
-from portal.core.tenancy.mistakes import TenantsInvalid
+from portal.core.tenancy.config_errors import TenantsInvalid
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import CannotStart, Settings
-from portal.shared.auth import keyring
+from portal.shared.auth import signer
 from portal.web import brand, errors, formatting, hanging, headers, i18n, proof, requests
-from portal.web.bell import Bell
+from portal.web.chat_notifier import ChatNotifier
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -29,7 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     Shelf.files = LocalFiles(settings.home / "files")
     secrets = (settings.secret_key, *settings.secret_key_fallbacks)
-    keyring.set_keys(secrets)
+    signer.set_keys(secrets)
     set_audit_keys(secrets)
 
     init_db(app)
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_app(app)
     brand.init_app(app, BRANDS)
     app.extensions["tenants"] = _registry(app, settings)
-    app.extensions["chat_bell"] = Bell(app, settings.chat_streams)
+    app.extensions["chat_bell"] = ChatNotifier(app, settings.chat_streams)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     cli.init_app(app, BRANDS)

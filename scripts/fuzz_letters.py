@@ -14,8 +14,8 @@ from pathlib import Path
 import atheris  # type: ignore[import-untyped]
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-with atheris.instrument_imports(include=["portal.core.letters", "email"]):
-    from portal.core import letters
+with atheris.instrument_imports(include=["portal.core.inbound_email", "email"]):
+    from portal.core import inbound_email
 
 
 def seeds() -> list[bytes]:
@@ -44,8 +44,8 @@ def seeds() -> list[bytes]:
 def one(raw: bytes) -> None:
     """One input."""
     try:
-        letter = letters.read(raw, None if len(raw) % 2 else "yamada@one.example")
-    except letters.Unreadable:
+        letter = inbound_email.parse_email(raw, None if len(raw) % 2 else "yamada@one.example")
+    except inbound_email.Unreadable:
         return
     in_bounds = (
         len(letter.subject) <= 200 and len(letter.message_id) <= 202 and len(letter.answers) <= 50

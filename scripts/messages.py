@@ -17,8 +17,8 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parent.parent
 PLACE = ROOT / "portal/translations/en/LC_MESSAGES/messages.po"
-KEYWORDS = dict.fromkeys(("_l", "msgid")) | dict.fromkeys(
-    ("RuleBroken", "Stale", "NotFound", "Missing", "NavItem", "Verdict"), (1,)
+KEYWORDS = dict.fromkeys(("_l", "gettext_noop")) | dict.fromkeys(
+    ("RuleBroken", "Stale", "NotFound", "Missing", "NavItem", "Decision"), (1,)
 )
 
 

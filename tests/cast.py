@@ -17,8 +17,8 @@ from portal.blueprints.facility.models import Facility
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 from portal.shared.billing.lines import BillLine
 from portal.shared.notices import operations as notices
 
@@ -50,10 +50,10 @@ def fill(app: Flask) -> None:
     for key, canary in CANARY.items():
         with clock.freeze(NOW - timedelta(days=40)), tenant_scope(key):
             tenant = tenants[key]
-            first = enrolment.add_account(
+            first = accounts.add_account(
                 tenant, by=SYSTEM, name=f"{canary}株式会社一番", telephone="0300001001"
             )
-            second = enrolment.add_account(
+            second = accounts.add_account(
                 tenant, by=SYSTEM, name=f"{canary}合同会社二番", telephone="0300001002"
             )
             people = [
@@ -76,7 +76,7 @@ def fill(app: Flask) -> None:
                 ),
             ]
             hanako, _kenichi, yumi = (
-                enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+                accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
                 for account, person in people
             )
             machine = Facility(
@@ -91,8 +91,11 @@ def fill(app: Flask) -> None:
                 )
                 for begin in (start + timedelta(hours=hours) for hours in (0, 4, 24, 48))
             ]
-            made = [bookings.book(tenant, first, hanako, each, by=SYSTEM) for each in wanted[:3]]
-            bookings.book(tenant, second, yumi, wanted[3], by=SYSTEM)
+            made = [
+                bookings.create_reservation(tenant, first, hanako, each, by=SYSTEM)
+                for each in wanted[:3]
+            ]
+            bookings.create_reservation(tenant, second, yumi, wanted[3], by=SYSTEM)
             operations.confirm(tenant, made[1], by=SYSTEM)
             operations.start(tenant, made[1], by=SYSTEM, even_so="十日早いご利用")
             operations.finish(

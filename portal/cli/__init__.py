@@ -11,7 +11,7 @@ from portal.web.brand import Brand
 def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Register every command."""
     machine = installation.db_commands, installation.tenants, worker.worker, doctor.doctor
-    people = customers.accounts, customers.members, customers.limits
+    people = customers.account_commands, customers.member_commands, customers.limits
     threads = desk.notices, desk.knowledge, desk.inquiries, mail_in.lmtp, chat.chat
     kept = records.documents, records.mail, records.audit
     own = [brand.commands for brand in brands if brand.commands is not None]

@@ -22,7 +22,7 @@ from portal.core import (
 )
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries
-from portal.web.command_line import Mistake, PortalCommand, is_dry_run
+from portal.web.command_line import CommandError, PortalCommand, is_dry_run
 from portal.web.commands import link_base, tenant_command
 from portal.web.output import harmless
 
@@ -128,7 +128,7 @@ class Desk:
 def _chat(tenant: Tenant, by: Actor) -> None:
     """Until /quit or the end of the input."""
     if is_dry_run():
-        raise Mistake("what is said is said: a chat has no --dry-run")
+        raise CommandError("what is said is said: a chat has no --dry-run")
     desk = Desk(current_app._get_current_object(), tenant, by)  # type: ignore[attr-defined]
     click.echo(_HELP)
     threading.Thread(target=desk.watch, name="chat desk", daemon=True).start()

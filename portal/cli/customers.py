@@ -10,18 +10,18 @@ from sqlalchemy import or_, select
 
 from portal.core import Actor, Tenant, session, text
 from portal.shared.auth import (
-    administration,
+    accounts,
+    devices,
     email_change,
-    enrolment,
     member_import,
-    operations,
-    people,
-    security,
+    members,
+    operator_actions,
+    password_reset,
     withdrawal,
 )
 from portal.shared.auth.models import Account, Member
 from portal.shared.limits import operations as allowed
-from portal.web.command_line import CommandGroup, Mistake
+from portal.web.command_line import CommandError, CommandGroup
 from portal.web.commands import (
     DAY,
     call,
@@ -36,14 +36,14 @@ from portal.web.commands import (
 )
 from portal.web.output import json_out, listing, moment, table
 
-accounts = CommandGroup("accounts", help="Find, add, show and merge customers.")
-members = CommandGroup("members", help="Find, add and help the people who sign in.")
+account_commands = CommandGroup("accounts", help="Find, add, show and merge customers.")
+member_commands = CommandGroup("members", help="Find, add and help the people who sign in.")
 limits = CommandGroup(
     "limits", help="Explain limits, lift them for one customer, list who is over."
 )
 _ACCOUNT, _WHO = (
-    record("account", enrolment.find_account),
-    record("who", enrolment.find_member, "WHO"),
+    record("account", accounts.find_account),
+    record("who", accounts.find_member, "WHO"),
 )
 _WORDS = click.argument("words", default="")
 
@@ -63,8 +63,8 @@ _CUSTOMER = (
     ),
 )
 _BOTH = (
-    record("source", enrolment.find_account, "FROM"),
-    record("target", enrolment.find_account, "INTO"),
+    record("source", accounts.find_account, "FROM"),
+    record("target", accounts.find_account, "INTO"),
 )
 _EMAIL = click.argument("email", callback=typed(text.email))
 _PERSON = (
@@ -110,23 +110,23 @@ _MEMBERS = (
 )
 
 
-@listing(accounts, "find", ("number", "name", "status", "telephone", "address"), _WORDS)
+@listing(account_commands, "find", ("number", "name", "status", "telephone", "address"), _WORDS)
 def find(words: str, limit: int) -> Iterable[Account]:
     """Accounts by number or part of the name."""
     named = or_(Account.number == words, Account.name.contains(words, autoescape=True))
     return session().scalars(select(Account).where(named).order_by(Account.number).limit(limit))
 
 
-@command(accounts, "add", *_CUSTOMER)
+@command(account_commands, "add", *_CUSTOMER)
 def add(name: str, telephone: str, tenant: Tenant, by: Actor) -> str:
     """Add the customer NAME; then add its representative with `members add`."""
-    return enrolment.add_account(tenant, by=by, name=name, telephone=telephone).number
+    return accounts.add_account(tenant, by=by, name=name, telephone=telephone).number
 
 
-@question(accounts, "show", _ACCOUNT, json_option)
+@question(account_commands, "show", _ACCOUNT, json_option)
 def show(account: Account, as_json: bool) -> None:
     """Everything about one customer: data, members, what is theirs, the newest events."""
-    found = administration.overview(account)
+    found = operator_actions.overview(account)
     if as_json:
         json_out(found)
         return
@@ -140,23 +140,23 @@ def show(account: Account, as_json: bool) -> None:
         )
 
 
-@command(accounts, "tag", _ACCOUNT, click.argument("tags", nargs=-1))
+@command(account_commands, "tag", _ACCOUNT, click.argument("tags", nargs=-1))
 def tag(account: Account, tags: tuple[str, ...], by: Actor) -> str:
     """Sort a customer by TAGS, and by no others; notices can be for those with a tag alone."""
     try:
-        administration.set_tags(account, map(administration.tag, tags), by=by)
+        operator_actions.set_tags(account, map(operator_actions.tag, tags), by=by)
     except ValueError as error:
-        raise Mistake(str(error)) from None
+        raise CommandError(str(error)) from None
     return f"{account.number}: {account.tags.strip(',') or 'no tags'}"
 
 
-@command(accounts, "merge", *_BOTH, _YES)
+@command(account_commands, "merge", *_BOTH, _YES)
 def merge(source: Account, target: Account, by: Actor) -> None:
     """Give all that FROM has to INTO: members, reservations, documents. FROM is withdrawn."""
-    table(["table", "moved"], list(administration.merge(source, target, by=by).items()))
+    table(["table", "moved"], list(operator_actions.merge(source, target, by=by).items()))
 
 
-@command(accounts, "withdraw", _ACCOUNT, _WHY, _YES)
+@command(account_commands, "withdraw", _ACCOUNT, _WHY, _YES)
 def withdraw(account: Account, reason: str, tenant: Tenant, by: Actor) -> str:
     """退会 for a customer who asked by telephone: nobody of it signs in again. Open business refuses it."""
     for what in withdrawal.open_business(tenant, account):
@@ -165,14 +165,14 @@ def withdraw(account: Account, reason: str, tenant: Tenant, by: Actor) -> str:
     return f"{account.number}: withdrawn; erased in {tenant.erase_after_days} days"
 
 
-@command(accounts, "erase", _ACCOUNT, _YES)
+@command(account_commands, "erase", _ACCOUNT, _YES)
 def erase(account: Account, by: Actor) -> str:
     """Erase now what is personal of a customer who has left. Documents and the audit trail stay."""
     withdrawal.erase(account, by=by)
     return f"{account.number}: erased"
 
 
-@listing(members, "find", _MEMBERS, _WORDS)
+@listing(member_commands, "find", _MEMBERS, _WORDS)
 def find_members(words: str, limit: int) -> Iterable[Any]:
     """Members by login ID, e-mail, family name or the account's number."""
     statement = select(Member, Account.number).join(Account, Account.id == Member.account_id)
@@ -184,26 +184,26 @@ def find_members(words: str, limit: int) -> Iterable[Any]:
     return session().execute(statement.order_by(Account.number, Member.id).limit(limit))
 
 
-@command(members, "add", record("account", enrolment.find_account, "ACCOUNT"), *_PERSON)
+@command(member_commands, "add", record("account", accounts.find_account, "ACCOUNT"), *_PERSON)
 def add_member(account: Account, tenant: Tenant, by: Actor, **person: Any) -> str:
     """Add a member to ACCOUNT and mail them a link to set their password."""
-    member = enrolment.add_member(tenant, account, enrolment.Person(**person), by=by)
+    member = accounts.add_member(tenant, account, accounts.Person(**person), by=by)
     _send_link(tenant, member, by)
     return _said(member, _MAILED)
 
 
-@listing(members, "sign-ins", (("at", moment("at")), "browser", "address"), _WHO)
+@listing(member_commands, "sign-ins", (("at", moment("at")), "browser", "address"), _WHO)
 def sign_ins(who: Member, limit: int) -> Iterable[Any]:
     """The newest sign-ins of WHO: when, with which browser, from where."""
-    return security.visits(who.subject, who.account_id, limit)
+    return devices.visits(who.subject, who.account_id, limit)
 
 
-@command(members, "require-change", click.argument("who", default=""), _ALL)
+@command(member_commands, "require-change", click.argument("who", default=""), _ALL)
 def require_change(who: str, everybody: bool, by: Actor) -> str:
     """Have WHO, or everybody, set a new password before anything else."""
     if everybody == bool(who):
-        raise Mistake("say WHO or --all")
-    asked = administration.require_change(enrolment.find_member(who) if who else None, by=by)
+        raise CommandError("say WHO or --all")
+    asked = operator_actions.require_change(accounts.find_member(who) if who else None, by=by)
     return f"{asked} must set a new password"
 
 
@@ -211,16 +211,16 @@ def _said(member: Member, what: str) -> str:
     return f"{member.login_id or member.email}: {what}"
 
 
-@command(members, "set-email", click.argument("who"), _EMAIL)
+@command(member_commands, "set-email", click.argument("who"), _EMAIL)
 def set_email(who: str, email: str, tenant: Tenant, by: Actor) -> str:
     """Change WHO's e-mail address, e.g. when the mailbox is lost. Both addresses are told."""
-    email_change.set_by_operator(tenant, enrolment.find_member(who), email, by=by)
+    email_change.set_by_operator(tenant, accounts.find_member(who), email, by=by)
     return f"{who}: {email}"
 
 
 def _send_link(tenant: Tenant, member: Member, by: Actor) -> None:
-    administration.can_be_mailed_a_link(member).require()
-    operations.invite(tenant, member, link_base=link_base(tenant), by=by)
+    operator_actions.can_be_mailed_a_link(member).require()
+    password_reset.invite(tenant, member, link_base=link_base(tenant), by=by)
 
 
 def _step(name: str, do: Callable[..., None], said: str, text: str, *options: Any) -> None:
@@ -230,7 +230,7 @@ def _step(name: str, do: Callable[..., None], said: str, text: str, *options: An
         call(do, {"member": who, **words})
         return _said(who, said)
 
-    command(members, name, _WHO, *options, help=text)(take)
+    command(member_commands, name, _WHO, *options, help=text)(take)
 
 
 _step(
@@ -247,37 +247,40 @@ _step(
 )
 _step(
     "represent",
-    people.hand_over,
+    members.hand_over,
     "represents the account",
     "Make WHO the representative of their account, as its customer asked.",
 )
 _step(
-    "end-sessions", administration.end_sessions, "signed out everywhere", "Sign WHO out everywhere."
+    "end-sessions",
+    operator_actions.end_sessions,
+    "signed out everywhere",
+    "Sign WHO out everywhere.",
 )
 _step(
     "lock",
-    administration.lock,
+    operator_actions.lock,
     "locked",
     "Sign WHO out everywhere and let them in no more.",
     _REASON,
 )
 _step(
     "unlock",
-    administration.unlock,
+    operator_actions.unlock,
     "unlocked",
     "Let WHO sign in again, with the password of before.",
 )
 _OFF = (
     "Take the second factor of WHO off, because it is lost; they are signed out and told by mail."
 )
-_step("reset-factor", administration.reset_factor, "no second factor any more", _OFF)
-importing(members, "import", member_import.Members, "members", ", with new accounts")
+_step("reset-factor", operator_actions.reset_factor, "no second factor any more", _OFF)
+importing(member_commands, "import", member_import.Members, "members", ", with new accounts")
 
 
 @question(limits, "explain", *_LIMIT, json_option)
 def explain(name: str, number: str, as_json: bool, tenant: Tenant) -> None:
     """How many of NAME (e.g. members) the customer or contract NUMBER may have, and how that came about."""
-    found = allowed.use(tenant, name, allowed.named(name).find(number))
+    found = allowed.usage_of(tenant, name, allowed.get_definition(name).find(number))
     if as_json:
         json_out(asdict(found))
         return
@@ -292,8 +295,8 @@ def lift(
     name: str, number: str, value: int, reason: str, until: date | None, tenant: Tenant, by: Actor
 ) -> str:
     """Let NUMBER have VALUE of NAME in place of what the rules give; 0 goes back to those."""
-    found = allowed.lift(
-        tenant, name, allowed.named(name).find(number), value, reason, until=until, by=by
+    found = allowed.override(
+        tenant, name, allowed.get_definition(name).find(number), value, reason, until=until, by=by
     )
     return f"{number}: {found.used} / {found.limit}"
 

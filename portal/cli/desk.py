@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from portal.core import Actor, RuleBroken, Tenant, audit, to_local
-from portal.shared.auth.administration import tag
+from portal.shared.auth.operator_actions import tag
 from portal.shared.inquiries import operations, queries
 from portal.shared.inquiries.files import keep, read
 from portal.shared.inquiries.models import Inquiry, Status
@@ -19,9 +19,9 @@ from portal.shared.notices import operations as announcements
 from portal.web.brand import brands_of
 from portal.web.command_line import (
     STANDARD_INPUT,
+    CommandError,
     CommandGroup,
     Content,
-    Mistake,
     as_text,
     is_terminal,
     read_text,
@@ -126,7 +126,7 @@ def save_files(found: Inquiry, folder: Path, by: Actor) -> None:
     """Save what is attached to a thread, each file under a name of its own; none is overwritten."""
     attached = [file for _message, files in queries.thread(found) for file in files]
     if not attached:
-        raise Mistake(f"{found.number} has no files")
+        raise CommandError(f"{found.number} has no files")
     audit.record("inquiry.save_files", found, by=by, files=[file.name for file in attached])
     is_dry_run = click.get_current_context().params["dry_run"]
     if not is_dry_run:
@@ -140,9 +140,9 @@ def save_files(found: Inquiry, folder: Path, by: Actor) -> None:
             with path.open("xb") as out:
                 out.write(read(file.sha256))
         except FileExistsError:
-            raise Mistake(f"{path} is there already") from None
+            raise CommandError(f"{path} is there already") from None
         except FileNotFoundError:
-            raise Mistake(f"{file.name} is missing in the file store") from None
+            raise CommandError(f"{file.name} is missing in the file store") from None
         click.echo(harmless(str(path)))
 
 
@@ -170,7 +170,7 @@ def _written() -> str:
         return read_text(STANDARD_INPUT).strip()
     written = click.edit("")
     if not written or not written.strip():
-        raise Mistake("the answer is empty")
+        raise CommandError("the answer is empty")
     return written.strip()
 
 
@@ -208,9 +208,9 @@ def put(files: list[Content], quiet: bool, tenant: Tenant, by: Actor) -> None:
         try:
             written = articles.read(as_text(file.name, file.data))
         except ValueError as error:
-            raise Mistake(f"{file.name}: {error}") from None
+            raise CommandError(f"{file.name}: {error}") from None
         if written.key in seen or not known.issuperset(written.products):
-            raise Mistake(
+            raise CommandError(
                 f"{file.name}: a product that is none of {', '.join(sorted(known))}, or a key used before"
             )
         seen.add(written.key)

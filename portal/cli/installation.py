@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from flask import current_app
 
 from portal.core import migrate, tenant_scope, transaction_mode
-from portal.core.tenancy.registry import Reading, resolved
+from portal.core.tenancy.registry import LoadResult, resolved
 from portal.core.tenancy.schema import json_schema
 from portal.settings import ROOT, Settings
 from portal.shared.limits import operations as limits
@@ -72,7 +72,7 @@ def check_models() -> None:
     _alembic(command.check)
 
 
-def _good_reading(file: Path) -> Reading:
+def _good_reading(file: Path) -> LoadResult:
     """What this file says; ends the command when it is broken."""
     reading = registry().read(file, str(file))
     if reading.mistakes:
@@ -80,7 +80,7 @@ def _good_reading(file: Path) -> Reading:
     return reading
 
 
-def _in_force() -> Reading:
+def _in_force() -> LoadResult:
     """What is in force; said on standard error when that is not what the file says."""
     registry().look_now()
     mistakes = registry().mistakes
@@ -159,7 +159,7 @@ def diff(file: Path, as_json: bool) -> None:
     table(["tenant", "key", "now", "then"], list(_changes(_in_force(), new)), as_json)
 
 
-def _values(reading: Reading, key: str) -> dict[str, Any]:
+def _values(reading: LoadResult, key: str) -> dict[str, Any]:
     return (
         {name: value for name, value, _line in resolved(reading, key)}
         if key in reading.tenants.by_key
@@ -167,7 +167,7 @@ def _values(reading: Reading, key: str) -> dict[str, Any]:
     )
 
 
-def _changes(old: Reading, new: Reading) -> Iterator[tuple[str, str, Any, Any]]:
+def _changes(old: LoadResult, new: LoadResult) -> Iterator[tuple[str, str, Any, Any]]:
     for key in sorted(old.tenants.by_key.keys() | new.tenants.by_key.keys()):
         before, after = _values(old, key), _values(new, key)
         if not (before and after):

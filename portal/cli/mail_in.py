@@ -13,7 +13,7 @@ from flask.cli import with_appcontext
 
 from portal.cli.desk import inquiries
 from portal.core import DatabaseBusy, Shelf, Tenant, session, tenant_scope
-from portal.core.letters import UnclearSender, Unreadable
+from portal.core.inbound_email import UnclearSender, Unreadable
 from portal.shared.inquiries import inbound
 from portal.web.command_line import PortalCommand, require_offered
 from portal.web.commands import find_tenant, link_base, question
@@ -89,11 +89,11 @@ def raw(file: str) -> None:
         raise click.BadParameter("no such file; see inquiries refused") from None
 
 
-class Conversation(socketserver.StreamRequestHandler):
+class LmtpHandler(socketserver.StreamRequestHandler):
     """One MTA at the door; what is too large is heard to its end and thrown away."""
 
     timeout = _SILENCE
-    server: "Door"
+    server: "LmtpServer"
 
     def handle(self) -> None:
         """Until QUIT, silence or shutdown."""
@@ -176,14 +176,14 @@ class Conversation(socketserver.StreamRequestHandler):
         return b"".join(lines) if size <= MOST_BYTES else b""
 
 
-class Door(socketserver.ThreadingTCPServer):
+class LmtpServer(socketserver.ThreadingTCPServer):
     """Listens; one thread for each conversation, a bounded number of them."""
 
     allow_reuse_address, daemon_threads = True, True
 
     def __init__(self, at: tuple[str, int], app: Flask) -> None:
         self.app, self.room = app, threading.Semaphore(_MOST_AT_ONCE)
-        super().__init__(at, Conversation)
+        super().__init__(at, LmtpHandler)
 
 
 @click.command(
@@ -198,7 +198,7 @@ def lmtp(listen: str) -> None:
     host, _colon, port = listen.rpartition(":")
     if not (host and port.isdecimal()):
         raise click.BadParameter("HOST:PORT, e.g. 127.0.0.1:2424")
-    with Door((host, int(port)), current_app._get_current_object()) as door:  # type: ignore[attr-defined]
+    with LmtpServer((host, int(port)), current_app._get_current_object()) as door:  # type: ignore[attr-defined]
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=door.shutdown).start())
         click.echo(f"LMTP at {host}:{door.server_address[1]}")

@@ -11,13 +11,13 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import select
 
-from portal.core import Actor, NotFound, OutboxMail, Tenant, need, session, to_local
+from portal.core import Actor, NotFound, OutboxMail, Tenant, require, session, to_local
 from portal.core import audit as trail
 from portal.core.audit_chain import Anchor, count_unmarked, find_faults, make_anchor
 from portal.core.db import each_tenant
 from portal.core.jobs import WorkStatus
 from portal.shared import resending
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document
 from portal.web.command_line import CommandGroup, login
@@ -46,7 +46,7 @@ _ASKED = (
 def find(limit: int, account: str, **asked: Any) -> Iterable[Document]:
     """Documents by transaction date, total and counterparty."""
     wanted = {name: value for name, value in asked.items() if name in operations.SEARCHED}
-    wanted["account_id"] = enrolment.find_account(account).id if account else None
+    wanted["account_id"] = accounts.find_account(account).id if account else None
     found = operations.search(limit=limit + 1, **wanted)
     if len(found) > limit:
         click.echo(f"there are more than {limit}; see --limit", err=True)
@@ -92,7 +92,7 @@ _URL = re.compile(r"https?://\S+")
 def _find_mail(mail_id: int) -> OutboxMail:
     """The mail with this id. Raises NotFound."""
     found: OutboxMail | None = session().get(OutboxMail, mail_id)
-    return need(found, NotFound("no mail %(id)s", id=mail_id))
+    return require(found, NotFound("no mail %(id)s", id=mail_id))
 
 
 _MAIL_ID = click.argument("mail_id", type=click.IntRange(1, 2**63 - 1))

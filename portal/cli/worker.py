@@ -36,7 +36,7 @@ TIDY_SECONDS = 900.0
 charset.add_charset("utf-8", charset.SHORTEST, charset.BASE64, "utf-8")
 
 
-class _Letter(Message):
+class _OutgoingMail(Message):
     """Headers stay as they are: folded anew, a long address would be encoded, and nobody follows it (RFC 8058)."""
 
     def _message(self) -> Any:
@@ -83,7 +83,7 @@ def send(stored: outbox.OutboxMail) -> None:
     settings: Settings = current_app.extensions["settings"]
     if settings.demo and not settings.smtp_url:
         return
-    message = _Letter(
+    message = _OutgoingMail(
         subject=stored.subject,
         sender=f'"{quote(stored.sender_name)}" <{stored.sender}>',  # a name may hold a comma or a bracket
         recipients=[stored.recipient],

@@ -11,44 +11,46 @@ from portal.core.clock import TOKYO, to_local
 from portal.core.csvio import Row
 from portal.core.db import (
     Base,
-    Choice,
+    EnumType,
     Numbered,
     Query,
-    belongs_to,
-    change,
-    discard,
+    delete_where,
+    execute_core,
+    get_or_404,
     index_where,
-    insert_missing,
-    owned,
-    run,
+    insert_or_ignore,
     save_changes,
     session,
+    tenant_fk,
     tenant_scope,
-    the_one,
+    tenant_table_args,
     transaction_mode,
+    update_where,
 )
+from portal.core.decision import ALLOWED, Decision
 from portal.core.engine import DatabaseBusy
-from portal.core.errors import NotFound, RuleBroken, Stale, msgid, need
+from portal.core.errors import NotFound, RuleBroken, Stale, gettext_noop, require
 from portal.core.files import Shelf
-from portal.core.labels import Labelled
+from portal.core.labels import LabelledEnum
 from portal.core.markdown import to_html
 from portal.core.money import LARGEST, yen
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core.tenancy.orm_guard import ID, TenantOwned
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_base import Each, Name, Section
 from portal.core.tenancy.schema_parts import InquiryCategory, NumberFormat
 from portal.core.tenancy.scope import require_key
 from portal.core.text import format_telephone
-from portal.core.verdict import YES, Verdict
 
 # fmt: off
 __all__ = [
-    "ID", "LARGEST", "LONGEST_SUBJECT", "SYSTEM", "TOKYO", "YES", "Actor", "AuditEvent", "Base", "Choice",
-    "DatabaseBusy", "Each", "InquiryCategory", "Labelled", "Name", "NotFound", "NumberFormat", "Numbered",
-    "OutboxMail", "Query", "Registry", "Row", "RuleBroken", "Section", "Shelf", "Stale", "Tenant", "TenantOwned",
-    "Verdict", "belongs_to", "change", "discard", "first_open", "format_telephone", "index_where", "insert_missing",
-    "msgid", "need", "owned", "require_key", "run", "save_changes", "session", "tenant_scope", "the_one", "to_html",
-    "to_local", "transaction_mode", "yen",
+    "ALLOWED", "ID", "LARGEST", "LONGEST_SUBJECT", "SYSTEM", "TOKYO", "Actor", "AuditEvent", "Base",
+    "DatabaseBusy", "Decision", "Each", "EnumType", "InquiryCategory", "LabelledEnum", "Name",
+    "NotFound", "NumberFormat", "Numbered", "OutboxMail", "Query", "Registry", "Row", "RuleBroken",
+    "Section", "Shelf", "Stale", "Tenant", "TenantOwned", "delete_where", "execute_core",
+    "first_open", "format_telephone", "get_or_404", "gettext_noop", "index_where",
+    "insert_or_ignore", "require", "require_key", "save_changes", "session", "tenant_fk",
+    "tenant_scope", "tenant_table_args", "to_html", "to_local", "transaction_mode", "update_where",
+    "yen",
 ]

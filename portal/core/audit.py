@@ -17,8 +17,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.audit_keys import current_key
-from portal.core.db import Base, insert_missing, owned, run, session
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core.db import Base, execute_core, insert_or_ignore, session, tenant_table_args
+from portal.core.tenancy.orm_guard import ID, TenantOwned
 
 _SECRET = re.compile(r"password|token|secret|hash|(?<!postal_)code", re.IGNORECASE)
 GENESIS = "0" * 64
@@ -38,7 +38,7 @@ class AuditHead(TenantOwned, Base):
     sequence: Mapped[int] = mapped_column(ID, default=0)
     digest: Mapped[str] = mapped_column(String(64), default=GENESIS)
     keyed_from: Mapped[int] = mapped_column(ID, default=1)
-    __table_args__ = owned(UniqueConstraint("tenant_id"))
+    __table_args__ = tenant_table_args(UniqueConstraint("tenant_id"))
 
 
 class AuditEvent(TenantOwned, Base):
@@ -64,7 +64,7 @@ class AuditEvent(TenantOwned, Base):
     digest: Mapped[str] = mapped_column(String(64))
     key_id: Mapped[str] = mapped_column(String(8), default="")
     mac: Mapped[str] = mapped_column(String(64), default="")
-    __table_args__ = owned(
+    __table_args__ = tenant_table_args(
         UniqueConstraint("tenant_id", "sequence"),
         Index("ix_audit_event_subject", "tenant_id", "subject", "sequence"),
         Index("ix_audit_event_account", "tenant_id", "account_id", "at", "id"),
@@ -149,14 +149,14 @@ def record_all(events: Iterable[dict[str, Any]]) -> None:
     head = _locked_head()
     rows = list(_chained(events, head))
     if rows:
-        run(insert(AuditEvent.__table__), rows)  # type: ignore[arg-type]
+        execute_core(insert(AuditEvent.__table__), rows)  # type: ignore[arg-type]
         _move_on(head, rows[-1])
 
 
 def _locked_head() -> AuditHead:
     """The end of the chain, made if there is none, locked until the end of the transaction."""
     beginning = {"sequence": 0, "digest": GENESIS, "keyed_from": 1}
-    insert_missing(AuditHead, beginning, unique=("tenant_id",))
+    insert_or_ignore(AuditHead, beginning, unique=("tenant_id",))
     statement = select(AuditHead).with_for_update().execution_options(populate_existing=True)
     return session().scalars(statement).one()
 

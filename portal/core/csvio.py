@@ -32,7 +32,7 @@ codecs.register_error(
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class RowError:
     """One thing wrong in a file: its line (1 is the header), its column if one is to blame, and what is wrong."""
 
     line: int
@@ -44,10 +44,10 @@ class Mistake:
         return f"{place}: {self.message}"
 
 
-class CsvMistakes(Exception):
+class CsvErrors(Exception):
     """A file was refused as a whole; `mistakes` names everything that is wrong with it (OPS-12)."""
 
-    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+    def __init__(self, mistakes: Sequence[RowError]) -> None:
         super().__init__("\n".join(map(str, mistakes)))
         self.mistakes = tuple(mistakes)
 
@@ -119,23 +119,23 @@ def unguard(text: str) -> str:
 def read_csv(
     data: bytes | Path, columns: Sequence[str], *, optional: Collection[str] = ()
 ) -> Iterator[Row]:
-    """The records of a file whose header names `columns`, in any order, but for `optional` ones. Raises CsvMistakes."""
+    """The records of a file whose header names `columns`, in any order, but for `optional` ones. Raises CsvErrors."""
     content = data if isinstance(data, bytes) else data.read_bytes()
     source = io.TextIOWrapper(io.BytesIO(content), encoding=_encoding(content), newline="")
     reader = csv.reader(source, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
-        raise CsvMistakes([Mistake(1, None, f"CSVとして読めません（{error}）。")]) from error
+        raise CsvErrors([RowError(1, None, f"CSVとして読めません（{error}）。")]) from error
     mistakes = list(_header_mistakes(header, columns, optional))
     if mistakes:
-        raise CsvMistakes(mistakes)
+        raise CsvErrors(mistakes)
     missing = dict.fromkeys(set(columns) - set(header), "")
     return _records(reader, header, missing)
 
 
 def _encoding(content: bytes) -> Encoding:
-    """The encoding that all of `content` can be read in. Raises CsvMistakes, naming the first line that cannot be."""
+    """The encoding that all of `content` can be read in. Raises CsvErrors, naming the first line that cannot be."""
     line = 1
     known: tuple[Encoding, ...] = ("utf-8-sig", "cp932")
     for encoding in () if content.startswith(_UTF_16) else known:
@@ -144,7 +144,7 @@ def _encoding(content: bytes) -> Encoding:
             return encoding
         line = content.count(b"\n", 0, place) + 1
     message = "文字コードが読めません。UTF-8 または CP932（Shift_JIS）で保存してください。"
-    raise CsvMistakes([Mistake(line, None, message)])
+    raise CsvErrors([RowError(line, None, message)])
 
 
 def _first_unreadable(content: bytes, encoding: Encoding) -> int | None:
@@ -162,51 +162,51 @@ def _first_unreadable(content: bytes, encoding: Encoding) -> int | None:
 
 def _header_mistakes(
     header: list[str], columns: Sequence[str], optional: Collection[str]
-) -> Iterator[Mistake]:
+) -> Iterator[RowError]:
     missing = [name for name in columns if name not in header]
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
-            yield Mistake(1, name, "同じ列が2つ以上あります。")
+            yield RowError(1, name, "同じ列が2つ以上あります。")
         if name not in columns:
             close = difflib.get_close_matches(name, missing, n=1, cutoff=0.5)
             hint = (
                 f"「{close[0]}」のことでしょうか。" if close else f"使える列: {'、'.join(columns)}"
             )
-            yield Mistake(1, name, f"この列は知りません。{hint}")
+            yield RowError(1, name, f"この列は知りません。{hint}")
     yield from (
-        Mistake(1, name, "この列がありません。") for name in missing if name not in optional
+        RowError(1, name, "この列がありません。") for name in missing if name not in optional
     )
 
 
 def _records(reader: Any, header: list[str], missing: Mapping[str, str]) -> Iterator[Row]:
-    mistakes: list[Mistake] = []
+    mistakes: list[RowError] = []
     line = reader.line_num + 1  # on which the record begins
     try:
         for cells in reader:
             if any(map(str.strip, cells)) and len(cells) != len(header):
                 mistakes.append(
-                    Mistake(line, None, f"列の数が{len(cells)}です。見出しは{len(header)}列です。")
+                    RowError(line, None, f"列の数が{len(cells)}です。見出しは{len(header)}列です。")
                 )
             elif any(map(str.strip, cells)):
                 yield Row(line, {**missing, **dict(zip(header, map(unguard, cells), strict=True))})
             line = reader.line_num + 1
     except csv.Error as error:
-        mistakes.append(Mistake(line, None, f"CSVとして読めません（{error}）。"))
+        mistakes.append(RowError(line, None, f"CSVとして読めません（{error}）。"))
     if mistakes:
-        raise CsvMistakes(mistakes)
+        raise CsvErrors(mistakes)
 
 
 def collect(rows: Iterable[Row], parse: Callable[[Row], T]) -> list[T]:
-    """All rows parsed, or none: goes on after a bad line so that CsvMistakes names every one of them (OPS-12)."""
-    mistakes: list[Mistake] = []
+    """All rows parsed, or none: goes on after a bad line so that CsvErrors names every one of them (OPS-12)."""
+    mistakes: list[RowError] = []
     parsed = list(parse_each(rows, parse, mistakes))
     if mistakes:
-        raise CsvMistakes(sorted(mistakes, key=lambda mistake: mistake.line))
+        raise CsvErrors(sorted(mistakes, key=lambda mistake: mistake.line))
     return parsed
 
 
 def parse_each(
-    rows: Iterable[Row], parse: Callable[[Row], T], mistakes: list[Mistake]
+    rows: Iterable[Row], parse: Callable[[Row], T], mistakes: list[RowError]
 ) -> Iterator[T]:
     """What `parse` makes of each row that is right; what is wrong with the others is added to `mistakes`."""
     try:
@@ -214,6 +214,6 @@ def parse_each(
             try:
                 yield parse(row)
             except RuleBroken as error:
-                mistakes.append(Mistake(row.line, error.field, str(error)))
-    except CsvMistakes as refused:
+                mistakes.append(RowError(row.line, error.field, str(error)))
+    except CsvErrors as refused:
         mistakes.extend(refused.mistakes)

@@ -17,10 +17,10 @@ from sqlalchemy.types import TypeDecorator
 
 from portal.core import clock
 from portal.core.engine import Mode, drive_sqlite
-from portal.core.errors import NotFound, Stale, need
+from portal.core.errors import NotFound, Stale, require
 from portal.core.tenancy import scope
-from portal.core.tenancy.guard import TenantOwned, TenantSession
-from portal.core.tenancy.tripwire import install_tripwire
+from portal.core.tenancy.orm_guard import TenantOwned, TenantSession
+from portal.core.tenancy.sql_guard import install_sql_guard
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
 
 
-class Choice(TypeDecorator[StrEnum]):
+class EnumType(TypeDecorator[StrEnum]):
     """One of an enumeration's values, kept as its text, read back as the member."""
 
     impl = sa.String
@@ -105,12 +105,12 @@ db = SQLAlchemy(session_options={"class_": TenantSession})
 _mode: ContextVar[Mode] = ContextVar("transaction_mode", default="write")
 
 
-def owned(*constraints: Any) -> tuple[Any, ...]:
+def tenant_table_args(*constraints: Any) -> tuple[Any, ...]:
     """`__table_args__` of a tenant-owned table: the key that composite foreign keys point at, and `constraints`."""
     return (sa.UniqueConstraint("tenant_id", "id"), *constraints)
 
 
-def belongs_to(column: str, table: str, *, ondelete: str | None = None) -> sa.ForeignKeyConstraint:
+def tenant_fk(column: str, table: str, *, ondelete: str | None = None) -> sa.ForeignKeyConstraint:
     """A foreign key that carries the tenant, so that the database itself refuses a cross-tenant reference."""
     return sa.ForeignKeyConstraint(
         ["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], ondelete=ondelete
@@ -138,10 +138,10 @@ class Query:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def run(
+def execute_core(
     statement: sa.Executable, parameters: dict[str, Any] | list[dict[str, Any]] | None = None
 ) -> sa.CursorResult[Any]:
-    """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the tripwire checks it.
+    """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the SQL guard checks it.
 
     Of an INSERT with a list of parameters each is a row.
     """
@@ -193,7 +193,7 @@ def init_db(app: Flask) -> None:
         engine = db.engine
         if engine.dialect.name == "sqlite":
             drive_sqlite(engine, _mode.get)
-        install_tripwire(engine, tenant_tables(), lambda: _mode.get() == "read")
+        install_sql_guard(engine, tenant_tables(), lambda: _mode.get() == "read")
 
 
 def tenant_tables() -> list[str]:
@@ -212,14 +212,14 @@ def _announce(current: TenantSession, _transaction: Any, connection: Any) -> Non
         )
 
 
-def the_one(model: type[T], *which: Any, absent: str, **words: Any) -> T:
+def get_or_404(model: type[T], *which: Any, absent: str, **words: Any) -> T:
     """The one row that `which` picks. Raises NotFound, which says `absent` with these `words`."""
-    return need(
+    return require(
         session().scalars(sa.select(model).where(*which)).one_or_none(), NotFound(absent, **words)
     )
 
 
-def insert_missing(
+def insert_or_ignore(
     model: type[TenantOwned], values: dict[str, Any], *, unique: tuple[str, ...]
 ) -> None:
     """Insert a row of the tenant in scope unless one with the same `unique` columns stands there already."""
@@ -229,12 +229,12 @@ def insert_missing(
     current.execute(statement)
 
 
-def change(model: type[Any], *which: Any, **values: Any) -> int:
+def update_where(model: type[Any], *which: Any, **values: Any) -> int:
     """Change the rows that `which` picks in one UPDATE: races end here. Returns how many; rows in memory stay."""
     return _count(sa.update(model).where(*which).values(**values))
 
 
-def discard(model: type[Any], *which: Any) -> int:
+def delete_where(model: type[Any], *which: Any) -> int:
     """Remove the rows that `which` picks in one DELETE; returns how many."""
     return _count(sa.delete(model).where(*which))
 
@@ -253,7 +253,7 @@ def save_changes(row: Any, version: int, wanted: dict[str, Any]) -> dict[str, li
         return {}
     pairs = {name: [getattr(row, name), value] for name, value in values.items()}
     model = type(row)
-    if not change(
+    if not update_where(
         model, model.id == row.id, model.version == version, version=version + 1, **values
     ):
         raise Stale("ほかの方が先に更新しました。両方の内容を確認してください。")

@@ -5,7 +5,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def msgid(sentence: str) -> str:
+def gettext_noop(sentence: str) -> str:
     """Mark a constant as a sentence of the catalogue; it is translated where it is shown."""
     return sentence
 
@@ -28,7 +28,7 @@ class NotFound(RuleBroken):
     """The thing does not exist, or is somebody else's: the two are never told apart (COM-02)."""
 
 
-def need(found: T | None, error: RuleBroken) -> T:
+def require(found: T | None, error: RuleBroken) -> T:
     """What was found. Raises `error` where that is nothing."""
     if found is None:
         raise error

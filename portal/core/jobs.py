@@ -14,8 +14,8 @@ from sqlalchemy import JSON, Index, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
-from portal.core.db import Base, Choice, owned, session
-from portal.core.tenancy.guard import TenantOwned
+from portal.core.db import Base, EnumType, session, tenant_table_args
+from portal.core.tenancy.orm_guard import TenantOwned
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
@@ -35,7 +35,7 @@ class WorkStatus(StrEnum):
 class Leased:
     """Mixin of a table whose rows are pieces of work."""
 
-    status: Mapped[WorkStatus] = mapped_column(Choice(WorkStatus, 10), default=WorkStatus.WAITING)
+    status: Mapped[WorkStatus] = mapped_column(EnumType(WorkStatus, 10), default=WorkStatus.WAITING)
     due_at: Mapped[datetime]
     tries: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
@@ -112,7 +112,7 @@ class Job(Leased, TenantOwned, Base):
     __tablename__ = "job"
     kind: Mapped[str] = mapped_column(String(60))
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
-    __table_args__ = owned(Index("ix_job_due", "tenant_id", "status", "due_at", "id"))
+    __table_args__ = tenant_table_args(Index("ix_job_due", "tenant_id", "status", "due_at", "id"))
 
 
 def handler(kind: str) -> Callable[[Handler], Handler]:

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
-from portal.core.db import Base, change, insert_missing, owned, session
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core.db import Base, insert_or_ignore, session, tenant_table_args, update_where
+from portal.core.tenancy.orm_guard import ID, TenantOwned
 from portal.core.tenancy.schema_parts import NumberFormat
 
 
@@ -20,12 +20,12 @@ class NumberSequence(TenantOwned, Base):
     __tablename__ = "number_sequence"
     kind: Mapped[str] = mapped_column(String(30))
     value: Mapped[int] = mapped_column(ID, default=0)
-    __table_args__ = owned(UniqueConstraint("tenant_id", "kind"))
+    __table_args__ = tenant_table_args(UniqueConstraint("tenant_id", "kind"))
 
 
 def next_value(kind: str) -> int:
     """The next number of `kind` in the tenant in scope, held by the running transaction."""
-    insert_missing(NumberSequence, {"kind": kind, "value": 0}, unique=("tenant_id", "kind"))
+    insert_or_ignore(NumberSequence, {"kind": kind, "value": 0}, unique=("tenant_id", "kind"))
     return _set(kind, NumberSequence.value + 1)
 
 
@@ -45,7 +45,7 @@ def next_number(
 
 
 def _set(kind: str, value: Any) -> int:
-    change(NumberSequence, NumberSequence.kind == kind, value=value)
+    update_where(NumberSequence, NumberSequence.kind == kind, value=value)
     return session().scalars(select(NumberSequence.value).where(NumberSequence.kind == kind)).one()
 
 

@@ -17,8 +17,8 @@ from sqlalchemy import JSON, Index, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock, jobs
-from portal.core.db import Base, change, owned, session
-from portal.core.tenancy.guard import ID, TenantOwned
+from portal.core.db import Base, session, tenant_table_args, update_where
+from portal.core.tenancy.orm_guard import ID, TenantOwned
 
 log = logging.getLogger(__name__)
 _UNSENT_KEPT = timedelta(days=30)
@@ -45,7 +45,7 @@ class OutboxMail(jobs.Leased, TenantOwned, Base):
     headers: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     expires_at: Mapped[datetime | None]
     blanked_at: Mapped[datetime | None]
-    __table_args__ = owned(
+    __table_args__ = tenant_table_args(
         Index("ix_outbox_mail_due", "tenant_id", "status", "due_at", "id"),
         Index("ix_outbox_mail_newest", "tenant_id", "created_at", "id"),
     )
@@ -76,7 +76,7 @@ def blank_unsendable() -> int:
     given_up = OutboxMail.status == jobs.WorkStatus.FAILED, OutboxMail.blanked_at.is_(None)
     now = clock.now()
     past = (OutboxMail.expires_at <= now) | (OutboxMail.created_at < now - _UNSENT_KEPT)
-    return change(OutboxMail, *given_up, past, body="", html="", headers={}, blanked_at=now)
+    return update_where(OutboxMail, *given_up, past, body="", html="", headers={}, blanked_at=now)
 
 
 def deliver(

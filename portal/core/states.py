@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from portal.core import audit
 from portal.core.actor import Actor
-from portal.core.db import change, session
+from portal.core.db import session, update_where
 from portal.core.errors import RuleBroken, Stale
 
 S = TypeVar("S", bound=StrEnum)
@@ -24,7 +24,7 @@ def move(row: Any, to: S, moves: Moves[S], *, by: Actor, **changes: Any) -> None
     if not allowed(moves, present, to):
         raise RuleBroken("現在の状態では、この操作はできません。")
     model: Any = type(row)
-    if not change(model, model.id == row.id, model.status == present, status=to, **changes):
+    if not update_where(model, model.id == row.id, model.status == present, status=to, **changes):
         raise Stale("ほかの方が先に更新しました。画面を読み込み直してください。")
     session().refresh(row)
     audit.record(

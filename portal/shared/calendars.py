@@ -15,14 +15,14 @@ from portal.core import (
     NotFound,
     TenantOwned,
     audit,
-    belongs_to,
     clock,
-    discard,
-    owned,
+    delete_where,
     session,
+    tenant_fk,
+    tenant_table_args,
 )
-from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.auth.signer import digest
 
 
 class CalendarFeed(TenantOwned, Base):
@@ -32,8 +32,8 @@ class CalendarFeed(TenantOwned, Base):
     member_id: Mapped[int] = mapped_column(ID)
     token_digest: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("member_id", "member"),
         UniqueConstraint("tenant_id", "member_id"),
         UniqueConstraint("tenant_id", "token_digest"),
     )
@@ -78,7 +78,7 @@ def renew(member_id: int, *, by: Actor) -> str:
 
 def revoke(member_id: int, *, by: Actor) -> None:
     """Take the member's address back. The caller commits."""
-    if discard(CalendarFeed, CalendarFeed.member_id == member_id):
+    if delete_where(CalendarFeed, CalendarFeed.member_id == member_id):
         audit.record("calendar.revoke", f"member:{by.name}", by=by)
 
 

@@ -13,7 +13,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Base, TenantOwned, belongs_to, change, clock, discard, owned, session
+from portal.core import (
+    ID,
+    Base,
+    TenantOwned,
+    clock,
+    delete_where,
+    session,
+    tenant_fk,
+    tenant_table_args,
+    update_where,
+)
 from portal.core.files import FileKeysJSON
 
 LIFETIME = timedelta(hours=24)
@@ -32,8 +42,8 @@ class Draft(TenantOwned, Base):
     data: Mapped[dict[str, Any]] = mapped_column(FileKeysJSON)
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("member_id", "member"),
         UniqueConstraint("tenant_id", "token"),
         Index("ix_draft_created", "tenant_id", "created_at"),
     )
@@ -87,7 +97,7 @@ def is_unused(key: DraftKey, token: str) -> bool:
 
 def consume(key: DraftKey, token: str) -> dict[str, Any] | None:
     """Take the draft for good, in the running transaction; None when it was used before or is past its lifetime."""
-    used = change(Draft, *_alive(key, token), Draft.used_at.is_(None), used_at=clock.now())
+    used = update_where(Draft, *_alive(key, token), Draft.used_at.is_(None), used_at=clock.now())
     return recall(key, token) if used else None
 
 
@@ -104,4 +114,4 @@ def _alive(key: DraftKey, token: str) -> tuple[ColumnElement[bool], ...]:
 
 def expire() -> int:
     """Remove drafts past their lifetime; returns how many."""
-    return discard(Draft, Draft.created_at < clock.now() - LIFETIME)
+    return delete_where(Draft, Draft.created_at < clock.now() - LIFETIME)

@@ -17,20 +17,20 @@ from sqlalchemy.orm import InstrumentedAttribute
 from portal.core import (
     TOKYO,
     Actor,
-    Labelled,
+    LabelledEnum,
     Row,
     RuleBroken,
     Stale,
     audit,
     csvio,
+    execute_core,
     money,
-    run,
     session,
 )
-from portal.core.csvio import CsvMistakes
+from portal.core.csvio import CsvErrors
 from portal.shared.staging import Staging
 
-S = TypeVar("S", bound=Labelled)
+S = TypeVar("S", bound=LabelledEnum)
 KEY = 20
 """Characters of a code, a number, an instant."""
 BATCH = 500
@@ -85,14 +85,14 @@ def stage(
 ) -> Counts:
     """Read and check a whole file; what is new in it is kept in `into`. Changes nothing and may run without a lock.
 
-    `progress` is told how many rows have been checked. Raises CsvMistakes, which names every bad line.
+    `progress` is told how many rows have been checked. Raises CsvErrors, which names every bad line.
     """
     if len(data) > MOST_BYTES:
         raise RuleBroken(
             "ファイルは%(n)sMBまでです。分けて読み込んでください。", n=MOST_BYTES >> 20
         )
     rows = csvio.read_csv(data, importer.columns, optional=importer.optional)
-    mistakes: list[csvio.Mistake] = []
+    mistakes: list[csvio.RowError] = []
     checked = 0
     for made in csvio.parse_each(_looked_up(rows, importer), importer.read, mistakes):
         checked += 1
@@ -102,18 +102,18 @@ def stage(
             into.add(made)
         progress(checked)
     if mistakes:
-        raise CsvMistakes(sorted(mistakes, key=lambda mistake: mistake.line))
+        raise CsvErrors(sorted(mistakes, key=lambda mistake: mistake.line))
     return Counts(added=into.count, known=checked - into.count)
 
 
 def _looked_up(rows: Iterator[Row], importer: Importer) -> Iterator[Row]:
     """The rows, each batch of them after its look-ups; what is wrong with the file's form is raised at the end."""
-    refused: CsvMistakes | None = None
+    refused: CsvErrors | None = None
     while refused is None:
         batch: list[Row] = []
         try:
             batch.extend(islice(rows, BATCH))
-        except CsvMistakes as error:  # the rows before it are in the batch
+        except CsvErrors as error:  # the rows before it are in the batch
             refused = error
         if not batch:
             break
@@ -142,7 +142,7 @@ def add_rows(model: type[Any], rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows of one table, given by their columns' names, in one statement without the ORM, which takes longer."""
     tenant = session().tenant
     if rows:
-        run(insert(model.__table__), [{**row, "tenant_id": tenant} for row in rows])
+        execute_core(insert(model.__table__), [{**row, "tenant_id": tenant} for row in rows])
 
 
 def found_by(

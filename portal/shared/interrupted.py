@@ -13,9 +13,9 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import JSON, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import Base, TenantOwned, clock, discard, owned, session
+from portal.core import Base, TenantOwned, clock, delete_where, session, tenant_table_args
 from portal.core.tenancy.scope import require_key
-from portal.shared.auth import keyring
+from portal.shared.auth import signer
 
 LIFETIME = timedelta(hours=1)
 PAGE_LIFETIME = timedelta(days=7)
@@ -38,7 +38,7 @@ class InterruptedForm(TenantOwned, Base):
     token: Mapped[str] = mapped_column(String(43))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime]
-    __table_args__ = owned(
+    __table_args__ = tenant_table_args(
         UniqueConstraint("tenant_id", "token"),
         Index("ix_interrupted_form_owner", "tenant_id", "owner", "id"),
         Index("ix_interrupted_form_created", "tenant_id", "created_at"),
@@ -55,7 +55,7 @@ class Sent:
 
 def owner_of(member_id: int) -> str:
     """What stands for a member here, at the tenant in scope; only the server can make it."""
-    return keyring.number("form owner", member_id)
+    return signer.number("form owner", member_id)
 
 
 def page_token(member_id: int) -> str:
@@ -74,7 +74,7 @@ def owner_by_token(token: str) -> str | None:
 
 
 def _signer() -> URLSafeSerializer:
-    keys = list(reversed(keyring.Keyring.keys))  # itsdangerous signs with the last one
+    keys = list(reversed(signer.Signer.keys))  # itsdangerous signs with the last one
     return URLSafeSerializer(keys, salt=f"form owner\0{require_key()}")
 
 
@@ -94,7 +94,7 @@ def keep(owner: str, path: str, sent: Sent) -> str:
     session().flush()
     of_owner = select(InterruptedForm.id).where(InterruptedForm.owner == owner)
     newest = session().scalars(of_owner.order_by(InterruptedForm.id.desc()).limit(MOST_KEPT)).all()
-    discard(InterruptedForm, InterruptedForm.owner == owner, InterruptedForm.id.not_in(newest))
+    delete_where(InterruptedForm, InterruptedForm.owner == owner, InterruptedForm.id.not_in(newest))
     return token
 
 
@@ -124,4 +124,4 @@ def is_kept(token: str) -> bool:
 
 def expire() -> int:
     """Remove what is past its time; returns how many."""
-    return discard(InterruptedForm, InterruptedForm.created_at <= clock.now() - LIFETIME)
+    return delete_where(InterruptedForm, InterruptedForm.created_at <= clock.now() - LIFETIME)

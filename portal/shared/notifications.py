@@ -14,15 +14,15 @@ from portal.core import (
     ID,
     Actor,
     Base,
-    Labelled,
+    LabelledEnum,
     Tenant,
     TenantOwned,
     audit,
-    belongs_to,
     clock,
-    msgid,
-    owned,
+    gettext_noop,
     session,
+    tenant_fk,
+    tenant_table_args,
 )
 from portal.shared import mailing
 from portal.shared.auth.models import Member, MemberStatus, Right
@@ -31,20 +31,20 @@ DIGEST_HOUR = 8
 """When the day's mail is sent, in Asia/Tokyo."""
 
 
-class Kind(Labelled):
+class Kind(LabelledEnum):
     """What a mail is about, as members choose."""
 
-    STATUS = "status", msgid("ご予約・お取引の状況")
-    REMINDERS = "reminders", msgid("ご利用前のご案内")
-    INQUIRIES = "inquiries", msgid("お問い合わせ")
+    STATUS = "status", gettext_noop("ご予約・お取引の状況")
+    REMINDERS = "reminders", gettext_noop("ご利用前のご案内")
+    INQUIRIES = "inquiries", gettext_noop("お問い合わせ")
 
 
-class How(Labelled):
+class How(LabelledEnum):
     """When it is mailed."""
 
-    AT_ONCE = "at_once", msgid("すぐに受け取る")
-    DAILY = "daily", msgid("1日1回まとめて受け取る")
-    OFF = "off", msgid("受け取らない")
+    AT_ONCE = "at_once", gettext_noop("すぐに受け取る")
+    DAILY = "daily", gettext_noop("1日1回まとめて受け取る")
+    OFF = "off", gettext_noop("受け取らない")
 
 
 class DigestLine(TenantOwned, Base):
@@ -55,8 +55,8 @@ class DigestLine(TenantOwned, Base):
     said: Mapped[str] = mapped_column(String(300))
     link: Mapped[str] = mapped_column(String(300), default="")
     created_at: Mapped[datetime]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("member_id", "member"),
         Index("ix_digest_line_due", "tenant_id", "created_at", "id"),
     )
 

@@ -25,23 +25,23 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import (
+    ALLOWED,
     ID,
-    YES,
     Actor,
+    Decision,
     Row,
     RuleBroken,
     Tenant,
-    Verdict,
     clock,
     csvio,
-    msgid,
+    gettext_noop,
     states,
 )
-from portal.core.db import Numbered, belongs_to, change, owned, session, the_one
+from portal.core.db import Numbered, get_or_404, session, tenant_fk, tenant_table_args, update_where
 from portal.shared import imports, notifications
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
+from portal.shared.auth.account_hooks import AccountHooks, OpenBusiness
 from portal.shared.auth.models import Account, Member
-from portal.shared.auth.parts import AccountPart, OpenBusiness
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Address
 from portal.shared.contacts.models import Kind as AddressKind
@@ -52,7 +52,7 @@ _PERSON = ("name", "department", "telephone", "email")
 _ADDRESS = ("name", "department", "person", "postal_code")
 
 
-class Ordered(Numbered):
+class OrderMixin(Numbered):
     """The columns of what an account orders and is billed for; the brand adds `status` and what is ordered.
 
     `lines` are bill_lines.to_json's, `total` is in yen with tax, both as billed; `contact` and `billing` are copies.
@@ -67,24 +67,24 @@ class Ordered(Numbered):
     billed_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
-    payment_method: Mapped[str] = mapped_column(String(20), default=msgid("銀行振込"))
+    payment_method: Mapped[str] = mapped_column(String(20), default=gettext_noop("銀行振込"))
     due_date: Mapped[date | None]
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     total: Mapped[int | None] = mapped_column(ID)
     documents_due_at: Mapped[datetime | None]
 
 
-M = TypeVar("M", bound=Ordered)
+M = TypeVar("M", bound=OrderMixin)
 
 
-def ordered(*constraints: Any) -> tuple[Any, ...]:
+def order_table_args(*constraints: Any) -> tuple[Any, ...]:
     """`__table_args__` of a table of orders."""
-    return owned(
-        belongs_to("account_id", "account"), UniqueConstraint("tenant_id", "number"), *constraints
+    return tenant_table_args(
+        tenant_fk("account_id", "account"), UniqueConstraint("tenant_id", "number"), *constraints
     )
 
 
-class Book(Generic[M]):
+class OrderQueries(Generic[M]):
     """The orders of a kind, as they are asked for.
 
     `awaiting` are the states in which somebody waits for something, first by `by`. `absent` is what members and
@@ -96,14 +96,14 @@ class Book(Generic[M]):
     ) -> None:
         self._model, self._awaiting, self._by, self._absent = model, awaiting, by, absent
 
-    def own(self, account_id: int, number: str) -> M:
+    def get(self, account_id: int, number: str) -> M:
         """The account's own order. Raises NotFound for anybody else's."""
         own = self._model.account_id == account_id, self._model.number == number
-        return the_one(self._model, *own, absent=self._absent[0])
+        return get_or_404(self._model, *own, absent=self._absent[0])
 
-    def any(self, number: str) -> M:
+    def get_any(self, number: str) -> M:
         """An order of the tenant in scope, for operators. Raises NotFound."""
-        return the_one(
+        return get_or_404(
             self._model, self._model.number == number, absent=self._absent[1], number=number
         )
 
@@ -142,7 +142,7 @@ def is_unpaid(columns: Any) -> tuple[ColumnElement[bool], ...]:
 
 
 @dataclass(frozen=True)
-class Life:
+class OrderWorkflow:
     """How the orders of a kind go on: their `moves`, and of each state the instant it sets and the sentence it mails.
 
     `mail` is the template, which knows the order by its table's name.
@@ -152,19 +152,19 @@ class Life:
     steps: Mapping[Any, tuple[str, str]]
     mail: str
 
-    def can(self, order: Any, to: Any) -> Verdict:
+    def can(self, order: Any, to: Any) -> Decision:
         """Whether the order can go to `to` now."""
         if states.allowed(self.moves, order.status, to):
-            return YES
-        return Verdict(f"状態が「{order.status.label}」のため、「{to.label}」にはできません。")
+            return ALLOWED
+        return Decision(f"状態が「{order.status.label}」のため、「{to.label}」にはできません。")
 
     def move(self, tenant: Tenant, order: Any, to: StrEnum, *, by: Actor, **changes: Any) -> None:
         """Take the order to `to` and tell the customer. The caller commits. Raises RuleBroken, Stale."""
         self.can(order, to).require()
         states.move(order, to, self.moves, by=by, **{self.steps[to][0]: clock.now()}, **changes)
-        self.tell(tenant, order)
+        self.notify(tenant, order)
 
-    def step(self, to: StrEnum) -> Callable[..., None]:
+    def transition(self, to: StrEnum) -> Callable[..., None]:
         """The operation that does no more than that."""
 
         def operation(tenant: Tenant, order: Any, *, by: Actor) -> None:
@@ -172,7 +172,7 @@ class Life:
 
         return operation
 
-    def tell(
+    def notify(
         self,
         tenant: Tenant,
         order: Any,
@@ -195,17 +195,17 @@ class Life:
         self, tenant: Tenant, due: Select[Any], instant: str, sentence: str, label: str
     ) -> int:
         """Mail a reminder of each order in `due` whose `instant` is not set yet; returns how many. No commit."""
-        found = [order for order in session().scalars(due.limit(500)) if once(order, instant)]
+        found = [order for order in session().scalars(due.limit(500)) if set_once(order, instant)]
         for order in found:
-            self.tell(tenant, order, sentence, label=label, kind=Kind.REMINDERS)
+            self.notify(tenant, order, sentence, label=label, kind=Kind.REMINDERS)
         return len(found)
 
 
-def once(order: Any, instant: str) -> bool:
+def set_once(order: Any, instant: str) -> bool:
     """Set an instant that is set once; False when somebody was quicker."""
     model = type(order)
     was_first = (
-        change(
+        update_where(
             model, model.id == order.id, getattr(model, instant).is_(None), **{instant: clock.now()}
         )
         == 1
@@ -248,8 +248,8 @@ class Customers:
 def _customer(number: str) -> dict[str, Any] | str:
     """What an order of this customer copies, or why there can be none."""
     try:
-        account = enrolment.find_account(number)
-        contact = enrolment.representative(account)
+        account = accounts.find_account(number)
+        contact = accounts.representative(account)
     except RuleBroken as error:
         return str(error)
     return {
@@ -277,7 +277,7 @@ def _erase_persons(model: Any, account: Account, personal: Collection[str]) -> N
     emptied["documents_due_at"] = None  # what is issued later would name nobody
     emptied["contact"] = dict.fromkeys(_PERSON, "")
     emptied["billing"] = dict.fromkeys((*_ADDRESS, "address"), "") | {"name": account.number}
-    change(model, model.account_id == account.id, **emptied)
+    update_where(model, model.account_id == account.id, **emptied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,13 +295,13 @@ class OpenKind:
     status: str = ""
 
 
-def part_of(
+def account_hooks(
     model: Any,
     *,
     open_kinds: Sequence[OpenKind],
     columns: Mapping[str, str],
     personal: Collection[str] = (),
-) -> AccountPart:
+) -> AccountHooks:
     """A brand's part in an account's life as far as its orders go (COM-16).
 
     Those of `open_kinds` keep it from leaving. Those of the account and their
@@ -329,4 +329,4 @@ def part_of(
     def erase(account: Account) -> None:
         _erase_persons(model, account, personal)
 
-    return AccountPart(open_business=open_business, papers=papers, erase=erase)
+    return AccountHooks(open_business=open_business, export_files=papers, erase=erase)

@@ -6,12 +6,12 @@ from sqlalchemy import select
 
 from portal.core import Actor, OutboxMail, RuleBroken, Tenant, audit, jobs, outbox, session
 from portal.core.jobs import WorkStatus
-from portal.shared.auth import administration, operations
+from portal.shared.auth import operator_actions, password_reset
 from portal.shared.auth.models import Member, MemberStatus
 
 _LINK_SENDERS: dict[str, Callable[..., None]] = {
-    "set_password": operations.invite,
-    "reset_password": operations.send_reset_link,
+    "set_password": password_reset.invite,
+    "reset_password": password_reset.send_reset_link,
 }
 """Mails whose link is made anew, by event: the earlier link dies, so that one alone is alive."""
 
@@ -24,7 +24,7 @@ def resend(tenant: Tenant, mail: OutboxMail, *, link_base: str, by: Actor) -> bo
     send_link = _LINK_SENDERS.get(mail.event)
     member = _member_of(mail) if send_link is not None else None
     if send_link is not None and member is not None:
-        administration.can_be_mailed_a_link(member).require()
+        operator_actions.can_be_mailed_a_link(member).require()
         if mail.status != WorkStatus.DONE:
             jobs.give_up(mail, "a new link was sent instead")
         outbox.blank(mail)

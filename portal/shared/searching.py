@@ -1,7 +1,7 @@
 """Searching an account's rows: what may be asked is told once, each way to ask is built once (COM-21).
 
 Plain columns of the bare tables, because lists are read far more often than anything else; the statement names the
-tenant itself, and the tripwire checks it. Dates are days in Asia/Tokyo, both included.
+tenant itself, and the SQL guard checks it. Dates are days in Asia/Tokyo, both included.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -6,11 +6,11 @@ here. The price list of a brand is no account's amount: templates write it with 
 
 from flask_login import current_user
 
-from portal.core import msgid, yen
+from portal.core import gettext_noop, yen
 from portal.shared.auth.models import Right
 from portal.web.i18n import translate
 
-_HIDDEN = msgid("非表示")
+_HIDDEN = gettext_noop("非表示")
 
 
 def may_see() -> bool:

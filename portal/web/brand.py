@@ -8,10 +8,10 @@ import click
 from flask import Blueprint, Flask, current_app
 from pydantic import BaseModel
 
-from portal.core import Section, Tenant, msgid
-from portal.core.tenancy.mistakes import Finding
+from portal.core import Section, Tenant, gettext_noop
+from portal.core.tenancy.config_errors import Finding
+from portal.shared.auth.account_hooks import AccountHooks, RegisteredHooks
 from portal.shared.auth.models import Right
-from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.contacts import operations as contacts
 from portal.shared.documents import sharing
@@ -62,8 +62,8 @@ def _no_facts(
 class InquiryWords:
     """What a brand calls its inquiry form and the list of past inquiries (message ids)."""
 
-    form: str = msgid("お問い合わせ")
-    history: str = msgid("お問い合わせ履歴")
+    form: str = gettext_noop("お問い合わせ")
+    history: str = gettext_noop("お問い合わせ履歴")
 
 
 FindSubject = Callable[[SignedIn, str, str], str]
@@ -100,7 +100,7 @@ class Brand:
     home_lead: str = ""
     home_title: str = ""
     commands: click.Group | None = None
-    account: AccountPart = field(default_factory=AccountPart)
+    account: AccountHooks = field(default_factory=AccountHooks)
     history: Mapping[str, str] = field(default_factory=dict)
     tick: Callable[[Tenant], object] | None = None
     attention: Callable[[Tenant, SignedIn], Iterable[Attention]] = lambda _tenant, _who: ()
@@ -124,8 +124,8 @@ def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:
 def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Make the brands known and register the pages of those that are built."""
     app.extensions["brands"] = {brand.key: brand for brand in brands}
-    Parts.by_module = {brand.key: brand.account for brand in brands}
-    Parts.shared = (contacts.PART, inbound.PART, inquiries.PART, sharing.PART)
+    RegisteredHooks.by_module = {brand.key: brand.account for brand in brands}
+    RegisteredHooks.shared = (contacts.PART, inbound.PART, inquiries.PART, sharing.PART)
     for brand in brands:
         if brand.blueprint is not None:
             app.register_blueprint(brand.blueprint)

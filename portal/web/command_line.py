@@ -18,7 +18,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
 from portal.core import DatabaseBusy, RuleBroken, Tenant
-from portal.core.csvio import CsvMistakes
+from portal.core.csvio import CsvErrors
 
 STANDARD_INPUT = Path("-")
 _NO_SUCH_TABLE = ("42P01", "42703")
@@ -26,7 +26,7 @@ _PROGRESS_TERMINAL = 500
 _PROGRESS_LOG = 10_000
 
 
-class Mistake(click.ClickException):
+class CommandError(click.ClickException):
     """A mistake of whoever typed the command: one line, exit code 2."""
 
     exit_code = 2
@@ -37,12 +37,12 @@ def one_line() -> Iterator[None]:
     """What a person can do something about is told in one line, with the exit code that fits."""
     try:
         yield
-    except (RuleBroken, CsvMistakes) as error:
-        raise Mistake(str(error)) from None
+    except (RuleBroken, CsvErrors) as error:
+        raise CommandError(str(error)) from None
     except UnicodeError:
-        raise Mistake("what was typed or piped in is not UTF-8") from None
+        raise CommandError("what was typed or piped in is not UTF-8") from None
     except (OverflowError, DataError):
-        raise Mistake("a number, a date or a text is larger than can be kept") from None
+        raise CommandError("a number, a date or a text is larger than can be kept") from None
     except DatabaseBusy as error:
         raise click.ClickException(str(error)) from None
     except OperationalError as error:
@@ -54,7 +54,9 @@ def one_line() -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EPIPE:  # whoever read our output has enough; click ends quietly
             raise
-        raise Mistake(f"{error.filename or 'input or output'}: {error.strerror or error}") from None
+        raise CommandError(
+            f"{error.filename or 'input or output'}: {error.strerror or error}"
+        ) from None
 
 
 def _database_trouble(error: OperationalError | ProgrammingError) -> click.ClickException:
@@ -93,10 +95,10 @@ def require_offered(tenant: Tenant) -> None:
         for key, brand in current_app.extensions["brands"].items():
             if brand.commands is group and key not in tenant.modules:
                 on = ", ".join(tenant.modules) or "none"
-                raise Mistake(f"the module {key} is off at {tenant.key!r}; on is: {on}")
+                raise CommandError(f"the module {key} is off at {tenant.key!r}; on is: {on}")
         feature = getattr(group, "feature", "")
         if feature and not tenant.has(feature):
-            raise Mistake(f"features.{feature} is off at {tenant.key!r}")
+            raise CommandError(f"features.{feature} is off at {tenant.key!r}")
         context = context.parent
 
 
@@ -142,11 +144,11 @@ def as_text(name: str, data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Mistake(f"{name} is not UTF-8") from None
+        raise CommandError(f"{name} is not UTF-8") from None
     if "\0" in text:
-        raise Mistake(f"{name} is no text")
+        raise CommandError(f"{name} is no text")
     if not text.strip():
-        raise Mistake(f"{name} is empty")
+        raise CommandError(f"{name} is empty")
     return text
 
 

@@ -36,8 +36,8 @@ from portal.shared import imports
 from portal.shared.billing.lines import BillLine
 from portal.shared.staging import Staging
 from portal.web.command_line import (
+    CommandError,
     Content,
-    Mistake,
     content,
     is_dry_run,
     login,
@@ -70,9 +70,9 @@ def find_tenant(key: str | None) -> Tenant:
     """The tenant with this key. Raises Mistake, naming the keys there are."""
     known = current_app.extensions["tenants"].current().by_key
     if not key:
-        raise Mistake("say which brand: --tenant KEY or PORTAL_TENANT")
+        raise CommandError("say which brand: --tenant KEY or PORTAL_TENANT")
     if key not in known:
-        raise Mistake(f"no tenant {key!r}; there are: {', '.join(sorted(known))}")
+        raise CommandError(f"no tenant {key!r}; there are: {', '.join(sorted(known))}")
     found: Tenant = known[key]
     return found
 
@@ -199,7 +199,7 @@ def tenant_command(function: Command, kind: Kind = "change") -> Command:
 def _require_demo() -> None:
     """Refuse to change anything as of another instant where that would be forged. Raises Mistake."""
     if not current_app.extensions["settings"].demo:
-        raise Mistake(
+        raise CommandError(
             "--as-of is for questions and --dry-run; only a demo changes things as of then"
         )
 
@@ -390,9 +390,9 @@ def _bill_line(text: str, day: date, begun: list[TaxRate]) -> BillLine:
         percent = int(rest[0]) if rest else usual
         line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
     except ValueError:
-        raise Mistake(f"--line {text!r}: write {_LINE}, e.g. 利用料:3:時間:4500") from None
+        raise CommandError(f"--line {text!r}: write {_LINE}, e.g. 利用料:3:時間:4500") from None
     if abs(line.amount) > LARGEST:
-        raise Mistake(f"--line {text!r}: at most {yen(LARGEST)}")
+        raise CommandError(f"--line {text!r}: at most {yen(LARGEST)}")
     kinds = [rate.reduced for rate in begun if rate.rate == percent]
     if (
         len(rest) > 1
@@ -401,7 +401,7 @@ def _bill_line(text: str, day: date, begun: list[TaxRate]) -> BillLine:
         or not line.description.strip()
     ):
         known = ", ".join(sorted({str(rate.rate) for rate in begun} | {"0"}, key=int))
-        raise Mistake(
+        raise CommandError(
             f"--line {text!r}: a text, a quantity of 1 or more, and a rate out of {known}"
         )
     return replace(line, reduced=bool(kinds and all(kinds)))

@@ -12,7 +12,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from portal.core import DatabaseBusy, NotFound, RuleBroken, Stale, msgid, security_log
+from portal.core import DatabaseBusy, NotFound, RuleBroken, Stale, gettext_noop, security_log
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.throttling import TooMany
 from portal.web.forms import Form
@@ -20,7 +20,7 @@ from portal.web.i18n import translate as _
 from portal.web.render import render_invalid, whole
 
 log = logging.getLogger(__name__)
-_GONE = msgid(
+_GONE = gettext_noop(
     "この登録はすでに削除されているか、見つかりません。保存はされていません。入力された内容を下に表示します。"
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -36,7 +36,7 @@ class Gone(NotFound):
 
 def page(code: int, message: str = "", *, typed: Sequence[tuple[str, str]] = ()) -> Response:
     """The error page of `code`, with `message` in place of the usual words, and what was `typed` in vain."""
-    body = render_template("errors/error.html", code=code, said=message, typed=typed)
+    body = render_template("errors/error.html", code=code, message=message, typed=typed)
     response = whole(make_response(body, code))
     return _later(response) if code == 429 else response
 
@@ -94,12 +94,12 @@ def _rule(error: RuleBroken) -> Response:
         return page(404)
     if isinstance(error, TooMany):
         return _later(page(429, _(error.message)), error.seconds)
-    return page(409 if isinstance(error, Stale) else 422, said(error))
+    return page(409 if isinstance(error, Stale) else 422, message_of(error))
 
 
-def said(error: RuleBroken) -> str:
+def message_of(error: RuleBroken) -> str:
     """The rule's message in the reader's language; what it is filled in with may be such a message too."""
-    params = {k: said(v) if isinstance(v, RuleBroken) else v for k, v in error.params.items()}
+    params = {k: message_of(v) if isinstance(v, RuleBroken) else v for k, v in error.params.items()}
     return str(_(error.message, **params) if params else _(error.message))
 
 
@@ -139,7 +139,7 @@ def init_app(app: Flask) -> None:
 
 def refused(template: str, form: Form, error: RuleBroken, **context: Any) -> Response:
     """The form again, with what a rule said at the field it names; 429 where something was tried too often."""
-    form.blame(error, said(error))
+    form.blame(error, message_of(error))
     if isinstance(error, TooMany):
         return _later(render_invalid(template, 429, form=form, **context), error.seconds)
     return render_invalid(template, form=form, **context)

@@ -15,7 +15,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from portal.core import Tenant, format_telephone, msgid, to_local, yen
+from portal.core import Tenant, format_telephone, gettext_noop, to_local, yen
 from portal.shared.auth.sessions import SignedIn
 from portal.web import amounts, interrupted
 from portal.web.brand import NavItem, brands_of, display_name, inquiry_words
@@ -31,7 +31,11 @@ _pieces: dict[tuple[object, ...], tuple[Tenant, Markup]] = {}
 _TOP = NavItem("マイページ", "house", "/", primary=True)
 COMMON_NAVIGATION = (
     NavItem(
-        "会員情報の変更", "user-round", "/account/profile", primary=True, short=msgid("会員情報")
+        "会員情報の変更",
+        "user-round",
+        "/account/profile",
+        primary=True,
+        short=gettext_noop("会員情報"),
     ),
     NavItem("お知らせ", "bell", "/notices", feature="notices"),
 )
@@ -126,7 +130,7 @@ def _is_at(href: str, path: str) -> bool:
 
 
 @pass_context
-def once(context: Context, template: str) -> Markup:
+def cached_fragment(context: Context, template: str) -> Markup:
     """A piece of the page that is the same wherever brand, language and place are: drawn once, then kept.
 
     Such a piece shows nothing of the member and carries no token.
@@ -179,7 +183,7 @@ def init_app(app: Flask) -> None:
     """Give templates their context, filters and functions."""
     app.context_processor(_shell)
     app.jinja_env.globals |= {
-        made.__name__: made for made in (asset, once, from_to, password_checklist)
+        made.__name__: made for made in (asset, cached_fragment, from_to, password_checklist)
     }
     app.jinja_env.globals |= {
         "page_token": interrupted.page_token,

@@ -33,7 +33,7 @@ from wtforms.validators import (
     ValidationError,
 )
 
-from portal.core import Labelled, RuleBroken, clock, text
+from portal.core import LabelledEnum, RuleBroken, clock, text
 from portal.web import interrupted
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
@@ -216,7 +216,7 @@ def one_of(
     )
 
 
-def status_field(label: Any, statuses: type[Labelled]) -> SelectField:
+def status_field(label: Any, statuses: type[LabelledEnum]) -> SelectField:
     """What a search asks for by state."""
     return one_of(label, ((s.value, _l(s.label)) for s in statuses), _l("すべて"), default="")
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.core import DatabaseBusy, Tenant, session, tenant_scope, transaction_mode
 from portal.core.db import db
-from portal.core.tenancy.mistakes import Finding
+from portal.core.tenancy.config_errors import Finding
 from portal.core.tenancy.registry import Refusals, Tenants
 from portal.shared.auth.models import Account
 from portal.shared.documents.models import Document

@@ -16,12 +16,12 @@ from urllib.parse import parse_qsl, urlencode
 from flask import Blueprint, Response, request
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, tuple_
 
-from portal.core import Labelled, Query, csvio, run
+from portal.core import LabelledEnum, Query, csvio, execute_core
 from portal.web.brand import Attention
 from portal.web.forms import SearchForm
 from portal.web.i18n import translate as _
 from portal.web.render import render, render_invalid
-from portal.web.requests import Mark, marked, streamed
+from portal.web.requests import ViewFlag, streamed, with_flags
 
 PAGE_SIZE = 20
 _WAY_BACK = "list"
@@ -81,7 +81,7 @@ def _write(way: str, row: Row[Any], sort: Sort, before: int) -> str:
 
 def count(query: Query) -> int:
     """How many rows match: an account's own rows only, never a whole tenant's (performance.md)."""
-    return int(run(_counting(query.statement), query.values).scalar_one())
+    return int(execute_core(_counting(query.statement), query.values).scalar_one())
 
 
 @lru_cache(maxsize=500)
@@ -129,7 +129,7 @@ def _step(
     ascending = sort.descending == backwards
     statement = _stepping(query.statement, sort, ascending, beyond=edge is not None)
     beyond = {"edge_at": edge[0], "edge_tie": edge[1]} if edge else {}
-    found = list(run(statement, {**query.values, **beyond, "at_most": size + 1}))
+    found = list(execute_core(statement, {**query.values, **beyond, "at_most": size + 1}))
     rows = found[:size]
     return (rows[::-1] if backwards else rows), len(found) > size
 
@@ -173,7 +173,7 @@ def csv_response(
     return response
 
 
-def badges(statuses: type[Labelled] | None) -> dict[str, tuple[str, str]]:
+def badges(statuses: type[LabelledEnum] | None) -> dict[str, tuple[str, str]]:
     """Label and tone of every status, in the reader's language."""
     if statuses is None:
         return {}
@@ -200,14 +200,14 @@ class Listing:
     form: type[SearchForm]
     find: Callable[[dict[str, Any]], Query]
     sorts: Sequence[Sort]
-    statuses: type[Labelled] | None
+    statuses: type[LabelledEnum] | None
     columns: Mapping[str, str | Callable[[Any], object]]
     context: Callable[[Page], dict[str, Any]] = _nothing_more
 
-    def hang(self, at: Blueprint, name: str, *marks: Mark) -> None:
+    def register(self, at: Blueprint, name: str, *marks: ViewFlag) -> None:
         """Add the two pages to a blueprint, as `name` and `name`_csv; `marks` are those of portal.web.requests."""
         for ending, suffix, page in (("", "", Listing._index), (".csv", "_csv", Listing._csv)):
-            view = marked(lambda page=page: page(self), marks)
+            view = with_flags(lambda page=page: page(self), marks)
             rule = self.path.removeprefix(at.url_prefix or "")
             at.add_url_rule(f"{rule}{ending}", f"{name}{suffix}", view)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from portal.core import Labelled, Tenant, jobs, session, yen
-from portal.shared.documents.billed import Papers
+from portal.core import LabelledEnum, Tenant, jobs, session, yen
+from portal.shared.documents.billed import OrderDocuments
 from portal.web.command_line import is_dry_run
 from portal.web.commands import Command, bill_lines, lines_option, step, typed
 from portal.web.output import Column, listing
@@ -20,7 +20,7 @@ _REASON = click.option(
 
 def awaiting(
     group: click.Group,
-    statuses: type[Labelled],
+    statuses: type[LabelledEnum],
     find: Callable[[Any, int], Iterable[Any]],
     columns: Iterable[Column],
     text: str,
@@ -52,8 +52,8 @@ def say(order: Any, _done: None = None) -> None:
     click.echo(f"{order.number}: {order.status.label}{total}")
 
 
-def papers(
-    group: click.Group, find: Callable[[str], Any], how: Papers, day: Callable[[Any], date]
+def export_documents(
+    group: click.Group, find: Callable[[str], Any], how: OrderDocuments, day: Callable[[Any], date]
 ) -> None:
     """Make the commands `issue`, `correct` and `refund`."""
     command = partial(step, group, find)

@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from portal.core.clock import to_local
-from portal.web.command_line import Mistake
+from portal.web.command_line import CommandError
 from portal.web.commands import Command, Option, call, json_option, limit_option, question
 
 _GAP = 2
 """Blanks between two columns."""
-_LONGEST_WHOLE = 19
+_LONGEST_WHOLE = 32
 """A number, a date or another word of so many characters is never broken in two."""
 _NARROWEST = 6
 """A column of text has at least so many cells."""
@@ -103,7 +103,7 @@ def json_out(data: object) -> None:
 
 def fail(message: str) -> NoReturn:
     """End the command with exit code 2 and one line on standard error."""
-    raise Mistake(" ".join(harmless(message).split()))
+    raise CommandError(" ".join(harmless(message).split()))
 
 
 def _is_number(rows: Sequence[Sequence[Any]], index: int) -> bool:

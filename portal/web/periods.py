@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from portal.core import msgid
+from portal.core import gettext_noop
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ def usual_periods(today: date) -> list[Period]:
     last_year = this_year.replace(year=today.year - 1)
     day = timedelta(days=1)
     return [
-        Period(msgid("今月"), this_month, next_month - day),
-        Period(msgid("先月"), last_month, this_month - day),
-        Period(msgid("今年"), this_year, this_year.replace(month=12, day=31)),
-        Period(msgid("昨年"), last_year, this_year - day),
+        Period(gettext_noop("今月"), this_month, next_month - day),
+        Period(gettext_noop("先月"), last_month, this_month - day),
+        Period(gettext_noop("今年"), this_year, this_year.replace(month=12, day=31)),
+        Period(gettext_noop("昨年"), last_year, this_year - day),
     ]

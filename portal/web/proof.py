@@ -12,12 +12,12 @@ from wtforms import PasswordField
 from wtforms.validators import InputRequired, Length
 
 from portal.core import RuleBroken, session
-from portal.shared.auth import operations
+from portal.shared.auth import password_reset
 from portal.web.errors import refused
 from portal.web.forms import Form
 from portal.web.i18n import lazy as _l
 from portal.web.render import render_invalid
-from portal.web.requests import give_session, is_marked, is_reading, lead, member, tenant
+from portal.web.requests import give_session, has_flag, is_reading, lead, member, tenant
 from portal.web.urls import path_with_query, proof_url
 
 _PAGE = "account/proof.html"
@@ -43,9 +43,9 @@ def init_app(app: Flask) -> None:
 
 
 def _require_recent_password() -> Response | None:
-    if not is_marked("is_fresh") or operations.is_fresh(tenant(), member().proved_at):
+    if not has_flag("is_fresh") or password_reset.is_fresh(tenant(), member().proved_at):
         return None
-    if is_reading() or is_marked("is_script_call"):
+    if is_reading() or has_flag("is_script_call"):
         return lead(proof_url)
     return _prove_and_go_on()
 
@@ -62,7 +62,7 @@ def _prove_and_go_on() -> Response | None:
     if _PASSWORD not in request.form or not form.validate():
         return render_invalid(_PAGE, form=form, **context)
     try:
-        token = operations.prove(
+        token = password_reset.prove(
             tenant(), member(), form.present_password.data, form_field=_PASSWORD
         )
     except RuleBroken as error:

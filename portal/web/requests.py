@@ -40,13 +40,13 @@ from portal.web.uploads import UploadRequest, open_for_files
 from portal.web.urls import base_of, path_with_query, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
-Mark = Callable[[Any], Any]
+ViewFlag = Callable[[Any], Any]
 """What stands above a view: `public`, `feature("…")`, `needs(…)`, `fresh`, `takes_files`."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TENANTLESS = frozenset({"health.livez", "health.readyz", "home.script", "static"})
 
 
-def _mark(name: str, value: object) -> Callable[[F], F]:
+def _flag(name: str, value: object) -> Callable[[F], F]:
     def mark(view: F) -> F:
         setattr(view, name, value)
         return view
@@ -54,39 +54,39 @@ def _mark(name: str, value: object) -> Callable[[F], F]:
     return mark
 
 
-def _marked(name: str) -> Any:
+def _flag_of(name: str) -> Any:
     """What the view of this request is marked with, or None."""
     return getattr(current_app.view_functions[request.endpoint or ""], name, None)
 
 
-public = _mark("is_public", True)
+public = _flag("is_public", True)
 """Marks a view as open to people who are not signed in."""
 
-fresh = _mark("is_fresh", True)
+require_recent_password = _flag("is_fresh", True)
 """Marks a view as one that needs the password typed just now (security.md §4.17)."""
 
-called_by_script = _mark("is_script_call", True)
+called_by_script = _flag("is_script_call", True)
 """Marks a view that a script calls: it can be led elsewhere, but shown no page."""
 
-asked_by_itself = _mark("is_asked_by_itself", True)
+asked_by_itself = _flag("is_asked_by_itself", True)
 """Marks a view that a page asks without anybody pressing something: when the session is over it leads nowhere, because
 what is being typed on that page would be lost. The next button does, and keeps what was typed."""
 
-takes_files = _mark("takes_files", True)
+takes_files = _flag("takes_files", True)
 """Marks a view as one that takes files: as large as the tenant's inquiries allow (security.md §4.21)."""
 
 
-def feature(name: str) -> Callable[[F], F]:
+def require_feature(name: str) -> Callable[[F], F]:
     """Mark a view as part of a feature: where the tenant has it off, there is no such page (COM-03)."""
-    return _mark("feature", name)
+    return _flag("feature", name)
 
 
-def needs(right: Right) -> Callable[[F], F]:
+def require_right(right: Right) -> Callable[[F], F]:
     """Mark a view as one for members whom their account lets do such things."""
-    return _mark("right", right)
+    return _flag("right", right)
 
 
-def marked(view: F, marks: Iterable[Mark]) -> F:
+def with_flags(view: F, marks: Iterable[ViewFlag]) -> F:
     """A view that is made for several addresses, under these marks."""
     for mark in marks:
         mark(view)
@@ -96,7 +96,7 @@ def marked(view: F, marks: Iterable[Mark]) -> F:
 class Pages(Blueprint):
     """A blueprint whose views all stand under the same marks."""
 
-    def __init__(self, name: str, import_name: str, *marks: Mark) -> None:
+    def __init__(self, name: str, import_name: str, *marks: ViewFlag) -> None:
         super().__init__(name, import_name)
         self._marks = marks
 
@@ -104,7 +104,7 @@ class Pages(Blueprint):
         self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any
     ) -> None:
         """As in every blueprint."""
-        super().add_url_rule(rule, endpoint, marked(view_func, self._marks), *args, **options)
+        super().add_url_rule(rule, endpoint, with_flags(view_func, self._marks), *args, **options)
 
 
 def afterwards(do: Callable[[], object]) -> None:
@@ -114,7 +114,7 @@ def afterwards(do: Callable[[], object]) -> None:
         session().commit()
 
 
-def must_have(right: Right | None) -> None:
+def check_right(right: Right | None) -> None:
     """403 for a member whose account does not let them do such things."""
     if right and not member().may(right):
         raise Forbidden
@@ -235,7 +235,7 @@ def _open_scope() -> None:
     if found is None or "\0" in request.path:  # no number holds a NUL, and PostgreSQL takes none
         raise NotFound
     g.tenant = found
-    if request.endpoint and _marked("takes_files"):
+    if request.endpoint and _flag_of("takes_files"):
         open_for_files(found.inquiries.most_megabytes)
     g.scope = ExitStack()
     g.scope.enter_context(tenant_scope(found.key))
@@ -269,7 +269,7 @@ def _gate() -> None:
     brands = current_app.extensions["brands"]
     if request.blueprint in brands and request.blueprint not in here.modules:
         raise NotFound
-    wanted = _marked("feature")
+    wanted = _flag_of("feature")
     if wanted and not here.has(wanted):
         raise NotFound
 
@@ -277,7 +277,7 @@ def _gate() -> None:
 def _is_open() -> bool:
     """Whether everybody may open this address, or there is none."""
     endpoint = request.endpoint
-    return endpoint is None or endpoint in _TENANTLESS or bool(_marked("is_public"))
+    return endpoint is None or endpoint in _TENANTLESS or bool(_flag_of("is_public"))
 
 
 def _catch_interrupted() -> BaseResponse | None:
@@ -289,7 +289,7 @@ def _catch_interrupted() -> BaseResponse | None:
     if request.method in _READS or _is_open():
         return None
     if not current_user.is_authenticated:
-        if _marked("is_asked_by_itself"):
+        if _flag_of("is_asked_by_itself"):
             return Response(status=204)
         return lead(sign_in_url, owner=interrupted.page_owner())
     owner = owner_of(member().member_id)
@@ -319,17 +319,17 @@ def _require_member() -> BaseResponse | None:
         return None
     endpoint = request.endpoint
     if not current_user.is_authenticated:
-        return Response(status=204) if _marked("is_asked_by_itself") else lead(sign_in_url)
+        return Response(status=204) if _flag_of("is_asked_by_itself") else lead(sign_in_url)
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
         return redirect("/account/password", 303)
-    must_have(_marked("right"))
+    check_right(_flag_of("right"))
     _touch(member())
     return None
 
 
-def is_marked(name: str) -> bool:
+def has_flag(name: str) -> bool:
     """Whether the view of this request, if there is one, carries this mark."""
-    return request.endpoint is not None and bool(_marked(name))
+    return request.endpoint is not None and bool(_flag_of(name))
 
 
 def is_reading() -> bool:

@@ -20,7 +20,7 @@ from portal.shared.drafts import DraftKey
 from portal.web.errors import Gone, refused
 from portal.web.forms import Form
 from portal.web.render import render, render_invalid
-from portal.web.requests import Mark, marked, member
+from portal.web.requests import ViewFlag, member, with_flags
 
 Answer = str | Response
 
@@ -117,7 +117,7 @@ def _nothing_to_check(_data: dict[str, Any]) -> None:
 
 
 @dataclass(frozen=True)
-class Steps:
+class ConfirmedForm:
     """入力, 内容確認 and 完了 of one record; `pages` are their templates. `make` is its form for some data.
 
     `save` is the operation. `present` is the record as it stands, with its versions, where there is one already: a save
@@ -210,13 +210,13 @@ class Steps:
         return render_invalid(self.pages[0], 409, form=form, both=both, **shown)
 
 
-def add_steps(
+def register_confirmed_form(
     at: Blueprint,
     rule: str,
     name: str,
-    steps: Callable[..., Steps],
-    *marks: Mark,
-    taking: Iterable[Mark] = (),
+    steps: Callable[..., ConfirmedForm],
+    *marks: ViewFlag,
+    taking: Iterable[ViewFlag] = (),
 ) -> None:
     """Hang the pages of `steps` on a blueprint: <name>_form at `rule`, and <name>_confirm, _save and _done below it.
 
@@ -225,14 +225,20 @@ def add_steps(
     """
 
     def hang(
-        suffix: str, path: str, methods: list[str], page: Callable[[Steps], Answer], *marks: Mark
+        suffix: str,
+        path: str,
+        methods: list[str],
+        page: Callable[[ConfirmedForm], Answer],
+        *marks: ViewFlag,
     ) -> None:
         def view(**where: str) -> Answer:
             return page(steps(**where))
 
-        at.add_url_rule(f"{rule}{path}", f"{name}_{suffix}", marked(view, marks), methods=methods)
+        at.add_url_rule(
+            f"{rule}{path}", f"{name}_{suffix}", with_flags(view, marks), methods=methods
+        )
 
-    hang("form", "", ["GET", "POST"], Steps.enter, *marks, *taking)
-    hang("confirm", "/confirm", ["GET"], Steps.review, *marks)
-    hang("save", "/confirm", ["POST"], Steps.finish, *marks, *taking)
-    hang("done", "/done", ["GET"], Steps.done, *marks)
+    hang("form", "", ["GET", "POST"], ConfirmedForm.enter, *marks, *taking)
+    hang("confirm", "/confirm", ["GET"], ConfirmedForm.review, *marks)
+    hang("save", "/confirm", ["POST"], ConfirmedForm.finish, *marks, *taking)
+    hang("done", "/done", ["GET"], ConfirmedForm.done, *marks)

@@ -19,8 +19,8 @@ from playwright.sync_api import Page, expect
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.settings import ROOT
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 from scripts import run as script
 from tests.cast import PASSWORD
 from tests.races.processes import begin, environment, kill, wait_until_ready
@@ -97,10 +97,10 @@ def env(app: Flask, settings, tmp_path: Path) -> dict[str, str]:
     file.write_text(tenants)
     with app.app_context(), tenant_scope("desk"):
         tenant = app.extensions["tenants"].current().by_key["desk"]
-        account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+        account = accounts.add_account(tenant, by=SYSTEM, name="一番")
         person = Person("山田", "太郎", "yamada@one.example", is_representative=True)
         hashed = passwords.hash_password(PASSWORD)
-        member = enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        member = accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
         contract_of(tenant, account, member)
         session().commit()
     return environment(settings, PORTAL_TENANTS=str(file))

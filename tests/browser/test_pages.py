@@ -14,8 +14,8 @@ from portal.blueprints.support.operations import Registrant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Member
 from portal.shared.knowledge import operations as knowledge
 from portal.shared.knowledge.models import Article
@@ -194,12 +194,12 @@ def unfollowing(address: Address) -> str:
     with address._app.app_context(), clock.freeze(NOW), tenant_scope("desk"):  # type: ignore[attr-defined]
         if session().query(Article).count() == 0:
             tenant = address._app.extensions["tenants"].current().by_key["desk"]  # type: ignore[attr-defined]
-            account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+            account = accounts.add_account(tenant, by=SYSTEM, name="一番")
             hashed, who = (
                 passwords.hash_password(PASSWORD),
                 Person("山田", "花子", "hanako@one.example"),
             )
-            enrolment.add_member(tenant, account, who, by=SYSTEM, password_hash=hashed)
+            accounts.add_member(tenant, account, who, by=SYSTEM, password_hash=hashed)
             contract = support.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
             support.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
             people = [

@@ -18,7 +18,7 @@ from portal.core import clock, migrate
 from portal.core.actor import SYSTEM
 from portal.core.db import db, session, tenant_scope
 from portal.settings import ROOT, Settings
-from portal.shared.auth import administration, enrolment
+from portal.shared.auth import accounts, operator_actions
 from tests.browser.conftest import Address, serve
 from tests.browser.test_pages import faults
 from tests.cast import NOW
@@ -57,7 +57,7 @@ def demo_home(
             with tenant_scope(key):
                 demo.fill(tenant)
                 if key == "rental":
-                    administration.require_change(enrolment.find_member(TANAKA), by=SYSTEM)
+                    operator_actions.require_change(accounts.find_member(TANAKA), by=SYSTEM)
                 session().commit()
         db.session.remove()
         db.engine.dispose()

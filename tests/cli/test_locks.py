@@ -19,7 +19,7 @@ from portal.core import SYSTEM, audit, clock, engine
 from portal.core.audit_chain import find_faults
 from portal.core.db import session, tenant_scope
 from portal.shared import imports
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
 from portal.shared.auth.models import Account, Member
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.staging import Staging
@@ -46,7 +46,7 @@ def writes_elsewhere(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     def add() -> None:
         with app.app_context(), tenant_scope("facility"):
             tenant = app.extensions["tenants"].current().by_key["facility"]
-            enrolment.add_account(tenant, by=SYSTEM, name="別の方")
+            accounts.add_account(tenant, by=SYSTEM, name="別の方")
             session().commit()
 
     def write() -> None:

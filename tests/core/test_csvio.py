@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from portal.core import text
 from portal.core.csvio import (
-    CsvMistakes,
+    CsvErrors,
     Encoding,
-    Mistake,
     Row,
+    RowError,
     collect,
     guard,
     read_csv,
@@ -36,7 +36,7 @@ def written(*rows: list[object], encoding: Encoding = "utf-8-sig") -> bytes:
 
 
 def mistakes_of(data: bytes) -> list[str]:
-    with pytest.raises(CsvMistakes) as refused:
+    with pytest.raises(CsvErrors) as refused:
         list(read_csv(data, HEADER))
     return [str(mistake) for mistake in refused.value.mistakes]
 
@@ -230,12 +230,12 @@ def test_good_rows_are_all_parsed() -> None:
 def test_every_bad_line_is_named_and_nothing_is_taken() -> None:
     """OPS-12: names each bad line, all or nothing."""
     data = "予約番号,設備\nR-1,センバン\nX-2,センバン\nR-3\nR-4,旋盤\n".encode()
-    with pytest.raises(CsvMistakes) as refused:
+    with pytest.raises(CsvErrors) as refused:
         collect(read_csv(data, HEADER), parse)
     assert refused.value.mistakes == (
-        Mistake(3, "予約番号", "予約番号「X-2」は R- で始まります。"),
-        Mistake(4, None, "列の数が1です。見出しは2列です。"),
-        Mistake(5, "設備", "カタカナで入力してください。"),
+        RowError(3, "予約番号", "予約番号「X-2」は R- で始まります。"),
+        RowError(4, None, "列の数が1です。見出しは2列です。"),
+        RowError(5, "設備", "カタカナで入力してください。"),
     )
 
 

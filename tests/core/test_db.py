@@ -19,13 +19,13 @@ from sqlalchemy.exc import StatementError
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.core import clock
 from portal.core.db import (
-    Choice,
+    EnumType,
     SystemAccess,
     UTCDateTime,
     db,
     each_tenant,
-    insert_missing,
-    run,
+    execute_core,
+    insert_or_ignore,
     session,
     tenant_scope,
     transaction_mode,
@@ -106,7 +106,7 @@ class Colour(StrEnum):
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_a_choice_is_one_of_its_values_on_the_way_in_and_out(dialect: Any) -> None:
-    kind = Choice(Colour, 5)
+    kind = EnumType(Colour, 5)
     assert (
         kind.process_bind_param("red", dialect)
         == kind.process_bind_param(Colour.RED, dialect)
@@ -178,7 +178,7 @@ def test_a_missing_row_is_inserted_once(inside: Inside) -> None:
     for tenant in ("facility", "studio"):
         with inside(tenant):
             for value in (5, 9):
-                insert_missing(
+                insert_or_ignore(
                     NumberSequence, {"kind": "test", "value": value}, unique=("tenant_id", "kind")
                 )
             session().commit()
@@ -192,7 +192,7 @@ def test_a_missing_row_of_another_tenant_is_not_inserted(inside: Inside) -> None
     """COM-02."""
     values = {"tenant_id": "studio", "kind": "test", "value": 1}
     with inside("facility"), pytest.raises(TenantError):
-        insert_missing(NumberSequence, values, unique=("tenant_id", "kind"))
+        insert_or_ignore(NumberSequence, values, unique=("tenant_id", "kind"))
 
 
 def test_a_core_statement_that_names_its_tenant_runs_in_the_sessions_transaction(
@@ -203,9 +203,9 @@ def test_a_core_statement_that_names_its_tenant_runs_in_the_sessions_transaction
     with inside("facility"):
         session().add(facility())
         session().flush()
-        assert run(own).scalars().all() == ["LC-01", "NEW"]
+        assert execute_core(own).scalars().all() == ["LC-01", "NEW"]
         session().rollback()
-        assert run(own).scalars().all() == ["LC-01"]
+        assert execute_core(own).scalars().all() == ["LC-01"]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_core_statement_that_is_not_held_to_the_tenant_does_not_run(
 ) -> None:
     """COM-02."""
     with inside("facility"), pytest.raises(TenantError):
-        run(statement)
+        execute_core(statement)
 
 
 def _write_one() -> None:
@@ -245,7 +245,7 @@ def _write_one() -> None:
         lambda: session().get(Account, 1),
         lambda: session().tenant,
         _write_one,
-        lambda: run(select(_F).where(_F.c.tenant_id == "facility")),
+        lambda: execute_core(select(_F).where(_F.c.tenant_id == "facility")),
         lambda: session().execute(update(Account).values(name="x")),
     ],
     ids=["select", "get", "tenant", "flush", "core", "update"],
@@ -327,8 +327,8 @@ def test_going_over_all_tenants_is_recorded_even_when_it_only_reads_or_stops_ear
         lambda: session().execute(
             insert(Facility), [{"code": "X", "name": "x", "hourly_price": 1, "daily_price": 1}]
         ),
-        lambda: run(update(_F).where(_F.c.tenant_id == "facility").values(name="x")),
-        lambda: run(insert(_LOG).values(at=NOW, by="x", reason="y")),
+        lambda: execute_core(update(_F).where(_F.c.tenant_id == "facility").values(name="x")),
+        lambda: execute_core(insert(_LOG).values(at=NOW, by="x", reason="y")),
     ],
     ids=["object", "update", "insert", "core", "global table"],
 )

@@ -235,8 +235,8 @@ def test_a_lock_whose_file_cannot_be_opened_blocks_nobody_for_ever(tmp_path: Pat
     lock.release()
 
 
-def test_a_reader_writes_nothing_past_the_tripwire_either(app: Flask, inside: Inside) -> None:
-    """PostgreSQL itself refuses; on SQLite the tripwire is what refuses."""
+def test_a_reader_writes_nothing_past_the_sql_guard_either(app: Flask, inside: Inside) -> None:
+    """PostgreSQL itself refuses; on SQLite the SQL guard is what refuses."""
     with inside("facility"), transaction_mode("read"):
         connection = session().connection()
         if connection.dialect.name == "postgresql":

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from portal.core.errors import NotFound, RuleBroken, Stale, msgid
+from portal.core.errors import NotFound, RuleBroken, Stale, gettext_noop
 
 
 def test_a_marked_sentence_is_the_sentence_itself() -> None:
-    assert msgid("予約受付") == "予約受付"
+    assert gettext_noop("予約受付") == "予約受付"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased, make_transient_to_detached
 
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core import clock
-from portal.core.tenancy.guard import TenantSession
+from portal.core.tenancy.orm_guard import TenantSession
 from portal.shared.auth.models import Account, Member
 
 OWN, TWIN = "facility", "studio"

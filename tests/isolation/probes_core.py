@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from portal.blueprints.facility.models import Facility, Reservation
-from portal.core.tenancy.guard import TenantSession
+from portal.core.tenancy.orm_guard import TenantSession
 from portal.shared.auth.models import Account
 from tests.isolation.probes import (
     COUNT,

@@ -18,7 +18,7 @@ from portal.blueprints.facility.models import Facility
 from portal.core import audit
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
-from portal.shared.auth import people
+from portal.shared.auth import members
 from portal.shared.auth.models import Member
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
@@ -69,7 +69,7 @@ def flows(app: Flask) -> list[Flow]:
             session().flush()
             numbers.append(contacts.number_of(added))
         session().commit()
-        who = {login_id: people.number_by_id(ids[login_id][0]) for login_id in ids}
+        who = {login_id: members.number_by_id(ids[login_id][0]) for login_id in ids}
     booking = {
         "day": "2026-11-25",
         "starts": "10:00",

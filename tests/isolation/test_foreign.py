@@ -21,7 +21,7 @@ from portal.core.files import LocalFiles
 from portal.core.tenancy.schema_parts import NumberFormat
 from portal.core.tenancy.scope import TenantError
 from portal.shared import drafts
-from portal.shared.auth import people, sessions
+from portal.shared.auth import members, sessions
 from portal.shared.auth.models import Member
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind
@@ -214,7 +214,7 @@ def _member(login_id: str) -> int:
 def _profile_of(login_id: str) -> drafts.DraftKey:
     """The drafts of a member's own profile."""
     member_id = _member(login_id)
-    number = people.number_by_id(member_id)
+    number = members.number_by_id(member_id)
     return drafts.DraftKey(kind="profile", subject=number, member_id=member_id)
 
 

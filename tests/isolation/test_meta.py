@@ -15,8 +15,8 @@ from sqlalchemy import bindparam, event, select
 
 from portal.blueprints.facility import queries
 from portal.core.db import Query, db, tenant_scope
-from portal.core.tenancy import guard, tripwire
-from portal.core.tenancy.guard import TenantSession
+from portal.core.tenancy import orm_guard, sql_guard
+from portal.core.tenancy.orm_guard import TenantSession
 from portal.core.tenancy.registry import Tenants
 from portal.core.tenancy.scope import require_key
 from portal.shared.auth import sessions
@@ -45,13 +45,13 @@ def patched(*changes: tuple[object, str, Any]) -> Iterator[None]:
 def without_guard(app: Flask) -> Iterator[None]:
     """The ORM session gives no criteria and looks at no row."""
     hooks: list[tuple[Any, str, Any]] = [
-        (TenantSession, "do_orm_execute", guard._scope_statement),
-        (TenantSession, "before_flush", guard._stamp_objects),
+        (TenantSession, "do_orm_execute", orm_guard._scope_statement),
+        (TenantSession, "before_flush", orm_guard._stamp_objects),
     ]
     for hook in hooks:
         event.remove(*hook)
     try:
-        with patched((guard, "_refuse_foreign", lambda *_: None)):
+        with patched((orm_guard, "_refuse_foreign", lambda *_: None)):
             yield
     finally:
         for hook in hooks:
@@ -59,23 +59,29 @@ def without_guard(app: Flask) -> Iterator[None]:
 
 
 @contextmanager
-def without_tripwire(app: Flask) -> Iterator[None]:
+def without_sql_guard(app: Flask) -> Iterator[None]:
     """No SQL text is looked at."""
-    with patched((tripwire.Judge, "__call__", lambda _self, _sql: tripwire.Verdict(False, False))):
+    with patched(
+        (
+            sql_guard.StatementChecker,
+            "__call__",
+            lambda _self, _sql: sql_guard.CheckedStatement(False, False),
+        )
+    ):
         yield
 
 
 @contextmanager
 def without_refusal_of_hand_written_sql(app: Flask) -> Iterator[None]:
     """SQL that somebody wrote passes for SQLAlchemy's."""
-    with patched((tripwire, "_is_by_hand", lambda _context: False)):
+    with patched((sql_guard, "_is_by_hand", lambda _context: False)):
         yield
 
 
 @contextmanager
 def without_bound_tenant(app: Flask) -> Iterator[None]:
-    """The tripwire reads the text and not what is bound to it."""
-    with patched((tripwire, "_is_bound", lambda *_: True)):
+    """The SQL guard reads the text and not what is bound to it."""
+    with patched((sql_guard, "_is_bound", lambda *_: True)):
         yield
 
 
@@ -147,7 +153,7 @@ def _notices(check: Callable[[], Any]) -> bool:
 
 DATABASE_WALLS: list[tuple[Take, list[str]]] = [
     (without_guard, ["columns_only", "update_all", "exists_in_where"]),
-    (without_tripwire, ["connection_text", "connection_core_select", "core_update"]),
+    (without_sql_guard, ["connection_text", "connection_core_select", "core_update"]),
     (without_refusal_of_hand_written_sql, ["connection_text_held_to_its_tenant"]),
     (without_foreign_keys, ["reference_to_a_foreign_row"]),
 ]

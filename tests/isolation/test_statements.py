@@ -1,4 +1,4 @@
-"""COM-02: what the tripwire reads out of an SQL text. A condition holds only if no row can pass without it."""
+"""COM-02: what the SQL guard reads out of an SQL text. A condition holds only if no row can pass without it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.core.tenancy.statements import Reading, Unheld
-from portal.core.tenancy.tripwire import Judge
+from portal.core.tenancy.sql_guard import StatementChecker
+from portal.core.tenancy.statements import NotTenantScoped, StatementReader
 
 OWNED = frozenset({"account", "reservation"})
 HELD_A, HELD_R = "a.tenant_id = ?", "r.tenant_id = ?"
@@ -16,7 +16,7 @@ INSERT = "INSERT INTO account (name, tenant_id) "
 
 
 def _held(sql: str) -> list[tuple[int | str, ...]]:
-    return Reading(OWNED).read(sql).held
+    return StatementReader(OWNED).read(sql).held
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_com_02_statements_that_are_held(sql: str, held: list[tuple[int | str, .
 )
 def test_com_02_statements_that_are_not_held(sql: str) -> None:
     """COM-02: a tenant that is beside the point, optional, negated, missing or unreadable is refused."""
-    with pytest.raises(Unheld):
+    with pytest.raises(NotTenantScoped):
         _held(sql)
 
 
@@ -187,18 +187,18 @@ def test_com_02_any_conjunct_may_be_the_one_that_holds(
     held = "(" * depth + HELD_A + ")" * depth
     condition = " AND ".join([*before, held, *after])
     assert _held(f"{FROM_A} WHERE {condition}") == [("".join(before).count("?"),)]
-    with pytest.raises(Unheld):
+    with pytest.raises(NotTenantScoped):
         _held(f"{FROM_A} WHERE {condition} OR a.id > ?")
-    with pytest.raises(Unheld):
+    with pytest.raises(NotTenantScoped):
         _held(f"{FROM_A} WHERE a.id > ? OR {condition}")
 
 
 @given(st.text(alphabet="account()' \"?AND=,r-*;", max_size=60))
 @settings(max_examples=50)
 def test_com_02_nothing_makes_the_reader_stumble(rubbish: str) -> None:
-    """COM-02: whatever the text, the judge answers, and never lets an unread table through as untouched."""
+    """COM-02: whatever the text, the checker answers, and never lets an unread table through as untouched."""
     sql = f"SELECT * FROM account {rubbish}"
-    verdict = Judge(OWNED)(sql)
+    verdict = StatementChecker(OWNED)(sql)
     assert verdict.touches
     assert verdict.fault
 
@@ -225,17 +225,17 @@ def test_com_02_judge_knows_what_is_touched_and_what_is_written(
     sql: str, touches: bool, writes: bool
 ) -> None:
     """COM-02, §4.10: only tenants' tables are looked at, and a write is seen also inside WITH."""
-    verdict = Judge(OWNED)(sql)
+    verdict = StatementChecker(OWNED)(sql)
     assert (verdict.touches, verdict.writes) == (touches, writes)
 
 
 def test_com_02_verdicts_are_remembered_by_text() -> None:
     """COM-02: a known text costs a look-up; the memory does not grow without end."""
-    judge = Judge(OWNED)
+    checker = StatementChecker(OWNED)
     sql = f"{FROM_A} WHERE {HELD_A}"
-    assert judge(sql) is judge(sql)
-    first = judge(sql)
+    assert checker(sql) is checker(sql)
+    first = checker(sql)
     for number in range(5100):
-        judge(f"SELECT {number}")
-    assert judge(sql) is not first
-    assert judge(sql) == first
+        checker(f"SELECT {number}")
+    assert checker(sql) is not first
+    assert checker(sql) == first

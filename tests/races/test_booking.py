@@ -48,7 +48,9 @@ def test_one_of_two_gets_the_slot(app: Flask, together: Callable[..., list[Any]]
                 session().get_one(Facility, facility_id), begin, begin + timedelta(hours=1)
             )
             try:
-                won.append(booking.book(tenant, account, member, wanted, by=SYSTEM).number)
+                won.append(
+                    booking.create_reservation(tenant, account, member, wanted, by=SYSTEM).number
+                )
                 session().commit()
             except SlotTaken:
                 session().rollback()
@@ -88,7 +90,7 @@ def test_moving_and_booking_at_once_do_not_meet(
             wanted = booking.Booking(
                 machine, start + timedelta(hours=1), start + timedelta(hours=3)
             )
-            booking.book(tenant, account, member, wanted, by=SYSTEM)
+            booking.create_reservation(tenant, account, member, wanted, by=SYSTEM)
         session().commit()
         return "done"
 

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.shared import calendars
-from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Member
+from portal.shared.auth.signer import digest
 from portal.shared.calendars import CalendarFeed
 
 

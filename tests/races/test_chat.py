@@ -16,12 +16,12 @@ from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.db import session, tenant_scope, transaction_mode
 from portal.core.errors import RuleBroken
-from portal.shared.auth import enrolment
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts
+from portal.shared.auth.accounts import Person
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries
 from portal.shared.inquiries.operations import Asked, Writer
-from portal.web.bell import Bell
+from portal.web.chat_notifier import ChatNotifier
 from tests.support.contracts import contract_of
 
 BASE = "http://desk.localhost"
@@ -31,8 +31,8 @@ OPEN_AT = clock.local(2026, 11, 24, 10)
 def _writer(app: Flask, inside: Any) -> tuple[Any, Writer, Actor]:
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
-        member = enrolment.add_member(
+        account = accounts.add_account(tenant, by=SYSTEM, name="一番")
+        member = accounts.add_member(
             tenant, account, Person("山田", "太郎", "yamada@one.example"), by=SYSTEM
         )
         contract_of(tenant, account, member)
@@ -150,12 +150,12 @@ def test_no_more_streams_begin_at_once_than_there_are_places(
     app: Flask, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SUP-11: each holds a thread of the server, so the place is taken in the same moment in which it is counted."""
-    monkeypatch.setattr(Bell, "_watch", lambda _bell: None)  # nothing is there to look at
+    monkeypatch.setattr(ChatNotifier, "_watch", lambda _bell: None)  # nothing is there to look at
     turns_before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         for _round in range(10):
-            bell = Bell(app, most=2)
+            bell = ChatNotifier(app, most=2)
             streams: list[Any] = [_rings("desk", number, bell) for number in range(24)]
             begun = together(24, lambda turn, of=streams: next(of[turn]))
             for stream in streams:

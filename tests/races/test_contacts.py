@@ -15,7 +15,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.core.errors import RuleBroken
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
 from portal.shared.limits import operations as limits
 from tests.cast import NOW
 
@@ -32,7 +32,7 @@ def test_two_hundred_contacts_at_once_never_pass_the_formula(
     """COM-42, SUP-02: twelve for ten apps, on both databases; one of them in charge."""
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+        account = accounts.add_account(tenant, by=SYSTEM, name="一番")
         contract = operations.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
         for n in range(10):
             operations.add_unit(contract, UnitKind.APP, f"アプリ{n}", by=SYSTEM)
@@ -62,6 +62,6 @@ def test_two_hundred_contacts_at_once_never_pass_the_formula(
     )
     with inside("desk"):
         found = queries.any_contract(number)
-        use = limits.use(tenant, CONTACTS, found)
+        use = limits.usage_of(tenant, CONTACTS, found)
         assert (use.used, use.limit) == (12, 12)
         assert [one.role.value for one, _email in queries.contacts(found)].count("main") == 1

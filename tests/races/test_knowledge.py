@@ -14,8 +14,8 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import enrolment
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Member
 from portal.shared.knowledge import operations, search
 from portal.shared.knowledge.models import Article, Place, Posting, Stance
@@ -32,12 +32,12 @@ def article(app: Flask, inside: Any) -> int:
     """An article with many followers, most of them in two ways, that has just been updated."""
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+        account = accounts.add_account(tenant, by=SYSTEM, name="一番")
         made, _said = operations.put(WRITTEN, by=SYSTEM, quiet=True)
         places = session().scalars(select(Place)).all()
         for n in range(FOLLOWERS):
             person = Person("担当", f"{n}", f"m{n}@one.example")
-            member = enrolment.add_member(tenant, account, person, by=SYSTEM)
+            member = accounts.add_member(tenant, account, person, by=SYSTEM)
             session().flush()
             for what in (made, places[n % len(places)]):
                 operations.react(what, member.id, by=SYSTEM, follows=True)

@@ -13,7 +13,7 @@ from portal.core.audit_chain import find_faults
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import links, operations, security, sessions
+from portal.shared.auth import devices, links, password_reset, sessions
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.models import Member
 from portal.shared.auth.sessions import Client
@@ -58,7 +58,7 @@ def test_com_12_of_eight_who_set_a_password_by_one_link_one_wins(
     token = _token(inside, Purpose.RESET_PASSWORD)
 
     def press(turn: int) -> str:
-        operations.use_set_password_link(
+        password_reset.use_set_password_link(
             tenant, token, f"new-Leaf-number-{turn}", address="192.0.2.7"
         )
         return f"new-Leaf-number-{turn}"
@@ -83,7 +83,7 @@ def test_com_14_of_eight_who_say_not_me_by_one_link_one_wins(
     results = _now(
         together,
         8,
-        lambda _turn: security.not_me(tenant, token, Client("192.0.2.7"), link_base=BASE),
+        lambda _turn: devices.not_me(tenant, token, Client("192.0.2.7"), link_base=BASE),
     )
     assert results.count(None) == 1
     assert [type(result) for result in results if result is not None] == [DeadLink] * 7
@@ -103,7 +103,7 @@ def test_com_14_nobody_is_left_inside_who_signed_in_at_the_same_moment(
     def act(turn: int) -> str:
         try:
             if turn == 0:
-                security.not_me(tenant, token, Client("192.0.2.7"), link_base=BASE)
+                devices.not_me(tenant, token, Client("192.0.2.7"), link_base=BASE)
                 return "thrown out"
             there = Client(f"198.51.100.{turn}", "a browser")
             sign_in(tenant, Credentials(PASSWORD, login_id="hanako"), there, link_base=BASE)

@@ -20,8 +20,8 @@ from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.settings import ROOT, Settings
-from portal.shared.auth import enrolment
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts
+from portal.shared.auth.accounts import Person
 from portal.shared.inquiries.inbound import InboundMail
 from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage
 from tests.races.processes import environment, kill
@@ -48,9 +48,9 @@ def people(app: Flask, inside: Any) -> None:
     """One customer of the desk."""
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+        account = accounts.add_account(tenant, by=SYSTEM, name="一番")
         person = Person("山田", "太郎", YAMADA, is_representative=True)
-        member = enrolment.add_member(tenant, account, person, by=SYSTEM)
+        member = accounts.add_member(tenant, account, person, by=SYSTEM)
         contract_of(tenant, account, member)
         session().commit()
 

@@ -13,8 +13,8 @@ from portal.core import Actor, audit, clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.shared.auth import people
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import members
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Member
 from tests.cast import NOW, PASSWORD
 
@@ -38,7 +38,7 @@ def actors(brand: Any, inside: Callable[[str], Any]) -> dict[str, Actor]:
     """Who acts, as their requests found them: the representative, one who manages, one who may nothing."""
     with clock.freeze(NOW), inside("facility"):
         person = Person("加藤", "光", "kato@one.example", login_id="kato", rights="support")
-        people.add(brand, _member("hanako").account_id, person, by=SYSTEM, link_base=BASE)
+        members.add(brand, _member("hanako").account_id, person, by=SYSTEM, link_base=BASE)
         session().commit()
         kato = _member("kato")
         kato.password_hash = _member("hanako").password_hash
@@ -51,10 +51,10 @@ def actors(brand: Any, inside: Callable[[str], Any]) -> dict[str, Actor]:
 def _save(brand: Any, login_id: str, rights: str, by: Actor) -> str:
     with clock.freeze(NOW):
         who = _member(login_id)
-        data = {name: getattr(who, name) for name in people.PROFILE}
+        data = {name: getattr(who, name) for name in members.PROFILE}
         data |= {"version": who.version, "rights": rights}
         try:
-            people.save_profile(brand, who.id, data, by=by)
+            members.save_profile(brand, who.id, data, by=by)
         except RuleBroken as error:
             session().rollback()
             return error.message
@@ -111,7 +111,9 @@ def test_of_eight_hand_overs_in_flight_one_counts(
     def press(turn: int) -> str:
         with clock.freeze(NOW):
             try:
-                people.hand_over(brand, _member(("kenichi", "kato")[turn % 2]), by=actors["hanako"])
+                members.hand_over(
+                    brand, _member(("kenichi", "kato")[turn % 2]), by=actors["hanako"]
+                )
             except RuleBroken as error:
                 session().rollback()
                 return error.message
@@ -123,7 +125,7 @@ def test_of_eight_hand_overs_in_flight_one_counts(
     assert len(set(results)) == 2
     with inside("facility"):
         account = _member("hanako").account_id
-        assert [m.is_representative for m in people.roster(account)].count(True) == 1
+        assert [m.is_representative for m in members.roster(account)].count(True) == 1
 
 
 def test_a_hand_over_and_a_change_of_rights_at_once_leave_no_rights_that_nobody_gave(
@@ -135,7 +137,7 @@ def test_a_hand_over_and_a_change_of_rights_at_once_leave_no_rights_that_nobody_
         if turn:
             return _save(brand, "kato", ALL, actors["hanako"])
         with clock.freeze(NOW):
-            people.hand_over(brand, _member("kenichi"), by=actors["hanako"])
+            members.hand_over(brand, _member("kenichi"), by=actors["hanako"])
             session().commit()
             return "handed over"
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from portal.core import clock
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import keyring, second_factor, sign_in
+from portal.shared.auth import second_factor, sign_in, signer
 from portal.shared.auth.models import Factor, Member, OneTimeCode
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW, PASSWORD
@@ -101,7 +101,7 @@ def test_sixteen_who_guess_at_an_app_at_once_are_cut_off(
         given = sign_in.Credentials(PASSWORD, login_id="hanako")
         token = sign_in.sign_in(tenant, given, Client(), link_base=BASE).token
         step = int(NOW.timestamp()) // second_factor.STEP_SECONDS
-        right = second_factor.code_at(keyring.macs("totp", member_id, nonce)[0][:20], step)
+        right = second_factor.code_at(signer.macs("totp", member_id, nonce)[0][:20], step)
     looked: list[str] = []
     use = second_factor.use_app
 

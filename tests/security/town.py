@@ -18,10 +18,10 @@ from portal.blueprints.support.models import Contract, ContractContact, Role
 from portal.core import Shelf, Tenant, clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
-from portal.shared.auth import enrolment, links, passwords, people
-from portal.shared.auth.enrolment import Person
-from portal.shared.auth.keyring import digest
+from portal.shared.auth import accounts, links, members, passwords
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Account, Device, Member, MemberSession, Passkey, Registration
+from portal.shared.auth.signer import digest
 from portal.shared.calendars import CalendarFeed
 from portal.shared.chats.models import Chat
 from portal.shared.contacts import operations as contacts
@@ -95,7 +95,7 @@ def settle(app: Flask) -> Town:
                 member = session().get_one(Member, town[brand, login_id].member_id)
                 for owner in (REPRESENTATIVE, COLLEAGUE, STRANGER):
                     if town[brand, owner].account_id == member.account_id:
-                        town[brand, owner].add("number", people.number_of(member))
+                        town[brand, owner].add("number", members.number_of(member))
             session().commit()
     return town
 
@@ -107,8 +107,8 @@ def _called(login_id: str) -> ColumnElement[bool]:
 def _add_people(tenant: Tenant) -> None:
     """The people of a desk, whom the cast of the facilities does not have."""
     hashed = passwords.hash_password(PASSWORD)
-    one = enrolment.add_account(tenant, by=SYSTEM, name="one", telephone="0300001001")
-    two = enrolment.add_account(tenant, by=SYSTEM, name="two", telephone="0300001002")
+    one = accounts.add_account(tenant, by=SYSTEM, name="one", telephone="0300001001")
+    two = accounts.add_account(tenant, by=SYSTEM, name="two", telephone="0300001002")
     for account, login_id in ((one, REPRESENTATIVE), (one, COLLEAGUE), (two, STRANGER)):
         person = Person(
             family_name=login_id,
@@ -116,7 +116,7 @@ def _add_people(tenant: Tenant) -> None:
             email=email_of(tenant.key, login_id),
             is_representative=login_id != COLLEAGUE,
         )
-        enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
     session().flush()
 
 
@@ -184,7 +184,7 @@ def _register_somebody(name: str, word: str, found: Belongings) -> None:
     token = f"registration-{name}"
     found.add("handle", handle)
     found.add("token", token)
-    typed = dict.fromkeys((*people.PROFILE, *people.ACCOUNT_PROFILE), "")
+    typed = dict.fromkeys((*members.PROFILE, *members.ACCOUNT_PROFILE), "")
     session().add(
         Registration(
             email=f"{word}@register.example",

@@ -8,7 +8,7 @@ import pytest
 
 from portal.blueprints.facility.models import Reservation
 from portal.core import clock
-from portal.core.db import run, the_one
+from portal.core.db import execute_core, get_or_404
 from portal.core.errors import NotFound
 from portal.shared import orders
 from portal.shared.auth.models import Account
@@ -30,7 +30,7 @@ SEARCH = Search(
 def account(inside, cast):
     """The account that has the cast's reservations."""
     with inside("facility"):
-        yield the_one(Reservation, Reservation.number == cast.requested, absent="").account_id
+        yield get_or_404(Reservation, Reservation.number == cast.requested, absent="").account_id
 
 
 def test_a_way_to_ask_is_built_once_and_blanks_ask_for_nothing_COM_21(account):
@@ -48,29 +48,29 @@ def test_a_way_to_ask_is_built_once_and_blanks_ask_for_nothing_COM_21(account):
 def test_what_like_knows_is_looked_for_as_it_stands(account, typed):
     """COM-21: nobody searches by patterns."""
     query = SEARCH.find({"number": typed}, account=account)
-    assert run(query.statement, query.values).all() == []
+    assert execute_core(query.statement, query.values).all() == []
 
 
 def test_both_days_count(account, cast):
     """COM-21: dates are days in Tokyo."""
-    found = the_one(Reservation, Reservation.number == cast.requested, absent="")
+    found = get_or_404(Reservation, Reservation.number == cast.requested, absent="")
     day = clock.to_local(found.starts_at).date()
     query = SEARCH.find({"since": day, "until": day}, account=account)
-    assert cast.requested in {row.number for row in run(query.statement, query.values)}
+    assert cast.requested in {row.number for row in execute_core(query.statement, query.values)}
     never = SEARCH.find({"until": date(2000, 1, 1)}, account=account)
-    assert run(never.statement, never.values).all() == []
+    assert execute_core(never.statement, never.values).all() == []
 
 
 def test_what_is_not_there_is_said(account):
     """COM-02."""
     with pytest.raises(NotFound, match="会員が見つかりません: C9"):
-        the_one(
+        get_or_404(
             Account, Account.number == "C9", absent="会員が見つかりません: %(number)s", number="C9"
         )
 
 
 def test_an_instant_is_set_once(account, cast):
     """FAC-10: of two who note the same, one is told that it was first."""
-    found = the_one(Reservation, Reservation.number == cast.requested, absent="")
-    assert orders.once(found, "reminded_at")
-    assert not orders.once(found, "reminded_at")
+    found = get_or_404(Reservation, Reservation.number == cast.requested, absent="")
+    assert orders.set_once(found, "reminded_at")
+    assert not orders.set_once(found, "reminded_at")

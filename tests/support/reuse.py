@@ -18,7 +18,7 @@ from portal import create_app
 from portal.core.db import db
 from portal.core.files import LocalFiles, Shelf
 from portal.settings import Settings
-from portal.shared.auth import keyring
+from portal.shared.auth import signer
 
 _HOOKS = ("before_cursor_execute", "before_execute", "begin")
 _POOL_HOOKS = ("checkout", "connect", "checkin")
@@ -40,7 +40,7 @@ class Apps:
             return self._make(settings, keep=not own and settings.home == self.home)
         settings.home.mkdir(parents=True, exist_ok=True)
         Shelf.files = LocalFiles(settings.home / "files")
-        keyring.set_keys((settings.secret_key, *settings.secret_key_fallbacks))
+        signer.set_keys((settings.secret_key, *settings.secret_key_fallbacks))
         return kept[0]
 
     def give_back(self, settings: Settings, app: Flask) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from portal.core.tenancy.schema_parts import TaxRate
-from portal.web.command_line import Mistake
+from portal.web.command_line import CommandError
 from portal.web.commands import bill_lines
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -68,5 +68,5 @@ def test_the_rate_of_the_day_applies(
     tenant: Any = SimpleNamespace(tax=SimpleNamespace(rates=rates))
     (line,) = bill_lines(tenant, [text], day)
     assert (line.rate, line.reduced) == rate
-    with pytest.raises(Mistake):
+    with pytest.raises(CommandError):
         bill_lines(tenant, [text], date(2014, 3, 31))

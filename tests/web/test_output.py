@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from rich.cells import cell_len
 
-from portal.web.command_line import Mistake
+from portal.web.command_line import CommandError
 from portal.web.output import fail, table
 
 
@@ -71,7 +71,7 @@ def test_numbers_stand_right_and_truth_is_a_word(capsys) -> None:
 
 def test_a_failure_is_one_line_and_exit_code_2() -> None:
     """OPS-10."""
-    with pytest.raises(Mistake) as failed:
+    with pytest.raises(CommandError) as failed:
         fail("first\nsecond \x1b[31m")
     assert failed.value.exit_code == 2
     assert failed.value.message == "first second �[31m"

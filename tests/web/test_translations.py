@@ -25,7 +25,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.settings import ROOT
-from portal.shared.auth import enrolment, passwords
+from portal.shared.auth import accounts, passwords
 from portal.shared.auth.models import Member
 from portal.shared.knowledge import operations as knowledge
 from portal.shared.knowledge.operations import Written
@@ -34,13 +34,13 @@ from tests.support.client import Visitor
 
 FOLDER = ROOT / "portal/translations/en/LC_MESSAGES"
 # Besides gettext's own names: what takes a Japanese sentence as its first (or second) argument.
-KEYWORDS = dict.fromkeys(("_l", "msgid")) | {
+KEYWORDS = dict.fromkeys(("_l", "gettext_noop")) | {
     "RuleBroken": (1,),
     "Stale": (1,),
     "NotFound": (1,),
     "Missing": (1,),
     "NavItem": (1,),
-    "Verdict": (1,),
+    "Decision": (1,),
     "Sort": (2,),
 }
 PLACES = re.compile(r"%(?:\(\w+\))?[sd]")
@@ -200,7 +200,7 @@ def test_no_page_of_the_desk_is_half_japanese(app: Flask, inside: Any) -> None:
     """SUP-02, SUP-11, SUP-13, SUP-14: contracts, inquiries, a chat, the knowledge base."""
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="株式会社一番")
+        account = accounts.add_account(tenant, by=SYSTEM, name="株式会社一番")
         contract = support.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
         people = [
             Registrant("試", "花子", "hanako@one.example"),

@@ -8,21 +8,21 @@ from portal.blueprints.account.forms import EmailForm, ReasonForm, mail_form
 from portal.blueprints.auth.forms import ChangePasswordForm, ProofForm
 from portal.core import NotFound, session, to_html
 from portal.shared import notifications
-from portal.shared.auth import email_change, operations, withdrawal
+from portal.shared.auth import email_change, password_reset, withdrawal
 from portal.shared.auth.models import Account, Member
 from portal.web.brand import mail_kinds
-from portal.web.errors import said
+from portal.web.errors import message_of
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import (
     actor,
     clear_session_cookie,
-    fresh,
     give_session,
     link_base,
     member,
     public,
+    require_recent_password,
     tenant,
 )
 from portal.web.submit import Answer, ConfirmFlow, done, submit
@@ -37,7 +37,7 @@ def password() -> Answer:
     form, who = ChangePasswordForm(), member()
 
     def change() -> Answer:
-        token = operations.change_password(
+        token = password_reset.change_password(
             tenant(), who, form.old_password.data, form.password.data, by=actor()
         )
         return give_session(done(_("パスワードを変更しました。"), "/"), token)
@@ -51,7 +51,7 @@ def proof() -> Answer:
     form = ProofForm()
 
     def prove() -> Answer:
-        token = operations.prove(tenant(), member(), form.password.data)
+        token = password_reset.prove(tenant(), member(), form.password.data)
         return give_session(redirect(local_path(request.args.get("next")), 303), token)
 
     return submit("account/proof.html", form, prove)
@@ -75,7 +75,7 @@ def email() -> Answer:
 
 
 @bp.route("/email/request", methods=["GET", "POST"])
-@fresh
+@require_recent_password
 def email_request() -> Answer:
     """メールアドレス変更依頼 (RENT-11)."""
     way = tenant().sign_in.email_change
@@ -117,7 +117,7 @@ def mail_settings() -> Answer:
 
 
 @bp.route("/export", methods=["GET", "POST"])
-@fresh
+@require_recent_password
 def export_data() -> Answer:
     """登録データのダウンロード."""
     form = Form()
@@ -141,10 +141,10 @@ def _standing() -> dict[str, Any]:
     return {
         "cautions": to_html(tenant().texts.get("withdrawal", "")),
         "open_business": [
-            (said(what.message), _(what.remedy), what.href)
+            (message_of(what.message), _(what.remedy), what.href)
             for what in withdrawal.open_business(tenant(), account)
         ],
-        "losses": [said(what) for what in withdrawal.losses(tenant(), account)],
+        "losses": [message_of(what) for what in withdrawal.losses(tenant(), account)],
         "may": withdrawal.can_withdraw(
             tenant(), account, is_representative=member().is_representative
         ),
@@ -186,4 +186,4 @@ def withdrawn() -> str:
     return render("account/withdrawn.html")
 
 
-from portal.blueprints.account import history, people, security  # noqa: E402, F401 - routes on `bp`
+from portal.blueprints.account import history, members, security  # noqa: E402, F401 - routes on `bp`

@@ -9,7 +9,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.blueprints.auth.forms import NewEmailForm, email_field, password_field
 from portal.core import text
-from portal.shared.auth import people
+from portal.shared.auth import members
 from portal.shared.auth.models import USUAL_RIGHTS, Right
 from portal.shared.auth.rights import to_text
 from portal.shared.notifications import How, Kind
@@ -150,7 +150,7 @@ class ProfileForm(_Company, _Named):
 
     def lock_account(self, present: dict[str, Any]) -> None:
         """A member who is not the representative sees the account's data but cannot change it."""
-        for name in people.ACCOUNT_PROFILE:
+        for name in members.ACCOUNT_PROFILE:
             field = self[name]
             field.data = present[name]
             # A browser knows no select that is readonly: a disabled one is neither changed nor sent.

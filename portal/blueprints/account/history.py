@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from portal.blueprints.account import bp
-from portal.core import Query, msgid
+from portal.core import Query, gettext_noop
 from portal.shared.auth import history
 from portal.web import lists
 from portal.web.brand import brands_of
@@ -73,12 +73,12 @@ _LIST = lists.Listing(
     [lists.Sort("newest", "新しい順", history.AT, history.TIE)],
     None,
     {
-        msgid("日時"): _at,
-        msgid("内容"): _what,
-        msgid("対象"): _about,
-        msgid("行った方"): _person,
-        msgid("IPアドレス"): "address",
+        gettext_noop("日時"): _at,
+        gettext_noop("内容"): _what,
+        gettext_noop("対象"): _about,
+        gettext_noop("行った方"): _person,
+        gettext_noop("IPアドレス"): "address",
     },
     _context,
 )
-_LIST.hang(bp, "account_history")
+_LIST.register(bp, "account_history")

@@ -11,9 +11,9 @@ from wtforms.validators import InputRequired
 from portal.blueprints.account import bp
 from portal.blueprints.auth.forms import ProofForm
 from portal.core import NotFound, session
+from portal.shared.auth import devices as watch
 from portal.shared.auth import passkeys as keys
 from portal.shared.auth import second_factor as step
-from portal.shared.auth import security as watch
 from portal.shared.auth import sessions
 from portal.shared.auth.models import Factor, Member, MemberSession
 from portal.web.forms import Form, line
@@ -24,9 +24,9 @@ from portal.web.requests import (
     actor,
     called_by_script,
     clear_session_cookie,
-    fresh,
     link_base,
     member,
+    require_recent_password,
     tenant,
 )
 from portal.web.submit import Answer, done, submit
@@ -177,7 +177,7 @@ class PasskeyForm(Form):
 
 
 @bp.route("/passkeys", methods=["GET", "POST"])
-@fresh
+@require_recent_password
 def passkeys() -> Answer:
     """パスキー: which ones the member has, and a new one (security.md §4.16, §4.17)."""
     keys.must_be_on(tenant())
@@ -192,7 +192,7 @@ def passkeys() -> Answer:
 
 
 @bp.post("/passkeys/options")
-@fresh
+@require_recent_password
 @called_by_script
 def passkey_options() -> dict[str, Any]:
     """What the browser makes a new one from."""
@@ -200,7 +200,7 @@ def passkey_options() -> dict[str, Any]:
 
 
 @bp.post("/passkeys/<number>/removal")
-@fresh
+@require_recent_password
 def remove_passkey(number: str) -> Response:
     """削除 of one of the member's own."""
     keys.remove(tenant(), member().member_id, number, by=actor())

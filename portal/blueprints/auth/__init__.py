@@ -12,13 +12,13 @@ from werkzeug.wrappers import Response
 
 from portal.blueprints.auth import forms
 from portal.core import NotFound, session
-from portal.shared.auth import email_change, invitations, links, operations, security, throttling
+from portal.shared.auth import devices, email_change, invitations, links, password_reset, throttling
 from portal.shared.auth import passkeys as keys
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.second_factor import is_offered
 from portal.web import requests as here
-from portal.web.errors import refused, said
+from portal.web.errors import message_of, refused
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import render
@@ -49,7 +49,7 @@ def _to_sign_in(message: str) -> Response:
 def _begin_again(error: entrance.Gone) -> Response:
     """No sign-in waits for its second step: to the sign-in page, and on from there to where one wanted to go."""
     if request.method == "POST":
-        flash(said(error), "warn")
+        flash(message_of(error), "warn")
     return redirect(sign_in_url(_back_to()), 303)
 
 
@@ -118,7 +118,7 @@ def _by_passkey(enter: Callable[[], entrance.Entry], *, again: Callable[[str], s
     try:
         entry = enter()
     except keys.Unproved as error:
-        flash(said(error), "warn")
+        flash(message_of(error), "warn")
         return redirect(again(_back_to()), 303)
     return let_in(redirect(_back_to(), 303), entry)
 
@@ -190,14 +190,14 @@ def second_step_send() -> Response:
 @public
 def forgotten_password() -> Answer:
     """パスワードをお忘れの方 (COM-12): one answer, whoever is named (security.md §4.2); or whom to call."""
-    form = forms.ForgottenForm(operations.asked(tenant()))
-    if not form.is_submitted() and not operations.is_reset_offered(tenant()):
+    form = forms.ForgottenForm(password_reset.asked(tenant()))
+    if not form.is_submitted() and not password_reset.is_reset_offered(tenant()):
         return render("auth/forgotten_password_operator.html")
-    _must_be_offered(operations.is_reset_offered(tenant()))
+    _must_be_offered(password_reset.is_reset_offered(tenant()))
 
     def ask() -> Answer:
-        operations.ask_reset(
-            tenant(), operations.Forgotten(**form.typed()), client(), link_base=link_base()
+        password_reset.ask_reset(
+            tenant(), password_reset.Forgotten(**form.typed()), client(), link_base=link_base()
         )
         return redirect("/forgotten-password/sent", 303)
 
@@ -208,7 +208,7 @@ def forgotten_password() -> Answer:
 @public
 def forgotten_password_sent() -> str:
     """受付: says what happens next, and not whether there is such a member."""
-    _must_be_offered(operations.is_reset_offered(tenant()))
+    _must_be_offered(password_reset.is_reset_offered(tenant()))
     return render("auth/forgotten_password_sent.html")
 
 
@@ -237,22 +237,24 @@ def _behind_link(*purposes: Purpose, form: Callable[[], Any] = Form) -> Callable
 
 def _password_form() -> Form:
     return (
-        forms.ProvedPasswordForm() if operations.proves_email(tenant()) else forms.SetPasswordForm()
+        forms.ProvedPasswordForm()
+        if password_reset.proves_email(tenant())
+        else forms.SetPasswordForm()
     )
 
 
-@_behind_link(*operations.SETTING, form=_password_form)
+@_behind_link(*password_reset.SETTING, form=_password_form)
 def set_password(token: str, form: Any) -> str:
     """Set a password through a mailed link."""
     who = {"address": client().address, "email": form.typed().get("email", "")}
-    operations.use_set_password_link(tenant(), token, form.password.data, **who)
+    password_reset.use_set_password_link(tenant(), token, form.password.data, **who)
     return _("パスワードを設定しました。新しいパスワードでログインしてください。")
 
 
 @_behind_link(Purpose.NOT_ME)
 def not_me(token: str, _form: Form) -> str:
     """これは私ではありません (COM-14): throws everybody out, and mails the way back in."""
-    security.not_me(tenant(), token, client(), link_base=link_base())
+    devices.not_me(tenant(), token, client(), link_base=link_base())
     return _("すべてのログインを終了しました。パスワード再設定のご案内をメールでお送りします。")
 
 

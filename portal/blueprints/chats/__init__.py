@@ -18,7 +18,7 @@ from portal.shared.chats import operations
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries import queries
 from portal.shared.inquiries.operations import Asked
-from portal.web.bell import Bell
+from portal.web.chat_notifier import ChatNotifier
 from portal.web.forms import Form, TokenField, body_field
 from portal.web.i18n import lazy as _l
 from portal.web.query import number_in_query
@@ -28,15 +28,15 @@ from portal.web.requests import (
     actor,
     afterwards,
     asked_by_itself,
-    feature,
     link_base,
     member,
-    needs,
+    require_feature,
+    require_right,
     tenant,
 )
 from portal.web.submit import Answer, submit
 
-bp = Pages("chats", __name__, feature("chat"), needs(Right.SUPPORT))
+bp = Pages("chats", __name__, require_feature("chat"), require_right(Right.SUPPORT))
 BEAT_SECONDS, BEATS = 15.0, 20
 """A stream shows that it lives, and ends after five minutes: the browser comes again, with a session that still is."""
 
@@ -89,7 +89,7 @@ def chat(number: str) -> Answer:
     news = operations.news(found, 0, of="operator")
     if news.has_ended and not form.is_submitted():
         return redirect(f"/inquiries/{number}", 303)
-    live, inquiry_id = tenant().chat.stream and bell().has_room(), found.id
+    live, inquiry_id = tenant().chat.stream and chat_notifier().has_room(), found.id
     may = may_ask(found.about)
     page = submit(
         "chats/chat.html",
@@ -139,11 +139,13 @@ def stream(number: str) -> Response:
     inquiry_id = queries.find(tenant(), member(), number).id
     headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
     return Response(
-        _rings(tenant().key, inquiry_id, bell()), mimetype="text/event-stream", headers=headers
+        _rings(tenant().key, inquiry_id, chat_notifier()),
+        mimetype="text/event-stream",
+        headers=headers,
     )
 
 
-def _rings(tenant_key: str, inquiry_id: int, at: Bell) -> Iterator[bytes]:
+def _rings(tenant_key: str, inquiry_id: int, at: ChatNotifier) -> Iterator[bytes]:
     with at.reader(tenant_key, inquiry_id) as rung:
         if rung is None:
             yield b"retry: 3000\nevent: pulse\ndata:\n\n"
@@ -176,7 +178,7 @@ def end(number: str) -> Any:
     return redirect(f"/inquiries/{number}", 303)
 
 
-def bell() -> Bell:
+def chat_notifier() -> ChatNotifier:
     """The bell of this process."""
-    found: Bell = current_app.extensions["chat_bell"]
+    found: ChatNotifier = current_app.extensions["chat_bell"]
     return found

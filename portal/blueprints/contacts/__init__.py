@@ -18,8 +18,8 @@ from portal.web.forms import Form, line, version_number
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import actor, member, must_have, tenant
-from portal.web.submit import ConfirmFlow, Steps, add_steps, done
+from portal.web.requests import actor, check_right, member, tenant
+from portal.web.submit import ConfirmedForm, ConfirmFlow, done, register_confirmed_form
 
 bp = Blueprint("contacts", __name__)
 _BOOK = "<any('billing', 'delivery'):kind>-addresses"
@@ -47,18 +47,18 @@ def _kind(kind: str) -> Kind:
 
 
 def _own(kind: str, number: str) -> Address:
-    must_have(RIGHTS[_kind(kind)])
+    check_right(RIGHTS[_kind(kind)])
     return operations.find(member().account_id, _kind(kind), number)
 
 
-def _steps(kind: str, number: str) -> Steps:
+def _steps(kind: str, number: str) -> ConfirmedForm:
     """Adding ("new") and editing are the same steps. "住所を自動入力" fills in and never overwrites (COM-24)."""
-    must_have(RIGHTS[_kind(kind)])
+    check_right(RIGHTS[_kind(kind)])
     flow = ConfirmFlow(
         kind=f"{kind}-address", subject=number, form_href=f"/{kind}-addresses/{number}"
     )
     pages = "contacts/form.html", "contacts/confirm.html", "contacts/done.html"
-    steps = partial(Steps, flow, pages, lambda data: AddressForm(data=data))
+    steps = partial(ConfirmedForm, flow, pages, lambda data: AddressForm(data=data))
     here, mine, by = tenant(), member().account_id, actor()
     if number == "new":
         return steps(
@@ -67,7 +67,7 @@ def _steps(kind: str, number: str) -> Steps:
         )
     with flow.record_needed(lambda data: AddressForm(data=data)):
         address = _own(kind, number)
-    others = len(operations.book(mine, Kind(kind))) - 1
+    others = len(operations.address_list(mine, Kind(kind))) - 1
     return steps(
         save=lambda data: operations.edit(here, address, data, by=by),
         present=lambda: {name: getattr(address, name) for name in (*operations.FIELDS, "version")},
@@ -80,11 +80,11 @@ def _shown(kind: str, **more: Any) -> dict[str, Any]:
 
 
 @bp.get(f"/{_BOOK}")
-def book(kind: str) -> str:
+def address_list(kind: str) -> str:
     """The account's addresses."""
-    found = operations.book(member().account_id, _kind(kind))
+    found = operations.address_list(member().account_id, _kind(kind))
     rows = [(address, operations.number_of(address)) for address in found]
-    use = limits.use(tenant(), f"{kind}_addresses", member().account_id)
+    use = limits.usage_of(tenant(), f"{kind}_addresses", member().account_id)
     return render(
         "contacts/book.html",
         rows=rows,
@@ -95,7 +95,7 @@ def book(kind: str) -> str:
 
 
 @bp.get(f"/{_BOOK}.csv")
-def book_csv(kind: str) -> Response:
+def address_list_csv(kind: str) -> Response:
     """The list as CSV (COM-21)."""
     header = [
         _(Kind(kind).label),
@@ -106,7 +106,7 @@ def book_csv(kind: str) -> Response:
         _("FAX番号"),
         _("代表"),
     ]
-    found = operations.book(member().account_id, _kind(kind))
+    found = operations.address_list(member().account_id, _kind(kind))
     return lists.csv_response(f"{kind}-addresses", header, [_cells(one) for one in found], tuple)
 
 
@@ -115,7 +115,7 @@ def _cells(one: Address) -> tuple[str, ...]:
     return one.name, one.department, one.person, one.address, *numbers, "○" if one.is_usual else ""
 
 
-add_steps(bp, f"/{_BOOK}/<number>", "address", _steps)
+register_confirmed_form(bp, f"/{_BOOK}/<number>", "address", _steps)
 
 
 @bp.route(f"/{_BOOK}/<number>/removal", methods=["GET", "POST"])

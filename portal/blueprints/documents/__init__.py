@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from wtforms import SelectField
 
 from portal.blueprints.auth.forms import email_field
-from portal.core import Query, clock, msgid
+from portal.core import Query, clock, gettext_noop
 from portal.shared.auth.models import Right
 from portal.shared.documents import operations, sharing
 from portal.shared.documents.models import Document, DocumentKind
@@ -17,7 +17,16 @@ from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.periods import usual_periods
 from portal.web.render import attachment, pdf_response
-from portal.web.requests import actor, client, feature, link_base, member, needs, public, tenant
+from portal.web.requests import (
+    actor,
+    client,
+    link_base,
+    member,
+    public,
+    require_feature,
+    require_right,
+    tenant,
+)
 from portal.web.submit import Answer, done, submit
 
 bp = Blueprint("documents", __name__)
@@ -64,16 +73,16 @@ _LIST = lists.Listing(
     [lists.Sort("newest", "新しい順", operations.ISSUED, operations.TIE)],
     DocumentKind,
     {
-        msgid("番号"): "number",
-        msgid("種類"): lambda row: _(DocumentKind(row.kind).label),
-        msgid("発行日"): lambda row: clock.to_local(row.issued_at).date(),
-        msgid("取引日"): "transaction_date",
-        msgid("金額（税込）"): "total",
-        msgid("対象"): "about",
+        gettext_noop("番号"): "number",
+        gettext_noop("種類"): lambda row: _(DocumentKind(row.kind).label),
+        gettext_noop("発行日"): lambda row: clock.to_local(row.issued_at).date(),
+        gettext_noop("取引日"): "transaction_date",
+        gettext_noop("金額（税込）"): "total",
+        gettext_noop("対象"): "about",
     },
     _context,
 )
-_LIST.hang(bp, "index", needs(Right.BILLING))
+_LIST.register(bp, "index", require_right(Right.BILLING))
 
 
 def _own(kind: str, number: str) -> Document:
@@ -81,14 +90,14 @@ def _own(kind: str, number: str) -> Document:
 
 
 @bp.get("/documents/<kind>/<number>.pdf")
-@needs(Right.BILLING)
+@require_right(Right.BILLING)
 def document(kind: str, number: str) -> Response:
     """One document."""
     return pdf_response(*operations.read(_own(kind, number)))
 
 
 @bp.get("/documents/month.zip")
-@needs(Right.BILLING)
+@require_right(Right.BILLING)
 def month() -> Response:
     """All of a month with an index that Excel opens; the same month gives the same bytes."""
     asked = request.args.get("month", "")
@@ -97,8 +106,8 @@ def month() -> Response:
 
 
 @bp.route("/documents/<kind>/<number>/links", methods=["GET", "POST"])
-@feature("document_links")
-@needs(Right.BILLING)
+@require_feature("document_links")
+@require_right(Right.BILLING)
 def links(kind: str, number: str) -> Answer:
     """リンクで送る: to the accountant, say; and what became of the links that were sent."""
     found, form, here = _own(kind, number), LinkForm(), f"/documents/{kind}/{number}/links"
@@ -113,8 +122,8 @@ def links(kind: str, number: str) -> Answer:
 
 
 @bp.post("/documents/<kind>/<number>/links/<link>/removal")
-@feature("document_links")
-@needs(Right.BILLING)
+@require_feature("document_links")
+@require_right(Right.BILLING)
 def revoke_link(kind: str, number: str, link: str) -> Response:
     """無効にする."""
     sharing.revoke(_own(kind, number), link, by=actor())
@@ -123,7 +132,7 @@ def revoke_link(kind: str, number: str, link: str) -> Response:
 
 @bp.route("/shared-documents/<token>", methods=["GET", "POST"])
 @public
-@feature("document_links")
+@require_feature("document_links")
 def shared(token: str) -> Answer:
     """What a mailed link opens: the document, for who knows the address that it was mailed to."""
     sharing.peek(token)

@@ -6,19 +6,21 @@ from portal.blueprints.facility import operations, queries, routes, subjects
 from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Reservation, Status
-from portal.core.errors import msgid
+from portal.core.errors import gettext_noop
 from portal.shared import orders
 from portal.shared.auth.models import Right
 from portal.shared.notifications import Kind as MailKind
 from portal.web.brand import Brand, NavItem
 
-_CANCEL = msgid("ご利用にならない場合は、各ご予約のページからキャンセルをお申し込みください。")
-_WAIT = msgid("ご利用とご請求金額の確定が済むまで、お待ちください。")
+_CANCEL = gettext_noop(
+    "ご利用にならない場合は、各ご予約のページからキャンセルをお申し込みください。"
+)
+_WAIT = gettext_noop("ご利用とご請求金額の確定が済むまで、お待ちください。")
 _OPEN_KINDS = (
     *(
         orders.OpenKind(
             criterion=Reservation.status == status,
-            message=msgid("「%(status)s」のご予約が%(count)s件あります。"),
+            message=gettext_noop("「%(status)s」のご予約が%(count)s件あります。"),
             remedy=remedy,
             href=f"/reservations?status={status}",
             status=status.label,
@@ -32,8 +34,10 @@ _OPEN_KINDS = (
     ),
     orders.OpenKind(
         criterion=and_(*orders.is_unpaid(Reservation)),
-        message=msgid("お支払い待ちのご予約が%(count)s件あります。"),
-        remedy=msgid("お支払いの確認後に退会できます。お振込先は各ご予約のページにあります。"),
+        message=gettext_noop("お支払い待ちのご予約が%(count)s件あります。"),
+        remedy=gettext_noop(
+            "お支払いの確認後に退会できます。お振込先は各ご予約のページにあります。"
+        ),
         href="/reservations?payment=unpaid",
     ),
 )
@@ -66,7 +70,7 @@ BRAND = Brand(
     home_title="ご利用履歴の一覧",
     commands=commands,
     mail_kinds=(MailKind.STATUS, MailKind.REMINDERS),
-    account=orders.part_of(
+    account=orders.account_hooks(
         Reservation,
         open_kinds=_OPEN_KINDS,
         columns={
@@ -81,15 +85,15 @@ BRAND = Brand(
         personal=("purpose",),
     ),
     history={
-        "reservation.correct": msgid("ご請求内容の訂正"),
-        "reservation.refund": msgid("ご請求金額の返還"),
-        "reservation.book": msgid("ご予約の受付"),
-        "reservation.confirmed": msgid("ご予約の確定"),
-        "reservation.cancelled": msgid("ご予約のキャンセル"),
-        "reservation.reschedule": msgid("ご利用日時の変更"),
-        "reservation.pay_charge": msgid("キャンセル料のご入金"),
-        "calendar.renew": msgid("カレンダーのアドレスの発行"),
-        "calendar.revoke": msgid("カレンダーのアドレスの無効化"),
+        "reservation.correct": gettext_noop("ご請求内容の訂正"),
+        "reservation.refund": gettext_noop("ご請求金額の返還"),
+        "reservation.book": gettext_noop("ご予約の受付"),
+        "reservation.confirmed": gettext_noop("ご予約の確定"),
+        "reservation.cancelled": gettext_noop("ご予約のキャンセル"),
+        "reservation.reschedule": gettext_noop("ご利用日時の変更"),
+        "reservation.pay_charge": gettext_noop("キャンセル料のご入金"),
+        "calendar.renew": gettext_noop("カレンダーのアドレスの発行"),
+        "calendar.revoke": gettext_noop("カレンダーのアドレスの無効化"),
     },
     tick=operations.work,
     subjects=subjects.changeable,

@@ -14,12 +14,12 @@ from portal.blueprints.facility.operations import LIFE, allow_even_so, can_ask
 from portal.blueprints.facility.quotes import price_of, prices_of
 from portal.blueprints.facility.slots import FreeSpan, Hours, SlotTaken, at_clock, meets
 from portal.core import (
-    YES,
+    ALLOWED,
     Actor,
+    Decision,
     RuleBroken,
     Shelf,
     Tenant,
-    Verdict,
     audit,
     clock,
     numbering,
@@ -49,13 +49,13 @@ def hours(tenant: Tenant) -> Hours:
     return Hours(config, tenant.calendar.is_open, clock.now())
 
 
-def can_book_at(tenant: Tenant, starts_at: datetime, ends_at: datetime) -> Verdict:
+def can_book_at(tenant: Tenant, starts_at: datetime, ends_at: datetime) -> Decision:
     """Whether members could book this time: within opening hours, on an open day, neither past nor too far ahead."""
     try:
         hours(tenant).check(starts_at, ends_at)
     except RuleBroken as refused:
-        return Verdict(str(refused))
-    return YES
+        return Decision(str(refused))
+    return ALLOWED
 
 
 def request(
@@ -63,7 +63,7 @@ def request(
 ) -> Reservation:
     """As members do: within hours, days ahead and capacity. Raises RuleBroken at the field that is wrong, SlotTaken."""
     check(tenant, booking)
-    return book(tenant, account, contact, booking, by=by)
+    return create_reservation(tenant, account, contact, booking, by=by)
 
 
 def check_free(tenant: Tenant, booking: Booking) -> None:
@@ -105,7 +105,7 @@ def check(tenant: Tenant, booking: Booking) -> None:
         raise RuleBroken("選択肢からお選びください。", field="options")
 
 
-def book(
+def create_reservation(
     tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor
 ) -> Reservation:
     """Take a reservation in as 予約受付, at any time that is free. Raises RuleBroken, SlotTaken."""
@@ -133,7 +133,7 @@ def book(
     session().add(reservation)
     session().flush()
     audit.record("reservation.book", reservation, by=by)
-    LIFE.tell(tenant, reservation)
+    LIFE.notify(tenant, reservation)
     return reservation
 
 
@@ -170,7 +170,7 @@ def reschedule(
     reservation.price = price_of(facility, starts_at, ends_at)
     reservation.reminded_at = None
     audit.record("reservation.reschedule", reservation, by=by, **changed)
-    LIFE.tell(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
+    LIFE.notify(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
 
 
 def _locked(facility_id: int) -> Facility:

@@ -13,7 +13,7 @@ from portal.core.text import multiline
 from portal.shared.inquiries.files import keep
 from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
 from portal.web import orders
-from portal.web.command_line import CommandGroup, Content, Mistake
+from portal.web.command_line import CommandError, CommandGroup, Content
 from portal.web.commands import (
     CONTENT,
     FILE,
@@ -116,7 +116,7 @@ def write(
 ) -> str:
     """Write first, about a reservation: the text is in the file BODY (- reads standard input)."""
     if not tenant.has("inquiries"):
-        raise Mistake(f"{tenant.key} has no inquiries (features.inquiries)")
+        raise CommandError(f"{tenant.key} has no inquiries (features.inquiries)")
     message = Outreach(
         body=multiline(body),
         about=reservation.number,
@@ -183,6 +183,6 @@ _command(
     *_TIMES,
     _EVEN_SO,
 )
-orders.papers(commands, queries.any_reservation, operations.PAPERS, _day)
+orders.export_documents(commands, queries.any_reservation, operations.PAPERS, _day)
 importing(commands, "import-facilities", _facilities, "facilities")
 importing(commands, "import-reservations", _reservations, "old reservations")

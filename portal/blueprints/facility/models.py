@@ -10,29 +10,29 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.core import (
     ID,
     Base,
-    Choice,
-    Labelled,
+    EnumType,
+    LabelledEnum,
     TenantOwned,
-    belongs_to,
+    gettext_noop,
     index_where,
-    msgid,
-    owned,
+    tenant_fk,
+    tenant_table_args,
     to_local,
 )
 from portal.core.files import FileKey
-from portal.shared.orders import Ordered, ordered
+from portal.shared.orders import OrderMixin, order_table_args
 
 
-class Status(Labelled):
+class Status(LabelledEnum):
     """Where a reservation stands."""
 
-    REQUESTED = "requested", msgid("予約受付"), "warn"
-    CONFIRMED = "confirmed", msgid("予約確定"), "info"
-    IN_USE = "in_use", msgid("ご利用中"), "info"
-    USED = "used", msgid("ご利用済"), "mute"
-    BILLED = "billed", msgid("請求確定"), "warn"
-    PAID = "paid", msgid("お支払済"), "ok"
-    CANCELLED = "cancelled", msgid("キャンセル"), "mute"
+    REQUESTED = "requested", gettext_noop("予約受付"), "warn"
+    CONFIRMED = "confirmed", gettext_noop("予約確定"), "info"
+    IN_USE = "in_use", gettext_noop("ご利用中"), "info"
+    USED = "used", gettext_noop("ご利用済"), "mute"
+    BILLED = "billed", gettext_noop("請求確定"), "warn"
+    PAID = "paid", gettext_noop("お支払済"), "ok"
+    CANCELLED = "cancelled", gettext_noop("キャンセル"), "mute"
 
 
 MOVES: dict[Status, frozenset[Status]] = {
@@ -63,13 +63,13 @@ class Facility(TenantOwned, Base):
     capacity: Mapped[int | None]
     photo: Mapped[str] = mapped_column(FileKey(), default="")
     is_active: Mapped[bool] = mapped_column(default=True)
-    __table_args__ = owned(
+    __table_args__ = tenant_table_args(
         UniqueConstraint("tenant_id", "code"),
         CheckConstraint("hourly_price >= 0 AND daily_price >= 0", name="prices"),
     )
 
 
-class Reservation(Ordered, Base):
+class Reservation(OrderMixin, Base):
     """One booking. `price` is that of the facility in yen without tax, as quoted then; so are `option_prices`, by
     the names of the options that have a price.
 
@@ -87,14 +87,14 @@ class Reservation(Ordered, Base):
     option_prices: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
     headcount: Mapped[int] = mapped_column(default=1)
     purpose: Mapped[str] = mapped_column(String(200), default="")
-    status: Mapped[Status] = mapped_column(Choice(Status, 12), default=Status.REQUESTED)
+    status: Mapped[Status] = mapped_column(EnumType(Status, 12), default=Status.REQUESTED)
     confirmed_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     reminded_at: Mapped[datetime | None]
     work_report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    __table_args__ = ordered(
-        belongs_to("facility_id", "facility"),
+    __table_args__ = order_table_args(
+        tenant_fk("facility_id", "facility"),
         CheckConstraint("ends_at > starts_at", name="times"),
         CheckConstraint("headcount > 0", name="headcount"),
         Index("ix_reservation_mine", "tenant_id", "account_id", "booked_at", "id"),

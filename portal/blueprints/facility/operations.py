@@ -13,17 +13,17 @@ from sqlalchemy import select
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import MOVES, Reservation, Status
 from portal.core import (
-    YES,
+    ALLOWED,
     Actor,
+    Decision,
     RuleBroken,
     Stale,
     Tenant,
-    Verdict,
     audit,
-    change,
     clock,
-    msgid,
+    gettext_noop,
     session,
+    update_where,
 )
 from portal.shared import orders
 from portal.shared.billing.lines import BillLine
@@ -37,13 +37,13 @@ from portal.shared.documents.content import (
 )
 from portal.shared.documents.models import DocumentKind
 
-NOT_BEFORE_BILLED = msgid("ご利用後、ご請求金額が確定するとダウンロードできます。")
-_BEFORE_THE_DAY = msgid("ご利用日より前に開始することはできません。")
-_TOO_LATE = msgid("ご利用前のご予約に限り、お申し込みいただけます。")
-_ONLY_REQUESTS = msgid("お断りできるのは、予約受付のご予約に限ります。")
-NOT_BEFORE_PAID = msgid("ご入金の確認後にダウンロードできます。")
-ONLY_USED = msgid("キャンセルされたご予約には作業完了報告書がありません。")
-NOT_FROM_HERE = msgid(
+NOT_BEFORE_BILLED = gettext_noop("ご利用後、ご請求金額が確定するとダウンロードできます。")
+_BEFORE_THE_DAY = gettext_noop("ご利用日より前に開始することはできません。")
+_TOO_LATE = gettext_noop("ご利用前のご予約に限り、お申し込みいただけます。")
+_ONLY_REQUESTS = gettext_noop("お断りできるのは、予約受付のご予約に限ります。")
+NOT_BEFORE_PAID = gettext_noop("ご入金の確認後にダウンロードできます。")
+ONLY_USED = gettext_noop("キャンセルされたご予約には作業完了報告書がありません。")
+NOT_FROM_HERE = gettext_noop(
     "以前のシステムでお取り扱いしたご予約のため、マイページでは発行していません。必要な場合はお問い合わせください。"
 )
 _BILLED = "ご請求金額が確定しました。帳票の準備ができ次第、マイページからダウンロードできます。"
@@ -60,9 +60,9 @@ _STEPS = {
     Status.PAID: ("paid_at", _PAID),
     Status.CANCELLED: ("cancelled_at", "ご予約をキャンセルしました。"),
 }
-LIFE = orders.Life(MOVES, _STEPS, "reservation_status")
-can_move, tell = LIFE.can, LIFE.tell
-confirm = LIFE.step(Status.CONFIRMED)
+LIFE = orders.OrderWorkflow(MOVES, _STEPS, "reservation_status")
+can_move, tell = LIFE.can, LIFE.notify
+confirm = LIFE.transition(Status.CONFIRMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,19 @@ class WorkReport:
     materials: str = ""
 
 
-def can_ask(reservation: Reservation) -> Verdict:
+def can_ask(reservation: Reservation) -> Decision:
     """Whether a change or a cancellation can still be asked for: before the use (FAC-05)."""
-    return YES if reservation.status in (Status.REQUESTED, Status.CONFIRMED) else Verdict(_TOO_LATE)
+    return (
+        ALLOWED
+        if reservation.status in (Status.REQUESTED, Status.CONFIRMED)
+        else Decision(_TOO_LATE)
+    )
 
 
-def can_start(reservation: Reservation) -> Verdict:
+def can_start(reservation: Reservation) -> Decision:
     """Whether the use can begin now: from the day of use on, counted in Tokyo (FAC-12)."""
     is_early = clock.today() < clock.to_local(reservation.starts_at).date()
-    return Verdict(_BEFORE_THE_DAY) if is_early else YES
+    return Decision(_BEFORE_THE_DAY) if is_early else ALLOWED
 
 
 def start(tenant: Tenant, reservation: Reservation, *, by: Actor, even_so: str = "") -> None:
@@ -96,7 +100,7 @@ def start(tenant: Tenant, reservation: Reservation, *, by: Actor, even_so: str =
     LIFE.move(tenant, reservation, Status.IN_USE, by=by)
 
 
-def allow_even_so(reservation: Reservation, verdict: Verdict, reason: str, *, by: Actor) -> None:
+def allow_even_so(reservation: Reservation, verdict: Decision, reason: str, *, by: Actor) -> None:
     """Let an operator pass a refusal by giving a reason, and record both; without one raise RuleBroken."""
     if verdict:
         return
@@ -172,21 +176,21 @@ def fix_amount(
     PAPERS.check(tenant, reservation)
 
 
-def can_issue(reservation: Reservation) -> Verdict:
+def can_issue(reservation: Reservation) -> Decision:
     """Whether documents can be issued: once the amount is fixed, that of a cancellation too (FAC-04)."""
     is_cancellation = reservation.status is Status.CANCELLED and reservation.total
     if not is_cancellation and reservation.status not in (Status.BILLED, Status.PAID):
-        return Verdict(NOT_BEFORE_BILLED)
-    return YES if reservation.lines else Verdict(NOT_FROM_HERE)
+        return Decision(NOT_BEFORE_BILLED)
+    return ALLOWED if reservation.lines else Decision(NOT_FROM_HERE)
 
 
-def can_download(reservation: Reservation, kind: DocumentKind) -> Verdict:
+def can_download(reservation: Reservation, kind: DocumentKind) -> Decision:
     """Whether there is such a document of it, and if not, why (FAC-04)."""
     if reservation.status is Status.CANCELLED and kind is DocumentKind.WORK_REPORT:
-        return Verdict(ONLY_USED)
+        return Decision(ONLY_USED)
     is_early = kind is DocumentKind.RECEIPT and not reservation.paid_at
     return (
-        Verdict(NOT_BEFORE_PAID) if can_issue(reservation) and is_early else can_issue(reservation)
+        Decision(NOT_BEFORE_PAID) if can_issue(reservation) and is_early else can_issue(reservation)
     )
 
 
@@ -201,12 +205,12 @@ def record_payment(tenant: Tenant, reservation: Reservation, *, by: Actor) -> No
     due = {"documents_due_at": clock.now()} if reservation.lines else {}
     if reservation.status is not Status.CANCELLED or not reservation.total:
         return LIFE.move(tenant, reservation, Status.PAID, by=by, **due)
-    if not orders.once(reservation, "paid_at"):
+    if not orders.set_once(reservation, "paid_at"):
         raise Stale("キャンセル料は入金済みです。")
-    change(Reservation, Reservation.id == reservation.id, **due)
+    update_where(Reservation, Reservation.id == reservation.id, **due)
     session().refresh(reservation)
     audit.record("reservation.pay_charge", reservation, by=by)
-    return LIFE.tell(tenant, reservation, _PAID, label="ご入金の確認")
+    return LIFE.notify(tenant, reservation, _PAID, label="ご入金の確認")
 
 
 def remind(tenant: Tenant) -> int:
@@ -281,7 +285,7 @@ _MAKERS = {
     DocumentKind.WORK_REPORT: work_report_content,
     DocumentKind.RECEIPT: receipt_content,
 }
-PAPERS = billed.Papers(_MAKERS, due=_due, tell=tell)
+PAPERS = billed.OrderDocuments(_MAKERS, due=_due, tell=tell)
 issue, correct, refund = PAPERS.issue, PAPERS.correct, PAPERS.refund
 
 

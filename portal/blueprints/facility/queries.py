@@ -9,11 +9,21 @@ from sqlalchemy import and_, func, select
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.operations import LIFE
 from portal.blueprints.facility.slots import Held
-from portal.core import NotFound, Query, Tenant, clock, msgid, need, session, text, the_one
-from portal.core.tenancy.mistakes import Finding
+from portal.core import (
+    NotFound,
+    Query,
+    Tenant,
+    clock,
+    get_or_404,
+    gettext_noop,
+    require,
+    session,
+    text,
+)
+from portal.core.tenancy.config_errors import Finding
 from portal.shared import calendars
 from portal.shared.calendars import Event
-from portal.shared.orders import Book, is_unpaid
+from portal.shared.orders import OrderQueries, is_unpaid
 from portal.shared.searching import Search, own, part, pattern, same, since, ticked, until
 
 _R = Reservation.__table__
@@ -34,10 +44,10 @@ _MINE = Search(
 )
 """What a member may search their reservations by (FAC-02)."""
 _AWAITING = (Status.REQUESTED, Status.CONFIRMED, Status.IN_USE, Status.USED, Status.BILLED)
-_ABSENT = msgid("ご予約が見つかりません。"), msgid("予約が見つかりません: %(number)s")
-_ABSENT_AS_TYPED = msgid("この予約番号のご予約が見つかりません。番号をご確認ください。")
-_BOOK = Book(Reservation, _AWAITING, Reservation.starts_at, _ABSENT)
-reservation, any_reservation, worklist = _BOOK.own, _BOOK.any, _BOOK.worklist
+_ABSENT = gettext_noop("ご予約が見つかりません。"), gettext_noop("予約が見つかりません: %(number)s")
+_ABSENT_AS_TYPED = gettext_noop("この予約番号のご予約が見つかりません。番号をご確認ください。")
+_BOOK = OrderQueries(Reservation, _AWAITING, Reservation.starts_at, _ABSENT)
+reservation, any_reservation, worklist = _BOOK.get, _BOOK.get_any, _BOOK.worklist
 newest_number = _BOOK.newest_number
 """Indexes: uq_reservation_tenant_id_number, ix_reservation_worklist, ix_reservation_mine."""
 
@@ -63,7 +73,7 @@ def reservation_as_typed(account_id: int, typed: str) -> Reservation:
         Reservation.account_id == account_id, Reservation.number.in_(text.number_spellings(typed))
     )
     reservation = session().scalars(found.limit(1)).one_or_none()
-    return need(reservation, NotFound(_ABSENT_AS_TYPED))
+    return require(reservation, NotFound(_ABSENT_AS_TYPED))
 
 
 def facility_by_code(code: str) -> Facility | None:
@@ -80,14 +90,19 @@ def facilities() -> list[Facility]:
 
 def facility(code: str) -> Facility:
     """A facility that can be reserved. Raises NotFound."""
-    return the_one(
-        Facility, Facility.code == code, Facility.is_active, absent=msgid("設備が見つかりません。")
+    return get_or_404(
+        Facility,
+        Facility.code == code,
+        Facility.is_active,
+        absent=gettext_noop("設備が見つかりません。"),
     )
 
 
 def any_facility(code: str) -> Facility:
     """A facility for operators, also one that cannot be reserved now. Raises NotFound."""
-    return the_one(Facility, Facility.code == code, absent=msgid("設備が見つかりません。"))
+    return get_or_404(
+        Facility, Facility.code == code, absent=gettext_noop("設備が見つかりません。")
+    )
 
 
 def held(facility_id: int, since: datetime, until: datetime, *, besides: int = 0) -> list[Held]:

@@ -11,7 +11,7 @@ from portal.blueprints.facility import booking, operations, queries, reservation
 from portal.blueprints.facility.forms import BookingForm, DaySearchForm, SearchForm
 from portal.blueprints.facility.models import Reservation, Status
 from portal.blueprints.facility.slots import Slot, at_clock, monday_of
-from portal.core import NotFound, Shelf, Tenant, clock, msgid, session
+from portal.core import NotFound, Shelf, Tenant, clock, gettext_noop, session
 from portal.shared.auth.models import Account, Member, Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.contacts import operations as contacts
@@ -20,12 +20,12 @@ from portal.shared.documents.models import DocumentKind
 from portal.web import amounts, lists
 from portal.web.brand import Attention
 from portal.web.calendars import add_calendar
+from portal.web.document_views import DocumentViews
 from portal.web.formatting import at_time, from_to
-from portal.web.papers import PaperPages
 from portal.web.query import day_in_query
 from portal.web.render import attachment, render, render_invalid
-from portal.web.requests import actor, member, needs, tenant
-from portal.web.submit import ConfirmFlow, Steps, add_steps
+from portal.web.requests import actor, member, require_right, tenant
+from portal.web.submit import ConfirmedForm, ConfirmFlow, register_confirmed_form
 
 bp = Blueprint("facility", __name__)
 
@@ -42,15 +42,15 @@ _LIST = lists.Listing(
     SORTS,
     Status,
     {
-        msgid("予約番号"): "number",
-        msgid("設備"): "facility_name",
-        msgid("ご利用日時"): lambda row: from_to(row.starts_at, row.ends_at),
-        msgid("ステータス"): "status",
-        msgid("ご請求金額"): lambda row: amounts.cell(row.total),
-        msgid("予約完了日時"): lambda row: at_time(row.booked_at),
+        gettext_noop("予約番号"): "number",
+        gettext_noop("設備"): "facility_name",
+        gettext_noop("ご利用日時"): lambda row: from_to(row.starts_at, row.ends_at),
+        gettext_noop("ステータス"): "status",
+        gettext_noop("ご請求金額"): lambda row: amounts.cell(row.total),
+        gettext_noop("予約完了日時"): lambda row: at_time(row.booked_at),
     },
 )
-_LIST.hang(bp, "reservations")
+_LIST.register(bp, "reservations")
 
 
 def _own(number: str) -> Reservation:
@@ -62,8 +62,8 @@ _KINDS = {
     "invoice": DocumentKind.INVOICE,
     "receipt": DocumentKind.RECEIPT,
 }
-_PAPERS = PaperPages(_own, operations.can_download, _KINDS)
-_PAPERS.hang(bp, "/reservations")
+_PAPERS = DocumentViews(_own, operations.can_download, _KINDS)
+_PAPERS.register(bp, "/reservations")
 
 
 def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
 
 def attention(_tenant: Tenant, _member: SignedIn) -> Iterator[Attention]:
     """What is to be paid (COM-20)."""
-    yield _LIST.attention(msgid("お支払い待ちのご予約"), payment="unpaid")
+    yield _LIST.attention(gettext_noop("お支払い待ちのご予約"), payment="unpaid")
 
 
 @bp.get("/reservations/<number>")
@@ -89,12 +89,12 @@ def reservation(number: str) -> str:
     )
 
 
-def _steps(code: str) -> Steps:
+def _steps(code: str) -> ConfirmedForm:
     """Asking for a use of this facility, for the account of the signed-in member."""
     found, who = queries.facility(code), member()
 
     def make(data: dict[str, Any] | None) -> BookingForm:
-        addresses = contacts.book(who.account_id, Kind.BILLING)
+        addresses = contacts.address_list(who.account_id, Kind.BILLING)
         chosen = {name: request.args[name] for name in ("day", "starts") if name in request.args}
         rules = booking.hours(tenant())
         return BookingForm.of(tenant(), rules, found, addresses, data or chosen)
@@ -111,7 +111,7 @@ def _steps(code: str) -> Steps:
         booking.check(tenant(), wanted)
         booking.check_free(tenant(), wanted)
 
-    return Steps(
+    return ConfirmedForm(
         ConfirmFlow(
             kind="booking", subject=found.code, form_href=f"/facilities/{code}/reservation"
         ),
@@ -124,7 +124,9 @@ def _steps(code: str) -> Steps:
     )
 
 
-add_steps(bp, "/facilities/<code>/reservation", "booking", _steps, needs(Right.ORDERS))
+register_confirmed_form(
+    bp, "/facilities/<code>/reservation", "booking", _steps, require_right(Right.ORDERS)
+)
 
 
 @bp.get("/facilities")

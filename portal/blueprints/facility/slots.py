@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from portal.blueprints.facility.config import FacilityConfig, minutes_of
-from portal.core import TOKYO, RuleBroken, msgid, to_local
+from portal.core import TOKYO, RuleBroken, gettext_noop, to_local
 from portal.shared.billing.terms import months_after
 
-_OUTSIDE = msgid("%(opening)sから%(closing)sまで、%(slot)s分単位でお選びください。")
+_OUTSIDE = gettext_noop("%(opening)sから%(closing)sまで、%(slot)s分単位でお選びください。")
 
 
 class SlotTaken(RuleBroken):

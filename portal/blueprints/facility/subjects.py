@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.models import Reservation
-from portal.core import RuleBroken, Tenant, msgid
+from portal.core import RuleBroken, Tenant, gettext_noop
 from portal.shared.auth.sessions import SignedIn
 from portal.web import amounts
 from portal.web.formatting import from_to
@@ -13,8 +13,8 @@ from portal.web.i18n import translate as _
 CHANGE = "change"
 CANCEL = "cancel"
 """The keys of the two categories that the page of a reservation leads to."""
-_CHARGE = msgid("本日お申し込みの場合のキャンセル料")
-_NOTHING_CHOSEN = msgid(
+_CHARGE = gettext_noop("本日お申し込みの場合のキャンセル料")
+_NOTHING_CHOSEN = gettext_noop(
     "ご予約をお選びください。変更・キャンセルは、ご利用前のご予約に限り承ります。"
 )
 

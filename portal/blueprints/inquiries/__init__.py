@@ -21,7 +21,7 @@ from portal.blueprints.inquiries.forms import (
     inquiry_form,
     message_form,
 )
-from portal.core import InquiryCategory, NotFound, Query, Verdict, msgid, session
+from portal.core import Decision, InquiryCategory, NotFound, Query, gettext_noop, session
 from portal.shared.auth.models import Right
 from portal.shared.inquiries import asking, files, guests, operations, queries
 from portal.shared.inquiries.asking import MayNotAsk, Product
@@ -36,16 +36,23 @@ from portal.web.requests import (
     Pages,
     actor,
     afterwards,
-    feature,
     link_base,
     member,
     public,
+    require_feature,
     takes_files,
     tenant,
 )
-from portal.web.submit import Answer, ConfirmFlow, Steps, add_steps, done, submit
+from portal.web.submit import (
+    Answer,
+    ConfirmedForm,
+    ConfirmFlow,
+    done,
+    register_confirmed_form,
+    submit,
+)
 
-bp = Pages("inquiries", __name__, feature("inquiries"))
+bp = Pages("inquiries", __name__, require_feature("inquiries"))
 FLOW = ConfirmFlow(kind="inquiry", subject="new", form_href="/inquiries/new")
 _FILES = ConfirmFlow(kind="inquiry-files", subject="new", form_href="/inquiries/new")
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
@@ -74,7 +81,7 @@ def writer(typed: dict[str, Any]) -> Writer:
     return replace(Writer.of(member()), name=typed.get("writer") or only)
 
 
-def may_ask(about: str = "") -> Verdict:
+def may_ask(about: str = "") -> Decision:
     """Whether the member may ask: as their account lets them, and as the brand's own rule says (SUP-01)."""
     right = member().may(Right.SUPPORT)
     return right and asking.can_ask(tenant(), member().account_id, member().member_id, about)
@@ -109,11 +116,11 @@ def offer() -> Offer:
     )
 
 
-def _steps() -> Steps:
+def _steps() -> ConfirmedForm:
     """Asking. Links lead here with category and number filled in (FAC-05)."""
     require_may_ask()
     sent = _received()
-    return Steps(
+    return ConfirmedForm(
         FLOW,
         ("inquiries/form.html", "inquiries/confirm.html", "inquiries/done.html"),
         make=partial(_make_form, sent=sent),
@@ -213,7 +220,7 @@ def _newest() -> dict[str, Any]:
     return {"number": rows[0].number if rows else ""}
 
 
-add_steps(bp, "/inquiries/new", "inquiry", _steps, taking=[takes_files])
+register_confirmed_form(bp, "/inquiries/new", "inquiry", _steps, taking=[takes_files])
 
 
 def about(number: str) -> dict[str, Any]:
@@ -266,21 +273,21 @@ _LIST = lists.Listing(
     [_NEWEST],
     Status,
     {
-        msgid("受付番号"): "number",
-        msgid("件名"): lambda row: first_line(row.subject),
-        msgid("お問合せ区分"): "label",
-        msgid("対象"): "about",
-        msgid("ステータス"): "status",
-        msgid("更新日時"): lambda row: at_time(row.updated_at),
+        gettext_noop("受付番号"): "number",
+        gettext_noop("件名"): lambda row: first_line(row.subject),
+        gettext_noop("お問合せ区分"): "label",
+        gettext_noop("対象"): "about",
+        gettext_noop("ステータス"): "status",
+        gettext_noop("更新日時"): lambda row: at_time(row.updated_at),
     },
     _list_context,
 )
-_LIST.hang(bp, "index")
+_LIST.register(bp, "index")
 
 
 def unread_answers() -> Attention:
     """The card of the top page for answers that the member has not read (COM-20)."""
-    return _LIST.attention(msgid("未読の回答"), unread="1")
+    return _LIST.attention(gettext_noop("未読の回答"), unread="1")
 
 
 @bp.route("/inquiries/<number>", methods=["GET", "POST"])

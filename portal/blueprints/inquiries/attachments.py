@@ -12,7 +12,7 @@ from flask import request
 from portal.shared.inquiries import files
 from portal.shared.inquiries.files import Kept
 from portal.web import uploads
-from portal.web.errors import said
+from portal.web.errors import message_of
 from portal.web.requests import actor, tenant
 from portal.web.submit import ConfirmFlow
 
@@ -54,4 +54,4 @@ def receive(flow: ConfirmFlow, before: list[Kept]) -> Attachments:
     kept, refused = files.keep_some(tenant(), stay, given, by=actor())
     if kept and kept != had:
         token = flow.remember({"attached": [asdict(one) for one in kept]})
-    return Attachments(kept, token, [said(error) for error in refused])
+    return Attachments(kept, token, [message_of(error) for error in refused])

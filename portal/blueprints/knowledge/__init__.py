@@ -17,16 +17,16 @@ from portal.web.requests import (
     Pages,
     actor,
     client,
-    feature,
     member,
     public,
     registry,
+    require_feature,
     settings,
     tenant,
 )
 from portal.web.urls import base_of, local_path
 
-bp = Pages("knowledge", __name__, feature("knowledge"))
+bp = Pages("knowledge", __name__, require_feature("knowledge"))
 _NEWEST = lists.Sort("newest", "新しい順", operations.NEWEST, operations.TIE)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from portal.core import Query, msgid, to_html
+from portal.core import Query, gettext_noop, to_html
 from portal.shared.notices import operations
 from portal.shared.notices.models import Notice
 from portal.web import lists
@@ -15,9 +15,9 @@ from portal.web.forms import DayField, SearchForm, line, one_of
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import Pages, afterwards, feature, member, tenant
+from portal.web.requests import Pages, afterwards, member, require_feature, tenant
 
-bp = Pages("notices", __name__, feature("notices"))
+bp = Pages("notices", __name__, require_feature("notices"))
 _N = Notice.__table__
 
 
@@ -50,14 +50,14 @@ _LIST = lists.Listing(
     [lists.Sort("newest", "新しい順", _N.c.publish_at, _N.c.id)],
     None,
     {
-        msgid("番号"): "number",
-        msgid("掲載日時"): _published,
-        msgid("分類"): "category",
-        msgid("件名"): "title",
-        msgid("未読・既読"): _read,
+        gettext_noop("番号"): "number",
+        gettext_noop("掲載日時"): _published,
+        gettext_noop("分類"): "category",
+        gettext_noop("件名"): "title",
+        gettext_noop("未読・既読"): _read,
     },
 )
-_LIST.hang(bp, "index")
+_LIST.register(bp, "index")
 
 
 @bp.get("/notices/<number>")

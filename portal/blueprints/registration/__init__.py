@@ -10,7 +10,7 @@ from portal.blueprints.account.forms import ProfileForm
 from portal.blueprints.auth.forms import SetPasswordForm, email_field
 from portal.shared.auth import registration
 from portal.shared.auth.throttling import TooMany
-from portal.web.errors import said
+from portal.web.errors import message_of
 from portal.web.forms import Form, line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
@@ -83,7 +83,7 @@ def send_code_again(handle: str) -> Response:
     try:
         registration.send_again(tenant(), handle, link_base=link_base())
     except TooMany as error:
-        flash(said(error), "warn")
+        flash(message_of(error), "warn")
         return redirect(f"/register/{handle}", 303)
     return done(
         _("認証コードを再送しました。最新のメールに記載のコードを入力してください。"),

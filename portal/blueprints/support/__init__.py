@@ -3,7 +3,7 @@
 from portal.blueprints.support import asking, operations, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
-from portal.core.errors import msgid
+from portal.core.errors import gettext_noop
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.web.brand import Brand, InquiryWords, NavItem
@@ -19,13 +19,15 @@ BRAND = Brand(
     config=SupportConfig,
     blueprint=routes.bp,
     navigation=(
-        NavItem("ご契約と担当者", "file-text", "/contracts", primary=True, short=msgid("ご契約")),
+        NavItem(
+            "ご契約と担当者", "file-text", "/contracts", primary=True, short=gettext_noop("ご契約")
+        ),
         NavItem(
             "マイアクティビティ",
             "history",
             "/inquiries",
             primary=True,
-            short=msgid("履歴"),
+            short=gettext_noop("履歴"),
             feature="inquiries",
         ),
         NavItem(
@@ -33,7 +35,7 @@ BRAND = Brand(
             "circle-help",
             "/inquiries/new",
             primary=True,
-            short=msgid("問い合わせ"),
+            short=gettext_noop("問い合わせ"),
             feature="inquiries",
             right=Right.SUPPORT,
         ),
@@ -51,17 +53,17 @@ BRAND = Brand(
     account=operations.PART,
     rights=(),
     history={
-        "contract.add": msgid("ご契約の登録"),
-        "contract.add_unit": msgid("ご契約内容の追加"),
-        "contract.end_unit": msgid("ご契約内容の終了"),
-        "contract.add_contact": msgid("問い合わせご担当者の登録"),
-        "contract.edit_contact": msgid("問い合わせご担当者の変更"),
-        "contract.remove_contact": msgid("問い合わせご担当者の削除"),
-        "contract.hand_over": msgid("主担当の変更"),
+        "contract.add": gettext_noop("ご契約の登録"),
+        "contract.add_unit": gettext_noop("ご契約内容の追加"),
+        "contract.end_unit": gettext_noop("ご契約内容の終了"),
+        "contract.add_contact": gettext_noop("問い合わせご担当者の登録"),
+        "contract.edit_contact": gettext_noop("問い合わせご担当者の変更"),
+        "contract.remove_contact": gettext_noop("問い合わせご担当者の削除"),
+        "contract.hand_over": gettext_noop("主担当の変更"),
     },
     subjects=_subjects,
     inquiry_words=InquiryWords(
-        form=msgid("Webから問い合わせ"), history=msgid("マイアクティビティ")
+        form=gettext_noop("Webから問い合わせ"), history=gettext_noop("マイアクティビティ")
     ),
     writers=lambda who: queries.people(who.member_id),
     products=queries.products,

@@ -2,7 +2,7 @@
 
 from portal.blueprints.support import queries
 from portal.blueprints.support.models import Contract
-from portal.core import YES, Verdict, msgid
+from portal.core import ALLOWED, Decision, gettext_noop
 from portal.shared.chats.models import Chat
 from portal.shared.chats.operations import OPEN
 from portal.shared.inquiries import asking
@@ -12,20 +12,20 @@ from portal.shared.limits import operations as limits
 
 CHATS = "contract_chats"
 """The limit of open chats about one contract."""
-_NO_CONTRACT = msgid(
+_NO_CONTRACT = gettext_noop(
     "サポートのご契約がないため、お問い合わせを承れません。ご契約については、下記の窓口へご連絡ください。"
 )
-_NO_CONTACT = msgid(
+_NO_CONTACT = gettext_noop(
     "お問い合わせは、ご契約に「問い合わせご担当者」として登録された方から承ります。"
     "登録については、ご契約の主担当の方にご相談ください。"
 )
-_NOT_THIS_CONTRACT = msgid(
+_NOT_THIS_CONTRACT = gettext_noop(
     "このご契約の「問い合わせご担当者」ではないため、お問い合わせを承れません。"
     "登録については、ご契約の主担当の方にご相談ください。"
 )
 
-limits.counted(
-    limits.Counted(
+limits.define_limit(
+    limits.LimitDefinition(
         CHATS,
         Chat,
         Contract.id,
@@ -42,14 +42,14 @@ limits.counted(
 )
 
 
-def can_ask(account_id: int, member_id: int, about: str) -> Verdict:
+def can_ask(account_id: int, member_id: int, about: str) -> Decision:
     """Whether a member is a contact of the contract `about`, or of any contract where it is ""."""
     own = [one.number for one in queries.contracts_of_contact(account_id, member_id)]
     if about in own or (own and not about):
-        return YES
+        return ALLOWED
     if not queries.contracts(account_id):
-        return Verdict(_NO_CONTRACT)
-    return Verdict(_NOT_THIS_CONTRACT if own else _NO_CONTACT)
+        return Decision(_NO_CONTRACT)
+    return Decision(_NOT_THIS_CONTRACT if own else _NO_CONTACT)
 
 
 def subjects(account_id: int, member_id: int) -> dict[str, str]:

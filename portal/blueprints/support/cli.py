@@ -11,10 +11,10 @@ from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract, UnitKind
 from portal.blueprints.support.operations import CONTACTS, Registrant
 from portal.core import Actor, Tenant, text
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
 from portal.shared.auth.models import Account
 from portal.shared.limits import operations as limits
-from portal.web.command_line import CommandGroup, Mistake
+from portal.web.command_line import CommandError, CommandGroup
 from portal.web.commands import DAY, TEXT, command, json_option, link_base, record, step, typed
 from portal.web.output import table
 
@@ -27,7 +27,7 @@ _UNIT = (
 _MAIN = click.option("--main", required=True, metavar=_WHO, help="主担当.")
 _DEPUTIES = click.option("--deputy", multiple=True, metavar=_WHO, help="副担当; repeatable.")
 _CONTRACT = (
-    record("account", enrolment.find_account, "ACCOUNT"),
+    record("account", accounts.find_account, "ACCOUNT"),
     click.argument("product"),
     click.option("--form", required=True, **DAY, help="The application form's day."),
 )
@@ -58,7 +58,7 @@ def announce(title: str, body: str, products: tuple[str, ...], tenant: Tenant, b
 def _unit(operation: Callable[..., None]) -> Callable[..., Any]:
     def do(tenant: Tenant, contract: Contract, kind: str, unit: str, *, by: Actor) -> Any:
         operation(contract, UnitKind(kind), unit, by=by)
-        return limits.use(tenant, CONTACTS, contract)
+        return limits.usage_of(tenant, CONTACTS, contract)
 
     return do
 
@@ -105,7 +105,7 @@ def _registrant(spec: str) -> Registrant:
         family, given, email, *duty = parts
         return Registrant(family, given, text.email(email), *duty)
     except (TypeError, ValueError):
-        raise Mistake(f"{spec!r}: write {_WHO}, e.g. 山田:太郎:yamada@one.example") from None
+        raise CommandError(f"{spec!r}: write {_WHO}, e.g. 山田:太郎:yamada@one.example") from None
 
 
 def _say(contract: Contract, use: Any) -> None:

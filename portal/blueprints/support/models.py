@@ -8,32 +8,32 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.core import (
     ID,
     Base,
-    Choice,
-    Labelled,
+    EnumType,
+    LabelledEnum,
     Numbered,
     TenantOwned,
-    belongs_to,
+    gettext_noop,
     index_where,
-    msgid,
-    owned,
+    tenant_fk,
+    tenant_table_args,
 )
 
 _THERE = "removed_at IS NULL"
 
 
-class UnitKind(Labelled):
+class UnitKind(LabelledEnum):
     """What a contract has several of. Options do not count for limits."""
 
-    APP = "app", msgid("アプリ")
-    OPTION = "option", msgid("オプション")
-    CONNECTION = "connection", msgid("接続")
+    APP = "app", gettext_noop("アプリ")
+    OPTION = "option", gettext_noop("オプション")
+    CONNECTION = "connection", gettext_noop("接続")
 
 
-class Role(Labelled):
+class Role(LabelledEnum):
     """主担当 is who the brand turns to; there is exactly one."""
 
-    MAIN = "main", msgid("主担当"), "info"
-    DEPUTY = "deputy", msgid("副担当"), "mute"
+    MAIN = "main", gettext_noop("主担当"), "info"
+    DEPUTY = "deputy", gettext_noop("副担当"), "mute"
 
 
 class Contract(Numbered, Base):
@@ -46,8 +46,8 @@ class Contract(Numbered, Base):
     form_on: Mapped[date]
     created_at: Mapped[datetime]
     registered_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("account_id", "account"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("account_id", "account"),
         UniqueConstraint("tenant_id", "number"),
         Index("ix_contract_account", "tenant_id", "account_id", "created_at", "id"),
     )
@@ -58,12 +58,12 @@ class ContractUnit(TenantOwned, Base):
 
     __tablename__ = "contract_unit"
     contract_id: Mapped[int] = mapped_column(ID)
-    kind: Mapped[UnitKind] = mapped_column(Choice(UnitKind, 12))
+    kind: Mapped[UnitKind] = mapped_column(EnumType(UnitKind, 12))
     name: Mapped[str] = mapped_column(String(60))
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("contract_id", "contract"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("contract_id", "contract"),
         index_where("uq_contract_unit_there", "contract_id", "kind", "name", where=_THERE),
     )
 
@@ -79,15 +79,15 @@ class ContractContact(TenantOwned, Base):
     account_id: Mapped[int] = mapped_column(ID)
     member_id: Mapped[int] = mapped_column(ID)
     person: Mapped[str] = mapped_column(String(80))
-    role: Mapped[Role] = mapped_column(Choice(Role, 10), default=Role.DEPUTY)
+    role: Mapped[Role] = mapped_column(EnumType(Role, 10), default=Role.DEPUTY)
     duty: Mapped[str] = mapped_column(String(60), default="")
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("contract_id", "contract"),
-        belongs_to("account_id", "account"),
-        belongs_to("member_id", "member"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("contract_id", "contract"),
+        tenant_fk("account_id", "account"),
+        tenant_fk("member_id", "member"),
         index_where("uq_contract_contact_main", "contract_id", where=f"role = 'main' AND {_THERE}"),
         index_where(
             "uq_contract_contact_person", "contract_id", "member_id", "person", where=_THERE

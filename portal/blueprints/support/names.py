@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from portal.core import RuleBroken, msgid
+from portal.core import RuleBroken, gettext_noop
 
 _COMPANY = re.compile(
     r"(?:株式|有限|合同|合資|合名|相互)会社|[（(][株有合社財学医][)）]|[㈱㈲㈳㈶㈻]"
@@ -18,8 +18,10 @@ _DEPARTMENT_WORDS = re.compile(
     r"|運用|保守|監査|経営|本部|代表|各位|様)+"
 )
 _SEVERAL = re.compile(r"[/、,;&+＆]")
-_NO_PERSON = msgid("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
-_ONE_EACH = msgid("おひとりずつ登録してください。1つの欄に複数の方のお名前は入力できません。")
+_NO_PERSON = gettext_noop("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
+_ONE_EACH = gettext_noop(
+    "おひとりずつ登録してください。1つの欄に複数の方のお名前は入力できません。"
+)
 
 
 def check_person(name: str) -> None:

@@ -18,36 +18,38 @@ from portal.blueprints.support.config import Product, SupportConfig
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role, UnitKind
 from portal.blueprints.support.names import check_person
 from portal.core import (
-    YES,
+    ALLOWED,
     Actor,
+    Decision,
     Tenant,
-    Verdict,
     audit,
-    change,
     clock,
     csvio,
-    discard,
+    delete_where,
     numbering,
     save_changes,
     session,
+    update_where,
 )
-from portal.core.errors import NotFound, RuleBroken, msgid
+from portal.core.errors import NotFound, RuleBroken, gettext_noop
 from portal.shared import mailing
-from portal.shared.auth import enrolment, links, rights
-from portal.shared.auth import operations as passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, links, rights
+from portal.shared.auth import password_reset as passwords
+from portal.shared.auth.account_hooks import AccountHooks
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
-from portal.shared.auth.parts import AccountPart
 from portal.shared.limits import operations as limits
 from portal.shared.notices import operations as notices
 
 CONTACTS = "contract_contacts"
-_THERE_ALREADY = msgid("この方は、すでにこのご契約の担当者です。")
-_BY_THE_DESK = msgid("追加・変更・削除は、サポート窓口で承ります。")
+_THERE_ALREADY = gettext_noop("この方は、すでにこのご契約の担当者です。")
+_BY_THE_DESK = gettext_noop("追加・変更・削除は、サポート窓口で承ります。")
 
 _OF = Contract, queries.THERE, queries.any_contract, queries.facts
-limits.counted(limits.Counted(CONTACTS, ContractContact, ContractContact.contract_id, *_OF))
-_LOST = msgid("ご契約 %(number)s（%(product)s）のお問い合わせ窓口")
+limits.define_limit(
+    limits.LimitDefinition(CONTACTS, ContractContact, ContractContact.contract_id, *_OF)
+)
+_LOST = gettext_noop("ご契約 %(number)s（%(product)s）のお問い合わせ窓口")
 _HEADER = ("契約番号", "製品", "お名前", "役割", "ご担当", "メールアドレス")
 
 
@@ -106,7 +108,9 @@ def end_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> Non
         ContractUnit.kind == kind,
         ContractUnit.name == name,
     )
-    if not change(ContractUnit, *own, ContractUnit.removed_at.is_(None), removed_at=clock.now()):
+    if not update_where(
+        ContractUnit, *own, ContractUnit.removed_at.is_(None), removed_at=clock.now()
+    ):
         raise NotFound("%(name)sは登録されていません。", name=name)
     audit.record("contract.end_unit", contract, by=by, kind=kind.value, name=name)
 
@@ -124,7 +128,7 @@ def register(
     session().refresh(contract, with_for_update=True)
     if contract.registered_at:
         raise RuleBroken("担当者は登録済みです。追加してください。")
-    most = limits.use(tenant, CONTACTS, contract).at_first
+    most = limits.usage_of(tenant, CONTACTS, contract).at_first
     if not 1 <= len(who) <= most:
         raise RuleBroken("初回に登録できるのは、1名から%(most)s名までです。", most=most)
     for place, one in enumerate(who):
@@ -197,7 +201,7 @@ def check_registrant(
     Only reads; saving looks again. Raises RuleBroken, limits.LimitReached.
     """
     if contact is None:
-        room = limits.use(tenant, CONTACTS, contract).room
+        room = limits.usage_of(tenant, CONTACTS, contract).room
         if not room:
             raise limits.LimitReached(room.reason)
     if contact is None or contact.person != who.person:
@@ -257,7 +261,7 @@ def _member(
         return known
     account = session().get_one(Account, contract.account_id)
     person = Person(who.family_name, who.given_name, who.email, rights=rights.usual_for(by))
-    made = enrolment.add_member(tenant, account, person, by=by)
+    made = accounts.add_member(tenant, account, person, by=by)
     session().flush()
     passwords.send_set_password_link(
         tenant, made, link_base=link_base, by=by, lifetime=links.INVITATION
@@ -265,7 +269,7 @@ def _member(
     return made
 
 
-def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Verdict:
+def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Decision:
     """Whether this member changes the contacts: where the tenant switches it on, the 主担当 does (SUP-05)."""
     config: SupportConfig = tenant.section("support")
     main = (
@@ -278,15 +282,15 @@ def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Verdict:
         if config.self_service
         else None
     )
-    return YES if in_charge == member_id else Verdict(_BY_THE_DESK)
+    return ALLOWED if in_charge == member_id else Decision(_BY_THE_DESK)
 
 
 def hand_over(contract: Contract, to: ContractContact, *, by: Actor) -> None:
     """Make `to` the 主担当 in place of whoever is (SUP-04)."""
     session().refresh(contract, with_for_update=True)
     of = ContractContact.contract_id == contract.id, *queries.THERE
-    change(ContractContact, *of, ContractContact.role == Role.MAIN, role=Role.DEPUTY)
-    if not change(ContractContact, *of, ContractContact.id == to.id, role=Role.MAIN):
+    update_where(ContractContact, *of, ContractContact.role == Role.MAIN, role=Role.DEPUTY)
+    if not update_where(ContractContact, *of, ContractContact.id == to.id, role=Role.MAIN):
         raise NotFound("担当者が見つかりません。")
     session().expire_all()
     audit.record("contract.hand_over", contract, by=by, person=to.person)
@@ -295,7 +299,7 @@ def hand_over(contract: Contract, to: ContractContact, *, by: Actor) -> None:
 def remove_contact(contract: Contract, contact: ContractContact, *, by: Actor) -> None:
     """Remove a 副担当; the 主担当 is handed over first (SUP-04). What was asked stays."""
     own = ContractContact.id == contact.id, *queries.THERE, ContractContact.role == Role.DEPUTY
-    if not change(ContractContact, *own, removed_at=clock.now()):
+    if not update_where(ContractContact, *own, removed_at=clock.now()):
         raise RuleBroken("主担当は削除できません。先に、ほかの方へ引き継いでください。")
     audit.record("contract.remove_contact", contract, by=by, person=contact.person)
 
@@ -352,7 +356,7 @@ def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
 
 
 def _erase(account: Account) -> None:
-    discard(ContractContact, ContractContact.account_id == account.id)
+    delete_where(ContractContact, ContractContact.account_id == account.id)
 
 
-PART = AccountPart(losses=_losses, papers=_papers, erase=_erase)
+PART = AccountHooks(losses=_losses, export_files=_papers, erase=_erase)

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, select
 
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role
-from portal.core import NotFound, Query, Tenant, msgid, session, the_one
-from portal.core.tenancy.mistakes import Finding
+from portal.core import NotFound, Query, Tenant, get_or_404, gettext_noop, session
+from portal.core.tenancy.config_errors import Finding
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.limits.rules import Facts
 from portal.shared.searching import Search, first_day, last_day, own, part_of_number, same
@@ -103,13 +103,13 @@ def products(accounts: Collection[int]) -> dict[int, set[str]]:
 def contract(account_id: int, number: str) -> Contract:
     """The account's own contract. Raises NotFound for anybody else's."""
     own = Contract.number == number, Contract.account_id == account_id
-    return the_one(Contract, *own, absent=msgid("ご契約が見つかりません。"))
+    return get_or_404(Contract, *own, absent=gettext_noop("ご契約が見つかりません。"))
 
 
 def any_contract(number: str) -> Contract:
     """A contract of the tenant in scope, for operators. Raises NotFound."""
-    absent = msgid("契約が見つかりません: %(number)s")
-    return the_one(Contract, Contract.number == number, absent=absent, number=number)
+    absent = gettext_noop("契約が見つかりません: %(number)s")
+    return get_or_404(Contract, Contract.number == number, absent=absent, number=number)
 
 
 def units(of: Contract) -> list[ContractUnit]:

@@ -9,7 +9,7 @@ from portal.blueprints.auth.forms import email_field
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract, ContractContact
 from portal.blueprints.support.operations import CONTACTS, Registrant
-from portal.core import NotFound, Query, Tenant, Verdict, msgid, to_html
+from portal.core import Decision, NotFound, Query, Tenant, gettext_noop, to_html
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries import asking
@@ -29,8 +29,15 @@ from portal.web.forms import (
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import actor, fresh, link_base, member, tenant
-from portal.web.submit import Answer, ConfirmFlow, Steps, add_steps, done, submit
+from portal.web.requests import actor, link_base, member, require_recent_password, tenant
+from portal.web.submit import (
+    Answer,
+    ConfirmedForm,
+    ConfirmFlow,
+    done,
+    register_confirmed_form,
+    submit,
+)
 
 bp = Blueprint("support", __name__)
 _OPEN_SHOWN = 5
@@ -51,7 +58,7 @@ def home(here: Tenant, who: SignedIn) -> dict[str, Any]:
     return {**_LIST.shown(), "may_ask": _may_ask(here, who), "open_inquiries": opened}
 
 
-def _may_ask(here: Tenant, who: SignedIn, about: str = "") -> Verdict:
+def _may_ask(here: Tenant, who: SignedIn, about: str = "") -> Decision:
     """Whether the member may ask about this contract, or about any (SUP-01)."""
     right = who.may(Right.SUPPORT)
     return right and asking.can_ask(here, who.account_id, who.member_id, about)
@@ -79,7 +86,7 @@ def _find(asked: dict[str, Any]) -> Query:
 def _context(page: lists.Page) -> dict[str, Any]:
     """The contracts on the page, with how many contacts each has and may have."""
     contracts = queries.by_ids([row.id for row in page.rows])
-    uses = limits.uses(tenant(), CONTACTS, contracts)
+    uses = limits.usages_of(tenant(), CONTACTS, contracts)
     return {"contracts": [(one, uses[one.id]) for one in contracts]}
 
 
@@ -91,14 +98,14 @@ _LIST = lists.Listing(
     [lists.Sort("oldest", "登録の古い順", queries.MADE, queries.TIE, descending=False)],
     None,
     {
-        msgid("契約番号"): "number",
-        msgid("製品"): "product_label",
-        msgid("お申込日"): "form_on",
-        msgid("登録担当者"): "contacts",
+        gettext_noop("契約番号"): "number",
+        gettext_noop("製品"): "product_label",
+        gettext_noop("お申込日"): "form_on",
+        gettext_noop("登録担当者"): "contacts",
     },
     _context,
 )
-_LIST.hang(bp, "contracts")
+_LIST.register(bp, "contracts")
 
 
 @bp.get("/contracts/<number>")
@@ -111,7 +118,7 @@ def contract(number: str) -> str:
         back=_LIST.way_back(),
         units=queries.units(found),
         contacts=queries.contacts(found),
-        use=limits.use(tenant(), CONTACTS, found),
+        use=limits.usage_of(tenant(), CONTACTS, found),
         may=operations.can_manage(tenant(), found, member().member_id),
         may_ask=_may_ask(tenant(), member(), found.number),
         purposes=to_html(tenant().texts.get("purposes", "")),
@@ -177,12 +184,12 @@ def _limit_and_purposes(contract: Contract) -> dict[str, Any]:
     """What the pages of a contact say of the contract: how many there may be, what their data are used for."""
     return {
         "contract": contract,
-        "use": limits.use(tenant(), CONTACTS, contract),
+        "use": limits.usage_of(tenant(), CONTACTS, contract),
         "purposes": to_html(tenant().texts.get("purposes", "")),
     }
 
 
-def _contact_steps(number: str, who: str) -> Steps:
+def _contact_steps(number: str, who: str) -> ConfirmedForm:
     """Adding ("new") and editing a contact are the same steps, by the 主担当 (SUP-05)."""
     found = _managed(number)
     contact, email = (None, "") if who == "new" else _contact(found, who)
@@ -208,7 +215,7 @@ def _contact_steps(number: str, who: str) -> Steps:
     def shown(_typed: dict[str, Any]) -> dict[str, Any]:
         return {**_limit_and_purposes(found), "contact": contact, "who": who}
 
-    return Steps(
+    return ConfirmedForm(
         ConfirmFlow(
             kind="contract-contact",
             subject=f"{number}/{who}",
@@ -223,14 +230,20 @@ def _contact_steps(number: str, who: str) -> Steps:
     )
 
 
-add_steps(bp, "/contracts/<number>/contacts/<who>", "contact", _contact_steps, taking=[fresh])
+register_confirmed_form(
+    bp,
+    "/contracts/<number>/contacts/<who>",
+    "contact",
+    _contact_steps,
+    taking=[require_recent_password],
+)
 
 
 @bp.route(
     "/contracts/<number>/contacts/<int:contact_id>/<any(representation, removal):step>",
     methods=["GET", "POST"],
 )
-@fresh
+@require_recent_password
 def change_contact(number: str, contact_id: int, step: str) -> Answer:
     """主担当 handed over, or a 副担当 removed: asked once more, then at once."""
     contract, form, (do, title, said) = _managed(number), Form(), _STEPS[step]

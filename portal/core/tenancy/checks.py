@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from portal.core import clock
-from portal.core.tenancy.mistakes import Finding
+from portal.core.tenancy.config_errors import Finding
 from portal.core.tenancy.schema import NUMBERED_BY, NUMBERS
 from portal.core.tenancy.schema_parts import Theme
 from portal.core.tenancy.schema_password import PasswordRules

@@ -18,16 +18,16 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from portal.core.tenancy import checks, formulas
-from portal.core.tenancy.last_good import LastGood, Stamp, stamp
-from portal.core.tenancy.mistakes import (
+from portal.core.tenancy.config_errors import (
+    ConfigError,
     Finding,
     KeyPath,
-    Lines,
-    Mistake,
+    LineNumbers,
     TenantsInvalid,
     dotted,
     findings,
 )
+from portal.core.tenancy.last_good import LastGood, Stamp, stamp
 from portal.core.tenancy.schema import Tenant
 from portal.core.tenancy.schema_base import did_you_mean
 
@@ -55,18 +55,18 @@ class Tenants:
 
 
 @dataclass(frozen=True)
-class Reading:
+class LoadResult:
     """What one look at a tenants file gave. With any mistake `tenants` is empty: a file counts whole or not at all."""
 
     tenants: Tenants = field(default_factory=Tenants)
-    mistakes: tuple[Mistake, ...] = ()
-    warnings: tuple[Mistake, ...] = ()
-    lines: Lines = field(default_factory=lambda: Lines(""))
+    mistakes: tuple[ConfigError, ...] = ()
+    warnings: tuple[ConfigError, ...] = ()
+    lines: LineNumbers = field(default_factory=lambda: LineNumbers(""))
     name: str = ""
     """Of the file that was read."""
 
 
-def read_file(path: Path, base_domain: str, kind: type[Tenant], shown_as: str = "") -> Reading:
+def read_file(path: Path, base_domain: str, kind: type[Tenant], shown_as: str = "") -> LoadResult:
     """Read the tenants file at `path`; not to be able to is a mistake as well. `shown_as` names it in mistakes."""
     name = shown_as or path.name
     try:
@@ -75,14 +75,14 @@ def read_file(path: Path, base_domain: str, kind: type[Tenant], shown_as: str = 
         return _unread(name, 1, f"cannot be read: {error.strerror}")
 
 
-def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) -> Reading:
+def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) -> LoadResult:
     """Read what stands in a tenants file called `name`."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return _unread(name, content.count(b"\n", 0, error.start) + 1, "is not UTF-8 text")
     try:
-        return _Reader(name, tomllib.loads(text), Lines(text), base_domain, kind).read()
+        return _Reader(name, tomllib.loads(text), LineNumbers(text), base_domain, kind).read()
     except tomllib.TOMLDecodeError as error:
         at = _AT_LINE.search(str(error))
         line = int(at[1]) if at else text.count("\n") + (not text.endswith("\n"))
@@ -93,8 +93,8 @@ def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) 
         return _unread(name, 1, "has a number with too many digits")
 
 
-def _unread(name: str, line: int, said: str) -> Reading:
-    return Reading(mistakes=(Mistake(name, line, "", said),))
+def _unread(name: str, line: int, said: str) -> LoadResult:
+    return LoadResult(mistakes=(ConfigError(name, line, "", said),))
 
 
 @dataclass
@@ -103,11 +103,11 @@ class _Reader:
 
     name: str
     raw: dict[str, Any]
-    lines: Lines
+    lines: LineNumbers
     base_domain: str
     kind: type[Tenant]
 
-    def read(self) -> Reading:
+    def read(self) -> LoadResult:
         by_key: dict[str, Tenant] = {}
         owners: dict[str, str] = {}
         mistakes = self._told(
@@ -124,11 +124,13 @@ class _Reader:
             else Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
         )
         warnings = self._told(self._doubtful(), is_warning=True)
-        return Reading(tenants, mistakes, warnings, self.lines, self.name)
+        return LoadResult(tenants, mistakes, warnings, self.lines, self.name)
 
-    def _told(self, found: Iterable[Finding], *, is_warning: bool = False) -> tuple[Mistake, ...]:
+    def _told(
+        self, found: Iterable[Finding], *, is_warning: bool = False
+    ) -> tuple[ConfigError, ...]:
         told = (
-            Mistake(self.name, self.lines.of(path), dotted(path), said, is_warning)
+            ConfigError(self.name, self.lines.of(path), dotted(path), said, is_warning)
             for path, said in found
         )
         return tuple(sorted(told, key=attrgetter("line", "key", "message")))
@@ -192,7 +194,7 @@ class _Reader:
                 yield ("tenants", key, *path), message
 
 
-def resolved(reading: Reading, key: str) -> Iterator[tuple[str, Any, int | None]]:
+def resolved(reading: LoadResult, key: str) -> Iterator[tuple[str, Any, int | None]]:
     """Every key of a tenant, its value in force, and the line that says so, None for a default (OPS-04)."""
     top = ("tenants", key)
     for path, value in _flat(reading.tenants.by_key[key], ()):
@@ -243,23 +245,23 @@ class Registry:
         self._monotonic = monotonic
         self._last_good = LastGood(last_good) if last_good else None
         self._looking = threading.Lock()
-        self._good = Reading()
+        self._good = LoadResult()
         self._kept_content: bytes | None = None  # what is in force, where that is what was kept
-        self._mistakes: tuple[Mistake, ...] = ()
+        self._mistakes: tuple[ConfigError, ...] = ()
         self._seen = self._stamps()
         self._take_up(self.read())
         if not self._good.tenants.by_key:
             raise TenantsInvalid(self._mistakes)
         self._look_at = monotonic() + LOOK_EVERY
 
-    def read(self, path: Path | None = None, shown_as: str = "") -> Reading:
+    def read(self, path: Path | None = None, shown_as: str = "") -> LoadResult:
         """A look at the file, or at another one as if it were the file, with mistakes, warnings and lines."""
         reading = read_file(path or self.path, self.base_domain, self.tenant_type, shown_as)
         if reading.mistakes or self._was_good(path or self.path):
             return reading
         name = shown_as or (path or self.path).name
         refused = [
-            Mistake(name, reading.lines.of(at), dotted(at), message)
+            ConfigError(name, reading.lines.of(at), dotted(at), message)
             for at, message in self._refusals(reading.tenants)
         ]
         return replace(reading, tenants=Tenants(), mistakes=tuple(refused)) if refused else reading
@@ -274,13 +276,13 @@ class Registry:
         return self._good.tenants
 
     @property
-    def in_force(self) -> Reading:
+    def in_force(self) -> LoadResult:
         """What is in force, with its lines: the file as it is, or the last good one."""
         self._refresh()
         return self._good
 
     @property
-    def mistakes(self) -> tuple[Mistake, ...]:
+    def mistakes(self) -> tuple[ConfigError, ...]:
         """What is wrong with the file as it is now; empty while what is in force is what the file says."""
         self._refresh()
         return self._mistakes
@@ -310,7 +312,7 @@ class Registry:
         elif copy_changed and self._mistakes:
             self._take_up_last_good()
 
-    def _take_up(self, reading: Reading) -> None:
+    def _take_up(self, reading: LoadResult) -> None:
         self._mistakes = reading.mistakes
         if not reading.mistakes:
             if self._good.tenants.by_key:

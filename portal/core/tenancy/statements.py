@@ -1,4 +1,4 @@
-"""Reads one SQL text and says where it is held to its tenant: what the tripwire then compares with what is bound.
+"""Reads one SQL text and says where it is held to its tenant: what the SQL guard then compares with what is bound.
 
 It knows the SQL that SQLAlchemy writes, bracket by bracket and clause by clause, and fails closed: what it cannot
 read, it refuses (COM-02). Each use of a tenant-owned table needs ``<alias>.tenant_id = <bind>`` as a whole conjunct of
@@ -36,7 +36,7 @@ _TABLE = re.compile(r' ((?:\S+ \. )*)"?(\S+) (?:"?(\S+) )?')
 _JOIN_WORDS = re.compile(r"(?: (?:left|outer|inner|cross|natural))+ $")
 
 
-class Unheld(Exception):
+class NotTenantScoped(Exception):
     """The statement is not held to one tenant, or could not be read."""
 
 
@@ -51,7 +51,7 @@ def unquoted(text: str) -> list[str]:
 
 
 @dataclass
-class Reading:
+class StatementReader:
     """What was found in one statement."""
 
     owned: frozenset[str]
@@ -62,17 +62,17 @@ class Reading:
     _binds: list[Key] = field(default_factory=list)
     _placed: int = 0
 
-    def read(self, sql: str) -> "Reading":
-        """Go over the whole statement. Raises Unheld."""
+    def read(self, sql: str) -> "StatementReader":
+        """Go over the whole statement. Raises NotTenantScoped."""
         self._parse(sql)
         try:
             for part in [part for text in self._texts for part in split(text, _COMPOUND)]:
                 found = _CLAUSE.split(part)
                 self._part(list(zip(found[1::2], found[2::2], strict=True)))
         except IndexError as error:
-            raise Unheld("it is no statement that is known here") from error
+            raise NotTenantScoped("it is no statement that is known here") from error
         if sum(map(self._mentions, self._texts)) != self._placed:
-            raise Unheld("a tenant's table stands where it is not expected")
+            raise NotTenantScoped("a tenant's table stands where it is not expected")
         return self
 
     def _parse(self, sql: str) -> None:
@@ -81,14 +81,14 @@ class Reading:
         for found in _TOKEN.finditer(sql):
             word, here = (found["word"] or "").lower(), texts[opened[-1][1]]
             if found["strange"] or found["rest"]:
-                raise Unheld(f"cannot be read at {sql[found.start() :][:20]!r}")
+                raise NotTenantScoped(f"cannot be read at {sql[found.start() :][:20]!r}")
             if word in _CLOSES.values():
                 here.append(f"({len(texts)}")
                 opened.append((word, len(texts)))
                 texts.append(["case"] if word == "case" else [])
             elif word in _CLOSES:
                 if opened.pop()[0] != _CLOSES[word]:
-                    raise Unheld("a bracket is closed that is not open")
+                    raise NotTenantScoped("a bracket is closed that is not open")
             elif found["bind"]:
                 here.append(f"?{len(self._binds)}")
                 self._binds.append(
@@ -101,7 +101,7 @@ class Reading:
             elif found["text"] or word:
                 here.append(word or "'")
         if len(opened) != 1:
-            raise Unheld("a bracket stays open")
+            raise NotTenantScoped("a bracket stays open")
         self._texts = [f" {' '.join(words)} " for words in texts]
 
     def _inside(self, word: str) -> str:
@@ -148,11 +148,11 @@ class Reading:
                 case "insert":
                     self._insert(text, dict(reversed(clauses[place + 1 :])))
         if len(set(aliases)) != len(aliases):
-            raise Unheld("two tables have one name")
+            raise NotTenantScoped("two tables have one name")
         for alias in aliases:
             self.held.append(tuple(key for name, key in held if name == alias))
             if not self.held[-1]:
-                raise Unheld(f"{alias} is not held to its tenant")
+                raise NotTenantScoped(f"{alias} is not held to its tenant")
 
     def _sources(self, text: str, held: list[Pair]) -> list[str]:
         """The aliases of tenant-owned tables in a FROM list; what its ONs hold goes to `held`."""
@@ -165,7 +165,7 @@ class Reading:
         for part in split(item, "join"):
             kind = part.split()[-2:]
             if {"right", "full"} & set(kind):
-                raise Unheld("RIGHT and FULL joins are refused")
+                raise NotTenantScoped("RIGHT and FULL joins are refused")
             element, *conditions = split(_JOIN_WORDS.sub(" ", part), "on")
             new = self._element(element, held)
             aliases += new
@@ -193,7 +193,7 @@ class Reading:
         """``INTO table (columns)`` and the clauses after it: each row must bind its tenant."""
         found = re.match(f" into{_TABLE.pattern}", target)
         if not found:
-            raise Unheld("INSERT OR … is refused")
+            raise NotTenantScoped("INSERT OR … is refused")
         if found[2] not in self.owned:
             return
         self._placed += not found[1]
@@ -202,15 +202,15 @@ class Reading:
             for column in split(self._inside(target.rsplit(maxsplit=1)[-1]), ",")
         ]
         if ["tenant_id"] not in columns:
-            raise Unheld("INSERT without tenant_id")
+            raise NotTenantScoped("INSERT without tenant_id")
         for row in self._rows(clauses, columns.index(["tenant_id"])):
             bind = re.fullmatch(f" {_BIND}", row)
             if not bind:
-                raise Unheld("INSERT of a tenant that is not bound")
+                raise NotTenantScoped("INSERT of a tenant that is not bound")
             self.held.append((self._binds[int(bind[1])],))
         keys = map(self._inside, clauses.get("on conflict", "").split())
         if "set" in clauses and not any("tenant_id" in unquoted(key) for key in keys):
-            raise Unheld("ON CONFLICT … DO UPDATE by a key without tenant_id")
+            raise NotTenantScoped("ON CONFLICT … DO UPDATE by a key without tenant_id")
 
     def _rows(self, clauses: dict[str, str], place: int) -> list[str]:
         """What an INSERT puts at `place` of each row: from VALUES, or SELECT p0, … FROM (VALUES …), as batches go."""
@@ -219,13 +219,13 @@ class Reading:
             chosen = re.match(r" p(\d+) ", split(clauses.get("select", ""), ",")[place])
             rows = self._inside(clauses.get("from", "").split()[0])
             if chosen is None or not rows.startswith(" values "):
-                raise Unheld("INSERT … SELECT is refused")
+                raise NotTenantScoped("INSERT … SELECT is refused")
             place = int(chosen[1])
         found = [
             split(self._inside(row), ",")[place] for row in rows.split() if row.startswith("(")
         ]
         if not found:
-            raise Unheld("INSERT without a row")
+            raise NotTenantScoped("INSERT without a row")
         return found
 
     def _refuse_moving(self, assignments: str) -> None:
@@ -235,4 +235,4 @@ class Reading:
                 "tenant_id" in unquoted(names)
                 for names in (target, *map(self._inside, target.split()))
             ):
-                raise Unheld("a row never changes its tenant")
+                raise NotTenantScoped("a row never changes its tenant")

@@ -10,8 +10,8 @@ from typing import Any
 
 from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, clock, session
 from portal.shared import mailing
-from portal.shared.auth import links, operations, present_password, security, throttling
-from portal.shared.auth.enrolment import unique_login
+from portal.shared.auth import devices, links, password_reset, present_password, throttling
+from portal.shared.auth.accounts import unique_login
 from portal.shared.auth.models import Member, login_key
 from portal.shared.auth.sessions import SignedIn
 
@@ -32,7 +32,7 @@ def ask_with_password(
     """Mail the new address a link, given the present address and password (SHOP-03). Commits. Raises RuleBroken."""
     _must_be(tenant, "password")
     member = present_password.require(tenant, who, password)
-    if not operations.is_own_email(member, present):
+    if not password_reset.is_own_email(member, present):
         raise RuleBroken("現在のメールアドレスが正しくありません。", field="present")
     _send_proof(tenant, member, new, by=by, link_base=link_base)
     session().commit()
@@ -103,9 +103,9 @@ def undo(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
     member, link = links.use_locked(token, links.Purpose.UNDO_EMAIL)
     by = member.actor(address)
     _set(tenant, member, link.payload["email"], by=by)
-    security.lock_out(member)
+    devices.lock_out(member)
     links.revoke_later(link)
-    operations.send_reset_link(tenant, member, link_base=link_base, by=by)
+    password_reset.send_reset_link(tenant, member, link_base=link_base, by=by)
     session().commit()
 
 

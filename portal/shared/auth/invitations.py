@@ -3,11 +3,11 @@
 The mail says it, and so does the page behind its link; what the page cannot read any more stands in the link's payload.
 """
 
-from portal.core import Actor, Tenant, msgid, session
+from portal.core import Actor, Tenant, gettext_noop, session
 from portal.shared.auth.models import Account, Member, OneTimeLink
 
-_LOGIN_ID = msgid("ログインID")
-_EMAIL = msgid("メールアドレス")
+_LOGIN_ID = gettext_noop("ログインID")
+_EMAIL = gettext_noop("メールアドレス")
 
 
 def payload(member: Member, by: Actor) -> dict[str, str]:

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from portal.core import NotFound, Tenant, clock, msgid, need, session
+from portal.core import NotFound, Tenant, clock, gettext_noop, require, session
 from portal.shared import mailing
-from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Member, OneTimeLink, of_who_may_sign_in
+from portal.shared.auth.signer import digest
 
 LIFETIME = timedelta(minutes=30)
 INVITATION = timedelta(days=3)
@@ -43,7 +43,7 @@ class DeadLink(NotFound):
 
     def __init__(self) -> None:
         super().__init__(
-            msgid(
+            gettext_noop(
                 "このリンクは無効か、期限が切れています。お手数ですが、もう一度お手続きください。"
             )
         )
@@ -96,7 +96,7 @@ def peek(token: str, *purposes: Purpose) -> OneTimeLink:
     """
     named = OneTimeLink.alive(*_named(token, purposes))
     living = select(OneTimeLink).join(Member, Member.id == OneTimeLink.member_id).where(*named)
-    return need(session().scalars(of_who_may_sign_in(living)).one_or_none(), DeadLink())
+    return require(session().scalars(of_who_may_sign_in(living)).one_or_none(), DeadLink())
 
 
 def use(token: str, *purposes: Purpose) -> OneTimeLink:

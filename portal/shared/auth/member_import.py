@@ -12,7 +12,7 @@ from sqlalchemy import select
 from portal.core import Actor, Row, RuleBroken, Stale, Tenant, audit, clock, text
 from portal.shared import imports
 from portal.shared.auth import passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Account, AccountStatus, Member, login_key, subject_of
 
 REQUIRED = ("会員番号", "メールアドレス", "姓", "名")

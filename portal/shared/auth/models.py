@@ -10,20 +10,20 @@ from sqlalchemy import JSON, ColumnElement, Index, LargeBinary, Select, String, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import (
+    ALLOWED,
     ID,
-    YES,
     Actor,
-    Labelled,
+    Decision,
+    LabelledEnum,
     NotFound,
     TenantOwned,
-    Verdict,
     clock,
-    msgid,
-    need,
+    gettext_noop,
+    require,
     text,
 )
-from portal.core.db import Base, Choice, belongs_to, change, owned, session
-from portal.shared.auth import keyring
+from portal.core.db import Base, EnumType, session, tenant_fk, tenant_table_args, update_where
+from portal.shared.auth import signer
 
 _Select = TypeVar("_Select", bound=Select[*tuple[Any, ...]])
 
@@ -51,23 +51,23 @@ class Factor(StrEnum):
     TOTP = "totp"
 
 
-class Right(Labelled):
+class Right(LabelledEnum):
     """What an account lets a member do. Its representative may do all of it."""
 
-    QUOTES = "quotes", msgid("見積")
-    ORDERS = "orders", msgid("予約・発注")
-    BILLING = "billing", msgid("請求・帳票")
-    SUPPORT = "support", msgid("お問い合わせ")
-    MANAGE = "manage", msgid("担当者の管理")
+    QUOTES = "quotes", gettext_noop("見積")
+    ORDERS = "orders", gettext_noop("予約・発注")
+    BILLING = "billing", gettext_noop("請求・帳票")
+    SUPPORT = "support", gettext_noop("お問い合わせ")
+    MANAGE = "manage", gettext_noop("担当者の管理")
 
 
-def may(right: Right, *, is_representative: bool, rights: str) -> Verdict:
+def may(right: Right, *, is_representative: bool, rights: str) -> Decision:
     """Whether a member with these `rights` may do such things; the representative may do all."""
     allowed = is_representative or right.value in rights.split(",")
-    return YES if allowed else Verdict(_WITHOUT_RIGHT)
+    return ALLOWED if allowed else Decision(_WITHOUT_RIGHT)
 
 
-_WITHOUT_RIGHT = msgid("この操作の権限がありません。代表の方にご相談ください。")
+_WITHOUT_RIGHT = gettext_noop("この操作の権限がありません。代表の方にご相談ください。")
 USUAL_RIGHTS = (Right.QUOTES, Right.ORDERS, Right.BILLING, Right.SUPPORT)
 
 
@@ -99,13 +99,13 @@ class Account(Located, TenantOwned, Base):
     name_kana: Mapped[str] = mapped_column(String(100), default="")
     tags: Mapped[str] = mapped_column(String(300), default=",")
     status: Mapped[AccountStatus] = mapped_column(
-        Choice(AccountStatus, 10), default=AccountStatus.ACTIVE
+        EnumType(AccountStatus, 10), default=AccountStatus.ACTIVE
     )
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
-    __table_args__ = owned(UniqueConstraint("tenant_id", "number"))
+    __table_args__ = tenant_table_args(UniqueConstraint("tenant_id", "number"))
 
     @property
     def subject(self) -> str:
@@ -158,18 +158,18 @@ class Member(TenantOwned, Base):
     rights: Mapped[str] = mapped_column(String(60), default=",".join(USUAL_RIGHTS))
     mail_choices: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     must_change_password: Mapped[bool] = mapped_column(default=False)
-    second_factor: Mapped[Factor] = mapped_column(Choice(Factor, 10), default=Factor.OFF)
+    second_factor: Mapped[Factor] = mapped_column(EnumType(Factor, 10), default=Factor.OFF)
     totp_nonce: Mapped[str] = mapped_column(String(32), default="")
     totp_step: Mapped[int] = mapped_column(ID, default=0)
     status: Mapped[MemberStatus] = mapped_column(
-        Choice(MemberStatus, 10), default=MemberStatus.ACTIVE
+        EnumType(MemberStatus, 10), default=MemberStatus.ACTIVE
     )
     locale: Mapped[str] = mapped_column(String(5), default="ja")
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     last_signed_in_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("account_id", "account"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("account_id", "account"),
         UniqueConstraint("tenant_id", "login_key"),
         Index("ix_member_account", "tenant_id", "account_id", "id"),
         Index("ix_member_email", "tenant_id", "email"),
@@ -185,7 +185,7 @@ class Member(TenantOwned, Base):
         """Whose rights they are: the member's own, as `portal.shared.auth.rights` asks."""
         return self.id
 
-    def may(self, right: Right) -> Verdict:
+    def may(self, right: Right) -> Decision:
         """Whether the account lets this member do such things; its representative may do all."""
         return may(right, is_representative=self.is_representative, rights=self.rights)
 
@@ -226,7 +226,7 @@ class OfMember(TenantOwned, Base):
     @property
     def number(self) -> str:
         """What pages call it: it tells nothing, and cannot be counted through."""
-        return keyring.digest(getattr(self, self.known_by))[:16]
+        return signer.digest(getattr(self, self.known_by))[:16]
 
 
 _Own = TypeVar("_Own", bound=OfMember)
@@ -234,7 +234,7 @@ _Own = TypeVar("_Own", bound=OfMember)
 
 def numbered(rows: Iterable[_Own], number: str) -> _Own:
     """The row with this number among a member's own; everybody else's does not exist. Raises NotFound."""
-    return need(
+    return require(
         next((row for row in rows if row.number == number), None),
         NotFound("ページが見つかりません"),
     )
@@ -250,7 +250,7 @@ class Tokened(OfMember):
     def issue(cls, **values: Any) -> tuple[Self, str]:
         """A new one, and its token: 256 random bits. The caller commits."""
         token = secrets.token_urlsafe(32)
-        made = cls(token_digest=keyring.digest(token), created_at=clock.now(), **values)
+        made = cls(token_digest=signer.digest(token), created_at=clock.now(), **values)
         session().add(made)
         session().flush()
         return made, token
@@ -271,12 +271,12 @@ class OneTime(TenantOwned, Base):
     @classmethod
     def use_up(cls, *which: ColumnElement[bool]) -> bool:
         """Whether there was such a one: of any number who use it at the same moment one is told so."""
-        return change(cls, *cls.alive(*which), used_at=clock.now()) > 0
+        return update_where(cls, *cls.alive(*which), used_at=clock.now()) > 0
 
 
 def _of_member(unique: str, *constraints: Any) -> tuple[Any, ...]:
-    return owned(
-        belongs_to("member_id", "member"), UniqueConstraint("tenant_id", unique), *constraints
+    return tenant_table_args(
+        tenant_fk("member_id", "member"), UniqueConstraint("tenant_id", unique), *constraints
     )
 
 
@@ -320,7 +320,7 @@ class Throttle(TenantOwned, Base):
     key: Mapped[str] = mapped_column(String(80))
     window_start: Mapped[datetime]
     tries: Mapped[int] = mapped_column(default=0)
-    __table_args__ = owned(UniqueConstraint("tenant_id", "key"))
+    __table_args__ = tenant_table_args(UniqueConstraint("tenant_id", "key"))
 
 
 class Device(Tokened):
@@ -343,9 +343,9 @@ class OneTimeCode(OfMember, OneTime):
     session_id: Mapped[int] = mapped_column(ID)
     code_digest: Mapped[str] = mapped_column(String(64))
     tries: Mapped[int] = mapped_column(default=0)
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
-        belongs_to("session_id", "member_session", ondelete="CASCADE"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("member_id", "member"),
+        tenant_fk("session_id", "member_session", ondelete="CASCADE"),
         Index("ix_one_time_code_session", "tenant_id", "session_id", "used_at"),
     )
 
@@ -356,8 +356,8 @@ class RecoveryCode(OfMember):
     __tablename__ = "recovery_code"
     code_digest: Mapped[str] = mapped_column(String(64))
     used_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"), UniqueConstraint("tenant_id", "member_id", "code_digest")
+    __table_args__ = tenant_table_args(
+        tenant_fk("member_id", "member"), UniqueConstraint("tenant_id", "member_id", "code_digest")
     )
 
 
@@ -377,7 +377,7 @@ class Registration(OneTime):
     code_digest: Mapped[str] = mapped_column(String(64))
     tries: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
-    __table_args__ = owned(
+    __table_args__ = tenant_table_args(
         UniqueConstraint("tenant_id", "handle"),
         UniqueConstraint("tenant_id", "token_digest"),
         Index("ix_registration_expires", "tenant_id", "expires_at"),

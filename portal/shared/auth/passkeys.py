@@ -20,14 +20,14 @@ from portal.core import (
     RuleBroken,
     Tenant,
     audit,
-    change,
     clock,
-    discard,
-    msgid,
+    delete_where,
+    gettext_noop,
     session,
+    update_where,
 )
 from portal.shared import mailing
-from portal.shared.auth import keyring, throttling
+from portal.shared.auth import signer, throttling
 from portal.shared.auth.models import (
     Member,
     Passkey,
@@ -40,8 +40,8 @@ from portal.shared.auth.sessions import Client
 LIFETIME = timedelta(minutes=5)
 MOST = 10
 _ALGORITHMS = (-8, -7, -257)  # Ed25519, ES256, RS256
-WRONG = msgid("入力内容に誤りがあります。もう一度ご確認ください。")
-_UNPROVED = msgid("パスキーを確認できませんでした。もう一度お試しください。")
+WRONG = gettext_noop("入力内容に誤りがあります。もう一度ご確認ください。")
+_UNPROVED = gettext_noop("パスキーを確認できませんでした。もう一度お試しください。")
 
 
 class Unproved(RuleBroken):
@@ -65,7 +65,7 @@ def to_register(tenant: Tenant, member_id: int, *, link_base: str) -> dict[str, 
     must_be_on(tenant)
     member = session().get_one(Member, member_id)
     # One for all of a member's passkeys, and it tells nothing of them.
-    handle = _text(keyring.macs("passkey-handle", member_id)[0])
+    handle = _text(signer.macs("passkey-handle", member_id)[0])
     return {
         "rp": {"id": urlsplit(link_base).hostname, "name": tenant.name},
         "user": {"id": handle, "name": member.login_id or member.email, "displayName": member.name},
@@ -144,12 +144,12 @@ def remove(tenant: Tenant, member_id: int, number: str, *, by: Actor) -> None:
 def forget_all(member_id: int) -> None:
     """Remove every passkey of a member, and what may become one. The caller has locked the member, and commits."""
     for model in (Passkey, PasskeyChallenge):
-        discard(model, model.member_id == member_id)
+        delete_where(model, model.member_id == member_id)
 
 
 def forget_challenges() -> None:
     """Remove challenges that nobody answered in time. The caller commits."""
-    discard(PasskeyChallenge, PasskeyChallenge.expires_at <= clock.now())
+    delete_where(PasskeyChallenge, PasskeyChallenge.expires_at <= clock.now())
 
 
 def proved(
@@ -207,7 +207,7 @@ def _take(purpose: str, member_id: int | None, challenge: str) -> bool:
     """Use a challenge up: of those who bring it at the same moment, one is told that it did."""
     ours = PasskeyChallenge.challenge == challenge, PasskeyChallenge.purpose == purpose
     alive = PasskeyChallenge.member_id == member_id, PasskeyChallenge.expires_at > clock.now()
-    return discard(PasskeyChallenge, *ours, *alive) == 1
+    return delete_where(PasskeyChallenge, *ours, *alive) == 1
 
 
 def _find(credential_id: str) -> Passkey | None:
@@ -250,7 +250,9 @@ def _count_up(passkey_id: int, count: int) -> bool:
     """Note the use, unless the counter went back: then there are two of what should be one. Always 0 is no counter."""
     forward = Passkey.sign_count < count if count else Passkey.sign_count == 0
     return (
-        change(Passkey, Passkey.id == passkey_id, forward, sign_count=count, used_at=clock.now())
+        update_where(
+            Passkey, Passkey.id == passkey_id, forward, sign_count=count, used_at=clock.now()
+        )
         == 1
     )
 

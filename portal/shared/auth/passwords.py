@@ -19,7 +19,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 from werkzeug.security import check_password_hash
 
-from portal.core import RuleBroken, Tenant, msgid
+from portal.core import RuleBroken, Tenant, gettext_noop
 from portal.core.tenancy.schema_password import PasswordRules
 
 FEWEST_LETTERS = 4
@@ -47,49 +47,61 @@ _KINDS = {
     "symbol": r"[!-\/:-@\[-`{-~]",
 }
 _SENTENCES = {  # of the checklist, and for who did not keep it
-    "min": (msgid("%(n)s文字以上"), msgid("パスワードは%(n)s文字以上で入力してください。")),
-    "max": (msgid("%(n)s文字以内"), msgid("パスワードは%(n)s文字以内で入力してください。")),
+    "min": (
+        gettext_noop("%(n)s文字以上"),
+        gettext_noop("パスワードは%(n)s文字以上で入力してください。"),
+    ),
+    "max": (
+        gettext_noop("%(n)s文字以内"),
+        gettext_noop("パスワードは%(n)s文字以内で入力してください。"),
+    ),
     "letters": (
-        msgid("半角の英字・数字だけを使う"),
-        msgid("パスワードには半角の英字・数字だけを使ってください。"),
+        gettext_noop("半角の英字・数字だけを使う"),
+        gettext_noop("パスワードには半角の英字・数字だけを使ってください。"),
     ),
     "letters and symbols": (
-        msgid("半角の英字・数字・記号だけを使う"),
-        msgid("パスワードには半角の英字・数字・記号だけを使ってください。"),
+        gettext_noop("半角の英字・数字・記号だけを使う"),
+        gettext_noop("パスワードには半角の英字・数字・記号だけを使ってください。"),
     ),
     "letters and some": (
-        msgid("半角の英字・数字と記号 %(symbols)s だけを使う"),
-        msgid("パスワードには半角の英字・数字と記号 %(symbols)s だけを使ってください。"),
+        gettext_noop("半角の英字・数字と記号 %(symbols)s だけを使う"),
+        gettext_noop("パスワードには半角の英字・数字と記号 %(symbols)s だけを使ってください。"),
     ),
     "upper": (
-        msgid("英大文字（A〜Z）を1文字以上使う"),
-        msgid("パスワードには英大文字を1文字以上使ってください。"),
+        gettext_noop("英大文字（A〜Z）を1文字以上使う"),
+        gettext_noop("パスワードには英大文字を1文字以上使ってください。"),
     ),
     "lower": (
-        msgid("英小文字（a〜z）を1文字以上使う"),
-        msgid("パスワードには英小文字を1文字以上使ってください。"),
+        gettext_noop("英小文字（a〜z）を1文字以上使う"),
+        gettext_noop("パスワードには英小文字を1文字以上使ってください。"),
     ),
     "letter": (
-        msgid("英字を1文字以上使う"),
-        msgid("パスワードには英字を1文字以上使ってください。"),
+        gettext_noop("英字を1文字以上使う"),
+        gettext_noop("パスワードには英字を1文字以上使ってください。"),
     ),
-    "digit": (msgid("数字を1文字以上使う"), msgid("パスワードには数字を1文字以上使ってください。")),
+    "digit": (
+        gettext_noop("数字を1文字以上使う"),
+        gettext_noop("パスワードには数字を1文字以上使ってください。"),
+    ),
     "symbol": (
-        msgid("記号を1文字以上使う"),
-        msgid("パスワードには記号を1文字以上使ってください。"),
+        gettext_noop("記号を1文字以上使う"),
+        gettext_noop("パスワードには記号を1文字以上使ってください。"),
     ),
     "run": (
-        msgid("同じ文字を%(n)s文字以上続けない"),
-        msgid("パスワードに同じ文字を%(n)s文字以上続けて使うことはできません。"),
+        gettext_noop("同じ文字を%(n)s文字以上続けない"),
+        gettext_noop("パスワードに同じ文字を%(n)s文字以上続けて使うことはできません。"),
     ),
-    "login_id": (msgid("ログインIDを含めない"), msgid("ログインIDを含むパスワードは使えません。")),
+    "login_id": (
+        gettext_noop("ログインIDを含めない"),
+        gettext_noop("ログインIDを含むパスワードは使えません。"),
+    ),
     "words": (
-        msgid("メールアドレス・お名前・サイト名を含めない"),
-        msgid("メールアドレスやお名前、サイト名を含むパスワードは使えません。"),
+        gettext_noop("メールアドレス・お名前・サイト名を含めない"),
+        gettext_noop("メールアドレスやお名前、サイト名を含むパスワードは使えません。"),
     ),
     "common": (
-        msgid("よく使われる語句や単純な並びにしない"),
-        msgid("推測されやすいパスワードは使えません。"),
+        gettext_noop("よく使われる語句や単純な並びにしない"),
+        gettext_noop("推測されやすいパスワードは使えません。"),
     ),
 }
 

@@ -9,13 +9,13 @@ password (tests/meta/test_present_password.py; docs/decisions/present-password.m
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from portal.core import RuleBroken, Tenant, msgid, session, transaction_mode
+from portal.core import RuleBroken, Tenant, gettext_noop, session, transaction_mode
 from portal.core.security_log import reporting_refusals
 from portal.shared.auth import passwords, sessions, throttling
 from portal.shared.auth.models import Member, MemberStatus
 from portal.shared.auth.sessions import SignedIn
 
-_WRONG = msgid("現在のパスワードが正しくありません。")
+_WRONG = gettext_noop("現在のパスワードが正しくありません。")
 _COUNTED_AS = "present-password"
 _TIMES_A_MEMBER = 5
 """How many times the tenant's limit all sessions of a member may reach together."""

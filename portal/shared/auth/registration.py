@@ -11,19 +11,29 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from portal.core import Actor, RuleBroken, Tenant, change, clock, discard, msgid, need, session
+from portal.core import (
+    Actor,
+    RuleBroken,
+    Tenant,
+    clock,
+    delete_where,
+    gettext_noop,
+    require,
+    session,
+    update_where,
+)
 from portal.shared import mailing
-from portal.shared.auth import enrolment, keyring, parts, passwords, people, throttling
-from portal.shared.auth.keyring import digest
+from portal.shared.auth import account_hooks, accounts, members, passwords, signer, throttling
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.models import Member, Registration, login_key
 from portal.shared.auth.sessions import Client
+from portal.shared.auth.signer import digest
 
 LIFETIME = timedelta(hours=1)
 MOST_TRIES = 5
 _PAUSE = timedelta(minutes=1)
 _MOST_SENT = 5
-_WRONG = msgid("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。")
+_WRONG = gettext_noop("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ def _send(tenant: Tenant, made: Registration, *, link_base: str) -> None:
     token, plain = secrets.token_urlsafe(32), secrets.token_hex(6)[:11].upper()
     made.token_digest, made.code_digest = (
         digest(token),
-        keyring.digests("registration", made.handle, plain)[0],
+        signer.digests("registration", made.handle, plain)[0],
     )
     key = login_key(tenant.sign_in.items, login_id="", email=made.email)
     if session().scalar(select(Member.id).where(Member.login_key == key)):
@@ -98,7 +108,7 @@ def peek(token: str) -> Registration:
 
 
 def _one(which: ColumnElement[bool]) -> Registration:
-    return need(
+    return require(
         session().scalars(select(Registration).where(which, *_alive())).one_or_none(), DeadLink()
     )
 
@@ -116,32 +126,32 @@ def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) ->
     """Make the account of whoever typed the code, each try counted before. Commits. Raises DeadLink, RuleBroken."""
     found_id = waiting(handle).id
     tries_left = Registration.id == found_id, Registration.tries < MOST_TRIES
-    counted = change(Registration, *tries_left, *_alive(), tries=Registration.tries + 1)
+    counted = update_where(Registration, *tries_left, *_alive(), tries=Registration.tries + 1)
     session().commit()
     found, code = waiting(handle), re.sub(r"[^0-9A-Z]", "", typed.upper())
-    if not counted or found.code_digest not in keyring.digests("registration", handle, code):
+    if not counted or found.code_digest not in signer.digests("registration", handle, code):
         raise RuleBroken(_WRONG, field="code")
     return _activate(tenant, found, client)
 
 
 def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
     """The account, its representative, and what brands have waiting for that address (MOLD-02)."""
-    if not change(Registration, Registration.id == found.id, *_alive(), used_at=clock.now()):
+    if not update_where(Registration, Registration.id == found.id, *_alive(), used_at=clock.now()):
         raise DeadLink
     data = found.data
     by = Actor("member", f"{data['family_name']} {data['given_name']}", address=client.address)
-    values = {column: data[name] or "" for name, column in people.ACCOUNT_PROFILE.items()}
-    account = enrolment.add_account(tenant, by=by, **values)
-    who = {name: data[name] or "" for name in people.PROFILE}
-    person = enrolment.Person(**who, email=found.email, is_representative=True)
+    values = {column: data[name] or "" for name, column in members.ACCOUNT_PROFILE.items()}
+    account = accounts.add_account(tenant, by=by, **values)
+    who = {name: data[name] or "" for name in members.PROFILE}
+    person = accounts.Person(**who, email=found.email, is_representative=True)
     try:
-        member = enrolment.add_member(
+        member = accounts.add_member(
             tenant, account, person, by=by, password_hash=found.password_hash
         )
     except RuleBroken:  # registered meanwhile, or all along: whoever it is was mailed so
         session().rollback()
         raise DeadLink from None
-    for part in parts.of(tenant):
+    for part in account_hooks.hooks_of(tenant):
         part.joined(tenant, member)
     mailing.tell(tenant, "registered", member)
     session().commit()
@@ -150,4 +160,4 @@ def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
 
 def forget() -> None:
     """Remove registrations that nobody proved, and what proved ones were made of. The caller commits."""
-    discard(Registration, Registration.expires_at < clock.now() - timedelta(days=1))
+    delete_where(Registration, Registration.expires_at < clock.now() - timedelta(days=1))

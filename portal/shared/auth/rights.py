@@ -7,15 +7,24 @@ and only the representative, or an operator, makes somebody else the representat
 
 from typing import Protocol
 
-from portal.core import YES, Actor, NotFound, RuleBroken, Tenant, Verdict, msgid, session
+from portal.core import (
+    ALLOWED,
+    Actor,
+    Decision,
+    NotFound,
+    RuleBroken,
+    Tenant,
+    gettext_noop,
+    session,
+)
 from portal.shared.auth.models import USUAL_RIGHTS, Member, MemberStatus, Right
 
-_ONLY_MANAGERS = msgid("追加・削除は、代表の方と権限のある方だけが行えます。")
-_ONLY_REPRESENTATIVE = msgid("代表の変更は、代表の方だけが行えます。")
-_LAST = msgid("最後のお一人は削除できません。")
-_REPRESENTATIVE = msgid("代表の方は削除できません。先に代表を変更してください。")
-_NOT_HELD = msgid("ご自身にない権限の付与や取り消しはできません。")
-_NOT_YOURS_TO_GIVE = msgid("この方の「できること」は変更できません。")
+_ONLY_MANAGERS = gettext_noop("追加・削除は、代表の方と権限のある方だけが行えます。")
+_ONLY_REPRESENTATIVE = gettext_noop("代表の変更は、代表の方だけが行えます。")
+_LAST = gettext_noop("最後のお一人は削除できません。")
+_REPRESENTATIVE = gettext_noop("代表の方は削除できません。先に代表を変更してください。")
+_NOT_HELD = gettext_noop("ご自身にない権限の付与や取り消しはできません。")
+_NOT_YOURS_TO_GIVE = gettext_noop("この方の「できること」は変更できません。")
 
 
 class Holder(Protocol):
@@ -29,7 +38,7 @@ class Holder(Protocol):
     def is_representative(self) -> bool:
         """Whether they represent the account."""
 
-    def may(self, right: Right) -> Verdict:
+    def may(self, right: Right) -> Decision:
         """Whether the account lets them do such things."""
 
 
@@ -69,15 +78,15 @@ def usual_for(by: Actor) -> str:
     return to_text(usual if who is None else usual & held_by(who))
 
 
-def can_manage(tenant: Tenant, who: Holder) -> Verdict:
+def can_manage(tenant: Tenant, who: Holder) -> Decision:
     """Whether this member adds and removes members: who has the right to, or everyone, as the tenant says."""
     everyone = tenant.sign_in.managed_by == "everyone"
-    return YES if everyone or who.may(Right.MANAGE) else Verdict(_ONLY_MANAGERS)
+    return ALLOWED if everyone or who.may(Right.MANAGE) else Decision(_ONLY_MANAGERS)
 
 
-def can_edit(tenant: Tenant, who: Holder, member: Member) -> Verdict:
+def can_edit(tenant: Tenant, who: Holder, member: Member) -> Decision:
     """Whether `who` edits this member: themself, or everybody for who manages them (FAC-08)."""
-    return YES if member.id == who.member_id else can_manage(tenant, who)
+    return ALLOWED if member.id == who.member_id else can_manage(tenant, who)
 
 
 def can_give_rights(tenant: Tenant, who: Holder, member: Member) -> bool:
@@ -86,21 +95,21 @@ def can_give_rights(tenant: Tenant, who: Holder, member: Member) -> bool:
     return is_other and bool(can_manage(tenant, who))
 
 
-def can_hand_over(who: Holder) -> Verdict:
+def can_hand_over(who: Holder) -> Decision:
     """Whether this member makes somebody else the representative: the representative alone (COM-30)."""
-    return YES if who.is_representative else Verdict(_ONLY_REPRESENTATIVE)
+    return ALLOWED if who.is_representative else Decision(_ONLY_REPRESENTATIVE)
 
 
-def can_remove(tenant: Tenant, who: Holder | None, member: Member, others: int) -> Verdict:
+def can_remove(tenant: Tenant, who: Holder | None, member: Member, others: int) -> Decision:
     """Whether `who` (None for an operator) removes this member, one of `others` + 1.
 
     Never the last one. Where everyone manages, the representative leaves by themself, and the next one represents; to
     remove somebody else who does would be to choose the representative.
     """
     if not others:
-        return Verdict(_LAST)
+        return Decision(_LAST)
     leaves = tenant.sign_in.managed_by == "everyone" and (who is None or who.member_id == member.id)
-    return Verdict(_REPRESENTATIVE) if member.is_representative and not leaves else YES
+    return Decision(_REPRESENTATIVE) if member.is_representative and not leaves else ALLOWED
 
 
 def require_held(by: Actor, rights: str) -> None:

@@ -14,9 +14,9 @@ from datetime import timedelta
 import pyotp
 from sqlalchemy import ColumnElement, func, select
 
-from portal.core import Actor, RuleBroken, Tenant, audit, change, clock, discard, session
+from portal.core import Actor, RuleBroken, Tenant, audit, clock, delete_where, session, update_where
 from portal.shared import mailing
-from portal.shared.auth import keyring, present_password, sessions, throttling
+from portal.shared.auth import present_password, sessions, signer, throttling
 from portal.shared.auth.models import Factor, Member, MemberSession, OneTimeCode, RecoveryCode
 from portal.shared.auth.sessions import SignedIn
 
@@ -73,7 +73,9 @@ def count_try(session_id: int) -> int | None:
     """
     alive = OneTimeCode.alive(OneTimeCode.session_id == session_id, OneTimeCode.tries < MOST_TRIES)
     found = session().scalar(select(OneTimeCode.id).where(*alive))
-    return found if found and change(OneTimeCode, *alive, tries=OneTimeCode.tries + 1) else None
+    return (
+        found if found and update_where(OneTimeCode, *alive, tries=OneTimeCode.tries + 1) else None
+    )
 
 
 def use_mailed(code_id: int, session_id: int, typed: str) -> bool:
@@ -85,7 +87,7 @@ def use_mailed(code_id: int, session_id: int, typed: str) -> bool:
 
 
 def _mailed_digests(session_id: int, code: str) -> list[str]:
-    return keyring.digests("mailed-code", session_id, code)
+    return signer.digests("mailed-code", session_id, code)
 
 
 def new_nonce() -> str:
@@ -133,7 +135,7 @@ def use_app(member_id: int, nonce: str, typed: str) -> bool:
     if step is None or not nonce:
         return False
     newer = Member.id == member_id, Member.totp_nonce == nonce, Member.totp_step < step
-    return change(Member, *newer, totp_step=step) == 1
+    return update_where(Member, *newer, totp_step=step) == 1
 
 
 def _base32(key: bytes) -> str:
@@ -141,7 +143,7 @@ def _base32(key: bytes) -> str:
 
 
 def _secrets(member_id: int, nonce: str) -> list[bytes]:
-    return [mac[:20] for mac in keyring.macs("totp", member_id, nonce)]
+    return [mac[:20] for mac in signer.macs("totp", member_id, nonce)]
 
 
 def renew(member_id: int) -> list[str]:
@@ -157,13 +159,13 @@ def renew(member_id: int) -> list[str]:
 
 def void(member_id: int) -> None:
     """Void all recovery codes of a member."""
-    discard(RecoveryCode, RecoveryCode.member_id == member_id)
+    delete_where(RecoveryCode, RecoveryCode.member_id == member_id)
 
 
 def burn(member_id: int, typed: str) -> bool:
     """Burn the recovery code that `typed` is, written with or without its hyphen: true once."""
     right = RecoveryCode.code_digest.in_(_recovery_digests(member_id, typed))
-    return change(RecoveryCode, *_unburnt(member_id), right, used_at=clock.now()) == 1
+    return update_where(RecoveryCode, *_unburnt(member_id), right, used_at=clock.now()) == 1
 
 
 def left(member_id: int) -> int:
@@ -176,7 +178,7 @@ def _unburnt(member_id: int) -> tuple[ColumnElement[bool], ...]:
 
 
 def _recovery_digests(member_id: int, code: str) -> list[str]:
-    return keyring.digests("recovery-code", member_id, code.replace("-", "").upper())
+    return signer.digests("recovery-code", member_id, code.replace("-", "").upper())
 
 
 def choose(tenant: Tenant, who: SignedIn, factor: Factor, password: str, *, by: Actor) -> None:

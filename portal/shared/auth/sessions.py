@@ -11,9 +11,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, bindparam, func, select
 
-from portal.core import Actor, Verdict, change, clock, msgid, require_key, run, session
+from portal.core import (
+    Actor,
+    Decision,
+    clock,
+    execute_core,
+    gettext_noop,
+    require_key,
+    session,
+    update_where,
+)
 from portal.shared.auth import throttling
-from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import (
     Account,
     AccountStatus,
@@ -25,10 +33,11 @@ from portal.shared.auth.models import (
     may,
     subject_of,
 )
+from portal.shared.auth.signer import digest
 
 TOUCH_EVERY = timedelta(minutes=5)
 DEVICE_LIFETIME = timedelta(days=400)
-ENDED = msgid("ログインの有効期限が切れました。もう一度ログインしてください。")
+ENDED = gettext_noop("ログインの有効期限が切れました。もう一度ログインしてください。")
 """What is said to whom nothing is open any more."""
 
 
@@ -60,7 +69,7 @@ class SignedIn:
         """How the audit trail names this member."""
         return subject_of(self.login_key, self.login_id, self.email)
 
-    def may(self, right: Right) -> Verdict:
+    def may(self, right: Right) -> Decision:
         """Whether the account lets this member do such things; its representative may do all."""
         return may(right, is_representative=self.is_representative, rights=self.rights)
 
@@ -115,7 +124,7 @@ def pending(token: str) -> MemberSession | None:
 def end_pending(session_id: int) -> bool:
     """End a session that waits for the second step: of those who come at the same moment, one is told that it did."""
     return (
-        change(
+        update_where(
             MemberSession,
             MemberSession.id == session_id,
             *_running(pending=True),
@@ -131,7 +140,7 @@ def _running(*, pending: bool) -> tuple[ColumnElement[bool], ...]:
 
 
 # Built once, on bare tables: this runs on every request (performance.md). The tenant is held to by hand here, and
-# the tripwire sees to it that it is.
+# the SQL guard sees to it that it is.
 _S, _M, _A = MemberSession.__table__, Member.__table__, Account.__table__
 _LOOK_UP = (
     select(
@@ -167,20 +176,22 @@ def look_up(token: str, *, idle_minutes: int) -> SignedIn | None:
     """The member whose session `token` opens at the tenant in scope, or None: ended, idle, removed or foreign."""
     now = clock.now()
     times = {"now": now, "idle": now - timedelta(minutes=idle_minutes)}
-    row = run(_LOOK_UP, {"tenant": require_key(), "digest": digest(token)} | times).one_or_none()
+    row = execute_core(
+        _LOOK_UP, {"tenant": require_key(), "digest": digest(token)} | times
+    ).one_or_none()
     return SignedIn(**row._mapping) if row else None
 
 
 def touch(session_id: int) -> None:
     """Note that the session is in use; the caller commits."""
-    change(MemberSession, MemberSession.id == session_id, seen_at=clock.now())
+    update_where(MemberSession, MemberSession.id == session_id, seen_at=clock.now())
 
 
 def hold(session_id: int) -> bool:
     """Lock a living session, which nobody ends until the transaction does; False when it has ended."""
     living = MemberSession.id == session_id, *_running(pending=False)
     # Nothing changes but the row's lock: whoever ends the session waits, or has ended it before.
-    return change(MemberSession, *living, ended_at=None) == 1
+    return update_where(MemberSession, *living, ended_at=None) == 1
 
 
 def renew(session_id: int) -> str:
@@ -189,7 +200,7 @@ def renew(session_id: int) -> str:
     Whoever has the token from before the password was typed has nothing. The caller commits.
     """
     token = secrets.token_urlsafe(32)
-    change(
+    update_where(
         MemberSession,
         MemberSession.id == session_id,
         *_running(pending=False),
@@ -224,7 +235,7 @@ def end_all(member_id: int, *, but: int | None = None) -> None:
 
 
 def _end(*which: object) -> None:
-    change(MemberSession, MemberSession.ended_at.is_(None), *which, ended_at=clock.now())
+    update_where(MemberSession, MemberSession.ended_at.is_(None), *which, ended_at=clock.now())
 
 
 def _living(member_id: int) -> tuple[ColumnElement[bool], ...]:
@@ -262,13 +273,13 @@ def is_trusted(device: Device | None) -> bool:
 
 def trust_none(member_id: int) -> None:
     """Ask for the second step again on every device of a member."""
-    change(
+    update_where(
         Device, Device.member_id == member_id, Device.trusted_until.is_not(None), trusted_until=None
     )
 
 
 def forget_devices(member_id: int) -> None:
     """Revoke every device of a member: after a reset, a withdrawal, a "これは私ではありません"."""
-    change(
+    update_where(
         Device, Device.member_id == member_id, Device.revoked_at.is_(None), revoked_at=clock.now()
     )

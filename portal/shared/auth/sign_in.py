@@ -17,8 +17,8 @@ from portal.core import (
     Tenant,
     audit,
     clock,
-    msgid,
-    need,
+    gettext_noop,
+    require,
     session,
     transaction_mode,
 )
@@ -39,7 +39,9 @@ PENDING = timedelta(minutes=15)
 NOT_ME = timedelta(days=14)
 _SIGN_IN = "sign-in"
 _TRIED = "second-step"
-_WRONG_CODE = msgid("認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。")
+_WRONG_CODE = gettext_noop(
+    "認証コードが正しくないか、有効期限が切れています。もう一度ご確認ください。"
+)
 
 
 class Gone(NotFound):
@@ -294,7 +296,7 @@ def _count_try(session_id: int, who: str) -> int | None:
 
 
 def _pending(tenant: Tenant, token: str) -> MemberSession:
-    return need(
+    return require(
         sessions.pending(token) if second_factor.is_offered(tenant) and token else None,
         Gone(sessions.ENDED),
     )

@@ -8,10 +8,18 @@ from math import ceil
 
 from sqlalchemy import case, select
 
-from portal.core import RuleBroken, change, clock, discard, insert_missing, msgid, session
+from portal.core import (
+    RuleBroken,
+    clock,
+    delete_where,
+    gettext_noop,
+    insert_or_ignore,
+    session,
+    update_where,
+)
 from portal.core.tenancy.schema_parts import SignIn
-from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Throttle
+from portal.shared.auth.signer import digest
 
 _SUBSCRIBER = 64
 """The bits of an IPv6 address that a provider gives out; the subscriber chooses the rest."""
@@ -22,7 +30,7 @@ class TooMany(RuleBroken):
 
     def __init__(self, seconds: int) -> None:
         super().__init__(
-            msgid("試行回数が多すぎます。しばらく待ってから、もう一度お試しください。")
+            gettext_noop("試行回数が多すぎます。しばらく待ってから、もう一度お試しください。")
         )
         self.seconds = seconds
 
@@ -38,12 +46,12 @@ def count(
     """
     now = clock.now()
     key = _key(what, who)
-    insert_missing(
+    insert_or_ignore(
         Throttle, {"key": key, "window_start": now, "tries": 0}, unique=("tenant_id", "key")
     )
     fresh = Throttle.window_start <= now - window
     begun = case((fresh, now), else_=Throttle.window_start)
-    change(
+    update_where(
         Throttle,
         Throttle.key == key,
         tries=case((fresh, amount), else_=Throttle.tries + amount),
@@ -95,7 +103,9 @@ def lasting() -> Iterator[None]:
 
 def take_back(what: str, who: str) -> None:
     """Uncount one try that turned out right, so that only failures add up."""
-    change(Throttle, Throttle.key == _key(what, who), Throttle.tries > 0, tries=Throttle.tries - 1)
+    update_where(
+        Throttle, Throttle.key == _key(what, who), Throttle.tries > 0, tries=Throttle.tries - 1
+    )
 
 
 def _key(what: str, who: str) -> str:
@@ -104,4 +114,4 @@ def _key(what: str, who: str) -> str:
 
 def forget(older_than: timedelta) -> None:
     """Remove windows that are long over."""
-    discard(Throttle, Throttle.window_start < clock.now() - older_than)
+    delete_where(Throttle, Throttle.window_start < clock.now() - older_than)

@@ -14,22 +14,22 @@ from typing import Any
 from sqlalchemy import inspect, select
 
 from portal.core import (
+    ALLOWED,
     SYSTEM,
-    YES,
     Actor,
+    Decision,
     OutboxMail,
     Tenant,
     TenantOwned,
-    Verdict,
     audit,
     clock,
     csvio,
     jobs,
 )
-from portal.core.db import Base, change, discard, run, session
-from portal.core.errors import NotFound, RuleBroken, msgid, need
+from portal.core.db import Base, delete_where, execute_core, session, update_where
+from portal.core.errors import NotFound, RuleBroken, gettext_noop, require
 from portal.shared import mailing
-from portal.shared.auth import history, parts, people, present_password
+from portal.shared.auth import account_hooks, history, members, present_password
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.auth.sessions import SignedIn
 
@@ -38,8 +38,8 @@ _SECRET = {"password_hash", "login_key", "totp_nonce", "totp_step"}
 _OURS = {"id", "tenant_id", "account_id", "version", "tags"}
 """What only the program needs, and what operators sort their customers by."""
 _MOST_ACTS = 10_000
-_ONLY_REPRESENTATIVE = msgid("退会のお手続きは、代表の方だけが行えます。")
-_OPEN = msgid("お手続き中のものがあるため、退会できません。")
+_ONLY_REPRESENTATIVE = gettext_noop("退会のお手続きは、代表の方だけが行えます。")
+_OPEN = gettext_noop("お手続き中のものがあるため、退会できません。")
 _OF_MEMBER = (
     "name",
     "email",
@@ -53,21 +53,27 @@ _OF_MEMBER = (
 _OF_ACCOUNT = ("name", "postal_code", "prefecture", "city", "street", "building", "telephone")
 
 
-def open_business(tenant: Tenant, account: Account) -> list[parts.OpenBusiness]:
+def open_business(tenant: Tenant, account: Account) -> list[account_hooks.OpenBusiness]:
     """What is still open and keeps the account from leaving, kind by kind."""
-    return [what for part in parts.of(tenant) for what in part.open_business(tenant, account)]
+    return [
+        what
+        for part in account_hooks.hooks_of(tenant)
+        for what in part.open_business(tenant, account)
+    ]
 
 
 def losses(tenant: Tenant, account: Account) -> list[RuleBroken]:
     """What the account loses by leaving, one sentence each."""
-    return [what for part in parts.of(tenant) for what in part.losses(tenant, account)]
+    return [
+        what for part in account_hooks.hooks_of(tenant) for what in part.losses(tenant, account)
+    ]
 
 
-def can_withdraw(tenant: Tenant, account: Account, *, is_representative: bool) -> Verdict:
+def can_withdraw(tenant: Tenant, account: Account, *, is_representative: bool) -> Decision:
     """Whether this member may withdraw the account now."""
     if not is_representative:
-        return Verdict(_ONLY_REPRESENTATIVE)
-    return Verdict(_OPEN) if open_business(tenant, account) else YES
+        return Decision(_ONLY_REPRESENTATIVE)
+    return Decision(_OPEN) if open_business(tenant, account) else ALLOWED
 
 
 def by_member(tenant: Tenant, who: SignedIn, reason: str, password: str, *, by: Actor) -> None:
@@ -87,9 +93,9 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
     if open_business(tenant, account):
         raise RuleBroken(_OPEN)
     account.status, account.withdrawn_at = AccountStatus.WITHDRAWN, clock.now()
-    for member in people.roster(account.id):
+    for member in members.roster(account.id):
         mailing.tell(tenant, "withdrawn", member)
-        people.shut_out(member, MemberStatus.REMOVED)
+        members.shut_out(member, MemberStatus.REMOVED)
     audit.record("account.withdraw", account, by=by, reason=reason)
     at = clock.now() + timedelta(days=tenant.erase_after_days)
     jobs.enqueue("accounts.erase", {"account": account.id}, at=at)
@@ -99,20 +105,20 @@ def erase(account: Account, *, by: Actor) -> None:
     """Make what is personal anonymous; documents stay. The caller commits. Raises RuleBroken while it is one."""
     if account.status != AccountStatus.WITHDRAWN:
         raise RuleBroken("退会していない会員の情報は消去できません。")
-    for part in parts.every():
+    for part in account_hooks.all_hooks():
         part.erase(account)
     own = select(Member.id).where(Member.account_id == account.id)
     for model in _kept_for_members():
-        discard(model, model.member_id.in_(own))
+        delete_where(model, model.member_id.in_(own))
     to_them = OutboxMail.recipient.in_(select(Member.email).where(Member.account_id == account.id))
-    discard(OutboxMail, (OutboxMail.account_id == account.id) | to_them)
-    change(
+    delete_where(OutboxMail, (OutboxMail.account_id == account.id) | to_them)
+    update_where(
         Member,
         Member.account_id == account.id,
         **_empty(Member, _OF_MEMBER) | {"family_name": GONE},
     )
     gone = _empty(Account, _OF_ACCOUNT) | {"name": GONE, "erased_at": clock.now()}
-    change(Account, Account.id == account.id, **gone)
+    update_where(Account, Account.id == account.id, **gone)
     audit.record("account.erase", account, by=by)
 
 
@@ -134,7 +140,9 @@ def _empty(model: type[Base], names: tuple[str, ...]) -> dict[str, str]:
 
 @jobs.handler("accounts.erase")
 def _erase(payload: dict[str, Any]) -> None:
-    account = need(session().get(Account, payload["account"]), NotFound("会員が見つかりません。"))
+    account = require(
+        session().get(Account, payload["account"]), NotFound("会員が見つかりません。")
+    )
     if account.status == AccountStatus.WITHDRAWN and account.erased_at is None:
         erase(account, by=SYSTEM)
     session().commit()
@@ -143,22 +151,22 @@ def _erase(payload: dict[str, Any]) -> None:
 def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
     """The ZIP: all of the account for its representative, themself for others. Audited. The caller commits."""
     account = session().get_one(Account, who.account_id)
-    everybody = people.roster(account.id)
-    members = (
+    everybody = members.roster(account.id)
+    included = (
         everybody if who.is_representative else [m for m in everybody if m.id == who.member_id]
     )
     data = {
         "exported_at": clock.now(),
         "account": _plain(account),
-        "members": [_plain(m) for m in members],
+        "members": [_plain(m) for m in included],
     }
     audit.record("member.export", who, by=by)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str))
         made.writestr("history.csv", b"".join(_acts(who)))
-        for part in parts.of(tenant) if who.is_representative else ():
-            for name, content in part.papers(tenant, account):
+        for part in account_hooks.hooks_of(tenant) if who.is_representative else ():
+            for name, content in part.export_files(tenant, account):
                 made.writestr(name, content)
     return out.getvalue()
 
@@ -174,6 +182,6 @@ def _acts(who: SignedIn) -> Iterator[bytes]:
     newest = query.statement.order_by(history.AT.desc(), history.TIE.desc()).limit(_MOST_ACTS)
     rows = (
         (r.at, history.LABELS[r.action], r.subject, r.actor_name, r.address)
-        for r in run(newest, query.values)
+        for r in execute_core(newest, query.values)
     )
     return csvio.write_csv(rows, ("日時", "内容", "対象", "行った方", "IPアドレス"))

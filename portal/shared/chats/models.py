@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Base, TenantOwned, belongs_to, index_where, owned
+from portal.core import ID, Base, TenantOwned, index_where, tenant_fk, tenant_table_args
 
 
 class Chat(TenantOwned, Base):
@@ -20,9 +20,9 @@ class Chat(TenantOwned, Base):
     operator_typing_at: Mapped[datetime | None]
     active_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("inquiry_id", "inquiry", ondelete="CASCADE"),
-        belongs_to("account_id", "account"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("inquiry_id", "inquiry", ondelete="CASCADE"),
+        tenant_fk("account_id", "account"),
         UniqueConstraint("tenant_id", "inquiry_id"),
         index_where("ix_chat_open", "account_id", "id", where="ended_at IS NULL", unique=False),
     )

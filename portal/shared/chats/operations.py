@@ -19,14 +19,14 @@ from portal.core import (
     RuleBroken,
     Tenant,
     audit,
-    change,
     clock,
     first_open,
-    msgid,
+    get_or_404,
+    gettext_noop,
     session,
-    the_one,
+    update_where,
 )
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
 from portal.shared.auth.models import Account
 from portal.shared.chats.models import Chat
 from portal.shared.inquiries import asking
@@ -40,9 +40,11 @@ LONGEST = 4_000
 TYPING = timedelta(seconds=6)
 IDLE = timedelta(minutes=30)
 OPEN = (Chat.ended_at.is_(None),)
-_ENDED = msgid("このチャットは終了しました。続きは、お問い合わせのメッセージとしてお送りください。")
-limits.counted(
-    limits.Counted("chats", Chat, Chat.account_id, Account, OPEN, enrolment.find_account)
+_ENDED = gettext_noop(
+    "このチャットは終了しました。続きは、お問い合わせのメッセージとしてお送りください。"
+)
+limits.define_limit(
+    limits.LimitDefinition("chats", Chat, Chat.account_id, Account, OPEN, accounts.find_account)
 )
 
 
@@ -151,7 +153,7 @@ def end_idle(tenant: Tenant, *, link_base: str) -> int:
 
 
 def _pulse(inquiry_id: int, *which: Any, **values: Any) -> int:
-    return change(
+    return update_where(
         Chat, Chat.inquiry_id == inquiry_id, *OPEN, *which, pulse=Chat.pulse + 1, **values
     )
 
@@ -175,7 +177,9 @@ class News:
 
 def news(inquiry: Inquiry, after: int, *, of: Side) -> News:
     """What came after message `after`, and what side `of` does now. Raises NotFound where there was no chat."""
-    chat = the_one(Chat, Chat.inquiry_id == inquiry.id, absent=msgid("チャットが見つかりません。"))
+    chat = get_or_404(
+        Chat, Chat.inquiry_id == inquiry.id, absent=gettext_noop("チャットが見つかりません。")
+    )
     newer = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.id > after
     found = (
         session().scalars(select(InquiryMessage).where(*newer).order_by(InquiryMessage.id)).all()

@@ -5,15 +5,24 @@ from datetime import datetime
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Base, Choice, Labelled, TenantOwned, belongs_to, msgid, owned
+from portal.core import (
+    ID,
+    Base,
+    EnumType,
+    LabelledEnum,
+    TenantOwned,
+    gettext_noop,
+    tenant_fk,
+    tenant_table_args,
+)
 from portal.shared.auth.models import Located
 
 
-class Kind(Labelled):
+class Kind(LabelledEnum):
     """What an address is for; the value begins the name of its limit and its addresses on the web."""
 
-    BILLING = "billing", msgid("請求書送付先")
-    DELIVERY = "delivery", msgid("お届け先")
+    BILLING = "billing", gettext_noop("請求書送付先")
+    DELIVERY = "delivery", gettext_noop("お届け先")
 
 
 class Address(Located, TenantOwned, Base):
@@ -21,7 +30,7 @@ class Address(Located, TenantOwned, Base):
 
     __tablename__ = "postal_address"
     account_id: Mapped[int] = mapped_column(ID)
-    kind: Mapped[Kind] = mapped_column(Choice(Kind, 10))
+    kind: Mapped[Kind] = mapped_column(EnumType(Kind, 10))
     name: Mapped[str] = mapped_column(String(100))
     department: Mapped[str] = mapped_column(String(80), default="")
     person: Mapped[str] = mapped_column(String(80), default="")
@@ -30,8 +39,8 @@ class Address(Located, TenantOwned, Base):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("account_id", "account"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("account_id", "account"),
         Index("ix_postal_address_account", "tenant_id", "account_id", "kind", "removed_at", "id"),
     )
 

@@ -5,11 +5,22 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import YES, Actor, NotFound, Tenant, Verdict, audit, clock, csvio, msgid, need
-from portal.core.db import discard, save_changes, session
-from portal.shared.auth import enrolment, keyring, people
+from portal.core import (
+    ALLOWED,
+    Actor,
+    Decision,
+    NotFound,
+    Tenant,
+    audit,
+    clock,
+    csvio,
+    gettext_noop,
+    require,
+)
+from portal.core.db import delete_where, save_changes, session
+from portal.shared.auth import accounts, members, signer
+from portal.shared.auth.account_hooks import AccountHooks
 from portal.shared.auth.models import Account
-from portal.shared.auth.parts import AccountPart
 from portal.shared.contacts.models import Address, Kind
 from portal.shared.limits import operations as limits
 
@@ -25,10 +36,10 @@ FIELDS = (
     "telephone",
     "fax",
 )
-_USUAL = msgid("（代表）の送付先は削除できません。先に代表を変更してください。")
+_USUAL = gettext_noop("（代表）の送付先は削除できません。先に代表を変更してください。")
 
 
-def book(account_id: int, kind: Kind) -> list[Address]:
+def address_list(account_id: int, kind: Kind) -> list[Address]:
     """The account's addresses of a kind, the usual one first. Index: ix_postal_address_account."""
     own = Address.account_id == account_id, Address.kind == kind, Address.removed_at.is_(None)
     return list(
@@ -38,22 +49,25 @@ def book(account_id: int, kind: Kind) -> list[Address]:
 
 def number_of(address: Address) -> str:
     """What the address is called on the web."""
-    return keyring.number("address", address.id)
+    return signer.number("address", address.id)
 
 
 def find(account_id: int, kind: Kind, number: str) -> Address:
     """The account's own address with this number. Raises NotFound."""
     found = next(
-        (address for address in book(account_id, kind) if number_of(address) == number), None
+        (address for address in address_list(account_id, kind) if number_of(address) == number),
+        None,
     )
-    return need(found, NotFound("送付先が見つかりません。"))
+    return require(found, NotFound("送付先が見つかりません。"))
 
 
 for _kind in Kind:
     _there = Address.kind == _kind, Address.removed_at.is_(None)
     _name = f"{_kind}_addresses"
-    limits.counted(
-        limits.Counted(_name, Address, Address.account_id, Account, _there, enrolment.find_account)
+    limits.define_limit(
+        limits.LimitDefinition(
+            _name, Address, Address.account_id, Account, _there, accounts.find_account
+        )
     )
 
 
@@ -62,7 +76,7 @@ def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by
     account = session().get_one(Account, account_id)
     limits.reserve(tenant, f"{kind}_addresses", account)
     values = {name: data[name] or "" for name in FIELDS}
-    is_first = not book(account_id, kind)
+    is_first = not address_list(account_id, kind)
     made = Address(
         account_id=account_id, kind=kind, is_usual=is_first, created_at=clock.now(), **values
     )
@@ -76,9 +90,9 @@ def _record(tenant: Tenant, action: str, address: Address, *, by: Actor, **chang
     """In the audit trail; and mail who changed it and the account's representative (COM-34)."""
     audit.record(action, address, by=by, **changes)
     there = [
-        m for m in people.roster(address.account_id) if m.is_representative or m.id == by.member_id
+        m for m in members.roster(address.account_id) if m.is_representative or m.id == by.member_id
     ]
-    people.tell_changes(tenant, "address_changed", there, address=address, what=address.kind.label)
+    members.tell_changes(tenant, "address_changed", there, address=address, what=address.kind.label)
 
 
 def edit(tenant: Tenant, address: Address, data: dict[str, Any], *, by: Actor) -> None:
@@ -91,15 +105,15 @@ def edit(tenant: Tenant, address: Address, data: dict[str, Any], *, by: Actor) -
         _record(tenant, "address.edit", address, by=by, **pairs)
 
 
-def can_remove(address: Address, others: int) -> Verdict:
+def can_remove(address: Address, others: int) -> Decision:
     """Whether it can be removed: the usual one only as the last."""
-    return Verdict(_USUAL) if address.is_usual and others else YES
+    return Decision(_USUAL) if address.is_usual and others else ALLOWED
 
 
 def remove(tenant: Tenant, address: Address, *, by: Actor) -> None:
     """Remove it from the book. The caller commits. Raises RuleBroken when `can_remove` says no."""
     session().get_one(Account, address.account_id, with_for_update=True)
-    can_remove(address, len(book(address.account_id, address.kind)) - 1).require()
+    can_remove(address, len(address_list(address.account_id, address.kind)) - 1).require()
     address.removed_at = clock.now()
     _record(tenant, "address.remove", address, by=by)
 
@@ -107,27 +121,27 @@ def remove(tenant: Tenant, address: Address, *, by: Actor) -> None:
 def make_usual(tenant: Tenant, address: Address, *, by: Actor) -> None:
     """代表にする: the usual one from now on. The caller commits."""
     session().get_one(Account, address.account_id, with_for_update=True)
-    for other in book(address.account_id, address.kind):
+    for other in address_list(address.account_id, address.kind):
         other.is_usual = other.id == address.id
     _record(tenant, "address.usual", address, by=by)
 
 
 def usual(account_id: int, kind: Kind) -> Address | None:
     """The address that is used unless another is chosen, if there is one."""
-    return next(iter(book(account_id, kind)), None)
+    return next(iter(address_list(account_id, kind)), None)
 
 
 def _erase(account: Account) -> None:
-    discard(Address, Address.account_id == account.id)
+    delete_where(Address, Address.account_id == account.id)
 
 
 def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
     rows = (
         (a.kind, *(getattr(a, name) for name in FIELDS))
         for kind in Kind
-        for a in book(account.id, kind)
+        for a in address_list(account.id, kind)
     )
     yield "addresses.csv", b"".join(csvio.write_csv(rows, ("kind", *FIELDS)))
 
 
-PART = AccountPart(papers=_papers, erase=_erase)
+PART = AccountHooks(export_files=_papers, erase=_erase)

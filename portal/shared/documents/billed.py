@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import SYSTEM, Actor, RuleBroken, Tenant, audit, clock, msgid, session, text
+from portal.core import SYSTEM, Actor, RuleBroken, Tenant, audit, clock, gettext_noop, session, text
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded
@@ -35,7 +35,7 @@ _REFUNDED = (
     "ご請求金額の一部を返還いたします。返還請求書は、マイページの「帳票」からダウンロードできます。"
 )
 _PARTY = frozenset({"name", "honorific", "address", "department", "person"})
-NOTHING_ISSUED = msgid("請求書がまだ発行されていません。")
+NOTHING_ISSUED = gettext_noop("請求書がまだ発行されていません。")
 
 
 def bill(tenant: Tenant, lines: Sequence[BillLine], traded_on: date) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def receipt(tenant: Tenant, record: Any, proviso: str) -> ReceiptContent:
 
 
 @dataclass(frozen=True)
-class Papers:
+class OrderDocuments:
     """How the records of a kind are papered. `makers` are all that there can be, with what each says.
 
     `due` are those that can be issued now; it raises RuleBroken when there are none yet. `tell` mails the customer.

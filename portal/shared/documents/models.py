@@ -6,17 +6,26 @@ from typing import Any
 from sqlalchemy import JSON, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Base, Choice, Labelled, TenantOwned, belongs_to, msgid, owned
+from portal.core import (
+    ID,
+    Base,
+    EnumType,
+    LabelledEnum,
+    TenantOwned,
+    gettext_noop,
+    tenant_fk,
+    tenant_table_args,
+)
 from portal.core.files import FileKey
 
 
-class DocumentKind(Labelled):
+class DocumentKind(LabelledEnum):
     """What a document is; the value names its number sequence and its template."""
 
-    INVOICE = "invoice", msgid("請求書")
-    WORK_REPORT = "work_report", msgid("作業完了報告書")
-    RECEIPT = "receipt", msgid("領収書")
-    CREDIT_NOTE = "credit_note", msgid("返還請求書")
+    INVOICE = "invoice", gettext_noop("請求書")
+    WORK_REPORT = "work_report", gettext_noop("作業完了報告書")
+    RECEIPT = "receipt", gettext_noop("領収書")
+    CREDIT_NOTE = "credit_note", gettext_noop("返還請求書")
 
 
 class Document(TenantOwned, Base):
@@ -24,7 +33,7 @@ class Document(TenantOwned, Base):
 
     __tablename__ = "document"
     account_id: Mapped[int] = mapped_column(ID)
-    kind: Mapped[DocumentKind] = mapped_column(Choice(DocumentKind, 20))
+    kind: Mapped[DocumentKind] = mapped_column(EnumType(DocumentKind, 20))
     number: Mapped[str] = mapped_column(String(30))
     about: Mapped[str] = mapped_column(String(60))
     counterparty: Mapped[str] = mapped_column(String(100))
@@ -35,8 +44,8 @@ class Document(TenantOwned, Base):
     size: Mapped[int] = mapped_column(default=0)
     issued_at: Mapped[datetime]
     drawn_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("account_id", "account"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("account_id", "account"),
         UniqueConstraint("tenant_id", "kind", "number"),
         Index("ix_document_about", "tenant_id", "account_id", "about", "kind"),
         Index("ix_document_mine", "tenant_id", "account_id", "issued_at", "id"),
@@ -70,9 +79,9 @@ class DocumentLink(TenantOwned, Base):
     revoked_at: Mapped[datetime | None]
     uses: Mapped[int] = mapped_column(default=0)
     used_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("account_id", "account"),
-        belongs_to("document_id", "document"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("account_id", "account"),
+        tenant_fk("document_id", "document"),
         UniqueConstraint("tenant_id", "token_digest"),
         Index("ix_document_link_document", "tenant_id", "document_id", "id"),
     )

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, ScalarResult, select
 
 from portal.core import SYSTEM, Actor, NumberFormat, Shelf, audit, clock, csvio, jobs, numbering
-from portal.core.db import Query, change, session
+from portal.core.db import Query, session, update_where
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import FileDamaged
 from portal.shared.billing.terms import months_after
@@ -101,7 +101,7 @@ def draw(payload: dict[str, Any]) -> None:
     data = draw_document(kind, content, created)
     key = Shelf.files.put(data)
     undrawn = Document.id == payload["document"], Document.sha256 == ""
-    change(Document, *undrawn, sha256=key, size=len(data), drawn_at=clock.now())
+    update_where(Document, *undrawn, sha256=key, size=len(data), drawn_at=clock.now())
     audit.record("document.draw", f"document:{content['number']}", by=SYSTEM, digest_of_bytes=key)
     session().commit()
 

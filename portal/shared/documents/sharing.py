@@ -11,20 +11,20 @@ from portal.core import (
     RuleBroken,
     Tenant,
     audit,
-    change,
     clock,
-    discard,
-    need,
+    delete_where,
+    require,
     session,
     text,
+    update_where,
 )
 from portal.shared import mailing
-from portal.shared.auth import keyring, throttling
-from portal.shared.auth.keyring import digest
+from portal.shared.auth import signer, throttling
+from portal.shared.auth.account_hooks import AccountHooks
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.models import Account, AccountStatus
-from portal.shared.auth.parts import AccountPart
 from portal.shared.auth.sessions import SignedIn
+from portal.shared.auth.signer import digest
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document, DocumentLink
 
@@ -84,7 +84,7 @@ def is_alive(link: DocumentLink) -> bool:
 
 def number_of(link: DocumentLink) -> str:
     """What the link is called in addresses; the token itself is known to its recipient alone."""
-    return keyring.number("document_link", link.id)
+    return signer.number("document_link", link.id)
 
 
 def revoke(document: Document, number: str, *, by: Actor) -> None:
@@ -92,7 +92,7 @@ def revoke(document: Document, number: str, *, by: Actor) -> None:
     found = next((link for link in of(document) if number_of(link) == number), None)
     if found is None:
         raise NotFound("リンクが見つかりません。")
-    if change(
+    if update_where(
         DocumentLink,
         DocumentLink.id == found.id,
         DocumentLink.revoked_at.is_(None),
@@ -108,7 +108,7 @@ def peek(token: str) -> DocumentLink:
         .join(Account, Account.id == DocumentLink.account_id)
         .where(*_alive(token))
     )
-    return need(
+    return require(
         session().scalars(living.where(Account.status == AccountStatus.ACTIVE)).one_or_none(),
         DeadLink(),
     )
@@ -129,7 +129,7 @@ def open_(token: str, email: str, *, address: str) -> tuple[bytes, str, str]:
         raise RuleBroken("このリンクをお送りしたメールアドレスと異なります。", field="email")
     throttling.take_back("open-document", f"link\n{link_id}")
     uses = {"uses": DocumentLink.uses + 1, "used_at": clock.now()}
-    if not change(DocumentLink, DocumentLink.id == link_id, *_alive(token), **uses):
+    if not update_where(DocumentLink, DocumentLink.id == link_id, *_alive(token), **uses):
         raise DeadLink
     document = session().get_one(Document, document_id)
     audit.record("document.open_link", document, by=Actor("guest", recipient, address=address))
@@ -142,6 +142,6 @@ def _alive(token: str) -> tuple[ColumnElement[bool], ...]:
     return mine, DocumentLink.revoked_at.is_(None), DocumentLink.expires_at > clock.now()
 
 
-PART = AccountPart(
-    erase=lambda account: discard(DocumentLink, DocumentLink.account_id == account.id)
+PART = AccountHooks(
+    erase=lambda account: delete_where(DocumentLink, DocumentLink.account_id == account.id)
 )

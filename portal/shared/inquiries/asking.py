@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portal.core import YES, Actor, RuleBroken, Tenant, Verdict
+from portal.core import ALLOWED, Actor, Decision, RuleBroken, Tenant
 
 
 class MayNotAsk(RuleBroken):
@@ -42,7 +42,7 @@ class AskingRule:
     `chat_limit` is what a chat about a number counts against.
     """
 
-    can_ask: Callable[[int, int, str], Verdict]
+    can_ask: Callable[[int, int, str], Decision]
     subjects: Callable[[int, int], Mapping[str, str]]
     units: Callable[[int, int], Mapping[str, tuple[str, ...]]]
     products: Callable[[int], Mapping[str, Product]]
@@ -69,10 +69,10 @@ def products(tenant: Tenant, account_id: int) -> Mapping[str, Product]:
     return rule.products(account_id) if rule else {}
 
 
-def can_ask(tenant: Tenant, account_id: int, member_id: int, about: str = "") -> Verdict:
+def can_ask(tenant: Tenant, account_id: int, member_id: int, about: str = "") -> Decision:
     """Whether this member may ask about `about`, or about anything at all when it is empty (SUP-01)."""
     rule = rule_of(tenant)
-    return rule.can_ask(account_id, member_id, about) if rule else YES
+    return rule.can_ask(account_id, member_id, about) if rule else ALLOWED
 
 
 def check_member(tenant: Tenant, by: Actor, about: str = "") -> None:

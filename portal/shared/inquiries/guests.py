@@ -9,7 +9,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from portal.core import Actor, RuleBroken, Tenant, clock
-from portal.shared.auth import keyring, throttling
+from portal.shared.auth import signer, throttling
 from portal.shared.inquiries import operations
 from portal.shared.inquiries.operations import Asked, Writer
 
@@ -20,13 +20,13 @@ _MOST_FROM, _MOST_BY = 10, 5  # an hour from a network address, a day by a mail 
 def stamp() -> str:
     """A fresh form's stamp: when it was made, its own name, and the proof of both."""
     made = f"{int(clock.now().timestamp())}-{secrets.token_hex(8)}"
-    return f"{made}-{keyring.macs('guest inquiry', made)[0].hex()}"
+    return f"{made}-{signer.macs('guest inquiry', made)[0].hex()}"
 
 
 def check(stamped: str) -> None:
     """Refuse a stamp that is not ours, too old, or so young that no person filled the form in. Raises RuleBroken."""
     made, _dash, mac = stamped.rpartition("-")
-    proofs = [proof.hex() for proof in keyring.macs("guest inquiry", made)]
+    proofs = [proof.hex() for proof in signer.macs("guest inquiry", made)]
     is_ours = any(hmac.compare_digest(proof.encode(), mac.encode()) for proof in proofs)
     at = datetime.fromtimestamp(int(made.partition("-")[0]) if is_ours else 0, UTC)
     if not SOONEST <= clock.now() - at <= LATEST:

@@ -12,23 +12,30 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import (
     Actor,
-    Labelled,
+    LabelledEnum,
     OutboxMail,
     RuleBroken,
     Shelf,
     Tenant,
     TenantOwned,
     clock,
-    letters,
-    msgid,
+    gettext_noop,
+    inbound_email,
 )
-from portal.core.db import Base, change, discard, insert_missing, owned, session
+from portal.core.db import (
+    Base,
+    delete_where,
+    insert_or_ignore,
+    session,
+    tenant_table_args,
+    update_where,
+)
 from portal.core.files import FileKey
-from portal.core.letters import Letter
+from portal.core.inbound_email import InboundEmail
 from portal.shared import mailing
 from portal.shared.auth import throttling
+from portal.shared.auth.account_hooks import AccountHooks
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus, Right
-from portal.shared.auth.parts import AccountPart
 from portal.shared.inquiries import asking, files, operations
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.inquiries.operations import Asked, Writer
@@ -39,16 +46,16 @@ _MAXIMUM_DECLINED_A_DAY = 200
 """Answers to strangers of a brand within a day: senders are easily invented."""
 
 
-class Outcome(Labelled):
+class Outcome(LabelledEnum):
     """What became of a mail."""
 
-    NEW = "new", msgid("受信")
-    BEGUN = "begun", msgid("お問い合わせの受付")
-    CONTINUED = "continued", msgid("お問い合わせへの追加")
-    REFUSED = "refused", msgid("登録のないアドレス")
-    AUTOMATIC = "automatic", msgid("自動応答")
-    UNVERIFIED = "unverified", msgid("送信元を確認できないメール")
-    KNOWN = "known", msgid("受信済み")
+    NEW = "new", gettext_noop("受信")
+    BEGUN = "begun", gettext_noop("お問い合わせの受付")
+    CONTINUED = "continued", gettext_noop("お問い合わせへの追加")
+    REFUSED = "refused", gettext_noop("登録のないアドレス")
+    AUTOMATIC = "automatic", gettext_noop("自動応答")
+    UNVERIFIED = "unverified", gettext_noop("送信元を確認できないメール")
+    KNOWN = "known", gettext_noop("受信済み")
 
 
 BECAME_NO_INQUIRY = (Outcome.REFUSED, Outcome.AUTOMATIC, Outcome.UNVERIFIED)
@@ -69,7 +76,7 @@ class InboundMail(TenantOwned, Base):
     kept: Mapped[str] = mapped_column(FileKey())
     size: Mapped[int] = mapped_column(default=0)
     received_at: Mapped[datetime]
-    __table_args__ = owned(
+    __table_args__ = tenant_table_args(
         UniqueConstraint("tenant_id", "digest"),
         Index("ix_inbound_mail_outcome", "tenant_id", "outcome", "id"),
         Index("ix_inbound_mail_received", "tenant_id", "received_at"),
@@ -81,7 +88,7 @@ class InboundMail(TenantOwned, Base):
 def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base: str) -> Outcome:
     """Take one mail in; the same one again is known. The caller commits. Raises letters.Unreadable."""
     host = tenant.mail.authentication_host if tenant.mail.require_authenticated else ""
-    letter = letters.read(raw, envelope_from, authentication_host=host)
+    letter = inbound_email.parse_email(raw, envelope_from, authentication_host=host)
     digest = hashlib.sha256(_identity_of(letter, raw)).hexdigest()
     came = {
         "digest": digest,
@@ -89,12 +96,12 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base:
         "subject": letter.subject,
         "received_at": clock.now(),
     }
-    insert_missing(
+    insert_or_ignore(
         InboundMail,
         {**came, "outcome": Outcome.NEW, "kept": "", "size": 0},
         unique=("tenant_id", "digest"),
     )
-    if not change(
+    if not update_where(
         InboundMail,
         InboundMail.digest == digest,
         InboundMail.outcome == Outcome.NEW,
@@ -106,14 +113,16 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base:
     if member is not None and outcome is Outcome.NEW:
         outcome = _take(tenant, letter, member, link_base)
     elif _has_room(tenant, letter.sender, len(raw)):
-        change(InboundMail, InboundMail.digest == digest, kept=Shelf.files.put(raw), size=len(raw))
+        update_where(
+            InboundMail, InboundMail.digest == digest, kept=Shelf.files.put(raw), size=len(raw)
+        )
     if outcome is Outcome.REFUSED and not letter.is_automatic:
         _decline(tenant, letter)
-    change(InboundMail, InboundMail.digest == digest, outcome=outcome)
+    update_where(InboundMail, InboundMail.digest == digest, outcome=outcome)
     return outcome
 
 
-def _identity_of(letter: Letter, raw: bytes) -> bytes:
+def _identity_of(letter: InboundEmail, raw: bytes) -> bytes:
     """What makes a mail the same one again.
 
     Where nobody vouches for the sender all of its bytes do: a forged mail must not be able to stand in
@@ -124,7 +133,7 @@ def _identity_of(letter: Letter, raw: bytes) -> bytes:
     return raw
 
 
-def _outcome_for(letter: Letter, member: Member | None) -> Outcome:
+def _outcome_for(letter: InboundEmail, member: Member | None) -> Outcome:
     """Why the mail becomes no inquiry, or NEW when it does.
 
     A sender that nobody vouches for is never answered: the answer would reach whose name was used.
@@ -166,7 +175,7 @@ def _registered(tenant: Tenant, address: str) -> Member | None:
     )
 
 
-def _take(tenant: Tenant, letter: Letter, member: Member, link_base: str) -> Outcome:
+def _take(tenant: Tenant, letter: InboundEmail, member: Member, link_base: str) -> Outcome:
     by = Actor("member", member.name, member.id, member.account_id)
     taken, left = _files(tenant, letter.files, by=by)
     body = "\n".join([letter.body or "（本文なし）", *left])[:LONGEST]
@@ -198,7 +207,7 @@ def _files(
     return kept, left[:20]
 
 
-def _continues(tenant: Tenant, letter: Letter, member: Member) -> Inquiry | None:
+def _continues(tenant: Tenant, letter: InboundEmail, member: Member) -> Inquiry | None:
     """The member's own thread that it answers: by the mail of ours that it refers to, or the number in its subject.
 
     None for a thread about a contract whose contact they are no more: it begins one of its own (SUP-01).
@@ -221,7 +230,7 @@ def _continues(tenant: Tenant, letter: Letter, member: Member) -> Inquiry | None
     return found if may_write else None
 
 
-def _decline(tenant: Tenant, letter: Letter) -> None:
+def _decline(tenant: Tenant, letter: InboundEmail) -> None:
     """One polite answer to an address and day."""
     if letter.sender in (tenant.mail.address, tenant.mail.inbound):
         return
@@ -249,13 +258,13 @@ def remove_old_refused(tenant: Tenant) -> int:
     The bytes go with the next sweep of files. The caller commits. Index: ix_inbound_mail_received.
     """
     past = InboundMail.received_at < clock.now() - timedelta(days=tenant.mail.refused_days)
-    return discard(InboundMail, past, InboundMail.outcome.in_(BECAME_NO_INQUIRY))
+    return delete_where(InboundMail, past, InboundMail.outcome.in_(BECAME_NO_INQUIRY))
 
 
 def _erase(account: Account) -> None:
     """Take away who of the account wrote when, about what, and mails of theirs that were kept (COM-16)."""
     senders = select(Member.email).where(Member.account_id == account.id, Member.email != "")
-    discard(InboundMail, InboundMail.sender.in_(senders))
+    delete_where(InboundMail, InboundMail.sender.in_(senders))
 
 
-PART = AccountPart(erase=_erase)
+PART = AccountHooks(erase=_erase)

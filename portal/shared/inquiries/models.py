@@ -5,17 +5,27 @@ from datetime import datetime
 from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Base, Choice, Labelled, Numbered, TenantOwned, belongs_to, msgid, owned
+from portal.core import (
+    ID,
+    Base,
+    EnumType,
+    LabelledEnum,
+    Numbered,
+    TenantOwned,
+    gettext_noop,
+    tenant_fk,
+    tenant_table_args,
+)
 from portal.core.files import FileKey
 
 
-class Status(Labelled):
+class Status(LabelledEnum):
     """Where an inquiry stands (COM-51)."""
 
-    RECEIVED = "received", msgid("受付"), "warn"
-    IN_PROGRESS = "in_progress", msgid("対応中"), "info"
-    ANSWERED = "answered", msgid("回答済"), "ok"
-    CLOSED = "closed", msgid("完了"), "mute"
+    RECEIVED = "received", gettext_noop("受付"), "warn"
+    IN_PROGRESS = "in_progress", gettext_noop("対応中"), "info"
+    ANSWERED = "answered", gettext_noop("回答済"), "ok"
+    CLOSED = "closed", gettext_noop("完了"), "mute"
 
 
 MOVES: dict[Status, frozenset[Status]] = {
@@ -30,10 +40,10 @@ MOVES: dict[Status, frozenset[Status]] = {
 OPERATOR_CHANNEL = "operator"
 """The channel of a thread that an operator began."""
 CHANNELS = {
-    "web": msgid("フォーム"),
-    "chat": msgid("チャット"),
-    "mail": msgid("メール"),
-    OPERATOR_CHANNEL: msgid("当社からのご連絡"),
+    "web": gettext_noop("フォーム"),
+    "chat": gettext_noop("チャット"),
+    "mail": gettext_noop("メール"),
+    OPERATOR_CHANNEL: gettext_noop("当社からのご連絡"),
 }
 """How an inquiry came."""
 
@@ -54,15 +64,15 @@ class Inquiry(Numbered, Base):
     about: Mapped[str] = mapped_column(String(40), default="")
     fields: Mapped[list[list[str]]] = mapped_column(JSON, default=list)
     channel: Mapped[str] = mapped_column(String(10), default="web")
-    status: Mapped[Status] = mapped_column(Choice(Status, 12), default=Status.RECEIVED)
+    status: Mapped[Status] = mapped_column(EnumType(Status, 12), default=Status.RECEIVED)
     assigned_to: Mapped[str] = mapped_column(String(120), default="")
     consent: Mapped[str] = mapped_column(String(64), default="")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
-    __table_args__ = owned(
-        belongs_to("account_id", "account"),
-        belongs_to("member_id", "member"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("account_id", "account"),
+        tenant_fk("member_id", "member"),
         UniqueConstraint("tenant_id", "number"),
         Index("ix_inquiry_mine", "tenant_id", "account_id", "updated_at", "id"),
         Index("ix_inquiry_worklist", "tenant_id", "status", "updated_at", "id"),
@@ -80,8 +90,8 @@ class InquiryMessage(TenantOwned, Base):
     body: Mapped[str] = mapped_column(Text)
     key: Mapped[str | None] = mapped_column(String(32))
     created_at: Mapped[datetime]
-    __table_args__ = owned(
-        belongs_to("inquiry_id", "inquiry"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("inquiry_id", "inquiry"),
         Index("ix_inquiry_message_thread", "tenant_id", "inquiry_id", "id"),
         Index("uq_inquiry_message_key", "tenant_id", "inquiry_id", "key", unique=True),
     )
@@ -96,8 +106,8 @@ class InquiryFile(TenantOwned, Base):
     media_type: Mapped[str] = mapped_column(String(80))
     size: Mapped[int]
     sha256: Mapped[str] = mapped_column(FileKey())
-    __table_args__ = owned(
-        belongs_to("message_id", "inquiry_message"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("message_id", "inquiry_message"),
         Index("ix_inquiry_file_message", "tenant_id", "message_id"),
         Index("ix_inquiry_file_sha256", "tenant_id", "sha256"),
     )
@@ -110,8 +120,8 @@ class InquiryRead(TenantOwned, Base):
     member_id: Mapped[int] = mapped_column(ID)
     inquiry_id: Mapped[int] = mapped_column(ID)
     read_at: Mapped[datetime]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
-        belongs_to("inquiry_id", "inquiry"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("member_id", "member"),
+        tenant_fk("inquiry_id", "inquiry"),
         UniqueConstraint("tenant_id", "member_id", "inquiry_id"),
     )

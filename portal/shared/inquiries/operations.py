@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 from sqlalchemy import select
 
 from portal.core import Actor, RuleBroken, Tenant, audit, clock, csvio, numbering, states
-from portal.core.db import change, discard, insert_missing, session
+from portal.core.db import delete_where, insert_or_ignore, session, update_where
 from portal.shared import notifications
+from portal.shared.auth.account_hooks import AccountHooks
 from portal.shared.auth.models import Account
-from portal.shared.auth.parts import AccountPart
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries import asking
 from portal.shared.inquiries.files import Kept
@@ -140,9 +140,9 @@ def assign(inquiry: Inquiry, to: str, *, by: Actor) -> None:
 def mark_read(inquiry_id: int, member_id: int) -> None:
     """Note that the member has read the thread so far."""
     values = {"inquiry_id": inquiry_id, "member_id": member_id, "read_at": clock.now()}
-    insert_missing(InquiryRead, values, unique=("tenant_id", "member_id", "inquiry_id"))
+    insert_or_ignore(InquiryRead, values, unique=("tenant_id", "member_id", "inquiry_id"))
     own = InquiryRead.inquiry_id == inquiry_id, InquiryRead.member_id == member_id
-    change(InquiryRead, *own, read_at=clock.now())
+    update_where(InquiryRead, *own, read_at=clock.now())
 
 
 def append(
@@ -181,10 +181,10 @@ def _erase(account: Account) -> None:
     threads = select(Inquiry.id).where(Inquiry.account_id == account.id)
     messages = select(InquiryMessage.id).where(InquiryMessage.inquiry_id.in_(threads))
     # Their bytes go with the next sweep of files, unless somebody else sent the same.
-    discard(InquiryFile, InquiryFile.message_id.in_(messages))
-    discard(InquiryMessage, InquiryMessage.inquiry_id.in_(threads))
-    discard(InquiryRead, InquiryRead.inquiry_id.in_(threads))
-    discard(Inquiry, Inquiry.account_id == account.id)
+    delete_where(InquiryFile, InquiryFile.message_id.in_(messages))
+    delete_where(InquiryMessage, InquiryMessage.inquiry_id.in_(threads))
+    delete_where(InquiryRead, InquiryRead.inquiry_id.in_(threads))
+    delete_where(Inquiry, Inquiry.account_id == account.id)
 
 
 def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
@@ -197,4 +197,4 @@ def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
     yield "inquiries.csv", b"".join(csvio.write_csv(rows, header))
 
 
-PART = AccountPart(papers=_papers, erase=_erase)
+PART = AccountHooks(export_files=_papers, erase=_erase)

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from portal.core import Actor, RuleBroken, Tenant, audit, clock, numbering, session
 from portal.shared import notifications
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
 from portal.shared.auth.models import Account, Member, MemberStatus
 from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import OPERATOR_CHANNEL, Inquiry, Status
@@ -81,4 +81,4 @@ def find_recipient(account_id: int, email: str) -> Member:
         Member.status == MemberStatus.ACTIVE,
     )
     found = session().scalars(select(Member).where(*criteria).limit(1)).one_or_none()
-    return found or enrolment.representative(session().get_one(Account, account_id))
+    return found or accounts.representative(session().get_one(Account, account_id))

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select
 
-from portal.core import NotFound, Query, Tenant, msgid, session, the_one
+from portal.core import NotFound, Query, Tenant, get_or_404, gettext_noop, session
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.models import (
     CHANNELS,
@@ -30,7 +30,7 @@ _UNREAD = and_(
     or_(_READ.c.read_at.is_(None), _READ.c.read_at < _I.c.answered_at),
 )
 SUBJECT_LENGTH = 40
-_ABSENT = msgid("お問い合わせが見つかりません。")
+_ABSENT = gettext_noop("お問い合わせが見つかりません。")
 _SHOWN = "id", "number", "label", "about", "name", "status", "created_at", "updated_at"
 _ITS = _M.c.tenant_id == bindparam("tenant"), _M.c.inquiry_id == _I.c.id
 _OWN = _I.c.tenant_id == bindparam("tenant"), _I.c.account_id == bindparam("account")
@@ -97,12 +97,12 @@ def find(tenant: Tenant, who: SignedIn, number: str) -> Inquiry:
     own = [Inquiry.number == number, Inquiry.account_id == who.account_id]
     if tenant.inquiries.visible_to == "member":
         own.append(Inquiry.member_id == who.member_id)
-    return the_one(Inquiry, *own, absent=_ABSENT)
+    return get_or_404(Inquiry, *own, absent=_ABSENT)
 
 
 def any_inquiry(number: str) -> Inquiry:
     """An inquiry of the tenant in scope, for operators. Raises NotFound."""
-    return the_one(Inquiry, Inquiry.number == number, absent=_ABSENT)
+    return get_or_404(Inquiry, Inquiry.number == number, absent=_ABSENT)
 
 
 def thread(inquiry: Inquiry) -> list[tuple[InquiryMessage, list[InquiryFile]]]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Base, TenantOwned, belongs_to, owned
+from portal.core import ID, Base, TenantOwned, tenant_fk, tenant_table_args
 
 
 class Place(TenantOwned, Base):
@@ -15,7 +15,7 @@ class Place(TenantOwned, Base):
     number: Mapped[str] = mapped_column(String(20))
     category: Mapped[str] = mapped_column(String(60))
     section: Mapped[str] = mapped_column(String(60))
-    __table_args__ = owned(
+    __table_args__ = tenant_table_args(
         UniqueConstraint("tenant_id", "number"),
         UniqueConstraint("tenant_id", "category", "section"),
     )
@@ -48,8 +48,8 @@ class Article(TenantOwned, Base):
     text_key: Mapped[str] = mapped_column(Text, default="")
     plain: Mapped[str] = mapped_column(Text, default="")
     body: Mapped[str] = mapped_column(Text, default="")
-    __table_args__ = owned(
-        belongs_to("place_id", "knowledge_place"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("place_id", "knowledge_place"),
         UniqueConstraint("tenant_id", "number"),
         UniqueConstraint("tenant_id", "key"),
         Index("ix_knowledge_article_newest", "tenant_id", "updated_at", "id"),
@@ -66,8 +66,8 @@ class Posting(TenantOwned, Base):
     moment: Mapped[int] = mapped_column(BigInteger)
     article_id: Mapped[int] = mapped_column(ID)
     in_title: Mapped[bool]
-    __table_args__ = owned(
-        belongs_to("article_id", "knowledge_article"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("article_id", "knowledge_article"),
         Index("ix_knowledge_posting_gram", "tenant_id", "gram", "moment", "article_id", "in_title"),
     )
 
@@ -81,10 +81,10 @@ class Stance(TenantOwned, Base):
     place_id: Mapped[int | None] = mapped_column(ID)
     follows: Mapped[bool] = mapped_column(default=False)
     is_helpful: Mapped[bool | None]
-    __table_args__ = owned(
-        belongs_to("member_id", "member"),
-        belongs_to("article_id", "knowledge_article"),
-        belongs_to("place_id", "knowledge_place"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("member_id", "member"),
+        tenant_fk("article_id", "knowledge_article"),
+        tenant_fk("place_id", "knowledge_place"),
         UniqueConstraint("tenant_id", "article_id", "member_id"),
         UniqueConstraint("tenant_id", "place_id", "member_id"),
         Index("ix_knowledge_stance_mine", "tenant_id", "member_id"),

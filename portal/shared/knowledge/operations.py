@@ -17,15 +17,15 @@ from portal.core import (
     Tenant,
     audit,
     clock,
+    gettext_noop,
     jobs,
-    msgid,
     numbering,
     require_key,
     text,
 )
-from portal.core.db import Query, change, insert_missing, session, the_one
+from portal.core.db import Query, get_or_404, insert_or_ignore, session, update_where
 from portal.shared import mailing
-from portal.shared.auth import keyring
+from portal.shared.auth import signer
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.knowledge import search
 from portal.shared.knowledge.models import Article, Place, Stance
@@ -37,7 +37,7 @@ _HEAD = {"key": 60, "category": 60, "section": 60, "title": 120, "products": 900
 _A = Article.__table__
 _ANSWERS = ("helpful", "unhelpful")
 NEWEST, TIE = _A.c.updated_at, _A.c.id
-_ABSENT = msgid("記事が見つかりません。")
+_ABSENT = gettext_noop("記事が見つかりません。")
 Products = Callable[[Collection[int]], Mapping[int, Collection[str]]]
 """What products each of these accounts has."""
 
@@ -134,7 +134,7 @@ def _article(key: str, place_id: int) -> Article:
     if session().scalars(own).one_or_none() is None:
         number = numbering.next_number("knowledge", NumberFormat(prefix="KB", digits=4))
         new = {"number": number, "key": key, "place_id": place_id, "published_at": clock.now()}
-        insert_missing(Article, {**new, "updated_at": clock.now()}, unique=("tenant_id", "key"))
+        insert_or_ignore(Article, {**new, "updated_at": clock.now()}, unique=("tenant_id", "key"))
     return session().scalars(own).one()
 
 
@@ -144,13 +144,13 @@ def _place(category: str, section: str) -> Place:
         if session().scalar(own.where(Place.section == name)) is None:
             number = numbering.next_number("knowledge_place", NumberFormat(prefix="KC", digits=4))
             new = {"number": number, "category": category, "section": name}
-            insert_missing(Place, new, unique=("tenant_id", "category", "section"))
+            insert_or_ignore(Place, new, unique=("tenant_id", "category", "section"))
     return session().scalars(own.where(Place.section == section)).one()
 
 
 def withdraw(number: str, *, by: Actor) -> None:
     """Show it no more. What members thought of it stays. The caller commits. Raises NotFound."""
-    article = the_one(
+    article = get_or_404(
         Article, Article.number == number, Article.withdrawn_at.is_(None), absent=_ABSENT
     )
     search.forget(article)
@@ -201,7 +201,9 @@ def overview(products: tuple[str, ...]) -> list[Category]:
 
 def find(products: tuple[str, ...], number: str) -> tuple[Article, list[Place]]:
     """The article, and the category and section that it is in. Raises NotFound for what they may not read."""
-    article = the_one(Article, Article.number == number, search.readable(products), absent=_ABSENT)
+    article = get_or_404(
+        Article, Article.number == number, search.readable(products), absent=_ABSENT
+    )
     return article, _places(article)
 
 
@@ -234,12 +236,12 @@ def stance(what: Article | Place, member_id: int) -> Stance | None:
 def react(what: Article | Place, member_id: int, *, by: Actor, **values: bool) -> None:
     """Note ``follows=…`` or ``is_helpful=…``: one of each a member, who may change it. The caller commits."""
     about = _about(what)
-    insert_missing(
+    insert_or_ignore(
         Stance,
         {"member_id": member_id, about.key: what.id},
         unique=("tenant_id", about.key, "member_id"),
     )
-    change(Stance, Stance.member_id == member_id, about == what.id, **values)
+    update_where(Stance, Stance.member_id == member_id, about == what.id, **values)
     audit.record("knowledge.react", what, by=by, **values)
 
 
@@ -262,14 +264,14 @@ def followed(products: tuple[str, ...], member_id: int) -> tuple[list[Place], li
 
 def token_of(member_id: int, number: str) -> str:
     """What ends, without a sign-in, a member's mails of an article. Made anew each time, kept nowhere."""
-    return f"{member_id}-{number}-{keyring.macs(TELL, member_id, number)[0].hex()}"
+    return f"{member_id}-{number}-{signer.macs(TELL, member_id, number)[0].hex()}"
 
 
 def opened(token: str) -> tuple[int, Article]:
     """Whose mail of which article brought this token. Raises NotFound for what is none."""
     claim, _dash, proof = token.rpartition("-")
     member_id, _dash, number = claim.partition("-")
-    proofs = (mac.hex().encode() for mac in keyring.macs(TELL, member_id, number))
+    proofs = (mac.hex().encode() for mac in signer.macs(TELL, member_id, number))
     article = session().scalars(select(Article).where(Article.number == number)).one_or_none()
     if article is None or not any(hmac.compare_digest(known, proof.encode()) for known in proofs):
         raise NotFound("リンクが見つかりません。")
@@ -278,7 +280,7 @@ def opened(token: str) -> tuple[int, Article]:
 
 def unfollow(member_id: int, article: Article, *, by: Actor) -> None:
     """End all that leads to the mails of an article: following it, its section, its category. The caller commits."""
-    if change(
+    if update_where(
         Stance, Stance.member_id == member_id, Stance.follows, _leading_to(article), follows=False
     ):
         audit.record("knowledge.unfollow", article, by=by)
@@ -304,7 +306,9 @@ def tell(
             return
         members = _followers(article, after)
         last = members[-1].id if len(members) == AT_ONCE else None
-        if change(Article, Article.id == article_id, Article.mailed_to == after, mailed_to=last):
+        if update_where(
+            Article, Article.id == article_id, Article.mailed_to == after, mailed_to=last
+        ):
             session().refresh(article)
             theirs = products({member.account_id for member in members})
             for member in members:

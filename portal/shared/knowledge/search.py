@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from portal.core import discard, require_key, run, session, text
+from portal.core import delete_where, execute_core, require_key, session, text
 from portal.core.markdown import to_text
 from portal.shared.knowledge.models import Article, Posting
 
@@ -76,7 +76,7 @@ def forget(article: Article) -> None:
         (Posting.moment == _moment(article), Posting.article_id == article.id),
     )
     for at in range(0, len(known), _AT_ONCE):
-        discard(Posting, Posting.gram.in_(known[at : at + _AT_ONCE]), *own)
+        delete_where(Posting, Posting.gram.in_(known[at : at + _AT_ONCE]), *own)
 
 
 def index(article: Article) -> None:
@@ -108,7 +108,7 @@ def _rarest(grams: list[int]) -> list[int] | None:
     """The few that narrow most, the rarest first; None when one of them stands nowhere."""
     if not grams:
         return []
-    counts = dict(zip(grams, run(_counting(len(grams)), _bound(grams)).one(), strict=True))
+    counts = dict(zip(grams, execute_core(_counting(len(grams)), _bound(grams)).one(), strict=True))
     return None if 0 in counts.values() else sorted(grams, key=counts.__getitem__)[:_MOST_ASKED]
 
 
@@ -166,12 +166,12 @@ def _matching(
     )
     matching = matching.limit(SHOWN + 1)
     if not grams:  # single characters alone
-        yield from run(matching)
+        yield from execute_core(matching)
         return
     size = _AT_ONCE
-    with run(_candidates(len(grams), by_title), _bound(grams)).scalars() as found:
+    with execute_core(_candidates(len(grams), by_title), _bound(grams)).scalars() as found:
         while some := found.fetchmany(size):
-            yield from run(matching.where(_A.c.id.in_(some)))
+            yield from execute_core(matching.where(_A.c.id.in_(some)))
             size = min(size * 4, _COMMON)
 
 

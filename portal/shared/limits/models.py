@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Base, TenantOwned, belongs_to, owned
+from portal.core import ID, Base, TenantOwned, tenant_fk, tenant_table_args
 
 
 class LimitOverride(TenantOwned, Base):
@@ -20,7 +20,7 @@ class LimitOverride(TenantOwned, Base):
     until: Mapped[date | None]
     created_by: Mapped[str] = mapped_column(String(120))
     created_at: Mapped[datetime]
-    __table_args__ = owned(
-        belongs_to("account_id", "account"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("account_id", "account"),
         Index("ix_limit_override_owner", "tenant_id", "owner", "name", "id"),
     )

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, clock, session
 from portal.shared.limits.models import LimitOverride
-from portal.shared.limits.rules import Facts, Use, reckon
+from portal.shared.limits.rules import Facts, Usage, calculate
 
 
 class LimitReached(RuleBroken):
@@ -20,7 +20,7 @@ class LimitReached(RuleBroken):
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class LimitDefinition:
     """What counts: rows of `model` that are an `owner`'s by the column `by`; `find` gives one by its number."""
 
     name: str
@@ -32,16 +32,16 @@ class Counted:
     facts: Callable[[Sequence[Any]], Mapping[int, Facts]] = lambda _owners: {}
 
 
-_counted: dict[str, Counted] = {}
+_counted: dict[str, LimitDefinition] = {}
 
 
-def counted(what: Counted) -> Counted:
+def define_limit(what: LimitDefinition) -> LimitDefinition:
     """Make known what counts against a limit."""
     _counted[what.name] = what
     return what
 
 
-def named(name: str) -> Counted:
+def get_definition(name: str) -> LimitDefinition:
     """What counts against the limit of this name. Raises NotFound."""
     if name not in _counted:
         raise NotFound(
@@ -52,15 +52,17 @@ def named(name: str) -> Counted:
     return _counted[name]
 
 
-def use(tenant: Tenant, name: str, owner: Any) -> Use:
+def usage_of(tenant: Tenant, name: str, owner: Any) -> Usage:
     """How the owner, or who has this id, stands against the tenant's limit of `name`, what was lifted included."""
-    found = session().get_one(named(name).owner, owner) if isinstance(owner, int) else owner
-    return uses(tenant, name, [found])[found.id]
+    found = (
+        session().get_one(get_definition(name).owner, owner) if isinstance(owner, int) else owner
+    )
+    return usages_of(tenant, name, [found])[found.id]
 
 
-def uses(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Use]:
+def usages_of(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Usage]:
     """How several stand, by their ids, in as many statements as one. Index: ix_limit_override_owner."""
-    what, ids = named(name), [owner.id for owner in owners]
+    what, ids = get_definition(name), [owner.id for owner in owners]
     facts, today = what.facts(owners), clock.today()
     counting = (
         select(what.by, func.count(what.model.id))
@@ -77,7 +79,7 @@ def uses(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Use]:
         one: row.value for one, row in newest.items() if row.until is None or row.until >= today
     }
     return {
-        one.id: reckon(
+        one.id: calculate(
             tenant,
             name,
             facts.get(one.id, Facts()),
@@ -91,12 +93,12 @@ def uses(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Use]:
 def reserve(tenant: Tenant, name: str, owner: Any) -> None:
     """Make sure that one more fits: the owner's row is locked until the end (COM-42). Raises LimitReached."""
     session().refresh(owner, with_for_update=True)
-    room = use(tenant, name, owner).room
+    room = usage_of(tenant, name, owner).room
     if not room:
         raise LimitReached(room.reason)
 
 
-def lift(
+def override(
     tenant: Tenant,
     name: str,
     owner: Any,
@@ -105,31 +107,31 @@ def lift(
     *,
     until: date | None = None,
     by: Actor,
-) -> Use:
+) -> Usage:
     """Allow one owner more than the rules give, the last day included (COM-44); 0 takes it back. Raises RuleBroken."""
     session().refresh(owner, with_for_update=True)
-    rules = reckon(tenant, name, named(name).facts([owner]).get(owner.id, Facts()))
+    rules = calculate(tenant, name, get_definition(name).facts([owner]).get(owner.id, Facts()))
     if value and value <= rules.limit:
         raise RuleBroken(
             "規則による上限（%(limit)s）より大きい数を指定してください。", limit=rules.limit
         )
     if until and until < clock.today():
         raise RuleBroken("過ぎた日付です。", field="until")
-    before = use(tenant, name, owner).limit
+    before = usage_of(tenant, name, owner).limit
     made = LimitOverride(
         account_id=owner.account_id, name=name, owner=owner.subject, value=value, reason=why
     )
     made.until, made.created_by, made.created_at = until, by.name, clock.now()
     session().add(made)
     session().flush()
-    after = use(tenant, name, owner)
+    after = usage_of(tenant, name, owner)
     audit.record(
         "limit.lift", owner, by=by, limit=name, value=[before, after.limit], reason=why, until=until
     )
     return after
 
 
-def over(tenant: Tenant) -> Iterator[tuple[str, Any, Use]]:
+def over(tenant: Tenant) -> Iterator[tuple[str, Any, Usage]]:
     """Who has more than the limit: frozen, nothing taken away (COM-43). Only who could be over it is looked at."""
     for name, what in sorted(_counted.items()):
         least = min([tenant.limits[name], *(one.base for one in tenant.formulas.get(name, ()))])
@@ -145,7 +147,7 @@ def over(tenant: Tenant) -> Iterator[tuple[str, Any, Use]]:
             .scalars(select(what.owner).where(what.owner.id.in_(many)).order_by(what.owner.id))
             .all()
         )
-        found = uses(tenant, name, owners)
+        found = usages_of(tenant, name, owners)
         yield from (
             (name, owner, found[owner.id])
             for owner in owners

@@ -4,12 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from portal.core import YES, Tenant, Verdict, msgid
+from portal.core import ALLOWED, Decision, Tenant, gettext_noop
 from portal.core.tenancy.schema_parts import Formula
 
-BASE, USUAL, LIFTED = msgid("基本"), msgid("登録上限"), msgid("個別に承った追加")
-_FULL = msgid("登録できる上限に達しています。追加をご希望の場合は、お問い合わせください。")
-_FROZEN = msgid("登録数が上限を超えているため、追加できません。くわしくはお問い合わせください。")
+BASE, USUAL, LIFTED = (
+    gettext_noop("基本"),
+    gettext_noop("登録上限"),
+    gettext_noop("個別に承った追加"),
+)
+_FULL = gettext_noop("登録できる上限に達しています。追加をご希望の場合は、お問い合わせください。")
+_FROZEN = gettext_noop(
+    "登録数が上限を超えているため、追加できません。くわしくはお問い合わせください。"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class Usage:
     """How many there are of how many, and why; `at_first` is how many the first registration may bring (SUP-03)."""
 
     used: int
@@ -41,16 +47,16 @@ class Use:
     exactly_one: str = ""
 
     @property
-    def room(self) -> Verdict:
+    def room(self) -> Decision:
         """Whether one more fits, and whom to ask when it does not. Above its limit nothing is taken away (COM-43)."""
         return (
-            YES
+            ALLOWED
             if self.used < self.limit
-            else Verdict(_FULL if self.used == self.limit else _FROZEN)
+            else Decision(_FULL if self.used == self.limit else _FROZEN)
         )
 
 
-def reckon(tenant: Tenant, name: str, facts: Facts, lifted: int = 0, used: int = 0) -> Use:
+def calculate(tenant: Tenant, name: str, facts: Facts, lifted: int = 0, used: int = 0) -> Usage:
     """How an owner of these facts stands: by the first formula that fits, or the plain number, or what was `lifted`."""
     formula = next((one for one in tenant.formulas.get(name, ()) if one.fits(facts.owner)), None)
     steps = tuple(_steps(formula, facts)) if formula else (Step(USUAL, tenant.limits[name]),)
@@ -59,7 +65,7 @@ def reckon(tenant: Tenant, name: str, facts: Facts, lifted: int = 0, used: int =
         at_first = formula.base
     if lifted > limit:
         steps, limit = (*steps, Step(LIFTED, lifted - limit)), lifted
-    return Use(used, limit, steps, min(at_first, limit), (formula and formula.exactly_one) or "")
+    return Usage(used, limit, steps, min(at_first, limit), (formula and formula.exactly_one) or "")
 
 
 def _steps(formula: Formula, facts: Facts) -> Iterator[Step]:

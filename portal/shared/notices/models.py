@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import ID, Base, Numbered, TenantOwned, belongs_to, owned
+from portal.core import ID, Base, Numbered, TenantOwned, tenant_fk, tenant_table_args
 
 
 class Notice(Numbered, Base):
@@ -19,7 +19,7 @@ class Notice(Numbered, Base):
     audience: Mapped[str] = mapped_column(String(1000), default="")
     publish_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
-    __table_args__ = owned(
+    __table_args__ = tenant_table_args(
         UniqueConstraint("tenant_id", "number"),
         Index("ix_notice_newest", "tenant_id", "publish_at", "id"),
     )
@@ -32,8 +32,8 @@ class NoticeRead(TenantOwned, Base):
     notice_id: Mapped[int] = mapped_column(ID)
     member_id: Mapped[int] = mapped_column(ID)
     read_at: Mapped[datetime]
-    __table_args__ = owned(
-        belongs_to("notice_id", "notice", ondelete="CASCADE"),
-        belongs_to("member_id", "member"),
+    __table_args__ = tenant_table_args(
+        tenant_fk("notice_id", "notice", ondelete="CASCADE"),
+        tenant_fk("member_id", "member"),
         UniqueConstraint("tenant_id", "member_id", "notice_id"),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, literal, or_, select
 
 from portal.core import Actor, NotFound, NumberFormat, RuleBroken, audit, clock, numbering
-from portal.core.db import Query, insert_missing, run, session
+from portal.core.db import Query, execute_core, insert_or_ignore, session
 from portal.shared.auth.models import Account
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.notices.models import Notice, NoticeRead
@@ -128,7 +128,7 @@ def listing(who: SignedIn, **asked: Any) -> Query:
 
 def newest(who: SignedIn, limit: int) -> Sequence[Row[Any]]:
     """The newest notices for this member, newest first."""
-    return run(_newest(len(_tags(who))), listing(who).values | {"at_most": limit}).all()
+    return execute_core(_newest(len(_tags(who))), listing(who).values | {"at_most": limit}).all()
 
 
 def find(who: SignedIn, number: str) -> Notice:
@@ -144,4 +144,4 @@ def find(who: SignedIn, number: str) -> Notice:
 def mark_read(notice_id: int, member_id: int) -> None:
     """Note that the member has opened the notice; opening it again changes nothing. The caller commits."""
     values = {"notice_id": notice_id, "member_id": member_id, "read_at": clock.now()}
-    insert_missing(NoticeRead, values, unique=("tenant_id", "member_id", "notice_id"))
+    insert_or_ignore(NoticeRead, values, unique=("tenant_id", "member_id", "notice_id"))

@@ -10,7 +10,7 @@ import pytest
 
 from portal.core import clock
 from portal.core.db import session
-from portal.shared.auth import people
+from portal.shared.auth import members
 from portal.shared.auth.models import Member
 from tests.cast import NOW, PASSWORD
 
@@ -27,7 +27,7 @@ def kenichi(inside):
     def read() -> tuple[str, bool]:
         with inside("facility"):
             found = session().query(Member).filter_by(email="kenichi@one.example").one()
-            return people.number_of(found), found.status == "active"
+            return members.number_of(found), found.status == "active"
 
     return read
 

@@ -12,7 +12,7 @@ import pytest
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
-from portal.shared.auth import administration
+from portal.shared.auth import operator_actions
 from portal.shared.auth.models import Account
 from tests.cast import NOW, PASSWORD
 
@@ -136,7 +136,7 @@ def test_what_operators_sort_their_customers_by_is_not_in_the_data(visit, inside
     """COM-16, COM-60: tags are the brand's notes on a customer, as is what it says of them in the trail."""
     with inside("facility"):
         account = session().query(Account).order_by(Account.id).limit(1).one()
-        administration.set_tags(account, ["slow-payer"], by=SYSTEM)
+        operator_actions.set_tags(account, ["slow-payer"], by=SYSTEM)
         session().commit()
     answer = visit("facility", "hanako").post("/account/export")
     whole = zipfile.ZipFile(io.BytesIO(answer.data))

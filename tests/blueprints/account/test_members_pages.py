@@ -10,7 +10,7 @@ import pytest
 from portal.core import clock
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import people
+from portal.shared.auth import members
 from portal.shared.auth.models import Member
 from tests.cast import NOW, PASSWORD
 
@@ -31,7 +31,7 @@ def number(inside):
 
     def find(login_id: str, tenant: str = "facility") -> str:
         with inside(tenant):
-            return people.number_of(session().query(Member).filter_by(login_id=login_id).one())
+            return members.number_of(session().query(Member).filter_by(login_id=login_id).one())
 
     return find
 

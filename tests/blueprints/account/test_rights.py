@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from portal.core.audit import AuditEvent
 from portal.core.db import session
-from portal.shared.auth import people
+from portal.shared.auth import members
 from portal.shared.auth.models import Member
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -35,7 +35,7 @@ def kenichi(inside):
             member = session().scalars(select(Member).where(Member.login_id == "kenichi")).one()
             member.rights = rights
             session().commit()
-            return people.number_of(member)
+            return members.number_of(member)
 
     return give
 
@@ -149,7 +149,7 @@ def test_nobody_gives_rights_to_themself(kenichi, visit, inside):
             == "manage"
         )
         hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
-        of_hanako = people.number_of(hanako)
+        of_hanako = members.number_of(hanako)
     assert 'name="rights"' not in page.get(f"/account/members/{of_hanako}").text
 
 

@@ -10,8 +10,8 @@ import pytest
 from portal.core import clock
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import links
-from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import AccountStatus, Device, MemberStatus, OneTimeLink, Throttle
+from portal.shared.auth.signer import digest
 from tests.cast import NOW, PASSWORD
 from tests.support.timing import assert_alike, assert_same_work
 

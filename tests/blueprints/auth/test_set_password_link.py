@@ -9,7 +9,6 @@ import pytest
 from portal.core import clock
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import links
-from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import (
     AccountStatus,
     Member,
@@ -17,6 +16,7 @@ from portal.shared.auth.models import (
     MemberStatus,
     OneTimeLink,
 )
+from portal.shared.auth.signer import digest
 from tests.cast import NOW, PASSWORD
 
 NEW = "brand-New-Leaf-58"

@@ -10,9 +10,9 @@ from markupsafe import escape
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.keyring import digest
+from portal.shared.auth import accounts, passwords
 from portal.shared.auth.models import Member, MemberSession, Throttle
+from portal.shared.auth.signer import digest
 from tests.cast import NOW, PASSWORD
 
 WRONG = "入力内容に誤りがあります。もう一度ご確認ください。"
@@ -100,10 +100,8 @@ def test_every_wrong_item_gets_one_and_the_same_answer(visit, rows):
 def test_who_has_no_password_yet_gets_the_same_answer(visit, inside, brand):
     """COM-10: an invited member who has not used the link is no different from nobody."""
     with inside("facility"):
-        person = enrolment.Person("森", "進", "susumu@one.example", login_id="susumu")
-        enrolment.add_member(
-            brand("facility"), enrolment.find_account("C000001"), person, by=SYSTEM
-        )
+        person = accounts.Person("森", "進", "susumu@one.example", login_id="susumu")
+        accounts.add_member(brand("facility"), accounts.find_account("C000001"), person, by=SYSTEM)
         session().commit()
     for password in ("no member has this password", "nobody's", PASSWORD):
         answer = visit().sign_in("susumu", password)
@@ -245,10 +243,10 @@ def test_the_twin_brand_has_its_own_passwords(visit, alter):
 def test_a_brand_may_ask_for_the_mail_address_instead_or_too(visit, inside, brand, typed, wrong):
     """COM-10: each of the items must be right, together."""
     with inside("facility"):
-        person = enrolment.Person("森", "進", "susumu@one.example", login_id="susumu")
-        enrolment.add_member(
+        person = accounts.Person("森", "進", "susumu@one.example", login_id="susumu")
+        accounts.add_member(
             brand("facility"),
-            enrolment.find_account("C000001"),
+            accounts.find_account("C000001"),
             person,
             by=SYSTEM,
             password_hash=passwords.hash_password(PASSWORD),

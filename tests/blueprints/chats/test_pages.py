@@ -14,8 +14,8 @@ from portal.blueprints import chats
 from portal.core import clock
 from portal.core.actor import SYSTEM, operator
 from portal.core.db import session
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries as inquiries
 from portal.shared.inquiries.models import Inquiry
@@ -36,12 +36,12 @@ def people(app, inside):
     hashed = passwords.hash_password(PASSWORD)
     with inside("desk"):
         for name, several in (("一番", ("yamada", "ito")), ("二番", ("suzuki",))):
-            account = enrolment.add_account(tenant, by=SYSTEM, name=name)
+            account = accounts.add_account(tenant, by=SYSTEM, name=name)
             members = []
             for one in several:
                 person = Person(one, "", f"{one}@one.example", is_representative=True)
                 members.append(
-                    enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+                    accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
                 )
             contract_of(tenant, account, *members)
         session().commit()

@@ -20,7 +20,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.files import Shelf
-from portal.shared.auth import people
+from portal.shared.auth import members
 from portal.shared.auth.models import Account, Member
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
@@ -160,8 +160,8 @@ def test_nothing_that_changes_later_reaches_what_was_issued(app: Flask, issue, v
         account.name, account.city, hanako.family_name = "改称株式会社", "別の市", "別の姓"
         data = dict.fromkeys(contacts.FIELDS, "") | {"name": "新しい送付先"}
         contacts.add(tenant, account.id, Kind.BILLING, data, by=SYSTEM)
-        people.hand_over(tenant, kenichi, by=SYSTEM)
-        people.remove(tenant, hanako, by=SYSTEM)
+        members.hand_over(tenant, kenichi, by=SYSTEM)
+        members.remove(tenant, hanako, by=SYSTEM)
         session().commit()
     after = visit("facility", "kenichi")
     assert [after.get(path).data for path in paths] == before

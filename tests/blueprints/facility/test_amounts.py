@@ -100,7 +100,7 @@ def test_a_mail_about_a_bill_names_the_amount_to_who_may_see_it(app, inside, may
             session().scalars(select(Reservation).where(Reservation.number == "FR000002")).one()
         )
         billed.contact = billed.contact | {"email": "kenichi@one.example"}
-        operations.LIFE.tell(tenant, billed)
+        operations.LIFE.notify(tenant, billed)
         session().commit()
         mails = select(OutboxMail.body).where(OutboxMail.recipient == "kenichi@one.example")
         [body] = session().scalars(mails)

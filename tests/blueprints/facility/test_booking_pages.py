@@ -58,7 +58,7 @@ def taken(inside, tenant) -> Callable[[], str]:
             start = clock.local(2026, 11, 25, 10)
             wanted = booking.Booking(machine, start, start + timedelta(hours=2))
             account = session().get_one(Account, member.account_id)
-            number = booking.book(tenant, account, member, wanted, by=SYSTEM).number
+            number = booking.create_reservation(tenant, account, member, wanted, by=SYSTEM).number
             session().commit()
             return number
 

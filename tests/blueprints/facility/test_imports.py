@@ -14,7 +14,7 @@ from portal.blueprints.facility.models import Status
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import NotFound
-from portal.shared.auth import enrolment
+from portal.shared.auth import accounts
 from tests.cast import NOW
 
 HEADER = (
@@ -155,7 +155,7 @@ def test_a_number_imported_ahead_of_the_sequence_is_passed_over_by_the_next_book
     assert load(csv_of(*rows)) == (0, "2 added, 0 known already\n")
     with inside("facility"):
         brand = app.extensions["tenants"].current().by_key["facility"]
-        account = enrolment.find_account("C000001")
+        account = accounts.find_account("C000001")
         start = NOW + timedelta(days=3)
         machine = queries.facility_by_code("LC-01")
         assert machine
@@ -163,7 +163,10 @@ def test_a_number_imported_ahead_of_the_sequence_is_passed_over_by_the_next_book
             bookings.Booking(machine, begin, begin + timedelta(hours=1))
             for begin in (start + timedelta(hours=2 * n) for n in range(3))
         ]
-        who = enrolment.representative(account)
-        made = [bookings.book(brand, account, who, each, by=SYSTEM).number for each in wanted]
+        who = accounts.representative(account)
+        made = [
+            bookings.create_reservation(brand, account, who, each, by=SYSTEM).number
+            for each in wanted
+        ]
         session().commit()
     assert made == ["FR000006", "FR000008", "FR000009"]

@@ -23,7 +23,7 @@ from portal.core.errors import RuleBroken
 from portal.core.tenancy.schema import Tenant
 from portal.shared.billing.lines import BillLine
 from portal.shared.documents.models import Document
-from portal.web.papers import BEING_DRAWN, LATE, NOT_ISSUED
+from portal.web.document_views import BEING_DRAWN, LATE, NOT_ISSUED
 from tests.cast import NOW
 
 START = clock.local(2026, 12, 10, 13)

@@ -21,7 +21,7 @@ from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.shared.auth.models import Account, Member
 from portal.shared.billing.lines import BillLine
-from portal.web.papers import LATE
+from portal.web.document_views import LATE
 from tests.cast import CANARY
 
 BOOKED = clock.local(2026, 11, 2, 9, 5)
@@ -125,7 +125,7 @@ def number(app: Flask, inside: Callable[[str], Any]) -> str:
             headcount=12,
             options=["集塵機", "保護<メガネ>"],
         )
-        made = bookings.book(tenant, account, hanako, booking, by=SYSTEM)
+        made = bookings.create_reservation(tenant, account, hanako, booking, by=SYSTEM)
         session().commit()
         return made.number
 

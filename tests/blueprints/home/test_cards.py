@@ -17,8 +17,8 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Account, Member
 from portal.shared.billing.lines import BillLine
 from portal.shared.inquiries import operations as inquiries
@@ -57,9 +57,9 @@ def desk_member(app: Flask, inside: Callable[[str], Any]) -> str:
     """A member at the support desk, by their e-mail address."""
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="窓口一番", telephone="0300001001")
+        account = accounts.add_account(tenant, by=SYSTEM, name="窓口一番", telephone="0300001001")
         person = Person("窓口", "花子", "hanako@desk.example", is_representative=True)
-        enrolment.add_member(
+        accounts.add_member(
             tenant, account, person, by=SYSTEM, password_hash=passwords.hash_password(PASSWORD)
         )
         session().commit()
@@ -88,7 +88,7 @@ def bill(tenant: Tenant, email: str, how_many: int) -> None:
     for place in range(2 * how_many):
         starts = NOW + timedelta(days=1 + place)
         wanted = booking.Booking(machine, starts, starts + timedelta(hours=1))
-        made = booking.book(tenant, account, member, wanted, by=SYSTEM)
+        made = booking.create_reservation(tenant, account, member, wanted, by=SYSTEM)
         if place % 2:
             operations.cancel(tenant, made, by=SYSTEM, charge=1000)
             continue

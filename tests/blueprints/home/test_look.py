@@ -10,7 +10,7 @@ import pytest
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.settings import ROOT
-from portal.shared.auth import enrolment, passwords
+from portal.shared.auth import accounts, passwords
 from tests.cast import PASSWORD
 
 KEPT, ASKED_AGAIN = "public, max-age=31536000, immutable", "no-cache"
@@ -80,10 +80,10 @@ def test_a_brand_that_is_not_built_lets_its_members_in_and_says_so(visit, path, 
     """COM-01, COM-20: in its own name and look, with what all brands share."""
     tenant = app.extensions["tenants"].current().by_key["shop"]
     with inside("shop"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="試験会員", telephone="0300001009")
-        person = enrolment.Person("試験", "花子", "hanako@one.example", is_representative=True)
+        account = accounts.add_account(tenant, by=SYSTEM, name="試験会員", telephone="0300001009")
+        person = accounts.Person("試験", "花子", "hanako@one.example", is_representative=True)
         hashed = passwords.hash_password(PASSWORD)
-        enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
         session().commit()
     visitor = visit("shop")
     assert visitor.get(path).status_code == 303

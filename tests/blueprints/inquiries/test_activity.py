@@ -15,7 +15,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.db import db, session, tenant_scope
 from portal.core.tenancy.schema_parts import InquiryField
-from portal.shared.auth import enrolment, passwords
+from portal.shared.auth import accounts, passwords
 from portal.shared.auth.models import Member
 from portal.shared.inquiries import operations
 from portal.shared.inquiries.operations import Asked, Writer
@@ -47,14 +47,14 @@ def desk(settings, tmp_path, cheap_passwords):
     with clock.freeze(NOW):
         with app.app_context(), tenant_scope("desk"):
             for name in ("一番", "二番"):
-                account = enrolment.add_account(tenant, by=SYSTEM, name=name)
+                account = accounts.add_account(tenant, by=SYSTEM, name=name)
                 contracts.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
-            first = enrolment.all_accounts()[0]
-            person = enrolment.Person(
+            first = accounts.all_accounts()[0]
+            person = accounts.Person(
                 YAMADA.family_name, YAMADA.given_name, YAMADA.email, is_representative=True
             )
             hashed = passwords.hash_password(PASSWORD)
-            member = enrolment.add_member(tenant, first, person, by=SYSTEM, password_hash=hashed)
+            member = accounts.add_member(tenant, first, person, by=SYSTEM, password_hash=hashed)
             session().flush()
             contract = queries.any_contract("CT00000001")
             contracts.register(tenant, contract, [YAMADA], by=SYSTEM, link_base=BASE)

@@ -12,10 +12,10 @@ from portal.blueprints.support.models import UnitKind
 from portal.blueprints.support.operations import Registrant
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
-from portal.core.db import change, session
+from portal.core.db import session, update_where
 from portal.core.outbox import OutboxMail
 from portal.shared import notifications
-from portal.shared.auth import administration, enrolment, passwords
+from portal.shared.auth import accounts, operator_actions, passwords
 from portal.shared.auth.models import Member, MemberStatus
 from portal.shared.notices.models import Notice
 from portal.shared.notifications import How, Kind
@@ -41,7 +41,7 @@ def contacts(app, inside):
             ),
             ("二番", {"data-link": ("井上:inoue",)}),
         ):
-            account = enrolment.add_account(tenant, by=SYSTEM, name=name)
+            account = accounts.add_account(tenant, by=SYSTEM, name=name)
             for product, who in people.items():
                 contract = operations.add_contract(
                     tenant, account, product, date(2022, 1, 1), by=SYSTEM
@@ -53,11 +53,11 @@ def contacts(app, inside):
                     for n, at in (spec.split(":") for spec in who)
                 ]
                 operations.register(tenant, contract, several, by=SYSTEM, link_base=BASE)
-        other = enrolment.add_account(tenant, by=SYSTEM, name="三番")
-        person = enrolment.Person("上田", "四郎", "ueda@one.example")
-        enrolment.add_member(tenant, other, person, by=SYSTEM)
+        other = accounts.add_account(tenant, by=SYSTEM, name="三番")
+        person = accounts.Person("上田", "四郎", "ueda@one.example")
+        accounts.add_member(tenant, other, person, by=SYSTEM)
         hashed = passwords.hash_password(PASSWORD)
-        change(Member, Member.id > 0, password_hash=hashed)
+        update_where(Member, Member.id > 0, password_hash=hashed)
         session().commit()
     return tenant
 
@@ -159,8 +159,8 @@ def test_who_is_there_no_more_is_not_mailed(announce, inside, app):
     """SUP-16: removed contacts and members; who is only locked still is a contact."""
     with inside("desk"):
         members = {m.email.partition("@")[0]: m for m in session().scalars(select(Member))}
-        change(Member, Member.id == members["inoue"].id, status=MemberStatus.REMOVED)
-        administration.lock(members["yamada"], by=SYSTEM)
+        update_where(Member, Member.id == members["inoue"].id, status=MemberStatus.REMOVED)
+        operator_actions.lock(members["yamada"], by=SYSTEM)
         for person in ("伊藤", "佐藤"):
             contract = queries.any_contract("CT00000001")
             operations.remove_contact(contract, queries.contact(contract, person), by=SYSTEM)

@@ -12,8 +12,8 @@ from portal.blueprints.support.operations import Registrant
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import session
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Member
 from portal.shared.chats import operations as chats
 from portal.shared.inquiries import asking, inbound, operations
@@ -44,14 +44,14 @@ def people(tenant, inside) -> dict[str, int]:
 
     def add(account, name: str) -> Member:
         person = Person(name, "", f"{name}@one.example", is_representative=name == "sato")
-        made = enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        made = accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
         session().flush()
         found[name] = made.id
         return made
 
     with inside("desk"):
-        first = enrolment.add_account(tenant, by=SYSTEM, name="一番")
-        second = enrolment.add_account(tenant, by=SYSTEM, name="二番")
+        first = accounts.add_account(tenant, by=SYSTEM, name="一番")
+        second = accounts.add_account(tenant, by=SYSTEM, name="二番")
         contract_of(tenant, first, add(first, "yamada"))
         contract_of(tenant, first, add(first, "ito"), product="data-link")
         add(first, "sato")
@@ -185,7 +185,7 @@ def test_a_mail_of_whoever_is_no_contact_never_becomes_an_inquiry(
 def test_the_limit_of_open_chats_is_each_contracts_own(tenant, inside, as_member, people):
     """SUP-01, COM-40: three about one contract, and as many about another of the same account."""
     with inside("desk"):
-        account = enrolment.all_accounts()[0]
+        account = accounts.all_accounts()[0]
         yamada = session().get_one(Member, people["yamada"])
         contract_of(tenant, account, yamada, product="data-link")
         session().commit()
@@ -202,7 +202,7 @@ def test_the_limit_of_open_chats_is_each_contracts_own(tenant, inside, as_member
             with pytest.raises(limits.LimitReached):
                 start(about)
             session().rollback()
-        use = limits.use(tenant, "contract_chats", queries.any_contract("CT00000001"))
+        use = limits.usage_of(tenant, "contract_chats", queries.any_contract("CT00000001"))
         assert (use.used, use.limit) == (3, 3)
 
 

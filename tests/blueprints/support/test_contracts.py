@@ -14,10 +14,10 @@ from portal.blueprints.support.models import ContractContact, Role, UnitKind
 from portal.blueprints.support.names import check_person
 from portal.blueprints.support.operations import CONTACTS, Registrant
 from portal.core.actor import SYSTEM
-from portal.core.db import change, session
+from portal.core.db import session, update_where
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import enrolment, passwords, withdrawal
+from portal.shared.auth import accounts, passwords, withdrawal
 from portal.shared.auth.models import Account, Member
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.limits import operations as limits
@@ -40,7 +40,7 @@ def tenant(app):
 def account(inside, tenant):
     """A customer of the desk, inside its scope."""
     with inside("desk"):
-        made = enrolment.add_account(tenant, by=SYSTEM, name="株式会社一番", telephone="0300001001")
+        made = accounts.add_account(tenant, by=SYSTEM, name="株式会社一番", telephone="0300001001")
         session().commit()
         yield made
 
@@ -76,7 +76,7 @@ def test_the_first_registration_brings_main_and_deputies_and_mails_each_address(
         .all()
     )
     assert sorted(mailed) == ["support@one.example", "yamada@one.example"]
-    use = limits.use(tenant, CONTACTS, registered)
+    use = limits.usage_of(tenant, CONTACTS, registered)
     assert (use.used, use.limit, use.exactly_one) == (2, 3, "主担当")
     with pytest.raises(RuleBroken, match="登録済み"):
         operations.register(tenant, registered, [YAMADA], by=SYSTEM, link_base=BASE)
@@ -117,11 +117,11 @@ def test_several_share_an_address_and_each_counts(tenant, registered):
     session().commit()
     member = session().scalars(select(Member).where(Member.email == "support@one.example")).one()
     assert queries.people(member.id) == ["伊藤 花", "佐藤"]
-    assert limits.use(tenant, CONTACTS, registered).used == 3
+    assert limits.usage_of(tenant, CONTACTS, registered).used == 3
     operations.add_unit(registered, UnitKind.APP, "工数", by=SYSTEM)
     with pytest.raises(RuleBroken, match="すでにこのご契約"):
         operations.add_contact(tenant, registered, SATO, by=SYSTEM, link_base=BASE)
-    assert limits.use(tenant, CONTACTS, registered).used == 3
+    assert limits.usage_of(tenant, CONTACTS, registered).used == 3
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_the_database_keeps_to_one_main_contact(registered):
     """SUP-04: whatever an operation forgets."""
     deputy = queries.contact(registered, "伊藤 花")
     with pytest.raises(IntegrityError):
-        change(ContractContact, ContractContact.id == deputy.id, role=Role.MAIN)
+        update_where(ContractContact, ContractContact.id == deputy.id, role=Role.MAIN)
     session().rollback()
 
 
@@ -199,7 +199,7 @@ def test_members_see_their_own_contracts_alone(tenant, inside, visit):
     """SUP-05, COM-41, COM-02: who may ask, how many there may be and why; nobody else's."""
     with inside("desk"):
         account, other = (
-            enrolment.add_account(tenant, by=SYSTEM, name=name) for name in ("一番", "二番")
+            accounts.add_account(tenant, by=SYSTEM, name=name) for name in ("一番", "二番")
         )
         contract = operations.add_contract(tenant, account, "manage", date(2022, 9, 30), by=SYSTEM)
         operations.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
@@ -288,7 +288,7 @@ def test_leaving_names_what_is_lost_and_erases_the_persons(tenant, registered):
 def test_who_shares_an_address_says_who_is_writing(tenant, inside, visit):
     """SUP-07: asked where several do, answered under that name, one history; nobody else's name will do."""
     with inside("desk"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+        account = accounts.add_account(tenant, by=SYSTEM, name="一番")
         contract = operations.add_contract(tenant, account, "manage", date(2022, 9, 30), by=SYSTEM)
         operations.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
         operations.register(tenant, contract, [YAMADA, ITO, SATO], by=SYSTEM, link_base=BASE)

@@ -13,8 +13,8 @@ from portal.blueprints.support.models import UnitKind
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import session
 from portal.settings import ROOT
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 from portal.shared.inquiries import operations
 from portal.shared.inquiries.operations import Asked, Writer
 from tests.cast import PASSWORD
@@ -44,9 +44,9 @@ def yamada(app, visit, inside):
     tenant = app.extensions["tenants"].current().by_key["desk"]
     hashed = passwords.hash_password(PASSWORD)
     with inside("desk"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+        account = accounts.add_account(tenant, by=SYSTEM, name="一番")
         person = Person("山田", "太郎", "yamada@one.example", is_representative=True)
-        member = enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        member = accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
         session().flush()
         first = contract_of(tenant, account, member)
         second = contract_of(tenant, account, member, product="data-link")
@@ -137,10 +137,10 @@ def test_a_contract_without_contacts_says_so(app, visit, inside):
     tenant = app.extensions["tenants"].current().by_key["desk"]
     hashed = passwords.hash_password(PASSWORD)
     with inside("desk"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="二番")
+        account = accounts.add_account(tenant, by=SYSTEM, name="二番")
         contracts.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
         person = Person("鈴木", "一", "suzuki@two.example", is_representative=True)
-        enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+        accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
         session().commit()
         assert queries.main_contacts(account.id)[0][1] == ""
     visitor = visit("desk")

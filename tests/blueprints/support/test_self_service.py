@@ -17,7 +17,7 @@ from portal.core.audit import AuditEvent
 from portal.core.audit_chain import find_faults
 from portal.core.db import db, session, tenant_scope
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import enrolment, passwords
+from portal.shared.auth import accounts, passwords
 from portal.shared.auth.models import Member, Right
 from portal.web.brand import offered_rights
 from tests.cast import NOW, PASSWORD
@@ -49,7 +49,7 @@ def desk(settings, tmp_path, cheap_passwords):
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with clock.freeze(NOW):
         with app.app_context(), tenant_scope("desk"):
-            account = enrolment.add_account(tenant, by=SYSTEM, name="一番")
+            account = accounts.add_account(tenant, by=SYSTEM, name="一番")
             for product in ("manage", "data-link"):
                 contract = operations.add_contract(
                     tenant, account, product, date(2022, 9, 1), by=SYSTEM
@@ -222,7 +222,7 @@ def test_fifty_contracts_ask_as_much_as_two(desk, enter):
     two, asked[:] = len(asked), []
     tenant = desk.extensions["tenants"].current().by_key["desk"]
     with desk.app_context(), tenant_scope("desk"):
-        account = enrolment.all_accounts()[0]
+        account = accounts.all_accounts()[0]
         for _turn in range(48):
             operations.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
         session().commit()
@@ -239,7 +239,7 @@ def test_contracts_are_searched_and_downloaded(desk, enter):
     main = enter(MAIN)
     tenant = desk.extensions["tenants"].current().by_key["desk"]
     with desk.app_context(), tenant_scope("desk"):
-        account = enrolment.all_accounts()[0]
+        account = accounts.all_accounts()[0]
         for day in range(1, 25):
             operations.add_contract(tenant, account, "manage", date(2026, 2, day), by=SYSTEM)
         session().commit()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.core.tenancy.mistakes import KeyPath, Lines, dotted
+from portal.core.tenancy.config_errors import KeyPath, LineNumbers, dotted
 from portal.settings import ROOT
 
 TEXT = '''\
@@ -78,8 +78,8 @@ m = 12
     ],
 )
 def test_every_key_is_found_on_its_line(path: KeyPath, line: int) -> None:
-    assert Lines(TEXT).of(path) == line
-    assert Lines(TEXT).get(path) == line
+    assert LineNumbers(TEXT).of(path) == line
+    assert LineNumbers(TEXT).get(path) == line
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,12 @@ def test_every_key_is_found_on_its_line(path: KeyPath, line: int) -> None:
 def test_a_key_that_does_not_stand_there_is_placed_at_its_nearest_ancestor(
     path: KeyPath, line: int
 ) -> None:
-    assert Lines(TEXT).of(path) == line
-    assert Lines(TEXT).get(path) is None
+    assert LineNumbers(TEXT).of(path) == line
+    assert LineNumbers(TEXT).get(path) is None
 
 
 def test_windows_line_ends_count_the_same() -> None:
-    assert Lines(TEXT.replace("\n", "\r\n")).of(("a", "items", 1, "k")) == 29
+    assert LineNumbers(TEXT.replace("\n", "\r\n")).of(("a", "items", 1, "k")) == 29
 
 
 def test_paths_read_as_an_admin_writes_them() -> None:
@@ -117,7 +117,7 @@ def _paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
 @pytest.mark.parametrize("file", ["tenants.toml", "tests/tenants.toml"])
 def test_in_a_real_file_each_line_names_the_key_it_is_given_for(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
-    lines, located = text.split("\n"), Lines(text)
+    lines, located = text.split("\n"), LineNumbers(text)
     for path in _paths(tomllib.loads(text)):
         name = next(part for part in reversed(path) if isinstance(part, str))
         assert name in lines[located.of(path) - 1], path
@@ -125,4 +125,4 @@ def test_in_a_real_file_each_line_names_the_key_it_is_given_for(file: str) -> No
 
 @given(st.text(alphabet="ab[]{}=.,\"'\\#\n \t1", max_size=60))
 def test_the_scanner_ends_on_any_text(text: str) -> None:
-    assert 1 <= Lines(text).of(("a", "b")) <= text.count("\n") + 1
+    assert 1 <= LineNumbers(text).of(("a", "b")) <= text.count("\n") + 1

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from portal.blueprints import BRANDS
-from portal.core.tenancy.mistakes import Mistake
-from portal.core.tenancy.registry import Reading, Tenants, read_bytes, read_file
+from portal.core.tenancy.config_errors import ConfigError
+from portal.core.tenancy.registry import LoadResult, Tenants, read_bytes, read_file
 from portal.core.tenancy.schema import Tenant, tenant_type
 from portal.settings import ROOT
 from portal.web.brand import sections
@@ -21,17 +21,18 @@ HEAD = '[tenants.atelier]\nname = "工房"\n'
 KEYS = [name for name in KIND.model_fields if name != "key"]
 
 
-def read(content: str | bytes) -> Reading:
+def read(content: str | bytes) -> LoadResult:
     data = content.encode() if isinstance(content, str) else content
     return read_bytes(data, "tenants.toml", "portal.example", KIND)
 
 
-def is_whole(reading: Reading, lines: int) -> bool:
+def is_whole(reading: LoadResult, lines: int) -> bool:
     """Tenants or mistakes, never both, never neither; each mistake on a line that there is."""
     return (
         bool(reading.mistakes) != bool(reading.tenants.by_key)
         and all(
-            type(each) is Mistake and 1 <= each.line <= max(lines, 1) for each in reading.mistakes
+            type(each) is ConfigError and 1 <= each.line <= max(lines, 1)
+            for each in reading.mistakes
         )
         and all("\n" not in str(each) for each in reading.mistakes)
     )

@@ -11,7 +11,7 @@ import pytest
 from pydantic import Field
 
 from portal.blueprints import BRANDS
-from portal.core.tenancy.mistakes import walk
+from portal.core.tenancy.config_errors import walk
 from portal.core.tenancy.registry import read_bytes
 from portal.core.tenancy.schema import LIMITS, NUMBERS, Tenant, json_schema, tenant_type
 from portal.core.tenancy.schema_base import Flag, Section, Whole

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.core.tenancy.config_errors import TenantsInvalid
 from portal.core.tenancy.last_good import LastGood, stamp
-from portal.core.tenancy.mistakes import TenantsInvalid
 from portal.core.tenancy.registry import LOOK_EVERY, Registry, Tenants, read_bytes
 from portal.core.tenancy.schema import Tenant
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from portal.blueprints import BRANDS
 from portal.blueprints.facility.config import FacilityConfig
 from portal.core.tenancy.checks import check_digit, contrast
-from portal.core.tenancy.mistakes import walk
+from portal.core.tenancy.config_errors import walk
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import LIMITS, Tenant, json_schema, tenant_type, theme_css
 from portal.core.tenancy.schema_parts import Calendar, PaymentTerms, Theme

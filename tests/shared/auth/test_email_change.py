@@ -10,7 +10,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.shared.auth import email_change, links, operations, security, sessions, throttling
+from portal.shared.auth import devices, email_change, links, password_reset, sessions, throttling
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.sessions import Client
@@ -228,7 +228,7 @@ def moved(shop, signed_in, mailed):
 def test_the_way_back_outlives_a_change_of_the_password(shop, moved, member, signed_in):
     """COM-12"""
     undo = moved(THEIRS, OLD)
-    operations.change_password(shop, signed_in(), PASSWORD, "stolen-Leaf-58-x", by=SYSTEM)
+    password_reset.change_password(shop, signed_in(), PASSWORD, "stolen-Leaf-58-x", by=SYSTEM)
     email_change.undo(shop, undo, address="", link_base=BASE)
     assert (member().email, member().password_hash) == (OLD, "")
 
@@ -257,7 +257,7 @@ def test_the_way_back_outlives_the_intruders_own_button(shop, moved, member):
     undo = moved(THEIRS, OLD)
     button = links.issue(member().id, Purpose.NOT_ME)
     session().commit()
-    security.not_me(shop, button, Client(), link_base=BASE)
+    devices.not_me(shop, button, Client(), link_base=BASE)
     email_change.undo(shop, undo, address="", link_base=BASE)
     assert (member().email, member().password_hash) == (OLD, "")
 
@@ -267,6 +267,6 @@ def test_the_way_back_outlives_a_reset_that_goes_to_the_new_address(shop, moved,
     undo = moved(THEIRS, OLD)
     reset = links.issue(member().id, Purpose.RESET_PASSWORD)
     session().commit()
-    operations.use_set_password_link(shop, reset, "stolen-Leaf-58-x", address="")
+    password_reset.use_set_password_link(shop, reset, "stolen-Leaf-58-x", address="")
     email_change.undo(shop, undo, address="", link_base=BASE)
     assert member().email == OLD

@@ -34,17 +34,17 @@ from portal.core.db import session, tenant_scope
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import (
-    administration,
+    accounts,
+    devices,
     email_change,
-    enrolment,
-    keyring,
     links,
-    operations,
+    members,
+    operator_actions,
+    password_reset,
     passwords,
-    people,
     second_factor,
-    security,
     sessions,
+    signer,
     throttling,
     withdrawal,
 )
@@ -135,13 +135,13 @@ class SignInMachine(RuleBasedStateMachine):
         self.client = Client(f"192.0.{self.number // 250}.{self.number % 250}", "Firefox")
         self.tenant = self.app.extensions["tenants"].current().by_key["facility"]
         with self.acting():
-            account = enrolment.add_account(self.tenant, by=SYSTEM, name=f"会社{self.number}")
+            account = accounts.add_account(self.tenant, by=SYSTEM, name=f"会社{self.number}")
             for login_id, leads in ((self.login_id, True), (f"x{self.login_id}", False)):
-                person = enrolment.Person(
+                person = accounts.Person(
                     "山", "川", f"{login_id}@m.example", login_id=login_id, is_representative=leads
                 )
                 hashed = passwords.hash_password(self.fresh_password())
-                enrolment.add_member(self.tenant, account, person, by=SYSTEM, password_hash=hashed)
+                accounts.add_member(self.tenant, account, person, by=SYSTEM, password_hash=hashed)
             session().commit()
         self.model.password = self.made[-2]
 
@@ -333,7 +333,7 @@ class SignInMachine(RuleBasedStateMachine):
 
     def app_code(self, step: int) -> str:
         with self.acting():
-            key = keyring.macs("totp", self.member().id, self.model.nonce)[0][:20]
+            key = signer.macs("totp", self.member().id, self.model.nonce)[0][:20]
         return second_factor.code_at(key, step)
 
     # -- what members do --------------------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ class SignInMachine(RuleBasedStateMachine):
             who = self.signed_in(self.living_sessions()[0])
             if factor != Factor.TOTP:
                 return second_factor.choose(self.tenant, who, factor, model.password, by=SYSTEM)
-            code = second_factor.code_at(keyring.macs("totp", who.member_id, nonce)[0][:20], step)
+            code = second_factor.code_at(signer.macs("totp", who.member_id, nonce)[0][:20], step)
             return second_factor.set_up_app(
                 self.tenant, who, nonce, code, model.password, by=SYSTEM
             )
@@ -378,7 +378,9 @@ class SignInMachine(RuleBasedStateMachine):
 
         def act() -> str:
             who = self.signed_in(keep)
-            return operations.change_password(self.tenant, who, self.model.password, new, by=SYSTEM)
+            return password_reset.change_password(
+                self.tenant, who, self.model.password, new, by=SYSTEM
+            )
 
         token = self.attempt(act)
         assert isinstance(token, str), token
@@ -409,7 +411,9 @@ class SignInMachine(RuleBasedStateMachine):
         token = data.draw(st.sampled_from(self.living_sessions()))
         typed = {"right": self.model.password, "wrong": "wrong"}.get(which)
         typed = typed or (self.model.former or ["void"])[-1]
-        result = self.attempt(lambda: operations.prove(self.tenant, self.signed_in(token), typed))
+        result = self.attempt(
+            lambda: password_reset.prove(self.tenant, self.signed_in(token), typed)
+        )
         if isinstance(result, throttling.TooMany):
             return
         assert isinstance(result, str) == (typed == self.model.password), result
@@ -426,10 +430,12 @@ class SignInMachine(RuleBasedStateMachine):
         by = self.tenant.model_copy(
             update={"sign_in": self.tenant.sign_in.model_copy(update={"forgot": "mail"})}
         )
-        given = operations.Forgotten(f"{self.login_id}@m.example", login_id=self.login_id)
+        given = password_reset.Forgotten(f"{self.login_id}@m.example", login_id=self.login_id)
         with self.acting():
-            given = operations.Forgotten(self.member().email, login_id=self.login_id)
-        result = self.attempt(lambda: operations.ask_reset(by, given, self.client, link_base=BASE))
+            given = password_reset.Forgotten(self.member().email, login_id=self.login_id)
+        result = self.attempt(
+            lambda: password_reset.ask_reset(by, given, self.client, link_base=BASE)
+        )
         if result is None and self.model.active:
             self.link(Purpose.RESET_PASSWORD, "reset_password", "set-password", links.LIFETIME)
 
@@ -437,7 +443,7 @@ class SignInMachine(RuleBasedStateMachine):
     @rule()
     def operator_sends_a_link(self) -> None:
         def act() -> None:
-            operations.send_set_password_link(
+            password_reset.send_set_password_link(
                 self.tenant, self.member(), link_base=BASE, by=SYSTEM, lifetime=links.INVITATION
             )
             session().commit()
@@ -449,7 +455,9 @@ class SignInMachine(RuleBasedStateMachine):
     def use_a_link(self, data: st.DataObject, purpose: Purpose) -> None:
         token, new = self.pick(data, purpose), self.fresh_password()
         result = self.attempt(
-            lambda: operations.use_set_password_link(self.tenant, token, new, address="192.0.2.1")
+            lambda: password_reset.use_set_password_link(
+                self.tenant, token, new, address="192.0.2.1"
+            )
         )
         assert (result is None) == (token != NO_LINK), result
         if result is None:
@@ -466,7 +474,7 @@ class SignInMachine(RuleBasedStateMachine):
     def not_me(self, data: st.DataObject) -> None:
         token = self.pick(data, Purpose.NOT_ME)
         result = self.attempt(
-            lambda: security.not_me(self.tenant, token, self.client, link_base=BASE)
+            lambda: devices.not_me(self.tenant, token, self.client, link_base=BASE)
         )
         assert (result is None) == (token != NO_LINK), result
         if result is None:
@@ -488,12 +496,12 @@ class SignInMachine(RuleBasedStateMachine):
             who = sessions.look_up(token, idle_minutes=120)
             assert who
             if way == "others":
-                security.end_other_sessions(who, by=SYSTEM)
+                devices.end_other_sessions(who, by=SYSTEM)
             elif way == "out":
                 entrance.sign_out(who, by=SYSTEM)
             else:
                 for device in sessions.devices(who.member_id):
-                    security.forget_device(who, device.number, by=SYSTEM)
+                    devices.forget_device(who, device.number, by=SYSTEM)
 
         assert self.attempt(act) is None
         if way == "others":
@@ -551,7 +559,7 @@ class SignInMachine(RuleBasedStateMachine):
     @rule()
     def lock_or_unlock(self) -> None:
         def act() -> None:
-            (administration.lock if self.model.active else administration.unlock)(
+            (operator_actions.lock if self.model.active else operator_actions.unlock)(
                 self.member(), by=SYSTEM
             )
             session().commit()
@@ -565,7 +573,7 @@ class SignInMachine(RuleBasedStateMachine):
     @rule()
     def reset_the_factor(self) -> None:
         def act() -> None:
-            administration.reset_factor(self.tenant, self.member(), by=SYSTEM)
+            operator_actions.reset_factor(self.tenant, self.member(), by=SYSTEM)
             session().commit()
 
         assert self.attempt(act) is None
@@ -583,7 +591,7 @@ class SignInMachine(RuleBasedStateMachine):
             member = self.member()
             if way == "removed":
                 everyone = self.tenant.sign_in.model_copy(update={"managed_by": "everyone"})
-                people.remove(
+                members.remove(
                     self.tenant.model_copy(update={"sign_in": everyone}), member, by=SYSTEM
                 )
             else:

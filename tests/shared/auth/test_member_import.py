@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 
 from portal.core.actor import operator
 from portal.core.audit import AuditEvent
-from portal.core.csvio import CsvMistakes
+from portal.core.csvio import CsvErrors
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema_parts import SignIn
 from portal.shared import imports
-from portal.shared.auth import enrolment, member_import, passwords
+from portal.shared.auth import accounts, member_import, passwords
 from portal.shared.auth.models import Account, Member
 from portal.shared.staging import Staging
 from tests.cast import PASSWORD
@@ -72,7 +72,7 @@ def refusal(here, brand):
     """What is said against lines; nothing must have changed."""
 
     def told(*rows: dict[str, str], data: bytes = b"") -> list[str]:
-        with pytest.raises(CsvMistakes) as refused:
+        with pytest.raises(CsvErrors) as refused:
             import_members(brand, data or sheet(*rows))
         session().commit()
         assert session().scalar(select(func.count(Member.id))) == 3
@@ -130,7 +130,7 @@ def test_an_unknown_number_with_a_name_makes_the_account_once(bring, member):
         line("take", "OLD-7"),
         line("matsu", "OLD-7", 会社名="梅工房"),
     )
-    account = enrolment.find_account("OLD-7")
+    account = accounts.find_account("OLD-7")
     assert account.name == "梅工房"
     assert {member(who).account_id for who in ("ume", "take", "matsu")} == {account.id}
 
@@ -138,7 +138,7 @@ def test_an_unknown_number_with_a_name_makes_the_account_once(bring, member):
 def test_a_number_that_was_imported_ahead_is_passed_over_later(bring, brand):
     """OPS-12, OPS-13: the sequence stands at 2; 3, 4 and 6 come from the file."""
     bring(*(line(f"m{n}", f"C00000{n}", 会社名="先") for n in (3, 4, 6)))
-    made = [enrolment.add_account(brand, by=BY, name="後").number for _ in range(3)]
+    made = [accounts.add_account(brand, by=BY, name="後").number for _ in range(3)]
     assert made == ["C000005", "C000007", "C000008"]
 
 
@@ -197,9 +197,9 @@ def test_lines_that_contradict_each_other_are_named(refusal):
 
 def test_a_withdrawn_customer_gets_no_new_member(bring, here, brand):
     """OPS-13"""
-    enrolment.find_account("C000002").status = "withdrawn"  # type: ignore[assignment]
+    accounts.find_account("C000002").status = "withdrawn"  # type: ignore[assignment]
     session().commit()
-    with pytest.raises(CsvMistakes, match="2行目「会員番号」: この会員は退会しています。"):
+    with pytest.raises(CsvErrors, match="2行目「会員番号」: この会員は退会しています。"):
         bring(line())
 
 
@@ -220,4 +220,4 @@ def test_a_file_of_excel_is_read_too(here, brand, member):
     """OPS-12: CP932"""
     data = sheet(line("ume", "OLD-7", 会社名="髙橋精機"), encoding="cp932")
     assert import_members(brand, data) == (1, 0)
-    assert enrolment.find_account("OLD-7").name == "髙橋精機"
+    assert accounts.find_account("OLD-7").name == "髙橋精機"

@@ -16,7 +16,7 @@ from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import links, passkeys, security, sessions, sign_in
+from portal.shared.auth import devices, links, passkeys, sessions, sign_in
 from portal.shared.auth.models import (
     Account,
     AccountStatus,
@@ -347,7 +347,7 @@ def test_not_me_removes_passkeys_and_what_may_become_one(on: Tenant, member: Fin
     begun_before = passkeys.to_register(on, hanako.id, link_base=ORIGIN)
     token = links.issue(hanako.id, links.Purpose.NOT_ME)
     session().commit()
-    security.not_me(on, token, CLIENT, link_base=ORIGIN)
+    devices.not_me(on, token, CLIENT, link_base=ORIGIN)
     refused(on, key.sign(to_sign(on)))
     answer = Authenticator().make(begun_before)
     with pytest.raises(passkeys.Unproved):

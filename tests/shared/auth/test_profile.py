@@ -11,7 +11,7 @@ from portal.core.audit_chain import find_faults
 from portal.core.db import session
 from portal.core.errors import RuleBroken, Stale
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import people
+from portal.shared.auth import members
 from portal.shared.auth.models import Account, Member
 
 ACCOUNT = {
@@ -52,7 +52,7 @@ def events() -> list[AuditEvent]:
 
 def test_reading_gives_the_persons_and_the_accounts_data_with_their_versions(member, cast):
     """FAC-07: what the form shows, and nothing that it must not."""
-    read = people.read_profile(member(cast.representative).id)
+    read = members.read_profile(member(cast.representative).id)
     assert set(read) == {*ACCOUNT, *OWN, "version", "account_version"}
     assert (read["account_name"], read["given_name"]) == ("カナリア甲株式会社一番", "花子")
     assert (read["version"], read["account_version"]) == (1, 1)
@@ -61,22 +61,22 @@ def test_reading_gives_the_persons_and_the_accounts_data_with_their_versions(mem
 def test_a_representative_saves_both_parts_and_each_version_grows_by_one(member, tenant, cast):
     """FAC-07, COM-26"""
     who = member(cast.representative)
-    people.save_profile(tenant, who.id, people.read_profile(who.id) | ACCOUNT | OWN, by=by(who))
+    members.save_profile(tenant, who.id, members.read_profile(who.id) | ACCOUNT | OWN, by=by(who))
     session().commit()
     session().expire_all()
-    assert people.read_profile(who.id) == ACCOUNT | OWN | {"version": 2, "account_version": 2}
+    assert members.read_profile(who.id) == ACCOUNT | OWN | {"version": 2, "account_version": 2}
 
 
 def test_what_did_not_change_keeps_its_version(member, tenant, cast):
     """COM-26: one part alone never makes the other stale."""
     who = member(cast.representative)
-    people.save_profile(tenant, who.id, people.read_profile(who.id) | OWN, by=by(who))
-    assert people.read_profile(who.id)["account_version"] == 1
-    people.save_profile(tenant, who.id, people.read_profile(who.id) | ACCOUNT, by=by(who))
+    members.save_profile(tenant, who.id, members.read_profile(who.id) | OWN, by=by(who))
+    assert members.read_profile(who.id)["account_version"] == 1
+    members.save_profile(tenant, who.id, members.read_profile(who.id) | ACCOUNT, by=by(who))
     session().expire_all()
     assert (
-        people.read_profile(who.id)["version"],
-        people.read_profile(who.id)["account_version"],
+        members.read_profile(who.id)["version"],
+        members.read_profile(who.id)["account_version"],
     ) == (2, 2)
 
 
@@ -84,9 +84,11 @@ def test_a_member_saves_their_own_part_only(member, tenant, cast):
     """FAC-07: what is sent for the account all the same is refused, and said; it is not in the trail."""
     who = member(cast.member)
     with pytest.raises(RuleBroken, match="代表の方だけ"):
-        people.save_profile(tenant, who.id, people.read_profile(who.id) | ACCOUNT | OWN, by=by(who))
+        members.save_profile(
+            tenant, who.id, members.read_profile(who.id) | ACCOUNT | OWN, by=by(who)
+        )
     session().rollback()
-    people.save_profile(tenant, who.id, people.read_profile(who.id) | OWN, by=by(who))
+    members.save_profile(tenant, who.id, members.read_profile(who.id) | OWN, by=by(who))
     session().expire_all()
     assert session().get_one(Account, who.account_id).name == "カナリア甲株式会社一番"
     [event] = events()
@@ -96,18 +98,18 @@ def test_a_member_saves_their_own_part_only(member, tenant, cast):
 def test_emptied_fields_are_empty_text_and_an_absent_value_means_the_same(member, tenant, cast):
     """FAC-07: nothing is ever unknown in the database."""
     who = member(cast.representative)
-    people.save_profile(
-        tenant, who.id, people.read_profile(who.id) | {"telephone": "0312345678"}, by=by(who)
+    members.save_profile(
+        tenant, who.id, members.read_profile(who.id) | {"telephone": "0312345678"}, by=by(who)
     )
     session().expire_all()
-    people.save_profile(
+    members.save_profile(
         tenant,
         who.id,
-        people.read_profile(who.id) | {"telephone": None, "department": None},
+        members.read_profile(who.id) | {"telephone": None, "department": None},
         by=by(who),
     )
     session().expire_all()
-    assert people.read_profile(who.id)["telephone"] == ""
+    assert members.read_profile(who.id)["telephone"] == ""
     assert events()[-1].changes == {"telephone": ["0312345678", ""]}
 
 
@@ -119,14 +121,14 @@ def test_a_save_that_is_not_based_on_the_present_version_is_stale(
     """COM-26: older or newer, it is refused, and nobody is mailed."""
     who = member(cast.representative)
     with pytest.raises(Stale):
-        people.save_profile(
+        members.save_profile(
             tenant,
             who.id,
-            people.read_profile(who.id) | ACCOUNT | OWN | {part: based_on},
+            members.read_profile(who.id) | ACCOUNT | OWN | {part: based_on},
             by=by(who),
         )
     session().rollback()
-    assert people.read_profile(who.id)["account_name"] == "カナリア甲株式会社一番"
+    assert members.read_profile(who.id)["account_name"] == "カナリア甲株式会社一番"
     assert not events()
     assert (
         not session().scalars(select(OutboxMail).where(OutboxMail.event == "profile_changed")).all()
@@ -136,10 +138,10 @@ def test_a_save_that_is_not_based_on_the_present_version_is_stale(
 def test_a_stale_version_does_not_matter_where_nothing_changes(member, tenant, cast):
     """COM-26: who confirms what is there already is in nobody's way."""
     who = member(cast.representative)
-    people.save_profile(
+    members.save_profile(
         tenant,
         who.id,
-        people.read_profile(who.id) | {"version": 0, "account_version": 0},
+        members.read_profile(who.id) | {"version": 0, "account_version": 0},
         by=by(who),
     )
     assert not events()
@@ -148,7 +150,7 @@ def test_a_stale_version_does_not_matter_where_nothing_changes(member, tenant, c
 def test_the_mail_goes_with_the_change_or_not_at_all(member, tenant, cast):
     """COM-80: one transaction; the name in the mail is the new one."""
     who = member(cast.representative)
-    people.save_profile(tenant, who.id, people.read_profile(who.id) | OWN, by=by(who))
+    members.save_profile(tenant, who.id, members.read_profile(who.id) | OWN, by=by(who))
     mails = select(OutboxMail).where(OutboxMail.event == "profile_changed")
     assert "新姓 新名 様" in session().scalars(mails).one().body
     session().rollback()
@@ -159,9 +161,9 @@ def test_the_mail_goes_with_the_change_or_not_at_all(member, tenant, cast):
 def test_the_trail_names_who_did_it_and_its_chain_holds(member, tenant, cast):
     """COM-90: also when an operator did it for the member."""
     who = member(cast.representative)
-    people.save_profile(tenant, who.id, people.read_profile(who.id) | OWN, by=by(who))
-    people.save_profile(
-        tenant, who.id, people.read_profile(who.id) | {"department": "開発"}, by=operator("監督")
+    members.save_profile(tenant, who.id, members.read_profile(who.id) | OWN, by=by(who))
+    members.save_profile(
+        tenant, who.id, members.read_profile(who.id) | {"department": "開発"}, by=operator("監督")
     )
     first, second = events()
     assert (first.actor_kind, first.address, first.subject) == (

@@ -13,9 +13,9 @@ from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import registration, throttling
 from portal.shared.auth import sign_in as entrance
+from portal.shared.auth.account_hooks import AccountHooks, RegisteredHooks
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.models import Account, Member, Registration
-from portal.shared.auth.parts import AccountPart, Parts
 from portal.shared.auth.registration import Application
 from portal.shared.auth.sessions import Client
 from portal.shared.drafts import Draft
@@ -160,8 +160,8 @@ def test_of_two_for_one_address_the_first_that_proves_it_wins(shop, apply, maile
 def test_what_waits_for_an_address_is_found_after_it_is_proved(shop, apply, code, monkeypatch):
     """MOLD-02: not before."""
     joined = []
-    part = AccountPart(joined=lambda _tenant, member: joined.append(member.email))
-    monkeypatch.setattr(Parts, "by_module", {"facility": part})
+    part = AccountHooks(joined=lambda _tenant, member: joined.append(member.email))
+    monkeypatch.setattr(RegisteredHooks, "by_module", {"facility": part})
     handle = apply()
     assert joined == []
     registration.activate_by_code(shop, handle, code(), Client())

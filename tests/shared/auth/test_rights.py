@@ -10,8 +10,8 @@ import pytest
 from portal.core.actor import SYSTEM, operator
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.shared.auth import people, rights
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import members, rights
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import USUAL_RIGHTS, MemberStatus, Right
 
 BASE = "http://facility.localhost"
@@ -44,9 +44,9 @@ def let(member):
 
 def save(brand, who, wanted: str, *, by) -> None:
     """Save a member with other rights, as the last press does."""
-    data = {name: getattr(who, name) for name in people.PROFILE}
+    data = {name: getattr(who, name) for name in members.PROFILE}
     data |= {"version": who.version, "rights": wanted}
-    people.save_profile(brand, who.id, data, by=by)
+    members.save_profile(brand, who.id, data, by=by)
     session().commit()
 
 
@@ -56,13 +56,13 @@ def test_nobody_hands_over_but_the_representative_and_operators(brand, member, b
     hanako, kenichi = member("hanako"), member("kenichi")
     for target in (kenichi, hanako):
         with pytest.raises(RuleBroken, match="代表の方だけ"):
-            people.hand_over(brand, target, by=by("kenichi"))
+            members.hand_over(brand, target, by=by("kenichi"))
         session().rollback()
     assert member("hanako").is_representative
-    people.hand_over(brand, member("kenichi"), by=by("hanako"))
+    members.hand_over(brand, member("kenichi"), by=by("hanako"))
     session().commit()
     assert member("kenichi").is_representative
-    people.hand_over(brand, member("hanako"), by=operator("監督"))
+    members.hand_over(brand, member("hanako"), by=operator("監督"))
     assert member("hanako").is_representative
 
 
@@ -72,11 +72,11 @@ def test_nobody_removes_the_representative_to_be_one(brand, having, member, by, 
     let("kenichi", ALL)
     tenant = having(managed_by=managed_by)
     with pytest.raises(RuleBroken, match="先に代表を変更"):
-        people.remove(tenant, member("hanako"), by=by("kenichi"))
+        members.remove(tenant, member("hanako"), by=by("kenichi"))
     session().rollback()
     assert member("hanako").is_representative
     if managed_by == "everyone":
-        people.remove(tenant, member("hanako"), by=by("hanako"))
+        members.remove(tenant, member("hanako"), by=by("hanako"))
         assert member("kenichi").is_representative
 
 
@@ -94,7 +94,7 @@ def test_nobody_gives_or_takes_what_they_do_not_hold(
     brand, member, by, let, held, before, wanted, message
 ):
     """COM-30: nor without 担当者の管理 as it is now."""
-    people.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
+    members.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
     let("kato", before)
     let("kenichi", held)
     with pytest.raises(RuleBroken, match=message):
@@ -105,7 +105,7 @@ def test_nobody_gives_or_takes_what_they_do_not_hold(
 
 def test_who_manages_gives_what_they_hold_and_leaves_the_rest(brand, member, by, let, letters):
     """COM-30: what the member has besides stays."""
-    people.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
+    members.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
     let("kato", "billing")
     let("kenichi", "support,manage")
     save(brand, member("kato"), "billing,support,manage", by=by("kenichi"))
@@ -131,26 +131,26 @@ def test_a_new_member_gets_no_more_than_who_adds_them_holds(brand, member, by, l
     account = member().account_id
     for wanted in (ALL, "billing"):
         with pytest.raises(RuleBroken, match="ご自身にない権限"):
-            people.add(
+            members.add(
                 brand, account, replace(KATO, rights=wanted), by=by("kenichi"), link_base=BASE
             )
         session().rollback()
-    made = people.add(brand, account, KATO, by=by("kenichi"), link_base=BASE)
+    made = members.add(brand, account, KATO, by=by("kenichi"), link_base=BASE)
     assert made.rights == "support"
     session().commit()
     let("kenichi", "support")
     another = replace(KATO, login_id="kato2", email="kato2@one.example")
     with pytest.raises(RuleBroken, match="追加・削除は"):
-        people.add(brand, account, another, by=by("kenichi"), link_base=BASE)
+        members.add(brand, account, another, by=by("kenichi"), link_base=BASE)
 
 
 def test_who_was_removed_since_does_nothing_any_more(brand, member, by):
     """COM-30: a request that was on its way finds that its sender is gone."""
     late = by("kenichi")
-    people.remove(brand, member("kenichi"), by=by("hanako"))
+    members.remove(brand, member("kenichi"), by=by("hanako"))
     session().commit()
     with pytest.raises(NotFound):
-        people.add(brand, member().account_id, KATO, by=late, link_base=BASE)
+        members.add(brand, member().account_id, KATO, by=late, link_base=BASE)
 
 
 def test_a_change_of_rights_is_mailed_to_the_person_and_the_representative(
@@ -158,7 +158,7 @@ def test_a_change_of_rights_is_mailed_to_the_person_and_the_representative(
 ):
     """COM-34: what was given, what was taken, by whom; also where other changes are not mailed."""
     quiet = having(notify_changes=False)
-    people.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
+    members.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
     let("kato", "support")
     let("kenichi", "billing,support,manage")
     save(quiet, member("kato"), "billing", by=by("kenichi"))
@@ -176,34 +176,34 @@ def test_a_change_of_rights_is_mailed_to_the_person_and_the_representative(
 def test_the_representative_is_told_whom_somebody_else_adds(brand, member, by, let, letters):
     """COM-34: a new member with rights is a change of rights too; not told of what they did themself."""
     let("kenichi", "support,manage")
-    people.add(brand, member().account_id, KATO, by=by("kenichi"), link_base=BASE)
+    members.add(brand, member().account_id, KATO, by=by("kenichi"), link_base=BASE)
     assert [mail.recipient for mail in letters("rights_changed")] == ["hanako@one.example"]
     another = replace(KATO, login_id="kato2", email="kato2@one.example")
-    people.add(brand, member().account_id, another, by=by("hanako"), link_base=BASE)
+    members.add(brand, member().account_id, another, by=by("hanako"), link_base=BASE)
     assert len(letters("rights_changed")) == 1
 
 
 def test_who_represents_no_more_changes_no_company_data(brand, member, by):
     """FAC-07, COM-30: confirmed before the hand-over, pressed behind it; said, and nothing saved."""
     hanako = member()
-    data = people.read_profile(hanako.id) | {"account_name": "別の名前", "department": "新部署"}
-    people.hand_over(brand, member("kenichi"), by=by("hanako"))
+    data = members.read_profile(hanako.id) | {"account_name": "別の名前", "department": "新部署"}
+    members.hand_over(brand, member("kenichi"), by=by("hanako"))
     session().commit()
     with pytest.raises(RuleBroken, match="代表の方だけ"):
-        people.save_profile(brand, hanako.id, data, by=by("hanako"))
+        members.save_profile(brand, hanako.id, data, by=by("hanako"))
     session().rollback()
-    assert people.read_profile(hanako.id)["account_name"] != "別の名前"
+    assert members.read_profile(hanako.id)["account_name"] != "別の名前"
 
 
 def test_a_profile_that_was_removed_meanwhile_is_not_saved(brand, member, by):
     """COM-23: NotFound goes back to the form with everything typed."""
     kenichi = member("kenichi")
-    data = people.read_profile(kenichi.id) | {"department": "新部署"}
-    people.remove(brand, kenichi, by=by("hanako"))
+    data = members.read_profile(kenichi.id) | {"department": "新部署"}
+    members.remove(brand, kenichi, by=by("hanako"))
     session().commit()
     assert member("kenichi").status == MemberStatus.REMOVED
     with pytest.raises(NotFound):
-        people.save_profile(brand, kenichi.id, data, by=by("hanako"))
+        members.save_profile(brand, kenichi.id, data, by=by("hanako"))
 
 
 def test_rights_are_written_in_one_order_and_read_in_any():

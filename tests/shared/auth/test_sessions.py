@@ -11,8 +11,8 @@ from portal.core import clock
 from portal.core.db import session
 from portal.core.tenancy.scope import TenantError
 from portal.shared.auth import sessions
-from portal.shared.auth.keyring import digest
 from portal.shared.auth.models import Account, AccountStatus, MemberSession, MemberStatus
+from portal.shared.auth.signer import digest
 from tests.cast import NOW
 
 IDLE = 30

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from portal.core import clock
 from portal.core.db import session
-from portal.shared.auth import keyring, second_factor
+from portal.shared.auth import second_factor, signer
 from portal.shared.auth.models import Member
 from tests.cast import NOW
 
@@ -59,8 +59,8 @@ def test_each_brand_member_nonce_and_key_has_a_secret_of_its_own(inside, monkeyp
         code = second_factor.code_at(
             second_factor._secrets(1, NONCE)[0], int(NOW.timestamp()) // 30
         )
-        monkeypatch.setattr(keyring.Keyring, "keys", (b"new", *keyring.Keyring.keys))
+        monkeypatch.setattr(signer.Signer, "keys", (b"new", *signer.Signer.keys))
         assert second_factor.secret(1, NONCE) not in seen
         assert second_factor.step_of(1, NONCE, code) is not None
-        monkeypatch.setattr(keyring.Keyring, "keys", (b"new",))
+        monkeypatch.setattr(signer.Signer, "keys", (b"new",))
         assert second_factor.step_of(1, NONCE, code) is None

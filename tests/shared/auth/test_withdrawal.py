@@ -16,10 +16,10 @@ from portal.core.actor import SYSTEM
 from portal.core.db import Base, session, tenant_scope
 from portal.core.errors import RuleBroken
 from portal.core.jobs import Job
-from portal.core.tenancy.guard import TenantOwned
-from portal.shared.auth import enrolment, links, sessions, withdrawal
+from portal.core.tenancy.orm_guard import TenantOwned
+from portal.shared.auth import accounts, links, sessions, withdrawal
 from portal.shared.auth import sign_in as entrance
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Account, AccountStatus, Member
 from portal.shared.auth.sessions import Client
@@ -105,9 +105,9 @@ def test_nobody_of_the_account_comes_in_any_more(brand, free, member, signed_in,
 def test_the_name_one_signed_in_with_is_free_again(brand, free, member):
     """SHOP-43: for a new registration."""
     withdrawal.withdraw(brand, free, "", by=SYSTEM)
-    fresh = enrolment.add_account(brand, by=SYSTEM, name="新しい会社")
+    fresh = accounts.add_account(brand, by=SYSTEM, name="新しい会社")
     person = Person("吉田", "花子", "hanako@one.example", login_id="hanako", is_representative=True)
-    assert enrolment.add_member(brand, fresh, person, by=SYSTEM).login_key == "hanako"
+    assert accounts.add_member(brand, fresh, person, by=SYSTEM).login_key == "hanako"
 
 
 def everything() -> dict[str, list[str]]:

@@ -17,8 +17,8 @@ from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema_parts import Chat as ChatHours
-from portal.shared.auth import enrolment
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts
+from portal.shared.auth.accounts import Person
 from portal.shared.chats import operations
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries.models import InquiryMessage, Status
@@ -43,8 +43,8 @@ def tenant(app):
 def writer(inside, tenant):
     """Who asks, inside the desk's scope."""
     with inside("desk"):
-        account = enrolment.add_account(tenant, by=SYSTEM, name="株式会社一番")
-        member = enrolment.add_member(
+        account = accounts.add_account(tenant, by=SYSTEM, name="株式会社一番")
+        member = accounts.add_member(
             tenant, account, Person("山田", "太郎", "yamada@one.example"), by=SYSTEM
         )
         contract_of(tenant, account, member)
@@ -238,7 +238,7 @@ def test_what_is_no_chat_has_no_news(tenant, writer, by):
 @ONE
 def test_a_thread_of_an_erased_account_takes_its_chat_along(tenant, chat, writer):
     """COM-16"""
-    account = enrolment.all_accounts()[0]
+    account = accounts.all_accounts()[0]
     inquiries.PART.erase(account)
     session().commit()
     assert operations.waiting("木村") == []
@@ -260,8 +260,8 @@ def test_a_line_from_elsewhere_rings_as_well(tenant, chat, by):
 
 def test_a_colleague_speaks_under_their_own_name(tenant, chat, by):
     """SUP-07, SUP-11: the name that was chosen at the beginning is the beginner's."""
-    account = enrolment.all_accounts()[0]
-    ito = enrolment.add_member(tenant, account, Person("伊藤", "花", "ito@one.example"), by=SYSTEM)
+    account = accounts.all_accounts()[0]
+    ito = accounts.add_member(tenant, account, Person("伊藤", "花", "ito@one.example"), by=SYSTEM)
     contract = contracts.any_contract(chat.about)
     registrant = Registrant(ito.family_name, ito.given_name, ito.email)
     support.add_contact(tenant, contract, registrant, by=SYSTEM, link_base=BASE)

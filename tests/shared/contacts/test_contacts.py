@@ -69,10 +69,13 @@ def test_a_postal_code_is_a_place_or_several_or_none(code, places):
 def test_the_first_is_the_usual_one_and_stays_so(tenant, account):
     """COM-31: （代表）; another takes the role when somebody says so."""
     first, second = add(tenant, account), add(tenant, account, name="第二")
-    assert [a.is_usual for a in operations.book(account.id, Kind.BILLING)] == [True, False]
+    assert [a.is_usual for a in operations.address_list(account.id, Kind.BILLING)] == [True, False]
     operations.make_usual(tenant, second, by=SYSTEM)
     session().commit()
-    assert [a.name for a in operations.book(account.id, Kind.BILLING)] == ["第二", first.name]
+    assert [a.name for a in operations.address_list(account.id, Kind.BILLING)] == [
+        "第二",
+        first.name,
+    ]
     assert operations.usual(account.id, Kind.DELIVERY) is None
 
 
@@ -83,7 +86,7 @@ def test_the_usual_one_is_removed_only_as_the_last(tenant, account):
         operations.remove(tenant, first, by=SYSTEM)
     operations.remove(tenant, second, by=SYSTEM)
     operations.remove(tenant, first, by=SYSTEM)
-    assert operations.book(account.id, Kind.BILLING) == []
+    assert operations.address_list(account.id, Kind.BILLING) == []
 
 
 def test_a_stale_save_is_told_and_changes_nothing(tenant, account):
@@ -94,7 +97,7 @@ def test_a_stale_save_is_told_and_changes_nothing(tenant, account):
     with pytest.raises(Stale):
         operations.edit(tenant, made, DATA | {"name": "古い画面から", "version": 1}, by=SYSTEM)
     session().rollback()
-    assert operations.book(account.id, Kind.BILLING)[0].name == "新しい名前"
+    assert operations.address_list(account.id, Kind.BILLING)[0].name == "新しい名前"
 
 
 def test_there_are_as_many_as_the_tenant_allows(tenant, account):
@@ -127,7 +130,7 @@ def test_what_was_booked_keeps_the_address_of_its_day(tenant, account):
     def book(day: int) -> Reservation:
         start = NOW + timedelta(days=day)
         booking = reservations.Booking(facility, start, start + timedelta(hours=2))
-        return reservations.book(tenant, account, member, booking, by=SYSTEM)
+        return reservations.create_reservation(tenant, account, member, booking, by=SYSTEM)
 
     before = book(3)
     operations.edit(tenant, made, DATA | {"name": "移転後の名前", "version": 1}, by=SYSTEM)

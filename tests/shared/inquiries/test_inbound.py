@@ -12,10 +12,10 @@ from portal.core import clock, file_sweep
 from portal.core.actor import SYSTEM, operator
 from portal.core.db import session
 from portal.core.files import Shelf
-from portal.core.letters import UnclearSender, Unreadable
+from portal.core.inbound_email import UnclearSender, Unreadable
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import enrolment, withdrawal
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, withdrawal
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.inquiries import inbound, operations, queries
 from portal.shared.inquiries.inbound import InboundMail, Outcome
@@ -34,9 +34,9 @@ def tenant(app, inside):
     found = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
         for name in ("yamada", "suzuki"):
-            account = enrolment.add_account(found, by=SYSTEM, name=name)
+            account = accounts.add_account(found, by=SYSTEM, name=name)
             person = Person(name, "", f"{name}@one.example", is_representative=True)
-            member = enrolment.add_member(found, account, person, by=SYSTEM)
+            member = accounts.add_member(found, account, person, by=SYSTEM)
             contract_of(found, account, member)
         session().commit()
         yield found

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from portal.core import clock
 from portal.core.actor import SYSTEM, operator
-from portal.core.db import run, session
+from portal.core.db import execute_core, session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.shared.auth import sessions
@@ -174,7 +174,7 @@ def test_who_reads_a_thread_is_the_tenants_choice(ask, tenant, who):
         with pytest.raises(NotFound):
             queries.find(brand, reader, made.number)
         query = queries.mine(brand, reader)
-        assert run(query.statement, query.values).all() == []
+        assert execute_core(query.statement, query.values).all() == []
 
 
 @pytest.mark.parametrize(

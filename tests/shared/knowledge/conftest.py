@@ -12,8 +12,8 @@ from portal.blueprints.support import queries
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import enrolment, passwords
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import accounts, passwords
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Member
 from portal.shared.knowledge import operations
 from portal.shared.knowledge.models import Article
@@ -36,9 +36,9 @@ def people(inside, tenant) -> dict[str, int]:
     hashed, found = passwords.hash_password(PASSWORD), {}
     with inside("desk"):
         for name, product in (("hanako", "manage"), ("ichiro", "data-link"), ("jiro", "")):
-            account = enrolment.add_account(tenant, by=SYSTEM, name=f"株式会社{name}")
+            account = accounts.add_account(tenant, by=SYSTEM, name=f"株式会社{name}")
             person = Person("担当", name, f"{name}@one.example", is_representative=True)
-            member = enrolment.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
+            member = accounts.add_member(tenant, account, person, by=SYSTEM, password_hash=hashed)
             session().flush()
             found[name] = member.id
             if product:

@@ -12,11 +12,11 @@ from sqlalchemy import func, select
 from portal.core import clock
 from portal.core.actor import SYSTEM, operator
 from portal.core.audit import AuditEvent
-from portal.core.db import change, session
+from portal.core.db import session, update_where
 from portal.core.errors import NotFound
 from portal.core.jobs import Job
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import administration, keyring, withdrawal
+from portal.shared.auth import operator_actions, signer, withdrawal
 from portal.shared.auth.models import Account, Member, MemberStatus
 from portal.shared.knowledge import operations
 from portal.shared.knowledge.models import Article, Place, Stance
@@ -255,8 +255,8 @@ def test_a_follower_is_told_only_of_what_they_may_read(put, desk, tell, tenant):
     assert tell(put("二", products=("data-link", "manage"))) == ["hanako", "ichiro"]
     assert tell(put("三")) == ["hanako", "ichiro", "jiro"]
     assert tell(put("四", products=("other",))) == []
-    change(Member, Member.id == desk["jiro"], status=MemberStatus.REMOVED)
-    administration.lock(session().get_one(Member, desk["ichiro"]), by=SYSTEM)
+    update_where(Member, Member.id == desk["jiro"], status=MemberStatus.REMOVED)
+    operator_actions.lock(session().get_one(Member, desk["ichiro"]), by=SYSTEM)
     assert tell(put("五")) == ["hanako"]
 
 
@@ -362,16 +362,16 @@ def test_a_token_is_of_one_member_one_article_and_one_brand(put, desk, inside):
 def test_a_token_outlives_a_change_of_the_servers_key(put, desk):
     """SUP-15: a letter of last week still ends its mails."""
     put("打刻の修正")
-    token, before = operations.token_of(desk["hanako"], "KB0001"), keyring.Keyring.keys
+    token, before = operations.token_of(desk["hanako"], "KB0001"), signer.Signer.keys
     try:
-        keyring.set_keys(("another-secret-key-of-the-server-0123456789",))
+        signer.set_keys(("another-secret-key-of-the-server-0123456789",))
         with pytest.raises(NotFound):
             operations.opened(token)
-        keyring.Keyring.keys = (b"another", *before)
+        signer.Signer.keys = (b"another", *before)
         assert operations.opened(token)[0] == desk["hanako"]
         assert operations.token_of(desk["hanako"], "KB0001") != token
     finally:
-        keyring.Keyring.keys = before
+        signer.Signer.keys = before
 
 
 def test_what_a_member_thinks_and_follows_is_erased_with_them(put, desk, tenant):

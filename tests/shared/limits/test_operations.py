@@ -56,7 +56,7 @@ def do(run):
 def test_full_and_frozen_say_so(tenant, account, limit, room):
     """COM-41, COM-43: nobody is taken away; nobody is added."""
     tight = tenant.model_copy(update={"limits": tenant.limits | {"members": limit}})
-    found = limits.use(tight, "members", account)
+    found = limits.usage_of(tight, "members", account)
     assert (found.used, found.limit, bool(found.room)) == (2, limit, not room)
     assert room in found.room.reason
     if room:
@@ -67,13 +67,13 @@ def test_full_and_frozen_say_so(tenant, account, limit, room):
 def test_one_account_is_allowed_more_until_a_day(tenant, account):
     """COM-44: with a reason, the last day included; afterwards the rules again, with what was added."""
     last = NOW.date() + timedelta(days=30)
-    found = limits.lift(tenant, "members", account, 5, "合宿のため", until=last, by=SYSTEM)
+    found = limits.override(tenant, "members", account, 5, "合宿のため", until=last, by=SYSTEM)
     session().commit()
     assert found.steps == (Step("登録上限", 2), Step("個別に承った追加", 3))
     with clock.freeze(clock.local(last.year, last.month, last.day, 23, 59)):
-        assert limits.use(tenant, "members", account).limit == 5
+        assert limits.usage_of(tenant, "members", account).limit == 5
     with clock.freeze(clock.local(last.year, last.month, last.day, 23, 59) + timedelta(minutes=1)):
-        assert limits.use(tenant, "members", account).limit == 2
+        assert limits.usage_of(tenant, "members", account).limit == 2
     event = session().scalars(select(AuditEvent).where(AuditEvent.action == "limit.lift")).one()
     assert (event.subject, event.account_id) == (account.subject, account.id)
     assert event.changes == {
@@ -87,12 +87,12 @@ def test_one_account_is_allowed_more_until_a_day(tenant, account):
 @ONE
 def test_another_account_keeps_the_rules_number(tenant, account):
     """COM-44: and what was lifted does not lower a limit that rose meanwhile."""
-    limits.lift(tenant, "members", account, 5, "x", by=SYSTEM)
+    limits.override(tenant, "members", account, 5, "x", by=SYSTEM)
     other = session().scalars(select(Account).order_by(Account.id.desc())).first()
-    assert limits.use(tenant, "members", other).limit == 2
-    assert limits.use(tenant, "billing_addresses", account).limit == 20
+    assert limits.usage_of(tenant, "members", other).limit == 2
+    assert limits.usage_of(tenant, "billing_addresses", account).limit == 20
     risen = tenant.model_copy(update={"limits": tenant.limits | {"members": 9}})
-    assert limits.use(risen, "members", account).limit == 9
+    assert limits.usage_of(risen, "members", account).limit == 9
 
 
 @ONE
@@ -103,16 +103,16 @@ def test_another_account_keeps_the_rules_number(tenant, account):
 def test_what_is_no_lift_is_refused(tenant, account, value, until, said):
     """COM-44"""
     with pytest.raises(RuleBroken, match=said):
-        limits.lift(tenant, "members", account, value, "x", until=until, by=SYSTEM)
+        limits.override(tenant, "members", account, value, "x", until=until, by=SYSTEM)
 
 
 @ONE
 def test_a_lift_is_taken_back(tenant, account):
     """COM-44: 0 goes back to the rules; who is above them then is frozen."""
-    limits.lift(tenant, "members", account, 5, "x", by=SYSTEM)
+    limits.override(tenant, "members", account, 5, "x", by=SYSTEM)
     tighter = tenant.model_copy(update={"limits": tenant.limits | {"members": 1}})
     assert list(limits.over(tighter)) == []
-    assert limits.lift(tighter, "members", account, 0, "終了", by=SYSTEM).limit == 1
+    assert limits.override(tighter, "members", account, 0, "終了", by=SYSTEM).limit == 1
     ((name, owner, use),) = limits.over(tighter)
     assert (name, owner.number, use.used, use.limit) == ("members", FIRST, 2, 1)
 

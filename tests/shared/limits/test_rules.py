@@ -12,7 +12,7 @@ from portal.blueprints import BRANDS
 from portal.core.tenancy.registry import read_file
 from portal.core.tenancy.schema import Tenant, tenant_type
 from portal.settings import ROOT
-from portal.shared.limits.rules import Facts, Step, reckon
+from portal.shared.limits.rules import Facts, Step, calculate
 from portal.web.brand import sections
 
 NAME = "contract_contacts"
@@ -79,7 +79,7 @@ def facts(product: str, apps: list[str] | None = None, **more) -> Facts:
 )
 def test_the_number_of_contacts_is_the_tables(support, what, limit):
     """SUP-02"""
-    assert reckon(support, NAME, what).limit == limit
+    assert calculate(support, NAME, what).limit == limit
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_number_of_contacts_is_the_tables(support, what, limit):
 )
 def test_exactly_one_is_in_charge(support, product):
     """SUP-02, SUP-04"""
-    assert reckon(support, NAME, facts(product)).exactly_one == "主担当"
+    assert calculate(support, NAME, facts(product)).exactly_one == "主担当"
 
 
 @pytest.mark.parametrize(
@@ -102,19 +102,19 @@ def test_exactly_one_is_in_charge(support, product):
 )
 def test_the_first_registration_goes_by_the_forms_day(support, form, at_first):
     """SUP-03: forms of September 2022 and before the full number, later ones the base; the limit is the same."""
-    found = reckon(support, NAME, facts("manage-ac", ["勤怠", "工数", "給与"], form=form))
+    found = calculate(support, NAME, facts("manage-ac", ["勤怠", "工数", "給与"], form=form))
     assert (found.at_first, found.limit) == (at_first, 14)
 
 
 def test_each_step_is_named(support):
     """COM-41, COM-44: why there are so many, with the names of what was counted."""
-    found = reckon(support, NAME, facts("manage-ac", ["勤怠", "経費", "工数"]))
+    found = calculate(support, NAME, facts("manage-ac", ["勤怠", "経費", "工数"]))
     assert found.steps == (
         Step("基本", 4),
         Step("製品に含まれるアプリ", 7),
         Step("そのほかのアプリ", 2, ("勤怠", "工数")),
     )
-    assert reckon(support, "members", Facts()).steps == (Step("登録上限", 50),)
+    assert calculate(support, "members", Facts()).steps == (Step("登録上限", 50),)
 
 
 @given(
@@ -126,10 +126,10 @@ def test_more_units_never_give_less(apps, connections):
     tenant = reading.tenants.by_key["support"]
     units = {"connection": [str(n) for n in range(connections)]}
     for product in ("manage", "manage-ac", "manage-ac-smart"):
-        with_apps = reckon(tenant, NAME, facts(product, apps, units=units)).limit
+        with_apps = calculate(tenant, NAME, facts(product, apps, units=units)).limit
         assert (
-            reckon(tenant, NAME, facts(product)).limit
+            calculate(tenant, NAME, facts(product)).limit
             <= with_apps
-            <= reckon(tenant, NAME, facts(product)).limit + len(apps)
+            <= calculate(tenant, NAME, facts(product)).limit + len(apps)
         )
-    assert reckon(tenant, NAME, facts("data-link", units=units)).limit == 2 + connections
+    assert calculate(tenant, NAME, facts("data-link", units=units)).limit == 2 + connections

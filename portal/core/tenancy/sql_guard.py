@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.selectable import TextualSelect
 
 from portal.core.tenancy.scope import TenantError, require_key
-from portal.core.tenancy.statements import Reading, Unheld
+from portal.core.tenancy.statements import NotTenantScoped, StatementReader
 
 _MEMO_SIZE = 5000
 _WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
@@ -24,8 +24,8 @@ _PRAGMA = re.compile(r"^\s*PRAGMA\s[^;]*;?\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the tripwire knows of one SQL text."""
+class CheckedStatement:
+    """What the SQL guard knows of one SQL text."""
 
     touches: bool
     writes: bool
@@ -34,7 +34,7 @@ class Verdict:
     fault: str | None = None
 
 
-class Judge:
+class StatementChecker:
     """Judges SQL texts against the names of the tenant-owned tables."""
 
     def __init__(self, tables: Iterable[str]) -> None:
@@ -43,19 +43,19 @@ class Judge:
         self._named = re.compile(rf"\b(?:{names})\b", re.IGNORECASE)
         self._known = lru_cache(_MEMO_SIZE)(self._judge)
 
-    def __call__(self, sql: str) -> Verdict:
+    def __call__(self, sql: str) -> CheckedStatement:
         """The verdict on `sql`, remembered by its text."""
         return self._known(sql)
 
-    def _judge(self, sql: str) -> Verdict:
+    def _judge(self, sql: str) -> CheckedStatement:
         writes = bool(_WRITES.match(sql))
         if not self._named.search(sql) or _PRAGMA.match(sql):
-            return Verdict(False, writes)
+            return CheckedStatement(False, writes)
         try:
-            reading = Reading(self._owned).read(sql)
-        except Unheld as unheld:
-            return Verdict(True, writes, fault=str(unheld))
-        return Verdict(True, writes or reading.writes, tuple(reading.held))
+            reading = StatementReader(self._owned).read(sql)
+        except NotTenantScoped as unheld:
+            return CheckedStatement(True, writes, fault=str(unheld))
+        return CheckedStatement(True, writes or reading.writes, tuple(reading.held))
 
 
 def _is_by_hand(context: Any) -> bool:
@@ -69,13 +69,13 @@ def _is_bound(row: Any, alternatives: tuple[int | str, ...], tenant: str) -> boo
     )
 
 
-def install_tripwire(engine: Engine, tables: Iterable[str], read_only: Callable[[], bool]) -> None:
+def install_sql_guard(engine: Engine, tables: Iterable[str], read_only: Callable[[], bool]) -> None:
     """Watch every statement of `engine`; `read_only` says whether this context has promised not to write."""
-    judge = Judge(tables)
+    checker = StatementChecker(tables)
 
     @event.listens_for(engine, "before_cursor_execute")
     def _watch(_conn: Any, _cursor: Any, sql: str, params: Any, context: Any, many: bool) -> None:
-        verdict = judge(sql)
+        verdict = checker(sql)
         if verdict.writes and read_only():
             raise TenantError("a request that only reads tried to write")
         if not verdict.touches:

@@ -29,7 +29,7 @@ _CLOSERS = [
 
 
 @dataclass(frozen=True)
-class Mistake:
+class ConfigError:
     """One thing wrong in the file, or (`is_warning`) one that works and is likely not meant."""
 
     file: str
@@ -46,7 +46,7 @@ class Mistake:
 class TenantsInvalid(Exception):
     """A tenants file cannot be used; `mistakes` says everything that is wrong with it."""
 
-    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+    def __init__(self, mistakes: Sequence[ConfigError]) -> None:
         super().__init__("\n".join(map(str, mistakes)))
         self.mistakes = tuple(mistakes)
 
@@ -130,7 +130,7 @@ def _is(place: tuple[str, ...], path: KeyPath) -> bool:
     )
 
 
-class Lines:
+class LineNumbers:
     """The line (from 1) of every key, table and array item of a TOML text."""
 
     def __init__(self, text: str) -> None:

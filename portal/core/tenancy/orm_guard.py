@@ -2,7 +2,7 @@
 
 Every ORM statement gets ``tenant_id = <the session's tenant>``, new rows are stamped, foreign rows are refused
 on the way in and on the way out. What this cannot see (Core on a bare Table, a raw connection) is caught by
-`portal.core.tenancy.tripwire` at the cursor. docs/decisions/tenancy.md lists the probes that led here.
+`portal.core.tenancy.sql_guard` at the cursor. docs/decisions/tenancy.md lists the probes that led here.
 """
 
 from functools import cache
@@ -136,7 +136,7 @@ def _scope_statement(state: orm.ORMExecuteState) -> None:
         return
     if state.is_update:
         _refuse_moving(state)
-    # Core statements take no criteria; the tripwire holds them to theirs.
+    # Core statements take no criteria; the SQL guard holds them to theirs.
     if state.is_orm_statement and (state.is_select or state.is_update or state.is_delete):
         state.statement = cast(Any, state.statement).options(_criteria_for(tenant))
 

@@ -8,18 +8,18 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Mapper
 
 from portal.core import (
-    YES,
+    ALLOWED,
     Actor,
+    Decision,
     RuleBroken,
     Tenant,
     TenantOwned,
-    Verdict,
     audit,
     clock,
-    msgid,
+    gettext_noop,
     states,
 )
-from portal.core.db import Base, change, session
+from portal.core.db import Base, session, update_where
 from portal.shared import mailing
 from portal.shared.auth import links, passkeys, second_factor, sessions
 from portal.shared.auth.models import Account, AccountStatus, Factor, Member, MemberStatus
@@ -30,7 +30,7 @@ _MOVES = {
     MemberStatus.ACTIVE: frozenset({MemberStatus.LOCKED}),
     MemberStatus.LOCKED: frozenset({MemberStatus.ACTIVE}),
 }
-_NOT_ACTIVE = msgid("この担当者は停止されています。停止を解除してからお手続きください。")
+_NOT_ACTIVE = gettext_noop("この担当者は停止されています。停止を解除してからお手続きください。")
 
 
 def lock(member: Member, reason: str = "", *, by: Actor) -> None:
@@ -52,9 +52,9 @@ def end_sessions(member: Member, *, by: Actor) -> None:
     audit.record("member.end_sessions", member, by=by)
 
 
-def can_be_mailed_a_link(member: Member) -> Verdict:
+def can_be_mailed_a_link(member: Member) -> Decision:
     """Whether a link would open anything: not for who is locked."""
-    return YES if member.status == MemberStatus.ACTIVE else Verdict(_NOT_ACTIVE)
+    return ALLOWED if member.status == MemberStatus.ACTIVE else Decision(_NOT_ACTIVE)
 
 
 def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
@@ -75,7 +75,7 @@ def require_change(member: Member | None, *, by: Actor) -> int:
     """Have a member, or everybody (None), set a new password at the next page (RENT-03); returns how many."""
     which = [Member.status != MemberStatus.REMOVED, ~Member.must_change_password]
     which += [Member.id == member.id] if member else []
-    asked = change(Member, *which, must_change_password=True)
+    asked = update_where(Member, *which, must_change_password=True)
     audit.record("member.require_change", member or "members:all", by=by, asked=asked)
     return asked
 
@@ -175,14 +175,14 @@ def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
         raise RuleBroken("個人情報を消去した会員は統合できません。")
     led = select(Member.id).where(Member.account_id == target.id, Member.is_representative).limit(1)
     if session().scalar(led.where(Member.status != MemberStatus.REMOVED)):
-        change(Member, Member.account_id == source.id, is_representative=False)
+        update_where(Member, Member.account_id == source.id, is_representative=False)
     moving = {
         m.local_table.description: m.class_
         for m in tables_of_accounts()
         if m.class_ is not audit.AuditEvent
     }
     moved = {
-        name: change(rows, rows.account_id == source.id, account_id=target.id)
+        name: update_where(rows, rows.account_id == source.id, account_id=target.id)
         for name, rows in moving.items()
     }
     session().expire_all()

@@ -16,7 +16,7 @@ from portal.core.audit_chain import find_faults
 from portal.core.db import Base, session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import administration, enrolment, links, passwords, second_factor, sessions
+from portal.shared.auth import accounts, links, operator_actions, passwords, second_factor, sessions
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import DeadLink, Purpose
 from portal.shared.auth.models import (
@@ -50,9 +50,9 @@ def come_in(here, brand):
 
 
 @pytest.fixture
-def accounts(here):
+def two_accounts(here):
     """The two accounts of the brand: the one to go, and the one that stays."""
-    return enrolment.find_account("C000002"), enrolment.find_account("C000001")
+    return accounts.find_account("C000002"), accounts.find_account("C000001")
 
 
 def is_in(token: str) -> bool:
@@ -63,22 +63,22 @@ def test_who_is_locked_is_out_with_every_link_and_comes_back_when_unlocked(come_
     """OPS-13, COM-10: the sign-in answers as to a wrong password; an unlocked session stays ended."""
     token = come_in()
     link = links.issue(member().id, Purpose.SET_PASSWORD)
-    administration.lock(member(), "退職", by=BY)
+    operator_actions.lock(member(), "退職", by=BY)
     session().commit()
     with pytest.raises(RuleBroken, match=r"^入力内容に誤りがあります。もう一度ご確認ください。$"):
         come_in()
     with pytest.raises(RuleBroken, match="現在の状態"):
-        administration.lock(member(), by=BY)
+        operator_actions.lock(member(), by=BY)
     session().rollback()
-    assert not administration.can_be_mailed_a_link(member())
-    administration.unlock(member(), by=BY)
+    assert not operator_actions.can_be_mailed_a_link(member())
+    operator_actions.unlock(member(), by=BY)
     session().commit()
     assert not is_in(token)
     with pytest.raises(DeadLink):
         links.peek(link, Purpose.SET_PASSWORD)
     assert is_in(come_in())
     with pytest.raises(RuleBroken, match="現在の状態"):
-        administration.unlock(member(), by=BY)
+        operator_actions.unlock(member(), by=BY)
 
 
 def test_who_is_locked_while_the_password_is_being_hashed_does_not_come_in(
@@ -107,7 +107,7 @@ def test_who_is_locked_while_the_password_is_being_hashed_does_not_come_in(
         thread = Thread(target=visitor)
         thread.start()
         assert hashing.wait(20)
-        administration.lock(member(), by=BY)
+        operator_actions.lock(member(), by=BY)
         session().commit()
         locked.set()
         thread.join(20)
@@ -129,7 +129,7 @@ def test_a_lost_second_factor_goes_with_all_that_stood_in_for_it(come_in, member
         device, _token = sessions.remember_device(who.id, Client())
         device.trusted_until = NOW + timedelta(days=30)
     session().commit()
-    administration.reset_factor(brand, member(), by=BY)
+    operator_actions.reset_factor(brand, member(), by=BY)
     session().commit()
     assert (member().second_factor, member().totp_nonce, second_factor.left(member().id)) == (
         Factor.OFF,
@@ -162,51 +162,51 @@ def test_where_all_must_have_a_second_step_the_mail_says_what_is_asked_for_next(
 ):
     """COM-13: not "nothing"."""
     rules = brand.sign_in.model_copy(update={"second_factor": "required"})
-    administration.reset_factor(brand.model_copy(update={"sign_in": rules}), member(), by=BY)
+    operator_actions.reset_factor(brand.model_copy(update={"sign_in": rules}), member(), by=BY)
     mail = select(OutboxMail.body).where(OutboxMail.event == "second_factor_changed")
     assert "メールで認証コードを受け取る" in session().scalars(mail).one()
 
 
 def test_one_or_all_must_change_their_password_and_nobody_is_counted_twice(here, member):
     """RENT-03"""
-    assert administration.require_change(member(), by=BY) == 1
+    assert operator_actions.require_change(member(), by=BY) == 1
     assert [member(who).must_change_password for who in ("hanako", "kenichi", "yumi")] == [
         True,
         False,
         False,
     ]
     member("yumi").status = MemberStatus.REMOVED
-    assert administration.require_change(None, by=BY) == 1
-    assert administration.require_change(None, by=BY) == 0
+    assert operator_actions.require_change(None, by=BY) == 1
+    assert operator_actions.require_change(None, by=BY) == 0
     assert not member("yumi").must_change_password
 
 
-def test_a_merge_moves_every_row_of_every_table_and_the_trail_stays(accounts, member, inside):
+def test_a_merge_moves_every_row_of_every_table_and_the_trail_stays(two_accounts, member, inside):
     """OPS-13, COM-90: of whatever is mapped with an account; the audit trail is append-only, and holds."""
-    source, target = accounts
+    source, target = two_accounts
     reservations = session().scalar(select(func.count(Reservation.id)))
     kept = session().scalar(
         select(func.count(AuditEvent.id)).where(AuditEvent.account_id == source.id)
     )
-    moved = administration.merge(source, target, by=BY)
+    moved = operator_actions.merge(source, target, by=BY)
     session().commit()
     assert moved["member"] == moved["reservation"] == 1
     assert set(moved) == {
-        m.local_table.description for m in administration.tables_of_accounts()
+        m.local_table.description for m in operator_actions.tables_of_accounts()
     } - {"audit_event"}
-    left = administration.overview(source)
+    left = operator_actions.overview(source)
     assert {table for table, rows in left["rows"].items() if rows} == {"audit_event"}
     assert left["rows"]["audit_event"] == (kept or 0) + 1
     assert (source.status, source.withdrawn_at) == (AccountStatus.WITHDRAWN, NOW)
-    assert administration.overview(target)["rows"]["reservation"] == reservations
+    assert operator_actions.overview(target)["rows"]["reservation"] == reservations
     assert [event["action"] for event in left["events"][:1]] == ["account.merge"]
-    assert administration.overview(target)["events"][0]["action"] == "account.take_in"
+    assert operator_actions.overview(target)["events"][0]["action"] == "account.take_in"
     assert not list(find_faults())
     session().rollback()
     with inside("studio"):
-        twin = enrolment.find_account("C000002")
+        twin = accounts.find_account("C000002")
         assert twin.status == AccountStatus.ACTIVE
-        assert administration.overview(twin)["rows"]["reservation"] == 1
+        assert operator_actions.overview(twin)["rows"]["reservation"] == 1
 
 
 def test_who_was_moved_goes_on_under_the_new_customer_who_keeps_the_representative(
@@ -214,39 +214,39 @@ def test_who_was_moved_goes_on_under_the_new_customer_who_keeps_the_representati
 ):
     """OPS-13: nobody is locked out by a merge, and nobody gets more rights by it."""
     token = come_in("yumi")
-    administration.merge(*accounts, by=BY)
+    operator_actions.merge(*accounts, by=BY)
     session().commit()
     now = sessions.look_up(token, idle_minutes=60)
     assert now
     assert (now.account_name, now.is_representative) == ("カナリア甲株式会社一番", False)
-    assert enrolment.representative(accounts[1]).login_id == "hanako"
+    assert accounts.representative(accounts[1]).login_id == "hanako"
     assert is_in(come_in("yumi"))
 
 
-def test_a_customer_without_a_representative_gets_the_others(accounts, member):
+def test_a_customer_without_a_representative_gets_the_others(two_accounts, member):
     """OPS-13: one who was removed leads nobody."""
     member("hanako").status = MemberStatus.REMOVED
     session().commit()
-    administration.merge(*accounts, by=BY)
+    operator_actions.merge(*two_accounts, by=BY)
     session().commit()
-    assert enrolment.representative(accounts[1]).login_id == "yumi"
+    assert accounts.representative(two_accounts[1]).login_id == "yumi"
     assert member("yumi").is_representative
 
 
-def test_a_merge_that_cannot_be_is_refused_and_moves_nothing(accounts):
+def test_a_merge_that_cannot_be_is_refused_and_moves_nothing(two_accounts):
     """OPS-13: into itself, into one who left, or of one whose data was erased."""
-    source, target = accounts
-    before = administration.overview(source)["rows"]
+    source, target = two_accounts
+    before = operator_actions.overview(source)["rows"]
     with pytest.raises(RuleBroken, match="同じ会員"):
-        administration.merge(source, source, by=BY)
+        operator_actions.merge(source, source, by=BY)
     for reason, which, values in (
         ("退会した会員へは", target, {"status": AccountStatus.WITHDRAWN}),
         ("個人情報を消去した", source, {"erased_at": NOW}),
     ):
         session().execute(update(Account).where(Account.id == which.id).values(**values))
         with pytest.raises(RuleBroken, match=reason):
-            administration.merge(source, target, by=BY)
-        assert administration.overview(source)["rows"] == before
+            operator_actions.merge(source, target, by=BY)
+        assert operator_actions.overview(source)["rows"] == before
         session().rollback()
 
 
@@ -256,7 +256,7 @@ def test_no_table_has_a_key_that_a_merge_would_break(app):
         (table.name, constraint.columns.keys())
         for table in (
             Base.metadata.tables[m.local_table.description]
-            for m in administration.tables_of_accounts()
+            for m in operator_actions.tables_of_accounts()
         )
         for constraint in table.constraints
         if isinstance(constraint, UniqueConstraint) and "account_id" in constraint.columns
@@ -264,11 +264,11 @@ def test_no_table_has_a_key_that_a_merge_would_break(app):
     assert keys == []
 
 
-def test_the_overview_tells_all_about_an_account_and_no_secret(come_in, accounts):
+def test_the_overview_tells_all_about_an_account_and_no_secret(come_in, two_accounts):
     """OPS-13"""
     for _ in range(2):
         come_in()
-    found = administration.overview(accounts[1])
+    found = operator_actions.overview(two_accounts[1])
     assert found["account"]["number"] == "C000001"
     assert [(m["login id"], m["role"], m["sessions"]) for m in found["members"]] == [
         ("hanako", "代表", 2),

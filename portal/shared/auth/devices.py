@@ -6,9 +6,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from portal.core import LONGEST_SUBJECT, Actor, AuditEvent, Tenant, audit, change, clock, session
+from portal.core import (
+    LONGEST_SUBJECT,
+    Actor,
+    AuditEvent,
+    Tenant,
+    audit,
+    clock,
+    session,
+    update_where,
+)
 from portal.shared import mailing
-from portal.shared.auth import links, operations, passkeys, sessions, sign_in
+from portal.shared.auth import links, passkeys, password_reset, sessions, sign_in
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Device, Member, MemberSession, numbered
 from portal.shared.auth.sessions import Client, SignedIn
@@ -85,7 +94,9 @@ def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
     """Make a browser unknown, and end its sessions save the present one. Commits. Raises NotFound."""
     Member.locked(who.member_id)
     device = numbered(sessions.devices(who.member_id), number)
-    change(Device, Device.id == device.id, Device.revoked_at.is_(None), revoked_at=clock.now())
+    update_where(
+        Device, Device.id == device.id, Device.revoked_at.is_(None), revoked_at=clock.now()
+    )
     for row in sessions.alive(who.member_id):
         if row.device_id == device.id and row.id != who.session_id:
             sessions.end(row.id)
@@ -104,7 +115,7 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
     lock_out(member)
     audit.record("member.not_me", member, by=by)
     mailing.tell(tenant, "not_me", member)
-    operations.send_reset_link(tenant, member, link_base=link_base, by=by)
+    password_reset.send_reset_link(tenant, member, link_base=link_base, by=by)
     session().commit()
 
 

@@ -9,12 +9,12 @@ from werkzeug.wrappers import Response
 from portal.blueprints.account import bp
 from portal.blueprints.account.forms import MemberForm, PersonForm, ProfileForm
 from portal.core import NotFound, RuleBroken, format_telephone, session
-from portal.shared.auth import people, rights
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import members, rights
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Member, Right
 from portal.shared.limits import operations as limits
 from portal.web.brand import offered_rights
-from portal.web.errors import said
+from portal.web.errors import message_of
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.lists import csv_response
@@ -22,46 +22,48 @@ from portal.web.render import render
 from portal.web.requests import (
     actor,
     clear_session_cookie,
-    feature,
-    fresh,
     link_base,
     member,
+    require_feature,
+    require_recent_password,
     tenant,
 )
-from portal.web.submit import ConfirmFlow, Steps, add_steps, done
+from portal.web.submit import ConfirmedForm, ConfirmFlow, done, register_confirmed_form
 
 PAGE = "/account/members"
 
 
-def _profile_steps() -> Steps:
+def _profile_steps() -> ConfirmedForm:
     who = member()
 
     def make(data: dict[str, Any] | None) -> ProfileForm:
         form = ProfileForm(data=data)
         if not who.is_representative:
-            form.lock_account(people.read_profile(who.member_id))
+            form.lock_account(members.read_profile(who.member_id))
         return form
 
     def collect(form: ProfileForm) -> dict[str, Any]:
         data = form.typed()
         if not who.is_representative:  # shown, not typed: another's change meanwhile is not undone
-            for name in (*people.ACCOUNT_PROFILE, "account_version"):
+            for name in (*members.ACCOUNT_PROFILE, "account_version"):
                 del data[name]
         return data
 
-    return Steps(
+    return ConfirmedForm(
         ConfirmFlow(
-            kind="profile", subject=people.number_by_id(who.member_id), form_href="/account/profile"
+            kind="profile",
+            subject=members.number_by_id(who.member_id),
+            form_href="/account/profile",
         ),
         ("account/profile.html", "account/profile_confirm.html", "account/profile_done.html"),
         make=make,
-        save=lambda data: people.save_profile(tenant(), who.member_id, data, by=actor()),
+        save=lambda data: members.save_profile(tenant(), who.member_id, data, by=actor()),
         collect=collect,
-        present=lambda: people.read_profile(who.member_id),
+        present=lambda: members.read_profile(who.member_id),
     )
 
 
-add_steps(bp, "/profile", "profile", _profile_steps)
+register_confirmed_form(bp, "/profile", "profile", _profile_steps)
 
 
 def _offered() -> None:
@@ -78,35 +80,35 @@ def _managed() -> None:
 
 def _own(number: str) -> Member:
     _managed()
-    return people.find(member().account_id, number)
+    return members.find(member().account_id, number)
 
 
 @bp.get("/members")
-@feature("contacts")
-def members() -> str:
+@require_feature("contacts")
+def member_list() -> str:
     """The members of the account, and how many there may be."""
     _offered()
-    roster = people.roster(member().account_id)
+    roster = members.roster(member().account_id)
     return render(
         "account/members.html",
         roster=[
             (
                 m,
-                people.number_of(m),
+                members.number_of(m),
                 rights.can_remove(tenant(), member(), m, len(roster) - 1),
                 m.id == member().member_id,
             )
             for m in roster
         ],
-        use=limits.use(tenant(), "members", member().account_id),
+        use=limits.usage_of(tenant(), "members", member().account_id),
         may=rights.can_manage(tenant(), member()),
         may_hand_over=rights.can_hand_over(member()),
     )
 
 
 @bp.get("/members.csv")
-@feature("contacts")
-def members_csv() -> Response:
+@require_feature("contacts")
+def member_list_csv() -> Response:
     """The list as CSV (COM-21)."""
     _offered()
     header = [
@@ -118,7 +120,7 @@ def members_csv() -> Response:
         _("できること"),
     ]
     return csv_response(
-        "members", header, [_cells(m) for m in people.roster(member().account_id)], tuple
+        "members", header, [_cells(m) for m in members.roster(member().account_id)], tuple
     )
 
 
@@ -139,7 +141,7 @@ def _cells(who: Member) -> tuple[str, ...]:
 _PAGES = ("account/member_form.html", "account/member_confirm.html", "account/member_done.html")
 
 
-def _new_steps(flow: ConfirmFlow) -> Steps:
+def _new_steps(flow: ConfirmFlow) -> ConfirmedForm:
     """Adding a member: a name that is used is told on the way into 内容確認."""
     here, who = tenant(), member()
 
@@ -149,16 +151,16 @@ def _new_steps(flow: ConfirmFlow) -> Steps:
         )
 
     def collect(form: PersonForm) -> dict[str, Any]:
-        people.count_check(who.account_id)
+        members.count_check(who.account_id)
         return form.typed()
 
     def check(data: dict[str, Any]) -> None:
-        people.check_new(here, who.account_id, data, by=actor())
+        members.check_new(here, who.account_id, data, by=actor())
 
     def save(data: dict[str, Any]) -> None:
-        people.add(here, who.account_id, Person(**data), by=actor(), link_base=link_base())
+        members.add(here, who.account_id, Person(**data), by=actor(), link_base=link_base())
 
-    return Steps(
+    return ConfirmedForm(
         flow,
         _PAGES,
         make=make,
@@ -169,7 +171,7 @@ def _new_steps(flow: ConfirmFlow) -> Steps:
     )
 
 
-def _steps(number: str) -> Steps:
+def _steps(number: str) -> ConfirmedForm:
     """Adding ("new") and editing are the same steps; the representative edits everybody, the others themselves."""
     flow = ConfirmFlow(kind="member", subject=number, form_href=f"{PAGE}/{number}")
     here, who = tenant(), member()
@@ -177,12 +179,12 @@ def _steps(number: str) -> Steps:
         _managed()
         return _new_steps(flow)
     with flow.record_needed(MemberForm):
-        found = people.find(who.account_id, number)
+        found = members.find(who.account_id, number)
     rights.can_edit(here, who, found).require()
-    may_remove = rights.can_remove(here, who, found, len(people.roster(who.account_id)) - 1)
+    may_remove = rights.can_remove(here, who, found, len(members.roster(who.account_id)) - 1)
     may = rights.can_manage(here, who)
     gives = rights.can_give_rights(here, who, found)
-    return Steps(
+    return ConfirmedForm(
         flow,
         _PAGES,
         make=partial(
@@ -191,9 +193,9 @@ def _steps(number: str) -> Steps:
             held=rights.held_by(who),
             present=rights.from_text(found.rights),
         ),
-        save=lambda data: people.save_profile(here, found.id, data, by=actor()),
+        save=lambda data: members.save_profile(here, found.id, data, by=actor()),
         present=lambda: {
-            name: getattr(found, name) for name in (*people.PROFILE, "version", "rights")
+            name: getattr(found, name) for name in (*members.PROFILE, "version", "rights")
         },
         shown=lambda _typed: {
             "number": number,
@@ -203,33 +205,40 @@ def _steps(number: str) -> Steps:
     )
 
 
-add_steps(bp, "/members/<number>", "member", _steps, feature("contacts"), taking=[fresh])
+register_confirmed_form(
+    bp,
+    "/members/<number>",
+    "member",
+    _steps,
+    require_feature("contacts"),
+    taking=[require_recent_password],
+)
 
 
 @bp.post("/members/<number>/invitation")
-@feature("contacts")
+@require_feature("contacts")
 def invite_member(number: str) -> Response:
     """設定依頼メールを再送する."""
     found = _own(number)
     try:
-        people.invite_again(tenant(), found, by=actor(), link_base=link_base())
+        members.invite_again(tenant(), found, by=actor(), link_base=link_base())
     except RuleBroken as error:
         session().rollback()
-        flash(said(error), "warn")
+        flash(message_of(error), "warn")
         return redirect(PAGE, 303)
     return done(_("パスワード設定依頼メールを再送しました。"), PAGE)
 
 
 @bp.route("/members/<number>/removal", methods=["GET", "POST"])
-@feature("contacts")
-@fresh
+@require_feature("contacts")
+@require_recent_password
 def remove_member(number: str) -> str | Response:
     """削除: asked once more, then at once."""
     found, form = _own(number), Form()
     is_self = found.id == member().member_id
     if not form.validate_on_submit():
         return render("account/member_removal.html", form=form, person=found, is_self=is_self)
-    people.remove(tenant(), found, by=actor())
+    members.remove(tenant(), found, by=actor())
     response = done(_("削除しました。"), "/sign-in" if is_self else PAGE)
     if is_self:
         clear_session_cookie(response)
@@ -237,15 +246,15 @@ def remove_member(number: str) -> str | Response:
 
 
 @bp.route("/members/<number>/representation", methods=["GET", "POST"])
-@feature("contacts")
-@fresh
+@require_feature("contacts")
+@require_recent_password
 def hand_over(number: str) -> str | Response:
     """代表を変更."""
     _offered()
     rights.can_hand_over(member()).require()
-    found = people.find(member().account_id, number)
+    found = members.find(member().account_id, number)
     form = Form()
     if not form.validate_on_submit():
         return render("account/member_representation.html", form=form, person=found)
-    people.hand_over(tenant(), found, by=actor())
+    members.hand_over(tenant(), found, by=actor())
     return done(_("代表を変更しました。"), PAGE)

@@ -17,26 +17,26 @@ from portal.core import (
     RuleBroken,
     Tenant,
     audit,
-    msgid,
-    need,
+    gettext_noop,
+    require,
     save_changes,
     session,
 )
 from portal.shared import mailing
 from portal.shared.auth import (
-    enrolment,
-    keyring,
+    accounts,
     links,
-    operations,
     passkeys,
+    password_reset,
     rights,
     sessions,
+    signer,
     throttling,
 )
 from portal.shared.auth.models import Account, Member, MemberStatus, Right
 from portal.shared.limits import operations as limits
 
-WORDS = (msgid("担当者"), msgid("利用者"))
+WORDS = (gettext_noop("担当者"), gettext_noop("利用者"))
 """What a tenant may call its accounts' members."""
 _MOST_ADDED = 30
 _MOST_TRIED = 60
@@ -55,8 +55,10 @@ def roster(account_id: int) -> list[Member]:
     return list(session().scalars(there.order_by(Member.is_representative.desc(), Member.id)))
 
 
-limits.counted(
-    limits.Counted("members", Member, Member.account_id, Account, _THERE, enrolment.find_account)
+limits.define_limit(
+    limits.LimitDefinition(
+        "members", Member, Member.account_id, Account, _THERE, accounts.find_account
+    )
 )
 
 
@@ -67,17 +69,17 @@ def number_of(member: Member) -> str:
 
 def number_by_id(member_id: int) -> str:
     """What the member with this primary key is called in addresses."""
-    return keyring.number("member", member_id)
+    return signer.number("member", member_id)
 
 
 def find(account_id: int, number: str) -> Member:
     """The account's own member with this number. Raises NotFound."""
     found = next((member for member in roster(account_id) if number_of(member) == number), None)
-    return need(found, NotFound("担当者が見つかりません。"))
+    return require(found, NotFound("担当者が見つかりません。"))
 
 
 def add(
-    tenant: Tenant, account_id: int, person: enrolment.Person, *, by: Actor, link_base: str
+    tenant: Tenant, account_id: int, person: accounts.Person, *, by: Actor, link_base: str
 ) -> Member:
     """Add a member, with the account's login ID where it has one (RENT-01); a link to set the password is mailed.
 
@@ -93,8 +95,8 @@ def add(
         rights.can_manage(tenant, who).require()
     if tenant.sign_in.items == "login_id_email_password":
         person = replace(person, login_id=roster(account_id)[0].login_id)
-    member = enrolment.add_member(tenant, account, person, by=by)
-    operations.invite(tenant, member, by=by, link_base=link_base)
+    member = accounts.add_member(tenant, account, person, by=by)
+    password_reset.invite(tenant, member, by=by, link_base=link_base)
     _tell_rights(tenant, _others_in_charge(member, by), member, before=frozenset(), by=by)
     return member
 
@@ -112,7 +114,7 @@ def check_new(tenant: Tenant, account_id: int, data: dict[str, Any], *, by: Acto
 
     Of other customers nobody learns anything by it: see `enrolment.require_free`.
     """
-    enrolment.require_free(
+    accounts.require_free(
         tenant, account_id, login_id=data.get("login_id") or "", email=data["email"]
     )
     rights.require_held(by, data["rights"])
@@ -127,7 +129,7 @@ def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -
     if member.password_hash:
         raise RuleBroken("この方は、すでにパスワードを設定しています。")
     throttling.count("invite-member", f"member\n{member.id}", limit=1, window=timedelta(minutes=1))
-    operations.invite(tenant, member, by=by, link_base=link_base)
+    password_reset.invite(tenant, member, by=by, link_base=link_base)
 
 
 def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:

@@ -12,9 +12,9 @@ from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.shared.auth import links, people, sessions, throttling
+from portal.shared.auth import links, members, sessions, throttling
 from portal.shared.auth import rights as rights_of
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import MemberStatus
 from portal.shared.auth.sessions import Client, SignedIn
@@ -46,9 +46,9 @@ KATO = Person("加藤", "光", "kato@one.example", login_id="kato")
 def test_one_who_is_added_gets_a_link_and_counts(brand, member, letters, mailed):
     """RENT-10, COM-41: not yet set, at the foot of the list, 3 of 50."""
     account = member().account_id
-    made = people.add(brand, account, KATO, by=SYSTEM, link_base=BASE)
-    assert [m.login_id for m in people.roster(account)] == ["hanako", "kenichi", "kato"]
-    use = limits.use(brand, "members", account)
+    made = members.add(brand, account, KATO, by=SYSTEM, link_base=BASE)
+    assert [m.login_id for m in members.roster(account)] == ["hanako", "kenichi", "kato"]
+    use = limits.usage_of(brand, "members", account)
     assert (use.used, use.limit, made.password_hash) == (3, 50, "")
     assert letters("set_password")[0].recipient == "kato@one.example"
     assert is_alive(mailed("set_password", "set-password"), Purpose.SET_PASSWORD)
@@ -58,11 +58,11 @@ def test_nobody_is_added_past_the_limit(brand, member):
     """COM-41, COM-42: the server refuses, whom to ask is said, nothing is stored."""
     full = brand.model_copy(update={"limits": brand.limits | {"members": 2}})
     account = member().account_id
-    assert not limits.use(full, "members", account).room
+    assert not limits.usage_of(full, "members", account).room
     with pytest.raises(limits.LimitReached, match="お問い合わせ"):
-        people.add(full, account, KATO, by=SYSTEM, link_base=BASE)
+        members.add(full, account, KATO, by=SYSTEM, link_base=BASE)
     session().rollback()
-    assert len(people.roster(account)) == 2
+    assert len(members.roster(account)) == 2
 
 
 def test_no_name_to_sign_in_with_is_had_twice(brand, member, having):
@@ -70,7 +70,7 @@ def test_no_name_to_sign_in_with_is_had_twice(brand, member, having):
     account = member().account_id
     twice = Person("別", "人", "other@one.example", login_id="ＫＥＮＩＣＨＩ")
     with pytest.raises(RuleBroken) as refused:
-        people.add(brand, account, twice, by=SYSTEM, link_base=BASE)
+        members.add(brand, account, twice, by=SYSTEM, link_base=BASE)
     assert refused.value.field == "login_id"
 
 
@@ -79,24 +79,24 @@ def test_the_login_id_is_the_accounts_where_the_address_is_asked_for_too(having,
     rental = having(items="login_id_email_password")
     typed = Person("加藤", "光", "kato@one.example", login_id="another")
     assert (
-        people.add(rental, member().account_id, typed, by=SYSTEM, link_base=BASE).login_id
+        members.add(rental, member().account_id, typed, by=SYSTEM, link_base=BASE).login_id
         == "hanako"
     )
 
 
 def test_an_invitation_is_sent_again_after_a_minute_and_kills_the_first(brand, member, mailed):
     """RENT-10: not to somebody who has set a password."""
-    made = people.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
+    made = members.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
     first = mailed("set_password", "set-password")
-    people.invite_again(brand, made, by=SYSTEM, link_base=BASE)
+    members.invite_again(brand, made, by=SYSTEM, link_base=BASE)
     assert not is_alive(first, Purpose.SET_PASSWORD)
     assert is_alive(mailed("set_password", "set-password"), Purpose.SET_PASSWORD)
     with pytest.raises(throttling.TooMany):
-        people.invite_again(brand, made, by=SYSTEM, link_base=BASE)
+        members.invite_again(brand, made, by=SYSTEM, link_base=BASE)
     with clock.freeze(NOW + timedelta(minutes=2)):
-        people.invite_again(brand, made, by=SYSTEM, link_base=BASE)
+        members.invite_again(brand, made, by=SYSTEM, link_base=BASE)
     with pytest.raises(RuleBroken, match="すでにパスワード"):
-        people.invite_again(brand, member("kenichi"), by=SYSTEM, link_base=BASE)
+        members.invite_again(brand, member("kenichi"), by=SYSTEM, link_base=BASE)
 
 
 def test_a_removed_member_has_no_way_in_left(brand, member, letters):
@@ -105,7 +105,7 @@ def test_a_removed_member_has_no_way_in_left(brand, member, letters):
     token = sessions.open_session(gone.id, Client(), lifetime=timedelta(hours=1))
     _device, device_token = sessions.remember_device(gone.id, Client())
     link = links.issue(gone.id, Purpose.RESET_PASSWORD)
-    people.remove(brand, gone, by=SYSTEM)
+    members.remove(brand, gone, by=SYSTEM)
     session().commit()
     assert member("kenichi").status == MemberStatus.REMOVED
     assert sessions.look_up(token, idle_minutes=60) is None
@@ -113,7 +113,7 @@ def test_a_removed_member_has_no_way_in_left(brand, member, letters):
     assert not is_alive(link, Purpose.RESET_PASSWORD)
     assert "削除されました" in letters("member_changed")[0].body
     again = Person("田中", "健一", "kenichi@one.example", login_id="kenichi")
-    assert people.add(brand, gone.account_id, again, by=SYSTEM, link_base=BASE).id != gone.id
+    assert members.add(brand, gone.account_id, again, by=SYSTEM, link_base=BASE).id != gone.id
     told = session().query(AuditEvent).filter_by(action="member.remove").one()
     assert told.subject == "member:kenichi"
 
@@ -122,35 +122,35 @@ def test_the_representative_is_not_removed_but_handed_over(brand, member, letter
     """COM-30: first to somebody who has a password, then the former one can go."""
     hanako, kenichi = member(), member("kenichi")
     with pytest.raises(RuleBroken, match="先に代表を変更"):
-        people.remove(brand, hanako, by=SYSTEM)
-    people.hand_over(brand, kenichi, by=SYSTEM)
+        members.remove(brand, hanako, by=SYSTEM)
+    members.hand_over(brand, kenichi, by=SYSTEM)
     session().commit()
-    assert [m.login_id for m in people.roster(hanako.account_id) if m.is_representative] == [
+    assert [m.login_id for m in members.roster(hanako.account_id) if m.is_representative] == [
         "kenichi"
     ]
     assert {m.recipient for m in letters("member_changed")} == {
         "hanako@one.example",
         "kenichi@one.example",
     }
-    people.remove(brand, member(), by=SYSTEM)
+    members.remove(brand, member(), by=SYSTEM)
 
 
 def test_one_without_a_password_does_not_represent(brand, member):
     """COM-30: the account would have nobody to act for it."""
-    made = people.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
+    made = members.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
     with pytest.raises(RuleBroken, match="パスワードの設定が済んでいない"):
-        people.hand_over(brand, made, by=SYSTEM)
+        members.hand_over(brand, made, by=SYSTEM)
 
 
 def test_where_everyone_manages_the_last_one_stays_and_the_role_moves_on(having, member):
     """RENT-10: the last one cannot be removed."""
     rental = having(managed_by="everyone")
-    people.remove(rental, member(), by=SYSTEM)
+    members.remove(rental, member(), by=SYSTEM)
     session().commit()
     kenichi = member("kenichi")
     assert kenichi.is_representative
     with pytest.raises(RuleBroken, match="最後のお一人"):
-        people.remove(rental, kenichi, by=SYSTEM)
+        members.remove(rental, kenichi, by=SYSTEM)
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,8 @@ def test_who_manages_is_the_tenants_choice_and_the_accounts(
 def test_a_number_finds_ones_own_people_only(brand, member):
     """COM-02: not the neighbour's, not one made up, not somebody removed."""
     account, stranger = member().account_id, member("yumi")
-    assert people.find(account, people.number_of(member("kenichi"))).login_id == "kenichi"
-    people.remove(brand, gone := member("kenichi"), by=SYSTEM)
-    for number in (people.number_of(stranger), people.number_of(gone), "0" * 16, ""):
+    assert members.find(account, members.number_of(member("kenichi"))).login_id == "kenichi"
+    members.remove(brand, gone := member("kenichi"), by=SYSTEM)
+    for number in (members.number_of(stranger), members.number_of(gone), "0" * 16, ""):
         with pytest.raises(NotFound):
-            people.find(account, number)
+            members.find(account, number)

@@ -15,8 +15,8 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.core.errors import RuleBroken
-from portal.shared.auth import email_change, links, people
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth import email_change, links, members
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.models import Member
 from tests.cast import NOW
@@ -43,7 +43,7 @@ def test_of_sixteen_adds_with_one_place_left_one_gets_through(
     def add(turn: int) -> Any:
         with clock.freeze(NOW):
             person = Person("同時", str(turn), f"p{turn}@one.example", login_id=f"p{turn}")
-            made = people.add(
+            made = members.add(
                 tight, _member("hanako").account_id, person, by=SYSTEM, link_base=BASE
             )
             session().commit()
@@ -51,7 +51,7 @@ def test_of_sixteen_adds_with_one_place_left_one_gets_through(
 
     assert _kinds(together(16, add)) == ["LimitReached"] * 15 + ["Member"]
     with inside("facility"):
-        assert len(people.roster(_member("hanako").account_id)) == 3
+        assert len(members.roster(_member("hanako").account_id)) == 3
 
 
 def test_two_hundred_adds_at_the_limit_never_pass_it(
@@ -64,19 +64,19 @@ def test_two_hundred_adds_at_the_limit_never_pass_it(
     def add(turn: int) -> list[Any]:
         return [_try(partial(_add, tight, turn * 10 + n)) for n in range(10)]
 
-    monkeypatch.setattr(people, "_MOST_ADDED", 1000)
+    monkeypatch.setattr(members, "_MOST_ADDED", 1000)
     results = [result for results in together(20, add) for result in results]
     assert (len(results), results.count("Member")) == (200, 5)
     assert set(results) == {"Member", "LimitReached"}
     with inside("facility"):
-        assert len(people.roster(_member("hanako").account_id)) == 7
+        assert len(members.roster(_member("hanako").account_id)) == 7
 
 
 def _add(tenant: Any, n: int) -> Member:
     with clock.freeze(NOW):
         person = Person("同時", str(n), f"p{n}@one.example", login_id=f"p{n}")
         account = _member("hanako").account_id
-        made = people.add(tenant, account, person, by=SYSTEM, link_base=BASE)
+        made = members.add(tenant, account, person, by=SYSTEM, link_base=BASE)
         session().commit()
         return made
 
@@ -97,7 +97,7 @@ def test_of_two_who_remove_each_other_one_stays(app: Flask, inside, together: To
 
     def remove(turn: int) -> Any:
         with clock.freeze(NOW):
-            people.remove(tenant, _member(("hanako", "kenichi")[turn]), by=SYSTEM)
+            members.remove(tenant, _member(("hanako", "kenichi")[turn]), by=SYSTEM)
             session().commit()
             return "removed"
 
@@ -106,7 +106,7 @@ def test_of_two_who_remove_each_other_one_stays(app: Flask, inside, together: To
         account = (
             session().scalars(select(Member.account_id).where(Member.login_id == "hanako")).one()
         )
-        assert [m.is_representative for m in people.roster(account)] == [True]
+        assert [m.is_representative for m in members.roster(account)] == [True]
 
 
 def test_of_eight_presses_behind_the_new_addresss_link_one_counts(
@@ -159,7 +159,7 @@ def test_who_was_read_before_the_lock_is_read_again_behind_it(
     SQLite has one writer at a time: there nobody reads before another's write ends.
     """
     tenant = app.extensions["tenants"].current().by_key["facility"]
-    do = {"remove": people.remove, "hand_over": people.hand_over}
+    do = {"remove": members.remove, "hand_over": members.hand_over}
     early = "hand_over" if late == "remove" else "remove"
 
     def other() -> None:
@@ -176,4 +176,4 @@ def test_who_was_read_before_the_lock_is_read_again_behind_it(
         with pytest.raises(RuleBroken):
             do[late](tenant, who, by=SYSTEM)
         session().rollback()
-        assert [m.is_representative for m in people.roster(account)].count(True) == 1
+        assert [m.is_representative for m in members.roster(account)].count(True) == 1

@@ -13,9 +13,9 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.tenancy.schema_parts import NumberFormat, SignIn
-from portal.shared.auth import enrolment, passwords
+from portal.shared.auth import accounts, passwords
 from portal.shared.auth import sign_in as entrance
-from portal.shared.auth.enrolment import Person
+from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Account, Member, MemberStatus, login_key
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW
@@ -26,7 +26,7 @@ TAKEN = "このログインIDまたはメールアドレスは、すでに使わ
 def add(tenant, login_id="susumu", email="susumu@one.example", account="C000001", **more):
     """Add a member to an account of the brand in scope."""
     person = Person("森", "進", email, login_id=login_id, **more)
-    return enrolment.add_member(tenant, enrolment.find_account(account), person, by=SYSTEM)
+    return accounts.add_member(tenant, accounts.find_account(account), person, by=SYSTEM)
 
 
 def asking_for(tenant, items):
@@ -36,19 +36,19 @@ def asking_for(tenant, items):
 
 def test_accounts_get_numbers_one_after_the_other_in_the_brands_own_style(here, brand):
     """COM-02: the number is public and never the primary key; each brand counts alone."""
-    made = [enrolment.add_account(brand, by=SYSTEM, name=f"会社{n}") for n in range(2)]
+    made = [accounts.add_account(brand, by=SYSTEM, name=f"会社{n}") for n in range(2)]
     assert [account.number for account in made] == ["C000003", "C000004"]
     styled = brand.model_copy(update={"numbers": {"account": NumberFormat(prefix="K-", digits=4)}})
-    assert enrolment.add_account(styled, by=SYSTEM, name="会社").number == "K-0005"
+    assert accounts.add_account(styled, by=SYSTEM, name="会社").number == "K-0005"
     assert made[0].created_at == NOW
     assert made[0].subject == "account:C000003"
 
 
 def test_a_number_of_a_rolled_back_account_is_given_again(here, brand):
     """COM-71: without gaps, since number and account are one transaction."""
-    assert enrolment.add_account(brand, by=SYSTEM, name="取消").number == "C000003"
+    assert accounts.add_account(brand, by=SYSTEM, name="取消").number == "C000003"
     session().rollback()
-    assert enrolment.add_account(brand, by=SYSTEM, name="本当").number == "C000003"
+    assert accounts.add_account(brand, by=SYSTEM, name="本当").number == "C000003"
 
 
 def test_a_login_id_is_taken_in_any_way_of_writing_it(here, brand):
@@ -165,42 +165,42 @@ def test_the_operator_is_told_of_a_bad_mail_address_and_nobody_is_added(run, ins
 
 def test_accounts_are_found_by_number_and_listed_oldest_first(here):
     """OPS-13"""
-    assert enrolment.find_account("C000002").name == "カナリア甲合同会社二番"
-    assert [a.number for a in enrolment.all_accounts()] == ["C000001", "C000002"]
-    assert [a.number for a in enrolment.all_accounts(limit=1)] == ["C000001"]
+    assert accounts.find_account("C000002").name == "カナリア甲合同会社二番"
+    assert [a.number for a in accounts.all_accounts()] == ["C000001", "C000002"]
+    assert [a.number for a in accounts.all_accounts(limit=1)] == ["C000001"]
     for number in ("", "C000003", "c000001", "%"):
         with pytest.raises(NotFound, match="会員が見つかりません"):
-            enrolment.find_account(number)
+            accounts.find_account(number)
 
 
 def test_members_are_found_by_login_id_or_mail_when_that_means_one_person(brand, member):
     """OPS-13: a link goes to nobody rather than to the wrong one."""
-    assert enrolment.find_member(" hanako ").id == member("hanako").id
-    assert enrolment.find_member("yumi@two.example").id == member("yumi").id
+    assert accounts.find_member(" hanako ").id == member("hanako").id
+    assert accounts.find_member("yumi@two.example").id == member("yumi").id
     add(brand, "susumu", "hanako@one.example")
     member("kenichi").status = MemberStatus.REMOVED
     session().flush()
     for who in ("hanako@one.example", "kenichi", "nobody", "", "%"):
         with pytest.raises(NotFound):
-            enrolment.find_member(who)
+            accounts.find_member(who)
 
 
 def test_no_words_find_nobody_also_where_members_have_no_login_id(here, brand, member):
     """OPS-13: an empty variable in an operator's script resets nobody's password."""
     add(asking_for(brand, "email_password"), "", "only@one.example")
     with pytest.raises(NotFound):
-        enrolment.find_member(" ")
+        accounts.find_member(" ")
 
 
 def test_the_representative_or_else_the_oldest_active_member_speaks_for_an_account(here, member):
     """FAC-07"""
-    account = enrolment.find_account("C000001")
-    assert enrolment.representative(account).login_id == "hanako"
+    account = accounts.find_account("C000001")
+    assert accounts.representative(account).login_id == "hanako"
     member("hanako").status = MemberStatus.LOCKED
-    assert enrolment.representative(account).login_id == "kenichi"
+    assert accounts.representative(account).login_id == "kenichi"
     member("kenichi").status = MemberStatus.REMOVED
     with pytest.raises(NotFound, match="担当者がいません"):
-        enrolment.representative(account)
+        accounts.representative(account)
 
 
 def test_the_demos_people_may_sign_in_under_the_usual_rules(here, brand, cheap_passwords):
@@ -243,12 +243,12 @@ def test_a_name_that_is_used_is_told_before_it_is_tried(
     for member in session().scalars(select(Member)).all():
         member.login_key = login_key(items, login_id=member.login_id, email=member.email)
     session().flush()
-    account_id = enrolment.find_account("C000001").id
+    account_id = accounts.find_account("C000001").id
     if not message:
-        enrolment.require_free(tenant, account_id, login_id=login_id, email=email)
+        accounts.require_free(tenant, account_id, login_id=login_id, email=email)
         return
     with pytest.raises(RuleBroken, match=message) as refused:
-        enrolment.require_free(tenant, account_id, login_id=login_id, email=email)
+        accounts.require_free(tenant, account_id, login_id=login_id, email=email)
     assert refused.value.field == ("login_id" if items == "login_id_password" else "email")
 
 
@@ -259,11 +259,11 @@ def test_a_used_address_tells_a_member_nothing_of_another_customer(here, brand):
         member.login_key = login_key("email_password", login_id="", email=member.email)
     session().flush()
     hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
-    account = enrolment.find_account("C000001")
+    account = accounts.find_account("C000001")
     person = Person("森", "進", "yumi@two.example")
     with pytest.raises(RuleBroken) as refused:
-        enrolment.add_member(tenant, account, person, by=hanako.actor(""))
+        accounts.add_member(tenant, account, person, by=hanako.actor(""))
     assert refused.value.message.startswith("このメールアドレスは登録できません")
     assert "使われて" not in refused.value.message
     with pytest.raises(RuleBroken, match="すでに使われています"):
-        enrolment.add_member(tenant, account, person, by=SYSTEM)
+        accounts.add_member(tenant, account, person, by=SYSTEM)

@@ -285,7 +285,7 @@ def test_a_document_still_being_drawn_is_awaited_with_the_reason(
 ) -> None:
     """FAC-04: issued and not drawn yet is said on the page, and refused at the address."""
     from portal.core.actor import SYSTEM
-    from portal.web import papers
+    from portal.web import document_views
 
     with inside("facility"):
         tenant = app.extensions["tenants"].current().by_key["facility"]
@@ -295,8 +295,8 @@ def test_a_document_still_being_drawn_is_awaited_with_the_reason(
     member = visit("facility", cast.representative)
     answer = member.get(f"/reservations/{cast.billed}/invoice.pdf")
     assert answer.status_code == 422
-    assert papers.BEING_DRAWN in answer.text
-    assert papers.BEING_DRAWN in member.get(f"/reservations/{cast.billed}").text
+    assert document_views.BEING_DRAWN in answer.text
+    assert document_views.BEING_DRAWN in member.get(f"/reservations/{cast.billed}").text
     assert run.invoke(args=["worker", "--once"]).exit_code == 0
     assert member.get(f"/reservations/{cast.billed}/invoice.pdf").data.startswith(b"%PDF")
 

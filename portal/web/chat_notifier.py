@@ -17,7 +17,7 @@ from portal.shared.chats.models import Chat
 LOOK_SECONDS = 0.3
 
 
-class Bell:
+class ChatNotifier:
     """This process's readers by tenant and inquiry, at most `most`, and the thread that is there while they are."""
 
     def __init__(self, app: Flask, most: int) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.blueprints import BRANDS
-from portal.core.tenancy.mistakes import Mistake
-from portal.core.tenancy.registry import Reading, read_bytes
+from portal.core.tenancy.config_errors import ConfigError
+from portal.core.tenancy.registry import LoadResult, read_bytes
 from portal.core.tenancy.schema import tenant_type
 from portal.settings import ROOT
 from portal.web.brand import sections
@@ -20,7 +20,7 @@ KIND = tenant_type(sections(BRANDS))
 HEAD = '[tenants.atelier]\nname = "工房"\nmodules = ["facility"]\n'
 
 
-def read(text: str | bytes) -> Reading:
+def read(text: str | bytes) -> LoadResult:
     content = text.encode() if isinstance(text, str) else text
     return read_bytes(content, "tenants.toml", "portal.example", KIND)
 
@@ -400,7 +400,7 @@ def test_a_byte_order_mark_does_no_harm() -> None:
 
 
 def test_a_mistake_reads_as_compilers_say_it() -> None:
-    mistake = Mistake("tenants.toml", 42, "tenants.facility.theme.brand", "is wrong")
+    mistake = ConfigError("tenants.toml", 42, "tenants.facility.theme.brand", "is wrong")
     assert str(mistake) == "tenants.toml:42: tenants.facility.theme.brand: is wrong"
     assert str(replace(mistake, is_warning=True, key="")) == "tenants.toml:42: warning: is wrong"
 

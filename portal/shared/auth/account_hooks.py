@@ -28,7 +28,7 @@ class OpenBusiness:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountPart:
+class AccountHooks:
     """One brand's part in the life of an account. All work in the running transaction.
 
     `open_business`: what keeps the account from leaving, kind by kind. `losses`: what it loses by it.
@@ -39,23 +39,27 @@ class AccountPart:
     open_business: Callable[[Tenant, Account], Iterable[OpenBusiness]] = _nothing
     losses: Callable[[Tenant, Account], Iterable[RuleBroken]] = _nothing
     joined: Callable[[Tenant, Member], object] = _nothing
-    papers: Callable[[Tenant, Account], Iterable[tuple[str, bytes]]] = _nothing
+    export_files: Callable[[Tenant, Account], Iterable[tuple[str, bytes]]] = _nothing
     erase: Callable[[Account], object] = _nothing
 
 
-class Parts:
+class RegisteredHooks:
     """The parts there are, by brand module, and those of shared modules; set by the application."""
 
-    by_module: dict[str, AccountPart] = {}  # noqa: RUF012 - filled once, at start
-    shared: tuple[AccountPart, ...] = ()
+    by_module: dict[str, AccountHooks] = {}  # noqa: RUF012 - filled once, at start
+    shared: tuple[AccountHooks, ...] = ()
 
 
-def of(tenant: Tenant) -> Iterator[AccountPart]:
+def hooks_of(tenant: Tenant) -> Iterator[AccountHooks]:
     """The parts of shared modules, and of the brand modules that the tenant has on."""
-    yield from Parts.shared
-    yield from (Parts.by_module[module] for module in tenant.modules if module in Parts.by_module)
+    yield from RegisteredHooks.shared
+    yield from (
+        RegisteredHooks.by_module[module]
+        for module in tenant.modules
+        if module in RegisteredHooks.by_module
+    )
 
 
-def every() -> Iterator[AccountPart]:
+def all_hooks() -> Iterator[AccountHooks]:
     """All parts there are: what is personal is erased also where a module was switched off."""
-    yield from (*Parts.shared, *Parts.by_module.values())
+    yield from (*RegisteredHooks.shared, *RegisteredHooks.by_module.values())

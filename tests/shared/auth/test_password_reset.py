@@ -14,7 +14,7 @@ from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
 from portal.core.tenancy.schema_password import PasswordRules
-from portal.shared.auth import links, operations, passwords, sessions
+from portal.shared.auth import links, password_reset, passwords, sessions
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.models import MemberSession, OneTimeLink
 from portal.shared.auth.sessions import Client
@@ -45,7 +45,7 @@ def change(brand, signed_in):
 
     def run(old, new, *, token=""):
         who = signed_in(token=token)
-        return operations.change_password(brand, who, old, new, by=who.actor("192.0.2.7"))
+        return password_reset.change_password(brand, who, old, new, by=who.actor("192.0.2.7"))
 
     return run
 
@@ -148,14 +148,14 @@ def test_the_tenants_own_rules_are_asked_at_every_way_of_setting(here, brand, me
     legacy = brand.model_copy(update={"sign_in": rules})
     token = send_link(legacy, member())
     with pytest.raises(RuleBroken, match="12文字以内"):
-        operations.use_set_password_link(legacy, token, NEW, address="192.0.2.7")
-    operations.use_set_password_link(legacy, token, "Abcd1290x", address="192.0.2.7")
+        password_reset.use_set_password_link(legacy, token, NEW, address="192.0.2.7")
+    password_reset.use_set_password_link(legacy, token, "Abcd1290x", address="192.0.2.7")
     assert passwords.verify(member().password_hash, "Abcd1290x")
 
 
 def send_link(tenant, to, **more):
     """Send a link; returns its token, as the mail has it."""
-    operations.send_set_password_link(tenant, to, link_base=BASE, by=SYSTEM, **more)
+    password_reset.send_set_password_link(tenant, to, link_base=BASE, by=SYSTEM, **more)
     session().commit()
     mail = session().scalars(select(OutboxMail).order_by(OutboxMail.id.desc())).first()
     assert mail
@@ -168,19 +168,19 @@ def test_a_link_lives_half_an_hour_unless_it_is_an_invitation(brand, member):
     assert session().scalars(select(OneTimeLink.expires_at)).one() == NOW + timedelta(minutes=30)
     for minutes, alive in ((29, True), (30, False)):
         with clock.freeze(NOW + timedelta(minutes=minutes)):
-            assert is_alive(token, *operations.SETTING) is alive
+            assert is_alive(token, *password_reset.SETTING) is alive
     assert timedelta(days=3) == links.INVITATION
 
 
 def test_looking_at_a_link_uses_nothing_up_and_a_link_of_another_purpose_is_none(brand, member):
     """security.md §4.12"""
     token = send_link(brand, member())
-    assert all(is_alive(token, *operations.SETTING) for _ in range(3))
+    assert all(is_alive(token, *password_reset.SETTING) for _ in range(3))
     session().scalars(select(OneTimeLink)).one().purpose = "not-me"
     session().commit()
-    assert not is_alive(token, *operations.SETTING)
+    assert not is_alive(token, *password_reset.SETTING)
     with pytest.raises(RuleBroken, match="このリンクは無効か"):
-        operations.use_set_password_link(brand, token, NEW, address="")
+        password_reset.use_set_password_link(brand, token, NEW, address="")
     assert passwords.verify(member().password_hash, PASSWORD)
 
 
@@ -190,12 +190,12 @@ def test_a_link_used_by_another_while_the_password_is_hashed_is_dead(brand, memb
 
     def slow(password):
         monkeypatch.setattr(passwords, "hash_password", real)
-        operations.use_set_password_link(brand, token, "First-come-first-7", address="")
+        password_reset.use_set_password_link(brand, token, "First-come-first-7", address="")
         return real(password)
 
     monkeypatch.setattr(passwords, "hash_password", slow)
     with pytest.raises(RuleBroken, match="このリンクは無効か"):
-        operations.use_set_password_link(brand, token, NEW, address="")
+        password_reset.use_set_password_link(brand, token, NEW, address="")
     assert passwords.verify(member().password_hash, "First-come-first-7")
 
 

@@ -28,7 +28,7 @@ from sqlalchemy.orm import (
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core import clock
 from portal.core.db import SystemAccess, session, tenant_scope
-from portal.core.tenancy.guard import TenantOwned, TenantSession
+from portal.core.tenancy.orm_guard import TenantOwned, TenantSession
 from portal.core.tenancy.scope import TenantError
 from portal.shared.auth.models import Account, Member
 from tests.cast import Cast

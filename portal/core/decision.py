@@ -6,7 +6,7 @@ from portal.core.errors import RuleBroken
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Decision:
     """Truthy when the thing can be done; `reason` is a Japanese message id when it cannot."""
 
     reason: str = ""
@@ -20,4 +20,4 @@ class Verdict:
             raise RuleBroken(self.reason)
 
 
-YES = Verdict()
+ALLOWED = Decision()

@@ -8,20 +8,32 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from portal.core import Actor, NumberFormat, Tenant, audit, clock, msgid, numbering, session, text
-from portal.core.errors import NotFound, RuleBroken, need
+from portal.core import (
+    Actor,
+    NumberFormat,
+    Tenant,
+    audit,
+    clock,
+    gettext_noop,
+    numbering,
+    session,
+    text,
+)
+from portal.core.errors import NotFound, RuleBroken, require
 from portal.shared.auth import rights
 from portal.shared.auth.models import USUAL_RIGHTS, Account, Member, MemberStatus, login_key
 
 _ACCOUNT_NUMBER = NumberFormat(prefix="C", digits=6)
-_USED = msgid("このログインIDまたはメールアドレスは、すでに使われています。")
+_USED = gettext_noop("このログインIDまたはメールアドレスは、すでに使われています。")
 _UNAVAILABLE = {
-    "login_id": msgid("このログインIDは、すでに使われています。別のログインIDを入力してください。"),
-    "email": msgid(
+    "login_id": gettext_noop(
+        "このログインIDは、すでに使われています。別のログインIDを入力してください。"
+    ),
+    "email": gettext_noop(
         "このメールアドレスは登録できません。別のメールアドレスを入力するか、お問い合わせください。"
     ),
 }
-_COLLEAGUES = msgid("このメールアドレスの方は、すでに登録されています。")
+_COLLEAGUES = gettext_noop("このメールアドレスの方は、すでに登録されています。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +124,9 @@ def account_with(number: str) -> Account | None:
 
 def find_account(number: str) -> Account:
     """The account with this number. Raises NotFound."""
-    return need(account_with(number), NotFound("会員が見つかりません: %(number)s", number=number))
+    return require(
+        account_with(number), NotFound("会員が見つかりません: %(number)s", number=number)
+    )
 
 
 def all_accounts(limit: int = 100) -> list[Account]:
@@ -141,4 +155,4 @@ def representative(account: Account) -> Member:
     )
     first = there.order_by(Member.is_representative.desc(), Member.id).limit(1)
     missing = NotFound("担当者がいません: %(number)s", number=account.number)
-    return need(session().scalars(first).one_or_none(), missing)
+    return require(session().scalars(first).one_or_none(), missing)

@@ -8,33 +8,33 @@ from typing import Any
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from portal.core import YES, Verdict, clock, msgid
+from portal.core import ALLOWED, Decision, clock, gettext_noop
 from portal.shared.auth.models import Right
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind
 from portal.web.render import pdf_response
 from portal.web.requests import member
 
-BEING_DRAWN = msgid("帳票を準備しています。しばらくお待ちください。")
-LATE = msgid("帳票の作成に時間がかかっています。お急ぎの場合はお問い合わせください。")
-NOT_ISSUED = msgid("この帳票は発行されていません。必要な場合はお問い合わせください。")
+BEING_DRAWN = gettext_noop("帳票を準備しています。しばらくお待ちください。")
+LATE = gettext_noop("帳票の作成に時間がかかっています。お急ぎの場合はお問い合わせください。")
+NOT_ISSUED = gettext_noop("この帳票は発行されていません。必要な場合はお問い合わせください。")
 PATIENCE = timedelta(days=1)
 """How long it may take until a document that is due can be had; the worker needs minutes."""
 _OF_MONEY = (DocumentKind.INVOICE, DocumentKind.RECEIPT)
 
 
 @dataclass(frozen=True)
-class PaperPages:
+class DocumentViews:
     """`kinds` are the documents by their names in addresses; `find` gives the member's own order by its number.
 
     `can` is the brand's rule of when there is one.
     """
 
     find: Callable[[str], Any]
-    can: Callable[[Any, DocumentKind], Verdict]
+    can: Callable[[Any, DocumentKind], Decision]
     kinds: Mapping[str, DocumentKind]
 
-    def hang(self, at: Blueprint, path: str) -> None:
+    def register(self, at: Blueprint, path: str) -> None:
         """Add the page ``<path>/<number>/<name>.pdf`` to a blueprint, as `paper`."""
         at.add_url_rule(
             f"{path}/<number>/<any({', '.join(map(repr, self.kinds))}):slug>.pdf",
@@ -42,7 +42,7 @@ class PaperPages:
             self._paper,
         )
 
-    def shown(self, order: Any) -> list[tuple[str, str, Verdict]]:
+    def shown(self, order: Any) -> list[tuple[str, str, Decision]]:
         """Name, label and whether it can be had, for the order's page."""
         return [
             (slug, self.kinds[slug].label, verdict)
@@ -54,7 +54,7 @@ class PaperPages:
         verdict.require()
         return pdf_response(*documents.read(document))
 
-    def _all(self, order: Any) -> dict[str, tuple[Document | None, Verdict]]:
+    def _all(self, order: Any) -> dict[str, tuple[Document | None, Decision]]:
         issued = documents.about(order.account_id, order.number)
         return {
             slug: (issued.get(kind), self._verdict(order, kind, issued))
@@ -63,7 +63,7 @@ class PaperPages:
 
     def _verdict(
         self, order: Any, kind: DocumentKind, issued: Mapping[DocumentKind, Document]
-    ) -> Verdict:
+    ) -> Decision:
         """Whether the member may, whether there is one, and whether it is drawn."""
         if kind in _OF_MONEY and not (may := member().may(Right.BILLING)):
             return may
@@ -73,12 +73,12 @@ class PaperPages:
         return _is_ready(issued.get(kind), order.documents_due_at)
 
 
-def _is_ready(document: Document | None, due_at: datetime | None) -> Verdict:
+def _is_ready(document: Document | None, due_at: datetime | None) -> Decision:
     """Whether a document that there should be is there, and otherwise what it waits for."""
     if document is not None and document.sha256:
-        return YES
+        return ALLOWED
     waiting_since = document.issued_at if document else due_at
     if waiting_since is None:
-        return Verdict(NOT_ISSUED)
+        return Decision(NOT_ISSUED)
     is_late = clock.now() - waiting_since > PATIENCE
-    return Verdict(LATE if is_late else BEING_DRAWN)
+    return Decision(LATE if is_late else BEING_DRAWN)

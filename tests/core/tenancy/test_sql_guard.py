@@ -36,7 +36,7 @@ from sqlalchemy.pool import StaticPool
 
 from portal.core.tenancy import scope
 from portal.core.tenancy.scope import TenantError
-from portal.core.tenancy.tripwire import Judge, install_tripwire
+from portal.core.tenancy.sql_guard import StatementChecker, install_sql_guard
 
 META = MetaData()
 
@@ -79,7 +79,7 @@ def engine(promise: Promise) -> Iterator[Engine]:
         for table in (A, B, NOTES):
             rows = [("facility", 1, "own"), ("studio", 2, "facility")]
             connection.execute(insert(table), [dict(zip(ROW, row, strict=True)) for row in rows])
-    install_tripwire(made, ["account", "booking"], lambda: promise.reads_only)
+    install_sql_guard(made, ["account", "booking"], lambda: promise.reads_only)
     yield made
     made.dispose()
 
@@ -303,19 +303,19 @@ def test_who_promised_to_read_only_writes_into_no_table(
 def test_a_text_is_known_by_what_it_touches_and_whether_it_writes(
     sql: str, touches: bool, writes: bool
 ) -> None:
-    judge = Judge(["account"])
-    verdict = judge(sql)
+    checker = StatementChecker(["account"])
+    verdict = checker(sql)
     assert (verdict.touches, verdict.writes, verdict.fault) == (touches, writes, None)
-    assert judge(sql) is verdict, "judged once"
+    assert checker(sql) is verdict, "judged once"
 
 
 def test_a_judge_of_no_tables_touches_nothing() -> None:
-    assert not Judge([])("SELECT * FROM account").touches
+    assert not StatementChecker([])("SELECT * FROM account").touches
 
 
 def test_the_memo_of_texts_does_not_grow_for_ever() -> None:
-    judge = Judge(["account"])
+    checker = StatementChecker(["account"])
     for number in range(5100):
-        judge(f"SELECT {number}")
-    assert judge._known.cache_info().currsize < 5100
-    assert judge("SELECT id FROM account").fault
+        checker(f"SELECT {number}")
+    assert checker._known.cache_info().currsize < 5100
+    assert checker("SELECT id FROM account").fault

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.core.letters import Letter, UnclearSender, Unreadable, decode, read
+from portal.core.inbound_email import InboundEmail, UnclearSender, Unreadable, decode, parse_email
 
 FROM = b"From: =?iso-2022-jp?B?GyRCOzNFRBsoQg==?= <yamada@one.example>\r\n"
 SAID = "印刷が止まります。型番は K-12 です。"
@@ -19,8 +19,8 @@ SAID = "印刷が止まります。型番は K-12 です。"
 
 def letter(
     headers: bytes = b"", body: bytes = b"text", envelope: str | None = "yamada@one.example"
-) -> Letter:
-    return read(FROM + headers + b"\r\n" + body, envelope)
+) -> InboundEmail:
+    return parse_email(FROM + headers + b"\r\n" + body, envelope)
 
 
 @pytest.mark.parametrize("charset", ["iso-2022-jp", "shift_jis", "euc-jp", "utf-8"])
@@ -75,7 +75,7 @@ def test_files_have_their_names() -> None:
     inner.set_content("中のメール")
     mail.add_attachment(inner)
     old = mail.as_bytes().replace(b"--==", b"--==", 1)
-    found = read(old)
+    found = parse_email(old)
     assert found.body == SAID
     assert [name for name, _data in found.files] == ["見積書.pdf", "image.png", "message.rfc822"]
     assert found.files[0][1] == b"%PDF-1.7"
@@ -97,7 +97,7 @@ def test_html_alone_is_read_as_text_and_flowed_lines_are_joined() -> None:
     both["From"] = "yamada@one.example"
     both.attach(MIMEText("文字だけ", "plain", "utf-8"))
     both.attach(MIMEText("<p>飾り</p>", "html", "utf-8"))
-    assert read(both.as_bytes()).body == "文字だけ"
+    assert parse_email(both.as_bytes()).body == "文字だけ"
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_bounces_and_daemons_are_told() -> None:
     """SUP-12"""
     assert letter(envelope="").is_automatic
     assert letter(envelope="<>").is_automatic
-    assert read(
+    assert parse_email(
         b"From: MAILER-DAEMON@one.example\r\n\r\nx", "MAILER-DAEMON@one.example"
     ).is_automatic
-    assert read(b"From: no-reply@one.example\r\n\r\nx", "a@one.example").is_automatic
+    assert parse_email(b"From: no-reply@one.example\r\n\r\nx", "a@one.example").is_automatic
 
 
 def test_what_it_refers_to_is_read() -> None:
@@ -139,7 +139,7 @@ def test_what_it_refers_to_is_read() -> None:
 def test_what_nobody_sent_is_unreadable(raw: bytes) -> None:
     """SUP-12"""
     with pytest.raises(Unreadable):
-        read(raw)
+        parse_email(raw)
 
 
 def test_nesting_without_end_and_parts_without_number_are_bounded() -> None:
@@ -149,7 +149,7 @@ def test_nesting_without_end_and_parts_without_number_are_bounded() -> None:
         for n in range(3000)
     )
     with pytest.raises(Unreadable):
-        read(deep)
+        parse_email(deep)
     many = b'Content-Type: multipart/mixed; boundary="b"\r\n'
     assert (
         len(letter(many, b"--b\r\nContent-Type: image/png\r\n\r\nx\r\n" * 10_000 + b"--b--").files)
@@ -163,7 +163,7 @@ def test_no_bytes_break_it(headers: bytes, body: bytes) -> None:
     """SUP-12: it reads them or says Unreadable."""
     for raw in (headers + body, FROM + headers + b"\r\n\r\n" + body):
         try:
-            found = read(raw)
+            found = parse_email(raw)
         except Unreadable:
             continue
         assert "\0" not in found.body + found.subject + found.sender
@@ -207,7 +207,7 @@ MORI = "mori@one.example"
 @pytest.mark.parametrize("charset", ["utf-8", "cp932", "euc_jp"])
 def test_the_one_address_in_from_is_read(value: str, charset: str) -> None:
     """SUP-12: as mail programs write it, raw Japanese included."""
-    found = read(f"From: {value}\r\n\r\nx".encode(charset))
+    found = parse_email(f"From: {value}\r\n\r\nx".encode(charset))
     expected = "a..b.@docomo.example" if "docomo" in value else MORI
     assert found.sender.lower() == expected
 
@@ -247,7 +247,7 @@ def test_the_one_address_in_from_is_read(value: str, charset: str) -> None:
 def test_a_from_that_could_be_read_in_two_ways_is_refused(headers: str) -> None:
     """SUP-12: a mail server that judges one address must not let the portal believe another."""
     with pytest.raises(UnclearSender):
-        read(f"{headers}\r\n\r\nx".encode(), "evil@two.example")
+        parse_email(f"{headers}\r\n\r\nx".encode(), "evil@two.example")
 
 
 @given(
@@ -260,7 +260,7 @@ def test_whatever_stands_around_an_address_either_it_is_meant_or_nobody(
 ) -> None:
     """SUP-12: what is accepted ends in the one address, alone or in angle brackets, or in a comment."""
     try:
-        sender = read(f"From: {before}<{MORI}>{after}\r\n\r\nx".encode()).sender
+        sender = parse_email(f"From: {before}<{MORI}>{after}\r\n\r\nx".encode()).sender
     except Unreadable:
         return
     assert sender == MORI

@@ -54,7 +54,7 @@ class UnclearSender(Unreadable):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class InboundEmail:
     """`answers` are the Message-IDs that it refers to; `is_automatic`: no person wrote it, nobody is to be answered.
 
     `is_authenticated` is None where nobody was asked whether the mail comes from the domain in From.
@@ -70,7 +70,9 @@ class Letter:
     is_authenticated: bool | None = None
 
 
-def read(raw: bytes, envelope_from: str | None = None, *, authentication_host: str = "") -> Letter:
+def parse_email(
+    raw: bytes, envelope_from: str | None = None, *, authentication_host: str = ""
+) -> InboundEmail:
     """The mail in `raw`; `envelope_from` as the mail server was told it, None where only Return-Path says so.
 
     `authentication_host` is the mail server whose Authentication-Results are believed. Raises
@@ -86,7 +88,7 @@ def read(raw: bytes, envelope_from: str | None = None, *, authentication_host: s
         raise Unreadable(type(error).__name__) from error
 
 
-def _read(raw: bytes, envelope_from: str | None, authentication_host: str) -> Letter:
+def _read(raw: bytes, envelope_from: str | None, authentication_host: str) -> InboundEmail:
     mail = message_from_bytes(raw)
     heads = {
         name.lower(): _words(str(value)) for name, value in reversed([*mail.raw_items()])
@@ -103,7 +105,7 @@ def _read(raw: bytes, envelope_from: str | None, authentication_host: str) -> Le
     body = "\n".join(said["text/plain"]) or "\n".join(map(_without_tags, said["text/html"]))
     answers = _ID.findall(f"{heads.get('in-reply-to', '')} {heads.get('references', '')}")
     path = heads.get("return-path", sender) if envelope_from is None else envelope_from
-    return Letter(
+    return InboundEmail(
         sender=sender,
         subject=text.normalise(heads.get("subject", ""))[:200],
         body=text.multiline(body),

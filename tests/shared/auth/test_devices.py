@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.shared.auth import operations, security
+from portal.shared.auth import devices, password_reset
 
 SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15"
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
@@ -33,7 +33,7 @@ CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
 )
 def test_browsers_have_names_that_people_know(user_agent: str, name: str) -> None:
     """COM-15"""
-    assert security.browser_name(user_agent) == name
+    assert devices.browser_name(user_agent) == name
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_a_forgotten_password_asks_for_what_tells_members_apart(
     """COM-12, SHOP-02, RENT-06: the tenant's configuration decides."""
     rules = brand.sign_in.model_copy(update={"items": items, "forgot": forgot})
     tenant = brand.model_copy(update={"sign_in": rules})
-    assert operations.asked(tenant) == asked
-    assert operations.proves_email(tenant) is (forgot == "mail_phone")
+    assert password_reset.asked(tenant) == asked
+    assert password_reset.proves_email(tenant) is (forgot == "mail_phone")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from portal.core.tenancy.scope import require_key
 
 
-class Keyring:
+class Signer:
     """The server's keys, the present one first, then those it is being rotated from; set by `create_app`."""
 
     keys: tuple[bytes, ...] = ()
@@ -15,7 +15,7 @@ class Keyring:
 
 def set_keys(keys: Iterable[str]) -> None:
     """Work with these keys, the present one first."""
-    Keyring.keys = tuple(key.encode() for key in keys)
+    Signer.keys = tuple(key.encode() for key in keys)
 
 
 def macs(purpose: str, *parts: object) -> list[bytes]:
@@ -23,10 +23,10 @@ def macs(purpose: str, *parts: object) -> list[bytes]:
 
     No two purposes, tenants or records share one: all of them are part of what is signed.
     """
-    if not Keyring.keys:
+    if not Signer.keys:
         raise RuntimeError("the keyring is empty; create_app fills it")
     message = "\0".join(map(str, (purpose, require_key(), *parts))).encode()
-    return [hmac.digest(key, message, hashlib.sha256) for key in Keyring.keys]
+    return [hmac.digest(key, message, hashlib.sha256) for key in Signer.keys]
 
 
 def digests(purpose: str, *parts: object) -> list[str]:
