@@ -29,7 +29,7 @@ from portal.core.db import (
 )
 from portal.core.decision import ALLOWED, Decision
 from portal.core.engine import DatabaseBusy
-from portal.core.errors import NotFound, RuleBroken, Stale, gettext_noop, require
+from portal.core.errors import Forbidden, NotFound, RuleBroken, Stale, gettext_noop, require
 from portal.core.files import Shelf
 from portal.core.labels import LabelledEnum
 from portal.core.markdown import to_html
@@ -46,7 +46,7 @@ from portal.core.text import format_telephone
 # fmt: off
 __all__ = [
     "ALLOWED", "ID", "LARGEST", "LONGEST_SUBJECT", "SYSTEM", "TOKYO", "Actor", "AuditEvent", "Base",
-    "DatabaseBusy", "Decision", "Each", "EnumType", "InquiryCategory", "LabelledEnum", "Name",
+    "DatabaseBusy", "Decision", "Each", "EnumType", "Forbidden", "InquiryCategory", "LabelledEnum", "Name",
     "NotFound", "NumberFormat", "Numbered", "OutboxMail", "Query", "Registry", "Row", "RuleBroken",
     "Section", "Shelf", "Stale", "Tenant", "TenantOwned", "delete_where", "execute_core",
     "first_open", "format_telephone", "get_or_404", "gettext_noop", "index_where",

@@ -35,5 +35,9 @@ def require(found: T | None, error: RuleBroken) -> T:
     return found
 
 
+class Forbidden(RuleBroken):
+    """Whoever asks may not do this, however they ask: a right is missing. Pages answer 403 and log it."""
+
+
 class Stale(RuleBroken):
     """Somebody else changed the record meanwhile (COM-26)."""

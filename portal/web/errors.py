@@ -12,7 +12,15 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from portal.core import DatabaseBusy, NotFound, RuleBroken, Stale, gettext_noop, security_log
+from portal.core import (
+    DatabaseBusy,
+    Forbidden,
+    NotFound,
+    RuleBroken,
+    Stale,
+    gettext_noop,
+    security_log,
+)
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.throttling import TooMany
 from portal.web.forms import Form
@@ -60,11 +68,16 @@ def _http(error: HTTPException) -> Response:
     if code == 503:
         return _unavailable(error)
     if code == 403:
-        _report("forbidden")
+        report_forbidden()
     response = page(code)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
+
+
+def report_forbidden() -> None:
+    """Log that somebody asked for what they may not (security.md §4.27)."""
+    _report("forbidden")
 
 
 def _csrf(_error: CSRFError) -> Response:
@@ -94,6 +107,9 @@ def _rule(error: RuleBroken) -> Response:
         return page(404)
     if isinstance(error, TooMany):
         return _later(page(429, _(error.message)), error.seconds)
+    if isinstance(error, Forbidden):
+        report_forbidden()
+        return page(403, message_of(error))
     return page(409 if isinstance(error, Stale) else 422, message_of(error))
 
 
@@ -140,6 +156,9 @@ def init_app(app: Flask) -> None:
 def refused(template: str, form: Form, error: RuleBroken, **context: Any) -> Response:
     """The form again, with what a rule said at the field it names; 429 where something was tried too often."""
     form.blame(error, message_of(error))
+    if isinstance(error, Forbidden):
+        report_forbidden()
+        return render_invalid(template, 403, form=form, **context)
     if isinstance(error, TooMany):
         return _later(render_invalid(template, 429, form=form, **context), error.seconds)
     return render_invalid(template, form=form, **context)

@@ -22,7 +22,7 @@ from flask import (
 from flask import session as cookie
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import validate_csrf
-from werkzeug.exceptions import Forbidden, NotFound, ServiceUnavailable
+from werkzeug.exceptions import NotFound, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms.validators import ValidationError
@@ -115,9 +115,9 @@ def afterwards(do: Callable[[], object]) -> None:
 
 
 def check_right(right: Right | None) -> None:
-    """403 for a member whose account does not let them do such things."""
-    if right and not member().may(right):
-        raise Forbidden
+    """Refuse a member whose account does not let them do such things. Raises Forbidden."""
+    if right:
+        member().may(right).require()
 
 
 def settings() -> Settings:

@@ -525,6 +525,10 @@ def test_somebody_registers_looks_around_and_leaves(
         page.get_by_label("認証コード").fill(f"{found[1]}{found[2]}".lower())
     else:
         page.goto(mailed(page, base, "会員登録のご確認", "/register/activate"))
+        expect(page.get_by_text("青木製作所")).to_be_visible()
+        press(page, "登録を完了する")
+        expect(page.get_by_role("alert").first).to_contain_text("パスワード")
+        page.get_by_label("ご登録時に入力したパスワード").fill("murasaki-77-hana")
     press(page, "登録を完了する")
     expect(page.get_by_text("会員登録が完了しました。")).to_be_visible()
     sign_in(page, base, "molds", "murasaki-77-hana", メールアドレス=mine)

@@ -25,6 +25,10 @@ Visit = Callable[..., Visitor]
 Inside = Callable[[str], Any]
 
 
+SIGNED_OUT = 0
+"""In place of a status: the session was over before the request came, so that it led to sign-in."""
+
+
 def at_once(visitors: list[Visitor], act: Callable[[Visitor, int], TestResponse]) -> list[int]:
     """Have each visitor act in a thread of their own at the same moment; the statuses of the answers."""
     start = threading.Barrier(len(visitors))
@@ -32,7 +36,9 @@ def at_once(visitors: list[Visitor], act: Callable[[Visitor, int], TestResponse]
     def one(turn: int) -> int:
         start.wait(10)
         with clock.freeze(NOW):
-            return act(visitors[turn], turn).status_code
+            answer = act(visitors[turn], turn)
+            is_over = (answer.location or "").startswith("/sign-in?next=")
+            return SIGNED_OUT if is_over else answer.status_code
 
     with ThreadPoolExecutor(len(visitors)) as pool:
         return list(pool.map(one, range(len(visitors))))
@@ -68,7 +74,8 @@ def left_of_hanako(inside: Inside) -> tuple[str, int]:
 def test_of_six_changes_with_one_old_password_one_succeeds(visit: Visit, inside: Inside) -> None:
     """COM-12: whoever comes second no longer knows the present password; one mail, one new password."""
     answers = at_once([visit("facility", "hanako") for _browser in range(6)], change)
-    assert sorted(answers) == [303, 422, 422, 422, 422, 422]
+    assert answers.count(303) == 1
+    assert {*answers} <= {303, 422, SIGNED_OUT}
     new = f"stolen-Leaf-number-{answers.index(303)}"
     assert passwords.verify(left_of_hanako(inside)[0], new)
     with inside("facility"):

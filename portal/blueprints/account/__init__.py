@@ -156,7 +156,14 @@ def withdrawal_form() -> Answer:
     """退会: the cautions, what is lost, the reason."""
     flow = _withdrawal_flow()
     form = ReasonForm(data=flow.typed())
-    return submit("account/withdrawal.html", form, lambda: flow.keep(form.typed()), **_standing())
+    standing = _standing()
+
+    def go_on() -> Answer:
+        if standing["may"].is_forbidden:
+            standing["may"].require()
+        return flow.keep(form.typed())
+
+    return submit("account/withdrawal.html", form, go_on, **standing)
 
 
 @bp.route("/withdrawal/confirm", methods=["GET", "POST"])
@@ -165,9 +172,11 @@ def withdraw() -> Answer:
     flow = _withdrawal_flow()
     token = request.values.get("draft", "")
     typed = flow.recall(token)
-    if typed is None:
+    standing = _standing()
+    if typed is None or standing["may"].is_forbidden:
         return redirect(flow.form_href, 303)
-    form, reason = ProofForm(), typed["reason"]
+    form = ProofForm()
+    reason = typed["reason"]
 
     def leave() -> Answer:
         withdrawal.by_member(tenant(), member(), reason, form.password.data, by=actor())
@@ -175,7 +184,7 @@ def withdraw() -> Answer:
         clear_session_cookie(response)
         return response
 
-    shown = {"reason": reason, "token": token, "back": flow.back_href(token), **_standing()}
+    shown = {"reason": reason, "token": token, "back": flow.back_href(token), **standing}
     return submit("account/withdrawal_confirm.html", form, leave, **shown)
 
 

@@ -95,6 +95,7 @@ def member_list() -> str:
             (
                 m,
                 members.number_of(m),
+                rights.can_edit(tenant(), member(), m),
                 rights.can_remove(tenant(), member(), m, len(roster) - 1),
                 m.id == member().member_id,
             )

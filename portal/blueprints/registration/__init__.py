@@ -7,7 +7,7 @@ from wtforms import BooleanField
 from wtforms.validators import InputRequired
 
 from portal.blueprints.account.forms import ProfileForm
-from portal.blueprints.auth.forms import SetPasswordForm, email_field
+from portal.blueprints.auth.forms import SetPasswordForm, email_field, password_field
 from portal.shared.auth import registration
 from portal.shared.auth.throttling import TooMany
 from portal.web.errors import message_of
@@ -43,6 +43,12 @@ class CodeForm(Form):
 def _offered_only() -> None:
     if not tenant().sign_in.registration:
         raise NotFound
+
+
+class ActivationForm(Form):
+    """The password that was chosen, from whoever opens the mailed link."""
+
+    password = password_field(_l("ご登録時に入力したパスワード"), "current-password")
 
 
 @bp.route("", methods=["GET", "POST"])
@@ -95,13 +101,16 @@ def send_code_again(handle: str) -> Response:
 @public
 def activate(token: str) -> Answer:
     """Behind the mailed link: a scanner's look activates nothing (security.md §4.12)."""
-    email = registration.peek(token).email
+    found = registration.peek(token)
+    email, company = found.email, found.data["account_name"]
+    name = f"{found.data['family_name']} {found.data['given_name']}"
+    form = ActivationForm()
 
     def press() -> Answer:
-        registration.activate_by_link(tenant(), token, client())
+        registration.activate_by_link(tenant(), token, form.password.data, client())
         return _welcome()
 
-    return submit("registration/link.html", Form(), press, email=email)
+    return submit("registration/link.html", form, press, email=email, company=company, name=name)
 
 
 def _welcome() -> Response:

@@ -23,6 +23,7 @@ _ONLY_MANAGERS = gettext_noop("追加・削除は、代表の方と権限のあ�
 _ONLY_REPRESENTATIVE = gettext_noop("代表の変更は、代表の方だけが行えます。")
 _LAST = gettext_noop("最後のお一人は削除できません。")
 _REPRESENTATIVE = gettext_noop("代表の方は削除できません。先に代表を変更してください。")
+_ONLY_THEMSELF = gettext_noop("代表の方の情報は、ご本人だけが変更できます。")
 _NOT_HELD = gettext_noop("ご自身にない権限の付与や取り消しはできません。")
 _NOT_YOURS_TO_GIVE = gettext_noop("この方の「できること」は変更できません。")
 
@@ -81,12 +82,23 @@ def usual_for(by: Actor) -> str:
 def can_manage(tenant: Tenant, who: Holder) -> Decision:
     """Whether this member adds and removes members: who has the right to, or everyone, as the tenant says."""
     everyone = tenant.sign_in.managed_by == "everyone"
-    return ALLOWED if everyone or who.may(Right.MANAGE) else Decision(_ONLY_MANAGERS)
+    return (
+        ALLOWED
+        if everyone or who.may(Right.MANAGE)
+        else Decision(_ONLY_MANAGERS, is_forbidden=True)
+    )
 
 
 def can_edit(tenant: Tenant, who: Holder, member: Member) -> Decision:
-    """Whether `who` edits this member: themself, or everybody for who manages them (FAC-08)."""
-    return ALLOWED if member.id == who.member_id else can_manage(tenant, who)
+    """Whether `who` edits this member: themself, or the others for who manages them (FAC-08).
+
+    Nobody else changes what the representative is called: mails and documents are addressed to that name.
+    """
+    if member.id == who.member_id:
+        return ALLOWED
+    if member.is_representative:
+        return Decision(_ONLY_THEMSELF, is_forbidden=True)
+    return can_manage(tenant, who)
 
 
 def can_give_rights(tenant: Tenant, who: Holder, member: Member) -> bool:
@@ -97,7 +109,7 @@ def can_give_rights(tenant: Tenant, who: Holder, member: Member) -> bool:
 
 def can_hand_over(who: Holder) -> Decision:
     """Whether this member makes somebody else the representative: the representative alone (COM-30)."""
-    return ALLOWED if who.is_representative else Decision(_ONLY_REPRESENTATIVE)
+    return ALLOWED if who.is_representative else Decision(_ONLY_REPRESENTATIVE, is_forbidden=True)
 
 
 def can_remove(tenant: Tenant, who: Holder | None, member: Member, others: int) -> Decision:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portal.core import ALLOWED, Actor, Decision, RuleBroken, Tenant
+from portal.core import ALLOWED, Actor, Decision, Forbidden, Tenant
 
 
-class MayNotAsk(RuleBroken):
+class MayNotAsk(Forbidden):
     """This person may not ask here, or not about this."""
 
 

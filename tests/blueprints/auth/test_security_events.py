@@ -104,6 +104,26 @@ def test_a_form_without_its_token_and_a_page_without_the_right_are_events(
     assert "secret" not in str(forbidden)
 
 
+@pytest.mark.parametrize(
+    ("path", "endpoint"),
+    [
+        ("/account/members/new", "account.member_form"),
+        ("/inquiries/new", "inquiries.inquiry_form"),
+        ("/reservations/{number}/invoice.pdf", "facility.paper"),
+    ],
+)
+def test_whatever_way_a_right_is_missing_it_is_an_event(
+    visit, events, inside, cast, path, endpoint
+):
+    """security.md §4.27, COM-30: also where the page says why, and not the address alone is closed."""
+    with inside("facility"):
+        session().query(Member).filter_by(login_id="kenichi").one().rights = "orders"
+        session().commit()
+    answer = visit("facility", "kenichi").get(path.format(number=cast.billed))
+    assert answer.status_code == 403
+    assert (events()[-1]["event"], events()[-1]["endpoint"]) == ("forbidden", endpoint)
+
+
 def test_what_succeeds_is_no_event(visit, events):
     """The audit trail has it (COM-90)."""
     visitor = visit("facility", "hanako")

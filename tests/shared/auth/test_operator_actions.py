@@ -210,16 +210,16 @@ def test_a_merge_moves_every_row_of_every_table_and_the_trail_stays(two_accounts
 
 
 def test_who_was_moved_goes_on_under_the_new_customer_who_keeps_the_representative(
-    come_in, accounts
+    come_in, two_accounts
 ):
     """OPS-13: nobody is locked out by a merge, and nobody gets more rights by it."""
     token = come_in("yumi")
-    operator_actions.merge(*accounts, by=BY)
+    operator_actions.merge(*two_accounts, by=BY)
     session().commit()
     now = sessions.look_up(token, idle_minutes=60)
     assert now
     assert (now.account_name, now.is_representative) == ("カナリア甲株式会社一番", False)
-    assert accounts.representative(accounts[1]).login_id == "hanako"
+    assert accounts.representative(two_accounts[1]).login_id == "hanako"
     assert is_in(come_in("yumi"))
 
 

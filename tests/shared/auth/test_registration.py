@@ -67,18 +67,33 @@ def test_a_link_makes_account_and_representative(shop, apply, mailed, letters):
     """MOLD-01: used once; the code beside it is dead then; the password of before signs in."""
     handle = apply()
     made = registration.activate_by_link(
-        shop, mailed("registration", "register/activate"), Client()
+        shop, mailed("registration", "register/activate"), PASSWORD, Client()
     )
     account = session().get_one(Account, made.account_id)
     assert (account.name, account.telephone, account.city) == ("青木製作所", "0300002001", "大田区")
     assert (made.name, made.is_representative, made.login_key) == ("青木 涼", True, MAIL)
     assert letters("registered")[0].recipient == MAIL
     with pytest.raises(DeadLink):
-        registration.activate_by_link(shop, mailed("registration", "register/activate"), Client())
+        registration.activate_by_link(
+            shop, mailed("registration", "register/activate"), PASSWORD, Client()
+        )
     with pytest.raises(DeadLink):
         registration.waiting(handle)
     given = entrance.Credentials(password=PASSWORD, email=MAIL)
     assert entrance.sign_in(shop, given, Client(), link_base=BASE).token
+
+
+def test_the_link_alone_finishes_nothing_that_a_stranger_began(shop, apply, mailed):
+    """MOLD-01, COM-12: whoever opens it must know the password; five tries are all there is."""
+    apply()
+    link = mailed("registration", "register/activate")
+    for wrong in ("", "x", PASSWORD + "x", PASSWORD.upper(), "murasaki"):
+        with pytest.raises(RuleBroken, match="パスワードが正しくありません") as refused:
+            registration.activate_by_link(shop, link, wrong, Client())
+        assert refused.value.field == "password"
+    with pytest.raises(RuleBroken, match="パスワードが正しくありません"):
+        registration.activate_by_link(shop, link, PASSWORD, Client())
+    assert session().query(Member).filter_by(email=MAIL).count() == 0
 
 
 @pytest.mark.parametrize(
@@ -149,10 +164,10 @@ def test_of_two_for_one_address_the_first_that_proves_it_wins(shop, apply, maile
     first = mailed("registration", "register/activate")
     apply()
     second = mailed("registration", "register/activate")
-    registration.activate_by_link(shop, first, Client())
+    registration.activate_by_link(shop, first, PASSWORD, Client())
     accounts = session().query(Account).count()
     with pytest.raises(DeadLink):
-        registration.activate_by_link(shop, second, Client())
+        registration.activate_by_link(shop, second, PASSWORD, Client())
     session().rollback()
     assert session().query(Account).count() == accounts
 
