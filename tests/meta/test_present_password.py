@@ -1,4 +1,4 @@
-"""A password is verified in two places: at sign-in, and at the gate that counts tries (security.md §4.5, §4.17)."""
+"""Where a password is verified, tries are counted: at sign-in, at the gate, behind a registration's link (§4.5, §4.17)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ VERIFYING = {"verify", "verify_legacy", "check_password_hash", "_hasher", "_bcry
 HOME = "portal/shared/auth/passwords.py"
 GATE = "portal/shared/auth/present_password.py"
 SIGN_IN = "portal/shared/auth/sign_in.py"
+REGISTRATION = "portal/shared/auth/registration.py"
+"""The password of nobody yet: five tries, as many as its code has."""
 LIBRARIES = {"werkzeug", "pwdlib", "argon2", "bcrypt"}
 
 
@@ -46,18 +48,18 @@ def _compares_with_a_new_hash(node: ast.Compare) -> bool:
     return "hash_password" in names
 
 
-def test_a_password_is_verified_at_sign_in_and_at_the_gate_only() -> None:
+def test_a_password_is_verified_where_tries_are_counted_only() -> None:
     found = {
         str(path.relative_to(ROOT)): lines
         for folder in ("portal", "demo", "scripts")
         for path in files(folder, "*.py")
         if (lines := verified_in(path.read_text("utf-8")))
     }
-    assert set(found) == {HOME, GATE, SIGN_IN}, found
+    assert set(found) == {HOME, GATE, SIGN_IN, REGISTRATION}, found
 
 
-def test_each_of_the_two_verifies_once() -> None:
-    for path in (GATE, SIGN_IN):
+def test_each_of_them_verifies_once() -> None:
+    for path in (GATE, SIGN_IN, REGISTRATION):
         assert len(verified_in((ROOT / path).read_text("utf-8"))) == 1, path
 
 
