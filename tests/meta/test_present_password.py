@@ -1,4 +1,4 @@
-"""Where a password is verified, tries are counted: at sign-in, at the gate, behind a registration's link (§4.5, §4.17)."""
+"""A password is verified where tries are counted: sign-in, the gate, a registration (security.md §4.5, §4.17)."""
 
 from __future__ import annotations
 
