@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import JSON, Index, String, UniqueConstraint, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -21,10 +21,19 @@ from portal.core.db import Base, execute_core, insert_or_ignore, session, tenant
 from portal.core.tenancy.orm_guard import ID, TenantOwned
 
 _SECRET = re.compile(r"password|token|secret|hash|(?<!postal_)code", re.IGNORECASE)
+_MASK = "***"
 GENESIS = "0" * 64
 LONGEST_SUBJECT = 80
 """A longer one (a member's long address) is cut."""
 LONGEST_LOGIN = 64
+
+
+class HasSubject(Protocol):
+    """A record that the trail has a name for, and that may be an account's (`account_id`)."""
+
+    @property
+    def subject(self) -> str:
+        """The name, e.g. ``reservation:FR000001``."""
 
 
 class AuditHead(TenantOwned, Base):
@@ -98,23 +107,28 @@ def _digest(event: Mapping[str, Any], previous: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def masked(changes: Mapping[str, Any]) -> dict[str, Any]:
+def masked(changes: Mapping[str, object]) -> dict[str, object]:
     """`changes` fit to be kept: secrets replaced, instants as text."""
-    return {key: "***" if _SECRET.search(key) else _plain(value) for key, value in changes.items()}
+    kept: dict[str, object] = {}
+    for key, value in changes.items():
+        kept[key] = _MASK if _SECRET.search(key) else _plain(value)
+    return kept
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return masked({str(key): item for key, item in value.items()})
-    return value if isinstance(value, str | int | None) else str(value)
+    if isinstance(value, str | int | None):
+        return value
+    return str(value)
 
 
-def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
+def record(action: str, what: HasSubject | str, *, by: Actor, **changes: object) -> AuditEvent:
     """Write one event: `action` ("reservation.confirm") on a record that has a `subject`, or on that subject itself."""
     account_id = getattr(what, "account_id", None)
-    subject = getattr(what, "subject", what)
+    subject = what if isinstance(what, str) else what.subject
     made = described(action, subject, by=by, account_id=account_id, **changes)
     head = _locked_head()
     (chained,) = _chained([made], head)
@@ -126,7 +140,7 @@ def record(action: str, what: Any, *, by: Actor, **changes: Any) -> AuditEvent:
 
 
 def described(
-    action: str, subject: str, *, by: Actor, account_id: int | None = None, **changes: Any
+    action: str, subject: str, *, by: Actor, account_id: int | None = None, **changes: object
 ) -> dict[str, Any]:
     """The columns of an event that is not in the chain yet; `record_all` puts many there at once. Takes no lock."""
     return {

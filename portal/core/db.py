@@ -1,6 +1,6 @@
 """The database: one extension object, the tenant's scope, and what a transaction may do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, SessionTransaction, mapped_column
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeDecorator
 
 from portal.core import clock
@@ -23,6 +25,8 @@ from portal.core.tenancy.orm_guard import TenantOwned, TenantSession
 from portal.core.tenancy.sql_guard import install_sql_guard
 
 T = TypeVar("T")
+Criterion = sa.ColumnExpressionArgument[bool]
+"""What a row must meet: an SQL expression such as ``Reservation.number == number``."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -31,18 +35,24 @@ class UTCDateTime(TypeDecorator[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse naive instants; store UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a naive instant cannot be stored")
         value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+        if dialect.name == "sqlite":
+            return value.replace(tzinfo=None)
+        return value
 
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the instant back aware, in UTC."""
-        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
+        if value is None:
+            return None
+        if value.tzinfo is None:  # SQLite
+            return value.replace(tzinfo=UTC)
+        return value.astimezone(UTC)  # PostgreSQL gives it in the session's zone
 
 
 class EnumType(TypeDecorator[StrEnum]):
@@ -55,13 +65,17 @@ class EnumType(TypeDecorator[StrEnum]):
         super().__init__(length)
         self.values = values
 
-    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Refuse what is no value of the enumeration."""
-        return None if value is None else self.values(value).value
+        if value is None:
+            return None
+        return self.values(value).value
 
-    def process_result_value(self, value: str | None, dialect: Any) -> StrEnum | None:
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
         """The member."""
-        return None if value is None else self.values(value)
+        if value is None:
+            return None
+        return self.values(value)
 
 
 class Base(DeclarativeBase):
@@ -82,12 +96,19 @@ class Base(DeclarativeBase):
 class Numbered(TenantOwned):
     """A row that people know by its number; the audit trail and documents name it ``table:number``."""
 
+    __tablename__: str
     number: Mapped[str] = mapped_column(sa.String(20))
 
     @property
     def subject(self) -> str:
         """How the audit trail names it."""
-        return f"{cast(Any, self).__tablename__}:{self.number}"
+        return f"{self.__tablename__}:{self.number}"
+
+
+class Versioned(TenantOwned):
+    """A record that several people may edit: each save makes its version one more (COM-26)."""
+
+    version: Mapped[int] = mapped_column(default=1)
 
 
 class SystemAccess(Base):
@@ -105,7 +126,7 @@ db = SQLAlchemy(session_options={"class_": TenantSession})
 _mode: ContextVar[Mode] = ContextVar("transaction_mode", default="write")
 
 
-def tenant_table_args(*constraints: Any) -> tuple[Any, ...]:
+def tenant_table_args(*constraints: SchemaItem) -> tuple[SchemaItem, ...]:
     """`__table_args__` of a tenant-owned table: the key that composite foreign keys point at, and `constraints`."""
     return (sa.UniqueConstraint("tenant_id", "id"), *constraints)
 
@@ -135,11 +156,12 @@ class Query:
     """A SELECT built once, with this call's values for its parameters: building costs more than running it."""
 
     statement: sa.Select[Any]
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
 
 
 def execute_core(
-    statement: sa.Executable, parameters: dict[str, Any] | list[dict[str, Any]] | None = None
+    statement: sa.Executable,
+    parameters: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
 ) -> sa.CursorResult[Any]:
     """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the SQL guard checks it.
 
@@ -203,7 +225,9 @@ def tenant_tables() -> list[str]:
 
 
 @sa.event.listens_for(TenantSession, "after_begin")
-def _announce(current: TenantSession, _transaction: Any, connection: Any) -> None:
+def _announce(
+    current: TenantSession, _transaction: SessionTransaction, connection: sa.Connection
+) -> None:
     """Second wall: PostgreSQL's row-level security learns the tenant, of this transaction only: poolers share."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(
@@ -212,50 +236,60 @@ def _announce(current: TenantSession, _transaction: Any, connection: Any) -> Non
         )
 
 
-def get_or_404(model: type[T], *which: Any, absent: str, **words: Any) -> T:
-    """The one row that `which` picks. Raises NotFound, which says `absent` with these `words`."""
-    return require(
-        session().scalars(sa.select(model).where(*which)).one_or_none(), NotFound(absent, **words)
-    )
+def get_or_404(model: type[T], *criteria: Criterion, absent: str, **params: str) -> T:
+    """Return the one row that meets `criteria`. Raises NotFound, whose message is `absent` with `params`."""
+    found = session().scalars(sa.select(model).where(*criteria)).one_or_none()
+    return require(found, NotFound(absent, **params))
 
 
 def insert_or_ignore(
-    model: type[TenantOwned], values: dict[str, Any], *, unique: tuple[str, ...]
+    model: type[TenantOwned], values: Mapping[str, object], *, unique: tuple[str, ...]
 ) -> None:
     """Insert a row of the tenant in scope unless one with the same `unique` columns stands there already."""
     current = session()
-    insert = postgresql.insert if current.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement: Any = insert(model).values(**values).on_conflict_do_nothing(index_elements=unique)
-    current.execute(statement)
+    # The two dialects have the clause each by itself, with the same words.
+    dialect = postgresql if current.get_bind().dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(model).values(values)
+    current.execute(insert.on_conflict_do_nothing(index_elements=unique))
 
 
-def update_where(model: type[Any], *which: Any, **values: Any) -> int:
-    """Change the rows that `which` picks in one UPDATE: races end here. Returns how many; rows in memory stay."""
-    return _count(sa.update(model).where(*which).values(**values))
+def update_where(model: type[TenantOwned], *criteria: Criterion, **values: object) -> int:
+    """Change the rows that meet `criteria` in one UPDATE and return how many there were.
+
+    Races end here: of several who change a row from the same state, one gets 1. Rows in memory stay as they were.
+    """
+    return _count_changed(sa.update(model).where(*criteria).values(values))
 
 
-def delete_where(model: type[Any], *which: Any) -> int:
-    """Remove the rows that `which` picks in one DELETE; returns how many."""
-    return _count(sa.delete(model).where(*which))
+def delete_where(model: type[TenantOwned], *criteria: Criterion) -> int:
+    """Remove the rows that meet `criteria` in one DELETE and return how many there were."""
+    return _count_changed(sa.delete(model).where(*criteria))
 
 
-def _count(statement: Any) -> int:
-    result: Any = session().execute(statement.execution_options(synchronize_session=False))
-    return int(result.rowcount)
+def _count_changed(statement: sa.Update | sa.Delete) -> int:
+    # The rows in memory are left alone: bringing them up to date would cost a SELECT.
+    quiet = statement.execution_options(synchronize_session=False)
+    result = cast(sa.CursorResult[Any], session().execute(quiet))
+    return result.rowcount
 
 
-def save_changes(row: Any, version: int, wanted: dict[str, Any]) -> dict[str, list[Any]]:
+def save_changes(
+    row: Versioned, version: int, wanted: Mapping[str, str | int | None]
+) -> dict[str, list[object]]:
     """Save under `version` what `wanted` changes of a row; returns before and after of each. Raises Stale (COM-26)."""
-    values = {
-        name: value or "" for name, value in wanted.items() if getattr(row, name) != (value or "")
-    }
+    values: dict[str, object] = {}
+    pairs: dict[str, list[object]] = {}
+    for name, value in wanted.items():
+        before = getattr(row, name)
+        after = value or ""
+        if before != after:
+            values[name] = after
+            pairs[name] = [before, after]
     if not values:
         return {}
-    pairs = {name: [getattr(row, name), value] for name, value in values.items()}
     model = type(row)
-    if not update_where(
-        model, model.id == row.id, model.version == version, version=version + 1, **values
-    ):
+    is_this_version = (model.id == row.id, model.version == version)
+    if not update_where(model, *is_this_version, version=version + 1, **values):
         raise Stale("ほかの方が先に更新しました。両方の内容を確認してください。")
     session().refresh(row)
     return pairs

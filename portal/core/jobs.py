@@ -32,7 +32,7 @@ class WorkStatus(StrEnum):
     FAILED = "failed"
 
 
-class Leased:
+class Leased(TenantOwned):
     """Mixin of a table whose rows are pieces of work."""
 
     status: Mapped[WorkStatus] = mapped_column(EnumType(WorkStatus, 10), default=WorkStatus.WAITING)
@@ -43,7 +43,7 @@ class Leased:
     last_error: Mapped[str] = mapped_column(String(500), default="")
 
 
-W = TypeVar("W", bound=Any)
+W = TypeVar("W", bound=Leased)
 
 
 def claim(model: type[W], limit: int = 10) -> Sequence[W]:
@@ -52,26 +52,32 @@ def claim(model: type[W], limit: int = 10) -> Sequence[W]:
     due = select(model).where(*is_due).order_by(model.due_at, model.id).limit(limit)
     rows = session().scalars(due.with_for_update(skip_locked=True)).all()
     for row in rows:
-        if row.tries > len(PAUSES):  # each try killed its worker, so that nobody was left to say so
-            row.status, row.last_error = WorkStatus.FAILED, "the lease of the last try ran out"
+        # Tried too often and due again: each try killed its worker, so that nobody was left to say so.
+        if row.tries > len(PAUSES):
+            give_up(row, "the lease of the last try ran out")
         else:
-            row.tries, row.due_at = row.tries + 1, clock.now() + LEASE
+            row.tries += 1
+            row.due_at = clock.now() + LEASE
     return [row for row in rows if row.status == WorkStatus.WAITING]
 
 
-def succeed(row: Any) -> None:
+def succeed(row: Leased) -> None:
     """Mark a claimed row as done."""
-    row.status, row.done_at, row.last_error = WorkStatus.DONE, clock.now(), ""
+    row.status = WorkStatus.DONE
+    row.done_at = clock.now()
+    row.last_error = ""
 
 
 def attempt(
-    row: Any, do: Callable[[], None], *, on_success: Callable[[Any], None] = succeed
+    row: W, do: Callable[[], None], *, on_success: Callable[[W], None] = succeed
 ) -> Exception | None:
     """Do a claimed row's work outside of its transaction, mark it as done or put it off; returns what went wrong.
 
     `on_success` marks the row, loaded anew, in the transaction that settles it.
     """
-    model, row_id, trouble = type(row), row.id, None
+    model = type(row)
+    row_id = row.id
+    trouble = None
     session().rollback()
     try:
         do()
@@ -85,28 +91,31 @@ def attempt(
     return trouble
 
 
-def fail(row: Any, error: BaseException) -> None:
+def fail(row: Leased, error: BaseException) -> None:
     """Put a claimed row off for a growing pause, or give up after the last one."""
     row.last_error = f"{type(error).__name__}: {error}"[:500]
     if row.tries > len(PAUSES):
         row.status = WorkStatus.FAILED
-    else:
-        row.due_at = (
-            clock.now() + PAUSES[max(row.tries - 1, 0)]
-        )  # a command's own job was never claimed
+        return
+    # A command that does its own job at once never claimed it: its tries are 0.
+    pause = PAUSES[max(row.tries - 1, 0)]
+    row.due_at = clock.now() + pause
 
 
-def give_up(row: Any, reason: str) -> None:
+def give_up(row: Leased, reason: str) -> None:
     """Mark a row as failed for good, for `reason`."""
-    row.status, row.last_error = WorkStatus.FAILED, reason[:500]
+    row.status = WorkStatus.FAILED
+    row.last_error = reason[:500]
 
 
-def retry(row: Any) -> None:
+def retry(row: Leased) -> None:
     """Give a failed row another round, at once (OPS-14)."""
-    row.status, row.tries, row.due_at = WorkStatus.WAITING, 0, clock.now()
+    row.status = WorkStatus.WAITING
+    row.tries = 0
+    row.due_at = clock.now()
 
 
-class Job(Leased, TenantOwned, Base):
+class Job(Leased, Base):
     """One piece of work."""
 
     __tablename__ = "job"
@@ -139,8 +148,13 @@ def enqueue(kind: str, payload: dict[str, Any], *, at: datetime | None = None) -
 def run(job_id: int) -> bool:
     """Do one claimed job; whether it went well. The handler commits what it changes."""
     job = session().get_one(Job, job_id)
-    kind, payload = job.kind, dict(job.payload)
-    trouble = attempt(job, lambda: _handlers[kind](payload))
+    kind = job.kind
+    payload = dict(job.payload)
+
+    def do() -> None:
+        _handlers[kind](payload)
+
+    trouble = attempt(job, do)
     if trouble is not None:
         log.error("job %s (%s) failed", job_id, kind, exc_info=trouble)
     return trouble is None

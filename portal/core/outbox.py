@@ -18,14 +18,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock, jobs
 from portal.core.db import Base, session, tenant_table_args, update_where
-from portal.core.tenancy.orm_guard import ID, TenantOwned
+from portal.core.tenancy.orm_guard import ID
 
 log = logging.getLogger(__name__)
 _UNSENT_KEPT = timedelta(days=30)
 """How long the text of a mail that was given up waits to be sent again."""
 
 
-class OutboxMail(jobs.Leased, TenantOwned, Base):
+class OutboxMail(jobs.Leased, Base):
     """One mail to one reader. `headers` go with it besides the usual ones.
 
     `expires_at` is when its link or code dies; the mail is not sent after that. `blanked_at` is when

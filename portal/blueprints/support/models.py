@@ -12,6 +12,7 @@ from portal.core import (
     LabelledEnum,
     Numbered,
     TenantOwned,
+    Versioned,
     gettext_noop,
     index_where,
     tenant_fk,
@@ -68,7 +69,7 @@ class ContractUnit(TenantOwned, Base):
     )
 
 
-class ContractContact(TenantOwned, Base):
+class ContractContact(Versioned, Base):
     """A person who may ask (問い合わせご担当者). Several may share a sign-in; each counts (SUP-07).
 
     `version` grows with each save (COM-26).
@@ -81,7 +82,6 @@ class ContractContact(TenantOwned, Base):
     person: Mapped[str] = mapped_column(String(80))
     role: Mapped[Role] = mapped_column(EnumType(Role, 10), default=Role.DEPUTY)
     duty: Mapped[str] = mapped_column(String(60), default="")
-    version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
     __table_args__ = tenant_table_args(

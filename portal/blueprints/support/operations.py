@@ -240,7 +240,11 @@ def edit_contact(
     member = before
     if before.email != who.email:
         member = _member(tenant, contract, who, by=by, link_base=link_base)
-    wanted = {"person": who.person, "duty": who.duty, "member_id": member.id}
+    wanted: dict[str, str | int | None] = {
+        "person": who.person,
+        "duty": who.duty,
+        "member_id": member.id,
+    }
     with _once(_THERE_ALREADY):
         changes = save_changes(contact, version, wanted)
     if not changes:

@@ -6,7 +6,7 @@ on the way in and on the way out. What this cannot see (Core on a bare Table, a 
 """
 
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
 from flask_sqlalchemy.session import Session as FlaskSession
@@ -18,6 +18,7 @@ from sqlalchemy.sql.selectable import TextualSelect
 
 from portal.core.tenancy.scope import TenantError, current_key
 
+T = TypeVar("T")
 ID = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -25,7 +26,7 @@ class TenantOwned:
     """Mixin of every table whose rows belong to a tenant.
 
     The mapped primary key is ``(tenant_id, id)``, so the identity map and every per-row UPDATE and DELETE carry
-    the tenant; tables add ``UNIQUE (tenant_id, id)`` for composite foreign keys (see `portal.core.db.owned`).
+    the tenant; tables add ``UNIQUE (tenant_id, id)`` for composite foreign keys (`portal.core.db.tenant_table_args`).
     """
 
     tenant_id: orm.Mapped[str] = orm.mapped_column(String(31))
@@ -76,15 +77,16 @@ class TenantSession(FlaskSession):
             raise TenantError("the session belongs to another scope")
         return cast(str, tenant)
 
-    def get(self, entity: Any, ident: Any, **kwargs: Any) -> Any:
+    def get(self, entity: type[T], ident: object, **kwargs: Any) -> T | None:  # type: ignore[override]
         """As usual, but a plain id is completed with the session's tenant."""
         if issubclass(inspect(entity).class_, TenantOwned):
             if isinstance(ident, (tuple, dict)):
                 raise TenantError("give the plain id; the session adds its tenant")
             ident = (self.tenant, ident)
-        return super().get(entity, ident, **kwargs)
+        found: T | None = super().get(entity, ident, **kwargs)
+        return found
 
-    def get_one(self, entity: Any, ident: Any, **kwargs: Any) -> Any:
+    def get_one(self, entity: type[T], ident: object, **kwargs: Any) -> T:  # type: ignore[override]
         """As `get`; raises NoResultFound when there is no such row in this tenant."""
         found = self.get(entity, ident, **kwargs)
         if found is None:
@@ -143,10 +145,10 @@ def _scope_statement(state: orm.ORMExecuteState) -> None:
 
 @event.listens_for(TenantSession, "before_flush")
 def _stamp_objects(session: TenantSession, *_: Any) -> None:
-    for obj in [
-        o for o in (*session.new, *session.dirty, *session.deleted) if isinstance(o, TenantOwned)
-    ]:
-        tenant, is_new = session.tenant, obj in session.new
+    touched = (*session.new, *session.dirty, *session.deleted)
+    for obj in [one for one in touched if isinstance(one, TenantOwned)]:
+        tenant = session.tenant
+        is_new = obj in session.new
         if is_new and obj.tenant_id is None:
             obj.tenant_id = tenant
         if obj.tenant_id != tenant:

@@ -17,6 +17,7 @@ from portal.core import (
     LabelledEnum,
     NotFound,
     TenantOwned,
+    Versioned,
     clock,
     gettext_noop,
     require,
@@ -87,7 +88,7 @@ class Located:
         return f"{self.prefecture}{self.city}{self.street} {self.building}".strip()
 
 
-class Account(Located, TenantOwned, Base):
+class Account(Located, Versioned, Base):
     """The customer: a company or an individual. `version` grows with each save (COM-26).
 
     `tags` are what operators sort customers by, each between commas: ``,gold,kanto,`` (COM-60).
@@ -101,7 +102,6 @@ class Account(Located, TenantOwned, Base):
     status: Mapped[AccountStatus] = mapped_column(
         EnumType(AccountStatus, 10), default=AccountStatus.ACTIVE
     )
-    version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
@@ -134,7 +134,7 @@ def login_key(items: str, *, login_id: str, email: str) -> str:
     return "\n".join(text.normalise(item).casefold() for item in asked)
 
 
-class Member(TenantOwned, Base):
+class Member(Versioned, Base):
     """A person who signs in for an account.
 
     `login_key` holds whatever must be unique at this brand (login ID, e-mail, or both), so that one constraint
@@ -165,7 +165,6 @@ class Member(TenantOwned, Base):
         EnumType(MemberStatus, 10), default=MemberStatus.ACTIVE
     )
     locale: Mapped[str] = mapped_column(String(5), default="ja")
-    version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     last_signed_in_at: Mapped[datetime | None]
     __table_args__ = tenant_table_args(

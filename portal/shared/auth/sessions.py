@@ -175,10 +175,13 @@ _LOOK_UP = (
 def look_up(token: str, *, idle_minutes: int) -> SignedIn | None:
     """The member whose session `token` opens at the tenant in scope, or None: ended, idle, removed or foreign."""
     now = clock.now()
-    times = {"now": now, "idle": now - timedelta(minutes=idle_minutes)}
-    row = execute_core(
-        _LOOK_UP, {"tenant": require_key(), "digest": digest(token)} | times
-    ).one_or_none()
+    parameters = {
+        "tenant": require_key(),
+        "digest": digest(token),
+        "now": now,
+        "idle": now - timedelta(minutes=idle_minutes),
+    }
+    row = execute_core(_LOOK_UP, parameters).one_or_none()
     return SignedIn(**row._mapping) if row else None
 
 
@@ -234,8 +237,9 @@ def end_all(member_id: int, *, but: int | None = None) -> None:
     _end(MemberSession.member_id == member_id, MemberSession.id != (but or 0))
 
 
-def _end(*which: object) -> None:
-    update_where(MemberSession, MemberSession.ended_at.is_(None), *which, ended_at=clock.now())
+def _end(*criteria: ColumnElement[bool]) -> None:
+    living = MemberSession.ended_at.is_(None)
+    update_where(MemberSession, living, *criteria, ended_at=clock.now())
 
 
 def _living(member_id: int) -> tuple[ColumnElement[bool], ...]:

@@ -10,7 +10,7 @@ from portal.core import (
     Base,
     EnumType,
     LabelledEnum,
-    TenantOwned,
+    Versioned,
     gettext_noop,
     tenant_fk,
     tenant_table_args,
@@ -25,7 +25,7 @@ class Kind(LabelledEnum):
     DELIVERY = "delivery", gettext_noop("お届け先")
 
 
-class Address(Located, TenantOwned, Base):
+class Address(Located, Versioned, Base):
     """Where something goes. `version` grows with each save (COM-26); a removed one stays for who looks back."""
 
     __tablename__ = "postal_address"
@@ -36,7 +36,6 @@ class Address(Located, TenantOwned, Base):
     person: Mapped[str] = mapped_column(String(80), default="")
     fax: Mapped[str] = mapped_column(String(11), default="")
     is_usual: Mapped[bool] = mapped_column(default=False)
-    version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
     __table_args__ = tenant_table_args(
