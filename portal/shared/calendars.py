@@ -1,9 +1,10 @@
 """What an account has booked as an iCalendar feed (RFC 5545) at a secret address that can be taken back (FAC-11)."""
 
+import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -49,7 +50,7 @@ class Event:
     summary: str
     description: str
     status: str
-    passed: Sequence[datetime]
+    passed: tuple[datetime, ...]
 
 
 def has_feed(member_id: int) -> bool:
@@ -94,47 +95,41 @@ def owner(token: str) -> int:
     return found
 
 
-def written(name: str, events: Iterable[Event], host: str, what: str) -> str:
-    """The calendar as text: the same events give the same bytes, so that an ETag can stand for it."""
-    head = ("BEGIN:VCALENDAR", "VERSION:2.0", f"PRODID:-//{host}//{what}//JA", "METHOD:PUBLISH")
-    lines = [*head, f"X-WR-CALNAME:{_text(name)}", "X-WR-TIMEZONE:Asia/Tokyo"]
+def digest_events(events: Iterable[Event]) -> str:
+    """Return a digest that stands for these events: the same ones give the same, in any process.
+
+    Calendar programs ask again and again; writing the feed costs half a millisecond an event, this a hundredth of it.
+    """
+    digested = hashlib.sha256()
     for event in events:
-        lines += _lines(event, host)
-    return "".join(f"{_folded(line)}\r\n" for line in [*lines, "END:VCALENDAR"])
+        digested.update(repr(event).encode())
+    return digested.hexdigest()
 
 
-def _lines(event: Event, host: str) -> Sequence[str]:
-    return (
-        "BEGIN:VEVENT",
-        f"UID:{event.number}@{host}",
-        f"DTSTAMP:{_instant(max(event.passed))}",
-        f"SEQUENCE:{len(event.passed) - 1}",
-        f"DTSTART:{_instant(event.starts_at)}",
-        f"DTEND:{_instant(event.ends_at)}",
-        f"SUMMARY:{_text(event.summary)}",
-        f"DESCRIPTION:{_text(event.description)}",
-        f"STATUS:{event.status}",
-        "END:VEVENT",
-    )
+def write_calendar(name: str, events: Iterable[Event], host: str, what: str) -> bytes:
+    """Return the calendar as RFC 5545 has it: the same events give the same bytes.
 
+    `name` is what calendar programs show, `host` the brand's host, `what` the kind of thing that is listed.
+    """
+    # Imported here: nothing else of the program needs it, and it takes a tenth of a second.
+    import icalendar
 
-def _instant(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
-    return escaped.replace("\r\n", "\\n").replace("\n", "\\n")
-
-
-def _folded(line: str) -> str:
-    """At most 75 octets a line, never inside a character; what goes on begins with a space (RFC 5545, 3.1)."""
-    lines, room = [""], 75
-    for character in line:
-        size = len(character.encode())
-        if size > room:
-            lines.append(" ")
-            room = 74
-        lines[-1] += character
-        room -= size
-    return "\r\n".join(lines)
+    calendar = icalendar.Calendar()
+    calendar.add("prodid", f"-//{host}//{what}//JA")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    calendar.add("x-wr-calname", name)
+    calendar.add("x-wr-timezone", "Asia/Tokyo")
+    for event in events:
+        entry = icalendar.Event()
+        entry.add("uid", f"{event.number}@{host}")
+        entry.add("dtstamp", max(event.passed))
+        entry.add("sequence", len(event.passed) - 1)
+        entry.add("dtstart", event.starts_at)
+        entry.add("dtend", event.ends_at)
+        entry.add("summary", event.summary)
+        entry.add("description", event.description)
+        entry.add("status", event.status)
+        calendar.add_component(entry)
+    written: bytes = calendar.to_ical()
+    return written

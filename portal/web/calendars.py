@@ -1,13 +1,13 @@
 """カレンダー連携, for every brand: the page of the secret address, and the feed behind it (FAC-11)."""
 
-import hashlib
 from collections.abc import Callable
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal.core import Tenant, session
+from portal.core import session
 from portal.shared import calendars
+from portal.shared.calendars import Event
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import attachment, render
@@ -15,15 +15,20 @@ from portal.web.requests import actor, link_base, member, public, tenant
 from portal.web.submit import done
 
 
-def add_calendar(
-    at: Blueprint, page: str, feed: Callable[[Tenant, int, str], str], name: str
+def register_calendar(
+    at: Blueprint, page: str, find_events: Callable[[int], list[Event]], name: str
 ) -> None:
-    """Hang the pages on a blueprint; `feed` writes an account's calendar for a host, `name` is its file's."""
+    """Register the pages on a blueprint.
+
+    `page` is the template of the address, `find_events` gives an account's events, `name` is what they are of: the
+    feed's file is called so.
+    """
 
     @at.route("/calendar", methods=["GET", "POST"])
     def my_calendar() -> str:
         """The secret address is shown once, when it is made."""
-        form, href = Form(), ""
+        form = Form()
+        href = ""
         if form.validate_on_submit():
             href = f"{link_base()}/calendar/{calendars.renew(member().member_id, by=actor())}.ics"
             session().commit()
@@ -40,5 +45,9 @@ def add_calendar(
     def calendar_feed(token: str) -> Response:
         """For calendar programs: its address is the secret; unchanged, it answers 304."""
         host = link_base().partition("://")[2].partition(":")[0]
-        text = feed(tenant(), calendars.owner(token), host).encode()
-        return attachment(text, name, "text/calendar", hashlib.sha256(text).hexdigest())
+        events = find_events(calendars.owner(token))
+        digest = calendars.digest_events(events)
+        if digest in request.if_none_match:
+            return Response(status=304, headers={"ETag": f'"{digest}"'})
+        content = calendars.write_calendar(tenant().name, events, host, name)
+        return attachment(content, f"{name}.ics", "text/calendar", digest)

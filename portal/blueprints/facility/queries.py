@@ -1,6 +1,6 @@
 """What can be asked of reservations. Every search is served by an index that leads with the tenant."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,6 @@ from portal.core import (
     text,
 )
 from portal.core.tenancy.config_errors import Finding
-from portal.shared import calendars
 from portal.shared.calendars import Event
 from portal.shared.orders import OrderQueries, is_unpaid
 from portal.shared.searching import Search, own, part, pattern, same, since, ticked, until
@@ -133,30 +132,27 @@ def held_by_facility(
     return found
 
 
-def calendar(tenant: Tenant, account_id: int, host: str) -> str:
-    """The account's calendar: two years back and all that is to come (FAC-11)."""
+def calendar_events(account_id: int) -> list[Event]:
+    """What stands in the account's calendar: two years back and all that is to come (FAC-11)."""
     since = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - SINCE
     own = Reservation.account_id == account_id, Reservation.ends_at >= since
     found = session().scalars(
         select(Reservation).where(*own).order_by(Reservation.id.desc()).limit(_MOST)
     )
-    return written(tenant, found, host)
+    return [calendar_event(reservation) for reservation in found]
 
 
-def written(tenant: Tenant, reservations: Iterable[Reservation], host: str) -> str:
-    """These reservations as an iCalendar feed."""
-    return calendars.written(tenant.name, map(_event, reservations), host, "reservations")
-
-
-def _event(reservation: Reservation) -> Event:
+def calendar_event(reservation: Reservation) -> Event:
+    """A reservation as calendars show it."""
+    instants = (getattr(reservation, instant) for instant, _sentence in LIFE.steps.values())
     return Event(
-        reservation.number,
-        reservation.starts_at,
-        reservation.ends_at,
-        reservation.facility_name,
-        f"予約番号 {reservation.number}（{reservation.status.label}）",
-        _STATES.get(reservation.status, "CONFIRMED"),
-        [at for instant, _said in LIFE.steps.values() if (at := getattr(reservation, instant))],
+        number=reservation.number,
+        starts_at=reservation.starts_at,
+        ends_at=reservation.ends_at,
+        summary=reservation.facility_name,
+        description=f"予約番号 {reservation.number}（{reservation.status.label}）",
+        status=_STATES.get(reservation.status, "CONFIRMED"),
+        passed=tuple(at for at in instants if at),
     )
 
 

@@ -19,7 +19,7 @@ from portal.shared.contacts.models import Kind
 from portal.shared.documents.models import DocumentKind
 from portal.web import amounts, lists
 from portal.web.brand import Attention
-from portal.web.calendars import add_calendar
+from portal.web.calendars import register_calendar
 from portal.web.document_views import DocumentViews
 from portal.web.formatting import at_time, from_to
 from portal.web.query import day_in_query
@@ -187,4 +187,4 @@ def photo(code: str) -> Response:
     return picture
 
 
-add_calendar(bp, "facility/calendar.html", queries.calendar, "reservations.ics")
+register_calendar(bp, "facility/calendar.html", queries.calendar_events, "reservations")

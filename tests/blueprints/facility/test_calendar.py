@@ -17,6 +17,7 @@ from portal.blueprints.facility.models import Reservation, Status
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
+from portal.shared import calendars
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
 from tests.cast import CANARY, NOW
 
@@ -146,15 +147,14 @@ def test_who_may_not_sign_in_has_no_calendar(visit, href, inside, end: Callable[
 
 def test_every_status_has_a_word_that_calendars_know(app: Flask, inside, cast):
     """RFC 5545, 3.8.1.11: only three words there are."""
-    tenant = app.extensions["tenants"].current().by_key["facility"]
     with inside("facility"):
         found = (
             session().scalars(select(Reservation).where(Reservation.number == cast.requested)).one()
         )
         for status in Status:
             found.status = status
-            (event,) = Calendar.from_ical(queries.written(tenant, [found], "x.example")).walk(
-                "VEVENT"
-            )
+            events = [queries.calendar_event(found)]
+            feed = calendars.write_calendar("試験", events, "x.example", "reservations")
+            (event,) = Calendar.from_ical(feed).walk("VEVENT")
             assert str(event["STATUS"]) in {"TENTATIVE", "CONFIRMED", "CANCELLED"}
         session().rollback()
