@@ -105,6 +105,16 @@ class Numbered(TenantOwned):
         return f"{self.__tablename__}:{self.number}"
 
 
+PERSONAL = {"personal": True}
+"""``mapped_column(…, info=PERSONAL)`` marks what a withdrawn customer's erasure empties (COM-16)."""
+
+
+def emptied_personal(model: type[TenantOwned]) -> dict[str, str]:
+    """Return the model's columns that are marked as personal, each with the empty text that takes its place."""
+    columns = sa.inspect(model).columns
+    return {column.key: "" for column in columns if column.info.get("personal")}
+
+
 class Versioned(TenantOwned):
     """A record that several people may edit: each save makes its version one more (COM-26)."""
 

@@ -23,7 +23,15 @@ from portal.core import (
     require,
     text,
 )
-from portal.core.db import Base, EnumType, session, tenant_fk, tenant_table_args, update_where
+from portal.core.db import (
+    PERSONAL,
+    Base,
+    EnumType,
+    session,
+    tenant_fk,
+    tenant_table_args,
+    update_where,
+)
 from portal.shared.auth import signer
 
 _Select = TypeVar("_Select", bound=Select[*tuple[Any, ...]])
@@ -75,12 +83,12 @@ USUAL_RIGHTS = (Right.QUOTES, Right.ORDERS, Right.BILLING, Right.SUPPORT)
 class Located:
     """Mixin of who or what has a postal address and a telephone number (COM-24)."""
 
-    postal_code: Mapped[str] = mapped_column(String(7), default="")
-    prefecture: Mapped[str] = mapped_column(String(4), default="")
-    city: Mapped[str] = mapped_column(String(60), default="")
-    street: Mapped[str] = mapped_column(String(100), default="")
-    building: Mapped[str] = mapped_column(String(100), default="")
-    telephone: Mapped[str] = mapped_column(String(11), default="")
+    postal_code: Mapped[str] = mapped_column(String(7), default="", info=PERSONAL)
+    prefecture: Mapped[str] = mapped_column(String(4), default="", info=PERSONAL)
+    city: Mapped[str] = mapped_column(String(60), default="", info=PERSONAL)
+    street: Mapped[str] = mapped_column(String(100), default="", info=PERSONAL)
+    building: Mapped[str] = mapped_column(String(100), default="", info=PERSONAL)
+    telephone: Mapped[str] = mapped_column(String(11), default="", info=PERSONAL)
 
     @property
     def address(self) -> str:
@@ -96,8 +104,8 @@ class Account(Located, Versioned, Base):
 
     __tablename__ = "account"
     number: Mapped[str] = mapped_column(String(20))
-    name: Mapped[str] = mapped_column(String(100))
-    name_kana: Mapped[str] = mapped_column(String(100), default="")
+    name: Mapped[str] = mapped_column(String(100), info=PERSONAL)
+    name_kana: Mapped[str] = mapped_column(String(100), default="", info=PERSONAL)
     tags: Mapped[str] = mapped_column(String(300), default=",")
     status: Mapped[AccountStatus] = mapped_column(
         EnumType(AccountStatus, 10), default=AccountStatus.ACTIVE
@@ -144,22 +152,22 @@ class Member(Versioned, Base):
 
     __tablename__ = "member"
     account_id: Mapped[int] = mapped_column(ID)
-    login_id: Mapped[str] = mapped_column(String(60), default="")
+    login_id: Mapped[str] = mapped_column(String(60), default="", info=PERSONAL)
     login_key: Mapped[str] = mapped_column(String(330))
-    email: Mapped[str] = mapped_column(String(254))
-    password_hash: Mapped[str] = mapped_column(String(200), default="")
-    family_name: Mapped[str] = mapped_column(String(40))
-    given_name: Mapped[str] = mapped_column(String(40), default="")
-    family_kana: Mapped[str] = mapped_column(String(60), default="")
-    given_kana: Mapped[str] = mapped_column(String(60), default="")
-    department: Mapped[str] = mapped_column(String(80), default="")
-    telephone: Mapped[str] = mapped_column(String(11), default="")
+    email: Mapped[str] = mapped_column(String(254), info=PERSONAL)
+    password_hash: Mapped[str] = mapped_column(String(200), default="", info=PERSONAL)
+    family_name: Mapped[str] = mapped_column(String(40), info=PERSONAL)
+    given_name: Mapped[str] = mapped_column(String(40), default="", info=PERSONAL)
+    family_kana: Mapped[str] = mapped_column(String(60), default="", info=PERSONAL)
+    given_kana: Mapped[str] = mapped_column(String(60), default="", info=PERSONAL)
+    department: Mapped[str] = mapped_column(String(80), default="", info=PERSONAL)
+    telephone: Mapped[str] = mapped_column(String(11), default="", info=PERSONAL)
     is_representative: Mapped[bool] = mapped_column(default=False)
     rights: Mapped[str] = mapped_column(String(60), default=",".join(USUAL_RIGHTS))
     mail_choices: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     must_change_password: Mapped[bool] = mapped_column(default=False)
     second_factor: Mapped[Factor] = mapped_column(EnumType(Factor, 10), default=Factor.OFF)
-    totp_nonce: Mapped[str] = mapped_column(String(32), default="")
+    totp_nonce: Mapped[str] = mapped_column(String(32), default="", info=PERSONAL)
     totp_step: Mapped[int] = mapped_column(ID, default=0)
     status: Mapped[MemberStatus] = mapped_column(
         EnumType(MemberStatus, 10), default=MemberStatus.ACTIVE

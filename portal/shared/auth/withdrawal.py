@@ -26,7 +26,7 @@ from portal.core import (
     csvio,
     jobs,
 )
-from portal.core.db import Base, delete_where, execute_core, session, update_where
+from portal.core.db import Base, delete_where, emptied_personal, execute_core, session, update_where
 from portal.core.errors import NotFound, RuleBroken, gettext_noop, require
 from portal.shared import mailing
 from portal.shared.auth import account_hooks, history, members, present_password
@@ -40,17 +40,6 @@ _OURS = {"id", "tenant_id", "account_id", "version", "tags"}
 _MOST_ACTS = 10_000
 _ONLY_REPRESENTATIVE = gettext_noop("退会のお手続きは、代表の方だけが行えます。")
 _OPEN = gettext_noop("お手続き中のものがあるため、退会できません。")
-_OF_MEMBER = (
-    "name",
-    "email",
-    "kana",
-    "telephone",
-    "login_id",
-    "department",
-    "password_hash",
-    "nonce",
-)
-_OF_ACCOUNT = ("name", "postal_code", "prefecture", "city", "street", "building", "telephone")
 
 
 def open_business(tenant: Tenant, account: Account) -> list[account_hooks.OpenBusiness]:
@@ -112,13 +101,10 @@ def erase(account: Account, *, by: Actor) -> None:
         delete_where(model, model.member_id.in_(own))
     to_them = OutboxMail.recipient.in_(select(Member.email).where(Member.account_id == account.id))
     delete_where(OutboxMail, (OutboxMail.account_id == account.id) | to_them)
-    update_where(
-        Member,
-        Member.account_id == account.id,
-        **_empty(Member, _OF_MEMBER) | {"family_name": GONE},
-    )
-    gone = _empty(Account, _OF_ACCOUNT) | {"name": GONE, "erased_at": clock.now()}
-    update_where(Account, Account.id == account.id, **gone)
+    nobody = emptied_personal(Member) | {"family_name": GONE}
+    update_where(Member, Member.account_id == account.id, **nobody)
+    no_customer = emptied_personal(Account) | {"name": GONE}
+    update_where(Account, Account.id == account.id, **no_customer, erased_at=clock.now())
     audit.record("account.erase", account, by=by)
 
 
@@ -131,11 +117,6 @@ def _kept_for_members() -> list[Any]:
     return [
         models[table] for table in tables if "member_id" in table.c and "account_id" not in table.c
     ]
-
-
-def _empty(model: type[Base], names: tuple[str, ...]) -> dict[str, str]:
-    """The model's text columns with one of `names` in theirs, emptied."""
-    return {c.key: "" for c in inspect(model).columns if any(name in c.key for name in names)}
 
 
 @jobs.handler("accounts.erase")

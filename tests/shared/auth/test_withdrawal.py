@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import String, Text, cast, select
+from sqlalchemy import String, Text, cast, inspect, select
 
 from portal.blueprints.facility import operations
 from portal.blueprints.facility import operations as reservations
@@ -13,7 +13,7 @@ from portal.blueprints.facility.models import Reservation, Status
 from portal.cli.worker import round_of_work
 from portal.core import clock
 from portal.core.actor import SYSTEM
-from portal.core.db import Base, session, tenant_scope
+from portal.core.db import Base, EnumType, emptied_personal, session, tenant_scope
 from portal.core.errors import RuleBroken
 from portal.core.jobs import Job
 from portal.core.tenancy.orm_guard import TenantOwned
@@ -186,3 +186,18 @@ def test_nobody_is_erased_who_has_not_left(brand, member):
     """COM-16"""
     with pytest.raises(RuleBroken, match="退会していない"):
         withdrawal.erase(session().get_one(Account, member().account_id), by=SYSTEM)
+
+
+@pytest.mark.parametrize(
+    ("model", "kept"),
+    [
+        (Account, {"tenant_id", "number", "tags", "status"}),
+        (Member, {"tenant_id", "login_key", "rights", "second_factor", "status", "locale"}),
+    ],
+    ids=["account", "member"],
+)
+def test_every_text_of_a_customer_is_marked_as_personal_or_known_not_to_be(model, kept):
+    """COM-16: who adds a column says which it is; `login_key` is freed when the member goes."""
+    columns = inspect(model).columns
+    texts = {column.key for column in columns if isinstance(column.type, (String, EnumType))}
+    assert texts - kept == set(emptied_personal(model))
