@@ -34,6 +34,7 @@ from wtforms.validators import (
 )
 
 from portal.core import LabelledEnum, RuleBroken, clock, text
+from portal.shared.documents.typefaces import UndrawableText, check_drawable
 from portal.web import interrupted
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
@@ -154,17 +155,25 @@ def normaliser(clean: Callable[[str], str], wrong: Any = None) -> Callable[[Any]
     return apply
 
 
-def line(label: Any, *, required: bool = False, longest: int = 100, **kwargs: Any) -> StringField:
-    """One line of text."""
-    return StringField(
-        label,
-        filters=[normaliser(text.normalise)],
-        validators=[
-            presence(required),
-            Length(max=longest, message=_l("%(max)d文字以内で入力してください。")),
-        ],
-        **kwargs,
-    )
+def line(
+    label: Any, *, required: bool = False, longest: int = 100, printed: bool = False, **kwargs: Any
+) -> StringField:
+    """One line of text; of one that is `printed` on documents every character can be drawn (COM-70)."""
+    validators = [
+        presence(required),
+        Length(max=longest, message=_l("%(max)d文字以内で入力してください。")),
+    ]
+    if printed:
+        validators.append(drawable)
+    return StringField(label, filters=[normaliser(text.normalise)], validators=validators, **kwargs)
+
+
+def drawable(_form: Any, field: Field) -> None:
+    """Refuse, naming it, a character that no typeface of the documents draws."""
+    try:
+        check_drawable(field.data)
+    except UndrawableText as refused:
+        raise ValidationError(_(refused.message, **refused.params)) from None
 
 
 def presence(required: bool) -> Any:

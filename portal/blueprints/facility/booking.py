@@ -26,6 +26,7 @@ from portal.core import (
     session,
 )
 from portal.shared.auth.models import Account, Member
+from portal.shared.documents.typefaces import check_drawable
 from portal.shared.orders import billing_copy, contact_copy
 
 
@@ -197,6 +198,23 @@ def _take(
     return wanted.held_until
 
 
+def edit_copies(
+    reservation: Reservation, *, purpose: str | None, billing: Mapping[str, str], by: Actor
+) -> list[str]:
+    """Correct the purpose and what `billing` names of the copied billing address; returns what was different.
+
+    What is issued already stays as it is. The caller commits. Raises RuleBroken for what documents cannot print.
+    """
+    check_drawable([purpose, billing])
+    wanted: dict[str, Any] = {"billing": {**reservation.billing, **billing}}
+    if purpose is not None:
+        wanted["purpose"] = purpose
+    changes = _set_changed(reservation, wanted)
+    if changes:
+        audit.record("reservation.edit_copies", reservation, by=by, **changes)
+    return list(changes)
+
+
 EDITABLE = ("name", "hourly_price", "daily_price", "place", "capacity", "is_active")
 """What operators change of a facility; its code stays, and its picture has a command of its own."""
 
@@ -206,16 +224,22 @@ def edit_facility(facility: Facility, wanted: Mapping[str, Any], *, by: Actor) -
 
     Prices are yen without tax. Reservations keep what they were quoted (COM-33). The caller commits.
     """
-    changes = {
-        name: [getattr(facility, name), value]
-        for name, value in wanted.items()
-        if getattr(facility, name) != value
-    }
-    for name, (_before, value) in changes.items():
-        setattr(facility, name, value)
+    changes = _set_changed(facility, wanted)
     if changes:
         audit.record("facility.edit", f"facility:{facility.code}", by=by, **changes)
     return list(changes)
+
+
+def _set_changed(row: Facility | Reservation, wanted: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Set what differs of `wanted`; returns both values of it, by name."""
+    changes = {
+        name: [getattr(row, name), value]
+        for name, value in wanted.items()
+        if getattr(row, name) != value
+    }
+    for name, (_before, value) in changes.items():
+        setattr(row, name, value)
+    return changes
 
 
 def set_photo(facility: Facility, png: bytes, *, by: Actor) -> None:

@@ -64,7 +64,7 @@ class BookingForm(Form):
     starts = one_of(_l("開始時刻"), required=True)
     ends = one_of(_l("終了時刻"), required=True)
     headcount = CountField(_l("ご利用人数"), default=1)
-    purpose = line(_l("ご利用目的"), required=True, longest=200)
+    purpose = line(_l("ご利用目的"), required=True, longest=200, printed=True)
     options = SelectMultipleField(
         _l("オプション"), option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
     )

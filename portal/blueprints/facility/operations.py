@@ -36,6 +36,7 @@ from portal.shared.documents.content import (
     WorkReportContent,
 )
 from portal.shared.documents.models import DocumentKind
+from portal.shared.documents.typefaces import check_drawable
 
 NOT_BEFORE_BILLED = gettext_noop("ご利用後、ご請求金額が確定するとダウンロードできます。")
 _BEFORE_THE_DAY = gettext_noop("ご利用日より前に開始することはできません。")
@@ -152,14 +153,14 @@ def cancel(
             "documents_due_at": clock.now(),
         }
     LIFE.move(tenant, reservation, Status.CANCELLED, by=by, held_until=None, **bill)
-    if charge:
-        PAPERS.check(tenant, reservation)
 
 
 def finish(tenant: Tenant, reservation: Reservation, report: WorkReport, *, by: Actor) -> None:
-    """ご利用中 → ご利用済, with the work report."""
+    """ご利用中 → ご利用済, with the work report. Raises RuleBroken at the field that is wrong."""
     if report.minutes <= 0:
         raise RuleBroken("作業時間は1分以上で入力してください。", field="minutes")
+    for name in ("done", "worker", "materials"):
+        check_drawable(getattr(report, name), name)
     LIFE.move(tenant, reservation, Status.USED, by=by, work_report=asdict(report))
 
 
@@ -173,7 +174,6 @@ def fix_amount(
         tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date()
     )
     LIFE.move(tenant, reservation, Status.BILLED, by=by, documents_due_at=clock.now(), **bill)
-    PAPERS.check(tenant, reservation)
 
 
 def can_issue(reservation: Reservation) -> Decision:
