@@ -187,7 +187,7 @@ def _say_when(reservation: Reservation, _done: None) -> None:
 
 
 def _day(reservation: Reservation) -> date:
-    return to_local(reservation.starts_at).date()
+    return to_local(reservation.began_at).date()
 
 
 def _facilities(_tenant: Tenant) -> imports.Facilities:

@@ -230,24 +230,31 @@ def _what(reservation: Reservation) -> str:
 
 
 def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
-    """The invoice of a reservation whose amount is fixed."""
-    first, last = (
-        clock.to_local(reservation.starts_at).date(),
-        clock.to_local(reservation.ends_at).date(),
-    )
+    """The invoice of a reservation whose amount is fixed.
+
+    Its days are those of the use: from when it began, early or as booked, to its booked end or an earlier one.
+    """
+    first = clock.to_local(reservation.began_at).date()
+    last = clock.to_local(min(reservation.ends_at, reservation.ended_at)).date()
     if reservation.cancelled_at:
         first = last = reservation.traded_on
-    days = {"traded_on": first, "traded_until": last if last != first else None}
-    about = {"subject": _what(reservation), "references": (("予約番号", reservation.number),)}
-    return billed.invoice(tenant, reservation, **days, **about)
+    return billed.invoice(
+        tenant,
+        reservation,
+        traded_on=first,
+        traded_until=last if last != first else None,
+        day_label="キャンセル日" if reservation.cancelled_at else "ご利用日",
+        subject=_what(reservation),
+        references=(("予約番号", reservation.number),),
+    )
 
 
 def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportContent:
     """The work report of a finished reservation."""
-    report, ended = reservation.work_report or {}, reservation.finished_at or reservation.ends_at
+    report = reservation.work_report or {}
     materials = [name.strip() for name in report.get("materials", "").split("、")]
     labour = (
-        (Labour(report["worker"], clock.to_local(ended).date(), report["minutes"]),)
+        (Labour(report["worker"], clock.to_local(reservation.ended_at).date(), report["minutes"]),)
         if report.get("worker")
         else ()
     )
@@ -255,8 +262,8 @@ def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportC
         **billed.heads(tenant, reservation),
         reservation_number=reservation.number,
         facility=reservation.facility_name,
-        used_from=reservation.starts_at,
-        used_until=ended,
+        used_from=reservation.began_at,
+        used_until=reservation.ended_at,
         work=report.get("done", ""),
         labour=labour,
         materials=tuple(Material(name, "1", "式") for name in materials if name),

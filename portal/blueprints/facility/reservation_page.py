@@ -10,7 +10,7 @@ from portal.core import Tenant, format_telephone, to_local
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.billing import lines as bill_lines
-from portal.shared.billing.tax import Rounding, totals_excluded
+from portal.shared.billing.tax import RateTotal, Rounding, totals_excluded
 from portal.web import amounts
 from portal.web.formatting import at_time, from_to, on_date
 from portal.web.i18n import translate as _
@@ -87,6 +87,9 @@ def _use_rows(reservation: Reservation) -> Rows:
         (_("ご利用目的"), reservation.purpose),
         (_("備考"), reservation.remarks),
     ]
+    if reservation.finished_at and reservation.began_at < reservation.starts_at:
+        used = from_to(reservation.began_at, reservation.ended_at)
+        rows.insert(2, (_("実際のご利用日時"), used))
     if reservation.price is not None:
         rows.append((_("料金（税抜）"), amounts.written(reservation.price)))
     return rows
@@ -138,22 +141,20 @@ def _total_rows(tenant: Tenant, reservation: Reservation) -> Rows:
     """Subtotal, tax per rate and total, reckoned as on the invoice: rounded once per rate."""
     lines = bill_lines.from_json(reservation.lines)
     totals = totals_excluded([line.tax_line for line in lines], Rounding(tenant.tax.rounding))
-    rates = [
-        (
-            _(
-                "消費税（%(rate)s%%対象 %(net)s）",
-                rate=_rate(rate.rate, rate.reduced),
-                net=amounts.written(rate.net),
-            ),
-            amounts.written(rate.tax),
-        )
-        for rate in totals.per_rate
-    ]
+    rates = [(_tax_label(rate), amounts.written(rate.tax)) for rate in totals.per_rate]
     return [
         (_("小計（税抜）"), amounts.written(totals.net)),
         *rates,
         (_("合計（税込）"), amounts.written(totals.total)),
     ]
+
+
+def _tax_label(rate: RateTotal) -> str:
+    """Which amount is taxed at which rate; what bears no tax is 対象外, as on the invoice."""
+    net = amounts.written(rate.net)
+    if not rate.rate:
+        return _("消費税（対象外 %(net)s）", net=net)
+    return _("消費税（%(rate)s%%対象 %(net)s）", rate=_rate(rate.rate, rate.reduced), net=net)
 
 
 def _rate(percent: int, is_reduced: bool) -> str:

@@ -63,11 +63,24 @@ def issuer_of(tenant: Tenant) -> Issuer:
 
 
 def recipient_of(record: Any) -> Party:
-    """Whom the documents are for: the billing address as it was copied (COM-33)."""
+    """Whom the documents are for: the billing address as it was copied (COM-33).
+
+    An individual, who is their own contact person, is named once, with 様. A department that ends the company's
+    name already is not named again.
+    """
     known = {name: value for name, value in record.billing.items() if name in _PARTY}
+    name, person = known["name"], known.get("person", "")
+    if _without_blanks(name) in map(_without_blanks, (person, record.contact.get("name", ""))):
+        known |= {"honorific": "様", "person": ""}
+    if name.endswith(known.get("department") or "\n"):
+        known["department"] = ""
     return Party(
         postal_code=text.format_postal_code(record.billing.get("postal_code", "")), **known
     )
+
+
+def _without_blanks(name: str) -> str:
+    return text.search_key(name).replace(" ", "")
 
 
 def heads(tenant: Tenant, record: Any) -> dict[str, Any]:
