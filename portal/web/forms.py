@@ -22,6 +22,7 @@ from wtforms import (
     SelectField,
     StringField,
     TextAreaField,
+    TimeField,
 )
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import (
@@ -271,7 +272,10 @@ class CountField(IntegerField):  # type: ignore[misc]
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Normalise before parsing."""
-        super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        try:
+            super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        except ValueError:
+            raise ValueError(_("1以上の数字で入力してください。")) from None
 
 
 class DayField(DateField):  # type: ignore[misc]
@@ -288,10 +292,29 @@ class DayField(DateField):  # type: ignore[misc]
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Normalise before parsing."""
-        super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        try:
+            super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        except ValueError:
+            raise ValueError(_("日付は、2026/11/22のように入力してください。")) from None
         if self.data and not clock.FIRST_DAY <= self.data <= clock.LAST_DAY:
             self.data = None
             raise ValueError(_("1900年から2199年までの日付を入力してください。"))
+
+
+class ClockField(TimeField):  # type: ignore[misc]
+    """A time of day that may be left out, and typed with full-width digits."""
+
+    data: Any
+
+    def __init__(self, label: Any, **kwargs: Any) -> None:
+        super().__init__(label, [Optional()], format=["%H:%M", "%H:%M:%S"], **kwargs)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Normalise before parsing."""
+        try:
+            super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        except ValueError:
+            raise ValueError(_("時刻は、13:30のように入力してください。")) from None
 
 
 class SearchForm(FlaskForm):  # type: ignore[misc]

@@ -200,6 +200,12 @@ def owed(reservation: Reservation) -> int | None:
     return reservation.total if is_unpaid else None
 
 
+def is_overdue(reservation: Reservation) -> bool:
+    """Whether it is not paid though the due date, a day in Tokyo, is past."""
+    due = reservation.due_date
+    return owed(reservation) is not None and due is not None and due < clock.today()
+
+
 def record_payment(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
     """請求確定 → お支払済; of a cancellation's charge only that and when it was paid."""
     due = {"documents_due_at": clock.now()} if reservation.lines else {}

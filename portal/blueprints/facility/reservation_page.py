@@ -27,6 +27,7 @@ def context(tenant: Tenant, who: SignedIn, reservation: Reservation) -> dict[str
         "track": track,
         "track_labels": [_(status.label) for status in track],
         "owed": operations.owed(reservation),
+        "is_overdue": operations.is_overdue(reservation),
         "owed_rows": _owed_rows(tenant, reservation),
         "can_ask": can_ask,
         "sees_amounts": amounts.may_see(),
@@ -57,7 +58,7 @@ def _owed_rows(tenant: Tenant, reservation: Reservation) -> Rows:
     if operations.owed(reservation) is None:
         return []
     rows = [
-        (_("お支払い待ち"), amounts.written(reservation.total or 0)),
+        (_payment_status(reservation), amounts.written(reservation.total or 0)),
         (_("お支払期限"), on_date(reservation.due_date)),
     ]
     return [*rows, *_bank_rows(tenant)]
@@ -132,6 +133,8 @@ def _amount(reservation: Reservation) -> str:
 def _payment_status(reservation: Reservation) -> str:
     if reservation.paid_at:
         return _("お支払済")
+    if operations.is_overdue(reservation):
+        return _("お支払期限超過")
     if operations.owed(reservation) is not None:
         return _("お支払い待ち")
     return _("お支払いはありません") if reservation.total == 0 else _("未確定")

@@ -72,7 +72,8 @@ def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
 
 
 def attention(_tenant: Tenant, _member: SignedIn) -> Iterator[Attention]:
-    """What is to be paid (COM-20)."""
+    """What is to be paid, first what should have been by now (COM-20)."""
+    yield _LIST.attention(gettext_noop("お支払期限を過ぎたご予約"), payment="overdue")
     yield _LIST.attention(gettext_noop("お支払い待ちのご予約"), payment="unpaid")
 
 
