@@ -12,7 +12,7 @@ from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.blueprints.facility.operations import LIFE, allow_even_so, can_ask
 from portal.blueprints.facility.quotes import price_of, prices_of
-from portal.blueprints.facility.slots import FreeSpan, Hours, SlotTaken, at_clock, meets
+from portal.blueprints.facility.slots import FreeSpan, Hours, at_clock
 from portal.core import (
     ALLOWED,
     Actor,
@@ -72,10 +72,10 @@ def check_free(tenant: Tenant, booking: Booking) -> None:
 
     Without a lock: what holds is what `book` finds, this spares a member the last press.
     """
-    wanted = hours(tenant).hold(booking.starts_at, booking.ends_at)
+    rules = hours(tenant)
+    wanted = rules.hold(booking.starts_at, booking.ends_at)
     held = queries.held(booking.facility.id, wanted.starts_at, wanted.held_until)
-    if meets(wanted, held):
-        raise SlotTaken
+    rules.require_free(booking.starts_at, booking.ends_at, held)
 
 
 def free_times(
@@ -190,12 +190,10 @@ def _take(
     if ends_at <= starts_at:
         raise RuleBroken("終了日時は開始日時より後にしてください。", field="ends_at")
     _locked(facility_id)
-    wanted = hours(tenant).hold(starts_at, ends_at)
-    if meets(
-        wanted, queries.held(facility_id, wanted.starts_at, wanted.held_until, besides=besides)
-    ):
-        raise SlotTaken
-    return wanted.held_until
+    rules = hours(tenant)
+    wanted = rules.hold(starts_at, ends_at)
+    held = queries.held(facility_id, wanted.starts_at, wanted.held_until, besides=besides)
+    return rules.require_free(starts_at, ends_at, held).held_until
 
 
 def edit_copies(

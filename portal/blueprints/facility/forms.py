@@ -14,7 +14,7 @@ from portal.blueprints.facility.booking import Booking
 from portal.blueprints.facility.models import Facility, Status
 from portal.blueprints.facility.quotes import Quote, price_of, prices_of, quote
 from portal.blueprints.facility.slots import Hours, at_clock
-from portal.core import Tenant, to_local
+from portal.core import RuleBroken, Tenant, to_local
 from portal.core.money import yen
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Address
@@ -61,7 +61,8 @@ class SearchForm(forms.SearchForm):
         """A time is one of a day, and on the day of the start not before it."""
         self._require_day(self.until)
         same_day = self.until.data and self.until.data == self.since.data
-        if same_day and self.since_time.data and field.data < self.since_time.data:
+        both = field.data and self.since_time.data
+        if same_day and both and field.data < self.since_time.data:
             raise ValidationError(_l("終了時刻は開始時刻以降の時刻を入力してください。"))
 
     def _require_day(self, day: DayField) -> None:
@@ -79,7 +80,7 @@ class SearchForm(forms.SearchForm):
 
 
 class DaySearchForm(FlaskForm):  # type: ignore[misc]
-    """The day for which all facilities are looked through; read from the query string."""
+    """The day for which all facilities are looked through, one that can be reserved; read from the query string."""
 
     class Meta:
         """A GET form needs no token."""
@@ -87,6 +88,19 @@ class DaySearchForm(FlaskForm):  # type: ignore[misc]
         csrf = False
 
     day = DayField(_l("ご利用日"))
+
+    def __init__(self, hours: Hours, formdata: Any) -> None:
+        super().__init__(formdata)
+        self.hours = hours
+
+    def validate_day(self, field: DayField) -> None:
+        """As the request for a use says it: neither past nor too far ahead, and no 休業日."""
+        if not field.data:  # what is no day is told by the field itself
+            return
+        try:
+            self.hours.check_day(field.data)
+        except RuleBroken as refused:
+            raise ValidationError(_(refused.message, **refused.params)) from None
 
 
 class BookingForm(Form):

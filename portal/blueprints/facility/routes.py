@@ -120,7 +120,7 @@ def _steps(code: str) -> ConfirmedForm:
         make=make,
         save=save,
         check=check,
-        shown=lambda _typed: {"facility": found},
+        shown=lambda _typed: {"facility": found, "rules": booking.hours(tenant()).config},
         result=lambda: {"number": queries.newest_number(who.account_id)},
     )
 
@@ -133,7 +133,8 @@ register_confirmed_form(
 @bp.get("/facilities")
 def facilities() -> str | Response:
     """設備のご予約: what there is, and which of it is free on a day that is asked for (FAC-11)."""
-    form = DaySearchForm(request.args)
+    rules = booking.hours(tenant())
+    form = DaySearchForm(rules, request.args)
     found = queries.facilities()
     context: dict[str, Any] = {
         "facilities": found,
@@ -141,7 +142,7 @@ def facilities() -> str | Response:
         "day": None,
         "free": {},
         "first_day": clock.today(),
-        "last_day": booking.hours(tenant()).last_day(),
+        "last_day": rules.last_day(),
     }
     if not form.validate():
         return render_invalid("facility/facilities.html", **context)

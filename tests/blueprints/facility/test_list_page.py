@@ -446,6 +446,16 @@ def test_a_search_has_a_range_of_days_and_times(visit, put, search, found):
     [
         ({"since": "abc"}, "since", "日付は、2026/11/22のように入力してください。"),
         ({"since": "2026-12-01", "since_time": "x"}, "since_time", "時刻は、13:30のように"),
+        (
+            {
+                "since": "2026-12-01",
+                "since_time": "10:00",
+                "until": "2026-12-01",
+                "until_time": "y",
+            },
+            "until_time",
+            "時刻は、13:30のように",
+        ),
         ({"since_time": "10:00"}, "since_time", "日付も入力してください。"),
         ({"until_time": "10:00"}, "until_time", "日付も入力してください。"),
         (
