@@ -101,4 +101,5 @@ BRAND = Brand(
     rights=(Right.ORDERS, Right.BILLING),
     find_subject=subjects.find,
     subject_facts=subjects.facts,
+    opening=subjects.opening,
 )
