@@ -30,6 +30,7 @@ from portal.web.commands import (
     importing,
     json_option,
     link_base,
+    printable,
     question,
     record,
     typed,
@@ -57,7 +58,7 @@ def _names(words: Mapping[str, Any]) -> str:
 _YES = confirmation(_names)
 _MAILED = "the link is on its way"
 _CUSTOMER = (
-    click.argument("name", callback=typed(longest=100)),
+    click.argument("name", callback=typed(printable, longest=100)),
     click.option(
         "--telephone", default="", callback=typed(text.telephone), help="With or without hyphens."
     ),
@@ -68,8 +69,8 @@ _BOTH = (
 )
 _EMAIL = click.argument("email", callback=typed(text.email))
 _PERSON = (
-    click.argument("family_name", callback=typed(longest=40)),
-    click.argument("given_name", callback=typed(longest=40)),
+    click.argument("family_name", callback=typed(printable, longest=40)),
+    click.argument("given_name", callback=typed(printable, longest=40)),
     _EMAIL,
     click.option(
         "--login-id",

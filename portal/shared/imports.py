@@ -26,6 +26,7 @@ from portal.core import (
     execute_core,
     money,
     session,
+    text,
 )
 from portal.core.csvio import CsvErrors
 from portal.shared.staging import Staging
@@ -56,6 +57,10 @@ class Importer(Protocol):
     def optional(self) -> Collection[str]:
         """Those of them that it may lack."""
 
+    @property
+    def printed(self) -> Collection[str]:
+        """Those of them whose text ends on documents."""
+
     def look_up(self, rows: Sequence[Row]) -> None:
         """Ask the database, in few statements, for all that `read` needs to know about these rows."""
 
@@ -82,11 +87,24 @@ def stage(
     importer: Importer,
     into: Staging,
     progress: Callable[[int], None] = lambda _n: None,
+    check_printed: Callable[[str], object] = str,
 ) -> Counts:
     """Read and check a whole file; what is new in it is kept in `into`. Changes nothing and may run without a lock.
 
-    `progress` is told how many rows have been checked. Raises CsvErrors, which names every bad line.
+    `progress` is told how many rows have been checked. `check_printed` raises RuleBroken for a text that documents
+    cannot print; it is handed in because members, whom documents know, are imported too. Raises CsvErrors, which
+    names every bad line.
     """
+
+    def check(cell: str) -> None:
+        check_printed(text.normalise(cell))
+
+    def read(row: Row) -> dict[str, Any] | None:
+        made = importer.read(row)
+        for column in importer.printed if made else ():
+            row.take(column, check)
+        return made
+
     if len(data) > MOST_BYTES:
         raise RuleBroken(
             "ファイルは%(n)sMBまでです。分けて読み込んでください。", n=MOST_BYTES >> 20
@@ -94,7 +112,7 @@ def stage(
     rows = csvio.read_csv(data, importer.columns, optional=importer.optional)
     mistakes: list[csvio.RowError] = []
     checked = 0
-    for made in csvio.parse_each(_looked_up(rows, importer), importer.read, mistakes):
+    for made in csvio.parse_each(_looked_up(rows, importer), read, mistakes):
         checked += 1
         if checked > MOST_ROWS:
             raise RuleBroken("一度に%(n)s行までです。分けて読み込んでください。", n=MOST_ROWS)

@@ -141,6 +141,11 @@ def is_unpaid(columns: Any) -> tuple[ColumnElement[bool], ...]:
     return (columns.total > 0, columns.paid_at.is_(None))
 
 
+def is_overdue(columns: Any, today: Any) -> tuple[ColumnElement[bool], ...]:
+    """The criteria of an order that is not paid though its due date is before `today` (a day, or what binds one)."""
+    return (*is_unpaid(columns), columns.due_date < today)
+
+
 @dataclass(frozen=True)
 class OrderWorkflow:
     """How the orders of a kind go on: their `moves`, and of each state the instant it sets and the sentence it mails.

@@ -5,7 +5,7 @@ tenant itself, and the SQL guard checks it. Dates are days in Asia/Tokyo, both i
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, select
@@ -63,13 +63,24 @@ def pattern(asked: str) -> str:
 
 
 def since(column: Any) -> Criterion:
-    """On that day or later."""
-    return column.__ge__, day_start
+    """On that day or later; from that minute on where an instant is asked for."""
+    return column.__ge__, _beginning
 
 
 def until(column: Any) -> Criterion:
-    """On that day or earlier."""
-    return column.__lt__, lambda day: day_start(day + timedelta(days=1))
+    """On that day or earlier; up to that minute where an instant is asked for."""
+    return column.__lt__, _end
+
+
+def _beginning(asked: date) -> datetime:
+    return asked if isinstance(asked, datetime) else day_start(asked)
+
+
+def _end(asked: date) -> datetime:
+    """The first instant that is too late: days and minutes are included as a whole."""
+    if isinstance(asked, datetime):
+        return asked + timedelta(minutes=1)
+    return day_start(asked + timedelta(days=1))
 
 
 def first_day(column: Any) -> Criterion:

@@ -56,9 +56,9 @@ class AddressFields(Form):
         ],
         render_kw={"autocomplete": "address-level1"},
     )
-    city = line(_l("市区町村"), required=True, longest=60)
-    street = line(_l("町名・番地"), required=True)
-    building = line(_l("建物名・部屋番号"))
+    city = line(_l("市区町村"), required=True, longest=60, printed=True)
+    street = line(_l("町名・番地"), required=True, printed=True)
+    building = line(_l("建物名・部屋番号"), printed=True)
 
     def filled_in(self) -> bool:
         """Whether "住所を自動入力" was pressed: empty fields are filled from the postal code, typed ones stay (COM-24).

@@ -82,6 +82,7 @@ class Brand:
     `subjects` are the numbers and names of what an inquiry may be about, `find_subject` gives the number of one as it
     is written, for a category's key and what was typed, or raises RuleBroken; None where the brand cannot tell.
     `subject_facts` are label and value of what a member should know of it (category's key, number or "").
+    `opening` is from when to when (HH:MM, Asia/Tokyo) its customers come, so that they wish for no other time.
     `writers` are the persons who share the member's sign-in, where there are several (SUP-07).
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
     `hanging` are keys that the tenant's section lacks though rows of the brand's own name them, also where its module
@@ -107,6 +108,7 @@ class Brand:
     subjects: Callable[[SignedIn], Iterable[tuple[str, str]]] = lambda _who: ()
     find_subject: FindSubject | None = None
     subject_facts: Callable[[Tenant, SignedIn, str, str], Iterable[tuple[str, str]]] = _no_facts
+    opening: Callable[[Tenant], tuple[str, str]] | None = None
     writers: Callable[[SignedIn], Iterable[str]] = lambda _who: ()
     products: Callable[[Collection[int]], Mapping[int, Collection[str]]] = lambda _accounts: {}
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()

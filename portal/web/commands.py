@@ -34,6 +34,7 @@ from portal.core.actor import operator
 from portal.core.tenancy.schema_parts import TaxRate
 from portal.shared import imports
 from portal.shared.billing.lines import BillLine
+from portal.shared.documents.typefaces import UndrawableText, check_drawable
 from portal.shared.staging import Staging
 from portal.web.command_line import (
     CommandError,
@@ -101,9 +102,21 @@ def typed(
     return check
 
 
-def typed_or_none(longest: int) -> Callable[[Any, Any, str | None], str | None]:
-    """A callback: what was typed as one line of 1 to `longest` characters; None where the option was left out."""
-    check = typed(longest=longest)
+def printable(value: str) -> str:
+    """One line of text that documents can print (COM-70). Raises ValueError, which names the character."""
+    made = text.normalise(value)
+    try:
+        check_drawable(made)
+    except UndrawableText as refused:
+        raise ValueError(str(refused)) from None
+    return made
+
+
+def typed_or_none(
+    read: Callable[[str], str] = text.normalise, *, longest: int
+) -> Callable[[Any, Any, str | None], str | None]:
+    """A callback: what was typed as `read` makes it, 1 to `longest` characters; None where it was left out."""
+    check = typed(read, longest=longest)
 
     def check_given(context: Any, parameter: click.Parameter, value: str | None) -> str | None:
         return None if value is None else check(context, parameter, value)
@@ -356,7 +369,7 @@ def importing(
         importer = make(tenant)
         with Staging() as staged:
             with transaction_mode("read"), progress() as report:
-                counts = imports.stage(file.data, importer, staged, report)
+                counts = imports.stage(file.data, importer, staged, report, check_drawable)
             if not is_dry_run():
                 imports.store(staged, importer, by=by)
                 session().commit()

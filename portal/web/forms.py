@@ -22,6 +22,7 @@ from wtforms import (
     SelectField,
     StringField,
     TextAreaField,
+    TimeField,
 )
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import (
@@ -34,6 +35,7 @@ from wtforms.validators import (
 )
 
 from portal.core import LabelledEnum, RuleBroken, clock, text
+from portal.shared.documents.typefaces import UndrawableText, check_drawable
 from portal.web import interrupted
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
@@ -154,17 +156,25 @@ def normaliser(clean: Callable[[str], str], wrong: Any = None) -> Callable[[Any]
     return apply
 
 
-def line(label: Any, *, required: bool = False, longest: int = 100, **kwargs: Any) -> StringField:
-    """One line of text."""
-    return StringField(
-        label,
-        filters=[normaliser(text.normalise)],
-        validators=[
-            presence(required),
-            Length(max=longest, message=_l("%(max)d文字以内で入力してください。")),
-        ],
-        **kwargs,
-    )
+def line(
+    label: Any, *, required: bool = False, longest: int = 100, printed: bool = False, **kwargs: Any
+) -> StringField:
+    """One line of text; of one that is `printed` on documents every character can be drawn (COM-70)."""
+    validators = [
+        presence(required),
+        Length(max=longest, message=_l("%(max)d文字以内で入力してください。")),
+    ]
+    if printed:
+        validators.append(drawable)
+    return StringField(label, filters=[normaliser(text.normalise)], validators=validators, **kwargs)
+
+
+def drawable(_form: Any, field: Field) -> None:
+    """Refuse, naming it, a character that no typeface of the documents draws."""
+    try:
+        check_drawable(field.data)
+    except UndrawableText as refused:
+        raise ValidationError(_(refused.message, **refused.params)) from None
 
 
 def presence(required: bool) -> Any:
@@ -262,7 +272,10 @@ class CountField(IntegerField):  # type: ignore[misc]
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Normalise before parsing."""
-        super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        try:
+            super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        except ValueError:
+            raise ValueError(_("1以上の数字で入力してください。")) from None
 
 
 class DayField(DateField):  # type: ignore[misc]
@@ -279,10 +292,29 @@ class DayField(DateField):  # type: ignore[misc]
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Normalise before parsing."""
-        super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        try:
+            super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        except ValueError:
+            raise ValueError(_("日付は、2026/11/22のように入力してください。")) from None
         if self.data and not clock.FIRST_DAY <= self.data <= clock.LAST_DAY:
             self.data = None
             raise ValueError(_("1900年から2199年までの日付を入力してください。"))
+
+
+class ClockField(TimeField):  # type: ignore[misc]
+    """A time of day that may be left out, and typed with full-width digits."""
+
+    data: Any
+
+    def __init__(self, label: Any, **kwargs: Any) -> None:
+        super().__init__(label, [Optional()], format=["%H:%M", "%H:%M:%S"], **kwargs)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Normalise before parsing."""
+        try:
+            super().process_formdata([normaliser(text.normalise)(value) for value in valuelist])
+        except ValueError:
+            raise ValueError(_("時刻は、13:30のように入力してください。")) from None
 
 
 class SearchForm(FlaskForm):  # type: ignore[misc]

@@ -1,4 +1,6 @@
-"""What hangs on keys that a tenants file no longer has: such a file is refused, and the last good one stays (OPS-03).
+"""What stands against a tenants file though it has no mistakes: it is refused, and the last good one stays (OPS-03).
+
+That is data that hang on keys that it no longer has, and names that no document can print.
 
 Asked whenever a file is read, in a session of its own: a request may be under way. Where the database cannot be asked
 (no network, not migrated yet) nothing is refused for it.
@@ -20,6 +22,7 @@ from portal.core.tenancy.config_errors import Finding
 from portal.core.tenancy.registry import Refusals, Tenants
 from portal.shared.auth.models import Account
 from portal.shared.documents.models import Document
+from portal.shared.documents.typefaces import UndrawableText, check_drawable
 from portal.shared.inquiries.models import Inquiry, Status
 from portal.web.brand import Brand
 
@@ -39,15 +42,29 @@ def refusals(app: Flask, home: Path, brands: Iterable[Brand]) -> Refusals:
 
     def ask(tenants: Tenants) -> list[Finding]:
         try:
+            unprintable = list(_unprintable(tenants))
             with app.app_context():
                 if not _is_there():
-                    return []
-                return [*_gone(home / LAST_GOOD, tenants), *_lacking(tenants, known)]
+                    return unprintable
+                return [*unprintable, *_gone(home / LAST_GOOD, tenants), *_lacking(tenants, known)]
         except (SQLAlchemyError, DatabaseBusy) as error:
             log.info("what hangs on the tenants file could not be counted: %s", error)
             return []
 
     return ask
+
+
+def _unprintable(tenants: Tenants) -> Iterator[Finding]:
+    """What documents are to say of their issuer and no typeface of theirs draws (COM-70)."""
+    for key, tenant in tenants.by_key.items():
+        named: dict[tuple[str, ...], str] = {("company",): tenant.company}
+        for name, value in tenant.issuer:
+            named["issuer", name] = value or ""
+        for path, value in named.items():
+            try:
+                check_drawable(value)
+            except UndrawableText as refused:
+                yield ("tenants", key, *path), str(refused)
 
 
 def _is_there() -> bool:

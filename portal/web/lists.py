@@ -53,6 +53,10 @@ class Page:
     next_href: str | None
 
 
+NO_PAGE = Page((), 0, 0, 0, None, None)
+"""Of a search that was refused."""
+
+
 class _Cursor(NamedTuple):
     """Where a page begins: beyond a row's edge, with so many rows before it."""
 
@@ -212,7 +216,7 @@ class Listing:
             at.add_url_rule(f"{rule}{ending}", f"{name}{suffix}", view)
 
     def shown(self, form: SearchForm | None = None) -> dict[str, Any]:
-        """What the page shows for a form that is valid; the whole list for none."""
+        """What the page shows for a form; the whole list for none, and no list for one that is refused."""
         blank = self.form(formdata=None)
         state = {
             key: value
@@ -220,9 +224,11 @@ class Listing:
             if (value := request.args.get(key, "").strip())
         }
         sort, cursor = chosen(self.sorts, state.get("sort")), request.args.get("page", "")
-        page = paginate(
-            self.find((form or blank).asked()), sort, path=self.path, state=state, cursor=cursor
-        )
+        if form and form.errors:
+            page = NO_PAGE
+        else:
+            asked = (form or blank).asked()
+            page = paginate(self.find(asked), sort, path=self.path, state=state, cursor=cursor)
         # The search bar without a search is kept for the whole brand, so nothing typed may stand in it.
         shown = {
             "form": form if form and state else blank,
@@ -286,6 +292,6 @@ class Listing:
         )
 
     def _refused(self, form: SearchForm) -> Response:
-        """The whole list with what is wrong with the search, the same for page and CSV."""
+        """What is wrong with the search and no list, the same for page and CSV."""
         page, fragment = self.pages
-        return render_invalid(page, fragment=fragment, **(self.shown() | {"form": form}))
+        return render_invalid(page, fragment=fragment, **self.shown(form))

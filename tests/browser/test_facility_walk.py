@@ -267,3 +267,17 @@ def _add_and_remove_a_member(w: Walk) -> None:
     w.follow("担当者情報を削除する")
     w.press("削除する")
     expect(w.page.locator("main")).not_to_contain_text("加藤")
+
+
+def test_the_charge_follows_the_reservation_that_is_chosen(walk):
+    """FAC-05: with scripts, at once; the form opens at one reservation and asks about another."""
+    w: Walk = walk("hanako", DESKTOP, True)
+    first, second = (_book(w, date(2027, 4, 6) + timedelta(days=7 * n)) for n in range(2))
+    w.page.goto(f"{w.served('facility')}/inquiries/new?category=cancel&about={first}")
+    chosen = w.page.locator("#category-fields dl")
+    expect(chosen).to_contain_text(first)
+    w.page.get_by_label("予約番号").select_option(second)
+    expect(chosen).to_contain_text(second)
+    expect(chosen).not_to_contain_text(first)
+    w.page.get_by_label("予約番号").select_option(first)
+    expect(chosen).to_contain_text(first)

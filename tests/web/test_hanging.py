@@ -87,6 +87,10 @@ HANGING: dict[str, tuple[Edit, str]] = {
         put('modules = ["facility"]', "modules = []"),
         "tenants.facility.modules: 'facility' is off, but 3 reservations are not finished",
     ),
+    "an issuer that no document can print": (
+        put('name = "試験設備"', 'name = "試験設備"\nissuer = { bank = "銀行😀" }'),
+        "tenants.facility.issuer.bank: 「😀」（U+1F600）は帳票に印字できない文字です",
+    ),
     "a category": (
         put('key = "change"', 'key = "changes"'),
         "categories: 'change' is gone, but 1 inquiries of it are not closed",

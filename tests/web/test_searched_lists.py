@@ -96,10 +96,13 @@ def test_usual_periods_meet_without_a_gap() -> None:
 def test_a_search_that_is_refused_says_why(visit: Visit) -> None:
     """COM-23."""
     page = visit("facility", "hanako")
-    for path in ("/documents", "/notices", "/account/history"):
+    for path in ("/documents", "/notices", "/account/history", "/inquiries"):
         answer = page.get(path, query_string={"since": "2026-11-02", "until": "2026-11-01"})
         assert answer.status_code == 422
         assert "終了日は開始日以降の日付を入力してください。" in answer.text
+        assert 'class="count"' not in answer.text
+        assert "<tbody>" not in answer.text
+        assert 'class="empty"' not in answer.text
 
 
 def test_the_change_history_is_found_by_act_person_and_day(visit: Visit) -> None:

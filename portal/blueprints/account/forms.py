@@ -23,17 +23,17 @@ _KANA = _l("全角カタカナで入力してください。")
 
 class _Company(AddressFields):
     first = ("account_name", "account_kana")
-    account_name = line(_l("会社名・お名前"), required=True)
+    account_name = line(_l("会社名・お名前"), required=True, printed=True)
     account_kana = cleaned(_l("会社名・お名前（カナ）"), text.katakana, _KANA, longest=100)
     account_telephone = telephone_field(_l("代表電話番号"), required=True)
 
 
 class _Named(Form):
-    family_name = line(_l("姓"), required=True, longest=40)
-    given_name = line(_l("名"), required=True, longest=40)
+    family_name = line(_l("姓"), required=True, longest=40, printed=True)
+    given_name = line(_l("名"), required=True, longest=40, printed=True)
     family_kana = cleaned(_l("セイ"), text.katakana, _KANA, longest=60)
     given_kana = cleaned(_l("メイ"), text.katakana, _KANA, longest=60)
-    department = line(_l("部署名"), longest=80)
+    department = line(_l("部署名"), longest=80, printed=True)
     telephone = telephone_field(_l("電話番号"))
 
     def typed(self) -> dict[str, Any]:

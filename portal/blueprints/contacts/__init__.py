@@ -32,9 +32,9 @@ class AddressForm(AddressFields):
 
     first = ("name", "department", "person")
     version = HiddenField(filters=[version_number])
-    name = line(_l("会社名・お名前"), required=True)
-    department = line(_l("部署名"), longest=80)
-    person = line(_l("ご担当者"), longest=80)
+    name = line(_l("会社名・お名前"), required=True, printed=True)
+    department = line(_l("部署名"), longest=80, printed=True)
+    person = line(_l("ご担当者"), longest=80, printed=True)
     telephone = telephone_field(_l("電話番号"))
     fax = telephone_field(_l("FAX番号"))
 

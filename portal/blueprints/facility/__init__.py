@@ -86,6 +86,7 @@ BRAND = Brand(
     ),
     history={
         "reservation.correct": gettext_noop("ご請求内容の訂正"),
+        "reservation.edit_copies": gettext_noop("ご予約の記載内容の訂正"),
         "reservation.refund": gettext_noop("ご請求金額の返還"),
         "reservation.book": gettext_noop("ご予約の受付"),
         "reservation.confirmed": gettext_noop("ご予約の確定"),
@@ -100,4 +101,5 @@ BRAND = Brand(
     rights=(Right.ORDERS, Right.BILLING),
     find_subject=subjects.find,
     subject_facts=subjects.facts,
+    opening=subjects.opening,
 )

@@ -12,7 +12,7 @@ from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.blueprints.facility.operations import LIFE, allow_even_so, can_ask
 from portal.blueprints.facility.quotes import price_of, prices_of
-from portal.blueprints.facility.slots import FreeSpan, Hours, SlotTaken, at_clock, meets
+from portal.blueprints.facility.slots import FreeSpan, Hours, at_clock
 from portal.core import (
     ALLOWED,
     Actor,
@@ -26,6 +26,7 @@ from portal.core import (
     session,
 )
 from portal.shared.auth.models import Account, Member
+from portal.shared.documents.typefaces import check_drawable
 from portal.shared.orders import billing_copy, contact_copy
 
 
@@ -71,10 +72,10 @@ def check_free(tenant: Tenant, booking: Booking) -> None:
 
     Without a lock: what holds is what `book` finds, this spares a member the last press.
     """
-    wanted = hours(tenant).hold(booking.starts_at, booking.ends_at)
+    rules = hours(tenant)
+    wanted = rules.hold(booking.starts_at, booking.ends_at)
     held = queries.held(booking.facility.id, wanted.starts_at, wanted.held_until)
-    if meets(wanted, held):
-        raise SlotTaken
+    rules.require_free(booking.starts_at, booking.ends_at, held)
 
 
 def free_times(
@@ -189,12 +190,27 @@ def _take(
     if ends_at <= starts_at:
         raise RuleBroken("終了日時は開始日時より後にしてください。", field="ends_at")
     _locked(facility_id)
-    wanted = hours(tenant).hold(starts_at, ends_at)
-    if meets(
-        wanted, queries.held(facility_id, wanted.starts_at, wanted.held_until, besides=besides)
-    ):
-        raise SlotTaken
-    return wanted.held_until
+    rules = hours(tenant)
+    wanted = rules.hold(starts_at, ends_at)
+    held = queries.held(facility_id, wanted.starts_at, wanted.held_until, besides=besides)
+    return rules.require_free(starts_at, ends_at, held).held_until
+
+
+def edit_copies(
+    reservation: Reservation, *, purpose: str | None, billing: Mapping[str, str], by: Actor
+) -> list[str]:
+    """Correct the purpose and what `billing` names of the copied billing address; returns what was different.
+
+    What is issued already stays as it is. The caller commits. Raises RuleBroken for what documents cannot print.
+    """
+    check_drawable([purpose, billing])
+    wanted: dict[str, Any] = {"billing": {**reservation.billing, **billing}}
+    if purpose is not None:
+        wanted["purpose"] = purpose
+    changes = _set_changed(reservation, wanted)
+    if changes:
+        audit.record("reservation.edit_copies", reservation, by=by, **changes)
+    return list(changes)
 
 
 EDITABLE = ("name", "hourly_price", "daily_price", "place", "capacity", "is_active")
@@ -206,16 +222,22 @@ def edit_facility(facility: Facility, wanted: Mapping[str, Any], *, by: Actor) -
 
     Prices are yen without tax. Reservations keep what they were quoted (COM-33). The caller commits.
     """
-    changes = {
-        name: [getattr(facility, name), value]
-        for name, value in wanted.items()
-        if getattr(facility, name) != value
-    }
-    for name, (_before, value) in changes.items():
-        setattr(facility, name, value)
+    changes = _set_changed(facility, wanted)
     if changes:
         audit.record("facility.edit", f"facility:{facility.code}", by=by, **changes)
     return list(changes)
+
+
+def _set_changed(row: Facility | Reservation, wanted: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Set what differs of `wanted`; returns both values of it, by name."""
+    changes = {
+        name: [getattr(row, name), value]
+        for name, value in wanted.items()
+        if getattr(row, name) != value
+    }
+    for name, (_before, value) in changes.items():
+        setattr(row, name, value)
+    return changes
 
 
 def set_photo(facility: Facility, png: bytes, *, by: Actor) -> None:

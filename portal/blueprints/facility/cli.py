@@ -9,7 +9,7 @@ import click
 from portal.blueprints.facility import booking, imports, operations, queries
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.core import LARGEST, TOKYO, Actor, Tenant, to_local
-from portal.core.text import multiline
+from portal.core.text import multiline, postal_code
 from portal.shared.inquiries.files import keep
 from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
 from portal.web import orders
@@ -23,6 +23,7 @@ from portal.web.commands import (
     importing,
     lines_option,
     link_base,
+    printable,
     record,
     step,
     typed,
@@ -39,6 +40,7 @@ _AWAITED = (
     ("customer", lambda found: found.billing["name"]),
     ("contact", lambda found: found.contact["name"]),
     ("owed", operations.owed),
+    ("overdue", lambda found: "yes" if operations.is_overdue(found) else ""),
     ("documents", lambda found: "due" if found.documents_due_at else ""),
 )
 _CHARGE = click.option(
@@ -48,7 +50,9 @@ _CHARGE = click.option(
 )
 _REPORT = (
     click.option("--done", required=True, callback=typed(multiline), help="What was done."),
-    click.option("--worker", required=True, callback=typed(longest=100), help="Who did it."),
+    click.option(
+        "--worker", required=True, callback=typed(printable, longest=100), help="Who did it."
+    ),
     click.option("--minutes", required=True, type=click.IntRange(1), help="How long it took."),
     click.option("--materials", default="", help="What was used, separated by 、"),
 )
@@ -59,6 +63,14 @@ _EVEN_SO = click.option(
     callback=typed(longest=200),
     help="Do it against the rules, for this reason, which is kept in the trail.",
 )
+_BILLING = (
+    ("name", printable, 100, "会社名・お名前."),
+    ("department", printable, 80, "部署名."),
+    ("person", printable, 80, "ご担当者."),
+    ("postal_code", postal_code, 7, "郵便番号."),
+    ("address", printable, 300, "The whole address on one line."),
+)
+"""What can be corrected of a copied billing address: its name, how it is read, its length, the help."""
 _PRICE = click.IntRange(0, 2**31 - 1)
 _INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
 _TIMES = [
@@ -85,7 +97,9 @@ def set_photo(facility: Facility, file: Content, by: Actor) -> str:
     record("facility", queries.any_facility, "CODE"),
     click.option("--hourly", "hourly_price", type=_PRICE, help="Yen without tax."),
     click.option("--daily", "daily_price", type=_PRICE, help="Yen without tax."),
-    click.option("--name", callback=typed_or_none(longest=100), help="As customers read it."),
+    click.option(
+        "--name", callback=typed_or_none(printable, longest=100), help="As customers read it."
+    ),
     click.option("--place", callback=typed_or_none(longest=100), help="Where it stands."),
     click.option("--capacity", type=click.IntRange(1, 999), help="How many persons at most."),
     click.option(
@@ -100,6 +114,30 @@ def edit(facility: Facility, by: Actor, **wanted: Any) -> str:
     given = {name: wanted[name] for name in booking.EDITABLE if wanted[name] is not None}
     changed = booking.edit_facility(facility, given, by=by)
     return f"{facility.code}: {', '.join(changed) or 'nothing'} changed"
+
+
+@command(
+    commands,
+    "edit-reservation",
+    record("reservation", queries.any_reservation),
+    click.option("--purpose", callback=typed_or_none(printable, longest=200), help="ご利用目的."),
+    *(
+        click.option(
+            f"--billing-{name.replace('_', '-')}",
+            name,
+            callback=typed_or_none(read, longest=n),
+            help=words,
+        )
+        for name, read, n, words in _BILLING
+    ),
+)
+def edit_reservation(
+    reservation: Reservation, purpose: str | None, by: Actor, **wanted: Any
+) -> str:
+    """Correct what a reservation copied. Documents that are issued stay; `correct` replaces them."""
+    given = {name: wanted[name] for name, *_ in _BILLING if wanted[name] is not None}
+    changed = booking.edit_copies(reservation, purpose=purpose, billing=given, by=by)
+    return f"{reservation.number}: {', '.join(changed) or 'nothing'} changed"
 
 
 @command(
@@ -150,7 +188,7 @@ def _say_when(reservation: Reservation, _done: None) -> None:
 
 
 def _day(reservation: Reservation) -> date:
-    return to_local(reservation.starts_at).date()
+    return to_local(reservation.began_at).date()
 
 
 def _facilities(_tenant: Tenant) -> imports.Facilities:

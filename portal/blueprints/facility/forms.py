@@ -7,14 +7,14 @@ from typing import Any, Self
 
 from flask_wtf import FlaskForm
 from wtforms import SelectMultipleField
-from wtforms.validators import InputRequired
+from wtforms.validators import InputRequired, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.blueprints.facility.booking import Booking
 from portal.blueprints.facility.models import Facility, Status
 from portal.blueprints.facility.quotes import Quote, price_of, prices_of, quote
 from portal.blueprints.facility.slots import Hours, at_clock
-from portal.core import Tenant, to_local
+from portal.core import RuleBroken, Tenant, to_local
 from portal.core.money import yen
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Address
@@ -22,6 +22,7 @@ from portal.shared.orders import address_copy
 from portal.web import forms
 from portal.web.formatting import from_to
 from portal.web.forms import (
+    ClockField,
     CountField,
     DayField,
     Form,
@@ -40,14 +41,46 @@ class SearchForm(forms.SearchForm):
 
     number = line(_l("予約番号"), longest=20)
     status = status_field(_l("ステータス"), Status)
-    payment = one_of(_l("お支払い状況"), [("unpaid", _l("お支払い待ち"))], _l("すべて"))
+    payment = one_of(
+        _l("お支払い状況"),
+        [("unpaid", _l("お支払い待ち")), ("overdue", _l("お支払期限超過"))],
+        _l("すべて"),
+    )
     facility = line(_l("設備予約情報"))
     since = DayField(_l("ご利用日（開始）"))
+    since_time = ClockField(_l("ご利用時刻（開始）"))
     until = DayField(_l("ご利用日（終了）"))
+    until_time = ClockField(_l("ご利用時刻（終了）"))
+
+    def validate_since_time(self, field: ClockField) -> None:
+        """A time is one of a day."""
+        del field
+        self._require_day(self.since)
+
+    def validate_until_time(self, field: ClockField) -> None:
+        """A time is one of a day, and on the day of the start not before it."""
+        self._require_day(self.until)
+        same_day = self.until.data and self.until.data == self.since.data
+        both = field.data and self.since_time.data
+        if same_day and both and field.data < self.since_time.data:
+            raise ValidationError(_l("終了時刻は開始時刻以降の時刻を入力してください。"))
+
+    def _require_day(self, day: DayField) -> None:
+        if not day.data and not day.errors:
+            raise ValidationError(_l("日付も入力してください。"))
+
+    def asked(self) -> dict[str, Any]:
+        """As in every search; a day with its time as one instant."""
+        asked = super().asked()
+        for edge in ("since", "until"):
+            time = asked.pop(f"{edge}_time", None)
+            if time is not None:
+                asked[edge] = at_clock(asked[edge], f"{time:%H:%M}")
+        return asked
 
 
 class DaySearchForm(FlaskForm):  # type: ignore[misc]
-    """The day for which all facilities are looked through; read from the query string."""
+    """The day for which all facilities are looked through, one that can be reserved; read from the query string."""
 
     class Meta:
         """A GET form needs no token."""
@@ -55,6 +88,19 @@ class DaySearchForm(FlaskForm):  # type: ignore[misc]
         csrf = False
 
     day = DayField(_l("ご利用日"))
+
+    def __init__(self, hours: Hours, formdata: Any) -> None:
+        super().__init__(formdata)
+        self.hours = hours
+
+    def validate_day(self, field: DayField) -> None:
+        """As the request for a use says it: neither past nor too far ahead, and no 休業日."""
+        if not field.data:  # what is no day is told by the field itself
+            return
+        try:
+            self.hours.check_day(field.data)
+        except RuleBroken as refused:
+            raise ValidationError(_(refused.message, **refused.params)) from None
 
 
 class BookingForm(Form):
@@ -64,7 +110,7 @@ class BookingForm(Form):
     starts = one_of(_l("開始時刻"), required=True)
     ends = one_of(_l("終了時刻"), required=True)
     headcount = CountField(_l("ご利用人数"), default=1)
-    purpose = line(_l("ご利用目的"), required=True, longest=200)
+    purpose = line(_l("ご利用目的"), required=True, longest=200, printed=True)
     options = SelectMultipleField(
         _l("オプション"), option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
     )

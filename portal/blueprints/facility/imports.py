@@ -30,6 +30,7 @@ class Facilities:
     action = "facility.import"
     columns = FACILITY_COLUMNS
     optional: Collection[str] = FACILITY_EXTRAS
+    printed: Collection[str] = ("設備名",)
 
     def __init__(self) -> None:
         self._keys = Keys("設備コード")
@@ -72,6 +73,7 @@ class Reservations:
     action = "reservation.import"
     columns = RESERVATION_COLUMNS
     optional: Collection[str] = ()
+    printed: Collection[str] = ("ご利用目的",)
 
     def __init__(self) -> None:
         self._keys = Keys("予約番号")

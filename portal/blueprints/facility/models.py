@@ -124,6 +124,16 @@ class Reservation(OrderMixin, Base):
     )
 
     @property
+    def began_at(self) -> datetime:
+        """When its use began (UTC): as booked, or when it was started where that was earlier."""
+        return min(self.started_at or self.starts_at, self.starts_at)
+
+    @property
+    def ended_at(self) -> datetime:
+        """When its use ended (UTC): as recorded, else as booked, and never before it began."""
+        return max(self.finished_at or self.ends_at, self.began_at)
+
+    @property
     def traded_on(self) -> date:
         """The day (Asia/Tokyo) that its documents are about: of the use's end, or of the cancellation."""
         return to_local(self.cancelled_at or self.finished_at or self.ends_at).date()

@@ -36,6 +36,7 @@ from portal.shared.documents.content import (
     WorkReportContent,
 )
 from portal.shared.documents.models import DocumentKind
+from portal.shared.documents.typefaces import check_drawable
 
 NOT_BEFORE_BILLED = gettext_noop("ご利用後、ご請求金額が確定するとダウンロードできます。")
 _BEFORE_THE_DAY = gettext_noop("ご利用日より前に開始することはできません。")
@@ -152,14 +153,14 @@ def cancel(
             "documents_due_at": clock.now(),
         }
     LIFE.move(tenant, reservation, Status.CANCELLED, by=by, held_until=None, **bill)
-    if charge:
-        PAPERS.check(tenant, reservation)
 
 
 def finish(tenant: Tenant, reservation: Reservation, report: WorkReport, *, by: Actor) -> None:
-    """ご利用中 → ご利用済, with the work report."""
+    """ご利用中 → ご利用済, with the work report. Raises RuleBroken at the field that is wrong."""
     if report.minutes <= 0:
         raise RuleBroken("作業時間は1分以上で入力してください。", field="minutes")
+    for name in ("done", "worker", "materials"):
+        check_drawable(getattr(report, name), name)
     LIFE.move(tenant, reservation, Status.USED, by=by, work_report=asdict(report))
 
 
@@ -173,7 +174,6 @@ def fix_amount(
         tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date()
     )
     LIFE.move(tenant, reservation, Status.BILLED, by=by, documents_due_at=clock.now(), **bill)
-    PAPERS.check(tenant, reservation)
 
 
 def can_issue(reservation: Reservation) -> Decision:
@@ -198,6 +198,12 @@ def owed(reservation: Reservation) -> int | None:
     """What the customer still has to pay, in yen with tax; None when nothing is billed, or all is paid."""
     is_unpaid = bool(reservation.total) and reservation.paid_at is None
     return reservation.total if is_unpaid else None
+
+
+def is_overdue(reservation: Reservation) -> bool:
+    """Whether it is not paid though the due date, a day in Tokyo, is past."""
+    due = reservation.due_date
+    return owed(reservation) is not None and due is not None and due < clock.today()
 
 
 def record_payment(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
@@ -230,24 +236,31 @@ def _what(reservation: Reservation) -> str:
 
 
 def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
-    """The invoice of a reservation whose amount is fixed."""
-    first, last = (
-        clock.to_local(reservation.starts_at).date(),
-        clock.to_local(reservation.ends_at).date(),
-    )
+    """The invoice of a reservation whose amount is fixed.
+
+    Its days are those of the use: from when it began, early or as booked, to its booked end or an earlier one.
+    """
+    first = clock.to_local(reservation.began_at).date()
+    last = clock.to_local(min(reservation.ends_at, reservation.ended_at)).date()
     if reservation.cancelled_at:
         first = last = reservation.traded_on
-    days = {"traded_on": first, "traded_until": last if last != first else None}
-    about = {"subject": _what(reservation), "references": (("予約番号", reservation.number),)}
-    return billed.invoice(tenant, reservation, **days, **about)
+    return billed.invoice(
+        tenant,
+        reservation,
+        traded_on=first,
+        traded_until=last if last != first else None,
+        day_label="キャンセル日" if reservation.cancelled_at else "ご利用日",
+        subject=_what(reservation),
+        references=(("予約番号", reservation.number),),
+    )
 
 
 def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportContent:
     """The work report of a finished reservation."""
-    report, ended = reservation.work_report or {}, reservation.finished_at or reservation.ends_at
+    report = reservation.work_report or {}
     materials = [name.strip() for name in report.get("materials", "").split("、")]
     labour = (
-        (Labour(report["worker"], clock.to_local(ended).date(), report["minutes"]),)
+        (Labour(report["worker"], clock.to_local(reservation.ended_at).date(), report["minutes"]),)
         if report.get("worker")
         else ()
     )
@@ -255,8 +268,8 @@ def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportC
         **billed.heads(tenant, reservation),
         reservation_number=reservation.number,
         facility=reservation.facility_name,
-        used_from=reservation.starts_at,
-        used_until=ended,
+        used_from=reservation.began_at,
+        used_until=reservation.ended_at,
         work=report.get("done", ""),
         labour=labour,
         materials=tuple(Material(name, "1", "式") for name in materials if name),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.operations import LIFE
@@ -22,7 +22,7 @@ from portal.core import (
 )
 from portal.core.tenancy.config_errors import Finding
 from portal.shared.calendars import Event
-from portal.shared.orders import OrderQueries, is_unpaid
+from portal.shared.orders import OrderQueries, is_overdue, is_unpaid
 from portal.shared.searching import Search, own, part, pattern, same, since, ticked, until
 
 _R = Reservation.__table__
@@ -30,12 +30,14 @@ SINCE = timedelta(days=2 * 366)
 _MOST = 5_000
 _STATES = {Status.REQUESTED: "TENTATIVE", Status.CANCELLED: "CANCELLED"}
 _SHOWN = "id", "number", "facility_name", "starts_at", "ends_at", "status", "total", "booked_at"
+_OVERDUE = and_(*is_overdue(_R.c, bindparam("today", type_=_R.c.due_date.type)))
 _MINE = Search(
-    own(_R, _SHOWN),
+    own(_R, _SHOWN).add_columns(_OVERDUE.label("is_overdue")),
     {
         "number": (part(_R.c.number)[0], lambda typed: pattern(typed.upper())),
         "status": same(_R.c.status),
         "payment": ticked(and_(*is_unpaid(_R.c))),
+        "overdue": ticked(_OVERDUE),
         "facility": part(_R.c.facility_name),
         "since": since(_R.c.starts_at),
         "until": until(_R.c.starts_at),
@@ -52,8 +54,12 @@ newest_number = _BOOK.newest_number
 
 
 def mine(account_id: int, **asked: Any) -> Query:
-    """The account's reservations that match, as plain rows. Index: ix_reservation_mine."""
-    return _MINE.find(asked, account=account_id)
+    """The account's reservations that match, as plain rows, each with a mark when it is overdue.
+
+    `payment` is "unpaid", or "overdue" for those of them whose due date is past. Index: ix_reservation_mine.
+    """
+    asked["overdue"] = asked.get("payment") == "overdue"
+    return _MINE.find(asked, account=account_id, today=clock.today())
 
 
 def changeable(account_id: int) -> list[Reservation]:

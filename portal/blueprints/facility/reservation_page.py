@@ -10,7 +10,7 @@ from portal.core import Tenant, format_telephone, to_local
 from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.billing import lines as bill_lines
-from portal.shared.billing.tax import Rounding, totals_excluded
+from portal.shared.billing.tax import RateTotal, Rounding, totals_excluded
 from portal.web import amounts
 from portal.web.formatting import at_time, from_to, on_date
 from portal.web.i18n import translate as _
@@ -27,6 +27,7 @@ def context(tenant: Tenant, who: SignedIn, reservation: Reservation) -> dict[str
         "track": track,
         "track_labels": [_(status.label) for status in track],
         "owed": operations.owed(reservation),
+        "is_overdue": operations.is_overdue(reservation),
         "owed_rows": _owed_rows(tenant, reservation),
         "can_ask": can_ask,
         "sees_amounts": amounts.may_see(),
@@ -57,7 +58,7 @@ def _owed_rows(tenant: Tenant, reservation: Reservation) -> Rows:
     if operations.owed(reservation) is None:
         return []
     rows = [
-        (_("お支払い待ち"), amounts.written(reservation.total or 0)),
+        (_payment_status(reservation), amounts.written(reservation.total or 0)),
         (_("お支払期限"), on_date(reservation.due_date)),
     ]
     return [*rows, *_bank_rows(tenant)]
@@ -87,6 +88,9 @@ def _use_rows(reservation: Reservation) -> Rows:
         (_("ご利用目的"), reservation.purpose),
         (_("備考"), reservation.remarks),
     ]
+    if reservation.finished_at and reservation.began_at < reservation.starts_at:
+        used = from_to(reservation.began_at, reservation.ended_at)
+        rows.insert(2, (_("実際のご利用日時"), used))
     if reservation.price is not None:
         rows.append((_("料金（税抜）"), amounts.written(reservation.price)))
     return rows
@@ -129,6 +133,8 @@ def _amount(reservation: Reservation) -> str:
 def _payment_status(reservation: Reservation) -> str:
     if reservation.paid_at:
         return _("お支払済")
+    if operations.is_overdue(reservation):
+        return _("お支払期限超過")
     if operations.owed(reservation) is not None:
         return _("お支払い待ち")
     return _("お支払いはありません") if reservation.total == 0 else _("未確定")
@@ -138,22 +144,20 @@ def _total_rows(tenant: Tenant, reservation: Reservation) -> Rows:
     """Subtotal, tax per rate and total, reckoned as on the invoice: rounded once per rate."""
     lines = bill_lines.from_json(reservation.lines)
     totals = totals_excluded([line.tax_line for line in lines], Rounding(tenant.tax.rounding))
-    rates = [
-        (
-            _(
-                "消費税（%(rate)s%%対象 %(net)s）",
-                rate=_rate(rate.rate, rate.reduced),
-                net=amounts.written(rate.net),
-            ),
-            amounts.written(rate.tax),
-        )
-        for rate in totals.per_rate
-    ]
+    rates = [(_tax_label(rate), amounts.written(rate.tax)) for rate in totals.per_rate]
     return [
         (_("小計（税抜）"), amounts.written(totals.net)),
         *rates,
         (_("合計（税込）"), amounts.written(totals.total)),
     ]
+
+
+def _tax_label(rate: RateTotal) -> str:
+    """Which amount is taxed at which rate; what bears no tax is 対象外, as on the invoice."""
+    net = amounts.written(rate.net)
+    if not rate.rate:
+        return _("消費税（対象外 %(net)s）", net=net)
+    return _("消費税（%(rate)s%%対象 %(net)s）", rate=_rate(rate.rate, rate.reduced), net=net)
 
 
 def _rate(percent: int, is_reduced: bool) -> str:

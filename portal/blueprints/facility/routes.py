@@ -72,7 +72,8 @@ def home(_tenant: Tenant, _member: SignedIn) -> dict[str, Any]:
 
 
 def attention(_tenant: Tenant, _member: SignedIn) -> Iterator[Attention]:
-    """What is to be paid (COM-20)."""
+    """What is to be paid, first what should have been by now (COM-20)."""
+    yield _LIST.attention(gettext_noop("お支払期限を過ぎたご予約"), payment="overdue")
     yield _LIST.attention(gettext_noop("お支払い待ちのご予約"), payment="unpaid")
 
 
@@ -119,7 +120,7 @@ def _steps(code: str) -> ConfirmedForm:
         make=make,
         save=save,
         check=check,
-        shown=lambda _typed: {"facility": found},
+        shown=lambda _typed: {"facility": found, "rules": booking.hours(tenant()).config},
         result=lambda: {"number": queries.newest_number(who.account_id)},
     )
 
@@ -132,7 +133,8 @@ register_confirmed_form(
 @bp.get("/facilities")
 def facilities() -> str | Response:
     """設備のご予約: what there is, and which of it is free on a day that is asked for (FAC-11)."""
-    form = DaySearchForm(request.args)
+    rules = booking.hours(tenant())
+    form = DaySearchForm(rules, request.args)
     found = queries.facilities()
     context: dict[str, Any] = {
         "facilities": found,
@@ -140,7 +142,7 @@ def facilities() -> str | Response:
         "day": None,
         "free": {},
         "first_day": clock.today(),
-        "last_day": booking.hours(tenant()).last_day(),
+        "last_day": rules.last_day(),
     }
     if not form.validate():
         return render_invalid("facility/facilities.html", **context)

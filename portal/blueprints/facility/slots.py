@@ -10,15 +10,21 @@ from portal.core import TOKYO, RuleBroken, gettext_noop, to_local
 from portal.shared.billing.terms import months_after
 
 _OUTSIDE = gettext_noop("%(opening)sから%(closing)sまで、%(slot)s分単位でお選びください。")
+_PAST = gettext_noop("過ぎた日時はご予約いただけません。")
+_TAKEN = gettext_noop("ほかのご予約と重なっています。空いている時間をお選びください。")
+_BUFFER = gettext_noop(
+    "前後のご利用の準備に%(n)s分をいただいています。開始または終了の時刻をずらしてお選びください。"
+)
 
 
 class SlotTaken(RuleBroken):
-    """Somebody else has the facility then."""
+    """Somebody else has the facility then; for the `buffer_minutes` between two uses, where it is those alone."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "ほかのご予約と重なっています。空いている時間をお選びください。", field="starts"
-        )
+    def __init__(self, buffer_minutes: int = 0) -> None:
+        if buffer_minutes:
+            super().__init__(_BUFFER, field="starts", n=buffer_minutes)
+        else:
+            super().__init__(_TAKEN, field="starts")
 
 
 class Slot(StrEnum):
@@ -26,6 +32,8 @@ class Slot(StrEnum):
 
     FREE = "free"
     TAKEN = "taken"
+    BUFFER = "buffer"
+    CLOSED = "closed"
     OFF = "off"
 
 
@@ -72,13 +80,24 @@ class Hours:
         """What a use takes of the facility's time."""
         return Held(starts_at, ends_at + timedelta(minutes=self.config.buffer_minutes))
 
-    def check(self, starts_at: datetime, ends_at: datetime) -> None:
-        """Refuse times that nobody can have. Raises RuleBroken at ``day``, ``starts`` or ``ends``."""
-        day, edges = to_local(starts_at).date(), self.edges()
-        if ends_at <= starts_at:
-            raise RuleBroken("終了時刻は開始時刻より後にしてください。", field="ends")
-        if starts_at < self.now:
-            raise RuleBroken("過ぎた日時はご予約いただけません。", field="day")
+    def require_free(self, starts_at: datetime, ends_at: datetime, held: Sequence[Held]) -> Held:
+        """What a use takes of the facility's time. Raises SlotTaken when that meets any of `held`."""
+        wanted = self.hold(starts_at, ends_at)
+        if meets(wanted, held):
+            is_buffer = not self._meets_a_use(starts_at, ends_at, held)
+            raise SlotTaken(self.config.buffer_minutes if is_buffer else 0)
+        return wanted
+
+    def _meets_a_use(self, starts_at: datetime, ends_at: datetime, held: Sequence[Held]) -> bool:
+        """Whether somebody uses the facility then, buffers left out."""
+        buffer = timedelta(minutes=self.config.buffer_minutes)
+        uses = [Held(one.starts_at, one.held_until - buffer) for one in held]
+        return meets(Held(starts_at, ends_at), uses)
+
+    def check_day(self, day: date) -> None:
+        """Refuse a day on which nobody can have anything. Raises RuleBroken at ``day``."""
+        if day < to_local(self.now).date():
+            raise RuleBroken(_PAST, field="day")
         if day > self.last_day():
             raise RuleBroken(
                 "%(day)sまでの日付をお選びください。",
@@ -87,6 +106,15 @@ class Hours:
             )
         if not self.is_open(day):
             raise RuleBroken("休業日です。ほかの日をお選びください。", field="day")
+
+    def check(self, starts_at: datetime, ends_at: datetime) -> None:
+        """Refuse times that nobody can have. Raises RuleBroken at ``day``, ``starts`` or ``ends``."""
+        day, edges = to_local(starts_at).date(), self.edges()
+        if ends_at <= starts_at:
+            raise RuleBroken("終了時刻は開始時刻より後にしてください。", field="ends")
+        self.check_day(day)
+        if starts_at < self.now:
+            raise RuleBroken(_PAST, field="day")
         bounds = [at_clock(day, edge) for edge in edges]
         where = {"opening": edges[0], "closing": edges[-1], "slot": self.config.slot_minutes}
         for name, at in (("starts", starts_at), ("ends", ends_at)):
@@ -98,7 +126,7 @@ class Hours:
             )
 
     def week(self, monday: date, held: Sequence[Held]) -> dict[date, list[tuple[str, Slot]]]:
-        """For each of seven days the times at which a shortest use can begin, is taken, or cannot be had."""
+        """For each of seven days what the times are at which a shortest use can begin, whatever the day."""
         days = [monday + timedelta(days=n) for n in range(7)]
         return {
             day: [(start, self._slot(at_clock(day, start), held)) for start in self.starts()]
@@ -128,11 +156,15 @@ class Hours:
 
     def _slot(self, at: datetime, held: Sequence[Held]) -> Slot:
         end = at + timedelta(minutes=self.config.minimum_minutes)
+        if not self.is_open(to_local(at).date()):
+            return Slot.CLOSED
         try:
             self.check(at, end)
         except RuleBroken:
             return Slot.OFF
-        return Slot.TAKEN if meets(self.hold(at, end), held) else Slot.FREE
+        if not meets(self.hold(at, end), held):
+            return Slot.FREE
+        return Slot.TAKEN if self._meets_a_use(at, end, held) else Slot.BUFFER
 
 
 def meets(wanted: Held, held: Sequence[Held]) -> bool:

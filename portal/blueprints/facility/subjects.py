@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from portal.blueprints.facility import operations, queries
+from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Reservation
 from portal.core import RuleBroken, Tenant, gettext_noop
 from portal.shared.auth.sessions import SignedIn
+from portal.shared.inquiries import queries as inquiries
 from portal.web import amounts
 from portal.web.formatting import from_to
 from portal.web.i18n import translate as _
@@ -14,6 +16,9 @@ CHANGE = "change"
 CANCEL = "cancel"
 """The keys of the two categories that the page of a reservation leads to."""
 _CHARGE = gettext_noop("本日お申し込みの場合のキャンセル料")
+_ASKED_ALREADY = gettext_noop(
+    "このご予約のキャンセルは、すでにお申し込みいただいています（受付番号 %(number)s）。"
+)
 _NOTHING_CHOSEN = gettext_noop(
     "ご予約をお選びください。変更・キャンセルは、ご利用前のご予約に限り承ります。"
 )
@@ -30,14 +35,24 @@ def changeable(who: SignedIn) -> list[tuple[str, str]]:
 def find(who: SignedIn, category: str, typed: str) -> str:
     """The number of the account's own reservation, however it was typed.
 
-    Raises RuleBroken for any other, and where a change is asked for of one that can no longer be changed.
+    Raises RuleBroken for any other, where a change is asked for of one that can no longer be changed, and for a
+    second cancellation while one is open.
     """
     if not typed.strip():
         raise RuleBroken(_NOTHING_CHOSEN, field="about")
     reservation = queries.reservation_as_typed(who.account_id, typed)
     if category in (CHANGE, CANCEL):
         operations.can_ask(reservation).require()
+    if category == CANCEL:
+        _require_first_request(reservation)
     return reservation.number
+
+
+def _require_first_request(reservation: Reservation) -> None:
+    """Refuse to ask twice for the same cancellation. Raises RuleBroken."""
+    asked = inquiries.open_request(reservation.account_id, CANCEL, reservation.number)
+    if asked:
+        raise RuleBroken(_ASKED_ALREADY, field="about", number=asked.number)
 
 
 def facts(tenant: Tenant, who: SignedIn, category: str, number: str) -> Iterator[tuple[str, str]]:
@@ -51,6 +66,12 @@ def facts(tenant: Tenant, who: SignedIn, category: str, number: str) -> Iterator
         for reservation in queries.changeable(who.account_id):
             charge = charge_in_words(tenant, reservation)
             yield reservation.number, f"{_(_CHARGE)}{_('：')}{charge}"
+
+
+def opening(tenant: Tenant) -> tuple[str, str]:
+    """From when to when facilities are used, as clock times."""
+    config: FacilityConfig = tenant.section("facility")
+    return config.opening, config.closing
 
 
 def charge_in_words(tenant: Tenant, reservation: Reservation) -> str:

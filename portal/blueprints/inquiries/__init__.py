@@ -115,7 +115,14 @@ def offer() -> Offer:
         writers=writers(),
         subjects=subjects.choices(),
         units=rule.units(who.account_id, who.member_id) if rule else {},
+        opening=_opening(),
     )
+
+
+def _opening() -> tuple[str, str] | None:
+    """From when to when something can be wished for, where a brand of this tenant says so."""
+    hours = (brand.opening(tenant()) for brand in brands_of(tenant()) if brand.opening)
+    return next(hours, None)
 
 
 def _steps() -> ConfirmedForm:
@@ -345,7 +352,7 @@ def guest() -> Answer:
     if not tenant().inquiries.guests:
         raise NotFound("ページが見つかりません")
     category = chosen_category()
-    form = guest_form(category, tenant().inquiries.categories)
+    form = guest_form(category, Offer(tenant().inquiries.categories, opening=_opening()))
     form.stamp.data = form.stamp.data or guests.stamp()
 
     def go_on() -> Answer:

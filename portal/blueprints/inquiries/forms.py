@@ -11,6 +11,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Optional
 
 from portal.blueprints.auth.forms import email_field
+from portal.blueprints.inquiries.times import clock_field, day_field, day_in_words
 from portal.core.tenancy.schema_parts import InquiryCategory, InquiryField
 from portal.shared.inquiries.files import ACCEPTED
 from portal.shared.inquiries.models import CHANNELS, Status
@@ -90,13 +91,14 @@ class Offer:
     """What a form offers to choose from: who writes, what it may be about, and what each of those has.
 
     `subjects` are (number, words), None for guests, who have no account and type the number. `units` are the names
-    of what each number has, e.g. apps, by number.
+    of what each number has, e.g. apps, by number. `opening` is from when to when (HH:MM) something can be wished for.
     """
 
     categories: tuple[InquiryCategory, ...]
     writers: list[str] = field(default_factory=list)
     subjects: list[tuple[str, str]] | None = None
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    opening: tuple[str, str] | None = None
 
 
 def writer_field(names: list[str]) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def inquiry_form(
     return _form(category, offer, data or {}, fields)
 
 
-def guest_form(category: InquiryCategory, categories: tuple[InquiryCategory, ...]) -> Any:
+def guest_form(category: InquiryCategory, offer: Offer) -> Any:
     """The form of somebody who is not signed in: with name and address, without files (COM-53)."""
     fields = {
         "name": line(_l("お名前"), required=True),
@@ -132,7 +134,7 @@ def guest_form(category: InquiryCategory, categories: tuple[InquiryCategory, ...
         "files": None,
         "filled_in": _goes_back_or_changes,
     }
-    return _form(category, Offer(categories), {}, fields)
+    return _form(category, offer, {}, fields)
 
 
 def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: int) -> Any:
@@ -152,8 +154,10 @@ def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: in
 
 
 def answers(category: InquiryCategory, data: Mapping[str, Any]) -> dict[str, str]:
-    """What was typed into the category's own fields, by their keys."""
-    return {field.key: str(data.get(_name(field)) or "") for field in category.fields}
+    """What was typed into the category's own fields, by their keys; days as they are shown everywhere."""
+    typed = {field.key: str(data.get(_name(field)) or "") for field in category.fields}
+    days = {field.key for field in category.fields if field.kind == "date"}
+    return {key: day_in_words(value) if key in days else value for key, value in typed.items()}
 
 
 def _form(
@@ -219,8 +223,12 @@ def _field(asked: InquiryField, offer: Offer, about: str | None) -> Any:
         return one_of(asked.label, values, empty, required=asked.required)
     if asked.kind == "text":
         return body_field(asked.label, required=asked.required, longest=2000)
-    shown = {"type": asked.kind} if asked.kind in ("date", "time") else {}
-    return line(asked.label, required=asked.required, longest=200, render_kw=shown)
+    if asked.kind == "date":
+        return day_field(asked.label, required=asked.required, is_wish=asked.wish)
+    if asked.kind == "time":
+        within = offer.opening if asked.wish else None
+        return clock_field(asked.label, required=asked.required, within=within)
+    return line(asked.label, required=asked.required, longest=200)
 
 
 def _unit_field(asked: InquiryField, offer: Offer, about: str | None) -> SelectField:

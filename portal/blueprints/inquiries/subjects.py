@@ -39,8 +39,14 @@ def check(category: InquiryCategory, typed: str) -> str:
 
 
 def named(typed: dict[str, Any] | None, category: InquiryCategory) -> str:
-    """The number that the draft or the address names, as the brand writes it; as typed where it cannot be had."""
-    number = str((typed or {}).get("about") or request.values.get("about", ""))[:_LONGEST]
+    """The number that form, draft or address names, as the brand writes it; as typed where it cannot be had.
+
+    What was chosen in the form comes first: its address may still name another.
+    """
+    chosen = request.form.get("about")
+    if chosen is None:
+        chosen = (typed or {}).get("about") or request.args.get("about", "")
+    number = str(chosen)[:_LONGEST]
     with suppress(RuleBroken):
         return check(category, number) if number else ""
     return number

@@ -283,6 +283,16 @@ class InquiryField(Section):
         (), max_length=30, description="For a choice: what there is to choose from."
     )
     required: Flag = Field(True, description="Whether it must be filled in.")
+    wish: Flag = Field(
+        False,
+        description="Whether it is wished for: a date that is not past, a time within the brand's hours.",
+    )
+
+    @model_validator(mode="after")
+    def _wishes_for_a_time(self) -> "InquiryField":
+        if self.wish and self.kind not in ("date", "time"):
+            raise ValueError(f'{self.key}: wish belongs to kind = "date" and kind = "time"')
+        return self
 
     @model_validator(mode="after")
     def _has_choices(self) -> "InquiryField":

@@ -44,6 +44,7 @@ class Members:
     action = "member.import"
     columns = REQUIRED + OPTIONAL
     optional: Collection[str] = OPTIONAL
+    printed: Collection[str] = ("会社名", "姓", "名", "部署名")
 
     def __init__(self, tenant: Tenant) -> None:
         self._items = tenant.sign_in.items

@@ -26,7 +26,7 @@ from portal.shared.documents.content import (
     Party,
     ReceiptContent,
 )
-from portal.shared.documents.models import DocumentKind
+from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.typefaces import check_drawable
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,11 @@ NOTHING_ISSUED = gettext_noop("請求書がまだ発行されていません。"
 
 
 def bill(tenant: Tenant, lines: Sequence[BillLine], traded_on: date) -> dict[str, Any]:
-    """Lines, total (yen, tax included) and due date, as a record keeps them. Raises RuleBroken below zero."""
+    """Lines, total (yen, tax included) and due date, as a record keeps them.
+
+    Raises RuleBroken below zero, and for what no document can print (COM-70).
+    """
+    check_drawable([[line.description, line.unit] for line in lines], "lines")
     total = totals_excluded([line.tax_line for line in lines], Rounding(tenant.tax.rounding)).total
     if total < 0:
         raise RuleBroken("ご請求金額がマイナスになります。", field="lines")
@@ -59,11 +63,24 @@ def issuer_of(tenant: Tenant) -> Issuer:
 
 
 def recipient_of(record: Any) -> Party:
-    """Whom the documents are for: the billing address as it was copied (COM-33)."""
+    """Whom the documents are for: the billing address as it was copied (COM-33).
+
+    An individual, who is their own contact person, is named once, with 様. A department that ends the company's
+    name already is not named again.
+    """
     known = {name: value for name, value in record.billing.items() if name in _PARTY}
+    name, person = known["name"], known.get("person", "")
+    if _without_blanks(name) in map(_without_blanks, (person, record.contact.get("name", ""))):
+        known |= {"honorific": "様", "person": ""}
+    if name.endswith(known.get("department") or "\n"):
+        known["department"] = ""
     return Party(
         postal_code=text.format_postal_code(record.billing.get("postal_code", "")), **known
     )
+
+
+def _without_blanks(name: str) -> str:
+    return text.search_key(name).replace(" ", "")
 
 
 def heads(tenant: Tenant, record: Any) -> dict[str, Any]:
@@ -114,11 +131,6 @@ class OrderDocuments:
         record.documents_due_at = None
         return [_issue(tenant, record, kind, make(tenant, record), by=by) for kind, make in missing]
 
-    def check(self, tenant: Tenant, record: Any) -> None:
-        """Refuse at once what could not be drawn later: the operator is there to put it right. Raises RuleBroken."""
-        for kind in self.due(record):
-            check_drawable(self.makers[kind](tenant, record).to_json())
-
     def issue_due(self, tenant: Tenant, model: type[Any], *, limit: int = 100) -> int:
         """Issue what is due of the records of `model`, each in a transaction of its own; returns of how many.
 
@@ -144,14 +156,15 @@ class OrderDocuments:
         """Bill other lines than were billed: invoice and receipt are issued anew, naming what they replace (COM-72).
 
         The earlier documents stay as they are. The due date does not move. Returns the jobs that draw. Raises
-        RuleBroken before an invoice was issued, or when nothing differs.
+        RuleBroken before an invoice was issued, when nothing differs, and for a reason that cannot be printed.
         """
+        check_drawable(reason, "reason")
         session().refresh(record, with_for_update=True)
         issued = documents.about(record.account_id, record.number)
         if DocumentKind.INVOICE not in issued:
             raise RuleBroken(NOTHING_ISSUED)
         billed = bill(tenant, lines, record.traded_on)
-        if billed["lines"] == record.lines:
+        if billed["lines"] == record.lines and self._is_for(tenant, record, issued):
             raise RuleBroken("請求明細が変わっていません。", field="lines")
         before, record.lines, record.total = record.total, billed["lines"], billed["total"]
         audit.record(
@@ -170,13 +183,20 @@ class OrderDocuments:
                 drawn.append(_issue(tenant, record, kind, content, by=by))
         return drawn
 
+    def _is_for(self, tenant: Tenant, record: Any, issued: Mapping[DocumentKind, Document]) -> bool:
+        """Whether the invoice is for whom it would be now: an operator may have corrected the copied address."""
+        present = self.makers[DocumentKind.INVOICE](tenant, record).to_json()["recipient"]
+        return bool(issued[DocumentKind.INVOICE].content["recipient"] == present)
+
     def refund(
         self, tenant: Tenant, record: Any, lines: Sequence[BillLine], reason: str, *, by: Actor
     ) -> list[int]:
         """Give a part of what was paid back: 適格返還請求書, which names the invoice (COM-71, COM-72).
 
-        Returns the job that draws it. Raises RuleBroken before the payment, and for more than was paid.
+        Returns the job that draws it. Raises RuleBroken before the payment, for more than was paid, and for a
+        reason that cannot be printed.
         """
+        check_drawable(reason, "reason")
         session().refresh(record, with_for_update=True)
         issued = documents.of_thing(record.account_id, record.number)
         old = next(

@@ -22,7 +22,10 @@ DEFAULT_ACCENT = "#12395b"
 
 @dataclass(frozen=True)
 class Party:
-    """Whom a document is for. `honorific` is 御中 for a company, 様 for a person."""
+    """Whom a document is for. `honorific` is 御中 for a company, 様 for a person.
+
+    Where a `person` is named, the 様 is theirs and the company has no honorific.
+    """
 
     name: str
     honorific: str = "御中"
@@ -98,6 +101,7 @@ class InvoiceContent(Content):
 
     `traded_on` to `traded_until` is when the goods or services were delivered; `discount` (yen) is off the lines' sum,
     with tax if the prices include it; `references` are further facts beside the dates, such as an order's number.
+    `day_label` heads the column of the lines' days.
     `simplified` (簡易版) is for a sale that a payment company bills formally: it bears no bank account.
     """
 
@@ -111,6 +115,7 @@ class InvoiceContent(Content):
     discount: int = 0
     simplified: bool = False
     references: tuple[tuple[str, str], ...] = ()
+    day_label: str = "納品日"
 
     @cached_property
     def totals(self) -> Totals:

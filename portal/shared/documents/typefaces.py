@@ -1,7 +1,8 @@
 """The two typefaces of a document, and which of them draws which character.
 
 BIZ UDPGothic draws nearly everything; Noto Sans JP draws the rarer kanji (𠮷) that it lacks. What neither draws
-is an error when the document is made, never a blank on somebody's invoice (COM-70).
+is refused where it is typed (`check_drawable`). Copies from before that stand as 〓 (`drawable`), never as a blank on
+somebody's invoice, and never in the way of one (COM-70).
 """
 
 import re
@@ -22,6 +23,8 @@ MAIN = "bizud"
 FALLBACK = "notojp"
 FOLDER = Path(__file__).parent / "fonts"
 FILES = {MAIN: "BIZUDPGothic", FALLBACK: "NotoSansJP"}
+GETA = "〓"
+"""What printers set for a character that they do not have."""
 
 _BLANK = frozenset(map(ord, "\t\n\r"))
 _VOICED = re.compile("[か-ヿ][\u3099\u309a]")
@@ -30,11 +33,12 @@ _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 class UndrawableText(RuleBroken):
-    """No typeface of ours draws `char`; the document was not made."""
+    """No typeface of ours draws `char`; nothing was made or kept."""
 
-    def __init__(self, char: str) -> None:
+    def __init__(self, char: str, field: str | None = None) -> None:
         super().__init__(
             "「%(char)s」（%(code)s）は帳票に印字できない文字です。別の文字に置き換えてください。",
+            field=field,
             char=char,
             code=f"U+{ord(char):04X}",
         )
@@ -97,17 +101,41 @@ def runs(text: str) -> Iterator[tuple[str, str]]:
         yield family, "".join(chars)
 
 
-def check_drawable(value: object) -> None:
-    """Raise UndrawableText if any text in `value` (text, or lists and dicts of it) cannot be drawn.
+def check_drawable(value: object, field: str | None = None) -> None:
+    """Raise UndrawableText at `field` if any text in `value` (text, or lists and dicts of it) cannot be drawn.
 
-    For the moment when a document is issued: a number must not be spent on what cannot be printed.
+    For the moment when it is typed: whoever typed it is there to put it right.
     """
     if isinstance(value, str):
         for char in sorted(set(clean(value))):
-            family_for(char)
+            if not _is_drawable(char):
+                raise UndrawableText(char, field)
     elif isinstance(value, Iterable):
         for item in value.values() if isinstance(value, Mapping) else value:
-            check_drawable(item)
+            check_drawable(item, field)
+
+
+def drawable(plain: Mapping[str, object]) -> dict[str, object]:
+    """A copy of a document's content (plain values) with 〓 in place of each character that cannot be drawn.
+
+    What is typed is checked, but copies in orders from before that check are not: without this,
+    a customer's emoji would keep an invoice from ever being drawn.
+    """
+    return {name: _drawable(value) for name, value in plain.items()}
+
+
+def _drawable(value: object) -> object:
+    if isinstance(value, str):
+        return "".join(char if _is_drawable(char) else GETA for char in clean(value))
+    if isinstance(value, Mapping):
+        return drawable(value)
+    if isinstance(value, list):
+        return [_drawable(item) for item in value]
+    return value
+
+
+def _is_drawable(char: str) -> bool:
+    return any(ord(char) in drawn for drawn in register().values())
 
 
 def marked(value: object) -> object:

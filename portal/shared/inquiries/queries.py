@@ -92,6 +92,17 @@ def open_ones(tenant: Tenant, who: SignedIn, limit: int) -> Sequence[Inquiry]:
     return session().scalars(newest.limit(limit)).all()
 
 
+def open_request(account_id: int, category: str, about: str) -> Inquiry | None:
+    """The account's own inquiry of this category about this number that is not closed. Index: ix_inquiry_about."""
+    found = select(Inquiry).where(
+        Inquiry.account_id == account_id,
+        Inquiry.about == about,
+        Inquiry.category == category,
+        Inquiry.status != Status.CLOSED,
+    )
+    return session().scalars(found.order_by(Inquiry.id).limit(1)).one_or_none()
+
+
 def find(tenant: Tenant, who: SignedIn, number: str) -> Inquiry:
     """The inquiry with this number, where this member may read it. Raises NotFound."""
     own = [Inquiry.number == number, Inquiry.account_id == who.account_id]

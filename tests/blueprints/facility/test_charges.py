@@ -117,6 +117,9 @@ def test_a_charge_is_invoiced_without_tax_and_paid_once(inside, tenant, visit, r
     assert page.get(f"/reservations/{number}/work-report.pdf").status_code == 422
     shown = page.get(f"/reservations/{number}").text
     assert "¥6,750" in shown
+    assert "消費税（対象外 ¥6,750）" in shown
+    assert "対象外" in text
+    assert "0%" not in shown
     assert "お支払い待ち" in shown
     pay = ["facility", "pay", number, "--tenant", "facility"]
     assert run.invoke(args=pay).stdout == f"{number}: キャンセル ¥6,750\n"

@@ -76,10 +76,8 @@ def test_one_page_says_what_is_free_on_a_day_across_facilities(visit, inside, te
     spans = [re.findall(r"(\d\d:\d\d–\d\d:\d\d)<", row) for row in rows]
     assert spans == [["09:00–10:30", "13:30–18:00"], ["09:00–18:00"]]
     assert f'href="{FORM}?day=2026-11-25&amp;starts=13:30"' in rows[0]
-    for closed in ("2026-11-28", "2026-11-22", "2028-01-01"):
-        answer = page.get("/facilities", query_string={"day": closed})
-        assert answer.status_code == 200
-        assert answer.text.count("空きはありません") == 2
+    take(inside, tenant, cast, clock.local(2026, 11, 26, 9), 9)
+    assert page.get("/facilities?day=2026-11-26").text.count("空きはありません") == 1
     for wrong in ("x", "2026-13-01", "0001-01-01", "9999-12-31"):
         refused = page.get("/facilities", query_string={"day": wrong})
         assert refused.status_code == 422
@@ -88,10 +86,61 @@ def test_one_page_says_what_is_free_on_a_day_across_facilities(visit, inside, te
 
 
 @ONE
-def test_the_week_says_opening_hours_and_the_shortest_time(visit):
-    """FAC-11: before a time is chosen."""
-    week = visit("facility", "hanako").get("/facilities/LC-01").text
+@pytest.mark.parametrize(
+    ("day", "message"),
+    [
+        ("2026-11-28", "休業日です。ほかの日をお選びください。"),
+        ("2026-11-22", "過ぎた日時はご予約いただけません。"),
+        ("2028-01-01", "2027/05/23までの日付をお選びください。"),
+        ("x", "日付は、2026/11/22のように入力してください。"),
+    ],
+)
+def test_a_day_that_nobody_can_have_is_told_alike_in_the_search_and_in_the_form(
+    visit, day, message
+):
+    """FAC-11, COM-23: one word for a closed day, and days that are past are not searched."""
+    page = visit("facility", "hanako")
+    for refused in (
+        page.get("/facilities", query_string={"day": day}),
+        page.post(FORM, TYPED | {"day": day}),
+    ):
+        assert refused.status_code == 422
+        assert message in refused.text.partition('id="day-e"')[2].partition("</p>")[0]
+        assert "空きはありません" not in refused.text
+
+
+@ONE
+def test_the_week_says_opening_hours_the_shortest_time_and_the_buffer(visit):
+    """FAC-11: before a time is chosen; the form says the buffer too."""
+    page = visit("facility", "hanako")
+    week = page.get("/facilities/LC-01").text
     assert "ご利用は09:00から18:00まで、30分単位、60分以上です。" in week
+    for text in (week, page.get(FORM).text):
+        assert "ご利用とご利用の間に、準備のため15分をいただいています。" in text
+
+
+@ONE
+def test_the_week_marks_closed_days_and_the_time_between_two_uses(visit, inside, tenant, cast):
+    """FAC-11: 休業日 as in search and form, △ where the buffer alone is in the way."""
+    take(inside, tenant, cast, clock.local(2026, 11, 25, 11), 2)
+    week = visit("facility", "hanako").get("/facilities/LC-01?week=2026-11-25").text
+    rows = re.findall(r'<th scope="row">(\d\d:\d\d)</th>(.*?)</tr>', week, re.DOTALL)
+    kinds = {at: re.findall(r'<td class="(\w+)-slot">', cells) for at, cells in rows}
+    closed = ["closed"] * 2
+    assert kinds["10:00"] == ["closed", "free", "buffer", "free", "free", *closed]
+    assert kinds["12:30"] == ["closed", "free", "taken", "free", "free", *closed]
+    assert kinds["13:00"] == ["closed", "free", "buffer", "free", "free", *closed]
+    assert "休：休業日" in week
+    assert "△：準備時間" in week
+
+
+def test_a_time_within_the_buffer_is_told_as_such(visit, inside, tenant, cast):
+    """FAC-11, COM-22: another's use ends when this one would begin."""
+    take(inside, tenant, cast, clock.local(2026, 11, 25, 11), 2)
+    refused = visit("facility", "hanako").post(FORM, TYPED | {"starts": "13:00", "ends": "14:00"})
+    assert refused.status_code == 422
+    assert "前後のご利用の準備に15分をいただいています。" in refused.text
+    assert "ほかのご予約と重なっています" not in refused.text
 
 
 def test_a_time_that_is_taken_is_told_on_the_way_into_the_confirm_page(visit, inside, tenant, cast):

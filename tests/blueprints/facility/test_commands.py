@@ -112,6 +112,7 @@ def test_list_shows_what_awaits_somebody_or_one_status_and_no_other_brand(do: Do
             "customer": "カナリア甲株式会社一番",
             "contact": "カナリア甲 花子",
             "owed": None,
+            "overdue": "",
             "documents": "",
         }
     ]

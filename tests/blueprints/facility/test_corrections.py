@@ -143,7 +143,7 @@ def test_what_is_given_back_is_a_document_of_its_own(facility, visit, cast, insi
     page = visit("facility", "hanako")
     words = text_of(page.get("/documents/credit_note/CN00000001.pdf").data)
     dates, sums = (
-        ("2026年11月23日", "元の取引日2026年10月24日"),
+        ("2026年11月23日", "元の取引日2026年10月14日"),
         ("返還金額（税込）", "4,950", "10%"),
     )
     for said in ("返還請求書", "FI000001", *dates, *sums, "返還の理由：機械の不調"):

@@ -87,9 +87,9 @@ def test_an_invoice_carries_the_reservations_facts_and_the_brands_own(
         "株式会社試験設備",
         "登録番号T7000012050002",
         "さくら坂銀行",
-        "カナリア甲株式会社一番御中",
+        "カナリア甲株式会社一番カナリア甲花子様",
         "発行日2026年11月23日",
-        "取引日2026年10月24日",
+        "取引日2026年10月14日",
         "お支払期限2026年11月30日",
         "予約番号FR000002",
         "カナリア甲レーザー加工機ご利用料金",
@@ -106,6 +106,7 @@ def test_a_use_over_midnight_has_two_dates(billed: Reservation, tenant) -> None:
     """COM-71: midnight is Tokyo's."""
     assert operations.invoice_content(tenant, billed).traded_until is None
     billed.starts_at, billed.ends_at = clock.local(2026, 10, 31, 22), clock.local(2026, 11, 1, 6)
+    billed.started_at, billed.finished_at = billed.starts_at, billed.ends_at
     content = operations.invoice_content(tenant, billed)
     assert (content.traded_on, content.traded_until) == (date(2026, 10, 31), date(2026, 11, 1))
 
@@ -139,6 +140,72 @@ def test_the_recipient_is_the_billing_address_of_the_booking_in_every_part(
     billed.billing = {"name": "株式会社髙﨑"}
     assert recipient_of(billed).honorific == "御中"
     assert "株式会社髙﨑御中" in said("invoice", operations.invoice_content(tenant, billed))
+
+
+@pytest.mark.parametrize(
+    ("billing", "named", "not_named"),
+    [
+        ({"name": "株式会社一番"}, "株式会社一番御中", "一番様"),
+        ({"name": "株式会社一番", "department": "経理部"}, "株式会社一番御中経理部", "経理部様"),
+        (
+            {"name": "株式会社一番", "department": "経理部", "person": "佐々木 緑"},
+            "株式会社一番経理部佐々木緑様",
+            "御中",
+        ),
+        (
+            {"name": "株式会社一番 経理部", "department": "経理部", "person": "佐々木 緑"},
+            "株式会社一番経理部佐々木緑様",
+            "御中",
+        ),
+        ({"name": "佐々木 緑", "person": "佐々木緑"}, "佐々木緑様", "御中"),
+        ({"name": "カナリア甲花子"}, "カナリア甲花子様", "御中"),
+    ],
+)
+def test_a_person_is_sama_and_then_the_company_is_not_onchu(
+    billed: Reservation, tenant, billing: dict[str, str], named: str, not_named: str
+) -> None:
+    """COM-70, COM-71: 御中 or 様, never both; an individual 様 alone; a department once."""
+    billed.billing = billing
+    for content, kind in (
+        (operations.invoice_content(tenant, billed), "invoice"),
+        (operations.receipt_content(tenant, billed), "receipt"),
+        (operations.work_report_content(tenant, billed), "work_report"),
+    ):
+        text = said(kind, content)
+        assert named in text
+        assert not_named not in text.replace(named, "")
+
+
+def test_the_days_of_an_invoice_are_days_of_use_or_of_the_cancellation(
+    billed: Reservation, tenant
+) -> None:
+    """COM-71: nothing is delivered where hours of use are billed."""
+    text = said("invoice", operations.invoice_content(tenant, billed))
+    assert "No.ご利用日品名" in text
+    assert "納品日" not in text
+    billed.cancelled_at = NOW
+    assert "No.キャンセル日品名" in said("invoice", operations.invoice_content(tenant, billed))
+
+
+def test_an_early_use_began_when_it_was_started(billed: Reservation, tenant) -> None:
+    """FAC-12, FAC-04: three days before the booked time, on all documents; never less than no time at all."""
+    billed.starts_at, billed.ends_at = clock.local(2026, 12, 4, 9), clock.local(2026, 12, 4, 12)
+    billed.started_at = clock.local(2026, 12, 1, 19)
+    billed.finished_at = clock.local(2026, 12, 1, 20, 8)
+    report = operations.work_report_content(tenant, billed)
+    assert report.used_minutes == 68
+    assert "2026年12月1日19:00～2026年12月1日20:08（1時間8分）" in said("work_report", report)
+    invoice = operations.invoice_content(tenant, billed)
+    assert (invoice.traded_on, invoice.traded_until) == (date(2026, 12, 1), None)
+    assert billed.traded_on == invoice.traded_on
+
+
+def test_a_use_that_is_started_late_began_as_booked(billed: Reservation, tenant) -> None:
+    """FAC-12: what is recorded after the fact does not shorten the use."""
+    billed.starts_at, billed.ends_at = clock.local(2026, 12, 4, 9), clock.local(2026, 12, 4, 12)
+    billed.started_at = billed.finished_at = clock.local(2026, 12, 4, 13)
+    assert operations.work_report_content(tenant, billed).used_minutes == 240
+    assert operations.invoice_content(tenant, billed).traded_on == date(2026, 12, 4)
 
 
 def test_a_brand_that_says_no_issuer_issues_in_its_companys_name(app) -> None:

@@ -397,3 +397,113 @@ def test_a_list_page_asks_the_database_four_times_at_most_however_many_rows(app,
     assert 2 <= max(few) <= 4
     addresses = [turn(page.get(PATH), "next") or ""]
     assert asked() == few[:1]
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ({"since": "2026-12-01", "since_time": "10:30"}, [3, 2]),
+        ({"since": "2026-12-01", "since_time": "１０：００"}, [3, 2, 1]),
+        ({"until": "2026-12-01", "until_time": "11:00"}, [2, 1]),
+        ({"since": "2026-12-01", "until": "2026-12-01"}, [2, 1]),
+        (
+            {
+                "since": "2026-12-01",
+                "since_time": "10:59",
+                "until": "2026-12-02",
+                "until_time": "08:59",
+            },
+            [2],
+        ),
+    ],
+)
+def test_a_search_has_a_range_of_days_and_times(visit, put, search, found):
+    """FAC-02: 日時選択; the last minute belongs to it, and a day without a time is the whole day."""
+    starts = [
+        clock.local(2026, 12, 1, 10),
+        clock.local(2026, 12, 1, 11),
+        clock.local(2026, 12, 2, 9),
+    ]
+    put(
+        [
+            ours(
+                n,
+                starts_at=start,
+                ends_at=start + timedelta(hours=1),
+                booked_at=NOW + n * timedelta(1),
+            )
+            for n, start in enumerate(starts, 1)
+        ]
+    )
+    page = visit("facility", "hanako").get(address(number="FR1", **search))
+    assert listed(page) == [f"FR1{n:05d}" for n in found]
+    for name, value in search.items():
+        assert f'value="{value}"' in box(page, name)
+
+
+@pytest.mark.parametrize(
+    ("search", "field", "message"),
+    [
+        ({"since": "abc"}, "since", "日付は、2026/11/22のように入力してください。"),
+        ({"since": "2026-12-01", "since_time": "x"}, "since_time", "時刻は、13:30のように"),
+        (
+            {
+                "since": "2026-12-01",
+                "since_time": "10:00",
+                "until": "2026-12-01",
+                "until_time": "y",
+            },
+            "until_time",
+            "時刻は、13:30のように",
+        ),
+        ({"since_time": "10:00"}, "since_time", "日付も入力してください。"),
+        ({"until_time": "10:00"}, "until_time", "日付も入力してください。"),
+        (
+            {
+                "since": "2026-12-01",
+                "since_time": "10:01",
+                "until": "2026-12-01",
+                "until_time": "10:00",
+            },
+            "until_time",
+            "終了時刻は開始時刻以降の時刻を入力してください。",
+        ),
+        ({"since": "2026-12-02", "until": "2026-12-01"}, "until", REVERSED),
+    ],
+)
+def test_a_wrong_search_has_no_list_and_no_count_under_its_error(visit, search, field, message):
+    """COM-21, COM-23: in a person's words, and nothing that was not asked for."""
+    refused = visit("facility", "hanako").get(address(**search))
+    assert refused.status_code == 422
+    assert message in refused.text.partition(f'id="{field}-e"')[2].partition("</p>")[0]
+    assert listed(refused) == []
+    assert counted(refused) == ""
+    assert NOTHING not in refused.text
+
+
+@pytest.mark.parametrize(
+    ("due", "paid", "is_overdue"),
+    [(-1, None, True), (0, None, False), (-1, 0, False)],
+    ids=["yesterday", "today", "paid"],
+)
+def test_a_bill_that_is_overdue_is_marked_wherever_it_is_listed(
+    visit, run, inside, cast, due, paid, is_overdue
+):
+    """FAC-03, COM-20, FAC-12: list, page, card and operators' list, from the day after the due date."""
+    with inside("facility"):
+        found = (
+            session().scalars(select(Reservation).where(Reservation.number == cast.billed)).one()
+        )
+        found.due_date = NOW.date() + timedelta(days=due)
+        found.paid_at = None if paid is None else NOW
+        session().commit()
+    page = visit("facility", "hanako")
+    rows = page.get(PATH).text.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert rows.count("お支払期限超過") == is_overdue
+    assert listed(page.get(address(payment="overdue"))) == [cast.billed] * is_overdue
+    own = page.get(f"{PATH}/{cast.billed}").text
+    assert own.count("お支払期限超過") == (3 if is_overdue else 0)
+    card = page.get("/").text.partition('id="attention"')[2].partition("</section>")[0]
+    assert ("/reservations?payment=overdue" in card) == is_overdue
+    worklist = run.invoke(args=["facility", "list", "--tenant", "facility"]).output
+    assert ("yes" in worklist.split()) == is_overdue

@@ -369,3 +369,18 @@ def test_the_bank_account_stands_where_something_is_owed(other, cast):
     shown = cards(page.get(f"/reservations/{cast.billed}"))
     assert shown["next"]["お振込先"] == shown["payment"]["お振込先"] == "みずいろ銀行 普通 0001101"
     assert "みずいろ銀行" not in page.get(f"/reservations/{cast.requested}").text
+
+
+@pytest.mark.parametrize(
+    ("began", "shown"), [(START - timedelta(days=3), "2026/11/17(火) 13:30–14:38"), (START, None)]
+)
+def test_an_early_use_is_shown_with_the_time_that_it_took(visit, inside, number, began, shown):
+    """FAC-03, FAC-12: what was booked stays, and the page says what the work report says."""
+    with inside("facility"):
+        found = queries.any_reservation(number)
+        found.status, found.started_at = Status.USED, began
+        found.finished_at = began + timedelta(minutes=68)
+        session().commit()
+    use = cards(visit("facility", "hanako").get(f"/reservations/{number}"))["use"]
+    assert use.get("実際のご利用日時") == shown
+    assert use["ご利用日時"].startswith("2026/11/20(金) 13:30")

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.blueprints.facility.config import FacilityConfig
-from portal.blueprints.facility.slots import Held, Hours, Slot, at_clock, meets, monday_of
+from portal.blueprints.facility.slots import (
+    Held,
+    Hours,
+    Slot,
+    SlotTaken,
+    at_clock,
+    meets,
+    monday_of,
+)
 from portal.core.business_days import is_business_day
 from portal.core.clock import local, to_local
 from portal.core.errors import RuleBroken
@@ -104,6 +112,33 @@ def test_two_uses_keep_the_buffer_between_them(minutes, met):
     assert meets(rules.hold(first, last), [taken]) is met
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "message"),
+    [
+        ((12,), (13,), "準備に15分"),
+        ((9,), (10,), "準備に15分"),
+        ((11, 30), (13,), "ほかのご予約と重なっています"),
+        ((10,), (12,), "ほかのご予約と重なっています"),
+        ((8,), (13,), "ほかのご予約と重なっています"),
+    ],
+)
+def test_the_buffer_is_named_where_it_alone_is_in_the_way(first, last, message):
+    """FAC-11: taken from ten to twelve; at twelve nobody uses it, and still it cannot be had."""
+    rules = hours(buffer_minutes=15)
+    taken = rules.hold(local(2026, 11, 25, 10), local(2026, 11, 25, 12))
+    with pytest.raises(SlotTaken, match=message) as refusal:
+        rules.require_free(local(2026, 11, 25, *first), local(2026, 11, 25, *last), [taken])
+    assert refusal.value.field == "starts"
+
+
+def test_without_a_buffer_touching_is_free():
+    """FAC-11."""
+    rules = hours(buffer_minutes=0)
+    taken = rules.hold(local(2026, 11, 25, 10), local(2026, 11, 25, 12))
+    wanted = rules.require_free(local(2026, 11, 25, 12), local(2026, 11, 25, 13), [taken])
+    assert wanted.held_until == local(2026, 11, 25, 13)
+
+
 SPANS = st.tuples(st.integers(0, 400), st.integers(1, 200))
 
 
@@ -119,19 +154,19 @@ def test_meeting_is_mutual_and_is_sharing_a_minute(one, other):
     assert meets(held[0], held[1:]) == meets(held[1], held[:1]) == bool(shared)
 
 
-def test_a_week_shows_what_is_free_taken_and_off():
-    """FAC-11: this morning is past, Wednesday is taken around ten to twelve, the weekend is off."""
+def test_a_week_shows_what_is_free_taken_kept_for_preparation_closed_and_off():
+    """FAC-11: this morning is past, Wednesday is taken around ten to twelve, holiday and weekend are closed."""
     rules = hours()
     taken = rules.hold(local(2026, 11, 25, 10), local(2026, 11, 25, 12))
     week = rules.week(monday_of(WEDNESDAY), [taken])
     assert list(week) == [date(2026, 11, day) for day in range(23, 30)]
     marks = {day.day: dict(slots) for day, slots in week.items()}
-    assert set(marks[23].values()) == set(marks[28].values()) == {Slot.OFF}
+    assert set(marks[23].values()) == set(marks[28].values()) == {Slot.CLOSED}
     assert [start for start, slot in marks[24].items() if slot is Slot.OFF] == ["09:00", "09:30"]
     assert [start for start, slot in marks[25].items() if slot is Slot.TAKEN] == [
-        *("09:00", "09:30", "10:00", "10:30"),
-        *("11:00", "11:30", "12:00"),
+        *("09:30", "10:00", "10:30", "11:00", "11:30")
     ]
+    assert [start for start, slot in marks[25].items() if slot is Slot.BUFFER] == ["09:00", "12:00"]
     assert Counter(marks[26].values()) == {Slot.FREE: 17}
     assert rules.starts()[-1] == "17:00"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import select
 
 from portal.core import clock, jobs
@@ -26,7 +27,6 @@ from portal.shared.auth.models import Account
 from portal.shared.documents import operations, pdf
 from portal.shared.documents.content import InvoiceContent
 from portal.shared.documents.models import Document, DocumentKind
-from portal.shared.documents.typefaces import UndrawableText
 from tests.cast import NOW
 
 STYLE = NumberFormat(prefix="FI", digits=6)
@@ -113,8 +113,10 @@ def test_the_number_and_the_instant_are_kept_with_what_it_was_made_from(
         )
 
 
-def test_what_no_typeface_draws_is_refused_before_a_number_is_taken(inside, issue, invoice) -> None:
-    """COM-70, COM-72: wherever in the content it stands."""
+def test_what_no_typeface_draws_is_a_geta_and_keeps_no_document_from_being_drawn(
+    inside, issue, settings, invoice
+) -> None:
+    """COM-70, COM-72: copies from before it was refused; wherever in the content it stands."""
     bad = replace(invoice.lines[0], description="部品\U0001f600")
     with inside("facility"):
         for content in (
@@ -122,9 +124,13 @@ def test_what_no_typeface_draws_is_refused_before_a_number_is_taken(inside, issu
             replace(invoice, recipient=replace(invoice.recipient, person="\ue000")),
             replace(invoice, references=(("番号", "\x07"),)),
         ):
-            with pytest.raises(UndrawableText):
-                issue(content=content)
-        assert issue()[0].number == "FI000001"
+            document, job = issue(content=content)
+            wanted = document.id
+            session().commit()
+            assert jobs.run(job.id)
+            document = session().get_one(Document, wanted)
+            path = settings.home / "files" / "facility" / document.sha256[:2] / document.sha256
+            assert "〓" in PdfReader(path).pages[0].extract_text()
 
 
 def test_a_document_is_drawn_once_and_its_bytes_never_change(
