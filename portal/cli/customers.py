@@ -54,7 +54,14 @@ def _names(words: Mapping[str, Any]) -> str:
     return " → ".join(f"{account.number} {account.name}" for account in named)
 
 
+def _person(words: Mapping[str, Any]) -> str:
+    """The member that a command is about, as it is asked about them."""
+    who: Member = words["who"]
+    return f"{who.name} {who.login_id or who.email}"
+
+
 _YES = confirmation(_names)
+_YES_TO_PERSON = confirmation(_person)
 _MAILED = "the link is on its way"
 _CUSTOMER = (
     click.argument("name", callback=typed(longest=100)),
@@ -250,6 +257,13 @@ _step(
     members.hand_over,
     "represents the account",
     "Make WHO the representative of their account, as its customer asked.",
+)
+_step(
+    "remove",
+    members.remove,
+    "removed",
+    "Remove WHO: they sign in no more, and what they are registered for ends with it.",
+    _YES_TO_PERSON,
 )
 _step(
     "end-sessions",

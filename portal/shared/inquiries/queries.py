@@ -19,6 +19,11 @@ from portal.shared.inquiries.models import (
 from portal.shared.searching import Search, among, pattern, same, since, ticked, until
 
 _I, _M, _READ = Inquiry.__table__, InquiryMessage.__table__, InquiryRead.__table__
+UNFINISHED = (Status.RECEIVED, Status.IN_PROGRESS)
+"""What waits for the operators. What is answered does not, though nobody may ever close it."""
+UNFINISHED_KEY = "unfinished"
+UNFINISHED_HREF = f"/inquiries?status={UNFINISHED_KEY}"
+"""The list of just these, as the search by status asks for them."""
 UPDATED, TIE = _I.c.updated_at, _I.c.id
 _READ_BY_MEMBER = and_(
     _READ.c.tenant_id == bindparam("tenant"),
@@ -51,6 +56,7 @@ _MINE = Search(
     {
         "own": same(_I.c.member_id),
         "status": same(_I.c.status),
+        "unfinished": ticked(_I.c.status.in_(UNFINISHED)),
         "channel": same(_I.c.channel),
         "unread": ticked(_UNREAD),
         "about": same(_I.c.about),
@@ -66,8 +72,11 @@ def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
     """The inquiries that this member may read, with a mark of what is unread. Index: ix_inquiry_mine.
 
     `asked` narrows them (SUP-13): `status`, `channel`, `about`, `product` (the numbers that are of it), `text` in a
-    message, days `since` and `until`, and `unread` to those with an answer that the member has not read.
+    message, days `since` and `until`, and `unread` to those with an answer that the member has not read. The status
+    UNFINISHED_KEY stands for all that wait for the operators.
     """
+    if asked.get("status") == UNFINISHED_KEY:
+        asked = {**asked, "status": None, "unfinished": True}
     own = who.member_id if tenant.inquiries.visible_to == "member" else None
     return _MINE.find({**asked, "own": own}, account=who.account_id, member=who.member_id)
 
@@ -90,6 +99,13 @@ def open_ones(tenant: Tenant, who: SignedIn, limit: int) -> Sequence[Inquiry]:
         own.append(Inquiry.member_id == who.member_id)
     newest = select(Inquiry).where(*own).order_by(Inquiry.updated_at.desc(), Inquiry.id.desc())
     return session().scalars(newest.limit(limit)).all()
+
+
+def unfinished(account_id: int) -> Sequence[Inquiry]:
+    """What of all the account's sign-ins waits for the operators, the newest first. Index: ix_inquiry_mine."""
+    own = Inquiry.account_id == account_id, Inquiry.status.in_(UNFINISHED)
+    newest = select(Inquiry).where(*own).order_by(Inquiry.updated_at.desc(), Inquiry.id.desc())
+    return session().scalars(newest).all()
 
 
 def find(tenant: Tenant, who: SignedIn, number: str) -> Inquiry:
@@ -133,6 +149,6 @@ def find_file(inquiry: Inquiry, sha256: str) -> InquiryFile:
 
 def worklist(status: Status | None, limit: int) -> Sequence[Inquiry]:
     """For operators: what awaits them, or what stands at `status`, the oldest first. Index: ix_inquiry_worklist."""
-    awaiting = [status] if status else [Status.RECEIVED, Status.IN_PROGRESS]
+    awaiting = [status] if status else UNFINISHED
     statement = select(Inquiry).where(Inquiry.status.in_(awaiting))
     return session().scalars(statement.order_by(Inquiry.updated_at, Inquiry.id).limit(limit)).all()
