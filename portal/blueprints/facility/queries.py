@@ -24,7 +24,16 @@ from portal.core.tenancy.config_errors import Finding
 from portal.shared import calendars
 from portal.shared.calendars import Event
 from portal.shared.orders import OrderQueries, is_unpaid
-from portal.shared.searching import Search, own, part, pattern, same, since, ticked, until
+from portal.shared.searching import (
+    Search,
+    keywords,
+    own,
+    part_of_number,
+    same,
+    since,
+    ticked,
+    until,
+)
 
 _R = Reservation.__table__
 SINCE = timedelta(days=2 * 366)
@@ -34,10 +43,10 @@ _SHOWN = "id", "number", "facility_name", "starts_at", "ends_at", "status", "tot
 _MINE = Search(
     own(_R, _SHOWN),
     {
-        "number": (part(_R.c.number)[0], lambda typed: pattern(typed.upper())),
+        "number": part_of_number(_R.c.number),
         "status": same(_R.c.status),
         "payment": ticked(and_(*is_unpaid(_R.c))),
-        "facility": part(_R.c.facility_name),
+        "facility": keywords(_R.c.facility_name),
         "since": since(_R.c.starts_at),
         "until": until(_R.c.starts_at),
     },

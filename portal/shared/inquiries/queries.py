@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 
 from portal.core import NotFound, Query, Tenant, get_or_404, gettext_noop, session
 from portal.shared.auth.sessions import SignedIn
@@ -16,7 +16,7 @@ from portal.shared.inquiries.models import (
     InquiryRead,
     Status,
 )
-from portal.shared.searching import Search, among, pattern, same, since, ticked, until
+from portal.shared.searching import Keywords, Search, among, same, since, ticked, until
 
 _I, _M, _READ = Inquiry.__table__, InquiryMessage.__table__, InquiryRead.__table__
 UNFINISHED = (Status.RECEIVED, Status.IN_PROGRESS)
@@ -51,6 +51,17 @@ _FIRST_WORDS = (
 _LISTED = select(
     *(_I.c[name] for name in _SHOWN), _FIRST_WORDS.label("subject"), _UNREAD.label("is_unread")
 ).outerjoin_from(_I, _READ, _READ_BY_MEMBER)
+
+
+def _holds(asked: Any) -> ColumnElement[bool]:
+    """A word stands in a message, or in what the list shows of the inquiry besides."""
+    shown = (_I.c.number, _I.c.label, _I.c.about, _I.c.name)
+    return or_(
+        *(column.ilike(asked, escape="\\") for column in shown),
+        exists().where(*_ITS, _M.c.body.ilike(asked, escape="\\")),
+    )
+
+
 _MINE = Search(
     _LISTED.where(*_OWN),
     {
@@ -63,7 +74,7 @@ _MINE = Search(
         "product": among(_I.c.about),
         "since": since(_I.c.created_at),
         "until": until(_I.c.created_at),
-        "text": (lambda asked: exists().where(*_ITS, _M.c.body.ilike(asked, escape="\\")), pattern),
+        "text": Keywords(_holds),
     },
 )
 
@@ -71,9 +82,9 @@ _MINE = Search(
 def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
     """The inquiries that this member may read, with a mark of what is unread. Index: ix_inquiry_mine.
 
-    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `product` (the numbers that are of it), `text` in a
-    message, days `since` and `until`, and `unread` to those with an answer that the member has not read. The status
-    UNFINISHED_KEY stands for all that wait for the operators.
+    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `product` (the numbers that are of it), `text` (words
+    that stand in the messages or in what the list shows), days `since` and `until`, and `unread` to those with an
+    answer that the member has not read. The status UNFINISHED_KEY stands for all that wait for the operators.
     """
     if asked.get("status") == UNFINISHED_KEY:
         asked = {**asked, "status": None, "unfinished": True}
