@@ -81,8 +81,8 @@ _PERSON = (
     click.option(
         "--login-id",
         default="",
-        callback=typed(longest=60),
-        help="Where the brand signs in with one.",
+        callback=typed(text.login_id),
+        help="Where the brand signs in with one: letters, digits and . _ -, 4 to 40.",
     ),
     click.option(
         "--representative",

@@ -114,8 +114,10 @@ def count_check(account_id: int) -> None:
 def check_new(tenant: Tenant, account_id: int, data: dict[str, Any], *, by: Actor) -> None:
     """What stands in the way of adding this person, asked before the last press. Raises RuleBroken at its field.
 
-    Of other customers nobody learns anything by it: see `enrolment.require_free`.
+    Of other customers nobody learns anything by it: see `accounts.require_free`.
     """
+    if data.get("login_id"):
+        accounts.check_login_id(data["login_id"])
     accounts.require_free(
         tenant, account_id, login_id=data.get("login_id") or "", email=data["email"]
     )
