@@ -256,6 +256,6 @@ def save_changes(row: Any, version: int, wanted: dict[str, Any]) -> dict[str, li
     if not update_where(
         model, model.id == row.id, model.version == version, version=version + 1, **values
     ):
-        raise Stale("ほかの方が先に更新しました。両方の内容を確認してください。")
+        raise Stale("別の画面またはほかの方が先に更新しました。両方の内容を確認してください。")
     session().refresh(row)
     return pairs

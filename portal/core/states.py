@@ -25,7 +25,7 @@ def move(row: Any, to: S, moves: Moves[S], *, by: Actor, **changes: Any) -> None
         raise RuleBroken("現在の状態では、この操作はできません。")
     model: Any = type(row)
     if not update_where(model, model.id == row.id, model.status == present, status=to, **changes):
-        raise Stale("ほかの方が先に更新しました。画面を読み込み直してください。")
+        raise Stale("別の画面またはほかの方が先に更新しました。画面を読み込み直してください。")
     session().refresh(row)
     audit.record(
         f"{model.__tablename__}.{to.value}", row, by=by, status=[present.value, to.value], **changes

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _GONE = gettext_noop(
     "この登録はすでに削除されているか、見つかりません。保存はされていません。入力された内容を下に表示します。"
 )
+_NOT_POSSIBLE = gettext_noop("この操作はできません")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -34,9 +35,13 @@ class Gone(NotFound):
         self.typed = typed
 
 
-def page(code: int, message: str = "", *, typed: Sequence[tuple[str, str]] = ()) -> Response:
-    """The error page of `code`, with `message` in place of the usual words, and what was `typed` in vain."""
-    body = render_template("errors/error.html", code=code, message=message, typed=typed)
+def page(
+    code: int, message: str = "", *, typed: Sequence[tuple[str, str]] = (), heading: str = ""
+) -> Response:
+    """The error page of `code`, with `heading` and `message` in place of the usual words, and what was `typed`."""
+    body = render_template(
+        "errors/error.html", code=code, message=message, typed=typed, heading=heading
+    )
     response = whole(make_response(body, code))
     return _later(response) if code == 429 else response
 
@@ -94,7 +99,9 @@ def _rule(error: RuleBroken) -> Response:
         return page(404)
     if isinstance(error, TooMany):
         return _later(page(429, _(error.message)), error.seconds)
-    return page(409 if isinstance(error, Stale) else 422, message_of(error))
+    if isinstance(error, Stale):
+        return page(409, message_of(error))
+    return page(422, message_of(error), heading=_(_NOT_POSSIBLE))  # nothing was mistyped
 
 
 def message_of(error: RuleBroken) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -177,3 +178,14 @@ def test_choices_belong_to_a_choice():
     for wrong in ({"kind": "choice"}, {"kind": "line", "choices": ["通常"]}):
         with pytest.raises(ValidationError, match="choices belong to kind"):
             InquiryField.model_validate({"key": "x", "label": "X", **wrong})
+
+
+@ONE
+def test_the_csv_has_the_heads_and_columns_of_the_page(yamada):
+    """COM-21: one list of columns for both."""
+    page = yamada.get("/inquiries").text
+    heads = re.findall(r'<th scope="col">([^<]+)</th>', page)
+    head, first = yamada.get("/inquiries.csv").text.lstrip("\ufeff").splitlines()[:2]
+    assert head.replace('"', "").split(",") == heads
+    assert "お名前" in heads
+    assert "山田 太郎" in first
