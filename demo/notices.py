@@ -24,9 +24,11 @@ _NOTICES = (
 )
 
 
-def fill(_tenant: Tenant) -> None:
+def fill(tenant: Tenant) -> None:
     """Publish the announcements in the tenant in scope. The caller commits."""
     for days, title, important, category, body in reversed(_NOTICES):
+        if body is _INVOICES and "facility" not in tenant.modules:
+            continue  # only where there are documents to download
         operations.publish(
             title,
             body,

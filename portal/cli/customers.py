@@ -55,7 +55,14 @@ def _names(words: Mapping[str, Any]) -> str:
     return " → ".join(f"{account.number} {account.name}" for account in named)
 
 
+def _person(words: Mapping[str, Any]) -> str:
+    """The member that a command is about, as it is asked about them."""
+    who: Member = words["who"]
+    return f"{who.name} {who.login_id or who.email}"
+
+
 _YES = confirmation(_names)
+_YES_TO_PERSON = confirmation(_person)
 _MAILED = "the link is on its way"
 _CUSTOMER = (
     click.argument("name", callback=typed(printable, longest=100)),
@@ -75,8 +82,8 @@ _PERSON = (
     click.option(
         "--login-id",
         default="",
-        callback=typed(longest=60),
-        help="Where the brand signs in with one.",
+        callback=typed(text.login_id),
+        help="Where the brand signs in with one: letters, digits and . _ -, 4 to 40.",
     ),
     click.option(
         "--representative",
@@ -251,6 +258,13 @@ _step(
     members.hand_over,
     "represents the account",
     "Make WHO the representative of their account, as its customer asked.",
+)
+_step(
+    "remove",
+    members.remove,
+    "removed",
+    "Remove WHO: they sign in no more, and what they are registered for ends with it.",
+    _YES_TO_PERSON,
 )
 _step(
     "end-sessions",

@@ -300,6 +300,6 @@ def save_changes(
     model = type(row)
     is_this_version = (model.id == row.id, model.version == version)
     if not update_where(model, *is_this_version, version=version + 1, **values):
-        raise Stale("ほかの方が先に更新しました。両方の内容を確認してください。")
+        raise Stale("別の画面またはほかの方が先に更新しました。両方の内容を確認してください。")
     session().refresh(row)
     return pairs

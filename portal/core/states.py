@@ -54,7 +54,7 @@ def move(row: HasStatus, to: S, moves: Moves[S], *, by: Actor, **changes: object
     # The state stands in the WHERE: of two who move the row at once, one finds it moved already.
     is_where_it_was = (columns.id == row.id, columns.status == present)
     if not update_where(model, *is_where_it_was, status=to, **changes):
-        raise Stale("ほかの方が先に更新しました。画面を読み込み直してください。")
+        raise Stale("別の画面またはほかの方が先に更新しました。画面を読み込み直してください。")
     session().refresh(row)
     status = [present.value, to.value]
     audit.record(f"{row.__tablename__}.{to.value}", row, by=by, status=status, **changes)

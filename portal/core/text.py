@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from portal.core.errors import gettext_noop
+
 # NFKC would spoil these: it makes "~" of a full-width tilde and three full stops of an ellipsis, and it exchanges the
 # variant characters of people's names (U+F900 on) for the common ones, which their owners take for a misspelling.
 _AS_TYPED = re.compile("([…‥\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
@@ -26,6 +28,10 @@ _FOUR_DIGIT_AREA = dict(
 )
 _POSTAL_CODE = re.compile(r"[0-9]{7}")
 _KANA = re.compile(r"[ァ-ヺー・ヽヾ ]*")
+_LOGIN_ID = re.compile(r"[A-Za-z0-9._-]{4,40}")
+LOGIN_ID_FORMAT = gettext_noop(
+    "ログインIDは、半角の英字・数字と . _ - を使って、4文字以上40文字以内で入力してください。"
+)
 # Dots stand anywhere before the @: telephone companies gave out addresses like "a..b.@" and people still have them.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(
@@ -144,6 +150,11 @@ def email(text: str) -> str:
     address = _matching(_EMAIL, normalise(text), "メールアドレスを正しく入力してください。")
     local, _, domain = address.rpartition("@")
     return f"{local}@{domain.lower()}"
+
+
+def login_id(text: str) -> str:
+    """A login ID as new ones are written, of usual width. Raises ValueError with what is allowed (LOGIN_ID_FORMAT)."""
+    return _matching(_LOGIN_ID, normalise(text), LOGIN_ID_FORMAT)
 
 
 def search_key(text: str) -> str:

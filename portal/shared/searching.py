@@ -4,11 +4,12 @@ Plain columns of the bare tables, because lists are read far more often than any
 tenant itself, and the SQL guard checks it. Dates are days in Asia/Tokyo, both included.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
 
 from portal.core import Query, require_key
 from portal.core.clock import day_start
@@ -16,6 +17,22 @@ from portal.core.text import like_escape
 
 Criterion = tuple[Callable[[Any], ColumnElement[bool]], Callable[[Any], Any]]
 """What is compared with the value, and how the value is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """Words between blanks of any width, all of which must be found; `holds` compares with the pattern of one."""
+
+    holds: Callable[[Any], ColumnElement[bool]]
+
+
+def keywords(*columns: Any) -> Keywords:
+    """Each word stands in one of these columns, in capitals or not."""
+
+    def holds(asked: Any) -> ColumnElement[bool]:
+        return or_(*(column.ilike(asked, escape="\\") for column in columns))
+
+    return Keywords(holds)
 
 
 def same(column: Any) -> Criterion:
@@ -102,20 +119,33 @@ def own(table: Any, shown: Iterable[str]) -> Select[Any]:
 class Search:
     """A list and what it is searched by; `listed` binds `tenant`, and what else a call gives as `values`."""
 
-    def __init__(self, listed: Select[Any], criteria: Mapping[str, Criterion]) -> None:
+    def __init__(self, listed: Select[Any], criteria: Mapping[str, Criterion | Keywords]) -> None:
         self._listed, self._criteria = listed, criteria
         self._built: dict[tuple[str, ...], Select[Any]] = {}
 
     def find(self, asked: Mapping[str, Any], **values: Any) -> Query:
         """What matches all that is `asked`; nothing and empty text ask for nothing."""
-        given = {
-            name: read(asked[name])
-            for name, (_meant, read) in self._criteria.items()
-            if asked.get(name)
-        }
+        given: dict[str, Any] = {}
+        compared: list[ColumnElement[bool]] = []
+        for name, criterion in self._criteria.items():
+            for key, value, compare in _bound(name, criterion, asked.get(name)):
+                given[key] = value
+                compared.append(compare(bindparam(key)))
         names = tuple(given)
         if names not in self._built:
-            self._built[names] = self._listed.where(
-                *(self._criteria[name][0](bindparam(name)) for name in names)
-            )
+            self._built[names] = self._listed.where(*compared)
         return Query(self._built[names], {"tenant": require_key(), **values, **given})
+
+
+def _bound(
+    name: str, criterion: Criterion | Keywords, asked: Any
+) -> Iterator[tuple[str, Any, Callable[[Any], ColumnElement[bool]]]]:
+    """What is bound for what was asked, under which name, and what is compared with it: of keywords each for itself."""
+    if not asked:
+        return
+    if isinstance(criterion, Keywords):
+        for place, word in enumerate(dict.fromkeys(asked.split())):
+            yield f"{name}_{place}", pattern(word), criterion.holds
+        return
+    compare, read = criterion
+    yield name, read(asked), compare

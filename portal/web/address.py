@@ -9,7 +9,7 @@ from wtforms.validators import AnyOf, InputRequired
 
 from portal.core import text
 from portal.shared.contacts import postal
-from portal.web.forms import PREFECTURES, Form, choices, cleaned, line
+from portal.web.forms import PREFECTURES, DigitsField, Form, choices, cleaned, line
 from portal.web.i18n import lazy as _l
 
 TELEPHONE = _l("電話番号は10桁または11桁の数字で入力してください。")
@@ -17,7 +17,15 @@ TELEPHONE = _l("電話番号は10桁または11桁の数字で入力してくだ
 
 def telephone_field(label: Any, **kwargs: Any) -> Any:
     """A telephone or fax number."""
-    return cleaned(label, text.telephone, TELEPHONE, render_kw={"inputmode": "tel"}, **kwargs)
+    return cleaned(
+        label,
+        text.telephone,
+        TELEPHONE,
+        kind=DigitsField,
+        write=text.format_telephone,
+        render_kw={"inputmode": "tel"},
+        **kwargs,
+    )
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class AddressFields(Form):
         text.postal_code,
         _l("郵便番号は7桁の数字で入力してください。"),
         required=True,
+        kind=DigitsField,
+        write=text.format_postal_code,
         render_kw={"autocomplete": "postal-code", "inputmode": "numeric"},
     )
     prefecture = SelectField(

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _GONE = gettext_noop(
     "この登録はすでに削除されているか、見つかりません。保存はされていません。入力された内容を下に表示します。"
 )
+_NOT_POSSIBLE = gettext_noop("この操作はできません")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -42,9 +43,13 @@ class Gone(NotFound):
         self.typed = typed
 
 
-def page(code: int, message: str = "", *, typed: Sequence[tuple[str, str]] = ()) -> Response:
-    """The error page of `code`, with `message` in place of the usual words, and what was `typed` in vain."""
-    body = render_template("errors/error.html", code=code, message=message, typed=typed)
+def page(
+    code: int, message: str = "", *, typed: Sequence[tuple[str, str]] = (), heading: str = ""
+) -> Response:
+    """The error page of `code`, with `heading` and `message` in place of the usual words, and what was `typed`."""
+    body = render_template(
+        "errors/error.html", code=code, message=message, typed=typed, heading=heading
+    )
     response = whole(make_response(body, code))
     return _later(response) if code == 429 else response
 
@@ -97,20 +102,27 @@ def _report(event: str) -> None:
     )
 
 
+def _not_found(error: NotFound) -> Response:
+    """404; what was typed for a record that is gone is shown, so that it is not lost (COM-23)."""
+    if isinstance(error, Gone) and error.typed:
+        return page(404, _(_GONE), typed=error.typed)
+    return page(404)
+
+
 def _rule(error: RuleBroken) -> Response:
     """A rule that a view did not handle itself: the page says which, nothing has been changed."""
     if isinstance(error, DeadLink):
         return render_invalid("auth/dead_link.html")
-    if isinstance(error, Gone) and error.typed:
-        return page(404, _(_GONE), typed=error.typed)
     if isinstance(error, NotFound):
-        return page(404)
+        return _not_found(error)
     if isinstance(error, TooMany):
         return _later(page(429, _(error.message)), error.seconds)
     if isinstance(error, Forbidden):
         report_forbidden()
         return page(403, message_of(error))
-    return page(409 if isinstance(error, Stale) else 422, message_of(error))
+    if isinstance(error, Stale):
+        return page(409, message_of(error))
+    return page(422, message_of(error), heading=_(_NOT_POSSIBLE))  # nothing was mistyped
 
 
 def message_of(error: RuleBroken) -> str:

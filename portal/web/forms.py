@@ -49,14 +49,6 @@ PREFECTURES = (
 ).split()
 
 
-_WRITTEN: dict[str, Callable[[str], str]] = {
-    "postal_code": text.format_postal_code,
-    "telephone": text.format_telephone,
-    "account_telephone": text.format_telephone,
-    "fax": text.format_telephone,
-}
-
-
 class Form(FlaskForm):  # type: ignore[misc]
     """Base of all forms: what was typed is normalised, and a broken rule finds its field."""
 
@@ -137,7 +129,7 @@ def _as_read(field: Field) -> str:
     """What was typed into a field, as people read it: a field may have `words` for that."""
     if hasattr(field, "words"):
         return str(field.words())
-    return _("はい") if field.data is True else _WRITTEN.get(field.name, str)(field.data or "")
+    return _("はい") if field.data is True else str(field.data or "")
 
 
 def normaliser(clean: Callable[[str], str], wrong: Any = None) -> Callable[[Any], Any]:
@@ -189,12 +181,29 @@ def cleaned(
     *,
     required: bool = False,
     longest: int = 254,
+    kind: type[StringField] = StringField,
     **kwargs: Any,
 ) -> StringField:
     """Text of a known shape (telephone, postal code, kana, e-mail): `clean` normalises it, `wrong` refuses it."""
     too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
     filters = [normaliser(str.strip), normaliser(clean, wrong)]
-    return StringField(label, filters=filters, validators=[presence(required), too_long], **kwargs)
+    return kind(label, filters=filters, validators=[presence(required), too_long], **kwargs)
+
+
+class DigitsField(StringField):  # type: ignore[misc]
+    """Digits that people read and write with hyphens: a telephone number, a postal code."""
+
+    def __init__(self, *args: Any, write: Callable[[str], str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._write = write
+
+    def words(self) -> str:
+        """The digits as people write them; what is no such number as it was typed."""
+        return self._write(str(self.data or ""))
+
+    def _value(self) -> str:
+        """What stands in the box."""
+        return self.words()
 
 
 def version_number(value: Any) -> int:

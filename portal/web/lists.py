@@ -242,8 +242,13 @@ class Listing:
             "state": state,
             "way_in": f"?{urlencode({_WAY_BACK: urlencode(where)})}" if where else "",
             "statuses": badges(self.statuses),
+            "heads": self.heads(),
             **self.context(page),
         }
+
+    def heads(self) -> list[str]:
+        """The headings of its columns, the same for the page and the CSV."""
+        return [_(heading) for heading in self.columns]
 
     def way_back(self) -> str:
         """The list as it was left, for the page of one of its rows: search, order and page (COM-21).
@@ -283,7 +288,7 @@ class Listing:
             return getattr(row, read) if isinstance(read, str) else read(row)
 
         rows = every_row(self.find(form.asked()), chosen(self.sorts, request.args.get("sort")))
-        header, reads = [_(heading) for heading in self.columns], list(self.columns.values())
+        header, reads = self.heads(), list(self.columns.values())
         return csv_response(
             self.path.rpartition("/")[2],
             header,

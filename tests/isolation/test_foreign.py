@@ -40,7 +40,6 @@ REST: dict[str, Any] = {
     "sha256": "0" * 64,
     "contact_id": 1,
     "who": "new",
-    "step": "removal",
 }
 """What else may stand in an address."""
 _UNSAFE = {"GET", "POST", "PUT", "PATCH", "DELETE"}

@@ -127,7 +127,8 @@ KINDS = {
     "support.contact_confirm": "member",
     "support.contact_save": "member",
     "support.contact_done": "member",
-    "support.change_contact": "member",
+    "support.hand_over": "member",
+    "support.remove_contact": "member",
     **dict.fromkeys(
         ("chats.start", "chats.chat", "chats.news", "chats.stream", "chats.typing", "chats.end"),
         "member",
@@ -190,7 +191,8 @@ PARAMETERS = {
     "support.contact_confirm": {"number", "who"},
     "support.contact_save": {"number", "who"},
     "support.contact_done": {"number", "who"},
-    "support.change_contact": {"number", "contact_id", "step"},
+    "support.hand_over": {"number", "contact_id"},
+    "support.remove_contact": {"number", "contact_id"},
     **{f"chats.{page}": {"number"} for page in ("chat", "news", "stream", "typing", "end")},
     "knowledge.article": {"number"},
     "knowledge.react": {"number"},
@@ -212,9 +214,7 @@ def _path(rule: str, number: str) -> str:
         "<sha256>", "0" * 64
     )
     path = path.replace("<code>", "LC-01").replace("<kind>", "invoice").replace("<link>", "0" * 16)
-    path = path.replace("<int:contact_id>", "1").replace(
-        "<any(representation, removal):step>", "removal"
-    )
+    path = path.replace("<int:contact_id>", "1")
     path = path.replace("<who>", "new")
     assert "<" not in path, f"give {rule} an example"
     return path

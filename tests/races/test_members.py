@@ -42,7 +42,7 @@ def test_of_sixteen_adds_with_one_place_left_one_gets_through(
 
     def add(turn: int) -> Any:
         with clock.freeze(NOW):
-            person = Person("同時", str(turn), f"p{turn}@one.example", login_id=f"p{turn}")
+            person = Person("同時", str(turn), f"p{turn}@one.example", login_id=f"p{turn:03}")
             made = members.add(
                 tight, _member("hanako").account_id, person, by=SYSTEM, link_base=BASE
             )
@@ -74,7 +74,7 @@ def test_two_hundred_adds_at_the_limit_never_pass_it(
 
 def _add(tenant: Any, n: int) -> Member:
     with clock.freeze(NOW):
-        person = Person("同時", str(n), f"p{n}@one.example", login_id=f"p{n}")
+        person = Person("同時", str(n), f"p{n}@one.example", login_id=f"p{n:03}")
         account = _member("hanako").account_id
         made = members.add(tenant, account, person, by=SYSTEM, link_base=BASE)
         session().commit()

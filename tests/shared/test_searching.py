@@ -12,7 +12,7 @@ from portal.core.db import execute_core, get_or_404
 from portal.core.errors import NotFound
 from portal.shared import orders
 from portal.shared.auth.models import Account
-from portal.shared.searching import Search, own, part, same, since, until
+from portal.shared.searching import Search, keywords, own, part, same, since, until
 
 _R = Reservation.__table__
 SEARCH = Search(
@@ -22,6 +22,7 @@ SEARCH = Search(
         "facility": same(_R.c.facility_name),
         "since": since(_R.c.starts_at),
         "until": until(_R.c.starts_at),
+        "words": keywords(_R.c.number, _R.c.facility_name),
     },
 )
 
@@ -74,3 +75,17 @@ def test_an_instant_is_set_once(account, cast):
     found = get_or_404(Reservation, Reservation.number == cast.requested, absent="")
     assert orders.set_once(found, "reminded_at")
     assert not orders.set_once(found, "reminded_at")
+
+
+def test_all_words_must_be_found_whatever_blank_is_between_them(account, cast):
+    """COM-21: each in any of the columns, in capitals or not, twice the same once; built once for so many words."""
+    found = get_or_404(Reservation, Reservation.number == cast.requested, absent="")
+    place = found.facility_name
+    query = SEARCH.find({"words": f"{cast.requested.lower()}　{place} {place}"}, account=account)
+    rows = execute_core(query.statement, query.values).all()
+    assert [row.number for row in rows] == [cast.requested]
+    assert SEARCH.find({"words": "a b"}, account=account).statement is query.statement
+    none = SEARCH.find({"words": f"{cast.requested} nowhere"}, account=account)
+    assert execute_core(none.statement, none.values).all() == []
+    everything = SEARCH.find({"words": " 　"}, account=account)
+    assert everything.statement is SEARCH.find({}, account=account).statement

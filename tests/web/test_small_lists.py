@@ -58,7 +58,7 @@ def test_inquiries_and_documents(visit, run, cast):
         run.invoke(args=["facility", "issue", cast.billed, "--tenant", "facility"]).exit_code == 0
     )
     (asked,) = rows(page.get("/inquiries.csv"))[1:]
-    assert (asked[1], asked[2], asked[4]) == ("お願いします。", "その他お問合せ", "受付")
+    assert (asked[1], asked[2], asked[5]) == ("お願いします。", "その他お問合せ", "受付")
     assert rows(page.get("/inquiries.csv?status=closed"))[1:] == []
     issued = rows(page.get("/documents.csv"))[1:]
     assert {(row[0], row[1], row[4]) for row in issued} == {

@@ -140,6 +140,7 @@ def _standing() -> dict[str, Any]:
     account = session().get_one(Account, member().account_id)
     return {
         "cautions": to_html(tenant().texts.get("withdrawal", "")),
+        "rules": [_(sentence) for sentence in withdrawal.cautions(tenant())],
         "open_business": [
             (message_of(what.message), _(what.remedy), what.href)
             for what in withdrawal.open_business(tenant(), account)

@@ -98,7 +98,9 @@ def _labels(rights: frozenset[Right]) -> str:
 class PersonForm(_Named):
     """A member to be: who they are, what they sign in with, what they may do."""
 
-    login_id = line(_l("ログインID"), required=True, longest=60)
+    login_id = cleaned(
+        _l("ログインID"), text.login_id, _l(text.LOGIN_ID_FORMAT), required=True, longest=40
+    )
     email = email_field(_l("メールアドレス"))
     rights = RightsField(_l("できること"), default=[right.value for right in USUAL_RIGHTS])
 

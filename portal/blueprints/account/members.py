@@ -1,5 +1,6 @@
 """会員情報の変更 (FAC-07), and 担当者の管理, 利用者管理: who signs in for the account (RENT-10, COM-30)."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from portal.blueprints.account import bp
 from portal.blueprints.account.forms import MemberForm, PersonForm, ProfileForm
 from portal.core import NotFound, RuleBroken, format_telephone, session
 from portal.shared.auth import members, rights
+from portal.shared.auth.account_hooks import OpenBusiness
 from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Member, Right
 from portal.shared.limits import operations as limits
@@ -28,7 +30,14 @@ from portal.web.requests import (
     require_recent_password,
     tenant,
 )
-from portal.web.submit import ConfirmedForm, ConfirmFlow, done, register_confirmed_form
+from portal.web.submit import (
+    Answer,
+    ConfirmedForm,
+    ConfirmFlow,
+    done,
+    register_confirmed_form,
+    submit,
+)
 
 PAGE = "/account/members"
 
@@ -89,8 +98,10 @@ def member_list() -> str:
     """The members of the account, and how many there may be."""
     _offered()
     roster = members.roster(member().account_id)
+    kept = members.open_business(tenant(), member().account_id)
     return render(
         "account/members.html",
+        kept={one: _shown(business) for one, business in kept.items()},
         roster=[
             (
                 m,
@@ -123,6 +134,11 @@ def member_list_csv() -> Response:
     return csv_response(
         "members", header, [_cells(m) for m in members.roster(member().account_id)], tuple
     )
+
+
+def _shown(business: Iterable[OpenBusiness]) -> list[tuple[str, str, str]]:
+    """What keeps somebody from being removed: message, what to do about it, where."""
+    return [(message_of(what.message), _(what.remedy), what.href) for what in business]
 
 
 def _cells(who: Member) -> tuple[str, ...]:
@@ -233,17 +249,28 @@ def invite_member(number: str) -> Response:
 @bp.route("/members/<number>/removal", methods=["GET", "POST"])
 @require_feature("contacts")
 @require_recent_password
-def remove_member(number: str) -> str | Response:
+def remove_member(number: str) -> Answer:
     """削除: asked once more, then at once."""
     found, form = _own(number), Form()
     is_self = found.id == member().member_id
-    if not form.validate_on_submit():
-        return render("account/member_removal.html", form=form, person=found, is_self=is_self)
-    members.remove(tenant(), found, by=actor())
-    response = done(_("削除しました。"), "/sign-in" if is_self else PAGE)
-    if is_self:
-        clear_session_cookie(response)
-    return response
+    kept = members.open_business(tenant(), found.account_id).get(found.id, [])
+
+    def remove() -> Answer:
+        members.remove(tenant(), found, by=actor())
+        response = done(_("削除しました。"), "/sign-in" if is_self else PAGE)
+        if is_self:
+            clear_session_cookie(response)
+        return response
+
+    return submit(
+        "account/member_removal.html",
+        form,
+        remove,
+        person=found,
+        is_self=is_self,
+        kept=_shown(kept),
+        losses=[message_of(what) for what in members.losses(tenant(), found)],
+    )
 
 
 @bp.route("/members/<number>/representation", methods=["GET", "POST"])

@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, current_app, redirect
+from flask import Response, current_app, redirect, request
 
+from portal.blueprints.inquiries import FLOW as INQUIRY
 from portal.blueprints.inquiries import may_ask, offer, require_may_ask, writer
 from portal.blueprints.inquiries.forms import chat_form
 from portal.core.db import session
@@ -53,6 +54,8 @@ def start() -> Answer:
     """Begin one, go on with one, or read when there will be somebody."""
     require_may_ask()
     form = chat_form(tenant().inquiries.categories, offer(), operations.LONGEST)
+    if request.form.get("step") == "form":  # what was typed here goes along to the form
+        return redirect(INQUIRY.back_href(INQUIRY.remember(form.typed())), 303)
 
     def begin() -> Answer:
         typed = form.typed()

@@ -2,21 +2,22 @@
 
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, flash, redirect, request
 from werkzeug.wrappers import Response
 from wtforms import SelectField
 
 from portal.blueprints.auth.forms import email_field
-from portal.core import Query, clock, gettext_noop
+from portal.core import Query, RuleBroken, clock, gettext_noop
 from portal.shared.auth.models import Right
 from portal.shared.documents import operations, sharing
 from portal.shared.documents.models import Document, DocumentKind
 from portal.web import lists
+from portal.web.errors import message_of
 from portal.web.forms import DayField, Form, SearchForm, line, status_field
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.periods import usual_periods
-from portal.web.render import attachment, pdf_response
+from portal.web.render import attachment, pdf_response, render_invalid
 from portal.web.requests import (
     actor,
     client,
@@ -101,7 +102,11 @@ def document(kind: str, number: str) -> Response:
 def month() -> Response:
     """All of a month with an index that Excel opens; the same month gives the same bytes."""
     asked = request.args.get("month", "")
-    name, data, digest = operations.month_archive(member().account_id, asked)
+    try:
+        name, data, digest = operations.month_archive(member().account_id, asked)
+    except RuleBroken as error:  # no month, or an empty one: said above the list to choose from
+        flash(message_of(error), "warn")
+        return redirect("/documents", 303)
     return attachment(data, name, "application/zip", digest)
 
 
@@ -128,6 +133,12 @@ def revoke_link(kind: str, number: str, link: str) -> Response:
     """無効にする."""
     sharing.revoke(_own(kind, number), link, by=actor())
     return done(_("リンクを無効にしました。"), f"/documents/{kind}/{number}/links")
+
+
+@bp.app_errorhandler(sharing.DeadDocumentLink)
+def dead_link(_error: sharing.DeadDocumentLink) -> Response:
+    """For outsiders, who have no sign-in to go back to: whom to ask for another link."""
+    return render_invalid("documents/dead_link.html")
 
 
 @bp.route("/shared-documents/<token>", methods=["GET", "POST"])

@@ -23,7 +23,16 @@ from portal.core import (
 from portal.core.tenancy.config_errors import Finding
 from portal.shared.calendars import Event
 from portal.shared.orders import OrderQueries, is_overdue, is_unpaid
-from portal.shared.searching import Search, own, part, pattern, same, since, ticked, until
+from portal.shared.searching import (
+    Search,
+    keywords,
+    own,
+    part_of_number,
+    same,
+    since,
+    ticked,
+    until,
+)
 
 _R = Reservation.__table__
 SINCE = timedelta(days=2 * 366)
@@ -34,11 +43,11 @@ _OVERDUE = and_(*is_overdue(_R.c, bindparam("today", type_=_R.c.due_date.type)))
 _MINE = Search(
     own(_R, _SHOWN).add_columns(_OVERDUE.label("is_overdue")),
     {
-        "number": (part(_R.c.number)[0], lambda typed: pattern(typed.upper())),
+        "number": part_of_number(_R.c.number),
         "status": same(_R.c.status),
         "payment": ticked(and_(*is_unpaid(_R.c))),
         "overdue": ticked(_OVERDUE),
-        "facility": part(_R.c.facility_name),
+        "facility": keywords(_R.c.facility_name),
         "since": since(_R.c.starts_at),
         "until": until(_R.c.starts_at),
     },

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from flask import redirect, request
+from flask import session as cookie
 from werkzeug.wrappers import Response
 
 from portal.blueprints.inquiries import attachments, subjects
@@ -56,6 +57,8 @@ from portal.web.submit import (
 bp = Pages("inquiries", __name__, require_feature("inquiries"))
 FLOW = ConfirmFlow(kind="inquiry", subject="new", form_href="/inquiries/new")
 _FILES = ConfirmFlow(kind="inquiry-files", subject="new", form_href="/inquiries/new")
+_RECEIPT = "guest_inquiry"
+"""The name in the browser's own cookie under which a guest's receipt number stands."""
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
 
 
@@ -286,8 +289,9 @@ _LIST = lists.Listing(
         gettext_noop("件名"): lambda row: first_line(row.subject),
         gettext_noop("お問合せ区分"): "label",
         gettext_noop("対象"): "about",
-        gettext_noop("ステータス"): "status",
-        gettext_noop("更新日時"): lambda row: at_time(row.updated_at),
+        gettext_noop("お名前"): "name",
+        gettext_noop("状態"): "status",
+        gettext_noop("最終更新"): lambda row: at_time(row.updated_at),
     },
     _list_context,
 )
@@ -377,7 +381,11 @@ def _send(form: Any, category: InquiryCategory) -> Answer:
         )
         writer, address = Writer(typed["name"], typed["email"]), request.remote_addr or ""
         form.stamp.data = guests.stamp()  # for the form that what is refused goes back to
-        guests.ask(tenant(), writer, asked, typed["stamp"], address=address, link_base=link_base())
+        made = guests.ask(
+            tenant(), writer, asked, typed["stamp"], address=address, link_base=link_base()
+        )
+        if made is not None:  # signed, and only in the browser that sent it
+            cookie[_RECEIPT] = made.number
         session().commit()
     return redirect("/inquiries/guest/done", 303)
 
@@ -385,5 +393,5 @@ def _send(form: Any, category: InquiryCategory) -> Answer:
 @bp.get("/inquiries/guest/done")
 @public
 def guest_done() -> str:
-    """完了: the number is in the mail."""
-    return render("inquiries/guest_done.html")
+    """完了: the number, to the browser that sent it alone; it is in the mail too."""
+    return render("inquiries/guest_done.html", number=cookie.get(_RECEIPT, ""))

@@ -15,17 +15,9 @@ from portal.blueprints.inquiries.times import clock_field, day_field, day_in_wor
 from portal.core.tenancy.schema_parts import InquiryCategory, InquiryField
 from portal.shared.inquiries.files import ACCEPTED
 from portal.shared.inquiries.models import CHANNELS, Status
+from portal.shared.inquiries.queries import UNFINISHED_KEY
 from portal.web import forms
-from portal.web.forms import (
-    DayField,
-    Form,
-    agreement,
-    body_field,
-    choices,
-    line,
-    one_of,
-    status_field,
-)
+from portal.web.forms import DayField, Form, agreement, body_field, choices, line, one_of
 from portal.web.i18n import lazy as _l
 
 CHANGES_CATEGORY = "category"
@@ -36,7 +28,15 @@ class SearchForm(forms.SearchForm):
     """マイアクティビティ: what a member searches past inquiries by (SUP-13)."""
 
     text = line(_l("キーワード"), longest=100)
-    status = status_field(_l("状態"), Status)
+    status = one_of(
+        _l("状態"),
+        (
+            (UNFINISHED_KEY, _l("受付・対応中")),
+            *((status.value, _l(status.label)) for status in Status),
+        ),
+        _l("すべて"),
+        default="",
+    )
     channel = one_of(_l("受付方法"), ((k, _l(v)) for k, v in CHANNELS.items()), _l("すべて"))
     product = one_of(_l("製品"), (), _l("すべて"))
     about = line(_l("対象"), longest=40)

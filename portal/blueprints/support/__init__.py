@@ -1,6 +1,6 @@
 """A product's support desk: contracts, and who of a customer may ask (SUP)."""
 
-from portal.blueprints.support import asking, operations, queries, routes
+from portal.blueprints.support import asking, leaving, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
 from portal.core.errors import gettext_noop
@@ -50,7 +50,7 @@ BRAND = Brand(
     home_lead="support/_lead.html",
     home_title="ご契約と担当者",
     commands=commands,
-    account=operations.PART,
+    account=leaving.HOOKS,
     rights=(),
     history={
         "contract.add": gettext_noop("ご契約の登録"),

@@ -93,9 +93,10 @@ def _edit(
 
 
 def _of_person(operation: Callable[..., None]) -> Callable[..., None]:
-    return lambda _tenant, contract, person, by: operation(
-        contract, queries.contact(contract, person), by=by
-    )
+    def do(tenant: Tenant, contract: Contract, person: str, *, by: Actor) -> None:
+        operation(tenant, contract, queries.contact(contract, person), by=by)
+
+    return do
 
 
 def _registrant(spec: str) -> Registrant:

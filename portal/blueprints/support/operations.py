@@ -4,7 +4,7 @@ The caller commits.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -24,8 +24,6 @@ from portal.core import (
     Tenant,
     audit,
     clock,
-    csvio,
-    delete_where,
     numbering,
     save_changes,
     session,
@@ -33,9 +31,8 @@ from portal.core import (
 )
 from portal.core.errors import NotFound, RuleBroken, gettext_noop
 from portal.shared import mailing
-from portal.shared.auth import accounts, links, rights
+from portal.shared.auth import accounts, links, members, rights
 from portal.shared.auth import password_reset as passwords
-from portal.shared.auth.account_hooks import AccountHooks
 from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import Account, Member, MemberStatus
 from portal.shared.limits import operations as limits
@@ -49,8 +46,6 @@ _OF = Contract, queries.THERE, queries.any_contract, queries.facts
 limits.define_limit(
     limits.LimitDefinition(CONTACTS, ContractContact, ContractContact.contract_id, *_OF)
 )
-_LOST = gettext_noop("ご契約 %(number)s（%(product)s）のお問い合わせ窓口")
-_HEADER = ("契約番号", "製品", "お名前", "役割", "ご担当", "メールアドレス")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +120,7 @@ def register(
     even_so: bool = False,
 ) -> None:
     """The first registration, `who[0]` as 主担当; late forms bring the base alone (SUP-03). Raises RuleBroken."""
+    _lock_account(contract)
     session().refresh(contract, with_for_update=True)
     if contract.registered_at:
         raise RuleBroken("担当者は登録済みです。追加してください。")
@@ -148,6 +144,7 @@ def add_contact(
     even_so: bool = False,
 ) -> ContractContact:
     """A 副担当 more, up to the limit; `even_so` takes a name that looks like none. Raises RuleBroken, LimitReached."""
+    _lock_account(contract)
     limits.reserve(tenant, CONTACTS, contract)
     if not contract.registered_at:
         raise RuleBroken("先に、主担当を含む初回の登録をしてください。")
@@ -165,7 +162,7 @@ def _add(
     even_so: bool,
 ) -> ContractContact:
     if not even_so:
-        check_person(who.person)
+        check_person(who.family_name, who.given_name)
     _check_duty(tenant, who.duty)
     member = _member(tenant, contract, who, by=by, link_base=link_base)
     of = {"contract_id": contract.id, "account_id": contract.account_id, "member_id": member.id}
@@ -205,7 +202,7 @@ def check_registrant(
         if not room:
             raise limits.LimitReached(room.reason)
     if contact is None or contact.person != who.person:
-        check_person(who.person)
+        check_person(who.family_name, who.given_name)
     _check_duty(tenant, who.duty)
     for other, email in queries.contacts(contract):
         is_same = other.person == who.person and email == who.email
@@ -231,7 +228,7 @@ def edit_contact(
     Stale (COM-26), NotFound for one who was removed meanwhile.
     """
     if contact.person != who.person and not even_so:
-        check_person(who.person)
+        check_person(who.family_name, who.given_name)
     _check_duty(tenant, who.duty)
     session().refresh(contact)
     if contact.removed_at is not None:
@@ -259,6 +256,7 @@ def _member(
     tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, link_base: str
 ) -> Member:
     """The account's sign-in at that address, with a new link to set its password where there was none (SUP-07)."""
+    _lock_account(contract)
     own = Member.account_id == contract.account_id, Member.status != MemberStatus.REMOVED
     known = session().scalars(select(Member).where(*own, Member.email == who.email)).one_or_none()
     if known:
@@ -289,23 +287,49 @@ def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Decision:
     return ALLOWED if in_charge == member_id else Decision(_BY_THE_DESK)
 
 
-def hand_over(contract: Contract, to: ContractContact, *, by: Actor) -> None:
-    """Make `to` the 主担当 in place of whoever is (SUP-04)."""
+def _lock_account(contract: Contract) -> None:
+    """Lock the contract's account, before the contract itself.
+
+    Removing a member holds the same lock: nobody is made a contact, or the 主担当, by a sign-in that ends meanwhile.
+    """
+    session().get_one(Account, contract.account_id, with_for_update=True)
+
+
+def hand_over(tenant: Tenant, contract: Contract, to: ContractContact, *, by: Actor) -> None:
+    """Make `to` the 主担当 in place of whoever is, and mail both (SUP-04, COM-34)."""
+    _lock_account(contract)
     session().refresh(contract, with_for_update=True)
     of = ContractContact.contract_id == contract.id, *queries.THERE
+    main = select(ContractContact).where(*of, ContractContact.role == Role.MAIN)
+    before = session().scalars(main.execution_options(populate_existing=True)).one_or_none()
     update_where(ContractContact, *of, ContractContact.role == Role.MAIN, role=Role.DEPUTY)
     if not update_where(ContractContact, *of, ContractContact.id == to.id, role=Role.MAIN):
         raise NotFound("担当者が見つかりません。")
     session().expire_all()
     audit.record("contract.hand_over", contract, by=by, person=to.person)
+    for concerned in (to, before):
+        if concerned is not None:
+            _tell(tenant, contract, concerned, what="handed over", main=to.person)
 
 
-def remove_contact(contract: Contract, contact: ContractContact, *, by: Actor) -> None:
-    """Remove a 副担当; the 主担当 is handed over first (SUP-04). What was asked stays."""
+def remove_contact(
+    tenant: Tenant, contract: Contract, contact: ContractContact, *, by: Actor
+) -> None:
+    """Remove a 副担当, and mail them; the 主担当 is handed over first (SUP-04). What was asked stays."""
     own = ContractContact.id == contact.id, *queries.THERE, ContractContact.role == Role.DEPUTY
     if not update_where(ContractContact, *own, removed_at=clock.now()):
         raise RuleBroken("主担当は削除できません。先に、ほかの方へ引き継いでください。")
     audit.record("contract.remove_contact", contract, by=by, person=contact.person)
+    _tell(tenant, contract, contact, what="removed", main="")
+
+
+def _tell(
+    tenant: Tenant, contract: Contract, contact: ContractContact, *, what: str, main: str
+) -> None:
+    """Mail a contact what became of their registration, where the tenant has changes told (COM-34)."""
+    member = session().get_one(Member, contact.member_id)
+    context = {"contract": contract, "person": contact.person, "what": what, "main": main}
+    members.tell_changes(tenant, "contact_changed", [member], **context)
 
 
 def announce(
@@ -342,25 +366,3 @@ def _once(said: str) -> Any:
             yield
     except IntegrityError:
         raise RuleBroken(said) from None
-
-
-def _losses(_tenant: Tenant, account: Account) -> Iterator[RuleBroken]:
-    """Nobody can ask about its contracts any more."""
-    for contract in queries.contracts(account.id):
-        yield RuleBroken(_LOST, number=contract.number, product=contract.product_label)
-
-
-def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
-    rows = [
-        (contract.number, contract.product_label, one.person, one.role.label, one.duty, email)
-        for contract in queries.contracts(account.id)
-        for one, email in queries.contacts(contract)
-    ]
-    yield "contracts.csv", b"".join(csvio.write_csv(rows, _HEADER))
-
-
-def _erase(account: Account) -> None:
-    delete_where(ContractContact, ContractContact.account_id == account.id)
-
-
-PART = AccountHooks(losses=_losses, export_files=_papers, erase=_erase)

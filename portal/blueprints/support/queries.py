@@ -73,6 +73,20 @@ def contracts_of_contact(account_id: int, member_id: int) -> list[Contract]:
     return list(session().scalars(own.order_by(Contract.id)))
 
 
+def contacts_of_account(account_id: int) -> list[tuple[Contract, ContractContact]]:
+    """Every contact of the account's contracts, oldest contract first, the 主担当 before the others: one statement.
+
+    As the database has them now: whoever holds the account's lock decides by it.
+    """
+    joined = select(Contract, ContractContact).join(
+        ContractContact, ContractContact.contract_id == Contract.id
+    )
+    own = joined.where(Contract.account_id == account_id, *THERE)
+    order = Contract.id, ContractContact.role.desc(), ContractContact.id
+    rows = session().execute(own.order_by(*order).execution_options(populate_existing=True))
+    return [(contract, contact) for contract, contact in rows]
+
+
 def main_contacts(account_id: int) -> list[tuple[Contract, str]]:
     """Every contract of the account with the name of its 主担当, "" where nobody is registered yet."""
     main = (ContractContact.contract_id == Contract.id, ContractContact.role == Role.MAIN, *THERE)
@@ -139,6 +153,15 @@ def contacts(of: Contract) -> list[tuple[ContractContact, str]]:
         session().execute(there.order_by(ContractContact.role.desc(), ContractContact.id)).all()
     )
     return [(contact, email) for contact, email in rows]
+
+
+def sharing(of: Contract, contact: ContractContact) -> list[str]:
+    """Who else at the contact's address is a contact of the contract (SUP-07)."""
+    return [
+        other.person
+        for other, _email in contacts(of)
+        if other.member_id == contact.member_id and other.id != contact.id
+    ]
 
 
 def addresses(products: Collection[str]) -> list[tuple[str, int]]:

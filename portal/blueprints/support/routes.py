@@ -7,7 +7,7 @@ from wtforms import HiddenField
 
 from portal.blueprints.auth.forms import email_field
 from portal.blueprints.support import operations, queries
-from portal.blueprints.support.models import Contract, ContractContact
+from portal.blueprints.support.models import Contract, ContractContact, Role
 from portal.blueprints.support.operations import CONTACTS, Registrant
 from portal.core import Decision, NotFound, Query, Tenant, gettext_noop, to_html
 from portal.shared.auth.models import Right
@@ -42,14 +42,6 @@ from portal.web.submit import (
 bp = Blueprint("support", __name__)
 _OPEN_SHOWN = 5
 """How many open inquiries the my page shows."""
-_STEPS = {
-    "representation": (
-        operations.hand_over,
-        _l("主担当を引き継ぐ"),
-        _l("主担当を引き継ぎました。"),
-    ),
-    "removal": (operations.remove_contact, _l("登録の削除"), _l("削除しました。")),
-}
 
 
 def home(here: Tenant, who: SignedIn) -> dict[str, Any]:
@@ -239,20 +231,40 @@ register_confirmed_form(
 )
 
 
-@bp.route(
-    "/contracts/<number>/contacts/<int:contact_id>/<any(representation, removal):step>",
-    methods=["GET", "POST"],
-)
+@bp.route("/contracts/<number>/contacts/<int:contact_id>/representation", methods=["GET", "POST"])
 @require_recent_password
-def change_contact(number: str, contact_id: int, step: str) -> Answer:
-    """主担当 handed over, or a 副担当 removed: asked once more, then at once."""
-    contract, form, (do, title, said) = _managed(number), Form(), _STEPS[step]
+def hand_over(number: str, contact_id: int) -> Answer:
+    """主担当の変更: what follows for both, asked once more, then at once (SUP-04)."""
+    contract = _managed(number)
     contact, _email = _contact(contract, str(contact_id))
 
     def change() -> Answer:
-        do(contract, contact, by=actor())
-        return done(said, f"/contracts/{number}")
+        operations.hand_over(tenant(), contract, contact, by=actor())
+        message = _("主担当を%(who)s様に変更しました。", who=contact.person)
+        return done(message, f"/contracts/{number}")
+
+    main = next((one for one, _mail in queries.contacts(contract) if one.role == Role.MAIN), None)
+    page = "support/contact_representation.html"
+    return submit(page, Form(), change, contract=contract, contact=contact, main=main)
+
+
+@bp.route("/contracts/<number>/contacts/<int:contact_id>/removal", methods=["GET", "POST"])
+@require_recent_password
+def remove_contact(number: str, contact_id: int) -> Answer:
+    """担当者の削除: what follows, asked once more, then at once (SUP-05)."""
+    contract = _managed(number)
+    contact, email = _contact(contract, str(contact_id))
+
+    def change() -> Answer:
+        operations.remove_contact(tenant(), contract, contact, by=actor())
+        return done(_("削除しました。"), f"/contracts/{number}")
 
     return submit(
-        "support/contact_change.html", form, change, contract=contract, contact=contact, title=title
+        "support/contact_removal.html",
+        Form(),
+        change,
+        contract=contract,
+        contact=contact,
+        email=email,
+        staying=queries.sharing(contract, contact),
     )

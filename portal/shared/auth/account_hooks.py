@@ -4,10 +4,10 @@ A brand knows what of its business is still open, what a customer loses by leavi
 that is personal. Auth knows when to ask (MOLD-02, COM-16).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from portal.core import RuleBroken, Tenant
+from portal.core import Actor, RuleBroken, Tenant
 from portal.shared.auth.models import Account, Member
 
 
@@ -15,9 +15,13 @@ def _nothing(*_: object) -> tuple[()]:
     return ()
 
 
+def _nobody(*_: object) -> dict[int, Sequence["OpenBusiness"]]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class OpenBusiness:
-    """What of one kind is still open and keeps an account from leaving.
+    """What of one kind is still open and keeps an account from leaving, or a member from being removed.
 
     `message` says what and how many, `href` leads to the list of just these, `remedy` (a message id) says what to do.
     """
@@ -31,13 +35,20 @@ class OpenBusiness:
 class AccountHooks:
     """One brand's part in the life of an account. All work in the running transaction.
 
-    `open_business`: what keeps the account from leaving, kind by kind. `losses`: what it loses by it.
-    `joined`: a new member has proved their address. `papers`: file name and content of what the brand keeps, for the
-    export. `erase`: make what is personal anonymous.
+    `open_business`: what keeps the account from leaving, kind by kind; `cautions` say beforehand what does (message
+    ids). `losses`: what it loses by it. `joined`: a new member has proved their address. `export_files`: file name and
+    content of what the brand keeps. `erase`: make what is personal anonymous.
+
+    `member_business`: what keeps members of an account (its id) from being removed, by the member's id.
+    `member_losses`: what ends with a member's sign-in. `end_member`: end it, as the member is removed.
     """
 
     open_business: Callable[[Tenant, Account], Iterable[OpenBusiness]] = _nothing
+    cautions: Callable[[Tenant], Iterable[str]] = _nothing
     losses: Callable[[Tenant, Account], Iterable[RuleBroken]] = _nothing
+    member_business: Callable[[Tenant, int], Mapping[int, Sequence[OpenBusiness]]] = _nobody
+    member_losses: Callable[[Tenant, Member], Iterable[RuleBroken]] = _nothing
+    end_member: Callable[[Tenant, Member, Actor], object] = _nothing
     joined: Callable[[Tenant, Member], object] = _nothing
     export_files: Callable[[Tenant, Account], Iterable[tuple[str, bytes]]] = _nothing
     erase: Callable[[Account], object] = _nothing

@@ -67,8 +67,8 @@ def add_member(
     tenant: Tenant, account: Account, person: Person, *, by: Actor, password_hash: str = ""
 ) -> Member:
     """Add a member; what must be unique at this brand's sign-in is. The caller commits. Raises RuleBroken."""
-    if "login_id" in tenant.sign_in.items and not text.normalise(person.login_id):
-        raise RuleBroken("ログインIDを入力してください。", field="login_id")
+    if "login_id" in tenant.sign_in.items:
+        _check_login_id(account, person.login_id)
     rights.require_held(by, person.rights)
     member = Member(
         account_id=account.id,
@@ -82,6 +82,26 @@ def add_member(
         session().add(member)
     audit.record("member.add", member, by=by, email=person.email)
     return member
+
+
+def _check_login_id(account: Account, login_id: str) -> None:
+    """Refuse a new login ID that is not of the stated format; one that the account has already stays good (RENT-01).
+
+    Raises RuleBroken at "login_id".
+    """
+    if not text.normalise(login_id):
+        raise RuleBroken("ログインIDを入力してください。", field="login_id")
+    there = Member.account_id == account.id, Member.login_id == login_id
+    if session().scalar(select(Member.id).where(*there).limit(1)) is None:
+        check_login_id(login_id)
+
+
+def check_login_id(login_id: str) -> None:
+    """Refuse a login ID that is not of the stated format. Raises RuleBroken at "login_id"."""
+    try:
+        text.login_id(login_id)
+    except ValueError:
+        raise RuleBroken(text.LOGIN_ID_FORMAT, field="login_id") from None
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement
 
 from portal.core import LONGEST_SUBJECT, AuditEvent, Query, gettext_noop
 from portal.shared.auth.sessions import SignedIn
-from portal.shared.searching import Criterion, Search, own, part, same, since, until
+from portal.shared.searching import Criterion, Keywords, Search, keywords, own, same, since, until
 
 LABELS = {
     "account.add": gettext_noop("会員登録"),
@@ -59,10 +59,10 @@ def _as_they_are(asked: Collection[str]) -> list[str]:
     return list(asked)
 
 
-_CRITERIA: dict[str, Criterion] = {
+_CRITERIA: dict[str, Criterion | Keywords] = {
     "actions": (_is_one_of, _as_they_are),
     "own": same(_E.c.subject),
-    "person": part(_E.c.actor_name),
+    "person": keywords(_E.c.actor_name),
     "since": since(_E.c.at),
     "until": until(_E.c.at),
 }

@@ -85,6 +85,7 @@ class Members:
             if self._owners[key] != number:
                 raise RuleBroken(_TAKEN)
             return None
+        self._check_login_id(person.login_id, number)
         return {
             **asdict(person),
             "number": number,
@@ -93,6 +94,19 @@ class Members:
             "password_hash": password_hash,
             "must_change_password": bool(password_hash),
         }
+
+    def _check_login_id(self, login_id: str, number: str) -> None:
+        """Refuse a new login ID that is not of the stated format. Raises RuleBroken at its column.
+
+        Where an account's people share one (RENT-01), whoever joins an account that is there has that account's.
+        """
+        is_shared = self._items == "login_id_email_password" and number in self._statuses
+        if "login_id" not in self._items or is_shared:
+            return
+        try:
+            text.login_id(login_id)
+        except ValueError:
+            raise RuleBroken(text.LOGIN_ID_FORMAT, field="ログインID") from None
 
     def _company(self, row: Row, number: str) -> str:
         """The name of the account to be made; "" where there is one. The first line with a number names it."""

@@ -24,6 +24,7 @@ from portal.core import (
 )
 from portal.shared import mailing
 from portal.shared.auth import (
+    account_hooks,
     accounts,
     links,
     passkeys,
@@ -38,6 +39,7 @@ from portal.shared.limits import operations as limits
 
 WORDS = (gettext_noop("担当者"), gettext_noop("利用者"))
 """What a tenant may call its accounts' members."""
+_KEPT = gettext_noop("この方は削除できません。%(what)s%(remedy)s")
 _MOST_ADDED = 30
 _MOST_TRIED = 60
 _THERE = (Member.status != MemberStatus.REMOVED,)
@@ -112,8 +114,10 @@ def count_check(account_id: int) -> None:
 def check_new(tenant: Tenant, account_id: int, data: dict[str, Any], *, by: Actor) -> None:
     """What stands in the way of adding this person, asked before the last press. Raises RuleBroken at its field.
 
-    Of other customers nobody learns anything by it: see `enrolment.require_free`.
+    Of other customers nobody learns anything by it: see `accounts.require_free`.
     """
+    if data.get("login_id"):
+        accounts.check_login_id(data["login_id"])
     accounts.require_free(
         tenant, account_id, login_id=data.get("login_id") or "", email=data["email"]
     )
@@ -132,20 +136,51 @@ def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -
     password_reset.invite(tenant, member, by=by, link_base=link_base)
 
 
+def open_business(tenant: Tenant, account_id: int) -> dict[int, list[account_hooks.OpenBusiness]]:
+    """What keeps members of the account from being removed, by the member's id (SUP-04)."""
+    found: dict[int, list[account_hooks.OpenBusiness]] = {}
+    for part in account_hooks.hooks_of(tenant):
+        for member_id, business in part.member_business(tenant, account_id).items():
+            found.setdefault(member_id, []).extend(business)
+    return found
+
+
+def losses(tenant: Tenant, member: Member) -> list[RuleBroken]:
+    """What ends with the member's sign-in, one sentence each."""
+    return [
+        what
+        for part in account_hooks.hooks_of(tenant)
+        for what in part.member_losses(tenant, member)
+    ]
+
+
 def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """Remove a member at once and mail the address (RENT-10); the name stays on what was done (COM-33)."""
+    """Remove a member at once and mail the address (RENT-10); the name stays on what was done (COM-33).
+
+    What a brand has them for ends with it. Raises RuleBroken for who cannot be removed, or must first hand over.
+    """
     account = _locked(member)
     who = rights.acting(by)
     if who is not None:
         rights.can_manage(tenant, who).require()
     others = [other for other in roster(account.id) if other.id != member.id]
     rights.can_remove(tenant, who, member, len(others)).require()
+    for business in open_business(tenant, account.id).get(member.id, ()):
+        remedy = RuleBroken(business.remedy)
+        raise RuleBroken(_KEPT, what=business.message, remedy=remedy)
+    end(tenant, member, by=by)
     shut_out(member, MemberStatus.REMOVED)
     if member.is_representative:
         member.is_representative = False
         others[0].is_representative = True
     audit.record("member.remove", member, by=by, email=member.email)
     mailing.tell(tenant, "member_changed", member, what="removed", representative="")
+
+
+def end(tenant: Tenant, member: Member, *, by: Actor) -> None:
+    """End what brands have the member for, who is about to lose the sign-in."""
+    for part in account_hooks.hooks_of(tenant):
+        part.end_member(tenant, member, by)
 
 
 def _locked(member: Member) -> Account:

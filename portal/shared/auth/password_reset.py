@@ -47,7 +47,9 @@ def change_password(
 def _rules_of(tenant: Tenant, member: Member) -> Callable[[str], None]:
     """What raises RuleBroken for a password that this member may not set (COM-11)."""
     names = member.name, session().get_one(Account, member.account_id).name
-    who = passwords.Context(member.login_id, member.email, names, passwords.brand_words(tenant))
+    # A login ID that this brand's sign-in does not ask for is nothing that the member knows of.
+    login_id = member.login_id if "login_id" in tenant.sign_in.items else ""
+    who = passwords.Context(login_id, member.email, names, passwords.brand_words(tenant))
     return partial(passwords.check, rules=tenant.sign_in.password, who=who)
 
 

@@ -51,6 +51,11 @@ def open_business(tenant: Tenant, account: Account) -> list[account_hooks.OpenBu
     ]
 
 
+def cautions(tenant: Tenant) -> list[str]:
+    """What the rules of the brand say beforehand about leaving, as message ids."""
+    return [what for part in account_hooks.hooks_of(tenant) for what in part.cautions(tenant)]
+
+
 def losses(tenant: Tenant, account: Account) -> list[RuleBroken]:
     """What the account loses by leaving, one sentence each."""
     return [
@@ -84,6 +89,7 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
     account.status, account.withdrawn_at = AccountStatus.WITHDRAWN, clock.now()
     for member in members.roster(account.id):
         mailing.tell(tenant, "withdrawn", member)
+        members.end(tenant, member, by=by)
         members.shut_out(member, MemberStatus.REMOVED)
     audit.record("account.withdraw", account, by=by, reason=reason)
     at = clock.now() + timedelta(days=tenant.erase_after_days)

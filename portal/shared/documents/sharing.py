@@ -33,6 +33,10 @@ DAYS = (3, 7, 14, 30)
 _MOST_MADE, _MOST_TRIES, _HOUR = 20, 5, timedelta(hours=1)
 
 
+class DeadDocumentLink(DeadLink):
+    """A link to a document that opens nothing any more; who follows it is none of the customer's people."""
+
+
 def make(
     tenant: Tenant,
     who: SignedIn,
@@ -102,7 +106,7 @@ def revoke(document: Document, number: str, *, by: Actor) -> None:
 
 
 def peek(token: str) -> DocumentLink:
-    """The living link that `token` is; looking opens nothing. Raises DeadLink."""
+    """The living link that `token` is; looking opens nothing. Raises DeadDocumentLink."""
     living = (
         select(DocumentLink)
         .join(Account, Account.id == DocumentLink.account_id)
@@ -110,14 +114,14 @@ def peek(token: str) -> DocumentLink:
     )
     return require(
         session().scalars(living.where(Account.status == AccountStatus.ACTIVE)).one_or_none(),
-        DeadLink(),
+        DeadDocumentLink(),
     )
 
 
 def open_(token: str, email: str, *, address: str) -> tuple[bytes, str, str]:
     """Bytes, file name and digest, for who knows to which address the link was mailed. Commits; each use is counted.
 
-    Raises DeadLink; RuleBroken at ``email``; throttling.TooMany past five tries an hour.
+    Raises DeadDocumentLink; RuleBroken at ``email``; throttling.TooMany past five tries an hour.
     """
     found = peek(token)
     link_id, document_id, recipient = found.id, found.document_id, found.recipient
@@ -130,7 +134,7 @@ def open_(token: str, email: str, *, address: str) -> tuple[bytes, str, str]:
     throttling.take_back("open-document", f"link\n{link_id}")
     uses = {"uses": DocumentLink.uses + 1, "used_at": clock.now()}
     if not update_where(DocumentLink, DocumentLink.id == link_id, *_alive(token), **uses):
-        raise DeadLink
+        raise DeadDocumentLink
     document = session().get_one(Document, document_id)
     audit.record("document.open_link", document, by=Actor("guest", recipient, address=address))
     session().commit()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from portal.core import Actor, RuleBroken, Tenant, clock
 from portal.shared.auth import signer, throttling
 from portal.shared.inquiries import operations
+from portal.shared.inquiries.models import Inquiry
 from portal.shared.inquiries.operations import Asked, Writer
 
 SOONEST, LATEST = timedelta(seconds=3), timedelta(hours=24)
@@ -35,16 +36,15 @@ def check(stamped: str) -> None:
 
 def ask(
     tenant: Tenant, writer: Writer, asked: Asked, stamped: str, *, address: str, link_base: str
-) -> bool:
-    """Begin a guest's inquiry; False when this form was sent before. The caller commits. Raises RuleBroken, TooMany."""
+) -> Inquiry | None:
+    """Begin a guest's inquiry; None when this form was sent before. The caller commits. Raises RuleBroken, TooMany."""
     check(stamped)
     try:
         throttling.count("guest-form", stamped, limit=1, window=LATEST)
     except throttling.TooMany:
-        return False
+        return None
     network = throttling.network_of(address)
     throttling.count("guest-from", network, limit=_MOST_FROM, window=timedelta(hours=1))
     throttling.count("guest-by", writer.email.casefold(), limit=_MOST_BY, window=timedelta(days=1))
     by = Actor("system", "guest", address=address)
-    operations.ask(tenant, writer, asked, by=by, link_base=link_base)
-    return True
+    return operations.ask(tenant, writer, asked, by=by, link_base=link_base)

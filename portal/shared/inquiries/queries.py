@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 
 from portal.core import NotFound, Query, Tenant, get_or_404, gettext_noop, session
 from portal.shared.auth.sessions import SignedIn
@@ -16,9 +16,14 @@ from portal.shared.inquiries.models import (
     InquiryRead,
     Status,
 )
-from portal.shared.searching import Search, among, pattern, same, since, ticked, until
+from portal.shared.searching import Keywords, Search, among, same, since, ticked, until
 
 _I, _M, _READ = Inquiry.__table__, InquiryMessage.__table__, InquiryRead.__table__
+UNFINISHED = (Status.RECEIVED, Status.IN_PROGRESS)
+"""What waits for the operators. What is answered does not, though nobody may ever close it."""
+UNFINISHED_KEY = "unfinished"
+UNFINISHED_HREF = f"/inquiries?status={UNFINISHED_KEY}"
+"""The list of just these, as the search by status asks for them."""
 UPDATED, TIE = _I.c.updated_at, _I.c.id
 _READ_BY_MEMBER = and_(
     _READ.c.tenant_id == bindparam("tenant"),
@@ -46,18 +51,30 @@ _FIRST_WORDS = (
 _LISTED = select(
     *(_I.c[name] for name in _SHOWN), _FIRST_WORDS.label("subject"), _UNREAD.label("is_unread")
 ).outerjoin_from(_I, _READ, _READ_BY_MEMBER)
+
+
+def _holds(asked: Any) -> ColumnElement[bool]:
+    """A word stands in a message, or in what the list shows of the inquiry besides."""
+    shown = (_I.c.number, _I.c.label, _I.c.about, _I.c.name)
+    return or_(
+        *(column.ilike(asked, escape="\\") for column in shown),
+        exists().where(*_ITS, _M.c.body.ilike(asked, escape="\\")),
+    )
+
+
 _MINE = Search(
     _LISTED.where(*_OWN),
     {
         "own": same(_I.c.member_id),
         "status": same(_I.c.status),
+        "unfinished": ticked(_I.c.status.in_(UNFINISHED)),
         "channel": same(_I.c.channel),
         "unread": ticked(_UNREAD),
         "about": same(_I.c.about),
         "product": among(_I.c.about),
         "since": since(_I.c.created_at),
         "until": until(_I.c.created_at),
-        "text": (lambda asked: exists().where(*_ITS, _M.c.body.ilike(asked, escape="\\")), pattern),
+        "text": Keywords(_holds),
     },
 )
 
@@ -65,9 +82,12 @@ _MINE = Search(
 def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
     """The inquiries that this member may read, with a mark of what is unread. Index: ix_inquiry_mine.
 
-    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `product` (the numbers that are of it), `text` in a
-    message, days `since` and `until`, and `unread` to those with an answer that the member has not read.
+    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `product` (the numbers that are of it), `text` (words
+    that stand in the messages or in what the list shows), days `since` and `until`, and `unread` to those with an
+    answer that the member has not read. The status UNFINISHED_KEY stands for all that wait for the operators.
     """
+    if asked.get("status") == UNFINISHED_KEY:
+        asked = {**asked, "status": None, "unfinished": True}
     own = who.member_id if tenant.inquiries.visible_to == "member" else None
     return _MINE.find({**asked, "own": own}, account=who.account_id, member=who.member_id)
 
@@ -101,6 +121,13 @@ def open_request(account_id: int, category: str, about: str) -> Inquiry | None:
         Inquiry.status != Status.CLOSED,
     )
     return session().scalars(found.order_by(Inquiry.id).limit(1)).one_or_none()
+
+
+def unfinished(account_id: int) -> Sequence[Inquiry]:
+    """What of all the account's sign-ins waits for the operators, the newest first. Index: ix_inquiry_mine."""
+    own = Inquiry.account_id == account_id, Inquiry.status.in_(UNFINISHED)
+    newest = select(Inquiry).where(*own).order_by(Inquiry.updated_at.desc(), Inquiry.id.desc())
+    return session().scalars(newest).all()
 
 
 def find(tenant: Tenant, who: SignedIn, number: str) -> Inquiry:
@@ -144,6 +171,6 @@ def find_file(inquiry: Inquiry, sha256: str) -> InquiryFile:
 
 def worklist(status: Status | None, limit: int) -> Sequence[Inquiry]:
     """For operators: what awaits them, or what stands at `status`, the oldest first. Index: ix_inquiry_worklist."""
-    awaiting = [status] if status else [Status.RECEIVED, Status.IN_PROGRESS]
+    awaiting = [status] if status else UNFINISHED
     statement = select(Inquiry).where(Inquiry.status.in_(awaiting))
     return session().scalars(statement.order_by(Inquiry.updated_at, Inquiry.id).limit(limit)).all()

@@ -12,7 +12,7 @@ from portal.core.db import Query, execute_core, insert_or_ignore, session
 from portal.shared.auth.models import Account
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.notices.models import Notice, NoticeRead
-from portal.shared.searching import Criterion, Search, pattern, since, until
+from portal.shared.searching import Criterion, Keywords, Search, keywords, since, until
 
 OF_PRODUCT = "product-"
 """What an audience begins with that is the customers of a product; nobody is tagged with it."""
@@ -102,14 +102,10 @@ def _is_unread(_asked: Any) -> ColumnElement[bool]:
     return _READ.c.read_at.is_(None)
 
 
-def _has_text(asked: Any) -> ColumnElement[bool]:
-    return or_(_N.c.title.ilike(asked, escape="\\"), _N.c.body.ilike(asked, escape="\\"))
-
-
 @cache
 def _search(tags: int) -> Search:
-    criteria: dict[str, Criterion] = {
-        "text": (_has_text, pattern),
+    criteria: dict[str, Criterion | Keywords] = {
+        "text": keywords(_N.c.number, _N.c.category, _N.c.title, _N.c.body),
         "unread": (_is_unread, bool),
         "since": since(_N.c.publish_at),
         "until": until(_N.c.publish_at),
@@ -120,7 +116,7 @@ def _search(tags: int) -> Search:
 def listing(who: SignedIn, **asked: Any) -> Query:
     """The notices for this member, with a mark of whether they have read each; the caller orders and limits.
 
-    `asked` narrows them: `text` in title or body, `unread` alone, days `since` and `until`.
+    `asked` narrows them: `text` (words in number, category, title or body), `unread` alone, days `since` and `until`.
     """
     tags = _tags(who)
     return _search(len(tags)).find(asked, member=who.member_id, now=clock.now(), **tags)

@@ -107,6 +107,10 @@ def test_what_is_taken_meanwhile_is_told_at_the_confirm_page_and_its_button(visi
         ({"email": "not an address"}, "メールアドレスの形式"),
         ({"family_name": " "}, "入力してください"),
         ({"login_id": ""}, "入力してください"),
+        *(
+            ({"login_id": wrong}, "ログインIDは、半角の英字・数字と")
+            for wrong in ("あいう😀", "a", "k a t o")
+        ),
         ({"family_kana": "kana"}, "全角カタカナ"),
     ],
 )

@@ -13,18 +13,18 @@ FORM, CONFIRM, DONE = "/account/profile", "/account/profile/confirm", "/account/
 TYPED = {
     "account_name": "一番精機株式会社",
     "account_kana": "イチバンセイキ",
-    "postal_code": "1440035",
+    "postal_code": "144-0035",
     "prefecture": "東京都",
     "city": "大田区",
     "street": "南蒲田9-99",
     "building": "テクノポート 7階",
-    "account_telephone": "0312345678",
+    "account_telephone": "03-1234-5678",
     "family_name": "一番",
     "given_name": "花子",
     "family_kana": "イチバン",
     "given_kana": "ハナコ",
     "department": "購買部",
-    "telephone": "09012345678",
+    "telephone": "090-1234-5678",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -102,6 +103,15 @@ def yamada(desk) -> Visitor:
         ("text=abc", "2"),
         ("text=50%25", "1"),
         ("text=5_%25", ""),
+        ("text=IQ00000002", "2"),
+        ("text=ｉｑ０００００００２", "2"),
+        ("text=で 印刷", "1"),
+        ("text=止まる　印刷", "1"),
+        ("text=印刷 設定", ""),
+        ("text=製品 abc 再起動", "2"),
+        ("text=山田 請求書", "3"),
+        ("text=　", "321"),
+        ("status=unfinished", "31"),
         ("about=CT00000001", "321"),
         ("about=CT00000009", ""),
         ("since=2026-10-15&until=2026/10/15", "2"),
@@ -169,3 +179,14 @@ def test_choices_belong_to_a_choice():
     for wrong in ({"kind": "choice"}, {"kind": "line", "choices": ["通常"]}):
         with pytest.raises(ValidationError, match="choices belong to kind"):
             InquiryField.model_validate({"key": "x", "label": "X", **wrong})
+
+
+@ONE
+def test_the_csv_has_the_heads_and_columns_of_the_page(yamada):
+    """COM-21: one list of columns for both."""
+    page = yamada.get("/inquiries").text
+    heads = re.findall(r'<th scope="col">([^<]+)</th>', page)
+    head, first = yamada.get("/inquiries.csv").text.lstrip("\ufeff").splitlines()[:2]
+    assert head.replace('"', "").split(",") == heads
+    assert "お名前" in heads
+    assert "山田 太郎" in first

@@ -83,9 +83,11 @@ def test_a_guest_asks_in_three_steps_and_is_answered_by_mail(opened, inside, run
         sent = send(visitor, typed)
         assert (sent.status_code, sent.location) == (303, f"{PAGE}/done")
     assert count(inside) == 1
-    assert visitor.get(sent.location).status_code == 200
+    done_page = visitor.get(sent.location)
+    assert done_page.status_code == 200
     with inside("facility"):
         made = session().scalars(select(Inquiry)).one()
+        assert made.number in done_page.text, "COM-50: the receipt number on the done page"
         assert (made.account_id, made.member_id, made.name) == (None, None, "見学 希望子")
         number = made.number
     done = run.invoke(
@@ -142,6 +144,7 @@ def test_what_fills_in_the_unseen_field_is_thanked_and_forgotten(opened, inside)
     visitor, typed = opened
     answer = send(visitor, typed | {"website": "http://spam.example"})
     assert (answer.status_code, answer.location) == (303, f"{PAGE}/done")
+    assert "受付番号" not in visitor.get(answer.location).text
     assert count(inside) == 0
 
 
@@ -184,3 +187,14 @@ def test_where_guests_are_not_allowed_there_is_no_page(visit):
     assert PAGE not in visit("studio").get("/sign-in").text
     assert PAGE in visit("facility").get("/sign-in").text
     assert visit("facility").get(f"{PAGE}?category=change").status_code == 200
+
+
+def test_the_receipt_number_is_shown_to_the_browser_that_sent_alone(opened, visit, inside):
+    """COM-50, COM-02: the done page has one address, which tells a stranger nothing."""
+    visitor, typed = opened
+    send(visitor, typed)
+    with inside("facility"):
+        number = session().scalars(select(Inquiry.number)).one()
+    assert number in visitor.get(f"{PAGE}/done").text
+    assert number not in visit("facility").get(f"{PAGE}/done").text
+    assert number not in visit("studio").get(f"{PAGE}/done").text

@@ -157,13 +157,15 @@ def test_nobody_can_have_it_not_mailed(announce, inside):
 
 def test_who_is_there_no_more_is_not_mailed(announce, inside, app):
     """SUP-16: removed contacts and members; who is only locked still is a contact."""
+    tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
         members = {m.email.partition("@")[0]: m for m in session().scalars(select(Member))}
         update_where(Member, Member.id == members["inoue"].id, status=MemberStatus.REMOVED)
         operator_actions.lock(members["yamada"], by=SYSTEM)
         for person in ("伊藤", "佐藤"):
             contract = queries.any_contract("CT00000001")
-            operations.remove_contact(contract, queries.contact(contract, person), by=SYSTEM)
+            contact = queries.contact(contract, person)
+            operations.remove_contact(tenant, contract, contact, by=SYSTEM)
         session().commit()
     assert announce()[1] == ["yamada"]
 

@@ -152,8 +152,8 @@ def test_who_is_contact_no_more_reads_on_and_writes_no_more(enter, tenant, insid
         main = queries.contact(contract, "yamada")
         other = Registrant("ito", "", "ito@one.example")
         kept = contracts.add_contact(tenant, contract, other, by=SYSTEM, link_base=BASE)
-        contracts.hand_over(contract, kept, by=SYSTEM)
-        contracts.remove_contact(contract, main, by=SYSTEM)
+        contracts.hand_over(tenant, contract, kept, by=SYSTEM)
+        contracts.remove_contact(tenant, contract, main, by=SYSTEM)
         session().commit()
     page = visitor.get(f"/inquiries/{number}")
     assert page.status_code == 200

@@ -119,8 +119,8 @@ def test_the_labels_are_the_sources(yamada, visit):
     for word in ("Webから問い合わせ", "チャットで問い合わせ", "マイアクティビティ"):
         assert word in home
     assert home.index("ナレッジから探す") < home.index("問い合わせる</h2>")
-    assert home.index("問い合わせる</h2>") < home.index("対応中のお問い合わせ</h2>")
-    assert home.index("対応中のお問い合わせ</h2>") < home.index("お知らせ</h2>")
+    assert home.index("問い合わせる</h2>") < home.index("未完了のお問い合わせ</h2>")
+    assert home.index("未完了のお問い合わせ</h2>") < home.index("お知らせ</h2>")
     assert home.count('href="/inquiries/IQ0000000') == 2
     facility = visit("facility", "hanako")
     for path, word in (

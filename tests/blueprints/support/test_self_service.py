@@ -162,12 +162,18 @@ def test_what_is_wrong_is_told_and_everything_typed_kept(desk, enter, changes, s
 
 
 def test_the_main_contact_hands_over_and_then_may_no_more(desk, enter):
-    """SUP-04, SUP-05"""
+    """SUP-04, SUP-05: what follows for both is said before the button, which names the act."""
     main, path = (
         enter(MAIN),
         f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/representation",
     )
-    assert "伊藤 花" in main.get(path).text
+    page = main.get(path).text
+    for words in (
+        "主担当を伊藤 花様に変更する</button>",
+        "山田 太郎様は副担当になり、担当者の追加・変更・削除はできなくなります。",
+        "伊藤 花様が、このご契約の担当者の追加・変更・削除を行います。",
+    ):
+        assert words in page
     assert main.post(path).status_code == 303
     assert [(role, person) for role, person, _email in people(desk)] == [
         ("main", "伊藤 花"),
@@ -180,16 +186,28 @@ def test_the_main_contact_hands_over_and_then_may_no_more(desk, enter):
 def test_a_deputy_is_removed_and_the_main_contact_never(desk, enter):
     """SUP-04, SUP-05"""
     main = enter(MAIN)
+    tenant = desk.extensions["tenants"].current().by_key["desk"]
+    with desk.app_context(), tenant_scope("desk"):
+        contract, sato = queries.any_contract("CT00000001"), Registrant("佐藤", "", DEPUTY.email)
+        operations.add_contact(tenant, contract, sato, by=SYSTEM, link_base=BASE)
+        session().commit()
     own = f"/contracts/CT00000001/contacts/{contact_id(desk, '山田 太郎')}/removal"
     refused = main.post(own)
     assert (refused.status_code, "引き継いでください" in refused.text) == (422, True)
-    assert (
-        main.post(
-            f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/removal"
-        ).status_code
-        == 303
-    )
-    assert people(desk) == [("main", "山田 太郎", "yamada@one.example")]
+    path = f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/removal"
+    page = main.get(path).text
+    for words in (
+        "このご契約についてお問い合わせいただけなくなります。",
+        "同じメールアドレスの佐藤様の登録は残ります。",
+        "ログインは引き続きできます。",
+        "削除する</button>",
+    ):
+        assert words in page
+    assert main.post(path).status_code == 303
+    assert people(desk) == [
+        ("main", "山田 太郎", "yamada@one.example"),
+        ("deputy", "佐藤", "ito@one.example"),
+    ]
 
 
 @ONE
@@ -342,15 +360,15 @@ def test_an_edit_is_refused_like_a_registration(desk, enter, changes, said):
 
 @ONE
 def test_a_name_that_was_taken_even_so_does_not_stand_in_the_way_of_its_duty(desk, enter):
-    """SUP-06: 阿部 alone looks like a department; an operator took it."""
+    """SUP-06: 窓口 alone looks like a department; an operator took it."""
     tenant = desk.extensions["tenants"].current().by_key["desk"]
     with desk.app_context(), tenant_scope("desk"):
         contract = queries.any_contract("CT00000001")
-        abe = Registrant("阿部", "", "abe@one.example")
+        abe = Registrant("窓口", "", "abe@one.example")
         operations.add_contact(tenant, contract, abe, by=SYSTEM, link_base=BASE, even_so=True)
         session().commit()
-    path = f"/contracts/CT00000001/contacts/{contact_id(desk, '阿部')}"
-    typed = edited(family_name="阿部", given_name="", email=abe.email, duty="業務担当")
+    path = f"/contracts/CT00000001/contacts/{contact_id(desk, '窓口')}"
+    typed = edited(family_name="窓口", given_name="", email=abe.email, duty="業務担当")
     assert press(enter(MAIN), path, typed).status_code == 303
 
 

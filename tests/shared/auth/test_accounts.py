@@ -267,3 +267,23 @@ def test_a_used_address_tells_a_member_nothing_of_another_customer(here, brand):
     assert "使われて" not in refused.value.message
     with pytest.raises(RuleBroken, match="すでに使われています"):
         accounts.add_member(tenant, account, person, by=SYSTEM)
+
+
+@pytest.mark.parametrize("login_id", ["あいう😀", "a", "abc", "a b c d", "x" * 41, "user@home"])
+def test_a_new_login_id_is_of_the_stated_format(here, brand, login_id):
+    """COM-10: whoever adds the member; full-width letters are read as theirs."""
+    with pytest.raises(RuleBroken, match="4文字以上40文字以内") as refused:
+        add(brand, login_id)
+    assert refused.value.field == "login_id"
+    assert add(brand, "s.mori_1-x").login_id == "s.mori_1-x"
+
+
+def test_a_login_id_that_an_account_has_stays_good_for_its_people(here, brand):
+    """RENT-01: everybody of an account shares the one that it came with."""
+    shared = asking_for(brand, "login_id_email_password")
+    for member in session().scalars(select(Member).where(Member.login_id == "hanako")):
+        member.login_id = "旧A"
+    session().flush()
+    assert add(shared, "旧A", "new@one.example").login_id == "旧A"
+    with pytest.raises(RuleBroken, match="4文字以上40文字以内"):
+        add(shared, "旧A", "new@two.example", account="C000002")

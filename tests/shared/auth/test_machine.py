@@ -147,7 +147,7 @@ class SignInMachine(RuleBasedStateMachine):
 
     @property
     def login_id(self) -> str:
-        return f"m{self.number}"
+        return f"m{self.number:04}"
 
     made: list[str]
 

@@ -109,13 +109,13 @@ def test_every_cell_becomes_what_the_pages_would_have_made_of_it(bring, member):
 
 def test_the_same_file_twice_changes_nothing(bring, member):
     """OPS-13: not a row, not even an event of the audit trail; what the member changed since stays."""
-    rows = line(), line("ume", "OLD-7", 会社名="梅工房"), line("take", "OLD-7")
+    rows = line(), line("umeda", "OLD-7", 会社名="梅工房"), line("take", "OLD-7")
     assert bring(*rows) == (3, 0)
     member("jiro").family_name = "改"
     session().commit()
     events = session().scalar(select(func.count(AuditEvent.id)))
     assert bring(*rows) == (0, 3)
-    assert bring(*rows, line("new")) == (1, 3)
+    assert bring(*rows, line("newer")) == (1, 3)
     assert member("jiro").family_name == "改"
     news = (
         select(AuditEvent.action).where(AuditEvent.sequence > events).order_by(AuditEvent.sequence)
@@ -126,18 +126,18 @@ def test_the_same_file_twice_changes_nothing(bring, member):
 def test_an_unknown_number_with_a_name_makes_the_account_once(bring, member):
     """OPS-13"""
     bring(
-        line("ume", "OLD-7", 会社名="梅工房"),
+        line("umeda", "OLD-7", 会社名="梅工房"),
         line("take", "OLD-7"),
         line("matsu", "OLD-7", 会社名="梅工房"),
     )
     account = accounts.find_account("OLD-7")
     assert account.name == "梅工房"
-    assert {member(who).account_id for who in ("ume", "take", "matsu")} == {account.id}
+    assert {member(who).account_id for who in ("umeda", "take", "matsu")} == {account.id}
 
 
 def test_a_number_that_was_imported_ahead_is_passed_over_later(bring, brand):
     """OPS-12, OPS-13: the sequence stands at 2; 3, 4 and 6 come from the file."""
-    bring(*(line(f"m{n}", f"C00000{n}", 会社名="先") for n in (3, 4, 6)))
+    bring(*(line(f"mem{n}", f"C00000{n}", 会社名="先") for n in (3, 4, 6)))
     made = [accounts.add_account(brand, by=BY, name="後").number for _ in range(3)]
     assert made == ["C000005", "C000007", "C000008"]
 
@@ -188,7 +188,10 @@ def test_every_bad_line_is_named_and_nothing_is_imported(refusal):
 def test_lines_that_contradict_each_other_are_named(refusal):
     """OPS-13: one login twice, in whatever writing; two names for one new account."""
     told = refusal(
-        line("jiro"), line("ＪＩＲＯ"), line("a", "N-1", 会社名="甲"), line("b", "N-1", 会社名="乙")
+        line("jiro"),
+        line("ＪＩＲＯ"),
+        line("anna", "N-1", 会社名="甲"),
+        line("bert", "N-1", 会社名="乙"),
     )
     assert [said[:3] for said in told] == ["3行目", "5行目"]
     assert "前の行" in told[0]
@@ -218,6 +221,19 @@ def test_where_one_signs_in_with_the_address_no_login_id_is_needed(bring, brand,
 
 def test_a_file_of_excel_is_read_too(here, brand, member):
     """OPS-12: CP932"""
-    data = sheet(line("ume", "OLD-7", 会社名="髙橋精機"), encoding="cp932")
+    data = sheet(line("umeda", "OLD-7", 会社名="髙橋精機"), encoding="cp932")
     assert import_members(brand, data) == (1, 0)
     assert accounts.find_account("OLD-7").name == "髙橋精機"
+
+
+def test_a_new_login_id_is_of_the_stated_format_and_an_old_one_stays(bring, refusal, member):
+    """COM-10, OPS-13: who is there already under a shorter one is passed over as before."""
+    told = refusal(
+        line("あいう😀", メールアドレス="i@two.example"), line("a", メールアドレス="a@two.example")
+    )
+    assert [said[:3] for said in told] == ["2行目", "3行目"]
+    assert all("「ログインID」" in said and "4文字以上40文字以内" in said for said in told)
+    bring(line())
+    member("jiro").login_id = member("jiro").login_key = "ji"
+    session().commit()
+    assert bring(line("ji", メールアドレス="jiro@two.example")) == (0, 1)
