@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, select
 
 from portal.core import Query, require_key
 from portal.core.clock import day_start
-from portal.core.text import like_escape
+from portal.core.text import folded, like_escape
 
 Criterion = tuple[Callable[[Any], ColumnElement[bool]], Callable[[Any], Any]]
 """What is compared with the value, and how the value is read."""
@@ -60,6 +60,11 @@ def part_of_number(column: Any) -> Criterion:
 def pattern(asked: str) -> str:
     """What LIKE finds it by, anywhere."""
     return f"%{like_escape(asked)}%"
+
+
+def folded_pattern(asked: str) -> str:
+    """What LIKE finds it by, anywhere in a column that is `Folded`."""
+    return pattern(folded(asked))
 
 
 def since(column: Any) -> Criterion:

@@ -9,15 +9,14 @@ from wtforms.validators import AnyOf, InputRequired
 
 from portal.core import text
 from portal.shared.contacts import postal
-from portal.web.forms import PREFECTURES, Form, choices, cleaned, line
+from portal.web.forms import PREFECTURES, Form, choices, cleaned, name_line
 from portal.web.i18n import lazy as _l
-
-TELEPHONE = _l("電話番号は10桁または11桁の数字で入力してください。")
 
 
 def telephone_field(label: Any, **kwargs: Any) -> Any:
     """A telephone or fax number."""
-    return cleaned(label, text.telephone, TELEPHONE, render_kw={"inputmode": "tel"}, **kwargs)
+    wrong = _l("%(label)sは10桁または11桁の数字で入力してください。", label=label)
+    return cleaned(label, text.telephone, wrong, render_kw={"inputmode": "tel"}, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,9 @@ class AddressFields(Form):
         ],
         render_kw={"autocomplete": "address-level1"},
     )
-    city = line(_l("市区町村"), required=True, longest=60)
-    street = line(_l("町名・番地"), required=True)
-    building = line(_l("建物名・部屋番号"))
+    city = name_line(_l("市区町村"), required=True, longest=60)
+    street = name_line(_l("町名・番地"), required=True)
+    building = name_line(_l("建物名・部屋番号"))
 
     def filled_in(self) -> bool:
         """Whether "住所を自動入力" was pressed: empty fields are filled from the postal code, typed ones stay (COM-24).

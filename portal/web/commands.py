@@ -83,7 +83,7 @@ def link_base(tenant: Tenant) -> str:
 
 
 def typed(
-    read: Callable[[str], Any] = text.normalise, longest: int = 0
+    read: Callable[[str], Any] = text.one_line, longest: int = 0
 ) -> Callable[[Any, Any, str], Any]:
     """A callback: what was typed as `read` makes it, 1 to `longest` characters (0: any number), or the default."""
 

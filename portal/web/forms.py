@@ -1,4 +1,7 @@
-"""Form fields that forgive: full-width digits, stray spaces and hyphens are normalised, not refused (COM-23)."""
+"""Form fields that forgive: full-width digits, stray spaces and hyphens are normalised, not refused (COM-23).
+
+Free text stays as it was typed, and no field cuts off what is too long: the answer says how long it is.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,7 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import (
-    DataRequired,
-    InputRequired,
-    Length,
-    NumberRange,
-    Optional,
-    ValidationError,
-)
+from wtforms.validators import DataRequired, InputRequired, NumberRange, Optional, ValidationError
 
 from portal.core import LabelledEnum, RuleBroken, clock, text
 from portal.web import interrupted
@@ -59,6 +55,7 @@ class Form(FlaskForm):  # type: ignore[misc]
     """Base of all forms: what was typed is normalised, and a broken rule finds its field."""
 
     first: tuple[str, ...] = ()
+    """The names of the fields that the page shows first, where it has another order than the classes declare."""
     is_refused = False
     """Whether a rule refused what was typed well: the summary of errors has another title then."""
 
@@ -78,6 +75,13 @@ class Form(FlaskForm):  # type: ignore[misc]
             if form.is_submitted():
                 return _sent_as_form(form)
             return interrupted.fill_in(form._fields)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Errors are listed and rows are confirmed in the order of the page (COM-23).
+        leading = [name for name in self.first if name in self._fields]
+        for name in reversed(leading):
+            self._fields.move_to_end(name, last=False)
 
     def filled_in(self) -> bool:
         """Whether a button was pressed that fills in and sends nothing yet; see `portal.web.address`."""
@@ -101,16 +105,9 @@ class Form(FlaskForm):  # type: ignore[misc]
         }
 
     def rows(self) -> list[tuple[str, str]]:
-        """Label and value of every visible field as people write it, for the confirm page; those `first` come first."""
-        shown = [
-            f
-            for f in self
-            if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")
-        ]
-        shown.sort(
-            key=lambda f: self.first.index(f.name) if f.name in self.first else len(self.first)
-        )
-        return [(str(f.label.text), _as_read(f)) for f in shown]
+        """Label and value of every visible field as people write it, for the confirm page, in the page's order."""
+        unseen = ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")
+        return [(str(f.label.text), _as_read(f)) for f in self if f.type not in unseen]
 
     def differences(self, present: Form) -> list[tuple[str, str, str]]:
         """Label, what was typed and what is there now, where the two differ (COM-26)."""
@@ -154,17 +151,57 @@ def normaliser(clean: Callable[[str], str], wrong: Any = None) -> Callable[[Any]
     return apply
 
 
-def line(label: Any, *, required: bool = False, longest: int = 100, **kwargs: Any) -> StringField:
-    """One line of text."""
+class MaxLength:
+    """A validator: at most `longest` characters; the message says how many there are.
+
+    Unlike WTForms' own it sets no ``maxlength``, by which a browser cuts off what is pasted without
+    a word. Where `is_counted`, the page counts along near the limit (js/counter.js).
+    """
+
+    def __init__(self, longest: int, *, is_counted: bool = False) -> None:
+        self.longest = longest
+        self.field_flags = {"counted": longest} if is_counted else {}
+
+    def __call__(self, _form: Any, field: Field) -> None:
+        """Refuse what is too long. Raises ValidationError."""
+        count = len(field.data or "")
+        if count > self.longest:
+            raise ValidationError(
+                _(
+                    "%(max)s文字以内で入力してください（現在%(count)s文字）。",
+                    max=f"{self.longest:,}",
+                    count=f"{count:,}",
+                )
+            )
+
+
+_LONG_LINE = 200
+"""From so many characters on, people type sentences into a line and want to know how many are left."""
+
+
+def line(
+    label: Any,
+    *,
+    required: bool = False,
+    longest: int = 100,
+    clean: Callable[[str], str] = text.one_line,
+    **kwargs: Any,
+) -> StringField:
+    """One line of free text, as it was typed; of another kind where `clean` makes it that."""
+    too_long = MaxLength(longest, is_counted=longest >= _LONG_LINE)
     return StringField(
-        label,
-        filters=[normaliser(text.normalise)],
-        validators=[
-            presence(required),
-            Length(max=longest, message=_l("%(max)d文字以内で入力してください。")),
-        ],
-        **kwargs,
+        label, filters=[normaliser(clean)], validators=[presence(required), too_long], **kwargs
     )
+
+
+def name_line(label: Any, **kwargs: Any) -> StringField:
+    """One line for a person's name or a part of an address: in the usual width, ① and ㈱ as typed."""
+    return line(label, clean=text.usual_width, **kwargs)
+
+
+def code_line(label: Any, **kwargs: Any) -> StringField:
+    """One line for a number, a code or another name by which something is found."""
+    return line(label, clean=text.normalise, **kwargs)
 
 
 def presence(required: bool) -> Any:
@@ -182,7 +219,7 @@ def cleaned(
     **kwargs: Any,
 ) -> StringField:
     """Text of a known shape (telephone, postal code, kana, e-mail): `clean` normalises it, `wrong` refuses it."""
-    too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
+    too_long = MaxLength(longest)
     filters = [normaliser(str.strip), normaliser(clean, wrong)]
     return StringField(label, filters=filters, validators=[presence(required), too_long], **kwargs)
 
@@ -223,9 +260,10 @@ def status_field(label: Any, statuses: type[LabelledEnum]) -> SelectField:
 
 def body_field(label: Any, *, required: bool = True, longest: int = 10_000) -> TextAreaField:
     """Text of several lines."""
-    wanted = DataRequired(_l("入力してください。")) if required else Optional()
-    too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
-    return TextAreaField(label, filters=[normaliser(text.multiline)], validators=[wanted, too_long])
+    too_long = MaxLength(longest, is_counted=True)
+    return TextAreaField(
+        label, filters=[normaliser(text.multiline)], validators=[presence(required), too_long]
+    )
 
 
 def agreement(label: Any) -> BooleanField:

@@ -21,7 +21,9 @@ from portal.web.forms import (
     agreement,
     body_field,
     choices,
+    code_line,
     line,
+    name_line,
     one_of,
     status_field,
 )
@@ -38,7 +40,7 @@ class SearchForm(forms.SearchForm):
     status = status_field(_l("状態"), Status)
     channel = one_of(_l("受付方法"), ((k, _l(v)) for k, v in CHANNELS.items()), _l("すべて"))
     product = one_of(_l("製品"), (), _l("すべて"))
-    about = line(_l("対象"), longest=40)
+    about = code_line(_l("対象"), longest=40)
     unread = one_of(_l("未読"), [("1", _l("未読の回答あり"))], _l("すべて"))
     since = DayField(_l("受付日（開始）"))
     until = DayField(_l("受付日（終了）"))
@@ -61,6 +63,7 @@ class SearchForm(forms.SearchForm):
 class MessageForm(Form):
     """A further message."""
 
+    first: tuple[str, ...] = ("writer",)
     body = body_field(_l("メッセージ"))
     files = MultipleFileField(_l("添付ファイル"), render_kw={"accept": ",".join(ACCEPTED)})
 
@@ -125,7 +128,7 @@ def inquiry_form(
 def guest_form(category: InquiryCategory, categories: tuple[InquiryCategory, ...]) -> Any:
     """The form of somebody who is not signed in: with name and address, without files (COM-53)."""
     fields = {
-        "name": line(_l("お名前"), required=True),
+        "name": name_line(_l("お名前"), required=True),
         "email": email_field(_l("メールアドレス")),
         "stamp": HiddenField(),
         "website": TrapField(),
@@ -162,7 +165,8 @@ def _form(
     """The category's own fields before the text, and what else this form asks for."""
     about = request.form.get("about", data.get("about"))
     made: dict[str, Any] = {"filled_in": _changes_category, **fields}
-    made["first"] = ("category", "writer", "name", "email", "about", *map(_name, category.fields))
+    asked = map(_name, category.fields)
+    made["first"] = ("category", "writer", "name", "email", "about", *asked, "body")
     made["category"] = CategoryField(
         _l("お問合せ区分"),
         choices=[SelectChoice(one.key, one.label) for one in offer.categories],
@@ -172,7 +176,7 @@ def _form(
         is_sent = request.method == "POST"
         made["about"] = _subject_field(category.about, offer.subjects, is_sent=is_sent)
     elif category.about:
-        made["about"] = line(category.about, required=True, longest=40)
+        made["about"] = code_line(category.about, required=True, longest=40)
     for one in category.fields:
         made[_name(one)] = _field(one, offer, about)
     made["body"] = body_field(_l("お問合せ内容"))
@@ -219,8 +223,10 @@ def _field(asked: InquiryField, offer: Offer, about: str | None) -> Any:
         return one_of(asked.label, values, empty, required=asked.required)
     if asked.kind == "text":
         return body_field(asked.label, required=asked.required, longest=2000)
-    shown = {"type": asked.kind} if asked.kind in ("date", "time") else {}
-    return line(asked.label, required=asked.required, longest=200, render_kw=shown)
+    if asked.kind in ("date", "time"):
+        shown = {"type": asked.kind}
+        return code_line(asked.label, required=asked.required, render_kw=shown)
+    return line(asked.label, required=asked.required, longest=200)
 
 
 def _unit_field(asked: InquiryField, offer: Offer, about: str | None) -> SelectField:

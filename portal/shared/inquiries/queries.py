@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 
 from portal.core import NotFound, Query, Tenant, get_or_404, gettext_noop, session
+from portal.core.folding import Folded
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.models import (
     CHANNELS,
@@ -16,7 +17,7 @@ from portal.shared.inquiries.models import (
     InquiryRead,
     Status,
 )
-from portal.shared.searching import Search, among, pattern, same, since, ticked, until
+from portal.shared.searching import Search, among, folded_pattern, same, since, ticked, until
 
 _I, _M, _READ = Inquiry.__table__, InquiryMessage.__table__, InquiryRead.__table__
 UPDATED, TIE = _I.c.updated_at, _I.c.id
@@ -46,6 +47,13 @@ _FIRST_WORDS = (
 _LISTED = select(
     *(_I.c[name] for name in _SHOWN), _FIRST_WORDS.label("subject"), _UNREAD.label("is_unread")
 ).outerjoin_from(_I, _READ, _READ_BY_MEMBER)
+
+
+def _has_text(asked: Any) -> ColumnElement[bool]:
+    """Whether one of its messages has the text in it, in whatever width and case."""
+    return exists().where(*_ITS, Folded(_M.c.body).like(asked, escape="\\"))
+
+
 _MINE = Search(
     _LISTED.where(*_OWN),
     {
@@ -57,7 +65,7 @@ _MINE = Search(
         "product": among(_I.c.about),
         "since": since(_I.c.created_at),
         "until": until(_I.c.created_at),
-        "text": (lambda asked: exists().where(*_ITS, _M.c.body.ilike(asked, escape="\\")), pattern),
+        "text": (_has_text, folded_pattern),
     },
 )
 

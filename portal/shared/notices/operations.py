@@ -9,10 +9,11 @@ from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, lite
 
 from portal.core import Actor, NotFound, NumberFormat, RuleBroken, audit, clock, numbering
 from portal.core.db import Query, execute_core, insert_or_ignore, session
+from portal.core.folding import Folded
 from portal.shared.auth.models import Account
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.notices.models import Notice, NoticeRead
-from portal.shared.searching import Criterion, Search, pattern, since, until
+from portal.shared.searching import Criterion, Search, folded_pattern, since, until
 
 OF_PRODUCT = "product-"
 """What an audience begins with that is the customers of a product; nobody is tagged with it."""
@@ -103,13 +104,13 @@ def _is_unread(_asked: Any) -> ColumnElement[bool]:
 
 
 def _has_text(asked: Any) -> ColumnElement[bool]:
-    return or_(_N.c.title.ilike(asked, escape="\\"), _N.c.body.ilike(asked, escape="\\"))
+    return or_(*(Folded(part).like(asked, escape="\\") for part in (_N.c.title, _N.c.body)))
 
 
 @cache
 def _search(tags: int) -> Search:
     criteria: dict[str, Criterion] = {
-        "text": (_has_text, pattern),
+        "text": (_has_text, folded_pattern),
         "unread": (_is_unread, bool),
         "since": since(_N.c.publish_at),
         "until": until(_N.c.publish_at),

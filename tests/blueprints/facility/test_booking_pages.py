@@ -164,7 +164,7 @@ def test_a_reservation_is_asked_for_once(visit, inside):
         ({"headcount": "0"}, "1以上の数字で入力してください。"),
         ({"headcount": "5"}, "4名までご利用いただけます。"),
         ({"purpose": ""}, "入力してください。"),
-        ({"purpose": "あ" * 201}, "200文字以内で入力してください。"),
+        ({"purpose": "あ" * 201}, "200文字以内で入力してください（現在201文字）。"),
         ({"options": "爆薬"}, "爆薬"),
         ({"billing": "0" * 16}, "Not a valid choice"),
     ],
