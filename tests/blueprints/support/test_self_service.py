@@ -297,6 +297,28 @@ def test_a_contact_is_edited_with_a_look_at_it_first(desk, enter):
         assert event.changes["email"] == [DEPUTY.email, "kato@one.example"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"email": "kato@one.example"}, [DEPUTY.email, "kato@one.example"]),
+        ({"family_name": "加藤"}, [DEPUTY.email]),
+        ({}, []),
+    ],
+    ids=["another address", "another name", "nothing"],
+)
+def test_a_contact_who_is_changed_by_another_is_told_at_both_addresses(desk, enter, changes, told):
+    """COM-34, SUP-05: the old address learns where mail goes now."""
+    main, path = enter(MAIN), f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
+    press(main, path, edited(**changes))
+    with desk.app_context(), tenant_scope("desk"):
+        mails = select(OutboxMail).where(OutboxMail.event == "contact_changed")
+        found = session().scalars(mails.order_by(OutboxMail.id)).all()
+        assert [mail.recipient for mail in found] == told
+        for mail in found:
+            assert "CT00000001" in mail.body
+            assert ("kato@one.example" in mail.body) is ("email" in changes)
+
+
 @ONE
 def test_a_draft_for_one_contact_is_nothing_to_another_nor_to_another_contract(desk, enter):
     """COM-22: what was typed for a new contact goes to no other form's confirm page or button."""
