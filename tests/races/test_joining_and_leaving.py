@@ -75,7 +75,9 @@ def test_of_eight_with_the_right_code_one_makes_the_account(
     def come(turn: int) -> Any:
         with clock.freeze(NOW):
             if turn % 2:
-                return registration.activate_by_link(tenant, link[1], Client()).id
+                return registration.activate_by_link(
+                    tenant, link[1], Client(), password="midori-88-kaze"
+                ).id
             return registration.activate_by_code(tenant, handle, found[0], Client()).id
 
     results = together(4, come)

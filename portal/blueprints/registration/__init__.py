@@ -1,6 +1,9 @@
 """新規会員登録: the form, the code that was mailed, the link beside it (MOLD-01)."""
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect
+from flask import session as cookie
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 from wtforms import BooleanField
@@ -18,6 +21,8 @@ from portal.web.requests import client, link_base, public, tenant
 from portal.web.submit import Answer, done, submit
 
 bp = Blueprint("registration", __name__, url_prefix="/register")
+_HANDLE = "registration"
+"""What the cookie calls the registration that was typed in this browser."""
 
 
 class RegistrationForm(ProfileForm, SetPasswordForm):
@@ -57,9 +62,9 @@ def register() -> Answer:
             name: value for name, value in form.typed().items() if name not in ("email", "agreed")
         }
         given = registration.Application(form.email.data, data, form.password.data)
-        return redirect(
-            f"/register/{registration.apply(tenant(), given, client(), link_base=link_base())}", 303
-        )
+        handle = registration.apply(tenant(), given, client(), link_base=link_base())
+        cookie[_HANDLE] = handle
+        return redirect(f"/register/{handle}", 303)
 
     return submit("registration/form.html", form, apply)
 
@@ -96,13 +101,24 @@ def send_code_again(handle: str) -> Response:
 @public
 def activate(token: str) -> Answer:
     """Behind the mailed link: a scanner's look activates nothing (security.md §4.12)."""
-    email = registration.peek(token).email
+    found, handle = registration.peek(token), str(cookie.get(_HANDLE, ""))
+    form = Form() if registration.is_of(found, handle) else SetPasswordForm()
+    shown = {"email": found.email, "rows": _typed_rows(found.data)}
 
     def press() -> Answer:
-        registration.activate_by_link(tenant(), token, client())
+        password = "" if "password" not in form else form.password.data
+        registration.activate_by_link(tenant(), token, client(), handle=handle, password=password)
         return _welcome()
 
-    return submit("registration/link.html", Form(), press, email=email)
+    return submit("registration/link.html", form, press, **shown)
+
+
+def _typed_rows(data: dict[str, Any]) -> list[tuple[str, str]]:
+    """Whose account it becomes, so that nobody finishes what somebody else typed."""
+    return [
+        (_("会社名・お名前"), data["account_name"]),
+        (_("お名前"), f"{data['family_name']} {data['given_name']}"),
+    ]
 
 
 def _welcome() -> Response:

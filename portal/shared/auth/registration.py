@@ -1,6 +1,8 @@
 """Registration (MOLD-01): what somebody typed waits until a mailed link, or the code beside it, proves the address.
 
 One answer whoever has the address already: its holder is mailed that they are registered, nobody else learns it.
+Whoever holds the address need not be who typed: behind the link, in another browser than that, a password of their
+own is set, so that no stranger's opens the account.
 """
 
 import re
@@ -20,6 +22,7 @@ from portal.core import (
     gettext_noop,
     require,
     session,
+    transaction_mode,
     update_where,
 )
 from portal.shared import mailing
@@ -47,9 +50,7 @@ class Application:
 
 def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str) -> str:
     """Keep the application, mail link and code; returns the handle of the code's page. Commits. Raises RuleBroken."""
-    names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
-    who = passwords.Context("", given.email, names, passwords.brand_words(tenant))
-    passwords.check(given.password, rules=tenant.sign_in.password, who=who)
+    _check_password(tenant, given)
     with throttling.lasting():
         throttling.count_by(tenant.sign_in, "register", f"address\n{client.network}")
         _count_mail(given.email)
@@ -60,6 +61,13 @@ def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str)
     made.created_at = clock.now()
     _send(tenant, made, link_base=link_base)
     return made.handle
+
+
+def _check_password(tenant: Tenant, given: Application) -> None:
+    """Refuse what the tenant's rules do not take. Raises RuleBroken at ``password``."""
+    names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
+    who = passwords.Context("", given.email, names, passwords.brand_words(tenant))
+    passwords.check(given.password, rules=tenant.sign_in.password, who=who)
 
 
 def send_again(tenant: Tenant, handle: str, *, link_base: str) -> None:
@@ -117,9 +125,28 @@ def _alive() -> tuple[ColumnElement[bool], ...]:
     return Registration.used_at.is_(None), Registration.expires_at > clock.now()
 
 
-def activate_by_link(tenant: Tenant, token: str, client: Client) -> Member:
-    """Make the account of whoever pressed the button behind the link. Commits. Raises links.DeadLink."""
-    return _activate(tenant, peek(token), client)
+def is_of(found: Registration, handle: str) -> bool:
+    """Whether the browser that knows this handle is the one in which the registration was typed."""
+    return secrets.compare_digest(found.handle.encode(), handle.encode())
+
+
+def activate_by_link(
+    tenant: Tenant, token: str, client: Client, *, handle: str = "", password: str = ""
+) -> Member:
+    """Make the account of whoever pressed the button behind the link. Commits.
+
+    Where `handle` does not say that it is the browser of before, `password` takes the place of the one that was typed
+    there. Raises links.DeadLink, and RuleBroken at ``password``.
+    """
+    with transaction_mode("read"):
+        found = peek(token)
+        given = Application(found.email, dict(found.data), password)
+        is_same_browser = is_of(found, handle)
+    if is_same_browser:
+        return _activate(tenant, peek(token), client)
+    _check_password(tenant, given)
+    password_hash = passwords.hash_password(password)
+    return _activate(tenant, peek(token), client, password_hash=password_hash)
 
 
 def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) -> Member:
@@ -134,8 +161,13 @@ def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) ->
     return _activate(tenant, found, client)
 
 
-def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
-    """The account, its representative, and what brands have waiting for that address (MOLD-02)."""
+def _activate(
+    tenant: Tenant, found: Registration, client: Client, *, password_hash: str = ""
+) -> Member:
+    """Make the account, its representative, and give them what brands have waiting for that address (MOLD-02).
+
+    They sign in with the password that was typed before, or with that of `password_hash`.
+    """
     if not update_where(Registration, Registration.id == found.id, *_alive(), used_at=clock.now()):
         raise DeadLink
     data = found.data
@@ -146,7 +178,7 @@ def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
     person = accounts.Person(**who, email=found.email, is_representative=True)
     try:
         member = accounts.add_member(
-            tenant, account, person, by=by, password_hash=found.password_hash
+            tenant, account, person, by=by, password_hash=password_hash or found.password_hash
         )
     except RuleBroken:  # registered meanwhile, or all along: whoever it is was mailed so
         session().rollback()

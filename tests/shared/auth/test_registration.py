@@ -22,6 +22,7 @@ from portal.shared.drafts import Draft
 from tests.cast import NOW
 
 BASE, PASSWORD, MAIL = "http://facility.localhost", "murasaki-77-hana", "aoki@aoki.example"
+OWN = "midori-88-kaze"
 DATA = {
     "account_name": "青木製作所",
     "account_kana": "",
@@ -67,7 +68,7 @@ def test_a_link_makes_account_and_representative(shop, apply, mailed, letters):
     """MOLD-01: used once; the code beside it is dead then; the password of before signs in."""
     handle = apply()
     made = registration.activate_by_link(
-        shop, mailed("registration", "register/activate"), Client()
+        shop, mailed("registration", "register/activate"), Client(), handle=handle
     )
     account = session().get_one(Account, made.account_id)
     assert (account.name, account.telephone, account.city) == ("青木製作所", "0300002001", "大田区")
@@ -79,6 +80,25 @@ def test_a_link_makes_account_and_representative(shop, apply, mailed, letters):
         registration.waiting(handle)
     given = entrance.Credentials(password=PASSWORD, email=MAIL)
     assert entrance.sign_in(shop, given, Client(), link_base=BASE).token
+
+
+def test_in_another_browser_whoever_holds_the_address_sets_a_password_of_their_own(
+    shop, apply, mailed
+):
+    """MOLD-01, COM-12: a stranger who typed the address has chosen nothing that opens the account."""
+    apply()
+    link = mailed("registration", "register/activate")
+    for refused in ("", "aoki@aoki.example", "short"):
+        with pytest.raises(RuleBroken) as broken:
+            registration.activate_by_link(shop, link, Client(), handle="x", password=refused)
+        assert broken.value.field == "password"
+    made = registration.activate_by_link(shop, link, Client(), password=OWN)
+    assert made.login_key == MAIL
+    stranger = entrance.Credentials(password=PASSWORD, email=MAIL)
+    with pytest.raises(RuleBroken):
+        entrance.sign_in(shop, stranger, Client(), link_base=BASE)
+    holder = entrance.Credentials(password=OWN, email=MAIL)
+    assert entrance.sign_in(shop, holder, Client(), link_base=BASE).token
 
 
 @pytest.mark.parametrize(
@@ -145,14 +165,14 @@ def test_an_address_that_is_known_gets_another_mail_and_nobody_learns_it(
 
 def test_of_two_for_one_address_the_first_that_proves_it_wins(shop, apply, mailed, code):
     """MOLD-01: the other's link is calmly dead, and makes no account."""
-    apply()
+    here = apply()
     first = mailed("registration", "register/activate")
-    apply()
+    there = apply()
     second = mailed("registration", "register/activate")
-    registration.activate_by_link(shop, first, Client())
+    registration.activate_by_link(shop, first, Client(), handle=here)
     accounts = session().query(Account).count()
     with pytest.raises(DeadLink):
-        registration.activate_by_link(shop, second, Client())
+        registration.activate_by_link(shop, second, Client(), handle=there)
     session().rollback()
     assert session().query(Account).count() == accounts
 
