@@ -31,6 +31,7 @@ from wtforms.validators import DataRequired, InputRequired, NumberRange, Optiona
 
 from portal.core import LabelledEnum, RuleBroken, clock, text
 from portal.web import interrupted
+from portal.web.form_words import get_translations
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 
@@ -60,7 +61,9 @@ class Form(FlaskForm):  # type: ignore[misc]
     """Whether a rule refused what was typed well: the summary of errors has another title then."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
-        """Where the data come from."""
+        """Where the data come from, and the words for what is wrong with them."""
+
+        get_translations = get_translations
 
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
             """What was sent: files for the fields of files, text for all others, and never JSON.
@@ -330,6 +333,7 @@ class SearchForm(FlaskForm):  # type: ignore[misc]
         """A GET form needs no token."""
 
         csrf = False
+        get_translations = get_translations
 
     since: DayField
     until: DayField

@@ -156,7 +156,13 @@ def withdrawal_form() -> Answer:
     """退会: the cautions, what is lost, the reason."""
     flow = _withdrawal_flow()
     form = ReasonForm(data=flow.typed())
-    return submit("account/withdrawal.html", form, lambda: flow.keep(form.typed()), **_standing())
+    standing = _standing()
+
+    def go_on() -> Answer:
+        standing["may"].require()
+        return flow.keep(form.typed())
+
+    return submit("account/withdrawal.html", form, go_on, **standing)
 
 
 @bp.route("/withdrawal/confirm", methods=["GET", "POST"])
