@@ -307,7 +307,15 @@ def thread(number: str) -> Answer:
 
     def write() -> Answer:
         name = writer(form.data).name
-        operations.write(tenant(), found, form.body.data, sent.kept, by=actor(), name=name)
+        operations.write(
+            tenant(),
+            found,
+            form.body.data,
+            sent.kept,
+            by=actor(),
+            name=name,
+            key=form.key.data or None,
+        )
         return done(_("メッセージを送信しました。"), f"/inquiries/{number}")
 
     page = submit(

@@ -1,5 +1,6 @@
 """The inquiry form, made for its category (COM-50)."""
 
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from portal.web import forms
 from portal.web.forms import (
     DayField,
     Form,
+    TokenField,
     agreement,
     body_field,
     choices,
@@ -110,8 +112,14 @@ def writer_field(names: list[str]) -> dict[str, Any]:
 
 
 def message_form(writers: list[str]) -> Any:
-    """The form of a further message, which asks who writes where several share a sign-in."""
-    return type("WrittenForm", (MessageForm,), writer_field(writers))()
+    """The form of a further message, which asks who writes where several share a sign-in.
+
+    Its `key` is the message's own, so that it is written once however often it is sent (COM-22).
+    """
+    fields = {**writer_field(writers), "key": TokenField(longest=32)}
+    made = type("WrittenForm", (MessageForm,), fields)()
+    made.key.data = made.key.data or secrets.token_hex(16)
+    return made
 
 
 def inquiry_form(
@@ -139,7 +147,7 @@ def guest_form(category: InquiryCategory, categories: tuple[InquiryCategory, ...
 
 
 def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: int) -> Any:
-    """What begins a chat (SUP-11)."""
+    """What begins a chat (SUP-11), once for each `key`."""
     fields: dict[str, Any] = writer_field(offer.writers)
     if offer.subjects:
         fields["about"] = _subject_field(_l("ご契約"), offer.subjects, is_sent=False)
@@ -151,7 +159,10 @@ def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: in
     )
     fields["body"] = body_field(_l("お問合せ内容"), longest=longest)
     fields["agreed"] = agreement(_l("プライバシーポリシーに同意する"))
-    return type("ChatForm", (Form,), fields)()
+    fields["key"] = TokenField(longest=32)
+    made = type("ChatForm", (Form,), fields)()
+    made.key.data = made.key.data or secrets.token_hex(16)
+    return made
 
 
 def answers(category: InquiryCategory, data: Mapping[str, Any]) -> dict[str, str]:

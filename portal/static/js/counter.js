@@ -12,8 +12,9 @@
     const count = [...field.value].length; // As the server counts: an emoji is one.
     const numbers = { count: count.toLocaleString("ja"), max: most.toLocaleString("ja") };
     const words = line.dataset.words.replace(/\{(count|max)\}/g, (_all, name) => numbers[name]);
-    line.textContent = count > most * NEAR ? words : "";
-    line.classList.toggle("ferr", count > most);
+    const isNear = count > most * NEAR;
+    line.textContent = isNear ? words : "";
+    line.className = count > most ? "ferr" : isNear ? "hint" : "vh"; // Takes no room while it is empty.
   };
 
   document.addEventListener("input", ({ target }) => {
