@@ -28,6 +28,10 @@ class NotFound(RuleBroken):
     """The thing does not exist, or is somebody else's: the two are never told apart (COM-02)."""
 
 
+class NotPermitted(RuleBroken):
+    """Whoever acts lacks the right to it; pages answer with 403, and the security log has a line."""
+
+
 def require(found: T | None, error: RuleBroken) -> T:
     """What was found. Raises `error` where that is nothing."""
     if found is None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from portal.core import DatabaseBusy, NotFound, RuleBroken, Stale, gettext_noop, security_log
+from portal.core.errors import NotPermitted
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.throttling import TooMany
 from portal.web import interrupted
@@ -69,7 +70,7 @@ def _http(error: HTTPException) -> Response:
     if code == 503:
         return _unavailable(error)
     if code == 403:
-        _report("forbidden")
+        report_forbidden()
     response = _too_large() if code == 413 and "tenant" in g else page(code)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
@@ -93,6 +94,11 @@ def _csrf(_error: CSRFError) -> Response:
     return page(400)
 
 
+def report_forbidden() -> None:
+    """Log that somebody asked for what they have no right to."""
+    _report("forbidden")
+
+
 def _report(event: str) -> None:
     """Log a refused request as a security event: what by its endpoint, who by an id."""
     security_log.report(
@@ -113,6 +119,9 @@ def _rule(error: RuleBroken) -> Response:
         return page(404, _(_GONE), typed=error.typed)
     if isinstance(error, NotFound):
         return page(404)
+    if isinstance(error, NotPermitted):
+        report_forbidden()
+        return page(403, message_of(error))
     if isinstance(error, TooMany):
         return _later(page(429, _(error.message)), error.seconds)
     return page(409 if isinstance(error, Stale) else 422, message_of(error))
@@ -159,8 +168,14 @@ def init_app(app: Flask) -> None:
 
 
 def refused(template: str, form: Form, error: RuleBroken, **context: Any) -> Response:
-    """The form again, with what a rule said at the field it names; 429 where something was tried too often."""
+    """The form again, with what a rule said at the field it names.
+
+    429 where something was tried too often, 403 for want of a right.
+    """
     form.blame(error, message_of(error))
     if isinstance(error, TooMany):
         return _later(render_invalid(template, 429, form=form, **context), error.seconds)
+    if isinstance(error, NotPermitted):
+        report_forbidden()
+        return render_invalid(template, 403, form=form, **context)
     return render_invalid(template, form=form, **context)

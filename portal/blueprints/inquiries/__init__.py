@@ -29,6 +29,7 @@ from portal.shared.inquiries.models import Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
 from portal.web.brand import Attention, brands_of
+from portal.web.errors import report_forbidden
 from portal.web.formatting import at_time, first_line
 from portal.web.i18n import translate as _
 from portal.web.render import attachment, render, render_invalid
@@ -97,6 +98,7 @@ def require_may_ask() -> None:
 @bp.app_errorhandler(MayNotAsk)
 def refuse(error: MayNotAsk) -> Response:
     """Why they may not ask, and whom to turn to (SUP-01)."""
+    report_forbidden()
     rule = asking.rule_of(tenant())
     responsible = rule.responsible(member().account_id) if rule else []
     return render_invalid(

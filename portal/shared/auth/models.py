@@ -64,7 +64,7 @@ class Right(LabelledEnum):
 def may(right: Right, *, is_representative: bool, rights: str) -> Decision:
     """Whether a member with these `rights` may do such things; the representative may do all."""
     allowed = is_representative or right.value in rights.split(",")
-    return ALLOWED if allowed else Decision(_WITHOUT_RIGHT)
+    return ALLOWED if allowed else Decision(_WITHOUT_RIGHT, lacks_right=True)
 
 
 _WITHOUT_RIGHT = gettext_noop("この操作の権限がありません。代表の方にご相談ください。")

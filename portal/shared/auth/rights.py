@@ -81,7 +81,9 @@ def usual_for(by: Actor) -> str:
 def can_manage(tenant: Tenant, who: Holder) -> Decision:
     """Whether this member adds and removes members: who has the right to, or everyone, as the tenant says."""
     everyone = tenant.sign_in.managed_by == "everyone"
-    return ALLOWED if everyone or who.may(Right.MANAGE) else Decision(_ONLY_MANAGERS)
+    return (
+        ALLOWED if everyone or who.may(Right.MANAGE) else Decision(_ONLY_MANAGERS, lacks_right=True)
+    )
 
 
 def can_edit(tenant: Tenant, who: Holder, member: Member) -> Decision:
@@ -97,7 +99,7 @@ def can_give_rights(tenant: Tenant, who: Holder, member: Member) -> bool:
 
 def can_hand_over(who: Holder) -> Decision:
     """Whether this member makes somebody else the representative: the representative alone (COM-30)."""
-    return ALLOWED if who.is_representative else Decision(_ONLY_REPRESENTATIVE)
+    return ALLOWED if who.is_representative else Decision(_ONLY_REPRESENTATIVE, lacks_right=True)
 
 
 def can_remove(tenant: Tenant, who: Holder | None, member: Member, others: int) -> Decision:

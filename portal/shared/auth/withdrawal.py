@@ -72,7 +72,7 @@ def losses(tenant: Tenant, account: Account) -> list[RuleBroken]:
 def can_withdraw(tenant: Tenant, account: Account, *, is_representative: bool) -> Decision:
     """Whether this member may withdraw the account now."""
     if not is_representative:
-        return Decision(_ONLY_REPRESENTATIVE)
+        return Decision(_ONLY_REPRESENTATIVE, lacks_right=True)
     return Decision(_OPEN) if open_business(tenant, account) else ALLOWED
 
 

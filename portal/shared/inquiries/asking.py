@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portal.core import ALLOWED, Actor, Decision, RuleBroken, Tenant
+from portal.core import ALLOWED, Actor, Decision, Tenant
+from portal.core.errors import NotPermitted
 
 
-class MayNotAsk(RuleBroken):
+class MayNotAsk(NotPermitted):
     """This person may not ask here, or not about this."""
 
 

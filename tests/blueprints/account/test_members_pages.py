@@ -126,8 +126,8 @@ def test_who_does_not_manage_sees_the_list_and_why_not_more(visit, number, login
     assert "/removal" not in listed
     hanako, before = number("hanako"), logins()
     for path in (f"{PAGE}/new", f"{PAGE}/{hanako}/removal", f"{PAGE}/{hanako}/representation"):
-        assert visitor.get(path).status_code == 422, path
-        assert visitor.post(path, KATO, page=PAGE.replace("members", "email")).status_code == 422, (
+        assert visitor.get(path).status_code == 403, path
+        assert visitor.post(path, KATO, page=PAGE.replace("members", "email")).status_code == 403, (
             path
         )
     assert logins() == before
@@ -159,7 +159,7 @@ def test_who_manages_members_hands_nothing_over(visit, number, inside):
     for login_id in ("kenichi", "hanako"):
         path = f"{PAGE}/{number(login_id)}/representation"
         for answer in (visitor.get(path), visitor.post(path)):
-            assert (answer.status_code, "代表の方だけ" in answer.text) == (422, True)
+            assert (answer.status_code, "代表の方だけ" in answer.text) == (403, True)
     with inside("facility"):
         hanako = session().query(Member).filter_by(login_id="hanako").one()
         assert hanako.is_representative
@@ -218,7 +218,7 @@ def test_rights_taken_after_the_confirm_page_are_not_given_back(visit, number, i
     with inside("facility"):
         session().query(Member).filter_by(login_id="kenichi").one().rights = "billing"
         session().commit()
-    assert visitor.post(f"{path}/confirm", {"draft": token}).status_code == 422
+    assert visitor.post(f"{path}/confirm", {"draft": token}).status_code == 403
     with inside("facility"):
         assert session().query(Member).filter_by(login_id="kato").one().rights == "support"
 
@@ -378,8 +378,8 @@ def test_a_contact_person_edits_only_themself(visit, number):
     assert f'href="{PAGE}/{other}"' not in listed
     assert visitor.get(f"{PAGE}/{own}").status_code == 200
     refused = visitor.get(f"{PAGE}/{other}")
-    assert (refused.status_code, "権限のある方だけ" in refused.text) == (422, True)
-    assert visitor.post(f"{PAGE}/{other}", EDITED, page=f"{PAGE}/{own}").status_code == 422
+    assert (refused.status_code, "権限のある方だけ" in refused.text) == (403, True)
+    assert visitor.post(f"{PAGE}/{other}", EDITED, page=f"{PAGE}/{own}").status_code == 403
     for stranger in (number("yumi"), number("hanako", "studio"), "0" * 16):
         for path in ("", "/confirm", "/done"):
             assert visitor.get(f"{PAGE}/{stranger}{path}").status_code == 404
