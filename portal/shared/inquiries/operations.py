@@ -66,10 +66,7 @@ def ask(
     channel: str = "web",
     key: str | None = None,
 ) -> Inquiry:
-    """Begin an inquiry, as 受付, and mail its number to who asked. Raises RuleBroken, asking.MayNotAsk (SUP-01).
-
-    `key` is the first message's own; that nothing begins twice is the caller's to see to.
-    """
+    """Begin an inquiry, as 受付, its first message under `key`, and mail its number. Raises RuleBroken, MayNotAsk."""
     category = tenant.inquiries.category(asked.category)
     if category is None:
         raise RuleBroken("お問合せ区分を選択してください。", field="category")
