@@ -9,6 +9,7 @@ import click
 from sqlalchemy import or_, select
 
 from portal.core import Actor, Tenant, session, text
+from portal.core.folding import Folded
 from portal.shared.auth import (
     accounts,
     devices,
@@ -121,7 +122,9 @@ _MEMBERS = (
 @listing(account_commands, "find", ("number", "name", "status", "telephone", "address"), _WORDS)
 def find(words: str, limit: int) -> Iterable[Account]:
     """Accounts by number or part of the name."""
-    named = or_(Account.number == words, Account.name.contains(words, autoescape=True))
+    named = or_(
+        Account.number == words, Folded(Account.name).contains(text.folded(words), autoescape=True)
+    )
     return session().scalars(select(Account).where(named).order_by(Account.number).limit(limit))
 
 

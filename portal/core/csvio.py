@@ -66,9 +66,18 @@ class Row:
         except (ValueError, RuleBroken) as error:
             raise RuleBroken(str(error), field=column) from error
 
-    def text(self, column: str, longest: int, *, required: bool = False) -> str:
-        """The cell of `column` as one line of usual text. Raises RuleBroken when it is too long, or missing."""
-        value = text.normalise(self.values[column])
+    def text(
+        self,
+        column: str,
+        longest: int,
+        *,
+        required: bool = False,
+        clean: Callable[[str], str] = text.normalise,
+    ) -> str:
+        """The cell of `column` as one line: of usual text, or as `clean` makes it. Raises RuleBroken when it is
+        too long, or missing.
+        """
+        value = clean(self.values[column])
         if required and not value:
             raise RuleBroken("入力してください。", field=column)
         if len(value) > longest:

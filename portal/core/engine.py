@@ -17,6 +17,8 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
+from portal.core.folding import register_in_sqlite
+
 Mode = Literal["read", "write"]
 LOCK_SECONDS = 5.0
 _POLL_SECONDS = 0.002
@@ -97,6 +99,7 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
         raw.isolation_level = None
         for pragma in _PRAGMAS:
             raw.execute(f"PRAGMA {pragma}")
+        register_in_sqlite(raw)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -107,7 +107,7 @@ def _read(raw: bytes, envelope_from: str | None, authentication_host: str) -> In
     path = heads.get("return-path", sender) if envelope_from is None else envelope_from
     return InboundEmail(
         sender=sender,
-        subject=text.normalise(heads.get("subject", ""))[:200],
+        subject=text.one_line(heads.get("subject", ""))[:200],
         body=text.multiline(body),
         files=files,
         message_id=next(iter(_ID.findall(heads.get("message-id", ""))), ""),

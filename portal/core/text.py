@@ -1,7 +1,12 @@
-"""Text as people type it, made into text as it is stored (COM-23). Idempotent; ValueError for what cannot be it."""
+"""Text as people type it, made into text as it is stored (COM-23). Idempotent; ValueError for what cannot be it.
+
+Free text is theirs: `one_line` and `multiline` keep its characters. Names of persons and addresses come in the usual
+width (`usual_width`), which leaves ① and ㈱ alone. What has a shape (numbers, codes, telephones, kana) is `normalise`d.
+"""
 
 import re
 import unicodedata
+from typing import Literal
 
 from portal.core.errors import gettext_noop
 
@@ -9,6 +14,8 @@ from portal.core.errors import gettext_noop
 # variant characters of people's names (U+F900 on) for the common ones, which their owners take for a misspelling.
 _AS_TYPED = re.compile("([…‥\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 _DROPPED = ("Cf", "Cs", "Cn")
+_OTHER_WIDTH = re.compile("[\u3000\uff01-\uff5d\uff5f-\uffdf\uffe0-\uffee]+")
+"""Full-width Latin and half-width kana and signs, beside U+FF5E: see `normalise`."""
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _HYPHENS = re.compile("[-‐‑‒–—―−ー─━ｰ－]")
 _TELEPHONE = re.compile(r"0(?![5-9]0)[1-9][0-9]{8}|0[5-9]0[0-9]{8}")
@@ -45,15 +52,39 @@ def normalise(text: str) -> str:
     Names keep the variant characters they are written with (U+FA19 is not made U+795E); a full-width tilde becomes 〜.
     """
     visible = "".join(_visible(character) for character in text.replace("～", "〜"))
-    parts = _AS_TYPED.split(visible)
-    parts[::2] = [unicodedata.normalize("NFKC", part) for part in parts[::2]]
-    return _BREAKS.sub(" ", "".join(parts)).strip()
+    return _BREAKS.sub(" ", _composed("NFKC", visible)).strip()
+
+
+def usual_width(text: str) -> str:
+    """One line of text in the usual width, its other characters as typed; single spaces, none at the ends.
+
+    Full-width digits and half-width kana are exchanged, ① and ㈱ are not.
+    """
+    usual = _OTHER_WIDTH.sub(_in_usual_width, one_line(text).replace("～", "〜"))
+    return _BREAKS.sub(" ", _composed("NFC", usual)).strip()
+
+
+def _in_usual_width(found: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", found[0])
+
+
+def one_line(text: str) -> str:
+    """One line of free text: the characters as typed, no control characters, no blank ends."""
+    return _composed("NFC", "".join(map(_visible, text))).strip()
 
 
 def multiline(text: str) -> str:
     """Free text: the characters as typed, line ends as LF, no control characters, no blank ends."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join("".join(map(_visible, line)).rstrip() for line in lines).strip()
+    visible = ("".join(map(_visible, line)).rstrip() for line in lines)
+    return _composed("NFC", "\n".join(visible)).strip()
+
+
+def _composed(form: Literal["NFC", "NFKC"], text: str) -> str:
+    """`text` in a Unicode normal form, but for the characters that it would spoil."""
+    parts = _AS_TYPED.split(text)
+    parts[::2] = [unicodedata.normalize(form, part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def number_spellings(text: str) -> list[str]:
@@ -164,6 +195,11 @@ def search_key(text: str) -> str:
         "NFKC", unicodedata.normalize("NFKC", plain.casefold()).casefold()
     )
     return normalise(re.sub("[‐‑‒–—―−]", "-", folded.translate(_KATAKANA)))
+
+
+def folded(text: str) -> str:
+    """`text` as a search in the database compares it: see `portal.core.folding`."""
+    return unicodedata.normalize("NFKC", text).lower()
 
 
 def like_escape(text: str) -> str:

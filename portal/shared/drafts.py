@@ -95,6 +95,16 @@ def is_unused(key: DraftKey, token: str) -> bool:
     return session().scalar(found) is not None
 
 
+def is_kept(token: str) -> bool:
+    """Whether a draft with this token waits to be sent; whose it is and what stands in it is not told."""
+    found = select(Draft.id).where(
+        Draft.token == token.replace("\0", ""),
+        Draft.created_at > clock.now() - LIFETIME,
+        Draft.used_at.is_(None),
+    )
+    return session().scalar(found) is not None
+
+
 def consume(key: DraftKey, token: str) -> dict[str, Any] | None:
     """Take the draft for good, in the running transaction; None when it was used before or is past its lifetime."""
     used = update_where(Draft, *_alive(key, token), Draft.used_at.is_(None), used_at=clock.now())

@@ -97,7 +97,7 @@ def stage(
     """
 
     def check(cell: str) -> None:
-        check_printed(text.normalise(cell))
+        check_printed(text.one_line(cell))
 
     def read(row: Row) -> dict[str, Any] | None:
         made = importer.read(row)

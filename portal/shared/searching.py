@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
 
 from portal.core import Query, require_key
 from portal.core.clock import day_start
-from portal.core.text import like_escape
+from portal.core.folding import Folded
+from portal.core.text import folded, like_escape
 
 Criterion = tuple[Callable[[Any], ColumnElement[bool]], Callable[[Any], Any]]
 """What is compared with the value, and how the value is read."""
@@ -27,10 +28,10 @@ class Keywords:
 
 
 def keywords(*columns: Any) -> Keywords:
-    """Each word stands in one of these columns, in capitals or not."""
+    """Each word stands in one of these columns, in whatever width and case."""
 
     def holds(asked: Any) -> ColumnElement[bool]:
-        return or_(*(column.ilike(asked, escape="\\") for column in columns))
+        return or_(*(Folded(column).like(asked, escape="\\") for column in columns))
 
     return Keywords(holds)
 
@@ -77,6 +78,11 @@ def part_of_number(column: Any) -> Criterion:
 def pattern(asked: str) -> str:
     """What LIKE finds it by, anywhere."""
     return f"%{like_escape(asked)}%"
+
+
+def folded_pattern(asked: str) -> str:
+    """What LIKE finds it by, anywhere in a column that is `Folded`."""
+    return pattern(folded(asked))
 
 
 def since(column: Any) -> Criterion:
@@ -145,7 +151,7 @@ def _bound(
         return
     if isinstance(criterion, Keywords):
         for place, word in enumerate(dict.fromkeys(asked.split())):
-            yield f"{name}_{place}", pattern(word), criterion.holds
+            yield f"{name}_{place}", folded_pattern(word), criterion.holds
         return
     compare, read = criterion
     yield name, read(asked), compare

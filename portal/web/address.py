@@ -9,18 +9,17 @@ from wtforms.validators import AnyOf, InputRequired
 
 from portal.core import text
 from portal.shared.contacts import postal
-from portal.web.forms import PREFECTURES, DigitsField, Form, choices, cleaned, line
+from portal.web.forms import PREFECTURES, DigitsField, Form, choices, cleaned, name_line
 from portal.web.i18n import lazy as _l
-
-TELEPHONE = _l("電話番号は10桁または11桁の数字で入力してください。")
 
 
 def telephone_field(label: Any, **kwargs: Any) -> Any:
     """A telephone or fax number."""
+    wrong = _l("%(label)sは10桁または11桁の数字で入力してください。", label=label)
     return cleaned(
         label,
         text.telephone,
-        TELEPHONE,
+        wrong,
         kind=DigitsField,
         write=text.format_telephone,
         render_kw={"inputmode": "tel"},
@@ -66,9 +65,9 @@ class AddressFields(Form):
         ],
         render_kw={"autocomplete": "address-level1"},
     )
-    city = line(_l("市区町村"), required=True, longest=60, printed=True)
-    street = line(_l("町名・番地"), required=True, printed=True)
-    building = line(_l("建物名・部屋番号"), printed=True)
+    city = name_line(_l("市区町村"), required=True, longest=60, printed=True)
+    street = name_line(_l("町名・番地"), required=True, printed=True)
+    building = name_line(_l("建物名・部屋番号"), printed=True)
 
     def filled_in(self) -> bool:
         """Whether "住所を自動入力" was pressed: empty fields are filled from the postal code, typed ones stay (COM-24).

@@ -16,6 +16,7 @@ SCRIPTS = (
     "vendor/htmx.min.js",
     "vendor/hx-preload.min.js",
     "vendor/hx-sse.min.js",
+    "js/counter.js",
     "js/failure.js",
     "js/focus.js",
     "js/menu.js",

@@ -84,7 +84,7 @@ def link_base(tenant: Tenant) -> str:
 
 
 def typed(
-    read: Callable[[str], Any] = text.normalise, longest: int = 0
+    read: Callable[[str], Any] = text.one_line, longest: int = 0
 ) -> Callable[[Any, Any, str], Any]:
     """A callback: what was typed as `read` makes it, 1 to `longest` characters (0: any number), or the default."""
 
@@ -104,7 +104,7 @@ def typed(
 
 def printable(value: str) -> str:
     """One line of text that documents can print (COM-70). Raises ValueError, which names the character."""
-    made = text.normalise(value)
+    made = text.usual_width(value)
     try:
         check_drawable(made)
     except UndrawableText as refused:

@@ -23,9 +23,11 @@ from portal.core import (
 )
 from portal.shared.auth.links import DeadLink
 from portal.shared.auth.throttling import TooMany
+from portal.web import interrupted
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import render_invalid, whole
+from portal.web.requests import has_flag
 
 log = logging.getLogger(__name__)
 _GONE = gettext_noop(
@@ -44,11 +46,24 @@ class Gone(NotFound):
 
 
 def page(
-    code: int, message: str = "", *, typed: Sequence[tuple[str, str]] = (), heading: str = ""
+    code: int,
+    message: str = "",
+    *,
+    typed: Sequence[tuple[str, str]] = (),
+    heading: str = "",
+    form_href: str = "",
 ) -> Response:
-    """The error page of `code`, with `heading` and `message` in place of the usual words, and what was `typed`."""
+    """The error page of `code`, with `heading` and `message` in place of the usual words, and what was `typed`.
+
+    `form_href` is where the form stands that was sent.
+    """
     body = render_template(
-        "errors/error.html", code=code, message=message, typed=typed, heading=heading
+        "errors/error.html",
+        code=code,
+        message=message,
+        typed=typed,
+        heading=heading,
+        form_href=form_href,
     )
     response = whole(make_response(body, code))
     return _later(response) if code == 429 else response
@@ -74,7 +89,7 @@ def _http(error: HTTPException) -> Response:
         return _unavailable(error)
     if code == 403:
         report_forbidden()
-    response = page(code)
+    response = _too_large() if code == 413 and "tenant" in g else page(code)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
@@ -83,6 +98,18 @@ def _http(error: HTTPException) -> Response:
 def report_forbidden() -> None:
     """Log that somebody asked for what they may not (security.md §4.27)."""
     _report("forbidden")
+
+
+def _too_large() -> Response:
+    """Say how much this page takes, and lead back to the form: nothing of it could be read (COM-23)."""
+    # A browser sends nine bytes for a Japanese character of a plain form, three beside files.
+    most = min((request.max_content_length or 0) // 9, (request.max_form_memory_size or 0) // 3)
+    most = most // 10_000 * 10_000
+    message = _("一度に送信できる文章は、約%(count)s文字までです。", count=f"{most:,}")
+    if has_flag("takes_files"):
+        message += _("添付ファイルは、合計%(mb)sMBまでです。", mb=g.tenant.inquiries.most_megabytes)
+    message += _("送信された内容は保存されていません。減らしてから、もう一度お試しください。")
+    return page(413, message, form_href=interrupted.page_of_form())
 
 
 def _csrf(_error: CSRFError) -> Response:
@@ -166,7 +193,10 @@ def init_app(app: Flask) -> None:
 
 
 def refused(template: str, form: Form, error: RuleBroken, **context: Any) -> Response:
-    """The form again, with what a rule said at the field it names; 429 where something was tried too often."""
+    """The form again, with what a rule said at the field it names.
+
+    429 where something was tried too often, 403 for want of a right.
+    """
     form.blame(error, message_of(error))
     if isinstance(error, Forbidden):
         report_forbidden()

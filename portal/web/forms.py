@@ -1,4 +1,7 @@
-"""Form fields that forgive: full-width digits, stray spaces and hyphens are normalised, not refused (COM-23)."""
+"""Form fields that forgive: full-width digits, stray spaces and hyphens are normalised, not refused (COM-23).
+
+Free text stays as it was typed, and no field cuts off what is too long: the answer says how long it is.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +28,12 @@ from wtforms import (
     TimeField,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import (
-    DataRequired,
-    InputRequired,
-    Length,
-    NumberRange,
-    Optional,
-    ValidationError,
-)
+from wtforms.validators import DataRequired, InputRequired, NumberRange, Optional, ValidationError
 
 from portal.core import LabelledEnum, RuleBroken, clock, text
 from portal.shared.documents.typefaces import UndrawableText, check_drawable
 from portal.web import interrupted
+from portal.web.form_words import get_translations
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 
@@ -53,11 +50,14 @@ class Form(FlaskForm):  # type: ignore[misc]
     """Base of all forms: what was typed is normalised, and a broken rule finds its field."""
 
     first: tuple[str, ...] = ()
+    """The names of the fields that the page shows first, where it has another order than the classes declare."""
     is_refused = False
     """Whether a rule refused what was typed well: the summary of errors has another title then."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
-        """Where the data come from."""
+        """Where the data come from, and the words for what is wrong with them."""
+
+        get_translations = get_translations
 
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
             """What was sent: files for the fields of files, text for all others, and never JSON.
@@ -72,6 +72,13 @@ class Form(FlaskForm):  # type: ignore[misc]
             if form.is_submitted():
                 return _sent_as_form(form)
             return interrupted.fill_in(form._fields)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Errors are listed and rows are confirmed in the order of the page (COM-23).
+        leading = [name for name in self.first if name in self._fields]
+        for name in reversed(leading):
+            self._fields.move_to_end(name, last=False)
 
     def filled_in(self) -> bool:
         """Whether a button was pressed that fills in and sends nothing yet; see `portal.web.address`."""
@@ -95,16 +102,9 @@ class Form(FlaskForm):  # type: ignore[misc]
         }
 
     def rows(self) -> list[tuple[str, str]]:
-        """Label and value of every visible field as people write it, for the confirm page; those `first` come first."""
-        shown = [
-            f
-            for f in self
-            if f.type not in ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")
-        ]
-        shown.sort(
-            key=lambda f: self.first.index(f.name) if f.name in self.first else len(self.first)
-        )
-        return [(str(f.label.text), _as_read(f)) for f in shown]
+        """Label and value of every visible field as people write it, for the confirm page, in the page's order."""
+        unseen = ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")
+        return [(str(f.label.text), _as_read(f)) for f in self if f.type not in unseen]
 
     def differences(self, present: Form) -> list[tuple[str, str, str]]:
         """Label, what was typed and what is there now, where the two differ (COM-26)."""
@@ -148,17 +148,51 @@ def normaliser(clean: Callable[[str], str], wrong: Any = None) -> Callable[[Any]
     return apply
 
 
+class MaxLength:
+    """A validator: at most `longest` characters; the message says how many there are.
+
+    Unlike WTForms' own it sets no ``maxlength``, by which a browser cuts off what is pasted without
+    a word. Where `is_counted`, the page counts along near the limit (js/counter.js).
+    """
+
+    def __init__(self, longest: int, *, is_counted: bool = False) -> None:
+        self.longest = longest
+        self.field_flags = {"counted": longest} if is_counted else {}
+
+    def __call__(self, _form: Any, field: Field) -> None:
+        """Refuse what is too long. Raises ValidationError."""
+        count = len(field.data or "")
+        if count > self.longest:
+            raise ValidationError(
+                _(
+                    "%(max)s文字以内で入力してください（現在%(count)s文字）。",
+                    max=f"{self.longest:,}",
+                    count=f"{count:,}",
+                )
+            )
+
+
+_LONG_LINE = 200
+"""From so many characters on, people type sentences into a line and want to know how many are left."""
+
+
 def line(
-    label: Any, *, required: bool = False, longest: int = 100, printed: bool = False, **kwargs: Any
+    label: Any,
+    *,
+    required: bool = False,
+    longest: int = 100,
+    printed: bool = False,
+    clean: Callable[[str], str] = text.one_line,
+    **kwargs: Any,
 ) -> StringField:
-    """One line of text; of one that is `printed` on documents every character can be drawn (COM-70)."""
-    validators = [
-        presence(required),
-        Length(max=longest, message=_l("%(max)d文字以内で入力してください。")),
-    ]
+    """One line of free text, as it was typed; of another kind where `clean` makes it that.
+
+    Of one that is `printed` on documents every character can be drawn (COM-70).
+    """
+    validators = [presence(required), MaxLength(longest, is_counted=longest >= _LONG_LINE)]
     if printed:
         validators.append(drawable)
-    return StringField(label, filters=[normaliser(text.normalise)], validators=validators, **kwargs)
+    return StringField(label, filters=[normaliser(clean)], validators=validators, **kwargs)
 
 
 def drawable(_form: Any, field: Field) -> None:
@@ -167,6 +201,16 @@ def drawable(_form: Any, field: Field) -> None:
         check_drawable(field.data)
     except UndrawableText as refused:
         raise ValidationError(_(refused.message, **refused.params)) from None
+
+
+def name_line(label: Any, **kwargs: Any) -> StringField:
+    """One line for a person's name or a part of an address: in the usual width, ① and ㈱ as typed."""
+    return line(label, clean=text.usual_width, **kwargs)
+
+
+def code_line(label: Any, **kwargs: Any) -> StringField:
+    """One line for a number, a code or another name by which something is found."""
+    return line(label, clean=text.normalise, **kwargs)
 
 
 def presence(required: bool) -> Any:
@@ -185,7 +229,7 @@ def cleaned(
     **kwargs: Any,
 ) -> StringField:
     """Text of a known shape (telephone, postal code, kana, e-mail): `clean` normalises it, `wrong` refuses it."""
-    too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
+    too_long = MaxLength(longest)
     filters = [normaliser(str.strip), normaliser(clean, wrong)]
     return kind(label, filters=filters, validators=[presence(required), too_long], **kwargs)
 
@@ -242,9 +286,10 @@ def status_field(label: Any, statuses: type[LabelledEnum]) -> SelectField:
 
 def body_field(label: Any, *, required: bool = True, longest: int = 10_000) -> TextAreaField:
     """Text of several lines."""
-    wanted = DataRequired(_l("入力してください。")) if required else Optional()
-    too_long = Length(max=longest, message=_l("%(max)d文字以内で入力してください。"))
-    return TextAreaField(label, filters=[normaliser(text.multiline)], validators=[wanted, too_long])
+    too_long = MaxLength(longest, is_counted=True)
+    return TextAreaField(
+        label, filters=[normaliser(text.multiline)], validators=[presence(required), too_long]
+    )
 
 
 def agreement(label: Any) -> BooleanField:
@@ -333,6 +378,7 @@ class SearchForm(FlaskForm):  # type: ignore[misc]
         """A GET form needs no token."""
 
         csrf = False
+        get_translations = get_translations
 
     since: DayField
     until: DayField

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.core import DatabaseBusy, Tenant, session, tenant_scope, transaction_mode
 from portal.core.db import db
 from portal.core.tenancy.config_errors import Finding
 from portal.core.tenancy.registry import Refusals, Tenants
-from portal.shared.auth.models import Account
+from portal.shared.auth.models import Account, Member, MemberStatus, login_key
 from portal.shared.documents.models import Document
 from portal.shared.documents.typefaces import UndrawableText, check_drawable
 from portal.shared.inquiries.models import Inquiry, Status
@@ -29,6 +29,7 @@ from portal.web.brand import Brand
 log = logging.getLogger(__name__)
 LAST_GOOD = "tenants.last-good.toml"
 """The copy beside the data, by which it is known that a tenant is gone."""
+_SIGN_IN_NAMES = {"login_id": Member.login_id, "email": Member.email}
 _OF_A_TENANT: tuple[tuple[type[Any], str], ...] = (
     (Account, "customers"),
     (Document, "documents"),
@@ -102,11 +103,28 @@ def _lacking(tenants: Tenants, brands: Iterable[Brand]) -> Iterator[Finding]:
     """Keys inside a tenant's section that are no more, though rows name them."""
     for key, tenant in tenants.by_key.items():
         with tenant_scope(key), transaction_mode("read"):
-            found = [*_categories(tenant)]
+            found = [*_locked_out(tenant), *_categories(tenant)]
             for brand in brands:
                 found.extend(brand.hanging(tenant))
         for path, message in found:
             yield ("tenants", key, *path), message
+
+
+def _locked_out(tenant: Tenant) -> Iterator[Finding]:
+    """Members who could not sign in with what the file asks for: what is unique of them is kept by other items."""
+    items = tenant.sign_in.items
+    parts = [column for name, column in _SIGN_IN_NAMES.items() if name in items]
+    usual = func.lower(parts[0]) if len(parts) == 1 else func.lower(parts[0] + "\n" + parts[1])
+    # Databases fold fewer letters than Python does, so those that differ there are looked at again.
+    unlike = select(Member.login_id, Member.email, Member.login_key).where(
+        Member.status != MemberStatus.REMOVED, or_(Member.login_key != usual, parts[0] == "")
+    )
+    count = sum(
+        not key.strip() or key != login_key(items, login_id=login_id, email=email)
+        for login_id, email, key in session().execute(unlike)
+    )
+    if count:
+        yield ("sign_in", "items"), f"is changed, but {count} members cannot sign in that way"
 
 
 def _categories(tenant: Tenant) -> Iterator[Finding]:

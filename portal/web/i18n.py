@@ -42,9 +42,9 @@ def _say_in_english(message: str, **values: object) -> str:
     return _say(_english().gettext(message), **values)
 
 
-def lazy(message: str) -> LazyString:
-    """`message` translated when it is shown, for what is written before there is a request."""
-    return LazyString(translate, message)
+def lazy(message: str, **values: object) -> LazyString:
+    """`message` translated when it is shown, `values` put in, for what is written before there is a request."""
+    return LazyString(translate, message, **values)
 
 
 @cache

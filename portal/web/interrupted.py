@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
 from portal.core import session
-from portal.shared import interrupted
+from portal.shared import drafts, interrupted
 from portal.web.urls import local_path
 
 FIELD = "form_owner"
@@ -33,6 +33,7 @@ NEVER_KEPT = frozenset(
 )
 """Fields that are left out: secrets, and what is made anew (tests/web/test_interrupted.py holds it to all forms)."""
 _KEPT = "kept"
+_DRAFT = "draft"
 
 
 def page_token() -> str:
@@ -55,7 +56,7 @@ def keep(owner: str | None) -> tuple[str, bool]:
 
     Commits.
     """
-    page = _page_of_form()
+    page = page_of_form(request.form.get("draft", ""))
     fields = request.form.items(multi=True)
     pairs = [(name, value) for name, value in fields if name not in NEVER_KEPT]
     had_files = any(file.filename for _name, file in request.files.items(multi=True))
@@ -71,12 +72,20 @@ def keep(owner: str | None) -> tuple[str, bool]:
     return f"{path}?{urlencode(asked | {_KEPT: token}, doseq=True)}", False
 
 
-def _page_of_form() -> str:
-    """The page on which the form stands: its own address where that is one, else the page that sent it."""
+def is_bare_press() -> bool:
+    """Whether this request is a button's alone: nothing was typed, and no draft waits for it."""
+    return not (request.form.keys() - NEVER_KEPT) and _DRAFT not in request.form
+
+
+def page_of_form(draft: str = "") -> str:
+    """The page on which the form stands: its own address where that is one, else the page that sent it.
+
+    A confirm page names its `draft` in the address.
+    """
     if _is_page(request.path):
         query = request.args.to_dict(flat=False)
-        if "draft" in request.form:  # a confirm page names its draft in the address
-            query["draft"] = [request.form["draft"]]
+        if draft:
+            query["draft"] = [draft]
         return f"{request.path}?{urlencode(query, doseq=True)}" if query else request.path
     sender = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
     page = f"{sender.path}?{sender.query}" if sender.query else sender.path
@@ -122,6 +131,6 @@ def notice() -> dict[str, bool] | None:
 
 def waits() -> bool:
     """Whether the page to go on to has something that was kept: for the pages on the way there."""
-    query = urlsplit(local_path(request.args.get("next"))).query
-    token = parse_qs(query).get(_KEPT, [""])[0]
-    return bool(token) and interrupted.is_kept(token)
+    query = parse_qs(urlsplit(local_path(request.args.get("next"))).query)
+    kept, draft = (query.get(name, [""])[0] for name in (_KEPT, _DRAFT))
+    return bool(kept and interrupted.is_kept(kept)) or bool(draft and drafts.is_kept(draft))

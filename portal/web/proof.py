@@ -9,12 +9,12 @@ server, and no link makes anybody send a form.
 from flask import Flask, after_this_request, request
 from werkzeug.wrappers import Response
 from wtforms import PasswordField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import InputRequired
 
 from portal.core import RuleBroken, session
 from portal.shared.auth import password_reset
 from portal.web.errors import refused
-from portal.web.forms import Form
+from portal.web.forms import Form, MaxLength
 from portal.web.i18n import lazy as _l
 from portal.web.render import render_invalid
 from portal.web.requests import give_session, has_flag, is_reading, lead, member, tenant
@@ -29,10 +29,7 @@ class PresentPasswordForm(Form):
 
     present_password = PasswordField(
         _l("現在のパスワード"),
-        validators=[
-            InputRequired(_l("入力してください。")),
-            Length(max=256, message=_l("%(max)d文字以内で入力してください。")),
-        ],
+        validators=[InputRequired(_l("入力してください。")), MaxLength(256)],
         render_kw={"autocomplete": "current-password"},
     )
 

@@ -291,6 +291,8 @@ def _catch_interrupted() -> BaseResponse | None:
     if not current_user.is_authenticated:
         if _flag_of("is_asked_by_itself"):
             return Response(status=204)
+        if interrupted.is_bare_press() and not _flag_of("is_script_call"):
+            _say_that_nothing_was_done()
         return lead(sign_in_url, owner=interrupted.page_owner())
     owner = owner_of(member().member_id)
     if interrupted.page_owner() != owner or _has_csrf_token():
@@ -300,6 +302,16 @@ def _catch_interrupted() -> BaseResponse | None:
         "warn",
     )
     return lead(_straight_back, owner=owner)
+
+
+def _say_that_nothing_was_done() -> None:
+    if request.endpoint != "auth.sign_out":
+        flash(
+            _(
+                "ログインの有効期限が切れていたため、まだ処理されていません。ログイン後に、もう一度お試しください。"
+            ),
+            "warn",
+        )
 
 
 def _straight_back(page: str) -> str:

@@ -172,3 +172,25 @@ def test_a_first_page_is_at_most_four_requests(address: Address, page_for: PageF
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address("facility") + "/sign-in", wait_until="networkidle")
     assert len(set(asked)) <= 4, asked
+
+
+def test_a_long_text_is_counted_near_its_limit_and_never_cut_off(
+    signed_in: SignedIn, address: Address
+) -> None:
+    """COM-23: nothing is said of a short one; what is pasted arrives whole, and the page says how long it is."""
+    page = signed_in(javascript=True)
+    page.goto(address("facility") + "/inquiries/new")
+    body = page.get_by_label("お問合せ内容")
+    counter = page.locator('[data-counter="body"]')
+    body.fill("短い")
+    page.wait_for_timeout(700)
+    expect(counter).to_be_empty()
+    body.fill("😀" * 9_500)
+    expect(counter).to_have_text("9,500 / 10,000文字")
+    body.fill("あ" * 12_000)
+    expect(counter).to_have_text("12,000 / 10,000文字")
+    page.get_by_role("button", name="入力内容を確認する").click()
+    expect(page.get_by_role("alert").first).to_contain_text(
+        "10,000文字以内で入力してください（現在12,000文字）。"
+    )
+    assert len(body.input_value()) == 12_000

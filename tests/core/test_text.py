@@ -69,6 +69,50 @@ def test_a_line_has_no_controls_and_can_be_stored(as_typed: str) -> None:
     assert line.encode("utf-8")[:0] == b""
 
 
+@pytest.mark.parametrize(
+    ("as_typed", "stored"),
+    [
+        ("  テスト①　㈱ ＡＢＣ ｱｲ ", "テスト①　㈱ ＡＢＣ ｱｲ"),
+        ("㍿\t見本\r\n", "㍿ 見本"),
+        ("か\u3099", "が"),
+        ("\ufa19谷～", "\ufa19谷～"),
+        ("見\u200b本\x00", "見本"),
+    ],
+)
+def test_a_line_of_free_text_keeps_its_characters(as_typed: str, stored: str) -> None:
+    """COM-23: what somebody wrote is theirs; only what nobody sees goes."""
+    assert text.one_line(as_typed) == stored
+
+
+@pytest.mark.parametrize(
+    ("as_typed", "stored"),
+    [
+        ("　１−２ ﾋﾞﾙ　Ａ棟①㈱ ", "1−2 ビル A棟①㈱"),
+        ("ｶﾞ\uff9e", "ガ\u3099"),
+        ("カﾞ", "ガ"),
+        ("１～２", "1〜2"),
+        ("\ufa19", "\ufa19"),
+    ],
+)
+def test_names_and_addresses_come_in_the_usual_width_alone(as_typed: str, stored: str) -> None:
+    """COM-23: full-width digits and half-width kana are exchanged; a ① is no 1."""
+    assert text.usual_width(as_typed) == stored
+
+
+@given(typed())
+def test_free_lines_and_usual_width_are_made_once(as_typed: str) -> None:
+    for clean in (text.one_line, text.usual_width):
+        once = clean(as_typed)
+        assert clean(once) == once
+        assert once == once.strip()
+        assert not any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in once)
+
+
+def test_free_text_is_composed() -> None:
+    """COM-23: macOS types in parts what others type in one."""
+    assert text.multiline("か\u3099\n\ufa19") == "が\n\ufa19"
+
+
 def test_free_text_keeps_its_lines_and_its_characters() -> None:
     assert text.multiline("\r\n一行目①  \r\n\r\n　二行目\x00\rＡ\n\n") == "一行目①\n\n　二行目\nＡ"
 

@@ -19,6 +19,7 @@ from portal.core.errors import RuleBroken
 from portal.shared.auth import accounts
 from portal.shared.auth.accounts import Person
 from portal.shared.chats import operations
+from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries import queries
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web.chat_notifier import ChatNotifier
@@ -164,3 +165,34 @@ def test_no_more_streams_begin_at_once_than_there_are_places(
             assert bell.has_room()
     finally:
         sys.setswitchinterval(turns_before)
+
+
+def test_one_beginning_and_one_message_sent_at_once_many_times_are_there_once(
+    app: Flask, inside: Any, together: Callable[..., list[Any]]
+) -> None:
+    """COM-22, SUP-11: a retry after a lost answer makes no second chat and no second message."""
+    tenant, writer, by = _writer(app, inside)
+
+    def start(_turn: int) -> str:
+        with clock.freeze(OPEN_AT), tenant_scope("desk"):
+            asked = Asked("other", "一度だけ")
+            made = operations.start(
+                tenant, writer, asked, by=by, link_base=BASE, key="k" * 32
+            ).number
+            session().commit()
+            return made
+
+    numbers = set(together(12, start))
+    assert len(numbers) == 1, numbers
+    (number,) = numbers
+
+    def write(_turn: int) -> None:
+        with clock.freeze(OPEN_AT), tenant_scope("desk"):
+            thread = queries.any_inquiry(number)
+            inquiries.write(tenant, thread, "一通だけ", (), by=by, key="m" * 32)
+            session().commit()
+
+    assert together(8, write) == [None] * 8
+    with inside("desk"):
+        found = operations.news(queries.any_inquiry(number), 0, of="operator")
+        assert [message.body for message in found.messages] == ["一度だけ", "一通だけ"]

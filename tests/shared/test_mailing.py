@@ -46,6 +46,9 @@ CONTEXT: dict[str, Any] = {
     "code": "012345",
     "what": "totp",
     "new": "new@one.example",
+    "old": "old@one.example",
+    "contract": SimpleNamespace(number="CT00000001", product_label="業務"),
+    "contact": SimpleNamespace(person="髙﨑 花子"),
     "inquiry": SimpleNamespace(
         number="IQ00000001", name="髙﨑 花子", label="その他お問合せ", about="FR000123"
     ),
@@ -170,7 +173,14 @@ def test_a_name_is_text_wherever_it_stands(compose, event):
     reservation = SimpleNamespace(**vars(RESERVATION) | {"contact": people, "billing": people})
     inquiry = SimpleNamespace(number="IQ00000001", name=evil, label="その他お問合せ", about="")
     who = SimpleNamespace(name=evil, account_name=evil)
-    mail = compose(event, member=people, reservation=reservation, inquiry=inquiry, who=who)
+    mail = compose(
+        event,
+        member=people,
+        reservation=reservation,
+        inquiry=inquiry,
+        who=who,
+        contact=SimpleNamespace(person=evil),
+    )
     assert "<img" not in mail.html
     assert "&lt;img src=x onerror=" in mail.html
     assert evil in mail.body

@@ -270,6 +270,38 @@ def test_what_is_too_large_is_refused_with_a_page(
 
 
 @SQLITE
+@pytest.mark.parametrize(
+    ("path", "referer", "back"),
+    [
+        ("/account/profile", "", "/account/profile"),
+        ("/inquiries/new", "", "/inquiries/new"),
+        ("/account/members/0000000000000000/invitation", "/account/members", "/account/members"),
+        ("/account/members/0000000000000000/invitation", "http://evil.example/x", ""),
+    ],
+)
+def test_what_is_too_large_leads_back_to_its_form_and_says_how_much_is_taken(
+    visit, path: str, referer: str, back: str
+) -> None:
+    """COM-23, COM-25: without scripts too; files are named where they are taken."""
+    visitor = visit("facility", "hanako")
+    sender = f"{visitor.base}{referer}" if referer.startswith("/") else referer
+    answer = visitor.client.post(
+        path,
+        base_url=visitor.base,
+        data={"body": "x" * 2_000_000},
+        content_type="multipart/form-data" if path == "/inquiries/new" else None,
+        headers={"Referer": sender} if sender else {},
+    )
+    answer.request.environ["wsgi.input"].close()
+    assert answer.status_code == 413
+    about = "170,000" if path == "/inquiries/new" else "110,000"
+    assert f"約{about}文字まで" in answer.text
+    assert ("合計20MBまで" in answer.text) is (path == "/inquiries/new")
+    assert (f'href="{back}">入力画面へ戻る' in answer.text) is bool(back)
+    assert "evil" not in answer.text
+
+
+@SQLITE
 @pytest.mark.parametrize("token", [None, "", "x", "foreign", "other brand"])
 def test_a_form_without_its_own_token_is_refused(visit, token: str | None) -> None:
     """security.md §4.5: missing, made up, another visitor's, another brand's."""

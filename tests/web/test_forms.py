@@ -10,7 +10,16 @@ from werkzeug.datastructures import MultiDict
 from wtforms import Form as Plain
 
 from portal.core import text
-from portal.web.forms import PREFECTURES, choices, cleaned, line, normaliser, version_number
+from portal.web.forms import (
+    PREFECTURES,
+    choices,
+    cleaned,
+    code_line,
+    line,
+    name_line,
+    normaliser,
+    version_number,
+)
 
 BARE = Flask(__name__)
 
@@ -18,6 +27,8 @@ BARE = Flask(__name__)
 class Sample(Plain):  # type: ignore[misc]
     name = line("名", required=True, longest=5)
     note = line("備考")
+    person = name_line("姓")
+    code = code_line("コード")
     telephone = cleaned("電話", text.telephone, "電話が違います")
     kana = cleaned("カナ", text.katakana, "カナが違います", required=True, longest=4)
 
@@ -33,13 +44,17 @@ def context(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("field", "typed", "kept", "error"),
     [
-        ("name", "　Ａ  Ｂ ", "A B", None),
+        ("name", "　Ａ  Ｂ ", "Ａ  Ｂ", None),
+        ("note", " テスト①\t㈱ｱ\r\n", "テスト① ㈱ｱ", None),
+        ("note", "か\u3099", "が", None),
+        ("person", "　ﾀﾅｶ　①１ ", "タナカ ①1", None),
+        ("code", "ｆｒ①", "fr1", None),
         ("name", "", "", "入力してください。"),
         ("name", " 　 ", "", "入力してください。"),
         ("name", "あいうえお", "あいうえお", None),
-        ("name", "あいうえおか", "あいうえおか", "5文字以内で入力してください。"),
+        ("name", "あいうえおか", "あいうえおか", "5文字以内で入力してください（現在6文字）。"),
         ("note", " 　 ", "", None),
-        ("note", "x" * 101, "x" * 101, "100文字以内で入力してください。"),
+        ("note", "x" * 101, "x" * 101, "100文字以内で入力してください（現在101文字）。"),
         ("telephone", "０３－１２３４－５６７８", "0312345678", None),
         ("telephone", "", "", None),
         ("telephone", " 12 ", "12", "電話が違います"),
@@ -47,7 +62,7 @@ def context(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("kana", "やまだ", "ヤマダ", None),
         ("kana", "山田", "山田", "カナが違います"),
         ("kana", "", "", "入力してください。"),
-        ("kana", "ヤマダタロ", "ヤマダタロ", "4文字以内で入力してください。"),
+        ("kana", "ヤマダタロ", "ヤマダタロ", "4文字以内で入力してください（現在5文字）。"),
     ],
 )
 def test_what_is_typed_is_normalised_or_refused_and_kept(

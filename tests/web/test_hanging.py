@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from portal import create_app
 from portal.blueprints.support.models import Contract
 from portal.core import clock
 from portal.core.db import db, session, tenant_scope
 from portal.settings import ROOT, Settings
-from portal.shared.auth.models import Account
+from portal.shared.auth import members
+from portal.shared.auth.models import Account, Member, MemberStatus, login_key
 from portal.shared.inquiries.models import Inquiry, Status
 from portal.web.hanging import LAST_GOOD
 
@@ -91,6 +93,10 @@ HANGING: dict[str, tuple[Edit, str]] = {
         put('name = "試験設備"', 'name = "試験設備"\nissuer = { bank = "銀行😀" }'),
         "tenants.facility.issuer.bank: 「😀」（U+1F600）は帳票に印字できない文字です",
     ),
+    "a way to sign in": (
+        put('sign_in = { items = "login_id_password"', 'sign_in = { items = "email_password"'),
+        "tenants.facility.sign_in.items: is changed, but 3 members cannot sign in that way",
+    ),
     "a category": (
         put('key = "change"', 'key = "changes"'),
         "categories: 'change' is gone, but 1 inquiries of it are not closed",
@@ -122,6 +128,37 @@ def test_what_nothing_hangs_on_goes(served: Flask) -> None:
     registry.path.write_text(changed, encoding="utf-8")
     registry._look_at = 0.0
     assert set(registry.current().by_key) == {"desk", "facility", "studio"}
+    assert registry.mistakes == ()
+
+
+def test_members_who_are_gone_hold_no_way_to_sign_in(served: Flask) -> None:
+    """OPS-03, COM-10: a brand whose members have all left may ask for something else."""
+    registry = served.extensions["tenants"]
+    with served.app_context(), tenant_scope("facility"):
+        for member in session().scalars(select(Member)):
+            members.shut_out(member, MemberStatus.REMOVED)
+        session().commit()
+        db.session.remove()
+    changed = put('items = "login_id_password"', 'items = "login_id_email_password"')(GOOD)
+    registry.path.write_text(changed, encoding="utf-8")
+    registry._look_at = 0.0
+    assert registry.current().by_key["facility"].sign_in.items == "login_id_email_password"
+    assert registry.mistakes == ()
+
+
+def test_letters_that_a_database_does_not_fold_lock_nobody_out(served: Flask) -> None:
+    """OPS-03: a login ID with such letters is kept as Python folds it."""
+    registry = served.extensions["tenants"]
+    with served.app_context(), tenant_scope("facility"):
+        member = session().scalars(select(Member)).first()
+        assert member is not None
+        member.login_id = "STRAẞE"
+        member.login_key = login_key("login_id_password", login_id="STRAẞE", email=member.email)
+        session().commit()
+        db.session.remove()
+    registry.path.write_text(GOOD + "\n", encoding="utf-8")
+    registry._look_at = 0.0
+    registry.current()
     assert registry.mistakes == ()
 
 

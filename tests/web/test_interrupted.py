@@ -283,6 +283,7 @@ def test_a_confirm_page_is_where_it_was_after_signing_in(
     draft = page.partition("=")[2]
     visitor.post("/sign-out")
     way = visitor.post(f"{form}/confirm", {"draft": draft}).location
+    assert WAITS in visitor.get(way).text
     assert sign_in(visitor, way) == page
     assert "試作" in visitor.get(page).text
     with inside("facility"):
@@ -305,6 +306,32 @@ def test_a_button_leads_back_to_the_page_it_stood_on(visit: Visit) -> None:
     ):
         headers = {"Referer": sender} if sender else {}
         assert visitor.post(path, headers=headers).location == f"/sign-in{back}", sender
+
+
+@ONE
+def test_the_sign_in_page_says_of_a_draft_only_that_it_waits(visit: Visit) -> None:
+    """COM-22, COM-02: of one that was sent, or that there never was, it says nothing."""
+    visitor, form = visit("facility", "hanako"), "/facilities/LC-01/reservation"
+    typed = {"day": "2026-11-25", "starts": "10:00", "ends": "12:00", "headcount": "1"}
+    page = visitor.post(form, typed | {"purpose": "試作"}).location
+    visitor.post(f"{form}/confirm", {"draft": page.partition("=")[2]})
+    visitor.post("/sign-out")
+    for draft in (page, f"{form}/confirm?draft=x%00y"):
+        shown = visitor.get("/sign-in", query_string={"next": draft}).text
+        assert WAITS not in shown
+        assert "試作" not in shown
+
+
+@ONE
+def test_a_button_that_was_pressed_too_late_is_said_to_have_done_nothing(visit: Visit) -> None:
+    """COM-23: so is signing out, which has nothing left to do."""
+    visitor = visit("facility", "hanako")
+    visitor.post("/sign-out")
+    visitor.get("/sign-in")
+    visitor.post("/sign-out")
+    assert "まだ処理されていません" not in visitor.get("/sign-in").text
+    visitor.post(f"/account/members/{'0' * 16}/invitation")
+    assert "まだ処理されていません" in visitor.get("/sign-in").text
 
 
 @ONE

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField, TextAreaField
+from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import InputRequired, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.blueprints.auth.forms import NewEmailForm, email_field, password_field
@@ -14,7 +14,7 @@ from portal.shared.auth.models import USUAL_RIGHTS, Right
 from portal.shared.auth.rights import to_text
 from portal.shared.notifications import How, Kind
 from portal.web.address import AddressFields, telephone_field
-from portal.web.forms import Form, cleaned, line, normaliser, version_number
+from portal.web.forms import Form, body_field, cleaned, line, name_line, version_number
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate
 
@@ -22,15 +22,15 @@ _KANA = _l("全角カタカナで入力してください。")
 
 
 class _Company(AddressFields):
-    first = ("account_name", "account_kana")
+    first: tuple[str, ...] = ("account_name", "account_kana")
     account_name = line(_l("会社名・お名前"), required=True, printed=True)
     account_kana = cleaned(_l("会社名・お名前（カナ）"), text.katakana, _KANA, longest=100)
     account_telephone = telephone_field(_l("代表電話番号"), required=True)
 
 
 class _Named(Form):
-    family_name = line(_l("姓"), required=True, longest=40, printed=True)
-    given_name = line(_l("名"), required=True, longest=40, printed=True)
+    family_name = name_line(_l("姓"), required=True, longest=40, printed=True)
+    given_name = name_line(_l("名"), required=True, longest=40, printed=True)
     family_kana = cleaned(_l("セイ"), text.katakana, _KANA, longest=60)
     given_kana = cleaned(_l("メイ"), text.katakana, _KANA, longest=60)
     department = line(_l("部署名"), longest=80, printed=True)
@@ -98,6 +98,7 @@ def _labels(rights: frozenset[Right]) -> str:
 class PersonForm(_Named):
     """A member to be: who they are, what they sign in with, what they may do."""
 
+    first = (*members.PROFILE, "rights")
     login_id = cleaned(
         _l("ログインID"), text.login_id, _l(text.LOGIN_ID_FORMAT), required=True, longest=40
     )
@@ -165,19 +166,13 @@ class ProfileForm(_Company, _Named):
 class ReasonForm(Form):
     """Why somebody leaves: theirs to say."""
 
-    reason = TextAreaField(
-        _l("退会の理由"),
-        filters=[normaliser(text.multiline)],
-        validators=[
-            Optional(),
-            Length(max=1000, message=_l("%(max)d文字以内で入力してください。")),
-        ],
-    )
+    reason = body_field(_l("退会の理由"), required=False, longest=1000)
 
 
 class EmailForm(NewEmailForm):
     """The new address, with the present one and the password."""
 
+    first = ("present", "password")
     present = email_field(_l("現在のメールアドレス"))
     password = password_field(_l("現在のパスワード"), "current-password")
 

@@ -10,7 +10,7 @@ from portal.shared.auth import history
 from portal.web import lists
 from portal.web.brand import brands_of
 from portal.web.formatting import at_time
-from portal.web.forms import DayField, SearchForm, choices, line, one_of
+from portal.web.forms import DayField, SearchForm, choices, name_line, one_of
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.requests import member, tenant
@@ -28,7 +28,7 @@ class HistorySearch(SearchForm):
     """What a member searches the change history by."""
 
     what = one_of(_l("内容"), default="")
-    person = line(_l("行った方"))
+    person = name_line(_l("行った方"))
     since = DayField(_l("日付（開始）"))
     until = DayField(_l("日付（終了）"))
 

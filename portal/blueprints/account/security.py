@@ -16,7 +16,7 @@ from portal.shared.auth import passkeys as keys
 from portal.shared.auth import second_factor as step
 from portal.shared.auth import sessions
 from portal.shared.auth.models import Factor, Member, MemberSession
-from portal.web.forms import Form, line
+from portal.web.forms import Form, code_line, line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
@@ -92,7 +92,7 @@ class AppForm(ProofForm):
     """What the authenticator app shows, for the secret that `nonce` makes."""
 
     nonce = HiddenField()
-    code = line(
+    code = code_line(
         _l("認証コード"),
         required=True,
         longest=20,

@@ -4,17 +4,17 @@ from collections.abc import Collection
 from typing import Any
 
 from wtforms import BooleanField, PasswordField, StringField
-from wtforms.validators import EqualTo, InputRequired, Length, ValidationError
+from wtforms.validators import EqualTo, InputRequired, ValidationError
 
 from portal.core import text
 from portal.web.address import telephone_field
-from portal.web.forms import Form, cleaned, line
+from portal.web.forms import Form, MaxLength, cleaned, code_line
 from portal.web.i18n import lazy as _l
 
 
 def password_field(label: object, autocomplete: str, check: Any = None) -> PasswordField:
     """A password as typed: never normalised, at most as long as hashing bears, where no other `check` is given."""
-    check = check or Length(max=256, message=_l("%(max)d文字以内で入力してください。"))
+    check = check or MaxLength(256)
     return PasswordField(
         label,
         validators=[InputRequired(_l("入力してください。")), check],
@@ -42,7 +42,7 @@ class NewEmailForm(Form):
 
 
 class _LoginId(Form):
-    login_id = line(
+    login_id = code_line(
         _l("ログインID"), required=True, longest=60, render_kw={"autocomplete": "username"}
     )
 
@@ -67,7 +67,7 @@ class SignInForm(AskingForm):
 
 
 class _SecondStepForm(Form):
-    code = line(
+    code = code_line(
         _l("認証コード"),
         required=True,
         longest=20,
@@ -105,6 +105,7 @@ class ForgottenForm(AskingForm):
 class ChangePasswordForm(SetPasswordForm):
     """The same with the present password."""
 
+    first = ("old_password",)
     old_password = password_field(_l("現在のパスワード"), "current-password")
 
 

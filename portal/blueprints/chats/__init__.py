@@ -60,7 +60,14 @@ def start() -> Answer:
     def begin() -> Answer:
         typed = form.typed()
         asked = Asked(typed["category"], typed["body"], about=typed.get("about") or "")
-        made = operations.start(tenant(), writer(typed), asked, by=actor(), link_base=link_base())
+        made = operations.start(
+            tenant(),
+            writer(typed),
+            asked,
+            by=actor(),
+            link_base=link_base(),
+            key=typed["key"] or None,
+        )
         session().commit()
         return redirect(f"/chat/{made.number}", 303)
 

@@ -14,7 +14,7 @@ from portal.shared.contacts.models import Address, Kind
 from portal.shared.limits import operations as limits
 from portal.web import lists
 from portal.web.address import AddressFields, telephone_field
-from portal.web.forms import Form, line, version_number
+from portal.web.forms import Form, line, name_line, version_number
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
@@ -34,7 +34,7 @@ class AddressForm(AddressFields):
     version = HiddenField(filters=[version_number])
     name = line(_l("会社名・お名前"), required=True, printed=True)
     department = line(_l("部署名"), longest=80, printed=True)
-    person = line(_l("ご担当者"), longest=80, printed=True)
+    person = name_line(_l("ご担当者"), longest=80, printed=True)
     telephone = telephone_field(_l("電話番号"))
     fax = telephone_field(_l("FAX番号"))
 

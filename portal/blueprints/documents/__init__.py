@@ -13,7 +13,7 @@ from portal.shared.documents import operations, sharing
 from portal.shared.documents.models import Document, DocumentKind
 from portal.web import lists
 from portal.web.errors import message_of
-from portal.web.forms import DayField, Form, SearchForm, line, status_field
+from portal.web.forms import DayField, Form, SearchForm, code_line, status_field
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.periods import usual_periods
@@ -51,8 +51,8 @@ class AddressForm(Form):
 class DocumentSearch(SearchForm):
     """What a member searches their documents by."""
 
-    number = line(_l("番号"), longest=30)
-    about = line(_l("対象"), longest=60)
+    number = code_line(_l("番号"), longest=30)
+    about = code_line(_l("対象"), longest=60)
     kind = status_field(_l("種類"), DocumentKind)
     since = DayField(_l("発行日（開始）"))
     until = DayField(_l("発行日（終了）"))

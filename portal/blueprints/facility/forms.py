@@ -28,6 +28,7 @@ from portal.web.forms import (
     Form,
     body_field,
     choices,
+    code_line,
     line,
     one_of,
     status_field,
@@ -39,7 +40,7 @@ from portal.web.i18n import translate as _
 class SearchForm(forms.SearchForm):
     """What a member searches reservations by."""
 
-    number = line(_l("予約番号"), longest=20)
+    number = code_line(_l("予約番号"), longest=20)
     status = status_field(_l("ステータス"), Status)
     payment = one_of(
         _l("お支払い状況"),

@@ -113,7 +113,7 @@ class Reservations:
             "status": status,
             "booked_at": instant(row, "予約完了日時"),
             "total": yen(row, "ご請求金額") if row.values["ご請求金額"].strip() else None,
-            "purpose": row.text("ご利用目的", 200),
+            "purpose": row.text("ご利用目的", 200, clean=text.one_line),
             **self._customers.of(row),
         }
         if number in self._known:

@@ -91,9 +91,9 @@ def may_ask(about: str = "") -> Decision:
     return right and asking.can_ask(tenant(), member().account_id, member().member_id, about)
 
 
-def require_may_ask() -> None:
-    """Refuse who may not ask about anything. Raises MayNotAsk."""
-    decision = may_ask()
+def require_may_ask(about: str = "") -> None:
+    """Refuse who may not ask about this, or about anything. Raises MayNotAsk."""
+    decision = may_ask(about)
     if not decision:
         raise MayNotAsk(decision.reason)
 
@@ -312,7 +312,7 @@ def thread(number: str) -> Answer:
     may = may_ask(found.about)
     sent = Attachments()
     if form.is_submitted():
-        may.require()
+        require_may_ask(found.about)
         flow = ConfirmFlow(kind="message-files", subject=number, form_href=f"/inquiries/{number}")
         sent = attachments.receive(flow, [])
         sent.blame(form)
@@ -320,7 +320,15 @@ def thread(number: str) -> Answer:
 
     def write() -> Answer:
         name = writer(form.data).name
-        operations.write(tenant(), found, form.body.data, sent.kept, by=actor(), name=name)
+        operations.write(
+            tenant(),
+            found,
+            form.body.data,
+            sent.kept,
+            by=actor(),
+            name=name,
+            key=form.key.data or None,
+        )
         return done(_("メッセージを送信しました。"), f"/inquiries/{number}")
 
     page = submit(

@@ -1,5 +1,6 @@
 """The inquiry form, made for its category (COM-50)."""
 
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,18 @@ from portal.shared.inquiries.files import ACCEPTED
 from portal.shared.inquiries.models import CHANNELS, Status
 from portal.shared.inquiries.queries import UNFINISHED_KEY
 from portal.web import forms
-from portal.web.forms import DayField, Form, agreement, body_field, choices, line, one_of
+from portal.web.forms import (
+    DayField,
+    Form,
+    TokenField,
+    agreement,
+    body_field,
+    choices,
+    code_line,
+    line,
+    name_line,
+    one_of,
+)
 from portal.web.i18n import lazy as _l
 
 CHANGES_CATEGORY = "category"
@@ -39,7 +51,7 @@ class SearchForm(forms.SearchForm):
     )
     channel = one_of(_l("受付方法"), ((k, _l(v)) for k, v in CHANNELS.items()), _l("すべて"))
     product = one_of(_l("製品"), (), _l("すべて"))
-    about = line(_l("対象"), longest=40)
+    about = code_line(_l("対象"), longest=40)
     unread = one_of(_l("未読"), [("1", _l("未読の回答あり"))], _l("すべて"))
     since = DayField(_l("受付日（開始）"))
     until = DayField(_l("受付日（終了）"))
@@ -62,6 +74,7 @@ class SearchForm(forms.SearchForm):
 class MessageForm(Form):
     """A further message."""
 
+    first: tuple[str, ...] = ("writer",)
     body = body_field(_l("メッセージ"))
     files = MultipleFileField(_l("添付ファイル"), render_kw={"accept": ",".join(ACCEPTED)})
 
@@ -109,8 +122,14 @@ def writer_field(names: list[str]) -> dict[str, Any]:
 
 
 def message_form(writers: list[str]) -> Any:
-    """The form of a further message, which asks who writes where several share a sign-in."""
-    return type("WrittenForm", (MessageForm,), writer_field(writers))()
+    """The form of a further message, which asks who writes where several share a sign-in.
+
+    Its `key` is the message's own, so that it is written once however often it is sent (COM-22).
+    """
+    fields = {**writer_field(writers), "key": TokenField(longest=32)}
+    made = type("WrittenForm", (MessageForm,), fields)()
+    made.key.data = made.key.data or secrets.token_hex(16)
+    return made
 
 
 def inquiry_form(
@@ -127,7 +146,7 @@ def inquiry_form(
 def guest_form(category: InquiryCategory, offer: Offer) -> Any:
     """The form of somebody who is not signed in: with name and address, without files (COM-53)."""
     fields = {
-        "name": line(_l("お名前"), required=True),
+        "name": name_line(_l("お名前"), required=True),
         "email": email_field(_l("メールアドレス")),
         "stamp": HiddenField(),
         "website": TrapField(),
@@ -138,7 +157,7 @@ def guest_form(category: InquiryCategory, offer: Offer) -> Any:
 
 
 def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: int) -> Any:
-    """What begins a chat (SUP-11)."""
+    """What begins a chat (SUP-11), once for each `key`."""
     fields: dict[str, Any] = writer_field(offer.writers)
     if offer.subjects:
         fields["about"] = _subject_field(_l("ご契約"), offer.subjects, is_sent=False)
@@ -150,7 +169,10 @@ def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: in
     )
     fields["body"] = body_field(_l("お問合せ内容"), longest=longest)
     fields["agreed"] = agreement(_l("プライバシーポリシーに同意する"))
-    return type("ChatForm", (Form,), fields)()
+    fields["key"] = TokenField(longest=32)
+    made = type("ChatForm", (Form,), fields)()
+    made.key.data = made.key.data or secrets.token_hex(16)
+    return made
 
 
 def answers(category: InquiryCategory, data: Mapping[str, Any]) -> dict[str, str]:
@@ -166,7 +188,8 @@ def _form(
     """The category's own fields before the text, and what else this form asks for."""
     about = request.form.get("about", data.get("about"))
     made: dict[str, Any] = {"filled_in": _changes_category, **fields}
-    made["first"] = ("category", "writer", "name", "email", "about", *map(_name, category.fields))
+    asked = map(_name, category.fields)
+    made["first"] = ("category", "writer", "name", "email", "about", *asked, "body")
     made["category"] = CategoryField(
         _l("お問合せ区分"),
         choices=[SelectChoice(one.key, one.label) for one in offer.categories],
@@ -176,7 +199,7 @@ def _form(
         is_sent = request.method == "POST"
         made["about"] = _subject_field(category.about, offer.subjects, is_sent=is_sent)
     elif category.about:
-        made["about"] = line(category.about, required=True, longest=40)
+        made["about"] = code_line(category.about, required=True, longest=40)
     for one in category.fields:
         made[_name(one)] = _field(one, offer, about)
     made["body"] = body_field(_l("お問合せ内容"))

@@ -8,10 +8,10 @@ from wtforms.validators import InputRequired
 
 from portal.blueprints.account.forms import ProfileForm
 from portal.blueprints.auth.forms import SetPasswordForm, email_field, password_field
-from portal.shared.auth import registration
+from portal.shared.auth import members, registration
 from portal.shared.auth.throttling import TooMany
 from portal.web.errors import message_of
-from portal.web.forms import Form, line
+from portal.web.forms import Form, code_line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.requests import client, link_base, public, tenant
@@ -23,6 +23,7 @@ bp = Blueprint("registration", __name__, url_prefix="/register")
 class RegistrationForm(ProfileForm, SetPasswordForm):
     """Who registers: what to sign in with, and the profile."""
 
+    first = ("email", "password", "again", "account_name", "account_kana", *members.PROFILE[:5])
     version = account_version = None
     email = email_field(_l("メールアドレス"))
     agreed = BooleanField(
@@ -34,7 +35,7 @@ class RegistrationForm(ProfileForm, SetPasswordForm):
 class CodeForm(Form):
     """認証コードを入力."""
 
-    code = line(
+    code = code_line(
         _l("認証コード"), required=True, longest=30, render_kw={"autocomplete": "one-time-code"}
     )
 

@@ -101,7 +101,7 @@ def _of_person(operation: Callable[..., None]) -> Callable[..., None]:
 
 def _registrant(spec: str) -> Registrant:
     """Somebody as they are typed. Raises Mistake."""
-    parts = [text.normalise(part) for part in spec.split(":")]
+    parts = [text.usual_width(part) for part in spec.split(":")]
     try:
         family, given, email, *duty = parts
         return Registrant(family, given, text.email(email), *duty)

@@ -224,8 +224,8 @@ def edit_contact(
     """Save a contact's name, duty and address under the version they are based on (SUP-05).
 
     With another address they are reached, and sign in, there: a link to set the password is mailed where it has no
-    sign-in yet. What was asked stays with the address that it was asked from. The caller commits. Raises RuleBroken,
-    Stale (COM-26), NotFound for one who was removed meanwhile.
+    sign-in yet, and both addresses are told (COM-34). What was asked stays with the address that it was asked from. The
+    caller commits. Raises RuleBroken, Stale (COM-26), NotFound for one who was removed meanwhile.
     """
     if contact.person != who.person and not even_so:
         check_person(who.family_name, who.given_name)
@@ -250,6 +250,9 @@ def edit_contact(
     if member.id != before.id:
         changes["email"] = [before.email, member.email]
     audit.record("contract.edit_contact", contract, by=by, **changes)
+    notify = {"contract": contract, "contact": contact, "old": before.email, "new": member.email}
+    for told in dict.fromkeys((before, member)):
+        mailing.tell(tenant, "contact_edited", told, **notify)
 
 
 def _member(

@@ -22,7 +22,8 @@ from portal.web.forms import (
     SearchForm,
     agreement,
     choices,
-    line,
+    code_line,
+    name_line,
     one_of,
     version_number,
 )
@@ -59,7 +60,7 @@ def _may_ask(here: Tenant, who: SignedIn, about: str = "") -> Decision:
 class ContractSearch(SearchForm):
     """What a member searches contracts by."""
 
-    number = line(_l("契約番号"), longest=30)
+    number = code_line(_l("契約番号"), longest=30)
     product = one_of(_l("製品"), default="")
     since = DayField(_l("お申込日（開始）"))
     until = DayField(_l("お申込日（終了）"))
@@ -129,8 +130,8 @@ class ContactForm(Form):
     """A person to be registered, who has agreed to what their data are used for (SUP-06, SUP-17)."""
 
     version = HiddenField(filters=[version_number])
-    family_name = line(_l("姓"), required=True, longest=40)
-    given_name = line(_l("名"), longest=40)
+    family_name = name_line(_l("姓"), required=True, longest=40)
+    given_name = name_line(_l("名"), longest=40)
     email = email_field(_l("メールアドレス"))
     duty = one_of(_l("ご担当"))
     agreed = agreement(_l("個人情報の利用目的に同意する"))

@@ -95,14 +95,16 @@ def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None
 
 
 def undo(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
-    """The old address did not ask: back to it, all out, and a reset mailed there. Commits.
+    """The old address did not ask: back to it, all out, and a reset mailed there; both are told. Commits.
 
     Links back to later addresses die; one back to an earlier address stays alive, and so has the last
     word. Raises as `confirm`.
     """
     member, link = links.use_locked(token, links.Purpose.UNDO_EMAIL)
     by = member.actor(address)
+    taken_back = member.email
     _set(tenant, member, link.payload["email"], by=by)
+    _tell_both(tenant, member, taken_back)
     devices.lock_out(member)
     links.revoke_later(link)
     password_reset.send_reset_link(tenant, member, link_base=link_base, by=by)
@@ -114,9 +116,14 @@ def set_by_operator(tenant: Tenant, member: Member, new: str, *, by: Actor) -> N
     old = member.email
     _set(tenant, member, new, by=by)
     links.revoke(member.id)
-    told = {"member": member, "at": clock.now()}
-    for recipient in (old, new):
-        mailing.compose(tenant, "email_changed", recipient, account_id=member.account_id, **told)
+    _tell_both(tenant, member, old)
+
+
+def _tell_both(tenant: Tenant, member: Member, old: str) -> None:
+    """Mail the address of before and the present one that it was changed (COM-34)."""
+    context = {"member": member, "at": clock.now()}
+    for recipient in (old, member.email):
+        mailing.compose(tenant, "email_changed", recipient, account_id=member.account_id, **context)
 
 
 def _set(tenant: Tenant, member: Member, email: str, *, by: Actor) -> None:

@@ -110,7 +110,7 @@ class Members:
 
     def _company(self, row: Row, number: str) -> str:
         """The name of the account to be made; "" where there is one. The first line with a number names it."""
-        company = row.text("会社名", 100)
+        company = row.text("会社名", 100, clean=text.one_line)
         status = self._statuses.get(number)
         if status is not None and status is not AccountStatus.ACTIVE:
             raise RuleBroken(_WITHDRAWN, field="会員番号")
@@ -193,13 +193,13 @@ def _person(row: Row) -> Person:
     if role not in (*_YES, *_NO):
         raise RuleBroken("1 または空欄にしてください。", field="代表")
     return Person(
-        row.text("姓", 40, required=True),
-        row.text("名", 40),
+        row.text("姓", 40, required=True, clean=text.usual_width),
+        row.text("名", 40, clean=text.usual_width),
         row.take("メールアドレス", text.email),
         login_id=row.text("ログインID", 60),
         family_kana=_kana(row, "セイ"),
         given_kana=_kana(row, "メイ"),
-        department=row.text("部署名", 80),
+        department=row.text("部署名", 80, clean=text.one_line),
         telephone=row.take("電話番号", text.telephone) if row.values["電話番号"].strip() else "",
         is_representative=role in _YES,
     )

@@ -66,8 +66,16 @@ def opens(tenant: Tenant) -> datetime | None:
     return at(later, hours.opening)
 
 
-def start(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str) -> Inquiry:
-    """Begin a chat: an inquiry whose channel it is.
+def start(
+    tenant: Tenant,
+    writer: Writer,
+    asked: Asked,
+    *,
+    by: Actor,
+    link_base: str,
+    key: str | None = None,
+) -> Inquiry:
+    """Begin a chat: an inquiry whose channel it is. The same text under the same `key` begins it once (COM-22).
 
     Raises RuleBroken outside business hours, limits.LimitReached, asking.MayNotAsk (SUP-01).
     """
@@ -75,13 +83,26 @@ def start(tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base:
         raise RuleBroken("ただいまチャットの受付時間外です。")
     about = asking.subject_or_only(tenant, writer.account_id, writer.member_id, asked.about)
     asking.check_member(tenant, by, about)
-    account = session().get_one(Account, writer.account_id)
+    account = session().get_one(Account, writer.account_id, with_for_update=True)
+    begun_before = _begun_with(writer, key, asked.body) if key else None
+    if begun_before:
+        return begun_before
     limit = _limit(tenant, account, about)
     limits.reserve(tenant, limit.name, limit.owner)
     begun = replace(asked, about=about)
-    inquiry = inquiries.ask(tenant, writer, begun, by=by, link_base=link_base, channel="chat")
+    inquiry = inquiries.ask(
+        tenant, writer, begun, by=by, link_base=link_base, channel="chat", key=key
+    )
     session().add(Chat(inquiry_id=inquiry.id, account_id=account.id, active_at=clock.now()))
     return inquiry
+
+
+def _begun_with(writer: Writer, key: str, body: str) -> Inquiry | None:
+    """The chat that this member began with this message."""
+    began = InquiryMessage.key == key, InquiryMessage.body == body
+    own = Inquiry.account_id == writer.account_id, Inquiry.member_id == writer.member_id
+    joined = select(Inquiry).join(InquiryMessage, InquiryMessage.inquiry_id == Inquiry.id)
+    return session().scalars(joined.where(*own, *began).limit(1)).one_or_none()
 
 
 def _limit(tenant: Tenant, account: Account, about: str) -> asking.ChatLimit:

@@ -13,6 +13,8 @@ from portal.core import SYSTEM, Actor, NumberFormat, Shelf, audit, clock, csvio,
 from portal.core.db import Query, session, update_where
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import FileDamaged
+from portal.core.folding import Folded
+from portal.core.text import folded
 from portal.shared.billing.terms import months_after
 from portal.shared.documents.content import Content
 from portal.shared.documents.models import Document, DocumentKind
@@ -31,7 +33,9 @@ SEARCHED: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "until": lambda day: Document.transaction_date <= day,
     "least": lambda yen: Document.total >= yen,
     "most": lambda yen: Document.total <= yen,
-    "counterparty": lambda part: Document.counterparty.contains(part, autoescape=True),
+    "counterparty": lambda part: Folded(Document.counterparty).contains(
+        folded(part), autoescape=True
+    ),
     "number": lambda number: Document.number == number,
     "account_id": lambda account_id: Document.account_id == account_id,
 }

@@ -125,7 +125,9 @@ def _clean(name: str) -> str:
 
 def _media_type(name: str, data: bytes) -> str:
     ending = name.rpartition(".")[2].casefold()
-    if ending not in _KINDS or not data:
+    if not data:
+        raise RuleBroken("空のファイルは送信できません: %(name)s", field="files", name=_clean(name))
+    if ending not in _KINDS:
         raise RuleBroken(
             "この形式のファイルは送信できません: %(name)s", field="files", name=_clean(name)
         )

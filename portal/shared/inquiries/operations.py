@@ -57,9 +57,16 @@ class Asked:
 
 
 def ask(
-    tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, link_base: str, channel: str = "web"
+    tenant: Tenant,
+    writer: Writer,
+    asked: Asked,
+    *,
+    by: Actor,
+    link_base: str,
+    channel: str = "web",
+    key: str | None = None,
 ) -> Inquiry:
-    """Begin an inquiry, as 受付, and mail its number to who asked. Raises RuleBroken, asking.MayNotAsk (SUP-01)."""
+    """Begin an inquiry, as 受付, its first message under `key`, and mail its number. Raises RuleBroken, MayNotAsk."""
     category = tenant.inquiries.category(asked.category)
     if category is None:
         raise RuleBroken("お問合せ区分を選択してください。", field="category")
@@ -82,25 +89,43 @@ def ask(
     )
     session().add(made)
     session().flush()
-    append(made, "member" if writer.member_id else "guest", writer.name, asked.body, asked.files)
+    kind = "member" if writer.member_id else "guest"
+    append(made, kind, writer.name, asked.body, asked.files, key=key)
     audit.record("inquiry.ask", made, by=by, category=made.label)
     tell(tenant, made, "inquiry_received", link_base)
     return made
 
 
 def write(
-    tenant: Tenant, inquiry: Inquiry, body: str, files: Sequence[Kept], *, by: Actor, name: str = ""
+    tenant: Tenant,
+    inquiry: Inquiry,
+    body: str,
+    files: Sequence[Kept],
+    *,
+    by: Actor,
+    name: str = "",
+    key: str | None = None,
 ) -> None:
     """A further message of a member, or of `name`, who shares the sign-in; it awaits the operators again (COM-51).
 
-    Raises asking.MayNotAsk for a member who is none of those who may ask about it (SUP-01).
+    With a `key` it is written once, however often it is sent (COM-22); another text under the same key is a message of
+    its own. Raises asking.MayNotAsk for a member who is none of those who may ask about it (SUP-01).
     """
     asking.check_member(tenant, by, inquiry.about)
-    append(inquiry, "member", name or by.name, body, files)
+    session().refresh(inquiry, with_for_update=True)
+    before = _body_with(inquiry, key) if key else None
+    if before == body:
+        return
+    append(inquiry, "member", name or by.name, body, files, key=key if before is None else None)
     if inquiry.status != Status.RECEIVED:
         states.move(inquiry, Status.RECEIVED, MOVES, by=by)
     inquiry.updated_at = clock.now()
     audit.record("inquiry.write", inquiry, by=by)
+
+
+def _body_with(inquiry: Inquiry, key: str) -> str | None:
+    own = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.key == key
+    return session().scalar(select(InquiryMessage.body).where(*own))
 
 
 def answer(

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 
 from portal.core import NotFound, Query, Tenant, get_or_404, gettext_noop, session
+from portal.core.folding import Folded
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.models import (
     CHANNELS,
@@ -54,11 +55,11 @@ _LISTED = select(
 
 
 def _holds(asked: Any) -> ColumnElement[bool]:
-    """A word stands in a message, or in what the list shows of the inquiry besides."""
+    """A word stands in a message, or in what the list shows of the inquiry besides, in whatever width and case."""
     shown = (_I.c.number, _I.c.label, _I.c.about, _I.c.name)
     return or_(
-        *(column.ilike(asked, escape="\\") for column in shown),
-        exists().where(*_ITS, _M.c.body.ilike(asked, escape="\\")),
+        *(Folded(column).like(asked, escape="\\") for column in shown),
+        exists().where(*_ITS, Folded(_M.c.body).like(asked, escape="\\")),
     )
 
 

@@ -31,7 +31,8 @@ ASKS_AGAIN = {
     "account.withdraw": "password",
     "support.contact_form": "fresh",
     "support.contact_save": "fresh",
-    "support.change_contact": "fresh",
+    "support.hand_over": "fresh",
+    "support.remove_contact": "fresh",
     "account.password": "old_password",
 }
 """What matters, and how the password is asked for: by the form itself, or by having been typed just now."""

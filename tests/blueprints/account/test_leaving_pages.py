@@ -44,13 +44,29 @@ def settled(inside):
 
 
 def test_what_is_open_is_listed_and_the_button_is_off(visit, status):
-    """COM-16: sent all the same, nothing happens."""
+    """COM-16: sent all the same, it is refused at the first step."""
     visitor = visit("facility", "hanako")
     page = visitor.get(LEAVE).text
     assert "お支払い待ちのご予約が1件あります。" in page
     assert re.search(r'aria-disabled="true"[^>]*>退会手続きへ', page)
-    kept = visitor.post(LEAVE, {"reason": "x"})
-    token = kept.location.rpartition("=")[2]
+    answer = visitor.post(LEAVE, {"reason": "x"})
+    assert (answer.status_code, "お手続き中のものがあるため" in answer.text) == (422, True)
+    assert status() == "active"
+
+
+def test_what_was_opened_since_the_first_step_stands_in_the_way_at_the_last(
+    visit, settled, inside, status
+):
+    """COM-16: the draft of a while ago is no permission."""
+    from portal.blueprints.facility.models import Reservation
+
+    visitor = visit("facility", "hanako")
+    token = visitor.post(LEAVE, {"reason": "x"}).location.rpartition("=")[2]
+    with inside("facility"):
+        session().query(Reservation).filter_by(number="FR000002").update(
+            {"status": "billed", "paid_at": None}
+        )
+        session().commit()
     answer = visitor.post(f"{LEAVE}/confirm", {"draft": token, "password": PASSWORD}, page=LEAVE)
     assert (answer.status_code, "お手続き中のものがあるため" in answer.text) == (422, True)
     assert status() == "active"

@@ -35,7 +35,11 @@ REFUSED = [
         "password",
         "パスワードは128文字以内で入力してください。",
     ),
-    ({"password": "x" * 257, "again": "x" * 257}, "password", "256文字以内で入力してください。"),
+    (
+        {"password": "x" * 257, "again": "x" * 257},
+        "password",
+        "256文字以内で入力してください（現在257文字）。",
+    ),
     ({"password": "Hanako-loves-59-rice", "again": "Hanako-loves-59-rice"}, "password", WEAK),
     (
         {"password": "my-Password-2026-x", "again": "my-Password-2026-x"},

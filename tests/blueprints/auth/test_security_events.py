@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from portal.core.db import session
+from portal.shared.auth import members
 from portal.shared.auth.models import Member
 from tests.cast import PASSWORD
 
@@ -122,6 +123,30 @@ def test_whatever_way_a_right_is_missing_it_is_an_event(
     answer = visit("facility", "kenichi").get(path.format(number=cast.billed))
     assert answer.status_code == 403
     assert (events()[-1]["event"], events()[-1]["endpoint"]) == ("forbidden", endpoint)
+
+
+def test_whoever_feels_their_way_to_what_they_may_not_do_is_seen(visit, events, inside):
+    """COM-30, security.md §4.27: 403 with the reason and a line each, pages and forms alike."""
+    with inside("facility"):
+        member = session().scalars(select(Member).where(Member.login_id == "kenichi")).one()
+        member.rights = ""
+        other = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
+        number = members.number_of(other)
+        session().commit()
+    page = visit("facility", "kenichi")
+    tried = (
+        ("GET", "/account/members/new"),
+        ("POST", "/account/members/new"),
+        ("GET", f"/account/members/{number}"),
+        ("POST", f"/account/members/{number}/removal"),
+        ("POST", f"/account/members/{number}/representation"),
+        ("GET", "/inquiries/new"),
+        ("POST", "/account/withdrawal"),
+    )
+    for count, (method, path) in enumerate(tried, 1):
+        answer = page.get(path) if method == "GET" else page.post(path)
+        assert answer.status_code == 403, path
+        assert [event["event"] for event in events()] == ["forbidden"] * count, path
 
 
 def test_what_succeeds_is_no_event(visit, events):

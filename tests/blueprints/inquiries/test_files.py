@@ -40,12 +40,19 @@ def carried(page: str) -> dict[str, Any]:
         ([("図面.pdf", PDF), ("動画.zip", zip_of(21))], "動画.zip（21.0MB）"),
         ([("図面.pdf", PDF), ("大.zip", zip_of(60))], "大.zip（60.0MB）"),
         ([("図面.pdf", PDF), ("tool.exe", b"MZ")], "この形式のファイルは送信できません: tool.exe"),
+        ([("図面.pdf", PDF), ("empty.txt", b"")], "空のファイルは送信できません: empty.txt"),
         (
             [("図面.pdf", PDF), *((f"{n}.txt", b"x") for n in range(5))],
             "ファイルは5個までです。添付しなかったファイル: 4.txt",
         ),
     ],
-    ids=["over the limit", "over the body that was read before", "no known kind", "too many"],
+    ids=[
+        "over the limit",
+        "over the body that was read before",
+        "no known kind",
+        "empty",
+        "too many",
+    ],
 )
 def test_a_file_that_is_refused_is_named_and_everything_else_is_kept(visit, inside, files, said):
     """COM-23: the form again, with the text, the consent and the good file; then it goes on without the bad one."""
@@ -62,7 +69,7 @@ def test_a_file_that_is_refused_is_named_and_everything_else_is_kept(visit, insi
     with inside("facility"):
         names = session().scalars(select(InquiryFile.name)).all()
         assert "図面.pdf" in names
-        assert not {"動画.zip", "大.zip", "tool.exe"} & set(names)
+        assert not {"動画.zip", "大.zip", "tool.exe", "empty.txt"} & set(names)
 
 
 def test_attached_files_survive_a_mistake_and_a_change_of_category(visit):

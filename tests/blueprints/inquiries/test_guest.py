@@ -101,6 +101,23 @@ def test_a_guest_asks_in_three_steps_and_is_answered_by_mail(opened, inside, run
         assert not [mail for mail in mails if "/inquiries/" in mail.body]
 
 
+def test_nothing_that_a_guest_typed_stands_in_the_mail_to_an_address_that_nobody_proved(
+    opened, inside
+):
+    """COM-53, COM-81: the brand's name carries no words of strangers to others."""
+    visitor, typed = opened
+    evil = "今すぐ http://evil.example/win"
+    assert send(visitor, typed | {"name": evil}).status_code == 303
+    with inside("facility"):
+        mail = (
+            session()
+            .scalars(select(OutboxMail).where(OutboxMail.event == "inquiry_received"))
+            .one()
+        )
+        assert "evil" not in mail.subject + mail.body + mail.html
+        assert "お客様" in mail.body
+
+
 @pytest.mark.parametrize(
     ("seconds", "through"), [(2, False), (3, True), (86400, True), (86401, False), (-60, False)]
 )

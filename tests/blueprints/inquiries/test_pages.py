@@ -13,7 +13,7 @@ from sqlalchemy import select
 from portal import create_app
 from portal.core import clock
 from portal.core.db import db, session
-from portal.shared.inquiries.models import Inquiry, InquiryFile
+from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage
 from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor
 
@@ -179,6 +179,24 @@ def test_a_thread_goes_on_with_files_and_by_an_operators_answer(visit, sent, run
 
 
 @ONE
+def test_a_message_that_is_sent_again_is_there_once_and_another_text_is_another(
+    visit, sent, inside
+):
+    """COM-22, COM-51: a page that was gone back to still has the key of before."""
+    number, visitor = sent(), visit("facility", "hanako")
+    path = f"/inquiries/{number}"
+    key = re.search(r'name="key"[^>]*value="([0-9a-f]{32})"', visitor.get(path).text)
+    assert key
+    for body in ("一通目", "一通目", "二通目"):
+        assert visitor.post(path, {"body": body, "key": key[1]}).status_code == 303
+    with inside("facility"):
+        found = session().scalars(select(InquiryMessage.body).order_by(InquiryMessage.id)).all()
+        assert found[-2:] == ["一通目", "二通目"]
+        assert found.count("一通目") == 1
+    refused = visitor.post(path, {"body": "", "key": key[1]})
+    assert f'value="{key[1]}"' in refused.text
+
+
 def test_a_refused_answer_is_not_lost_with_the_editor(sent, run, tmp_path, monkeypatch):
     """COM-23, OPS-10: the operator reads where the text is kept."""
     number = sent()

@@ -159,7 +159,7 @@ def test_who_is_contact_no_more_reads_on_and_writes_no_more(enter, tenant, insid
     assert page.status_code == 200
     assert "動きません。" in page.text
     assert 'aria-disabled="true"' in page.text
-    assert visitor.post(f"/inquiries/{number}", {"body": "まだです。"}).status_code == 422
+    assert visitor.post(f"/inquiries/{number}", {"body": "まだです。"}).status_code == 403
     assert visitor.post(f"/chat/{number}", {"body": "まだです。"}).status_code == 403
     with inside("desk"):
         letter = f"From: yamada@one.example\nTo: desk@desk.example\nSubject: Re: {number}\n\nまだ"

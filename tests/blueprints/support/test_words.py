@@ -111,7 +111,7 @@ def test_an_address_that_is_changed_ends_with_the_word_for_it(visit):
 def test_a_missing_right_is_no_mistake_in_what_was_typed(visit):
     """COM-30: the title says that it cannot be done, the text why."""
     page = visit("facility", "kenichi").get("/account/members/new")
-    assert page.status_code == 422
+    assert page.status_code == 403
     assert "この操作はできません" in page.text
     assert "代表の方と権限のある方だけ" in page.text
     assert "入力内容をご確認ください" not in page.text
@@ -121,7 +121,7 @@ def test_a_missing_right_is_no_mistake_in_what_was_typed(visit):
 def test_a_dead_link_to_a_document_tells_an_outsider_whom_to_ask(visit):
     """COM-73: they have no sign-in to go back to."""
     page = visit("facility").get("/shared-documents/" + "x" * 43)
-    assert page.status_code == 422
+    assert page.status_code == 403
     assert "お送りした方へ再送をご依頼ください" in page.text
     assert "ログインへ戻る" not in page.text
 

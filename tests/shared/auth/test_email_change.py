@@ -113,6 +113,20 @@ def test_the_old_address_takes_it_back_within_two_weeks(shop, ask, member, maile
             email_change.undo(shop, undo, address="", link_base=BASE)
 
 
+def test_the_address_that_is_taken_back_is_told_as_well(shop, ask, member, mailed, letters):
+    """COM-34: both addresses learn of every change, this one too."""
+    ask()
+    email_change.confirm(
+        shop, mailed("email_change_proof", "prove-email"), address="", link_base=BASE
+    )
+    before = len(letters("email_changed"))
+    email_change.undo(shop, mailed("email_changed_old", "undo-email"), address="", link_base=BASE)
+    told = [mail.recipient for mail in letters("email_changed")]
+    assert len(told) == before + 2
+    assert {OLD, NEW} <= set(told)
+    assert member().email == OLD
+
+
 def test_after_two_weeks_it_is_too_late(shop, ask, member, mailed):
     """SHOP-03"""
     ask()

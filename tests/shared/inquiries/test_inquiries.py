@@ -182,7 +182,7 @@ def test_who_reads_a_thread_is_the_tenants_choice(ask, tenant, who):
     [
         ("virus.exe", b"MZ", "この形式"),
         ("no-ending", b"x", "この形式"),
-        ("empty.pdf", b"", "この形式"),
+        ("empty.pdf", b"", "空のファイル"),
         ("page.html", b"<html>", "この形式"),
         ("picture.svg", b"<svg onload=alert(1)>", "この形式"),
         ("script.pdf", b"<script>", "拡張子と合いません"),
