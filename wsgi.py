@@ -2,11 +2,12 @@
 
 import gc
 
-from portal import create_app
+from portal import create_app, require_fit_database
 from portal.server import RsgiServer
 from portal.settings import Settings
 
 app = create_app()
+require_fit_database(app)
 settings: Settings = app.extensions["settings"]
 if settings.demo:
     import demo

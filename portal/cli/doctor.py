@@ -18,7 +18,7 @@ from flask.cli import with_appcontext
 
 from portal.core import migrate
 from portal.core.db import db
-from portal.core.engine import sqlite_files
+from portal.core.engine import UnfitRole, sqlite_files
 from portal.settings import ROOT, Settings
 from portal.web.commands import json_option
 from portal.web.output import json_out
@@ -95,6 +95,8 @@ def _look_at_settings(settings: Settings) -> Iterator[Finding]:
 def _look_at_database() -> Finding:
     try:
         is_current = migrate.is_current(ROOT / "migrations", db.engine)
+    except UnfitRole as error:
+        return Finding("database", "bad", str(error))
     except Exception as error:  # whatever it is, this command is there to tell it
         reason = str(getattr(error, "orig", error)).strip().splitlines()
         said = reason[0] if reason else type(error).__name__

@@ -19,9 +19,12 @@ from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
 from portal.core import DatabaseBusy, RuleBroken, Tenant
 from portal.core.csvio import CsvErrors
+from portal.core.engine import UnfitRole
 
 STANDARD_INPUT = Path("-")
 _NO_SUCH_TABLE = ("42P01", "42703")
+_NO_RIGHT = "42501"
+_WHOSE = "DATABASE_URL is for portal_app, DATABASE_OWNER_URL for the owner, who migrates"
 _PROGRESS_TERMINAL = 500
 _PROGRESS_LOG = 10_000
 
@@ -37,7 +40,7 @@ def one_line() -> Iterator[None]:
     """What a person can do something about is told in one line, with the exit code that fits."""
     try:
         yield
-    except (RuleBroken, CsvErrors) as error:
+    except (RuleBroken, CsvErrors, UnfitRole) as error:
         raise CommandError(str(error)) from None
     except UnicodeError:
         raise CommandError("what was typed or piped in is not UTF-8") from None
@@ -45,12 +48,11 @@ def one_line() -> Iterator[None]:
         raise CommandError("a number, a date or a text is larger than can be kept") from None
     except DatabaseBusy as error:
         raise click.ClickException(str(error)) from None
-    except OperationalError as error:
-        raise _database_trouble(error) from None
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", "") not in _NO_SUCH_TABLE:
+    except (OperationalError, ProgrammingError) as error:
+        trouble = _database_trouble(error)
+        if trouble is None:
             raise
-        raise _database_trouble(error) from None
+        raise trouble from None
     except OSError as error:
         if error.errno == errno.EPIPE:  # whoever read our output has enough; click ends quietly
             raise
@@ -59,8 +61,14 @@ def one_line() -> Iterator[None]:
         ) from None
 
 
-def _database_trouble(error: OperationalError | ProgrammingError) -> click.ClickException:
+def _database_trouble(error: OperationalError | ProgrammingError) -> click.ClickException | None:
+    """What is the matter with the database, and what to do; None where the program is to blame."""
     reason = str(error.orig).strip().partition("\n")[0]
+    state = getattr(error.orig, "sqlstate", "")
+    if state == _NO_RIGHT:
+        return CommandError(f"the database: {reason} ({_WHOSE})")
+    if isinstance(error, ProgrammingError) and state not in _NO_SUCH_TABLE:
+        return None
     return click.ClickException(f"the database: {reason} (flask db upgrade brings it up to date)")
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.core import DatabaseBusy, Tenant, session, tenant_scope, transaction_mode
 from portal.core.db import db
+from portal.core.engine import UnfitRole
 from portal.core.tenancy.config_errors import Finding
 from portal.core.tenancy.registry import Refusals, Tenants
 from portal.shared.auth.models import Account
@@ -43,7 +44,7 @@ def refusals(app: Flask, home: Path, brands: Iterable[Brand]) -> Refusals:
                 if not _is_there():
                     return []
                 return [*_gone(home / LAST_GOOD, tenants), *_lacking(tenants, known)]
-        except (SQLAlchemyError, DatabaseBusy) as error:
+        except (SQLAlchemyError, DatabaseBusy, UnfitRole) as error:
             log.info("what hangs on the tenants file could not be counted: %s", error)
             return []
 
