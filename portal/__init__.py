@@ -71,6 +71,7 @@ def _registry(app: Flask, settings: Settings) -> Registry:
             settings.base_domain,
             tenant_type(brand.sections(BRANDS)),
             last_good=settings.home / hanging.LAST_GOOD,
+            keeps=False,
             refusals=hanging.refusals(app, settings.home, BRANDS),
         )
     except TenantsInvalid as invalid:
@@ -95,3 +96,10 @@ def require_fit_database(app: Flask) -> None:
             pass
         finally:
             db.engine.dispose()
+
+
+def begin_serving(app: Flask) -> None:
+    """What only a process that serves does: it keeps the tenants file that was good (OPS-03). Raises CannotStart."""
+    require_fit_database(app)
+    tenants: Registry = app.extensions["tenants"]
+    tenants.keep_last_good()
