@@ -20,6 +20,7 @@ from portal.core import migrate
 from portal.core.db import db
 from portal.core.engine import UnfitRole, sqlite_files
 from portal.settings import ROOT, Settings
+from portal.web.command_line import PortalCommand
 from portal.web.commands import json_option
 from portal.web.output import json_out
 from portal.web.requests import registry
@@ -40,7 +41,7 @@ class Finding:
     message: str
 
 
-@click.command()
+@click.command(cls=PortalCommand)
 @click.option(
     "--url",
     help="Where the portal answers, e.g. https://shop.my.example.jp: half a request is sent there, and waited for.",
@@ -158,6 +159,9 @@ def _look_at_bodies(url: str | None) -> Iterator[Finding]:
         yield Finding(
             "bodies", "ok", f"half a request takes no thread and ends after {seconds:.0f} s"
         )
+    host = urlsplit(url).hostname or ""
+    if registry().current().for_host(host) is None:
+        yield Finding("url", "bad", f"no brand lives at {host}: flask tenants list names the hosts")
 
 
 def ask_by_half(url: str) -> tuple[float | None, int]:

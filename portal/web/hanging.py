@@ -86,11 +86,21 @@ def _lacking(tenants: Tenants, brands: Iterable[Brand]) -> Iterator[Finding]:
     """Keys inside a tenant's section that are no more, though rows name them."""
     for key, tenant in tenants.by_key.items():
         with tenant_scope(key), transaction_mode("read"):
-            found = [*_categories(tenant)]
+            found = [*_inquiries_off(tenant), *_categories(tenant)]
             for brand in brands:
                 found.extend(brand.hanging(tenant))
         for path, message in found:
             yield ("tenants", key, *path), message
+
+
+def _inquiries_off(tenant: Tenant) -> Iterator[Finding]:
+    """Inquiries that nobody could answer any more, neither on a page nor by a command."""
+    if not tenant.has("inquiries"):
+        count = session().scalar(
+            select(func.count(Inquiry.id)).where(Inquiry.status != Status.CLOSED)
+        )
+        if count:
+            yield ("features", "inquiries"), f"is off, but {count} inquiries are not closed"
 
 
 def _categories(tenant: Tenant) -> Iterator[Finding]:

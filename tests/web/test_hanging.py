@@ -87,6 +87,10 @@ HANGING: dict[str, tuple[Edit, str]] = {
         put('modules = ["facility"]', "modules = []"),
         "tenants.facility.modules: 'facility' is off, but 3 reservations are not finished",
     ),
+    "the inquiries of a brand": (
+        put("features.document_links", "features.inquiries = false\nfeatures.document_links"),
+        "tenants.facility.features.inquiries: is off, but 1 inquiries are not closed",
+    ),
     "a category": (
         put('key = "change"', 'key = "changes"'),
         "categories: 'change' is gone, but 1 inquiries of it are not closed",

@@ -13,7 +13,7 @@ from portal.core.text import multiline
 from portal.shared.inquiries.files import keep
 from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
 from portal.web import orders
-from portal.web.command_line import CommandError, CommandGroup, Content
+from portal.web.command_line import CommandError, CommandGroup, Content, Number
 from portal.web.commands import (
     CONTENT,
     FILE,
@@ -43,13 +43,13 @@ _AWAITED = (
 )
 _CHARGE = click.option(
     "--charge",
-    type=click.IntRange(0, LARGEST),
+    type=Number(0, LARGEST),
     help="Yen; 0 waives it. Otherwise by the tenant's table, as of now.",
 )
 _REPORT = (
     click.option("--done", required=True, callback=typed(multiline), help="What was done."),
     click.option("--worker", required=True, callback=typed(longest=100), help="Who did it."),
-    click.option("--minutes", required=True, type=click.IntRange(1), help="How long it took."),
+    click.option("--minutes", required=True, type=Number(1), help="How long it took."),
     click.option("--materials", default="", help="What was used, separated by 、"),
 )
 _EVEN_SO = click.option(
@@ -59,7 +59,7 @@ _EVEN_SO = click.option(
     callback=typed(longest=200),
     help="Do it against the rules, for this reason, which is kept in the trail.",
 )
-_PRICE = click.IntRange(0, 2**31 - 1)
+_PRICE = Number(0, 2**31 - 1)
 _INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
 _TIMES = [
     click.argument(name, type=_INSTANT, metavar="YYYY-MM-DDTHH:MM") for name in ("starts", "ends")
@@ -87,7 +87,7 @@ def set_photo(facility: Facility, file: Content, by: Actor) -> str:
     click.option("--daily", "daily_price", type=_PRICE, help="Yen without tax."),
     click.option("--name", callback=typed_or_none(longest=100), help="As customers read it."),
     click.option("--place", callback=typed_or_none(longest=100), help="Where it stands."),
-    click.option("--capacity", type=click.IntRange(1, 999), help="How many persons at most."),
+    click.option("--capacity", type=Number(1, 999), help="How many persons at most."),
     click.option(
         "--bookable/--not-bookable",
         "is_active",
