@@ -73,7 +73,9 @@ def _database_trouble(error: OperationalError | ProgrammingError) -> click.Click
         return CommandError(f"the database: {reason} ({_WHOSE})")
     if isinstance(error, ProgrammingError) and state not in _NO_SUCH_TABLE:
         return None
-    return click.ClickException(f"the database: {reason} (flask db upgrade brings it up to date)")
+    is_behind = state in _NO_SUCH_TABLE or reason.startswith("no such ")
+    hint = " (flask db upgrade brings it up to date)" if is_behind else ""
+    return click.ClickException(f"the database: {reason}{hint}")
 
 
 class Number(click.IntRange):
