@@ -110,6 +110,7 @@ def test_what_data_hang_on_is_not_taken_away_by_a_file(served: Flask, what: str)
     assert registry.current() is before
     assert len(registry.mistakes) == 1, registry.mistakes
     assert message in str(registry.mistakes[0])
+    assert (registry.mistakes[0].line == 1) == (what == "a tenant"), "no line is to blame for it"
     checked = served.test_cli_runner().invoke(args=["tenants", "check"])
     assert (checked.exit_code, message in checked.stdout) == (2, True), checked.output
 

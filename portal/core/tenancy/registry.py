@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from portal.core.tenancy import checks, formulas
+from portal.core.tenancy import checks, formulas, toml_errors
 from portal.core.tenancy.config_errors import (
     ConfigError,
     Finding,
@@ -39,7 +39,6 @@ Clock = Callable[[], float]
 Refusals = Callable[["Tenants"], Iterable[Finding]]
 """What cannot be taken up because of the data that hang on what it lacks: paths from the file's top, and why."""
 _HOST_HEADER = re.compile(r"([a-z0-9.-]+?)\.?(?::[0-9]{1,5})?")
-_AT_LINE = re.compile(r" \(at line ([0-9]+), column [0-9]+\)$")
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,7 @@ def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) 
     try:
         return _Reader(name, tomllib.loads(text), LineNumbers(text), base_domain, kind).read()
     except tomllib.TOMLDecodeError as error:
-        at = _AT_LINE.search(str(error))
-        line = int(at[1]) if at else text.count("\n") + (not text.endswith("\n"))
-        return _unread(name, line, f"is not TOML: {_AT_LINE.sub('', str(error))}")
+        return _unread(name, *toml_errors.explain(error, text))
     except RecursionError:
         return _unread(name, 1, "is nested too deep")
     except ValueError:  # Python neither reads nor writes whole numbers of more than 4300 digits
@@ -195,6 +192,12 @@ class _Reader:
                 yield ("tenants", key, *path), message
 
 
+def _line_of(path: KeyPath, reading: LoadResult) -> int:
+    """The line that is to blame: of a tenant that is gone no line is, least of all that of the first one."""
+    is_gone = len(path) > 1 and path[1] not in reading.tenants.by_key
+    return 1 if is_gone else reading.lines.of(path)
+
+
 def resolved(reading: LoadResult, key: str) -> Iterator[tuple[str, Any, int | None]]:
     """Every key of a tenant, its value in force, and the line that says so, None for a default (OPS-04)."""
     top = ("tenants", key)
@@ -265,7 +268,7 @@ class Registry:
             return reading
         name = shown_as or (path or self.path).name
         refused = [
-            ConfigError(name, reading.lines.of(at), dotted(at), message)
+            ConfigError(name, _line_of(at, reading), dotted(at), message)
             for at, message in self._refusals(reading.tenants)
         ]
         return replace(reading, tenants=Tenants(), mistakes=tuple(refused)) if refused else reading
