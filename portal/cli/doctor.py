@@ -101,7 +101,7 @@ def _look_at_database() -> Finding:
     except Exception as error:  # whatever it is, this command is there to tell it
         reason = str(getattr(error, "orig", error)).strip().splitlines()
         said = reason[0] if reason else type(error).__name__
-        return Finding("database", "bad", f"cannot be reached: {said}")
+        return Finding("database", "bad", f"cannot be asked: {said}")
     if not is_current:
         return Finding("database", "bad", "has not all migrations: run flask db upgrade")
     return Finding("database", "ok", f"{db.engine.dialect.name}, all migrations are there")
