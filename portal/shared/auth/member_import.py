@@ -120,7 +120,7 @@ class Members:
         cells.require()
 
     def _require_name(self, row: Row, number: str) -> None:
-        """Refuse a 会社名 that is another than the known account's; an empty cell says nothing. Raises RuleBroken."""
+        """Refuse a 会社名 that is not the known account's; an empty cell says nothing. Raises RuleBroken."""
         company = row.text("会社名", 100)
         if company not in ("", self._names[number]):
             raise RuleBroken(imports.OTHERWISE, field="会社名")
