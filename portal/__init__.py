@@ -5,11 +5,13 @@ member), `portal/web/brand.py` (what a brand is), then one brand, `portal/bluepr
 """
 
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from portal import cli, extensions
 from portal.blueprints import BLUEPRINTS, BRANDS
 from portal.core.audit_keys import set_audit_keys
 from portal.core.db import db, init_db
+from portal.core.engine import UnfitRole
 from portal.core.files import LocalFiles, Shelf
 from portal.core.tenancy.config_errors import TenantsInvalid
 from portal.core.tenancy.registry import Registry
@@ -26,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder="static")
     app.config.from_mapping(settings.flask_config)
     app.extensions["settings"] = settings
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_home(settings)
     Shelf.files = LocalFiles(settings.home / "files")
     secrets = (settings.secret_key, *settings.secret_key_fallbacks)
     signer.set_keys(secrets)
@@ -50,6 +52,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+def _make_home(settings: Settings) -> None:
+    """Make the folder of the data, for its owner only. Raises CannotStart where there can be none."""
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(f"PORTAL_HOME: {settings.home}: {error.strerror}") from error
+
+
 def _registry(app: Flask, settings: Settings) -> Registry:
     """The brands of `tenants.toml`, or of the last good one while it is broken (OPS-03).
 
@@ -61,6 +71,7 @@ def _registry(app: Flask, settings: Settings) -> Registry:
             settings.base_domain,
             tenant_type(brand.sections(BRANDS)),
             last_good=settings.home / hanging.LAST_GOOD,
+            keeps=False,
             refusals=hanging.refusals(app, settings.home, BRANDS),
         )
     except TenantsInvalid as invalid:
@@ -69,3 +80,26 @@ def _registry(app: Flask, settings: Settings) -> Registry:
         # A new file may have asked the database: a process that forks must hand on no connection.
         with app.app_context():
             db.engine.dispose()
+
+
+def require_fit_database(app: Flask) -> None:
+    """Refuse to serve as a role that row-level security does not hold. Raises CannotStart.
+
+    A database that is away for the moment may come later: each connection to it is looked at.
+    """
+    with app.app_context():
+        try:
+            db.engine.connect().close()
+        except UnfitRole as unfit:
+            raise CannotStart(str(unfit)) from unfit
+        except OperationalError:
+            pass
+        finally:
+            db.engine.dispose()
+
+
+def begin_serving(app: Flask) -> None:
+    """What only a process that serves does: it keeps the tenants file that was good (OPS-03). Raises CannotStart."""
+    require_fit_database(app)
+    tenants: Registry = app.extensions["tenants"]
+    tenants.keep_last_good()

@@ -14,6 +14,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import click
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).parent.parent
 _SHORTEST_SECRET = 32
@@ -41,6 +43,7 @@ class Settings:
     secret_key_fallbacks: tuple[str, ...] = ()
     home: Path = ROOT / "var"
     database_url: str = ""
+    database_owner_url: str = ""
     tenants_file: Path = ROOT / "tenants.toml"
     base_domain: str = "localhost"
     scheme: str = "https"
@@ -59,6 +62,7 @@ class Settings:
         self._refuse_weak_keys()
         self._refuse_a_trial_that_others_reach()
         self._refuse_mail_in_the_clear()
+        self._refuse_unknown_databases()
 
     @property
     def is_trial(self) -> bool:
@@ -105,9 +109,19 @@ class Settings:
         if self.smtp_ca is not None and not _is_certificate_file(self.smtp_ca):
             raise UnsafeSettings("PORTAL_SMTP_CA is a file of PEM certificates of authorities")
 
+    def _refuse_unknown_databases(self) -> None:
+        for name, url in (
+            ("DATABASE_URL", self.database),
+            ("DATABASE_OWNER_URL", self.owner_database),
+        ):
+            if not _is_database(url):
+                raise UnsafeSettings(
+                    f"{name} is postgresql://role:password@host:port/database, or sqlite:////path"
+                )
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Read the ``PORTAL_*`` variables and DATABASE_URL, and what PORTAL_ENV_FILE adds. Raises UnsafeSettings."""
+        """Read the ``PORTAL_*`` and ``DATABASE_*`` variables, and what PORTAL_ENV_FILE adds. Raises UnsafeSettings."""
         env = dict(os.environ if environment is None else environment)
         if env.get("PORTAL_ENV_FILE"):
             env = _kept_in(Path(env["PORTAL_ENV_FILE"])) | env
@@ -120,6 +134,7 @@ class Settings:
             ),
             home=home,
             database_url=env.get("DATABASE_URL", ""),
+            database_owner_url=env.get("DATABASE_OWNER_URL", ""),
             tenants_file=Path(env.get("PORTAL_TENANTS") or ROOT / "tenants.toml").absolute(),
             base_domain=env.get("PORTAL_BASE_DOMAIN", "localhost"),
             scheme=env.get("PORTAL_SCHEME", "https"),
@@ -136,8 +151,12 @@ class Settings:
     @property
     def database(self) -> str:
         """The database's URL: PostgreSQL when DATABASE_URL says so, else SQLite under `home`."""
-        url = self.database_url or f"sqlite:///{self.home / 'portal.sqlite3'}"
-        return re.sub("^postgres(ql)?://", "postgresql+psycopg://", url)
+        return _with_driver(self.database_url or f"sqlite:///{self.home / 'portal.sqlite3'}")
+
+    @property
+    def owner_database(self) -> str:
+        """The URL for migrations: DATABASE_OWNER_URL where the application's own role owns nothing (PostgreSQL)."""
+        return _with_driver(self.database_owner_url) or self.database
 
     @property
     def flask_config(self) -> dict[str, object]:
@@ -185,6 +204,18 @@ def _number(env: Mapping[str, str], name: str, lowest: int, highest: int) -> int
     return int(value)
 
 
+def _with_driver(url: str) -> str:
+    """A PostgreSQL URL as hosting companies write it, with the driver that is installed."""
+    return re.sub("^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+def _is_database(url: str) -> bool:
+    try:
+        return make_url(url).drivername in ("sqlite", "postgresql+psycopg")
+    except (ArgumentError, ValueError):  # a port that is no number
+        return False
+
+
 def _is_smtp(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -226,4 +257,6 @@ def _kept_in(path: Path) -> dict[str, str]:
         lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
     except OSError as error:
         raise UnsafeSettings(f"PORTAL_ENV_FILE cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise UnsafeSettings("PORTAL_ENV_FILE is not UTF-8 text") from None
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))

@@ -32,8 +32,13 @@ stop = threading.Event()
 def environment(port: int, home: Path) -> dict[str, str]:
     """What the portal is told; what the caller has set wins, except that this is a demo over plain HTTP."""
     kept = home / ENV_FILE
-    known = dict(line.split("=", 1) for line in kept.read_text().split()) if kept.exists() else {}
+    lines = kept.read_text("utf-8").splitlines() if kept.exists() else []
+    known = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+    if os.environ.get("PORTAL_TENANTS"):
+        # Commands beside this demo must read the file that it is served by.
+        known["PORTAL_TENANTS"] = str(Path(os.environ["PORTAL_TENANTS"]).absolute())
     mine = {
+        **known,
         "PORTAL_DEMO": "1",
         "PORTAL_SCHEME": "http",
         "PORTAL_PUBLIC_PORT": str(port),
@@ -42,7 +47,8 @@ def environment(port: int, home: Path) -> dict[str, str]:
     }
     # Beside the data and for its owner only. No program reads it unless PORTAL_ENV_FILE names it: a demo that was
     # left behind must not change what is started later.
-    with os.fdopen(os.open(kept, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+    descriptor = os.open(kept, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o600)
         file.write("".join(f"{name}={value}\n" for name, value in mine.items()))
     if "PORTAL_SECRET_KEY" in os.environ:

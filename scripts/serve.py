@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import socket
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 GRANIAN = ROOT / ".venv" / "bin" / "granian"
@@ -35,7 +38,7 @@ def command(host: str, port: int, processes: int) -> list[str]:
         "--respawn-failed-workers",
         *("--workers-kill-timeout", "3"),
         *("--log-level", "warning"),
-        "wsgi:server",
+        "serving:server",
     ]
 
 
@@ -45,16 +48,61 @@ def allow_connections() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def fail(message: str, code: int = 2) -> NoReturn:
+    """End with one line: 2 for a mistake of whoever started it, 1 where the machine is to blame."""
+    print(f"Error: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+class Arguments(argparse.ArgumentParser):
+    """Arguments whose mistakes are told in one line, as those of `flask` are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end."""
+        fail(message)
+
+
+def require_address(host: str, port: int) -> None:
+    """End where nothing can listen at the address."""
+    if not 0 < port < 65536:
+        fail(f"{host}:{port} is no address: a port is 1 to 65535")
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror as error:
+        fail(f"{host}:{port} is no address: {error}")
+    except OSError as error:
+        fail(f"nothing can listen at {host}:{port}: {error.strerror}", 1)
+
+
+def require_start() -> None:
+    """End with one line and exit code 2 where no process could start: the server would try again without end."""
+    sys.path.insert(0, str(ROOT))
+    from portal import create_app, require_fit_database
+    from portal.settings import CannotStart
+
+    try:
+        require_fit_database(create_app())
+    except CannotStart as error:
+        fail(error.message, error.exit_code)
+
+
 def main() -> None:
     """Become the server."""
-    parser = argparse.ArgumentParser(description="Serve the portal behind a reverse proxy.")
+    parser = Arguments(description="Serve the portal behind a reverse proxy.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
+    require_address(given.host, given.port)
+    os.chdir(ROOT)
+    require_start()
     allow_connections()
     words = command(given.host, given.port, given.processes)
-    os.chdir(ROOT)
     os.execv(words[0], words)  # noqa: S606 - there is no shell to want
 
 

@@ -34,6 +34,7 @@ def read(**changes: str) -> Settings:
         ("PORTAL_HOME", "", "home", ROOT / "var"),
         ("PORTAL_HOME", "data", "home", Path.cwd() / "data"),
         ("DATABASE_URL", "postgresql://u@h/d", "database_url", "postgresql://u@h/d"),
+        ("DATABASE_OWNER_URL", "postgresql://o@h/d", "database_owner_url", "postgresql://o@h/d"),
         ("PORTAL_TENANTS", "/etc/tenants.toml", "tenants_file", Path("/etc/tenants.toml")),
         ("PORTAL_TENANTS", "", "tenants_file", ROOT / "tenants.toml"),
         ("PORTAL_BASE_DOMAIN", "portal.example", "base_domain", "portal.example"),
@@ -90,6 +91,11 @@ def test_what_is_not_said_is_safe() -> None:
         ({"PORTAL_SMTP_URL": "mail.example:25"}, "PORTAL_SMTP_URL"),
         ({"PORTAL_THREADS": "0"}, "PORTAL_THREADS"),
         ({"PORTAL_ENV_FILE": "/nowhere/portal.env"}, "PORTAL_ENV_FILE"),
+        ({"PORTAL_ENV_FILE": "/bin/true"}, "PORTAL_ENV_FILE"),
+        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "mysql://u@h/d"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql://u@h:port/d"}, "DATABASE_URL"),
+        ({"DATABASE_OWNER_URL": "nonsense"}, "DATABASE_OWNER_URL"),
         # what a trial may do, where others reach the portal
         (REACHED | {"PORTAL_DEMO": "1"}, "PORTAL_DEMO"),
         (REACHED | DEMO, "PORTAL_DEMO"),
@@ -125,6 +131,31 @@ def test_a_wrong_value_refuses_to_start_and_is_named_in_one_line(
     assert KEY[:-1] not in refused.value.message
     assert isinstance(refused.value, CannotStart)
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgresql://o@h/d", "postgresql+psycopg://o@h/d"),
+        ("postgres://o@h/d", "postgresql+psycopg://o@h/d"),
+        ("postgresql+psycopg://o@h/d", "postgresql+psycopg://o@h/d"),
+        ("sqlite:////tmp/x", "sqlite:////tmp/x"),
+        ("", "postgresql+psycopg://app@h/d"),
+    ],
+)
+def test_the_owners_address_goes_to_the_driver_that_is_installed(given: str, used: str) -> None:
+    """OPS-21: DATABASE_OWNER_URL as hosting companies write it; without one the application owns its tables."""
+    both = {"DATABASE_URL": "postgresql://app@h/d", "DATABASE_OWNER_URL": given}
+    assert read(**both).owner_database == used
+
+
+def test_the_owners_address_is_read_from_the_file_of_settings_too(tmp_path: Path) -> None:
+    """OPS-21: DATABASE_URL and DATABASE_OWNER_URL stand in one file."""
+    file = tmp_path / "portal.env"
+    file.write_text("DATABASE_URL=postgresql://app@h/d\nDATABASE_OWNER_URL=postgresql://o@h/d\n")
+    settings = read(PORTAL_ENV_FILE=str(file))
+    assert settings.owner_database == "postgresql+psycopg://o@h/d"
+    assert settings.database == "postgresql+psycopg://app@h/d"
 
 
 def test_the_demo_may_go_without_https_and_mail() -> None:

@@ -22,7 +22,7 @@ from portal.shared.auth import (
 )
 from portal.shared.auth.models import Account, Member
 from portal.shared.limits import operations as allowed
-from portal.web.command_line import CommandError, CommandGroup
+from portal.web.command_line import CommandError, CommandGroup, Number
 from portal.web.commands import (
     DAY,
     call,
@@ -62,8 +62,29 @@ def _person(words: Mapping[str, Any]) -> str:
     return f"{who.name} {who.login_id or who.email}"
 
 
-_YES = confirmation(_names)
-_YES_TO_PERSON = confirmation(_person)
+def _can_remove(words: Mapping[str, Any]) -> None:
+    members.check_removal(words["tenant"], words["who"], None)
+
+
+_YES_TO_PERSON = confirmation(_person, _can_remove)
+
+
+def _can_merge(words: Mapping[str, Any]) -> None:
+    operator_actions.can_merge(words["source"], words["target"]).require()
+
+
+def _can_withdraw(words: Mapping[str, Any]) -> None:
+    """Refuse, and name on standard error all that is open."""
+    tenant, account = words["tenant"], words["account"]
+    for what in withdrawal.open_business(tenant, account):
+        click.echo(str(what.message), err=True)
+    withdrawal.can_be_withdrawn(tenant, account).require()
+
+
+def _can_erase(words: Mapping[str, Any]) -> None:
+    withdrawal.can_erase(words["account"]).require()
+
+
 _MAILED = "the link is on its way"
 _CUSTOMER = (
     click.argument("name", callback=typed(printable, longest=100)),
@@ -102,7 +123,7 @@ _REASON = click.option(
 _ALL = click.option("--all", "everybody", is_flag=True, help="Everybody of the brand.")
 _LIMIT = click.argument("name"), click.argument("number")
 _LIFT = (
-    click.argument("value", type=click.IntRange(0, 100_000)),
+    click.argument("value", type=Number(0, 100_000)),
     click.option(
         "--reason", required=True, callback=typed(longest=200), help="For the audit trail."
     ),
@@ -161,22 +182,21 @@ def tag(account: Account, tags: tuple[str, ...], by: Actor) -> str:
     return f"{account.number}: {account.tags.strip(',') or 'no tags'}"
 
 
-@command(account_commands, "merge", *_BOTH, _YES)
+@command(account_commands, "merge", *_BOTH, confirmation(_names, _can_merge))
 def merge(source: Account, target: Account, by: Actor) -> None:
     """Give all that FROM has to INTO: members, reservations, documents. FROM is withdrawn."""
     table(["table", "moved"], list(operator_actions.merge(source, target, by=by).items()))
 
 
-@command(account_commands, "withdraw", _ACCOUNT, _WHY, _YES)
+@command(account_commands, "withdraw", _ACCOUNT, _WHY, confirmation(_names, _can_withdraw))
 def withdraw(account: Account, reason: str, tenant: Tenant, by: Actor) -> str:
     """退会 for a customer who asked by telephone: nobody of it signs in again. Open business refuses it."""
-    for what in withdrawal.open_business(tenant, account):
-        click.echo(str(what.message), err=True)
+    _can_withdraw({"tenant": tenant, "account": account})
     withdrawal.withdraw(tenant, account, reason, by=by)
     return f"{account.number}: withdrawn; erased in {tenant.erase_after_days} days"
 
 
-@command(account_commands, "erase", _ACCOUNT, _YES)
+@command(account_commands, "erase", _ACCOUNT, confirmation(_names, _can_erase))
 def erase(account: Account, by: Actor) -> str:
     """Erase now what is personal of a customer who has left. Documents and the audit trail stay."""
     withdrawal.erase(account, by=by)

@@ -137,12 +137,16 @@ def save_files(found: Inquiry, folder: Path, by: Actor) -> None:
             click.echo(harmless(str(path)))
             continue
         try:
-            with path.open("xb") as out:
-                out.write(read(file.sha256))
-        except FileExistsError:
-            raise CommandError(f"{path} is there already") from None
+            content = read(file.sha256)
         except FileNotFoundError:
             raise CommandError(f"{file.name} is missing in the file store") from None
+        try:
+            with path.open("xb") as out:
+                out.write(content)
+        except FileExistsError:
+            raise CommandError(f"{path} is there already") from None
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error.strerror}") from None
         click.echo(harmless(str(path)))
 
 

@@ -18,8 +18,9 @@ from flask.cli import with_appcontext
 
 from portal.core import migrate
 from portal.core.db import db
-from portal.core.engine import sqlite_files
+from portal.core.engine import UnfitRole, sqlite_files
 from portal.settings import ROOT, Settings
+from portal.web.command_line import PortalCommand
 from portal.web.commands import json_option
 from portal.web.output import json_out
 from portal.web.requests import registry
@@ -40,7 +41,7 @@ class Finding:
     message: str
 
 
-@click.command()
+@click.command(cls=PortalCommand)
 @click.option(
     "--url",
     help="Where the portal answers, e.g. https://shop.my.example.jp: half a request is sent there, and waited for.",
@@ -95,10 +96,12 @@ def _look_at_settings(settings: Settings) -> Iterator[Finding]:
 def _look_at_database() -> Finding:
     try:
         is_current = migrate.is_current(ROOT / "migrations", db.engine)
+    except UnfitRole as error:
+        return Finding("database", "bad", str(error))
     except Exception as error:  # whatever it is, this command is there to tell it
         reason = str(getattr(error, "orig", error)).strip().splitlines()
         said = reason[0] if reason else type(error).__name__
-        return Finding("database", "bad", f"cannot be reached: {said}")
+        return Finding("database", "bad", f"cannot be asked: {said}")
     if not is_current:
         return Finding("database", "bad", "has not all migrations: run flask db upgrade")
     return Finding("database", "ok", f"{db.engine.dialect.name}, all migrations are there")
@@ -156,6 +159,9 @@ def _look_at_bodies(url: str | None) -> Iterator[Finding]:
         yield Finding(
             "bodies", "ok", f"half a request takes no thread and ends after {seconds:.0f} s"
         )
+    host = urlsplit(url).hostname or ""
+    if registry().current().for_host(host) is None:
+        yield Finding("url", "bad", f"no brand lives at {host}: flask tenants list names the hosts")
 
 
 def ask_by_half(url: str) -> tuple[float | None, int]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,17 +27,11 @@ FOLDER = ROOT / "migrations"
 _LONGEST_CELL = 60
 
 
-def owner_url() -> str:
-    """The owner's URL: DATABASE_OWNER_URL where the application's own role owns nothing (PostgreSQL)."""
-    settings: Settings = current_app.extensions["settings"]
-    url = os.environ.get("DATABASE_OWNER_URL") or settings.database
-    return url.replace("postgresql://", "postgresql+psycopg://", 1)
-
-
 def _alembic(do: Callable[..., object], *words: str, **options: bool) -> None:
     """Let Alembic `do` it as the owner; what it refuses is one line and exit code 2."""
+    settings: Settings = current_app.extensions["settings"]
     try:
-        migrate.run(FOLDER, owner_url(), do, *words, **options)
+        migrate.run(FOLDER, settings.owner_database, do, *words, **options)
     except CommandError as error:
         fail(str(error))
 

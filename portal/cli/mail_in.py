@@ -1,10 +1,12 @@
 """`flask inquiries receive` and `flask lmtp`: mail that comes in, by an MTA's pipe or LMTP (SUP-12, RFC 2033)."""
 
 import signal
+import socket
 import socketserver
 import sys
 import threading
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Any
 
 import click
@@ -15,7 +17,7 @@ from portal.cli.desk import inquiries
 from portal.core import DatabaseBusy, Shelf, Tenant, session, tenant_scope
 from portal.core.inbound_email import UnclearSender, Unreadable
 from portal.shared.inquiries import inbound
-from portal.web.command_line import PortalCommand, require_offered
+from portal.web.command_line import CommandError, PortalCommand, require_offered
 from portal.web.commands import find_tenant, link_base, question
 from portal.web.output import listing, moment
 
@@ -198,8 +200,19 @@ def lmtp(listen: str) -> None:
     host, _colon, port = listen.rpartition(":")
     if not (host and port.isdecimal()):
         raise click.BadParameter("HOST:PORT, e.g. 127.0.0.1:2424")
+    _require_loopback(host)
     with LmtpServer((host, int(port)), current_app._get_current_object()) as door:  # type: ignore[attr-defined]
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=door.shutdown).start())
         click.echo(f"LMTP at {host}:{door.server_address[1]}")
         door.serve_forever(poll_interval=0.2)
+
+
+def _require_loopback(host: str) -> None:
+    """Refuse an address that other machines reach: whoever opens the port writes in any member's name."""
+    found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
+    if not all(ip_address(address[0]).is_loopback for *_kind, address in found):
+        raise CommandError(
+            f"--listen {host}: others could reach it and write in any member's name; "
+            "listen at 127.0.0.1, and let the mail server on this machine bring the mail"
+        )

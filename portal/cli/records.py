@@ -20,7 +20,7 @@ from portal.shared import resending
 from portal.shared.auth import accounts
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document
-from portal.web.command_line import CommandGroup, login
+from portal.web.command_line import CommandGroup, Number, login
 from portal.web.commands import DAY, FILE, command, json_option, link_base, question
 from portal.web.output import fail, harmless, json_out, listing, moment
 
@@ -29,7 +29,7 @@ mail = CommandGroup("mail", help="See and resend mail.")
 audit = CommandGroup("audit", help="Search and verify the audit trail.")
 
 
-_YEN = click.IntRange(0, 2**63 - 1)
+_YEN = Number(0, 2**63 - 1)
 _FOUND = ("number", "kind", ("date", "transaction_date"), "total", "counterparty", "about")
 _ASKED = (
     click.option("--since", **DAY, help="The first transaction date."),
@@ -95,7 +95,7 @@ def _find_mail(mail_id: int) -> OutboxMail:
     return require(found, NotFound("no mail %(id)s", id=mail_id))
 
 
-_MAIL_ID = click.argument("mail_id", type=click.IntRange(1, 2**63 - 1))
+_MAIL_ID = click.argument("mail_id", type=Number(1, 2**63 - 1))
 
 
 @question(mail, "show", _MAIL_ID, json_option)

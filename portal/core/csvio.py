@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 from portal.core import clock, text
 from portal.core.errors import RuleBroken
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Encoding = Literal["utf-8-sig", "cp932"]
 
 _CHUNK_CHARACTERS = 32 * 1024
@@ -83,6 +84,38 @@ class Row:
         if len(value) > longest:
             raise RuleBroken("%(max)d文字以内で入力してください。", field=column, max=longest)
         return value
+
+
+class CellErrors(RuleBroken):
+    """Several things wrong with one row, each at its column; the first stands for all where one is told."""
+
+    def __init__(self, errors: Sequence[RuleBroken]) -> None:
+        super().__init__(str(errors[0]), field=errors[0].field)
+        self.errors = tuple(errors)
+
+
+class Cells:
+    """Reads the cells of one row and goes on after a bad one, so that all that is wrong is told at once (OPS-12)."""
+
+    def __init__(self) -> None:
+        self._errors: list[RuleBroken] = []
+
+    def read(self, convert: Callable[P, T], *words: P.args, **options: P.kwargs) -> T:
+        """What `convert` makes of these words. Where it refuses, nothing of any use: ask `require` before using it."""
+        try:
+            return convert(*words, **options)
+        except RuleBroken as error:
+            self._errors.extend(_each(error))
+            return cast(T, None)
+
+    def require(self) -> None:
+        """Raise CellErrors for all that was refused so far."""
+        if self._errors:
+            raise CellErrors(self._errors)
+
+
+def _each(error: RuleBroken) -> Sequence[RuleBroken]:
+    return error.errors if isinstance(error, CellErrors) else (error,)
 
 
 def write_csv(
@@ -223,6 +256,9 @@ def parse_each(
             try:
                 yield parse(row)
             except RuleBroken as error:
-                mistakes.append(RowError(row.line, error.field, str(error)))
+                mistakes.extend(
+                    RowError(row.line, one.field if one.field in row.values else None, str(one))
+                    for one in _each(error)
+                )
     except CsvErrors as refused:
         mistakes.extend(refused.mistakes)

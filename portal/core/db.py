@@ -18,7 +18,7 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeDecorator
 
 from portal.core import clock
-from portal.core.engine import Mode, drive_sqlite
+from portal.core.engine import Mode, drive_postgresql, drive_sqlite
 from portal.core.errors import NotFound, Stale, require
 from portal.core.tenancy import scope
 from portal.core.tenancy.orm_guard import TenantOwned, TenantSession
@@ -225,6 +225,8 @@ def init_db(app: Flask) -> None:
         engine = db.engine
         if engine.dialect.name == "sqlite":
             drive_sqlite(engine, _mode.get)
+        else:
+            drive_postgresql(engine)
         install_sql_guard(engine, tenant_tables(), lambda: _mode.get() == "read")
 
 

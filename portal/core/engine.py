@@ -1,4 +1,4 @@
-"""How SQLite is driven, by the recipe that was measured.
+"""How SQLite is driven, by the recipe that was measured, and whom PostgreSQL must not be asked as.
 
 WAL, FULL, foreign keys on; what is deleted or blanked is overwritten with zeros, since backups copy the file. A
 transaction that may write takes a file lock (fair among processes, with a time limit) and then BEGIN IMMEDIATE; one
@@ -23,6 +23,18 @@ Mode = Literal["read", "write"]
 LOCK_SECONDS = 5.0
 _POLL_SECONDS = 0.002
 PRIVATE = 0o600
+_ROLE = """
+SELECT
+  session_user,
+  EXISTS (SELECT FROM pg_roles WHERE rolsuper AND pg_has_role(session_user, oid, 'MEMBER')),
+  EXISTS (SELECT FROM pg_roles WHERE rolbypassrls AND pg_has_role(session_user, oid, 'MEMBER')),
+  EXISTS (
+    SELECT FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+      AND pg_has_role(session_user, relowner, 'MEMBER')
+  )
+"""
+"""Whose name it is, and what it, or a role that it may become, is: a superuser, past the policies, an owner."""
 _PRAGMAS = (
     "journal_mode=WAL synchronous=FULL busy_timeout=5000 foreign_keys=ON secure_delete=ON "
     "cache_size=-16000 mmap_size=268435456"
@@ -31,6 +43,10 @@ _PRAGMAS = (
 
 class DatabaseBusy(RuntimeError):
     """The write lock was not to be had in time: a clear 503, nothing was changed."""
+
+
+class UnfitRole(RuntimeError):
+    """The application's role is not held by row-level security: the second wall between tenants would not stand."""
 
 
 class WriteLock:
@@ -121,3 +137,20 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
         held = record.info.pop("lock", None)
         if held is not None:
             held.release()
+
+
+def drive_postgresql(engine: Engine) -> None:
+    """Let no connection of `engine` be used as a role that passes row-level security: it raises UnfitRole."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(raw: Any, _record: Any) -> None:
+        name, *unfit = raw.execute(_ROLE).fetchone()
+        raw.rollback()
+        if any(unfit):
+            raw.close()
+            is_superuser, passes, _owns = unfit
+            why = "is a superuser" if is_superuser else "has BYPASSRLS" if passes else "owns tables"
+            raise UnfitRole(
+                f"DATABASE_URL: the role {name!r} {why}, so row-level security does not hold it; "
+                "use portal_app, and the owner in DATABASE_OWNER_URL alone"
+            )

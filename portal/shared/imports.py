@@ -4,7 +4,7 @@ A file is read and checked in a transaction that locks nothing (`stage`), and wh
 short transaction stores that (`store`). What somebody else changed between the two, the database's constraints find.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -28,7 +28,7 @@ from portal.core import (
     session,
     text,
 )
-from portal.core.csvio import CsvErrors
+from portal.core.csvio import CellErrors, CsvErrors
 from portal.shared.staging import Staging
 
 S = TypeVar("S", bound=LabelledEnum)
@@ -39,6 +39,7 @@ BATCH = 500
 MOST_ROWS = 20_000
 """In one file: storing more at once would keep other writers waiting for longer than they do (docs/operators.md)."""
 MOST_BYTES = 64 * 1024 * 1024
+OTHERWISE = "登録済みの内容と異なります。読み込みでは変更できません。"
 _CHANGED = "読み込みの間に、同じデータがほかで登録されました。もう一度お試しください。"
 
 
@@ -188,6 +189,22 @@ class Keys:
             raise RuleBroken("同じ値が前の行にあります。", field=self._column)
         self._seen.add(key)
         return key
+
+
+def require_same(
+    known: Mapping[str, Any], said: Mapping[str, Any], columns: Mapping[str, str]
+) -> None:
+    """Refuse a row about something `known` of which it says something else (OPS-12): never ignored in silence.
+
+    `columns` are the file's columns by the names that both go by. Raises CellErrors, at each that differs.
+    """
+    errors = [
+        RuleBroken(OTHERWISE, field=column)
+        for name, column in columns.items()
+        if known[name] != said[name]
+    ]
+    if errors:
+        raise CellErrors(errors)
 
 
 def yen(row: Row, column: str, most: int = money.LARGEST) -> int:

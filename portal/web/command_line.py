@@ -19,9 +19,14 @@ from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
 from portal.core import DatabaseBusy, RuleBroken, Tenant
 from portal.core.csvio import CsvErrors
+from portal.core.engine import UnfitRole
 
 STANDARD_INPUT = Path("-")
 _NO_SUCH_TABLE = ("42P01", "42703")
+_NO_RIGHT = "42501"
+_WHOSE = "DATABASE_URL is for portal_app, DATABASE_OWNER_URL for the owner, who migrates"
+_LONGEST_TEXT = 100_000
+"""Characters of a text that becomes a notice, an article, a message: a page shows it whole."""
 _PROGRESS_TERMINAL = 500
 _PROGRESS_LOG = 10_000
 
@@ -37,20 +42,21 @@ def one_line() -> Iterator[None]:
     """What a person can do something about is told in one line, with the exit code that fits."""
     try:
         yield
-    except (RuleBroken, CsvErrors) as error:
+    except (RuleBroken, CsvErrors, UnfitRole) as error:
         raise CommandError(str(error)) from None
+    except click.UsageError as error:
+        raise _in_one_line(error) from None
     except UnicodeError:
         raise CommandError("what was typed or piped in is not UTF-8") from None
     except (OverflowError, DataError):
         raise CommandError("a number, a date or a text is larger than can be kept") from None
     except DatabaseBusy as error:
         raise click.ClickException(str(error)) from None
-    except OperationalError as error:
-        raise _database_trouble(error) from None
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", "") not in _NO_SUCH_TABLE:
+    except (OperationalError, ProgrammingError) as error:
+        trouble = _database_trouble(error)
+        if trouble is None:
             raise
-        raise _database_trouble(error) from None
+        raise trouble from None
     except OSError as error:
         if error.errno == errno.EPIPE:  # whoever read our output has enough; click ends quietly
             raise
@@ -59,9 +65,30 @@ def one_line() -> Iterator[None]:
         ) from None
 
 
-def _database_trouble(error: OperationalError | ProgrammingError) -> click.ClickException:
+def _database_trouble(error: OperationalError | ProgrammingError) -> click.ClickException | None:
+    """What is the matter with the database, and what to do; None where the program is to blame."""
     reason = str(error.orig).strip().partition("\n")[0]
-    return click.ClickException(f"the database: {reason} (flask db upgrade brings it up to date)")
+    state = getattr(error.orig, "sqlstate", "")
+    if state == _NO_RIGHT:
+        return CommandError(f"the database: {reason} ({_WHOSE})")
+    if isinstance(error, ProgrammingError) and state not in _NO_SUCH_TABLE:
+        return None
+    is_behind = state in _NO_SUCH_TABLE or reason.startswith("no such ")
+    hint = " (flask db upgrade brings it up to date)" if is_behind else ""
+    return click.ClickException(f"the database: {reason}{hint}")
+
+
+class Number(click.IntRange):
+    """A whole number within bounds, and called so where something else was typed."""
+
+    name = "whole number"
+
+
+def _in_one_line(error: click.UsageError, called: str = "") -> CommandError:
+    """A mistake in how the command `called` so is called; where to read how it is."""
+    path = error.ctx.command_path if error.ctx else called
+    where = f" ({path} --help)" if path else ""
+    return CommandError(" ".join(error.format_message().split()) + where)
 
 
 class PortalCommand(click.Command):
@@ -70,6 +97,20 @@ class PortalCommand(click.Command):
     def __init__(self, *words: Any, feature: str = "", **options: Any) -> None:
         super().__init__(*words, **options)
         self.feature = feature
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read what was typed."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            called = [parent.command_path] if parent else []
+            raise _in_one_line(error, " ".join([*called, info_name or ""])) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
@@ -85,6 +126,15 @@ class CommandGroup(AppGroup):
     def __init__(self, name: str, *, help: str, feature: str = "") -> None:  # noqa: A002 - click's
         super().__init__(name, help=help)
         self.feature = feature
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise _in_one_line(error) from None
 
 
 def require_offered(tenant: Tenant) -> None:
@@ -140,7 +190,7 @@ def read_text(path: Path) -> str:
 
 
 def as_text(name: str, data: bytes) -> str:
-    """What is written in `data`, called `name`. Raises Mistake for nothing, and for no UTF-8."""
+    """What is written in `data`, called `name`. Raises CommandError for nothing, too much, and no UTF-8."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -149,6 +199,8 @@ def as_text(name: str, data: bytes) -> str:
         raise CommandError(f"{name} is no text")
     if not text.strip():
         raise CommandError(f"{name} is empty")
+    if len(text) > _LONGEST_TEXT:
+        raise CommandError(f"{name} is longer than {_LONGEST_TEXT:,} characters")
     return text
 
 

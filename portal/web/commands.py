@@ -39,6 +39,7 @@ from portal.shared.staging import Staging
 from portal.web.command_line import (
     CommandError,
     Content,
+    Number,
     content,
     is_dry_run,
     login,
@@ -61,7 +62,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead
 
 def limit_option(default: int = 30) -> Option:
     """How many rows at most."""
-    rows = click.IntRange(1, 100_000)
+    rows = Number(1, 100_000)
     return click.option(
         "--limit", default=default, show_default=True, type=rows, help="At most so many."
     )
@@ -167,15 +168,21 @@ class _Record:
     given: str
 
 
+def _nothing(_words: Mapping[str, Any]) -> None:
+    """There is nothing to check."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a person types, confirms or thinks over, or what comes out of a file or pipe at its own pace.
 
     `ask` makes the value, from the command's other words, while no transaction is open. Records among them are as they
-    were read just before, and know nothing but their own columns.
+    were read just before, and know nothing but their own columns. `check` raises RuleBroken before anybody is asked
+    about what cannot be done; it may ask the database.
     """
 
     ask: Callable[[Mapping[str, Any]], Any]
+    check: Callable[[Mapping[str, Any]], object] = _nothing
 
 
 def tenant_command(function: Command, kind: Kind = "change") -> Command:
@@ -224,6 +231,8 @@ def _asked(words: dict[str, Any]) -> dict[str, Any]:
         return words
     with transaction_mode("read"):
         shown = _looked_up({name: value for name, value in words.items() if name not in asking})
+        for value in asking.values():
+            value.check(shown)
         session().expunge_all()
     return words | {name: value.ask(shown) for name, value in asking.items()}
 
@@ -300,8 +309,13 @@ def record(name: str, find: Callable[[str], Any], metavar: str = "NUMBER") -> Op
     )
 
 
-def confirmation(question: Callable[[Mapping[str, Any]], str]) -> Option:
-    """The option --yes: without it, or --dry-run, the person is asked whether to go on with what `question` names."""
+def confirmation(
+    question: Callable[[Mapping[str, Any]], str], check: Callable[[Mapping[str, Any]], object]
+) -> Option:
+    """The option --yes: without it, or --dry-run, the person is asked whether to go on with what `question` names.
+
+    Nobody is asked about what cannot be done: `check` says so with RuleBroken.
+    """
 
     def ask(words: Mapping[str, Any]) -> bool:
         if not is_dry_run():
@@ -309,7 +323,7 @@ def confirmation(question: Callable[[Mapping[str, Any]], str]) -> Option:
         return True
 
     def callback(_context: click.Context, _option: click.Parameter, is_sure: bool) -> object:
-        return is_sure or Asked(ask)
+        return is_sure or Asked(ask, check)
 
     return click.option("--yes", is_flag=True, callback=callback, help="Do not ask.")
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.core import DatabaseBusy, Tenant, session, tenant_scope, transaction_mode
 from portal.core.db import db
+from portal.core.engine import UnfitRole
 from portal.core.tenancy.config_errors import Finding
 from portal.core.tenancy.registry import Refusals, Tenants
 from portal.shared.auth.models import Account, Member, MemberStatus, login_key
@@ -48,7 +49,7 @@ def refusals(app: Flask, home: Path, brands: Iterable[Brand]) -> Refusals:
                 if not _is_there():
                     return unprintable
                 return [*unprintable, *_gone(home / LAST_GOOD, tenants), *_lacking(tenants, known)]
-        except (SQLAlchemyError, DatabaseBusy) as error:
+        except (SQLAlchemyError, DatabaseBusy, UnfitRole) as error:
             log.info("what hangs on the tenants file could not be counted: %s", error)
             return []
 
@@ -103,7 +104,7 @@ def _lacking(tenants: Tenants, brands: Iterable[Brand]) -> Iterator[Finding]:
     """Keys inside a tenant's section that are no more, though rows name them."""
     for key, tenant in tenants.by_key.items():
         with tenant_scope(key), transaction_mode("read"):
-            found = [*_locked_out(tenant), *_categories(tenant)]
+            found = [*_locked_out(tenant), *_inquiries_off(tenant), *_categories(tenant)]
             for brand in brands:
                 found.extend(brand.hanging(tenant))
         for path, message in found:
@@ -125,6 +126,16 @@ def _locked_out(tenant: Tenant) -> Iterator[Finding]:
     )
     if count:
         yield ("sign_in", "items"), f"is changed, but {count} members cannot sign in that way"
+
+
+def _inquiries_off(tenant: Tenant) -> Iterator[Finding]:
+    """Inquiries that nobody could answer any more, neither on a page nor by a command."""
+    if not tenant.has("inquiries"):
+        count = session().scalar(
+            select(func.count(Inquiry.id)).where(Inquiry.status != Status.CLOSED)
+        )
+        if count:
+            yield ("features", "inquiries"), f"is off, but {count} inquiries are not closed"
 
 
 def _categories(tenant: Tenant) -> Iterator[Finding]:

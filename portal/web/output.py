@@ -4,6 +4,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, Literal, NoReturn
 
@@ -97,8 +98,13 @@ def _print_records(
 
 
 def json_out(data: object) -> None:
-    """Print `data` as JSON, Japanese as it is; dates and the like become text."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+    """Print `data` as JSON, Japanese as it is; dates and the like become text, instants as the clock in Tokyo."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> str:
+    """What JSON has no form for; instants as ISO 8601 has them, by the clock in Tokyo."""
+    return to_local(value).isoformat() if isinstance(value, datetime) else str(value)
 
 
 def fail(message: str) -> NoReturn:
@@ -116,6 +122,8 @@ def _is_number(rows: Sequence[Sequence[Any]], index: int) -> bool:
 def _words(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return f"{to_local(value):%Y-%m-%d %H:%M}"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from rich.cells import cell_len
@@ -154,6 +155,35 @@ def test_a_merge_asks_first_and_does_nothing_without_a_yes(run, do) -> None:
     assert "同じ会員" in do("merge", "C000001", "C000001", "--yes", expect=2)
     assert "退会した会員へは" in do("merge", "C000001", "C000002", "--yes", expect=2)
     assert "会員が見つかりません: C9" in do("merge", "C9", "C000001", expect=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["merge", "C000001", "C000001"], "同じ会員どうしは統合できません。"),
+        (["erase", "C000001"], "退会していない会員の情報は消去できません。"),
+        (["withdraw", "C000001", "--reason", "電話"], "お手続き中のものがあるため"),
+    ],
+)
+def test_nobody_is_asked_about_what_cannot_be_done(do, words: list[str], why: str) -> None:
+    """OPS-10: the refusal comes before the question, and stands on a line of its own."""
+    told = do(*words, expect=2)
+    assert "Go on?" not in told
+    assert f"Error: {why}" in told.splitlines()[-1]
+
+
+def test_an_account_is_shown_by_the_clock_in_tokyo_and_without_bare_commas(do) -> None:
+    """COM-60: no tags are nothing; one clock for all that is shown."""
+    do("add", "試験")
+    do("tag", "C000003")
+    shown = json.loads(do("show", "C000003", "--json"))
+    assert shown["account"]["tags"] == ""
+    assert shown["account"]["created_at"].endswith("+09:00")
+    assert re.search(
+        r"created_at +20\d\d-\d\d-\d\d \d\d:\d\d$", do("show", "C000003"), re.MULTILINE
+    )
+    do("tag", "C000003", "gold", "関東")
+    assert json.loads(do("show", "C000003", "--json"))["account"]["tags"] == "gold,関東"
 
 
 def test_after_a_merge_one_customer_has_the_members_and_documents_of_both(do, visit) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,24 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import create_engine, inspect
 
 from portal import create_app
-from portal.cli.installation import owner_url
 from portal.core.db import db, tenant_tables
+from portal.settings import Settings
 from tests.support import postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def bare(
-    request: pytest.FixtureRequest, tmp_path: Path, make_settings, worker_name, monkeypatch
+    request: pytest.FixtureRequest, tmp_path: Path, make_settings, worker_name
 ) -> Iterator[Flask]:
     """A portal whose database is empty; on PostgreSQL the owner's URL is another than the application's."""
     if request.param == "sqlite":
-        monkeypatch.delenv("DATABASE_OWNER_URL", raising=False)
         app = create_app(make_settings(f"sqlite:///{tmp_path / 'portal.sqlite3'}"))
         yield app
     else:
         cluster, name = postgres.shared(), f"bare_{worker_name}"
         cluster.create_database(name)
-        monkeypatch.setenv("DATABASE_OWNER_URL", cluster.url(name, postgres.OWNER))
-        app = create_app(make_settings(cluster.url(name)))
+        owner = cluster.url(name, postgres.OWNER)
+        app = create_app(make_settings(cluster.url(name), database_owner_url=owner))
         yield app
     with app.app_context():
         db.session.remove()
@@ -53,8 +52,7 @@ def do(bare: Flask):
 
 
 def tables(app: Flask) -> set[str]:
-    with app.app_context():
-        engine: Any = create_engine(owner_url())
+    engine: Any = create_engine(app.extensions["settings"].owner_database)
     try:
         return set(inspect(engine).get_table_names())
     finally:
@@ -105,8 +103,7 @@ def test_downgrade_takes_everything_away_and_upgrade_brings_it_back(do, bare: Fl
 def test_a_missing_migration_is_told(do, bare: Flask) -> None:
     """OPS-21: check fails when a table is not what the models say."""
     do("upgrade")
-    with bare.app_context():
-        engine = create_engine(owner_url())
+    engine = create_engine(bare.extensions["settings"].owner_database)
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE notice ADD COLUMN forgotten INTEGER")
     engine.dispose()
@@ -122,18 +119,22 @@ def test_a_revision_that_there_is_not_is_one_line(do, bare: Flask) -> None:
     assert len(told.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("given", "used"),
-    [
-        ("postgresql://o@h/d", "postgresql+psycopg://o@h/d"),
-        ("postgresql+psycopg://o@h/d", "postgresql+psycopg://o@h/d"),
-        ("sqlite:////tmp/x", "sqlite:////tmp/x"),
-    ],
-)
-def test_the_owners_address_goes_to_the_driver_that_is_installed(
-    bare, monkeypatch, given, used
+@pytest.mark.postgres
+def test_migrating_without_rights_is_refused_in_one_line(
+    make_settings: Callable[..., Settings], worker_name: str
 ) -> None:
-    """OPS-21: DATABASE_OWNER_URL as hosting companies write it."""
-    monkeypatch.setenv("DATABASE_OWNER_URL", given)
-    with bare.app_context():
-        assert owner_url() == used
+    """OPS-10: the app's own role may make no tables; the message says whose address to give."""
+    cluster, name = postgres.shared(), f"rights_{worker_name}"
+    cluster.create_database(name)
+    try:
+        for role in (postgres.APP, "nobody_at_all"):
+            app = create_app(make_settings(cluster.url(name, role)))
+            result = app.test_cli_runner().invoke(args=["db", "upgrade"])
+            assert len(result.stderr.strip().splitlines()) == 1
+            assert (result.exit_code, "Error: the database: " in result.stderr) == (
+                2 if role == postgres.APP else 1,
+                True,
+            ), result.output
+            assert ("DATABASE_OWNER_URL" in result.stderr) == (role == postgres.APP)
+    finally:
+        cluster.drop_database(name)

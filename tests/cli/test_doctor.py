@@ -164,6 +164,18 @@ def test_half_a_request_shows_whether_the_front_waits_for_the_rest(
 
 
 @ONE
+def test_an_address_at_which_no_brand_lives_is_bad(
+    found: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COM-01: whatever answers there."""
+    monkeypatch.setattr(doctor, "ANSWERS_AT_ONCE", 0.0)
+    with front(b"HTTP/1.1 408 Request Timeout\r\n\r\n", 0.1) as url:
+        code, rows = found("--url", url.replace("facility", "nobrand"))
+    assert (code, rows["bodies"][0], rows["url"][0]) == (2, "ok", "bad")
+    assert "no brand lives at nobrand.localhost" in rows["url"][1]
+
+
+@ONE
 @pytest.mark.parametrize("url", ["my.example.jp", "ftp://127.0.0.1", "http://127.0.0.1:1"])
 def test_a_front_that_cannot_be_asked_is_said_in_a_line(found: Any, url: str) -> None:
     code, rows = found("--url", url)

@@ -82,7 +82,7 @@ def others(inside: Callable[[str], Any]) -> Callable[[], int]:
 
 THINKING = [
     ["accounts", "merge", "C000002", "C000001"],
-    ["accounts", "withdraw", "C000002", "--reason", "お電話"],
+    ["accounts", "withdraw", "C000003", "--reason", "お電話"],
     ["inquiries", "answer", "IQ00000001"],
     ["notices", "publish", "件名", "-"],
     ["members", "import", str(MEMBERS)],
@@ -116,6 +116,8 @@ def test_somebody_else_can_write_while_an_operator_thinks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """OPS-10: in an editor, before a question, at the keyboard, and while a file or pipe is read."""
+    # Who has something open is refused before the question.
+    assert run.invoke(args=["accounts", "add", "試験", "--tenant", "facility"]).exit_code == 0
     read_bytes = Path.read_bytes
 
     def confirm(*_words: object, **_how: object) -> bool:

@@ -207,11 +207,10 @@ def test_two_machines_that_upgrade_at_the_same_moment_both_succeed(
 
 
 def test_ops_10_tables_are_taken_away_only_when_somebody_says_yes(
-    empty: str, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+    empty: str, make_settings: Callable[..., Settings]
 ) -> None:
     """OPS-10: `flask db` asks first; it works as the owner, whoever the application is."""
-    app = create_app(make_settings("", demo=True))
-    monkeypatch.setenv("DATABASE_OWNER_URL", empty)
+    app = create_app(make_settings("", demo=True, database_owner_url=empty))
     flask = app.test_cli_runner().invoke
     assert flask(args=["db", "upgrade"]).output == "database is up to date\n"
     assert flask(args=["db", "check"]).exit_code == 0

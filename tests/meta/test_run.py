@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from portal.settings import Settings
 from scripts import run
 from tests.meta.counts import ROOT
 from tests.support.ports import free_port
@@ -40,6 +41,23 @@ def test_a_secret_key_of_the_callers_is_left_alone(
         str(tmp_path),
     )
     assert "of the caller" not in (tmp_path / "portal.env").read_text()
+
+
+def test_commands_beside_a_demo_read_the_tenants_file_that_it_is_served_by(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """OPS-03, OPS-20: a PORTAL_TENANTS of the caller's stands in portal.env, and what was written there stays."""
+    file = tmp_path / "my brands.toml"
+    monkeypatch.setenv("PORTAL_TENANTS", str(file))
+    run.environment(8123, tmp_path)
+    read = Settings.from_environment({"PORTAL_ENV_FILE": str(tmp_path / "portal.env")})
+    assert read.tenants_file == file
+    monkeypatch.delenv("PORTAL_TENANTS")
+    with (tmp_path / "portal.env").open("a") as kept:
+        kept.write("# of my own\nPORTAL_THREADS=7\n")
+    assert run.environment(8123, tmp_path)["PORTAL_TENANTS"] == str(file)
+    read = Settings.from_environment({"PORTAL_ENV_FILE": str(tmp_path / "portal.env")})
+    assert (read.tenants_file, read.threads) == (file, 7)
 
 
 def test_the_targets_explain_themselves() -> None:

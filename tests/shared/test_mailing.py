@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import Flask
 from jinja2 import TemplateNotFound, UndefinedError
 
 from portal.core import clock
@@ -219,3 +220,25 @@ def test_a_mail_waits_in_its_own_brands_outbox_with_a_name_of_its_own(compose, i
         assert (stored.status, stored.due_at) == ("waiting", clock.now())
     with inside("facility"):
         assert session().query(OutboxMail).filter_by(event="sign_in").count() == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("telephone", "hours", "line"),
+    [("", "", ""), ("", "平日", ""), ("03-0000-0001", "", "TEL 03-0000-0001")],
+)
+def test_a_mail_names_no_telephone_that_there_is_not(
+    app: Flask, inside: Any, telephone: str, hours: str, line: str
+) -> None:
+    """COM-81, OPS-01: a brand of five lines has none; nothing is left of the line, no brackets either."""
+    tenant = app.extensions["tenants"].current().by_key["facility"]
+    contact = tenant.contact.model_copy(update={"telephone": telephone, "hours": hours})
+    brand = tenant.model_copy(update={"contact": contact})
+    with inside("facility"):
+        mail = mailing.compose(brand, EVENTS[0], "reader@one.example", account_id=1, **CONTEXT)
+        signature = mail.body.partition("────")[2].splitlines()
+        html = mail.html
+        session().rollback()
+    after = signature[signature.index("試験設備 お客様窓口") + 1]
+    assert after == line or (not line and after.startswith("────"))
+    assert (line in html, "（）" in html, "TEL" in html) == (True, False, bool(line))

@@ -97,6 +97,10 @@ HANGING: dict[str, tuple[Edit, str]] = {
         put('sign_in = { items = "login_id_password"', 'sign_in = { items = "email_password"'),
         "tenants.facility.sign_in.items: is changed, but 3 members cannot sign in that way",
     ),
+    "the inquiries of a brand": (
+        put("features.document_links", "features.inquiries = false\nfeatures.document_links"),
+        "tenants.facility.features.inquiries: is off, but 1 inquiries are not closed",
+    ),
     "a category": (
         put('key = "change"', 'key = "changes"'),
         "categories: 'change' is gone, but 1 inquiries of it are not closed",
@@ -116,6 +120,7 @@ def test_what_data_hang_on_is_not_taken_away_by_a_file(served: Flask, what: str)
     assert registry.current() is before
     assert len(registry.mistakes) == 1, registry.mistakes
     assert message in str(registry.mistakes[0])
+    assert (registry.mistakes[0].line == 1) == (what == "a tenant"), "no line is to blame for it"
     checked = served.test_cli_runner().invoke(args=["tenants", "check"])
     assert (checked.exit_code, message in checked.stdout) == (2, True), checked.output
 

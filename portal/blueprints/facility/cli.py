@@ -13,7 +13,7 @@ from portal.core.text import multiline, postal_code
 from portal.shared.inquiries.files import keep
 from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
 from portal.web import orders
-from portal.web.command_line import CommandError, CommandGroup, Content
+from portal.web.command_line import CommandError, CommandGroup, Content, Number
 from portal.web.commands import (
     CONTENT,
     FILE,
@@ -45,7 +45,7 @@ _AWAITED = (
 )
 _CHARGE = click.option(
     "--charge",
-    type=click.IntRange(0, LARGEST),
+    type=Number(0, LARGEST),
     help="Yen; 0 waives it. Otherwise by the tenant's table, as of now.",
 )
 _REPORT = (
@@ -53,7 +53,7 @@ _REPORT = (
     click.option(
         "--worker", required=True, callback=typed(printable, longest=100), help="Who did it."
     ),
-    click.option("--minutes", required=True, type=click.IntRange(1), help="How long it took."),
+    click.option("--minutes", required=True, type=Number(1), help="How long it took."),
     click.option("--materials", default="", help="What was used, separated by 、"),
 )
 _EVEN_SO = click.option(
@@ -71,7 +71,7 @@ _BILLING = (
     ("address", printable, 300, "The whole address on one line."),
 )
 """What can be corrected of a copied billing address: its name, how it is read, its length, the help."""
-_PRICE = click.IntRange(0, 2**31 - 1)
+_PRICE = Number(0, 2**31 - 1)
 _INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
 _TIMES = [
     click.argument(name, type=_INSTANT, metavar="YYYY-MM-DDTHH:MM") for name in ("starts", "ends")
@@ -101,7 +101,7 @@ def set_photo(facility: Facility, file: Content, by: Actor) -> str:
         "--name", callback=typed_or_none(printable, longest=100), help="As customers read it."
     ),
     click.option("--place", callback=typed_or_none(longest=100), help="Where it stands."),
-    click.option("--capacity", type=click.IntRange(1, 999), help="How many persons at most."),
+    click.option("--capacity", type=Number(1, 999), help="How many persons at most."),
     click.option(
         "--bookable/--not-bookable",
         "is_active",

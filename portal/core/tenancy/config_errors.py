@@ -53,10 +53,20 @@ class TenantsInvalid(Exception):
 
 def findings(error: ValidationError, model: type[BaseModel]) -> Iterator[Finding]:
     """What pydantic found wrong with data for `model`, in an admin's words."""
-    for detail in error.errors(include_url=False):
+    found = error.errors(include_url=False)
+    for detail in found:
         path = tuple(part for part in detail["loc"] if part != "[key]")
-        if detail["type"] != "default_factory_not_called":  # follows from another mistake
+        if not _follows(detail, found):
             yield path, _words(detail, path, model)
+
+
+def _follows(detail: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
+    """Whether another mistake alone makes this one: a list is counted without its items that are wrong."""
+    depth = len(detail["loc"])
+    return detail["type"] == "default_factory_not_called" or (
+        detail["type"] == "too_short"
+        and any(len(one["loc"]) > depth and one["loc"][:depth] == detail["loc"] for one in found)
+    )
 
 
 def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
@@ -75,8 +85,21 @@ def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
             return str(detail["ctx"]["error"])
         case "string_pattern_mismatch":
             return f"{_quoted(detail['input'])} will not do{_meaning(path, model)}"
-    said = detail["msg"].removeprefix("Input ")
-    return f"{said}, but is {_quoted(detail['input'])}{_meaning(path, model)}"
+    said = f"{detail['msg'].removeprefix('Input ')}, but is {_quoted(detail['input'])}"
+    if detail["type"] in ("too_short", "too_long"):
+        said = _size(detail)
+    return f"{said}{_meaning(path, model)}"
+
+
+def _size(detail: ErrorDetails) -> str:
+    """A list that is too short or too long."""
+    count, bounds = len(detail["input"]), detail["ctx"]
+    if detail["type"] == "too_long":
+        return f"has {count}; {bounds['max_length']} are the most"
+    fewest = bounds["min_length"]
+    return (
+        "is empty; write one at least" if fewest == 1 else f"has {count}; {fewest} are the fewest"
+    )
 
 
 def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:

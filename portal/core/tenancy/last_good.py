@@ -1,9 +1,11 @@
 """The last good tenants file, kept beside the data, so that it outlives every process (OPS-03).
 
 All processes of an installation that share their home share it: while the file itself is broken they serve this one.
+Its last line names the file that it is a copy of; who was told to read another one is not served by it.
 """
 
 import fcntl
+import json
 import logging
 import os
 import tempfile
@@ -14,6 +16,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 Stamp = tuple[int, int, int] | None
 """What changes when a file does; None when it cannot be had."""
+_OF = b"\n# The last good copy, kept by the portal, of "
 
 
 def stamp(path: Path) -> Stamp:
@@ -26,27 +29,33 @@ def stamp(path: Path) -> Stamp:
 
 
 class LastGood:
-    """The copy at `path`."""
+    """The copy at `path` of the tenants file at `source`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, source: Path) -> None:
+        self.path, self._source = path, source
 
     def read(self) -> bytes | None:
-        """What was kept, None when nothing was."""
-        try:
-            return self.path.read_bytes()
-        except OSError:
-            return None
+        """What was kept of `source`, None when nothing was. A copy that names no file is of any."""
+        content, of = self._kept()
+        return content if of in (b"", _name(self._source)) else None
 
-    def is_copy_of(self, source: Path) -> bool:
-        """Whether `source` says just what was kept."""
-        kept = self.read()
+    def _kept(self) -> tuple[bytes | None, bytes]:
+        """What was kept, and the file it is of."""
         try:
-            return kept is not None and kept == source.read_bytes()
+            content, _mark, of = self.path.read_bytes().rpartition(_OF)
+        except OSError:
+            return None, b""
+        return (content, of) if _mark else (of, b"")
+
+    def is_like(self, file: Path) -> bool:
+        """Whether `file` says just what was kept, of whatever file."""
+        kept, _of = self._kept()
+        try:
+            return kept is not None and kept == file.read_bytes()
         except OSError:
             return False
 
-    def keep(self, source: Path, seen: Stamp) -> bytes | None:
+    def keep(self, seen: Stamp) -> bytes | None:
         """Keep what stands in `source`, which was found good when it had the stamp `seen`; give what was kept.
 
         None, and nothing is kept, when `source` has changed since: whoever reads it next decides about what stands
@@ -54,11 +63,11 @@ class LastGood:
         """
         try:
             with self._locked():
-                content = source.read_bytes()
-                if stamp(source) != seen:
+                content = self._source.read_bytes()
+                if stamp(self._source) != seen:
                     return None
-                if content != self.read():
-                    self._write(content)
+                if (content, _name(self._source)) != self._kept():
+                    self._write(content + _OF + _name(self._source))
                 return content
         except OSError as error:
             log.warning("the tenants file could not be kept at %s: %s", self.path, error)
@@ -94,3 +103,8 @@ class LastGood:
         if os.geteuid() == 0:
             home = self.path.parent.stat()
             os.fchown(descriptor, home.st_uid, home.st_gid)
+
+
+def _name(source: Path) -> bytes:
+    """The file's place, links followed, on one line."""
+    return json.dumps(str(source.resolve())).encode() + b"\n"

@@ -5,6 +5,7 @@ the data, so that all processes serve the same, those too that start meanwhile.
 """
 
 import logging
+import os
 import re
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from portal.core.tenancy import checks, formulas
+from portal.core.tenancy import checks, formulas, toml_errors
 from portal.core.tenancy.config_errors import (
     ConfigError,
     Finding,
@@ -38,7 +39,6 @@ Clock = Callable[[], float]
 Refusals = Callable[["Tenants"], Iterable[Finding]]
 """What cannot be taken up because of the data that hang on what it lacks: paths from the file's top, and why."""
 _HOST_HEADER = re.compile(r"([a-z0-9.-]+?)\.?(?::[0-9]{1,5})?")
-_AT_LINE = re.compile(r" \(at line ([0-9]+), column [0-9]+\)$")
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,7 @@ def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) 
     try:
         return _Reader(name, tomllib.loads(text), LineNumbers(text), base_domain, kind).read()
     except tomllib.TOMLDecodeError as error:
-        at = _AT_LINE.search(str(error))
-        line = int(at[1]) if at else text.count("\n") + (not text.endswith("\n"))
-        return _unread(name, line, f"is not TOML: {_AT_LINE.sub('', str(error))}")
+        return _unread(name, *toml_errors.explain(error, text))
     except RecursionError:
         return _unread(name, 1, "is nested too deep")
     except ValueError:  # Python neither reads nor writes whole numbers of more than 4300 digits
@@ -194,6 +192,12 @@ class _Reader:
                 yield ("tenants", key, *path), message
 
 
+def _line_of(path: KeyPath, reading: LoadResult) -> int:
+    """The line that is to blame: of a tenant that is gone no line is, least of all that of the first one."""
+    is_gone = len(path) > 1 and path[1] not in reading.tenants.by_key
+    return 1 if is_gone else reading.lines.of(path)
+
+
 def resolved(reading: LoadResult, key: str) -> Iterator[tuple[str, Any, int | None]]:
     """Every key of a tenant, its value in force, and the line that says so, None for a default (OPS-04)."""
     top = ("tenants", key)
@@ -233,9 +237,11 @@ class Registry:
         monotonic: Clock = time.monotonic,
         last_good: Path | None = None,
         refusals: Refusals = lambda _tenants: (),
+        keeps: bool = True,
     ) -> None:
         """Read the file at `path`; while it is broken, the copy of the last good one at `last_good`.
 
+        With `keeps` that copy is brought up to date with each good file; without, it is only read.
         `refusals` is asked what stands against a file without mistakes that was not good before.
         `monotonic` gives seconds. Raises TenantsInvalid when neither can be used.
         """
@@ -243,7 +249,8 @@ class Registry:
         self.path, self.tenant_type = Path(path), tenant_type
         self.base_domain = base_domain.strip(".").lower()
         self._monotonic = monotonic
-        self._last_good = LastGood(last_good) if last_good else None
+        self._last_good = LastGood(last_good, self.path) if last_good else None
+        self._keeps = keeps
         self._looking = threading.Lock()
         self._good = LoadResult()
         self._kept_content: bytes | None = None  # what is in force, where that is what was kept
@@ -261,14 +268,14 @@ class Registry:
             return reading
         name = shown_as or (path or self.path).name
         refused = [
-            ConfigError(name, reading.lines.of(at), dotted(at), message)
+            ConfigError(name, _line_of(at, reading), dotted(at), message)
             for at, message in self._refusals(reading.tenants)
         ]
         return replace(reading, tenants=Tenants(), mistakes=tuple(refused)) if refused else reading
 
     def _was_good(self, path: Path) -> bool:
         """Whether just this file was taken up before: then nobody need be asked about it at every start."""
-        return self._last_good is not None and self._last_good.is_copy_of(path)
+        return self._last_good is not None and self._last_good.is_like(path)
 
     def current(self) -> Tenants:
         """The tenants in force. Looks at the file at most once a second; never raises for what stands in it."""
@@ -286,6 +293,13 @@ class Registry:
         """What is wrong with the file as it is now; empty while what is in force is what the file says."""
         self._refresh()
         return self._mistakes
+
+    def keep_last_good(self) -> None:
+        """From now on keep each good file, and the one that is in force; a command has no business doing so."""
+        with self._looking:
+            self._keeps = True
+            if not self._mistakes:
+                self._keep()
 
     def _refresh(self) -> None:
         # One thread looks; the others go on with what is in force instead of waiting for it.
@@ -313,20 +327,37 @@ class Registry:
             self._take_up_last_good()
 
     def _take_up(self, reading: LoadResult) -> None:
-        self._mistakes = reading.mistakes
+        was_broken, self._mistakes = bool(self._mistakes), reading.mistakes
         if not reading.mistakes:
             if self._good.tenants.by_key:
-                log.info("%s was taken up: %d tenants", self.path.name, len(reading.tenants.by_key))
+                # A recovery is as loud as what it ends; both name the process, since each looks for itself.
+                log.log(
+                    logging.WARNING if was_broken else logging.INFO,
+                    "%s %s: %d tenants (process %d)",
+                    self.path.name,
+                    "is in order again and was taken up" if was_broken else "was taken up",
+                    len(reading.tenants.by_key),
+                    os.getpid(),
+                )
             self._good = reading
-            if self._last_good:
-                self._kept_content = self._last_good.keep(self.path, self._seen[0])
+            self._keep()
             return
         self._take_up_last_good()
         if self._good.tenants.by_key:
             listed = "; ".join(map(str, reading.mistakes))
             log.error(
-                "%s is broken and the last good one stays in force: %s", self.path.name, listed
+                "%s is broken and the last good one stays in force (process %d): %s",
+                self.path.name,
+                os.getpid(),
+                listed,
             )
+
+    def _keep(self) -> None:
+        if self._last_good and self._keeps:
+            self._kept_content = self._last_good.keep(self._seen[0])
+        elif self._last_good:
+            is_kept = self._last_good.is_like(self.path)
+            self._kept_content = self._last_good.read() if is_kept else None
 
     def _take_up_last_good(self) -> None:
         """Serve the copy: another process may have taken up a file that this one never saw."""

@@ -1,7 +1,7 @@
 """Members from CSV, with the accounts that are new (OPS-13, RENT-27)."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +10,7 @@ from argon2.exceptions import InvalidHashError
 from sqlalchemy import select
 
 from portal.core import Actor, Row, RuleBroken, Stale, Tenant, audit, clock, text
+from portal.core.csvio import Cells
 from portal.shared import imports
 from portal.shared.auth import passwords
 from portal.shared.auth.accounts import Person
@@ -26,6 +27,18 @@ OPTIONAL = (
     "代表",
     "パスワードハッシュ",
 )
+_STORED = {
+    "family_name": "姓",
+    "given_name": "名",
+    "email": "メールアドレス",
+    "login_id": "ログインID",
+    "family_kana": "セイ",
+    "given_kana": "メイ",
+    "department": "部署名",
+    "telephone": "電話番号",
+    "is_representative": "代表",
+}
+"""What is stored of a member, by the column that says it."""
 _NUMBER = re.compile(r"[A-Za-z0-9._-]+")
 _YES, _NO = ("1", "○", "代表"), ("", "0", "×")
 _MOST_MEMORY = 256 * 1024  # KiB; a hash that takes more would take the server with it
@@ -51,39 +64,37 @@ class Members:
         self._keys: set[str] = set()
         self._companies: dict[str, str] = {}
         self._statuses: dict[str, AccountStatus] = {}
-        self._owners: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._known: dict[str, dict[str, Any]] = {}
 
     def look_up(self, rows: Sequence[Row]) -> None:
-        """Which accounts there are, and whose the sign-in names are that are used."""
+        """Which accounts there are, and what is known of those whose sign-in names are used."""
         numbers = [text.normalise(row.values["会員番号"]) for row in rows]
-        accounts = select(Account.number, Account.status)
-        found = imports.found_by(accounts, Account.number, numbers)
-        self._statuses.update(dict(found))
+        accounts = select(Account.number, Account.status, Account.name)
+        for number, status, name in imports.found_by(accounts, Account.number, numbers):
+            self._statuses[number], self._names[number] = status, name
         keys = [self._key(row.values["ログインID"], row.values["メールアドレス"]) for row in rows]
-        owners = select(Member.login_key, Account.number).join(
-            Account, Account.id == Member.account_id
-        )
-        used = imports.found_by(owners, Member.login_key, keys)
-        self._owners.update(dict(used))
+        columns = [getattr(Member, name) for name in ("login_key", *_STORED)]
+        members = select(Account.number, *columns).join(Account, Account.id == Member.account_id)
+        for found in imports.found_by(members, Member.login_key, keys):
+            self._known[found.login_key] = _comparable(found._mapping)
 
     def _key(self, login_id: str, email: str) -> str:
         return login_key(self._items, login_id=login_id, email=email)
 
     def read(self, row: Row) -> dict[str, Any] | None:
         """The columns of a new member, with `number` of the account, and `company` where that is new as well."""
-        number = row.text("会員番号", imports.KEY, required=True)
-        if not _NUMBER.fullmatch(number):
-            raise RuleBroken("半角の英数字で入力してください。", field="会員番号")
-        person, password_hash = _person(row), _password_hash(row)
-        if "login_id" in self._items and not person.login_id:
-            raise RuleBroken("入力してください。", field="ログインID")
+        cells = Cells()
+        number = cells.read(_number, row)
+        person = cells.read(_person, row, needs_login_id="login_id" in self._items)
+        password_hash = cells.read(_password_hash, row)
+        cells.require()
         key = self._key(person.login_id, person.email)
         if key in self._keys:
             raise RuleBroken("同じログインIDまたはメールアドレスが前の行にあります。")
         self._keys.add(key)
-        if key in self._owners:
-            if self._owners[key] != number:
-                raise RuleBroken(_TAKEN)
+        if key in self._known:
+            self._require_same(row, number, person, self._known[key])
             return None
         self._check_login_id(person.login_id, number)
         return {
@@ -108,6 +119,27 @@ class Members:
         except ValueError:
             raise RuleBroken(text.LOGIN_ID_FORMAT, field="ログインID") from None
 
+    def _require_same(
+        self, row: Row, number: str, person: Person, known: Mapping[str, Any]
+    ) -> None:
+        """Refuse a row about a known member that says something else; an empty cell says nothing.
+
+        A password hash is not compared: the first sign-in replaces it. Raises RuleBroken.
+        """
+        if known["number"] != number:
+            raise RuleBroken(_TAKEN)
+        said = {name: column for name, column in _STORED.items() if row.values[column].strip()}
+        cells = Cells()
+        cells.read(imports.require_same, known, _comparable(asdict(person)), said)
+        cells.read(self._require_name, row, number)
+        cells.require()
+
+    def _require_name(self, row: Row, number: str) -> None:
+        """Refuse a 会社名 that is not the known account's; an empty cell says nothing. Raises RuleBroken."""
+        company = row.text("会社名", 100, clean=text.one_line)
+        if company not in ("", self._names[number]):
+            raise RuleBroken(imports.OTHERWISE, field="会社名")
+
     def _company(self, row: Row, number: str) -> str:
         """The name of the account to be made; "" where there is one. The first line with a number names it."""
         company = row.text("会社名", 100, clean=text.one_line)
@@ -115,6 +147,7 @@ class Members:
         if status is not None and status is not AccountStatus.ACTIVE:
             raise RuleBroken(_WITHDRAWN, field="会員番号")
         if status is not None:
+            self._require_name(row, number)
             return ""
         known = self._companies.setdefault(number, company)
         if not known:
@@ -188,21 +221,45 @@ def _events(
         )
 
 
-def _person(row: Row) -> Person:
+def _comparable(member: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a member, with the address as mail servers compare it."""
+    return {**member, "email": member["email"].casefold()}
+
+
+def _number(row: Row) -> str:
+    number = row.text("会員番号", imports.KEY, required=True)
+    if not _NUMBER.fullmatch(number):
+        raise RuleBroken("半角の英数字で入力してください。", field="会員番号")
+    return number
+
+
+def _person(row: Row, *, needs_login_id: bool) -> Person:
+    """The member that the row tells of. Raises CellErrors."""
+    cells = Cells()
+    person = Person(
+        cells.read(row.text, "姓", 40, required=True, clean=text.usual_width),
+        cells.read(row.text, "名", 40, clean=text.usual_width),
+        cells.read(row.take, "メールアドレス", text.email),
+        login_id=cells.read(row.text, "ログインID", 60, required=needs_login_id),
+        family_kana=cells.read(_kana, row, "セイ"),
+        given_kana=cells.read(_kana, row, "メイ"),
+        department=cells.read(row.text, "部署名", 80, clean=text.one_line),
+        telephone=cells.read(_telephone, row),
+        is_representative=cells.read(_is_representative, row),
+    )
+    cells.require()
+    return person
+
+
+def _is_representative(row: Row) -> bool:
     role = row.text("代表", 10)
     if role not in (*_YES, *_NO):
         raise RuleBroken("1 または空欄にしてください。", field="代表")
-    return Person(
-        row.text("姓", 40, required=True, clean=text.usual_width),
-        row.text("名", 40, clean=text.usual_width),
-        row.take("メールアドレス", text.email),
-        login_id=row.text("ログインID", 60),
-        family_kana=_kana(row, "セイ"),
-        given_kana=_kana(row, "メイ"),
-        department=row.text("部署名", 80, clean=text.one_line),
-        telephone=row.take("電話番号", text.telephone) if row.values["電話番号"].strip() else "",
-        is_representative=role in _YES,
-    )
+    return role in _YES
+
+
+def _telephone(row: Row) -> str:
+    return row.take("電話番号", text.telephone) if row.values["電話番号"].strip() else ""
 
 
 def _kana(row: Row, column: str) -> str:

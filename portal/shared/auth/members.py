@@ -154,6 +154,15 @@ def losses(tenant: Tenant, member: Member) -> list[RuleBroken]:
     ]
 
 
+def check_removal(tenant: Tenant, member: Member, who: Member | None) -> None:
+    """Refuse what keeps `who` (None for an operator) from removing this member. Raises RuleBroken."""
+    others = [other for other in roster(member.account_id) if other.id != member.id]
+    rights.can_remove(tenant, who, member, len(others)).require()
+    for business in open_business(tenant, member.account_id).get(member.id, ()):
+        remedy = RuleBroken(business.remedy)
+        raise RuleBroken(_KEPT, what=business.message, remedy=remedy)
+
+
 def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
     """Remove a member at once and mail the address (RENT-10); the name stays on what was done (COM-33).
 
@@ -163,11 +172,7 @@ def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
     who = rights.acting(by)
     if who is not None:
         rights.can_manage(tenant, who).require()
-    others = [other for other in roster(account.id) if other.id != member.id]
-    rights.can_remove(tenant, who, member, len(others)).require()
-    for business in open_business(tenant, account.id).get(member.id, ()):
-        remedy = RuleBroken(business.remedy)
-        raise RuleBroken(_KEPT, what=business.message, remedy=remedy)
+    check_removal(tenant, member, who)
     end(tenant, member, by=by)
     shut_out(member, MemberStatus.REMOVED)
     if member.is_representative:

@@ -30,6 +30,9 @@ _MOVES = {
     MemberStatus.ACTIVE: frozenset({MemberStatus.LOCKED}),
     MemberStatus.LOCKED: frozenset({MemberStatus.ACTIVE}),
 }
+_SAME = gettext_noop("同じ会員どうしは統合できません。")
+_INTO_WITHDRAWN = gettext_noop("退会した会員へは統合できません。")
+_ERASED = gettext_noop("個人情報を消去した会員は統合できません。")
 _NOT_ACTIVE = gettext_noop("この担当者は停止されています。停止を解除してからお手続きください。")
 
 
@@ -116,7 +119,8 @@ def overview(account: Account) -> dict[str, Any]:
     return {
         "account": {
             c.key: getattr(account, c.key) for c in Account.__table__.columns if c.key not in hidden
-        },
+        }
+        | {"tags": account.tags.strip(",")},
         "members": [_member_row(member) for member in members],
         "rows": {
             m.local_table.description: _count(m.class_, account) for m in tables_of_accounts()
@@ -163,16 +167,20 @@ def tables_of_accounts() -> list[Mapper[Any]]:
     return sorted(found, key=lambda mapper: mapper.local_table.description)
 
 
+def can_merge(source: Account, target: Account) -> Decision:
+    """Whether `target` may take over all that `source` has."""
+    if source.id == target.id:
+        return Decision(_SAME)
+    if target.status != AccountStatus.ACTIVE:
+        return Decision(_INTO_WITHDRAWN)
+    return Decision(_ERASED) if source.erased_at else ALLOWED
+
+
 def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
     """Give all of `source` but its audit trail (COM-90) to `target` and withdraw it; returns rows moved, by table."""
     both = select(Account).where(Account.id.in_((source.id, target.id))).order_by(Account.id)
     session().scalars(both.with_for_update().execution_options(populate_existing=True)).all()
-    if source.id == target.id:
-        raise RuleBroken("同じ会員どうしは統合できません。")
-    if target.status != AccountStatus.ACTIVE:
-        raise RuleBroken("退会した会員へは統合できません。")
-    if source.erased_at:
-        raise RuleBroken("個人情報を消去した会員は統合できません。")
+    can_merge(source, target).require()
     led = select(Member.id).where(Member.account_id == target.id, Member.is_representative).limit(1)
     if session().scalar(led.where(Member.status != MemberStatus.REMOVED)):
         update_where(Member, Member.account_id == source.id, is_representative=False)

@@ -40,6 +40,8 @@ _OURS = {"id", "tenant_id", "account_id", "version", "tags"}
 _MOST_ACTS = 10_000
 _ONLY_REPRESENTATIVE = gettext_noop("退会のお手続きは、代表の方だけが行えます。")
 _OPEN = gettext_noop("お手続き中のものがあるため、退会できません。")
+_WITHDRAWN = gettext_noop("すでに退会済みです。")
+_STAYS = gettext_noop("退会していない会員の情報は消去できません。")
 
 
 def open_business(tenant: Tenant, account: Account) -> list[account_hooks.OpenBusiness]:
@@ -70,6 +72,18 @@ def can_withdraw(tenant: Tenant, account: Account, *, is_representative: bool) -
     return Decision(_OPEN) if open_business(tenant, account) else ALLOWED
 
 
+def can_be_withdrawn(tenant: Tenant, account: Account) -> Decision:
+    """Whether an operator may let the account go now."""
+    if account.status == AccountStatus.WITHDRAWN:
+        return Decision(_WITHDRAWN)
+    return Decision(_OPEN) if open_business(tenant, account) else ALLOWED
+
+
+def can_erase(account: Account) -> Decision:
+    """Whether what is personal of the account may go: not while it is a customer."""
+    return ALLOWED if account.status == AccountStatus.WITHDRAWN else Decision(_STAYS)
+
+
 def by_member(tenant: Tenant, who: SignedIn, reason: str, password: str, *, by: Actor) -> None:
     """Withdraw the member's account, the password typed once more. Commits. Raises RuleBroken, throttling.TooMany."""
     member = present_password.require(tenant, who, password)
@@ -82,10 +96,7 @@ def by_member(tenant: Tenant, who: SignedIn, reason: str, password: str, *, by: 
 def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> None:
     """Let the account go: everybody is told and out, their names free, the erasure is set. Raises RuleBroken."""
     session().refresh(account, with_for_update=True)
-    if account.status == AccountStatus.WITHDRAWN:
-        raise RuleBroken("すでに退会済みです。")
-    if open_business(tenant, account):
-        raise RuleBroken(_OPEN)
+    can_be_withdrawn(tenant, account).require()
     account.status, account.withdrawn_at = AccountStatus.WITHDRAWN, clock.now()
     for member in members.roster(account.id):
         mailing.tell(tenant, "withdrawn", member)
@@ -98,8 +109,7 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
 
 def erase(account: Account, *, by: Actor) -> None:
     """Make what is personal anonymous; documents stay. The caller commits. Raises RuleBroken while it is one."""
-    if account.status != AccountStatus.WITHDRAWN:
-        raise RuleBroken("退会していない会員の情報は消去できません。")
+    can_erase(account).require()
     for part in account_hooks.all_hooks():
         part.erase(account)
     own = select(Member.id).where(Member.account_id == account.id)

@@ -26,6 +26,8 @@ from portal.shared.inquiries.models import (
 )
 from portal.shared.notifications import Kind
 
+LONGEST = 10_000
+"""Characters of one message that is typed, as the forms have it."""
 before_message: list[Callable[[int], object]] = []
 """Who wants to know of a further message in an inquiry, by its id, just before it is there."""
 
@@ -138,8 +140,7 @@ def answer(
     link_base: str,
 ) -> None:
     """An operator's answer: 回答済, and a mail with the link, or the text where the tenant allows it (COM-52)."""
-    if not body.strip():
-        raise RuleBroken("本文を入力してください。", field="body")
+    require_text(body)
     append(inquiry, "operator", by.name, body, files)
     if inquiry.status != Status.ANSWERED:
         move(inquiry, Status.ANSWERED, by=by)
@@ -147,6 +148,14 @@ def answer(
     audit.record("inquiry.answer", inquiry, by=by)
     text = body if tenant.inquiries.text_in_mail or not inquiry.member_id else ""
     tell(tenant, inquiry, "inquiry_answered", link_base, text=text)
+
+
+def require_text(body: str) -> None:
+    """Refuse a message without a text, or with one that no form would take. Raises RuleBroken."""
+    if not body.strip():
+        raise RuleBroken("本文を入力してください。", field="body")
+    if len(body) > LONGEST:
+        raise RuleBroken("%(max)d文字以内で入力してください。", field="body", max=LONGEST)
 
 
 def move(inquiry: Inquiry, to: Status, *, by: Actor) -> None:

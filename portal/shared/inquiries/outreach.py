@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from portal.core import Actor, RuleBroken, Tenant, audit, clock, numbering, session
+from portal.core import Actor, Tenant, audit, clock, numbering, session
 from portal.shared import notifications
 from portal.shared.auth import accounts
 from portal.shared.auth.models import Account, Member, MemberStatus
 from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import OPERATOR_CHANNEL, Inquiry, Status
-from portal.shared.inquiries.operations import append
+from portal.shared.inquiries.operations import append, require_text
 from portal.shared.notifications import Kind
 
 
@@ -30,10 +30,10 @@ def begin(
 ) -> Inquiry:
     """Begin a thread with a message to `member`, who is mailed a notice and finds it unread (COM-51, COM-52).
 
-    It stands at 回答済, since it awaits no operator. The caller commits. Raises RuleBroken for an empty text.
+    It stands at 回答済, since it awaits no operator. The caller commits. Raises RuleBroken for a text that is none
+    or too long.
     """
-    if not outreach.body.strip():
-        raise RuleBroken("本文を入力してください。", field="body")
+    require_text(outreach.body)
     now = clock.now()
     inquiry = Inquiry(
         number=numbering.next_number("inquiry", tenant.numbers["inquiry"]),

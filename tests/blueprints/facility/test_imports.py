@@ -114,7 +114,64 @@ def test_a_known_facility_that_the_file_says_something_else_of_is_a_named_line(l
     assert load(f"{head}X-1,旋盤,,1000,5000\n", kind="facilities")[0] == 0
     assert load(f"{head}X-1,旋盤,,1000,5000\n", kind="facilities")[1].startswith("0 added, 1 known")
     code, said = load(f"{head}X-1,旋盤,,2000,5000\n", kind="facilities")
-    assert (code, "2行目「設備コード」: 登録済みの設備と内容が異なります。" in said) == (2, True)
+    assert (code, "2行目「時間料金」: 登録済みの内容と異なります。" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [
+        ("会員番号", "C000002"),
+        ("設備コード", "MC-01"),
+        ("開始日時", "2024/04/01 09:30"),
+        ("終了日時", "2024/04/01 12:30"),
+        ("ステータス", "キャンセル"),
+        ("予約完了日時", "2024/03/20 10:01"),
+        ("ご請求金額", "99999"),
+        ("ご請求金額", ""),
+        ("ご利用目的", "量産"),
+    ],
+)
+def test_a_known_reservation_that_the_file_says_something_else_of_is_a_named_line(
+    load, inside, column, other
+):
+    """OPS-12: never ignored in silence, and nothing of the file comes in."""
+    head = "設備コード,設備名,説明,時間料金,日料金\n"
+    assert load(f"{head}MC-01,旋盤,,1000,5000\n", kind="facilities")[0] == 0
+    assert load(csv_of(GOOD))[0] == 0
+    code, said = load(csv_of(GOOD | {"予約番号": "NEW-1"}, GOOD | {column: other}))
+    assert code == 2
+    assert f"3行目「{column}」: 登録済みの内容と異なります。" in said
+    with inside("facility"), pytest.raises(NotFound):
+        queries.any_reservation("NEW-1")
+
+
+def test_a_number_that_was_booked_here_is_not_taken_for_another_reservation(load, cast):
+    """OPS-12: the file may tell of a reservation that was never imported; it says just the same of it."""
+    code, said = load(csv_of(GOOD | {"予約番号": cast.requested}))
+    assert (code, "2行目「開始日時」: 登録済みの内容と異なります。" in said) == (2, True)
+
+
+def test_everything_wrong_with_a_line_is_told_at_once(load):
+    """OPS-12: by the names of its columns."""
+    bad = {"ステータス": "済", "予約完了日時": "きのう", "ご請求金額": "-1", "終了日時": "あす"}
+    code, said = load(csv_of(GOOD | bad))
+    assert code == 2
+    assert {column for column in GOOD if f"2行目「{column}」" in said} == set(bad)
+    code, said = load("設備コード,設備名,説明,時間料金,日料金\n,,,x,\n", kind="facilities")
+    told = re.findall("2行目「(.*?)」", said)
+    assert told == ["設備コード", "設備名", "時間料金", "日料金"]
+
+
+def test_what_meets_another_reservation_is_told_at_the_column_of_its_start(load):
+    """OPS-12: not by a name that only the program knows."""
+    coming = {
+        "開始日時": "2030/04/01 09:00",
+        "終了日時": "2030/04/01 12:00",
+        "ステータス": "予約確定",
+    }
+    row = GOOD | coming | {"ご請求金額": ""}
+    code, said = load(csv_of(row, row | {"予約番号": "OLD-2"}))
+    assert (code, "3行目「開始日時」: ほかのご予約と重なっています。" in said) == (2, True)
 
 
 @pytest.mark.parametrize(

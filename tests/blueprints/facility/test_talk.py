@@ -213,6 +213,26 @@ def test_nothing_is_written_about_what_is_not_there_nor_without_words(run, insid
         assert session().scalars(select(InquiryMessage)).all() == []
 
 
+@pytest.mark.parametrize(("length", "code"), [(10_000, 0), (10_001, 2), (100_001, 2)])
+def test_an_operator_writes_no_more_than_a_form_takes(
+    run, inside, cast, visit, tmp_path, length, code
+):
+    """COM-50, OPS-10: whoever reads it has it on one page; the same for an answer."""
+    text = tmp_path / "text.txt"
+    text.write_text("あ" * length, encoding="utf-8")
+    first = ["facility", "write", cast.requested, str(text), "--tenant", "facility"]
+    result = run.invoke(args=first)
+    assert result.exit_code == code, result.output
+    if code:
+        assert len(result.stderr.splitlines()) == 1
+        text.write_text("短く", encoding="utf-8")
+        assert run.invoke(args=first).exit_code == 0
+    with inside("facility"):
+        number = session().scalars(select(Inquiry.number)).one()
+    answer = ["inquiries", "answer", number, "--text", "あ" * length, "--tenant", "facility"]
+    assert run.invoke(args=answer).exit_code == code
+
+
 def test_what_customers_attached_is_saved_by_operators(run, visit, inside, tmp_path):
     """COM-50, OPS-10: each file once, under the thread's number; none is overwritten; the trail says who."""
     page = visit("facility", "hanako")
@@ -238,6 +258,9 @@ def test_what_customers_attached_is_saved_by_operators(run, visit, inside, tmp_p
     assert file.read_bytes() == data
     again = run.invoke(args=words)
     assert (again.exit_code, len(again.stderr.splitlines())) == (2, 1)
+    elsewhere = run.invoke(args=[*words[:3], "--to", "/proc", "--tenant", "facility"])
+    assert (elsewhere.exit_code, len(elsewhere.stderr.splitlines())) == (2, 1)
+    assert "cannot be written" in elsewhere.stderr
     with inside("facility"):
         acts = select(AuditEvent.actor_name).where(AuditEvent.action == "inquiry.save_files")
         assert session().scalars(acts).all() == ["大森"]

@@ -241,7 +241,7 @@ def read(text: str | bytes) -> LoadResult:
             "calendar.weekly_closed = ['mon','tue','wed','thu','fri','sat','sun']\n",
             4,
             "calendar.weekly_closed",
-            "Tuple should have at most 6 items",
+            "has 7; 6 are the most",
         ),
         (
             "[[tenants.atelier.calendar.closed]]\nname = '休み'\nfirst = 2027-01-05\nlast = 2027-01-01\n",
@@ -303,8 +303,14 @@ def read(text: str | bytes) -> LoadResult:
         ("[tenant.beta]\nname = 'b'\n", 4, "tenant", "unknown table; did you mean 'tenants'?"),
         ("[tenants]\nbeta = 1\n", 5, "tenants.beta", "is no table; write [tenants.beta]"),
         ("a = \n", 4, "", "is not TOML:"),
-        ("name = 'again'\n", 4, "", "is not TOML: Cannot overwrite a value"),
-        ('texts.privacy = """\nnever ends\n', 5, "", "is not TOML:"),
+        ("name = 'again'\n", 4, "", "is not TOML: name stands here a second time"),
+        ('name = """\nagain\n"""\n', 4, "", "is not TOML: name stands here a second time"),
+        ("[tenants.atelier]\n", 4, "", "is not TOML: [tenants.atelier] stands twice"),
+        ("name.first = 1\n[tenants.atelier.name]\n", 4, "", "is not TOML: "),
+        ('texts.privacy = """\nnever ends\n', 4, "", 'is not TOML: the text that """ opens here'),
+        ("company = “工房”\n", 4, "", "is not TOML: Invalid value (there is a full-width '“'"),
+        ("　company = '工房'\n", 4, "", "is not TOML: Invalid statement (there is a full-width"),
+        ("languages = []\n", 4, "languages", "is empty; write one at least"),
     ],
 )
 def test_a_mistake_names_its_line_its_key_and_what_would_be_right(
@@ -448,3 +454,11 @@ def test_whatever_is_done_to_a_file_its_reading_ends_with_tenants_or_mistakes(
     reading = read("\n".join(lines))
     assert bool(reading.mistakes) != bool(reading.tenants.by_key)
     assert all(1 <= mistake.line <= len(lines) for mistake in reading.mistakes)
+
+
+def test_a_list_with_one_faulty_item_is_not_called_empty() -> None:
+    """OPS-02: what only follows from another mistake is not told."""
+    text = "[[tenants.atelier.inquiries.categories]]\nkey = 'a'\nlabel = 'b'\nfeilds = []\n"
+    found = [each.message for each in read(HEAD + text).mistakes]
+    assert len(found) == 1
+    assert found[0].startswith("unknown key")

@@ -220,7 +220,7 @@ def test_mistakes_are_known_without_a_page_being_asked_for(
     assert len(registry.mistakes) == 1
 
 
-def test_each_change_is_logged_once(
+def test_each_change_and_the_recovery_are_logged_once_with_the_process(
     registry: Registry, clock: Clock, save: Callable[[str], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """OPS-03."""
@@ -233,9 +233,13 @@ def test_each_change_is_logged_once(
     for _ in range(3):
         registry.current()
         clock.pass_by()
-    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+    save(GOOD + "# and a word\n")
+    registry.current()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "INFO"]
     assert "tenants.toml:1: is not TOML" in caplog.messages[0]
-    assert caplog.messages[1] == "tenants.toml was taken up: 3 tenants"
+    assert caplog.messages[1].startswith("tenants.toml is in order again and was taken up: 3 ten")
+    assert caplog.messages[2].startswith("tenants.toml was taken up: 3 tenants")
+    assert all(f"(process {os.getpid()})" in message for message in caplog.messages)
 
 
 def test_warnings_do_not_count_as_mistakes(registry: Registry, save: Callable[[str], None]) -> None:
@@ -358,19 +362,13 @@ def test_good_a_good_b_broken_gives_b_everywhere(
 
 
 def test_a_process_that_saw_the_broken_file_first_follows_the_others(
-    begin: Callable[[], Registry],
-    save: Callable[[str], None],
-    kept: Path,
-    clock: Clock,
-    tmp_path: Path,
+    begin: Callable[[], Registry], save: Callable[[str], None], kept: Path, clock: Clock
 ) -> None:
     """OPS-03: B was read by a slower process, which kept it after this one had looked."""
     early = begin()
     save("nonsense")
     assert "delta" not in early.current().by_key
-    aside = tmp_path / "b.toml"
-    aside.write_text(B, encoding="utf-8")
-    LastGood(kept).keep(aside, stamp(aside))
+    kept.write_text(B, encoding="utf-8")
     clock.pass_by()
     assert "delta" in early.current().by_key
     assert early.mistakes
@@ -381,7 +379,7 @@ def test_what_has_changed_since_it_was_read_is_not_kept(path: Path, kept: Path) 
     kept.parent.mkdir()
     read = stamp(path)
     path.write_text("nonsense, written meanwhile", encoding="utf-8")
-    assert LastGood(kept).keep(path, read) is None
+    assert LastGood(kept, path).keep(read) is None
     assert not kept.exists()
 
 
@@ -407,3 +405,59 @@ def test_a_home_that_cannot_be_written_costs_the_copy_only(
     """OPS-03: kept's folder is not there."""
     assert Registry(path, "portal.example", last_good=kept).current().by_key
     assert "could not be kept" in caplog.text
+
+
+def test_a_command_keeps_no_file(
+    path: Path, kept: Path, begin: Callable[[], Registry], save: Callable[[str], None]
+) -> None:
+    """OPS-03: it reads what was kept, and leaves keeping to who serves."""
+    reader = Registry(path, "portal.example", last_good=kept, keeps=False)
+    assert not kept.exists()
+    served = begin()
+    before = kept.read_bytes()
+    save(B)
+    reader.look_now()
+    assert "delta" in reader.current().by_key
+    assert kept.read_bytes() == before
+    reader.keep_last_good()
+    assert kept.read_bytes() != before
+    save("nonsense")
+    assert "delta" in served.current().by_key
+
+
+def test_the_last_good_copy_of_one_file_serves_no_other(
+    path: Path, begin: Callable[[], Registry], kept: Path, tmp_path: Path
+) -> None:
+    """OPS-03: told to read another file, which is broken, a program does not start."""
+    begin()
+    other = tmp_path / "other.toml"
+    other.write_text("nonsense", encoding="utf-8")
+    with pytest.raises(TenantsInvalid, match=r"other\.toml:1: is not TOML"):
+        Registry(other, "portal.example", last_good=kept)
+    link = tmp_path / "link.toml"
+    link.symlink_to(path)
+    path.write_text("nonsense", encoding="utf-8")
+    assert Registry(link, "portal.example", last_good=kept).current().by_key
+
+
+@pytest.mark.parametrize("text", [GOOD, GOOD.rstrip("\n"), GOOD.replace("\n", "\r\n")])
+def test_the_copy_says_what_the_file_says_line_for_line(
+    begin: Callable[[], Registry], save: Callable[[str], None], text: str
+) -> None:
+    """OPS-03, OPS-04: to name the file it is of changes none of its lines."""
+    save(text)
+    good = begin()
+    save("nonsense")
+    started = begin()
+    assert started.current() == good.current()
+    assert started.read(started._last_good.path).lines._lines == good.in_force.lines._lines  # type: ignore[union-attr]
+
+
+def test_a_copy_that_names_no_file_is_used(
+    begin: Callable[[], Registry], save: Callable[[str], None], kept: Path
+) -> None:
+    """OPS-03: an older version of the program kept it."""
+    begin()
+    kept.write_text(B, encoding="utf-8")
+    save("nonsense")
+    assert "delta" in begin().current().by_key

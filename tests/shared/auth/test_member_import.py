@@ -108,19 +108,55 @@ def test_every_cell_becomes_what_the_pages_would_have_made_of_it(bring, member):
 
 
 def test_the_same_file_twice_changes_nothing(bring, member):
-    """OPS-13: not a row, not even an event of the audit trail; what the member changed since stays."""
+    """OPS-12, OPS-13: not a row, not even an event of the audit trail."""
     rows = line(), line("umeda", "OLD-7", 会社名="梅工房"), line("take", "OLD-7")
     assert bring(*rows) == (3, 0)
-    member("jiro").family_name = "改"
-    session().commit()
     events = session().scalar(select(func.count(AuditEvent.id)))
     assert bring(*rows) == (0, 3)
     assert bring(*rows, line("newer")) == (1, 3)
-    assert member("jiro").family_name == "改"
     news = (
         select(AuditEvent.action).where(AuditEvent.sequence > events).order_by(AuditEvent.sequence)
     )
     assert session().scalars(news).all() == ["member.add", "member.import"]
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [
+        ("姓", "別"),
+        ("名", "別"),
+        ("メールアドレス", "other@two.example"),
+        ("セイ", "ベツ"),
+        ("メイ", "ベツ"),
+        ("部署名", "別の部"),
+        ("電話番号", "03-9999-9999"),
+        ("代表", "1"),
+        ("会社名", "別の会社"),
+        ("会員番号", "C000001"),
+    ],
+)
+def test_a_known_member_of_whom_the_file_says_something_else_is_a_named_line(bring, column, other):
+    """OPS-12: never ignored in silence; an empty cell says nothing, and neither does a hash."""
+    whole = line(セイ="タ", メイ="ジロウ", 部署名="部", 電話番号="03-0000-0001", 会社名="")
+    assert bring(whole) == (1, 0)
+    assert bring(whole | {"セイ": "", "部署名": "", "代表": ""}) == (0, 1)
+    with pytest.raises(CsvErrors) as refused:
+        bring(line("new"), whole | {column: other})
+    told = [(one.line, one.column) for one in refused.value.mistakes]
+    assert told == [(3, None if column == "会員番号" else column)]
+
+
+def test_a_new_member_of_a_customer_with_another_name_is_a_named_line(refusal):
+    """OPS-12: the 会社名 of a customer that is there is not ignored either."""
+    [told] = refusal(line(会社名="別の会社"))
+    assert told.startswith("2行目「会社名」: 登録済みの内容と異なります。")
+
+
+def test_everything_wrong_with_a_line_is_told_at_once(refusal):
+    """OPS-12."""
+    bad = {"姓": "", "メールアドレス": "nobody", "電話番号": "x", "代表": "?"}
+    told = refusal(line() | bad)
+    assert [one.partition("」")[0] for one in told] == [f"2行目「{column}" for column in bad]
 
 
 def test_an_unknown_number_with_a_name_makes_the_account_once(bring, member):
