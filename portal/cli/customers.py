@@ -32,6 +32,7 @@ from portal.web.commands import (
     json_option,
     link_base,
     printable,
+    printable_name,
     question,
     record,
     typed,
@@ -98,8 +99,8 @@ _BOTH = (
 )
 _EMAIL = click.argument("email", callback=typed(text.email))
 _PERSON = (
-    click.argument("family_name", callback=typed(printable, longest=40)),
-    click.argument("given_name", callback=typed(printable, longest=40)),
+    click.argument("family_name", callback=typed(printable_name, longest=40)),
+    click.argument("given_name", callback=typed(printable_name, longest=40)),
     _EMAIL,
     click.option(
         "--login-id",

@@ -104,8 +104,16 @@ def typed(
 
 
 def printable(value: str) -> str:
-    """One line of text that documents can print (COM-70). Raises ValueError, which names the character."""
-    made = text.usual_width(value)
+    """One line of free text that documents can print (COM-70). Raises ValueError, which names the character."""
+    return _drawable(text.one_line(value))
+
+
+def printable_name(value: str) -> str:
+    """The same for a person's name, in the usual width."""
+    return _drawable(text.usual_width(value))
+
+
+def _drawable(made: str) -> str:
     try:
         check_drawable(made)
     except UndrawableText as refused:

@@ -12,7 +12,7 @@ _WORDS = {
     "Invalid Choice: could not coerce.": _CHOOSE,
     "'%(value)s' is not a valid choice for this field.": _CHOOSE,
     "Not a valid integer value.": gettext_noop("数字で入力してください。"),
-    "Not a valid date value.": gettext_noop("日付は「2026/12/01」のように入力してください。"),
+    "Not a valid date value.": gettext_noop("日付は、2026/11/22のように入力してください。"),
 }
 _OTHERWISE = gettext_noop("入力内容に誤りがあります。もう一度ご確認ください。")
 

@@ -50,6 +50,8 @@ CONTEXT: dict[str, Any] = {
     "old": "old@one.example",
     "contract": SimpleNamespace(number="CT00000001", product_label="業務"),
     "contact": SimpleNamespace(person="髙﨑 花子"),
+    "addressee": "髙﨑 花子",
+    "main": "髙﨑 健一",
     "inquiry": SimpleNamespace(
         number="IQ00000001", name="髙﨑 花子", label="その他お問合せ", about="FR000123"
     ),

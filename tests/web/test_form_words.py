@@ -42,8 +42,8 @@ def test_every_message_is_said_in_our_words(words: FormWords, message: str, said
     ("path", "typed", "said"),
     [
         (BOOKING, {"options": "免費"}, "オプション：一覧から選択してください。"),
-        (BOOKING, {"headcount": "x"}, "ご利用人数：数字で入力してください。"),
-        (BOOKING, {"day": "x"}, "ご利用日：日付は「2026/12/01」のように入力してください。"),
+        (BOOKING, {"headcount": "x"}, "ご利用人数：1以上の数字で入力してください。"),
+        (BOOKING, {"day": "x"}, "ご利用日：日付は、2026/11/22のように入力してください。"),
         ("/account/members/new", {"rights": "all"}, "できること：一覧から選択してください。"),
         ("/account/mail", {"inquiries": "x"}, "一覧から選択してください。"),
     ],
@@ -64,4 +64,4 @@ def test_a_day_that_is_none_is_answered_with_how_to_write_one(visit: Visit, sinc
     """COM-21, COM-23."""
     answer = visit("facility", "hanako").get("/reservations", query_string={"since": since})
     assert answer.status_code == 422
-    assert "日付は「2026/12/01」のように入力してください。" in answer.text
+    assert "日付は、2026/11/22のように入力してください。" in answer.text

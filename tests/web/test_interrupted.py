@@ -111,7 +111,7 @@ def test_a_form_sent_when_the_session_is_over_is_filled_in_again_after_signing_i
         page = visitor.get(on)
         assert (page.status_code, FILLED_IN in page.text) == (200, True)
         assert value_of(page.text, "name") == "経理センター"
-        assert value_of(page.text, "telephone") == "0300001001", "as every form has it"
+        assert value_of(page.text, "telephone") == "03-0000-1001", "as every form has it"
         with inside("facility"):
             assert session().scalars(select(Address)).all() == []
         rest = {"postal_code": "144-0035", "prefecture": "東京都", "street": "南蒲田1-2-3"}

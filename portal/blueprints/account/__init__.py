@@ -160,8 +160,7 @@ def withdrawal_form() -> Answer:
     standing = _standing()
 
     def go_on() -> Answer:
-        if standing["may"].is_forbidden:
-            standing["may"].require()
+        standing["may"].require()
         return flow.keep(form.typed())
 
     return submit("account/withdrawal.html", form, go_on, **standing)

@@ -250,9 +250,23 @@ def edit_contact(
     if member.id != before.id:
         changes["email"] = [before.email, member.email]
     audit.record("contract.edit_contact", contract, by=by, **changes)
-    notify = {"contract": contract, "contact": contact, "old": before.email, "new": member.email}
-    for told in dict.fromkeys((before, member)):
-        mailing.tell(tenant, "contact_edited", told, **notify)
+    _notify_edited(tenant, contract, contact, before=before, after=member)
+
+
+def _notify_edited(
+    tenant: Tenant, contract: Contract, contact: ContractContact, *, before: Member, after: Member
+) -> None:
+    """Mail the sign-in that a contact had before and the one that they have now, which may be the same (COM-34)."""
+    for member in dict.fromkeys((before, after)):
+        mailing.tell(
+            tenant,
+            "contact_edited",
+            member,
+            contract=contract,
+            contact=contact,
+            old=before.email,
+            new=after.email,
+        )
 
 
 def _member(
@@ -331,7 +345,7 @@ def _tell(
 ) -> None:
     """Mail a contact what became of their registration, where the tenant has changes told (COM-34)."""
     member = session().get_one(Member, contact.member_id)
-    context = {"contract": contract, "person": contact.person, "what": what, "main": main}
+    context = {"contract": contract, "addressee": contact.person, "what": what, "main": main}
     members.tell_changes(tenant, "contact_changed", [member], **context)
 
 

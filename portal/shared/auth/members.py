@@ -154,10 +154,14 @@ def losses(tenant: Tenant, member: Member) -> list[RuleBroken]:
     ]
 
 
+def _others(member: Member) -> list[Member]:
+    """Who else signs in for the member's account."""
+    return [other for other in roster(member.account_id) if other.id != member.id]
+
+
 def check_removal(tenant: Tenant, member: Member, who: Member | None) -> None:
     """Refuse what keeps `who` (None for an operator) from removing this member. Raises RuleBroken."""
-    others = [other for other in roster(member.account_id) if other.id != member.id]
-    rights.can_remove(tenant, who, member, len(others)).require()
+    rights.can_remove(tenant, who, member, len(_others(member))).require()
     for business in open_business(tenant, member.account_id).get(member.id, ()):
         remedy = RuleBroken(business.remedy)
         raise RuleBroken(_KEPT, what=business.message, remedy=remedy)
@@ -168,7 +172,7 @@ def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
 
     What a brand has them for ends with it. Raises RuleBroken for who cannot be removed, or must first hand over.
     """
-    account = _locked(member)
+    _locked(member)
     who = rights.acting(by)
     if who is not None:
         rights.can_manage(tenant, who).require()
@@ -177,7 +181,7 @@ def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
     shut_out(member, MemberStatus.REMOVED)
     if member.is_representative:
         member.is_representative = False
-        others[0].is_representative = True
+        _others(member)[0].is_representative = True
     audit.record("member.remove", member, by=by, email=member.email)
     mailing.tell(tenant, "member_changed", member, what="removed", representative="")
 

@@ -54,8 +54,8 @@ REFUSED = [
     ("telephone", "090-1234-567", TELEPHONE),
 ]
 NORMALISED = [
-    ("account_name", "  一番精機　　(株) ", "一番精機 (株)"),
-    ("account_name", "㈱ＡＢＣ", "(株)ABC"),
+    ("account_name", "  一番精機　(株) ", "一番精機　(株)"),
+    ("account_name", "㈱ＡＢＣ", "㈱ＡＢＣ"),
     ("account_name", "髙\ufa11精機\u200b", "髙\ufa11精機"),
     ("account_kana", "ｲﾁﾊﾞﾝｾｲｷ", "イチバンセイキ"),
     ("account_kana", "いちばん　せいき", "イチバン セイキ"),
@@ -67,7 +67,8 @@ NORMALISED = [
     ("account_telephone", "+81 3 1234 5678", "0312345678"),
     ("telephone", "(090) 1234ー5678", "09012345678"),
     ("family_kana", "いちばん", "イチバン"),
-    ("department", "ﾌﾞﾋﾝ購買部", "ブヒン購買部"),
+    ("family_name", "ｻｲﾄｳ", "サイトウ"),
+    ("department", "ﾌﾞﾋﾝ購買部", "ﾌﾞﾋﾝ購買部"),
     ("building", "", ""),
     ("telephone", "　", ""),
 ]

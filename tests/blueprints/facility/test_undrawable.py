@@ -233,7 +233,7 @@ def test_an_import_names_the_line_that_no_document_can_print(run, inside, tmp_pa
         "予約番号,会員番号,設備コード,開始日時,終了日時,ステータス,予約完了日時,ご請求金額,ご利用目的\n"
         "OLD1,{},LC-01,2025/01/06 09:00,2025/01/06 10:00,お支払済,2025/01/01 09:00,1,\U0001f600\n"
     )
-    members = "会員番号,会社名,ログインID,メールアドレス,姓,名\nX9,\U0001f600商事,x9,x@one.example,佐藤,花\n"
+    members = "会員番号,会社名,ログインID,メールアドレス,姓,名\nX9,\U0001f600商事,x999,x@one.example,佐藤,花\n"
     with inside("facility"):
         number = session().scalars(select(Account.number).limit(1)).one()
         before = [

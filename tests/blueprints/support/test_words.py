@@ -121,7 +121,7 @@ def test_a_missing_right_is_no_mistake_in_what_was_typed(visit):
 def test_a_dead_link_to_a_document_tells_an_outsider_whom_to_ask(visit):
     """COM-73: they have no sign-in to go back to."""
     page = visit("facility").get("/shared-documents/" + "x" * 43)
-    assert page.status_code == 403
+    assert page.status_code == 422
     assert "お送りした方へ再送をご依頼ください" in page.text
     assert "ログインへ戻る" not in page.text
 
