@@ -73,7 +73,7 @@ def test_forms_refuse_as_well_as_pages(kenichi, visit, cast):
         "/billing-addresses/0/removal",
     ):
         assert page.post(path, page="/account/profile").status_code == 403, path
-    assert page.get(f"/reservations/{cast.billed}/invoice.pdf").status_code == 422
+    assert page.get(f"/reservations/{cast.billed}/invoice.pdf").status_code == 403
 
 
 @ONE
