@@ -92,7 +92,7 @@ def export_documents(
         _draw_and_say_refund,
         "refund",
         billed(how.refund, day, _rates_to_refund),
-        "Give these lines back after the payment, at the rates of the bill: 適格返還請求書.",
+        "Give these lines back after the payment, at its rates: 適格返還請求書.",
         lines_option,
         _REASON,
     )

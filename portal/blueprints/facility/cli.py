@@ -8,7 +8,7 @@ import click
 
 from portal.blueprints.facility import booking, imports, operations, queries
 from portal.blueprints.facility.models import Facility, Reservation, Status
-from portal.core import LARGEST, TOKYO, Actor, Tenant, to_local
+from portal.core import LARGEST, TOKYO, Actor, Tenant, clock, to_local
 from portal.core.text import multiline, postal_code
 from portal.shared.inquiries.files import keep
 from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
@@ -54,7 +54,11 @@ _WRITTEN = "YYYY-MM-DDTHH:MM"
 
 def _read_tokyo(_context: object, _parameter: object, at: datetime | None) -> datetime | None:
     """A callback: the instant (UTC) that a clock in Tokyo shows; None where it was left out."""
-    return at and at.replace(tzinfo=TOKYO).astimezone(UTC)
+    if at is None:
+        return None
+    if not clock.FIRST_DAY <= at.date() <= clock.LAST_DAY:
+        raise click.BadParameter(f"a day from {clock.FIRST_DAY} to {clock.LAST_DAY}")
+    return at.replace(tzinfo=TOKYO).astimezone(UTC)
 
 
 _REPORT = (
