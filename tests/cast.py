@@ -97,7 +97,8 @@ def fill(app: Flask) -> None:
             ]
             bookings.create_reservation(tenant, second, yumi, wanted[3], by=SYSTEM)
             operations.confirm(tenant, made[1], by=SYSTEM)
-            operations.start(tenant, made[1], by=SYSTEM, even_so="十日早いご利用")
+            since = clock.now() - timedelta(hours=3)
+            operations.start(tenant, made[1], by=SYSTEM, even_so="十日早いご利用", at=since)
             operations.finish(
                 tenant, made[1], operations.WorkReport(f"{canary}の加工", "大森", 180), by=SYSTEM
             )

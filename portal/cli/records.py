@@ -30,7 +30,15 @@ audit = CommandGroup("audit", help="Search and verify the audit trail.")
 
 
 _YEN = Number(0, 2**63 - 1)
-_FOUND = ("number", "kind", ("date", "transaction_date"), "total", "counterparty", "about")
+_FOUND = (
+    "number",
+    "kind",
+    ("date", "transaction_date"),
+    ("total", "amount"),
+    "counterparty",
+    "about",
+    "replaced_by",
+)
 _ASKED = (
     click.option("--since", **DAY, help="The first transaction date."),
     click.option("--until", **DAY, help="The last transaction date."),

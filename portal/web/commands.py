@@ -10,8 +10,8 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,21 +19,9 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from portal.core import (
-    LARGEST,
-    Actor,
-    Tenant,
-    clock,
-    session,
-    tenant_scope,
-    text,
-    transaction_mode,
-    yen,
-)
+from portal.core import Actor, Tenant, clock, session, tenant_scope, text, transaction_mode
 from portal.core.actor import operator
-from portal.core.tenancy.schema_parts import TaxRate
 from portal.shared import imports
-from portal.shared.billing.lines import BillLine
 from portal.shared.documents.typefaces import UndrawableText, check_drawable
 from portal.shared.staging import Staging
 from portal.web.command_line import (
@@ -399,44 +387,3 @@ def importing(
 
     text = f"Import {what} from CSV{more}; the same file twice changes nothing."
     command(group, name, CONTENT, help=text, kind="own")(load)
-
-
-_LINE = "TEXT:QTY:UNIT:PRICE[:RATE]"
-lines_option = click.option(
-    "--line",
-    "lines",
-    multiple=True,
-    required=True,
-    metavar=_LINE,
-    help="Yen without tax; repeatable.",
-)
-
-
-def bill_lines(tenant: Tenant, texts: Iterable[str], day: date) -> list[BillLine]:
-    """What `lines_option` gave, at the standard rate of `day` unless another is named. Raises Mistake."""
-    begun = [rate for rate in tenant.tax.rates if rate.since <= day]
-    return [_bill_line(text, day, begun) for text in texts]
-
-
-def _bill_line(text: str, day: date, begun: list[TaxRate]) -> BillLine:
-    try:
-        name, quantity, unit, price, *rest = text.split(":")
-        usual = max((rate for rate in begun if not rate.reduced), key=lambda rate: rate.since).rate
-        percent = int(rest[0]) if rest else usual
-        line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
-    except ValueError:
-        raise CommandError(f"--line {text!r}: write {_LINE}, e.g. 利用料:3:時間:4500") from None
-    if abs(line.amount) > LARGEST:
-        raise CommandError(f"--line {text!r}: at most {yen(LARGEST)}")
-    kinds = [rate.reduced for rate in begun if rate.rate == percent]
-    if (
-        len(rest) > 1
-        or not (kinds or percent == 0)
-        or line.quantity < 1
-        or not line.description.strip()
-    ):
-        known = ", ".join(sorted({str(rate.rate) for rate in begun} | {"0"}, key=int))
-        raise CommandError(
-            f"--line {text!r}: a text, a quantity of 1 or more, and a rate out of {known}"
-        )
-    return replace(line, reduced=bool(kinds and all(kinds)))

@@ -13,14 +13,19 @@ from portal.shared.auth.models import Right
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind
 from portal.web.render import pdf_response
-from portal.web.requests import member
+from portal.web.requests import check_right, member
 
 BEING_DRAWN = gettext_noop("帳票を準備しています。しばらくお待ちください。")
 LATE = gettext_noop("帳票の作成に時間がかかっています。お急ぎの場合はお問い合わせください。")
 NOT_ISSUED = gettext_noop("この帳票は発行されていません。必要な場合はお問い合わせください。")
 PATIENCE = timedelta(days=1)
 """How long it may take until a document that is due can be had; the worker needs minutes."""
-_OF_MONEY = (DocumentKind.INVOICE, DocumentKind.RECEIPT)
+_WITHOUT_AMOUNT = frozenset(kind.value for kind in DocumentKind if not kind.bears_amount)
+
+
+def right_to_read(kind: str) -> Right | None:
+    """What a member needs for documents of a kind: 請求・帳票, but nothing for those that bear no amount."""
+    return None if kind in _WITHOUT_AMOUNT else Right.BILLING
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class DocumentViews:
 
     def _paper(self, number: str, slug: str) -> Response:
         document, verdict = self._all(self.find(number))[slug]
+        check_right(right_to_read(self.kinds[slug]))
         verdict.require()
         return pdf_response(*documents.read(document))
 
@@ -65,7 +71,8 @@ class DocumentViews:
         self, order: Any, kind: DocumentKind, issued: Mapping[DocumentKind, Document]
     ) -> Decision:
         """Whether the member may, whether there is one, and whether it is drawn."""
-        if kind in _OF_MONEY and not (may := member().may(Right.BILLING)):
+        right = right_to_read(kind)
+        if right and not (may := member().may(right)):
             return may
         verdict = self.can(order, kind)
         if not verdict:

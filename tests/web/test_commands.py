@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from portal.core.tenancy.schema_parts import TaxRate
+from portal.web.bill_lines import rates_on, read_bill_lines
 from portal.web.command_line import CommandError
-from portal.web.commands import bill_lines
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -66,7 +66,7 @@ def test_the_rate_of_the_day_applies(
         for percent, reduced, since in begins[::turn]
     ]
     tenant: Any = SimpleNamespace(tax=SimpleNamespace(rates=rates))
-    (line,) = bill_lines(tenant, [text], day)
+    (line,) = read_bill_lines([text], day, rates_on(tenant, day))
     assert (line.rate, line.reduced) == rate
     with pytest.raises(CommandError):
-        bill_lines(tenant, [text], date(2014, 3, 31))
+        read_bill_lines([text], day, rates_on(tenant, date(2014, 3, 31)))

@@ -63,7 +63,7 @@ def test_inquiries_and_documents(visit, run, cast):
     issued = rows(page.get("/documents.csv"))[1:]
     assert {(row[0], row[1], row[4]) for row in issued} == {
         ("FI000001", "請求書", "14850"),
-        ("FW000001", "作業完了報告書", "14850"),
+        ("FW000001", "作業完了報告書", ""),
     }
     stranger = visit("facility", "yumi")
     assert (

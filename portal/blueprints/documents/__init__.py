@@ -12,6 +12,7 @@ from portal.shared.auth.models import Right
 from portal.shared.documents import operations, sharing
 from portal.shared.documents.models import Document, DocumentKind
 from portal.web import lists
+from portal.web.document_views import right_to_read
 from portal.web.errors import message_of
 from portal.web.forms import DayField, Form, SearchForm, code_line, status_field
 from portal.web.i18n import lazy as _l
@@ -20,6 +21,7 @@ from portal.web.periods import usual_periods
 from portal.web.render import attachment, pdf_response, render_invalid
 from portal.web.requests import (
     actor,
+    check_right,
     client,
     link_base,
     member,
@@ -63,7 +65,12 @@ def _find(asked: dict[str, Any]) -> Query:
 
 
 def _context(_page: lists.Page) -> dict[str, Any]:
-    return {"periods": usual_periods(clock.today())}
+    bears_amount = {kind.value: kind.bears_amount for kind in DocumentKind}
+    return {"periods": usual_periods(clock.today()), "bears_amount": bears_amount}
+
+
+def _amount(row: Any) -> int | None:
+    return row.total if DocumentKind(row.kind).bears_amount else None
 
 
 _LIST = lists.Listing(
@@ -78,8 +85,9 @@ _LIST = lists.Listing(
         gettext_noop("種類"): lambda row: _(DocumentKind(row.kind).label),
         gettext_noop("発行日"): lambda row: clock.to_local(row.issued_at).date(),
         gettext_noop("取引日"): "transaction_date",
-        gettext_noop("金額（税込）"): "total",
+        gettext_noop("金額（税込）"): _amount,
         gettext_noop("対象"): "about",
+        gettext_noop("訂正後の番号"): "replaced_by",
     },
     _context,
 )
@@ -91,16 +99,16 @@ def _own(kind: str, number: str) -> Document:
 
 
 @bp.get("/documents/<kind>/<number>.pdf")
-@require_right(Right.BILLING)
 def document(kind: str, number: str) -> Response:
-    """One document."""
+    """One document, for whoever may read it on the page of what it is about."""
+    check_right(right_to_read(kind))
     return pdf_response(*operations.read(_own(kind, number)))
 
 
 @bp.get("/documents/month.zip")
 @require_right(Right.BILLING)
 def month() -> Response:
-    """All of a month with an index that Excel opens; the same month gives the same bytes."""
+    """All of a month with an index that Excel opens; the same bytes again, unless something in it was corrected."""
     asked = request.args.get("month", "")
     try:
         name, data, digest = operations.month_archive(member().account_id, asked)

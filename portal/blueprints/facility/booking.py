@@ -28,6 +28,7 @@ from portal.core import (
 from portal.shared.auth.models import Account, Member
 from portal.shared.documents.typefaces import check_drawable
 from portal.shared.orders import billing_copy, contact_copy
+from portal.shared.pictures import check_png
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def create_reservation(
         facility_name=facility.name,
         held_until=held_until,
         price=price_of(facility, *times),
-        options=list(booking.options),
+        options=list(dict.fromkeys(booking.options)),
         option_prices=prices_of(tenant, booking.options),
         contact=contact_copy(contact),
         billing=booking.billing or billing_copy(account, contact),
@@ -241,8 +242,7 @@ def _set_changed(row: Facility | Reservation, wanted: Mapping[str, Any]) -> dict
 
 
 def set_photo(facility: Facility, png: bytes, *, by: Actor) -> None:
-    """Keep a facility's picture. Raises RuleBroken for what is no PNG or larger than 2 MB."""
-    if not png.startswith(b"\x89PNG\r\n\x1a\n") or len(png) > 2 * 1024 * 1024:
-        raise RuleBroken("2MBまでのPNG画像を指定してください。")
+    """Keep a facility's picture. Raises RuleBroken for what is no whole PNG, or too large a one."""
+    check_png(png)
     facility.photo = Shelf.files.put(png)
     audit.record("facility.set_photo", f"facility:{facility.code}", by=by)

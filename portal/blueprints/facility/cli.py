@@ -8,11 +8,12 @@ import click
 
 from portal.blueprints.facility import booking, imports, operations, queries
 from portal.blueprints.facility.models import Facility, Reservation, Status
-from portal.core import LARGEST, TOKYO, Actor, Tenant, to_local
+from portal.core import LARGEST, TOKYO, Actor, Tenant, clock, to_local
 from portal.core.text import multiline, postal_code
 from portal.shared.inquiries.files import keep
 from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
 from portal.web import orders
+from portal.web.bill_lines import lines_option
 from portal.web.command_line import CommandError, CommandGroup, Content, Number
 from portal.web.commands import (
     CONTENT,
@@ -21,7 +22,6 @@ from portal.web.commands import (
     command,
     contents,
     importing,
-    lines_option,
     link_base,
     printable,
     record,
@@ -48,13 +48,44 @@ _CHARGE = click.option(
     type=Number(0, LARGEST),
     help="Yen; 0 waives it. Otherwise by the tenant's table, as of now.",
 )
+_INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
+_WRITTEN = "YYYY-MM-DDTHH:MM"
+
+
+def _read_tokyo(_context: object, _parameter: object, at: datetime | None) -> datetime | None:
+    """A callback: the instant (UTC) that a clock in Tokyo shows; None where it was left out."""
+    if at is None:
+        return None
+    if not clock.FIRST_DAY <= at.date() <= clock.LAST_DAY:
+        raise click.BadParameter(f"a day from {clock.FIRST_DAY} to {clock.LAST_DAY}")
+    return at.replace(tzinfo=TOKYO).astimezone(UTC)
+
+
 _REPORT = (
     click.option("--done", required=True, callback=typed(multiline), help="What was done."),
     click.option(
         "--worker", required=True, callback=typed(printable, longest=100), help="Who did it."
     ),
-    click.option("--minutes", required=True, type=Number(1), help="How long it took."),
+    click.option(
+        "--minutes",
+        type=Number(1),
+        help="How long the work took, at most as long as the use; otherwise as long.",
+    ),
     click.option("--materials", default="", help="What was used, separated by 、"),
+    click.option(
+        "--ended-at",
+        type=_INSTANT,
+        callback=_read_tokyo,
+        metavar=_WRITTEN,
+        help="When the use ended, in Tokyo; otherwise as booked, or now if that is earlier.",
+    ),
+)
+_AT = click.option(
+    "--at",
+    type=_INSTANT,
+    callback=_read_tokyo,
+    metavar=_WRITTEN,
+    help="When the use began, in Tokyo; otherwise as booked, or now if that is earlier.",
 )
 _EVEN_SO = click.option(
     "--even-so",
@@ -72,9 +103,9 @@ _BILLING = (
 )
 """What can be corrected of a copied billing address: its name, how it is read, its length, the help."""
 _PRICE = Number(0, 2**31 - 1)
-_INSTANT = click.DateTime(["%Y-%m-%dT%H:%M"])
 _TIMES = [
-    click.argument(name, type=_INSTANT, metavar="YYYY-MM-DDTHH:MM") for name in ("starts", "ends")
+    click.argument(name, type=_INSTANT, callback=_read_tokyo, metavar=_WRITTEN)
+    for name in ("starts", "ends")
 ]
 
 
@@ -175,12 +206,14 @@ def _reschedule(
     *,
     by: Actor,
 ) -> None:
-    first, last = (at.replace(tzinfo=TOKYO).astimezone(UTC) for at in (starts, ends))
-    booking.reschedule(tenant, reservation, first, last, by=by, even_so=even_so)
+    booking.reschedule(tenant, reservation, starts, ends, by=by, even_so=even_so)
 
 
-def _finish(tenant: Tenant, reservation: Reservation, *, by: Actor, **report: Any) -> None:
-    operations.finish(tenant, reservation, operations.WorkReport(**report), by=by)
+def _finish(
+    tenant: Tenant, reservation: Reservation, ended_at: datetime | None, *, by: Actor, **report: Any
+) -> None:
+    made = operations.WorkReport(**report)
+    operations.finish(tenant, reservation, made, by=by, ended_at=ended_at)
 
 
 def _say_when(reservation: Reservation, _done: None) -> None:
@@ -188,7 +221,7 @@ def _say_when(reservation: Reservation, _done: None) -> None:
 
 
 def _day(reservation: Reservation) -> date:
-    return to_local(reservation.began_at).date()
+    return reservation.traded_on
 
 
 def _facilities(_tenant: Tenant) -> imports.Facilities:
@@ -206,7 +239,7 @@ _command = partial(step, commands, queries.any_reservation)
 _step = partial(_command, orders.say)
 _step("confirm", operations.confirm, "予約受付 → 予約確定.")
 _step("decline", operations.decline, "Decline a request: 予約受付 → キャンセル.")
-_step("start", operations.start, "予約確定 → ご利用中, from the day of use on.", _EVEN_SO)
+_step("start", operations.start, "予約確定 → ご利用中, from the day of use on.", _EVEN_SO, _AT)
 _step("finish", _finish, "ご利用中 → ご利用済, with the work report.", *_REPORT)
 _step(
     "fix-amount", orders.billed(operations.fix_amount, _day), "ご利用済 → 請求確定.", lines_option

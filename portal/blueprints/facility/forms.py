@@ -104,6 +104,11 @@ class DaySearchForm(FlaskForm):  # type: ignore[misc]
             raise ValidationError(_(refused.message, **refused.params)) from None
 
 
+def _each_once(chosen: list[str] | None) -> list[str]:
+    """A filter: what was chosen, once each and in its order."""
+    return list(dict.fromkeys(chosen or ()))
+
+
 class BookingForm(Form):
     """What is asked for a use of a facility. The times and options offered are the tenant's."""
 
@@ -113,7 +118,11 @@ class BookingForm(Form):
     headcount = CountField(_l("ご利用人数"), default=1)
     purpose = line(_l("ご利用目的"), required=True, longest=200, printed=True)
     options = SelectMultipleField(
-        _l("オプション"), option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
+        _l("オプション"),
+        filters=[_each_once],
+        option_widget=CheckboxInput(),
+        widget=ListWidget(prefix_label=False),
+        invalid_choice_message=_l("一覧から選択してください。"),
     )
     billing = one_of(_l("請求書送付先"))
     remarks = body_field(_l("備考"), required=False, longest=1000)

@@ -74,6 +74,8 @@ class Reservation(OrderMixin, Base):
     the names of the options that have a price.
 
     `held_until` is until when nobody else can have the facility, the buffer included; none once it is free again.
+    `used_from` and `used_until` are when it was used as operators recorded it; `started_at` and `finished_at` are
+    when they recorded that.
     """
 
     __tablename__ = "reservation"
@@ -91,6 +93,8 @@ class Reservation(OrderMixin, Base):
     confirmed_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    used_from: Mapped[datetime | None]
+    used_until: Mapped[datetime | None]
     reminded_at: Mapped[datetime | None]
     work_report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     __table_args__ = order_table_args(
@@ -125,15 +129,15 @@ class Reservation(OrderMixin, Base):
 
     @property
     def began_at(self) -> datetime:
-        """When its use began (UTC): as booked, or when it was started where that was earlier."""
-        return min(self.started_at or self.starts_at, self.starts_at)
+        """When its use began (UTC): as recorded, else as booked."""
+        return self.used_from or self.starts_at
 
     @property
     def ended_at(self) -> datetime:
         """When its use ended (UTC): as recorded, else as booked, and never before it began."""
-        return max(self.finished_at or self.ends_at, self.began_at)
+        return max(self.used_until or self.ends_at, self.began_at)
 
     @property
     def traded_on(self) -> date:
-        """The day (Asia/Tokyo) that its documents are about: of the use's end, or of the cancellation."""
-        return to_local(self.cancelled_at or self.finished_at or self.ends_at).date()
+        """The day (Asia/Tokyo) of the trade: on which the use ended, or the reservation was cancelled."""
+        return to_local(self.cancelled_at or self.ended_at).date()

@@ -4,8 +4,8 @@ Each operation has its question `can_…`, asked by page, route and CLI alike.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -28,6 +28,7 @@ from portal.core import (
 from portal.shared import orders
 from portal.shared.billing.lines import BillLine
 from portal.shared.documents import billed
+from portal.shared.documents import operations as documents
 from portal.shared.documents.content import (
     InvoiceContent,
     Labour,
@@ -35,13 +36,21 @@ from portal.shared.documents.content import (
     ReceiptContent,
     WorkReportContent,
 )
-from portal.shared.documents.models import DocumentKind
+from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.typefaces import check_drawable
 
 NOT_BEFORE_BILLED = gettext_noop("ご利用後、ご請求金額が確定するとダウンロードできます。")
 _BEFORE_THE_DAY = gettext_noop("ご利用日より前に開始することはできません。")
 _TOO_LATE = gettext_noop("ご利用前のご予約に限り、お申し込みいただけます。")
 _ONLY_REQUESTS = gettext_noop("お断りできるのは、予約受付のご予約に限ります。")
+_NOT_YET = gettext_noop("%(at)sはまだ先の日時です。現在までの日時を指定してください。")
+_ENDS_FIRST = gettext_noop(
+    "終了日時（%(until)s）は、ご利用の開始日時（%(since)s）より後にしてください。"
+)
+_LONGER_THAN_USE = gettext_noop(
+    "作業時間（%(minutes)s分）が、ご利用時間（%(since)sから%(until)sまでの%(used)s分）を超えています。"
+    "作業時間を確認するか、実際の終了日時を指定してください。"
+)
 NOT_BEFORE_PAID = gettext_noop("ご入金の確認後にダウンロードできます。")
 ONLY_USED = gettext_noop("キャンセルされたご予約には作業完了報告書がありません。")
 NOT_FROM_HERE = gettext_noop(
@@ -68,11 +77,11 @@ confirm = LIFE.transition(Status.CONFIRMED)
 
 @dataclass(frozen=True, slots=True)
 class WorkReport:
-    """What was done (FAC-12): by whom, how long (minutes) and with what."""
+    """What was done (FAC-12): by whom, how long (minutes; None: as long as the use) and with what."""
 
     done: str
     worker: str
-    minutes: int
+    minutes: int | None = None
     materials: str = ""
 
 
@@ -85,20 +94,40 @@ def can_ask(reservation: Reservation) -> Decision:
     )
 
 
-def can_start(reservation: Reservation) -> Decision:
-    """Whether the use can begin now: from the day of use on, counted in Tokyo (FAC-12)."""
-    is_early = clock.today() < clock.to_local(reservation.starts_at).date()
+def can_start(reservation: Reservation, at: datetime | None = None) -> Decision:
+    """Whether the use can begin `at` (now): from the day of use on, counted in Tokyo (FAC-12)."""
+    day = clock.to_local(at or clock.now()).date()
+    is_early = day < clock.to_local(reservation.starts_at).date()
     return Decision(_BEFORE_THE_DAY) if is_early else ALLOWED
 
 
-def start(tenant: Tenant, reservation: Reservation, *, by: Actor, even_so: str = "") -> None:
+def start(
+    tenant: Tenant,
+    reservation: Reservation,
+    *,
+    by: Actor,
+    even_so: str = "",
+    at: datetime | None = None,
+) -> None:
     """予約確定 → ご利用中, from the day of use on; earlier only for a reason, `even_so`, kept in the trail.
 
-    Raises RuleBroken, and Stale when somebody else moved the reservation first.
+    The use began `at` that instant (UTC); otherwise as booked, because a desk records it when it finds the time, or
+    now where that is earlier. Raises RuleBroken, and Stale when somebody else moved the reservation first.
     """
     LIFE.can(reservation, Status.IN_USE).require()
-    allow_even_so(reservation, can_start(reservation), even_so, by=by)
-    LIFE.move(tenant, reservation, Status.IN_USE, by=by)
+    _require_past(at, "at")
+    allow_even_so(reservation, can_start(reservation, at), even_so, by=by)
+    began_at = at or min(clock.now(), reservation.starts_at)
+    LIFE.move(tenant, reservation, Status.IN_USE, by=by, used_from=began_at)
+
+
+def _written(at: datetime) -> str:
+    return f"{clock.to_local(at):%Y-%m-%d %H:%M}"
+
+
+def _require_past(at: datetime | None, field: str) -> None:
+    if at and at > clock.now():
+        raise RuleBroken(_NOT_YET, field=field, at=_written(at))
 
 
 def allow_even_so(reservation: Reservation, verdict: Decision, reason: str, *, by: Actor) -> None:
@@ -155,13 +184,51 @@ def cancel(
     LIFE.move(tenant, reservation, Status.CANCELLED, by=by, held_until=None, **bill)
 
 
-def finish(tenant: Tenant, reservation: Reservation, report: WorkReport, *, by: Actor) -> None:
-    """ご利用中 → ご利用済, with the work report. Raises RuleBroken at the field that is wrong."""
-    if report.minutes <= 0:
-        raise RuleBroken("作業時間は1分以上で入力してください。", field="minutes")
+def finish(
+    tenant: Tenant,
+    reservation: Reservation,
+    report: WorkReport,
+    *,
+    by: Actor,
+    ended_at: datetime | None = None,
+) -> None:
+    """ご利用中 → ご利用済, with the work report. Raises RuleBroken at the field that is wrong.
+
+    The use ended at the instant `ended_at` (UTC); otherwise as booked, or now where that is earlier. Nobody worked
+    longer than it took: the paper says both.
+    """
+    LIFE.can(reservation, Status.USED).require()
+    until = _end_of_use(reservation, ended_at)
+    minutes = _minutes_worked(reservation.began_at, until, report.minutes)
     for name in ("done", "worker", "materials"):
         check_drawable(getattr(report, name), name)
-    LIFE.move(tenant, reservation, Status.USED, by=by, work_report=asdict(report))
+    kept = asdict(replace(report, minutes=minutes))
+    LIFE.move(tenant, reservation, Status.USED, by=by, work_report=kept, used_until=until)
+
+
+def _end_of_use(reservation: Reservation, ended_at: datetime | None) -> datetime:
+    """When a use that is finished now ended. Raises RuleBroken for what is to come or before its beginning."""
+    _require_past(ended_at, "ended_at")
+    began_at = reservation.began_at
+    if ended_at is None:
+        return max(min(clock.now(), reservation.ends_at), began_at)
+    if ended_at <= began_at:
+        times = {"since": _written(began_at), "until": _written(ended_at)}
+        raise RuleBroken(_ENDS_FIRST, field="ended_at", **times)
+    return ended_at
+
+
+def _minutes_worked(since: datetime, until: datetime, minutes: int | None) -> int:
+    """`minutes`, or as many as the use took, of which a begun one counts. Raises RuleBroken for none and for more."""
+    used = max(1, -((since - until) // timedelta(minutes=1)))
+    if minutes is None:
+        return used
+    if minutes <= 0:
+        raise RuleBroken("作業時間は1分以上で入力してください。", field="minutes")
+    if minutes > used:
+        span = {"since": _written(since), "until": _written(until), "used": used}
+        raise RuleBroken(_LONGER_THAN_USE, field="minutes", minutes=minutes, **span)
+    return minutes
 
 
 def fix_amount(
@@ -170,9 +237,7 @@ def fix_amount(
     """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows from the terms."""
     if not lines:
         raise RuleBroken("請求明細を1行以上入力してください。", field="lines")
-    bill = billed.bill(
-        tenant, lines, clock.to_local(reservation.finished_at or reservation.ends_at).date()
-    )
+    bill = billed.bill(tenant, lines, reservation.traded_on)
     LIFE.move(tenant, reservation, Status.BILLED, by=by, documents_due_at=clock.now(), **bill)
 
 
@@ -236,22 +301,18 @@ def _what(reservation: Reservation) -> str:
 
 
 def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
-    """The invoice of a reservation whose amount is fixed.
-
-    Its days are those of the use: from when it began, early or as booked, to its booked end or an earlier one.
-    """
-    first = clock.to_local(reservation.began_at).date()
-    last = clock.to_local(min(reservation.ends_at, reservation.ended_at)).date()
-    if reservation.cancelled_at:
-        first = last = reservation.traded_on
+    """The invoice of a reservation whose amount is fixed. A use over midnight is traded when it ended."""
+    first, last = clock.to_local(reservation.began_at).date(), reservation.traded_on
+    references = [("予約番号", reservation.number)]
+    if first != last and not reservation.cancelled_at:
+        references.append(("ご利用開始日", f"{first.year}年{first.month}月{first.day}日"))
     return billed.invoice(
         tenant,
         reservation,
-        traded_on=first,
-        traded_until=last if last != first else None,
+        traded_on=last,
         day_label="キャンセル日" if reservation.cancelled_at else "ご利用日",
         subject=_what(reservation),
-        references=(("予約番号", reservation.number),),
+        references=tuple(references),
     )
 
 
@@ -300,6 +361,14 @@ _MAKERS = {
 }
 PAPERS = billed.OrderDocuments(_MAKERS, due=_due, tell=tell)
 issue, correct, refund = PAPERS.issue, PAPERS.correct, PAPERS.refund
+
+
+def refunds(reservation: Reservation) -> list[Document]:
+    """What says how much of its payment was given back, oldest first; nothing is before the payment."""
+    if reservation.paid_at is None:
+        return []
+    issued = documents.of_thing(reservation.account_id, reservation.number)
+    return [document for document in issued if document.kind is DocumentKind.CREDIT_NOTE]
 
 
 def issue_due(tenant: Tenant) -> int:

@@ -11,6 +11,7 @@ from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.tax import RateTotal, Rounding, totals_excluded
+from portal.shared.documents.models import Document
 from portal.web import amounts
 from portal.web.formatting import at_time, from_to, on_date
 from portal.web.i18n import translate as _
@@ -22,6 +23,7 @@ def context(tenant: Tenant, who: SignedIn, reservation: Reservation) -> dict[str
     """Everything that the page shows of the reservation itself, for the member who reads it."""
     track = [status for status in Status if status is not Status.CANCELLED]
     can_ask = operations.can_ask(reservation)
+    refunds = operations.refunds(reservation)
     return {
         "reservation": reservation,
         "track": track,
@@ -38,7 +40,8 @@ def context(tenant: Tenant, who: SignedIn, reservation: Reservation) -> dict[str
         "booking_rows": _booking_rows(reservation),
         "use_rows": _use_rows(reservation),
         "quote_rows": _quote_rows(tenant, reservation),
-        "payment_rows": _payment_rows(tenant, reservation),
+        "payment_rows": _payment_rows(tenant, reservation, refunds),
+        "refunds": refunds,
         "lines": bill_lines.from_json(reservation.lines),
         "total_rows": _total_rows(tenant, reservation),
         "billing_rows": _billing_rows(reservation),
@@ -88,7 +91,8 @@ def _use_rows(reservation: Reservation) -> Rows:
         (_("ご利用目的"), reservation.purpose),
         (_("備考"), reservation.remarks),
     ]
-    if reservation.finished_at and reservation.began_at < reservation.starts_at:
+    booked = reservation.starts_at, reservation.ends_at
+    if reservation.finished_at and (reservation.began_at, reservation.ended_at) != booked:
         used = from_to(reservation.began_at, reservation.ended_at)
         rows.insert(2, (_("実際のご利用日時"), used))
     if reservation.price is not None:
@@ -111,15 +115,26 @@ def _quote_rows(tenant: Tenant, reservation: Reservation) -> Rows:
     return quote_rows(made)
 
 
-def _payment_rows(tenant: Tenant, reservation: Reservation) -> Rows:
+def _payment_rows(tenant: Tenant, reservation: Reservation, refunds: list[Document]) -> Rows:
     rows = [
         (_("お支払方法"), _(reservation.payment_method)),
         (_("お支払期限"), on_date(reservation.due_date)),
         (_("ご請求金額"), _amount(reservation)),
         (_("お支払い状況"), _payment_status(reservation)),
     ]
+    rows += [(_("ご返金"), _refund(document)) for document in refunds]
     is_owed = operations.owed(reservation) is not None
     return [*rows, *(_bank_rows(tenant) if is_owed else [])]
+
+
+def _refund(document: Document) -> str:
+    """How much was given back when, and the number of the document that says so."""
+    return _(
+        "%(amount)s（%(day)s、返還請求書 %(number)s）",
+        amount=amounts.written(-document.total),
+        day=on_date(document.issued_at),
+        number=document.number,
+    )
 
 
 def _amount(reservation: Reservation) -> str:

@@ -5,7 +5,8 @@ A record that is billed has `number`, `account_id`, `billing` (the address as it
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.core import SYSTEM, Actor, RuleBroken, Tenant, audit, clock, gettext_noop, session, text
+from portal.core.jobs import Job
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine
 from portal.shared.billing.tax import Rounding, totals_excluded
@@ -35,6 +37,10 @@ _REFUNDED = (
     "ご請求金額の一部を返還いたします。返還請求書は、マイページの「帳票」からダウンロードできます。"
 )
 _PARTY = frozenset({"name", "honorific", "address", "department", "person"})
+_NOT_AT_RATE = gettext_noop(
+    "税率%(rate)s%%の請求がないため、返還できません。請求時の税率（%(known)s）を指定してください。"
+)
+_MORE_AT_RATE = gettext_noop("税率%(rate)s%%の返還金額の合計が、請求した金額を超えます。")
 NOTHING_ISSUED = gettext_noop("請求書がまだ発行されていません。")
 
 
@@ -129,7 +135,8 @@ class OrderDocuments:
             (kind, make) for kind, make in self.makers.items() if kind in due and kind not in issued
         ]
         record.documents_due_at = None
-        return [_issue(tenant, record, kind, make(tenant, record), by=by) for kind, make in missing]
+        made = [_issue(tenant, record, kind, make(tenant, record), by=by) for kind, make in missing]
+        return [job.id for _document, job in made]
 
     def issue_due(self, tenant: Tenant, model: type[Any], *, limit: int = 100) -> int:
         """Issue what is due of the records of `model`, each in a transaction of its own; returns of how many.
@@ -180,7 +187,9 @@ class OrderDocuments:
             if old := issued.get(kind):
                 corrects = Correction(old.number, documents.issued_on(old.issued_at), reason)
                 content = replace(self.makers[kind](tenant, record), corrects=corrects)
-                drawn.append(_issue(tenant, record, kind, content, by=by))
+                document, job = _issue(tenant, record, kind, content, by=by)
+                old.replaced_by = document.number
+                drawn.append(job.id)
         return drawn
 
     def _is_for(self, tenant: Tenant, record: Any, issued: Mapping[DocumentKind, Document]) -> bool:
@@ -193,8 +202,8 @@ class OrderDocuments:
     ) -> list[int]:
         """Give a part of what was paid back: 適格返還請求書, which names the invoice (COM-71, COM-72).
 
-        Returns the job that draws it. Raises RuleBroken before the payment, for more than was paid, and for a
-        reason that cannot be printed.
+        Returns the job that draws it. Raises RuleBroken before the payment, for more than was paid or billed at a
+        rate, and for a reason that cannot be printed.
         """
         check_drawable(reason, "reason")
         session().refresh(record, with_for_update=True)
@@ -206,11 +215,11 @@ class OrderDocuments:
         if old is None or not record.paid_at:
             raise RuleBroken("ご入金の前は、返還ではなく訂正をしてください。")
         amount = bill(tenant, lines, record.traded_on)["total"]
-        before = -sum(
-            document.total for document in issued if document.kind is DocumentKind.CREDIT_NOTE
-        )
+        earlier = [document for document in issued if document.kind is DocumentKind.CREDIT_NOTE]
+        before = -sum(document.total for document in earlier)
         if before + amount > (record.total or 0):
             raise RuleBroken("返還金額の合計が、お支払い金額を超えます。", field="lines")
+        _require_billed_rates(record, [*_lines_of(earlier), *lines])
         audit.record(f"{record.__tablename__}.refund", record, by=by, reason=reason, total=amount)
         self.tell(tenant, record, _REFUNDED, label="ご請求金額の返還")
         billed: Any = self.makers[DocumentKind.INVOICE](tenant, record)
@@ -222,7 +231,35 @@ class OrderDocuments:
             references=facts,
             remarks=f"返還の理由：{reason}",
         )
-        return [_issue(tenant, record, DocumentKind.CREDIT_NOTE, content, by=by, total=-amount)]
+        _document, job = _issue(
+            tenant, record, DocumentKind.CREDIT_NOTE, content, by=by, total=-amount
+        )
+        return [job.id]
+
+
+def _lines_of(issued: Iterable[Document]) -> Iterator[BillLine]:
+    """The lines of all these invoices or credit notes."""
+    for document in issued:
+        yield from bill_lines.from_json(document.content["lines"])
+
+
+def _require_billed_rates(record: Any, given_back: Iterable[BillLine]) -> None:
+    """What is given back of a bill bears the rates of that bill, and no more of each than was billed.
+
+    Raises RuleBroken at the lines.
+    """
+    left: Counter[tuple[int, bool]] = Counter()
+    billed = bill_lines.from_json(record.lines)
+    for line in billed:
+        left[line.rate, line.reduced] += line.amount
+    for line in given_back:
+        if (line.rate, line.reduced) not in left:
+            known = "、".join(f"{rate}%" for rate in sorted({line.rate for line in billed}))
+            raise RuleBroken(_NOT_AT_RATE, field="lines", rate=line.rate, known=known)
+        left[line.rate, line.reduced] -= line.amount
+    for (rate, _is_reduced), amount in left.items():
+        if amount < 0:
+            raise RuleBroken(_MORE_AT_RATE, field="lines", rate=rate)
 
 
 def _issue(
@@ -233,17 +270,18 @@ def _issue(
     *,
     by: Actor,
     total: int | None = None,
-) -> int:
-    facts = {
-        "account_id": record.account_id,
-        "counterparty": record.billing["name"],
-        "about": record.number,
-    }
-    facts |= {
-        "transaction_date": record.traded_on,
-        "total": (record.total or 0) if total is None else total,
-    }
-    _document, job = documents.issue(
-        kind, content, style=tenant.numbers[kind.value], by=by, **facts
+) -> tuple[Document, Job]:
+    """Issue one document for `total` yen (that of the record), filed under the day of trade that it prints."""
+    if total is None:
+        total = record.total or 0
+    return documents.issue(
+        kind,
+        content,
+        style=tenant.numbers[kind.value],
+        account_id=record.account_id,
+        counterparty=record.billing["name"],
+        about=record.number,
+        transaction_date=content.transaction_date,
+        total=total if kind.bears_amount else 0,
+        by=by,
     )
-    return job.id

@@ -73,6 +73,11 @@ class Content:
     remarks: str = ""
     corrects: Correction | None = None
 
+    @property
+    def transaction_date(self) -> date:
+        """The day of the trade, by which the document is found again: the one that is printed on it (COM-74)."""
+        return self.issued_on
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON column."""
         plain: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
@@ -116,6 +121,11 @@ class InvoiceContent(Content):
     simplified: bool = False
     references: tuple[tuple[str, str], ...] = ()
     day_label: str = "納品日"
+
+    @property
+    def transaction_date(self) -> date:
+        """The day on which all was delivered (取引日)."""
+        return self.traded_until or self.traded_on
 
     @cached_property
     def totals(self) -> Totals:
@@ -161,6 +171,11 @@ class WorkReportContent(Content):
     subject: str = ""
 
     @property
+    def transaction_date(self) -> date:
+        """The day on which the use ended."""
+        return self.used[1].date()
+
+    @property
     def used(self) -> tuple[datetime, datetime]:
         """From when to when it was used, in Asia/Tokyo."""
         return to_local(self.used_from), to_local(self.used_until)
@@ -185,6 +200,11 @@ class ReceiptContent(Content):
     proviso: str
     by_card: bool = False
     issue: int = 1
+
+    @property
+    def transaction_date(self) -> date:
+        """The day of the payment (領収日)."""
+        return self.paid_on
 
 
 KINDS: dict[str, type[Content]] = {

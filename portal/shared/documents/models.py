@@ -27,9 +27,17 @@ class DocumentKind(LabelledEnum):
     RECEIPT = "receipt", gettext_noop("領収書")
     CREDIT_NOTE = "credit_note", gettext_noop("返還請求書")
 
+    @property
+    def bears_amount(self) -> bool:
+        """Whether it says what is to be paid, was paid or is given back."""
+        return self is not DocumentKind.WORK_REPORT
+
 
 class Document(TenantOwned, Base):
-    """A document issued to an account. `sha256` (also the file's key) is empty until it is drawn, then fixed."""
+    """A document issued to an account. `sha256` (also the file's key) is empty until it is drawn, then fixed.
+
+    `replaced_by` is the number of the one of its kind that corrects it, if any; `total` is 0 where it bears no amount.
+    """
 
     __tablename__ = "document"
     account_id: Mapped[int] = mapped_column(ID)
@@ -44,6 +52,7 @@ class Document(TenantOwned, Base):
     size: Mapped[int] = mapped_column(default=0)
     issued_at: Mapped[datetime]
     drawn_at: Mapped[datetime | None]
+    replaced_by: Mapped[str] = mapped_column(String(30), default="", server_default="")
     __table_args__ = tenant_table_args(
         tenant_fk("account_id", "account"),
         UniqueConstraint("tenant_id", "kind", "number"),
@@ -59,10 +68,16 @@ class Document(TenantOwned, Base):
         return f"document:{self.number}"
 
     @property
+    def amount(self) -> int | None:
+        """Its total in yen, tax included; None where it bears no amount."""
+        return self.total if self.kind.bears_amount else None
+
+    @property
     def filename(self) -> str:
-        """A file name an accountant can sort by: date, counterparty, total (電子帳簿保存法)."""
+        """A file name an accountant can sort by: date, counterparty, total if any (電子帳簿保存法)."""
         party = "".join(c for c in self.counterparty if c not in '\\/:*?"<>|\r\n\t')
-        return f"{self.transaction_date:%Y%m%d}_{party}_{self.total}_{self.number}.pdf"
+        amount = "" if self.amount is None else f"{self.amount}_"
+        return f"{self.transaction_date:%Y%m%d}_{party}_{amount}{self.number}.pdf"
 
 
 class DocumentLink(TenantOwned, Base):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarResult, select
+from sqlalchemy import ColumnElement, ScalarResult, and_, select
 
 from portal.core import SYSTEM, Actor, NumberFormat, Shelf, audit, clock, csvio, jobs, numbering
 from portal.core.db import Query, session, update_where
@@ -24,22 +24,42 @@ from portal.shared.searching import Search, own, part_of_number, same, since, un
 
 DRAW = "documents.draw"
 _MOST = 500  # documents in one ZIP
-_INDEX = ("番号", "種類", "取引日", "取引先", "金額（税込）", "ファイル名", "SHA-256")
+_INDEX = (
+    "番号",
+    "種類",
+    "取引日",
+    "取引先",
+    "金額（税込）",
+    "ファイル名",
+    "SHA-256",
+    "訂正後の番号",
+)
 _D: Any = Document.__table__
 ISSUED, TIE = _D.c.issued_at, _D.c.id
 _DRAWN = Document.sha256 != ""
+_BEARS_AMOUNT = Document.kind.in_([kind for kind in DocumentKind if kind.bears_amount])
 SEARCHED: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "since": lambda day: Document.transaction_date >= day,
     "until": lambda day: Document.transaction_date <= day,
-    "least": lambda yen: Document.total >= yen,
-    "most": lambda yen: Document.total <= yen,
+    "least": lambda yen: and_(_BEARS_AMOUNT, Document.total >= yen),
+    "most": lambda yen: and_(_BEARS_AMOUNT, Document.total <= yen),
     "counterparty": lambda part: Folded(Document.counterparty).contains(
         folded(part), autoescape=True
     ),
     "number": lambda number: Document.number == number,
     "account_id": lambda account_id: Document.account_id == account_id,
 }
-_SHOWN = "id", "number", "kind", "transaction_date", "total", "about", "issued_at", "sha256"
+_SHOWN = (
+    "id",
+    "number",
+    "kind",
+    "transaction_date",
+    "total",
+    "about",
+    "issued_at",
+    "sha256",
+    "replaced_by",
+)
 _MINE = Search(
     own(_D, _SHOWN),
     {
@@ -193,16 +213,26 @@ def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:
         raise RuleBroken("この月に発行された帳票はありません。")
     if len(found) > _MOST:
         raise RuleBroken("件数が多すぎます。")
-    rows = [
-        (d.number, d.kind.label, d.transaction_date, d.counterparty, d.total, d.filename, d.sha256)
-        for d in found
-    ]
+    rows = [_index_row(document) for document in found]
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         files = [(d.filename, Shelf.files.get(d.sha256)) for d in found]
         for name, data in [("index.csv", b"".join(csvio.write_csv(rows, _INDEX))), *files]:
             made.writestr(zipfile.ZipInfo(name, (first.year, first.month, 1, 0, 0, 0)), data)
     return f"documents-{month}.zip", out.getvalue(), hashlib.sha256(out.getvalue()).hexdigest()
+
+
+def _index_row(document: Document) -> tuple[object, ...]:
+    return (
+        document.number,
+        document.kind.label,
+        document.transaction_date,
+        document.counterparty,
+        document.amount,
+        document.filename,
+        document.sha256,
+        document.replaced_by,
+    )
 
 
 def all_of(account_id: int) -> Iterator[tuple[str, bytes]]:

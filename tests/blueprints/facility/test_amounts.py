@@ -106,3 +106,26 @@ def test_a_mail_about_a_bill_names_the_amount_to_who_may_see_it(app, inside, may
         [body] = session().scalars(mails)
     assert ("¥14,850" in body) is is_shown
     assert "お支払期限" in body
+
+
+@pytest.mark.parametrize(("rights", "money"), [("billing", 200), ("orders,support", 403)])
+def test_a_document_has_one_answer_wherever_it_is_asked_for(run, visit, may, cast, rights, money):
+    """COM-73: a work report bears no amount, not even in its name; all else is for 請求・帳票, on both addresses."""
+    for step in ("pay", "issue"):
+        words = ["facility", step, cast.billed, "--tenant", "facility"]
+        assert run.invoke(args=words).exit_code == 0
+    may(rights)
+    visitor = visit("facility", "kenichi")
+    for slug, address, expected in (
+        ("work-report", "work_report/FW000001", 200),
+        ("invoice", "invoice/FI000001", money),
+        ("receipt", "receipt/RC00000001", money),
+    ):
+        for path in (f"/reservations/{cast.billed}/{slug}.pdf", f"/documents/{address}.pdf"):
+            answer = visitor.get(path)
+            assert answer.status_code == expected, path
+            if slug == "work-report":
+                assert not TOTAL.search(answer.headers["Content-Disposition"])
+    assert visitor.get("/documents/nothing/FW000001.pdf").status_code == (
+        404 if money == 200 else 403
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from PIL import Image
 from sqlalchemy import func, select
 
 from portal.blueprints.facility import booking, queries
@@ -32,7 +34,16 @@ TYPED: dict[str, Any] = {
     "purpose": "試作部品の切断",
     "remarks": "台車を使います\r\n<b>",
 }
-PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
+
+
+def picture(width: int = 40, height: int = 30) -> bytes:
+    """A PNG picture."""
+    out = io.BytesIO()
+    Image.effect_noise((width, height), 60).save(out, "PNG")
+    return out.getvalue()
+
+
+PNG = picture()
 
 
 def reservations(inside) -> int:
@@ -150,6 +161,18 @@ def test_a_reservation_is_asked_for_once(visit, inside):
     assert "試作部品の切断" in back
 
 
+def test_an_option_that_is_sent_often_is_chosen_once(visit, inside):
+    """FAC-11: in the order in which it was chosen, on 内容確認 and kept."""
+    page = visit("facility", "hanako")
+    sent = page.post(FORM, TYPED | {"options": ["保護メガネ", "集塵機"] + ["保護メガネ"] * 50})
+    confirm = page.get(sent.location).text
+    assert "保護メガネ、集塵機</dd>" in confirm
+    page.post(f"{FORM}/confirm", {"draft": sent.location.rpartition("=")[2]}, page=sent.location)
+    with inside("facility"):
+        newest = select(Reservation).order_by(Reservation.id.desc()).limit(1)
+        assert session().scalars(newest).one().options == ["保護メガネ", "集塵機"]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -166,6 +189,7 @@ def test_a_reservation_is_asked_for_once(visit, inside):
         ({"purpose": ""}, "入力してください。"),
         ({"purpose": "あ" * 201}, "200文字以内で入力してください（現在201文字）。"),
         ({"options": "爆薬"}, "一覧から選択してください。"),
+        ({"options": ["集塵機", "免費", "爆薬"]}, "一覧から選択してください。"),
         ({"billing": "0" * 16}, "一覧から選択してください。"),
     ],
 )
@@ -241,3 +265,33 @@ def test_the_picture_is_an_operators_png(visit, inside, run, tmp_path):
     photo = page.get("/facilities/LC-01/photo")
     assert (photo.status_code, photo.mimetype, photo.data) == (200, "image/png", PNG)
     assert visit("studio", "hanako").get("/facilities/LC-01/photo").status_code == 404
+
+
+def damaged(data: bytes) -> bytes:
+    """The picture with one byte of its rows changed."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("data", "because"),
+    [
+        pytest.param(PNG[:-400], "途中で切れている", id="cut off"),
+        pytest.param(PNG[:20], "途中で切れている", id="a head without a size"),
+        pytest.param(PNG[:40], "途中で切れている", id="a head alone"),
+        pytest.param(damaged(PNG), "壊れています", id="one byte changed"),
+        pytest.param(b"\x89PNG\r\n\x1a\n" + b"0" * 100, "大きすぎます", id="no size"),
+        pytest.param(PNG[:16] + b"\x00\x00\xff\xff" * 2 + PNG[24:], "大きすぎます", id="huge"),
+        pytest.param(b"GIF89a" + PNG, "2MBまでのPNG画像", id="another kind"),
+    ],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_half_a_picture_is_refused_and_the_present_one_stays(run, inside, tmp_path, data, because):
+    """FAC-11: it is decoded to its last row before it is taken."""
+    file = tmp_path / "a.png"
+    file.write_bytes(data)
+    refused = run.invoke(args=["facility", "set-photo", "LC-01", str(file), "--tenant", "facility"])
+    assert refused.exit_code == 2
+    assert because in refused.stderr
+    with inside("facility"):
+        assert session().scalars(select(Facility)).one().photo == ""

@@ -102,13 +102,19 @@ def test_an_invoice_carries_the_reservations_facts_and_the_brands_own(
     assert (content.totals.net, content.totals.tax, content.totals.total) == (44_880, 4_358, 49_238)
 
 
-def test_a_use_over_midnight_has_two_dates(billed: Reservation, tenant) -> None:
-    """COM-71: midnight is Tokyo's."""
-    assert operations.invoice_content(tenant, billed).traded_until is None
-    billed.starts_at, billed.ends_at = clock.local(2026, 10, 31, 22), clock.local(2026, 11, 1, 6)
-    billed.started_at, billed.finished_at = billed.starts_at, billed.ends_at
+def test_a_use_over_midnight_is_traded_when_it_ended(billed: Reservation, tenant) -> None:
+    """COM-71, COM-74: one 取引日, by which the document is found too; midnight is Tokyo's."""
+    same_day = operations.invoice_content(tenant, billed)
+    assert same_day.references == (("予約番号", "FR000002"),)
+    billed.used_from, billed.used_until = (
+        clock.local(2026, 10, 31, 22),
+        clock.local(2026, 11, 1, 6),
+    )
     content = operations.invoice_content(tenant, billed)
-    assert (content.traded_on, content.traded_until) == (date(2026, 10, 31), date(2026, 11, 1))
+    assert content.traded_on == content.transaction_date == billed.traded_on == date(2026, 11, 1)
+    text = said("invoice", content)
+    assert "取引日2026年11月1日" in text
+    assert "ご利用開始日2026年10月31日" in text
 
 
 @pytest.mark.parametrize(("rounding", "tax"), [("down", 99), ("up", 100), ("half", 100)])
@@ -187,25 +193,17 @@ def test_the_days_of_an_invoice_are_days_of_use_or_of_the_cancellation(
     assert "No.キャンセル日品名" in said("invoice", operations.invoice_content(tenant, billed))
 
 
-def test_an_early_use_began_when_it_was_started(billed: Reservation, tenant) -> None:
-    """FAC-12, FAC-04: three days before the booked time, on all documents; never less than no time at all."""
+def test_documents_say_when_it_was_used_as_recorded(billed: Reservation, tenant) -> None:
+    """FAC-12, FAC-04: three days before the booked time, on all documents."""
     billed.starts_at, billed.ends_at = clock.local(2026, 12, 4, 9), clock.local(2026, 12, 4, 12)
-    billed.started_at = clock.local(2026, 12, 1, 19)
-    billed.finished_at = clock.local(2026, 12, 1, 20, 8)
+    billed.used_from = clock.local(2026, 12, 1, 19)
+    billed.used_until = clock.local(2026, 12, 1, 20, 8)
     report = operations.work_report_content(tenant, billed)
     assert report.used_minutes == 68
     assert "2026年12月1日19:00～2026年12月1日20:08（1時間8分）" in said("work_report", report)
     invoice = operations.invoice_content(tenant, billed)
     assert (invoice.traded_on, invoice.traded_until) == (date(2026, 12, 1), None)
-    assert billed.traded_on == invoice.traded_on
-
-
-def test_a_use_that_is_started_late_began_as_booked(billed: Reservation, tenant) -> None:
-    """FAC-12: what is recorded after the fact does not shorten the use."""
-    billed.starts_at, billed.ends_at = clock.local(2026, 12, 4, 9), clock.local(2026, 12, 4, 12)
-    billed.started_at = billed.finished_at = clock.local(2026, 12, 4, 13)
-    assert operations.work_report_content(tenant, billed).used_minutes == 240
-    assert operations.invoice_content(tenant, billed).traded_on == date(2026, 12, 4)
+    assert billed.traded_on == invoice.traded_on == report.transaction_date
 
 
 def test_a_brand_that_says_no_issuer_issues_in_its_companys_name(app) -> None:
@@ -257,7 +255,7 @@ def test_a_work_report_says_what_was_done_by_whom_how_long_and_with_what(
         "minutes": 95,
         "materials": "ネジ、 アクリル板 、、𠮷野紙、",
     }
-    billed.started_at, billed.finished_at = (
+    billed.used_from, billed.used_until = (
         billed.starts_at,
         billed.starts_at + timedelta(minutes=100),
     )
@@ -281,7 +279,7 @@ def test_a_work_report_says_what_was_done_by_whom_how_long_and_with_what(
 
 def test_a_reservation_without_a_report_still_has_a_sheet(billed: Reservation, tenant) -> None:
     """FAC-12: imported old reservations know neither worker nor materials."""
-    billed.work_report, billed.finished_at = None, None
+    billed.work_report, billed.used_from, billed.used_until = None, None, None
     content = operations.work_report_content(tenant, billed)
     assert (content.work, content.labour, content.materials) == ("", (), ())
     assert content.used_until == billed.ends_at
@@ -303,7 +301,7 @@ def test_an_amount_beyond_two_thousand_million_yen_is_billed_and_issued(run, cas
     found = run.invoke(
         args=["documents", "find", "--least", "3000000000", "--tenant", "facility", "--json"]
     )
-    assert [row["total"] for row in json.loads(found.output)] == [3_299_999_996] * 2
+    assert [row["total"] for row in json.loads(found.output)] == [3_299_999_996]
 
 
 def test_the_page_gives_what_was_issued_with_a_name_to_file_it_by(

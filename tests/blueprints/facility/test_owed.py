@@ -80,7 +80,7 @@ def test_what_is_due_is_issued_by_the_worker(app, inside, tenant, visit, number)
     with inside("facility"), clock.freeze(START):
         found = queries.any_reservation(number)
         operations.start(tenant, found, by=SYSTEM)
-        operations.finish(tenant, found, operations.WorkReport("切削", "大森", 60), by=SYSTEM)
+        operations.finish(tenant, found, operations.WorkReport("切削", "大森"), by=SYSTEM)
         operations.fix_amount(tenant, found, [BillLine("利用料", 3, "時間", 4500, 10)], by=SYSTEM)
         session().commit()
     assert issued(inside, number) == []
@@ -155,7 +155,7 @@ def test_what_no_font_draws_is_refused_when_the_amount_is_fixed(inside, tenant, 
     with inside("facility"), clock.freeze(START):
         found = queries.any_reservation(number)
         operations.start(tenant, found, by=SYSTEM)
-        operations.finish(tenant, found, operations.WorkReport("切削", "大森", 60), by=SYSTEM)
+        operations.finish(tenant, found, operations.WorkReport("切削", "大森"), by=SYSTEM)
         session().commit()
         with pytest.raises(RuleBroken):
             operations.fix_amount(tenant, found, [BillLine("𓀀", 3, "時間", 4500, 10)], by=SYSTEM)

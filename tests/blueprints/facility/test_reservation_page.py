@@ -31,7 +31,7 @@ LINES = [
     BillLine("お飲み物", 2, "本", 120, 8, reduced=True),
     BillLine("お値引き", 1, "式", -1000, 10),
 ]
-REPORT = operations.WorkReport("切削", "大森", 180)
+REPORT = operations.WorkReport("切削", "大森")
 PAPERS = {"invoice": "請求書発行", "work-report": "作業完了報告書発行", "receipt": "領収書発行"}
 DASH = "—"
 TRACK = ["予約受付", "予約確定", "ご利用中", "ご利用済", "請求確定", "お支払済"]
@@ -372,14 +372,21 @@ def test_the_bank_account_stands_where_something_is_owed(other, cast):
 
 
 @pytest.mark.parametrize(
-    ("began", "shown"), [(START - timedelta(days=3), "2026/11/17(火) 13:30–14:38"), (START, None)]
+    ("began", "shown"),
+    [
+        (START - timedelta(days=3), "2026/11/17(火) 13:30–14:38"),
+        (START, "2026/11/20(金) 13:30–14:38"),
+        (START + timedelta(minutes=112), "2026/11/20(金) 15:22–16:30"),
+    ],
 )
-def test_an_early_use_is_shown_with_the_time_that_it_took(visit, inside, number, began, shown):
+def test_a_use_other_than_booked_is_shown_with_the_time_that_it_took(
+    visit, inside, number, began, shown
+):
     """FAC-03, FAC-12: what was booked stays, and the page says what the work report says."""
     with inside("facility"):
         found = queries.any_reservation(number)
-        found.status, found.started_at = Status.USED, began
-        found.finished_at = began + timedelta(minutes=68)
+        found.status, found.used_from = Status.USED, began
+        found.finished_at = found.used_until = began + timedelta(minutes=68)
         session().commit()
     use = cards(visit("facility", "hanako").get(f"/reservations/{number}"))["use"]
     assert use.get("実際のご利用日時") == shown

@@ -307,8 +307,27 @@ def test_verify_names_what_is_changed_and_what_is_gone_and_passes_over_what_is_u
 )
 def test_a_file_is_named_by_date_counterparty_and_total(party: str, name: str) -> None:
     """COM-74, 電子帳簿保存法: sortable, and fit for every file system."""
-    made = Document(counterparty=party, transaction_date=date(2026, 10, 14), total=0, number="N1")
+    made = Document(
+        kind=DocumentKind.INVOICE,
+        counterparty=party,
+        transaction_date=date(2026, 10, 14),
+        total=0,
+        number="N1",
+    )
     assert made.filename == name
+
+
+def test_a_work_report_is_filed_without_an_amount() -> None:
+    """COM-74, FAC-04: neither in its name nor where documents are found; it bears none."""
+    made = Document(
+        kind=DocumentKind.WORK_REPORT,
+        counterparty="株式会社一番",
+        transaction_date=date(2026, 10, 14),
+        total=14850,
+        number="FW000001",
+    )
+    assert made.amount is None
+    assert made.filename == "20261014_株式会社一番_FW000001.pdf"
 
 
 def test_a_document_is_dated_in_tokyo() -> None:
