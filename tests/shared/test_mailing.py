@@ -183,6 +183,7 @@ def test_a_name_is_text_wherever_it_stands(compose, event):
         inquiry=inquiry,
         who=who,
         contact=SimpleNamespace(person=evil),
+        addressee=evil,
     )
     assert "<img" not in mail.html
     assert "&lt;img src=x onerror=" in mail.html

@@ -237,13 +237,9 @@ def edit_contact(
     member = before
     if before.email != who.email:
         member = _member(tenant, contract, who, by=by, link_base=link_base)
-    wanted: dict[str, str | int | None] = {
-        "person": who.person,
-        "duty": who.duty,
-        "member_id": member.id,
-    }
     with _once(_THERE_ALREADY):
-        changes = save_changes(contact, version, wanted)
+        wanted = {"person": who.person, "duty": who.duty}
+        changes = save_changes(contact, version, {**wanted, "member_id": member.id})
     if not changes:
         return
     changes.pop("member_id", None)

@@ -139,7 +139,7 @@ def test_the_page_of_leaving_leads_to_just_what_is_open(app, tenant, inside, acc
     shown = visitor.get(href[1]).text
     assert f"/inquiries/{first}" in shown
     assert f"/inquiries/{answered}" not in shown
-    assert visitor.post("/account/withdrawal", {"reason": ""}).status_code == 303
+    assert visitor.post("/account/withdrawal", {"reason": ""}).status_code == 422
     with inside("desk"):
         assert session().get_one(Account, account).status == AccountStatus.ACTIVE
 

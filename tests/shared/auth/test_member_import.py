@@ -141,7 +141,7 @@ def test_a_known_member_of_whom_the_file_says_something_else_is_a_named_line(bri
     assert bring(whole) == (1, 0)
     assert bring(whole | {"セイ": "", "部署名": "", "代表": ""}) == (0, 1)
     with pytest.raises(CsvErrors) as refused:
-        bring(line("new"), whole | {column: other})
+        bring(line("newer"), whole | {column: other})
     told = [(one.line, one.column) for one in refused.value.mistakes]
     assert told == [(3, None if column == "会員番号" else column)]
 
@@ -270,6 +270,7 @@ def test_a_new_login_id_is_of_the_stated_format_and_an_old_one_stays(bring, refu
     assert [said[:3] for said in told] == ["2行目", "3行目"]
     assert all("「ログインID」" in said and "4文字以上40文字以内" in said for said in told)
     bring(line())
-    member("jiro").login_id = member("jiro").login_key = "ji"
+    short = member("jiro")
+    short.login_id = short.login_key = "ji"
     session().commit()
     assert bring(line("ji", メールアドレス="jiro@two.example")) == (0, 1)
