@@ -38,7 +38,7 @@ def command(host: str, port: int, processes: int) -> list[str]:
         "--respawn-failed-workers",
         *("--workers-kill-timeout", "3"),
         *("--log-level", "warning"),
-        "serving:server",
+        "wsgi:server",
     ]
 
 

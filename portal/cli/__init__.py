@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+import click
 from flask import Flask
+from flask.cli import FlaskGroup
 
 from portal.cli import chat, customers, desk, doctor, installation, mail_in, records, worker
 from portal.web.brand import Brand
@@ -17,3 +19,9 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     own = [brand.commands for brand in brands if brand.commands is not None]
     for command in (*machine, *people, *threads, *kept, *own):
         app.cli.add_command(command)
+
+
+def is_command() -> bool:
+    """Whether the `flask` command is what loads the application, rather than a server."""
+    context = click.get_current_context(silent=True)
+    return context is not None and isinstance(context.find_root().command, FlaskGroup)

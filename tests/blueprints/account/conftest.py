@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from portal import create_app
+from portal.blueprints.facility.models import Reservation
 from portal.core import clock
-from portal.core.db import db
+from portal.core.db import db, session
 from portal.settings import Settings
 from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor
@@ -39,3 +40,13 @@ def reader(_reader: Visitor) -> Iterator[Visitor]:
     """The representative of the first account, at a portal that all tables share and leave as it was."""
     with clock.freeze(NOW):
         yield _reader
+
+
+@pytest.fixture
+def settled(inside):
+    """Nothing of the first account is open any more."""
+    with inside("facility"):
+        session().query(Reservation).filter(
+            Reservation.number.in_(["FR000001", "FR000002"])
+        ).update({"status": "paid", "paid_at": NOW}, synchronize_session=False)
+        session().commit()

@@ -14,7 +14,7 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.shared.auth import operator_actions
 from portal.shared.auth.models import Account
-from tests.cast import NOW, PASSWORD
+from tests.cast import PASSWORD
 
 LEAVE = "/account/withdrawal"
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -29,18 +29,6 @@ def status(inside):
             return session().query(Account).filter_by(number="C000001").one().status.value
 
     return read
-
-
-@pytest.fixture
-def settled(inside):
-    """Nothing of the first account is open any more."""
-    from portal.blueprints.facility.models import Reservation
-
-    with inside("facility"):
-        session().query(Reservation).filter(
-            Reservation.number.in_(["FR000001", "FR000002"])
-        ).update({"status": "paid", "paid_at": NOW}, synchronize_session=False)
-        session().commit()
 
 
 def test_what_is_open_is_listed_and_the_button_is_off(visit, status):

@@ -42,6 +42,7 @@ def attempt(visitor, page: str, password: str) -> Any:
 
 
 @ONE
+@pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize("page", PAGES)
 def test_the_eleventh_guess_at_a_present_password_waits_wherever_it_is_asked(visit, page):
     """security.md §4.5: /account/password answered thirty guesses and more without a pause."""
@@ -53,6 +54,7 @@ def test_the_eleventh_guess_at_a_present_password_waits_wherever_it_is_asked(vis
     assert int(tired.headers["Retry-After"]) > 0
 
 
+@pytest.mark.usefixtures("settled")
 def test_guesses_add_up_over_all_pages(visit):
     """security.md §4.5: ten in all, not ten a page."""
     visitor = visit("facility", "hanako")
