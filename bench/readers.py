@@ -50,9 +50,7 @@ def prepare(home: Path) -> tuple[Settings, list[str]]:
         writer = Writer(member.name, member.email, account.id, member.id)
         by = Actor("member", member.name, member.id, account.id)
         asked = Asked("other", "計測です。")
-        numbers = [
-            chats.start(tenant, writer, asked, by=by, link_base="").number for _turn in range(3)
-        ]
+        numbers = [chats.start(tenant, writer, asked, by=by).number for _turn in range(3)]
         session().commit()
         db.session.remove()
         db.engine.dispose()

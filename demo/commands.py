@@ -18,7 +18,6 @@ from portal.shared.auth.models import Account
 from portal.web.command_line import CommandError, CommandGroup
 from portal.web.commands import json_option
 from portal.web.output import json_out, table
-from portal.web.urls import host_of
 
 demo = CommandGroup("demo", help="Fill and show the demo brands.")
 
@@ -66,11 +65,10 @@ def _settle() -> None:
 @with_appcontext
 def accounts(as_json: bool) -> None:
     """Who can sign in where."""
-    settings = current_app.extensions["settings"]
     found: list[dict[str, Any]] = [
         {
             "tenant": tenant.key,
-            "host": host_of(tenant, settings),
+            "host": tenant.base_url.partition("://")[2],
             "role": person.role,
             "fields": person.fields(tenant),
         }

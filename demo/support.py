@@ -46,14 +46,12 @@ def fill(tenant: Tenant) -> None:
         contract = operations.add_contract(tenant, account, product, form_on, by=SYSTEM)
         for name in names:
             operations.add_unit(contract, UnitKind(kind), name, by=SYSTEM)
-        operations.register(tenant, contract, [main, deputy], by=SYSTEM, link_base=_LINK)
+        operations.register(tenant, contract, [main, deputy], by=SYSTEM)
         for family in others:  # they share the deputy's address (SUP-07)
             who = Registrant(family, "", deputy.email, "業務担当")
-            operations.add_contact(tenant, contract, who, by=SYSTEM, link_base=_LINK)
+            operations.add_contact(tenant, contract, who, by=SYSTEM)
     operations.add_unit(contract, UnitKind.CONNECTION, "銀行データ連携", by=SYSTEM)
-    operations.add_contact(
-        tenant, contract, Registrant("大野", "", deputy.email), by=SYSTEM, link_base=_LINK
-    )
+    operations.add_contact(tenant, contract, Registrant("大野", "", deputy.email), by=SYSTEM)
     operations.end_unit(contract, UnitKind.CONNECTION, "銀行データ連携", by=SYSTEM)
     _publish_articles()
     for member in roster(account.id):
@@ -75,8 +73,8 @@ def _ask(tenant: Tenant, member: Member) -> None:
         day = first_open(clock.today() - timedelta(days=days), tenant.calendar.is_open, step=-1)
         asked = Asked("product", question, about, {"app": app, "urgency": urgency})
         with clock.freeze(clock.local(day.year, day.month, day.day, 10, 20)):
-            made = inquiries.ask(tenant, writer, asked, by=by, link_base=_LINK)
+            made = inquiries.ask(tenant, writer, asked, by=by)
         if reply:
             with clock.freeze(clock.local(day.year, day.month, day.day, 14, 5)):
-                inquiries.answer(tenant, made, reply, by=_DESK, link_base=_LINK)
+                inquiries.answer(tenant, made, reply, by=_DESK)
                 inquiries.mark_read(made.id, member.id)

@@ -60,7 +60,7 @@ def _about_coming(tenant: Tenant, member: Member, coming: list[Reservation]) -> 
         label="ご予約についてのご連絡",
     )
     with clock.freeze(written_at):
-        outreach.begin(tenant, member, message, by=_DESK, link_base=_LINK)
+        outreach.begin(tenant, member, message, by=_DESK)
     session().flush()
 
 
@@ -74,7 +74,7 @@ def _ask_for_change(tenant: Tenant, member: Member, reservation: Reservation) ->
         "change", "開始時刻の変更をお願いします。", about=reservation.number, answers=change
     )
     with clock.freeze(clock.now() - timedelta(hours=15)):
-        operations.ask(tenant, _writer(member), asked, by=SYSTEM, link_base=_LINK)
+        operations.ask(tenant, _writer(member), asked, by=SYSTEM)
 
 
 def _writer(member: Member) -> Writer:
@@ -84,8 +84,8 @@ def _writer(member: Member) -> Writer:
 def _ask(tenant: Tenant, member: Member, category: str, body: str, about: str = "") -> Inquiry:
     known = tenant.inquiries.category(category) or tenant.inquiries.categories[-1]
     asked = Asked(known.key, body, about=about)
-    return operations.ask(tenant, _writer(member), asked, by=SYSTEM, link_base=_LINK)
+    return operations.ask(tenant, _writer(member), asked, by=SYSTEM)
 
 
 def _answer(tenant: Tenant, inquiry: Inquiry, body: str) -> None:
-    operations.answer(tenant, inquiry, body, by=_DESK, link_base=_LINK)
+    operations.answer(tenant, inquiry, body, by=_DESK)

@@ -72,6 +72,8 @@ def _registry(app: Flask, settings: Settings) -> Registry:
             tenant_type(brand.sections(BRANDS)),
             last_good=settings.home / hanging.LAST_GOOD,
             keeps=False,
+            scheme=settings.scheme,
+            port=settings.port,
             refusals=hanging.refusals(app, settings.home, BRANDS),
         )
     except TenantsInvalid as invalid:

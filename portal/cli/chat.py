@@ -23,7 +23,7 @@ from portal.core import (
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries
 from portal.web.command_line import CommandError, PortalCommand, is_dry_run
-from portal.web.commands import link_base, tenant_command
+from portal.web.commands import tenant_command
 from portal.web.output import harmless
 
 LOOK_SECONDS = 0.4
@@ -108,9 +108,7 @@ class Desk:
                     )
                 )
         elif line == "/end":
-            operations.end(
-                self.tenant, self._inquiry(), by=self.by, link_base=link_base(self.tenant)
-            )
+            operations.end(self.tenant, self._inquiry(), by=self.by)
             self.current = ""
         elif line.startswith("/"):
             inquiry = queries.any_inquiry(line[1:])

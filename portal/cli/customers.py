@@ -30,7 +30,6 @@ from portal.web.commands import (
     confirmation,
     importing,
     json_option,
-    link_base,
     printable,
     printable_name,
     question,
@@ -252,7 +251,7 @@ def set_email(who: str, email: str, tenant: Tenant, by: Actor) -> str:
 
 def _send_link(tenant: Tenant, member: Member, by: Actor) -> None:
     operator_actions.can_be_mailed_a_link(member).require()
-    password_reset.invite(tenant, member, link_base=link_base(tenant), by=by)
+    password_reset.invite(tenant, member, by=by)
 
 
 def _step(name: str, do: Callable[..., None], said: str, text: str, *options: Any) -> None:

@@ -33,7 +33,6 @@ from portal.web.commands import (
     command,
     contents,
     json_option,
-    link_base,
     question,
     record,
     step,
@@ -153,7 +152,7 @@ def save_files(found: Inquiry, folder: Path, by: Actor) -> None:
 def _answer(tenant: Tenant, found: Inquiry, text: str, attach: list[Content], *, by: Actor) -> None:
     try:
         kept = keep(tenant, [(file.name, file.data) for file in attach], by=by)
-        operations.answer(tenant, found, text, kept, by=by, link_base=link_base(tenant))
+        operations.answer(tenant, found, text, kept, by=by)
     except RuleBroken:
         if is_terminal():
             _keep_text(found, text)

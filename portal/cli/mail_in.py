@@ -18,7 +18,7 @@ from portal.core import DatabaseBusy, Shelf, Tenant, session, tenant_scope
 from portal.core.inbound_email import UnclearSender, Unreadable
 from portal.shared.inquiries import inbound
 from portal.web.command_line import CommandError, PortalCommand, require_offered
-from portal.web.commands import find_tenant, link_base, question
+from portal.web.commands import find_tenant, question
 from portal.web.output import listing, moment
 
 MOST_BYTES = 25 * 1024 * 1024
@@ -41,9 +41,7 @@ def take(app: Flask, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[in
     """Take one mail in: the answer that SMTP has for it."""
     try:
         with app.app_context(), tenant_scope(tenant.key):
-            outcome = inbound.receive(
-                tenant, raw, envelope_from=sender, link_base=link_base(tenant)
-            )
+            outcome = inbound.receive(tenant, raw, envelope_from=sender)
             session().commit()
     except UnclearSender as error:
         return 550, f"5.7.1 {error}"

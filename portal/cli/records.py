@@ -21,7 +21,7 @@ from portal.shared.auth import accounts
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document
 from portal.web.command_line import CommandGroup, Number, login
-from portal.web.commands import DAY, FILE, command, json_option, link_base, question
+from portal.web.commands import DAY, FILE, command, json_option, question
 from portal.web.output import fail, harmless, json_out, listing, moment
 
 documents = CommandGroup("documents", help="Find and verify issued documents.")
@@ -137,7 +137,7 @@ def show(mail_id: int, as_json: bool) -> None:
 def retry(mail_id: int, tenant: Tenant, by: Actor) -> str:
     """Send a mail again; one with a link to set a password is made anew, with a new link."""
     found = _find_mail(mail_id)
-    if resending.resend(tenant, found, link_base=link_base(tenant), by=by):
+    if resending.resend(tenant, found, by=by):
         return f"a new mail with a new link will be sent to {found.recipient}"
     return f"mail {found.id} will be sent again"
 

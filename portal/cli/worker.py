@@ -27,7 +27,6 @@ from portal.shared.chats import operations as chats
 from portal.shared.inquiries import inbound
 from portal.web.brand import brands_of
 from portal.web.command_line import PortalCommand
-from portal.web.commands import link_base
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 20.0
@@ -117,7 +116,7 @@ def round_of_work(*, tidy: bool = False) -> int:
                 if tidy:
                     _tidy(tenant)
                     notifications.mail_digests(tenant)
-                    chats.end_idle(tenant, link_base=link_base(tenant))
+                    chats.end_idle(tenant)
                     session().commit()
                     for brand in brands_of(tenant):
                         if brand.tick:

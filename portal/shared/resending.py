@@ -16,7 +16,7 @@ _LINK_SENDERS: dict[str, Callable[..., None]] = {
 """Mails whose link is made anew, by event: the earlier link dies, so that one alone is alive."""
 
 
-def resend(tenant: Tenant, mail: OutboxMail, *, link_base: str, by: Actor) -> bool:
+def resend(tenant: Tenant, mail: OutboxMail, *, by: Actor) -> bool:
     """Send a mail again; True when a new one with a new link takes its place. The caller commits.
 
     Raises RuleBroken when there is nothing left to send: texts are blanked once they are sent.
@@ -28,7 +28,7 @@ def resend(tenant: Tenant, mail: OutboxMail, *, link_base: str, by: Actor) -> bo
         if mail.status != WorkStatus.DONE:
             jobs.give_up(mail, "a new link was sent instead")
         outbox.blank(mail)
-        send_link(tenant, member, link_base=link_base, by=by)
+        send_link(tenant, member, by=by)
     elif mail.blanked_at is not None:
         raise RuleBroken(
             "このメールの本文は保存されていないため、再送できません（件名: %(subject)s）。",

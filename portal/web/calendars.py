@@ -11,7 +11,7 @@ from portal.shared.calendars import Event
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import attachment, render
-from portal.web.requests import actor, link_base, member, public, tenant
+from portal.web.requests import actor, member, public, tenant
 from portal.web.submit import done
 
 
@@ -30,7 +30,7 @@ def register_calendar(
         form = Form()
         href = ""
         if form.validate_on_submit():
-            href = f"{link_base()}/calendar/{calendars.renew(member().member_id, by=actor())}.ics"
+            href = f"{tenant().base_url}/calendar/{calendars.renew(member().member_id, by=actor())}.ics"
             session().commit()
         return render(page, form=form, href=href, has_feed=calendars.has_feed(member().member_id))
 
@@ -44,7 +44,7 @@ def register_calendar(
     @public
     def calendar_feed(token: str) -> Response:
         """For calendar programs: its address is the secret; unchanged, it answers 304."""
-        host = link_base().partition("://")[2].partition(":")[0]
+        host = tenant().base_url.partition("://")[2].partition(":")[0]
         events = find_events(calendars.owner(token))
         digest = calendars.digest_events(events)
         if digest in request.if_none_match:

@@ -35,7 +35,6 @@ from portal.web.command_line import (
     read_text,
     require_offered,
 )
-from portal.web.urls import base_of
 
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
@@ -65,11 +64,6 @@ def find_tenant(key: str | None) -> Tenant:
         raise CommandError(f"no tenant {key!r}; there are: {', '.join(sorted(known))}")
     found: Tenant = known[key]
     return found
-
-
-def link_base(tenant: Tenant) -> str:
-    """How mailed links begin."""
-    return base_of(tenant, current_app.extensions["settings"])
 
 
 def typed(

@@ -37,7 +37,7 @@ from portal.shared.interrupted import owner_of
 from portal.web import interrupted
 from portal.web.i18n import translate as _
 from portal.web.uploads import UploadRequest, open_for_files
-from portal.web.urls import base_of, path_with_query, sign_in_url
+from portal.web.urls import path_with_query, sign_in_url
 
 F = TypeVar("F", bound=Callable[..., Any])
 ViewFlag = Callable[[Any], Any]
@@ -179,11 +179,6 @@ def _renew_csrf_token() -> None:
 def client() -> Client:
     """Where this request comes from."""
     return Client(request.remote_addr or "", request.user_agent.string)
-
-
-def link_base() -> str:
-    """What links in mails begin with: from the settings, never from the request's Host (security.md §4.8)."""
-    return base_of(tenant(), settings())
 
 
 def session_token() -> str:

@@ -1,23 +1,9 @@
-"""Addresses: where a tenant lives, and which paths may be gone back to."""
+"""Addresses: which paths may be gone back to."""
 
 from functools import partial
 from urllib.parse import quote, urlsplit
 
 from flask import Request
-
-from portal.core.tenancy.schema import Tenant
-from portal.settings import Settings
-
-
-def host_of(tenant: Tenant, settings: Settings) -> str:
-    """The tenant's host as a browser types it, with the port where it is not the usual one."""
-    host = tenant.domains[0] if tenant.domains else f"{tenant.subdomain}.{settings.base_domain}"
-    return f"{host}:{settings.port}" if settings.port else host
-
-
-def base_of(tenant: Tenant, settings: Settings) -> str:
-    """The start of the tenant's addresses, from the configuration and never from a Host header (security.md §4.8)."""
-    return f"{settings.scheme}://{host_of(tenant, settings)}"
 
 
 def path_with_query(request: Request) -> str:

@@ -206,7 +206,7 @@ def unfollowing(address: Address) -> str:
                 Registrant("山田", "花子", "hanako@one.example"),
                 Registrant("伊藤", "花", "hanako@one.example"),
             ]
-            support.register(tenant, contract, people, by=SYSTEM, link_base="http://desk.localhost")
+            support.register(tenant, contract, people, by=SYSTEM)
             body = "ダコクを直す手順です。\n\n|日|時|\n|---|---|\n|月|9|\n\n1. 開く\n2. 押す"
             for section in ("", "打刻"):
                 knowledge.put(

@@ -93,7 +93,7 @@ def the_host_is_not_the_requests(tree: ast.AST, path: Path) -> Broken:
     """Links are made from the settings: whoever asks chooses the Host header (security.md §4.8)."""
     for line, part in _parts(tree):
         if part in ("url", "base_url", "host_url", "url_root", "root_url"):
-            yield line, f"request.{part}: see link_base()"
+            yield line, f"request.{part}: see Tenant.base_url"
 
 
 RULES: dict[Rule, str] = {

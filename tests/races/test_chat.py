@@ -25,7 +25,6 @@ from portal.shared.inquiries.operations import Asked, Writer
 from portal.web.chat_notifier import ChatNotifier
 from tests.support.contracts import contract_of
 
-BASE = "http://desk.localhost"
 OPEN_AT = clock.local(2026, 11, 24, 10)
 
 
@@ -45,9 +44,7 @@ def _writer(app: Flask, inside: Any) -> tuple[Any, Writer, Actor]:
 def _start(app: Flask, inside: Any) -> tuple[Any, str, Actor]:
     tenant, writer, by = _writer(app, inside)
     with clock.freeze(OPEN_AT), inside("desk"):
-        number = operations.start(
-            tenant, writer, Asked("other", "始め"), by=by, link_base=BASE
-        ).number
+        number = operations.start(tenant, writer, Asked("other", "始め"), by=by).number
         session().commit()
     return tenant, number, by
 
@@ -136,7 +133,7 @@ def test_twenty_beginnings_at_once_make_three_chats(
     def start(_turn: int) -> str:
         with clock.freeze(OPEN_AT), tenant_scope("desk"):
             try:
-                operations.start(tenant, writer, Asked("other", "一斉に"), by=by, link_base=BASE)
+                operations.start(tenant, writer, Asked("other", "一斉に"), by=by)
                 session().commit()
             except RuleBroken as error:
                 return type(error).__name__
@@ -176,9 +173,7 @@ def test_one_beginning_and_one_message_sent_at_once_many_times_are_there_once(
     def start(_turn: int) -> str:
         with clock.freeze(OPEN_AT), tenant_scope("desk"):
             asked = Asked("other", "一度だけ")
-            made = operations.start(
-                tenant, writer, asked, by=by, link_base=BASE, key="k" * 32
-            ).number
+            made = operations.start(tenant, writer, asked, by=by, key="k" * 32).number
             session().commit()
             return made
 

@@ -19,8 +19,6 @@ from portal.shared.auth import accounts
 from portal.shared.limits import operations as limits
 from tests.cast import NOW
 
-BASE = "http://desk.localhost"
-
 
 def _registrant(n: int) -> Registrant:
     return Registrant("人", str(n), "shared@one.example")
@@ -36,7 +34,7 @@ def test_two_hundred_contacts_at_once_never_pass_the_formula(
         contract = operations.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
         for n in range(10):
             operations.add_unit(contract, UnitKind.APP, f"アプリ{n}", by=SYSTEM)
-        operations.register(tenant, contract, [_registrant(0)], by=SYSTEM, link_base=BASE)
+        operations.register(tenant, contract, [_registrant(0)], by=SYSTEM)
         number = contract.number
         session().commit()
 
@@ -46,7 +44,7 @@ def test_two_hundred_contacts_at_once_never_pass_the_formula(
             for n in range(10):
                 try:
                     found, who = queries.any_contract(number), _registrant(1 + turn * 10 + n)
-                    operations.add_contact(tenant, found, who, by=SYSTEM, link_base=BASE)
+                    operations.add_contact(tenant, found, who, by=SYSTEM)
                     session().commit()
                     told.append("added")
                 except RuleBroken as error:

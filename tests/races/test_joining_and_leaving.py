@@ -19,7 +19,7 @@ from portal.shared.auth.models import Account, Registration
 from portal.shared.auth.registration import Application
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW
-from tests.shared.auth.test_registration import BASE, DATA, MAIL, PASSWORD
+from tests.shared.auth.test_registration import DATA, MAIL, PASSWORD
 
 Together = Callable[..., list[Any]]
 
@@ -40,9 +40,7 @@ def test_of_sixteen_guesses_at_a_code_five_are_looked_at(
     """MOLD-01: whatever the concurrency."""
     tenant = _tenant(app)
     with clock.freeze(NOW), inside("facility"):
-        handle = registration.apply(
-            tenant, Application(MAIL, DATA, PASSWORD), Client(), link_base=BASE
-        )
+        handle = registration.apply(tenant, Application(MAIL, DATA, PASSWORD), Client())
 
     def guess(turn: int) -> Any:
         with clock.freeze(NOW):
@@ -59,9 +57,7 @@ def test_of_eight_with_the_right_code_one_makes_the_account(
     """MOLD-01: code and link at once."""
     tenant = _tenant(app)
     with clock.freeze(NOW), inside("facility"):
-        handle = registration.apply(
-            tenant, Application(MAIL, DATA, PASSWORD), Client(), link_base=BASE
-        )
+        handle = registration.apply(tenant, Application(MAIL, DATA, PASSWORD), Client())
         body = (
             session().scalars(select(OutboxMail.body).order_by(OutboxMail.id.desc()).limit(1)).one()
         )

@@ -21,7 +21,6 @@ from portal.shared.auth.sign_in import Credentials, sign_in
 from tests.cast import NOW, PASSWORD
 
 Together = Callable[..., list[Any]]
-BASE = "http://facility.localhost"
 
 
 def _token(inside: Callable[[str], Any], purpose: Purpose) -> str:
@@ -69,9 +68,7 @@ def test_com_12_of_eight_who_set_a_password_by_one_link_one_wins(
     assert all(isinstance(result, DeadLink) for result in results if result not in won)
     assert _mails(inside, "password_changed") == 1
     with inside("facility"):
-        assert sign_in(
-            tenant, Credentials(won[0], login_id="hanako"), Client(), link_base=BASE
-        ).token
+        assert sign_in(tenant, Credentials(won[0], login_id="hanako"), Client()).token
 
 
 def test_com_14_of_eight_who_say_not_me_by_one_link_one_wins(
@@ -80,11 +77,7 @@ def test_com_14_of_eight_who_say_not_me_by_one_link_one_wins(
     """COM-14: one mail each, not eight."""
     tenant = app.extensions["tenants"].current().by_key["facility"]
     token = _token(inside, Purpose.NOT_ME)
-    results = _now(
-        together,
-        8,
-        lambda _turn: devices.not_me(tenant, token, Client("192.0.2.7"), link_base=BASE),
-    )
+    results = _now(together, 8, lambda _turn: devices.not_me(tenant, token, Client("192.0.2.7")))
     assert results.count(None) == 1
     assert [type(result) for result in results if result is not None] == [DeadLink] * 7
     assert (_mails(inside, "not_me"), _mails(inside, "reset_password")) == (1, 1)
@@ -103,10 +96,10 @@ def test_com_14_nobody_is_left_inside_who_signed_in_at_the_same_moment(
     def act(turn: int) -> str:
         try:
             if turn == 0:
-                devices.not_me(tenant, token, Client("192.0.2.7"), link_base=BASE)
+                devices.not_me(tenant, token, Client("192.0.2.7"))
                 return "thrown out"
             there = Client(f"198.51.100.{turn}", "a browser")
-            sign_in(tenant, Credentials(PASSWORD, login_id="hanako"), there, link_base=BASE)
+            sign_in(tenant, Credentials(PASSWORD, login_id="hanako"), there)
         except (DeadLink, RuleBroken) as error:
             return type(error).__name__
         return "in"

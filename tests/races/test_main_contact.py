@@ -19,7 +19,7 @@ from portal.core.errors import RuleBroken
 from portal.shared.auth import accounts, members
 from portal.shared.auth.models import Member, MemberStatus
 from tests.cast import NOW
-from tests.support.contracts import BASE, contract_of
+from tests.support.contracts import contract_of
 
 NUMBERS = [f"CT0000000{n}" for n in range(1, 7)]
 
@@ -84,4 +84,4 @@ def _give(tenant: Any, number: str, way: str) -> None:
         operations.hand_over(tenant, contract, contact, by=SYSTEM)
         return
     ito = Registrant("伊藤", "太郎", "ito@one.example")
-    operations.register(tenant, contract, [ito], by=SYSTEM, link_base=BASE)
+    operations.register(tenant, contract, [ito], by=SYSTEM)

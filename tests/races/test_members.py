@@ -22,7 +22,6 @@ from portal.shared.auth.models import Member
 from tests.cast import NOW
 
 Together = Callable[..., list[Any]]
-BASE = "http://facility.localhost"
 
 
 def _kinds(results: list[Any]) -> list[str]:
@@ -43,9 +42,7 @@ def test_of_sixteen_adds_with_one_place_left_one_gets_through(
     def add(turn: int) -> Any:
         with clock.freeze(NOW):
             person = Person("同時", str(turn), f"p{turn}@one.example", login_id=f"p{turn:03}")
-            made = members.add(
-                tight, _member("hanako").account_id, person, by=SYSTEM, link_base=BASE
-            )
+            made = members.add(tight, _member("hanako").account_id, person, by=SYSTEM)
             session().commit()
             return made
 
@@ -76,7 +73,7 @@ def _add(tenant: Any, n: int) -> Member:
     with clock.freeze(NOW):
         person = Person("同時", str(n), f"p{n}@one.example", login_id=f"p{n:03}")
         account = _member("hanako").account_id
-        made = members.add(tenant, account, person, by=SYSTEM, link_base=BASE)
+        made = members.add(tenant, account, person, by=SYSTEM)
         session().commit()
         return made
 
@@ -122,7 +119,7 @@ def test_of_eight_presses_behind_the_new_addresss_link_one_counts(
 
     def confirm(_turn: int) -> Any:
         with clock.freeze(NOW):
-            email_change.confirm(brand, token, address="", link_base=BASE)
+            email_change.confirm(brand, token, address="")
             return "changed"
 
     assert _kinds(together(8, confirm)) == ["DeadLink"] * 7 + ["str"]
@@ -143,7 +140,7 @@ def test_of_two_who_take_one_address_one_is_told(app: Flask, inside, together: T
 
     def confirm(turn: int) -> Any:
         with clock.freeze(NOW):
-            email_change.confirm(tenant, tokens[turn], address="", link_base=BASE)
+            email_change.confirm(tenant, tokens[turn], address="")
             return "changed"
 
     assert _kinds(together(2, confirm)) == ["RuleBroken", "str"]

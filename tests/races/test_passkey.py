@@ -15,7 +15,7 @@ from portal.shared.auth import passkeys, sign_in
 from portal.shared.auth.models import Member, Passkey
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW
-from tests.support.authenticator import ORIGIN, Authenticator
+from tests.support.authenticator import Authenticator
 
 Together = Callable[..., list[Any]]
 
@@ -28,8 +28,8 @@ def _ground(app: Flask, inside: Callable[[str], Any]) -> tuple[Any, int, Authent
     key = Authenticator()
     with clock.freeze(NOW), inside("facility"):
         member_id = session().scalars(select(Member.id).where(Member.login_id == "hanako")).one()
-        options = passkeys.to_register(tenant, member_id, link_base=ORIGIN)
-        passkeys.register(tenant, member_id, "x", key.make(options), link_base=ORIGIN, by=SYSTEM)
+        options = passkeys.to_register(tenant, member_id)
+        passkeys.register(tenant, member_id, "x", key.make(options), by=SYSTEM)
     return tenant, member_id, key
 
 
@@ -43,11 +43,11 @@ def test_of_eight_with_one_answer_one_gets_in(
     """security.md §4.16: the challenge is used up by the first."""
     tenant, _member_id, key = _ground(app, inside)
     with clock.freeze(NOW), inside("facility"):
-        answer = key.sign(passkeys.to_sign(tenant, Client(), link_base=ORIGIN))
+        answer = key.sign(passkeys.to_sign(tenant, Client()))
 
     def enter(_turn: int) -> Any:
         with clock.freeze(NOW):
-            return sign_in.by_passkey(tenant, answer, Client(), link_base=ORIGIN)
+            return sign_in.by_passkey(tenant, answer, Client())
 
     assert _kinds(together(8, enter)) == ["Entry"] + ["Unproved"] * 7
 
@@ -58,12 +58,12 @@ def test_of_eight_with_one_count_one_gets_in(
     """security.md §4.16: copies of one authenticator, each with a challenge of its own."""
     tenant, _member_id, key = _ground(app, inside)
     with clock.freeze(NOW), inside("facility"):
-        options = [passkeys.to_sign(tenant, Client(), link_base=ORIGIN) for _turn in range(8)]
+        options = [passkeys.to_sign(tenant, Client()) for _turn in range(8)]
     answers = [key.sign(one, count=9) for one in options]
 
     def enter(turn: int) -> Any:
         with clock.freeze(NOW):
-            return sign_in.by_passkey(tenant, answers[turn], Client(), link_base=ORIGIN)
+            return sign_in.by_passkey(tenant, answers[turn], Client())
 
     assert _kinds(together(8, enter)) == ["Entry"] + ["Unproved"] * 7
 
@@ -74,16 +74,14 @@ def test_one_new_passkey_is_kept_once_and_ten_at_most(
     """security.md §4.16: eight more at the same moment when there are eight already."""
     tenant, member_id, _key = _ground(app, inside)
     with clock.freeze(NOW), inside("facility"):
-        options = [passkeys.to_register(tenant, member_id, link_base=ORIGIN) for _turn in range(16)]
+        options = [passkeys.to_register(tenant, member_id) for _turn in range(16)]
         for one in options[:7]:
-            passkeys.register(
-                tenant, member_id, "x", Authenticator().make(one), link_base=ORIGIN, by=SYSTEM
-            )
+            passkeys.register(tenant, member_id, "x", Authenticator().make(one), by=SYSTEM)
     answers = [Authenticator().make(one) for one in options[7:15]]
 
     def add(turn: int) -> Any:
         with clock.freeze(NOW):
-            passkeys.register(tenant, member_id, "x", answers[turn], link_base=ORIGIN, by=SYSTEM)
+            passkeys.register(tenant, member_id, "x", answers[turn], by=SYSTEM)
 
     assert _kinds(together(8, add)) == ["NoneType"] * 2 + ["RuleBroken"] * 6
     with inside("facility"):

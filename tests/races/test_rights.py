@@ -19,7 +19,6 @@ from portal.shared.auth.models import Member
 from tests.cast import NOW, PASSWORD
 
 Together = Callable[..., list[Any]]
-BASE = "http://facility.localhost"
 ALL = "quotes,orders,billing,support,manage"
 
 
@@ -38,7 +37,7 @@ def actors(brand: Any, inside: Callable[[str], Any]) -> dict[str, Actor]:
     """Who acts, as their requests found them: the representative, one who manages, one who may nothing."""
     with clock.freeze(NOW), inside("facility"):
         person = Person("加藤", "光", "kato@one.example", login_id="kato", rights="support")
-        members.add(brand, _member("hanako").account_id, person, by=SYSTEM, link_base=BASE)
+        members.add(brand, _member("hanako").account_id, person, by=SYSTEM)
         session().commit()
         kato = _member("kato")
         kato.password_hash = _member("hanako").password_hash

@@ -19,7 +19,6 @@ from portal.shared.auth.sessions import Client
 from tests.cast import NOW, PASSWORD
 
 Together = Callable[..., list[Any]]
-BASE = "http://facility.localhost"
 
 
 def _begin(app: Flask, inside: Callable[[str], Any]) -> tuple[Any, str, str]:
@@ -30,7 +29,7 @@ def _begin(app: Flask, inside: Callable[[str], Any]) -> tuple[Any, str, str]:
         member.second_factor = Factor.MAIL
         session().commit()
         given = sign_in.Credentials(PASSWORD, login_id="hanako")
-        token = sign_in.sign_in(tenant, given, Client(), link_base=BASE).token
+        token = sign_in.sign_in(tenant, given, Client()).token
         body = (
             session()
             .scalars(select(OutboxMail.body).where(OutboxMail.event == "second_step"))
@@ -58,9 +57,7 @@ def test_sixteen_who_guess_at_once_get_five_tries(
 
     def guess(turn: int) -> Any:
         with clock.freeze(NOW):
-            return sign_in.finish(
-                tenant, token, sign_in.Typed(wrong[turn]), Client(), link_base=BASE
-            )
+            return sign_in.finish(tenant, token, sign_in.Typed(wrong[turn]), Client())
 
     results = together(16, guess)
     assert all(type(result).__name__ in ("RuleBroken", "TooMany") for result in results), results
@@ -79,7 +76,7 @@ def test_of_four_with_the_right_code_one_gets_in(
 
     def enter(_turn: int) -> Any:
         with clock.freeze(NOW):
-            return sign_in.finish(tenant, token, sign_in.Typed(code), Client(), link_base=BASE)
+            return sign_in.finish(tenant, token, sign_in.Typed(code), Client())
 
     results = together(4, enter)
     assert [type(result).__name__ for result in results].count("Entry") == 1
@@ -99,7 +96,7 @@ def test_sixteen_who_guess_at_an_app_at_once_are_cut_off(
         second_factor.renew(member.id)
         session().commit()
         given = sign_in.Credentials(PASSWORD, login_id="hanako")
-        token = sign_in.sign_in(tenant, given, Client(), link_base=BASE).token
+        token = sign_in.sign_in(tenant, given, Client()).token
         step = int(NOW.timestamp()) // second_factor.STEP_SECONDS
         right = second_factor.code_at(signer.macs("totp", member_id, nonce)[0][:20], step)
     looked: list[str] = []
@@ -114,9 +111,7 @@ def test_sixteen_who_guess_at_an_app_at_once_are_cut_off(
 
     def guess(turn: int) -> Any:
         with clock.freeze(NOW):
-            return sign_in.finish(
-                tenant, token, sign_in.Typed(typed[turn]), Client(), link_base=BASE
-            )
+            return sign_in.finish(tenant, token, sign_in.Typed(typed[turn]), Client())
 
     results = together(16, guess)
     assert all(type(result).__name__ in ("RuleBroken", "TooMany") for result in results), results

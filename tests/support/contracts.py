@@ -11,8 +11,6 @@ from portal.core.actor import SYSTEM
 from portal.core.tenancy.schema import Tenant
 from portal.shared.auth.models import Account, Member
 
-BASE = "http://desk.localhost"
-
 
 def contract_of(
     tenant: Tenant, account: Account, *members: Member, product: str = "manage"
@@ -21,5 +19,5 @@ def contract_of(
     made = operations.add_contract(tenant, account, product, date(2022, 9, 1), by=SYSTEM)
     people = [Registrant(one.family_name, one.given_name, one.email) for one in members]
     if people:
-        operations.register(tenant, made, people, by=SYSTEM, link_base=BASE)
+        operations.register(tenant, made, people, by=SYSTEM)
     return made

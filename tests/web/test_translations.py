@@ -206,7 +206,7 @@ def test_no_page_of_the_desk_is_half_japanese(app: Flask, inside: Any) -> None:
             Registrant("試", "花子", "hanako@one.example"),
             Registrant("試", "健一", "kenichi@one.example"),
         ]
-        support.register(tenant, contract, people, by=SYSTEM, link_base="http://desk.localhost")
+        support.register(tenant, contract, people, by=SYSTEM)
         for member in session().scalars(select(Member)):
             member.password_hash = passwords.hash_password(PASSWORD)
         knowledge.put(Written("a", "試", "", "試", (), "試"), by=SYSTEM)

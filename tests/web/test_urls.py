@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.web.urls import base_of, host_of, local_path, sign_in_url
+from portal.core import Tenant
+from portal.web.urls import local_path, sign_in_url
 
 FOREIGN = [
     "//evil.example",
@@ -86,10 +86,11 @@ def test_a_brands_address_comes_from_the_configuration(
     domains: list[str], port: int | None, scheme: str, base: str
 ) -> None:
     """COM-01, security.md §4.8: its first own domain, else its subdomain; never a Host header."""
-    tenant: Any = SimpleNamespace(domains=domains, subdomain="facility")
-    of: Any = SimpleNamespace(base_domain="portal.example", port=port, scheme=scheme)
-    assert base_of(tenant, of) == base
-    assert host_of(tenant, of) == base.partition("://")[2]
+    tenant = Tenant(key="facility", name="試験設備", domains=tuple(domains))
+    with pytest.raises(LookupError):
+        tenant.base_url  # noqa: B018 - nobody has said where it lives
+    tenant.live_at("portal.example", scheme=scheme, port=port)
+    assert tenant.base_url == base
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from portal.web.requests import (
     actor,
     clear_session_cookie,
     give_session,
-    link_base,
     member,
     public,
     require_recent_password,
@@ -66,9 +65,7 @@ def email() -> Answer:
 
     def ask() -> Answer:
         typed = form.present.data, form.password.data, form.email.data
-        email_change.ask_with_password(
-            tenant(), member(), *typed, by=actor(), link_base=link_base()
-        )
+        email_change.ask_with_password(tenant(), member(), *typed, by=actor())
         return redirect("/account/email/sent", 303)
 
     return submit("account/email.html", form, ask)
@@ -84,9 +81,7 @@ def email_request() -> Answer:
         raise NotFound("ページが見つかりません")
 
     def ask() -> Answer:
-        email_change.ask_old_address(
-            tenant(), member().member_id, by=actor(), link_base=link_base()
-        )
+        email_change.ask_old_address(tenant(), member().member_id, by=actor())
         session().commit()
         return redirect("/account/email/sent", 303)
 

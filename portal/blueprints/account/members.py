@@ -24,7 +24,6 @@ from portal.web.render import render
 from portal.web.requests import (
     actor,
     clear_session_cookie,
-    link_base,
     member,
     require_feature,
     require_recent_password,
@@ -175,7 +174,7 @@ def _new_steps(flow: ConfirmFlow) -> ConfirmedForm:
         members.check_new(here, who.account_id, data, by=actor())
 
     def save(data: dict[str, Any]) -> None:
-        members.add(here, who.account_id, Person(**data), by=actor(), link_base=link_base())
+        members.add(here, who.account_id, Person(**data), by=actor())
 
     return ConfirmedForm(
         flow,
@@ -238,7 +237,7 @@ def invite_member(number: str) -> Response:
     """設定依頼メールを再送する."""
     found = _own(number)
     try:
-        members.invite_again(tenant(), found, by=actor(), link_base=link_base())
+        members.invite_again(tenant(), found, by=actor())
     except RuleBroken as error:
         session().rollback()
         flash(message_of(error), "warn")

@@ -24,7 +24,6 @@ from portal.web.requests import (
     actor,
     called_by_script,
     clear_session_cookie,
-    link_base,
     member,
     require_recent_password,
     tenant,
@@ -185,7 +184,7 @@ def passkeys() -> Answer:
     answer, form.credential.data = form.credential.data or "", ""
 
     def register() -> Answer:
-        keys.register(tenant(), who, form.label.data, answer, link_base=link_base(), by=actor())
+        keys.register(tenant(), who, form.label.data, answer, by=actor())
         return done(_("パスキーを登録しました。"), _PASSKEYS)
 
     return submit("account/passkeys.html", form, register, held=keys.held(who), most=keys.MOST)
@@ -196,7 +195,7 @@ def passkeys() -> Answer:
 @called_by_script
 def passkey_options() -> dict[str, Any]:
     """What the browser makes a new one from."""
-    return keys.to_register(tenant(), member().member_id, link_base=link_base())
+    return keys.to_register(tenant(), member().member_id)
 
 
 @bp.post("/passkeys/<number>/removal")

@@ -22,7 +22,7 @@ from portal.web.errors import message_of, refused
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import client, let_in, link_base, public, session_token, tenant
+from portal.web.requests import client, let_in, public, session_token, tenant
 from portal.web.submit import Answer, done, submit
 from portal.web.urls import local_path, second_step_url, sign_in_url
 
@@ -69,7 +69,6 @@ def sign_in() -> Answer:
             tenant(),
             given,
             client(),
-            link_base=link_base(),
             device_token=here.device_token(),
             session_token=session_token(),
         )
@@ -92,7 +91,7 @@ def sign_out() -> Response:
 @public
 def passkey_options() -> dict[str, Any]:
     """What the browser is to sign, for whoever comes."""
-    return keys.to_sign(tenant(), client(), link_base=link_base())
+    return keys.to_sign(tenant(), client())
 
 
 @bp.post("/sign-in/passkey")
@@ -105,7 +104,6 @@ def passkey() -> Response:
             tenant(),
             request.form.get("credential", ""),
             client(),
-            link_base=link_base(),
             device_token=here.device_token(),
             session_token=session_token(),
         )
@@ -127,7 +125,7 @@ def _by_passkey(enter: Callable[[], entrance.Entry], *, again: Callable[[str], s
 @public
 def second_step_passkey_options() -> dict[str, Any]:
     """For the member whose second step is to come."""
-    return entrance.to_sign(tenant(), session_token(), client(), link_base=link_base())
+    return entrance.to_sign(tenant(), session_token(), client())
 
 
 @bp.post("/sign-in/second-step/passkey")
@@ -140,12 +138,7 @@ def second_step_passkey() -> Response:
 
 def _finish(typed: entrance.Typed) -> entrance.Entry:
     return entrance.finish(
-        tenant(),
-        session_token(),
-        typed,
-        client(),
-        link_base=link_base(),
-        device_token=here.device_token(),
+        tenant(), session_token(), typed, client(), device_token=here.device_token()
     )
 
 
@@ -196,9 +189,7 @@ def forgotten_password() -> Answer:
     _must_be_offered(password_reset.is_reset_offered(tenant()))
 
     def ask() -> Answer:
-        password_reset.ask_reset(
-            tenant(), password_reset.Forgotten(**form.typed()), client(), link_base=link_base()
-        )
+        password_reset.ask_reset(tenant(), password_reset.Forgotten(**form.typed()), client())
         return redirect("/forgotten-password/sent", 303)
 
     return submit("auth/forgotten_password.html", form, ask)
@@ -254,18 +245,14 @@ def set_password(token: str, form: Any) -> str:
 @_behind_link(Purpose.NOT_ME)
 def not_me(token: str, _form: Form) -> str:
     """これは私ではありません (COM-14): throws everybody out, and mails the way back in."""
-    devices.not_me(tenant(), token, client(), link_base=link_base())
+    devices.not_me(tenant(), token, client())
     return _("すべてのログインを終了しました。パスワード再設定のご案内をメールでお送りします。")
-
-
-def _who() -> dict[str, str]:
-    return {"address": client().address, "link_base": link_base()}
 
 
 @_behind_link(Purpose.CHANGE_EMAIL, form=forms.NewEmailForm)
 def change_email(token: str, form: Any) -> str:
     """Behind the old address's link: the new address is typed (RENT-11)."""
-    email_change.name_new(tenant(), token, form.email.data, **_who())
+    email_change.name_new(tenant(), token, form.email.data, address=client().address)
     return _(
         "新しいメールアドレスへ確認のメールをお送りしました。メールに記載のページで変更を完了してください。"
     )
@@ -274,12 +261,12 @@ def change_email(token: str, form: Any) -> str:
 @_behind_link(Purpose.PROVE_EMAIL)
 def prove_email(token: str, _form: Form) -> str:
     """Behind the new address's link: 変更する."""
-    email_change.confirm(tenant(), token, **_who())
+    email_change.confirm(tenant(), token, address=client().address)
     return _("メールアドレスを変更しました。")
 
 
 @_behind_link(Purpose.UNDO_EMAIL)
 def undo_email(token: str, _form: Form) -> str:
     """Behind the link that the old address was told with: 元に戻す."""
-    email_change.undo(tenant(), token, **_who())
+    email_change.undo(tenant(), token, address=client().address)
     return _("メールアドレスを元に戻しました。パスワード再設定のご案内をメールでお送りします。")

@@ -29,7 +29,6 @@ from portal.web.requests import (
     actor,
     afterwards,
     asked_by_itself,
-    link_base,
     member,
     require_feature,
     require_right,
@@ -61,12 +60,7 @@ def start() -> Answer:
         typed = form.typed()
         asked = Asked(typed["category"], typed["body"], about=typed.get("about") or "")
         made = operations.start(
-            tenant(),
-            writer(typed),
-            asked,
-            by=actor(),
-            link_base=link_base(),
-            key=typed["key"] or None,
+            tenant(), writer(typed), asked, by=actor(), key=typed["key"] or None
         )
         session().commit()
         return redirect(f"/chat/{made.number}", 303)
@@ -181,9 +175,7 @@ def typing(number: str) -> Response:
 @bp.post("/chat/<number>/end")
 def end(number: str) -> Any:
     """The member has what they need."""
-    operations.end(
-        tenant(), queries.find(tenant(), member(), number), by=actor(), link_base=link_base()
-    )
+    operations.end(tenant(), queries.find(tenant(), member(), number), by=actor())
     session().commit()
     return redirect(f"/inquiries/{number}", 303)
 

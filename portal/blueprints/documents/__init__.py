@@ -23,7 +23,6 @@ from portal.web.requests import (
     actor,
     check_right,
     client,
-    link_base,
     member,
     public,
     require_feature,
@@ -127,7 +126,7 @@ def links(kind: str, number: str) -> Answer:
 
     def send() -> Answer:
         given = form.email.data, int(form.days.data)
-        sharing.make(tenant(), member(), found, *given, by=actor(), link_base=link_base())
+        sharing.make(tenant(), member(), found, *given, by=actor())
         return done(_("リンクをメールでお送りしました。"), here)
 
     sent = [(link, sharing.number_of(link), sharing.is_alive(link)) for link in sharing.of(found)]

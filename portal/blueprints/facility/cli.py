@@ -22,7 +22,6 @@ from portal.web.commands import (
     command,
     contents,
     importing,
-    link_base,
     printable,
     record,
     step,
@@ -193,7 +192,7 @@ def write(
         files=keep(tenant, [(file.name, file.data) for file in attached], by=by),
     )
     recipient = find_recipient(reservation.account_id, reservation.contact["email"])
-    begun = begin(tenant, recipient, message, by=by, link_base=link_base(tenant))
+    begun = begin(tenant, recipient, message, by=by)
     return f"{reservation.number}: {begun.number} to {begun.name}"
 
 

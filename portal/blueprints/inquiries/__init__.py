@@ -38,7 +38,6 @@ from portal.web.requests import (
     Pages,
     actor,
     afterwards,
-    link_base,
     member,
     public,
     require_feature,
@@ -173,7 +172,7 @@ def _save(data: dict[str, Any]) -> None:
         answers=answers(category, data),
         files=attachments.from_data(data),
     )
-    operations.ask(tenant(), writer(data), asked, by=actor(), link_base=link_base())
+    operations.ask(tenant(), writer(data), asked, by=actor())
 
 
 def _check(data: dict[str, Any]) -> None:
@@ -389,9 +388,7 @@ def _send(form: Any, category: InquiryCategory) -> Answer:
         )
         writer, address = Writer(typed["name"], typed["email"]), request.remote_addr or ""
         form.stamp.data = guests.stamp()  # for the form that what is refused goes back to
-        made = guests.ask(
-            tenant(), writer, asked, typed["stamp"], address=address, link_base=link_base()
-        )
+        made = guests.ask(tenant(), writer, asked, typed["stamp"], address=address)
         if made is not None:  # signed, and only in the browser that sent it
             cookie[_RECEIPT] = made.number
         session().commit()

@@ -21,10 +21,9 @@ from portal.web.requests import (
     public,
     registry,
     require_feature,
-    settings,
     tenant,
 )
-from portal.web.urls import base_of, local_path
+from portal.web.urls import local_path
 
 bp = Pages("knowledge", __name__, require_feature("knowledge"))
 _NEWEST = lists.Sort("newest", "新しい順", operations.NEWEST, operations.TIE)
@@ -33,13 +32,9 @@ _NEWEST = lists.Sort("newest", "新しい順", operations.NEWEST, operations.TIE
 @jobs.handler(operations.TELL)
 def _tell(payload: dict[str, Any]) -> None:
     here = registry().current().by_key[require_key()]
-    products, link_base = partial(products_of, here), base_of(here, settings())
+    products = partial(products_of, here)
     operations.tell(
-        here,
-        payload["article"],
-        is_new=payload.get("is_new", False),
-        products=products,
-        link_base=link_base,
+        here, payload["article"], is_new=payload.get("is_new", False), products=products
     )
 
 

@@ -14,7 +14,7 @@ from portal.web.errors import message_of
 from portal.web.forms import Form, code_line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.requests import client, link_base, public, tenant
+from portal.web.requests import client, public, tenant
 from portal.web.submit import Answer, done, submit
 
 bp = Blueprint("registration", __name__, url_prefix="/register")
@@ -63,9 +63,7 @@ def register() -> Answer:
             name: value for name, value in form.typed().items() if name not in ("email", "agreed")
         }
         given = registration.Application(form.email.data, data, form.password.data)
-        return redirect(
-            f"/register/{registration.apply(tenant(), given, client(), link_base=link_base())}", 303
-        )
+        return redirect(f"/register/{registration.apply(tenant(), given, client())}", 303)
 
     return submit("registration/form.html", form, apply)
 
@@ -88,7 +86,7 @@ def code(handle: str) -> Answer:
 def send_code_again(handle: str) -> Response:
     """認証コードを再送する."""
     try:
-        registration.send_again(tenant(), handle, link_base=link_base())
+        registration.send_again(tenant(), handle)
     except TooMany as error:
         flash(message_of(error), "warn")
         return redirect(f"/register/{handle}", 303)

@@ -15,7 +15,7 @@ from portal.shared.auth import accounts
 from portal.shared.auth.models import Account
 from portal.shared.limits import operations as limits
 from portal.web.command_line import CommandError, CommandGroup
-from portal.web.commands import DAY, TEXT, command, json_option, link_base, record, step, typed
+from portal.web.commands import DAY, TEXT, command, json_option, record, step, typed
 from portal.web.output import table
 
 commands = CommandGroup("support", help="Support desk: contracts and their contacts.")
@@ -51,7 +51,7 @@ def add_contract(account: Account, product: str, form: date, tenant: Tenant, by:
 )
 def announce(title: str, body: str, products: tuple[str, ...], tenant: Tenant, by: Actor) -> str:
     """Mail every contact the file BODY (-: standard input), and publish it."""
-    mailed = operations.announce(tenant, title, body, products, by=by, link_base=link_base(tenant))
+    mailed = operations.announce(tenant, title, body, products, by=by)
     return f"{mailed} mailed"
 
 
@@ -67,13 +67,11 @@ def _register(
     tenant: Tenant, contract: Contract, main: str, deputy: tuple[str, ...], **how: Any
 ) -> None:
     people = [_registrant(spec) for spec in (main, *deputy)]
-    operations.register(tenant, contract, people, link_base=link_base(tenant), **how)
+    operations.register(tenant, contract, people, **how)
 
 
 def _add(tenant: Tenant, contract: Contract, person: str, **how: Any) -> None:
-    operations.add_contact(
-        tenant, contract, _registrant(person), link_base=link_base(tenant), **how
-    )
+    operations.add_contact(tenant, contract, _registrant(person), **how)
 
 
 def _edit(
@@ -81,14 +79,7 @@ def _edit(
 ) -> None:
     contact = queries.contact(contract, person)
     operations.edit_contact(
-        tenant,
-        contract,
-        contact,
-        _registrant(to),
-        contact.version,
-        by=by,
-        link_base=link_base(tenant),
-        even_so=even_so,
+        tenant, contract, contact, _registrant(to), contact.version, by=by, even_so=even_so
     )
 
 

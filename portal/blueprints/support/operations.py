@@ -116,7 +116,6 @@ def register(
     who: Sequence[Registrant],
     *,
     by: Actor,
-    link_base: str,
     even_so: bool = False,
 ) -> None:
     """The first registration, `who[0]` as 主担当; late forms bring the base alone (SUP-03). Raises RuleBroken."""
@@ -129,42 +128,29 @@ def register(
         raise RuleBroken("初回に登録できるのは、1名から%(most)s名までです。", most=most)
     for place, one in enumerate(who):
         role = Role.DEPUTY if place else Role.MAIN
-        _add(tenant, contract, one, role, by=by, link_base=link_base, even_so=even_so)
+        _add(tenant, contract, one, role, by=by, even_so=even_so)
     contract.registered_at = clock.now()
     session().flush()
 
 
 def add_contact(
-    tenant: Tenant,
-    contract: Contract,
-    who: Registrant,
-    *,
-    by: Actor,
-    link_base: str,
-    even_so: bool = False,
+    tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, even_so: bool = False
 ) -> ContractContact:
     """A 副担当 more, up to the limit; `even_so` takes a name that looks like none. Raises RuleBroken, LimitReached."""
     _lock_account(contract)
     limits.reserve(tenant, CONTACTS, contract)
     if not contract.registered_at:
         raise RuleBroken("先に、主担当を含む初回の登録をしてください。")
-    return _add(tenant, contract, who, Role.DEPUTY, by=by, link_base=link_base, even_so=even_so)
+    return _add(tenant, contract, who, Role.DEPUTY, by=by, even_so=even_so)
 
 
 def _add(
-    tenant: Tenant,
-    contract: Contract,
-    who: Registrant,
-    role: Role,
-    *,
-    by: Actor,
-    link_base: str,
-    even_so: bool,
+    tenant: Tenant, contract: Contract, who: Registrant, role: Role, *, by: Actor, even_so: bool
 ) -> ContractContact:
     if not even_so:
         check_person(who.family_name, who.given_name)
     _check_duty(tenant, who.duty)
-    member = _member(tenant, contract, who, by=by, link_base=link_base)
+    member = _member(tenant, contract, who, by=by)
     of = {"contract_id": contract.id, "account_id": contract.account_id, "member_id": member.id}
     made = ContractContact(
         **of, person=who.person, role=role, duty=who.duty, created_at=clock.now()
@@ -218,7 +204,6 @@ def edit_contact(
     version: int,
     *,
     by: Actor,
-    link_base: str,
     even_so: bool = False,
 ) -> None:
     """Save a contact's name, duty and address under the version they are based on (SUP-05).
@@ -236,7 +221,7 @@ def edit_contact(
     before = session().get_one(Member, contact.member_id)
     member = before
     if before.email != who.email:
-        member = _member(tenant, contract, who, by=by, link_base=link_base)
+        member = _member(tenant, contract, who, by=by)
     with _once(_THERE_ALREADY):
         wanted = {"person": who.person, "duty": who.duty}
         changes = save_changes(contact, version, {**wanted, "member_id": member.id})
@@ -265,9 +250,7 @@ def _notify_edited(
         )
 
 
-def _member(
-    tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, link_base: str
-) -> Member:
+def _member(tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor) -> Member:
     """The account's sign-in at that address, with a new link to set its password where there was none (SUP-07)."""
     _lock_account(contract)
     own = Member.account_id == contract.account_id, Member.status != MemberStatus.REMOVED
@@ -278,9 +261,7 @@ def _member(
     person = Person(who.family_name, who.given_name, who.email, rights=rights.usual_for(by))
     made = accounts.add_member(tenant, account, person, by=by)
     session().flush()
-    passwords.send_set_password_link(
-        tenant, made, link_base=link_base, by=by, lifetime=links.INVITATION
-    )
+    passwords.send_set_password_link(tenant, made, by=by, lifetime=links.INVITATION)
     return made
 
 
@@ -345,9 +326,7 @@ def _tell(
     members.tell_changes(tenant, "contact_changed", [member], **context)
 
 
-def announce(
-    tenant: Tenant, title: str, body: str, products: Sequence[str], *, by: Actor, link_base: str
-) -> int:
+def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, by: Actor) -> int:
     """重要な案内 to every contact of these products, or of all: a mail, whatever they chose, and a notice (SUP-16).
 
     Returns how many addresses are mailed, each once. Raises RuleBroken.
@@ -358,7 +337,7 @@ def announce(
         raise RuleBroken("問い合わせご担当者がいません。")
     audience = ",".join(f"{notices.OF_PRODUCT}{key}" for key in keys)
     notice = notices.publish(title, body, by=by, is_important=True, audience=audience)
-    link = f"{link_base}/notices/{notice.number}" if tenant.has("notices") else ""
+    link = f"{tenant.base_url}/notices/{notice.number}" if tenant.has("notices") else ""
     for place, (email, account_id) in enumerate(addresses, 1):
         mailing.compose(
             tenant, "announcement", email, account_id=account_id, title=title, text=body, link=link

@@ -30,7 +30,7 @@ from portal.web.forms import (
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import actor, link_base, member, require_recent_password, tenant
+from portal.web.requests import actor, member, require_recent_password, tenant
 from portal.web.submit import (
     Answer,
     ConfirmedForm,
@@ -193,16 +193,10 @@ def _contact_steps(number: str, who: str) -> ConfirmedForm:
     def save(data: dict[str, Any]) -> None:
         registrant = _registrant(data)
         if contact is None:
-            operations.add_contact(tenant(), found, registrant, by=actor(), link_base=link_base())
+            operations.add_contact(tenant(), found, registrant, by=actor())
             return
         operations.edit_contact(
-            tenant(),
-            found,
-            contact,
-            registrant,
-            int(data["version"]),
-            by=actor(),
-            link_base=link_base(),
+            tenant(), found, contact, registrant, int(data["version"]), by=actor()
         )
 
     def shown(_typed: dict[str, Any]) -> dict[str, Any]:

@@ -238,9 +238,12 @@ class Registry:
         last_good: Path | None = None,
         refusals: Refusals = lambda _tenants: (),
         keeps: bool = True,
+        scheme: str = "https",
+        port: int | None = None,
     ) -> None:
         """Read the file at `path`; while it is broken, the copy of the last good one at `last_good`.
 
+        Brands live under `base_domain`, reached by `scheme` and at `port` where that is not the usual one.
         With `keeps` that copy is brought up to date with each good file; without, it is only read.
         `refusals` is asked what stands against a file without mistakes that was not good before.
         `monotonic` gives seconds. Raises TenantsInvalid when neither can be used.
@@ -248,6 +251,8 @@ class Registry:
         self._refusals = refusals
         self.path, self.tenant_type = Path(path), tenant_type
         self.base_domain = base_domain.strip(".").lower()
+        self._scheme = scheme
+        self._port = port
         self._monotonic = monotonic
         self._last_good = LastGood(last_good, self.path) if last_good else None
         self._keeps = keeps
@@ -264,6 +269,7 @@ class Registry:
     def read(self, path: Path | None = None, shown_as: str = "") -> LoadResult:
         """A look at the file, or at another one as if it were the file, with mistakes, warnings and lines."""
         reading = read_file(path or self.path, self.base_domain, self.tenant_type, shown_as)
+        self._locate(reading.tenants)
         if reading.mistakes or self._was_good(path or self.path):
             return reading
         name = shown_as or (path or self.path).name
@@ -272,6 +278,10 @@ class Registry:
             for at, message in self._refusals(reading.tenants)
         ]
         return replace(reading, tenants=Tenants(), mistakes=tuple(refused)) if refused else reading
+
+    def _locate(self, tenants: Tenants) -> None:
+        for tenant in tenants.by_key.values():
+            tenant.live_at(self.base_domain, scheme=self._scheme, port=self._port)
 
     def _was_good(self, path: Path) -> bool:
         """Whether just this file was taken up before: then nobody need be asked about it at every start."""
@@ -366,6 +376,7 @@ class Registry:
             return
         name = self._last_good.path.name
         reading = read_bytes(content, name, self.base_domain, self.tenant_type)
+        self._locate(reading.tenants)
         if reading.mistakes:  # good once, for an older version of the program
             log.error("%s cannot be used: %s", name, "; ".join(map(str, reading.mistakes)))
             return

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import (
     BaseModel,
     Field,
+    PrivateAttr,
     ValidationInfo,
     create_model,
     field_validator,
@@ -60,6 +61,7 @@ _HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-
 class Tenant(Section):
     """One brand. ``[tenants.KEY]``; a working one takes five lines."""
 
+    _base_url: str = PrivateAttr("")
     known_modules: ClassVar[tuple[str, ...]] = ()
     limit_facts: ClassVar[Mapping[str, FactsOf]] = {}
     """What formulas may speak of, by the module that knows; see `formulas.impossible`."""
@@ -149,6 +151,22 @@ class Tenant(Section):
                 usual = {key: contact[key] for key in ("postal_code", "address", "telephone")}
                 usual["name"] = tenant.get("company", "")
         return _filled(given, usual)
+
+    @property
+    def base_url(self) -> str:
+        """How the brand's addresses begin, e.g. ``https://atelier.portal.example``: links in mails are made of it.
+
+        It comes from the settings and the file, never from a Host header (security.md §4.8). Raises LookupError for a
+        tenant that no registry has taken up.
+        """
+        if not self._base_url:
+            raise LookupError(f"nobody has said where {self.key!r} lives")
+        return self._base_url
+
+    def live_at(self, base_domain: str, *, scheme: str, port: int | None) -> None:
+        """Say where the portal lives, for `base_url`: the registry does when it takes the file up."""
+        host = self.domains[0] if self.domains else f"{self.subdomain}.{base_domain}"
+        self._base_url = f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
 
     def section(self, module: str) -> Any:
         """The table of a brand module that is on, of the module's own type. Raises LookupError when it is off."""

@@ -104,7 +104,7 @@ def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
     session().commit()
 
 
-def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> None:
+def not_me(tenant: Tenant, token: str, client: Client) -> None:
     """The member did not sign in: end all sessions, forget all devices, void the password, mail a reset. Commits.
 
     Passkeys go, and every other link that was mailed dies, but the one back to an earlier address: this
@@ -115,7 +115,7 @@ def not_me(tenant: Tenant, token: str, client: Client, *, link_base: str) -> Non
     lock_out(member)
     audit.record("member.not_me", member, by=by)
     mailing.tell(tenant, "not_me", member)
-    password_reset.send_reset_link(tenant, member, link_base=link_base, by=by)
+    password_reset.send_reset_link(tenant, member, by=by)
     session().commit()
 
 

@@ -20,60 +20,44 @@ _MOST_ASKED = 5
 
 
 def ask_with_password(
-    tenant: Tenant,
-    who: SignedIn,
-    present: str,
-    password: str,
-    new: str,
-    *,
-    by: Actor,
-    link_base: str,
+    tenant: Tenant, who: SignedIn, present: str, password: str, new: str, *, by: Actor
 ) -> None:
     """Mail the new address a link, given the present address and password (SHOP-03). Commits. Raises RuleBroken."""
     _must_be(tenant, "password")
     member = present_password.require(tenant, who, password)
     if not password_reset.is_own_email(member, present):
         raise RuleBroken("現在のメールアドレスが正しくありません。", field="present")
-    _send_proof(tenant, member, new, by=by, link_base=link_base)
+    _send_proof(tenant, member, new, by=by)
     session().commit()
 
 
-def ask_old_address(tenant: Tenant, member_id: int, *, by: Actor, link_base: str) -> None:
+def ask_old_address(tenant: Tenant, member_id: int, *, by: Actor) -> None:
     """メールアドレス変更依頼 (RENT-11): a link to where the new one is typed. The caller commits. Raises TooMany."""
     _must_be(tenant, "old_address")
     member = session().get_one(Member, member_id)
     _count(member)
-    links.mail(
-        tenant, member, links.Purpose.CHANGE_EMAIL, "email_change_asked", link_base=link_base
-    )
+    links.mail(tenant, member, links.Purpose.CHANGE_EMAIL, "email_change_asked")
     audit.record("member.ask_email_change", member, by=by)
 
 
-def name_new(tenant: Tenant, token: str, new: str, *, address: str, link_base: str) -> None:
+def name_new(tenant: Tenant, token: str, new: str, *, address: str) -> None:
     """Take the new address through the old one's link, using that up, and mail the new one (RENT-11). Commits."""
     member, _link = links.use_locked(token, links.Purpose.CHANGE_EMAIL)
-    _send_proof(tenant, member, new, by=member.actor(address), link_base=link_base)
+    _send_proof(tenant, member, new, by=member.actor(address))
     session().commit()
 
 
-def _send_proof(tenant: Tenant, member: Member, new: str, *, by: Actor, link_base: str) -> None:
+def _send_proof(tenant: Tenant, member: Member, new: str, *, by: Actor) -> None:
     """Whether somebody has the new address already is not told here: only its holder learns it, by the link."""
     if new.casefold() == member.email.casefold():
         raise RuleBroken("現在と同じメールアドレスです。", field="email")
     _count(member)
     proof: dict[str, Any] = {"to": new, "payload": {"email": new}}
-    links.mail(
-        tenant,
-        member,
-        links.Purpose.PROVE_EMAIL,
-        "email_change_proof",
-        link_base=link_base,
-        **proof,
-    )
+    links.mail(tenant, member, links.Purpose.PROVE_EMAIL, "email_change_proof", **proof)
     audit.record("member.name_new_email", member, by=by, email=new)
 
 
-def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
+def confirm(tenant: Tenant, token: str, *, address: str) -> None:
     """The new address counts: its holder pressed the button. The old one is told, with a way back. Commits."""
     member, link = links.use_locked(token, links.Purpose.PROVE_EMAIL)
     old = member.email
@@ -87,14 +71,12 @@ def confirm(tenant: Tenant, token: str, *, address: str, link_base: str) -> None
         "payload": {"email": old},
         "new": member.email,
     }
-    links.mail(
-        tenant, member, links.Purpose.UNDO_EMAIL, "email_changed_old", link_base=link_base, **undo
-    )
+    links.mail(tenant, member, links.Purpose.UNDO_EMAIL, "email_changed_old", **undo)
     mailing.tell(tenant, "email_changed", member)
     session().commit()
 
 
-def undo(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
+def undo(tenant: Tenant, token: str, *, address: str) -> None:
     """The old address did not ask: back to it, all out, and a reset mailed there; both are told. Commits.
 
     Links back to later addresses die; one back to an earlier address stays alive, and so has the last
@@ -107,7 +89,7 @@ def undo(tenant: Tenant, token: str, *, address: str, link_base: str) -> None:
     _tell_both(tenant, member, taken_back)
     devices.lock_out(member)
     links.revoke_later(link)
-    password_reset.send_reset_link(tenant, member, link_base=link_base, by=by)
+    password_reset.send_reset_link(tenant, member, by=by)
     session().commit()
 
 

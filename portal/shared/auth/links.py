@@ -71,7 +71,6 @@ def mail(
     purpose: Purpose,
     event: str,
     *,
-    link_base: str,
     to: str = "",
     lifetime: timedelta = LIFETIME,
     payload: dict[str, Any] | None = None,
@@ -83,7 +82,7 @@ def mail(
     said |= {
         "member": member,
         "at": now,
-        "link": f"{link_base}/{purpose.page}/{token}",
+        "link": f"{tenant.base_url}/{purpose.page}/{token}",
         "until": now + lifetime,
     }
     mailing.compose(tenant, event, to or member.email, account_id=member.account_id, **said)

@@ -80,9 +80,7 @@ def find(account_id: int, number: str) -> Member:
     return require(found, NotFound("担当者が見つかりません。"))
 
 
-def add(
-    tenant: Tenant, account_id: int, person: accounts.Person, *, by: Actor, link_base: str
-) -> Member:
+def add(tenant: Tenant, account_id: int, person: accounts.Person, *, by: Actor) -> Member:
     """Add a member, with the account's login ID where it has one (RENT-01); a link to set the password is mailed.
 
     The representative is told when somebody else adds one. Raises RuleBroken, LimitReached, TooMany.
@@ -98,7 +96,7 @@ def add(
     if tenant.sign_in.items == "login_id_email_password":
         person = replace(person, login_id=roster(account_id)[0].login_id)
     member = accounts.add_member(tenant, account, person, by=by)
-    password_reset.invite(tenant, member, by=by, link_base=link_base)
+    password_reset.invite(tenant, member, by=by)
     _tell_rights(tenant, _others_in_charge(member, by), member, before=frozenset(), by=by)
     return member
 
@@ -124,7 +122,7 @@ def check_new(tenant: Tenant, account_id: int, data: dict[str, Any], *, by: Acto
     rights.require_held(by, data["rights"])
 
 
-def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -> None:
+def invite_again(tenant: Tenant, member: Member, *, by: Actor) -> None:
     """Mail the link again, the last one dies. The caller commits. Raises RuleBroken, TooMany within a minute."""
     _locked(member)
     who = rights.acting(by)
@@ -133,7 +131,7 @@ def invite_again(tenant: Tenant, member: Member, *, by: Actor, link_base: str) -
     if member.password_hash:
         raise RuleBroken("この方は、すでにパスワードを設定しています。")
     throttling.count("invite-member", f"member\n{member.id}", limit=1, window=timedelta(minutes=1))
-    password_reset.invite(tenant, member, by=by, link_base=link_base)
+    password_reset.invite(tenant, member, by=by)
 
 
 def open_business(tenant: Tenant, account_id: int) -> dict[int, list[account_hooks.OpenBusiness]]:

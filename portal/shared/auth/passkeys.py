@@ -60,14 +60,14 @@ def held(member_id: int) -> list[Passkey]:
     return list(session().scalars(newest_first))
 
 
-def to_register(tenant: Tenant, member_id: int, *, link_base: str) -> dict[str, Any]:
+def to_register(tenant: Tenant, member_id: int) -> dict[str, Any]:
     """What the browser makes a new passkey from. Commits. Raises NotFound, or throttling.TooMany."""
     must_be_on(tenant)
     member = session().get_one(Member, member_id)
     # One for all of a member's passkeys, and it tells nothing of them.
     handle = _text(signer.macs("passkey-handle", member_id)[0])
     return {
-        "rp": {"id": urlsplit(link_base).hostname, "name": tenant.name},
+        "rp": {"id": urlsplit(tenant.base_url).hostname, "name": tenant.name},
         "user": {"id": handle, "name": member.login_id or member.email, "displayName": member.name},
         "pubKeyCredParams": [{"type": "public-key", "alg": number} for number in _ALGORITHMS],
         "excludeCredentials": _named(member_id),
@@ -77,13 +77,11 @@ def to_register(tenant: Tenant, member_id: int, *, link_base: str) -> dict[str, 
     }
 
 
-def to_sign(
-    tenant: Tenant, client: Client, *, link_base: str, member_id: int | None = None
-) -> dict[str, Any]:
+def to_sign(tenant: Tenant, client: Client, *, member_id: int | None = None) -> dict[str, Any]:
     """What the browser signs to come in, or for `member_id`'s second step. Commits. Raises as `to_register`."""
     must_be_on(tenant, alone=member_id is None)
     return {
-        "rpId": urlsplit(link_base).hostname,
+        "rpId": urlsplit(tenant.base_url).hostname,
         "userVerification": "required",
         "allowCredentials": _named(member_id) if member_id else [],
         "challenge": _begin(
@@ -92,9 +90,7 @@ def to_sign(
     }
 
 
-def register(
-    tenant: Tenant, member_id: int, label: str, answer: str, *, link_base: str, by: Actor
-) -> None:
+def register(tenant: Tenant, member_id: int, label: str, answer: str, *, by: Actor) -> None:
     """Keep the passkey that `answer` brings, and mail the member. Commits; the challenge is used up in any case.
 
     Raises NotFound, Unproved, or RuleBroken when the member has as many as may be.
@@ -107,9 +103,7 @@ def register(
         raise RuleBroken("パスキーは%(most)s個まで登録できます。", most=MOST)
     challenge, _credential_id = _claimed(answer)
     is_ours = _take("register", member_id, challenge)
-    made = (
-        _verified(verify_registration_response, answer, challenge, link_base) if is_ours else None
-    )
+    made = _verified(tenant, verify_registration_response, answer, challenge) if is_ours else None
     if made is None:
         session().commit()
         raise Unproved(_UNPROVED)
@@ -152,23 +146,21 @@ def forget_challenges() -> None:
     delete_where(PasskeyChallenge, PasskeyChallenge.expires_at <= clock.now())
 
 
-def proved(
-    tenant: Tenant, answer: str, client: Client, *, link_base: str, member_id: int | None = None
-) -> Member:
+def proved(tenant: Tenant, answer: str, client: Client, *, member_id: int | None = None) -> Member:
     """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`. The caller commits.
 
     Raises NotFound, or Unproved, to come in by it in the words of a wrong password; then the challenge is used up, and
     a counter that went back is audited.
     """
     must_be_on(tenant, alone=member_id is None)
-    member = _signer(answer, client, link_base, member_id)
+    member = _signer(tenant, answer, client, member_id)
     if member is None:
         session().commit()
         raise Unproved(_UNPROVED if member_id else WRONG)
     return member
 
 
-def _signer(answer: str, client: Client, link_base: str, member_id: int | None) -> Member | None:
+def _signer(tenant: Tenant, answer: str, client: Client, member_id: int | None) -> Member | None:
     from webauthn import verify_authentication_response as verify
 
     challenge, credential_id = _claimed(answer)
@@ -182,7 +174,7 @@ def _signer(answer: str, client: Client, link_base: str, member_id: int | None) 
         return None
     # Told that the counter stood at 0, so that who cannot sign has nothing audited: `_count_up` compares.
     known = {"credential_public_key": passkey.public_key, "credential_current_sign_count": 0}
-    signed = _verified(verify, answer, challenge, link_base, **known)
+    signed = _verified(tenant, verify, answer, challenge, **known)
     if signed is None:
         return None
     is_right = _count_up(passkey.id, signed.new_sign_count)
@@ -233,12 +225,15 @@ def _claimed(answer: str) -> tuple[str, str]:
 
 
 def _verified(
-    verify: Callable[..., Any], answer: str, challenge: str, link_base: str, **known: Any
+    tenant: Tenant, verify: Callable[..., Any], answer: str, challenge: str, **known: Any
 ) -> Any:
     """What the library reads from an answer that is right in all it checks, or None."""
     from webauthn import base64url_to_bytes
 
-    here = {"expected_rp_id": urlsplit(link_base).hostname, "expected_origin": link_base}
+    here = {
+        "expected_rp_id": urlsplit(tenant.base_url).hostname,
+        "expected_origin": tenant.base_url,
+    }
     known |= here | {"require_user_verification": True}
     try:
         return verify(credential=answer, expected_challenge=base64url_to_bytes(challenge), **known)

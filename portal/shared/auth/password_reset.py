@@ -70,12 +70,7 @@ def _set_password(
 
 
 def send_set_password_link(
-    tenant: Tenant,
-    member: Member,
-    *,
-    link_base: str,
-    by: Actor,
-    lifetime: timedelta = links.LIFETIME,
+    tenant: Tenant, member: Member, *, by: Actor, lifetime: timedelta = links.LIFETIME
 ) -> None:
     """Mail a link with which the member sets a password; earlier ones of its purpose die. The caller commits."""
     invited = invitations.payload(member, by)
@@ -84,24 +79,23 @@ def send_set_password_link(
         member,
         links.Purpose.SET_PASSWORD,
         "set_password",
-        link_base=link_base,
         lifetime=lifetime,
         payload=invited,
         names=invitations.sign_in_names(tenant, member),
-        sign_in=f"{link_base}/sign-in",
+        sign_in=f"{tenant.base_url}/sign-in",
         **invited,
     )
     audit.record("member.send_link", member, by=by)
 
 
-def invite(tenant: Tenant, member: Member, *, link_base: str, by: Actor) -> None:
+def invite(tenant: Tenant, member: Member, *, by: Actor) -> None:
     """The same with a link that lives long enough for who did not ask for it. The caller commits."""
-    send_set_password_link(tenant, member, link_base=link_base, by=by, lifetime=links.INVITATION)
+    send_set_password_link(tenant, member, by=by, lifetime=links.INVITATION)
 
 
-def send_reset_link(tenant: Tenant, member: Member, *, link_base: str, by: Actor) -> None:
+def send_reset_link(tenant: Tenant, member: Member, *, by: Actor) -> None:
     """Mail a link with which the member sets a new password; earlier ones die. The caller commits."""
-    links.mail(tenant, member, links.Purpose.RESET_PASSWORD, "reset_password", link_base=link_base)
+    links.mail(tenant, member, links.Purpose.RESET_PASSWORD, "reset_password")
     audit.record("member.send_reset", member, by=by)
 
 
@@ -152,7 +146,7 @@ def asked(tenant: Tenant) -> tuple[str, ...]:
     return (*login_id, "email", *telephone)
 
 
-def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client, *, link_base: str) -> None:
+def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client) -> None:
     """Mail a link to the member whom `given` names, if it names one. Commits. Raises throttling.TooMany.
 
     Known, unknown, locked and a wrong telephone are the same to whoever asks, after the same work (security.md §4.2).
@@ -168,7 +162,7 @@ def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client, *, link
     if whom is not None:
         with session().begin_nested() as step:
             by = Actor("system", "system", account_id=whom.account_id, address=client.address)
-            send_reset_link(tenant, whom, link_base=link_base, by=by)
+            send_reset_link(tenant, whom, by=by)
             session().flush()
             if found is None:
                 step.rollback()

@@ -48,7 +48,7 @@ class Application:
     password: str = field(repr=False)
 
 
-def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str) -> str:
+def apply(tenant: Tenant, given: Application, client: Client) -> str:
     """Keep the application, mail link and code; returns the handle of the code's page. Commits. Raises RuleBroken."""
     names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
     who = passwords.Context("", given.email, names, passwords.brand_words(tenant))
@@ -61,16 +61,16 @@ def apply(tenant: Tenant, given: Application, client: Client, *, link_base: str)
         email=given.email, password_hash=hashed, data=given.data, handle=secrets.token_urlsafe(32)
     )
     made.created_at = clock.now()
-    _send(tenant, made, link_base=link_base)
+    _send(tenant, made)
     return made.handle
 
 
-def send_again(tenant: Tenant, handle: str, *, link_base: str) -> None:
+def send_again(tenant: Tenant, handle: str) -> None:
     """Mail another link and code; those before die, tries begin anew. Commits. Raises DeadLink, TooMany."""
     found = waiting(handle)
     throttling.count("register-again", handle, limit=1, window=_PAUSE)
     _count_mail(found.email)
-    _send(tenant, found, link_base=link_base)
+    _send(tenant, found)
 
 
 def _count_mail(email: str) -> None:
@@ -79,7 +79,7 @@ def _count_mail(email: str) -> None:
     )
 
 
-def _send(tenant: Tenant, made: Registration, *, link_base: str) -> None:
+def _send(tenant: Tenant, made: Registration) -> None:
     """Give it a new link, code and hour, and mail them; who is registered already is mailed that instead. Commits."""
     made.tries, made.expires_at = 0, clock.now() + LIFETIME
     session().add(made)
@@ -90,10 +90,10 @@ def _send(tenant: Tenant, made: Registration, *, link_base: str) -> None:
     )
     key = login_key(tenant.sign_in.items, login_id="", email=made.email)
     if session().scalar(select(Member.id).where(Member.login_key == key)):
-        sign_in, forgotten = f"{link_base}/sign-in", f"{link_base}/forgotten-password"
+        sign_in, forgotten = f"{tenant.base_url}/sign-in", f"{tenant.base_url}/forgotten-password"
         mailing.compose(tenant, "registered_already", made.email, sign_in=sign_in, link=forgotten)
     else:
-        link, code = f"{link_base}/register/activate/{token}", f"{plain[:8]}-{plain[8:]}"
+        link, code = f"{tenant.base_url}/register/activate/{token}", f"{plain[:8]}-{plain[8:]}"
         mailing.compose(
             tenant, "registration", made.email, code=code, link=link, until=made.expires_at
         )

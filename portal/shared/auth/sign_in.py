@@ -90,7 +90,6 @@ def sign_in(
     given: Credentials,
     client: Client,
     *,
-    link_base: str,
     device_token: str = "",
     session_token: str = "",
 ) -> Entry:
@@ -122,7 +121,7 @@ def sign_in(
     if anew:
         member.password_hash = anew
     sessions.end_replaced(session_token)
-    entry = _first_step_done(tenant, member, client, link_base, device_token)
+    entry = _first_step_done(tenant, member, client, device_token)
     session().commit()
     return entry
 
@@ -156,13 +155,11 @@ def _counters(
     )
 
 
-def _first_step_done(
-    tenant: Tenant, member: Member, client: Client, link_base: str, device_token: str
-) -> Entry:
+def _first_step_done(tenant: Tenant, member: Member, client: Client, device_token: str) -> Entry:
     """In, or on to the second step. Raises throttling.TooMany for a member with ten mailed codes within the hour."""
     factor = second_factor.factor_of(tenant, member)
     if factor == Factor.OFF or sessions.is_trusted(sessions.find_device(member.id, device_token)):
-        return _enter(tenant, member, client, link_base, device_token)
+        return _enter(tenant, member, client, device_token)
     token = sessions.open_session(member.id, client, lifetime=PENDING, pending=True)
     if factor == Factor.MAIL:
         throttling.count("second-step-begun", f"member\n{member.id}", limit=10)
@@ -170,9 +167,7 @@ def _first_step_done(
     return Entry(token, is_pending=True)
 
 
-def _enter(
-    tenant: Tenant, member: Member, client: Client, link_base: str, device_token: str
-) -> Entry:
+def _enter(tenant: Tenant, member: Member, client: Client, device_token: str) -> Entry:
     """Open the session of a member who has proved who they are, by whatever way in. The caller commits.
 
     A browser that is new for this member becomes a known device, and its token is for the browser to keep. The member
@@ -188,29 +183,21 @@ def _enter(
     audit.record("member.sign_in", member, by=member.actor(client.address), browser=browser)
     if rules.notify_sign_in or (is_new and rules.notify_new_device):
         said: dict[str, Any] = {"browser": browser, "is_new": is_new}
-        links.mail(
-            tenant, member, Purpose.NOT_ME, "sign_in", link_base=link_base, lifetime=NOT_ME, **said
-        )
+        links.mail(tenant, member, Purpose.NOT_ME, "sign_in", lifetime=NOT_ME, **said)
     return Entry(token, fresh_token)
 
 
 def by_passkey(
-    tenant: Tenant,
-    answer: str,
-    client: Client,
-    *,
-    link_base: str,
-    device_token: str = "",
-    session_token: str = "",
+    tenant: Tenant, answer: str, client: Client, *, device_token: str = "", session_token: str = ""
 ) -> Entry:
     """Begin a session by passkey; the one that the browser had before, `session_token`, ends. Commits.
 
     Raises NotFound, or Unproved in the words of a wrong password.
     """
     with reporting_refusals("passkey.refused", address=client.address):
-        member = passkeys.proved(tenant, answer, client, link_base=link_base)
+        member = passkeys.proved(tenant, answer, client)
     sessions.end_replaced(session_token)
-    entry = _enter(tenant, member, client, link_base, device_token)
+    entry = _enter(tenant, member, client, device_token)
     session().commit()
     return entry
 
@@ -226,11 +213,9 @@ def look(tenant: Tenant, token: str) -> Waiting:
     )
 
 
-def to_sign(tenant: Tenant, token: str, client: Client, *, link_base: str) -> dict[str, Any]:
+def to_sign(tenant: Tenant, token: str, client: Client) -> dict[str, Any]:
     """What the browser signs instead of a code. Commits. Raises Gone, or as `passkeys.to_sign`."""
-    return passkeys.to_sign(
-        tenant, client, link_base=link_base, member_id=_pending(tenant, token).member_id
-    )
+    return passkeys.to_sign(tenant, client, member_id=_pending(tenant, token).member_id)
 
 
 def send_again(tenant: Tenant, token: str) -> None:
@@ -245,13 +230,7 @@ def send_again(tenant: Tenant, token: str) -> None:
 
 
 def finish(
-    tenant: Tenant,
-    token: str,
-    typed: Typed,
-    client: Client,
-    *,
-    link_base: str,
-    device_token: str = "",
+    tenant: Tenant, token: str, typed: Typed, client: Client, *, device_token: str = ""
 ) -> Entry:
     """End the pending session and open the real one. Commits.
 
@@ -268,14 +247,14 @@ def finish(
         member = Member.locked(member_id)
         by = member.actor(client.address)
         if typed.passkey:
-            passkeys.proved(tenant, typed.passkey, client, link_base=link_base, member_id=member_id)
+            passkeys.proved(tenant, typed.passkey, client, member_id=member_id)
         elif not _is_right(tenant, member, session_id, code_id, typed.code, by=by):
             raise RuleBroken(_WRONG_CODE, field="code")
     if not sessions.end_pending(session_id):
         session().rollback()
         raise Gone(sessions.ENDED)
     throttling.take_back(_TRIED, who)
-    entry = _enter(tenant, member, client, link_base, device_token)
+    entry = _enter(tenant, member, client, device_token)
     if typed.trust:
         _trust(tenant, member, client, entry.device_token or device_token, by=by)
     session().commit()

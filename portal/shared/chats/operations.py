@@ -67,13 +67,7 @@ def opens(tenant: Tenant) -> datetime | None:
 
 
 def start(
-    tenant: Tenant,
-    writer: Writer,
-    asked: Asked,
-    *,
-    by: Actor,
-    link_base: str,
-    key: str | None = None,
+    tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, key: str | None = None
 ) -> Inquiry:
     """Begin a chat: an inquiry whose channel it is. The same text under the same `key` begins it once (COM-22).
 
@@ -90,9 +84,7 @@ def start(
     limit = _limit(tenant, account, about)
     limits.reserve(tenant, limit.name, limit.owner)
     begun = replace(asked, about=about)
-    inquiry = inquiries.ask(
-        tenant, writer, begun, by=by, link_base=link_base, channel="chat", key=key
-    )
+    inquiry = inquiries.ask(tenant, writer, begun, by=by, channel="chat", key=key)
     session().add(Chat(inquiry_id=inquiry.id, account_id=account.id, active_at=clock.now()))
     return inquiry
 
@@ -151,7 +143,7 @@ def take(inquiry: Inquiry, *, by: Actor) -> None:
         inquiries.move(inquiry, Status.IN_PROGRESS, by=by)
 
 
-def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor, link_base: str) -> None:
+def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor) -> None:
     """End it: 完了 where an operator saw to it; an answer that is not read yet is mailed. A second end does nothing."""
     if not _pulse(inquiry.id, ended_at=clock.now()):
         return
@@ -162,14 +154,14 @@ def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor, link_base: str) -> None:
     own = InquiryRead.inquiry_id == inquiry.id, InquiryRead.member_id == inquiry.member_id
     read = session().scalar(select(InquiryRead.read_at).where(*own))
     if inquiry.answered_at and (read is None or read < inquiry.answered_at):
-        inquiries.tell(tenant, inquiry, "inquiry_answered", link_base)
+        inquiries.tell(tenant, inquiry, "inquiry_answered")
 
 
-def end_idle(tenant: Tenant, *, link_base: str) -> int:
+def end_idle(tenant: Tenant) -> int:
     """End what nobody has written in for `IDLE`; returns how many."""
     found = _open(Chat.active_at < clock.now() - IDLE)
     for inquiry in found:
-        end(tenant, inquiry, by=SYSTEM, link_base=link_base)
+        end(tenant, inquiry, by=SYSTEM)
     return len(found)
 
 

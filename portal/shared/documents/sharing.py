@@ -38,14 +38,7 @@ class DeadDocumentLink(DeadLink):
 
 
 def make(
-    tenant: Tenant,
-    who: SignedIn,
-    document: Document,
-    recipient: str,
-    days: int,
-    *,
-    by: Actor,
-    link_base: str,
+    tenant: Tenant, who: SignedIn, document: Document, recipient: str, days: int, *, by: Actor
 ) -> DocumentLink:
     """Mail `recipient` a link to the document. The caller commits.
 
@@ -69,7 +62,7 @@ def make(
         "document": document,
         "who": who,
         "until": made.expires_at,
-        "link": f"{link_base}/shared-documents/{token}",
+        "link": f"{tenant.base_url}/shared-documents/{token}",
     }
     mailing.compose(tenant, "document_shared", recipient, account_id=who.account_id, **said)
     return made

@@ -35,7 +35,7 @@ def check(stamped: str) -> None:
 
 
 def ask(
-    tenant: Tenant, writer: Writer, asked: Asked, stamped: str, *, address: str, link_base: str
+    tenant: Tenant, writer: Writer, asked: Asked, stamped: str, *, address: str
 ) -> Inquiry | None:
     """Begin a guest's inquiry; None when this form was sent before. The caller commits. Raises RuleBroken, TooMany."""
     check(stamped)
@@ -47,4 +47,4 @@ def ask(
     throttling.count("guest-from", network, limit=_MOST_FROM, window=timedelta(hours=1))
     throttling.count("guest-by", writer.email.casefold(), limit=_MOST_BY, window=timedelta(days=1))
     by = Actor("system", "guest", address=address)
-    return operations.ask(tenant, writer, asked, by=by, link_base=link_base)
+    return operations.ask(tenant, writer, asked, by=by)

@@ -85,7 +85,7 @@ class InboundMail(TenantOwned, Base):
     )
 
 
-def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base: str) -> Outcome:
+def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None) -> Outcome:
     """Take one mail in; the same one again is known. The caller commits. Raises letters.Unreadable."""
     host = tenant.mail.authentication_host if tenant.mail.require_authenticated else ""
     letter = inbound_email.parse_email(raw, envelope_from, authentication_host=host)
@@ -111,7 +111,7 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None, link_base:
     member = _registered(tenant, letter.sender)
     outcome = _outcome_for(letter, member)
     if member is not None and outcome is Outcome.NEW:
-        outcome = _take(tenant, letter, member, link_base)
+        outcome = _take(tenant, letter, member)
     elif _has_room(tenant, letter.sender, len(raw)):
         update_where(
             InboundMail, InboundMail.digest == digest, kept=Shelf.files.put(raw), size=len(raw)
@@ -175,7 +175,7 @@ def _registered(tenant: Tenant, address: str) -> Member | None:
     )
 
 
-def _take(tenant: Tenant, letter: InboundEmail, member: Member, link_base: str) -> Outcome:
+def _take(tenant: Tenant, letter: InboundEmail, member: Member) -> Outcome:
     by = Actor("member", member.name, member.id, member.account_id)
     taken, left = _files(tenant, letter.files, by=by)
     body = "\n".join([letter.body or "（本文なし）", *left])[:LONGEST]
@@ -187,7 +187,7 @@ def _take(tenant: Tenant, letter: InboundEmail, member: Member, link_base: str) 
         tenant.inquiries.categories[-1].key, f"{letter.subject}\n\n{body}".strip(), files=taken
     )
     writer = Writer(member.name, member.email, member.account_id, member.id)
-    operations.ask(tenant, writer, asked, by=by, link_base=link_base, channel="mail")
+    operations.ask(tenant, writer, asked, by=by, channel="mail")
     return Outcome.BEGUN
 
 

@@ -64,7 +64,6 @@ def ask(
     asked: Asked,
     *,
     by: Actor,
-    link_base: str,
     channel: str = "web",
     key: str | None = None,
 ) -> Inquiry:
@@ -94,7 +93,7 @@ def ask(
     kind = "member" if writer.member_id else "guest"
     append(made, kind, writer.name, asked.body, asked.files, key=key)
     audit.record("inquiry.ask", made, by=by, category=made.label)
-    tell(tenant, made, "inquiry_received", link_base)
+    tell(tenant, made, "inquiry_received")
     return made
 
 
@@ -131,13 +130,7 @@ def _body_with(inquiry: Inquiry, key: str) -> str | None:
 
 
 def answer(
-    tenant: Tenant,
-    inquiry: Inquiry,
-    body: str,
-    files: Sequence[Kept] = (),
-    *,
-    by: Actor,
-    link_base: str,
+    tenant: Tenant, inquiry: Inquiry, body: str, files: Sequence[Kept] = (), *, by: Actor
 ) -> None:
     """An operator's answer: 回答済, and a mail with the link, or the text where the tenant allows it (COM-52)."""
     require_text(body)
@@ -147,7 +140,7 @@ def answer(
     inquiry.updated_at = inquiry.answered_at = clock.now()
     audit.record("inquiry.answer", inquiry, by=by)
     text = body if tenant.inquiries.text_in_mail or not inquiry.member_id else ""
-    tell(tenant, inquiry, "inquiry_answered", link_base, text=text)
+    tell(tenant, inquiry, "inquiry_answered", text=text)
 
 
 def require_text(body: str) -> None:
@@ -201,9 +194,9 @@ def append(
     session().add_all(InquiryFile(message_id=message.id, **asdict(file)) for file in files)
 
 
-def tell(tenant: Tenant, inquiry: Inquiry, event: str, link_base: str, *, text: str = "") -> None:
+def tell(tenant: Tenant, inquiry: Inquiry, event: str, *, text: str = "") -> None:
     """Mail who asked about it, as they chose."""
-    link = f"{link_base}/inquiries/{inquiry.number}" if inquiry.member_id else ""
+    link = f"{tenant.base_url}/inquiries/{inquiry.number}" if inquiry.member_id else ""
     said = {"inquiry": inquiry, "link": link, "text": text}
     notifications.send(
         tenant, Kind.INQUIRIES, event, inquiry.email, account_id=inquiry.account_id, **said

@@ -25,9 +25,7 @@ class Outreach:
     files: Sequence[Kept] = ()
 
 
-def begin(
-    tenant: Tenant, member: Member, outreach: Outreach, *, by: Actor, link_base: str
-) -> Inquiry:
+def begin(tenant: Tenant, member: Member, outreach: Outreach, *, by: Actor) -> Inquiry:
     """Begin a thread with a message to `member`, who is mailed a notice and finds it unread (COM-51, COM-52).
 
     It stands at 回答済, since it awaits no operator. The caller commits. Raises RuleBroken for a text that is none
@@ -55,11 +53,11 @@ def begin(
     session().flush()
     append(inquiry, "operator", by.name, outreach.body, outreach.files)
     audit.record("inquiry.begin", inquiry, by=by, about=outreach.about)
-    _notify(tenant, inquiry, outreach.body, link_base)
+    _notify(tenant, inquiry, outreach.body)
     return inquiry
 
 
-def _notify(tenant: Tenant, inquiry: Inquiry, body: str, link_base: str) -> None:
+def _notify(tenant: Tenant, inquiry: Inquiry, body: str) -> None:
     """Mail the member a link, and the text where the tenant allows it (COM-52)."""
     notifications.send(
         tenant,
@@ -68,7 +66,7 @@ def _notify(tenant: Tenant, inquiry: Inquiry, body: str, link_base: str) -> None
         inquiry.email,
         account_id=inquiry.account_id,
         inquiry=inquiry,
-        link=f"{link_base}/inquiries/{inquiry.number}",
+        link=f"{tenant.base_url}/inquiries/{inquiry.number}",
         text=body if tenant.inquiries.text_in_mail else "",
     )
 

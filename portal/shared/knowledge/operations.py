@@ -293,9 +293,7 @@ def _leading_to(article: Article) -> ColumnElement[bool]:
     )
 
 
-def tell(
-    tenant: Tenant, article_id: int, *, is_new: bool, products: Products, link_base: str
-) -> None:
+def tell(tenant: Tenant, article_id: int, *, is_new: bool, products: Products) -> None:
     """Mail the followers who may read it, each once, some at a time: that it was added, or updated (SUP-15).
 
     Commits; killed at any moment, it goes on.
@@ -315,7 +313,7 @@ def tell(
                 if not article.products or any(
                     f",{key}," in article.products for key in theirs[member.account_id]
                 ):
-                    _mail(tenant, article, member, link_base, is_new=is_new)
+                    _mail(tenant, article, member, is_new=is_new)
         session().commit()  # having done nothing where another worker was quicker
 
 
@@ -333,9 +331,7 @@ def _followers(article: Article, after: int) -> Sequence[Member]:
     )
 
 
-def _mail(
-    tenant: Tenant, article: Article, member: Member, link_base: str, *, is_new: bool
-) -> None:
+def _mail(tenant: Tenant, article: Article, member: Member, *, is_new: bool) -> None:
     link, stop = (
         f"/knowledge/{article.number}",
         f"/knowledge/unfollow/{token_of(member.id, article.number)}",
@@ -343,8 +339,8 @@ def _mail(
     said = {
         "article": article,
         "is_new": is_new,
-        "link": link_base + link,
-        "stop": link_base + stop,
+        "link": tenant.base_url + link,
+        "stop": tenant.base_url + stop,
     }
     mail = mailing.tell(tenant, "knowledge_article", member, **said)
     mail.headers = {

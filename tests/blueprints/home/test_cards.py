@@ -26,7 +26,6 @@ from portal.shared.inquiries.operations import Asked, Writer
 from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor
 
-BASE = "http://x.example"
 MORE_THAN_A_PAGE = 23
 
 
@@ -72,11 +71,9 @@ def ask_and_answer(tenant: Tenant, email: str, how_many: int) -> None:
     writer = Writer(member.name, member.email, member.account_id, member.id)
     category = tenant.inquiries.categories[-1].key
     for place in range(how_many + 1):
-        asked = inquiries.ask(
-            tenant, writer, Asked(category, f"質問{place}"), by=SYSTEM, link_base=BASE
-        )
+        asked = inquiries.ask(tenant, writer, Asked(category, f"質問{place}"), by=SYSTEM)
         if place:
-            inquiries.answer(tenant, asked, "お答えします。", by=SYSTEM, link_base=BASE)
+            inquiries.answer(tenant, asked, "お答えします。", by=SYSTEM)
     session().commit()
 
 

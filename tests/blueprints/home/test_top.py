@@ -154,12 +154,8 @@ def test_what_awaits_the_member_is_counted_and_leads_there(visit, inside, app, c
     with inside("facility"):
         hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
         writer = Writer(hanako.name, hanako.email, hanako.account_id, hanako.id)
-        asked = inquiries.ask(
-            tenant, writer, Asked("other", "質問です。"), by=SYSTEM, link_base="http://x.example"
-        )
-        inquiries.answer(
-            tenant, asked, "お答えします。", [], by=SYSTEM, link_base="http://x.example"
-        )
+        asked = inquiries.ask(tenant, writer, Asked("other", "質問です。"), by=SYSTEM)
+        inquiries.answer(tenant, asked, "お答えします。", [], by=SYSTEM)
         operations.record_payment(tenant, queries.any_reservation(cast.billed), by=SYSTEM)
         session().commit()
         number = asked.number

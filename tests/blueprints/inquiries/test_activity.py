@@ -24,7 +24,6 @@ from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-BASE = "http://desk.localhost"
 CATEGORIES = """
 inquiries.visible_to = "member"
 inquiries.categories = [
@@ -58,7 +57,7 @@ def desk(settings, tmp_path, cheap_passwords):
             member = accounts.add_member(tenant, first, person, by=SYSTEM, password_hash=hashed)
             session().flush()
             contract = queries.any_contract("CT00000001")
-            contracts.register(tenant, contract, [YAMADA], by=SYSTEM, link_base=BASE)
+            contracts.register(tenant, contract, [YAMADA], by=SYSTEM)
             _fill(tenant, member)
             session().commit()
         yield app
@@ -77,11 +76,9 @@ def _fill(tenant, member: Member) -> None:
     ):
         with clock.freeze(clock.local(2026, month, 15, 10)):
             asked = Asked("product", body, about="CT00000001")
-            made = operations.ask(tenant, writer, asked, by=by, link_base=BASE, channel=channel)
+            made = operations.ask(tenant, writer, asked, by=by, channel=channel)
             if channel == "chat":
-                operations.answer(
-                    tenant, made, "再起動してください。", by=operator("木村"), link_base=BASE
-                )
+                operations.answer(tenant, made, "再起動してください。", by=operator("木村"))
 
 
 @pytest.fixture

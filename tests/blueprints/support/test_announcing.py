@@ -52,7 +52,7 @@ def contacts(app, inside):
                     Registrant(n, "", f"{at}@one.example")
                     for n, at in (spec.split(":") for spec in who)
                 ]
-                operations.register(tenant, contract, several, by=SYSTEM, link_base=BASE)
+                operations.register(tenant, contract, several, by=SYSTEM)
         other = accounts.add_account(tenant, by=SYSTEM, name="三番")
         person = accounts.Person("上田", "四郎", "ueda@one.example")
         accounts.add_member(tenant, other, person, by=SYSTEM)
@@ -203,7 +203,7 @@ def test_where_notices_are_off_the_letter_has_no_link(contacts, inside):
     """COM-03"""
     without = contacts.model_copy(update={"features": {**contacts.features, "notices": False}})
     with inside("desk"):
-        operations.announce(without, "件名", TEXT, (), by=SYSTEM, link_base=BASE)
+        operations.announce(without, "件名", TEXT, (), by=SYSTEM)
         body = (
             session()
             .scalars(select(OutboxMail.body).where(OutboxMail.event == "announcement"))

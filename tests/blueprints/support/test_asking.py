@@ -23,7 +23,7 @@ from portal.shared.inquiries.models import Inquiry
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.shared.limits import operations as limits
 from tests.cast import PASSWORD
-from tests.support.contracts import BASE, contract_of
+from tests.support.contracts import contract_of
 
 OPEN_AT = clock.local(2026, 11, 24, 10)
 TYPED = {"category": "other", "body": "動きません。", "agreed": "y"}
@@ -131,11 +131,11 @@ def test_operations_refuse_what_no_page_offers(tenant, inside, as_member):
             writer, by = as_member(name)
             asked = Asked("other", "動きません。", about=about)
             with pytest.raises(MayNotAsk):
-                operations.ask(tenant, writer, asked, by=by, link_base=BASE)
+                operations.ask(tenant, writer, asked, by=by)
             with pytest.raises(MayNotAsk):
-                chats.start(tenant, writer, asked, by=by, link_base=BASE)
+                chats.start(tenant, writer, asked, by=by)
         writer, by = as_member("yamada")
-        made = operations.ask(tenant, writer, Asked("other", "何か"), by=by, link_base=BASE)
+        made = operations.ask(tenant, writer, Asked("other", "何か"), by=by)
         assert made.about == "CT00000001"
         _writer, stranger = as_member("ito")
         with pytest.raises(MayNotAsk):
@@ -151,7 +151,7 @@ def test_who_is_contact_no_more_reads_on_and_writes_no_more(enter, tenant, insid
         contract = queries.any_contract("CT00000001")
         main = queries.contact(contract, "yamada")
         other = Registrant("ito", "", "ito@one.example")
-        kept = contracts.add_contact(tenant, contract, other, by=SYSTEM, link_base=BASE)
+        kept = contracts.add_contact(tenant, contract, other, by=SYSTEM)
         contracts.hand_over(tenant, contract, kept, by=SYSTEM)
         contracts.remove_contact(tenant, contract, main, by=SYSTEM)
         session().commit()
@@ -163,9 +163,7 @@ def test_who_is_contact_no_more_reads_on_and_writes_no_more(enter, tenant, insid
     assert visitor.post(f"/chat/{number}", {"body": "まだです。"}).status_code == 403
     with inside("desk"):
         letter = f"From: yamada@one.example\nTo: desk@desk.example\nSubject: Re: {number}\n\nまだ"
-        outcome = inbound.receive(
-            tenant, letter.encode(), envelope_from="yamada@one.example", link_base=BASE
-        )
+        outcome = inbound.receive(tenant, letter.encode(), envelope_from="yamada@one.example")
         session().commit()
     assert outcome is Outcome.REFUSED
     assert how_many(inside) == 1
@@ -193,7 +191,7 @@ def test_the_limit_of_open_chats_is_each_contracts_own(tenant, inside, as_member
 
         def start(about: str) -> None:
             asked = Asked("other", "動きません。", about=about)
-            chats.start(tenant, writer, asked, by=by, link_base=BASE)
+            chats.start(tenant, writer, asked, by=by)
             session().commit()
 
         for about in ("CT00000001", "CT00000003"):

@@ -24,7 +24,6 @@ from portal.shared.limits import operations as limits
 from tests.cast import PASSWORD
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-BASE = "http://desk.localhost"
 YAMADA = Registrant("山田", "太郎", "yamada@one.example", "契約担当")
 ITO = Registrant("伊藤", "花", "support@one.example", "業務担当")
 SATO = Registrant("佐藤", "", "support@one.example")
@@ -58,7 +57,7 @@ def contract(tenant, account):
 @pytest.fixture
 def registered(tenant, contract):
     """The same with 山田 as 主担当 and 伊藤 as 副担当."""
-    operations.register(tenant, contract, [YAMADA, ITO], by=SYSTEM, link_base=BASE)
+    operations.register(tenant, contract, [YAMADA, ITO], by=SYSTEM)
     session().commit()
     return contract
 
@@ -79,7 +78,7 @@ def test_the_first_registration_brings_main_and_deputies_and_mails_each_address(
     use = limits.usage_of(tenant, CONTACTS, registered)
     assert (use.used, use.limit, use.exactly_one) == (2, 3, "主担当")
     with pytest.raises(RuleBroken, match="登録済み"):
-        operations.register(tenant, registered, [YAMADA], by=SYSTEM, link_base=BASE)
+        operations.register(tenant, registered, [YAMADA], by=SYSTEM)
 
 
 @pytest.mark.parametrize(
@@ -100,27 +99,27 @@ def test_how_many_come_first_goes_by_the_form(tenant, account, form, people, sai
     several = [Registrant(f"人{n}", "一", f"p{n}@one.example") for n in range(people)]
     if said:
         with pytest.raises(RuleBroken, match=said):
-            operations.register(tenant, made, several, by=SYSTEM, link_base=BASE)
+            operations.register(tenant, made, several, by=SYSTEM)
         return
-    operations.register(tenant, made, several, by=SYSTEM, link_base=BASE)
+    operations.register(tenant, made, several, by=SYSTEM)
     for n in range(people, 3):
         operations.add_contact(
-            tenant, made, Registrant(f"人{n}", "一", f"p{n}@one.example"), by=SYSTEM, link_base=BASE
+            tenant, made, Registrant(f"人{n}", "一", f"p{n}@one.example"), by=SYSTEM
         )
     with pytest.raises(limits.LimitReached):
-        operations.add_contact(tenant, made, YAMADA, by=SYSTEM, link_base=BASE)
+        operations.add_contact(tenant, made, YAMADA, by=SYSTEM)
 
 
 def test_several_share_an_address_and_each_counts(tenant, registered):
     """SUP-07: one sign-in, one mail, names joined; the same person twice is refused, whoever comes first."""
-    operations.add_contact(tenant, registered, SATO, by=SYSTEM, link_base=BASE)
+    operations.add_contact(tenant, registered, SATO, by=SYSTEM)
     session().commit()
     member = session().scalars(select(Member).where(Member.email == "support@one.example")).one()
     assert queries.people(member.id) == ["伊藤 花", "佐藤"]
     assert limits.usage_of(tenant, CONTACTS, registered).used == 3
     operations.add_unit(registered, UnitKind.APP, "工数", by=SYSTEM)
     with pytest.raises(RuleBroken, match="すでにこのご契約"):
-        operations.add_contact(tenant, registered, SATO, by=SYSTEM, link_base=BASE)
+        operations.add_contact(tenant, registered, SATO, by=SYSTEM)
     assert limits.usage_of(tenant, CONTACTS, registered).used == 3
 
 
@@ -171,8 +170,8 @@ def test_an_operator_takes_a_name_even_so(tenant, registered):
     """SUP-06: 窓口 alone looks like a department; the message says that the given name may be filled in."""
     person = Registrant("窓口", "", "madoguchi@one.example")
     with pytest.raises(RuleBroken, match="「名」も入力すると"):
-        operations.add_contact(tenant, registered, person, by=SYSTEM, link_base=BASE)
-    operations.add_contact(tenant, registered, person, by=SYSTEM, link_base=BASE, even_so=True)
+        operations.add_contact(tenant, registered, person, by=SYSTEM)
+    operations.add_contact(tenant, registered, person, by=SYSTEM, even_so=True)
     assert ("deputy", "窓口") in names(registered)
 
 
@@ -195,14 +194,14 @@ def test_the_main_contact_is_handed_over_and_never_removed(tenant, registered):
 
 def test_an_ended_app_freezes_and_takes_nothing_away(tenant, registered):
     """COM-43: listed, nobody added until it fits again."""
-    operations.add_contact(tenant, registered, SATO, by=SYSTEM, link_base=BASE)
+    operations.add_contact(tenant, registered, SATO, by=SYSTEM)
     operations.end_unit(registered, UnitKind.APP, "勤怠", by=SYSTEM)
     session().commit()
     ((name, owner, use),) = limits.over(tenant)
     assert (name, owner.number, use.used, use.limit) == (CONTACTS, registered.number, 3, 2)
     assert len(names(registered)) == 3
     with pytest.raises(limits.LimitReached, match="超えている"):
-        operations.add_contact(tenant, registered, YAMADA, by=SYSTEM, link_base=BASE)
+        operations.add_contact(tenant, registered, YAMADA, by=SYSTEM)
     with pytest.raises(NotFound):
         operations.end_unit(registered, UnitKind.APP, "勤怠", by=SYSTEM)
     operations.add_unit(registered, UnitKind.APP, "勤怠", by=SYSTEM)
@@ -226,7 +225,7 @@ def test_members_see_their_own_contracts_alone(tenant, inside, visit):
         contract = operations.add_contract(tenant, account, "manage", date(2022, 9, 30), by=SYSTEM)
         operations.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
         operations.add_unit(contract, UnitKind.OPTION, "入退差異オプション", by=SYSTEM)
-        operations.register(tenant, contract, [YAMADA, ITO], by=SYSTEM, link_base=BASE)
+        operations.register(tenant, contract, [YAMADA, ITO], by=SYSTEM)
         member = session().scalars(select(Member).where(Member.email == YAMADA.email)).one()
         member.password_hash = passwords.hash_password(PASSWORD)
         number = contract.number
@@ -249,7 +248,7 @@ def test_members_see_their_own_contracts_alone(tenant, inside, visit):
     assert "上限超過" not in listed
     with inside("desk"):
         contract = queries.any_contract(number)
-        operations.add_contact(tenant, contract, SATO, by=SYSTEM, link_base=BASE)
+        operations.add_contact(tenant, contract, SATO, by=SYSTEM)
         operations.end_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
         session().commit()
     assert '<b>3</b> / 2名 <span class="badge err">上限超過</span>' in page.get("/contracts").text
@@ -313,7 +312,7 @@ def test_who_shares_an_address_says_who_is_writing(tenant, inside, visit):
         account = accounts.add_account(tenant, by=SYSTEM, name="一番")
         contract = operations.add_contract(tenant, account, "manage", date(2022, 9, 30), by=SYSTEM)
         operations.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
-        operations.register(tenant, contract, [YAMADA, ITO, SATO], by=SYSTEM, link_base=BASE)
+        operations.register(tenant, contract, [YAMADA, ITO, SATO], by=SYSTEM)
         for member in session().scalars(select(Member)):
             member.password_hash = passwords.hash_password(PASSWORD)
         session().commit()

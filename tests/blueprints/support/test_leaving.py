@@ -23,7 +23,7 @@ from portal.shared.inquiries.operations import Asked, Writer
 from portal.shared.limits import operations as limits
 from tests.cast import PASSWORD
 from tests.support.client import Visitor
-from tests.support.contracts import BASE, contract_of
+from tests.support.contracts import contract_of
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 RULE = "受付・対応中のお問い合わせがある間は、退会できません。"
@@ -58,7 +58,7 @@ def account(tenant, inside):
         contract = contract_of(tenant, made, *people, product="data-link")
         sato = Registrant("佐藤", "次郎", SHARED)
         limits.override(tenant, CONTACTS, contract, 9, "試験", by=SYSTEM)
-        operations.add_contact(tenant, contract, sato, by=SYSTEM, link_base=BASE)
+        operations.add_contact(tenant, contract, sato, by=SYSTEM)
         session().commit()
         return made.id
 
@@ -77,7 +77,7 @@ def member(email: str = "yamada@one.example") -> Member:
 def ask(tenant, email: str = "yamada@one.example") -> Inquiry:
     who = member(email)
     writer = Writer(who.name, who.email, who.account_id, who.id)
-    return inquiries.ask(tenant, writer, Asked("other", "動きません。"), by=SYSTEM, link_base=BASE)
+    return inquiries.ask(tenant, writer, Asked("other", "動きません。"), by=SYSTEM)
 
 
 def only_own(tenant):
@@ -130,7 +130,7 @@ def test_the_page_of_leaving_leads_to_just_what_is_open(app, tenant, inside, acc
     with inside("desk"):
         first = ask(tenant).number
         closed = ask(tenant)
-        inquiries.answer(tenant, closed, "直りました。", by=operator("木村"), link_base=BASE)
+        inquiries.answer(tenant, closed, "直りました。", by=operator("木村"))
         answered = closed.number
         session().commit()
     page = visitor.get("/account/withdrawal").text
@@ -236,7 +236,7 @@ def test_a_contract_that_lost_everybody_awaits_a_first_registration(tenant, desk
     contract = queries.any_contract("CT00000001")
     assert (contract.account_id, queries.contacts(contract)) == (other.id, [])
     suzuki = Registrant("鈴木", "一", "suzuki@two.example")
-    operations.register(tenant, contract, [suzuki], by=SYSTEM, link_base=BASE)
+    operations.register(tenant, contract, [suzuki], by=SYSTEM)
     assert [one.role.value for one, _email in queries.contacts(contract)] == ["main"]
 
 

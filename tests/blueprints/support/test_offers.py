@@ -18,7 +18,7 @@ from portal.shared.auth.accounts import Person
 from portal.shared.inquiries import operations
 from portal.shared.inquiries.operations import Asked, Writer
 from tests.cast import PASSWORD
-from tests.support.contracts import BASE, contract_of
+from tests.support.contracts import contract_of
 
 CATEGORIES = """
 inquiries.categories = [
@@ -58,7 +58,7 @@ def yamada(app, visit, inside):
         by = Actor("member", member.name, member.id, account.id)
         for contract in (first, second):
             asked = Asked("product", "動きません。", about=contract.number)
-            operations.ask(tenant, writer, asked, by=by, link_base=BASE)
+            operations.ask(tenant, writer, asked, by=by)
         session().commit()
     visitor = visit("desk")
     visitor.post("/sign-in", {"email": "yamada@one.example", "password": PASSWORD})

@@ -24,7 +24,6 @@ from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-BASE = "http://desk.localhost"
 NEW = "/contracts/CT00000001/contacts/new"
 MAIN = Registrant("山田", "太郎", "yamada@one.example", "契約担当")
 DEPUTY = Registrant("伊藤", "花", "ito@one.example")
@@ -55,7 +54,7 @@ def desk(settings, tmp_path, cheap_passwords):
                     tenant, account, product, date(2022, 9, 1), by=SYSTEM
                 )
                 operations.add_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
-                operations.register(tenant, contract, [MAIN, DEPUTY], by=SYSTEM, link_base=BASE)
+                operations.register(tenant, contract, [MAIN, DEPUTY], by=SYSTEM)
             for member in session().scalars(select(Member)):
                 member.password_hash = passwords.hash_password(PASSWORD)
             session().commit()
@@ -189,7 +188,7 @@ def test_a_deputy_is_removed_and_the_main_contact_never(desk, enter):
     tenant = desk.extensions["tenants"].current().by_key["desk"]
     with desk.app_context(), tenant_scope("desk"):
         contract, sato = queries.any_contract("CT00000001"), Registrant("佐藤", "", DEPUTY.email)
-        operations.add_contact(tenant, contract, sato, by=SYSTEM, link_base=BASE)
+        operations.add_contact(tenant, contract, sato, by=SYSTEM)
         session().commit()
     own = f"/contracts/CT00000001/contacts/{contact_id(desk, '山田 太郎')}/removal"
     refused = main.post(own)
@@ -387,7 +386,7 @@ def test_a_name_that_was_taken_even_so_does_not_stand_in_the_way_of_its_duty(des
     with desk.app_context(), tenant_scope("desk"):
         contract = queries.any_contract("CT00000001")
         abe = Registrant("窓口", "", "abe@one.example")
-        operations.add_contact(tenant, contract, abe, by=SYSTEM, link_base=BASE, even_so=True)
+        operations.add_contact(tenant, contract, abe, by=SYSTEM, even_so=True)
         session().commit()
     path = f"/contracts/CT00000001/contacts/{contact_id(desk, '窓口')}"
     typed = edited(family_name="窓口", given_name="", email=abe.email, duty="業務担当")
@@ -400,7 +399,7 @@ def test_those_who_share_a_sign_in_are_shown_joined(desk, enter):
     with desk.app_context(), tenant_scope("desk"):
         contract = queries.any_contract("CT00000001")
         sato = Registrant("佐藤", "次郎", DEPUTY.email)
-        operations.add_contact(tenant, contract, sato, by=SYSTEM, link_base=BASE)
+        operations.add_contact(tenant, contract, sato, by=SYSTEM)
         session().commit()
     deputy = enter(DEPUTY)
     assert "伊藤 花/佐藤 次郎 様" in deputy.get("/").text

@@ -213,9 +213,7 @@ def test_the_demos_people_may_sign_in_under_the_usual_rules(here, brand, cheap_p
         typed = someone.fields(brand)
         assert typed == {"login_id": someone.login_id, "password": demo.PASSWORD}
         given = entrance.Credentials(**typed)
-        assert entrance.sign_in(
-            brand, given, Client("::1"), link_base="https://facility.example"
-        ).token
+        assert entrance.sign_in(brand, given, Client("::1")).token
     by_mail = asking_for(brand, "login_id_email_password")
     assert demo.CAST[0].fields(by_mail)["email"] == "yoshida@takasaki-seiki.example"
     assert [a.address for a in session().scalars(select(Account).order_by(Account.id))][2:] == [

@@ -53,7 +53,7 @@ def test_the_first_sign_in_makes_the_hash_anew_and_a_wrong_password_does_not(
 
     def come_in(password: str) -> str:
         given = Credentials(login_id="hanako", password=password)
-        return entrance.sign_in(brand, given, Client(), link_base="https://x.example").token
+        return entrance.sign_in(brand, given, Client()).token
 
     for wrong in ("", PASSWORD[:-1], PASSWORD + "x", old, "\0", f"{PASSWORD}\0"):
         with pytest.raises(RuleBroken, match="入力内容に誤り"):

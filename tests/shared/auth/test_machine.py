@@ -56,7 +56,6 @@ from portal.shared.auth.sign_in import Typed
 from tests.cast import NOW
 from tests.support.links import is_alive
 
-BASE = "http://facility.localhost"
 IDLE = timedelta(minutes=120)
 NO_LINK = "x" * 43
 _numbers = itertools.count(1)
@@ -237,7 +236,6 @@ class SignInMachine(RuleBasedStateMachine):
                 self.tenant,
                 given,
                 self.client,
-                link_base=BASE,
                 device_token=browser.device,
                 session_token=browser.token,
             )
@@ -303,7 +301,6 @@ class SignInMachine(RuleBasedStateMachine):
                 token,
                 Typed(typed or "none", trust=trust),
                 self.client,
-                link_base=BASE,
                 device_token=browser.device,
             )
         )
@@ -433,9 +430,7 @@ class SignInMachine(RuleBasedStateMachine):
         given = password_reset.Forgotten(f"{self.login_id}@m.example", login_id=self.login_id)
         with self.acting():
             given = password_reset.Forgotten(self.member().email, login_id=self.login_id)
-        result = self.attempt(
-            lambda: password_reset.ask_reset(by, given, self.client, link_base=BASE)
-        )
+        result = self.attempt(lambda: password_reset.ask_reset(by, given, self.client))
         if result is None and self.model.active:
             self.link(Purpose.RESET_PASSWORD, "reset_password", "set-password", links.LIFETIME)
 
@@ -444,7 +439,7 @@ class SignInMachine(RuleBasedStateMachine):
     def operator_sends_a_link(self) -> None:
         def act() -> None:
             password_reset.send_set_password_link(
-                self.tenant, self.member(), link_base=BASE, by=SYSTEM, lifetime=links.INVITATION
+                self.tenant, self.member(), by=SYSTEM, lifetime=links.INVITATION
             )
             session().commit()
 
@@ -473,9 +468,7 @@ class SignInMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def not_me(self, data: st.DataObject) -> None:
         token = self.pick(data, Purpose.NOT_ME)
-        result = self.attempt(
-            lambda: devices.not_me(self.tenant, token, self.client, link_base=BASE)
-        )
+        result = self.attempt(lambda: devices.not_me(self.tenant, token, self.client))
         assert (result is None) == (token != NO_LINK), result
         if result is None:
             self.locked_out()
@@ -520,7 +513,7 @@ class SignInMachine(RuleBasedStateMachine):
         def ask() -> str:
             who = self.signed_in(self.living_sessions()[0])
             email_change.ask_with_password(
-                self.tenant, who, who.email, self.model.password, new, by=SYSTEM, link_base=BASE
+                self.tenant, who, who.email, self.model.password, new, by=SYSTEM
             )
             return who.email
 
@@ -531,9 +524,7 @@ class SignInMachine(RuleBasedStateMachine):
         if not confirms:
             return
         [proof] = self.living(Purpose.PROVE_EMAIL)
-        confirmed = self.attempt(
-            lambda: email_change.confirm(self.tenant, proof, address="", link_base=BASE)
-        )
+        confirmed = self.attempt(lambda: email_change.confirm(self.tenant, proof, address=""))
         assert confirmed is None
         self.kill_links(Purpose.NOT_ME, *links.MOVING)
         self.link(Purpose.UNDO_EMAIL, "email_changed_old", "undo-email", email_change.UNDO, old)
@@ -541,9 +532,7 @@ class SignInMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def undo_the_address(self, data: st.DataObject) -> None:
         token = self.pick(data, Purpose.UNDO_EMAIL)
-        result = self.attempt(
-            lambda: email_change.undo(self.tenant, token, address="", link_base=BASE)
-        )
+        result = self.attempt(lambda: email_change.undo(self.tenant, token, address=""))
         assert (result is None) == (token != NO_LINK), result
         if result is not None:
             return

@@ -22,7 +22,6 @@ from portal.shared.limits import operations as limits
 from tests.cast import NOW
 from tests.support.links import is_alive
 
-BASE = "http://facility.localhost"
 SOMEBODY = SignedIn(
     session_id=1,
     member_id=1,
@@ -46,7 +45,7 @@ KATO = Person("加藤", "光", "kato@one.example", login_id="kato")
 def test_one_who_is_added_gets_a_link_and_counts(brand, member, letters, mailed):
     """RENT-10, COM-41: not yet set, at the foot of the list, 3 of 50."""
     account = member().account_id
-    made = members.add(brand, account, KATO, by=SYSTEM, link_base=BASE)
+    made = members.add(brand, account, KATO, by=SYSTEM)
     assert [m.login_id for m in members.roster(account)] == ["hanako", "kenichi", "kato"]
     use = limits.usage_of(brand, "members", account)
     assert (use.used, use.limit, made.password_hash) == (3, 50, "")
@@ -60,7 +59,7 @@ def test_nobody_is_added_past_the_limit(brand, member):
     account = member().account_id
     assert not limits.usage_of(full, "members", account).room
     with pytest.raises(limits.LimitReached, match="お問い合わせ"):
-        members.add(full, account, KATO, by=SYSTEM, link_base=BASE)
+        members.add(full, account, KATO, by=SYSTEM)
     session().rollback()
     assert len(members.roster(account)) == 2
 
@@ -70,7 +69,7 @@ def test_no_name_to_sign_in_with_is_had_twice(brand, member, having):
     account = member().account_id
     twice = Person("別", "人", "other@one.example", login_id="ＫＥＮＩＣＨＩ")
     with pytest.raises(RuleBroken) as refused:
-        members.add(brand, account, twice, by=SYSTEM, link_base=BASE)
+        members.add(brand, account, twice, by=SYSTEM)
     assert refused.value.field == "login_id"
 
 
@@ -78,25 +77,22 @@ def test_the_login_id_is_the_accounts_where_the_address_is_asked_for_too(having,
     """RENT-01: whatever was typed; the address tells its users apart."""
     rental = having(items="login_id_email_password")
     typed = Person("加藤", "光", "kato@one.example", login_id="another")
-    assert (
-        members.add(rental, member().account_id, typed, by=SYSTEM, link_base=BASE).login_id
-        == "hanako"
-    )
+    assert members.add(rental, member().account_id, typed, by=SYSTEM).login_id == "hanako"
 
 
 def test_an_invitation_is_sent_again_after_a_minute_and_kills_the_first(brand, member, mailed):
     """RENT-10: not to somebody who has set a password."""
-    made = members.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
+    made = members.add(brand, member().account_id, KATO, by=SYSTEM)
     first = mailed("set_password", "set-password")
-    members.invite_again(brand, made, by=SYSTEM, link_base=BASE)
+    members.invite_again(brand, made, by=SYSTEM)
     assert not is_alive(first, Purpose.SET_PASSWORD)
     assert is_alive(mailed("set_password", "set-password"), Purpose.SET_PASSWORD)
     with pytest.raises(throttling.TooMany):
-        members.invite_again(brand, made, by=SYSTEM, link_base=BASE)
+        members.invite_again(brand, made, by=SYSTEM)
     with clock.freeze(NOW + timedelta(minutes=2)):
-        members.invite_again(brand, made, by=SYSTEM, link_base=BASE)
+        members.invite_again(brand, made, by=SYSTEM)
     with pytest.raises(RuleBroken, match="すでにパスワード"):
-        members.invite_again(brand, member("kenichi"), by=SYSTEM, link_base=BASE)
+        members.invite_again(brand, member("kenichi"), by=SYSTEM)
 
 
 def test_a_removed_member_has_no_way_in_left(brand, member, letters):
@@ -113,7 +109,7 @@ def test_a_removed_member_has_no_way_in_left(brand, member, letters):
     assert not is_alive(link, Purpose.RESET_PASSWORD)
     assert "削除されました" in letters("member_changed")[0].body
     again = Person("田中", "健一", "kenichi@one.example", login_id="kenichi")
-    assert members.add(brand, gone.account_id, again, by=SYSTEM, link_base=BASE).id != gone.id
+    assert members.add(brand, gone.account_id, again, by=SYSTEM).id != gone.id
     told = session().query(AuditEvent).filter_by(action="member.remove").one()
     assert told.subject == "member:kenichi"
 
@@ -137,7 +133,7 @@ def test_the_representative_is_not_removed_but_handed_over(brand, member, letter
 
 def test_one_without_a_password_does_not_represent(brand, member):
     """COM-30: the account would have nobody to act for it."""
-    made = members.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
+    made = members.add(brand, member().account_id, KATO, by=SYSTEM)
     with pytest.raises(RuleBroken, match="パスワードの設定が済んでいない"):
         members.hand_over(brand, made, by=SYSTEM)
 

@@ -33,7 +33,6 @@ from portal.shared.auth.sign_in import Credentials
 from tests.cast import NOW, PASSWORD
 
 BY = operator("監督")
-BASE = "https://facility.example"
 
 
 @pytest.fixture
@@ -42,9 +41,7 @@ def come_in(here, brand):
 
     def enter(login_id: str = "hanako") -> str:
         given = Credentials(login_id=login_id, password=PASSWORD)
-        return entrance.sign_in(
-            brand, given, Client("192.0.2.7", "Browser/1.0"), link_base=BASE
-        ).token
+        return entrance.sign_in(brand, given, Client("192.0.2.7", "Browser/1.0")).token
 
     return enter
 
@@ -98,7 +95,7 @@ def test_who_is_locked_while_the_password_is_being_hashed_does_not_come_in(
             brand = app.extensions["tenants"].current().by_key["facility"]
             given = Credentials(login_id="hanako", password=PASSWORD)
             try:
-                entrance.sign_in(brand, given, Client("192.0.2.7"), link_base=BASE)
+                entrance.sign_in(brand, given, Client("192.0.2.7"))
             except RuleBroken as refused:
                 said.append(str(refused))
 

@@ -30,7 +30,7 @@ from portal.shared.auth.models import (
 from portal.shared.auth.sessions import Client
 from portal.shared.auth.throttling import TooMany
 from tests.cast import NOW, PASSWORD
-from tests.support.authenticator import ORIGIN, PRESENT, Authenticator
+from tests.support.authenticator import PRESENT, Authenticator
 
 Find = Callable[..., Member]
 WRONG = "入力内容に誤りがあります。もう一度ご確認ください。"
@@ -54,8 +54,8 @@ def added(
 ) -> Any:
     """Register a passkey of the member; returns what holds it."""
     key, by = key or Authenticator(), member_actor(member)
-    options = passkeys.to_register(tenant, member.id, link_base=ORIGIN)
-    passkeys.register(tenant, member.id, label, key.make(options), link_base=ORIGIN, by=by)
+    options = passkeys.to_register(tenant, member.id)
+    passkeys.register(tenant, member.id, label, key.make(options), by=by)
     return key
 
 
@@ -65,11 +65,11 @@ def member_actor(member: Member) -> Actor:
 
 
 def to_sign(tenant: Tenant, **more: Any) -> dict[str, Any]:
-    return passkeys.to_sign(tenant, CLIENT, link_base=ORIGIN, **more)
+    return passkeys.to_sign(tenant, CLIENT, **more)
 
 
 def enter(tenant: Tenant, answer: str) -> Any:
-    return sign_in.by_passkey(tenant, answer, CLIENT, link_base=ORIGIN)
+    return sign_in.by_passkey(tenant, answer, CLIENT)
 
 
 def refused(tenant: Tenant, answer: str) -> None:
@@ -134,7 +134,7 @@ def test_what_is_no_answer_is_refused_as_calmly(on: Tenant, member: Find, answer
     refused(on, answer)
     hanako = member()
     with pytest.raises(passkeys.Unproved):
-        passkeys.register(on, hanako.id, "x", answer, link_base=ORIGIN, by=member_actor(hanako))
+        passkeys.register(on, hanako.id, "x", answer, by=member_actor(hanako))
 
 
 def test_a_challenge_counts_once_for_five_minutes_and_for_one_thing(
@@ -148,7 +148,7 @@ def test_a_challenge_counts_once_for_five_minutes_and_for_one_thing(
     refused(on, answer)
     refused(on, key.sign(to_sign(on, member_id=hanako.id)))
     options = to_sign(on)
-    registering = passkeys.to_register(on, hanako.id, link_base=ORIGIN)
+    registering = passkeys.to_register(on, hanako.id)
     refused(on, key.sign({"rpId": "facility.localhost", **registering}))
     with clock.freeze(NOW + passkeys.LIFETIME):
         refused(on, key.sign(options))
@@ -210,10 +210,10 @@ def test_another_brands_passkey_is_nobodys_here(app: Any, on: Tenant, inside: An
     key = Authenticator()
     with inside("studio"):
         hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
-        options = passkeys.to_register(twin, hanako.id, link_base="http://studio.localhost")
+        options = passkeys.to_register(twin, hanako.id)
         answer = key.make(options, origin="http://studio.localhost")
         by = member_actor(hanako)
-        passkeys.register(twin, hanako.id, "x", answer, link_base="http://studio.localhost", by=by)
+        passkeys.register(twin, hanako.id, "x", answer, by=by)
         theirs = to_sign(twin)
     with inside("facility"):
         refused(on, key.sign(to_sign(on)))
@@ -229,19 +229,19 @@ def test_registering_is_as_strict(on: Tenant, member: Find) -> None:
         key: Authenticator, options: dict[str, Any], who: Member = hanako, **cheat: Any
     ) -> None:
         with pytest.raises(passkeys.Unproved):
-            passkeys.register(on, who.id, "x", key.make(options, **cheat), link_base=ORIGIN, by=by)
+            passkeys.register(on, who.id, "x", key.make(options, **cheat), by=by)
 
     for cheat in (
         {"origin": "https://facility.localhost"},
         {"host": "localhost"},
         {"flags": PRESENT},
     ):
-        options = passkeys.to_register(on, hanako.id, link_base=ORIGIN)
+        options = passkeys.to_register(on, hanako.id)
         tried(Authenticator(), options, **cheat)
         tried(Authenticator(), options)
-    tried(Authenticator(), passkeys.to_register(on, hanako.id, link_base=ORIGIN), kenichi)
+    tried(Authenticator(), passkeys.to_register(on, hanako.id), kenichi)
     key = added(on, hanako)
-    tried(key, passkeys.to_register(on, kenichi.id, link_base=ORIGIN), kenichi)
+    tried(key, passkeys.to_register(on, kenichi.id), kenichi)
     assert [passkey.member_id for passkey in session().scalars(select(Passkey))] == [hanako.id]
 
 
@@ -249,8 +249,8 @@ def test_what_the_browser_is_asked_to_make(on: Tenant, member: Find) -> None:
     """security.md §4.16: the handle says nothing and is one for all; what is there is not made again; ten at most."""
     hanako = member()
     keys = [added(on, hanako, label=str(turn)) for turn in range(passkeys.MOST - 1)]
-    first, second = (passkeys.to_register(on, hanako.id, link_base=ORIGIN) for _turn in range(2))
-    other = passkeys.to_register(on, member("kenichi").id, link_base=ORIGIN)
+    first, second = (passkeys.to_register(on, hanako.id) for _turn in range(2))
+    other = passkeys.to_register(on, member("kenichi").id)
     assert first["user"] == second["user"]
     assert len({first["user"]["id"], other["user"]["id"]}) == 2
     assert first["rp"]["id"] == "facility.localhost"
@@ -278,8 +278,8 @@ def test_where_passkeys_are_off_there_are_none(brand: Tenant, on: Tenant, member
         with pytest.raises(NotFound):
             enter(tenant, answer)
     with pytest.raises(NotFound):
-        passkeys.to_register(off, hanako.id, link_base=ORIGIN)
-    assert passkeys.to_register(step, hanako.id, link_base=ORIGIN)["challenge"]
+        passkeys.to_register(off, hanako.id)
+    assert passkeys.to_register(step, hanako.id)["challenge"]
 
 
 def test_challenges_are_not_handed_out_without_end(here: None, on: Tenant) -> None:
@@ -295,7 +295,7 @@ def begun(tenant: Tenant, member: Find, name: str = "hanako") -> str:
     member(name).second_factor = Factor.MAIL
     session().commit()
     given = sign_in.Credentials(PASSWORD, login_id=name)
-    return sign_in.sign_in(tenant, given, CLIENT, link_base=ORIGIN).token
+    return sign_in.sign_in(tenant, given, CLIENT).token
 
 
 def test_a_passkey_answers_the_second_step_of_its_own_member(brand: Tenant, member: Find) -> None:
@@ -306,10 +306,10 @@ def test_a_passkey_answers_the_second_step_of_its_own_member(brand: Tenant, memb
     assert sign_in.look(tenant, token).has_passkey
 
     def answered(key: Authenticator) -> Any:
-        options = sign_in.to_sign(tenant, token, CLIENT, link_base=ORIGIN)
+        options = sign_in.to_sign(tenant, token, CLIENT)
         assert len(options["allowCredentials"]) == 1
         typed = sign_in.Typed("", passkey=key.sign(options))
-        return sign_in.finish(tenant, token, typed, CLIENT, link_base=ORIGIN)
+        return sign_in.finish(tenant, token, typed, CLIENT)
 
     with pytest.raises(passkeys.Unproved):
         answered(colleagues)
@@ -332,24 +332,24 @@ def test_the_second_step_can_be_guessed_at_with_passkeys_no_more_than_with_codes
         token = begun(tenant, member)
         for _again in range(5):
             with pytest.raises(passkeys.Unproved):
-                sign_in.finish(tenant, token, wrong, CLIENT, link_base=ORIGIN)
+                sign_in.finish(tenant, token, wrong, CLIENT)
     token = begun(tenant, member)
-    options = sign_in.to_sign(tenant, token, CLIENT, link_base=ORIGIN)
+    options = sign_in.to_sign(tenant, token, CLIENT)
     typed = sign_in.Typed("", passkey=key.sign(options))
     with pytest.raises(TooMany):
-        sign_in.finish(tenant, token, typed, CLIENT, link_base=ORIGIN)
+        sign_in.finish(tenant, token, typed, CLIENT)
 
 
 def test_not_me_removes_passkeys_and_what_may_become_one(on: Tenant, member: Find) -> None:
     """COM-14: whoever was thrown out cannot finish registering either; a colleague's stay."""
     hanako = member()
     key, colleagues = added(on, hanako), added(on, member("kenichi"))
-    begun_before = passkeys.to_register(on, hanako.id, link_base=ORIGIN)
+    begun_before = passkeys.to_register(on, hanako.id)
     token = links.issue(hanako.id, links.Purpose.NOT_ME)
     session().commit()
-    devices.not_me(on, token, CLIENT, link_base=ORIGIN)
+    devices.not_me(on, token, CLIENT)
     refused(on, key.sign(to_sign(on)))
     answer = Authenticator().make(begun_before)
     with pytest.raises(passkeys.Unproved):
-        passkeys.register(on, hanako.id, "x", answer, link_base=ORIGIN, by=member_actor(hanako))
+        passkeys.register(on, hanako.id, "x", answer, by=member_actor(hanako))
     assert enter(on, colleagues.sign(to_sign(on))).token

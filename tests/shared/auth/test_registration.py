@@ -21,7 +21,7 @@ from portal.shared.auth.sessions import Client
 from portal.shared.drafts import Draft
 from tests.cast import NOW
 
-BASE, PASSWORD, MAIL = "http://facility.localhost", "murasaki-77-hana", "aoki@aoki.example"
+PASSWORD, MAIL = "murasaki-77-hana", "aoki@aoki.example"
 DATA = {
     "account_name": "青木製作所",
     "account_kana": "",
@@ -52,7 +52,7 @@ def apply(shop, here):
 
     def do(email=MAIL, password=PASSWORD, address="192.0.2.7"):
         given = Application(email, DATA, password)
-        return registration.apply(shop, given, Client(address), link_base=BASE)
+        return registration.apply(shop, given, Client(address))
 
     return do
 
@@ -80,7 +80,7 @@ def test_a_link_makes_account_and_representative(shop, apply, mailed, letters):
     with pytest.raises(DeadLink):
         registration.waiting(handle)
     given = entrance.Credentials(password=PASSWORD, email=MAIL)
-    assert entrance.sign_in(shop, given, Client(), link_base=BASE).token
+    assert entrance.sign_in(shop, given, Client()).token
 
 
 def test_the_link_alone_finishes_nothing_that_a_stranger_began(shop, apply, mailed):
@@ -121,13 +121,13 @@ def test_five_wrong_codes_are_all_there_is(shop, apply, code):
 def test_another_mail_kills_the_one_before(shop, apply, code, mailed):
     """MOLD-01: throttled to one a minute; the tries begin anew."""
     handle, first, link = apply(), code(), mailed("registration", "register/activate")
-    registration.send_again(shop, handle, link_base=BASE)
+    registration.send_again(shop, handle)
     with pytest.raises(DeadLink):
         registration.peek(link)
     with pytest.raises(RuleBroken):
         registration.activate_by_code(shop, handle, first, Client())
     with pytest.raises(throttling.TooMany):
-        registration.send_again(shop, handle, link_base=BASE)
+        registration.send_again(shop, handle)
     session().rollback()
     assert registration.activate_by_code(shop, handle, code(), Client()).email == MAIL
 

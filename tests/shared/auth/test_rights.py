@@ -14,7 +14,6 @@ from portal.shared.auth import members, rights
 from portal.shared.auth.accounts import Person
 from portal.shared.auth.models import USUAL_RIGHTS, MemberStatus, Right
 
-BASE = "http://facility.localhost"
 KATO = Person("加藤", "光", "kato@one.example", login_id="kato", rights="support")
 ALL = "quotes,orders,billing,support,manage"
 
@@ -94,7 +93,7 @@ def test_nobody_gives_or_takes_what_they_do_not_hold(
     brand, member, by, let, held, before, wanted, message
 ):
     """COM-30: nor without 担当者の管理 as it is now."""
-    members.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
+    members.add(brand, member().account_id, KATO, by=SYSTEM)
     let("kato", before)
     let("kenichi", held)
     with pytest.raises(RuleBroken, match=message):
@@ -105,7 +104,7 @@ def test_nobody_gives_or_takes_what_they_do_not_hold(
 
 def test_who_manages_gives_what_they_hold_and_leaves_the_rest(brand, member, by, let, letters):
     """COM-30: what the member has besides stays."""
-    members.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
+    members.add(brand, member().account_id, KATO, by=SYSTEM)
     let("kato", "billing")
     let("kenichi", "support,manage")
     save(brand, member("kato"), "billing,support,manage", by=by("kenichi"))
@@ -131,17 +130,15 @@ def test_a_new_member_gets_no_more_than_who_adds_them_holds(brand, member, by, l
     account = member().account_id
     for wanted in (ALL, "billing"):
         with pytest.raises(RuleBroken, match="ご自身にない権限"):
-            members.add(
-                brand, account, replace(KATO, rights=wanted), by=by("kenichi"), link_base=BASE
-            )
+            members.add(brand, account, replace(KATO, rights=wanted), by=by("kenichi"))
         session().rollback()
-    made = members.add(brand, account, KATO, by=by("kenichi"), link_base=BASE)
+    made = members.add(brand, account, KATO, by=by("kenichi"))
     assert made.rights == "support"
     session().commit()
     let("kenichi", "support")
     another = replace(KATO, login_id="kato2", email="kato2@one.example")
     with pytest.raises(RuleBroken, match="追加・削除は"):
-        members.add(brand, account, another, by=by("kenichi"), link_base=BASE)
+        members.add(brand, account, another, by=by("kenichi"))
 
 
 def test_who_was_removed_since_does_nothing_any_more(brand, member, by):
@@ -150,7 +147,7 @@ def test_who_was_removed_since_does_nothing_any_more(brand, member, by):
     members.remove(brand, member("kenichi"), by=by("hanako"))
     session().commit()
     with pytest.raises(NotFound):
-        members.add(brand, member().account_id, KATO, by=late, link_base=BASE)
+        members.add(brand, member().account_id, KATO, by=late)
 
 
 def test_a_change_of_rights_is_mailed_to_the_person_and_the_representative(
@@ -158,7 +155,7 @@ def test_a_change_of_rights_is_mailed_to_the_person_and_the_representative(
 ):
     """COM-34: what was given, what was taken, by whom; also where other changes are not mailed."""
     quiet = having(notify_changes=False)
-    members.add(brand, member().account_id, KATO, by=SYSTEM, link_base=BASE)
+    members.add(brand, member().account_id, KATO, by=SYSTEM)
     let("kato", "support")
     let("kenichi", "billing,support,manage")
     save(quiet, member("kato"), "billing", by=by("kenichi"))
@@ -176,10 +173,10 @@ def test_a_change_of_rights_is_mailed_to_the_person_and_the_representative(
 def test_the_representative_is_told_whom_somebody_else_adds(brand, member, by, let, letters):
     """COM-34: a new member with rights is a change of rights too; not told of what they did themself."""
     let("kenichi", "support,manage")
-    members.add(brand, member().account_id, KATO, by=by("kenichi"), link_base=BASE)
+    members.add(brand, member().account_id, KATO, by=by("kenichi"))
     assert [mail.recipient for mail in letters("rights_changed")] == ["hanako@one.example"]
     another = replace(KATO, login_id="kato2", email="kato2@one.example")
-    members.add(brand, member().account_id, another, by=by("hanako"), link_base=BASE)
+    members.add(brand, member().account_id, another, by=by("hanako"))
     assert len(letters("rights_changed")) == 1
 
 

@@ -97,7 +97,7 @@ def test_nobody_of_the_account_comes_in_any_more(brand, free, member, signed_in,
     for login_id in ("hanako", "kenichi"):
         given = entrance.Credentials(password=PASSWORD, login_id=login_id)
         with pytest.raises(RuleBroken, match="入力内容に誤り"):
-            entrance.sign_in(brand, given, Client(), link_base="http://facility.localhost")
+            entrance.sign_in(brand, given, Client())
     with pytest.raises(RuleBroken, match="すでに退会済み"):
         withdrawal.withdraw(brand, session().get_one(Account, free.id), "", by=SYSTEM)
 
@@ -148,8 +148,8 @@ def test_what_is_personal_is_erased_when_its_time_has_come(app, brand, free, mem
         asked = inquiries.Asked("other", "花子です。0300001001", files=sent)
         guest = inquiries.Asked("other", "別の方です。", files=sent[1:])
         guests = inquiries.Writer("別の方", "guest@else.example")
-        inquiries.ask(brand, guests, guest, by=SYSTEM, link_base="http://facility.localhost")
-        inquiries.ask(brand, writer, asked, by=SYSTEM, link_base="http://facility.localhost")
+        inquiries.ask(brand, guests, guest, by=SYSTEM)
+        inquiries.ask(brand, writer, asked, by=SYSTEM)
         withdrawal.withdraw(brand, account, "移転のため", by=SYSTEM)
         session().commit()
     with clock.freeze(NOW + timedelta(days=29)):

@@ -27,7 +27,6 @@ from portal.shared.limits import operations as limits
 from tests.support.contracts import contract_of
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-BASE = "http://desk.localhost"
 OPEN_AT = clock.local(2026, 11, 24, 10)
 KIMURA = operator("木村")
 
@@ -61,7 +60,7 @@ def by(writer):
 @pytest.fixture
 def chat(tenant, writer, by):
     """A chat that has begun."""
-    made = operations.start(tenant, writer, Asked("other", "動きません。"), by=by, link_base=BASE)
+    made = operations.start(tenant, writer, Asked("other", "動きません。"), by=by)
     session().commit()
     return made
 
@@ -122,18 +121,18 @@ def test_a_chat_is_an_inquiry_with_its_messages(tenant, chat, by):
 def test_outside_business_hours_none_begins(tenant, writer, by):
     """SUP-11"""
     with clock.freeze(OPEN_AT + timedelta(hours=9)), pytest.raises(RuleBroken, match="受付時間外"):
-        operations.start(tenant, writer, Asked("other", "夜です"), by=by, link_base=BASE)
+        operations.start(tenant, writer, Asked("other", "夜です"), by=by)
 
 
 @ONE
 def test_how_many_go_on_at_once_is_limited(tenant, writer, by, chat):
     """COM-40, COM-42: three of an account; an ended one makes room."""
     for _turn in range(2):
-        operations.start(tenant, writer, Asked("other", "もうひとつ"), by=by, link_base=BASE)
+        operations.start(tenant, writer, Asked("other", "もうひとつ"), by=by)
     with pytest.raises(limits.LimitReached):
-        operations.start(tenant, writer, Asked("other", "さらに"), by=by, link_base=BASE)
-    operations.end(tenant, chat, by=by, link_base=BASE)
-    operations.start(tenant, writer, Asked("other", "さらに"), by=by, link_base=BASE)
+        operations.start(tenant, writer, Asked("other", "さらに"), by=by)
+    operations.end(tenant, chat, by=by)
+    operations.start(tenant, writer, Asked("other", "さらに"), by=by)
     assert len(operations.open_of(writer.member_id)) == 3
 
 
@@ -184,7 +183,7 @@ def test_the_end_closes_what_was_taken_and_mails_what_was_not_read(tenant, chat,
     operations.take(chat, by=KIMURA)
     operations.say(tenant, chat, "再起動してください。", side="operator", by=KIMURA)
     for _turn in range(2):
-        operations.end(tenant, chat, by=KIMURA, link_base=BASE)
+        operations.end(tenant, chat, by=KIMURA)
     session().commit()
     assert chat.status == Status.CLOSED
     assert operations.news(chat, 0, of="operator").has_ended
@@ -205,13 +204,13 @@ def test_what_nobody_took_awaits_an_operator_and_a_read_answer_is_not_mailed(
     tenant, writer, chat, by
 ):
     """SUP-11"""
-    operations.end(tenant, chat, by=by, link_base=BASE)
+    operations.end(tenant, chat, by=by)
     assert chat.status == Status.RECEIVED
-    second = operations.start(tenant, writer, Asked("other", "別件です。"), by=by, link_base=BASE)
+    second = operations.start(tenant, writer, Asked("other", "別件です。"), by=by)
     operations.take(second, by=KIMURA)
     operations.say(tenant, second, "はい。", side="operator", by=KIMURA)
     inquiries.mark_read(second.id, writer.member_id)
-    operations.end(tenant, second, by=KIMURA, link_base=BASE)
+    operations.end(tenant, second, by=KIMURA)
     assert "inquiry_answered" not in session().scalars(select(OutboxMail.event)).all()
 
 
@@ -221,16 +220,16 @@ def test_a_chat_in_which_nobody_writes_ends(tenant, chat, by):
         operations.say(tenant, chat, "まだいます。", side="member", by=by)
         session().commit()
     with clock.freeze(OPEN_AT + timedelta(minutes=58)):
-        assert operations.end_idle(tenant, link_base=BASE) == 0
+        assert operations.end_idle(tenant) == 0
     with clock.freeze(OPEN_AT + timedelta(minutes=60)):
-        assert operations.end_idle(tenant, link_base=BASE) == 1
+        assert operations.end_idle(tenant) == 1
     assert operations.waiting("木村") == []
 
 
 @ONE
 def test_what_is_no_chat_has_no_news(tenant, writer, by):
     """SUP-11"""
-    asked = inquiries.ask(tenant, writer, Asked("other", "フォームです"), by=by, link_base=BASE)
+    asked = inquiries.ask(tenant, writer, Asked("other", "フォームです"), by=by)
     with pytest.raises(NotFound):
         operations.news(asked, 0, of="operator")
 
@@ -250,7 +249,7 @@ def test_a_line_from_elsewhere_rings_as_well(tenant, chat, by):
     pulses = [operations.news(chat, 0, of="operator").pulse]
     for say in (
         lambda: inquiries.write(tenant, chat, "もう一つ。", [], by=by),
-        lambda: inquiries.answer(tenant, chat, "承りました。", by=KIMURA, link_base=BASE),
+        lambda: inquiries.answer(tenant, chat, "承りました。", by=KIMURA),
     ):
         say()
         session().commit()
@@ -264,7 +263,7 @@ def test_a_colleague_speaks_under_their_own_name(tenant, chat, by):
     ito = accounts.add_member(tenant, account, Person("伊藤", "花", "ito@one.example"), by=SYSTEM)
     contract = contracts.any_contract(chat.about)
     registrant = Registrant(ito.family_name, ito.given_name, ito.email)
-    support.add_contact(tenant, contract, registrant, by=SYSTEM, link_base=BASE)
+    support.add_contact(tenant, contract, registrant, by=SYSTEM)
     colleague = Actor("member", ito.name, ito.id, by.account_id)
     for who in (by, colleague):
         operations.say(tenant, chat, who.name, side="member", by=who)
@@ -282,7 +281,7 @@ def test_the_operators_terminal_says_what_came_last_and_who_left(app, tenant, ch
     desk.obey(f"/{chat.number}")
     session().commit()
     operations.say(tenant, chat, "直りました。", side="member", by=by)
-    operations.end(tenant, chat, by=by, link_base=BASE)
+    operations.end(tenant, chat, by=by)
     session().commit()
     assert (desk.current, desk.news()) == (
         chat.number,

@@ -25,7 +25,6 @@ from tests.support.contracts import contract_of
 from tests.support.stored_files import let_files_age, stored_files
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-BASE = "http://desk.localhost"
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def receive(tenant):
     """Take a mail in, and commit."""
 
     def take(made: EmailMessage, envelope: str | None = "yamada@one.example") -> Outcome:
-        outcome = inbound.receive(tenant, made.as_bytes(), envelope_from=envelope, link_base=BASE)
+        outcome = inbound.receive(tenant, made.as_bytes(), envelope_from=envelope)
         session().commit()
         return outcome
 
@@ -98,7 +97,7 @@ def test_an_answer_continues_it(receive, tenant, way):
     """SUP-12: by the mail that it answers, or by the number in its subject."""
     receive(mail())
     (one,) = asked()
-    operations.answer(tenant, one, "再起動してください。", by=operator("木村"), link_base=BASE)
+    operations.answer(tenant, one, "再起動してください。", by=operator("木村"))
     session().commit()
     heads = (
         {"In_Reply_To": sent()[-1].message_id}
@@ -196,7 +195,7 @@ def test_who_may_not_ask_is_a_stranger(receive, tenant):
 def test_what_is_no_mail_is_told(tenant):
     """SUP-12"""
     with pytest.raises(Unreadable):
-        inbound.receive(tenant, b"\0", envelope_from="", link_base=BASE)
+        inbound.receive(tenant, b"\0", envelope_from="")
     assert session().scalars(select(InboundMail.id)).all() == []
 
 
@@ -214,7 +213,7 @@ def with_rules(tenant):
 
         def take(made: EmailMessage, envelope: str = "yamada@one.example") -> Outcome:
             raw = made.as_bytes()
-            outcome = inbound.receive(changed_tenant, raw, envelope_from=envelope, link_base=BASE)
+            outcome = inbound.receive(changed_tenant, raw, envelope_from=envelope)
             session().commit()
             return outcome
 
@@ -232,7 +231,7 @@ def test_a_mail_whose_from_could_be_two_is_refused_and_not_kept(tenant):
         .replace(b"From: yamada@one.example", b"From: yamada@one.example (x) <evil@two.example>")
     )
     with pytest.raises(UnclearSender):
-        inbound.receive(tenant, raw, envelope_from="evil@two.example", link_base=BASE)
+        inbound.receive(tenant, raw, envelope_from="evil@two.example")
     assert (asked(), refused_mails()) == ([], [])
 
 

@@ -53,7 +53,7 @@ def ask(tenant, who):
         asked = Asked(
             **{"category": "change", "body": "時間を変えたいです。", "about": "FR000001", **changes}
         )
-        made = operations.ask(tenant, Writer.of(who(login_id)), asked, by=SYSTEM, link_base=BASE)
+        made = operations.ask(tenant, Writer.of(who(login_id)), asked, by=SYSTEM)
         session().commit()
         return made
 
@@ -93,7 +93,7 @@ def test_an_answer_is_mailed_as_a_link_or_whole(ask, tenant, who, with_text):
     made = ask()
     rules = tenant.inquiries.model_copy(update={"text_in_mail": with_text})
     brand = tenant.model_copy(update={"inquiries": rules})
-    operations.answer(brand, made, "承りました。", by=DESK, link_base=BASE)
+    operations.answer(brand, made, "承りました。", by=DESK)
     session().commit()
     mail = mails("inquiry_answered")[0]
     assert made.status == Status.ANSWERED
@@ -110,14 +110,14 @@ def test_an_answer_is_unread_until_it_is_read_by_each(ask, tenant, who):
     """COM-51: by each member for themself; the next answer is unread again."""
     made, hanako, kenichi = ask(), who("hanako"), who("kenichi")
     assert unread(tenant, hanako) == 0
-    operations.answer(tenant, made, "一", by=DESK, link_base=BASE)
+    operations.answer(tenant, made, "一", by=DESK)
     session().commit()
     with clock.freeze(NOW + timedelta(minutes=1)):
         operations.mark_read(made.id, hanako.member_id)
         session().commit()
     assert (unread(tenant, hanako), unread(tenant, kenichi)) == (0, 1)
     with clock.freeze(NOW + timedelta(minutes=2)):
-        operations.answer(tenant, made, "二", by=DESK, link_base=BASE)
+        operations.answer(tenant, made, "二", by=DESK)
         session().commit()
     assert unread(tenant, hanako) == 1
     with clock.freeze(NOW + timedelta(minutes=3)):
@@ -158,7 +158,7 @@ def test_an_empty_answer_is_no_answer(ask, tenant):
     """COM-52"""
     made = ask()
     with pytest.raises(RuleBroken):
-        operations.answer(tenant, made, "  \n", by=DESK, link_base=BASE)
+        operations.answer(tenant, made, "  \n", by=DESK)
     assert session().query(InquiryMessage).count() == 1
 
 

@@ -54,7 +54,7 @@ def send(tenant: Any, by: Actor, content: str) -> None:
     """A message with a file."""
     writer = Writer(by.name, "x@one.example", by.account_id, by.member_id)
     asked = Asked("other", "x", files=keep(tenant, by, content))
-    operations.ask(tenant, writer, asked, by=by, link_base="http://facility.localhost")
+    operations.ask(tenant, writer, asked, by=by)
 
 
 def test_an_account_stores_so_much_and_no_more_sent_or_not(tenant, app):

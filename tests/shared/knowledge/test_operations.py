@@ -44,9 +44,7 @@ def tell(tenant, products):
         before = session().scalar(select(func.max(OutboxMail.id))) or 0
         last = select(Job.payload).where(Job.kind == operations.TELL).order_by(Job.id.desc())
         payload = session().scalars(last).first() or {"is_new": False}
-        operations.tell(
-            tenant, article.id, is_new=payload["is_new"], products=products, link_base=BASE
-        )
+        operations.tell(tenant, article.id, is_new=payload["is_new"], products=products)
         new = select(OutboxMail.recipient).where(
             OutboxMail.id > before, OutboxMail.event == "knowledge_article"
         )
@@ -395,11 +393,11 @@ def test_many_followers_are_told_some_at_a_time(put, desk, tell, tenant, monkeyp
     put("打刻の修正", "書き直した")
     told: list[str] = []
 
-    def dies(_tenant, _article, member, _base, **words):
+    def dies(_tenant, _article, member, **words):
         if len(told) == 2:
             raise RuntimeError("killed")
         told.append(member.email)
-        real(_tenant, _article, member, _base, **words)
+        real(_tenant, _article, member, **words)
 
     real = operations._mail
     monkeypatch.setattr(operations, "_mail", dies)
