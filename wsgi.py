@@ -1,7 +1,8 @@
-"""What a server imports: `server` for granian (scripts/serve.py), `app` for any server that speaks WSGI.
+"""What a server imports: `server` for granian (scripts/serve.py), `app` for any server that speaks
+WSGI.
 
-`flask` finds `app` here too. A command is no server: it keeps no tenants file, and is there to say what keeps a
-server from starting.
+`flask` finds `app` here too. A command is no server: it keeps no tenants file, and is there to say
+what keeps a server from starting.
 """
 
 import gc
@@ -19,7 +20,8 @@ if settings.demo:
     demo.init_app(app)
 if not is_command():
     begin_serving(app)
-    # A stream of a chat keeps its thread while somebody reads; pages have threads of their own besides.
+    # A stream of a chat keeps its thread while somebody reads; pages have threads of their own
+    # besides.
     server = RsgiServer(
         app, threads=settings.threads + settings.chat_streams, body_seconds=settings.body_seconds
     )

@@ -1,4 +1,5 @@
-"""The demo brands' data, beside the portal: what a customer's installation never needs is no part of it (OPS-20).
+"""The demo brands' data, beside the portal: what a customer's installation never needs is no part
+of it (OPS-20).
 
 `wsgi.py` adds the commands and a mailbox; the data go through the portal's own operations.
 """

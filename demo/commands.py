@@ -50,7 +50,9 @@ def load() -> None:
 
 
 def _settle() -> None:
-    """Old mails count as sent; the newest documents are drawn first, so that a visitor finds them ready."""
+    """Old mails count as sent; the newest documents are drawn first, so that a visitor finds them
+    ready.
+    """
     now = clock.now()
     for mail in session().scalars(select(OutboxMail)):
         mail.status, mail.done_at = WorkStatus.DONE, mail.created_at

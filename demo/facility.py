@@ -1,6 +1,8 @@
-"""Two years of believable reservations, walked through the real operations with the clock set to each step.
+"""Two years of believable reservations, walked through the real operations with the clock set to
+each step.
 
-They keep the brand's own rules: uses lie within opening hours on open days, operators work on open days.
+They keep the brand's own rules: uses lie within opening hours on open days, operators work on open
+days.
 """
 
 import random
@@ -120,7 +122,9 @@ class _Plan:
 
 
 def fill(tenant: Tenant) -> None:
-    """Add facilities and reservations to the tenant in scope: many for the first account, some for the second."""
+    """Add facilities and reservations to the tenant in scope: many for the first account, some for
+    the second.
+    """
     dice = random.Random(tenant.key)  # noqa: S311 - the same demo every time
     facilities = _add_facilities()
     is_small = tenant.key != "facility"

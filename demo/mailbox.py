@@ -1,4 +1,7 @@
-"""The demo's mailbox: what was mailed, readable in the browser. Exists in the demo only (COM-82)."""
+"""The demo's mailbox: what was mailed, readable in the browser.
+
+Exists in the demo only (COM-82).
+"""
 
 from flask import Blueprint
 from werkzeug.exceptions import NotFound

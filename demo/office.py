@@ -18,7 +18,10 @@ class OfficeHours:
     is_open: Callable[[date], bool]
 
     def at_or_after(self, instant: datetime) -> datetime:
-        """`instant` if somebody is at work then, else the next time that somebody begins. Aware UTC."""
+        """`instant` if somebody is at work then, else the next time that somebody begins.
+
+        Aware UTC.
+        """
         local = clock.to_local(instant)
         day = local.date()
         if local.time() > _CLOSES:

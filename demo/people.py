@@ -1,4 +1,6 @@
-"""The demo's people: two accounts at every brand, each with a representative and an ordinary member."""
+"""The demo's people: two accounts at every brand, each with a representative and an ordinary
+member.
+"""
 
 from dataclasses import dataclass
 
@@ -65,7 +67,9 @@ class DemoMember:
         )
 
     def login_id_at(self, tenant: Tenant) -> str:
-        """Their login ID: at a brand that asks for the e-mail too it is the account's own (RENT-01)."""
+        """Their login ID: at a brand that asks for the e-mail too it is the account's own
+        (RENT-01).
+        """
         shared = tenant.sign_in.items == "login_id_email_password"
         return (
             next(one.login_id for one in CAST if one.account == self.account)

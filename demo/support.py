@@ -1,4 +1,6 @@
-"""The demo's contracts: one with room, one that is full, one that an ended app has frozen (COM-43), and inquiries."""
+"""The demo's contracts: one with room, one that is full, one that an ended app has frozen (COM-43),
+and inquiries.
+"""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -65,7 +67,9 @@ def _publish_articles() -> None:
 
 
 def _ask(tenant: Tenant, member: Member) -> None:
-    """What a contact asked about the first contract, in business hours; the newest awaits its answer."""
+    """What a contact asked about the first contract, in business hours; the newest awaits its
+    answer.
+    """
     about = queries.contracts_of_contact(member.account_id, member.id)[0].number
     writer = Writer(member.name, member.email, member.account_id, member.id)
     by = Actor("member", member.name, member.id, member.account_id)

@@ -1,4 +1,6 @@
-"""The demo's inquiries at a facility brand: one that waits, one that is answered, one that an operator began."""
+"""The demo's inquiries at a facility brand: one that waits, one that is answered, one that an
+operator began.
+"""
 
 from datetime import timedelta
 
@@ -20,7 +22,10 @@ _DESK = Actor("operator", "大森 誠")
 
 
 def fill(tenant: Tenant, account: Account) -> None:
-    """Add the talks of one account, about reservations that are still to come. The caller commits."""
+    """Add the talks of one account, about reservations that are still to come.
+
+    The caller commits.
+    """
     now = clock.now()
     office = OfficeHours(tenant.calendar.is_open)
     member = accounts.representative(account)

@@ -1,7 +1,8 @@
 """Portal: a customer "my page" for each brand of a company, on the brand's own subdomain.
 
-`create_app` is the table of contents. Reading on: `portal/web/requests.py` (how a request finds its tenant and its
-member), `portal/web/brand.py` (what a brand is), then one brand, `portal/blueprints/facility`.
+`create_app` is the table of contents. Reading on: `portal/web/requests.py` (how a request finds its
+tenant and its member), `portal/web/brand.py` (what a brand is), then one brand,
+`portal/blueprints/facility`.
 """
 
 from flask import Flask
@@ -23,7 +24,10 @@ from portal.web.chat_notifier import ChatNotifier
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Build the application from `settings` (the environment when None). Raises when they are unsafe or broken."""
+    """Build the application from `settings` (the environment when None).
+
+    Raises when they are unsafe or broken.
+    """
     settings = settings or Settings.from_environment()
     app = Flask(__name__, static_folder="static")
     app.config.from_mapping(settings.flask_config)
@@ -53,7 +57,10 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _make_home(settings: Settings) -> None:
-    """Make the folder of the data, for its owner only. Raises CannotStart where there can be none."""
+    """Make the folder of the data, for its owner only.
+
+    Raises CannotStart where there can be none.
+    """
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -101,7 +108,10 @@ def require_fit_database(app: Flask) -> None:
 
 
 def begin_serving(app: Flask) -> None:
-    """What only a process that serves does: it keeps the tenants file that was good (OPS-03). Raises CannotStart."""
+    """What only a process that serves does: it keeps the tenants file that was good (OPS-03).
+
+    Raises CannotStart.
+    """
     require_fit_database(app)
     tenants: Registry = app.extensions["tenants"]
     tenants.keep_last_good()

@@ -1,4 +1,7 @@
-"""The extension objects, not yet bound to an application. The database's own is `portal.core.db.db`."""
+"""The extension objects, not yet bound to an application.
+
+The database's own is `portal.core.db.db`.
+"""
 
 from flask import request
 from flask_babel import Babel

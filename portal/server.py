@@ -1,4 +1,5 @@
-"""What granian serves: a request's body is read whole before one of the few threads is taken for it.
+"""What granian serves: a request's body is read whole before one of the few threads is taken for
+it.
 
 A client that sends half a body, or a byte a second, holds a socket until its time is over, and never a thread. A client
 that reads slowly holds none either: an answer is handed over whole. Only an answer that says that it is a stream, by
@@ -20,7 +21,10 @@ log = logging.getLogger(__name__)
 BYTES_A_SECOND = 16 * 1024
 """Each so many bytes that came give a body a second more."""
 LARGEST_BODY = 128 * 1024 * 1024
-"""Bytes. A longer body is not read: the application refuses it by its length, on a page of its own."""
+"""Bytes.
+
+A longer body is not read: the application refuses it by its length, on a page of its own.
+"""
 IN_MEMORY = 256 * 1024
 """Bytes of one body that stay in memory; the rest goes to a temporary file."""
 ROOM_FOR_BODIES = 512 * 1024 * 1024
@@ -166,7 +170,10 @@ def _no_write(_data: bytes) -> None:
 
 
 def _content_length(scope: Scope) -> int | None:
-    """The length that the request announces, None without one. Raises Refused for a body of unknown length."""
+    """The length that the request announces, None without one.
+
+    Raises Refused for a body of unknown length.
+    """
     if "transfer-encoding" in scope.headers:
         raise Refused(411, "Please send the length of the request's body.")
     said = scope.headers.get("content-length")

@@ -1,4 +1,5 @@
-"""The environment, read once. Nothing else in the program looks at os.environ. Unsafe settings refuse to start.
+"""The environment, read once. Nothing else in the program looks at os.environ. Unsafe settings
+refuse to start.
 
 What only a trial may do (demo mode, plain http, a key that others know) is refused wherever the base domain is not
 ``localhost``, so that nothing left behind by a trial can open an installation that others reach.
@@ -121,7 +122,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Read the ``PORTAL_*`` and ``DATABASE_*`` variables, and what PORTAL_ENV_FILE adds. Raises UnsafeSettings."""
+        """Read the ``PORTAL_*`` and ``DATABASE_*`` variables, and what PORTAL_ENV_FILE adds.
+
+        Raises UnsafeSettings.
+        """
         env = dict(os.environ if environment is None else environment)
         if env.get("PORTAL_ENV_FILE"):
             env = _kept_in(Path(env["PORTAL_ENV_FILE"])) | env
@@ -155,7 +159,9 @@ class Settings:
 
     @property
     def owner_database(self) -> str:
-        """The URL for migrations: DATABASE_OWNER_URL where the application's own role owns nothing (PostgreSQL)."""
+        """The URL for migrations: DATABASE_OWNER_URL where the application's own role owns nothing
+        (PostgreSQL).
+        """
         return _with_driver(self.database_owner_url) or self.database
 
     @property
@@ -252,7 +258,10 @@ def _is_certificate_file(path: Path) -> bool:
 
 
 def _kept_in(path: Path) -> dict[str, str]:
-    """The variables in a file, ``NAME=value`` a line; the environment's own go before them. Raises UnsafeSettings."""
+    """The variables in a file, ``NAME=value`` a line; the environment's own go before them.
+
+    Raises UnsafeSettings.
+    """
     try:
         lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
     except OSError as error:

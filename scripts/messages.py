@@ -1,6 +1,8 @@
-"""Bring the English catalogue up to date: `make messages`, or with a file of ``Japanese<TAB>English`` lines to add.
+"""Bring the English catalogue up to date: `make messages`, or with a file of
+``Japanese<TAB>English`` lines to add.
 
-Names every sentence that has no English yet and exits with 1; sentences that the program no longer says are removed.
+Names every sentence that has no English yet and exits with 1; sentences that the program no longer
+says are removed.
 """
 
 from __future__ import annotations

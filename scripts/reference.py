@@ -11,6 +11,7 @@ sys.path.insert(0, str(ROOT))
 
 from portal.blueprints import BRANDS  # noqa: E402 - behind the path
 from portal.core.tenancy.schema import Tenant, json_schema, table_in, tenant_type  # noqa: E402
+from portal.core.tenancy.schema_base import unwrapped  # noqa: E402
 from portal.web.brand import sections  # noqa: E402
 
 Schema = dict[str, Any]
@@ -34,7 +35,9 @@ contact.hours = "平日 9:00〜17:00"
 
 
 def reference_markdown(kind: type[Tenant]) -> str:
-    """The reference as one Markdown page: each table with its keys, their types, limits, defaults and meaning."""
+    """The reference as one Markdown page: each table with its keys, their types, limits, defaults
+    and meaning.
+    """
     definitions = json_schema(kind)["$defs"]
     parts = [_HEAD]
     for heading, name in _tables(definitions, "Tenant", "tenants.KEY"):
@@ -61,7 +64,7 @@ def _tables(definitions: Schema, name: str, heading: str) -> Iterator[tuple[str,
 
 
 def _section(heading: str, table: Schema) -> str:
-    lines = [f"## {heading}", "", table.get("description", "").split("\n\n")[0], ""]
+    lines = [f"## {heading}", "", unwrapped(table.get("description", "").split("\n\n")[0]), ""]
     if not table.get("properties"):
         return "\n".join([*lines, "No keys yet.", ""])
     lines += ["| key | value | when absent | meaning |", "|---|---|---|---|"]

@@ -1,4 +1,5 @@
-"""`make run`: the demo brands on this machine. Prepares the database, then minds the server and the mail worker.
+"""`make run`: the demo brands on this machine. Prepares the database, then minds the server and the
+mail worker.
 
 PORT (8000) is where it listens, PORTAL_HOME (var) is where it keeps its data.
 """
@@ -30,7 +31,9 @@ stop = threading.Event()
 
 
 def environment(port: int, home: Path) -> dict[str, str]:
-    """What the portal is told; what the caller has set wins, except that this is a demo over plain HTTP."""
+    """What the portal is told; what the caller has set wins, except that this is a demo over plain
+    HTTP.
+    """
     kept = home / ENV_FILE
     lines = kept.read_text("utf-8").splitlines() if kept.exists() else []
     known = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
@@ -45,8 +48,8 @@ def environment(port: int, home: Path) -> dict[str, str]:
         "PORTAL_SECRET_KEY": known.get("PORTAL_SECRET_KEY") or secrets.token_urlsafe(48),
         "PORTAL_HOME": str(home),
     }
-    # Beside the data and for its owner only. No program reads it unless PORTAL_ENV_FILE names it: a demo that was
-    # left behind must not change what is started later.
+    # Beside the data and for its owner only. No program reads it unless PORTAL_ENV_FILE names it: a
+    # demo that was left behind must not change what is started later.
     descriptor = os.open(kept, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o600)
@@ -109,7 +112,10 @@ def wait_for(server: subprocess.Popen[bytes], port: int) -> bool:
 
 
 def mind(children: dict[str, subprocess.Popen[bytes]], env: Mapping[str, str], port: int) -> int:
-    """Watch until told to stop. A dead worker is started again; without its server the portal ends."""
+    """Watch until told to stop.
+
+    A dead worker is started again; without its server the portal ends.
+    """
     while not stop.wait(LOOK_SECONDS):
         if children["server"].poll() is not None:
             print("The server has ended.", file=sys.stderr)

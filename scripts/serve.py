@@ -1,7 +1,8 @@
-"""Serves the portal on this machine: granian, with the options that the portal relies on (docs/decisions/bodies.md).
+"""Serves the portal on this machine: granian, with the options that the portal relies on
+(docs/decisions/bodies.md).
 
-Behind the reverse proxy: ``.venv/bin/python scripts/serve.py --port 8000 --processes 2``. SIGTERM ends it, SIGHUP
-starts its processes anew, one after another.
+Behind the reverse proxy: ``.venv/bin/python scripts/serve.py --port 8000 --processes 2``. SIGTERM
+ends it, SIGHUP starts its processes anew, one after another.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ def require_address(host: str, port: int) -> None:
 
 
 def require_start() -> None:
-    """End with one line and exit code 2 where no process could start: the server would try again without end."""
+    """End with one line and exit code 2 where no process could start: the server would try again
+    without end.
+    """
     sys.path.insert(0, str(ROOT))
     from portal import create_app, require_fit_database
     from portal.settings import CannotStart

@@ -1,4 +1,7 @@
-"""Everything that has a URL. `BRANDS` are the kinds of brand, `BLUEPRINTS` the pages that all of them share."""
+"""Everything that has a URL.
+
+`BRANDS` are the kinds of brand, `BLUEPRINTS` the pages that all of them share.
+"""
 
 from flask import Blueprint
 

@@ -1,4 +1,7 @@
-"""The command line: a table of contents for operators. Commands over shared/ live here, a brand's in its own folder."""
+"""The command line: a table of contents for operators.
+
+Commands over shared/ live here, a brand's in its own folder.
+"""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,7 @@
 """`flask chat`: an operator's chats in a terminal, several at once (SUP-11).
 
-The main thread reads what is typed, the other one looks for news; both work in short transactions of their own.
+The main thread reads what is typed, the other one looks for news; both work in short transactions
+of their own.
 """
 
 import readline
@@ -31,7 +32,9 @@ _HELP = "/NUMBER talk in that chat   /list   /end   /quit   anything else is sai
 
 
 class Desk:
-    """What one operator's terminal shows: how far each chat has been read, and which one they are in."""
+    """What one operator's terminal shows: how far each chat has been read, and which one they are
+    in.
+    """
 
     def __init__(self, app: Flask, tenant: Tenant, by: Actor) -> None:
         self.app, self.tenant, self.by = app, tenant, by

@@ -1,4 +1,6 @@
-"""`flask accounts`, `flask members` and `flask limits`: customers, their people and limits (OPS-13, COM-43)."""
+"""`flask accounts`, `flask members` and `flask limits`: customers, their people and limits (OPS-13,
+COM-43).
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -190,7 +192,10 @@ def merge(source: Account, target: Account, by: Actor) -> None:
 
 @command(account_commands, "withdraw", _ACCOUNT, _WHY, confirmation(_names, _can_withdraw))
 def withdraw(account: Account, reason: str, tenant: Tenant, by: Actor) -> str:
-    """退会 for a customer who asked by telephone: nobody of it signs in again. Open business refuses it."""
+    """退会 for a customer who asked by telephone: nobody of it signs in again.
+
+    Open business refuses it.
+    """
     _can_withdraw({"tenant": tenant, "account": account})
     withdrawal.withdraw(tenant, account, reason, by=by)
     return f"{account.number}: withdrawn; erased in {tenant.erase_after_days} days"
@@ -317,7 +322,9 @@ importing(member_commands, "import", member_import.Members, "members", ", with n
 
 @question(limits, "explain", *_LIMIT, json_option)
 def explain(name: str, number: str, as_json: bool, tenant: Tenant) -> None:
-    """How many of NAME (e.g. members) the customer or contract NUMBER may have, and how that came about."""
+    """How many of NAME (e.g. members) the customer or contract NUMBER may have, and how that came
+    about.
+    """
     found = allowed.usage_of(tenant, name, allowed.get_definition(name).find(number))
     if as_json:
         json_out(asdict(found))

@@ -1,4 +1,6 @@
-"""`flask inquiries`, `flask knowledge` and `flask notices`: what customers ask and read (COM-51, COM-60, SUP-14)."""
+"""`flask inquiries`, `flask knowledge` and `flask notices`: what customers ask and read (COM-51,
+COM-60, SUP-14).
+"""
 
 import os
 import tempfile

@@ -1,4 +1,5 @@
-"""`flask doctor`: what is in order with this installation and what is not, as far as it can see from here (OPS-15).
+"""`flask doctor`: what is in order with this installation and what is not, as far as it can see
+from here (OPS-15).
 
 It changes nothing, and says of what it did not look at that it did not.
 """
@@ -49,9 +50,11 @@ class Finding:
 @json_option
 @with_appcontext
 def doctor(url: str | None, as_json: bool) -> None:
-    """Say what is in order with this installation and what is not; exits with 2 when something is bad.
+    """Say what is in order with this installation and what is not; exits with 2 when something is
+    bad.
 
-    A warning alone exits with 0. Without --url nothing is asked of the server or the proxy before it.
+    A warning alone exits with 0. Without --url nothing is asked of the server or the proxy before
+    it.
     """
     settings: Settings = current_app.extensions["settings"]
     found = [
@@ -165,10 +168,11 @@ def _look_at_bodies(url: str | None) -> Iterator[Finding]:
 
 
 def ask_by_half(url: str) -> tuple[float | None, int]:
-    """Send a request without the body that it announces; seconds until it ended (None: never) and the status, or 0.
+    """Send a request without the body that it announces; seconds until it ended (None: never) and
+    the status, or 0.
 
-    The page that is asked takes no body, so a server that hands requests on before they are whole answers at once.
-    Raises OSError, or ValueError for a URL that is none.
+    The page that is asked takes no body, so a server that hands requests on before they are whole
+    answers at once. Raises OSError, or ValueError for a URL that is none.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -1,4 +1,7 @@
-"""`flask db`: migrations. `flask tenants`: what an admin wants to know of tenants.toml (OPS-02, OPS-04)."""
+"""`flask db`: migrations.
+
+`flask tenants`: what an admin wants to know of tenants.toml (OPS-02, OPS-04).
+"""
 
 import dataclasses
 import json
@@ -89,10 +92,11 @@ def _in_force() -> LoadResult:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Say everything that is wrong with the tenants file, or with FILE before it takes that one's place.
+    """Say everything that is wrong with the tenants file, or with FILE before it takes that one's
+    place.
 
-    One line for each: file, line, key, what is wrong and what would be right. Exits with 2 when there is a mistake;
-    warnings alone exit with 0.
+    One line for each: file, line, key, what is wrong and what would be right. Exits with 2 when
+    there is a mistake; warnings alone exit with 0.
     """
     reading = registry().read(file, str(file or ""))
     found = (*reading.mistakes, *reading.warnings)
@@ -126,7 +130,9 @@ def list_(as_json: bool) -> None:
 @click.argument("key")
 @json_option
 def show(key: str, as_json: bool) -> None:
-    """Everything about the tenant KEY as it is in force, and the line of the file that says so, or "default"."""
+    """Everything about the tenant KEY as it is in force, and the line of the file that says so, or
+    "default".
+    """
     reading = _in_force()
     if key not in reading.tenants.by_key:
         fail(f"no tenant {key!r}; there are: {', '.join(reading.tenants.by_key)}")

@@ -1,4 +1,6 @@
-"""`flask inquiries receive` and `flask lmtp`: mail that comes in, by an MTA's pipe or LMTP (SUP-12, RFC 2033)."""
+"""`flask inquiries receive` and `flask lmtp`: mail that comes in, by an MTA's pipe or LMTP (SUP-12,
+RFC 2033).
+"""
 
 import signal
 import socket
@@ -164,7 +166,9 @@ class LmtpHandler(socketserver.StreamRequestHandler):
         return ["{} {}".format(*take(self.server.app, tenant, raw, sender)) for tenant in to]
 
     def _content(self) -> bytes | None:
-        """The mail up to its dot between two CRLF (RFC 5321, 4.1.1.4); empty if too large, None if cut off."""
+        """The mail up to its dot between two CRLF (RFC 5321, 4.1.1.4); empty if too large, None if
+        cut off.
+        """
         lines, size, before = list[bytes](), 0, b"\r\n"
         while (line := self.rfile.readline(_LINE)) != b".\r\n" or before != b"\r\n":
             if not line:
@@ -207,7 +211,9 @@ def lmtp(listen: str) -> None:
 
 
 def _require_loopback(host: str) -> None:
-    """Refuse an address that other machines reach: whoever opens the port writes in any member's name."""
+    """Refuse an address that other machines reach: whoever opens the port writes in any member's
+    name.
+    """
     found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
     if not all(ip_address(address[0]).is_loopback for *_kind, address in found):
         raise CommandError(

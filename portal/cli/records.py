@@ -1,4 +1,6 @@
-"""`flask documents`, `flask mail` and `flask audit`: what is kept, found again (COM-74, OPS-14, COM-90)."""
+"""`flask documents`, `flask mail` and `flask audit`: what is kept, found again (COM-74, OPS-14,
+COM-90).
+"""
 
 import json
 import re
@@ -108,7 +110,10 @@ _MAIL_ID = click.argument("mail_id", type=Number(1, 2**63 - 1))
 
 @question(mail, "show", _MAIL_ID, json_option)
 def show(mail_id: int, as_json: bool) -> None:
-    """What is known of a mail. Addresses in its text are left out: who opens one acts for its reader."""
+    """What is known of a mail.
+
+    Addresses in its text are left out: who opens one acts for its reader.
+    """
     found = _find_mail(mail_id)
     sent = to_local(found.done_at) if found.done_at else None
     facts = {

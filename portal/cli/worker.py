@@ -31,12 +31,15 @@ from portal.web.command_line import PortalCommand
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 20.0
 TIDY_SECONDS = 900.0
-# Flask-Mail sends 8-bit lines of any length, which only some servers announce that they take; base64 passes everywhere.
+# Flask-Mail sends 8-bit lines of any length, which only some servers announce that they take;
+# base64 passes everywhere.
 charset.add_charset("utf-8", charset.SHORTEST, charset.BASE64, "utf-8")
 
 
 class _OutgoingMail(Message):
-    """Headers stay as they are: folded anew, a long address would be encoded, and nobody follows it (RFC 8058)."""
+    """Headers stay as they are: folded anew, a long address would be encoded, and nobody follows it
+    (RFC 8058).
+    """
 
     def _message(self) -> Any:
         made: Any = super()._message()
@@ -47,7 +50,8 @@ class _OutgoingMail(Message):
 class _VerifiedConnection(Connection):
     """A connection to the mail server that knows whom it talks to.
 
-    Flask-Mail's own STARTTLS takes any certificate, so whoever sits in between could read every mail.
+    Flask-Mail's own STARTTLS takes any certificate, so whoever sits in between could read every
+    mail.
     """
 
     def configure_host(self) -> smtplib.SMTP:
@@ -68,7 +72,9 @@ class _VerifiedConnection(Connection):
 
 @contextmanager
 def _patience(seconds: float) -> Iterator[None]:
-    """A mail server that says nothing for so long fails the mail; otherwise it would hold up every brand."""
+    """A mail server that says nothing for so long fails the mail; otherwise it would hold up every
+    brand.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -78,7 +84,10 @@ def _patience(seconds: float) -> Iterator[None]:
 
 
 def send(stored: outbox.OutboxMail) -> None:
-    """Put one stored mail on the wire. In the demo without a mail server the mailbox page is its delivery."""
+    """Put one stored mail on the wire.
+
+    In the demo without a mail server the mailbox page is its delivery.
+    """
     settings: Settings = current_app.extensions["settings"]
     if settings.demo and not settings.smtp_url:
         return
@@ -105,7 +114,10 @@ def send(stored: outbox.OutboxMail) -> None:
 
 
 def round_of_work(*, tidy: bool = False) -> int:
-    """One round over all tenants: mail, jobs, and what is past its time when `tidy`. Returns how much was claimed."""
+    """One round over all tenants: mail, jobs, and what is past its time when `tidy`.
+
+    Returns how much was claimed.
+    """
     claimed = 0
     settings: Settings = current_app.extensions["settings"]
     for key, tenant in current_app.extensions["tenants"].current().by_key.items():

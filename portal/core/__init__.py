@@ -1,7 +1,9 @@
-"""Ground floor: knows no customer and no page. These are the words that the floors above speak with.
+"""Ground floor: knows no customer and no page. These are the words that the floors above speak
+with.
 
-`from portal.core import Actor, RuleBroken, Tenant, audit, session` says in one line what a module stands on; what only
-one needs is imported from where it stands. Inside `core` modules name one another in full.
+`from portal.core import Actor, RuleBroken, Tenant, audit, session` says in one line what a module
+stands on; what only one needs is imported from where it stands. Inside `core` modules name one
+another in full.
 """
 
 from portal.core.actor import SYSTEM, Actor

@@ -1,4 +1,6 @@
-"""Who does something: a member on a page, an operator at the CLI, the system itself, or somebody without an account."""
+"""Who does something: a member on a page, an operator at the CLI, the system itself, or somebody
+without an account.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,8 +10,8 @@ from typing import Literal
 class Actor:
     """The one who acts, as the audit trail names them.
 
-    `address` is the network address, where there is one; `login` is the account of the machine that ran a command,
-    whatever name its operator gave.
+    `address` is the network address, where there is one; `login` is the account of the machine that
+    ran a command, whatever name its operator gave.
     """
 
     kind: Literal["member", "operator", "system", "guest"]

@@ -1,4 +1,5 @@
-"""Audit trail (COM-90): append-only by triggers, hash-chained so that a lost or altered row shows, secrets masked.
+"""Audit trail (COM-90): append-only by triggers, hash-chained so that a lost or altered row shows,
+secrets masked.
 
 Each event also carries a mark that only the server's secret makes, so that a chain made anew shows as well.
 `portal.core.audit_chain` verifies.
@@ -88,7 +89,10 @@ _COLUMNS = [column.name for column in AuditEvent.__table__.columns if column.nam
 
 
 def _digest(event: Mapping[str, Any], previous: str) -> str:
-    """The digest of an event, given by its columns. What newer rows alone have is left out where it is not there."""
+    """The digest of an event, given by its columns.
+
+    What newer rows alone have is left out where it is not there.
+    """
     body = [
         event["tenant_id"],
         event["sequence"],
@@ -126,7 +130,9 @@ def _plain(value: object) -> object:
 
 
 def record(action: str, what: HasSubject | str, *, by: Actor, **changes: object) -> AuditEvent:
-    """Write one event: `action` ("reservation.confirm") on a record that has a `subject`, or on that subject itself."""
+    """Write one event: `action` ("reservation.confirm") on a record that has a `subject`, or on
+    that subject itself.
+    """
     account_id = getattr(what, "account_id", None)
     subject = what if isinstance(what, str) else what.subject
     made = described(action, subject, by=by, account_id=account_id, **changes)
@@ -142,7 +148,10 @@ def record(action: str, what: HasSubject | str, *, by: Actor, **changes: object)
 def described(
     action: str, subject: str, *, by: Actor, account_id: int | None = None, **changes: object
 ) -> dict[str, Any]:
-    """The columns of an event that is not in the chain yet; `record_all` puts many there at once. Takes no lock."""
+    """The columns of an event that is not in the chain yet; `record_all` puts many there at once.
+
+    Takes no lock.
+    """
     return {
         "tenant_id": session().tenant,
         "at": clock.now(),

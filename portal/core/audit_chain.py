@@ -1,8 +1,9 @@
-"""Verifying the audit trail (COM-90): its chain, the marks of its events, and anchors kept elsewhere.
+"""Verifying the audit trail (COM-90): its chain, the marks of its events, and anchors kept
+elsewhere.
 
-Three things hold one another: the chain (SHA-256) shows a lost or altered row, the marks (HMAC) show a
-chain that was made anew by somebody without the server's secret, and an anchor shows a trail that was
-cut back to an earlier end. docs/decisions/audit-chain.md.
+Three things hold one another: the chain (SHA-256) shows a lost or altered row, the marks (HMAC)
+show a chain that was made anew by somebody without the server's secret, and an anchor shows a trail
+that was cut back to an earlier end. docs/decisions/audit-chain.md.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,9 @@
-"""The keys that mark events of the audit trail: only who has the server's secret can make such a mark.
+"""The keys that mark events of the audit trail: only who has the server's secret can make such a
+mark.
 
-They are derived from the secret keys, so that a mark tells nothing about them and a leaked audit key
-opens no session. docs/decisions/audit-chain.md says what becomes of them when a secret is changed.
+They are derived from the secret keys, so that a mark tells nothing about them and a leaked audit
+key opens no session. docs/decisions/audit-chain.md says what becomes of them when a secret is
+changed.
 """
 
 import hashlib

@@ -1,4 +1,5 @@
-"""Authentication-Results (RFC 8601): what the mail server before the portal found out about a sender.
+"""Authentication-Results (RFC 8601): what the mail server before the portal found out about a
+sender.
 
 Values in these headers come from outside (an envelope's sender, a reason), so quoted strings and
 comments are taken apart properly: nothing inside of them counts as a result.

@@ -1,4 +1,6 @@
-"""Which days a tenant works: Japan's national holidays, its weekly closed days and its own closures."""
+"""Which days a tenant works: Japan's national holidays, its weekly closed days and its own
+closures.
+"""
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import date, timedelta
@@ -16,9 +18,11 @@ def is_business_day(
     closed_periods: Iterable[tuple[date, date]] = (),
     open_days: Collection[date] = (),
 ) -> bool:
-    """Whether `day` is worked. Weekdays count from 0 (Monday); `holidays`: whether Japan's national ones are closed.
+    """Whether `day` is worked. Weekdays count from 0 (Monday); `holidays`: whether Japan's national
+    ones are closed.
 
-    `closed_periods` are (first day, last day), both closed; `open_days` are worked whatever else is said.
+    `closed_periods` are (first day, last day), both closed; `open_days` are worked whatever else is
+    said.
     """
     is_closed = day.weekday() in weekly_closed or any(
         first <= day <= last for first, last in closed_periods
@@ -32,7 +36,10 @@ def next_business_day(day: date, is_open: Callable[[date], bool] = is_business_d
 
 
 def first_open(day: date, is_open: Callable[[date], bool] = is_business_day, step: int = 1) -> date:
-    """`day` if it is open, else the next in the direction of `step`. Raises ValueError when a year has no open day."""
+    """`day` if it is open, else the next in the direction of `step`.
+
+    Raises ValueError when a year has no open day.
+    """
     for offset in range(_LONGEST_CLOSURE):
         candidate = day + timedelta(days=offset * step)
         if is_open(candidate):

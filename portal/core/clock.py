@@ -1,4 +1,7 @@
-"""The one clock. Everything that asks for the time asks here, so tests and ``--as-of`` can stand at any instant."""
+"""The one clock.
+
+Everything that asks for the time asks here, so tests and ``--as-of`` can stand at any instant.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +24,9 @@ def now() -> datetime:
 
 
 def true_now() -> datetime:
-    """The instant of the machine's own clock, aware, in UTC, wherever `now` stands: for the audit trail."""
+    """The instant of the machine's own clock, aware, in UTC, wherever `now` stands: for the audit
+    trail.
+    """
     return datetime.now(UTC)
 
 

@@ -1,4 +1,6 @@
-"""CSV out, that Excel opens right and cannot be tricked by (COM-21); CSV in, all or nothing, by line (OPS-12)."""
+"""CSV out, that Excel opens right and cannot be tricked by (COM-21); CSV in, all or nothing, by
+line (OPS-12).
+"""
 
 import codecs
 import csv
@@ -22,8 +24,8 @@ Encoding = Literal["utf-8-sig", "cp932"]
 _CHUNK_CHARACTERS = 32 * 1024
 _PIECE_BYTES = 1024 * 1024
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-# A cell that Excel would run as a formula, in either width. Text that looks guarded already is guarded again, so that
-# reading takes off exactly what writing put on.
+# A cell that Excel would run as a formula, in either width. Text that looks guarded already is
+# guarded again, so that reading takes off exactly what writing put on.
 _DANGEROUS = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 # The same characters by the code points that CP932 knows them by.
 _CP932 = str.maketrans("〜−—‖¢£¬¥", "～－―∥￠￡￢￥")
@@ -34,7 +36,9 @@ codecs.register_error(
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """One thing wrong in a file: its line (1 is the header), its column if one is to blame, and what is wrong."""
+    """One thing wrong in a file: its line (1 is the header), its column if one is to blame, and
+    what is wrong.
+    """
 
     line: int
     column: str | None
@@ -61,7 +65,10 @@ class Row:
     values: Mapping[str, str]
 
     def take(self, column: str, convert: Callable[[str], T]) -> T:
-        """The cell of `column`, converted. What `convert` refuses becomes a RuleBroken that names the column."""
+        """The cell of `column`, converted.
+
+        What `convert` refuses becomes a RuleBroken that names the column.
+        """
         try:
             return convert(self.values[column])
         except (ValueError, RuleBroken) as error:
@@ -75,8 +82,8 @@ class Row:
         required: bool = False,
         clean: Callable[[str], str] = text.normalise,
     ) -> str:
-        """The cell of `column` as one line: of usual text, or as `clean` makes it. Raises RuleBroken when it is
-        too long, or missing.
+        """The cell of `column` as one line: of usual text, or as `clean` makes it. Raises
+        RuleBroken when it is too long, or missing.
         """
         value = clean(self.values[column])
         if required and not value:
@@ -87,7 +94,9 @@ class Row:
 
 
 class CellErrors(RuleBroken):
-    """Several things wrong with one row, each at its column; the first stands for all where one is told."""
+    """Several things wrong with one row, each at its column; the first stands for all where one is
+    told.
+    """
 
     def __init__(self, errors: Sequence[RuleBroken]) -> None:
         super().__init__(str(errors[0]), field=errors[0].field)
@@ -95,13 +104,18 @@ class CellErrors(RuleBroken):
 
 
 class Cells:
-    """Reads the cells of one row and goes on after a bad one, so that all that is wrong is told at once (OPS-12)."""
+    """Reads the cells of one row and goes on after a bad one, so that all that is wrong is told at
+    once (OPS-12).
+    """
 
     def __init__(self) -> None:
         self._errors: list[RuleBroken] = []
 
     def read(self, convert: Callable[P, T], *words: P.args, **options: P.kwargs) -> T:
-        """What `convert` makes of these words. Where it refuses, nothing of any use: ask `require` before using it."""
+        """What `convert` makes of these words.
+
+        Where it refuses, nothing of any use: ask `require` before using it.
+        """
         try:
             return convert(*words, **options)
         except RuleBroken as error:
@@ -136,7 +150,9 @@ def write_csv(
 
 
 def cell(value: object) -> object:
-    """A value as a cell: instants as wall time in Asia/Tokyo, text guarded against being run, numbers as they are."""
+    """A value as a cell: instants as wall time in Asia/Tokyo, text guarded against being run,
+    numbers as they are.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -161,7 +177,10 @@ def unguard(text: str) -> str:
 def read_csv(
     data: bytes | Path, columns: Sequence[str], *, optional: Collection[str] = ()
 ) -> Iterator[Row]:
-    """The records of a file whose header names `columns`, in any order, but for `optional` ones. Raises CsvErrors."""
+    """The records of a file whose header names `columns`, in any order, but for `optional` ones.
+
+    Raises CsvErrors.
+    """
     content = data if isinstance(data, bytes) else data.read_bytes()
     source = io.TextIOWrapper(io.BytesIO(content), encoding=_encoding(content), newline="")
     reader = csv.reader(source, strict=True)
@@ -177,7 +196,10 @@ def read_csv(
 
 
 def _encoding(content: bytes) -> Encoding:
-    """The encoding that all of `content` can be read in. Raises CsvErrors, naming the first line that cannot be."""
+    """The encoding that all of `content` can be read in.
+
+    Raises CsvErrors, naming the first line that cannot be.
+    """
     line = 1
     known: tuple[Encoding, ...] = ("utf-8-sig", "cp932")
     for encoding in () if content.startswith(_UTF_16) else known:
@@ -190,7 +212,9 @@ def _encoding(content: bytes) -> Encoding:
 
 
 def _first_unreadable(content: bytes, encoding: Encoding) -> int | None:
-    """Where `content` is no text of this encoding; a piece at a time, since a copy of a large file is dear."""
+    """Where `content` is no text of this encoding; a piece at a time, since a copy of a large file
+    is dear.
+    """
     decoder = codecs.getincrementaldecoder(encoding)()
     for start in range(0, len(content) + 1, _PIECE_BYTES):
         pending = len(decoder.getstate()[0])
@@ -239,7 +263,9 @@ def _records(reader: Any, header: list[str], missing: Mapping[str, str]) -> Iter
 
 
 def collect(rows: Iterable[Row], parse: Callable[[Row], T]) -> list[T]:
-    """All rows parsed, or none: goes on after a bad line so that CsvErrors names every one of them (OPS-12)."""
+    """All rows parsed, or none: goes on after a bad line so that CsvErrors names every one of them
+    (OPS-12).
+    """
     mistakes: list[RowError] = []
     parsed = list(parse_each(rows, parse, mistakes))
     if mistakes:
@@ -250,7 +276,9 @@ def collect(rows: Iterable[Row], parse: Callable[[Row], T]) -> list[T]:
 def parse_each(
     rows: Iterable[Row], parse: Callable[[Row], T], mistakes: list[RowError]
 ) -> Iterator[T]:
-    """What `parse` makes of each row that is right; what is wrong with the others is added to `mistakes`."""
+    """What `parse` makes of each row that is right; what is wrong with the others is added to
+    `mistakes`.
+    """
     try:
         for row in rows:
             try:

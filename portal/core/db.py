@@ -30,7 +30,10 @@ Criterion = sa.ColumnExpressionArgument[bool]
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware UTC instant. SQLite keeps it as text without a zone; naive values are refused on the way in."""
+    """An aware UTC instant.
+
+    SQLite keeps it as text without a zone; naive values are refused on the way in.
+    """
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -110,7 +113,9 @@ PERSONAL = {"personal": True}
 
 
 def emptied_personal(model: type[TenantOwned]) -> dict[str, str]:
-    """Return the model's columns that are marked as personal, each with the empty text that takes its place."""
+    """Return the model's columns that are marked as personal, each with the empty text that takes
+    its place.
+    """
     columns = sa.inspect(model).columns
     return {column.key: "" for column in columns if column.info.get("personal")}
 
@@ -122,7 +127,10 @@ class Versioned(TenantOwned):
 
 
 class SystemAccess(Base):
-    """Global log: who went over all tenants, when and why. The only table besides Alembic's without a tenant."""
+    """Global log: who went over all tenants, when and why.
+
+    The only table besides Alembic's without a tenant.
+    """
 
     __tablename__ = "system_access"
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
@@ -137,12 +145,16 @@ _mode: ContextVar[Mode] = ContextVar("transaction_mode", default="write")
 
 
 def tenant_table_args(*constraints: SchemaItem) -> tuple[SchemaItem, ...]:
-    """`__table_args__` of a tenant-owned table: the key that composite foreign keys point at, and `constraints`."""
+    """`__table_args__` of a tenant-owned table: the key that composite foreign keys point at, and
+    `constraints`.
+    """
     return (sa.UniqueConstraint("tenant_id", "id"), *constraints)
 
 
 def tenant_fk(column: str, table: str, *, ondelete: str | None = None) -> sa.ForeignKeyConstraint:
-    """A foreign key that carries the tenant, so that the database itself refuses a cross-tenant reference."""
+    """A foreign key that carries the tenant, so that the database itself refuses a cross-tenant
+    reference.
+    """
     return sa.ForeignKeyConstraint(
         ["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], ondelete=ondelete
     )
@@ -163,7 +175,9 @@ def session() -> TenantSession:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A SELECT built once, with this call's values for its parameters: building costs more than running it."""
+    """A SELECT built once, with this call's values for its parameters: building costs more than
+    running it.
+    """
 
     statement: sa.Select[Any]
     values: dict[str, object] = field(default_factory=dict)
@@ -173,7 +187,8 @@ def execute_core(
     statement: sa.Executable,
     parameters: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
 ) -> sa.CursorResult[Any]:
-    """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the SQL guard checks it.
+    """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the SQL
+    guard checks it.
 
     Of an INSERT with a list of parameters each is a row.
     """
@@ -182,7 +197,9 @@ def execute_core(
 
 @contextmanager
 def tenant_scope(key: str) -> Iterator[None]:
-    """Work for one tenant: a fresh session inside, closed (uncommitted work rolled back) at the end."""
+    """Work for one tenant: a fresh session inside, closed (uncommitted work rolled back) at the
+    end.
+    """
     db.session.remove()
     token = scope.enter(key)
     try:
@@ -193,7 +210,9 @@ def tenant_scope(key: str) -> Iterator[None]:
 
 
 def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
-    """Go over tenants one scope after another, for whoever works across brands; logged in `system_access`."""
+    """Go over tenants one scope after another, for whoever works across brands; logged in
+    `system_access`.
+    """
     with transaction_mode("write"), db.engine.begin() as connection:
         connection.execute(sa.insert(SystemAccess).values(at=clock.now(), by=by, reason=reason))
     for key in keys:
@@ -203,7 +222,9 @@ def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
 
 @contextmanager
 def transaction_mode(mode: Mode) -> Iterator[None]:
-    """Begin transactions in `mode` inside the block ("read" locks nothing and may not write); both ends roll back."""
+    """Begin transactions in `mode` inside the block ("read" locks nothing and may not write); both
+    ends roll back.
+    """
     _end_transaction()
     token = _mode.set(mode)
     try:
@@ -240,7 +261,9 @@ def tenant_tables() -> list[str]:
 def _announce(
     current: TenantSession, _transaction: SessionTransaction, connection: sa.Connection
 ) -> None:
-    """Second wall: PostgreSQL's row-level security learns the tenant, of this transaction only: poolers share."""
+    """Second wall: PostgreSQL's row-level security learns the tenant, of this transaction only:
+    poolers share.
+    """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(
             "SELECT set_config('app.tenant', %s, true), set_config('transaction_read_only', %s, true)",
@@ -249,7 +272,10 @@ def _announce(
 
 
 def get_or_404(model: type[T], *criteria: Criterion, absent: str, **params: str) -> T:
-    """Return the one row that meets `criteria`. Raises NotFound, whose message is `absent` with `params`."""
+    """Return the one row that meets `criteria`.
+
+    Raises NotFound, whose message is `absent` with `params`.
+    """
     found = session().scalars(sa.select(model).where(*criteria)).one_or_none()
     return require(found, NotFound(absent, **params))
 
@@ -257,7 +283,9 @@ def get_or_404(model: type[T], *criteria: Criterion, absent: str, **params: str)
 def insert_or_ignore(
     model: type[TenantOwned], values: Mapping[str, object], *, unique: tuple[str, ...]
 ) -> None:
-    """Insert a row of the tenant in scope unless one with the same `unique` columns stands there already."""
+    """Insert a row of the tenant in scope unless one with the same `unique` columns stands there
+    already.
+    """
     current = session()
     # The two dialects have the clause each by itself, with the same words.
     dialect = postgresql if current.get_bind().dialect.name == "postgresql" else sqlite
@@ -268,7 +296,8 @@ def insert_or_ignore(
 def update_where(model: type[TenantOwned], *criteria: Criterion, **values: object) -> int:
     """Change the rows that meet `criteria` in one UPDATE and return how many there were.
 
-    Races end here: of several who change a row from the same state, one gets 1. Rows in memory stay as they were.
+    Races end here: of several who change a row from the same state, one gets 1. Rows in memory stay
+    as they were.
     """
     return _count_changed(sa.update(model).where(*criteria).values(values))
 
@@ -288,7 +317,10 @@ def _count_changed(statement: sa.Update | sa.Delete) -> int:
 def save_changes(
     row: Versioned, version: int, wanted: Mapping[str, str | int | None]
 ) -> dict[str, list[object]]:
-    """Save under `version` what `wanted` changes of a row; returns before and after of each. Raises Stale (COM-26)."""
+    """Save under `version` what `wanted` changes of a row; returns before and after of each.
+
+    Raises Stale (COM-26).
+    """
     values: dict[str, object] = {}
     pairs: dict[str, list[object]] = {}
     for name, value in wanted.items():

@@ -1,4 +1,6 @@
-"""The answer to "can this be done?": yes, or no with the reason that is shown beside the disabled button."""
+"""The answer to "can this be done?": yes, or no with the reason that is shown beside the disabled
+button.
+"""
 
 from dataclasses import dataclass
 

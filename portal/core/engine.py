@@ -1,8 +1,9 @@
 """How SQLite is driven, by the recipe that was measured, and whom PostgreSQL must not be asked as.
 
-WAL, FULL, foreign keys on; what is deleted or blanked is overwritten with zeros, since backups copy the file. A
-transaction that may write takes a file lock (fair among processes, with a time limit) and then BEGIN IMMEDIATE; one
-that only reads begins plainly. Figures: docs/decisions/sqlite-writes.md.
+WAL, FULL, foreign keys on; what is deleted or blanked is overwritten with zeros, since backups copy
+the file. A transaction that may write takes a file lock (fair among processes, with a time limit)
+and then BEGIN IMMEDIATE; one that only reads begins plainly. Figures:
+docs/decisions/sqlite-writes.md.
 """
 
 import fcntl
@@ -34,7 +35,9 @@ SELECT
       AND pg_has_role(session_user, relowner, 'MEMBER')
   )
 """
-"""Whose name it is, and what it, or a role that it may become, is: a superuser, past the policies, an owner."""
+"""Whose name it is, and what it, or a role that it may become, is: a superuser, past the policies,
+an owner.
+"""
 _PRAGMAS = (
     "journal_mode=WAL synchronous=FULL busy_timeout=5000 foreign_keys=ON secure_delete=ON "
     "cache_size=-16000 mmap_size=268435456"
@@ -46,7 +49,9 @@ class DatabaseBusy(RuntimeError):
 
 
 class UnfitRole(RuntimeError):
-    """The application's role is not held by row-level security: the second wall between tenants would not stand."""
+    """The application's role is not held by row-level security: the second wall between tenants
+    would not stand.
+    """
 
 
 class WriteLock:
@@ -85,10 +90,11 @@ class WriteLock:
 
 
 def keep_private(engine: Engine) -> None:
-    """Let nobody but its owner read a SQLite file: personal data of customers stand in it (security.md §4.27).
+    """Let nobody but its owner read a SQLite file: personal data of customers stand in it
+    (security.md §4.27).
 
-    It is made here where it is not there yet; its journals get the same rights from SQLite. A file of somebody else's
-    is left as it is, and `flask doctor` tells.
+    It is made here where it is not there yet; its journals get the same rights from SQLite. A file
+    of somebody else's is left as it is, and `flask doctor` tells.
     """
     database = engine.url.database
     if not database or database == ":memory:" or not Path(database).parent.is_dir():
@@ -106,7 +112,9 @@ def sqlite_files(database: Path) -> list[Path]:
 
 
 def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
-    """Install the SQLite recipe on `engine`; `mode` says whether the transaction about to begin may write."""
+    """Install the SQLite recipe on `engine`; `mode` says whether the transaction about to begin may
+    write.
+    """
     keep_private(engine)
     lock = WriteLock(Path(f"{engine.url.database}.lock"))
 
@@ -140,7 +148,9 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
 
 
 def drive_postgresql(engine: Engine) -> None:
-    """Let no connection of `engine` be used as a role that passes row-level security: it raises UnfitRole."""
+    """Let no connection of `engine` be used as a role that passes row-level security: it raises
+    UnfitRole.
+    """
 
     @event.listens_for(engine, "connect")
     def _connect(raw: Any, _record: Any) -> None:

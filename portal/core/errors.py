@@ -13,8 +13,9 @@ def gettext_noop(sentence: str) -> str:
 class RuleBroken(Exception):
     """A rule refused an operation; nothing has been changed.
 
-    `message` is a Japanese message id with ``%(name)s`` places for `params`; `field` names the form field
-    that caused it, if one did. Pages show it at the field, the CLI prints it and exits with 2.
+    `message` is a Japanese message id with ``%(name)s`` places for `params`; `field` names the form
+    field that caused it, if one did. Pages show it at the field, the CLI prints it and exits with
+    2.
     """
 
     def __init__(self, message: str, *, field: str | None = None, **params: object) -> None:
@@ -36,7 +37,10 @@ def require(found: T | None, error: RuleBroken) -> T:
 
 
 class Forbidden(RuleBroken):
-    """Whoever asks may not do this, however they ask: a right is missing. Pages answer 403 and log it."""
+    """Whoever asks may not do this, however they ask: a right is missing.
+
+    Pages answer 403 and log it.
+    """
 
 
 class Stale(RuleBroken):

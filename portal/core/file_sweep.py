@@ -1,4 +1,5 @@
-"""Removing stored files that nothing points at (drafts never sent, erased accounts, work that was rolled back).
+"""Removing stored files that nothing points at (drafts never sent, erased accounts, work that was
+rolled back).
 
 Which rows point at files is read off the mapped columns of the types `FileKey` and `FileKeysJSON`:
 a new table takes part by using them. The sweep is careful, because a document that the law makes a
@@ -76,8 +77,8 @@ def _key_of(name: str) -> str:
 def find_referenced(keys: set[str]) -> set[str]:
     """Those of `keys` that a row of the tenant in scope points at.
 
-    JSON comes first: files move from a draft to the row that is made of it, never back. Read in this
-    order a file that moves in between is seen at least once, whatever the isolation level.
+    JSON comes first: files move from a draft to the row that is made of it, never back. Read in
+    this order a file that moves in between is seen at least once, whatever the isolation level.
     """
     found: set[str] = set()
     for column in columns_of(FileKeysJSON):

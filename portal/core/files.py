@@ -1,4 +1,5 @@
-"""Files outside the database: per tenant in scope (COM-02), under their SHA-256, written whole or not at all.
+"""Files outside the database: per tenant in scope (COM-02), under their SHA-256, written whole or
+not at all.
 
 A file belongs to whatever row points at it, by a column of the type `FileKey` or `FileKeysJSON`.
 What no row points at any more is removed by `portal.core.file_sweep`.
@@ -23,7 +24,9 @@ from portal.core.tenancy.scope import require_key
 
 _KEY = re.compile(r"^[0-9a-f]{64}$")
 _UNTOUCHED_SECONDS = 600
-"""A file younger than this is left as it is when the same content is put again: no sweep looks at it."""
+"""A file younger than this is left as it is when the same content is put again: no sweep looks at
+it.
+"""
 
 
 class FileDamaged(RuntimeError):
@@ -62,7 +65,9 @@ class LocalFiles:
         return self._root / require_key()
 
     def put(self, data: bytes) -> str:
-        """Keep `data`, give its key: written beside, synced, then moved into place, so that a crash leaves no half."""
+        """Keep `data`, give its key: written beside, synced, then moved into place, so that a crash
+        leaves no half.
+        """
         key = hashlib.sha256(data).hexdigest()
         path = self._path(key)
         if self._is_kept(path):
@@ -81,7 +86,8 @@ class LocalFiles:
         return key
 
     def keep_young(self, key: str) -> bool:
-        """Whether the file is there; if so no sweep takes it before the caller's transaction is through.
+        """Whether the file is there; if so no sweep takes it before the caller's transaction is
+        through.
 
         Whoever points at a file anew that it did not put itself asks this first.
         """
@@ -95,9 +101,11 @@ class LocalFiles:
         return data
 
     def list_older(self, before: float, *, batch_size: int) -> Iterator[tuple[str, ...]]:
-        """The names of the tenant's files last put before `before` (Unix seconds), so many at a time.
+        """The names of the tenant's files last put before `before` (Unix seconds), so many at a
+        time.
 
-        What a killed process left half-written beside them is among them, under a name that is no key.
+        What a killed process left half-written beside them is among them, under a name that is no
+        key.
         """
         names = self._list_older(before)
         while batch := tuple(islice(names, batch_size)):
@@ -134,10 +142,11 @@ class LocalFiles:
             return found.st_size
 
     def _is_kept(self, path: Path) -> bool:
-        """Whether the file is there, and will be for as long as whoever puts it needs to point at it.
+        """Whether the file is there, and will be for as long as whoever puts it needs to point at
+        it.
 
-        An old file that nothing points at may be about to be swept: under the lock it is either gone
-        already, or becomes a young one.
+        An old file that nothing points at may be about to be swept: under the lock it is either
+        gone already, or becomes a young one.
         """
         if not path.exists():
             return False

@@ -1,4 +1,7 @@
-"""A mail as it came: who wrote it, what it says, its files. Reads any bytes, or says Unreadable (SUP-12)."""
+"""A mail as it came: who wrote it, what it says, its files.
+
+Reads any bytes, or says Unreadable (SUP-12).
+"""
 
 import html
 import re
@@ -55,9 +58,11 @@ class UnclearSender(Unreadable):
 
 @dataclass(frozen=True, slots=True)
 class InboundEmail:
-    """`answers` are the Message-IDs that it refers to; `is_automatic`: no person wrote it, nobody is to be answered.
+    """`answers` are the Message-IDs that it refers to; `is_automatic`: no person wrote it, nobody
+    is to be answered.
 
-    `is_authenticated` is None where nobody was asked whether the mail comes from the domain in From.
+    `is_authenticated` is None where nobody was asked whether the mail comes from the domain in
+    From.
     """
 
     sender: str
@@ -73,7 +78,8 @@ class InboundEmail:
 def parse_email(
     raw: bytes, envelope_from: str | None = None, *, authentication_host: str = ""
 ) -> InboundEmail:
-    """The mail in `raw`; `envelope_from` as the mail server was told it, None where only Return-Path says so.
+    """The mail in `raw`; `envelope_from` as the mail server was told it, None where only
+    Return-Path says so.
 
     `authentication_host` is the mail server whose Authentication-Results are believed. Raises
     UnclearSender or Unreadable.
@@ -209,7 +215,9 @@ def _words(value: str) -> str:
 
 
 def decode(data: bytes, charset: str = "") -> str:
-    """Bytes as text, by the charset they say or, where that is wrong, by one that Japanese mails come in."""
+    """Bytes as text, by the charset they say or, where that is wrong, by one that Japanese mails
+    come in.
+    """
     if b"\x1b$" in data:
         for name, of in (
             ("iso2022_jp_ext", data),
@@ -231,7 +239,9 @@ def decode(data: bytes, charset: str = "") -> str:
 
 
 def _without_tags(page: str) -> str:
-    """What a reader of an HTML mail sees, a block on a line of its own; in time linear in what was sent."""
+    """What a reader of an HTML mail sees, a block on a line of its own; in time linear in what was
+    sent.
+    """
     shown, *hidden = re.split(r"<(?:script|style|head|title)\b|<!--", page, flags=re.IGNORECASE)
     ends = re.compile(r"</(?:script|style|head|title)\s*>|-->", re.IGNORECASE)
     words = " ".join(

@@ -1,7 +1,9 @@
-"""Work for later, kept in the database beside what asked for it; mail in the outbox is such work too.
+"""Work for later, kept in the database beside what asked for it; mail in the outbox is such work
+too.
 
-A worker claims rows by lease, retries with growing pauses, and gives up at last. When it is killed its lease runs out
-and another takes over: at least once, never not at all (security.md §5). So handlers are written to be run twice.
+A worker claims rows by lease, retries with growing pauses, and gives up at last. When it is killed
+its lease runs out and another takes over: at least once, never not at all (security.md §5). So
+handlers are written to be run twice.
 """
 
 import logging
@@ -47,12 +49,15 @@ W = TypeVar("W", bound=Leased)
 
 
 def claim(model: type[W], limit: int = 10) -> Sequence[W]:
-    """Claim up to `limit` due rows of the tenant in scope; the caller commits at once, then works, then settles."""
+    """Claim up to `limit` due rows of the tenant in scope; the caller commits at once, then works,
+    then settles.
+    """
     is_due = (model.status == WorkStatus.WAITING, model.due_at <= clock.now())
     due = select(model).where(*is_due).order_by(model.due_at, model.id).limit(limit)
     rows = session().scalars(due.with_for_update(skip_locked=True)).all()
     for row in rows:
-        # Tried too often and due again: each try killed its worker, so that nobody was left to say so.
+        # Tried too often and due again: each try killed its worker, so that nobody was left to say
+        # so.
         if row.tries > len(PAUSES):
             give_up(row, "the lease of the last try ran out")
         else:
@@ -71,7 +76,8 @@ def succeed(row: Leased) -> None:
 def attempt(
     row: W, do: Callable[[], None], *, on_success: Callable[[W], None] = succeed
 ) -> Exception | None:
-    """Do a claimed row's work outside of its transaction, mark it as done or put it off; returns what went wrong.
+    """Do a claimed row's work outside of its transaction, mark it as done or put it off; returns
+    what went wrong.
 
     `on_success` marks the row, loaded anew, in the transaction that settles it.
     """

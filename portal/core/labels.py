@@ -1,10 +1,14 @@
-"""Enumerations that people read: each value with its Japanese name and the colour family of its badge."""
+"""Enumerations that people read: each value with its Japanese name and the colour family of its
+badge.
+"""
 
 from enum import StrEnum
 
 
 class LabelledEnum(StrEnum):
-    """Members are written ``PAID = "paid", gettext_noop("お支払済"), "ok"``; without a tone there is no badge."""
+    """Members are written ``PAID = "paid", gettext_noop("お支払済"), "ok"``; without a tone there is no
+    badge.
+    """
 
     _value_: str
     label: str

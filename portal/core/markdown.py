@@ -22,7 +22,9 @@ _markdown.add_render_rule("link_open", _leading_out)
 
 
 def to_html(markdown: str) -> str:
-    """Markdown as HTML of Markdown's own elements alone: raw HTML stays text, a script's address makes no link."""
+    """Markdown as HTML of Markdown's own elements alone: raw HTML stays text, a script's address
+    makes no link.
+    """
     return str(_markdown.render(markdown))
 
 

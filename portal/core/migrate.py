@@ -26,7 +26,9 @@ def config(folder: Path, connection: Connection) -> Config:
 
 
 def owner_engine(url: str) -> Engine:
-    """A plain engine for migrations: no guard, foreign keys off on SQLite, where a migration is one transaction too."""
+    """A plain engine for migrations: no guard, foreign keys off on SQLite, where a migration is one
+    transaction too.
+    """
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         keep_private(engine)
@@ -45,19 +47,27 @@ def owner_engine(url: str) -> Engine:
 
 
 def upgrade(folder: Path, url: str, revision: str = "head") -> None:
-    """Bring the database at `url` (the owner's) to `revision`. Safe to run twice, also at the same moment."""
+    """Bring the database at `url` (the owner's) to `revision`.
+
+    Safe to run twice, also at the same moment.
+    """
     run(folder, url, command.upgrade, revision)
 
 
 def is_current(folder: Path, engine: Engine) -> bool:
-    """Whether the database behind `engine` has all migrations in `folder`. Raises what the database raises."""
+    """Whether the database behind `engine` has all migrations in `folder`.
+
+    Raises what the database raises.
+    """
     head = ScriptDirectory(str(folder)).get_current_head()
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() == head
 
 
 def run(folder: Path, url: str, do: Callable[..., object], *words: str, **options: bool) -> None:
-    """Let Alembic `do` something to the database at `url` (the owner's), one at a time, all or nothing."""
+    """Let Alembic `do` something to the database at `url` (the owner's), one at a time, all or
+    nothing.
+    """
     engine = owner_engine(url)
     try:
         with engine.begin() as connection:
@@ -78,7 +88,9 @@ def _execute(connection: Connection, *statements: str) -> None:
 
 
 def raise_walls(connection: Connection, tables: Iterable[str]) -> None:
-    """Row-level security, forced, on `tables`, and the app role's rights to them (PostgreSQL; nothing on SQLite)."""
+    """Row-level security, forced, on `tables`, and the app role's rights to them (PostgreSQL;
+    nothing on SQLite).
+    """
     for table in tables if connection.dialect.name == "postgresql" else ():
         _execute(
             connection,
@@ -102,7 +114,9 @@ def grant(
 
 
 def ensure_app_role(connection: Connection) -> None:
-    """Make the role that the application connects as: it owns nothing and cannot pass row-level security."""
+    """Make the role that the application connects as: it owns nothing and cannot pass row-level
+    security.
+    """
     if connection.dialect.name == "postgresql":
         if not connection.execute(
             text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": APP_ROLE}

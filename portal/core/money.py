@@ -24,7 +24,10 @@ def yen(amount: int) -> str:
 
 
 def parse_yen(text: str) -> int:
-    """Whole yen as somebody typed it: full-width digits, commas, ¥ or 円. Raises RuleBroken, also above `LARGEST`."""
+    """Whole yen as somebody typed it: full-width digits, commas, ¥ or 円.
+
+    Raises RuleBroken, also above `LARGEST`.
+    """
     plain = unicodedata.normalize("NFKC", text.translate(_DASHES)).translate(_DASHES)
     plain = re.sub(r"\s", "", plain).replace("¥", "").replace("\\", "").removesuffix("円")
     if not _NUMBER.fullmatch(plain):

@@ -1,6 +1,7 @@
 """Public numbers: one sequence for each tenant and kind, without gaps or doubles (COM-72).
 
-Its row is updated in the transaction that uses the number: takers wait, and a rollback gives the number back.
+Its row is updated in the transaction that uses the number: takers wait, and a rollback gives the
+number back.
 """
 
 from itertools import count
@@ -32,7 +33,10 @@ def next_value(kind: str) -> int:
 def next_number(
     kind: str, style: NumberFormat, taken: InstrumentedAttribute[str] | None = None
 ) -> str:
-    """The next number of `kind`, e.g. ``INV-000042``; those in `taken`, from an import, are passed over (OPS-12)."""
+    """The next number of `kind`, e.g.
+
+    ``INV-000042``; those in `taken`, from an import, are passed over (OPS-12).
+    """
     value = next_value(kind)
     number = _written(style, value)
     if taken is None or session().scalar(select(taken).where(taken == number)) is None:

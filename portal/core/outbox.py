@@ -1,9 +1,10 @@
 """Mail as rows: stored in the transaction of what caused it, sent by the worker (COM-80).
 
-The Message-ID is fixed when the mail is stored, so a mail that a killed worker sent twice is one mail to its reader.
+The Message-ID is fixed when the mail is stored, so a mail that a killed worker sent twice is one
+mail to its reader.
 
-A mail may hold a link that opens an account, and rows end up in backups. So its text is blanked in the
-transaction that marks it as sent; who got which subject when stays.
+A mail may hold a link that opens an account, and rows end up in backups. So its text is blanked in
+the transaction that marks it as sent; who got which subject when stays.
 """
 
 import logging
@@ -52,7 +53,9 @@ class OutboxMail(jobs.Leased, Base):
 
 
 def enqueue(event: str, *, sender: str, subject: str, **columns: Any) -> OutboxMail:
-    """Store a mail in the running transaction; `columns` are the others that say whose it is and what it says."""
+    """Store a mail in the running transaction; `columns` are the others that say whose it is and
+    what it says.
+    """
     now = clock.now()
     message_id = f"<{secrets.token_hex(16)}@{sender.partition('@')[2]}>"
     subject = " ".join(subject.split())
@@ -71,7 +74,8 @@ def blank(mail: OutboxMail) -> None:
 def blank_unsendable() -> int:
     """Blank given-up mails of the tenant in scope that nobody can send again; returns how many.
 
-    Those are mails whose link is dead, and those that nobody asked for in 30 days. The caller commits.
+    Those are mails whose link is dead, and those that nobody asked for in 30 days. The caller
+    commits.
     """
     given_up = OutboxMail.status == jobs.WorkStatus.FAILED, OutboxMail.blanked_at.is_(None)
     now = clock.now()
@@ -82,7 +86,8 @@ def blank_unsendable() -> int:
 def deliver(
     send: Callable[[OutboxMail], None], limit: int = 10, *, keep_texts: bool = False
 ) -> int:
-    """Send what is due in the tenant in scope; returns how many were claimed. A failure never stops the rest.
+    """Send what is due in the tenant in scope; returns how many were claimed. A failure never stops
+    the rest.
 
     `keep_texts` leaves what was sent readable, for the demo's mailbox.
     """

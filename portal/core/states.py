@@ -1,4 +1,7 @@
-"""The one mover of states. A status changes by a conditional UPDATE and an audit row, or not at all."""
+"""The one mover of states.
+
+A status changes by a conditional UPDATE and an audit row, or not at all.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -41,7 +44,8 @@ def allowed(moves: Moves[S], present: StrEnum, to: S) -> bool:
 
 
 def move(row: HasStatus, to: S, moves: Moves[S], *, by: Actor, **changes: object) -> None:
-    """Move `row` to the state `to`, together with `changes` of its other columns, and write the audit row.
+    """Move `row` to the state `to`, together with `changes` of its other columns, and write the
+    audit row.
 
     Raises RuleBroken where the table has no such move, and Stale when somebody was faster.
     """

@@ -1,7 +1,9 @@
-"""Text as people type it, made into text as it is stored (COM-23). Idempotent; ValueError for what cannot be it.
+"""Text as people type it, made into text as it is stored (COM-23). Idempotent; ValueError for what
+cannot be it.
 
-Free text is theirs: `one_line` and `multiline` keep its characters. Names of persons and addresses come in the usual
-width (`usual_width`), which leaves ① and ㈱ alone. What has a shape (numbers, codes, telephones, kana) is `normalise`d.
+Free text is theirs: `one_line` and `multiline` keep its characters. Names of persons and addresses
+come in the usual width (`usual_width`), which leaves ① and ㈱ alone. What has a shape (numbers,
+codes, telephones, kana) is `normalise`d.
 """
 
 import re
@@ -10,8 +12,9 @@ from typing import Literal
 
 from portal.core.errors import gettext_noop
 
-# NFKC would spoil these: it makes "~" of a full-width tilde and three full stops of an ellipsis, and it exchanges the
-# variant characters of people's names (U+F900 on) for the common ones, which their owners take for a misspelling.
+# NFKC would spoil these: it makes "~" of a full-width tilde and three full stops of an ellipsis,
+# and it exchanges the variant characters of people's names (U+F900 on) for the common ones, which
+# their owners take for a misspelling.
 _AS_TYPED = re.compile("([…‥\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 _DROPPED = ("Cf", "Cs", "Cn")
 _OTHER_WIDTH = re.compile("[\u3000\uff01-\uff5d\uff5f-\uffdf\uffe0-\uffee]+")
@@ -39,7 +42,8 @@ _LOGIN_ID = re.compile(r"[A-Za-z0-9._-]{4,40}")
 LOGIN_ID_FORMAT = gettext_noop(
     "ログインIDは、半角の英字・数字と . _ - を使って、4文字以上40文字以内で入力してください。"
 )
-# Dots stand anywhere before the @: telephone companies gave out addresses like "a..b.@" and people still have them.
+# Dots stand anywhere before the @: telephone companies gave out addresses like "a..b.@" and people
+# still have them.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(
     rf"(?=.{{1,254}}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@(?:{_LABEL}\.)+{_LABEL}"
@@ -49,14 +53,16 @@ _EMAIL = re.compile(
 def normalise(text: str) -> str:
     """One line of text: usual width (NFKC), no control characters, single spaces, none at the ends.
 
-    Names keep the variant characters they are written with (U+FA19 is not made U+795E); a full-width tilde becomes 〜.
+    Names keep the variant characters they are written with (U+FA19 is not made U+795E); a
+    full-width tilde becomes 〜.
     """
     visible = "".join(_visible(character) for character in text.replace("～", "〜"))
     return _BREAKS.sub(" ", _composed("NFKC", visible)).strip()
 
 
 def usual_width(text: str) -> str:
-    """One line of text in the usual width, its other characters as typed; single spaces, none at the ends.
+    """One line of text in the usual width, its other characters as typed; single spaces, none at
+    the ends.
 
     Full-width digits and half-width kana are exchanged, ① and ㈱ are not.
     """
@@ -123,7 +129,10 @@ def _without_hyphens(text: str) -> str:
 
 
 def telephone(text: str) -> str:
-    """A Japanese number as 10 or 11 digits; hyphens of any make, brackets and +81 are understood. Raises ValueError."""
+    """A Japanese number as 10 or 11 digits; hyphens of any make, brackets and +81 are understood.
+
+    Raises ValueError.
+    """
     number = re.sub(r"[().]", "", re.sub(r"^\+81(?:\(0\)|0)?", "0", _without_hyphens(text)))
     return _matching(_TELEPHONE, number, "電話番号を正しく入力してください。")
 
@@ -135,7 +144,9 @@ def _matching(pattern: re.Pattern[str], text: str, otherwise: str) -> str:
 
 
 def format_telephone(number: str) -> str:
-    """ "0312345678" → "03-1234-5678", by its area code as far as four digits tell it; anything else stays as it is."""
+    """ "0312345678" → "03-1234-5678", by its area code as far as four digits tell it; anything else
+    stays as it is.
+    """
     if not _TELEPHONE.fullmatch(number):
         return number
     first, second = _groups(number)
@@ -172,24 +183,35 @@ _KATAKANA = {code: code + 0x60 for code in (*_HIRAGANA, ord("ゝ"), ord("ゞ"))}
 
 
 def katakana(text: str) -> str:
-    """A reading in full-width katakana; half-width kana and hiragana are converted. Raises ValueError for the rest."""
+    """A reading in full-width katakana; half-width kana and hiragana are converted.
+
+    Raises ValueError for the rest.
+    """
     return _matching(_KANA, normalise(text).translate(_KATAKANA), "カタカナで入力してください。")
 
 
 def email(text: str) -> str:
-    """An e-mail address of usual width, its domain in lower case. Raises ValueError when it cannot be one."""
+    """An e-mail address of usual width, its domain in lower case.
+
+    Raises ValueError when it cannot be one.
+    """
     address = _matching(_EMAIL, normalise(text), "メールアドレスを正しく入力してください。")
     local, _, domain = address.rpartition("@")
     return f"{local}@{domain.lower()}"
 
 
 def login_id(text: str) -> str:
-    """A login ID as new ones are written, of usual width. Raises ValueError with what is allowed (LOGIN_ID_FORMAT)."""
+    """A login ID as new ones are written, of usual width.
+
+    Raises ValueError with what is allowed (LOGIN_ID_FORMAT).
+    """
     return _matching(_LOGIN_ID, normalise(text), LOGIN_ID_FORMAT)
 
 
 def search_key(text: str) -> str:
-    """What two texts have in common when a person would call them the same: width, case, kana, tildes and dashes."""
+    """What two texts have in common when a person would call them the same: width, case, kana,
+    tildes and dashes.
+    """
     plain = unicodedata.normalize("NFKC", normalise(text).replace("〜", "~"))
     folded = unicodedata.normalize(
         "NFKC", unicodedata.normalize("NFKC", plain.casefold()).casefold()

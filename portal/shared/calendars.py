@@ -1,4 +1,6 @@
-"""What an account has booked as an iCalendar feed (RFC 5545) at a secret address that can be taken back (FAC-11)."""
+"""What an account has booked as an iCalendar feed (RFC 5545) at a secret address that can be taken
+back (FAC-11).
+"""
 
 import hashlib
 import secrets
@@ -42,7 +44,10 @@ class CalendarFeed(TenantOwned, Base):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something booked. `status` is one of the standard's words, `passed` when it came to each state so far."""
+    """Something booked.
+
+    `status` is one of the standard's words, `passed` when it came to each state so far.
+    """
 
     number: str
     starts_at: datetime
@@ -98,7 +103,8 @@ def owner(token: str) -> int:
 def digest_events(events: Iterable[Event]) -> str:
     """Return a digest that stands for these events: the same ones give the same, in any process.
 
-    Calendar programs ask again and again; writing the feed costs half a millisecond an event, this a hundredth of it.
+    Calendar programs ask again and again; writing the feed costs half a millisecond an event, this
+    a hundredth of it.
     """
     digested = hashlib.sha256()
     for event in events:
@@ -109,7 +115,8 @@ def digest_events(events: Iterable[Event]) -> str:
 def write_calendar(name: str, events: Iterable[Event], host: str, what: str) -> bytes:
     """Return the calendar as RFC 5545 has it: the same events give the same bytes.
 
-    `name` is what calendar programs show, `host` the brand's host, `what` the kind of thing that is listed.
+    `name` is what calendar programs show, `host` the brand's host, `what` the kind of thing that is
+    listed.
     """
     # Imported here: nothing else of the program needs it, and it takes a tenth of a second.
     import icalendar

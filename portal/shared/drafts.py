@@ -1,8 +1,9 @@
 """What a person typed, kept on the server between 入力 and 完了 (COM-22), with a token that works once.
 
-A draft is about one object: what was typed for one member, address or facility is nothing to another, whoever sends
-the token where. Consuming the draft and doing the thing share one transaction: pressing twice, reloading or going back
-finds the draft used and gets the first result again.
+A draft is about one object: what was typed for one member, address or facility is nothing to
+another, whoever sends the token where. Consuming the draft and doing the thing share one
+transaction: pressing twice, reloading or going back finds the draft used and gets the first result
+again.
 """
 
 import secrets
@@ -53,9 +54,9 @@ class Draft(TenantOwned, Base):
 class DraftKey:
     """Which draft is meant, besides its token.
 
-    `kind` is the form ("member", "booking"); `subject` is the object that it is about, by its public number or code,
-    or "new" where the form makes one; `member_id` is who fills it in. Raises ValueError when one of them is missing
-    or longer than its column.
+    `kind` is the form ("member", "booking"); `subject` is the object that it is about, by its
+    public number or code, or "new" where the form makes one; `member_id` is who fills it in. Raises
+    ValueError when one of them is missing or longer than its column.
     """
 
     kind: str
@@ -96,7 +97,9 @@ def is_unused(key: DraftKey, token: str) -> bool:
 
 
 def is_kept(token: str) -> bool:
-    """Whether a draft with this token waits to be sent; whose it is and what stands in it is not told."""
+    """Whether a draft with this token waits to be sent; whose it is and what stands in it is not
+    told.
+    """
     found = select(Draft.id).where(
         Draft.token == token.replace("\0", ""),
         Draft.created_at > clock.now() - LIFETIME,
@@ -106,13 +109,18 @@ def is_kept(token: str) -> bool:
 
 
 def consume(key: DraftKey, token: str) -> dict[str, Any] | None:
-    """Take the draft for good, in the running transaction; None when it was used before or is past its lifetime."""
+    """Take the draft for good, in the running transaction; None when it was used before or is past
+    its lifetime.
+    """
     used = update_where(Draft, *_alive(key, token), Draft.used_at.is_(None), used_at=clock.now())
     return recall(key, token) if used else None
 
 
 def _alive(key: DraftKey, token: str) -> tuple[ColumnElement[bool], ...]:
-    """The criteria of the draft within its lifetime. Tokens come from addresses; PostgreSQL takes no NUL."""
+    """The criteria of the draft within its lifetime.
+
+    Tokens come from addresses; PostgreSQL takes no NUL.
+    """
     return (
         Draft.token == token.replace("\0", ""),
         Draft.kind == key.kind,

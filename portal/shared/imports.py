@@ -1,7 +1,9 @@
-"""CSV imports: all or nothing, every bad line named, repeatable, and quick where others wait (OPS-12).
+"""CSV imports: all or nothing, every bad line named, repeatable, and quick where others wait
+(OPS-12).
 
-A file is read and checked in a transaction that locks nothing (`stage`), and what it adds is kept on disk. Then one
-short transaction stores that (`store`). What somebody else changed between the two, the database's constraints find.
+A file is read and checked in a transaction that locks nothing (`stage`), and what it adds is kept
+on disk. Then one short transaction stores that (`store`). What somebody else changed between the
+two, the database's constraints find.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -37,14 +39,19 @@ KEY = 20
 BATCH = 500
 """Rows that are looked up, and stored, by one statement."""
 MOST_ROWS = 20_000
-"""In one file: storing more at once would keep other writers waiting for longer than they do (docs/operators.md)."""
+"""In one file: storing more at once would keep other writers waiting for longer than they do
+(docs/operators.md).
+"""
 MOST_BYTES = 64 * 1024 * 1024
 OTHERWISE = "登録済みの内容と異なります。読み込みでは変更できません。"
 _CHANGED = "読み込みの間に、同じデータがほかで登録されました。もう一度お試しください。"
 
 
 class Importer(Protocol):
-    """What one file is imported as. It remembers what it looked up, so each file gets one of its own."""
+    """What one file is imported as.
+
+    It remembers what it looked up, so each file gets one of its own.
+    """
 
     @property
     def action(self) -> str:
@@ -66,7 +73,10 @@ class Importer(Protocol):
         """Ask the database, in few statements, for all that `read` needs to know about these rows."""
 
     def read(self, row: Row) -> dict[str, Any] | None:
-        """Check one row and make of it what `store` gets; None for what is there already. Raises RuleBroken."""
+        """Check one row and make of it what `store` gets; None for what is there already.
+
+        Raises RuleBroken.
+        """
 
     def store(self, rows: Sequence[dict[str, Any]], *, by: Actor) -> None:
         """Store rows as `read` made them. The caller commits."""
@@ -90,11 +100,11 @@ def stage(
     progress: Callable[[int], None] = lambda _n: None,
     check_printed: Callable[[str], object] = str,
 ) -> Counts:
-    """Read and check a whole file; what is new in it is kept in `into`. Changes nothing and may run without a lock.
+    """Read and check a whole file and keep what is new in `into`, without a lock or a change.
 
-    `progress` is told how many rows have been checked. `check_printed` raises RuleBroken for a text that documents
-    cannot print; it is handed in because members, whom documents know, are imported too. Raises CsvErrors, which
-    names every bad line.
+    `progress` is told how many rows have been checked. `check_printed` raises RuleBroken for a text
+    that documents cannot print; it is handed in because members, whom documents know, are imported
+    too. Raises CsvErrors, which names every bad line.
     """
 
     def check(cell: str) -> None:
@@ -126,7 +136,9 @@ def stage(
 
 
 def _looked_up(rows: Iterator[Row], importer: Importer) -> Iterator[Row]:
-    """The rows, each batch of them after its look-ups; what is wrong with the file's form is raised at the end."""
+    """The rows, each batch of them after its look-ups; what is wrong with the file's form is raised
+    at the end.
+    """
     refused: CsvErrors | None = None
     while refused is None:
         batch: list[Row] = []
@@ -143,9 +155,11 @@ def _looked_up(rows: Iterator[Row], importer: Importer) -> Iterator[Row]:
 
 
 def store(staged: Staging, importer: Importer, *, by: Actor) -> None:
-    """Store all that was staged, and one event for the whole. The caller commits. Raises Stale, having stored nothing.
+    """Store all that was staged, and one event for the whole. The caller commits. Raises Stale,
+    having stored nothing.
 
-    It is Stale when somebody stored the same, or took away what a row hangs on, since the file was read.
+    It is Stale when somebody stored the same, or took away what a row hangs on, since the file was
+    read.
     """
     try:
         for rows in staged.batches(BATCH):
@@ -158,7 +172,9 @@ def store(staged: Staging, importer: Importer, *, by: Actor) -> None:
 
 
 def add_rows(model: type[Any], rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows of one table, given by their columns' names, in one statement without the ORM, which takes longer."""
+    """Insert rows of one table, given by their columns' names, in one statement without the ORM,
+    which takes longer.
+    """
     tenant = session().tenant
     if rows:
         execute_core(insert(model.__table__), [{**row, "tenant_id": tenant} for row in rows])
@@ -167,7 +183,9 @@ def add_rows(model: type[Any], rows: Sequence[dict[str, Any]]) -> None:
 def found_by(
     statement: Select[*tuple[Any, ...]], column: InstrumentedAttribute[str], wanted: Iterable[str]
 ) -> list[Any]:
-    """The rows of `statement` whose `column` is one of `wanted`, asked for in statements of bounded length."""
+    """The rows of `statement` whose `column` is one of `wanted`, asked for in statements of bounded
+    length.
+    """
     found: list[Any] = []
     remaining = iter(dict.fromkeys(wanted))
     while some := list(islice(remaining, BATCH)):
@@ -183,7 +201,10 @@ class Keys:
         self._seen: set[str] = set()
 
     def take(self, row: Row) -> str:
-        """The key of `row`. Raises RuleBroken when it is missing, too long, or a row before has it."""
+        """The key of `row`.
+
+        Raises RuleBroken when it is missing, too long, or a row before has it.
+        """
         key = row.text(self._column, KEY, required=True)
         if key in self._seen:
             raise RuleBroken("同じ値が前の行にあります。", field=self._column)
@@ -194,9 +215,11 @@ class Keys:
 def require_same(
     known: Mapping[str, Any], said: Mapping[str, Any], columns: Mapping[str, str]
 ) -> None:
-    """Refuse a row about something `known` of which it says something else (OPS-12): never ignored in silence.
+    """Refuse a row about something `known` of which it says something else (OPS-12): never ignored
+    in silence.
 
-    `columns` are the file's columns by the names that both go by. Raises CellErrors, at each that differs.
+    `columns` are the file's columns by the names that both go by. Raises CellErrors, at each that
+    differs.
     """
     errors = [
         RuleBroken(OTHERWISE, field=column)

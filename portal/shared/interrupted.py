@@ -1,7 +1,9 @@
-"""What was sent when the session was over: kept for a short time, for the member whose page it was, and nobody else.
+"""What was sent when the session was over: kept for a short time, for the member whose page it was,
+and nobody else.
 
-The page's form says whose it is by a signed token, since at that moment no session does: it ran out, or was ended in
-another tab. Nothing is done with what is kept; the person sees it in the form again and presses (COM-23).
+The page's form says whose it is by a signed token, since at that moment no session does: it ran
+out, or was ended in another tab. Nothing is done with what is kept; the person sees it in the form
+again and presses (COM-23).
 """
 
 import secrets
@@ -79,7 +81,8 @@ def _signer() -> URLSafeSerializer:
 
 
 def keep(owner: str, path: str, sent: Sent) -> str:
-    """Keep what was sent to be shown at `path`; its token, or "" when it is too much to keep. The caller commits.
+    """Keep what was sent to be shown at `path`; its token, or "" when it is too much to keep. The
+    caller commits.
 
     An owner has the newest few: whoever sends more loses what came first, and fills no disk.
     """

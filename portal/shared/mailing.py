@@ -1,4 +1,6 @@
-"""Composing mail: one small template an event, in the tenant's name, stored in the outbox (COM-80, COM-81)."""
+"""Composing mail: one small template an event, in the tenant's name, stored in the outbox (COM-80,
+COM-81).
+"""
 
 import re
 from datetime import datetime
@@ -43,7 +45,9 @@ def _lines(paragraph: str) -> Markup:
 
 
 def tell(tenant: Tenant, event: str, whom: Member, **context: object) -> outbox.OutboxMail:
-    """Store the mail of `event` for a member, in the running transaction; it sees `member` and the instant `at` too."""
+    """Store the mail of `event` for a member, in the running transaction; it sees `member` and the
+    instant `at` too.
+    """
     context = {"member": whom, "at": clock.now()} | context
     return compose(tenant, event, whom.email, account_id=whom.account_id, **context)
 
@@ -53,9 +57,9 @@ def compose(
 ) -> outbox.OutboxMail:
     """Store the mail of `event` for `recipient` in the running transaction.
 
-    ``emails/<event>.txt`` is the subject, an empty line, the letter; it sees `tenant` and `context`. The signature
-    and the HTML form are the same for every mail. An `until` in the context is when the mail's link or code dies:
-    it is not sent after that.
+    ``emails/<event>.txt`` is the subject, an empty line, the letter; it sees `tenant` and
+    `context`. The signature and the HTML form are the same for every mail. An `until` in the
+    context is when the mail's link or code dies: it is not sent after that.
     """
     until = context.get("until")
     subject, letter = written(tenant, event, **context)

@@ -1,4 +1,5 @@
-"""Which mails a member gets, and how: at once, once a day, or not at all. Mails about security come always.
+"""Which mails a member gets, and how: at once, once a day, or not at all. Mails about security come
+always.
 
 What comes once a day is kept as one line each, and mailed together in the morning by the worker.
 """
@@ -87,7 +88,8 @@ def send(
     account_id: int | None = None,
     **context: Any,
 ) -> None:
-    """Mail `event` to an address as the member who has it wants this kind; who is no member gets it at once.
+    """Mail `event` to an address as the member who has it wants this kind; who is no member gets it
+    at once.
 
     A `link` in the context leads on from the line in the day's mail. The template sees
     `may_see_amounts`: whether the account lets this reader see what it pays. The caller commits.
@@ -110,7 +112,8 @@ def send(
 
 
 def mail_digests(tenant: Tenant) -> int:
-    """Mail what has waited until this morning, one mail a member; returns how many. The caller commits.
+    """Mail what has waited until this morning, one mail a member; returns how many. The caller
+    commits.
 
     Lines are locked, so that of two workers one mails them. Index: ix_digest_line_due.
     """

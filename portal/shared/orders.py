@@ -1,7 +1,8 @@
-"""What the orders of all brands have in common, whatever they are called there: columns, copies, states, leaving.
+"""What the orders of all brands have in common, whatever they are called there: columns, copies,
+states, leaving.
 
-An order keeps names, addresses and prices as they were when it was made (COM-33); each step of its life is one
-conditional UPDATE, an audit row and a mail to its contact person.
+An order keeps names, addresses and prices as they were when it was made (COM-33); each step of its
+life is one conditional UPDATE, an audit row and a mail to its contact person.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -53,7 +54,8 @@ _ADDRESS = ("name", "department", "person", "postal_code")
 
 
 class OrderMixin(Numbered):
-    """The columns of what an account orders and is billed for; the brand adds `status` and what is ordered.
+    """The columns of what an account orders and is billed for; the brand adds `status` and what is
+    ordered.
 
     `lines` are bill_lines.to_json's, `total` is in yen with tax, both as billed; `contact` and `billing` are copies.
     `documents_due_at` is since when (UTC) documents are due that are not issued yet; None when none are.
@@ -87,8 +89,8 @@ def order_table_args(*constraints: Any) -> tuple[Any, ...]:
 class OrderQueries(Generic[M]):
     """The orders of a kind, as they are asked for.
 
-    `awaiting` are the states in which somebody waits for something, first by `by`. `absent` is what members and
-    operators are told of a number that is not there; the latter with %(number)s.
+    `awaiting` are the states in which somebody waits for something, first by `by`. `absent` is what
+    members and operators are told of a number that is not there; the latter with %(number)s.
     """
 
     def __init__(
@@ -142,13 +144,16 @@ def is_unpaid(columns: Any) -> tuple[ColumnElement[bool], ...]:
 
 
 def is_overdue(columns: Any, today: Any) -> tuple[ColumnElement[bool], ...]:
-    """The criteria of an order that is not paid though its due date is before `today` (a day, or what binds one)."""
+    """The criteria of an order that is not paid though its due date is before `today` (a day, or
+    what binds one).
+    """
     return (*is_unpaid(columns), columns.due_date < today)
 
 
 @dataclass(frozen=True)
 class OrderWorkflow:
-    """How the orders of a kind go on: their `moves`, and of each state the instant it sets and the sentence it mails.
+    """How the orders of a kind go on: their `moves`, and of each state the instant it sets and the
+    sentence it mails.
 
     `mail` is the template, which knows the order by its table's name.
     """
@@ -164,7 +169,10 @@ class OrderWorkflow:
         return Decision(f"状態が「{order.status.label}」のため、「{to.label}」にはできません。")
 
     def move(self, tenant: Tenant, order: Any, to: StrEnum, *, by: Actor, **changes: Any) -> None:
-        """Take the order to `to` and tell the customer. The caller commits. Raises RuleBroken, Stale."""
+        """Take the order to `to` and tell the customer.
+
+        The caller commits. Raises RuleBroken, Stale.
+        """
         self.can(order, to).require()
         states.move(order, to, self.moves, by=by, **{self.steps[to][0]: clock.now()}, **changes)
         self.notify(tenant, order)
@@ -199,7 +207,10 @@ class OrderWorkflow:
     def remind(
         self, tenant: Tenant, due: Select[Any], instant: str, sentence: str, label: str
     ) -> int:
-        """Mail a reminder of each order in `due` whose `instant` is not set yet; returns how many. No commit."""
+        """Mail a reminder of each order in `due` whose `instant` is not set yet; returns how many.
+
+        No commit.
+        """
         found = [order for order in session().scalars(due.limit(500)) if set_once(order, instant)]
         for order in found:
             self.notify(tenant, order, sentence, label=label, kind=Kind.REMINDERS)
@@ -225,7 +236,9 @@ def contact_copy(member: Member) -> dict[str, str]:
 
 
 def billing_copy(account: Account, member: Member) -> dict[str, str]:
-    """The billing address as it is today: the usual one of the book, else the account's own (COM-31, COM-33)."""
+    """The billing address as it is today: the usual one of the book, else the account's own
+    (COM-31, COM-33).
+    """
     usual = contacts.usual(account.id, AddressKind.BILLING)
     if usual:
         return address_copy(usual)
@@ -240,7 +253,10 @@ class Customers:
         self._known: dict[str, dict[str, Any] | str] = {}
 
     def of(self, row: Row) -> dict[str, Any]:
-        """The account's id, and copies of its contact person and billing address as of today. Raises RuleBroken."""
+        """The account's id, and copies of its contact person and billing address as of today.
+
+        Raises RuleBroken.
+        """
         number = row.text("会員番号", imports.KEY, required=True)
         if number not in self._known:
             self._known[number] = _customer(number)
@@ -276,7 +292,9 @@ def _exported(order: Any, attributes: Iterable[str]) -> list[Any]:
 
 
 def _erase_persons(model: Any, account: Account, personal: Collection[str]) -> None:
-    """Blank who ordered and where the bill went, and the texts in `personal`; what was ordered stays."""
+    """Blank who ordered and where the bill went, and the texts in `personal`; what was ordered
+    stays.
+    """
     emptied: dict[str, Any] = dict.fromkeys(personal, "")
     emptied["remarks"] = ""
     emptied["documents_due_at"] = None  # what is issued later would name nobody
@@ -289,8 +307,8 @@ def _erase_persons(model: Any, account: Account, personal: Collection[str]) -> N
 class OpenKind:
     """Orders of one kind that keep an account from leaving: those that meet `criterion`.
 
-    `message` is told with their %(count)s and their %(status)s, if they share one (message ids all); `href` is the list
-    of just these, `remedy` what the customer does about them.
+    `message` is told with their %(count)s and their %(status)s, if they share one (message ids
+    all); `href` is the list of just these, `remedy` what the customer does about them.
     """
 
     criterion: ColumnElement[bool]
@@ -309,9 +327,9 @@ def account_hooks(
 ) -> AccountHooks:
     """A brand's part in an account's life as far as its orders go (COM-16).
 
-    Those of `open_kinds` keep it from leaving. Those of the account and their
-    documents are exported, `columns` being headings and attributes. What was ordered and billed stays, without the
-    persons and without the texts in `personal`.
+    Those of `open_kinds` keep it from leaving. Those of the account and their documents are
+    exported, `columns` being headings and attributes. What was ordered and billed stays, without
+    the persons and without the texts in `personal`.
     """
 
     def own(account: Account) -> Select[Any]:

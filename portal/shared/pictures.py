@@ -1,4 +1,6 @@
-"""Pictures that operators bring along are decoded before they are taken, so that no half of one is ever shown."""
+"""Pictures that operators bring along are decoded before they are taken, so that no half of one is
+ever shown.
+"""
 
 from io import BytesIO
 from struct import unpack
@@ -17,7 +19,9 @@ _DAMAGED = gettext_noop("画像が途中で切れているか、壊れていま�
 
 
 def check_png(data: bytes) -> None:
-    """Raise RuleBroken unless `data` is a whole PNG picture of at most 2 MB, which is decoded to its last row."""
+    """Raise RuleBroken unless `data` is a whole PNG picture of at most 2 MB, which is decoded to
+    its last row.
+    """
     from PIL import Image
 
     if not data.startswith(_SIGNATURE) or len(data) > _MOST_BYTES:

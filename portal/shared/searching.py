@@ -1,7 +1,9 @@
-"""Searching an account's rows: what may be asked is told once, each way to ask is built once (COM-21).
+"""Searching an account's rows: what may be asked is told once, each way to ask is built once
+(COM-21).
 
-Plain columns of the bare tables, because lists are read far more often than anything else; the statement names the
-tenant itself, and the SQL guard checks it. Dates are days in Asia/Tokyo, both included.
+Plain columns of the bare tables, because lists are read far more often than anything else; the
+statement names the tenant itself, and the SQL guard checks it. Dates are days in Asia/Tokyo, both
+included.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +24,9 @@ Criterion = tuple[Callable[[Any], ColumnElement[bool]], Callable[[Any], Any]]
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """Words between blanks of any width, all of which must be found; `holds` compares with the pattern of one."""
+    """Words between blanks of any width, all of which must be found; `holds` compares with the
+    pattern of one.
+    """
 
     holds: Callable[[Any], ColumnElement[bool]]
 
@@ -123,7 +127,9 @@ def own(table: Any, shown: Iterable[str]) -> Select[Any]:
 
 
 class Search:
-    """A list and what it is searched by; `listed` binds `tenant`, and what else a call gives as `values`."""
+    """A list and what it is searched by; `listed` binds `tenant`, and what else a call gives as
+    `values`.
+    """
 
     def __init__(self, listed: Select[Any], criteria: Mapping[str, Criterion | Keywords]) -> None:
         self._listed, self._criteria = listed, criteria
@@ -146,7 +152,9 @@ class Search:
 def _bound(
     name: str, criterion: Criterion | Keywords, asked: Any
 ) -> Iterator[tuple[str, Any, Callable[[Any], ColumnElement[bool]]]]:
-    """What is bound for what was asked, under which name, and what is compared with it: of keywords each for itself."""
+    """What is bound for what was asked, under which name, and what is compared with it: of keywords
+    each for itself.
+    """
     if not asked:
         return
     if isinstance(criterion, Keywords):

@@ -1,4 +1,6 @@
-"""Rows that were read from a file and are not stored yet, kept on disk: memory does not grow with the import."""
+"""Rows that were read from a file and are not stored yet, kept on disk: memory does not grow with
+the import.
+"""
 
 import json
 import tempfile

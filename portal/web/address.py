@@ -31,9 +31,10 @@ def telephone_field(label: Any, **kwargs: Any) -> Any:
 class Lookup:
     """What a pressed "住所を自動入力" found and did.
 
-    `places` are those with the postal code. `filled` are the labels of the fields that it filled in, `kept` of those
-    that hold something else and were left as they are. `picked` is the place it went by, None where one of several is
-    to be picked first; `index` is its number among them, from 1.
+    `places` are those with the postal code. `filled` are the labels of the fields that it filled
+    in, `kept` of those that hold something else and were left as they are. `picked` is the place it
+    went by, None where one of several is to be picked first; `index` is its number among them, from
+    1.
     """
 
     places: tuple[postal.Place, ...]
@@ -70,10 +71,11 @@ class AddressFields(Form):
     building = name_line(_l("建物名・部屋番号"), printed=True)
 
     def filled_in(self) -> bool:
-        """Whether "住所を自動入力" was pressed: empty fields are filled from the postal code, typed ones stay (COM-24).
+        """Whether "住所を自動入力" was pressed: empty fields are filled from the postal code, typed ones
+        stay (COM-24).
 
-        Where several places share the code, all of them are offered; the one that was picked fills in. What was typed
-        is replaced by a button of its own alone.
+        Where several places share the code, all of them are offered; the one that was picked fills
+        in. What was typed is replaced by a button of its own alone.
         """
         pressed = request.form.get("places", request.form.get("replace"))
         if pressed is None or self.postal_code.flags.locked:
@@ -110,7 +112,9 @@ class AddressFields(Form):
 
 
 def _place_number(pressed: str, how_many: int) -> int:
-    """Which of so many places is meant, from 1; 0 where none is, or one of several is still to be picked."""
+    """Which of so many places is meant, from 1; 0 where none is, or one of several is still to be
+    picked.
+    """
     if how_many == 1:
         return 1
     number = text.whole_number(pressed) or 0

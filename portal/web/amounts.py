@@ -1,7 +1,8 @@
 """What an account pays, for those whom it lets see that: members with 請求・帳票 (Right.BILLING).
 
 The filter ``yen`` of templates and whatever writes an amount for a page or a CSV file go through
-here. The price list of a brand is no account's amount: templates write it with the filter ``price``.
+here. The price list of a brand is no account's amount: templates write it with the filter
+``price``.
 """
 
 from flask_login import current_user

@@ -24,7 +24,9 @@ lines_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Which rates (percent) a line may have, and whether each is reduced; `usual` is meant where none is named."""
+    """Which rates (percent) a line may have, and whether each is reduced; `usual` is meant where
+    none is named.
+    """
 
     usual: int | None
     is_reduced: Mapping[int, bool]
@@ -47,7 +49,10 @@ def rates_of(billed: Iterable[BillLine]) -> Rates:
 
 
 def read_bill_lines(texts: Iterable[str], day: date, rates: Rates) -> list[BillLine]:
-    """What `lines_option` gave, delivered on `day`, at the usual rate unless another is named. Raises Mistake."""
+    """What `lines_option` gave, delivered on `day`, at the usual rate unless another is named.
+
+    Raises Mistake.
+    """
     return [_bill_line(text, day, rates) for text in texts]
 
 

@@ -1,4 +1,7 @@
-"""What a brand is to the rest of the program: words, places, commands. Shared code knows only this."""
+"""What a brand is to the rest of the program: words, places, commands.
+
+Shared code knows only this.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,10 +30,11 @@ class NotBuilt(Section):
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """One place in the navigation. `primary` ones also stand in the phone's bar, there as `short` if it is given.
+    """One place in the navigation. `primary` ones also stand in the phone's bar, there as `short`
+    if it is given.
 
-    With `feature` it is there only while the tenant has that feature on (COM-03), with `right` only for members who
-    have that.
+    With `feature` it is there only while the tenant has that feature on (COM-03), with `right` only
+    for members who have that.
     """
 
     label: str
@@ -75,7 +79,8 @@ Raises RuleBroken for a number that is not the account's.
 
 @dataclass(frozen=True)
 class Brand:
-    """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own part.
+    """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own
+    part.
 
     `account` is its part in an account's life; `history` names the acts that members see in their change history;
     `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the member;
@@ -145,7 +150,9 @@ def inquiry_words(tenant: Tenant) -> InquiryWords:
 
 
 def offered_rights(tenant: Tenant) -> frozenset[Right]:
-    """What members of this tenant can be let do at all (COM-03): what no page of it asks for is not offered."""
+    """What members of this tenant can be let do at all (COM-03): what no page of it asks for is not
+    offered.
+    """
     known: dict[str, Brand] = current_app.extensions["brands"]
     rights = {right for key in tenant.modules for right in known[key].rights}
     by_feature = {
@@ -161,7 +168,9 @@ def offered_rights(tenant: Tenant) -> frozenset[Right]:
 
 
 def mail_kinds(tenant: Tenant) -> list[MailKind]:
-    """The kinds of mail that members of this tenant can choose how to get: those that are ever sent (COM-03)."""
+    """The kinds of mail that members of this tenant can choose how to get: those that are ever sent
+    (COM-03).
+    """
     sent = {kind for brand in brands_of(tenant) for kind in brand.mail_kinds}
     if tenant.has("inquiries"):
         sent.add(MailKind.INQUIRIES)

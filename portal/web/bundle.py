@@ -1,4 +1,5 @@
-"""What every page loads: one style sheet with the brand's colours at its end, one script; joined once.
+"""What every page loads: one style sheet with the brand's colours at its end, one script; joined
+once.
 
 Together with the page and the icons that makes four requests for a first page.
 """
@@ -39,7 +40,9 @@ class Bundle:
         return f"{self.style}\n{theme_css(tenant)}\n"
 
     def style_href(self, tenant: Tenant) -> str:
-        """Its address, which changes with its content, so that a new look is never hidden by a cache."""
+        """Its address, which changes with its content, so that a new look is never hidden by a
+        cache.
+        """
         return f"/theme.css?v={self.style_digest}{digest(theme_css(tenant).encode())}"
 
 
@@ -49,7 +52,10 @@ def digest(data: bytes) -> str:
 
 
 def join(static: Path) -> Bundle:
-    """Read the files. The empty statement between two scripts keeps the first's last line its own."""
+    """Read the files.
+
+    The empty statement between two scripts keeps the first's last line its own.
+    """
     style = (static / STYLE).read_text(encoding="utf-8")
     script = "\n;\n".join((static / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return Bundle(style, digest(style.encode()), script, f"/app.js?v={digest(script.encode())}")

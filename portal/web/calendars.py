@@ -20,8 +20,8 @@ def register_calendar(
 ) -> None:
     """Register the pages on a blueprint.
 
-    `page` is the template of the address, `find_events` gives an account's events, `name` is what they are of: the
-    feed's file is called so.
+    `page` is the template of the address, `find_events` gives an account's events, `name` is what
+    they are of: the feed's file is called so.
     """
 
     @at.route("/calendar", methods=["GET", "POST"])

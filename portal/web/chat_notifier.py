@@ -1,6 +1,8 @@
-"""Rings for whoever reads a chat: one thread of a process looks for all of them, and wakes those with news.
+"""Rings for whoever reads a chat: one thread of a process looks for all of them, and wakes those
+with news.
 
-A reader waits without a transaction and without a connection. Readers of other processes are woken by their own bell.
+A reader waits without a transaction and without a connection. Readers of other processes are woken
+by their own bell.
 """
 
 import threading
@@ -18,7 +20,9 @@ LOOK_SECONDS = 0.3
 
 
 class ChatNotifier:
-    """This process's readers by tenant and inquiry, at most `most`, and the thread that is there while they are."""
+    """This process's readers by tenant and inquiry, at most `most`, and the thread that is there
+    while they are.
+    """
 
     def __init__(self, app: Flask, most: int) -> None:
         self._app, self._most = app, most
@@ -27,7 +31,10 @@ class ChatNotifier:
         self._pulses: dict[tuple[str, int], int] = {}
 
     def has_room(self) -> bool:
-        """Whether one reader more could wait now: each holds a thread of the server. A hint; `reader` decides."""
+        """Whether one reader more could wait now: each holds a thread of the server.
+
+        A hint; `reader` decides.
+        """
         with self._lock:
             return self._count() < self._most
 
@@ -36,7 +43,9 @@ class ChatNotifier:
 
     @contextmanager
     def reader(self, tenant_key: str, inquiry_id: int) -> Iterator[threading.Event | None]:
-        """An event that is set at each news of the chat, while inside; None where there was no room."""
+        """An event that is set at each news of the chat, while inside; None where there was no
+        room.
+        """
         rung = self._join((tenant_key, inquiry_id))
         if rung is None:
             yield None
@@ -47,7 +56,8 @@ class ChatNotifier:
             self._leave((tenant_key, inquiry_id), rung)
 
     def _join(self, chat: tuple[str, int]) -> threading.Event | None:
-        # Counted and taken under one lock: whoever comes at the same moment must not find the same place free.
+        # Counted and taken under one lock: whoever comes at the same moment must not find the same
+        # place free.
         with self._lock:
             if self._count() >= self._most:
                 return None

@@ -1,6 +1,8 @@
-"""The command line itself: groups, what a mistake looks like, who is at the keyboard, what comes in (OPS-10).
+"""The command line itself: groups, what a mistake looks like, who is at the keyboard, what comes in
+(OPS-10).
 
-Whatever somebody types, pipes in or interrupts ends in one line on standard error, never in a traceback.
+Whatever somebody types, pipes in or interrupts ends in one line on standard error, never in a
+traceback.
 """
 
 import errno
@@ -92,7 +94,9 @@ def _in_one_line(error: click.UsageError, called: str = "") -> CommandError:
 
 
 class PortalCommand(click.Command):
-    """A command whose mistakes are told in one line; with `feature` for tenants that have it on (COM-03)."""
+    """A command whose mistakes are told in one line; with `feature` for tenants that have it on
+    (COM-03).
+    """
 
     def __init__(self, *words: Any, feature: str = "", **options: Any) -> None:
         super().__init__(*words, **options)
@@ -138,7 +142,10 @@ class CommandGroup(AppGroup):
 
 
 def require_offered(tenant: Tenant) -> None:
-    """Refuse a command of a module or feature that the tenant has not switched on (COM-03). Raises Mistake."""
+    """Refuse a command of a module or feature that the tenant has not switched on (COM-03).
+
+    Raises Mistake.
+    """
     context: click.Context | None = click.get_current_context()
     while context is not None:
         group = context.command
@@ -190,7 +197,10 @@ def read_text(path: Path) -> str:
 
 
 def as_text(name: str, data: bytes) -> str:
-    """What is written in `data`, called `name`. Raises CommandError for nothing, too much, and no UTF-8."""
+    """What is written in `data`, called `name`.
+
+    Raises CommandError for nothing, too much, and no UTF-8.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -211,7 +221,9 @@ def is_dry_run() -> bool:
 
 @contextmanager
 def progress() -> Iterator[Callable[[int], None]]:
-    """Say on standard error how many lines are done: on one line of a terminal, now and then in a log."""
+    """Say on standard error how many lines are done: on one line of a terminal, now and then in a
+    log.
+    """
     is_terminal = sys.stderr.isatty()
     every = _PROGRESS_TERMINAL if is_terminal else _PROGRESS_LOG
 

@@ -1,9 +1,10 @@
-"""What every command shares: a tenant, an operator, an instant; one line and exit code 2 for a mistake (OPS-10).
+"""What every command shares: a tenant, an operator, an instant; one line and exit code 2 for a
+mistake (OPS-10).
 
-A command is one of three kinds. A `question` changes nothing and locks nothing. A `command` does all it does in one
-transaction, which begins after everything that a person types, confirms or thinks over. The third kind opens its own
-transactions, because it is an import, or because it goes on for hours. Commands of one shape are made here for every
-brand: a step of one record, an import.
+A command is one of three kinds. A `question` changes nothing and locks nothing. A `command` does
+all it does in one transaction, which begins after everything that a person types, confirms or
+thinks over. The third kind opens its own transactions, because it is an import, or because it goes
+on for hours. Commands of one shape are made here for every brand: a step of one record, an import.
 """
 
 import functools
@@ -69,7 +70,9 @@ def find_tenant(key: str | None) -> Tenant:
 def typed(
     read: Callable[[str], Any] = text.one_line, longest: int = 0
 ) -> Callable[[Any, Any, str], Any]:
-    """A callback: what was typed as `read` makes it, 1 to `longest` characters (0: any number), or the default."""
+    """A callback: what was typed as `read` makes it, 1 to `longest` characters (0: any number), or
+    the default.
+    """
 
     def check(_context: Any, parameter: click.Parameter, value: str) -> Any:
         if not value and value == parameter.default:
@@ -86,7 +89,10 @@ def typed(
 
 
 def printable(value: str) -> str:
-    """One line of free text that documents can print (COM-70). Raises ValueError, which names the character."""
+    """One line of free text that documents can print (COM-70).
+
+    Raises ValueError, which names the character.
+    """
     return _drawable(text.one_line(value))
 
 
@@ -106,7 +112,9 @@ def _drawable(made: str) -> str:
 def typed_or_none(
     read: Callable[[str], str] = text.normalise, *, longest: int
 ) -> Callable[[Any, Any, str | None], str | None]:
-    """A callback: what was typed as `read` makes it, 1 to `longest` characters; None where it was left out."""
+    """A callback: what was typed as `read` makes it, 1 to `longest` characters; None where it was
+    left out.
+    """
     check = typed(read, longest=longest)
 
     def check_given(context: Any, parameter: click.Parameter, value: str | None) -> str | None:
@@ -164,11 +172,12 @@ def _nothing(_words: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a person types, confirms or thinks over, or what comes out of a file or pipe at its own pace.
+    """What a person types, confirms or thinks over, or what comes out of a file or pipe at its own
+    pace.
 
-    `ask` makes the value, from the command's other words, while no transaction is open. Records among them are as they
-    were read just before, and know nothing but their own columns. `check` raises RuleBroken before anybody is asked
-    about what cannot be done; it may ask the database.
+    `ask` makes the value, from the command's other words, while no transaction is open. Records
+    among them are as they were read just before, and know nothing but their own columns. `check`
+    raises RuleBroken before anybody is asked about what cannot be done; it may ask the database.
     """
 
     ask: Callable[[Mapping[str, Any]], Any]
@@ -178,9 +187,10 @@ class Asked:
 def tenant_command(function: Command, kind: Kind = "change") -> Command:
     """Decorate a click command that works for one tenant.
 
-    The function gets what it names of `tenant`, `by` and what was typed; records (`record`) are looked up
-    first, and text that it returns is printed. A question runs where nothing is locked and nothing can be written. The
-    transaction of a change is committed, or rolled back when it raises, and with ``--dry-run``.
+    The function gets what it names of `tenant`, `by` and what was typed; records (`record`) are
+    looked up first, and text that it returns is printed. A question runs where nothing is locked
+    and nothing can be written. The transaction of a change is committed, or rolled back when it
+    raises, and with ``--dry-run``.
     """
 
     @functools.wraps(function)
@@ -207,7 +217,10 @@ def tenant_command(function: Command, kind: Kind = "change") -> Command:
 
 
 def _require_demo() -> None:
-    """Refuse to change anything as of another instant where that would be forged. Raises Mistake."""
+    """Refuse to change anything as of another instant where that would be forged.
+
+    Raises Mistake.
+    """
     if not current_app.extensions["settings"].demo:
         raise CommandError(
             "--as-of is for questions and --dry-run; only a demo changes things as of then"
@@ -288,7 +301,9 @@ def command(
 
 
 def question(group: click.Group, name: str, *options: Option) -> Option:
-    """Make the command `name` of a group, which changes nothing: it waits for nobody and nobody waits for it."""
+    """Make the command `name` of a group, which changes nothing: it waits for nobody and nobody
+    waits for it.
+    """
     return command(group, name, *options, kind="question")
 
 
@@ -302,7 +317,8 @@ def record(name: str, find: Callable[[str], Any], metavar: str = "NUMBER") -> Op
 def confirmation(
     question: Callable[[Mapping[str, Any]], str], check: Callable[[Mapping[str, Any]], object]
 ) -> Option:
-    """The option --yes: without it, or --dry-run, the person is asked whether to go on with what `question` names.
+    """The option --yes: without it, or --dry-run, the person is asked whether to go on with what
+    `question` names.
 
     Nobody is asked about what cannot be done: `check` says so with RuleBroken.
     """
@@ -348,7 +364,9 @@ def step(
     *options: Option,
     kind: Kind = "change",
 ) -> None:
-    """Make the command `name` NUMBER: `do` gets tenant, the record and options; `say` tells of it, and the answer."""
+    """Make the command `name` NUMBER: `do` gets tenant, the record and options; `say` tells of it,
+    and the answer.
+    """
 
     def take(found: Any, tenant: Tenant, **words: Any) -> object:
         return say(found, do(tenant, found, **words))
@@ -363,10 +381,11 @@ def importing(
     what: str,
     more: str = "",
 ) -> None:
-    """Make the command `name` FILE, which imports `what` by the importer that `make` gives for the tenant.
+    """Make the command `name` FILE, which imports `what` by the importer that `make` gives for the
+    tenant.
 
-    The file is read where nothing is locked; what is new in it is stored in one short transaction. A dry run ends
-    before that.
+    The file is read where nothing is locked; what is new in it is stored in one short transaction.
+    A dry run ends before that.
     """
 
     def load(file: Content, tenant: Tenant, by: Actor) -> str:

@@ -1,4 +1,6 @@
-"""帳票発行: the documents of an order, on its page and each as a PDF, or the reason why there is none yet (FAC-04)."""
+"""帳票発行: the documents of an order, on its page and each as a PDF, or the reason why there is none
+yet (FAC-04).
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,13 +26,16 @@ _WITHOUT_AMOUNT = frozenset(kind.value for kind in DocumentKind if not kind.bear
 
 
 def right_to_read(kind: str) -> Right | None:
-    """What a member needs for documents of a kind: 請求・帳票, but nothing for those that bear no amount."""
+    """What a member needs for documents of a kind: 請求・帳票, but nothing for those that bear no
+    amount.
+    """
     return None if kind in _WITHOUT_AMOUNT else Right.BILLING
 
 
 @dataclass(frozen=True)
 class DocumentViews:
-    """`kinds` are the documents by their names in addresses; `find` gives the member's own order by its number.
+    """`kinds` are the documents by their names in addresses; `find` gives the member's own order by
+    its number.
 
     `can` is the brand's rule of when there is one.
     """

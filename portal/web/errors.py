@@ -1,4 +1,6 @@
-"""Every failure ends in a page: in the brand's look where there is a brand, plain where there is none (COM-01)."""
+"""Every failure ends in a page: in the brand's look where there is a brand, plain where there is
+none (COM-01).
+"""
 
 import errno
 import logging
@@ -38,7 +40,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Gone(NotFound):
-    """A record that somebody removed while it was being filled in; `typed` is what was typed, label and value."""
+    """A record that somebody removed while it was being filled in; `typed` is what was typed, label
+    and value.
+    """
 
     def __init__(self, missing: NotFound, typed: list[tuple[str, str]]) -> None:
         super().__init__(missing.message)
@@ -53,7 +57,8 @@ def page(
     heading: str = "",
     form_href: str = "",
 ) -> Response:
-    """The error page of `code`, with `heading` and `message` in place of the usual words, and what was `typed`.
+    """The error page of `code`, with `heading` and `message` in place of the usual words, and what
+    was `typed`.
 
     `form_href` is where the form stands that was sent.
     """
@@ -101,7 +106,9 @@ def report_forbidden() -> None:
 
 
 def _too_large() -> Response:
-    """Say how much this page takes, and lead back to the form: nothing of it could be read (COM-23)."""
+    """Say how much this page takes, and lead back to the form: nothing of it could be read
+    (COM-23).
+    """
     # A browser sends nine bytes for a Japanese character of a plain form, three beside files.
     most = min((request.max_content_length or 0) // 9, (request.max_form_memory_size or 0) // 3)
     most = most // 10_000 * 10_000
@@ -153,7 +160,9 @@ def _rule(error: RuleBroken) -> Response:
 
 
 def message_of(error: RuleBroken) -> str:
-    """The rule's message in the reader's language; what it is filled in with may be such a message too."""
+    """The rule's message in the reader's language; what it is filled in with may be such a message
+    too.
+    """
     params = {k: message_of(v) if isinstance(v, RuleBroken) else v for k, v in error.params.items()}
     return str(_(error.message, **params) if params else _(error.message))
 

@@ -1,4 +1,6 @@
-"""What WTForms says by itself, in the words of these pages: its own are English, or Japanese of a program (COM-23)."""
+"""What WTForms says by itself, in the words of these pages: its own are English, or Japanese of a
+program (COM-23).
+"""
 
 from typing import Any
 

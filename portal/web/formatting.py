@@ -1,4 +1,6 @@
-"""What every template sees: the shell's values, addresses of static files, and how dates and yen are written."""
+"""What every template sees: the shell's values, addresses of static files, and how dates and yen
+are written.
+"""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +44,9 @@ COMMON_NAVIGATION = (
 
 
 def _language() -> str:
-    """The reader's language: a view may write a date before its template is drawn, which sets `g.lang`."""
+    """The reader's language: a view may write a date before its template is drawn, which sets
+    `g.lang`.
+    """
     if "lang" not in g and "tenant" in g:
         g.lang = str(get_locale())
     return str(g.get("lang", "ja"))
@@ -82,9 +86,11 @@ _ANCHOR = Markup('<a href="{0}" rel="noopener noreferrer nofollow" data-hx-boost
 
 
 def linked(text: str) -> Markup:
-    """Plain text as HTML: its lines as they are, http and https addresses as links, all else escaped.
+    """Plain text as HTML: its lines as they are, http and https addresses as links, all else
+    escaped.
 
-    Addresses are told by their own ASCII characters, because Japanese text has no blanks around them.
+    Addresses are told by their own ASCII characters, because Japanese text has no blanks around
+    them.
     """
     lines = (_linked_line(line) for line in text.splitlines())
     return Markup("<br>\n").join(lines)
@@ -103,7 +109,9 @@ def _linked_line(line: str) -> Markup:
 
 
 class Navigation:
-    """The member's places, the present one marked; translated only when somebody walks through them."""
+    """The member's places, the present one marked; translated only when somebody walks through
+    them.
+    """
 
     def __init__(self, tenant: Tenant, path: str, who: SignedIn | None) -> None:
         brands = [item for brand in brands_of(tenant) for item in brand.navigation]
@@ -131,7 +139,8 @@ def _is_at(href: str, path: str) -> bool:
 
 @pass_context
 def cached_fragment(context: Context, template: str) -> Markup:
-    """A piece of the page that is the same wherever brand, language and place are: drawn once, then kept.
+    """A piece of the page that is the same wherever brand, language and place are: drawn once, then
+    kept.
 
     Such a piece shows nothing of the member and carries no token.
     """

@@ -1,6 +1,8 @@
-"""Form fields that forgive: full-width digits, stray spaces and hyphens are normalised, not refused (COM-23).
+"""Form fields that forgive: full-width digits, stray spaces and hyphens are normalised, not refused
+(COM-23).
 
-Free text stays as it was typed, and no field cuts off what is too long: the answer says how long it is.
+Free text stays as it was typed, and no field cuts off what is too long: the answer says how long it
+is.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ class Form(FlaskForm):  # type: ignore[misc]
     """Base of all forms: what was typed is normalised, and a broken rule finds its field."""
 
     first: tuple[str, ...] = ()
-    """The names of the fields that the page shows first, where it has another order than the classes declare."""
+    """The names of the fields that the page shows first, where it has another order than the
+    classes declare.
+    """
     is_refused = False
     """Whether a rule refused what was typed well: the summary of errors has another title then."""
 
@@ -81,7 +85,9 @@ class Form(FlaskForm):  # type: ignore[misc]
             self._fields.move_to_end(name, last=False)
 
     def filled_in(self) -> bool:
-        """Whether a button was pressed that fills in and sends nothing yet; see `portal.web.address`."""
+        """Whether a button was pressed that fills in and sends nothing yet; see
+        `portal.web.address`.
+        """
         return False
 
     def blame(self, error: RuleBroken, message: str) -> None:
@@ -102,7 +108,9 @@ class Form(FlaskForm):  # type: ignore[misc]
         }
 
     def rows(self) -> list[tuple[str, str]]:
-        """Label and value of every visible field as people write it, for the confirm page, in the page's order."""
+        """Label and value of every visible field as people write it, for the confirm page, in the
+        page's order.
+        """
         unseen = ("CSRFTokenField", "HiddenField", "PasswordField", "TrapField")
         return [(str(f.label.text), _as_read(f)) for f in self if f.type not in unseen]
 
@@ -133,7 +141,9 @@ def _as_read(field: Field) -> str:
 
 
 def normaliser(clean: Callable[[str], str], wrong: Any = None) -> Callable[[Any], Any]:
-    """A WTForms filter that cleans text; what it cannot clean is refused as `wrong`, or left for a validator."""
+    """A WTForms filter that cleans text; what it cannot clean is refused as `wrong`, or left for a
+    validator.
+    """
 
     def apply(value: Any) -> Any:
         if not isinstance(value, str) or not value.strip():
@@ -228,7 +238,9 @@ def cleaned(
     kind: type[StringField] = StringField,
     **kwargs: Any,
 ) -> StringField:
-    """Text of a known shape (telephone, postal code, kana, e-mail): `clean` normalises it, `wrong` refuses it."""
+    """Text of a known shape (telephone, postal code, kana, e-mail): `clean` normalises it, `wrong`
+    refuses it.
+    """
     too_long = MaxLength(longest)
     filters = [normaliser(str.strip), normaliser(clean, wrong)]
     return kind(label, filters=filters, validators=[presence(required), too_long], **kwargs)
@@ -251,7 +263,9 @@ class DigitsField(StringField):  # type: ignore[misc]
 
 
 def version_number(value: Any) -> int:
-    """A filter for the hidden version of a record: what is no version is 0, which is always stale (COM-26)."""
+    """A filter for the hidden version of a record: what is no version is 0, which is always stale
+    (COM-26).
+    """
     return text.whole_number(str(value)) or 0
 
 
@@ -372,7 +386,9 @@ class ClockField(TimeField):  # type: ignore[misc]
 
 
 class SearchForm(FlaskForm):  # type: ignore[misc]
-    """What is typed to search a list, a time from `since` to `until` at its end; read from the query string."""
+    """What is typed to search a list, a time from `since` to `until` at its end; read from the
+    query string.
+    """
 
     class Meta:
         """A GET form needs no token."""

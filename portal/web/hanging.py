@@ -1,9 +1,10 @@
-"""What stands against a tenants file though it has no mistakes: it is refused, and the last good one stays (OPS-03).
+"""What stands against a tenants file though it has no mistakes: it is refused, and the last good
+one stays (OPS-03).
 
 That is data that hang on keys that it no longer has, and names that no document can print.
 
-Asked whenever a file is read, in a session of its own: a request may be under way. Where the database cannot be asked
-(no network, not migrated yet) nothing is refused for it.
+Asked whenever a file is read, in a session of its own: a request may be under way. Where the
+database cannot be asked (no network, not migrated yet) nothing is refused for it.
 """
 
 import logging
@@ -112,7 +113,9 @@ def _lacking(tenants: Tenants, brands: Iterable[Brand]) -> Iterator[Finding]:
 
 
 def _locked_out(tenant: Tenant) -> Iterator[Finding]:
-    """Members who could not sign in with what the file asks for: what is unique of them is kept by other items."""
+    """Members who could not sign in with what the file asks for: what is unique of them is kept by
+    other items.
+    """
     items = tenant.sign_in.items
     parts = [column for name, column in _SIGN_IN_NAMES.items() if name in items]
     usual = func.lower(parts[0]) if len(parts) == 1 else func.lower(parts[0] + "\n" + parts[1])

@@ -27,7 +27,9 @@ def translate(message: str, **values: object) -> str:
 
 
 def speaker() -> Callable[..., str]:
-    """`translate` for this request, found once: pages call it dozens of times, and Japanese costs nothing."""
+    """`translate` for this request, found once: pages call it dozens of times, and Japanese costs
+    nothing.
+    """
     found: Callable[..., str] | None = g.get("speaker")
     if found is None:
         found = g.speaker = _say if str(get_locale()) == "ja" else _say_in_english
@@ -43,7 +45,9 @@ def _say_in_english(message: str, **values: object) -> str:
 
 
 def lazy(message: str, **values: object) -> LazyString:
-    """`message` translated when it is shown, `values` put in, for what is written before there is a request."""
+    """`message` translated when it is shown, `values` put in, for what is written before there is a
+    request.
+    """
     return LazyString(translate, message, **values)
 
 
@@ -54,7 +58,9 @@ def _english() -> NullTranslations:
 
 
 def choose() -> str:
-    """The language of this request, out of the tenant's: what was chosen, else the member's own, else its usual one."""
+    """The language of this request, out of the tenant's: what was chosen, else the member's own,
+    else its usual one.
+    """
     if not has_request_context() or "tenant" not in g:
         return LANGUAGES[0]
     own = current_user.locale if current_user.is_authenticated else ""

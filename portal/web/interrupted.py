@@ -1,7 +1,9 @@
-"""A form that is sent when the session is over, from the request's side: what is kept, and where it is shown again.
+"""A form that is sent when the session is over, from the request's side: what is kept, and where it
+is shown again.
 
-It works by plain addresses: the way to the sign-in page leads back to the page, whose ``kept`` names what was typed.
-The form there is filled in and waits for its button. `Form` asks `typed_before`; the layouts say it.
+It works by plain addresses: the way to the sign-in page leads back to the page, whose ``kept``
+names what was typed. The form there is filled in and waits for its button. `Form` asks
+`typed_before`; the layouts say it.
 """
 
 from typing import Any
@@ -31,7 +33,9 @@ NEVER_KEPT = frozenset(
         "credential",
     }
 )
-"""Fields that are left out: secrets, and what is made anew (tests/web/test_interrupted.py holds it to all forms)."""
+"""Fields that are left out: secrets, and what is made anew (tests/web/test_interrupted.py holds it
+to all forms).
+"""
 _KEPT = "kept"
 _DRAFT = "draft"
 
@@ -52,7 +56,8 @@ def page_owner() -> str | None:
 
 
 def keep(owner: str | None) -> tuple[str, bool]:
-    """Keep what this request sends, for `owner`; where to go on after signing in, and whether something is lost.
+    """Keep what this request sends, for `owner`; where to go on after signing in, and whether
+    something is lost.
 
     Commits.
     """
@@ -78,7 +83,8 @@ def is_bare_press() -> bool:
 
 
 def page_of_form(draft: str = "") -> str:
-    """The page on which the form stands: its own address where that is one, else the page that sent it.
+    """The page on which the form stands: its own address where that is one, else the page that sent
+    it.
 
     A confirm page names its `draft` in the address.
     """
@@ -103,7 +109,9 @@ def _is_page(path: str) -> bool:
 
 
 def typed_before() -> MultiDict[str, str] | None:
-    """What the signed-in member sent to this page before their session was over; None when there is no such thing."""
+    """What the signed-in member sent to this page before their session was over; None when there is
+    no such thing.
+    """
     if "typed_before" not in g:
         g.typed_before = None
         token = request.args.get(_KEPT, "")
@@ -114,7 +122,9 @@ def typed_before() -> MultiDict[str, str] | None:
 
 
 def fill_in(fields: Any) -> MultiDict[str, str] | None:
-    """What is to be filled into the form with these field names, which the page then says; None for nothing."""
+    """What is to be filled into the form with these field names, which the page then says; None for
+    nothing.
+    """
     typed = typed_before()
     if typed is None or not typed.keys() & set(fields):
         return None

@@ -1,7 +1,7 @@
 """The list toolkit: search in the URL, sort orders, keyset pages, the count, CSV (COM-21).
 
-A page is found by the values of its last row, never by OFFSET, so the millionth page costs what the first does. The
-cursor also carries how many rows lie before it, so that "全14件中 11–14件" can be said.
+A page is found by the values of its last row, never by OFFSET, so the millionth page costs what the
+first does. The cursor also carries how many rows lie before it, so that "全14件中 11–14件" can be said.
 """
 
 import re
@@ -140,7 +140,9 @@ def _step(
 
 @lru_cache(maxsize=500)
 def _stepping(statement: Select[Any], sort: Sort, ascending: bool, *, beyond: bool) -> Select[Any]:
-    """`statement` in list order, from its beginning or `beyond` an edge; built once for each way to ask."""
+    """`statement` in list order, from its beginning or `beyond` an edge; built once for each way to
+    ask.
+    """
     if beyond:
         key = tuple_(sort.column, sort.tie)
         edge = tuple_(
@@ -157,7 +159,9 @@ def chosen(sorts: Sequence[Sort], key: str | None) -> Sort:
 
 
 def every_row(query: Query, sort: Sort, size: int = 500) -> Iterator[Row[Any]]:
-    """All rows in order, read by keyset in short steps, so that a million rows never stand in memory."""
+    """All rows in order, read by keyset in short steps, so that a million rows never stand in
+    memory.
+    """
     edge: tuple[Any, Any] | None = None
     more = True
     while more:
@@ -191,7 +195,8 @@ def _nothing_more(_page: Page) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Listing:
-    """The page of a list that is searched and sorted in its address, and the same as CSV (COM-21, COM-23).
+    """The page of a list that is searched and sorted in its address, and the same as CSV (COM-21,
+    COM-23).
 
     `pages` are the templates of the page and of the list in it; `find` makes the query of what was asked. `statuses`
     are those of the rows' own column of that name, None where there is none. `columns`
@@ -209,14 +214,18 @@ class Listing:
     context: Callable[[Page], dict[str, Any]] = _nothing_more
 
     def register(self, at: Blueprint, name: str, *marks: ViewFlag) -> None:
-        """Add the two pages to a blueprint, as `name` and `name`_csv; `marks` are those of portal.web.requests."""
+        """Add the two pages to a blueprint, as `name` and `name`_csv; `marks` are those of
+        portal.web.requests.
+        """
         for ending, suffix, page in (("", "", Listing._index), (".csv", "_csv", Listing._csv)):
             view = with_flags(lambda page=page: page(self), marks)
             rule = self.path.removeprefix(at.url_prefix or "")
             at.add_url_rule(f"{rule}{ending}", f"{name}{suffix}", view)
 
     def shown(self, form: SearchForm | None = None) -> dict[str, Any]:
-        """What the page shows for a form; the whole list for none, and no list for one that is refused."""
+        """What the page shows for a form; the whole list for none, and no list for one that is
+        refused.
+        """
         blank = self.form(formdata=None)
         state = {
             key: value
@@ -229,7 +238,8 @@ class Listing:
         else:
             asked = (form or blank).asked()
             page = paginate(self.find(asked), sort, path=self.path, state=state, cursor=cursor)
-        # The search bar without a search is kept for the whole brand, so nothing typed may stand in it.
+        # The search bar without a search is kept for the whole brand, so nothing typed may stand in
+        # it.
         shown = {
             "form": form if form and state else blank,
             "page": page,
@@ -251,7 +261,8 @@ class Listing:
         return [_(heading) for heading in self.columns]
 
     def way_back(self) -> str:
-        """The list as it was left, for the page of one of its rows: search, order and page (COM-21).
+        """The list as it was left, for the page of one of its rows: search, order and page
+        (COM-21).
 
         A row's link says them (`way_in` in the template); what is no part of this list is left out.
         """
@@ -261,10 +272,11 @@ class Listing:
         return f"{self.path}?{urlencode(state)}" if state else self.path
 
     def attention(self, label: str, **asked: str) -> Attention:
-        """A card of the top page (COM-20): how many rows match `asked`, and the address of the list of just these.
+        """A card of the top page (COM-20): how many rows match `asked`, and the address of the list
+        of just these.
 
-        `label` is a message id; `asked` names fields of the list's form. The count and the list that it leads to
-        come from one query, so that they can never differ.
+        `label` is a message id; `asked` names fields of the list's form. The count and the list
+        that it leads to come from one query, so that they can never differ.
         """
         return Attention(label, count(self.find(asked)), f"{self.path}?{urlencode(asked)}")
 

@@ -1,4 +1,6 @@
-"""Commands of orders, the same for every brand: what awaits somebody, a step, a bill, documents (OPS-10)."""
+"""Commands of orders, the same for every brand: what awaits somebody, a step, a bill, documents
+(OPS-10).
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -47,7 +49,9 @@ def billed(
     day: Callable[[Any], date],
     rates: Callable[[Tenant, Any, date], Rates] | None = None,
 ) -> Command:
-    """`operation` with the lines as they are typed, at `rates`, which are those of the order's `day` by themselves."""
+    """`operation` with the lines as they are typed, at `rates`, which are those of the order's
+    `day` by themselves.
+    """
 
     def do(tenant: Tenant, order: Any, lines: tuple[str, ...], **words: Any) -> Any:
         on = day(order)

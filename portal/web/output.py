@@ -39,8 +39,8 @@ def harmless(typed: str) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], as_json: bool = False) -> None:
     """Print `rows` under `columns`, or as a JSON list of objects when `as_json`.
 
-    A table is as wide as the terminal, or 80 columns when there is none; long cells are folded, never cut. Where it has
-    no room, each row is a record of its own, a column a line.
+    A table is as wide as the terminal, or 80 columns when there is none; long cells are folded,
+    never cut. Where it has no room, each row is a record of its own, a column a line.
     """
     rows = list(rows)
     if as_json:
@@ -62,10 +62,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], as_json: boo
 
 
 def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -> list[int] | None:
-    """How many cells of the terminal each column gets; None where they cannot all stand side by side.
+    """How many cells of the terminal each column gets; None where they cannot all stand side by
+    side.
 
-    The widest give way first, and none so far that a number, a date or a heading is broken in two: such could be
-    neither read nor copied.
+    The widest give way first, and none so far that a number, a date or a heading is broken in two:
+    such could be neither read nor copied.
     """
     below = list(zip(*cells, strict=True)) or [()] * len(columns)
     widths, least = [], []
@@ -98,7 +99,9 @@ def _print_records(
 
 
 def json_out(data: object) -> None:
-    """Print `data` as JSON, Japanese as it is; dates and the like become text, instants as the clock in Tokyo."""
+    """Print `data` as JSON, Japanese as it is; dates and the like become text, instants as the
+    clock in Tokyo.
+    """
     click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_plain))
 
 
@@ -140,9 +143,11 @@ def moment(attribute: str, form: str = "%Y-%m-%d %H:%M") -> Callable[[Any], str]
 def listing(
     group: click.Group, name: str, columns: Iterable[Column], *options: Option, most: int = 30
 ) -> Option:
-    """Make the command `name` of a brand: it prints what the function returns, with --limit (else `most`) and --json.
+    """Make the command `name` of a brand: it prints what the function returns, with --limit (else
+    `most`) and --json.
 
-    A column is an attribute, or a heading and the attribute or function that its cells are read with.
+    A column is an attribute, or a heading and the attribute or function that its cells are read
+    with.
     """
     pairs = [(column, column) if isinstance(column, str) else column for column in columns]
     readers = [attrgetter(read) if isinstance(read, str) else read for _heading, read in pairs]

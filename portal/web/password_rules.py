@@ -10,7 +10,8 @@ from portal.web.requests import member, tenant
 
 
 def password_checklist() -> list[dict[str, Any]]:
-    """The tenant's rules: what js/password.js checks, and what the line says in the reader's language.
+    """The tenant's rules: what js/password.js checks, and what the line says in the reader's
+    language.
 
     Behind a mailed link the page knows nothing of the member, whom only the server looks up.
     """

@@ -1,6 +1,7 @@
 """What stands in an address's query, read within bounds.
 
-Anybody writes addresses. What cannot be meant is as if it did not stand there: a page, never an error.
+Anybody writes addresses. What cannot be meant is as if it did not stand there: a page, never an
+error.
 """
 
 from datetime import date
@@ -20,5 +21,8 @@ def day_in_query(name: str) -> date | None:
 
 
 def number_in_query(name: str) -> int:
-    """The whole number in the query, 0 when there is none. No id in a database has more than 18 digits."""
+    """The whole number in the query, 0 when there is none.
+
+    No id in a database has more than 18 digits.
+    """
     return text.whole_number(request.args.get(name, ""), longest=18) or 0

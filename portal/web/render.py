@@ -8,7 +8,9 @@ from flask import Response, make_response, render_template, request
 
 
 def wants_fragment() -> bool:
-    """Whether htmx asked for a part of the page: not when it boosts a link, nor when it restores history."""
+    """Whether htmx asked for a part of the page: not when it boosts a link, nor when it restores
+    history.
+    """
     headers = request.headers
     return (
         headers.get("HX-Request") == "true"
@@ -34,7 +36,9 @@ def render_invalid(
 
 
 def whole(response: Response) -> Response:
-    """Tell htmx that this is a whole page: its main part replaces the present one and never lands inside a list."""
+    """Tell htmx that this is a whole page: its main part replaces the present one and never lands
+    inside a list.
+    """
     if wants_fragment():
         response.headers["HX-Retarget"] = response.headers["HX-Reselect"] = "#main"
         response.headers["HX-Reswap"] = "outerHTML"
@@ -47,9 +51,11 @@ def pdf_response(data: bytes, filename: str, digest: str) -> Response:
 
 
 def attachment(data: bytes, filename: str, media_type: str, digest: str) -> Response:
-    """A file to keep: always the same bytes, so the digest is its ETag; the name survives in Japanese (RFC 6266).
+    """A file to keep: always the same bytes, so the digest is its ETag; the name survives in
+    Japanese (RFC 6266).
 
-    Nothing in it runs, whatever it is (security.md §4.22), and no cache keeps it: a desk may be shared.
+    Nothing in it runs, whatever it is (security.md §4.22), and no cache keeps it: a desk may be
+    shared.
     """
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", filename)
     headers = {

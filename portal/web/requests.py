@@ -1,7 +1,8 @@
-"""How a request finds its tenant and its member, before any view runs (architecture.md, "How a request flows").
+"""How a request finds its tenant and its member, before any view runs (architecture.md, "How a
+request flows").
 
-Host → tenant, else a plain 404; the tenant's scope is opened; a brand's pages exist only where its module is on; then
-session → member in one query. Pages are closed unless they are marked `@public`.
+Host → tenant, else a plain 404; the tenant's scope is opened; a brand's pages exist only where its
+module is on; then session → member in one query. Pages are closed unless they are marked `@public`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -69,15 +70,21 @@ called_by_script = _flag("is_script_call", True)
 """Marks a view that a script calls: it can be led elsewhere, but shown no page."""
 
 asked_by_itself = _flag("is_asked_by_itself", True)
-"""Marks a view that a page asks without anybody pressing something: when the session is over it leads nowhere, because
-what is being typed on that page would be lost. The next button does, and keeps what was typed."""
+"""Marks a view that a page asks without anybody pressing something: when the session is over it
+leads nowhere, because what is being typed on that page would be lost. The next button does, and
+keeps what was typed.
+"""
 
 takes_files = _flag("takes_files", True)
-"""Marks a view as one that takes files: as large as the tenant's inquiries allow (security.md §4.21)."""
+"""Marks a view as one that takes files: as large as the tenant's inquiries allow (security.md
+§4.21).
+"""
 
 
 def require_feature(name: str) -> Callable[[F], F]:
-    """Mark a view as part of a feature: where the tenant has it off, there is no such page (COM-03)."""
+    """Mark a view as part of a feature: where the tenant has it off, there is no such page
+    (COM-03).
+    """
     return _flag("feature", name)
 
 
@@ -146,7 +153,9 @@ def actor() -> Actor:
 
 
 def cookie_name(of: Settings, what: str = "portal") -> str:
-    """The session cookie's name; the ``__Host-`` prefix ties it to one host over HTTPS (security.md §4.7)."""
+    """The session cookie's name; the ``__Host-`` prefix ties it to one host over HTTPS (security.md
+    §4.7).
+    """
     return f"__Host-{what}" if of.scheme == "https" else what
 
 
@@ -161,9 +170,11 @@ def _cookie_traits() -> dict[str, Any]:
 
 
 def clear_session_cookie(response: BaseResponse) -> None:
-    """Take the session's token back, with what forms were sent with and what the browser kept of the pages.
+    """Take the session's token back, with what forms were sent with and what the browser kept of
+    the pages.
 
-    Not "cookies": that would reach beyond this host, and the other brands' sessions would end as well.
+    Not "cookies": that would reach beyond this host, and the other brands' sessions would end as
+    well.
     """
     _renew_csrf_token()
     response.delete_cookie(cookie_name(settings()), **_cookie_traits())
@@ -171,7 +182,9 @@ def clear_session_cookie(response: BaseResponse) -> None:
 
 
 def _renew_csrf_token() -> None:
-    """Let the next page make a CSRF token: none outlives a sign-in or a sign-out (security.md §4.9)."""
+    """Let the next page make a CSRF token: none outlives a sign-in or a sign-out (security.md
+    §4.9).
+    """
     cookie.pop("csrf_token", None)
     g.pop("csrf_token", None)  # Flask-WTF's own copy for this request
 
@@ -198,7 +211,9 @@ def give_session(response: BaseResponse, token: str) -> BaseResponse:
 
 
 def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
-    """Give the browser what signing in brought: the session, and a name for the browser when it is new."""
+    """Give the browser what signing in brought: the session, and a name for the browser when it is
+    new.
+    """
     _renew_csrf_token()
     give_session(response, entry.token)
     if entry.device_token:
@@ -216,8 +231,8 @@ def init_app(app: Flask, of: Settings, login_manager: LoginManager) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, of.proxy_hops, of.proxy_hops)  # type: ignore[method-assign]
     login_manager.init_app(app)
     login_manager.request_loader(_load_member)
-    # Before everything, the CSRF check too: whatever refuses a request then does so in the brand's look, and a form
-    # whose session is over has no valid CSRF token any more.
+    # Before everything, the CSRF check too: whatever refuses a request then does so in the brand's
+    # look, and a form whose session is over has no valid CSRF token any more.
     app.before_request_funcs.setdefault(None, [])[:0] = [_open_scope, _gate, _catch_interrupted]
     app.before_request(_require_member)
     app.teardown_request(_close_scope)
@@ -244,7 +259,9 @@ def _close_scope(_error: BaseException | None) -> None:
 
 
 def streamed(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """`parts` made while they are sent, in a scope of their own: Flask closes the request's before it iterates."""
+    """`parts` made while they are sent, in a scope of their own: Flask closes the request's before
+    it iterates.
+    """
     key = tenant().key
 
     def inside() -> Iterator[bytes]:
@@ -276,10 +293,12 @@ def _is_open() -> bool:
 
 
 def _catch_interrupted() -> BaseResponse | None:
-    """Lose no form that comes when its session is over: to the sign-in page, and back to what was typed.
+    """Lose no form that comes when its session is over: to the sign-in page, and back to what was
+    typed.
 
-    So it is too for a page that was drawn before the same member signed out and in again in another tab, whose CSRF
-    token is no longer valid: straight back to the page. Nothing is done; what another member drew is refused.
+    So it is too for a page that was drawn before the same member signed out and in again in another
+    tab, whose CSRF token is no longer valid: straight back to the page. Nothing is done; what
+    another member drew is refused.
     """
     if request.method in _READS or _is_open():
         return None
@@ -345,7 +364,9 @@ def is_reading() -> bool:
 
 
 def lead(page: Callable[[str], str], *, owner: str | None = None) -> BaseResponse:
-    """Lead to another page and back from there, with what was sent kept for `owner`; htmx is told to load it whole."""
+    """Lead to another page and back from there, with what was sent kept for `owner`; htmx is told
+    to load it whole.
+    """
     back_to = path_with_query(request)
     if not is_reading():
         back_to, is_lost = interrupted.keep(owner)
@@ -361,7 +382,10 @@ def lead(page: Callable[[str], str], *, owner: str | None = None) -> BaseRespons
 
 
 def _load_member(_request: Any) -> SignedIn | None:
-    """Flask-Login's loader: the cookie's session at this tenant. Another brand's cookie opens nothing here."""
+    """Flask-Login's loader: the cookie's session at this tenant.
+
+    Another brand's cookie opens nothing here.
+    """
     token = "tenant" in g and session_token()
     return sessions.look_up(token, idle_minutes=tenant().sign_in.idle_minutes) if token else None
 

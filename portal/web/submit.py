@@ -1,8 +1,9 @@
 """A form, written once: on one page (COM-23), or as 入力 → 内容確認 → 完了 (COM-22).
 
-In three steps a form's POST keeps a draft and leads to the confirm page; its button consumes the draft and does the
-thing in one transaction. Back, reload and a second press are all plain addresses that answer the same. `Steps` are the
-pages of a form that only collects and saves; what needs more (files, a price) is built on `ConfirmFlow`.
+In three steps a form's POST keeps a draft and leads to the confirm page; its button consumes the
+draft and does the thing in one transaction. Back, reload and a second press are all plain addresses
+that answer the same. `Steps` are the pages of a form that only collects and saves; what needs more
+(files, a price) is built on `ConfirmFlow`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +29,8 @@ Answer = str | Response
 def submit(page: str, form: Form, do: Callable[[], Answer], **shown: Any) -> Answer:
     """`page` with the form in it, until what is typed is valid; then what `do` answers.
 
-    What a rule refuses stands at the field it names, and nothing is half-done. NotFound goes on to its own page.
+    What a rule refuses stands at the field it names, and nothing is half-done. NotFound goes on to
+    its own page.
     """
     if not form.is_submitted() or form.filled_in():
         return render(page, form=form, **shown)
@@ -52,10 +54,11 @@ def done(message: str, to: str) -> Response:
 
 @dataclass(frozen=True)
 class ConfirmFlow:
-    """One flow: what its drafts are about, and the address of its form; the other two pages stand below it.
+    """One flow: what its drafts are about, and the address of its form; the other two pages stand
+    below it.
 
-    `kind` names the form; `subject` is the object that it is about, by the number or code in its address, or "new".
-    A draft of one subject does not exist for another, nor for another member.
+    `kind` names the form; `subject` is the object that it is about, by the number or code in its
+    address, or "new". A draft of one subject does not exist for another, nor for another member.
     """
 
     kind: str
@@ -81,9 +84,11 @@ class ConfirmFlow:
 
     @contextmanager
     def record_needed(self, make: Callable[[dict[str, Any] | None], Form]) -> Iterator[None]:
-        """Look the record up inside: where it is gone by now, what was typed for it is shown all the same (COM-23).
+        """Look the record up inside: where it is gone by now, what was typed for it is shown all
+        the same (COM-23).
 
-        `make` draws the form without the record. Raises NotFound, as the Gone that carries what was typed.
+        `make` draws the form without the record. Raises NotFound, as the Gone that carries what was
+        typed.
         """
         try:
             yield
@@ -175,10 +180,12 @@ class ConfirmedForm:
         )
 
     def finish(self) -> Answer:
-        """The last button: saved once, in one transaction; a replay goes to the done page without doing it again.
+        """The last button: saved once, in one transaction; a replay goes to the done page without
+        doing it again.
 
-        What is refused goes back to the form with everything typed. A draft that is past its lifetime, somebody
-        else's or about something else is a bad request: nothing was done, and the page says so.
+        What is refused goes back to the form with everything typed. A draft that is past its
+        lifetime, somebody else's or about something else is a bad request: nothing was done, and
+        the page says so.
         """
         key = self.flow.key()
         token = request.form.get("draft", "")
@@ -218,10 +225,11 @@ def register_confirmed_form(
     *marks: ViewFlag,
     taking: Iterable[ViewFlag] = (),
 ) -> None:
-    """Hang the pages of `steps` on a blueprint: <name>_form at `rule`, and <name>_confirm, _save and _done below it.
+    """Hang the pages of `steps` on a blueprint: <name>_form at `rule`, and <name>_confirm, _save
+    and _done below it.
 
-    `steps` gets what stands in the address. `marks` (portal.web.requests) go on all of them, `taking` on the two that
-    take something.
+    `steps` gets what stands in the address. `marks` (portal.web.requests) go on all of them,
+    `taking` on the two that take something.
     """
 
     def hang(

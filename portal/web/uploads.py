@@ -1,7 +1,9 @@
-"""Files that come with a form: received up to a limit, so that a form with too large a file is answered as a form.
+"""Files that come with a form: received up to a limit, so that a form with too large a file is
+answered as a form.
 
-Without this the server would refuse the whole request before anybody has seen what was typed in it. Of a file that is
-larger than a page takes, the bytes are counted and thrown away; its name, and everything else in the form, is there.
+Without this the server would refuse the whole request before anybody has seen what was typed in it.
+Of a file that is larger than a page takes, the bytes are counted and thrown away; its name, and
+everything else in the form, is there.
 """
 
 from dataclasses import dataclass
@@ -13,14 +15,21 @@ from flask import Request, request
 MEGABYTE = 1024 * 1024
 _IN_MEMORY = 512 * 1024
 _BODY_TIMES = 5
-"""How many times as many bytes as all files of a form may have are read before the request is refused (413)."""
+"""How many times as many bytes as all files of a form may have are read before the request is
+refused (413).
+"""
 _MOST_MEGABYTES = 120
-"""What is read at most: below what `portal.server` hands on, and what the proxies of docs/admins.md let through."""
+"""What is read at most: below what `portal.server` hands on, and what the proxies of docs/admins.md
+let through.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it came: its name, its bytes, and how many bytes came. `data` is None for one that is too large."""
+    """A file as it came: its name, its bytes, and how many bytes came.
+
+    `data` is None for one that is too large.
+    """
 
     name: str
     data: bytes | None
@@ -46,7 +55,9 @@ class LimitedFile(SpooledTemporaryFile[bytes]):
 
 
 class UploadRequest(Request):
-    """Flask's request, that receives files of at most `file_limit` bytes each where a page takes files."""
+    """Flask's request, that receives files of at most `file_limit` bytes each where a page takes
+    files.
+    """
 
     file_limit: int | None = None
 
@@ -77,7 +88,9 @@ class UploadRequest(Request):
 
 
 def open_for_files(megabytes: int) -> None:
-    """Let this request bring files of `megabytes` together, and read on for a while where it brings more."""
+    """Let this request bring files of `megabytes` together, and read on for a while where it brings
+    more.
+    """
     request.file_limit = megabytes * MEGABYTE  # type: ignore[attr-defined]
     request.max_content_length = min(megabytes * _BODY_TIMES + 1, _MOST_MEGABYTES) * MEGABYTE
 

@@ -144,6 +144,16 @@ def test_com_02_every_route_is_reached_by_its_owner(ground: Ground) -> None:
     assert every - reached - LEFT_OUT == set()
 
 
+def led_away(ground: Ground) -> Callable[[Target], set[int]]:
+    """What somebody without a session is answered: the way to sign in, or nothing where no person asks."""
+
+    def may(target: Target) -> set[int]:
+        view = ground.app.view_functions[target.endpoint]
+        return {204} if getattr(view, "is_asked_by_itself", False) else {303}
+
+    return may
+
+
 @VICTIMS
 def test_com_02_nobody_gets_in_without_signing_in(ground: Ground, brand: str) -> None:
     """COM-02: whoever has not signed in is led there, whatever address they know."""
@@ -155,12 +165,7 @@ def test_com_02_nobody_gets_in_without_signing_in(ground: Ground, brand: str) ->
         and not target.endpoint.startswith(("health.", "home.script"))
     ]
     browser = browser_of(ground, brand, None)
-
-    def may(target: Target) -> set[int]:
-        view = ground.app.view_functions[target.endpoint]
-        return {204} if getattr(view, "is_asked_by_itself", False) else {303}
-
-    intruder = Intruder(ground, browser, secrets_of(brand), may)
+    intruder = Intruder(ground, browser, secrets_of(brand), led_away(ground))
     assert intruder.findings(closed) == []
     with ground.undone():
         ends = {urlsplit(target.send(browser).location or "").path for target in closed[:5]}
@@ -203,7 +208,7 @@ def test_com_02_a_cookie_of_another_brand_is_nobodys(ground: Ground, brand: str)
     browser.cookies = stolen.cookies
     browser.csrf_token = stolen.csrf_token
     targets = [one for one in foreign_targets(ground, brand) if not is_public(ground, one)]
-    intruder = Intruder(ground, browser, secrets_of(brand), lambda _target: {303})
+    intruder = Intruder(ground, browser, secrets_of(brand), led_away(ground))
     assert intruder.findings(targets) == []
 
 

@@ -1,4 +1,6 @@
-"""What a member sets for themself: password, e-mail address, mails; 変更履歴, ダウンロード, 退会 (COM-16, COM-90)."""
+"""What a member sets for themself: password, e-mail address, mails; 変更履歴, ダウンロード, 退会 (COM-16,
+COM-90).
+"""
 
 from typing import Any
 
@@ -58,7 +60,9 @@ def proof() -> Answer:
 
 @bp.route("/email", methods=["GET", "POST"])
 def email() -> Answer:
-    """メールアドレスの変更: with present address and password (SHOP-03), or by the old address, or by an operator."""
+    """メールアドレスの変更: with present address and password (SHOP-03), or by the old address, or by an
+    operator.
+    """
     if tenant().sign_in.email_change != "password":
         return redirect("/account/email/request", 303)
     form = EmailForm()
@@ -131,7 +135,9 @@ def _withdrawal_flow() -> ConfirmFlow:
 
 
 def _standing() -> dict[str, Any]:
-    """What the pages of leaving say: the cautions, what is open, what is lost, whether it is possible."""
+    """What the pages of leaving say: the cautions, what is open, what is lost, whether it is
+    possible.
+    """
     account = session().get_one(Account, member().account_id)
     return {
         "cautions": to_html(tenant().texts.get("withdrawal", "")),

@@ -1,4 +1,7 @@
-"""The forms of a member's own pages. Of a profile only the representative changes the account's part."""
+"""The forms of a member's own pages.
+
+Of a profile only the representative changes the account's part.
+"""
 
 from typing import Any
 
@@ -61,7 +64,9 @@ class RightsField(SelectMultipleField):  # type: ignore[misc]
         held: frozenset[Right],
         present: frozenset[Right] = frozenset(),
     ) -> None:
-        """Offer what the brand has a use for and whoever ticks holds; `present` is what the member has."""
+        """Offer what the brand has a use for and whoever ticks holds; `present` is what the member
+        has.
+        """
         self.offered = offered
         givable = offered & held
         self.choices = [
@@ -113,7 +118,9 @@ class PersonForm(_Named):
         offered: frozenset[Right],
         held: frozenset[Right],
     ) -> None:
-        """`items` is what the brand's sign-in asks for; a login ID is asked for where each member has one."""
+        """`items` is what the brand's sign-in asks for; a login ID is asked for where each member
+        has one.
+        """
         super().__init__(data=data)
         if offered:
             self.rights.offer(offered, held)
@@ -137,7 +144,9 @@ class MemberForm(_Named):
         held: frozenset[Right] = frozenset(),
         present: frozenset[Right] = frozenset(),
     ) -> None:
-        """What they may do is asked only of who says so, and of what those hold; nothing offered asks nothing."""
+        """What they may do is asked only of who says so, and of what those hold; nothing offered
+        asks nothing.
+        """
         super().__init__(data=data)
         if offered:
             self.rights.offer(offered, held, present)
@@ -156,7 +165,8 @@ class ProfileForm(_Company, _Named):
         for name in members.ACCOUNT_PROFILE:
             field = self[name]
             field.data = present[name]
-            # A browser knows no select that is readonly: a disabled one is neither changed nor sent.
+            # A browser knows no select that is readonly: a disabled one is neither changed nor
+            # sent.
             off = "disabled" if isinstance(field, SelectField) else "readonly"
             field.render_kw = {**(field.render_kw or {}), off: True}
             field.validators = [Optional()]

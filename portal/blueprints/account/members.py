@@ -188,7 +188,9 @@ def _new_steps(flow: ConfirmFlow) -> ConfirmedForm:
 
 
 def _steps(number: str) -> ConfirmedForm:
-    """Adding ("new") and editing are the same steps; the representative edits everybody, the others themselves."""
+    """Adding ("new") and editing are the same steps; the representative edits everybody, the others
+    themselves.
+    """
     flow = ConfirmFlow(kind="member", subject=number, form_href=f"{PAGE}/{number}")
     here, who = tenant(), member()
     if number == "new":

@@ -1,4 +1,6 @@
-"""What guards a member's way in: where they are signed in, second steps, passkeys (COM-13, COM-15, COM-90, RENT-05)."""
+"""What guards a member's way in: where they are signed in, second steps, passkeys (COM-13, COM-15,
+COM-90, RENT-05).
+"""
 
 from typing import Any
 

@@ -1,6 +1,8 @@
-"""Coming in and going out (COM-10): password, second step, passkeys (COM-13, RENT-05), and what mailed links open.
+"""Coming in and going out (COM-10): password, second step, passkeys (COM-13, RENT-05), and what
+mailed links open.
 
-What is asked is the tenant's choice. Looking at a link's page changes nothing; its button does (security.md §4.12).
+What is asked is the tenant's choice. Looking at a link's page changes nothing; its button does
+(security.md §4.12).
 """
 
 from collections.abc import Callable
@@ -47,7 +49,9 @@ def _to_sign_in(message: str) -> Response:
 
 @bp.errorhandler(entrance.Gone)
 def _begin_again(error: entrance.Gone) -> Response:
-    """No sign-in waits for its second step: to the sign-in page, and on from there to where one wanted to go."""
+    """No sign-in waits for its second step: to the sign-in page, and on from there to where one
+    wanted to go.
+    """
     if request.method == "POST":
         flash(message_of(error), "warn")
     return redirect(sign_in_url(_back_to()), 303)
@@ -204,7 +208,9 @@ def forgotten_password_sent() -> str:
 
 
 def _behind_link(*purposes: Purpose, form: Callable[[], Any] = Form) -> Callable[[_Press], _Press]:
-    """Make what is decorated the button of a mailed link's page; what it returns is said on the sign-in page."""
+    """Make what is decorated the button of a mailed link's page; what it returns is said on the
+    sign-in page.
+    """
 
     def add(press: _Press) -> _Press:
         @public

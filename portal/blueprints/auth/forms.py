@@ -13,7 +13,9 @@ from portal.web.i18n import lazy as _l
 
 
 def password_field(label: object, autocomplete: str, check: Any = None) -> PasswordField:
-    """A password as typed: never normalised, at most as long as hashing bears, where no other `check` is given."""
+    """A password as typed: never normalised, at most as long as hashing bears, where no other
+    `check` is given.
+    """
     check = check or MaxLength(256)
     return PasswordField(
         label,
@@ -77,7 +79,9 @@ class _SecondStepForm(Form):
 
 
 def second_step_form(days: int) -> _SecondStepForm:
-    """The form for the code, and whether to leave this step out on this browser, for so many `days`."""
+    """The form for the code, and whether to leave this step out on this browser, for so many
+    `days`.
+    """
     form = _SecondStepForm()
     if not days:
         del form.trust

@@ -1,7 +1,8 @@
 """チャット: begun in business hours, read as it is written, a plain thread without scripts (SUP-11).
 
-News come one way only: `news`, asked for what came after the last message that is there. The stream says no more than
-that there is something, so a line that breaks loses nothing and doubles nothing; without it the page asks by itself.
+News come one way only: `news`, asked for what came after the last message that is there. The stream
+says no more than that there is something, so a line that breaks loses nothing and doubles nothing;
+without it the page asks by itself.
 """
 
 import secrets
@@ -38,11 +39,15 @@ from portal.web.submit import Answer, submit
 
 bp = Pages("chats", __name__, require_feature("chat"), require_right(Right.SUPPORT))
 BEAT_SECONDS, BEATS = 15.0, 20
-"""A stream shows that it lives, and ends after five minutes: the browser comes again, with a session that still is."""
+"""A stream shows that it lives, and ends after five minutes: the browser comes again, with a
+session that still is.
+"""
 
 
 class LineForm(Form):
-    """One line of a chat; `key` is the line's own, so that it is said once however often it is sent."""
+    """One line of a chat; `key` is the line's own, so that it is said once however often it is
+    sent.
+    """
 
     body = body_field(_l("メッセージ"), longest=operations.LONGEST)
     key = TokenField(longest=32)
@@ -76,7 +81,9 @@ def start() -> Answer:
 
 @bp.route("/chat/<number>", methods=["GET", "POST"])
 def chat(number: str) -> Answer:
-    """The chat, and the member's next line; htmx gets an empty form back, and the line with the news."""
+    """The chat, and the member's next line; htmx gets an empty form back, and the line with the
+    news.
+    """
     found = queries.find(tenant(), member(), number)
     form = LineForm()
 
@@ -139,7 +146,10 @@ def _mark_read(inquiry_id: int, news: operations.News) -> None:
 @bp.get("/chat/<number>/stream")
 @asked_by_itself
 def stream(number: str) -> Response:
-    """Rings at each news. Where no thread is free for it, it rings once and ends, and the page comes again soon."""
+    """Rings at each news.
+
+    Where no thread is free for it, it rings once and ends, and the page comes again soon.
+    """
     inquiry_id = queries.find(tenant(), member(), number).id
     headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
     return Response(

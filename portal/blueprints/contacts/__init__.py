@@ -40,7 +40,9 @@ class AddressForm(AddressFields):
 
 
 def _kind(kind: str) -> Kind:
-    """The kind of address these pages are about; where the tenant has it off, there is no page (COM-03)."""
+    """The kind of address these pages are about; where the tenant has it off, there is no page
+    (COM-03).
+    """
     if not tenant().has(f"{kind}_addresses"):
         raise NotFound("ページが見つかりません")
     return Kind(kind)
@@ -52,7 +54,10 @@ def _own(kind: str, number: str) -> Address:
 
 
 def _steps(kind: str, number: str) -> ConfirmedForm:
-    """Adding ("new") and editing are the same steps. "住所を自動入力" fills in and never overwrites (COM-24)."""
+    """Adding ("new") and editing are the same steps.
+
+    "住所を自動入力" fills in and never overwrites (COM-24).
+    """
     check_right(RIGHTS[_kind(kind)])
     flow = ConfirmFlow(
         kind=f"{kind}-address", subject=number, form_href=f"/{kind}-addresses/{number}"

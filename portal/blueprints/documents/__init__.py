@@ -107,7 +107,9 @@ def document(kind: str, number: str) -> Response:
 @bp.get("/documents/month.zip")
 @require_right(Right.BILLING)
 def month() -> Response:
-    """All of a month with an index that Excel opens; the same bytes again, unless something in it was corrected."""
+    """All of a month with an index that Excel opens; the same bytes again, unless something in it
+    was corrected.
+    """
     asked = request.args.get("month", "")
     try:
         name, data, digest = operations.month_archive(member().account_id, asked)

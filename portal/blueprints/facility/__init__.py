@@ -1,4 +1,6 @@
-"""Facility rental by the hour: customers reserve machines and rooms, use them, and are billed afterwards (FAC)."""
+"""Facility rental by the hour: customers reserve machines and rooms, use them, and are billed
+afterwards (FAC).
+"""
 
 from sqlalchemy import and_
 
@@ -41,7 +43,9 @@ _OPEN_KINDS = (
         href="/reservations?payment=unpaid",
     ),
 )
-"""What keeps an account from leaving (COM-16), kind by kind as the list of reservations can show it."""
+"""What keeps an account from leaving (COM-16), kind by kind as the list of reservations can show
+it.
+"""
 BRAND = Brand(
     key="facility",
     config=FacilityConfig,

@@ -1,4 +1,7 @@
-"""Taking a facility for a time, and moving a reservation to another (FAC-11). No two meet. The caller commits."""
+"""Taking a facility for a time, and moving a reservation to another (FAC-11).
+
+No two meet. The caller commits.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +55,9 @@ def hours(tenant: Tenant) -> Hours:
 
 
 def can_book_at(tenant: Tenant, starts_at: datetime, ends_at: datetime) -> Decision:
-    """Whether members could book this time: within opening hours, on an open day, neither past nor too far ahead."""
+    """Whether members could book this time: within opening hours, on an open day, neither past nor
+    too far ahead.
+    """
     try:
         hours(tenant).check(starts_at, ends_at)
     except RuleBroken as refused:
@@ -63,7 +68,10 @@ def can_book_at(tenant: Tenant, starts_at: datetime, ends_at: datetime) -> Decis
 def request(
     tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor
 ) -> Reservation:
-    """As members do: within hours, days ahead and capacity. Raises RuleBroken at the field that is wrong, SlotTaken."""
+    """As members do: within hours, days ahead and capacity.
+
+    Raises RuleBroken at the field that is wrong, SlotTaken.
+    """
     check(tenant, booking)
     return create_reservation(tenant, account, contact, booking, by=by)
 
@@ -82,7 +90,9 @@ def check_free(tenant: Tenant, booking: Booking) -> None:
 def free_times(
     tenant: Tenant, facilities: Sequence[Facility], day: date
 ) -> dict[str, list[FreeSpan]]:
-    """When each of these facilities, by its code, can be had on a day in Tokyo: one query for all of them."""
+    """When each of these facilities, by its code, can be had on a day in Tokyo: one query for all
+    of them.
+    """
     rules = hours(tenant)
     if not clock.today() <= day <= rules.last_day():
         return {facility.code: [] for facility in facilities}
@@ -150,8 +160,8 @@ def reschedule(
 ) -> None:
     """Move a reservation that has not begun, as agreed with the member (FAC-05).
 
-    To a time that members could book; to any other only for a reason, `even_so`, which is kept in the
-    trail. Never into another reservation's time. Raises RuleBroken, SlotTaken.
+    To a time that members could book; to any other only for a reason, `even_so`, which is kept in
+    the trail. Never into another reservation's time. Raises RuleBroken, SlotTaken.
     """
     facility = _locked(reservation.facility_id)
     session().refresh(reservation)
@@ -176,7 +186,9 @@ def reschedule(
 
 
 def _locked(facility_id: int) -> Facility:
-    """Bookings of one facility go one after another: by this lock on PostgreSQL, on SQLite by its one writer."""
+    """Bookings of one facility go one after another: by this lock on PostgreSQL, on SQLite by its
+    one writer.
+    """
     return (
         session()
         .scalars(select(Facility).where(Facility.id == facility_id).with_for_update())
@@ -200,9 +212,11 @@ def _take(
 def edit_copies(
     reservation: Reservation, *, purpose: str | None, billing: Mapping[str, str], by: Actor
 ) -> list[str]:
-    """Correct the purpose and what `billing` names of the copied billing address; returns what was different.
+    """Correct the purpose and what `billing` names of the copied billing address; returns what was
+    different.
 
-    What is issued already stays as it is. The caller commits. Raises RuleBroken for what documents cannot print.
+    What is issued already stays as it is. The caller commits. Raises RuleBroken for what documents
+    cannot print.
     """
     check_drawable([purpose, billing])
     wanted: dict[str, Any] = {"billing": {**reservation.billing, **billing}}
@@ -221,7 +235,8 @@ EDITABLE = ("name", "hourly_price", "daily_price", "place", "capacity", "is_acti
 def edit_facility(facility: Facility, wanted: Mapping[str, Any], *, by: Actor) -> list[str]:
     """Change what `wanted` names of a facility; returns the names of what was different.
 
-    Prices are yen without tax. Reservations keep what they were quoted (COM-33). The caller commits.
+    Prices are yen without tax. Reservations keep what they were quoted (COM-33). The caller
+    commits.
     """
     changes = _set_changed(facility, wanted)
     if changes:

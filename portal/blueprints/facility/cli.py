@@ -100,7 +100,9 @@ _BILLING = (
     ("postal_code", postal_code, 7, "郵便番号."),
     ("address", printable, 300, "The whole address on one line."),
 )
-"""What can be corrected of a copied billing address: its name, how it is read, its length, the help."""
+"""What can be corrected of a copied billing address: its name, how it is read, its length, the
+help.
+"""
 _PRICE = Number(0, 2**31 - 1)
 _TIMES = [
     click.argument(name, type=_INSTANT, callback=_read_tokyo, metavar=_WRITTEN)
@@ -164,7 +166,10 @@ def edit(facility: Facility, by: Actor, **wanted: Any) -> str:
 def edit_reservation(
     reservation: Reservation, purpose: str | None, by: Actor, **wanted: Any
 ) -> str:
-    """Correct what a reservation copied. Documents that are issued stay; `correct` replaces them."""
+    """Correct what a reservation copied.
+
+    Documents that are issued stay; `correct` replaces them.
+    """
     given = {name: wanted[name] for name, *_ in _BILLING if wanted[name] is not None}
     changed = booking.edit_copies(reservation, purpose=purpose, billing=given, by=by)
     return f"{reservation.number}: {', '.join(changed) or 'nothing'} changed"

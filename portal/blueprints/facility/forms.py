@@ -81,7 +81,9 @@ class SearchForm(forms.SearchForm):
 
 
 class DaySearchForm(FlaskForm):  # type: ignore[misc]
-    """The day for which all facilities are looked through, one that can be reserved; read from the query string."""
+    """The day for which all facilities are looked through, one that can be reserved; read from the
+    query string.
+    """
 
     class Meta:
         """A GET form needs no token."""

@@ -62,7 +62,10 @@ class Facilities:
             self._known[found.code] = dict(found._mapping)
 
     def read(self, row: Row) -> dict[str, Any] | None:
-        """The columns of a new facility. Raises RuleBroken for a known one that the file says something else of."""
+        """The columns of a new facility.
+
+        Raises RuleBroken for a known one that the file says something else of.
+        """
         cells = Cells()
         values = {
             "code": cells.read(self._keys.take, row),
@@ -114,7 +117,8 @@ class Reservations:
             self._facilities[code] = facility_id, name
 
     def read(self, row: Row) -> dict[str, Any] | None:
-        """The columns of a new reservation. Raises RuleBroken where it meets one that is still to come.
+        """The columns of a new reservation. Raises RuleBroken where it meets one that is still to
+        come.
 
         So it does for a known one that the file says something else of.
         """
@@ -162,7 +166,10 @@ class Reservations:
         return self._facilities[code]
 
     def _take(self, facility_id: int, starts_at: datetime, ends_at: datetime) -> None:
-        """Hold the facility for a row of this file. Raises RuleBroken when another has it, stored or in the file."""
+        """Hold the facility for a row of this file.
+
+        Raises RuleBroken when another has it, stored or in the file.
+        """
         wanted = Held(starts_at, ends_at)
         taken = self._taken.setdefault(facility_id, [])
         place = bisect_left(taken, (starts_at, ends_at))

@@ -51,7 +51,10 @@ OPEN = (Status.REQUESTED, Status.CONFIRMED, Status.IN_USE)
 
 
 class Facility(TenantOwned, Base):
-    """A machine or room that can be reserved. Prices are yen without tax; `photo` is its key in the file store."""
+    """A machine or room that can be reserved.
+
+    Prices are yen without tax; `photo` is its key in the file store.
+    """
 
     __tablename__ = "facility"
     code: Mapped[str] = mapped_column(String(20))
@@ -70,8 +73,8 @@ class Facility(TenantOwned, Base):
 
 
 class Reservation(OrderMixin, Base):
-    """One booking. `price` is that of the facility in yen without tax, as quoted then; so are `option_prices`, by
-    the names of the options that have a price.
+    """One booking. `price` is that of the facility in yen without tax, as quoted then; so are
+    `option_prices`, by the names of the options that have a price.
 
     `held_until` is until when nobody else can have the facility, the buffer included; none once it is free again.
     `used_from` and `used_until` are when it was used as operators recorded it; `started_at` and `finished_at` are
@@ -118,7 +121,8 @@ class Reservation(OrderMixin, Base):
             where="documents_due_at IS NOT NULL",
             unique=False,
         ),
-        # No two at once (FAC-11). As ranges, because those need no extension; SQLite has one writer at a time.
+        # No two at once (FAC-11). As ranges, because those need no extension; SQLite has one writer
+        # at a time.
         ExcludeConstraint(
             (text("int8range(facility_id, facility_id, '[]')"), "&&"),
             (text("tstzrange(starts_at, held_until)"), "&&"),
@@ -139,5 +143,7 @@ class Reservation(OrderMixin, Base):
 
     @property
     def traded_on(self) -> date:
-        """The day (Asia/Tokyo) of the trade: on which the use ended, or the reservation was cancelled."""
+        """The day (Asia/Tokyo) of the trade: on which the use ended, or the reservation was
+        cancelled.
+        """
         return to_local(self.cancelled_at or self.ended_at).date()

@@ -111,8 +111,9 @@ def start(
 ) -> None:
     """予約確定 → ご利用中, from the day of use on; earlier only for a reason, `even_so`, kept in the trail.
 
-    The use began `at` that instant (UTC); otherwise as booked, because a desk records it when it finds the time, or
-    now where that is earlier. Raises RuleBroken, and Stale when somebody else moved the reservation first.
+    The use began `at` that instant (UTC); otherwise as booked, because a desk records it when it
+    finds the time, or now where that is earlier. Raises RuleBroken, and Stale when somebody else
+    moved the reservation first.
     """
     LIFE.can(reservation, Status.IN_USE).require()
     _require_past(at, "at")
@@ -131,7 +132,9 @@ def _require_past(at: datetime | None, field: str) -> None:
 
 
 def allow_even_so(reservation: Reservation, verdict: Decision, reason: str, *, by: Actor) -> None:
-    """Let an operator pass a refusal by giving a reason, and record both; without one raise RuleBroken."""
+    """Let an operator pass a refusal by giving a reason, and record both; without one raise
+    RuleBroken.
+    """
     if verdict:
         return
     if not reason:
@@ -140,7 +143,9 @@ def allow_even_so(reservation: Reservation, verdict: Decision, reason: str, *, b
 
 
 def cancellation_percent(tenant: Tenant, reservation: Reservation) -> int:
-    """What a cancellation would cost now, in percent of the price, by days before the use in Tokyo (FAC-05)."""
+    """What a cancellation would cost now, in percent of the price, by days before the use in Tokyo
+    (FAC-05).
+    """
     config: FacilityConfig = tenant.section("facility")
     return config.cancellation_percent(
         (clock.to_local(reservation.starts_at).date() - clock.today()).days
@@ -148,7 +153,10 @@ def cancellation_percent(tenant: Tenant, reservation: Reservation) -> int:
 
 
 def cancellation_charge(tenant: Tenant, reservation: Reservation) -> int | None:
-    """What a cancellation costs now, in whole yen (FAC-05). None where there is a charge and no price is known."""
+    """What a cancellation costs now, in whole yen (FAC-05).
+
+    None where there is a charge and no price is known.
+    """
     percent = cancellation_percent(tenant, reservation)
     if reservation.price is None:
         return None if percent else 0
@@ -166,7 +174,9 @@ def decline(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
 def cancel(
     tenant: Tenant, reservation: Reservation, *, by: Actor, charge: int | None = None
 ) -> None:
-    """Cancel before the use, for `charge` yen or by the tenant's table; a loss made good bears no tax (FAC-05)."""
+    """Cancel before the use, for `charge` yen or by the tenant's table; a loss made good bears no
+    tax (FAC-05).
+    """
     LIFE.can(reservation, Status.CANCELLED).require()
     if charge is None:
         charge = cancellation_charge(tenant, reservation)
@@ -194,8 +204,8 @@ def finish(
 ) -> None:
     """ご利用中 → ご利用済, with the work report. Raises RuleBroken at the field that is wrong.
 
-    The use ended at the instant `ended_at` (UTC); otherwise as booked, or now where that is earlier. Nobody worked
-    longer than it took: the paper says both.
+    The use ended at the instant `ended_at` (UTC); otherwise as booked, or now where that is
+    earlier. Nobody worked longer than it took: the paper says both.
     """
     LIFE.can(reservation, Status.USED).require()
     until = _end_of_use(reservation, ended_at)
@@ -207,7 +217,10 @@ def finish(
 
 
 def _end_of_use(reservation: Reservation, ended_at: datetime | None) -> datetime:
-    """When a use that is finished now ended. Raises RuleBroken for what is to come or before its beginning."""
+    """When a use that is finished now ended.
+
+    Raises RuleBroken for what is to come or before its beginning.
+    """
     _require_past(ended_at, "ended_at")
     began_at = reservation.began_at
     if ended_at is None:
@@ -219,7 +232,10 @@ def _end_of_use(reservation: Reservation, ended_at: datetime | None) -> datetime
 
 
 def _minutes_worked(since: datetime, until: datetime, minutes: int | None) -> int:
-    """`minutes`, or as many as the use took, of which a begun one counts. Raises RuleBroken for none and for more."""
+    """`minutes`, or as many as the use took, of which a begun one counts.
+
+    Raises RuleBroken for none and for more.
+    """
     used = max(1, -((since - until) // timedelta(minutes=1)))
     if minutes is None:
         return used
@@ -234,7 +250,9 @@ def _minutes_worked(since: datetime, until: datetime, minutes: int | None) -> in
 def fix_amount(
     tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], *, by: Actor
 ) -> None:
-    """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows from the terms."""
+    """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows from
+    the terms.
+    """
     if not lines:
         raise RuleBroken("請求明細を1行以上入力してください。", field="lines")
     bill = billed.bill(tenant, lines, reservation.traded_on)
@@ -242,7 +260,9 @@ def fix_amount(
 
 
 def can_issue(reservation: Reservation) -> Decision:
-    """Whether documents can be issued: once the amount is fixed, that of a cancellation too (FAC-04)."""
+    """Whether documents can be issued: once the amount is fixed, that of a cancellation too
+    (FAC-04).
+    """
     is_cancellation = reservation.status is Status.CANCELLED and reservation.total
     if not is_cancellation and reservation.status not in (Status.BILLED, Status.PAID):
         return Decision(NOT_BEFORE_BILLED)
@@ -260,7 +280,9 @@ def can_download(reservation: Reservation, kind: DocumentKind) -> Decision:
 
 
 def owed(reservation: Reservation) -> int | None:
-    """What the customer still has to pay, in yen with tax; None when nothing is billed, or all is paid."""
+    """What the customer still has to pay, in yen with tax; None when nothing is billed, or all is
+    paid.
+    """
     is_unpaid = bool(reservation.total) and reservation.paid_at is None
     return reservation.total if is_unpaid else None
 
@@ -285,7 +307,10 @@ def record_payment(tenant: Tenant, reservation: Reservation, *, by: Actor) -> No
 
 
 def remind(tenant: Tenant) -> int:
-    """Mail a reminder of each confirmed use that comes near, once; returns how many. Index: ix_reservation_worklist."""
+    """Mail a reminder of each confirmed use that comes near, once; returns how many.
+
+    Index: ix_reservation_worklist.
+    """
     config: FacilityConfig = tenant.section("facility")
     until = clock.now() + timedelta(hours=config.reminder_hours)
     coming = select(Reservation).where(
@@ -301,7 +326,10 @@ def _what(reservation: Reservation) -> str:
 
 
 def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
-    """The invoice of a reservation whose amount is fixed. A use over midnight is traded when it ended."""
+    """The invoice of a reservation whose amount is fixed.
+
+    A use over midnight is traded when it ended.
+    """
     first, last = clock.to_local(reservation.began_at).date(), reservation.traded_on
     references = [("予約番号", reservation.number)]
     if first != last and not reservation.cancelled_at:
@@ -346,7 +374,10 @@ def receipt_content(tenant: Tenant, reservation: Reservation) -> ReceiptContent:
 
 
 def _due(reservation: Reservation) -> set[DocumentKind]:
-    """The invoice, of a use the work report, once paid the receipt. Raises RuleBroken while nothing is billed."""
+    """The invoice, of a use the work report, once paid the receipt.
+
+    Raises RuleBroken while nothing is billed.
+    """
     can_issue(reservation).require()
     of_use = set() if reservation.status is Status.CANCELLED else {DocumentKind.WORK_REPORT}
     return (
@@ -364,7 +395,9 @@ issue, correct, refund = PAPERS.issue, PAPERS.correct, PAPERS.refund
 
 
 def refunds(reservation: Reservation) -> list[Document]:
-    """What says how much of its payment was given back, oldest first; nothing is before the payment."""
+    """What says how much of its payment was given back, oldest first; nothing is before the
+    payment.
+    """
     if reservation.paid_at is None:
         return []
     issued = documents.of_thing(reservation.account_id, reservation.number)
@@ -372,7 +405,8 @@ def refunds(reservation: Reservation) -> list[Document]:
 
 
 def issue_due(tenant: Tenant) -> int:
-    """Issue the documents that are due and not issued yet; returns of how many reservations. Commits.
+    """Issue the documents that are due and not issued yet; returns of how many reservations.
+    Commits.
 
     Index: ix_reservation_documents_due.
     """
@@ -380,6 +414,9 @@ def issue_due(tenant: Tenant) -> int:
 
 
 def work(tenant: Tenant) -> None:
-    """What the worker does for the tenant once in a while: reminders, and documents that are due. Commits."""
+    """What the worker does for the tenant once in a while: reminders, and documents that are due.
+
+    Commits.
+    """
     remind(tenant)
     issue_due(tenant)

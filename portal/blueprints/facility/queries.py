@@ -1,4 +1,7 @@
-"""What can be asked of reservations. Every search is served by an index that leads with the tenant."""
+"""What can be asked of reservations.
+
+Every search is served by an index that leads with the tenant.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -65,14 +68,16 @@ newest_number = _BOOK.newest_number
 def mine(account_id: int, **asked: Any) -> Query:
     """The account's reservations that match, as plain rows, each with a mark when it is overdue.
 
-    `payment` is "unpaid", or "overdue" for those of them whose due date is past. Index: ix_reservation_mine.
+    `payment` is "unpaid", or "overdue" for those of them whose due date is past. Index:
+    ix_reservation_mine.
     """
     asked["overdue"] = asked.get("payment") == "overdue"
     return _MINE.find(asked, account=account_id, today=clock.today())
 
 
 def changeable(account_id: int) -> list[Reservation]:
-    """The account's reservations that can still be changed or cancelled (FAC-05), the next one first.
+    """The account's reservations that can still be changed or cancelled (FAC-05), the next one
+    first.
 
     Index: ix_reservation_worklist.
     """
@@ -82,7 +87,10 @@ def changeable(account_id: int) -> list[Reservation]:
 
 
 def reservation_as_typed(account_id: int, typed: str) -> Reservation:
-    """The account's own reservation by a number in any width and case, hyphens or not. Raises NotFound."""
+    """The account's own reservation by a number in any width and case, hyphens or not.
+
+    Raises NotFound.
+    """
     found = select(Reservation).where(
         Reservation.account_id == account_id, Reservation.number.in_(text.number_spellings(typed))
     )
@@ -132,7 +140,10 @@ def held(facility_id: int, since: datetime, until: datetime, *, besides: int = 0
 def held_by_facility(
     facility_ids: Sequence[int], since: datetime, until: datetime
 ) -> dict[int, list[Held]]:
-    """When each of these facilities is somebody's, between two instants (UTC). Index: ix_reservation_slot."""
+    """When each of these facilities is somebody's, between two instants (UTC).
+
+    Index: ix_reservation_slot.
+    """
     rows = session().execute(
         select(Reservation.facility_id, Reservation.starts_at, Reservation.held_until).where(
             Reservation.facility_id.in_(facility_ids),
@@ -172,7 +183,10 @@ def calendar_event(reservation: Reservation) -> Event:
 
 
 def hanging(tenant: Tenant) -> Iterator[Finding]:
-    """Reservations that are not finished at a tenant whose module is off (OPS-03). Index: ix_reservation_worklist."""
+    """Reservations that are not finished at a tenant whose module is off (OPS-03).
+
+    Index: ix_reservation_worklist.
+    """
     if "facility" in tenant.modules:
         return
     unfinished = select(func.count(Reservation.id)).where(Reservation.status.in_(_AWAITING))

@@ -1,4 +1,7 @@
-"""What a use will cost as far as that is known before it: facility, options, tax (FAC-11). Amounts are whole yen."""
+"""What a use will cost as far as that is known before it: facility, options, tax (FAC-11).
+
+Amounts are whole yen.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +15,8 @@ from portal.shared.billing.tax import Rounding, TaxLine, Totals, totals_excluded
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A facility's price and those of the options, without tax, and what they come to at the usual tax rate.
+    """A facility's price and those of the options, without tax, and what they come to at the usual
+    tax rate.
 
     `unpriced` are the options whose price is only known after the use.
     """
@@ -30,7 +34,9 @@ def price_of(facility: Facility, starts_at: datetime, ends_at: datetime) -> int:
 
 
 def prices_of(tenant: Tenant, options: Sequence[str]) -> dict[str, int]:
-    """Today's prices of these options, in yen without tax for one use; those without a price are left out."""
+    """Today's prices of these options, in yen without tax for one use; those without a price are
+    left out.
+    """
     config: FacilityConfig = tenant.section("facility")
     return {name: config.option_prices[name] for name in options if name in config.option_prices}
 

@@ -1,4 +1,6 @@
-"""The pages of a facility brand: reservations, facilities and the week of one, the request, the calendar."""
+"""The pages of a facility brand: reservations, facilities and the week of one, the request, the
+calendar.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,7 @@
-"""When a facility can be had (FAC-11): opening hours, closed days, slots, buffers. Knows no database and no clock."""
+"""When a facility can be had (FAC-11): opening hours, closed days, slots, buffers.
+
+Knows no database and no clock.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +21,9 @@ _BUFFER = gettext_noop(
 
 
 class SlotTaken(RuleBroken):
-    """Somebody else has the facility then; for the `buffer_minutes` between two uses, where it is those alone."""
+    """Somebody else has the facility then; for the `buffer_minutes` between two uses, where it is
+    those alone.
+    """
 
     def __init__(self, buffer_minutes: int = 0) -> None:
         if buffer_minutes:
@@ -39,7 +44,9 @@ class Slot(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A facility is somebody's from `starts_at` until `held_until`, the buffer after the use included. UTC."""
+    """A facility is somebody's from `starts_at` until `held_until`, the buffer after the use
+    included. UTC.
+    """
 
     starts_at: datetime
     held_until: datetime
@@ -47,7 +54,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class FreeSpan:
-    """From when to when a facility is free on a day, as clock times; `last_start` is when the last use can begin."""
+    """From when to when a facility is free on a day, as clock times; `last_start` is when the last
+    use can begin.
+    """
 
     starts: str
     ends: str
@@ -56,7 +65,10 @@ class FreeSpan:
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """A tenant's rules of booking as they stand at `now` (UTC). Days and clock times are Asia/Tokyo's."""
+    """A tenant's rules of booking as they stand at `now` (UTC).
+
+    Days and clock times are Asia/Tokyo's.
+    """
 
     config: FacilityConfig
     is_open: Callable[[date], bool]
@@ -81,7 +93,10 @@ class Hours:
         return Held(starts_at, ends_at + timedelta(minutes=self.config.buffer_minutes))
 
     def require_free(self, starts_at: datetime, ends_at: datetime, held: Sequence[Held]) -> Held:
-        """What a use takes of the facility's time. Raises SlotTaken when that meets any of `held`."""
+        """What a use takes of the facility's time.
+
+        Raises SlotTaken when that meets any of `held`.
+        """
         wanted = self.hold(starts_at, ends_at)
         if meets(wanted, held):
             is_buffer = not self._meets_a_use(starts_at, ends_at, held)
@@ -108,7 +123,10 @@ class Hours:
             raise RuleBroken("休業日です。ほかの日をお選びください。", field="day")
 
     def check(self, starts_at: datetime, ends_at: datetime) -> None:
-        """Refuse times that nobody can have. Raises RuleBroken at ``day``, ``starts`` or ``ends``."""
+        """Refuse times that nobody can have.
+
+        Raises RuleBroken at ``day``, ``starts`` or ``ends``.
+        """
         day, edges = to_local(starts_at).date(), self.edges()
         if ends_at <= starts_at:
             raise RuleBroken("終了時刻は開始時刻より後にしてください。", field="ends")
@@ -126,7 +144,9 @@ class Hours:
             )
 
     def week(self, monday: date, held: Sequence[Held]) -> dict[date, list[tuple[str, Slot]]]:
-        """For each of seven days what the times are at which a shortest use can begin, whatever the day."""
+        """For each of seven days what the times are at which a shortest use can begin, whatever the
+        day.
+        """
         days = [monday + timedelta(days=n) for n in range(7)]
         return {
             day: [(start, self._slot(at_clock(day, start), held)) for start in self.starts()]

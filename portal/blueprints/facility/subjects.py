@@ -1,4 +1,6 @@
-"""Which reservations an inquiry may be about, and what is worth knowing before one writes (FAC-05, FAC-06)."""
+"""Which reservations an inquiry may be about, and what is worth knowing before one writes (FAC-05,
+FAC-06).
+"""
 
 from collections.abc import Iterator
 
@@ -25,7 +27,9 @@ _NOTHING_CHOSEN = gettext_noop(
 
 
 def changeable(who: SignedIn) -> list[tuple[str, str]]:
-    """Number and words of the account's reservations that can be changed or cancelled, the next one first."""
+    """Number and words of the account's reservations that can be changed or cancelled, the next one
+    first.
+    """
     return [
         (reservation.number, _in_words(reservation))
         for reservation in queries.changeable(who.account_id)
@@ -35,8 +39,8 @@ def changeable(who: SignedIn) -> list[tuple[str, str]]:
 def find(who: SignedIn, category: str, typed: str) -> str:
     """The number of the account's own reservation, however it was typed.
 
-    Raises RuleBroken for any other, where a change is asked for of one that can no longer be changed, and for a
-    second cancellation while one is open.
+    Raises RuleBroken for any other, where a change is asked for of one that can no longer be
+    changed, and for a second cancellation while one is open.
     """
     if not typed.strip():
         raise RuleBroken(_NOTHING_CHOSEN, field="about")
@@ -56,7 +60,9 @@ def _require_first_request(reservation: Reservation) -> None:
 
 
 def facts(tenant: Tenant, who: SignedIn, category: str, number: str) -> Iterator[tuple[str, str]]:
-    """Which reservation it is; for a cancellation what it would cost today, of each where none is chosen yet."""
+    """Which reservation it is; for a cancellation what it would cost today, of each where none is
+    chosen yet.
+    """
     if number:
         reservation = queries.reservation(who.account_id, number)
         yield _("対象のご予約"), _in_words(reservation)

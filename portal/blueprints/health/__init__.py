@@ -1,6 +1,7 @@
 """Is the process alive, and is it ready to work? For the machine that watches it (OPS-22).
 
-Anybody may ask, so nothing but a status is told; what is the matter stands in the log and in `flask doctor`.
+Anybody may ask, so nothing but a status is told; what is the matter stands in the log and in `flask
+doctor`.
 """
 
 import logging
@@ -29,7 +30,8 @@ def livez() -> str:
 def readyz() -> tuple[Response, int]:
     """Whether it can serve: the database is reachable and migrated.
 
-    A mistake in the tenants file does not count: the last good one is served, and the log says so at each change.
+    A mistake in the tenants file does not count: the last good one is served, and the log says so
+    at each change.
     """
     registry().current()
     try:

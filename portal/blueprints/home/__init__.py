@@ -51,7 +51,9 @@ def _attention() -> Iterator[Attention]:
 @bp.get("/theme.css")
 @public
 def theme() -> Response:
-    """The style sheet with the brand's colours at its end: a file, because the CSP bars inline style."""
+    """The style sheet with the brand's colours at its end: a file, because the CSP bars inline
+    style.
+    """
     return _kept(Response(bundle().style_of(tenant()), mimetype="text/css"))
 
 

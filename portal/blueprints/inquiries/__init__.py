@@ -1,4 +1,5 @@
-"""お問い合わせ: the form by category, the list, one thread, and the form of who is not signed in (COM-50 … COM-53).
+"""お問い合わせ: the form by category, the list, one thread, and the form of who is not signed in (COM-50
+… COM-53).
 
 What a guest typed goes along in the form: there is nobody to keep it for.
 """
@@ -26,7 +27,7 @@ from portal.core import Decision, InquiryCategory, NotFound, Query, gettext_noop
 from portal.shared.auth.models import Right
 from portal.shared.inquiries import asking, files, guests, operations, queries
 from portal.shared.inquiries.asking import MayNotAsk, Product
-from portal.shared.inquiries.models import Status
+from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
 from portal.web.brand import Attention, brands_of
@@ -62,7 +63,9 @@ _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
 
 
 def chosen_category(typed: dict[str, Any] | None = None) -> InquiryCategory:
-    """The category that was chosen, or that the address or a draft names; else the one for everything else."""
+    """The category that was chosen, or that the address or a draft names; else the one for
+    everything else.
+    """
     named = (
         request.form.get("category"),
         request.args.get("category"),
@@ -85,7 +88,9 @@ def writer(typed: dict[str, Any]) -> Writer:
 
 
 def may_ask(about: str = "") -> Decision:
-    """Whether the member may ask: as their account lets them, and as the brand's own rule says (SUP-01)."""
+    """Whether the member may ask: as their account lets them, and as the brand's own rule says
+    (SUP-01).
+    """
     right = member().may(Right.SUPPORT)
     return right and asking.can_ask(tenant(), member().account_id, member().member_id, about)
 
@@ -199,7 +204,9 @@ def _context(typed: dict[str, Any], *, sent: Attachments) -> dict[str, Any]:
 
 
 def _about(data: dict[str, Any]) -> str:
-    """The number that it is about: as its category asks for it, else as the way to the form named it."""
+    """The number that it is about: as its category asks for it, else as the way to the form named
+    it.
+    """
     if chosen_category(data).about:
         return str(data.get("about") or "")
     return subjects.linked(data)
@@ -305,7 +312,10 @@ def unread_answers() -> Attention:
 @bp.route("/inquiries/<number>", methods=["GET", "POST"])
 @takes_files
 def thread(number: str) -> Answer:
-    """One thread, and a further message. Opening it takes its mark away, in a short write behind the read."""
+    """One thread, and a further message.
+
+    Opening it takes its mark away, in a short write behind the read.
+    """
     found = queries.find(tenant(), member(), number)
     form = message_form(writers())
     may = may_ask(found.about)
@@ -318,16 +328,7 @@ def thread(number: str) -> Answer:
         found = queries.find(tenant(), member(), number)
 
     def write() -> Answer:
-        name = writer(form.data).name
-        operations.write(
-            tenant(),
-            found,
-            form.body.data,
-            sent.kept,
-            by=actor(),
-            name=name,
-            key=form.key.data or None,
-        )
+        _write(found, form, sent)
         return done(_("メッセージを送信しました。"), f"/inquiries/{number}")
 
     page = submit(
@@ -344,6 +345,18 @@ def thread(number: str) -> Answer:
         read = partial(operations.mark_read, found.id, member().member_id)
         afterwards(read)
     return page
+
+
+def _write(found: Inquiry, form: Any, sent: Attachments) -> None:
+    operations.write(
+        tenant(),
+        found,
+        form.body.data,
+        sent.kept,
+        by=actor(),
+        name=writer(form.data).name,
+        key=form.key.data or None,
+    )
 
 
 @bp.get("/inquiries/<number>/files/<sha256>")

@@ -1,6 +1,8 @@
-"""The files that go with a form that is not sent yet: kept once received, so that no way back loses them (COM-23).
+"""The files that go with a form that is not sent yet: kept once received, so that no way back loses
+them (COM-23).
 
-They are named by a draft whose token goes along in the form. What is refused is told by name; the rest stays.
+They are named by a draft whose token goes along in the form. What is refused is told by name; the
+rest stays.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,9 @@ from portal.web.submit import ConfirmFlow
 
 @dataclass(frozen=True)
 class Attachments:
-    """What is kept for a form, the token that names it, and a sentence for each file that was refused."""
+    """What is kept for a form, the token that names it, and a sentence for each file that was
+    refused.
+    """
 
     kept: list[Kept] = field(default_factory=list)
     token: str = ""
@@ -41,7 +45,8 @@ def from_data(data: Mapping[str, Any] | None) -> list[Kept]:
 
 
 def receive(flow: ConfirmFlow, before: list[Kept]) -> Attachments:
-    """The files that this request's form has: those of `before` or of its token that stay ticked, and new ones.
+    """The files that this request's form has: those of `before` or of its token that stay ticked,
+    and new ones.
 
     Commits where something new is kept: what a rule refuses later must not lose it.
     """

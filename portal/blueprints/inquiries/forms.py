@@ -101,10 +101,12 @@ class ContractField(SelectField):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Offer:
-    """What a form offers to choose from: who writes, what it may be about, and what each of those has.
+    """What a form offers to choose from: who writes, what it may be about, and what each of those
+    has.
 
-    `subjects` are (number, words), None for guests, who have no account and type the number. `units` are the names
-    of what each number has, e.g. apps, by number. `opening` is from when to when (HH:MM) something can be wished for.
+    `subjects` are (number, words), None for guests, who have no account and type the number.
+    `units` are the names of what each number has, e.g. apps, by number. `opening` is from when to
+    when (HH:MM) something can be wished for.
     """
 
     categories: tuple[InquiryCategory, ...]
@@ -137,7 +139,8 @@ def inquiry_form(
 ) -> Any:
     """The form of a member's inquiry; `data` as `typed` gave it.
 
-    The number that the way to the form named goes along unseen (`subject`), whatever category is chosen (FAC-06).
+    The number that the way to the form named goes along unseen (`subject`), whatever category is
+    chosen (FAC-06).
     """
     fields = {"subject": HiddenField(), **writer_field(offer.writers)}
     return _form(category, offer, data or {}, fields)
@@ -176,7 +179,9 @@ def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: in
 
 
 def answers(category: InquiryCategory, data: Mapping[str, Any]) -> dict[str, str]:
-    """What was typed into the category's own fields, by their keys; days as they are shown everywhere."""
+    """What was typed into the category's own fields, by their keys; days as they are shown
+    everywhere.
+    """
     typed = {field.key: str(data.get(_name(field)) or "") for field in category.fields}
     days = {field.key for field in category.fields if field.kind == "date"}
     return {key: day_in_words(value) if key in days else value for key, value in typed.items()}
@@ -219,7 +224,8 @@ def _goes_back_or_changes(_form: Any) -> bool:
 def _subject_field(label: Any, subjects: list[tuple[str, str]], *, is_sent: bool) -> Any:
     """One of what the account has; where there is but one, it is chosen already.
 
-    In a form that `is_sent` what is not sent was not chosen: nobody cancels a reservation that they did not name.
+    In a form that `is_sent` what is not sent was not chosen: nobody cancels a reservation that they
+    did not name.
     """
     only = subjects[0][0] if len(subjects) == 1 else None
     listed = choices(subjects, _l("選択してください"))
@@ -255,7 +261,9 @@ def _field(asked: InquiryField, offer: Offer, about: str | None) -> Any:
 
 
 def _unit_field(asked: InquiryField, offer: Offer, about: str | None) -> SelectField:
-    """One of what the chosen contract has; of every contract, under its words, until one is chosen (SUP-10)."""
+    """One of what the chosen contract has; of every contract, under its words, until one is chosen
+    (SUP-10).
+    """
     units = offer.units
     if about is not None and about in units:
         units = {about: units[about]}

@@ -1,7 +1,9 @@
-"""What an inquiry is about: an order or a contract of the member's own account (FAC-05, FAC-06, SUP-10).
+"""What an inquiry is about: an order or a contract of the member's own account (FAC-05, FAC-06,
+SUP-10).
 
-Each brand knows its own numbers (`Brand.find_subject`) and what is worth knowing of one of them before somebody
-writes about it (`Brand.subject_facts`), such as what a cancellation would cost today.
+Each brand knows its own numbers (`Brand.find_subject`) and what is worth knowing of one of them
+before somebody writes about it (`Brand.subject_facts`), such as what a cancellation would cost
+today.
 """
 
 from contextlib import suppress
@@ -24,8 +26,8 @@ def choices() -> list[tuple[str, str]]:
 def check(category: InquiryCategory, typed: str) -> str:
     """The number that was typed, as the brand writes it.
 
-    Raises RuleBroken at the field ``about`` for a number that is not the account's, or that this category is not
-    for. Where no brand can tell, the number stays as it was typed.
+    Raises RuleBroken at the field ``about`` for a number that is not the account's, or that this
+    category is not for. Where no brand can tell, the number stays as it was typed.
     """
     refusal: RuleBroken | None = None
     for find_subject in _finders():
@@ -39,7 +41,8 @@ def check(category: InquiryCategory, typed: str) -> str:
 
 
 def named(typed: dict[str, Any] | None, category: InquiryCategory) -> str:
-    """The number that form, draft or address names, as the brand writes it; as typed where it cannot be had.
+    """The number that form, draft or address names, as the brand writes it; as typed where it
+    cannot be had.
 
     What was chosen in the form comes first: its address may still name another.
     """
@@ -53,7 +56,8 @@ def named(typed: dict[str, Any] | None, category: InquiryCategory) -> str:
 
 
 def linked(typed: dict[str, Any] | None) -> str:
-    """The account's own number that the way to the form named, whatever category is chosen then (FAC-06).
+    """The account's own number that the way to the form named, whatever category is chosen then
+    (FAC-06).
 
     "" where there is none, where it is not the account's, and where no brand knows its numbers.
     """
@@ -72,7 +76,9 @@ def linked(typed: dict[str, Any] | None) -> str:
 
 
 def facts(category: InquiryCategory, number: str) -> list[tuple[str, str]]:
-    """Label and value of what the member should know before writing about `number`, or about none in particular."""
+    """Label and value of what the member should know before writing about `number`, or about none
+    in particular.
+    """
     with suppress(RuleBroken):
         known = check(category, number) if number else ""
         return [

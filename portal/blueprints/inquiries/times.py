@@ -1,4 +1,6 @@
-"""Days and times that a category asks for: kept as text, because drafts are JSON, and shown as everywhere (COM-50)."""
+"""Days and times that a category asks for: kept as text, because drafts are JSON, and shown as
+everywhere (COM-50).
+"""
 
 from collections.abc import Callable
 from datetime import date, datetime

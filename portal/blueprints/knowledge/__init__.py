@@ -45,7 +45,9 @@ def _mine() -> tuple[str, ...]:
 
 @bp.get("/knowledge")
 def index() -> str:
-    """What a search finds; else categories, and the newest articles of the place that the address names, or of all."""
+    """What a search finds; else categories, and the newest articles of the place that the address
+    names, or of all.
+    """
     asked, number, products = request.args.get("q", ""), request.args.get("place", ""), _mine()
     shown: dict[str, Any] = {"asked": asked}
     if search.words(asked):

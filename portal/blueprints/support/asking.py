@@ -1,4 +1,6 @@
-"""Who may ask at a support desk: the contacts registered for a contract, about that contract (SUP-01)."""
+"""Who may ask at a support desk: the contacts registered for a contract, about that contract
+(SUP-01).
+"""
 
 from portal.blueprints.support import queries
 from portal.blueprints.support.models import Contract

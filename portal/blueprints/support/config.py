@@ -21,7 +21,9 @@ class Product(Section):
 
 
 class SupportConfig(Section):
-    """What is supported, and what contacts look after. How many there may be is said by formulas.contract_contacts."""
+    """What is supported, and what contacts look after. How many there may be is said by
+    formulas.contract_contacts.
+    """
 
     products: tuple[Product, ...] = Field(
         default=(),

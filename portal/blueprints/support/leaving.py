@@ -1,4 +1,6 @@
-"""What a support desk has to do with customers, and people of theirs, who leave (COM-16, SUP-04, SUP-07)."""
+"""What a support desk has to do with customers, and people of theirs, who leave (COM-16, SUP-04,
+SUP-07).
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -39,10 +41,11 @@ def _cautions(tenant: Tenant) -> Iterator[str]:
 
 
 def _open_business(tenant: Tenant, account: Account) -> Iterator[OpenBusiness]:
-    """Inquiries that wait for the desk; one that is answered is not, since nobody may ever close it.
+    """Inquiries that wait for the desk; one that is answered is not, since nobody may ever close
+    it.
 
-    Where each sign-in reads its own alone, those of others are told apart: the list that the representative is led
-    to does not show them (SUP-13).
+    Where each sign-in reads its own alone, those of others are told apart: the list that the
+    representative is led to does not show them (SUP-13).
     """
     if not tenant.has("inquiries"):
         return
@@ -68,7 +71,9 @@ def _losses(_tenant: Tenant, account: Account) -> Iterator[RuleBroken]:
 
 
 def _member_business(tenant: Tenant, account_id: int) -> dict[int, Sequence[OpenBusiness]]:
-    """The contracts that each member is the 主担当 of: there is always one, handed over first (SUP-04)."""
+    """The contracts that each member is the 主担当 of: there is always one, handed over first
+    (SUP-04).
+    """
     is_on_page = tenant.section("support").self_service
     found: dict[int, list[OpenBusiness]] = {}
     for contract, contact in queries.contacts_of_account(account_id):
@@ -84,7 +89,9 @@ def _member_business(tenant: Tenant, account_id: int) -> dict[int, Sequence[Open
 
 
 def _member_losses(_tenant: Tenant, member: Member) -> Iterator[RuleBroken]:
-    """The contracts that those who share the member's address are contacts of, with their names (SUP-07)."""
+    """The contracts that those who share the member's address are contacts of, with their names
+    (SUP-07).
+    """
     people: dict[Contract, list[str]] = {}
     for contract, contact in queries.contacts_of_account(member.account_id):
         if contact.member_id == member.id:
@@ -101,8 +108,9 @@ def _member_losses(_tenant: Tenant, member: Member) -> Iterator[RuleBroken]:
 def _end_member(_tenant: Tenant, member: Member, by: Actor) -> None:
     """End the registrations of everybody at the member's address: they count no more (SUP-07).
 
-    The caller holds the account's lock, as everything does that makes somebody a contact or the 主担当. A contract
-    that is left without anybody, as when the account leaves, awaits a first registration again.
+    The caller holds the account's lock, as everything does that makes somebody a contact or the
+    主担当. A contract that is left without anybody, as when the account leaves, awaits a first
+    registration again.
     """
     for contract, contact in queries.contacts_of_account(member.account_id):
         if contact.member_id != member.id:

@@ -38,7 +38,10 @@ class Role(LabelledEnum):
 
 
 class Contract(Numbered, Base):
-    """A contract of one product. `form_on` is its form's day, `registered_at` when its contacts came (SUP-03)."""
+    """A contract of one product.
+
+    `form_on` is its form's day, `registered_at` when its contacts came (SUP-03).
+    """
 
     __tablename__ = "contract"
     account_id: Mapped[int] = mapped_column(ID)

@@ -1,4 +1,6 @@
-"""What may stand as a contact's name: one person's, not a company's, a department's or several people's (SUP-06)."""
+"""What may stand as a contact's name: one person's, not a company's, a department's or several
+people's (SUP-06).
+"""
 
 import re
 import unicodedata
@@ -22,7 +24,9 @@ _OFFICE_ENDS = re.compile(
 _DEPARTMENT_ENDS = re.compile(
     rf"(?:{_DEPARTMENT_WORDS}|第[0-9一二三四五六七八九十]+|[0-9]|[A-Za-zァ-ヶー]|^.{{4,}})(?:部|室)$"
 )
-"""部 and 室 tell a department only behind a word, or a length, that no name has: 阿部, 長宗我部 and 氷室 are people."""
+"""部 and 室 tell a department only behind a word, or a length, that no name has: 阿部, 長宗我部 and 氷室 are
+people.
+"""
 _SEVERAL = re.compile(r"[/、,;&+＆]")
 _NO_PERSON = gettext_noop("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
 _NO_PERSON_YET = gettext_noop(
@@ -35,10 +39,11 @@ _ONE_EACH = gettext_noop(
 
 
 def check_person(family_name: str, given_name: str) -> None:
-    """Refuse what is no single person's name (SUP-06). Raises RuleBroken at the part that is to blame.
+    """Refuse what is no single person's name (SUP-06). Raises RuleBroken at the part that is to
+    blame.
 
-    A department is told by how the whole name ends (係 一郎 is a person), or by being made of department words alone:
-    総務 is one, 総務 太郎 is not.
+    A department is told by how the whole name ends (係 一郎 is a person), or by being made of
+    department words alone: 総務 is one, 総務 太郎 is not.
     """
     family = unicodedata.normalize("NFKC", family_name).strip()
     given = unicodedata.normalize("NFKC", given_name).strip()

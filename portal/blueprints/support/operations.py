@@ -1,4 +1,5 @@
-"""Contracts and their contacts: registered, handed over, removed, never above the limit (SUP-01 … SUP-07).
+"""Contracts and their contacts: registered, handed over, removed, never above the limit (SUP-01 …
+SUP-07).
 
 The caller commits.
 """
@@ -97,7 +98,10 @@ def add_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> Non
 
 
 def end_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> None:
-    """End it. Contacts above the limit that follows stay, and none can be added (COM-43). Raises NotFound."""
+    """End it.
+
+    Contacts above the limit that follows stay, and none can be added (COM-43). Raises NotFound.
+    """
     own = (
         ContractUnit.contract_id == contract.id,
         ContractUnit.kind == kind,
@@ -118,7 +122,10 @@ def register(
     by: Actor,
     even_so: bool = False,
 ) -> None:
-    """The first registration, `who[0]` as 主担当; late forms bring the base alone (SUP-03). Raises RuleBroken."""
+    """The first registration, `who[0]` as 主担当; late forms bring the base alone (SUP-03).
+
+    Raises RuleBroken.
+    """
     _lock_account(contract)
     session().refresh(contract, with_for_update=True)
     if contract.registered_at:
@@ -136,7 +143,10 @@ def register(
 def add_contact(
     tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor, even_so: bool = False
 ) -> ContractContact:
-    """A 副担当 more, up to the limit; `even_so` takes a name that looks like none. Raises RuleBroken, LimitReached."""
+    """A 副担当 more, up to the limit; `even_so` takes a name that looks like none.
+
+    Raises RuleBroken, LimitReached.
+    """
     _lock_account(contract)
     limits.reserve(tenant, CONTACTS, contract)
     if not contract.registered_at:
@@ -179,7 +189,8 @@ def _check_duty(tenant: Tenant, duty: str) -> None:
 def check_registrant(
     tenant: Tenant, contract: Contract, who: Registrant, *, contact: ContractContact | None
 ) -> None:
-    """Refuse what could not be saved as things stand: of a new one, or of `contact` as it would be (SUP-06).
+    """Refuse what could not be saved as things stand: of a new one, or of `contact` as it would be
+    (SUP-06).
 
     Only reads; saving looks again. Raises RuleBroken, limits.LimitReached.
     """
@@ -208,9 +219,10 @@ def edit_contact(
 ) -> None:
     """Save a contact's name, duty and address under the version they are based on (SUP-05).
 
-    With another address they are reached, and sign in, there: a link to set the password is mailed where it has no
-    sign-in yet, and both addresses are told (COM-34). What was asked stays with the address that it was asked from. The
-    caller commits. Raises RuleBroken, Stale (COM-26), NotFound for one who was removed meanwhile.
+    With another address they are reached, and sign in, there: a link to set the password is mailed
+    where it has no sign-in yet, and both addresses are told (COM-34). What was asked stays with the
+    address that it was asked from. The caller commits. Raises RuleBroken, Stale (COM-26), NotFound
+    for one who was removed meanwhile.
     """
     if contact.person != who.person and not even_so:
         check_person(who.family_name, who.given_name)
@@ -237,7 +249,9 @@ def edit_contact(
 def _notify_edited(
     tenant: Tenant, contract: Contract, contact: ContractContact, *, before: Member, after: Member
 ) -> None:
-    """Mail the sign-in that a contact had before and the one that they have now, which may be the same (COM-34)."""
+    """Mail the sign-in that a contact had before and the one that they have now, which may be the
+    same (COM-34).
+    """
     for member in dict.fromkeys((before, after)):
         mailing.tell(
             tenant,
@@ -251,7 +265,9 @@ def _notify_edited(
 
 
 def _member(tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor) -> Member:
-    """The account's sign-in at that address, with a new link to set its password where there was none (SUP-07)."""
+    """The account's sign-in at that address, with a new link to set its password where there was
+    none (SUP-07).
+    """
     _lock_account(contract)
     own = Member.account_id == contract.account_id, Member.status != MemberStatus.REMOVED
     known = session().scalars(select(Member).where(*own, Member.email == who.email)).one_or_none()
@@ -266,7 +282,9 @@ def _member(tenant: Tenant, contract: Contract, who: Registrant, *, by: Actor) -
 
 
 def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Decision:
-    """Whether this member changes the contacts: where the tenant switches it on, the 主担当 does (SUP-05)."""
+    """Whether this member changes the contacts: where the tenant switches it on, the 主担当 does
+    (SUP-05).
+    """
     config: SupportConfig = tenant.section("support")
     main = (
         ContractContact.contract_id == contract.id,
@@ -284,7 +302,8 @@ def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Decision:
 def _lock_account(contract: Contract) -> None:
     """Lock the contract's account, before the contract itself.
 
-    Removing a member holds the same lock: nobody is made a contact, or the 主担当, by a sign-in that ends meanwhile.
+    Removing a member holds the same lock: nobody is made a contact, or the 主担当, by a sign-in that
+    ends meanwhile.
     """
     session().get_one(Account, contract.account_id, with_for_update=True)
 
@@ -327,7 +346,8 @@ def _tell(
 
 
 def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, by: Actor) -> int:
-    """重要な案内 to every contact of these products, or of all: a mail, whatever they chose, and a notice (SUP-16).
+    """重要な案内 to every contact of these products, or of all: a mail, whatever they chose, and a
+    notice (SUP-16).
 
     Returns how many addresses are mailed, each once. Raises RuleBroken.
     """

@@ -42,7 +42,8 @@ _LISTED = Search(
 def listing(account_id: int, **asked: Any) -> Query:
     """The account's contracts, each with how many contacts it has. Index: ix_contract_account.
 
-    `asked` narrows them: `number` (a part of it), `product` (its key), days `since` and `until` of the form.
+    `asked` narrows them: `number` (a part of it), `product` (its key), days `since` and `until` of
+    the form.
     """
     return _LISTED.find(asked, account=account_id)
 
@@ -63,7 +64,9 @@ def contracts(account_id: int) -> list[Contract]:
 
 
 def contracts_of_contact(account_id: int, member_id: int) -> list[Contract]:
-    """The contracts that somebody at this member's address is a contact of, oldest first (SUP-01, SUP-07)."""
+    """The contracts that somebody at this member's address is a contact of, oldest first (SUP-01,
+    SUP-07).
+    """
     theirs = (
         select(ContractContact.contract_id)
         .where(ContractContact.member_id == member_id, ContractContact.account_id == account_id)
@@ -74,7 +77,8 @@ def contracts_of_contact(account_id: int, member_id: int) -> list[Contract]:
 
 
 def contacts_of_account(account_id: int) -> list[tuple[Contract, ContractContact]]:
-    """Every contact of the account's contracts, oldest contract first, the 主担当 before the others: one statement.
+    """Every contact of the account's contracts, oldest contract first, the 主担当 before the others:
+    one statement.
 
     As the database has them now: whoever holds the account's lock decides by it.
     """
@@ -96,7 +100,9 @@ def main_contacts(account_id: int) -> list[tuple[Contract, str]]:
 
 
 def unit_names(of: Sequence[Contract]) -> dict[str, tuple[str, ...]]:
-    """The names of what each of these contracts has in use, by the contract's number: one statement."""
+    """The names of what each of these contracts has in use, by the contract's number: one
+    statement.
+    """
     numbers = {contract.id: contract.number for contract in of}
     found: dict[str, list[str]] = {number: [] for number in numbers.values()}
     there = select(ContractUnit).where(ContractUnit.contract_id.in_(numbers), *_IN_USE)
@@ -106,7 +112,10 @@ def unit_names(of: Sequence[Contract]) -> dict[str, tuple[str, ...]]:
 
 
 def products(accounts: Collection[int]) -> dict[int, set[str]]:
-    """The products that each of these accounts has a contract of (SUP-14). Index: ix_contract_account."""
+    """The products that each of these accounts has a contract of (SUP-14).
+
+    Index: ix_contract_account.
+    """
     found: dict[int, set[str]] = {account: set() for account in accounts}
     theirs = select(Contract.account_id, Contract.product).where(Contract.account_id.in_(accounts))
     for account, product in session().execute(theirs):
@@ -165,7 +174,9 @@ def sharing(of: Contract, contact: ContractContact) -> list[str]:
 
 
 def addresses(products: Collection[str]) -> list[tuple[str, int]]:
-    """Where the contacts of these products, or of all, are reached, each address once, with an account it is of."""
+    """Where the contacts of these products, or of all, are reached, each address once, with an
+    account it is of.
+    """
     joined = select(Member.email, func.min(Member.account_id)).join(
         Account, Account.id == Member.account_id
     )
@@ -193,7 +204,9 @@ def people(member_id: int) -> list[str]:
 
 
 def hanging(tenant: Tenant) -> Iterator[Finding]:
-    """Products that are no more though there are contracts of them: all, where the module is off (OPS-03)."""
+    """Products that are no more though there are contracts of them: all, where the module is off
+    (OPS-03).
+    """
     is_on = "support" in tenant.modules
     known = {product.key for product in tenant.section("support").products} if is_on else set()
     counting = (

@@ -119,7 +119,10 @@ def contract(number: str) -> str:
 
 
 def _managed(number: str) -> Contract:
-    """The account's own contract, for its 主担当 where that is switched on. Raises NotFound, RuleBroken."""
+    """The account's own contract, for its 主担当 where that is switched on.
+
+    Raises NotFound, RuleBroken.
+    """
     found = queries.contract(member().account_id, number)
     if not operations.can_manage(tenant(), found, member().member_id):
         raise NotFound("ページが見つかりません")
@@ -174,7 +177,9 @@ def _present(contact: ContractContact, email: str) -> dict[str, Any]:
 
 
 def _limit_and_purposes(contract: Contract) -> dict[str, Any]:
-    """What the pages of a contact say of the contract: how many there may be, what their data are used for."""
+    """What the pages of a contact say of the contract: how many there may be, what their data are
+    used for.
+    """
     return {
         "contract": contract,
         "use": limits.usage_of(tenant(), CONTACTS, contract),

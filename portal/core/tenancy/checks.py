@@ -1,6 +1,8 @@
-"""What the types alone cannot say of a tenants file: legibility, hosts of several tenants, numbers that tell apart.
+"""What the types alone cannot say of a tenants file: legibility, hosts of several tenants, numbers
+that tell apart.
 
-These look at the file and not at finished tenants, so that mistakes show also in a section that has others.
+These look at the file and not at finished tenants, so that mistakes show also in a section that has
+others.
 """
 
 import re
@@ -48,7 +50,9 @@ def illegible(section: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def wrong_check_digit(section: Mapping[str, Any]) -> Iterator[Finding]:
-    """A company's registration number (T and its 法人番号) that has a wrong digit; sole proprietors' follow no rule."""
+    """A company's registration number (T and its 法人番号) that has a wrong digit; sole proprietors'
+    follow no rule.
+    """
     issuer = _table(section, "issuer")
     number = issuer.get("registration_number")
     if issuer.get("kind", "company") != "company":
@@ -131,7 +135,10 @@ def inbound(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
 def hosts(
     key: str, section: Mapping[str, Any], base_domain: str
 ) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    """The host names that a tenant's section claims, each with the key that claims it. None when it is retired."""
+    """The host names that a tenant's section claims, each with the key that claims it.
+
+    None when it is retired.
+    """
     if section.get("status") == "retired":
         return
     subdomain = section.get("subdomain", key)
@@ -153,7 +160,9 @@ def doubtful(section: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _weak_passwords(given: Mapping[str, Any]) -> Iterator[Finding]:
-    """How password rules deviate from ASVS 6.2 (security.md §4.4); nothing when they are mistaken anyway."""
+    """How password rules deviate from ASVS 6.2 (security.md §4.4); nothing when they are mistaken
+    anyway.
+    """
     try:
         deviations = "; ".join(PasswordRules.model_validate(given).deviations())
     except ValidationError:
@@ -181,7 +190,9 @@ def sections_of_absent_modules(
 
 
 def check_digit(twelve: str) -> str:
-    """The first digit of a corporate number (法人番号) by its other twelve: 9 − (Σ Pn·Qn mod 9), Q = 1, 2, 1, 2 …"""
+    """The first digit of a corporate number (法人番号) by its other twelve: 9 − (Σ Pn·Qn mod 9), Q = 1,
+    2, 1, 2 …
+    """
     weighted = sum(int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(twelve)))
     return str(9 - weighted % 9)
 

@@ -1,7 +1,9 @@
-"""What is wrong in a tenants file, so that an admin can mend it: where, which key, what would be right (OPS-02).
+"""What is wrong in a tenants file, so that an admin can mend it: where, which key, what would be
+right (OPS-02).
 
-`tomllib` gives values without lines, but it finds the edges: a statement ends with the line up to which it can be read
-on its own, and what it holds so far is seen by closing its strings and brackets after each line.
+`tomllib` gives values without lines, but it finds the edges: a statement ends with the line up to
+which it can be read on its own, and what it holds so far is seen by closing its strings and
+brackets after each line.
 """
 
 import json
@@ -61,7 +63,9 @@ def findings(error: ValidationError, model: type[BaseModel]) -> Iterator[Finding
 
 
 def _follows(detail: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
-    """Whether another mistake alone makes this one: a list is counted without its items that are wrong."""
+    """Whether another mistake alone makes this one: a list is counted without its items that are
+    wrong.
+    """
     depth = len(detail["loc"])
     return detail["type"] == "default_factory_not_called" or (
         detail["type"] == "too_short"
@@ -103,7 +107,9 @@ def _size(detail: ErrorDetails) -> str:
 
 
 def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
-    """A hint for an unknown key: the table that has such a key, or else the nearest key of this one."""
+    """A hint for an unknown key: the table that has such a key, or else the nearest key of this
+    one.
+    """
     wanted = str(path[-1])
     for table, name, _field in walk(model):
         if name == wanted != "key":
@@ -128,7 +134,9 @@ def _quoted(value: Any) -> str:
 def walk(
     model: type[BaseModel], table: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], str, FieldInfo]]:
-    """Every key under `model`: the table it stands in (KIND for a name of one's own), its name, its field."""
+    """Every key under `model`: the table it stands in (KIND for a name of one's own), its name, its
+    field.
+    """
     for name, field in model.model_fields.items():
         yield table, name, field
         inner = _model_in(field.annotation)
@@ -139,7 +147,9 @@ def walk(
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The table type that an annotation holds: itself, optional, or as the items of a list or table."""
+    """The table type that an annotation holds: itself, optional, or as the items of a list or
+    table.
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_model_in, get_args(annotation))), None)
@@ -157,7 +167,9 @@ class LineNumbers:
     """The line (from 1) of every key, table and array item of a TOML text."""
 
     def __init__(self, text: str) -> None:
-        """Go over `text`, which must be valid TOML; of anything else, what was understood so far is kept."""
+        """Go over `text`, which must be valid TOML; of anything else, what was understood so far is
+        kept.
+        """
         self._lines: dict[KeyPath, int] = {(): 1}
         newest: dict[KeyPath, int] = {}
         table: KeyPath = ()
@@ -198,7 +210,9 @@ def _read(statement: str) -> tuple[dict[str, Any], str]:
 
 
 def _opened(said: Any, newest: dict[KeyPath, int]) -> KeyPath:
-    """The table that ``[a.b]`` or ``[[a.b]]`` opens for the keys after it; of an array, its newest item."""
+    """The table that ``[a.b]`` or ``[[a.b]]`` opens for the keys after it; of an array, its newest
+    item.
+    """
     path: KeyPath = ()
     while said:
         ((name, said),) = said.items()

@@ -23,7 +23,10 @@ FactsOf = Callable[[Mapping[str, Any]], Mapping[str, LimitFacts]]
 
 
 def impossible(section: Mapping[str, Any], known: Mapping[str, FactsOf]) -> Iterator[Finding]:
-    """What is wrong with a tenant's formulas. `known` are the modules that can say of a limit what its owners are."""
+    """What is wrong with a tenant's formulas.
+
+    `known` are the modules that can say of a limit what its owners are.
+    """
     modules = section.get("modules", [])
     facts: dict[str, LimitFacts] = {}
     unread: set[str] = set()

@@ -1,7 +1,8 @@
 """The last good tenants file, kept beside the data, so that it outlives every process (OPS-03).
 
-All processes of an installation that share their home share it: while the file itself is broken they serve this one.
-Its last line names the file that it is a copy of; who was told to read another one is not served by it.
+All processes of an installation that share their home share it: while the file itself is broken
+they serve this one. Its last line names the file that it is a copy of; who was told to read another
+one is not served by it.
 """
 
 import fcntl
@@ -56,10 +57,12 @@ class LastGood:
             return False
 
     def keep(self, seen: Stamp) -> bytes | None:
-        """Keep what stands in `source`, which was found good when it had the stamp `seen`; give what was kept.
+        """Keep what stands in `source`, which was found good when it had the stamp `seen`; give
+        what was kept.
 
-        None, and nothing is kept, when `source` has changed since: whoever reads it next decides about what stands
-        there now. A home that cannot be written is logged, and costs no more than the copy.
+        None, and nothing is kept, when `source` has changed since: whoever reads it next decides
+        about what stands there now. A home that cannot be written is logged, and costs no more than
+        the copy.
         """
         try:
             with self._locked():
@@ -75,7 +78,8 @@ class LastGood:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        # Processes take up a file at about the same time: an older one must not be put over a newer.
+        # Processes take up a file at about the same time: an older one must not be put over a
+        # newer.
         lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
         try:
             self._give_to_the_homes_owner(lock)
@@ -85,7 +89,9 @@ class LastGood:
             os.close(lock)
 
     def _write(self, content: bytes) -> None:
-        """Written beside, synced, then moved into place, so that a crash leaves no half; for its owner only."""
+        """Written beside, synced, then moved into place, so that a crash leaves no half; for its
+        owner only.
+        """
         descriptor, beside = tempfile.mkstemp(dir=self.path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

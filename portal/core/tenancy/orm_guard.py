@@ -25,8 +25,9 @@ ID = BigInteger().with_variant(Integer, "sqlite")
 class TenantOwned:
     """Mixin of every table whose rows belong to a tenant.
 
-    The mapped primary key is ``(tenant_id, id)``, so the identity map and every per-row UPDATE and DELETE carry
-    the tenant; tables add ``UNIQUE (tenant_id, id)`` for composite foreign keys (`portal.core.db.tenant_table_args`).
+    The mapped primary key is ``(tenant_id, id)``, so the identity map and every per-row UPDATE and
+    DELETE carry the tenant; tables add ``UNIQUE (tenant_id, id)`` for composite foreign keys
+    (`portal.core.db.tenant_table_args`).
     """
 
     tenant_id: orm.Mapped[str] = orm.mapped_column(String(31))
@@ -69,7 +70,10 @@ class TenantSession(FlaskSession):
 
     @property
     def tenant(self) -> str:
-        """The session's tenant. Raises TenantError when there is none, or when the scope has moved on."""
+        """The session's tenant.
+
+        Raises TenantError when there is none, or when the scope has moved on.
+        """
         tenant = self.info.get("tenant")
         if not tenant:
             raise TenantError("no tenant in scope")
@@ -120,7 +124,9 @@ def _stamp_rows(state: orm.ORMExecuteState, tenant: str) -> None:
 
 
 def _refuse_moving(state: orm.ORMExecuteState) -> None:
-    """Refuse an UPDATE that sets the tenant, or that goes by a list of primary keys and so past the criteria."""
+    """Refuse an UPDATE that sets the tenant, or that goes by a list of primary keys and so past the
+    criteria.
+    """
     values = {getattr(k, "key", k) for k in (cast(Any, state.statement)._values or {})}
     if "tenant_id" in values:
         raise TenantError("a row never changes its tenant")
@@ -130,7 +136,9 @@ def _refuse_moving(state: orm.ORMExecuteState) -> None:
 
 @event.listens_for(TenantSession, "do_orm_execute")
 def _scope_statement(state: orm.ORMExecuteState) -> None:
-    """Add the tenant to every statement that goes through the session; refuse what cannot be scoped."""
+    """Add the tenant to every statement that goes through the session; refuse what cannot be
+    scoped.
+    """
     tenant = cast(TenantSession, state.session).tenant
     _refuse_text(state.statement)
     if state.is_insert:

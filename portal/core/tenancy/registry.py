@@ -1,7 +1,8 @@
-"""`tenants.toml` as the running program knows it: read at start, looked at again as it changes (OPS-03).
+"""`tenants.toml` as the running program knows it: read at start, looked at again as it changes
+(OPS-03).
 
-A changed file counts whole or not at all; while it is broken or missing, the last good one stays: the one kept beside
-the data, so that all processes serve the same, those too that start meanwhile.
+A changed file counts whole or not at all; while it is broken or missing, the last good one stays:
+the one kept beside the data, so that all processes serve the same, those too that start meanwhile.
 """
 
 import logging
@@ -37,26 +38,37 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at the file."""
 Clock = Callable[[], float]
 Refusals = Callable[["Tenants"], Iterable[Finding]]
-"""What cannot be taken up because of the data that hang on what it lacks: paths from the file's top, and why."""
+"""What cannot be taken up because of the data that hang on what it lacks: paths from the file's
+top, and why.
+"""
 _HOST_HEADER = re.compile(r"([a-z0-9.-]+?)\.?(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
 class Tenants:
-    """All tenants at one moment. Retired ones are in `by_key` (their data are still kept) and not in `by_host`."""
+    """All tenants at one moment.
+
+    Retired ones are in `by_key` (their data are still kept) and not in `by_host`.
+    """
 
     by_key: dict[str, Tenant] = field(default_factory=dict)
     by_host: dict[str, Tenant] = field(default_factory=dict)
 
     def for_host(self, host_header: str) -> Tenant | None:
-        """The tenant that a Host header asks for, or None (COM-01). Port, case and a last dot do not matter."""
+        """The tenant that a Host header asks for, or None (COM-01).
+
+        Port, case and a last dot do not matter.
+        """
         found = _HOST_HEADER.fullmatch(host_header.lower()) if host_header.isascii() else None
         return self.by_host.get(found[1]) if found else None
 
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What one look at a tenants file gave. With any mistake `tenants` is empty: a file counts whole or not at all."""
+    """What one look at a tenants file gave.
+
+    With any mistake `tenants` is empty: a file counts whole or not at all.
+    """
 
     tenants: Tenants = field(default_factory=Tenants)
     mistakes: tuple[ConfigError, ...] = ()
@@ -67,7 +79,10 @@ class LoadResult:
 
 
 def read_file(path: Path, base_domain: str, kind: type[Tenant], shown_as: str = "") -> LoadResult:
-    """Read the tenants file at `path`; not to be able to is a mistake as well. `shown_as` names it in mistakes."""
+    """Read the tenants file at `path`; not to be able to is a mistake as well.
+
+    `shown_as` names it in mistakes.
+    """
     name = shown_as or path.name
     try:
         return read_bytes(path.read_bytes(), name, base_domain, kind)
@@ -97,7 +112,10 @@ def _unread(name: str, line: int, said: str) -> LoadResult:
 
 @dataclass
 class _Reader:
-    """Collects what one file says. What is found names the path from the file's top, and what is wrong there."""
+    """Collects what one file says.
+
+    What is found names the path from the file's top, and what is wrong there.
+    """
 
     name: str
     raw: dict[str, Any]
@@ -193,13 +211,17 @@ class _Reader:
 
 
 def _line_of(path: KeyPath, reading: LoadResult) -> int:
-    """The line that is to blame: of a tenant that is gone no line is, least of all that of the first one."""
+    """The line that is to blame: of a tenant that is gone no line is, least of all that of the
+    first one.
+    """
     is_gone = len(path) > 1 and path[1] not in reading.tenants.by_key
     return 1 if is_gone else reading.lines.of(path)
 
 
 def resolved(reading: LoadResult, key: str) -> Iterator[tuple[str, Any, int | None]]:
-    """Every key of a tenant, its value in force, and the line that says so, None for a default (OPS-04)."""
+    """Every key of a tenant, its value in force, and the line that says so, None for a default
+    (OPS-04).
+    """
     top = ("tenants", key)
     for path, value in _flat(reading.tenants.by_key[key], ()):
         if path != ("key",):
@@ -241,7 +263,8 @@ class Registry:
         scheme: str = "https",
         port: int | None = None,
     ) -> None:
-        """Read the file at `path`; while it is broken, the copy of the last good one at `last_good`.
+        """Read the file at `path`; while it is broken, the copy of the last good one at
+        `last_good`.
 
         Brands live under `base_domain`, reached by `scheme` and at `port` where that is not the usual one.
         With `keeps` that copy is brought up to date with each good file; without, it is only read.
@@ -267,7 +290,9 @@ class Registry:
         self._look_at = monotonic() + LOOK_EVERY
 
     def read(self, path: Path | None = None, shown_as: str = "") -> LoadResult:
-        """A look at the file, or at another one as if it were the file, with mistakes, warnings and lines."""
+        """A look at the file, or at another one as if it were the file, with mistakes, warnings and
+        lines.
+        """
         reading = read_file(path or self.path, self.base_domain, self.tenant_type, shown_as)
         self._locate(reading.tenants)
         if reading.mistakes or self._was_good(path or self.path):
@@ -284,11 +309,16 @@ class Registry:
             tenant.live_at(self.base_domain, scheme=self._scheme, port=self._port)
 
     def _was_good(self, path: Path) -> bool:
-        """Whether just this file was taken up before: then nobody need be asked about it at every start."""
+        """Whether just this file was taken up before: then nobody need be asked about it at every
+        start.
+        """
         return self._last_good is not None and self._last_good.is_like(path)
 
     def current(self) -> Tenants:
-        """The tenants in force. Looks at the file at most once a second; never raises for what stands in it."""
+        """The tenants in force.
+
+        Looks at the file at most once a second; never raises for what stands in it.
+        """
         self._refresh()
         return self._good.tenants
 
@@ -300,12 +330,16 @@ class Registry:
 
     @property
     def mistakes(self) -> tuple[ConfigError, ...]:
-        """What is wrong with the file as it is now; empty while what is in force is what the file says."""
+        """What is wrong with the file as it is now; empty while what is in force is what the file
+        says.
+        """
         self._refresh()
         return self._mistakes
 
     def keep_last_good(self) -> None:
-        """From now on keep each good file, and the one that is in force; a command has no business doing so."""
+        """From now on keep each good file, and the one that is in force; a command has no business
+        doing so.
+        """
         with self._looking:
             self._keeps = True
             if not self._mistakes:
@@ -321,7 +355,9 @@ class Registry:
             self._looking.release()
 
     def look_now(self) -> None:
-        """Look at the file though the last look was just now, for a command that shows what is in force."""
+        """Look at the file though the last look was just now, for a command that shows what is in
+        force.
+        """
         with self._looking:
             self._look()
 
@@ -340,7 +376,8 @@ class Registry:
         was_broken, self._mistakes = bool(self._mistakes), reading.mistakes
         if not reading.mistakes:
             if self._good.tenants.by_key:
-                # A recovery is as loud as what it ends; both name the process, since each looks for itself.
+                # A recovery is as loud as what it ends; both name the process, since each looks for
+                # itself.
                 log.log(
                     logging.WARNING if was_broken else logging.INFO,
                     "%s %s: %d tenants (process %d)",

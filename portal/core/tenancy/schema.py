@@ -53,8 +53,9 @@ NUMBERED_BY: dict[str, frozenset[str]] = {
 """The modules that give out numbers of a kind; every tenant gives out the other kinds."""
 _PREFIXES = ", ".join(f"{kind} {prefix}" for kind, prefix in NUMBERS.items())
 TEXTS = ("privacy", "terms", "commerce", "withdrawal", "accessibility", "purposes")
-"""The brand's own texts (COM-04): privacy policy, terms of use, 特定商取引法に基づく表記, cautions of withdrawal, what
-contacts' data are used for (SUP-17)."""
+"""The brand's own texts (COM-04): privacy policy, terms of use, 特定商取引法に基づく表記, cautions of
+withdrawal, what contacts' data are used for (SUP-17).
+"""
 _HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$"
 
 
@@ -67,7 +68,10 @@ class Tenant(Section):
     """What formulas may speak of, by the module that knows; see `formulas.impossible`."""
 
     key: str = Field(pattern=r"^[a-z][a-z0-9-]{1,30}$")
-    """The KEY of [tenants.KEY]: 2 to 31 small letters, digits and hyphens. It never changes: all data hang on it."""
+    """The KEY of [tenants.KEY]: 2 to 31 small letters, digits and hyphens.
+
+    It never changes: all data hang on it.
+    """
     name: Name = Field(description="The brand's name, as customers read it.")
     company: Name = Field(default_factory=lambda data: data["name"])
     """The company's legal name; when absent, the brand's name."""
@@ -78,7 +82,9 @@ class Tenant(Section):
     domains: tuple[Annotated[str, Field(pattern=_HOST)], ...] = Field((), max_length=20)
     """Whole host names that lead here as well, e.g. my.atelier.example; mails link to the first."""
     status: Literal["open", "maintenance", "retired"] = "open"
-    """open; maintenance: every page says so and nobody signs in; retired: the host is unknown, the data stay."""
+    """open; maintenance: every page says so and nobody signs in; retired: the host is unknown, the
+    data stay.
+    """
     modules: Each[str] = Field((), description="The brand modules that are on.")
     features: dict[Annotated[str, OneOf(FEATURES)], Flag] = Field(
         FEATURES,
@@ -117,13 +123,16 @@ class Tenant(Section):
         description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + ".",
     )
     formulas: dict[Annotated[str, OneOf(LIMITS)], parts.Formulas] = Field({})
-    """Limits that are more than a number, one [[…formulas.NAME]] for each kind of owner; the first that fits counts,
-    and limits.NAME where none does."""
+    """Limits that are more than a number, one [[…formulas.NAME]] for each kind of owner; the first
+    that fits counts, and limits.NAME where none does.
+    """
 
     @model_validator(mode="before")
     @classmethod
     def _modules_have_sections(cls, data: Any) -> Any:
-        """A module that is on without a table of its own gets its defaults, where it has them for everything."""
+        """A module that is on without a table of its own gets its defaults, where it has them for
+        everything.
+        """
         on = data.get("modules") if isinstance(data, dict) else None
         if not isinstance(on, list | tuple):
             return data
@@ -154,10 +163,11 @@ class Tenant(Section):
 
     @property
     def base_url(self) -> str:
-        """How the brand's addresses begin, e.g. ``https://atelier.portal.example``: links in mails are made of it.
+        """How the brand's addresses begin, e.g. ``https://atelier.portal.example``: links in mails
+        are made of it.
 
-        It comes from the settings and the file, never from a Host header (security.md §4.8). Raises LookupError for a
-        tenant that no registry has taken up.
+        It comes from the settings and the file, never from a Host header (security.md §4.8). Raises
+        LookupError for a tenant that no registry has taken up.
         """
         if not self._base_url:
             raise LookupError(f"nobody has said where {self.key!r} lives")
@@ -169,7 +179,10 @@ class Tenant(Section):
         self._base_url = f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
 
     def section(self, module: str) -> Any:
-        """The table of a brand module that is on, of the module's own type. Raises LookupError when it is off."""
+        """The table of a brand module that is on, of the module's own type.
+
+        Raises LookupError when it is off.
+        """
         if module not in self.modules:
             raise LookupError(f"the module {module!r} is off at {self.key!r}")
         return getattr(self, module)
@@ -180,7 +193,10 @@ class Tenant(Section):
 
 
 def tenant_type(sections: Mapping[str, type[BaseModel]]) -> type[Tenant]:
-    """A tenant with the table of each brand module in `sections`. Raises ValueError for the name of another key."""
+    """A tenant with the table of each brand module in `sections`.
+
+    Raises ValueError for the name of another key.
+    """
     taken = sorted(sections.keys() & Tenant.model_fields.keys())
     if taken:
         raise ValueError(f"no module can be called {', '.join(taken)}")
@@ -211,7 +227,9 @@ def tenant_type(sections: Mapping[str, type[BaseModel]]) -> type[Tenant]:
 
 
 def _filled(given: Any, usual: dict[str, Any]) -> Any:
-    """A table with what it leaves out or empty taken from `usual`; anything else is left for the types to refuse."""
+    """A table with what it leaves out or empty taken from `usual`; anything else is left for the
+    types to refuse.
+    """
     if not isinstance(given, dict | Section):
         return given
     own = {
@@ -231,7 +249,10 @@ def _filled(given: Any, usual: dict[str, Any]) -> Any:
 
 
 def json_schema(kind: type[Tenant]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a whole file, which editors use for completion. For people: scripts/reference.py."""
+    """The JSON Schema (2020-12) of a whole file, which editors use for completion.
+
+    For people: scripts/reference.py.
+    """
     tables = Field(description="One table for each brand.", min_length=1)
     file = create_model("File", __base__=Section, tenants=(dict[str, kind], tables))  # type: ignore[valid-type]
     schema = file.model_json_schema()
@@ -259,7 +280,9 @@ def table_in(schema: dict[str, Any]) -> str:
 
 
 def theme_css(tenant: Tenant) -> str:
-    """The custom properties that the common style sheet is set with; nothing else may stand here (CSP, ui.md)."""
+    """The custom properties that the common style sheet is set with; nothing else may stand here
+    (CSP, ui.md).
+    """
     theme = tenant.theme
     return (
         f":root{{--brand:{theme.brand};--brand-strong:{theme.brand_strong};--brand-weak:{theme.brand_weak};"

@@ -1,4 +1,6 @@
-"""What the types of `tenants.toml` are made of: one base class and the kinds of value that many keys share."""
+"""What the types of `tenants.toml` are made of: one base class and the kinds of value that many
+keys share.
+"""
 
 import difflib
 from collections.abc import Hashable, Iterable

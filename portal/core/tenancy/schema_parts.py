@@ -32,8 +32,9 @@ class SignIn(Section):
     )
     """What the sign-in page asks for."""
     forgot: Literal["mail", "mail_phone", "operator"] = "mail"
-    """A forgotten password: mail a link to the e-mail address; ask for the telephone number too; or have the member
-    ask an operator."""
+    """A forgotten password: mail a link to the e-mail address; ask for the telephone number too; or
+    have the member ask an operator.
+    """
     second_factor: Literal["off", "optional", "required"] = "optional"
     """A second step after the password (COM-13): nobody has one, each member chooses, all must."""
     factors: Each[Literal["mail", "totp"]] = Field(("mail", "totp"), min_length=1)
@@ -45,8 +46,9 @@ class SignIn(Section):
     registration: Flag = False
     """Whether people may register by themselves, proving their e-mail address."""
     email_change: Literal["password", "old_address", "operator"] = "password"
-    """A changed e-mail address: asked for with the present address and password; through a link that is mailed to
-    the old address; or done by an operator."""
+    """A changed e-mail address: asked for with the present address and password; through a link
+    that is mailed to the old address; or done by an operator.
+    """
     managed_by: Literal["representative", "everyone", "operator"] = "representative"
     """Who adds and removes an account's members."""
     member_word: Literal["担当者", "利用者"] = "担当者"
@@ -76,7 +78,9 @@ class SignIn(Section):
 
 
 class Theme(Section):
-    """How the brand looks. Each pair of colours that carries text needs a contrast of 4.5:1 (WCAG 2.2 AA)."""
+    """How the brand looks. Each pair of colours that carries text needs a contrast of 4.5:1
+    (WCAG 2.2 AA).
+    """
 
     brand: kinds.Colour = Field(
         "#0b4a8f", description="Buttons, links and the line at the top: #rrggbb."
@@ -93,7 +97,9 @@ class Theme(Section):
         max_length=120,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(?:/[A-Za-z0-9][A-Za-z0-9_-]*)*\.(?:svg|png|webp)$",
     )
-    """A picture to show instead of the mark, 34 pixels high: a file under portal/static, e.g. logos/atelier.svg."""
+    """A picture to show instead of the mark, 34 pixels high: a file under portal/static, e.g.
+    logos/atelier.svg.
+    """
 
     @field_validator("logo")
     @classmethod
@@ -124,18 +130,27 @@ class MailSender(Section):
         "", description="The sender's e-mail address; when absent, no-reply@ the brand's own host."
     )
     inbound: kinds.Email = ""
-    """Where customers' mails come in (SUP-12), answers to the brand's own among them; when absent, none do."""
+    """Where customers' mails come in (SUP-12), answers to the brand's own among them; when absent,
+    none do.
+    """
     require_authenticated: Flag = False
-    """Whether a mail that comes in counts only when authentication_host found that it is from the domain in From;
-    any other is kept for operators, and neither answered nor made an inquiry."""
+    """Whether a mail that comes in counts only when authentication_host found that it is from the
+    domain in From; any other is kept for operators, and neither answered nor made an inquiry.
+    """
     authentication_host: str = Field("", max_length=254, pattern=r"^[A-Za-z0-9.-]*$")
-    """The name under which the mail server before the portal writes Authentication-Results, e.g. mx.example.jp."""
+    """The name under which the mail server before the portal writes Authentication-Results, e.g.
+    mx.example.jp.
+    """
     refused_days: Whole = Field(90, ge=1, le=3650)
     """Days after which a mail that became no inquiry is removed."""
     refused_megabytes: Whole = Field(200, ge=0, le=100_000)
-    """All mails together that became no inquiry; beyond it who wrote and when is kept, and not the mail itself."""
+    """All mails together that became no inquiry; beyond it who wrote and when is kept, and not the
+    mail itself.
+    """
     refused_per_sender: Whole = Field(20, ge=0, le=10_000)
-    """Mails of one sender that are kept of those within a day; of further ones only who wrote and when."""
+    """Mails of one sender that are kept of those within a day; of further ones only who wrote and
+    when.
+    """
 
     @model_validator(mode="after")
     def _names_whom_it_believes(self) -> Self:
@@ -152,8 +167,9 @@ class Storage(Section):
     address_megabytes: Whole = Field(500, ge=1, le=1_000_000)
     """Files that may be sent from one network address within a day."""
     unused_hours: Whole = Field(24, ge=1, le=720)
-    """Hours that a file stays which nothing points at (an abandoned form's, an erased account's) before the worker
-    removes it."""
+    """Hours that a file stays which nothing points at (an abandoned form's, an erased account's)
+    before the worker removes it.
+    """
 
 
 class ClosedPeriod(Section):
@@ -203,7 +219,9 @@ class Issuer(Section):
         description="As printed; when absent, the company.",
     )
     kind: Literal["company", "sole_proprietor"] = "company"
-    """Whose registration number it is: a company's has a check digit, a sole proprietor's (個人事業主) has none."""
+    """Whose registration number it is: a company's has a check digit, a sole proprietor's (個人事業主)
+    has none.
+    """
     registration_number: str | None = Field(None, pattern=r"^T[0-9]{13}$")
     """適格請求書発行事業者の登録番号: T and 13 digits. Without it invoices are not qualified ones."""
     postal_code: kinds.PostalCode = Field(
@@ -399,8 +417,9 @@ class Formula(Section):
     exactly_one: Name | None = None
     """The role that exactly one of them has, always, e.g. 主担当; when absent, none."""
     base_first_from: Day | None = None
-    """With application forms of this day or later only the base may be registered at first; when absent, the full
-    number (SUP-03)."""
+    """With application forms of this day or later only the base may be registered at first; when
+    absent, the full number (SUP-03).
+    """
 
     @field_validator("per")
     @classmethod
@@ -414,7 +433,10 @@ class Formula(Section):
 
 
 def _in_order(formulas: tuple[Formula, ...]) -> tuple[Formula, ...]:
-    """The formulas of one limit; of those that fit, the first counts. Raises ValueError for one that never does."""
+    """The formulas of one limit; of those that fit, the first counts.
+
+    Raises ValueError for one that never does.
+    """
     for place, formula in enumerate(formulas):
         if any(formula.when.items() >= earlier.when.items() for earlier in formulas[:place]):
             raise ValueError(

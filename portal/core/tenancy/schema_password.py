@@ -35,12 +35,15 @@ def _usual(name: str) -> Callable[[dict[str, Any]], Any]:
 
 
 class PasswordRules(Section):
-    """Which passwords may be set (COM-11); common, own and the brand's words are refused in any case."""
+    """Which passwords may be set (COM-11); common, own and the brand's words are refused in any
+    case.
+    """
 
     preset: Literal["default", "legacy-8-12", "legacy-6-20"] = "default"
-    """default: 12 to 128 of any characters. legacy-8-12: 8 to 12 half-width letters, digits and . - _ = +, with an
-    upper-case letter, a lower-case letter and a digit. legacy-6-20: 6 to 20 half-width letters, digits and symbols,
-    none three times in a row."""
+    """default: 12 to 128 of any characters. legacy-8-12: 8 to 12 half-width letters, digits and . -
+    _ = +, with an upper-case letter, a lower-case letter and a digit. legacy-6-20: 6 to 20
+    half-width letters, digits and symbols, none three times in a row.
+    """
     min_length: Whole = Field(default_factory=_usual("min_length"), ge=6, le=64)
     """Shortest password that may be set; when absent, the preset's."""
     max_length: Whole = Field(default_factory=_usual("max_length"), ge=8, le=128)
@@ -53,7 +56,10 @@ class PasswordRules(Section):
         default_factory=lambda values: _usual("symbols")(values) if values["half_width"] else None,
         pattern=r"^[!-/:-@\[-`{-~]*$",
     )
-    """Exactly the symbols that half-width passwords may have, e.g. ".-_"; when absent, the preset's."""
+    """Exactly the symbols that half-width passwords may have, e.g.
+
+    ".-_"; when absent, the preset's.
+    """
     longest_run: Whole = Field(default_factory=_usual("longest_run"), ge=0, le=10)
     """How often one character may follow itself; 0 is no limit; when absent, the preset's."""
     forbid_login_id: Flag = Field(
@@ -80,7 +86,9 @@ class PasswordRules(Section):
         return symbols
 
     def deviations(self) -> Iterator[str]:
-        """What OWASP ASVS 5.0, 6.2 asks for and these rules do not give; nothing for the usual rules."""
+        """What OWASP ASVS 5.0, 6.2 asks for and these rules do not give; nothing for the usual
+        rules.
+        """
         if self.min_length < 8:
             yield f"6.2.1 asks for 8 characters at least, not {self.min_length}"
         if self.required or self.half_width or self.longest_run:

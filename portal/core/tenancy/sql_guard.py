@@ -1,8 +1,9 @@
 """First wall, lower half: the last look at the SQL text before the driver gets it (COM-02).
 
-Every use of a tenant-owned table needs ``<alias>.tenant_id = <bind>`` with the scope's tenant bound there. It catches
-what the ORM guard cannot see: Core on a bare Table, ``session.connection()``, a join to ``Model.__table__``. SQL
-written by hand may not name such a table at all. What goes past SQLAlchemy only PostgreSQL's second wall can see.
+Every use of a tenant-owned table needs ``<alias>.tenant_id = <bind>`` with the scope's tenant bound
+there. It catches what the ORM guard cannot see: Core on a bare Table, ``session.connection()``, a
+join to ``Model.__table__``. SQL written by hand may not name such a table at all. What goes past
+SQLAlchemy only PostgreSQL's second wall can see.
 """
 
 import re
@@ -70,7 +71,9 @@ def _is_bound(row: Any, alternatives: tuple[int | str, ...], tenant: str) -> boo
 
 
 def install_sql_guard(engine: Engine, tables: Iterable[str], read_only: Callable[[], bool]) -> None:
-    """Watch every statement of `engine`; `read_only` says whether this context has promised not to write."""
+    """Watch every statement of `engine`; `read_only` says whether this context has promised not to
+    write.
+    """
     checker = StatementChecker(tables)
 
     @event.listens_for(engine, "before_cursor_execute")

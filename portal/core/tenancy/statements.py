@@ -1,11 +1,14 @@
-"""Reads one SQL text and says where it is held to its tenant: what the SQL guard then compares with what is bound.
+"""Reads one SQL text and says where it is held to its tenant: what the SQL guard then compares with
+what is bound.
 
-It knows the SQL that SQLAlchemy writes, bracket by bracket and clause by clause, and fails closed: what it cannot
-read, it refuses (COM-02). Each use of a tenant-owned table needs ``<alias>.tenant_id = <bind>`` as a whole conjunct of
-its own WHERE, or of the ON that brings it in; beside an OR, inside a CASE, a NOT or another function it holds nothing.
+It knows the SQL that SQLAlchemy writes, bracket by bracket and clause by clause, and fails closed:
+what it cannot read, it refuses (COM-02). Each use of a tenant-owned table needs ``<alias>.tenant_id
+= <bind>`` as a whole conjunct of its own WHERE, or of the ON that brings it in; beside an OR,
+inside a CASE, a NOT or another function it holds nothing.
 
-What stands in a bracket, CASE … END included, is a text of its own: its words between single spaces, a quoted name
-behind one ``"``, a parameter as ``?`` and its place, a bracket within as ``(`` and its number, a string as ``'``.
+What stands in a bracket, CASE … END included, is a text of its own: its words between single
+spaces, a quoted name behind one ``"``, a parameter as ``?`` and its place, a bracket within as
+``(`` and its number, a string as ``'``.
 """
 
 import re
@@ -109,7 +112,9 @@ class StatementReader:
         return self._texts[int(word[1:])] if word.startswith("(") else ""
 
     def _mentions(self, text: str) -> int:
-        """How often a tenant's table is named, as itself and not as part of a column's name or as a label."""
+        """How often a tenant's table is named, as itself and not as part of a column's name or as a
+        label.
+        """
         words = unquoted(text)
         around = zip(["", *words], words, [*words[1:], ""], strict=False)
         return sum(
@@ -118,7 +123,9 @@ class StatementReader:
         )
 
     def _conjuncts(self, text: str) -> Iterator[Pair]:
-        """``alias.tenant_id = bind`` wherever the whole condition cannot be true without it: (alias, parameter)."""
+        """``alias.tenant_id = bind`` wherever the whole condition cannot be true without it:
+        (alias, parameter).
+        """
         if _LOOSE.search(text):
             return
         pieces = split(text, "and")
@@ -213,7 +220,9 @@ class StatementReader:
             raise NotTenantScoped("ON CONFLICT … DO UPDATE by a key without tenant_id")
 
     def _rows(self, clauses: dict[str, str], place: int) -> list[str]:
-        """What an INSERT puts at `place` of each row: from VALUES, or SELECT p0, … FROM (VALUES …), as batches go."""
+        """What an INSERT puts at `place` of each row: from VALUES, or SELECT p0, … FROM (VALUES …),
+        as batches go.
+        """
         rows = clauses.get("values")
         if rows is None:
             chosen = re.match(r" p(\d+) ", split(clauses.get("select", ""), ",")[place])

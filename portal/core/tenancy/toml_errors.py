@@ -1,4 +1,6 @@
-"""What keeps a tenants file from being TOML, in an admin's words: the library names a place, not what to mend there."""
+"""What keeps a tenants file from being TOML, in an admin's words: the library names a place, not
+what to mend there.
+"""
 
 import re
 import tomllib

@@ -1,7 +1,8 @@
-"""What brands add to what auth does with an account: registered by the application, asked for by name here.
+"""What brands add to what auth does with an account: registered by the application, asked for by
+name here.
 
-A brand knows what of its business is still open, what a customer loses by leaving, what it keeps of them, and what of
-that is personal. Auth knows when to ask (MOLD-02, COM-16).
+A brand knows what of its business is still open, what a customer loses by leaving, what it keeps of
+them, and what of that is personal. Auth knows when to ask (MOLD-02, COM-16).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,9 +22,11 @@ def _nobody(*_: object) -> dict[int, Sequence["OpenBusiness"]]:
 
 @dataclass(frozen=True, slots=True)
 class OpenBusiness:
-    """What of one kind is still open and keeps an account from leaving, or a member from being removed.
+    """What of one kind is still open and keeps an account from leaving, or a member from being
+    removed.
 
-    `message` says what and how many, `href` leads to the list of just these, `remedy` (a message id) says what to do.
+    `message` says what and how many, `href` leads to the list of just these, `remedy` (a message
+    id) says what to do.
     """
 
     message: RuleBroken
@@ -35,9 +38,10 @@ class OpenBusiness:
 class AccountHooks:
     """One brand's part in the life of an account. All work in the running transaction.
 
-    `open_business`: what keeps the account from leaving, kind by kind; `cautions` say beforehand what does (message
-    ids). `losses`: what it loses by it. `joined`: a new member has proved their address. `export_files`: file name and
-    content of what the brand keeps. `erase`: make what is personal anonymous.
+    `open_business`: what keeps the account from leaving, kind by kind; `cautions` say beforehand
+    what does (message ids). `losses`: what it loses by it. `joined`: a new member has proved their
+    address. `export_files`: file name and content of what the brand keeps. `erase`: make what is
+    personal anonymous.
 
     `member_business`: what keeps members of an account (its id) from being removed, by the member's id.
     `member_losses`: what ends with a member's sign-in. `end_member`: end it, as the member is removed.

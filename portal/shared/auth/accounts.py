@@ -53,7 +53,10 @@ class Person:
 
 
 def add_account(tenant: Tenant, *, by: Actor, number: str = "", **values: Any) -> Account:
-    """Add an account with the next public number, or the one it brings along (OPS-13). The caller commits."""
+    """Add an account with the next public number, or the one it brings along (OPS-13).
+
+    The caller commits.
+    """
     style = tenant.numbers.get("account", _ACCOUNT_NUMBER)
     number = number or numbering.next_number("account", style, Account.number)
     account = Account(number=number, created_at=clock.now(), **values)
@@ -66,7 +69,10 @@ def add_account(tenant: Tenant, *, by: Actor, number: str = "", **values: Any) -
 def add_member(
     tenant: Tenant, account: Account, person: Person, *, by: Actor, password_hash: str = ""
 ) -> Member:
-    """Add a member; what must be unique at this brand's sign-in is. The caller commits. Raises RuleBroken."""
+    """Add a member; what must be unique at this brand's sign-in is.
+
+    The caller commits. Raises RuleBroken.
+    """
     if "login_id" in tenant.sign_in.items:
         _check_login_id(account, person.login_id)
     rights.require_held(by, person.rights)
@@ -85,7 +91,8 @@ def add_member(
 
 
 def _check_login_id(account: Account, login_id: str) -> None:
-    """Refuse a new login ID that is not of the stated format; one that the account has already stays good (RENT-01).
+    """Refuse a new login ID that is not of the stated format; one that the account has already
+    stays good (RENT-01).
 
     Raises RuleBroken at "login_id".
     """
@@ -106,7 +113,9 @@ def check_login_id(login_id: str) -> None:
 
 @contextmanager
 def unique_login(field: str, message: str = _USED) -> Iterator[None]:
-    """Do inside what gives a member a sign-in name: the database decides; RuleBroken at `field` if it is taken."""
+    """Do inside what gives a member a sign-in name: the database decides; RuleBroken at `field` if
+    it is taken.
+    """
     try:
         with session().begin_nested():
             yield
@@ -115,11 +124,12 @@ def unique_login(field: str, message: str = _USED) -> Iterator[None]:
 
 
 def require_free(tenant: Tenant, account_id: int, *, login_id: str, email: str) -> None:
-    """Refuse a sign-in name that somebody has, before it is tried. Raises RuleBroken at "login_id" or "email".
+    """Refuse a sign-in name that somebody has, before it is tried. Raises RuleBroken at "login_id"
+    or "email".
 
-    A login ID is anybody's to choose, so that one is told that it is taken. An e-mail address is a person's: whether
-    it is another customer's is not said, only that it cannot be registered here; a colleague's is named as such. The
-    database decides in the end (`unique_login`).
+    A login ID is anybody's to choose, so that one is told that it is taken. An e-mail address is a
+    person's: whether it is another customer's is not said, only that it cannot be registered here;
+    a colleague's is named as such. The database decides in the end (`unique_login`).
     """
     items = tenant.sign_in.items
     field = "login_id" if items == "login_id_password" else "email"

@@ -54,7 +54,10 @@ def browser_name(user_agent: str) -> str:
 
 
 def places(tenant: Tenant, who: SignedIn) -> list[MemberSession]:
-    """Where the member is signed in, the one used last first (COM-15). What has been idle too long is over."""
+    """Where the member is signed in, the one used last first (COM-15).
+
+    What has been idle too long is over.
+    """
     idle = clock.now() - timedelta(minutes=tenant.sign_in.idle_minutes)
     return [row for row in sessions.alive(who.member_id) if row.seen_at > idle]
 
@@ -70,7 +73,10 @@ def visits(subject: str, account_id: int, limit: int) -> list[Visit]:
 
 
 def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
-    """End one of the member's sessions; returns whether it was the present one. Commits. Raises NotFound."""
+    """End one of the member's sessions; returns whether it was the present one.
+
+    Commits. Raises NotFound.
+    """
     Member.locked(who.member_id)
     row = numbered(sessions.alive(who.member_id), number)
     if row.id == who.session_id:
@@ -91,7 +97,10 @@ def end_other_sessions(who: SignedIn, *, by: Actor) -> None:
 
 
 def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
-    """Make a browser unknown, and end its sessions save the present one. Commits. Raises NotFound."""
+    """Make a browser unknown, and end its sessions save the present one.
+
+    Commits. Raises NotFound.
+    """
     Member.locked(who.member_id)
     device = numbered(sessions.devices(who.member_id), number)
     update_where(
@@ -105,10 +114,12 @@ def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
 
 
 def not_me(tenant: Tenant, token: str, client: Client) -> None:
-    """The member did not sign in: end all sessions, forget all devices, void the password, mail a reset. Commits.
+    """The member did not sign in: end all sessions, forget all devices, void the password, mail a
+    reset. Commits.
 
-    Passkeys go, and every other link that was mailed dies, but the one back to an earlier address: this
-    button may stand in a mailbox that the intruder chose. Raises links.DeadLink; then nothing has changed.
+    Passkeys go, and every other link that was mailed dies, but the one back to an earlier address:
+    this button may stand in a mailbox that the intruder chose. Raises links.DeadLink; then nothing
+    has changed.
     """
     member, _link = links.use_locked(token, Purpose.NOT_ME)
     by = member.actor(client.address)

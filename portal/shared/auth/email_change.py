@@ -1,8 +1,9 @@
 """メールアドレスの変更 (RENT-11, SHOP-03): the new address is proved before it counts, the old one told.
 
-Asked for with the present address and password, or through a link that only the old address gets; the tenant says
-which. Links go to one address each, so that holding the session alone moves nothing. RuleBroken names the field to
-blame, and a link stays alive then; a dead one raises links.DeadLink.
+Asked for with the present address and password, or through a link that only the old address gets;
+the tenant says which. Links go to one address each, so that holding the session alone moves
+nothing. RuleBroken names the field to blame, and a link stays alive then; a dead one raises
+links.DeadLink.
 """
 
 from datetime import timedelta
@@ -22,7 +23,10 @@ _MOST_ASKED = 5
 def ask_with_password(
     tenant: Tenant, who: SignedIn, present: str, password: str, new: str, *, by: Actor
 ) -> None:
-    """Mail the new address a link, given the present address and password (SHOP-03). Commits. Raises RuleBroken."""
+    """Mail the new address a link, given the present address and password (SHOP-03).
+
+    Commits. Raises RuleBroken.
+    """
     _must_be(tenant, "password")
     member = present_password.require(tenant, who, password)
     if not password_reset.is_own_email(member, present):
@@ -32,7 +36,10 @@ def ask_with_password(
 
 
 def ask_old_address(tenant: Tenant, member_id: int, *, by: Actor) -> None:
-    """メールアドレス変更依頼 (RENT-11): a link to where the new one is typed. The caller commits. Raises TooMany."""
+    """メールアドレス変更依頼 (RENT-11): a link to where the new one is typed.
+
+    The caller commits. Raises TooMany.
+    """
     _must_be(tenant, "old_address")
     member = session().get_one(Member, member_id)
     _count(member)
@@ -41,14 +48,18 @@ def ask_old_address(tenant: Tenant, member_id: int, *, by: Actor) -> None:
 
 
 def name_new(tenant: Tenant, token: str, new: str, *, address: str) -> None:
-    """Take the new address through the old one's link, using that up, and mail the new one (RENT-11). Commits."""
+    """Take the new address through the old one's link, using that up, and mail the new one
+    (RENT-11). Commits.
+    """
     member, _link = links.use_locked(token, links.Purpose.CHANGE_EMAIL)
     _send_proof(tenant, member, new, by=member.actor(address))
     session().commit()
 
 
 def _send_proof(tenant: Tenant, member: Member, new: str, *, by: Actor) -> None:
-    """Whether somebody has the new address already is not told here: only its holder learns it, by the link."""
+    """Whether somebody has the new address already is not told here: only its holder learns it, by
+    the link.
+    """
     if new.casefold() == member.email.casefold():
         raise RuleBroken("現在と同じメールアドレスです。", field="email")
     _count(member)
@@ -58,7 +69,10 @@ def _send_proof(tenant: Tenant, member: Member, new: str, *, by: Actor) -> None:
 
 
 def confirm(tenant: Tenant, token: str, *, address: str) -> None:
-    """The new address counts: its holder pressed the button. The old one is told, with a way back. Commits."""
+    """The new address counts: its holder pressed the button.
+
+    The old one is told, with a way back. Commits.
+    """
     member, link = links.use_locked(token, links.Purpose.PROVE_EMAIL)
     old = member.email
     _set(tenant, member, link.payload["email"], by=member.actor(address))
@@ -77,10 +91,11 @@ def confirm(tenant: Tenant, token: str, *, address: str) -> None:
 
 
 def undo(tenant: Tenant, token: str, *, address: str) -> None:
-    """The old address did not ask: back to it, all out, and a reset mailed there; both are told. Commits.
+    """The old address did not ask: back to it, all out, and a reset mailed there; both are told.
+    Commits.
 
-    Links back to later addresses die; one back to an earlier address stays alive, and so has the last
-    word. Raises as `confirm`.
+    Links back to later addresses die; one back to an earlier address stays alive, and so has the
+    last word. Raises as `confirm`.
     """
     member, link = links.use_locked(token, links.Purpose.UNDO_EMAIL)
     by = member.actor(address)
@@ -94,7 +109,10 @@ def undo(tenant: Tenant, token: str, *, address: str) -> None:
 
 
 def set_by_operator(tenant: Tenant, member: Member, new: str, *, by: Actor) -> None:
-    """An operator's change, e.g. when a mailbox is lost. Both addresses are told. The caller commits."""
+    """An operator's change, e.g. when a mailbox is lost.
+
+    Both addresses are told. The caller commits.
+    """
     old = member.email
     _set(tenant, member, new, by=by)
     links.revoke(member.id)

@@ -75,7 +75,8 @@ def actions_labelled(label: str, labels: Mapping[str, str]) -> list[str]:
 
 
 def of(who: SignedIn, labels: Mapping[str, str], **asked: Any) -> Query:
-    """The account's acts for its representative, their own for anybody else. Index: ix_audit_event_account.
+    """The account's acts for its representative, their own for anybody else. Index:
+    ix_audit_event_account.
 
     `labels` are the acts that members may see, and how they read them. `asked` narrows them: those read as `what`, by a
     `person` (part of the name), days `since` and `until`.

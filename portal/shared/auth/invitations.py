@@ -1,6 +1,8 @@
-"""What somebody who is to set a first password learns: for which company, from whom, by which name (RENT-10).
+"""What somebody who is to set a first password learns: for which company, from whom, by which name
+(RENT-10).
 
-The mail says it, and so does the page behind its link; what the page cannot read any more stands in the link's payload.
+The mail says it, and so does the page behind its link; what the page cannot read any more stands in
+the link's payload.
 """
 
 from portal.core import Actor, Tenant, gettext_noop, session
@@ -11,7 +13,9 @@ _EMAIL = gettext_noop("メールアドレス")
 
 
 def payload(member: Member, by: Actor) -> dict[str, str]:
-    """What the link keeps: the customer's name, and the colleague's who invites; "" for an operator."""
+    """What the link keeps: the customer's name, and the colleague's who invites; "" for an
+    operator.
+    """
     account = session().get_one(Account, member.account_id)
     return {"company": account.name, "inviter": by.name if by.kind == "member" else ""}
 
@@ -23,9 +27,11 @@ def sign_in_names(tenant: Tenant, member: Member) -> list[tuple[str, str]]:
 
 
 def described(tenant: Tenant, link: OneTimeLink) -> dict[str, object]:
-    """What the page behind `link` says of the invitation; nothing where the link only resets a password.
+    """What the page behind `link` says of the invitation; nothing where the link only resets a
+    password.
 
-    Where the page asks for the e-mail address as a proof (SHOP-02), it does not give the answer away.
+    Where the page asks for the e-mail address as a proof (SHOP-02), it does not give the answer
+    away.
     """
     if "company" not in link.payload:
         return {}

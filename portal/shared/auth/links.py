@@ -1,4 +1,6 @@
-"""Mailed links that do one thing once (security.md §4.12): 256 random bits, a digest at rest, one alive each."""
+"""Mailed links that do one thing once (security.md §4.12): 256 random bits, a digest at rest, one
+alive each.
+"""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -76,7 +78,10 @@ def mail(
     payload: dict[str, Any] | None = None,
     **said: object,
 ) -> None:
-    """Mail `event` with a new link to the member, or to the address `to`; earlier ones die. The caller commits."""
+    """Mail `event` with a new link to the member, or to the address `to`; earlier ones die.
+
+    The caller commits.
+    """
     token = issue(member.id, purpose, lifetime=lifetime, payload=payload)
     now = clock.now()
     said |= {
@@ -99,7 +104,10 @@ def peek(token: str, *purposes: Purpose) -> OneTimeLink:
 
 
 def use(token: str, *purposes: Purpose) -> OneTimeLink:
-    """Use the link up, in the running transaction: of any number at the same moment one wins. Raises DeadLink."""
+    """Use the link up, in the running transaction: of any number at the same moment one wins.
+
+    Raises DeadLink.
+    """
     found = peek(token, *purposes)
     if not OneTimeLink.use_up(*_named(token, purposes)):
         raise DeadLink

@@ -50,8 +50,8 @@ _WITHDRAWN = "この会員は退会しています。"
 class Members:
     """An import of members (see `imports.Importer`).
 
-    A 会員番号 that is new makes the account, by its 会社名. Who brings a password hash along must change the password
-    after the first sign-in; who does not waits for a link.
+    A 会員番号 that is new makes the account, by its 会社名. Who brings a password hash along must change
+    the password after the first sign-in; who does not waits for a link.
     """
 
     action = "member.import"
@@ -83,7 +83,9 @@ class Members:
         return login_key(self._items, login_id=login_id, email=email)
 
     def read(self, row: Row) -> dict[str, Any] | None:
-        """The columns of a new member, with `number` of the account, and `company` where that is new as well."""
+        """The columns of a new member, with `number` of the account, and `company` where that is
+        new as well.
+        """
         cells = Cells()
         number = cells.read(_number, row)
         person = cells.read(_person, row, needs_login_id="login_id" in self._items)
@@ -109,7 +111,8 @@ class Members:
     def _check_login_id(self, login_id: str, number: str) -> None:
         """Refuse a new login ID that is not of the stated format. Raises RuleBroken at its column.
 
-        Where an account's people share one (RENT-01), whoever joins an account that is there has that account's.
+        Where an account's people share one (RENT-01), whoever joins an account that is there has
+        that account's.
         """
         is_shared = self._items == "login_id_email_password" and number in self._statuses
         if "login_id" not in self._items or is_shared:
@@ -135,13 +138,19 @@ class Members:
         cells.require()
 
     def _require_name(self, row: Row, number: str) -> None:
-        """Refuse a 会社名 that is not the known account's; an empty cell says nothing. Raises RuleBroken."""
+        """Refuse a 会社名 that is not the known account's; an empty cell says nothing.
+
+        Raises RuleBroken.
+        """
         company = row.text("会社名", 100, clean=text.one_line)
         if company not in ("", self._names[number]):
             raise RuleBroken(imports.OTHERWISE, field="会社名")
 
     def _company(self, row: Row, number: str) -> str:
-        """The name of the account to be made; "" where there is one. The first line with a number names it."""
+        """The name of the account to be made; "" where there is one.
+
+        The first line with a number names it.
+        """
         company = row.text("会社名", 100, clean=text.one_line)
         status = self._statuses.get(number)
         if status is not None and status is not AccountStatus.ACTIVE:
@@ -160,7 +169,10 @@ class Members:
         return known
 
     def store(self, rows: Sequence[dict[str, Any]], *, by: Actor) -> None:
-        """Insert them, their accounts first; an event for each of both. Raises Stale for a customer who left."""
+        """Insert them, their accounts first; an event for each of both.
+
+        Raises Stale for a customer who left.
+        """
         now = clock.now()
         made = [
             {"number": number, "name": name, "created_at": now}
@@ -181,7 +193,10 @@ class Members:
 
 
 def _accounts(numbers: Iterable[str]) -> dict[str, int]:
-    """The ids of accounts by their numbers. Raises Stale when one has left since the file was read."""
+    """The ids of accounts by their numbers.
+
+    Raises Stale when one has left since the file was read.
+    """
     asked = list(numbers)
     found = imports.found_by(
         select(Account.number, Account.id, Account.status), Account.number, asked

@@ -1,7 +1,9 @@
-"""The members of an account, looked after by themselves (RENT-10, COM-30), and their profiles (FAC-07).
+"""The members of an account, looked after by themselves (RENT-10, COM-30), and their profiles
+(FAC-07).
 
-On pages a member goes by a number that only the server can make, so that nobody counts through them. What is refused
-raises RuleBroken (and its kinds Stale, NotFound, LimitReached, TooMany); the caller commits.
+On pages a member goes by a number that only the server can make, so that nobody counts through
+them. What is refused raises RuleBroken (and its kinds Stale, NotFound, LimitReached, TooMany); the
+caller commits.
 """
 
 from collections.abc import Iterable
@@ -81,9 +83,11 @@ def find(account_id: int, number: str) -> Member:
 
 
 def add(tenant: Tenant, account_id: int, person: accounts.Person, *, by: Actor) -> Member:
-    """Add a member, with the account's login ID where it has one (RENT-01); a link to set the password is mailed.
+    """Add a member, with the account's login ID where it has one (RENT-01); a link to set the
+    password is mailed.
 
-    The representative is told when somebody else adds one. Raises RuleBroken, LimitReached, TooMany.
+    The representative is told when somebody else adds one. Raises RuleBroken, LimitReached,
+    TooMany.
     """
     throttling.count(
         "add-member", f"account\n{account_id}", limit=_MOST_ADDED, window=timedelta(hours=1)
@@ -102,7 +106,10 @@ def add(tenant: Tenant, account_id: int, person: accounts.Person, *, by: Actor) 
 
 
 def count_check(account_id: int) -> None:
-    """Count that an address or login ID was tried: whoever asks for many waits. Commits. Raises TooMany."""
+    """Count that an address or login ID was tried: whoever asks for many waits.
+
+    Commits. Raises TooMany.
+    """
     with throttling.lasting():
         throttling.count(
             "check-member", f"account\n{account_id}", limit=_MOST_TRIED, window=timedelta(hours=1)
@@ -110,7 +117,8 @@ def count_check(account_id: int) -> None:
 
 
 def check_new(tenant: Tenant, account_id: int, data: dict[str, Any], *, by: Actor) -> None:
-    """What stands in the way of adding this person, asked before the last press. Raises RuleBroken at its field.
+    """What stands in the way of adding this person, asked before the last press. Raises RuleBroken
+    at its field.
 
     Of other customers nobody learns anything by it: see `accounts.require_free`.
     """
@@ -123,7 +131,10 @@ def check_new(tenant: Tenant, account_id: int, data: dict[str, Any], *, by: Acto
 
 
 def invite_again(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """Mail the link again, the last one dies. The caller commits. Raises RuleBroken, TooMany within a minute."""
+    """Mail the link again, the last one dies.
+
+    The caller commits. Raises RuleBroken, TooMany within a minute.
+    """
     _locked(member)
     who = rights.acting(by)
     if who is not None:
@@ -158,7 +169,10 @@ def _others(member: Member) -> list[Member]:
 
 
 def check_removal(tenant: Tenant, member: Member, who: Member | None) -> None:
-    """Refuse what keeps `who` (None for an operator) from removing this member. Raises RuleBroken."""
+    """Refuse what keeps `who` (None for an operator) from removing this member.
+
+    Raises RuleBroken.
+    """
     rights.can_remove(tenant, who, member, len(_others(member))).require()
     for business in open_business(tenant, member.account_id).get(member.id, ()):
         remedy = RuleBroken(business.remedy)
@@ -166,9 +180,11 @@ def check_removal(tenant: Tenant, member: Member, who: Member | None) -> None:
 
 
 def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """Remove a member at once and mail the address (RENT-10); the name stays on what was done (COM-33).
+    """Remove a member at once and mail the address (RENT-10); the name stays on what was done
+    (COM-33).
 
-    What a brand has them for ends with it. Raises RuleBroken for who cannot be removed, or must first hand over.
+    What a brand has them for ends with it. Raises RuleBroken for who cannot be removed, or must
+    first hand over.
     """
     _locked(member)
     who = rights.acting(by)
@@ -191,7 +207,10 @@ def end(tenant: Tenant, member: Member, *, by: Actor) -> None:
 
 
 def _locked(member: Member) -> Account:
-    """The member's account, locked, and the member read anew behind it. Raises NotFound for who is removed by now."""
+    """The member's account, locked, and the member read anew behind it.
+
+    Raises NotFound for who is removed by now.
+    """
     account: Account = session().get_one(Account, member.account_id, with_for_update=True)
     session().refresh(member)
     if member.status == MemberStatus.REMOVED:
@@ -200,7 +219,9 @@ def _locked(member: Member) -> Account:
 
 
 def shut_out(member: Member, status: MemberStatus) -> None:
-    """Take away every way in: sessions, links, known browsers, and the name one signs in with, which is free again."""
+    """Take away every way in: sessions, links, known browsers, and the name one signs in with,
+    which is free again.
+    """
     member.status = status
     member.login_key = f"{status}\n{member.id}"
     sessions.end_all(member.id)
@@ -212,7 +233,8 @@ def shut_out(member: Member, status: MemberStatus) -> None:
 def hand_over(tenant: Tenant, member: Member, *, by: Actor) -> None:
     """代表を変更: make `member` the representative in place of whoever is (COM-30). The caller commits.
 
-    Of two hand-overs in flight the second finds that its sender represents nobody any more. Raises RuleBroken.
+    Of two hand-overs in flight the second finds that its sender represents nobody any more. Raises
+    RuleBroken.
     """
     _locked(member)
     who = rights.acting(by)
@@ -247,8 +269,9 @@ def read_profile(member_id: int) -> dict[str, Any]:
 def save_profile(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> None:
     """Save what changed of a member, and of the account if they represent it and the form has it.
 
-    Who may do so is looked at behind the account's lock: a right that was taken since the form was confirmed gives
-    nothing any more. The caller commits. Raises Stale, NotFound for who was removed, RuleBroken.
+    Who may do so is looked at behind the account's lock: a right that was taken since the form was
+    confirmed gives nothing any more. The caller commits. Raises Stale, NotFound for who was
+    removed, RuleBroken.
     """
     member = session().get_one(Member, member_id)
     account = _locked(member)
@@ -275,7 +298,10 @@ def save_profile(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Ac
 
 
 def _save_account(account: Account, member: Member, data: dict[str, Any]) -> dict[str, list[Any]]:
-    """Save the account's part of a profile; before and after of what changed. Raises Stale, RuleBroken."""
+    """Save the account's part of a profile; before and after of what changed.
+
+    Raises Stale, RuleBroken.
+    """
     wanted = {column: data[name] for name, column in ACCOUNT_PROFILE.items()}
     if not member.is_representative:
         if any((value or "") != getattr(account, name) for name, value in wanted.items()):
@@ -286,7 +312,9 @@ def _save_account(account: Account, member: Member, data: dict[str, Any]) -> dic
 
 
 def _others_in_charge(member: Member, by: Actor, *, even_oneself: bool = False) -> list[Member]:
-    """Who represents the account besides `member`; not who acts, unless they are told of what they did too."""
+    """Who represents the account besides `member`; not who acts, unless they are told of what they
+    did too.
+    """
     return [
         other
         for other in roster(member.account_id)
@@ -304,7 +332,9 @@ def _tell_rights(
     before: frozenset[Right],
     by: Actor,
 ) -> None:
-    """Mail what `member` may do now and might before: always, since whoever steals a session would keep it quiet."""
+    """Mail what `member` may do now and might before: always, since whoever steals a session would
+    keep it quiet.
+    """
     after = rights.from_text(member.rights)
     for recipient in recipients:
         mailing.tell(
@@ -319,6 +349,9 @@ def _tell_rights(
 
 
 def tell_changes(tenant: Tenant, event: str, whom: Iterable[Member], **said: Any) -> None:
-    """会員情報変更のお知らせ to the persons concerned, where the tenant has them told (COM-34). The caller commits."""
+    """会員情報変更のお知らせ to the persons concerned, where the tenant has them told (COM-34).
+
+    The caller commits.
+    """
     for member in whom if tenant.sign_in.notify_changes else ():
         mailing.tell(tenant, event, member, **said)

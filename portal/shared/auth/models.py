@@ -1,4 +1,6 @@
-"""Accounts, their members, and what lets a member in: sessions, devices, links, codes, passkeys (COM-13, MOLD-01)."""
+"""Accounts, their members, and what lets a member in: sessions, devices, links, codes, passkeys
+(COM-13, MOLD-01).
+"""
 
 import secrets
 from collections.abc import Iterable
@@ -127,7 +129,9 @@ class Account(Located, Versioned, Base):
 
 
 def subject_of(login_key: str, login_id: str, email: str) -> str:
-    """How the audit trail names a member: by both names where the login ID is the whole account's (RENT-01)."""
+    """How the audit trail names a member: by both names where the login ID is the whole account's
+    (RENT-01).
+    """
     by_both = login_id and login_key.endswith(f"\n{email.casefold()}")
     return f"member:{login_id}/{email}" if by_both else f"member:{login_id or email}"
 
@@ -145,9 +149,10 @@ def login_key(items: str, *, login_id: str, email: str) -> str:
 class Member(Versioned, Base):
     """A person who signs in for an account.
 
-    `login_key` holds whatever must be unique at this brand (login ID, e-mail, or both), so that one constraint
-    serves every way of signing in (COM-10). `rights` are what they may do besides what all may; the representative
-    may do everything. `mail_choices` says how they get which kind of mail, where it is not at once.
+    `login_key` holds whatever must be unique at this brand (login ID, e-mail, or both), so that one
+    constraint serves every way of signing in (COM-10). `rights` are what they may do besides what
+    all may; the representative may do everything. `mail_choices` says how they get which kind of
+    mail, where it is not at once.
     """
 
     __tablename__ = "member"
@@ -207,7 +212,9 @@ class Member(Versioned, Base):
 
     @classmethod
     def locked(cls, member_id: int) -> "Member":
-        """The row, locked and read anew: first of all rows, so that no two wait for each other for ever."""
+        """The row, locked and read anew: first of all rows, so that no two wait for each other for
+        ever.
+        """
         found: Member = session().get_one(
             cls, member_id, with_for_update=True, populate_existing=True
         )
@@ -240,7 +247,10 @@ _Own = TypeVar("_Own", bound=OfMember)
 
 
 def numbered(rows: Iterable[_Own], number: str) -> _Own:
-    """The row with this number among a member's own; everybody else's does not exist. Raises NotFound."""
+    """The row with this number among a member's own; everybody else's does not exist.
+
+    Raises NotFound.
+    """
     return require(
         next((row for row in rows if row.number == number), None),
         NotFound("ページが見つかりません"),
@@ -248,7 +258,10 @@ def numbered(rows: Iterable[_Own], number: str) -> _Own:
 
 
 class Tokened(OfMember):
-    """What a browser, or the reader of a mail, holds a token of. Only the token's digest is kept."""
+    """What a browser, or the reader of a mail, holds a token of.
+
+    Only the token's digest is kept.
+    """
 
     __abstract__ = True
     token_digest: Mapped[str] = mapped_column(String(64))
@@ -290,8 +303,8 @@ def _of_member(unique: str, *constraints: Any) -> tuple[Any, ...]:
 class MemberSession(Tokened):
     """A member signed in somewhere.
 
-    While `is_pending` the second step is still to come, and the session opens nothing. `proved_at` is when the
-    password was last typed (security.md §4.17).
+    While `is_pending` the second step is still to come, and the session opens nothing. `proved_at`
+    is when the password was last typed (security.md §4.17).
     """
 
     __tablename__ = "member_session"
@@ -309,7 +322,10 @@ class MemberSession(Tokened):
 
 
 class OneTimeLink(Tokened, OneTime):
-    """A mailed link that does one thing once (security.md §4.12). `payload` is what that needs; never a secret."""
+    """A mailed link that does one thing once (security.md §4.12).
+
+    `payload` is what that needs; never a secret.
+    """
 
     __tablename__ = "one_time_link"
     purpose: Mapped[str] = mapped_column(String(30))
@@ -331,7 +347,10 @@ class Throttle(TenantOwned, Base):
 
 
 class Device(Tokened):
-    """A browser that a member has signed in with. Until `trusted_until` it is not asked for the second step."""
+    """A browser that a member has signed in with.
+
+    Until `trusted_until` it is not asked for the second step.
+    """
 
     __tablename__ = "device"
     user_agent: Mapped[str] = mapped_column(String(200), default="")
@@ -344,7 +363,9 @@ class Device(Tokened):
 
 
 class OneTimeCode(OfMember, OneTime):
-    """A mailed code of six digits, bound to one pending session, kept as a keyed hash (security.md §4.13)."""
+    """A mailed code of six digits, bound to one pending session, kept as a keyed hash (security.md
+    §4.13).
+    """
 
     __tablename__ = "one_time_code"
     session_id: Mapped[int] = mapped_column(ID)
@@ -358,7 +379,9 @@ class OneTimeCode(OfMember, OneTime):
 
 
 class RecoveryCode(OfMember):
-    """One of ten codes that stand in for a lost authenticator, each burnt by its use (security.md §4.15)."""
+    """One of ten codes that stand in for a lost authenticator, each burnt by its use (security.md
+    §4.15).
+    """
 
     __tablename__ = "recovery_code"
     code_digest: Mapped[str] = mapped_column(String(64))
@@ -371,8 +394,8 @@ class RecoveryCode(OfMember):
 class Registration(OneTime):
     """Somebody who filled in the registration and has not proved the address yet (MOLD-01).
 
-    `data` is what they typed. A link and a code are mailed, both kept as digests; `handle` names the registration to
-    the page that asks for the code, and opens nothing.
+    `data` is what they typed. A link and a code are mailed, both kept as digests; `handle` names
+    the registration to the page that asks for the code, and opens nothing.
     """
 
     __tablename__ = "registration"

@@ -1,4 +1,7 @@
-"""What an operator does for members and accounts: lock, help back in, look, merge (OPS-13). The caller commits."""
+"""What an operator does for members and accounts: lock, help back in, look, merge (OPS-13).
+
+The caller commits.
+"""
 
 import re
 from collections.abc import Iterable
@@ -37,14 +40,20 @@ _NOT_ACTIVE = gettext_noop("この担当者は停止されています。停止�
 
 
 def lock(member: Member, reason: str = "", *, by: Actor) -> None:
-    """Let a member in no more: sessions end, mailed links die. Raises RuleBroken unless the member is active."""
+    """Let a member in no more: sessions end, mailed links die.
+
+    Raises RuleBroken unless the member is active.
+    """
     states.move(Member.locked(member.id), MemberStatus.LOCKED, _MOVES, by=by)
     _throw_out(member)
     audit.record("member.lock", member, by=by, reason=reason)
 
 
 def unlock(member: Member, *, by: Actor) -> None:
-    """Let a locked member in again, with the password of before. Raises RuleBroken unless the member is locked."""
+    """Let a locked member in again, with the password of before.
+
+    Raises RuleBroken unless the member is locked.
+    """
     states.move(Member.locked(member.id), MemberStatus.ACTIVE, _MOVES, by=by)
     audit.record("member.unlock", member, by=by)
 
@@ -61,7 +70,9 @@ def can_be_mailed_a_link(member: Member) -> Decision:
 
 
 def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """A lost second factor: back to none, with everything that stood in for it; the member is told (COM-13)."""
+    """A lost second factor: back to none, with everything that stood in for it; the member is told
+    (COM-13).
+    """
     Member.locked(member.id)
     before, member.second_factor, member.totp_nonce = member.second_factor, Factor.OFF, ""
     second_factor.void(member.id)
@@ -75,7 +86,9 @@ def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
 
 
 def require_change(member: Member | None, *, by: Actor) -> int:
-    """Have a member, or everybody (None), set a new password at the next page (RENT-03); returns how many."""
+    """Have a member, or everybody (None), set a new password at the next page (RENT-03); returns
+    how many.
+    """
     which = [Member.status != MemberStatus.REMOVED, ~Member.must_change_password]
     which += [Member.id == member.id] if member else []
     asked = update_where(Member, *which, must_change_password=True)
@@ -100,7 +113,9 @@ def set_tags(account: Account, tags: Iterable[str], *, by: Actor) -> None:
 
 
 def overview(account: Account) -> dict[str, Any]:
-    """All that is known about an account: its data, members, living sessions, rows that are its own, newest events."""
+    """All that is known about an account: its data, members, living sessions, rows that are its
+    own, newest events.
+    """
     members = (
         session()
         .scalars(select(Member).where(Member.account_id == account.id).order_by(Member.id))
@@ -158,7 +173,9 @@ def _count(model: Any, account: Account) -> int:
 
 
 def tables_of_accounts() -> list[Mapper[Any]]:
-    """What is mapped and has rows of an account, whoever brings it; in the order of the tables' names."""
+    """What is mapped and has rows of an account, whoever brings it; in the order of the tables'
+    names.
+    """
     found = [
         m
         for m in Base.registry.mappers
@@ -177,7 +194,9 @@ def can_merge(source: Account, target: Account) -> Decision:
 
 
 def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
-    """Give all of `source` but its audit trail (COM-90) to `target` and withdraw it; returns rows moved, by table."""
+    """Give all of `source` but its audit trail (COM-90) to `target` and withdraw it; returns rows
+    moved, by table.
+    """
     both = select(Account).where(Account.id.in_((source.id, target.id))).order_by(Account.id)
     session().scalars(both.with_for_update().execution_options(populate_existing=True)).all()
     can_merge(source, target).require()

@@ -1,6 +1,8 @@
-"""Passkeys: what a member's device signs for the brand's exact host, and for no other (COM-13, security.md §4.16).
+"""Passkeys: what a member's device signs for the brand's exact host, and for no other (COM-13,
+security.md §4.16).
 
-A passkey asks for the person as well as for the device, so that it counts as both steps of signing in.
+A passkey asks for the person as well as for the device, so that it counts as both steps of signing
+in.
 """
 
 import base64
@@ -45,11 +47,15 @@ _UNPROVED = gettext_noop("パスキーを確認できませんでした。もう
 
 
 class Unproved(RuleBroken):
-    """No passkey that counts here signed a challenge that is alive: one calm answer, whatever is wrong."""
+    """No passkey that counts here signed a challenge that is alive: one calm answer, whatever is
+    wrong.
+    """
 
 
 def must_be_on(tenant: Tenant, *, alone: bool = False) -> None:
-    """Raises NotFound where the tenant has no passkeys, or with `alone` none that let in by themselves."""
+    """Raises NotFound where the tenant has no passkeys, or with `alone` none that let in by
+    themselves.
+    """
     if tenant.sign_in.passkeys not in (("sign_in",) if alone else ("second_step", "sign_in")):
         raise NotFound("ページが見つかりません")
 
@@ -61,7 +67,10 @@ def held(member_id: int) -> list[Passkey]:
 
 
 def to_register(tenant: Tenant, member_id: int) -> dict[str, Any]:
-    """What the browser makes a new passkey from. Commits. Raises NotFound, or throttling.TooMany."""
+    """What the browser makes a new passkey from.
+
+    Commits. Raises NotFound, or throttling.TooMany.
+    """
     must_be_on(tenant)
     member = session().get_one(Member, member_id)
     # One for all of a member's passkeys, and it tells nothing of them.
@@ -78,7 +87,10 @@ def to_register(tenant: Tenant, member_id: int) -> dict[str, Any]:
 
 
 def to_sign(tenant: Tenant, client: Client, *, member_id: int | None = None) -> dict[str, Any]:
-    """What the browser signs to come in, or for `member_id`'s second step. Commits. Raises as `to_register`."""
+    """What the browser signs to come in, or for `member_id`'s second step.
+
+    Commits. Raises as `to_register`.
+    """
     must_be_on(tenant, alone=member_id is None)
     return {
         "rpId": urlsplit(tenant.base_url).hostname,
@@ -91,7 +103,8 @@ def to_sign(tenant: Tenant, client: Client, *, member_id: int | None = None) -> 
 
 
 def register(tenant: Tenant, member_id: int, label: str, answer: str, *, by: Actor) -> None:
-    """Keep the passkey that `answer` brings, and mail the member. Commits; the challenge is used up in any case.
+    """Keep the passkey that `answer` brings, and mail the member. Commits; the challenge is used up
+    in any case.
 
     Raises NotFound, Unproved, or RuleBroken when the member has as many as may be.
     """
@@ -136,7 +149,10 @@ def remove(tenant: Tenant, member_id: int, number: str, *, by: Actor) -> None:
 
 
 def forget_all(member_id: int) -> None:
-    """Remove every passkey of a member, and what may become one. The caller has locked the member, and commits."""
+    """Remove every passkey of a member, and what may become one.
+
+    The caller has locked the member, and commits.
+    """
     for model in (Passkey, PasskeyChallenge):
         delete_where(model, model.member_id == member_id)
 
@@ -147,10 +163,11 @@ def forget_challenges() -> None:
 
 
 def proved(tenant: Tenant, answer: str, client: Client, *, member_id: int | None = None) -> Member:
-    """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`. The caller commits.
+    """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`.
+    The caller commits.
 
-    Raises NotFound, or Unproved, to come in by it in the words of a wrong password; then the challenge is used up, and
-    a counter that went back is audited.
+    Raises NotFound, or Unproved, to come in by it in the words of a wrong password; then the
+    challenge is used up, and a counter that went back is audited.
     """
     must_be_on(tenant, alone=member_id is None)
     member = _signer(tenant, answer, client, member_id)
@@ -165,14 +182,16 @@ def _signer(tenant: Tenant, answer: str, client: Client, member_id: int | None) 
 
     challenge, credential_id = _claimed(answer)
     found = _find(credential_id)
-    # Nobody else's row is locked: two who bring each other's passkeys would wait for each other for ever.
+    # Nobody else's row is locked: two who bring each other's passkeys would wait for each other for
+    # ever.
     owner = found.member_id if found and member_id in (None, found.member_id) else None
     member = Member.locked(owner) if owner else None
     is_ours = _take("second_step" if member_id else "sign_in", member_id, challenge)
     passkey = _find(credential_id)  # anew, under the lock: it may have been removed meanwhile
     if not is_ours or member is None or passkey is None:
         return None
-    # Told that the counter stood at 0, so that who cannot sign has nothing audited: `_count_up` compares.
+    # Told that the counter stood at 0, so that who cannot sign has nothing audited: `_count_up`
+    # compares.
     known = {"credential_public_key": passkey.public_key, "credential_current_sign_count": 0}
     signed = _verified(tenant, verify, answer, challenge, **known)
     if signed is None:
@@ -184,7 +203,10 @@ def _signer(tenant: Tenant, answer: str, client: Client, member_id: int | None) 
 
 
 def _begin(tenant: Tenant, purpose: str, member_id: int | None, network: str = "") -> str:
-    """A new challenge. Commits. Raises throttling.TooMany by the member, or a stranger's network."""
+    """A new challenge.
+
+    Commits. Raises throttling.TooMany by the member, or a stranger's network.
+    """
     who = f"member\n{member_id}" if member_id else f"address\n{network}"
     throttling.count_by(tenant.sign_in, f"passkey-{purpose}", who, times=10)
     made, until = secrets.token_urlsafe(32), clock.now() + LIFETIME
@@ -213,7 +235,9 @@ def _find(credential_id: str) -> Passkey | None:
 
 
 def _claimed(answer: str) -> tuple[str, str]:
-    """The challenge and the credential that an answer says it is of; empty when it is no answer at all."""
+    """The challenge and the credential that an answer says it is of; empty when it is no answer at
+    all.
+    """
     from webauthn.helpers import base64url_to_bytes, parse_client_data_json
 
     try:
@@ -242,7 +266,10 @@ def _verified(
 
 
 def _count_up(passkey_id: int, count: int) -> bool:
-    """Note the use, unless the counter went back: then there are two of what should be one. Always 0 is no counter."""
+    """Note the use, unless the counter went back: then there are two of what should be one.
+
+    Always 0 is no counter.
+    """
     forward = Passkey.sign_count < count if count else Passkey.sign_count == 0
     return (
         update_where(

@@ -1,6 +1,8 @@
-"""Passwords: changed, set through a mailed link, forgotten, and typed again for what matters (COM-12).
+"""Passwords: changed, set through a mailed link, forgotten, and typed again for what matters
+(COM-12).
 
-Used alike by pages and CLI. Of a forgotten one nobody learns whether a link was mailed (SHOP-02, RENT-06).
+Used alike by pages and CLI. Of a forgotten one nobody learns whether a link was mailed (SHOP-02,
+RENT-06).
 """
 
 from collections.abc import Callable
@@ -18,7 +20,9 @@ from portal.shared.auth.models import Account, Member, login_key, of_who_may_sig
 SETTING = (links.Purpose.SET_PASSWORD, links.Purpose.RESET_PASSWORD)
 """What links that set a password are for."""
 PER_MEMBER = 5
-"""So many mails an hour: enough for whoever looks in the wrong mailbox, too few to be a nuisance with."""
+"""So many mails an hour: enough for whoever looks in the wrong mailbox, too few to be a nuisance
+with.
+"""
 _FORGOTTEN = "forgotten"
 
 
@@ -72,7 +76,10 @@ def _set_password(
 def send_set_password_link(
     tenant: Tenant, member: Member, *, by: Actor, lifetime: timedelta = links.LIFETIME
 ) -> None:
-    """Mail a link with which the member sets a password; earlier ones of its purpose die. The caller commits."""
+    """Mail a link with which the member sets a password; earlier ones of its purpose die.
+
+    The caller commits.
+    """
     invited = invitations.payload(member, by)
     links.mail(
         tenant,
@@ -89,12 +96,18 @@ def send_set_password_link(
 
 
 def invite(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """The same with a link that lives long enough for who did not ask for it. The caller commits."""
+    """The same with a link that lives long enough for who did not ask for it.
+
+    The caller commits.
+    """
     send_set_password_link(tenant, member, by=by, lifetime=links.INVITATION)
 
 
 def send_reset_link(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """Mail a link with which the member sets a new password; earlier ones die. The caller commits."""
+    """Mail a link with which the member sets a new password; earlier ones die.
+
+    The caller commits.
+    """
     links.mail(tenant, member, links.Purpose.RESET_PASSWORD, "reset_password")
     audit.record("member.send_reset", member, by=by)
 
@@ -102,9 +115,11 @@ def send_reset_link(tenant: Tenant, member: Member, *, by: Actor) -> None:
 def use_set_password_link(
     tenant: Tenant, token: str, new: str, *, address: str, email: str = ""
 ) -> None:
-    """Set a password through a link; all sessions end, devices are forgotten. Commits. Raises links.DeadLink.
+    """Set a password through a link; all sessions end, devices are forgotten. Commits. Raises
+    links.DeadLink.
 
-    `email` is what was typed where the tenant asks for it (SHOP-02). After RuleBroken the link stays alive.
+    `email` is what was typed where the tenant asks for it (SHOP-02). After RuleBroken the link
+    stays alive.
     """
     with transaction_mode("read"):
         member = session().get_one(Member, links.peek(token, *SETTING).member_id)
@@ -140,16 +155,20 @@ def proves_email(tenant: Tenant) -> bool:
 
 
 def asked(tenant: Tenant) -> tuple[str, ...]:
-    """The items of `Forgotten` that the tenant's page asks for: those that tell its members apart, and its choice."""
+    """The items of `Forgotten` that the tenant's page asks for: those that tell its members apart,
+    and its choice.
+    """
     login_id = ("login_id",) if "login_id" in tenant.sign_in.items else ()
     telephone = ("telephone",) if tenant.sign_in.forgot == "mail_phone" else ()
     return (*login_id, "email", *telephone)
 
 
 def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client) -> None:
-    """Mail a link to the member whom `given` names, if it names one. Commits. Raises throttling.TooMany.
+    """Mail a link to the member whom `given` names, if it names one. Commits. Raises
+    throttling.TooMany.
 
-    Known, unknown, locked and a wrong telephone are the same to whoever asks, after the same work (security.md §4.2).
+    Known, unknown, locked and a wrong telephone are the same to whoever asks, after the same work
+    (security.md §4.2).
     """
     key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
     with throttling.lasting():
@@ -170,7 +189,9 @@ def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client) -> None
 
 
 def _find(tenant: Tenant, given: Forgotten, key: str) -> Member | None:
-    """The member whom every item names and who may sign in; an unregistered telephone is nobody's (SHOP-02)."""
+    """The member whom every item names and who may sign in; an unregistered telephone is nobody's
+    (SHOP-02).
+    """
     named = select(Member, Account.telephone).where(Member.login_key == key)
     row = session().execute(of_who_may_sign_in(named)).one_or_none()
     if row is None or not is_own_email(row.Member, given.email):

@@ -125,10 +125,11 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the checklist. The tests are data, so that the page runs the very same (js/password.js).
+    """One line of the checklist. The tests are data, so that the page runs the very same
+    (js/password.js).
 
-    `all_of`, `has` and `lacks` are patterns that mean the same in Python and JavaScript. `wording` names its sentences,
-    which have places for `params`, where that is not the `key`.
+    `all_of`, `has` and `lacks` are patterns that mean the same in Python and JavaScript. `wording`
+    names its sentences, which have places for `params`, where that is not the `key`.
     """
 
     key: str
@@ -170,7 +171,9 @@ class Rule:
         return list(ANYWHERE) if self.key == "common" else []
 
     def is_whole(self, context: Context) -> bool:
-        """Whether a page that knows `context` can say yes: not to the long list, nor to words that it is not told."""
+        """Whether a page that knows `context` can say yes: not to the long list, nor to words that
+        it is not told.
+        """
         known = {"login_id": bool(context.login_id), "words": bool(context.email), "common": False}
         return known.get(self.key, True)
 
@@ -193,7 +196,9 @@ class Rule:
 
 
 def rules_for(rules: PasswordRules) -> list[Rule]:
-    """The tenant's rules in the order of the checklist; the first broken one is what the member is told."""
+    """The tenant's rules in the order of the checklist; the first broken one is what the member is
+    told.
+    """
     return list(_rules(rules))
 
 
@@ -236,7 +241,9 @@ def common_words() -> frozenset[str]:
 
 
 def is_common(password: str) -> bool:
-    """Whether many people would think of `password`: a common word, also dressed up, doubled or as p4ssw0rd."""
+    """Whether many people would think of `password`: a common word, also dressed up, doubled or as
+    p4ssw0rd.
+    """
     folded = password.casefold()
     if len(set(password)) < FEWEST_CHARACTERS or any(word in folded for word in ANYWHERE):
         return True
@@ -244,7 +251,9 @@ def is_common(password: str) -> bool:
 
 
 def _forms(folded: str) -> Iterator[str]:
-    """The words that may be behind a password: what stands around a stem taken off, and digits read as letters."""
+    """The words that may be behind a password: what stands around a stem taken off, and digits read
+    as letters.
+    """
     stem = _AFTER.sub("", folded)
     for cut in (folded, _APART.sub("", folded), stem, _AHEAD.sub("", stem)):
         for table in _LEET:
@@ -256,7 +265,8 @@ def _forms(folded: str) -> Iterator[str]:
 
 
 def check(password: str, *, rules: PasswordRules, who: Context) -> None:
-    """Raise RuleBroken at ``password``, naming the first rule broken, when it may not be set for `who`.
+    """Raise RuleBroken at ``password``, naming the first rule broken, when it may not be set for
+    `who`.
 
     Only for setting: whoever has a password that the rules no longer allow still signs in with it.
     """
@@ -282,13 +292,19 @@ _DJANGO = re.compile(r"pbkdf2_sha256\$([0-9]{4,7})\$([^$]+)\$([A-Za-z0-9+/]{43}=
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash of `password` (t=2, m=19 MiB, p=1). About 25 ms: never inside a write transaction."""
+    """The argon2id hash of `password` (t=2, m=19 MiB, p=1).
+
+    About 25 ms: never inside a write transaction.
+    """
     with _slots:
         return _hasher.hash(password)
 
 
 def verify(password_hash: str, password: str) -> bool:
-    """Whether `password` is the one hashed. An empty hash costs the same time and is never right (COM-10)."""
+    """Whether `password` is the one hashed.
+
+    An empty hash costs the same time and is never right (COM-10).
+    """
     with _slots:
         if password_hash and not Argon2Hasher.identify(password_hash):
             return verify_legacy(password_hash, password)
@@ -296,7 +312,9 @@ def verify(password_hash: str, password: str) -> bool:
 
 
 def outdated(password_hash: str) -> bool:
-    """Whether the hash was made in another way than today's, so that it is made anew at the next sign-in."""
+    """Whether the hash was made in another way than today's, so that it is made anew at the next
+    sign-in.
+    """
     return not Argon2Hasher.identify(password_hash) or _hasher.check_needs_rehash(password_hash)
 
 

@@ -1,8 +1,8 @@
 """The one gate for every place that asks for the present password (security.md §4.5, §4.17).
 
 A password that is right once is not enough: while it was hashed, its owner may have pressed
-"これは私ではありません", replaced it, or signed the other browsers out. So `lock_member` compares again,
-under the lock that all of those take. Nothing but this gate and the sign-in page verifies a member's
+"これは私ではありません", replaced it, or signed the other browsers out. So `lock_member` compares again, under
+the lock that all of those take. Nothing but this gate and the sign-in page verifies a member's
 password (tests/meta/test_present_password.py; docs/decisions/present-password.md).
 """
 
@@ -43,7 +43,8 @@ def require(
 def check(
     tenant: Tenant, who: SignedIn, password: str, *, form_field: str = "password"
 ) -> CheckedPassword:
-    """Count a try and commit that, then verify `password`; no transaction is open meanwhile or after.
+    """Count a try and commit that, then verify `password`; no transaction is open meanwhile or
+    after.
 
     Raises throttling.TooMany past the tenant's limit of tries, and RuleBroken at `form_field` for a
     wrong password.

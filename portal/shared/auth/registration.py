@@ -1,6 +1,8 @@
-"""Registration (MOLD-01): what somebody typed waits until a mailed link, or the code beside it, proves the address.
+"""Registration (MOLD-01): what somebody typed waits until a mailed link, or the code beside it,
+proves the address.
 
-One answer whoever has the address already: its holder is mailed that they are registered, nobody else learns it.
+One answer whoever has the address already: its holder is mailed that they are registered, nobody
+else learns it.
 """
 
 import re
@@ -49,7 +51,10 @@ class Application:
 
 
 def apply(tenant: Tenant, given: Application, client: Client) -> str:
-    """Keep the application, mail link and code; returns the handle of the code's page. Commits. Raises RuleBroken."""
+    """Keep the application, mail link and code; returns the handle of the code's page.
+
+    Commits. Raises RuleBroken.
+    """
     names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
     who = passwords.Context("", given.email, names, passwords.brand_words(tenant))
     passwords.check(given.password, rules=tenant.sign_in.password, who=who)
@@ -66,7 +71,10 @@ def apply(tenant: Tenant, given: Application, client: Client) -> str:
 
 
 def send_again(tenant: Tenant, handle: str) -> None:
-    """Mail another link and code; those before die, tries begin anew. Commits. Raises DeadLink, TooMany."""
+    """Mail another link and code; those before die, tries begin anew.
+
+    Commits. Raises DeadLink, TooMany.
+    """
     found = waiting(handle)
     throttling.count("register-again", handle, limit=1, window=_PAUSE)
     _count_mail(found.email)
@@ -80,7 +88,9 @@ def _count_mail(email: str) -> None:
 
 
 def _send(tenant: Tenant, made: Registration) -> None:
-    """Give it a new link, code and hour, and mail them; who is registered already is mailed that instead. Commits."""
+    """Give it a new link, code and hour, and mail them; who is registered already is mailed that
+    instead. Commits.
+    """
     made.tries, made.expires_at = 0, clock.now() + LIFETIME
     session().add(made)
     token, plain = secrets.token_urlsafe(32), secrets.token_hex(6)[:11].upper()
@@ -121,11 +131,13 @@ def _alive() -> tuple[ColumnElement[bool], ...]:
 
 
 def activate_by_link(tenant: Tenant, token: str, password: str, client: Client) -> Member:
-    """Make the account of whoever opened the link and knows the password that was typed to register.
+    """Make the account of whoever opened the link and knows the password that was typed to
+    register.
 
-    The link proves that the mailbox is theirs; the password, that they are who registered. Without it the owner of an
-    address would finish, with one press, an account that a stranger began in their name (MOLD-01). Each try counts
-    like one of the code's. Commits. Raises links.DeadLink, and RuleBroken at "password".
+    The link proves that the mailbox is theirs; the password, that they are who registered. Without
+    it the owner of an address would finish, with one press, an account that a stranger began in
+    their name (MOLD-01). Each try counts like one of the code's. Commits. Raises links.DeadLink,
+    and RuleBroken at "password".
     """
     found = peek(token)
     password_hash = found.password_hash
@@ -137,7 +149,10 @@ def activate_by_link(tenant: Tenant, token: str, password: str, client: Client) 
 
 
 def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) -> Member:
-    """Make the account of whoever typed the code, each try counted before. Commits. Raises DeadLink, RuleBroken."""
+    """Make the account of whoever typed the code, each try counted before.
+
+    Commits. Raises DeadLink, RuleBroken.
+    """
     is_counted = _count_try(waiting(handle).id)
     found, code = waiting(handle), re.sub(r"[^0-9A-Z]", "", typed.upper())
     if not is_counted or found.code_digest not in signer.digests("registration", handle, code):
@@ -178,5 +193,8 @@ def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
 
 
 def forget() -> None:
-    """Remove registrations that nobody proved, and what proved ones were made of. The caller commits."""
+    """Remove registrations that nobody proved, and what proved ones were made of.
+
+    The caller commits.
+    """
     delete_where(Registration, Registration.expires_at < clock.now() - timedelta(days=1))

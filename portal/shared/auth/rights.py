@@ -1,8 +1,10 @@
-"""Who may do what to whom within an account: its members, their rights, and who represents it (COM-30, RENT-10).
+"""Who may do what to whom within an account: its members, their rights, and who represents it
+(COM-30, RENT-10).
 
-Pages ask with the signed-in member as the request found them; operations ask again behind the account's lock, with
-the member as the database has them then (`acting`). Nobody grants what they do not hold, nor anything to themselves,
-and only the representative, or an operator, makes somebody else the representative.
+Pages ask with the signed-in member as the request found them; operations ask again behind the
+account's lock, with the member as the database has them then (`acting`). Nobody grants what they do
+not hold, nor anything to themselves, and only the representative, or an operator, makes somebody
+else the representative.
 """
 
 from typing import Protocol
@@ -44,7 +46,8 @@ class Holder(Protocol):
 
 
 def acting(by: Actor) -> Member | None:
-    """The member who acts, as the database has them now; None for operators, the system and who has no account yet.
+    """The member who acts, as the database has them now; None for operators, the system and who has
+    no account yet.
 
     Raises NotFound for a member who was removed or locked since their request came in.
     """
@@ -80,7 +83,9 @@ def usual_for(by: Actor) -> str:
 
 
 def can_manage(tenant: Tenant, who: Holder) -> Decision:
-    """Whether this member adds and removes members: who has the right to, or everyone, as the tenant says."""
+    """Whether this member adds and removes members: who has the right to, or everyone, as the
+    tenant says.
+    """
     everyone = tenant.sign_in.managed_by == "everyone"
     return (
         ALLOWED
@@ -92,7 +97,8 @@ def can_manage(tenant: Tenant, who: Holder) -> Decision:
 def can_edit(tenant: Tenant, who: Holder, member: Member) -> Decision:
     """Whether `who` edits this member: themself, or the others for who manages them (FAC-08).
 
-    Nobody else changes what the representative is called: mails and documents are addressed to that name.
+    Nobody else changes what the representative is called: mails and documents are addressed to that
+    name.
     """
     if member.id == who.member_id:
         return ALLOWED
@@ -102,21 +108,25 @@ def can_edit(tenant: Tenant, who: Holder, member: Member) -> Decision:
 
 
 def can_give_rights(tenant: Tenant, who: Holder, member: Member) -> bool:
-    """Whether `who` says what this member may do: who manages them, never of oneself or the representative."""
+    """Whether `who` says what this member may do: who manages them, never of oneself or the
+    representative.
+    """
     is_other = member.id != who.member_id and not member.is_representative
     return is_other and bool(can_manage(tenant, who))
 
 
 def can_hand_over(who: Holder) -> Decision:
-    """Whether this member makes somebody else the representative: the representative alone (COM-30)."""
+    """Whether this member makes somebody else the representative: the representative alone
+    (COM-30).
+    """
     return ALLOWED if who.is_representative else Decision(_ONLY_REPRESENTATIVE, is_forbidden=True)
 
 
 def can_remove(tenant: Tenant, who: Holder | None, member: Member, others: int) -> Decision:
     """Whether `who` (None for an operator) removes this member, one of `others` + 1.
 
-    Never the last one. Where everyone manages, the representative leaves by themself, and the next one represents; to
-    remove somebody else who does would be to choose the representative.
+    Never the last one. Where everyone manages, the representative leaves by themself, and the next
+    one represents; to remove somebody else who does would be to choose the representative.
     """
     if not others:
         return Decision(_LAST)
@@ -125,16 +135,21 @@ def can_remove(tenant: Tenant, who: Holder | None, member: Member, others: int) 
 
 
 def require_held(by: Actor, rights: str) -> None:
-    """Refuse to give a new member what whoever adds them does not hold. Raises RuleBroken at "rights"."""
+    """Refuse to give a new member what whoever adds them does not hold.
+
+    Raises RuleBroken at "rights".
+    """
     who = acting(by)
     if who is not None and not from_text(rights) <= held_by(who):
         raise RuleBroken(_NOT_HELD, field="rights")
 
 
 def require_change(tenant: Tenant, who: Holder | None, member: Member, wanted: str) -> None:
-    """Refuse a change of `member`'s rights to `wanted` that `who` (None for an operator) may not make.
+    """Refuse a change of `member`'s rights to `wanted` that `who` (None for an operator) may not
+    make.
 
-    Raises RuleBroken at "rights": of oneself, of the representative, or of a right that `who` does not hold.
+    Raises RuleBroken at "rights": of oneself, of the representative, or of a right that `who` does
+    not hold.
     """
     changed = from_text(member.rights) ^ from_text(wanted)
     if who is None or not changed:

@@ -1,8 +1,10 @@
-"""The second step of signing in (COM-13, RENT-05): who is asked for what, the codes, and how members choose.
+"""The second step of signing in (COM-13, RENT-05): who is asked for what, the codes, and how
+members choose.
 
-Six mailed digits are bound to one pending session (security.md §4.13). Authenticator apps have RFC 6238 with SHA-1, six
-digits, 30 seconds; their secret is stored nowhere, but made from the server's key and a nonce (§4.14,
-docs/decisions/totp-secret.md). Ten recovery codes stand in for a lost app, each burnt by its use (§4.15).
+Six mailed digits are bound to one pending session (security.md §4.13). Authenticator apps have RFC
+6238 with SHA-1, six digits, 30 seconds; their secret is stored nowhere, but made from the server's
+key and a nonce (§4.14, docs/decisions/totp-secret.md). Ten recovery codes stand in for a lost app,
+each burnt by its use (§4.15).
 """
 
 import base64
@@ -34,7 +36,9 @@ def is_offered(tenant: Tenant) -> bool:
 
 
 def factor_of(tenant: Tenant, member: Member) -> Factor:
-    """What this member is asked for here: where all must, whoever has chosen nothing gets a mailed code."""
+    """What this member is asked for here: where all must, whoever has chosen nothing gets a mailed
+    code.
+    """
     if not is_offered(tenant):
         return Factor.OFF
     if member.second_factor == Factor.OFF and tenant.sign_in.second_factor == "required":
@@ -51,7 +55,10 @@ def on_offer(tenant: Tenant) -> tuple[Factor, ...]:
 
 
 def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
-    """Mail a new code; the session's earlier one dies. The caller commits. Raises TooMany within a minute."""
+    """Mail a new code; the session's earlier one dies.
+
+    The caller commits. Raises TooMany within a minute.
+    """
     throttling.count(
         "second-step-sent", f"session\n{waiting.id}", limit=1, window=timedelta(seconds=60)
     )
@@ -67,7 +74,8 @@ def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
 
 
 def count_try(session_id: int) -> int | None:
-    """Count a try at the session's living code, and say which; None when there is none or its tries are used up.
+    """Count a try at the session's living code, and say which; None when there is none or its tries
+    are used up.
 
     One conditional UPDATE: whatever number of tries comes at the same moment, five are let through.
     """
@@ -116,7 +124,9 @@ def code_at(key: bytes, step: int) -> str:
 
 
 def step_of(member_id: int, nonce: str, typed: str) -> int | None:
-    """The time-step that `typed` is right for: the present one, the one before or after; None when it is wrong."""
+    """The time-step that `typed` is right for: the present one, the one before or after; None when
+    it is wrong.
+    """
     now = int(clock.now().timestamp()) // STEP_SECONDS
     tried = ((key, now + shift) for key in _secrets(member_id, nonce) for shift in _WINDOW)
     return next(
@@ -130,7 +140,9 @@ def step_of(member_id: int, nonce: str, typed: str) -> int | None:
 
 
 def use_app(member_id: int, nonce: str, typed: str) -> bool:
-    """Whether `typed` is right and newer than the last code that was used: each time-step counts once."""
+    """Whether `typed` is right and newer than the last code that was used: each time-step counts
+    once.
+    """
     step = step_of(member_id, nonce, typed)
     if step is None or not nonce:
         return False
@@ -147,7 +159,10 @@ def _secrets(member_id: int, nonce: str) -> list[bytes]:
 
 
 def renew(member_id: int) -> list[str]:
-    """Ten new recovery codes, to be shown this once; the earlier ones are void (§4.15). The caller commits."""
+    """Ten new recovery codes, to be shown this once; the earlier ones are void (§4.15).
+
+    The caller commits.
+    """
     void(member_id)
     fresh = ["".join(secrets.choice(_LETTERS) for _ in range(10)) for _ in range(HOW_MANY)]
     kept = ((_recovery_digests(member_id, code)[0], clock.now()) for code in fresh)
@@ -184,7 +199,8 @@ def _recovery_digests(member_id: int, code: str) -> list[str]:
 def choose(tenant: Tenant, who: SignedIn, factor: Factor, password: str, *, by: Actor) -> None:
     """Take mailed codes, or no second step (security.md §4.17). Commits.
 
-    Raises RuleBroken at ``password`` or ``choice``. An app is chosen by `set_up_app`, which has its code proved first.
+    Raises RuleBroken at ``password`` or ``choice``. An app is chosen by `set_up_app`, which has its
+    code proved first.
     """
     if factor == Factor.TOTP or factor not in on_offer(tenant):
         raise RuleBroken("この設定は選べません。", field="choice")
@@ -196,7 +212,8 @@ def choose(tenant: Tenant, who: SignedIn, factor: Factor, password: str, *, by: 
 def set_up_app(
     tenant: Tenant, who: SignedIn, nonce: str, code: str, password: str, *, by: Actor
 ) -> list[str]:
-    """Take the authenticator app that gives `code`; returns the recovery codes, to be shown this once. Commits.
+    """Take the authenticator app that gives `code`; returns the recovery codes, to be shown this
+    once. Commits.
 
     Raises RuleBroken at ``password`` or ``code``; then whatever was chosen before still counts.
     """
@@ -229,7 +246,10 @@ def renew_codes(tenant: Tenant, who: SignedIn, password: str, *, by: Actor) -> l
 
 
 def _set(tenant: Tenant, member: Member, factor: Factor, nonce: str, *, by: Actor) -> None:
-    """Set it, and ask again on every device: what was left out was the second step of before. Commits."""
+    """Set it, and ask again on every device: what was left out was the second step of before.
+
+    Commits.
+    """
     before, member.second_factor, member.totp_nonce = member.second_factor, factor, nonce
     sessions.trust_none(member.id)
     _record(

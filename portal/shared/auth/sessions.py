@@ -1,8 +1,9 @@
-"""Sessions: a row in the database, a random token in the cookie. Ending a row ends the session everywhere.
+"""Sessions: a row in the database, a random token in the cookie. Ending a row ends the session
+everywhere.
 
-Browsers that a member has signed in with have a cookie of their own. A known one is not mailed about, still gets in
-while somebody else hammers at the member's name (security.md §4.5), and, where the member said so, is not asked for the
-second step.
+Browsers that a member has signed in with have a cookie of their own. A known one is not mailed
+about, still gets in while somebody else hammers at the member's name (security.md §4.5), and, where
+the member said so, is not asked for the second step.
 """
 
 import secrets
@@ -103,7 +104,10 @@ def open_session(
     device_id: int | None = None,
     pending: bool = False,
 ) -> str:
-    """Begin a session; returns the cookie's token. A `pending` one opens nothing: another takes its place."""
+    """Begin a session; returns the cookie's token.
+
+    A `pending` one opens nothing: another takes its place.
+    """
     now = clock.now()
     times = {"seen_at": now, "proved_at": now, "expires_at": now + lifetime}
     where = {
@@ -122,7 +126,9 @@ def pending(token: str) -> MemberSession | None:
 
 
 def end_pending(session_id: int) -> bool:
-    """End a session that waits for the second step: of those who come at the same moment, one is told that it did."""
+    """End a session that waits for the second step: of those who come at the same moment, one is
+    told that it did.
+    """
     return (
         update_where(
             MemberSession,
@@ -139,8 +145,8 @@ def _running(*, pending: bool) -> tuple[ColumnElement[bool], ...]:
     return MemberSession.is_pending.is_(pending), *unended
 
 
-# Built once, on bare tables: this runs on every request (performance.md). The tenant is held to by hand here, and
-# the SQL guard sees to it that it is.
+# Built once, on bare tables: this runs on every request (performance.md). The tenant is held to by
+# hand here, and the SQL guard sees to it that it is.
 _S, _M, _A = MemberSession.__table__, Member.__table__, Account.__table__
 _LOOK_UP = (
     select(
@@ -173,7 +179,9 @@ _LOOK_UP = (
 
 
 def look_up(token: str, *, idle_minutes: int) -> SignedIn | None:
-    """The member whose session `token` opens at the tenant in scope, or None: ended, idle, removed or foreign."""
+    """The member whose session `token` opens at the tenant in scope, or None: ended, idle, removed
+    or foreign.
+    """
     now = clock.now()
     parameters = {
         "tenant": require_key(),
@@ -198,7 +206,8 @@ def hold(session_id: int) -> bool:
 
 
 def renew(session_id: int) -> str:
-    """Note that the password was typed just now; returns the session's new token (security.md §4.6).
+    """Note that the password was typed just now; returns the session's new token (security.md
+    §4.6).
 
     Whoever has the token from before the password was typed has nothing. The caller commits.
     """

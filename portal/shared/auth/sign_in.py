@@ -1,7 +1,7 @@
 """Signing in and out: by password, second step or passkey (COM-10, COM-13, COM-14, RENT-05).
 
-`sign_in` checks the password. Where a second step is due it opens a pending session, in whose place `finish` puts a
-real one. Every way in ends in `_enter`.
+`sign_in` checks the password. Where a second step is due it opens a pending session, in whose place
+`finish` puts a real one. Every way in ends in `_enter`.
 """
 
 from dataclasses import dataclass, field
@@ -60,7 +60,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What was typed, or signed by a passkey; `trust` leaves the second step out on this device from now on."""
+    """What was typed, or signed by a passkey; `trust` leaves the second step out on this device
+    from now on.
+    """
 
     code: str = field(repr=False)
     trust: bool = False
@@ -78,7 +80,9 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The session's token for the cookie; the device's, when it is new; whether the second step is still to come."""
+    """The session's token for the cookie; the device's, when it is new; whether the second step is
+    still to come.
+    """
 
     token: str
     device_token: str | None = None
@@ -95,9 +99,9 @@ def sign_in(
 ) -> Entry:
     """Check the credentials and begin a session, pending where a second step is due. Commits.
 
-    Every wrong item gives one and the same RuleBroken after the same work; past the limits, throttling.TooMany, also
-    for members who do not exist (security.md §4.2, §4.5). No transaction is open while the password is hashed. The
-    session that the browser had before, `session_token`, ends.
+    Every wrong item gives one and the same RuleBroken after the same work; past the limits,
+    throttling.TooMany, also for members who do not exist (security.md §4.2, §4.5). No transaction
+    is open while the password is hashed. `session_token`, which the browser had before, ends.
     """
     key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
     with transaction_mode("read"):
@@ -112,7 +116,8 @@ def sign_in(
             raise RuleBroken(passkeys.WRONG)
         outdated = passwords.outdated(password_hash)
         anew = passwords.hash_password(given.password) if outdated else None
-        # Locked: who was locked, or whose password was changed, while it was hashed does not come in any more.
+        # Locked: who was locked, or whose password was changed, while it was hashed does not come
+        # in any more.
         member = Member.locked(member_id)
         if member.password_hash != password_hash or member.status != MemberStatus.ACTIVE:
             raise RuleBroken(passkeys.WRONG)
@@ -127,7 +132,9 @@ def sign_in(
 
 
 def _find(key: str, device_token: str) -> tuple[int, str, int | None]:
-    """The member's id, password hash and device's id; no hash, which no password matches, where there is none."""
+    """The member's id, password hash and device's id; no hash, which no password matches, where
+    there is none.
+    """
     named = select(Member.id, Member.password_hash).where(Member.login_key == key)
     row = session().execute(of_who_may_sign_in(named)).one_or_none()
     if row is None:
@@ -141,8 +148,9 @@ def _counters(
 ) -> tuple[tuple[str, int], ...]:
     """What tries are counted by, and how many each may reach; the last is for all of the tenant's.
 
-    A device that the member has signed in with before has a counter of its own, which nobody else can fill: whoever
-    hammers at a member's name, or at everybody's, never locks the member out (security.md §4.5).
+    A device that the member has signed in with before has a counter of its own, which nobody else
+    can fill: whoever hammers at a member's name, or at everybody's, never locks the member out
+    (security.md §4.5).
     """
     tries = tenant.sign_in.sign_in_tries
     if device_id is not None:
@@ -156,7 +164,10 @@ def _counters(
 
 
 def _first_step_done(tenant: Tenant, member: Member, client: Client, device_token: str) -> Entry:
-    """In, or on to the second step. Raises throttling.TooMany for a member with ten mailed codes within the hour."""
+    """In, or on to the second step.
+
+    Raises throttling.TooMany for a member with ten mailed codes within the hour.
+    """
     factor = second_factor.factor_of(tenant, member)
     if factor == Factor.OFF or sessions.is_trusted(sessions.find_device(member.id, device_token)):
         return _enter(tenant, member, client, device_token)
@@ -168,10 +179,12 @@ def _first_step_done(tenant: Tenant, member: Member, client: Client, device_toke
 
 
 def _enter(tenant: Tenant, member: Member, client: Client, device_token: str) -> Entry:
-    """Open the session of a member who has proved who they are, by whatever way in. The caller commits.
+    """Open the session of a member who has proved who they are, by whatever way in. The caller
+    commits.
 
-    A browser that is new for this member becomes a known device, and its token is for the browser to keep. The member
-    is mailed about each sign-in, or about those from a new browser, as the tenant says (COM-14).
+    A browser that is new for this member becomes a known device, and its token is for the browser
+    to keep. The member is mailed about each sign-in, or about those from a new browser, as the
+    tenant says (COM-14).
     """
     device, fresh_token = sessions.find_device(member.id, device_token), None
     if device is None:
@@ -190,7 +203,8 @@ def _enter(tenant: Tenant, member: Member, client: Client, device_token: str) ->
 def by_passkey(
     tenant: Tenant, answer: str, client: Client, *, device_token: str = "", session_token: str = ""
 ) -> Entry:
-    """Begin a session by passkey; the one that the browser had before, `session_token`, ends. Commits.
+    """Begin a session by passkey; the one that the browser had before, `session_token`, ends.
+    Commits.
 
     Raises NotFound, or Unproved in the words of a wrong password.
     """
@@ -219,7 +233,10 @@ def to_sign(tenant: Tenant, token: str, client: Client) -> dict[str, Any]:
 
 
 def send_again(tenant: Tenant, token: str) -> None:
-    """Mail another code. Commits. Raises Gone; TooMany within a minute, and past five an hour, however begun."""
+    """Mail another code.
+
+    Commits. Raises Gone; TooMany within a minute, and past five an hour, however begun.
+    """
     waiting = _pending(tenant, token)
     member = Member.locked(waiting.member_id)
     if second_factor.factor_of(tenant, member) != Factor.MAIL:
@@ -234,13 +251,15 @@ def finish(
 ) -> Entry:
     """End the pending session and open the real one. Commits.
 
-    A code that is wrong, expired, used or another's gives one and the same RuleBroken, as a passkey gives Unproved;
-    raises Gone, or throttling.TooMany past the limits. Each try is counted, and stays so, before it is looked at.
+    A code that is wrong, expired, used or another's gives one and the same RuleBroken, as a passkey
+    gives Unproved; raises Gone, or throttling.TooMany past the limits. Each try is counted, and
+    stays so, before it is looked at.
     """
     waiting = _pending(tenant, token)
     session_id, member_id = waiting.id, waiting.member_id
     device = sessions.find_device(member_id, device_token)
-    # As at the password step: nobody else can fill the counter of a browser that is known (security.md §4.5).
+    # As at the password step: nobody else can fill the counter of a browser that is known
+    # (security.md §4.5).
     who = f"device\n{device.id}" if device else f"member\n{member_id}"
     with reporting_refusals("second_step.refused", member=member_id, address=client.address):
         code_id = _count_try(session_id, who)
@@ -262,7 +281,9 @@ def finish(
 
 
 def _count_try(session_id: int, who: str) -> int | None:
-    """Count one try at the second step before it is looked at; the mailed code's id, if there is one. Commits."""
+    """Count one try at the second step before it is looked at; the mailed code's id, if there is
+    one. Commits.
+    """
     with throttling.lasting():
         throttling.count(_TRIED, who, limit=20)
     code_id = second_factor.count_try(session_id)

@@ -1,4 +1,6 @@
-"""Codes, secrets and tokens that a copy of the database does not give away: the server's keys prove them."""
+"""Codes, secrets and tokens that a copy of the database does not give away: the server's keys prove
+them.
+"""
 
 import hashlib
 import hmac
@@ -8,7 +10,9 @@ from portal.core.tenancy.scope import require_key
 
 
 class Signer:
-    """The server's keys, the present one first, then those it is being rotated from; set by `create_app`."""
+    """The server's keys, the present one first, then those it is being rotated from; set by
+    `create_app`.
+    """
 
     keys: tuple[bytes, ...] = ()
 

@@ -1,4 +1,6 @@
-"""How often something may be tried: fixed windows counted in the database, so that all processes agree."""
+"""How often something may be tried: fixed windows counted in the database, so that all processes
+agree.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +28,10 @@ _SUBSCRIBER = 64
 
 
 class TooMany(RuleBroken):
-    """Tried too often; `seconds` says when it is worth trying again. The same for members who do not exist."""
+    """Tried too often; `seconds` says when it is worth trying again.
+
+    The same for members who do not exist.
+    """
 
     def __init__(self, seconds: int) -> None:
         super().__init__(
@@ -38,7 +43,8 @@ class TooMany(RuleBroken):
 def count(
     what: str, who: str, *, limit: int, window: timedelta = timedelta(hours=1), amount: int = 1
 ) -> None:
-    """Count one try of `what` by `who` in the running transaction; raises TooMany past `limit` within `window`.
+    """Count one try of `what` by `who` in the running transaction; raises TooMany past `limit`
+    within `window`.
 
     A try that weighs more than others counts as `amount` of them.
 

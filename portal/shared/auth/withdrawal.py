@@ -1,7 +1,8 @@
 """退会 (COM-16): what stands in its way, what is lost, leaving, erasure; and 登録データのダウンロード.
 
-What stays: documents that the law makes a brand keep, with the business that they came of, and the audit trail. Names,
-addresses, mails and everything that lets somebody in are gone after `erase_after_days`.
+What stays: documents that the law makes a brand keep, with the business that they came of, and the
+audit trail. Names, addresses, mails and everything that lets somebody in are gone after
+`erase_after_days`.
 """
 
 import io
@@ -85,7 +86,10 @@ def can_erase(account: Account) -> Decision:
 
 
 def by_member(tenant: Tenant, who: SignedIn, reason: str, password: str, *, by: Actor) -> None:
-    """Withdraw the member's account, the password typed once more. Commits. Raises RuleBroken, throttling.TooMany."""
+    """Withdraw the member's account, the password typed once more.
+
+    Commits. Raises RuleBroken, throttling.TooMany.
+    """
     member = present_password.require(tenant, who, password)
     account = session().get_one(Account, member.account_id, with_for_update=True)
     can_withdraw(tenant, account, is_representative=member.is_representative).require()
@@ -94,7 +98,10 @@ def by_member(tenant: Tenant, who: SignedIn, reason: str, password: str, *, by: 
 
 
 def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> None:
-    """Let the account go: everybody is told and out, their names free, the erasure is set. Raises RuleBroken."""
+    """Let the account go: everybody is told and out, their names free, the erasure is set.
+
+    Raises RuleBroken.
+    """
     session().refresh(account, with_for_update=True)
     can_be_withdrawn(tenant, account).require()
     account.status, account.withdrawn_at = AccountStatus.WITHDRAWN, clock.now()
@@ -108,7 +115,10 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
 
 
 def erase(account: Account, *, by: Actor) -> None:
-    """Make what is personal anonymous; documents stay. The caller commits. Raises RuleBroken while it is one."""
+    """Make what is personal anonymous; documents stay.
+
+    The caller commits. Raises RuleBroken while it is one.
+    """
     can_erase(account).require()
     for part in account_hooks.all_hooks():
         part.erase(account)
@@ -125,7 +135,9 @@ def erase(account: Account, *, by: Actor) -> None:
 
 
 def _kept_for_members() -> list[Any]:
-    """Everything that hangs on a member alone (sessions, links, codes, drafts, …), what points at others first."""
+    """Everything that hangs on a member alone (sessions, links, codes, drafts, …), what points at
+    others first.
+    """
     models = {
         m.local_table: m.class_ for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)
     }
@@ -146,7 +158,10 @@ def _erase(payload: dict[str, Any]) -> None:
 
 
 def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
-    """The ZIP: all of the account for its representative, themself for others. Audited. The caller commits."""
+    """The ZIP: all of the account for its representative, themself for others.
+
+    Audited. The caller commits.
+    """
     account = session().get_one(Account, who.account_id)
     everybody = members.roster(account.id)
     included = (

@@ -1,1 +1,4 @@
-"""What is owed: lines, consumption tax, closing and due dates. Pure functions, without a database."""
+"""What is owed: lines, consumption tax, closing and due dates.
+
+Pure functions, without a database.
+"""

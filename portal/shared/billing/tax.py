@@ -1,7 +1,7 @@
 """Consumption tax, rounded once per rate per document, as a qualified invoice must be (COM-71).
 
-Amounts are whole yen and rates whole percents. Returned goods are negative lines: their tax is rounded by
-size, so that a return cancels the sale exactly.
+Amounts are whole yen and rates whole percents. Returned goods are negative lines: their tax is
+rounded by size, so that a return cancels the sale exactly.
 """
 
 from collections import defaultdict
@@ -79,10 +79,11 @@ totals_included = partial(_totals, included=True)
 
 
 def split_discount(amounts: Mapping[K, int], discount: int) -> dict[K, int]:
-    """How much of `discount` each rate bears: in proportion, largest remainder, a tie to the higher rate.
+    """How much of `discount` each rate bears: in proportion, largest remainder, a tie to the higher
+    rate.
 
-    The shares add up to `discount` and none is larger than its amount. Raises RuleBroken when the discount is
-    negative or larger than everything that is discounted.
+    The shares add up to `discount` and none is larger than its amount. Raises RuleBroken when the
+    discount is negative or larger than everything that is discounted.
     """
     whole = sum(amounts.values())
     if any(amount < 0 for amount in amounts.values()) or not 0 <= discount <= whole:

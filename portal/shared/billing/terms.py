@@ -36,7 +36,8 @@ def due_date(
 ) -> date:
     """The last day of the month that comes `months` after the closing date of `base`.
 
-    `shift` moves a due date on a closed day to the next or the previous open one; `is_open` is the tenant's calendar.
+    `shift` moves a due date on a closed day to the next or the previous open one; `is_open` is the
+    tenant's calendar.
     """
     closing = closing_date(base, closing_day)
     due = _day_in_month(*_months_later(closing, months), MONTH_END)

@@ -9,7 +9,10 @@ from portal.core import ID, Base, TenantOwned, index_where, tenant_fk, tenant_ta
 
 
 class Chat(TenantOwned, Base):
-    """That an inquiry is talked about live. `pulse` counts what happens in it, so that readers see that it did."""
+    """That an inquiry is talked about live.
+
+    `pulse` counts what happens in it, so that readers see that it did.
+    """
 
     __tablename__ = "chat"
     inquiry_id: Mapped[int] = mapped_column(ID)

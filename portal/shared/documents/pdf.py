@@ -1,8 +1,9 @@
 """HTML to PDF (COM-70): our own templates only, no network, no files but the tenant's assets.
 
-What may be read while a document is made is settled here and nowhere else (a document with an address of its
-own could otherwise read the machine's files or call out). The same content gives the same bytes (COM-72): a file bears
-its document's date. Pages are numbered once the last one is known: xhtml2pdf's own count lays everything out twice.
+What may be read while a document is made is settled here and nowhere else (a document with an
+address of its own could otherwise read the machine's files or call out). The same content gives the
+same bytes (COM-72): a file bears its document's date. Pages are numbered once the last one is
+known: xhtml2pdf's own count lays everything out twice.
 """
 
 import hashlib
@@ -53,7 +54,9 @@ _rendering = Lock()
 
 
 class PdfFailed(Exception):
-    """A document could not be made: a mistake in a template or a limit passed, never the customer's doing."""
+    """A document could not be made: a mistake in a template or a limit passed, never the customer's
+    doing.
+    """
 
 
 _stamp: ContextVar[tuple[str, datetime]] = ContextVar("pdf_stamp")
@@ -119,7 +122,9 @@ class NumberedDoc(PmlBaseDoc):  # type: ignore[misc]
 
 @cache
 def prepare() -> None:
-    """Load typefaces and install our line breaking and page numbers, once; call it before a server forks."""
+    """Load typefaces and install our line breaking and page numbers, once; call it before a server
+    forks.
+    """
     typefaces.register()
     kinsoku.install()
     document.PmlBaseDoc = NumberedDoc
@@ -160,8 +165,9 @@ def render_pdf(
 ) -> bytes:
     """The PDF of `html`, with `footer` and page n / m on each page, dated `created` (aware).
 
-    `assets` is the one folder that pictures are read from; without it none are. The same arguments give the
-    same bytes. Raises UndrawableText for a character that no typeface draws, PdfFailed for anything else.
+    `assets` is the one folder that pictures are read from; without it none are. The same arguments
+    give the same bytes. Raises UndrawableText for a character that no typeface draws, PdfFailed for
+    anything else.
     """
     prepare()
     typefaces.check_drawable(html + footer)
@@ -189,8 +195,8 @@ def render_pdf(
 def render_document(kind: str, context: Mapping[str, Any], created: datetime) -> bytes:
     """The PDF of a document of `kind` from its content as JSON (see `content`).
 
-    Raises KeyError for an unknown kind, pydantic.ValidationError for content that is not of its kind, and
-    what `render_pdf` raises.
+    Raises KeyError for an unknown kind, pydantic.ValidationError for content that is not of its
+    kind, and what `render_pdf` raises.
     """
     content = KINDS[kind].from_json(context)
     name, issuer = DocumentKind(kind).label, content.issuer.name

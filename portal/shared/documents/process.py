@@ -1,8 +1,9 @@
 """A process that documents are made in: it can be killed, and has neither secrets nor a database.
 
-One child (``python -m portal.shared.documents.process``) is kept and serves one document after another, for starting it
-takes many times as long as drawing a page. A request is one message of JSON. So is an answer one message: the PDF's
-bytes, the one character that cannot be drawn, or what else went wrong. Never a pickle: a child's word is not trusted.
+One child (``python -m portal.shared.documents.process``) is kept and serves one document after
+another, for starting it takes many times as long as drawing a page. A request is one message of
+JSON. So is an answer one message: the PDF's bytes, the one character that cannot be drawn, or what
+else went wrong. Never a pickle: a child's word is not trusted.
 """
 
 import atexit
@@ -28,7 +29,9 @@ _ROOT = Path(__file__).parents[3]
 
 
 class Renderer:
-    """The child, started when it is first needed and again when it was killed or the process has forked."""
+    """The child, started when it is first needed and again when it was killed or the process has
+    forked.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -1,4 +1,6 @@
-"""The Jinja environment that document templates are set with, and its filters: how days are written, the seal drawn."""
+"""The Jinja environment that document templates are set with, and its filters: how days are
+written, the seal drawn.
+"""
 
 import base64
 from datetime import date, datetime
@@ -24,7 +26,9 @@ INK = (196, 40, 38)
 
 @cache
 def pdf_environment() -> Environment:
-    """An environment that escapes all it is given, fails on what is missing and marks the second typeface."""
+    """An environment that escapes all it is given, fails on what is missing and marks the second
+    typeface.
+    """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -85,7 +89,10 @@ def ink_on(colour: str) -> str:
 
 @lru_cache(maxsize=32)
 def seal(text: str) -> str:
-    """A square seal (角印) that says `text` in columns from the right: ``data:`` of a PNG. Raises UndrawableText."""
+    """A square seal (角印) that says `text` in columns from the right: ``data:`` of a PNG.
+
+    Raises UndrawableText.
+    """
     image = Image.new("RGB", (SIDE, SIDE), "white")
     ImageDraw.Draw(image).rectangle((0, 0, SIDE - 1, SIDE - 1), outline=INK, width=FRAME)
     chars = [char for char in clean(text) if not char.isspace()]

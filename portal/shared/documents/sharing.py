@@ -1,4 +1,6 @@
-"""A document for somebody without an account, such as the accountant: a mailed link, for one address, for some days."""
+"""A document for somebody without an account, such as the accountant: a mailed link, for one
+address, for some days.
+"""
 
 import secrets
 from datetime import timedelta
@@ -34,7 +36,9 @@ _MOST_MADE, _MOST_TRIES, _HOUR = 20, 5, timedelta(hours=1)
 
 
 class DeadDocumentLink(DeadLink):
-    """A link to a document that opens nothing any more; who follows it is none of the customer's people."""
+    """A link to a document that opens nothing any more; who follows it is none of the customer's
+    people.
+    """
 
 
 def make(
@@ -112,7 +116,8 @@ def peek(token: str) -> DocumentLink:
 
 
 def open_(token: str, email: str, *, address: str) -> tuple[bytes, str, str]:
-    """Bytes, file name and digest, for who knows to which address the link was mailed. Commits; each use is counted.
+    """Bytes, file name and digest, for who knows to which address the link was mailed. Commits;
+    each use is counted.
 
     Raises DeadDocumentLink; RuleBroken at ``email``; throttling.TooMany past five tries an hour.
     """

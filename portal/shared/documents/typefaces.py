@@ -1,8 +1,8 @@
 """The two typefaces of a document, and which of them draws which character.
 
-BIZ UDPGothic draws nearly everything; Noto Sans JP draws the rarer kanji (𠮷) that it lacks. What neither draws
-is refused where it is typed (`check_drawable`). Copies from before that stand as 〓 (`drawable`), never as a blank on
-somebody's invoice, and never in the way of one (COM-70).
+BIZ UDPGothic draws nearly everything; Noto Sans JP draws the rarer kanji (𠮷) that it lacks. What
+neither draws is refused where it is typed (`check_drawable`). Copies from before that stand as 〓
+(`drawable`), never as a blank on somebody's invoice, and never in the way of one (COM-70).
 """
 
 import re
@@ -46,7 +46,8 @@ class UndrawableText(RuleBroken):
 
 @cache
 def register() -> dict[str, frozenset[int]]:
-    """Load the typefaces into ReportLab, once a process; answers the code points that each one draws.
+    """Load the typefaces into ReportLab, once a process; answers the code points that each one
+    draws.
 
     Call it before a server forks, so that its workers share the parsed files.
     """
@@ -80,8 +81,8 @@ def _searchable(fontname: str, subset: list[int]) -> str:
 def clean(text: str) -> str:
     """`text` without what has no picture of its own.
 
-    Variation selectors and invisible format characters go; か + a combining mark becomes が. Nothing else is
-    normalised: NFC and NFKC would turn the kanji of people's names (神, 﨑) into other ones.
+    Variation selectors and invisible format characters go; か + a combining mark becomes が. Nothing
+    else is normalised: NFC and NFKC would turn the kanji of people's names (神, 﨑) into other ones.
     """
     text = _VOICED.sub(lambda pair: unicodedata.normalize("NFC", pair[0]), _SELECTORS.sub("", text))
     return "".join(char for char in text if unicodedata.category(char) != "Cf")
@@ -102,7 +103,8 @@ def runs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def check_drawable(value: object, field: str | None = None) -> None:
-    """Raise UndrawableText at `field` if any text in `value` (text, or lists and dicts of it) cannot be drawn.
+    """Raise UndrawableText at `field` if any text in `value` (text, or lists and dicts of it)
+    cannot be drawn.
 
     For the moment when it is typed: whoever typed it is there to put it right.
     """
@@ -116,7 +118,8 @@ def check_drawable(value: object, field: str | None = None) -> None:
 
 
 def drawable(plain: Mapping[str, object]) -> dict[str, object]:
-    """A copy of a document's content (plain values) with 〓 in place of each character that cannot be drawn.
+    """A copy of a document's content (plain values) with 〓 in place of each character that cannot
+    be drawn.
 
     What is typed is checked, but copies in orders from before that check are not: without this,
     a customer's emoji would keep an invoice from ever being drawn.
@@ -139,7 +142,8 @@ def _is_drawable(char: str) -> bool:
 
 
 def marked(value: object) -> object:
-    """What a template is given, with characters of the second typeface marked as such (a Jinja ``finalize``).
+    """What a template is given, with characters of the second typeface marked as such (a Jinja
+    ``finalize``).
 
     Text is escaped here, once; markup and everything else passes as it is.
     """

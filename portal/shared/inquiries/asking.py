@@ -1,8 +1,9 @@
-"""Who may ask, and about what: the one answer for pages, chats, commands and mail that comes in (SUP-01).
+"""Who may ask, and about what: the one answer for pages, chats, commands and mail that comes in
+(SUP-01).
 
-Everybody whom the account lets may ask, unless a brand's module has a rule of its own: at a support desk only the
-registered contacts of a contract do. A module registers its rule once, at import; it holds for tenants that have the
-module on.
+Everybody whom the account lets may ask, unless a brand's module has a rule of its own: at a support
+desk only the registered contacts of a contract do. A module registers its rule once, at import; it
+holds for tenants that have the module on.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +35,8 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class AskingRule:
-    """A module's rule. Members are told by account id and member id; `about` is a number, or "" for none.
+    """A module's rule. Members are told by account id and member id; `about` is a number, or "" for
+    none.
 
     `can_ask` answers for one number, or for any at all. `subjects` are the numbers a member may ask about, with how
     customers read each; `units` what each of those numbers has, by name. `products` is what past inquiries are
@@ -64,13 +66,17 @@ def rule_of(tenant: Tenant) -> AskingRule | None:
 
 
 def products(tenant: Tenant, account_id: int) -> Mapping[str, Product]:
-    """The products of the account that its inquiries are about; none where the brand has no such thing."""
+    """The products of the account that its inquiries are about; none where the brand has no such
+    thing.
+    """
     rule = rule_of(tenant)
     return rule.products(account_id) if rule else {}
 
 
 def can_ask(tenant: Tenant, account_id: int, member_id: int, about: str = "") -> Decision:
-    """Whether this member may ask about `about`, or about anything at all when it is empty (SUP-01)."""
+    """Whether this member may ask about `about`, or about anything at all when it is empty
+    (SUP-01).
+    """
     rule = rule_of(tenant)
     return rule.can_ask(account_id, member_id, about) if rule else ALLOWED
 

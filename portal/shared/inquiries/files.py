@@ -1,4 +1,5 @@
-"""Files with a message: their names and their contents agree, or they are refused (COM-50, security.md §4.22).
+"""Files with a message: their names and their contents agree, or they are refused (COM-50,
+security.md §4.22).
 
 They are served as attachments only, under a policy that lets nothing in them run.
 """
@@ -67,9 +68,11 @@ def keep_some(
     *,
     by: Actor,
 ) -> tuple[list[Kept], list[RuleBroken]]:
-    """Keep those of `given` (name, bytes or None for too many, size) that may go with the ones of `before`.
+    """Keep those of `given` (name, bytes or None for too many, size) that may go with the ones of
+    `before`.
 
-    Gives all that are kept, and for each that is not why, with its name: one bad file never costs the good ones.
+    Gives all that are kept, and for each that is not why, with its name: one bad file never costs
+    the good ones.
     """
     rules = tenant.inquiries
     kept = list(before)

@@ -1,7 +1,8 @@
-"""Inquiries of people who are not signed in, where the tenant allows it: guarded without an outside service (COM-53).
+"""Inquiries of people who are not signed in, where the tenant allows it: guarded without an outside
+service (COM-53).
 
-Each form carries a stamp that only this server makes. A form is sent no sooner than a person can read it, within a
-day, and once; how often an address (mail or network) may send is limited.
+Each form carries a stamp that only this server makes. A form is sent no sooner than a person can
+read it, within a day, and once; how often an address (mail or network) may send is limited.
 """
 
 import hmac
@@ -25,7 +26,10 @@ def stamp() -> str:
 
 
 def check(stamped: str) -> None:
-    """Refuse a stamp that is not ours, too old, or so young that no person filled the form in. Raises RuleBroken."""
+    """Refuse a stamp that is not ours, too old, or so young that no person filled the form in.
+
+    Raises RuleBroken.
+    """
     made, _dash, mac = stamped.rpartition("-")
     proofs = [proof.hex() for proof in signer.macs("guest inquiry", made)]
     is_ours = any(hmac.compare_digest(proof.encode(), mac.encode()) for proof in proofs)
@@ -37,7 +41,10 @@ def check(stamped: str) -> None:
 def ask(
     tenant: Tenant, writer: Writer, asked: Asked, stamped: str, *, address: str
 ) -> Inquiry | None:
-    """Begin a guest's inquiry; None when this form was sent before. The caller commits. Raises RuleBroken, TooMany."""
+    """Begin a guest's inquiry; None when this form was sent before.
+
+    The caller commits. Raises RuleBroken, TooMany.
+    """
     check(stamped)
     try:
         throttling.count("guest-form", stamped, limit=1, window=LATEST)

@@ -1,5 +1,6 @@
-"""Mail that comes in: from a registered address it begins or continues an inquiry, from any other it is answered once
-a day and never becomes one (SUP-12). No loop can arise: what no person wrote is never answered.
+"""Mail that comes in: from a registered address it begins or continues an inquiry, from any other
+it is answered once a day and never becomes one (SUP-12). No loop can arise: what no person wrote is
+never answered.
 """
 
 import hashlib
@@ -64,8 +65,8 @@ BECAME_NO_INQUIRY = (Outcome.REFUSED, Outcome.AUTOMATIC, Outcome.UNVERIFIED)
 class InboundMail(TenantOwned, Base):
     """A mail that came, known by a digest so that it counts once.
 
-    The bytes of what became no inquiry are `kept`, `size` of them, as far as the tenant has room for
-    them (`mail.refused_megabytes`, `mail.refused_per_sender`).
+    The bytes of what became no inquiry are `kept`, `size` of them, as far as the tenant has room
+    for them (`mail.refused_megabytes`, `mail.refused_per_sender`).
     """
 
     __tablename__ = "inbound_mail"
@@ -86,7 +87,10 @@ class InboundMail(TenantOwned, Base):
 
 
 def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None) -> Outcome:
-    """Take one mail in; the same one again is known. The caller commits. Raises letters.Unreadable."""
+    """Take one mail in; the same one again is known.
+
+    The caller commits. Raises letters.Unreadable.
+    """
     host = tenant.mail.authentication_host if tenant.mail.require_authenticated else ""
     letter = inbound_email.parse_email(raw, envelope_from, authentication_host=host)
     digest = hashlib.sha256(_identity_of(letter, raw)).hexdigest()
@@ -125,8 +129,8 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None) -> Outcome
 def _identity_of(letter: InboundEmail, raw: bytes) -> bytes:
     """What makes a mail the same one again.
 
-    Where nobody vouches for the sender all of its bytes do: a forged mail must not be able to stand in
-    the way of a real one by its Message-ID.
+    Where nobody vouches for the sender all of its bytes do: a forged mail must not be able to stand
+    in the way of a real one by its Message-ID.
     """
     if letter.message_id and letter.is_authenticated is not False:
         return f"{letter.sender} {letter.message_id}".encode()
@@ -194,7 +198,9 @@ def _take(tenant: Tenant, letter: InboundEmail, member: Member) -> Outcome:
 def _files(
     tenant: Tenant, sent: Iterable[tuple[str, bytes]], *, by: Actor
 ) -> tuple[list[files.Kept], list[str]]:
-    """The files that may be kept, and a line for each that may not: a file that is refused never loses the mail."""
+    """The files that may be kept, and a line for each that may not: a file that is refused never
+    loses the mail.
+    """
     taken: list[tuple[str, bytes]] = []
     kept: list[files.Kept] = []
     left: list[str] = []
@@ -208,9 +214,11 @@ def _files(
 
 
 def _continues(tenant: Tenant, letter: InboundEmail, member: Member) -> Inquiry | None:
-    """The member's own thread that it answers: by the mail of ours that it refers to, or the number in its subject.
+    """The member's own thread that it answers: by the mail of ours that it refers to, or the number
+    in its subject.
 
-    None for a thread about a contract whose contact they are no more: it begins one of its own (SUP-01).
+    None for a thread about a contract whose contact they are no more: it begins one of its own
+    (SUP-01).
     """
     ours = OutboxMail.message_id.in_(letter.answers), OutboxMail.account_id == member.account_id
     subjects = [*session().scalars(select(OutboxMail.subject).where(*ours)), letter.subject]
@@ -262,7 +270,9 @@ def remove_old_refused(tenant: Tenant) -> int:
 
 
 def _erase(account: Account) -> None:
-    """Take away who of the account wrote when, about what, and mails of theirs that were kept (COM-16)."""
+    """Take away who of the account wrote when, about what, and mails of theirs that were kept
+    (COM-16).
+    """
     senders = select(Member.email).where(Member.account_id == account.id, Member.email != "")
     delete_where(InboundMail, InboundMail.sender.in_(senders))
 

@@ -49,7 +49,8 @@ CHANNELS = {
 
 
 class Inquiry(Numbered, Base):
-    """One thread. `fields` are the category's further answers as (label, value); `consent` digests the text agreed to.
+    """One thread. `fields` are the category's further answers as (label, value); `consent` digests
+    the text agreed to.
 
     `answered_at` is when an operator last wrote: later than what a member has read, it is unread.
     """
@@ -81,7 +82,10 @@ class Inquiry(Numbered, Base):
 
 
 class InquiryMessage(TenantOwned, Base):
-    """One message; `by_kind` is member, operator or guest. `key` is its sender's own: it is there once (SUP-11)."""
+    """One message; `by_kind` is member, operator or guest.
+
+    `key` is its sender's own: it is there once (SUP-11).
+    """
 
     __tablename__ = "inquiry_message"
     inquiry_id: Mapped[int] = mapped_column(ID)

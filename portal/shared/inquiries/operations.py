@@ -49,7 +49,9 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked: the category's key, what number it is about, its further answers by key, the text."""
+    """What is asked: the category's key, what number it is about, its further answers by key, the
+    text.
+    """
 
     category: str
     body: str
@@ -67,7 +69,10 @@ def ask(
     channel: str = "web",
     key: str | None = None,
 ) -> Inquiry:
-    """Begin an inquiry, as 受付, its first message under `key`, and mail its number. Raises RuleBroken, MayNotAsk."""
+    """Begin an inquiry, as 受付, its first message under `key`, and mail its number.
+
+    Raises RuleBroken, MayNotAsk.
+    """
     category = tenant.inquiries.category(asked.category)
     if category is None:
         raise RuleBroken("お問合せ区分を選択してください。", field="category")
@@ -107,10 +112,12 @@ def write(
     name: str = "",
     key: str | None = None,
 ) -> None:
-    """A further message of a member, or of `name`, who shares the sign-in; it awaits the operators again (COM-51).
+    """A further message of a member, or of `name`, who shares the sign-in; it awaits the operators
+    again (COM-51).
 
-    With a `key` it is written once, however often it is sent (COM-22); another text under the same key is a message of
-    its own. Raises asking.MayNotAsk for a member who is none of those who may ask about it (SUP-01).
+    With a `key` it is written once, however often it is sent (COM-22); another text under the same
+    key is a message of its own. Raises asking.MayNotAsk for a member who is none of those who may
+    ask about it (SUP-01).
     """
     asking.check_member(tenant, by, inquiry.about)
     session().refresh(inquiry, with_for_update=True)
@@ -132,7 +139,9 @@ def _body_with(inquiry: Inquiry, key: str) -> str | None:
 def answer(
     tenant: Tenant, inquiry: Inquiry, body: str, files: Sequence[Kept] = (), *, by: Actor
 ) -> None:
-    """An operator's answer: 回答済, and a mail with the link, or the text where the tenant allows it (COM-52)."""
+    """An operator's answer: 回答済, and a mail with the link, or the text where the tenant allows it
+    (COM-52).
+    """
     require_text(body)
     append(inquiry, "operator", by.name, body, files)
     if inquiry.status != Status.ANSWERED:

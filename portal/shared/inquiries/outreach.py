@@ -17,7 +17,9 @@ from portal.shared.notifications import Kind
 
 @dataclass(frozen=True, slots=True)
 class Outreach:
-    """What an operator writes: the text, what number it is about, and how the thread is labelled in lists."""
+    """What an operator writes: the text, what number it is about, and how the thread is labelled in
+    lists.
+    """
 
     body: str
     about: str
@@ -26,10 +28,11 @@ class Outreach:
 
 
 def begin(tenant: Tenant, member: Member, outreach: Outreach, *, by: Actor) -> Inquiry:
-    """Begin a thread with a message to `member`, who is mailed a notice and finds it unread (COM-51, COM-52).
+    """Begin a thread with a message to `member`, who is mailed a notice and finds it unread
+    (COM-51, COM-52).
 
-    It stands at 回答済, since it awaits no operator. The caller commits. Raises RuleBroken for a text that is none
-    or too long.
+    It stands at 回答済, since it awaits no operator. The caller commits. Raises RuleBroken for a text
+    that is none or too long.
     """
     require_text(outreach.body)
     now = clock.now()
@@ -72,7 +75,9 @@ def _notify(tenant: Tenant, inquiry: Inquiry, body: str) -> None:
 
 
 def find_recipient(account_id: int, email: str) -> Member:
-    """The account's active member with this address, else its representative: the contact may have left."""
+    """The account's active member with this address, else its representative: the contact may have
+    left.
+    """
     criteria = (
         Member.account_id == account_id,
         Member.email == email,

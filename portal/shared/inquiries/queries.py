@@ -1,4 +1,7 @@
-"""What can be asked of inquiries. Members see those of their account, or their own, as the tenant says."""
+"""What can be asked of inquiries.
+
+Members see those of their account, or their own, as the tenant says.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -55,7 +58,9 @@ _LISTED = select(
 
 
 def _holds(asked: Any) -> ColumnElement[bool]:
-    """A word stands in a message, or in what the list shows of the inquiry besides, in whatever width and case."""
+    """A word stands in a message, or in what the list shows of the inquiry besides, in whatever
+    width and case.
+    """
     shown = (_I.c.number, _I.c.label, _I.c.about, _I.c.name)
     return or_(
         *(Folded(column).like(asked, escape="\\") for column in shown),
@@ -81,11 +86,13 @@ _MINE = Search(
 
 
 def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
-    """The inquiries that this member may read, with a mark of what is unread. Index: ix_inquiry_mine.
+    """The inquiries that this member may read, with a mark of what is unread. Index:
+    ix_inquiry_mine.
 
-    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `product` (the numbers that are of it), `text` (words
-    that stand in the messages or in what the list shows), days `since` and `until`, and `unread` to those with an
-    answer that the member has not read. The status UNFINISHED_KEY stands for all that wait for the operators.
+    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `product` (the numbers that are of
+    it), `text` (words that stand in the messages or in what the list shows), days `since` and
+    `until`, and `unread` to those with an answer that the member has not read. The status
+    UNFINISHED_KEY stands for all that wait for the operators.
     """
     if asked.get("status") == UNFINISHED_KEY:
         asked = {**asked, "status": None, "unfinished": True}
@@ -94,7 +101,9 @@ def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
 
 
 def channels(tenant: Tenant, *, operators_begin: bool) -> list[str]:
-    """By which ways inquiries come at this brand (COM-03): operators begin one where there are orders."""
+    """By which ways inquiries come at this brand (COM-03): operators begin one where there are
+    orders.
+    """
     offered = {
         "web": True,
         "chat": tenant.has("chat"),
@@ -114,7 +123,10 @@ def open_ones(tenant: Tenant, who: SignedIn, limit: int) -> Sequence[Inquiry]:
 
 
 def open_request(account_id: int, category: str, about: str) -> Inquiry | None:
-    """The account's own inquiry of this category about this number that is not closed. Index: ix_inquiry_about."""
+    """The account's own inquiry of this category about this number that is not closed.
+
+    Index: ix_inquiry_about.
+    """
     found = select(Inquiry).where(
         Inquiry.account_id == account_id,
         Inquiry.about == about,
@@ -125,7 +137,10 @@ def open_request(account_id: int, category: str, about: str) -> Inquiry | None:
 
 
 def unfinished(account_id: int) -> Sequence[Inquiry]:
-    """What of all the account's sign-ins waits for the operators, the newest first. Index: ix_inquiry_mine."""
+    """What of all the account's sign-ins waits for the operators, the newest first.
+
+    Index: ix_inquiry_mine.
+    """
     own = Inquiry.account_id == account_id, Inquiry.status.in_(UNFINISHED)
     newest = select(Inquiry).where(*own).order_by(Inquiry.updated_at.desc(), Inquiry.id.desc())
     return session().scalars(newest).all()
@@ -171,7 +186,10 @@ def find_file(inquiry: Inquiry, sha256: str) -> InquiryFile:
 
 
 def worklist(status: Status | None, limit: int) -> Sequence[Inquiry]:
-    """For operators: what awaits them, or what stands at `status`, the oldest first. Index: ix_inquiry_worklist."""
+    """For operators: what awaits them, or what stands at `status`, the oldest first.
+
+    Index: ix_inquiry_worklist.
+    """
     awaiting = [status] if status else UNFINISHED
     statement = select(Inquiry).where(Inquiry.status.in_(awaiting))
     return session().scalars(statement.order_by(Inquiry.updated_at, Inquiry.id).limit(limit)).all()

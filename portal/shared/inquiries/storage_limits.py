@@ -22,10 +22,11 @@ _DAY = timedelta(days=1)
 
 
 def reserve_storage(tenant: Tenant, new_files: Mapping[str, int], *, by: Actor) -> None:
-    """Make sure that `by` may store these files (size in bytes by digest), in the running transaction.
+    """Make sure that `by` may store these files (size in bytes by digest), in the running
+    transaction.
 
-    The account's row stays locked until the transaction ends, so that of several uploads at the same
-    moment each counts what the others add. Raises RuleBroken at ``files``.
+    The account's row stays locked until the transaction ends, so that of several uploads at the
+    same moment each counts what the others add. Raises RuleBroken at ``files``.
     """
     size = sum(new_files.values())
     if by.account_id is not None and size:

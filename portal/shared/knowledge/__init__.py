@@ -1,1 +1,3 @@
-"""ナレッジ: articles that answer, found in Japanese, followed, judged by their readers (SUP-14, SUP-15)."""
+"""ナレッジ: articles that answer, found in Japanese, followed, judged by their readers (SUP-14,
+SUP-15).
+"""

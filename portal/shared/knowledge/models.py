@@ -28,10 +28,11 @@ class Place(TenantOwned, Base):
 
 
 class Article(TenantOwned, Base):
-    """An article in Markdown. `key` is its file's own name for it; `products` are between commas, none: for all.
+    """An article in Markdown. `key` is its file's own name for it; `products` are between commas,
+    none: for all.
 
-    `title_key` and `text_key` are what search compares, `plain` is what it shows. `mailed_to` is the last follower who
-    was told of it as it stands, None when nobody is left to be.
+    `title_key` and `text_key` are what search compares, `plain` is what it shows. `mailed_to` is
+    the last follower who was told of it as it stands, None when nobody is left to be.
     """
 
     __tablename__ = "knowledge_article"
@@ -59,7 +60,9 @@ class Article(TenantOwned, Base):
 
 
 class Posting(TenantOwned, Base):
-    """That two characters stand side by side in an article, and when that was last written: newest first."""
+    """That two characters stand side by side in an article, and when that was last written: newest
+    first.
+    """
 
     __tablename__ = "knowledge_posting"
     gram: Mapped[int] = mapped_column(BigInteger)

@@ -69,7 +69,10 @@ class Written:
 
 
 def read(file: str) -> Written:
-    """``---``, a head of ``name: value`` lines, ``---``, the text. Raises ValueError, saying what is wrong."""
+    """``---``, a head of ``name: value`` lines, ``---``, the text.
+
+    Raises ValueError, saying what is wrong.
+    """
     parts = re.fullmatch(
         r"---\n(.*?)\n---\n(.*)", file.removeprefix("\ufeff").replace("\r\n", "\n"), re.DOTALL
     )
@@ -91,7 +94,10 @@ def read(file: str) -> Written:
 
 
 def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, str]:
-    """Publish, update (a job mails followers, unless `quiet`: SUP-15), or find it "unchanged". The caller commits."""
+    """Publish, update (a job mails followers, unless `quiet`: SUP-15), or find it "unchanged".
+
+    The caller commits.
+    """
     place, now = _place(written.category, written.section), clock.now()
     article = _article(written.key, place.id)
     said = "published" if article.withdrawn_at or not article.title else "updated"
@@ -124,7 +130,10 @@ def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, s
 
 
 def _article(key: str, place_id: int) -> Article:
-    """The article of that key, locked; a new one, still empty, where there is none. Two who come at once get one."""
+    """The article of that key, locked; a new one, still empty, where there is none.
+
+    Two who come at once get one.
+    """
     own = (
         select(Article)
         .where(Article.key == key)
@@ -159,7 +168,9 @@ def withdraw(number: str, *, by: Actor) -> None:
 
 
 def every(limit: int) -> Sequence[Row[Any]]:
-    """For operators: articles by their numbers, with where they stand and what readers thought of them."""
+    """For operators: articles by their numbers, with where they stand and what readers thought of
+    them.
+    """
     answers = {
         name: func.count(case((Stance.is_helpful.is_(name == "helpful"), 1))) for name in _ANSWERS
     }
@@ -200,7 +211,10 @@ def overview(products: tuple[str, ...]) -> list[Category]:
 
 
 def find(products: tuple[str, ...], number: str) -> tuple[Article, list[Place]]:
-    """The article, and the category and section that it is in. Raises NotFound for what they may not read."""
+    """The article, and the category and section that it is in.
+
+    Raises NotFound for what they may not read.
+    """
     article = get_or_404(
         Article, Article.number == number, search.readable(products), absent=_ABSENT
     )
@@ -234,7 +248,10 @@ def stance(what: Article | Place, member_id: int) -> Stance | None:
 
 
 def react(what: Article | Place, member_id: int, *, by: Actor, **values: bool) -> None:
-    """Note ``follows=…`` or ``is_helpful=…``: one of each a member, who may change it. The caller commits."""
+    """Note ``follows=…`` or ``is_helpful=…``: one of each a member, who may change it.
+
+    The caller commits.
+    """
     about = _about(what)
     insert_or_ignore(
         Stance,
@@ -263,7 +280,10 @@ def followed(products: tuple[str, ...], member_id: int) -> tuple[list[Place], li
 
 
 def token_of(member_id: int, number: str) -> str:
-    """What ends, without a sign-in, a member's mails of an article. Made anew each time, kept nowhere."""
+    """What ends, without a sign-in, a member's mails of an article.
+
+    Made anew each time, kept nowhere.
+    """
     return f"{member_id}-{number}-{signer.macs(TELL, member_id, number)[0].hex()}"
 
 
@@ -279,7 +299,10 @@ def opened(token: str) -> tuple[int, Article]:
 
 
 def unfollow(member_id: int, article: Article, *, by: Actor) -> None:
-    """End all that leads to the mails of an article: following it, its section, its category. The caller commits."""
+    """End all that leads to the mails of an article: following it, its section, its category.
+
+    The caller commits.
+    """
     if update_where(
         Stance, Stance.member_id == member_id, Stance.follows, _leading_to(article), follows=False
     ):
@@ -294,7 +317,8 @@ def _leading_to(article: Article) -> ColumnElement[bool]:
 
 
 def tell(tenant: Tenant, article_id: int, *, is_new: bool, products: Products) -> None:
-    """Mail the followers who may read it, each once, some at a time: that it was added, or updated (SUP-15).
+    """Mail the followers who may read it, each once, some at a time: that it was added, or updated
+    (SUP-15).
 
     Commits; killed at any moment, it goes on.
     """
@@ -318,7 +342,10 @@ def tell(tenant: Tenant, article_id: int, *, is_new: bool, products: Products) -
 
 
 def _followers(article: Article, after: int) -> Sequence[Member]:
-    """The next of those who follow it, its section or its category. Indexes: the unique keys of knowledge_stance."""
+    """The next of those who follow it, its section or its category.
+
+    Indexes: the unique keys of knowledge_stance.
+    """
     theirs = select(Stance.member_id).where(Stance.follows, _leading_to(article))
     there = Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE
     members = (

@@ -1,7 +1,9 @@
-"""Finding articles in Japanese: by pairs of characters, on both databases alike (SUP-14; docs/decisions/knowledge.md).
+"""Finding articles in Japanese: by pairs of characters, on both databases alike (SUP-14;
+docs/decisions/knowledge.md).
 
-Texts and what is looked for are folded to one form (width, case, kana). A pair narrows by its index, the rarest first;
-LIKE then sees to it that a word stands there as a whole. The index also has the order, so that common words stop early.
+Texts and what is looked for are folded to one form (width, case, kana). A pair narrows by its
+index, the rarest first; LIKE then sees to it that a word stands there as a whole. The index also
+has the order, so that common words stop early.
 """
 
 import re
@@ -39,7 +41,9 @@ _CLUSTER = re.compile(
 
 
 def readable(products: Iterable[str]) -> ColumnElement[bool]:
-    """What who has these products may read: the one condition of everything that members see of articles."""
+    """What who has these products may read: the one condition of everything that members see of
+    articles.
+    """
     own = (_A.c.products.contains(f",{key},", autoescape=True) for key in products)
     return and_(_A.c.withdrawn_at.is_(None), or_(_A.c.products == "", *own))
 
@@ -92,7 +96,9 @@ def index(article: Article) -> None:
 
 
 def find(asked: str, products: Iterable[str]) -> tuple[list[tuple[Any, Snippet]], bool]:
-    """The first articles with all words, by title before by text, the newest first; and whether there are more."""
+    """The first articles with all words, by title before by text, the newest first; and whether
+    there are more.
+    """
     keys, rows = words(asked), list[Any]()
     grams = _rarest(
         list(dict.fromkeys(gram for key in keys for gram in _grams(key)))[:_MOST_COUNTED]
@@ -133,7 +139,9 @@ def _holds(posting: Any, place: int) -> ColumnElement[bool]:
 
 @cache
 def _candidates(grams: int, by_title: bool) -> Select[Any]:
-    """Where all of so many pairs stand, the newest first: asked of their index alone, and read as it is needed."""
+    """Where all of so many pairs stand, the newest first: asked of their index alone, and read as
+    it is needed.
+    """
     first, *others = [_P.alias(f"p{place}") for place in range(grams)]
     of = [_holds(first, 0)]
     for place, other in enumerate(others, 1):
@@ -151,7 +159,10 @@ def _titled(posting: Any, by_title: bool) -> list[ColumnElement[bool]]:
 def _matching(
     keys: list[str], grams: list[int], may_read: ColumnElement[bool], *, by_title: bool
 ) -> Generator[Any, None, None]:
-    """What has all of `keys` in its title; or in its text, but not in its title. Looked at some at a time."""
+    """What has all of `keys` in its title; or in its text, but not in its title.
+
+    Looked at some at a time.
+    """
     in_title = and_(*(_A.c.title_key.contains(key, autoescape=True) for key in keys))
     sure = set(grams)  # a word of two characters stands wherever its pair does
     in_text = [

@@ -9,7 +9,9 @@ from portal.core import ID, Base, TenantOwned, tenant_fk, tenant_table_args
 
 
 class LimitOverride(TenantOwned, Base):
-    """A higher limit for one owner (its `subject` in the audit trail), for a reason, until a day (COM-44)."""
+    """A higher limit for one owner (its `subject` in the audit trail), for a reason, until a day
+    (COM-44).
+    """
 
     __tablename__ = "limit_override"
     account_id: Mapped[int] = mapped_column(ID)

@@ -1,6 +1,7 @@
 """Limits in use: counted, explained, held to under a lock, lifted for one owner (COM-41 … COM-44).
 
-A module says what of its own counts against a limit (`counted`); everything else follows: pages, CLI, lists.
+A module says what of its own counts against a limit (`counted`); everything else follows: pages,
+CLI, lists.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,9 @@ class LimitReached(RuleBroken):
 
 @dataclass(frozen=True, slots=True)
 class LimitDefinition:
-    """What counts: rows of `model` that are an `owner`'s by the column `by`; `find` gives one by its number."""
+    """What counts: rows of `model` that are an `owner`'s by the column `by`; `find` gives one by
+    its number.
+    """
 
     name: str
     model: Any
@@ -53,7 +56,9 @@ def get_definition(name: str) -> LimitDefinition:
 
 
 def usage_of(tenant: Tenant, name: str, owner: Any) -> Usage:
-    """How the owner, or who has this id, stands against the tenant's limit of `name`, what was lifted included."""
+    """How the owner, or who has this id, stands against the tenant's limit of `name`, what was
+    lifted included.
+    """
     found = (
         session().get_one(get_definition(name).owner, owner) if isinstance(owner, int) else owner
     )
@@ -61,7 +66,10 @@ def usage_of(tenant: Tenant, name: str, owner: Any) -> Usage:
 
 
 def usages_of(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Usage]:
-    """How several stand, by their ids, in as many statements as one. Index: ix_limit_override_owner."""
+    """How several stand, by their ids, in as many statements as one.
+
+    Index: ix_limit_override_owner.
+    """
     what, ids = get_definition(name), [owner.id for owner in owners]
     facts, today = what.facts(owners), clock.today()
     counting = (
@@ -91,7 +99,10 @@ def usages_of(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Usa
 
 
 def reserve(tenant: Tenant, name: str, owner: Any) -> None:
-    """Make sure that one more fits: the owner's row is locked until the end (COM-42). Raises LimitReached."""
+    """Make sure that one more fits: the owner's row is locked until the end (COM-42).
+
+    Raises LimitReached.
+    """
     session().refresh(owner, with_for_update=True)
     room = usage_of(tenant, name, owner).room
     if not room:
@@ -108,7 +119,10 @@ def override(
     until: date | None = None,
     by: Actor,
 ) -> Usage:
-    """Allow one owner more than the rules give, the last day included (COM-44); 0 takes it back. Raises RuleBroken."""
+    """Allow one owner more than the rules give, the last day included (COM-44); 0 takes it back.
+
+    Raises RuleBroken.
+    """
     session().refresh(owner, with_for_update=True)
     rules = calculate(tenant, name, get_definition(name).facts([owner]).get(owner.id, Facts()))
     if value and value <= rules.limit:
@@ -132,7 +146,10 @@ def override(
 
 
 def over(tenant: Tenant) -> Iterator[tuple[str, Any, Usage]]:
-    """Who has more than the limit: frozen, nothing taken away (COM-43). Only who could be over it is looked at."""
+    """Who has more than the limit: frozen, nothing taken away (COM-43).
+
+    Only who could be over it is looked at.
+    """
     for name, what in sorted(_counted.items()):
         least = min([tenant.limits[name], *(one.base for one in tenant.formulas.get(name, ()))])
         many = (

@@ -1,4 +1,6 @@
-"""A limit as the tenant declares it, worked out for one owner: pure, and explained step by step (COM-40, SUP-02)."""
+"""A limit as the tenant declares it, worked out for one owner: pure, and explained step by step
+(COM-40, SUP-02).
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +22,9 @@ _FROZEN = gettext_noop(
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a limit's owner: what it is, the names of the units it has by kind, its form's day."""
+    """What is known of a limit's owner: what it is, the names of the units it has by kind, its
+    form's day.
+    """
 
     owner: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -38,7 +42,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many there are of how many, and why; `at_first` is how many the first registration may bring (SUP-03)."""
+    """How many there are of how many, and why; `at_first` is how many the first registration may
+    bring (SUP-03).
+    """
 
     used: int
     limit: int
@@ -48,7 +54,10 @@ class Usage:
 
     @property
     def room(self) -> Decision:
-        """Whether one more fits, and whom to ask when it does not. Above its limit nothing is taken away (COM-43)."""
+        """Whether one more fits, and whom to ask when it does not.
+
+        Above its limit nothing is taken away (COM-43).
+        """
         return (
             ALLOWED
             if self.used < self.limit
@@ -57,7 +66,9 @@ class Usage:
 
 
 def calculate(tenant: Tenant, name: str, facts: Facts, lifted: int = 0, used: int = 0) -> Usage:
-    """How an owner of these facts stands: by the first formula that fits, or the plain number, or what was `lifted`."""
+    """How an owner of these facts stands: by the first formula that fits, or the plain number, or
+    what was `lifted`.
+    """
     formula = next((one for one in tenant.formulas.get(name, ()) if one.fits(facts.owner)), None)
     steps = tuple(_steps(formula, facts)) if formula else (Step(USUAL, tenant.limits[name]),)
     limit = at_first = sum(step.count for step in steps)

@@ -29,7 +29,8 @@ def publish(
     ends_at: datetime | None = None,
     audience: str = "",
 ) -> Notice:
-    """Publish at `publish_at` (now when None), to who has a tag of `audience` or to all. The caller commits.
+    """Publish at `publish_at` (now when None), to who has a tag of `audience` or to all. The caller
+    commits.
 
     Raises RuleBroken when no account has that tag.
     """
@@ -114,9 +115,11 @@ def _search(tags: int) -> Search:
 
 
 def listing(who: SignedIn, **asked: Any) -> Query:
-    """The notices for this member, with a mark of whether they have read each; the caller orders and limits.
+    """The notices for this member, with a mark of whether they have read each; the caller orders
+    and limits.
 
-    `asked` narrows them: `text` (words in number, category, title or body), `unread` alone, days `since` and `until`.
+    `asked` narrows them: `text` (words in number, category, title or body), `unread` alone, days
+    `since` and `until`.
     """
     tags = _tags(who)
     return _search(len(tags)).find(asked, member=who.member_id, now=clock.now(), **tags)
@@ -138,6 +141,9 @@ def find(who: SignedIn, number: str) -> Notice:
 
 
 def mark_read(notice_id: int, member_id: int) -> None:
-    """Note that the member has opened the notice; opening it again changes nothing. The caller commits."""
+    """Note that the member has opened the notice; opening it again changes nothing.
+
+    The caller commits.
+    """
     values = {"notice_id": notice_id, "member_id": member_id, "read_at": clock.now()}
     insert_or_ignore(NoticeRead, values, unique=("tenant_id", "member_id", "notice_id"))
