@@ -40,7 +40,7 @@ _AWAITED = (
     ("contact", lambda found: found.contact["name"]),
     ("owed", operations.owed),
     ("overdue", lambda found: "yes" if operations.is_overdue(found) else ""),
-    ("documents", lambda found: "due" if found.documents_due_at else ""),
+    ("issue", lambda found: "due" if found.documents_due_at else ""),
 )
 _CHARGE = click.option(
     "--charge",

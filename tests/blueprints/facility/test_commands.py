@@ -113,7 +113,7 @@ def test_list_shows_what_awaits_somebody_or_one_status_and_no_other_brand(do: Do
             "contact": "カナリア甲 花子",
             "owed": None,
             "overdue": "",
-            "documents": "",
+            "issue": "",
         }
     ]
     table = do("list").stdout

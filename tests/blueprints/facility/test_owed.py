@@ -173,13 +173,13 @@ def test_what_is_owed_stands_in_the_list_until_it_is_paid_and_issued(do, inside,
         operations.cancel(tenant, queries.any_reservation(number), by=SYSTEM, charge=4500)
         session().commit()
     row = listed()[number]
-    assert (row["status"], row["owed"], row["documents"]) == ("キャンセル", 4500, "due")
+    assert (row["status"], row["owed"], row["issue"]) == ("キャンセル", 4500, "due")
     assert do("issue", number).exit_code == 0
     row = listed()[number]
-    assert (row["owed"], row["documents"]) == (4500, "")
+    assert (row["owed"], row["issue"]) == (4500, "")
     assert do("pay", number).exit_code == 0
     row = listed()[number]
-    assert (row["owed"], row["documents"]) == (None, "due")
+    assert (row["owed"], row["issue"]) == (None, "due")
     assert do("issue", number).exit_code == 0
     assert number not in listed()
 
