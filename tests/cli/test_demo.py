@@ -21,7 +21,7 @@ from portal.blueprints.facility.slots import at_clock
 from portal.core import clock, migrate
 from portal.core.db import db, session, tenant_scope
 from portal.core.outbox import OutboxMail
-from portal.settings import ROOT, Settings
+from portal.settings import ROOT
 from portal.shared.auth.models import Account, Member
 from portal.shared.contacts.models import Address, Kind
 from portal.shared.inquiries.models import OPERATOR_CHANNEL, Inquiry
@@ -110,13 +110,13 @@ def test_accounts_as_json_have_the_form_that_programs_rely_on(demo: Flask) -> No
 
 def test_a_port_is_part_of_the_host(demo: Flask) -> None:
     """OPS-20: the address is one that a browser can open."""
-    settings: Settings = demo.extensions["settings"]
-    demo.extensions["settings"] = replace(settings, port=8080)
+    studio = demo.extensions["tenants"].current().by_key["studio"]
+    studio.live_at("localhost", scheme="http", port=8080)
     try:
         assert entries(demo)[0]["host"] == "studio.localhost:8080"
         assert "http://studio.localhost:8080/" in invoke(demo, "accounts").stdout
     finally:
-        demo.extensions["settings"] = settings
+        studio.live_at("localhost", scheme="http", port=None)
 
 
 def test_accounts_as_a_table_show_address_role_and_what_to_type(demo: Flask) -> None:
