@@ -55,7 +55,8 @@ def _settle() -> None:
     """
     now = clock.now()
     for mail in session().scalars(select(OutboxMail)):
-        mail.status, mail.done_at = WorkStatus.DONE, mail.created_at
+        mail.status = WorkStatus.DONE
+        mail.done_at = mail.created_at
     for place, job in enumerate(
         session().scalars(select(Job).order_by(Job.created_at.desc(), Job.id))
     ):

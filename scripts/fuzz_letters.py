@@ -23,11 +23,10 @@ def seeds() -> list[bytes]:
     made = []
     for charset in ("utf-8", "iso-2022-jp", "shift_jis", "euc-jp"):
         mail = EmailMessage()
-        mail["From"], mail["Subject"] = "山田 <yamada@one.example>", "印刷が止まります"
-        mail["References"], mail["Message-ID"] = (
-            "<a@desk.example> <b@desk.example>",
-            "<c@one.example>",
-        )
+        mail["From"] = "山田 <yamada@one.example>"
+        mail["Subject"] = "印刷が止まります"
+        mail["References"] = "<a@desk.example> <b@desk.example>"
+        mail["Message-ID"] = "<c@one.example>"
         mail.set_content("印刷が止まります。", charset=charset)
         mail.add_alternative(
             "<head><title>x</title></head><p>印刷が<b>止まる</b><br>", subtype="html"

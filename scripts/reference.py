@@ -107,7 +107,8 @@ def _value(schema: Schema) -> str:
 
 
 def _range(schema: Schema) -> str:
-    low, high = schema.get("minimum"), schema.get("maximum")
+    low = schema.get("minimum")
+    high = schema.get("maximum")
     return f"{low} to {high}" if low is not None and high is not None else "whole number"
 
 

@@ -37,7 +37,9 @@ class Desk:
     """
 
     def __init__(self, app: Flask, tenant: Tenant, by: Actor) -> None:
-        self.app, self.tenant, self.by = app, tenant, by
+        self.app = app
+        self.tenant = tenant
+        self.by = by
         self.current = ""
         self.closed = threading.Event()
         self._seen: dict[str, operations.News] = {}
@@ -64,7 +66,8 @@ class Desk:
 
     def news(self) -> list[str]:
         """A line for each thing that the operator has not seen yet."""
-        lines, still = list[str](), operations.waiting(self.by.name)
+        lines = list[str]()
+        still = operations.waiting(self.by.name)
         gone = [
             queries.any_inquiry(number)
             for number in self._seen.keys() - {one.number for one in still}

@@ -45,10 +45,8 @@ member_commands = CommandGroup("members", help="Find, add and help the people wh
 limits = CommandGroup(
     "limits", help="Explain limits, lift them for one customer, list who is over."
 )
-_ACCOUNT, _WHO = (
-    record("account", accounts.find_account),
-    record("who", accounts.find_member, "WHO"),
-)
+_ACCOUNT = record("account", accounts.find_account)
+_WHO = record("who", accounts.find_member, "WHO")
 _WORDS = click.argument("words", default="")
 
 
@@ -77,7 +75,8 @@ def _can_merge(words: Mapping[str, Any]) -> None:
 
 def _can_withdraw(words: Mapping[str, Any]) -> None:
     """Refuse, and name on standard error all that is open."""
-    tenant, account = words["tenant"], words["account"]
+    tenant = words["tenant"]
+    account = words["account"]
     for what in withdrawal.open_business(tenant, account):
         click.echo(str(what.message), err=True)
     withdrawal.can_be_withdrawn(tenant, account).require()

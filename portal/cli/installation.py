@@ -168,7 +168,8 @@ def _values(reading: LoadResult, key: str) -> dict[str, Any]:
 
 def _changes(old: LoadResult, new: LoadResult) -> Iterator[tuple[str, str, Any, Any]]:
     for key in sorted(old.tenants.by_key.keys() | new.tenants.by_key.keys()):
-        before, after = _values(old, key), _values(new, key)
+        before = _values(old, key)
+        after = _values(new, key)
         if not (before and after):
             yield key, "", "" if after else "is there", "is there" if after else "is gone"
             continue

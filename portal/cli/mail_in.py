@@ -24,7 +24,9 @@ from portal.web.commands import find_tenant, question
 from portal.web.output import listing, moment
 
 MOST_BYTES = 25 * 1024 * 1024
-_LINE, _SILENCE, _MOST_AT_ONCE = 4096, 60.0, 20
+_LINE = 4096
+_SILENCE = 60.0
+_MOST_AT_ONCE = 20
 _ANSWERS = {
     "LHLO": ["250-portal", "250-8BITMIME", "250-PIPELINING", f"250 SIZE {MOST_BYTES}"],
     "NOOP": ["250 2.0.0 OK"],
@@ -159,7 +161,9 @@ class LmtpHandler(socketserver.StreamRequestHandler):
         if not self._to:
             return ["503 5.5.1 for whom?"]
         self._say("354 go on")
-        raw, sender, to = self._content(), self._from, self._to
+        raw = self._content()
+        sender = self._from
+        to = self._to
         self._reset()
         if not raw:
             return ["552 5.3.4 too large" for _ in to if raw is not None]
@@ -169,7 +173,9 @@ class LmtpHandler(socketserver.StreamRequestHandler):
         """The mail up to its dot between two CRLF (RFC 5321, 4.1.1.4); empty if too large, None if
         cut off.
         """
-        lines, size, before = list[bytes](), 0, b"\r\n"
+        lines = list[bytes]()
+        size = 0
+        before = b"\r\n"
         while (line := self.rfile.readline(_LINE)) != b".\r\n" or before != b"\r\n":
             if not line:
                 return None
@@ -183,10 +189,12 @@ class LmtpHandler(socketserver.StreamRequestHandler):
 class LmtpServer(socketserver.ThreadingTCPServer):
     """Listens; one thread for each conversation, a bounded number of them."""
 
-    allow_reuse_address, daemon_threads = True, True
+    allow_reuse_address = True
+    daemon_threads = True
 
     def __init__(self, at: tuple[str, int], app: Flask) -> None:
-        self.app, self.room = app, threading.Semaphore(_MOST_AT_ONCE)
+        self.app = app
+        self.room = threading.Semaphore(_MOST_AT_ONCE)
         super().__init__(at, LmtpHandler)
 
 

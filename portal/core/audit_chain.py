@@ -70,7 +70,9 @@ def find_faults(anchors: Sequence[Anchor] = ()) -> Iterator[ChainFault]:
     keyed_from = head.keyed_from if head is not None else 1
     anchored = {anchor.sequence: anchor.digest for anchor in anchors if anchor.sequence}
     vouched_until = max(anchored, default=0)
-    previous, expected, last_fault = GENESIS, 1, 0
+    previous = GENESIS
+    expected = 1
+    last_fault = 0
     for event in _events():
         reason = _fault_of(event, previous, expected, keyed_from, vouched_until)
         if not reason and anchored.get(event.sequence, event.digest) != event.digest:
@@ -78,7 +80,8 @@ def find_faults(anchors: Sequence[Anchor] = ()) -> Iterator[ChainFault]:
         if reason:
             last_fault = event.sequence
             yield ChainFault(event.sequence, reason)
-        previous, expected = event.digest, event.sequence + 1
+        previous = event.digest
+        expected = event.sequence + 1
     end = (head.sequence, head.digest) if head is not None else (0, GENESIS)
     if end != (expected - 1, previous) and (end[0] or expected - 1) != last_fault:
         yield ChainFault(end[0] or expected - 1, "the trail does not end where it did")

@@ -103,7 +103,8 @@ def _read(raw: bytes, envelope_from: str | None, authentication_host: str) -> In
     said: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     files: list[tuple[str, bytes]] = []
     for part in _leaves(mail):
-        name, kind = _name_of(part), part.get_content_type()
+        name = _name_of(part)
+        kind = part.get_content_type()
         if kind in said and not name and part.get_content_disposition() != "attachment":
             said[kind].append(_text(part))
         else:

@@ -17,5 +17,7 @@ class LabelledEnum(StrEnum):
     def __new__(cls, value: str, label: str = "", tone: str = "") -> "LabelledEnum":
         """One member. `label` is a message id; `tone` one of ok, info, warn, mute."""
         member = str.__new__(cls, value)
-        member._value_, member.label, member.tone = value, label, tone
+        member._value_ = value
+        member.label = label
+        member.tone = tone
         return member

@@ -67,7 +67,9 @@ def enqueue(event: str, *, sender: str, subject: str, **columns: Any) -> OutboxM
 
 def blank(mail: OutboxMail) -> None:
     """Empty what the mail says; that it was written, to whom and about what, stays."""
-    mail.body, mail.html, mail.headers = "", "", {}
+    mail.body = ""
+    mail.html = ""
+    mail.headers = {}
     mail.blanked_at = clock.now()
 
 

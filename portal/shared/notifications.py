@@ -69,7 +69,8 @@ def chosen(member: Member) -> dict[Kind, How]:
 
 def choose(member: Member, wanted: dict[Kind, How], *, by: Actor) -> None:
     """Take the member's choice. The caller commits."""
-    before, after = chosen(member), chosen(member) | wanted
+    before = chosen(member)
+    after = chosen(member) | wanted
     member.mail_choices = {kind.value: how.value for kind, how in after.items()}
     changes = {
         kind.value: [before[kind].value, how.value]

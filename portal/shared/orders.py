@@ -96,7 +96,10 @@ class OrderQueries(Generic[M]):
     def __init__(
         self, model: type[M], awaiting: Collection[Any], by: Any, absent: tuple[str, str]
     ) -> None:
-        self._model, self._awaiting, self._by, self._absent = model, awaiting, by, absent
+        self._model = model
+        self._awaiting = awaiting
+        self._by = by
+        self._absent = absent
 
     def get(self, account_id: int, number: str) -> M:
         """The account's own order. Raises NotFound for anybody else's."""

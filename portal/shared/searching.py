@@ -132,7 +132,8 @@ class Search:
     """
 
     def __init__(self, listed: Select[Any], criteria: Mapping[str, Criterion | Keywords]) -> None:
-        self._listed, self._criteria = listed, criteria
+        self._listed = listed
+        self._criteria = criteria
         self._built: dict[tuple[str, ...], Select[Any]] = {}
 
     def find(self, asked: Mapping[str, Any], **values: Any) -> Query:

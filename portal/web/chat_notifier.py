@@ -25,8 +25,10 @@ class ChatNotifier:
     """
 
     def __init__(self, app: Flask, most: int) -> None:
-        self._app, self._most = app, most
-        self._lock, self._is_watching = threading.Lock(), False
+        self._app = app
+        self._most = most
+        self._lock = threading.Lock()
+        self._is_watching = False
         self._readers: dict[tuple[str, int], list[threading.Event]] = {}
         self._pulses: dict[tuple[str, int], int] = {}
 

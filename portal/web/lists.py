@@ -232,7 +232,8 @@ class Listing:
             for key in (*blank.data, "sort")
             if (value := request.args.get(key, "").strip())
         }
-        sort, cursor = chosen(self.sorts, state.get("sort")), request.args.get("page", "")
+        sort = chosen(self.sorts, state.get("sort"))
+        cursor = request.args.get("page", "")
         if form and form.errors:
             page = NO_PAGE
         else:
@@ -290,7 +291,8 @@ class Listing:
         )
 
     def _csv(self) -> Response:
-        form, labels = self.form(request.args), badges(self.statuses)
+        form = self.form(request.args)
+        labels = badges(self.statuses)
         if not form.validate():
             return self._refused(form)
 
@@ -300,7 +302,8 @@ class Listing:
             return getattr(row, read) if isinstance(read, str) else read(row)
 
         rows = every_row(self.find(form.asked()), chosen(self.sorts, request.args.get("sort")))
-        header, reads = self.heads(), list(self.columns.values())
+        header = self.heads()
+        reads = list(self.columns.values())
         return csv_response(
             self.path.rpartition("/")[2],
             header,

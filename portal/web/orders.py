@@ -63,7 +63,8 @@ def billed(
 
 def _rates_to_correct(tenant: Tenant, order: Any, day: date) -> Rates:
     """Any rate of the day; the usual one is that of the bill, which may bear no tax."""
-    known, was_billed = rates_on(tenant, day), rates_of(from_json(order.lines))
+    known = rates_on(tenant, day)
+    was_billed = rates_of(from_json(order.lines))
     return known if was_billed.usual is None else replace(known, usual=was_billed.usual)
 
 

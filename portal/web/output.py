@@ -69,7 +69,8 @@ def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -
     such could be neither read nor copied.
     """
     below = list(zip(*cells, strict=True)) or [()] * len(columns)
-    widths, least = [], []
+    widths = []
+    least = []
     for column, texts in zip(columns, below, strict=True):
         lines = [line for text in (column, *texts) for line in text.split("\n")]
         words = [word for line in lines for word in line.split() if word.isascii()]

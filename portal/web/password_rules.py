@@ -15,7 +15,8 @@ def password_checklist() -> list[dict[str, Any]]:
 
     Behind a mailed link the page knows nothing of the member, whom only the server looks up.
     """
-    rules, context = tenant().sign_in, Context(brand=brand_words(tenant()))
+    rules = tenant().sign_in
+    context = Context(brand=brand_words(tenant()))
     if current_user.is_authenticated:
         who = member()
         context = Context(who.login_id, who.email, (who.name, who.account_name), context.brand)

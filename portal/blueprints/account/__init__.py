@@ -35,7 +35,8 @@ bp = Blueprint("account", __name__, url_prefix="/account")
 @bp.route("/password", methods=["GET", "POST"])
 def password() -> Answer:
     """パスワードの変更, and the forced one at first sign-in (COM-12)."""
-    form, who = ChangePasswordForm(), member()
+    form = ChangePasswordForm()
+    who = member()
 
     def change() -> Answer:
         token = password_reset.change_password(

@@ -159,7 +159,8 @@ _PAGES = ("account/member_form.html", "account/member_confirm.html", "account/me
 
 def _new_steps(flow: ConfirmFlow) -> ConfirmedForm:
     """Adding a member: a name that is used is told on the way into 内容確認."""
-    here, who = tenant(), member()
+    here = tenant()
+    who = member()
 
     def make(data: dict[str, Any] | None) -> PersonForm:
         return PersonForm(
@@ -192,7 +193,8 @@ def _steps(number: str) -> ConfirmedForm:
     themselves.
     """
     flow = ConfirmFlow(kind="member", subject=number, form_href=f"{PAGE}/{number}")
-    here, who = tenant(), member()
+    here = tenant()
+    who = member()
     if number == "new":
         _managed()
         return _new_steps(flow)
@@ -252,7 +254,8 @@ def invite_member(number: str) -> Response:
 @require_recent_password
 def remove_member(number: str) -> Answer:
     """削除: asked once more, then at once."""
-    found, form = _own(number), Form()
+    found = _own(number)
+    form = Form()
     is_self = found.id == member().member_id
     kept = members.open_business(tenant(), found.account_id).get(found.id, [])
 

@@ -32,11 +32,9 @@ from portal.web.requests import (
 )
 from portal.web.submit import Answer, done, submit
 
-_SECURITY, _SECOND_FACTOR, _PASSKEYS = (
-    "/account/security",
-    "/account/second-factor",
-    "/account/passkeys",
-)
+_SECURITY = "/account/security"
+_SECOND_FACTOR = "/account/second-factor"
+_PASSKEYS = "/account/passkeys"
 _CHOICES = (
     (Factor.OFF, _l("利用しない")),
     (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")),
@@ -182,8 +180,10 @@ class PasskeyForm(Form):
 def passkeys() -> Answer:
     """パスキー: which ones the member has, and a new one (security.md §4.16, §4.17)."""
     keys.must_be_on(tenant())
-    form, who = PasskeyForm(), member().member_id
-    answer, form.credential.data = form.credential.data or "", ""
+    form = PasskeyForm()
+    who = member().member_id
+    answer = form.credential.data or ""
+    form.credential.data = ""
 
     def register() -> Answer:
         keys.register(tenant(), who, form.label.data, answer, by=actor())

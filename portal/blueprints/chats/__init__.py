@@ -38,7 +38,8 @@ from portal.web.requests import (
 from portal.web.submit import Answer, submit
 
 bp = Pages("chats", __name__, require_feature("chat"), require_right(Right.SUPPORT))
-BEAT_SECONDS, BEATS = 15.0, 20
+BEAT_SECONDS = 15.0
+BEATS = 20
 """A stream shows that it lives, and ends after five minutes: the browser comes again, with a
 session that still is.
 """
@@ -100,7 +101,8 @@ def chat(number: str) -> Answer:
     news = operations.news(found, 0, of="operator")
     if news.has_ended and not form.is_submitted():
         return redirect(f"/inquiries/{number}", 303)
-    live, inquiry_id = tenant().chat.stream and chat_notifier().has_room(), found.id
+    live = tenant().chat.stream and chat_notifier().has_room()
+    inquiry_id = found.id
     may = may_ask(found.about)
     page = submit(
         "chats/chat.html",

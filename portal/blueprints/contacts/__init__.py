@@ -64,7 +64,9 @@ def _steps(kind: str, number: str) -> ConfirmedForm:
     )
     pages = "contacts/form.html", "contacts/confirm.html", "contacts/done.html"
     steps = partial(ConfirmedForm, flow, pages, lambda data: AddressForm(data=data))
-    here, mine, by = tenant(), member().account_id, actor()
+    here = tenant()
+    mine = member().account_id
+    by = actor()
     if number == "new":
         return steps(
             save=lambda data: operations.add(here, mine, Kind(kind), data, by=by),
@@ -126,7 +128,8 @@ register_confirmed_form(bp, f"/{_BOOK}/<number>", "address", _steps)
 @bp.route(f"/{_BOOK}/<number>/removal", methods=["GET", "POST"])
 def remove(kind: str, number: str) -> str | Response:
     """削除する, asked once more."""
-    address, form = _own(kind, number), Form()
+    address = _own(kind, number)
+    form = Form()
     if not form.validate_on_submit():
         return render("contacts/removal.html", form=form, address=address, **_shown(kind))
     operations.remove(tenant(), address, by=actor())

@@ -124,7 +124,9 @@ def month() -> Response:
 @require_right(Right.BILLING)
 def links(kind: str, number: str) -> Answer:
     """リンクで送る: to the accountant, say; and what became of the links that were sent."""
-    found, form, here = _own(kind, number), LinkForm(), f"/documents/{kind}/{number}/links"
+    found = _own(kind, number)
+    form = LinkForm()
+    here = f"/documents/{kind}/{number}/links"
 
     def send() -> Answer:
         given = form.email.data, int(form.days.data)

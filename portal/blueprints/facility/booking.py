@@ -121,7 +121,8 @@ def create_reservation(
     tenant: Tenant, account: Account, contact: Member, booking: Booking, *, by: Actor
 ) -> Reservation:
     """Take a reservation in as 予約受付, at any time that is free. Raises RuleBroken, SlotTaken."""
-    facility, times = booking.facility, (booking.starts_at, booking.ends_at)
+    facility = booking.facility
+    times = (booking.starts_at, booking.ends_at)
     if not facility.is_active:
         raise RuleBroken("この設備は現在ご予約いただけません。", field="facility")
     held_until = _take(tenant, facility.id, *times)
@@ -174,11 +175,9 @@ def reschedule(
         "starts_at": [reservation.starts_at, starts_at],
         "ends_at": [reservation.ends_at, ends_at],
     }
-    reservation.starts_at, reservation.ends_at, reservation.held_until = (
-        starts_at,
-        ends_at,
-        held_until,
-    )
+    reservation.starts_at = starts_at
+    reservation.ends_at = ends_at
+    reservation.held_until = held_until
     reservation.price = price_of(facility, starts_at, ends_at)
     reservation.reminded_at = None
     audit.record("reservation.reschedule", reservation, by=by, **changed)

@@ -78,13 +78,12 @@ class FacilityConfig(Section):
     @field_validator("closing", "slot_minutes", "minimum_minutes")
     @classmethod
     def _times_fit(cls, value: Any, info: ValidationInfo) -> Any:
-        key, known = info.field_name, info.data | {info.field_name: value}
+        key = info.field_name
+        known = info.data | {info.field_name: value}
         if not {"opening", "closing"} <= known.keys():
             return value
-        day, slot = (
-            minutes_of(known["closing"]) - minutes_of(known["opening"]),
-            known.get("slot_minutes", 1),
-        )
+        day = minutes_of(known["closing"]) - minutes_of(known["opening"])
+        slot = known.get("slot_minutes", 1)
         if key == "closing" and day <= 0:
             raise ValueError(f"closing at {value} is not after opening at {known['opening']}")
         if key == "slot_minutes" and day % slot:

@@ -71,7 +71,8 @@ _STEPS = {
     Status.CANCELLED: ("cancelled_at", "ご予約をキャンセルしました。"),
 }
 LIFE = orders.OrderWorkflow(MOVES, _STEPS, "reservation_status")
-can_move, tell = LIFE.can, LIFE.notify
+can_move = LIFE.can
+tell = LIFE.notify
 confirm = LIFE.transition(Status.CONFIRMED)
 
 
@@ -330,7 +331,8 @@ def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
 
     A use over midnight is traded when it ended.
     """
-    first, last = clock.to_local(reservation.began_at).date(), reservation.traded_on
+    first = clock.to_local(reservation.began_at).date()
+    last = reservation.traded_on
     references = [("予約番号", reservation.number)]
     if first != last and not reservation.cancelled_at:
         references.append(("ご利用開始日", f"{first.year}年{first.month}月{first.day}日"))
@@ -391,7 +393,9 @@ _MAKERS = {
     DocumentKind.RECEIPT: receipt_content,
 }
 PAPERS = billed.OrderDocuments(_MAKERS, due=_due, tell=tell)
-issue, correct, refund = PAPERS.issue, PAPERS.correct, PAPERS.refund
+issue = PAPERS.issue
+correct = PAPERS.correct
+refund = PAPERS.refund
 
 
 def refunds(reservation: Reservation) -> list[Document]:

@@ -60,7 +60,9 @@ _AWAITING = (Status.REQUESTED, Status.CONFIRMED, Status.IN_USE, Status.USED, Sta
 _ABSENT = gettext_noop("ご予約が見つかりません。"), gettext_noop("予約が見つかりません: %(number)s")
 _ABSENT_AS_TYPED = gettext_noop("この予約番号のご予約が見つかりません。番号をご確認ください。")
 _BOOK = OrderQueries(Reservation, _AWAITING, Reservation.starts_at, _ABSENT)
-reservation, any_reservation, worklist = _BOOK.get, _BOOK.get_any, _BOOK.worklist
+reservation = _BOOK.get
+any_reservation = _BOOK.get_any
+worklist = _BOOK.worklist
 newest_number = _BOOK.newest_number
 """Indexes: uq_reservation_tenant_id_number, ix_reservation_worklist, ix_reservation_mine."""
 

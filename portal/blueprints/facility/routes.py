@@ -94,7 +94,8 @@ def reservation(number: str) -> str:
 
 def _steps(code: str) -> ConfirmedForm:
     """Asking for a use of this facility, for the account of the signed-in member."""
-    found, who = queries.facility(code), member()
+    found = queries.facility(code)
+    who = member()
 
     def make(data: dict[str, Any] | None) -> BookingForm:
         addresses = contacts.address_list(who.account_id, Kind.BILLING)
@@ -103,10 +104,8 @@ def _steps(code: str) -> ConfirmedForm:
         return BookingForm.of(tenant(), rules, found, addresses, data or chosen)
 
     def save(data: dict[str, Any]) -> None:
-        account, contact = (
-            session().get_one(Account, who.account_id),
-            session().get_one(Member, who.member_id),
-        )
+        account = session().get_one(Account, who.account_id)
+        contact = session().get_one(Member, who.member_id)
         booking.request(tenant(), account, contact, make(data).booking(), by=actor())
 
     def check(data: dict[str, Any]) -> None:
@@ -157,9 +156,11 @@ def facilities() -> str | Response:
 @bp.get("/facilities/<code>")
 def facility(code: str) -> str:
     """One facility and its week."""
-    found, rules = queries.facility(code), booking.hours(tenant())
+    found = queries.facility(code)
+    rules = booking.hours(tenant())
     asked = day_in_query("week") or clock.today()
-    first, last = monday_of(clock.today()), monday_of(rules.last_day())
+    first = monday_of(clock.today())
+    last = monday_of(rules.last_day())
     monday = min(max(monday_of(asked), first), last)
     held = queries.held(
         found.id, at_clock(monday, "00:00"), at_clock(monday + timedelta(days=8), "00:00")

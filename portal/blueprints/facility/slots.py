@@ -80,7 +80,8 @@ class Hours:
 
     def edges(self) -> list[str]:
         """The clock times between which a use fits, from opening to closing."""
-        opening, closing = minutes_of(self.config.opening), minutes_of(self.config.closing)
+        opening = minutes_of(self.config.opening)
+        closing = minutes_of(self.config.closing)
         minutes = range(opening, closing + 1, self.config.slot_minutes)
         return [clock_time_of(at) for at in minutes]
 
@@ -127,7 +128,8 @@ class Hours:
 
         Raises RuleBroken at ``day``, ``starts`` or ``ends``.
         """
-        day, edges = to_local(starts_at).date(), self.edges()
+        day = to_local(starts_at).date()
+        edges = self.edges()
         if ends_at <= starts_at:
             raise RuleBroken("終了時刻は開始時刻より後にしてください。", field="ends")
         self.check_day(day)

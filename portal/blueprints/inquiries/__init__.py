@@ -246,7 +246,8 @@ def about(number: str) -> dict[str, Any]:
     page = lists.paginate(
         queries.mine(tenant(), member(), about=number), _NEWEST, path="", state={}
     )
-    statuses, may = lists.badges(Status), member().may(Right.SUPPORT)
+    statuses = lists.badges(Status)
+    may = member().may(Right.SUPPORT)
     return {
         "contacts": page.rows,
         "contact_total": page.total,
@@ -399,7 +400,8 @@ def _send(form: Any, category: InquiryCategory) -> Answer:
         asked = Asked(
             category.key, typed["body"], typed.get("about") or "", answers(category, typed)
         )
-        writer, address = Writer(typed["name"], typed["email"]), request.remote_addr or ""
+        writer = Writer(typed["name"], typed["email"])
+        address = request.remote_addr or ""
         form.stamp.data = guests.stamp()  # for the form that what is refused goes back to
         made = guests.ask(tenant(), writer, asked, typed["stamp"], address=address)
         if made is not None:  # signed, and only in the browser that sent it

@@ -48,7 +48,9 @@ def index() -> str:
     """What a search finds; else categories, and the newest articles of the place that the address
     names, or of all.
     """
-    asked, number, products = request.args.get("q", ""), request.args.get("place", ""), _mine()
+    asked = request.args.get("q", "")
+    number = request.args.get("place", "")
+    products = _mine()
     shown: dict[str, Any] = {"asked": asked}
     if search.words(asked):
         shown["hits"], shown["more"] = search.find(asked, products)
@@ -59,10 +61,8 @@ def index() -> str:
         place = shown["place"] = next((one for one in within if one.number == number), None)
         if number and place is None:
             raise NotFound("分類が見つかりません。")
-        query, state = (
-            operations.listing(products, [one.id for one in within]),
-            {"place": number} if number else {},
-        )
+        query = operations.listing(products, [one.id for one in within])
+        state = {"place": number} if number else {}
         cursor = request.args.get("page", "")
         shown["page"] = lists.paginate(
             query, _NEWEST, path="/knowledge", state=state, cursor=cursor
@@ -75,7 +75,8 @@ def index() -> str:
 def article(number: str) -> str:
     """One article."""
     found, places = operations.find(_mine(), number)
-    body, stance = to_html(found.body), operations.stance(found, member().member_id)
+    body = to_html(found.body)
+    stance = operations.stance(found, member().member_id)
     return render("knowledge/article.html", article=found, places=places, body=body, stance=stance)
 
 
@@ -117,7 +118,8 @@ def following() -> str:
 def unfollow(token: str) -> str:
     """What a mail's link opens: a button, and what comes of it."""
     member_id, found = operations.opened(token)
-    title, done = found.title, request.method == "POST"
+    title = found.title
+    done = request.method == "POST"
     if done:
         operations.unfollow(
             member_id, found, by=Actor("guest", "one-click", address=client().address)

@@ -72,7 +72,8 @@ def register() -> Answer:
 @public
 def code(handle: str) -> Answer:
     """認証コードを入力."""
-    form, email = CodeForm(), registration.waiting(handle).email
+    form = CodeForm()
+    email = registration.waiting(handle).email
 
     def activate() -> Answer:
         registration.activate_by_code(tenant(), handle, form.code.data, client())
@@ -101,7 +102,8 @@ def send_code_again(handle: str) -> Response:
 def activate(token: str) -> Answer:
     """Behind the mailed link: a scanner's look activates nothing (security.md §4.12)."""
     found = registration.peek(token)
-    email, company = found.email, found.data["account_name"]
+    email = found.email
+    company = found.data["account_name"]
     name = f"{found.data['family_name']} {found.data['given_name']}"
     form = ActivationForm()
 

@@ -136,10 +136,8 @@ _step(
 )
 _EDIT = "Change the name, address and duty of PERSON (the full name)."
 _step(_show, "edit-contact", _edit, _EDIT, _PERSON, click.argument("to", metavar=_WHO), _EVEN_SO)
-_MAKE, _REMOVE = (
-    "Make the 副担当 PERSON (the full name) the 主担当.",
-    "Remove the 副担当 PERSON (the full name).",
-)
+_MAKE = "Make the 副担当 PERSON (the full name) the 主担当."
+_REMOVE = "Remove the 副担当 PERSON (the full name)."
 _step(_show, "hand-over", _of_person(operations.hand_over), _MAKE, _PERSON)
 _step(_show, "remove-contact", _of_person(operations.remove_contact), _REMOVE, _PERSON)
 _step(

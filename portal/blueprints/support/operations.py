@@ -73,7 +73,8 @@ def add_contract(
     made = Contract(
         number=number, account_id=account.id, product=known.key, product_label=known.label
     )
-    made.form_on, made.created_at = form_on, clock.now()
+    made.form_on = form_on
+    made.created_at = clock.now()
     session().add(made)
     session().flush()
     audit.record("contract.add", made, by=by, product=product, form_on=form_on)

@@ -14,8 +14,10 @@ from portal.shared.searching import Search, first_day, last_day, own, part_of_nu
 
 THERE = (ContractContact.removed_at.is_(None),)
 _IN_USE = (ContractUnit.removed_at.is_(None),)
-_C, _P = Contract.__table__, ContractContact.__table__
-MADE, TIE = _C.c.created_at, _C.c.id
+_C = Contract.__table__
+_P = ContractContact.__table__
+MADE = _C.c.created_at
+TIE = _C.c.id
 _CONTACTS = (
     select(func.count())
     .where(

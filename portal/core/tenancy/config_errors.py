@@ -97,7 +97,8 @@ def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
 
 def _size(detail: ErrorDetails) -> str:
     """A list that is too short or too long."""
-    count, bounds = len(detail["input"]), detail["ctx"]
+    count = len(detail["input"])
+    bounds = detail["ctx"]
     if detail["type"] == "too_long":
         return f"has {count}; {bounds['max_length']} are the most"
     fewest = bounds["min_length"]
@@ -173,7 +174,9 @@ class LineNumbers:
         self._lines: dict[KeyPath, int] = {(): 1}
         newest: dict[KeyPath, int] = {}
         table: KeyPath = ()
-        statement, closer, begun = "", "", 0
+        statement = ""
+        closer = ""
+        begun = 0
         for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
             statement += f"{line}\n"
             if closer.strip("]}") not in line:  # the string goes on

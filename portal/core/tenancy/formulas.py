@@ -53,7 +53,8 @@ def _of_one(formula: Mapping[str, Any], facts: LimitFacts) -> Iterator[Finding]:
     role = formula.get("exactly_one")
     if isinstance(role, str) and role not in facts.roles:
         yield ("exactly_one",), f"{role!r} is no role here{did_you_mean(role, facts.roles)}"
-    base, most = formula.get("base"), _most(formula)
+    base = formula.get("base")
+    most = _most(formula)
     if base == 0 and most == 0:
         yield ("base",), "nobody could have any: base is 0, and nothing is added to it"
     elif base == 0 and role:

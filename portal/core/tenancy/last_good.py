@@ -33,7 +33,8 @@ class LastGood:
     """The copy at `path` of the tenants file at `source`."""
 
     def __init__(self, path: Path, source: Path) -> None:
-        self.path, self._source = path, source
+        self.path = path
+        self._source = source
 
     def read(self) -> bytes | None:
         """What was kept of `source`, None when nothing was. A copy that names no file is of any."""

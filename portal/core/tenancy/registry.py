@@ -272,7 +272,8 @@ class Registry:
         `monotonic` gives seconds. Raises TenantsInvalid when neither can be used.
         """
         self._refusals = refusals
-        self.path, self.tenant_type = Path(path), tenant_type
+        self.path = Path(path)
+        self.tenant_type = tenant_type
         self.base_domain = base_domain.strip(".").lower()
         self._scheme = scheme
         self._port = port
@@ -373,7 +374,8 @@ class Registry:
             self._take_up_last_good()
 
     def _take_up(self, reading: LoadResult) -> None:
-        was_broken, self._mistakes = bool(self._mistakes), reading.mistakes
+        was_broken = bool(self._mistakes)
+        self._mistakes = reading.mistakes
         if not reading.mistakes:
             if self._good.tenants.by_key:
                 # A recovery is as loud as what it ends; both name the process, since each looks for
@@ -417,7 +419,8 @@ class Registry:
         if reading.mistakes:  # good once, for an older version of the program
             log.error("%s cannot be used: %s", name, "; ".join(map(str, reading.mistakes)))
             return
-        self._good, self._kept_content = reading, content
+        self._good = reading
+        self._kept_content = content
 
     def _stamps(self) -> tuple[Stamp, Stamp]:
         """Of the file and of the last good one."""

@@ -142,7 +142,8 @@ class Tenant(Section):
     @classmethod
     def _rest_as_usual(cls, given: Any, info: ValidationInfo) -> Any:
         usual: dict[str, Any] = {}
-        tenant, base = info.data, (info.context or {}).get("base_domain", "localhost")
+        tenant = info.data
+        base = (info.context or {}).get("base_domain", "localhost")
         match info.field_name:
             case "features":
                 usual = FEATURES

@@ -82,7 +82,8 @@ class StatementReader:
         texts: list[list[str]] = [[]]
         opened = [("", 0)]
         for found in _TOKEN.finditer(sql):
-            word, here = (found["word"] or "").lower(), texts[opened[-1][1]]
+            word = (found["word"] or "").lower()
+            here = texts[opened[-1][1]]
             if found["strange"] or found["rest"]:
                 raise NotTenantScoped(f"cannot be read at {sql[found.start() :][:20]!r}")
             if word in _CLOSES.values():

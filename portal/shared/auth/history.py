@@ -47,7 +47,8 @@ LABELS = {
     "document.revoke_link": gettext_noop("帳票のリンクの無効化"),
 }
 _E = AuditEvent.__table__
-AT, TIE = _E.c.at, _E.c.id
+AT = _E.c.at
+TIE = _E.c.id
 _SHOWN = ("id", "at", "actor_kind", "actor_name", "action", "subject", "address")
 
 

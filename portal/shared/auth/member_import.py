@@ -40,7 +40,8 @@ _STORED = {
 }
 """What is stored of a member, by the column that says it."""
 _NUMBER = re.compile(r"[A-Za-z0-9._-]+")
-_YES, _NO = ("1", "○", "代表"), ("", "0", "×")
+_YES = ("1", "○", "代表")
+_NO = ("", "0", "×")
 _MOST_MEMORY = 256 * 1024  # KiB; a hash that takes more would take the server with it
 _MOST_PASSES = 20
 _TAKEN = "このログインIDまたはメールアドレスは、ほかの会員が使っています。"
@@ -72,7 +73,8 @@ class Members:
         numbers = [text.normalise(row.values["会員番号"]) for row in rows]
         accounts = select(Account.number, Account.status, Account.name)
         for number, status, name in imports.found_by(accounts, Account.number, numbers):
-            self._statuses[number], self._names[number] = status, name
+            self._statuses[number] = status
+            self._names[number] = name
         keys = [self._key(row.values["ログインID"], row.values["メールアドレス"]) for row in rows]
         columns = [getattr(Member, name) for name in ("login_key", *_STORED)]
         members = select(Account.number, *columns).join(Account, Account.id == Member.account_id)

@@ -74,7 +74,9 @@ def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
     (COM-13).
     """
     Member.locked(member.id)
-    before, member.second_factor, member.totp_nonce = member.second_factor, Factor.OFF, ""
+    before = member.second_factor
+    member.second_factor = Factor.OFF
+    member.totp_nonce = ""
     second_factor.void(member.id)
     passkeys.forget_all(member.id)
     sessions.trust_none(member.id)
@@ -108,7 +110,8 @@ def set_tags(account: Account, tags: Iterable[str], *, by: Actor) -> None:
     kept = sorted(set(tags))
     if len(kept) > _MOST_TAGS:
         raise RuleBroken("タグは%(most)s個までです。", most=_MOST_TAGS)
-    before, account.tags = account.tags, "".join(f",{one}" for one in kept) + ","
+    before = account.tags
+    account.tags = "".join(f",{one}" for one in kept) + ","
     audit.record("account.tag", account, by=by, tags=[before, account.tags])
 
 
@@ -213,7 +216,8 @@ def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
         for name, rows in moving.items()
     }
     session().expire_all()
-    source.status, source.withdrawn_at = AccountStatus.WITHDRAWN, source.withdrawn_at or clock.now()
+    source.status = AccountStatus.WITHDRAWN
+    source.withdrawn_at = source.withdrawn_at or clock.now()
     audit.record("account.merge", source, by=by, into=target.number, moved=moved)
     audit.record("account.take_in", target, by=by, merged=source.number)
     return moved

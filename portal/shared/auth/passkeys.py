@@ -121,11 +121,9 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, by: Act
         session().commit()
         raise Unproved(_UNPROVED)
     new = Passkey(member_id=member_id, credential_id=_text(made.credential_id), label=label)
-    new.public_key, new.sign_count, new.created_at = (
-        made.credential_public_key,
-        made.sign_count,
-        clock.now(),
-    )
+    new.public_key = made.credential_public_key
+    new.sign_count = made.sign_count
+    new.created_at = clock.now()
     session().add(new)
     try:
         _tell(tenant, member, "added", label, by=by)
@@ -209,7 +207,8 @@ def _begin(tenant: Tenant, purpose: str, member_id: int | None, network: str = "
     """
     who = f"member\n{member_id}" if member_id else f"address\n{network}"
     throttling.count_by(tenant.sign_in, f"passkey-{purpose}", who, times=10)
-    made, until = secrets.token_urlsafe(32), clock.now() + LIFETIME
+    made = secrets.token_urlsafe(32)
+    until = clock.now() + LIFETIME
     session().add(
         PasskeyChallenge(member_id=member_id, purpose=purpose, challenge=made, expires_at=until)
     )

@@ -123,7 +123,8 @@ def use_set_password_link(
     """
     with transaction_mode("read"):
         member = session().get_one(Member, links.peek(token, *SETTING).member_id)
-        by, check = member.actor(address), _rules_of(tenant, member)
+        by = member.actor(address)
+        check = _rules_of(tenant, member)
         is_proved = not proves_email(tenant) or is_own_email(member, email)
     if not is_proved:
         raise RuleBroken("入力内容に誤りがあります。もう一度ご確認ください。")
@@ -197,10 +198,8 @@ def _find(tenant: Tenant, given: Forgotten, key: str) -> Member | None:
     if row is None or not is_own_email(row.Member, given.email):
         return None
     member: Member = row.Member
-    number, registered = (
-        text.digits(given.telephone),
-        map(text.digits, (member.telephone, row.telephone)),
-    )
+    number = text.digits(given.telephone)
+    registered = map(text.digits, (member.telephone, row.telephone))
     return member if "telephone" not in asked(tenant) or (number and number in registered) else None
 
 

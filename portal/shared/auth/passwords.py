@@ -36,7 +36,8 @@ _LEET = [
     for both in (("", ""), ("0134578@$!", "oieastbasi"), ("0134578@$!|", "oleastbasll"))
 ]
 _APART = re.compile(r"[\W_][\W\d_]*\Z")
-_AHEAD, _AFTER = re.compile(r"\A[\W\d_]+"), re.compile(r"[\W\d_]+\Z")
+_AHEAD = re.compile(r"\A[\W\d_]+")
+_AFTER = re.compile(r"[\W\d_]+\Z")
 _BETWEEN = r"[\W_]+|株式会社|有限会社|合同会社"
 _SYMBOLS = r"""!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"""
 _KINDS = {

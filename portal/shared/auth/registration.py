@@ -91,19 +91,21 @@ def _send(tenant: Tenant, made: Registration) -> None:
     """Give it a new link, code and hour, and mail them; who is registered already is mailed that
     instead. Commits.
     """
-    made.tries, made.expires_at = 0, clock.now() + LIFETIME
+    made.tries = 0
+    made.expires_at = clock.now() + LIFETIME
     session().add(made)
-    token, plain = secrets.token_urlsafe(32), secrets.token_hex(6)[:11].upper()
-    made.token_digest, made.code_digest = (
-        digest(token),
-        signer.digests("registration", made.handle, plain)[0],
-    )
+    token = secrets.token_urlsafe(32)
+    plain = secrets.token_hex(6)[:11].upper()
+    made.token_digest = digest(token)
+    made.code_digest = signer.digests("registration", made.handle, plain)[0]
     key = login_key(tenant.sign_in.items, login_id="", email=made.email)
     if session().scalar(select(Member.id).where(Member.login_key == key)):
-        sign_in, forgotten = f"{tenant.base_url}/sign-in", f"{tenant.base_url}/forgotten-password"
+        sign_in = f"{tenant.base_url}/sign-in"
+        forgotten = f"{tenant.base_url}/forgotten-password"
         mailing.compose(tenant, "registered_already", made.email, sign_in=sign_in, link=forgotten)
     else:
-        link, code = f"{tenant.base_url}/register/activate/{token}", f"{plain[:8]}-{plain[8:]}"
+        link = f"{tenant.base_url}/register/activate/{token}"
+        code = f"{plain[:8]}-{plain[8:]}"
         mailing.compose(
             tenant, "registration", made.email, code=code, link=link, until=made.expires_at
         )
@@ -154,7 +156,8 @@ def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) ->
     Commits. Raises DeadLink, RuleBroken.
     """
     is_counted = _count_try(waiting(handle).id)
-    found, code = waiting(handle), re.sub(r"[^0-9A-Z]", "", typed.upper())
+    found = waiting(handle)
+    code = re.sub(r"[^0-9A-Z]", "", typed.upper())
     if not is_counted or found.code_digest not in signer.digests("registration", handle, code):
         raise RuleBroken(_WRONG, field="code")
     return _activate(tenant, found, client)

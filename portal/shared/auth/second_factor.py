@@ -63,11 +63,13 @@ def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
         "second-step-sent", f"session\n{waiting.id}", limit=1, window=timedelta(seconds=60)
     )
     OneTimeCode.use_up(OneTimeCode.session_id == waiting.id)
-    code, now = f"{secrets.randbelow(10**6):06}", clock.now()
+    code = f"{secrets.randbelow(10**6):06}"
+    now = clock.now()
     kept = OneTimeCode(
         member_id=member.id, session_id=waiting.id, code_digest=_mailed_digests(waiting.id, code)[0]
     )
-    kept.created_at, kept.expires_at = now, now + LIFETIME
+    kept.created_at = now
+    kept.expires_at = now + LIFETIME
     session().add(kept)
     audit.record("member.send_second_step", member, by=member.actor(waiting.address))
     mailing.tell(tenant, "second_step", member, code=code, until=kept.expires_at)
@@ -250,7 +252,9 @@ def _set(tenant: Tenant, member: Member, factor: Factor, nonce: str, *, by: Acto
 
     Commits.
     """
-    before, member.second_factor, member.totp_nonce = member.second_factor, factor, nonce
+    before = member.second_factor
+    member.second_factor = factor
+    member.totp_nonce = nonce
     sessions.trust_none(member.id)
     _record(
         tenant,

@@ -147,7 +147,9 @@ def _running(*, pending: bool) -> tuple[ColumnElement[bool], ...]:
 
 # Built once, on bare tables: this runs on every request (performance.md). The tenant is held to by
 # hand here, and the SQL guard sees to it that it is.
-_S, _M, _A = MemberSession.__table__, Member.__table__, Account.__table__
+_S = MemberSession.__table__
+_M = Member.__table__
+_A = Account.__table__
 _LOOK_UP = (
     select(
         _S.c.id.label("session_id"),

@@ -186,11 +186,14 @@ def _enter(tenant: Tenant, member: Member, client: Client, device_token: str) ->
     to keep. The member is mailed about each sign-in, or about those from a new browser, as the
     tenant says (COM-14).
     """
-    device, fresh_token = sessions.find_device(member.id, device_token), None
+    device = sessions.find_device(member.id, device_token)
+    fresh_token = None
     if device is None:
         device, fresh_token = sessions.remember_device(member.id, client)
     device.seen_at = member.last_signed_in_at = clock.now()
-    rules, is_new, browser = tenant.sign_in, fresh_token is not None, client.user_agent[:200]
+    rules = tenant.sign_in
+    is_new = fresh_token is not None
+    browser = client.user_agent[:200]
     lifetime = timedelta(hours=rules.absolute_hours)
     token = sessions.open_session(member.id, client, lifetime=lifetime, device_id=device.id)
     audit.record("member.sign_in", member, by=member.actor(client.address), browser=browser)
@@ -256,7 +259,8 @@ def finish(
     stays so, before it is looked at.
     """
     waiting = _pending(tenant, token)
-    session_id, member_id = waiting.id, waiting.member_id
+    session_id = waiting.id
+    member_id = waiting.member_id
     device = sessions.find_device(member_id, device_token)
     # As at the password step: nobody else can fill the counter of a browser that is known
     # (security.md §4.5).
@@ -317,10 +321,8 @@ def _is_right(
 
 
 def _trust(tenant: Tenant, member: Member, client: Client, device_token: str, *, by: Actor) -> None:
-    days, device = (
-        tenant.sign_in.remember_device_days,
-        sessions.find_device(member.id, device_token),
-    )
+    days = tenant.sign_in.remember_device_days
+    device = sessions.find_device(member.id, device_token)
     if days and device:
         device.trusted_until = clock.now() + timedelta(days=days)
         audit.record(

@@ -104,7 +104,8 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
     """
     session().refresh(account, with_for_update=True)
     can_be_withdrawn(tenant, account).require()
-    account.status, account.withdrawn_at = AccountStatus.WITHDRAWN, clock.now()
+    account.status = AccountStatus.WITHDRAWN
+    account.withdrawn_at = clock.now()
     for member in members.roster(account.id):
         mailing.tell(tenant, "withdrawn", member)
         members.end(tenant, member, by=by)

@@ -67,7 +67,8 @@ def _totals(
         tax = _divide(amount * rate, 100 + rate if included else 100, rounding)
         net = amount - tax if included else amount
         per_rate.append(RateTotal(rate, reduced, net, tax, net + tax))
-    net, tax = sum(rate.net for rate in per_rate), sum(rate.tax for rate in per_rate)
+    net = sum(rate.net for rate in per_rate)
+    tax = sum(rate.tax for rate in per_rate)
     return Totals(tuple(per_rate), net, tax, net + tax)
 
 

@@ -51,7 +51,8 @@ limits.define_limit(
 
 def opens(tenant: Tenant) -> datetime | None:
     """None inside business hours; outside them, when they begin next."""
-    now, hours = clock.now(), tenant.chat
+    now = clock.now()
+    hours = tenant.chat
 
     def at(day: date, of_day: str) -> datetime:
         return datetime.combine(day, time.fromisoformat(of_day), clock.TOKYO)

@@ -76,7 +76,8 @@ def recipient_of(record: Any) -> Party:
     the company's name already is not named again.
     """
     known = {name: value for name, value in record.billing.items() if name in _PARTY}
-    name, person = known["name"], known.get("person", "")
+    name = known["name"]
+    person = known.get("person", "")
     if _without_blanks(name) in map(_without_blanks, (person, record.contact.get("name", ""))):
         known |= {"honorific": "様", "person": ""}
     if name.endswith(known.get("department") or "\n"):
@@ -102,7 +103,8 @@ def heads(tenant: Tenant, record: Any) -> dict[str, Any]:
 
 def invoice(tenant: Tenant, record: Any, **facts: Any) -> InvoiceContent:
     """The invoice of a record whose amount is fixed."""
-    lines, rounding = tuple(bill_lines.from_json(record.lines)), Rounding(tenant.tax.rounding)
+    lines = tuple(bill_lines.from_json(record.lines))
+    rounding = Rounding(tenant.tax.rounding)
     return InvoiceContent(
         **heads(tenant, record), due_on=record.due_date, lines=lines, rounding=rounding, **facts
     )
@@ -134,7 +136,8 @@ class OrderDocuments:
         # The worker issues by itself: locked, so that a command at the same moment issues nothing
         # twice.
         session().refresh(record, with_for_update=True)
-        due, issued = self.due(record), documents.about(record.account_id, record.number)
+        due = self.due(record)
+        issued = documents.about(record.account_id, record.number)
         missing = [
             (kind, make) for kind, make in self.makers.items() if kind in due and kind not in issued
         ]
@@ -181,7 +184,9 @@ class OrderDocuments:
         billed = bill(tenant, lines, record.traded_on)
         if billed["lines"] == record.lines and self._is_for(tenant, record, issued):
             raise RuleBroken("請求明細が変わっていません。", field="lines")
-        before, record.lines, record.total = record.total, billed["lines"], billed["total"]
+        before = record.total
+        record.lines = billed["lines"]
+        record.total = billed["total"]
         audit.record(
             f"{record.__tablename__}.correct",
             record,

@@ -40,7 +40,8 @@ def line_ends(chars: Sequence[str], widths: Sequence[float], room: Sequence[floa
     """
     ends: list[int] = []
     start = index = 0
-    best, used = 0, 0.0
+    best = 0
+    used = 0.0
     while index < len(chars):
         if index > start and can_break(chars[index - 1], chars[index]):
             best = index
@@ -54,7 +55,9 @@ def line_ends(chars: Sequence[str], widths: Sequence[float], room: Sequence[floa
             index += 1
             continue
         ends.append(index)
-        start, best, used = index, index, 0.0
+        start = index
+        best = index
+        used = 0.0
     return ends if start == len(chars) else [*ends, len(chars)]
 
 

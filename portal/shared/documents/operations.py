@@ -35,7 +35,8 @@ _INDEX = (
     "訂正後の番号",
 )
 _D: Any = Document.__table__
-ISSUED, TIE = _D.c.issued_at, _D.c.id
+ISSUED = _D.c.issued_at
+TIE = _D.c.id
 _DRAWN = Document.sha256 != ""
 _BEARS_AMOUNT = Document.kind.in_([kind for kind in DocumentKind if kind.bears_amount])
 SEARCHED: dict[str, Callable[[Any], ColumnElement[bool]]] = {
@@ -117,12 +118,10 @@ def draw(payload: dict[str, Any]) -> None:
     some (COM-70).
     """
     document = session().get_one(Document, payload["document"])
-    kind, content, created, drawn = (
-        document.kind,
-        drawable(document.content),
-        document.issued_at,
-        document.sha256,
-    )
+    kind = document.kind
+    content = drawable(document.content)
+    created = document.issued_at
+    drawn = document.sha256
     session().rollback()
     if drawn:
         return

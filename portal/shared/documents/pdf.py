@@ -33,10 +33,13 @@ from portal.shared.documents.models import DocumentKind
 from portal.shared.documents.setting import pdf_environment
 
 RENDER_SECONDS = 30
-LEFT, RIGHT, BASELINE = 18 * mm, 192 * mm, 11 * mm
+LEFT = 18 * mm
+RIGHT = 192 * mm
+BASELINE = 11 * mm
 ROOM = 150 * mm
 SIZE = 7.5
-INK, RULE = HexColor("#5b6675"), HexColor("#c9d1da")
+INK = HexColor("#5b6675")
+RULE = HexColor("#c9d1da")
 _MEGABYTE = 1024 * 1024
 _LIMITS = {
     "allow_remote": False,

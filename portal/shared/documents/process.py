@@ -69,11 +69,13 @@ class Renderer:
             self._stop()
             self._pipe, theirs = Pipe()
             with theirs:
-                self._child, self._owner = _start(theirs.fileno()), os.getpid()
+                self._child = _start(theirs.fileno())
+                self._owner = os.getpid()
         return self._child
 
     def _stop(self) -> None:
-        child, self._child = self._child, None
+        child = self._child
+        self._child = None
         if child is not None and self._owner == os.getpid():
             child.kill()
             child.wait()

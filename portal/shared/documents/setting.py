@@ -20,7 +20,9 @@ from portal.core.tenancy.checks import LEAST_CONTRAST, contrast
 from portal.shared.documents.typefaces import FILES, FOLDER, MAIN, clean, family_for, marked, width
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
-SIDE, FRAME, GAP = 420, 14, 22
+SIDE = 420
+FRAME = 14
+GAP = 22
 INK = (196, 40, 38)
 
 
@@ -60,7 +62,8 @@ def duration(minutes: int) -> str:
 
 def fit(text: str, millimetres: float, points: float = 8.5, bold: bool = False) -> str:
     """`text`, smaller where it is too wide for its place: it would overprint the neighbouring cell."""
-    room, taken = millimetres * mm, width(text, points, bold=bold)
+    room = millimetres * mm
+    taken = width(text, points, bold=bold)
     if taken <= room:
         return text
     return Markup('<span style="font-size: {:.2f}pt">{}</span>').format(
@@ -98,7 +101,8 @@ def seal(text: str) -> str:
     chars = [char for char in clean(text) if not char.isspace()]
     columns = max(1, round(sqrt(len(chars))))
     rows = max(1, ceil(len(chars) / columns))
-    edge, inner = FRAME + GAP, SIDE - 2 * (FRAME + GAP)
+    edge = FRAME + GAP
+    inner = SIDE - 2 * (FRAME + GAP)
     broad = inner // columns
     for column, start in enumerate(range(0, len(chars), rows)):
         drawn = chars[start : start + rows]

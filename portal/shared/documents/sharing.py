@@ -32,7 +32,9 @@ from portal.shared.documents.models import Document, DocumentLink
 
 DAYS = (3, 7, 14, 30)
 """How long a link can live."""
-_MOST_MADE, _MOST_TRIES, _HOUR = 20, 5, timedelta(hours=1)
+_MOST_MADE = 20
+_MOST_TRIES = 5
+_HOUR = timedelta(hours=1)
 
 
 class DeadDocumentLink(DeadLink):
@@ -51,15 +53,14 @@ def make(
     if not document.sha256:
         raise RuleBroken("帳票を準備しています。しばらくお待ちください。")
     throttling.count("document-link", f"account\n{who.account_id}", limit=_MOST_MADE, window=_HOUR)
-    token, now = secrets.token_urlsafe(32), clock.now()
+    token = secrets.token_urlsafe(32)
+    now = clock.now()
     made = DocumentLink(
         account_id=who.account_id, document_id=document.id, recipient=recipient, made_by=who.name
     )
-    made.token_digest, made.created_at, made.expires_at = (
-        digest(token),
-        now,
-        now + timedelta(days=days),
-    )
+    made.token_digest = digest(token)
+    made.created_at = now
+    made.expires_at = now + timedelta(days=days)
     session().add(made)
     audit.record("document.share", document, by=by, recipient=recipient, days=days)
     said = {
@@ -122,7 +123,9 @@ def open_(token: str, email: str, *, address: str) -> tuple[bytes, str, str]:
     Raises DeadDocumentLink; RuleBroken at ``email``; throttling.TooMany past five tries an hour.
     """
     found = peek(token)
-    link_id, document_id, recipient = found.id, found.document_id, found.recipient
+    link_id = found.id
+    document_id = found.document_id
+    recipient = found.recipient
     try:
         throttling.count("open-document", f"link\n{link_id}", limit=_MOST_TRIES, window=_HOUR)
     finally:

@@ -15,8 +15,10 @@ from portal.shared.inquiries import operations
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.inquiries.operations import Asked, Writer
 
-SOONEST, LATEST = timedelta(seconds=3), timedelta(hours=24)
-_MOST_FROM, _MOST_BY = 10, 5  # an hour from a network address, a day by a mail address
+SOONEST = timedelta(seconds=3)
+LATEST = timedelta(hours=24)
+_MOST_FROM = 10
+_MOST_BY = 5  # an hour from a network address, a day by a mail address
 
 
 def stamp() -> str:

@@ -41,7 +41,8 @@ from portal.shared.inquiries import asking, files, operations
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.inquiries.operations import Asked, Writer
 
-ONCE, LONGEST = timedelta(days=1), 20_000
+ONCE = timedelta(days=1)
+LONGEST = 20_000
 _MEBIBYTE = 1024 * 1024
 _MAXIMUM_DECLINED_A_DAY = 200
 """Answers to strangers of a brand within a day: senders are easily invented."""

@@ -169,7 +169,8 @@ def move(inquiry: Inquiry, to: Status, *, by: Actor) -> None:
 
 def assign(inquiry: Inquiry, to: str, *, by: Actor) -> None:
     """Give it to an operator, by name."""
-    before, inquiry.assigned_to = inquiry.assigned_to, to
+    before = inquiry.assigned_to
+    inquiry.assigned_to = to
     audit.record("inquiry.assign", inquiry, by=by, to=[before, to])
 
 

@@ -22,13 +22,16 @@ from portal.shared.inquiries.models import (
 )
 from portal.shared.searching import Keywords, Search, among, same, since, ticked, until
 
-_I, _M, _READ = Inquiry.__table__, InquiryMessage.__table__, InquiryRead.__table__
+_I = Inquiry.__table__
+_M = InquiryMessage.__table__
+_READ = InquiryRead.__table__
 UNFINISHED = (Status.RECEIVED, Status.IN_PROGRESS)
 """What waits for the operators. What is answered does not, though nobody may ever close it."""
 UNFINISHED_KEY = "unfinished"
 UNFINISHED_HREF = f"/inquiries?status={UNFINISHED_KEY}"
 """The list of just these, as the search by status asks for them."""
-UPDATED, TIE = _I.c.updated_at, _I.c.id
+UPDATED = _I.c.updated_at
+TIE = _I.c.id
 _READ_BY_MEMBER = and_(
     _READ.c.tenant_id == bindparam("tenant"),
     _READ.c.inquiry_id == _I.c.id,

@@ -36,7 +36,8 @@ AT_ONCE = 100
 _HEAD = {"key": 60, "category": 60, "section": 60, "title": 120, "products": 900}
 _A = Article.__table__
 _ANSWERS = ("helpful", "unhelpful")
-NEWEST, TIE = _A.c.updated_at, _A.c.id
+NEWEST = _A.c.updated_at
+TIE = _A.c.id
 _ABSENT = gettext_noop("記事が見つかりません。")
 Products = Callable[[Collection[int]], Mapping[int, Collection[str]]]
 """What products each of these accounts has."""
@@ -98,7 +99,8 @@ def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, s
 
     The caller commits.
     """
-    place, now = _place(written.category, written.section), clock.now()
+    place = _place(written.category, written.section)
+    now = clock.now()
     article = _article(written.key, place.id)
     said = "published" if article.withdrawn_at or not article.title else "updated"
     products = "".join(f",{key}" for key in written.products) + "," if written.products else ""
@@ -163,7 +165,8 @@ def withdraw(number: str, *, by: Actor) -> None:
         Article, Article.number == number, Article.withdrawn_at.is_(None), absent=_ABSENT
     )
     search.forget(article)
-    article.withdrawn_at, article.mailed_to = clock.now(), None
+    article.withdrawn_at = clock.now()
+    article.mailed_to = None
     audit.record("knowledge.withdraw", article, by=by)
 
 
@@ -359,10 +362,8 @@ def _followers(article: Article, after: int) -> Sequence[Member]:
 
 
 def _mail(tenant: Tenant, article: Article, member: Member, *, is_new: bool) -> None:
-    link, stop = (
-        f"/knowledge/{article.number}",
-        f"/knowledge/unfollow/{token_of(member.id, article.number)}",
-    )
+    link = f"/knowledge/{article.number}"
+    stop = f"/knowledge/unfollow/{token_of(member.id, article.number)}"
     said = {
         "article": article,
         "is_new": is_new,

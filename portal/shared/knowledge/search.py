@@ -33,8 +33,13 @@ from portal.shared.knowledge.models import Article, Posting
 SHOWN = 20
 Snippet = tuple[str, str, str]
 """What comes before, the word as it is written there, what follows."""
-_LONGEST, _MOST_COUNTED, _MOST_ASKED, _COMMON, _AT_ONCE = 100, 12, 6, 1000, 100
-_A, _P = Article.__table__, Posting.__table__
+_LONGEST = 100
+_MOST_COUNTED = 12
+_MOST_ASKED = 6
+_COMMON = 1000
+_AT_ONCE = 100
+_A = Article.__table__
+_P = Posting.__table__
 _CLUSTER = re.compile(
     "[^\uff9e\uff9f\u3099\u309a][\uff9e\uff9f\u3099\u309a]*"
 )  # a kana with its voicing mark
@@ -75,10 +80,8 @@ def _moment(article: Article) -> int:
 
 def forget(article: Article) -> None:
     """Take an article out, before it is changed."""
-    known, own = (
-        list(_grams(article.text_key)),
-        (Posting.moment == _moment(article), Posting.article_id == article.id),
-    )
+    known = list(_grams(article.text_key))
+    own = (Posting.moment == _moment(article), Posting.article_id == article.id)
     for at in range(0, len(known), _AT_ONCE):
         delete_where(Posting, Posting.gram.in_(known[at : at + _AT_ONCE]), *own)
 
@@ -89,7 +92,8 @@ def index(article: Article) -> None:
     article.plain = to_text(article.body)
     article.text_key = f"{article.title_key}\n{fold(article.plain)}"
     session().flush()
-    row, titles = {"article_id": article.id, "moment": _moment(article)}, _grams(article.title_key)
+    row = {"article_id": article.id, "moment": _moment(article)}
+    titles = _grams(article.title_key)
     rows = [{"gram": gram, "in_title": gram in titles, **row} for gram in _grams(article.text_key)]
     if rows:
         session().execute(insert(Posting), rows)
@@ -99,7 +103,8 @@ def find(asked: str, products: Iterable[str]) -> tuple[list[tuple[Any, Snippet]]
     """The first articles with all words, by title before by text, the newest first; and whether
     there are more.
     """
-    keys, rows = words(asked), list[Any]()
+    keys = words(asked)
+    rows = list[Any]()
     grams = _rarest(
         list(dict.fromkeys(gram for key in keys for gram in _grams(key)))[:_MOST_COUNTED]
     )
@@ -188,12 +193,15 @@ def _matching(
 
 def snippet(plain: str, keys: Iterable[str]) -> Snippet:
     """The first place in a text where a word stands; its beginning where none does."""
-    clusters, key = _CLUSTER.findall(plain), fold(plain)
+    clusters = _CLUSTER.findall(plain)
+    key = fold(plain)
     spread = [at for at, cluster in enumerate(clusters) for _ in _folded(cluster)]
     places = ((at, at + len(word) - 1) for word in keys if (at := key.find(word)) >= 0)
     first, last = min(((spread[begin], spread[end] + 1) for begin, end in places), default=(0, 0))
-    begin, end = max(first - 30, 0), last + 70
-    before, after = "".join(clusters[begin:first]), "".join(clusters[last:end])
+    begin = max(first - 30, 0)
+    end = last + 70
+    before = "".join(clusters[begin:first])
+    after = "".join(clusters[last:end])
     return (
         ("…" if begin else "") + before,
         "".join(clusters[first:last]),

@@ -70,8 +70,10 @@ def usages_of(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Usa
 
     Index: ix_limit_override_owner.
     """
-    what, ids = get_definition(name), [owner.id for owner in owners]
-    facts, today = what.facts(owners), clock.today()
+    what = get_definition(name)
+    ids = [owner.id for owner in owners]
+    facts = what.facts(owners)
+    today = clock.today()
     counting = (
         select(what.by, func.count(what.model.id))
         .where(what.by.in_(ids), *what.where)
@@ -135,7 +137,9 @@ def override(
     made = LimitOverride(
         account_id=owner.account_id, name=name, owner=owner.subject, value=value, reason=why
     )
-    made.until, made.created_by, made.created_at = until, by.name, clock.now()
+    made.until = until
+    made.created_by = by.name
+    made.created_at = clock.now()
     session().add(made)
     session().flush()
     after = usage_of(tenant, name, owner)

@@ -9,11 +9,9 @@ from datetime import date
 from portal.core import ALLOWED, Decision, Tenant, gettext_noop
 from portal.core.tenancy.schema_parts import Formula
 
-BASE, USUAL, LIFTED = (
-    gettext_noop("基本"),
-    gettext_noop("登録上限"),
-    gettext_noop("個別に承った追加"),
-)
+BASE = gettext_noop("基本")
+USUAL = gettext_noop("登録上限")
+LIFTED = gettext_noop("個別に承った追加")
 _FULL = gettext_noop("登録できる上限に達しています。追加をご希望の場合は、お問い合わせください。")
 _FROZEN = gettext_noop(
     "登録数が上限を超えているため、追加できません。くわしくはお問い合わせください。"
@@ -75,7 +73,8 @@ def calculate(tenant: Tenant, name: str, facts: Facts, lifted: int = 0, used: in
     if formula and formula.base_first_from and facts.form and facts.form >= formula.base_first_from:
         at_first = formula.base
     if lifted > limit:
-        steps, limit = (*steps, Step(LIFTED, lifted - limit)), lifted
+        steps = (*steps, Step(LIFTED, lifted - limit))
+        limit = lifted
     return Usage(used, limit, steps, min(at_first, limit), (formula and formula.exactly_one) or "")
 
 

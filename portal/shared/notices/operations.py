@@ -53,7 +53,8 @@ def publish(
     return notice
 
 
-_N, _READ = Notice.__table__, NoticeRead.__table__
+_N = Notice.__table__
+_READ = NoticeRead.__table__
 _READ_BY_MEMBER = and_(
     _READ.c.tenant_id == bindparam("tenant"),
     _READ.c.notice_id == _N.c.id,
