@@ -67,7 +67,7 @@ def test_important_ones_categories_and_dates_are_shown(hanako, publish):
     """COM-60"""
     publish("大切", is_important=True, category="休業")
     publish("分類", category="<b>機能</b>", publish_at=NOW - timedelta(days=1))
-    rows = re.findall(r"<li>(<time.*?)</li>", hanako.get("/notices").text, re.DOTALL)
+    rows = re.findall(r"<li>\s*(<time.*?)</li>", hanako.get("/notices").text, re.DOTALL)
     rows = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in rows]
     assert "2026/11/23(月) 重要 大切 未読" in rows
     assert "2026/11/22(日) &lt;b&gt;機能&lt;/b&gt; 分類 未読" in rows
