@@ -86,7 +86,9 @@ def counted(answer: TestResponse) -> str:
 def box(answer: TestResponse, name: str) -> str:
     """The tag of one field of the search bar; of a select, with its options."""
     found = re.search(
-        rf'<input[^>]* name="{name}"[^>]*>|<select[^>]* name="{name}".*?</select>', answer.text
+        rf'<input[^>]* name="{name}"[^>]*>|<select[^>]* name="{name}".*?</select>',
+        answer.text,
+        re.DOTALL,
     )
     assert found, f"no field {name}"
     return unescape(found[0])

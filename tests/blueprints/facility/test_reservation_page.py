@@ -54,8 +54,9 @@ def cards(answer: TestResponse) -> dict[str, dict[str, str]]:
 
 def track(answer: TestResponse) -> tuple[list[str], list[str]]:
     """The steps that are done, and the one where the reservation stands."""
-    done = re.findall(r'<li class="done">.*?<span>([^<]+)<', answer.text)
-    return done, re.findall(r'<li aria-current="step"><i[^>]*>\d</i><span>([^<]+)<', answer.text)
+    done = re.findall(r'<li class="done">.*?<span>([^<]+)<', answer.text, re.DOTALL)
+    here = r'<li aria-current="step">\s*<i[^>]*>\d</i>\s*<span>([^<]+)<'
+    return done, re.findall(here, answer.text)
 
 
 def badge(answer: TestResponse) -> tuple[str, str]:
