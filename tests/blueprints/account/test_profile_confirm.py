@@ -207,7 +207,7 @@ def test_the_second_of_two_tabs_is_shown_both_values_and_can_go_on(hanako, visit
     assert told.status_code == 409
     assert CONFLICT in told.text
     rows = re.findall(
-        r'<th scope="row">(.*?)</th><td[^>]*>(.*?)</td><td[^>]*>(.*?)</td>', told.text
+        r'<th scope="row">(.*?)</th>\s*<td[^>]*>(.*?)</td>\s*<td[^>]*>(.*?)</td>', told.text
     )
     assert rows == [("市区町村", "品川区", "大田区"), ("部署名", "開発部", "総務部")]
     assert record()[:2] == (1, 1)
