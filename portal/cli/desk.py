@@ -170,7 +170,7 @@ def _keep_text(found: Inquiry, text: str) -> None:
 
 
 def _written() -> str:
-    """The answer from a pipe, or from the operator's editor. Raises Mistake when there is none."""
+    """The answer from a pipe, or from the operator's editor. Raises CommandError when there is none."""
     if not is_terminal():
         return read_text(STANDARD_INPUT).strip()
     written = click.edit("")

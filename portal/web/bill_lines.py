@@ -51,7 +51,7 @@ def rates_of(billed: Iterable[BillLine]) -> Rates:
 def read_bill_lines(texts: Iterable[str], day: date, rates: Rates) -> list[BillLine]:
     """What `lines_option` gave, delivered on `day`, at the usual rate unless another is named.
 
-    Raises Mistake.
+    Raises CommandError.
     """
     return [_bill_line(text, day, rates) for text in texts]
 

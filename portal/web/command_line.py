@@ -144,7 +144,7 @@ class CommandGroup(AppGroup):
 def require_offered(tenant: Tenant) -> None:
     """Refuse a command of a module or feature that the tenant has not switched on (COM-03).
 
-    Raises Mistake.
+    Raises CommandError.
     """
     context: click.Context | None = click.get_current_context()
     while context is not None:

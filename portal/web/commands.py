@@ -57,7 +57,7 @@ def limit_option(default: int = 30) -> Option:
 
 
 def find_tenant(key: str | None) -> Tenant:
-    """The tenant with this key. Raises Mistake, naming the keys there are."""
+    """The tenant with this key. Raises CommandError, naming the keys there are."""
     known = current_app.extensions["tenants"].current().by_key
     if not key:
         raise CommandError("say which brand: --tenant KEY or PORTAL_TENANT")
@@ -219,7 +219,7 @@ def tenant_command(function: Command, kind: Kind = "change") -> Command:
 def _require_demo() -> None:
     """Refuse to change anything as of another instant where that would be forged.
 
-    Raises Mistake.
+    Raises CommandError.
     """
     if not current_app.extensions["settings"].demo:
         raise CommandError(

@@ -91,7 +91,7 @@ def _of_person(operation: Callable[..., None]) -> Callable[..., None]:
 
 
 def _registrant(spec: str) -> Registrant:
-    """Somebody as they are typed. Raises Mistake."""
+    """Somebody as they are typed. Raises CommandError."""
     parts = [text.usual_width(part) for part in spec.split(":")]
     try:
         family, given, email, *duty = parts
