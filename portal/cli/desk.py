@@ -11,15 +11,7 @@ from typing import Any
 
 import click
 
-from portal.core import Actor, RuleBroken, Tenant, audit, to_local
-from portal.shared.auth.operator_actions import tag
-from portal.shared.inquiries import operations, queries
-from portal.shared.inquiries.files import keep, read
-from portal.shared.inquiries.models import Inquiry, Status
-from portal.shared.knowledge import operations as articles
-from portal.shared.notices import operations as announcements
-from portal.web.brand import brands_of
-from portal.web.command_line import (
+from portal.cli.command_line import (
     STANDARD_INPUT,
     CommandError,
     CommandGroup,
@@ -28,7 +20,7 @@ from portal.web.command_line import (
     is_terminal,
     read_text,
 )
-from portal.web.commands import (
+from portal.cli.commands import (
     FILE,
     TEXT,
     Asked,
@@ -40,7 +32,16 @@ from portal.web.commands import (
     step,
     typed,
 )
-from portal.web.output import harmless, listing, moment, table
+from portal.cli.output import harmless, listing, moment, table
+from portal.config import Tenant
+from portal.core import Actor, RuleBroken, audit, to_local
+from portal.shared.auth.operator_actions import tag
+from portal.shared.inquiries import operations, queries
+from portal.shared.inquiries.files import keep, read
+from portal.shared.inquiries.models import Inquiry, Status
+from portal.shared.knowledge import operations as articles
+from portal.shared.notices import operations as announcements
+from portal.web.brand import brands_of
 
 inquiries = CommandGroup(
     "inquiries", help="What customers ask: list, show, answer, assign, close.", feature="inquiries"

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import JSON, String
 from sqlalchemy.types import TypeDecorator
 
-from portal.core.tenancy.scope import require_key
+from portal.tenancy.scope import require_key
 
 _KEY = re.compile(r"^[0-9a-f]{64}$")
 _UNTOUCHED_SECONDS = 600

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
 from portal.core.db import Base, EnumType, session, tenant_table_args
-from portal.core.tenancy.orm_guard import TenantOwned
+from portal.tenancy.orm_guard import TenantOwned
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)

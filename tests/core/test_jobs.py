@@ -17,7 +17,7 @@ from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.jobs import LEASE, PAUSES, Job, WorkStatus
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document
 from tests.cast import CANARY, NOW, Cast

@@ -15,10 +15,10 @@ from sqlalchemy import Engine
 
 import demo
 from portal import create_app
+from portal.core import signer
 from portal.core.db import db
 from portal.core.files import LocalFiles, Shelf
 from portal.settings import Settings
-from portal.shared.auth import signer
 
 _HOOKS = ("before_cursor_execute", "before_execute", "begin")
 _POOL_HOOKS = ("checkout", "connect", "checkin")

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarResult, and_, select
 
-from portal.core import SYSTEM, Actor, NumberFormat, Shelf, audit, clock, csvio, jobs, numbering
+from portal.config import NumberFormat
+from portal.core import SYSTEM, Actor, Shelf, audit, clock, csvio, jobs, numbering
 from portal.core.db import Query, session, update_where
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import FileDamaged

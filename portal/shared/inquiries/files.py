@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from portal.core import Actor, RuleBroken, Shelf, Tenant
-from portal.core.tenancy.schema_parts import Inquiries
+from portal.config import Tenant
+from portal.config.schema_parts import Inquiries
+from portal.core import Actor, RuleBroken, Shelf
 from portal.shared.inquiries.storage_limits import reserve_storage
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
