@@ -21,7 +21,7 @@ from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.shared.accounts.models import Account, Member
 from portal.shared.billing.lines import BillLine
-from portal.shared.documents import billed
+from portal.shared.invoicing.items import check_lines
 
 FORM = "/facilities/LC-01/reservation"
 BOOKING = {
@@ -210,7 +210,7 @@ def test_the_rule_of_lines_holds_without_the_command(inside, tenant, cast) -> No
     with inside("facility"):
         found = queries.any_reservation(cast.billed)
         with pytest.raises(RuleBroken, match="印字できない"):
-            billed.bill(tenant, [BillLine("\U0001f600", 1, "式", 1, 10)], found.traded_on)
+            check_lines(tenant, [BillLine("\U0001f600", 1, "式", 1, 10)])
 
 
 @ONE
