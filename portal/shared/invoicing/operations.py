@@ -223,7 +223,8 @@ def claim(invoice: Invoice, *, total: int | None = None, credited: int | None = 
     """Ask for less or more of an invoice: another `total`, or more `credited`.
 
     What was received beyond that goes back to the payments it came from, the newest first, so that
-    what is owed never falls below zero. The invoice is locked by the caller.
+    what is owed never falls below zero; what they still have left is taken when more is asked. The
+    invoice is locked by the caller.
     """
     total = invoice.total if total is None else total
     credited = invoice.credited if credited is None else credited
@@ -236,6 +237,17 @@ def claim(invoice: Invoice, *, total: int | None = None, credited: int | None = 
     ):
         raise Stale(_CHANGED_MEANWHILE)
     session().refresh(invoice)
+    if excess < 0:
+        _take_rests(invoice)
+
+
+def _take_rests(invoice: Invoice) -> None:
+    """Take what is left of an invoice's own payments: nobody owes what we have of theirs."""
+    for payment in queries.payments_of({invoice.id}):
+        _lock_payment(payment)
+        part = min(payment.rest, invoice.balance)
+        if part > 0:
+            _allocate(payment, invoice, part)
 
 
 def _release(invoice: Invoice, excess: int) -> None:

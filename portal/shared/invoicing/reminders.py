@@ -28,9 +28,11 @@ def remind_overdue(tenant: Tenant) -> int:
 
 
 def _remind(tenant: Tenant, invoice: Invoice) -> bool:
-    """Of two workers one reminds; whether it was this one."""
+    """Of two workers one reminds; whether it was this one, and there is somebody to remind."""
     is_first = (Invoice.id == invoice.id, Invoice.reminded_at.is_(None))
     if not update_where(Invoice, *is_first, reminded_at=clock.now()):
+        return False
+    if not invoice.contact["email"]:  # the account is erased: nobody is left to be told
         return False
     notifications.send(
         tenant,

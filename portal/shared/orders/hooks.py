@@ -11,6 +11,7 @@ from portal.core import RuleBroken, csvio, session, update_where
 from portal.shared.accounts.account_hooks import AccountHooks, OpenBusiness
 from portal.shared.accounts.models import Account
 from portal.shared.documents import operations as documents
+from portal.shared.invoicing import account_part
 from portal.shared.orders.models import ADDRESS, PERSON, OrderMixin
 
 
@@ -27,9 +28,10 @@ def _erase_persons(model: type[OrderMixin], account: Account, personal: Collecti
     emptied: dict[str, Any] = dict.fromkeys(personal, "")
     emptied["remarks"] = ""
     emptied["documents_due_at"] = None  # what is issued later would name nobody
-    emptied["contact"] = dict.fromkeys(PERSON, "")
-    emptied["billing"] = dict.fromkeys(ADDRESS, "") | {"name": account.number}
-    update_where(model, model.account_id == account.id, **emptied)
+    contact = dict.fromkeys(PERSON, "")
+    billing = dict.fromkeys(ADDRESS, "") | {"name": account.number}
+    update_where(model, model.account_id == account.id, contact=contact, billing=billing, **emptied)
+    account_part.erase(account, billing, contact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def account_hooks(
     def papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
         rows = (_exported(order, columns.values()) for order in session().scalars(own(account)))
         yield f"{model.__tablename__}s.csv", b"".join(csvio.write_csv(rows, tuple(columns)))
+        yield from account_part.export_files(account, model.__tablename__)
         yield from documents.all_of(account.id)
 
     def erase(account: Account) -> None:
