@@ -102,25 +102,30 @@ def seal(text: str) -> str:
     columns = max(1, round(sqrt(len(chars))))
     rows = max(1, ceil(len(chars) / columns))
     edge = FRAME + GAP
-    inner = SIDE - 2 * (FRAME + GAP)
-    broad = inner // columns
-    for column, start in enumerate(range(0, len(chars), rows)):
-        drawn = chars[start : start + rows]
-        tall = inner // len(drawn)
+    inner = SIDE - 2 * edge
+    broad = inner / columns
+    # Each stands square in the middle of its place: stretched to fill it, it is another letter.
+    side = round(min(broad, inner / rows))
+    for column in range(columns):
+        drawn = chars[_share(len(chars), column, columns) : _share(len(chars), column + 1, columns)]
+        left = SIDE - edge - (column + 0.5) * broad - side / 2
         for row, char in enumerate(drawn):
-            image.paste(
-                _glyph(char, (broad, tall)),
-                (edge + inner - (column + 1) * broad, edge + row * tall),
-            )
+            top = edge + (row + 0.5) * inner / len(drawn) - side / 2
+            image.paste(_glyph(char, side), (round(left), round(top)))
     out = BytesIO()
     image.quantize(16).save(out, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
-def _glyph(char: str, size: tuple[int, int]) -> Image.Image:
+def _share(count: int, column: int, columns: int) -> int:
+    """How many of `count` characters stand before `column`: as many in each, the first ones longer."""
+    return column * (count // columns) + min(column, count % columns)
+
+
+def _glyph(char: str, side: int) -> Image.Image:
     family = family_for(char)
     weight = "Bold" if family == MAIN else "Regular"
     font = ImageFont.truetype(str(FOLDER / f"{FILES[family]}-{weight}.ttf"), 200)
     drawn = Image.new("RGB", (200, 200), "white")
     ImageDraw.Draw(drawn).text((100, 100), char, font=font, fill=INK, anchor="mm")
-    return drawn.resize(size, Image.Resampling.LANCZOS)
+    return drawn.resize((side, side), Image.Resampling.LANCZOS)
