@@ -21,6 +21,7 @@ from typing import Any, cast
 
 from reportlab.lib.colors import HexColor
 from reportlab.lib.units import mm
+from reportlab.platypus.tables import CellStyle
 from xhtml2pdf import document, pisa
 from xhtml2pdf.builders.printmarks import MarkedCanvas
 from xhtml2pdf.config.resources import ResourceAccessError, ResourceAccessPolicy
@@ -30,6 +31,7 @@ from portal.core.clock import to_local
 from portal.shared.documents import kinsoku, typefaces
 from portal.shared.documents.content import KINDS
 from portal.shared.documents.models import DocumentKind
+from portal.shared.documents.properties import describe
 from portal.shared.documents.setting import pdf_environment
 
 RENDER_SECONDS = 30
@@ -81,8 +83,9 @@ class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pages: list[dict[str, Any]] = []
-        self._footer, created = _stamp.get()
-        local = to_local(created)  # in place of the clock, for the dates and the file's identifier
+        self._footer, self._created = _stamp.get()
+        # In place of the clock, for the dates and the file's identifier.
+        local = to_local(self._created)
         self._doc._timeStamp = SimpleNamespace(YMDhms=tuple(local.timetuple())[:6], dhh=9, dmm=0)
         self._doc.signature = hashlib.md5(local.isoformat().encode(), usedforsecurity=False)
 
@@ -98,6 +101,7 @@ class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
             self.__dict__.update(state)
             self._foot(f"{number} / {len(pages)} ページ")
             super().showPage()
+        describe(self, self._created)
         super().save()
 
     def _foot(self, label: str) -> None:
@@ -117,7 +121,13 @@ class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
 
 
 class NumberedDoc(PmlBaseDoc):  # type: ignore[misc]
-    """What xhtml2pdf shall build: a document whose pages are numbered."""
+    """What xhtml2pdf shall build: a document whose pages are numbered.
+
+    Its pages begin in a typeface that is in the file, not in ReportLab's Helvetica, which is not.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, initialFontName=typefaces.MAIN, **kwargs)
 
     def _makeCanvas(self, filename: Any = None, canvasmaker: Any = None) -> Any:
         return super()._makeCanvas(filename=filename, canvasmaker=NumberedCanvas)
@@ -131,6 +141,8 @@ def prepare() -> None:
     typefaces.register()
     kinsoku.install()
     document.PmlBaseDoc = NumberedDoc
+    # Selected in each cell before its text is, and so named in the file, used or not.
+    CellStyle.fontname = typefaces.MAIN
 
 
 @dataclass(frozen=True)
