@@ -4,6 +4,7 @@ written, the seal drawn.
 
 import base64
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache, lru_cache
 from io import BytesIO
 from math import ceil, sqrt
@@ -15,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageColor import getrgb
 from reportlab.lib.units import mm
 
-from portal.core.money import grouped, yen
+from portal.core.money import MINUS, grouped, yen
 from portal.core.tenancy.checks import LEAST_CONTRAST, contrast
 from portal.shared.documents.typefaces import FILES, FOLDER, MAIN, clean, family_for, marked, width
 
@@ -39,7 +40,20 @@ def pdf_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = yen, grouped, day, moment, duration, fit, paragraphs, tint, ink_on, seal
+    filters = (
+        yen,
+        grouped,
+        quantity,
+        day,
+        days,
+        moment,
+        duration,
+        fit,
+        paragraphs,
+        tint,
+        ink_on,
+        seal,
+    )
     environment.filters |= {made.__name__: made for made in filters}
     return environment
 
@@ -47,6 +61,19 @@ def pdf_environment() -> Environment:
 def day(value: date) -> str:
     """``2026年10月31日``"""
     return f"{value.year}年{value.month}月{value.day}日"
+
+
+def days(span: tuple[date, date | None]) -> str:
+    """``2026年10月1日～2026年10月31日``; one day alone where it is all there is."""
+    first, last = span
+    return day(first) if last in (None, first) else f"{day(first)}～{day(last)}"
+
+
+def quantity(number: int | Decimal) -> str:
+    """How many, or what one costs: ``1,234``, ``1.5``; a fraction without zeros that say nothing."""
+    whole, point, fraction = f"{abs(number):,f}".partition(".")
+    kept = fraction.rstrip("0")
+    return (MINUS if number < 0 else "") + whole + (point + kept if kept else "")
 
 
 def moment(value: datetime) -> str:

@@ -155,7 +155,7 @@ def test_what_is_given_back_is_a_document_of_its_own(facility, visit, cast, insi
         ("2026年11月23日", "元の取引日2026年10月14日"),
         ("返還金額（税込）", "4,950", "10%"),
     )
-    for said in ("返還請求書", "FI000001", *dates, *sums, "返還の理由：機械の不調"):
+    for said in ("返金明細書", "FI000001", *dates, *sums, "返還の理由：機械の不調"):
         assert said in words, said
     for absent in ("お振込先", "ご請求申し上げます", "訂正"):
         assert absent not in words
