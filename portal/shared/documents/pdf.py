@@ -31,7 +31,7 @@ from xhtml2pdf.config.resources import ResourceAccessError, ResourceAccessPolicy
 from xhtml2pdf.xhtml2pdf_reportlab import PmlBaseDoc
 
 from portal.core.clock import to_local
-from portal.shared.documents import kinsoku, typefaces
+from portal.shared.documents import kinsoku, tags, typefaces
 from portal.shared.documents.content import KINDS
 from portal.shared.documents.models import DocumentKind
 from portal.shared.documents.paging import paged
@@ -108,6 +108,7 @@ class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pages: list[dict[str, Any]] = []
+        self.structure = tags.Structure()
         self._footer, self._created = _stamp.get()
         # In place of the clock, for the dates and the file's identifier.
         local = to_local(self._created)
@@ -117,6 +118,7 @@ class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
     def showPage(self) -> None:
         """Put the finished page aside."""
         self._pages.append(dict(self.__dict__))
+        self.structure.next_page()
         self._startPage()
 
     def save(self) -> None:
@@ -124,8 +126,10 @@ class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
         pages = self._pages
         for number, state in enumerate(pages, 1):
             self.__dict__.update(state)
-            self._foot(f"{number} / {len(pages)} ページ")
+            with tags.artifact(self):
+                self._foot(f"{number} / {len(pages)} ページ")
             super().showPage()
+        self.structure.write(self._doc)
         describe(self, self._created)
         super().save()
 
@@ -169,6 +173,7 @@ def prepare() -> None:
     """
     typefaces.register()
     kinsoku.install()
+    tags.install()
     document.PmlBaseDoc = NumberedDoc
     # Text that anything can carry, a fourth longer and slower, which nothing needs any more.
     rl_config.useA85 = 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import Any
 
 from pypdf import PdfReader
 
@@ -21,6 +24,54 @@ CREATED = datetime(2026, 10, 31, tzinfo=UTC)
 
 def read(kind: str, content: Content) -> PdfReader:
     return PdfReader(BytesIO(render_document(kind, content.to_json(), CREATED)))
+
+
+def kinds(element: Any) -> Iterator[str]:
+    """The kind of `element` and of all in it, in the order in which they are read."""
+    element = element.get_object()
+    yield str(element["/S"])
+    for kid in element["/K"]:
+        if not isinstance(kid, int):
+            yield from kinds(kid)
+
+
+def test_a_screen_reader_finds_headings_paragraphs_and_tables(
+    invoice: InvoiceContent, work_report: WorkReportContent
+) -> None:
+    """COM-70: tagged PDF; a table on two pages has its head on both, the seal has words."""
+    long = replace(invoice, lines=invoice.lines * 15)
+    reader = read("invoice", long)
+    root: Any = reader.root_object
+    assert str(root["/MarkInfo"]["/Marked"]) == "True"
+    tree = root["/StructTreeRoot"]
+    found = list(kinds(tree["/K"]))
+    assert found[:3] == ["/Document", "/H1", "/P"]
+    assert found.count("/Table") == 3
+    assert found.count("/TH") == 2 * 8 + 4
+    assert found.count("/TR") == 30 + 3 + 3
+    assert found.count("/TD") == 30 * 8 + 3 * 4
+    assert found.count("/Figure") == 1
+    report: Any = read("work_report", work_report).root_object["/StructTreeRoot"]
+    assert list(kinds(report["/K"])).count("/H2") == 3
+
+
+def test_each_piece_of_marked_text_belongs_to_one_element(invoice: InvoiceContent) -> None:
+    """COM-70: numbers on the pages and numbers in the tree are the same ones; the foot has none."""
+    reader = read("invoice", replace(invoice, lines=invoice.lines * 15))
+    tree: Any = reader.root_object["/StructTreeRoot"]
+    numbers = tree["/ParentTree"]["/Nums"]
+    page: Any
+    for index, page in enumerate(reader.pages):
+        code = page.get_contents().get_data()
+        marked = re.findall(rb"/MCID (\d+)>> BDC", code)
+        owners = numbers[2 * index + 1].get_object()
+        assert [int(number) for number in marked] == list(range(len(owners)))
+        assert numbers[2 * index] == page["/StructParents"] == index
+        for number, owner in enumerate(owners):
+            assert number in owner.get_object()["/K"]
+            assert owner.get_object()["/Pg"].get_object()["/StructParents"] == index
+        assert code.count(b"/Artifact BMC") == 1
+        assert code.count(b"EMC") == len(owners) + 1
 
 
 def test_a_spaced_title_is_one_word_to_who_searches(
