@@ -161,7 +161,7 @@ def _movement_rows(money: OrderMoney) -> Rows:
 def _credit(note: CreditNote) -> str:
     """How much less is asked since when, and the number of the document that says so."""
     return _(
-        "%(amount)s（%(day)s、返還請求書 %(number)s）",
+        "%(amount)s（%(day)s、返金明細書 %(number)s）",
         amount=amounts.written(note.total),
         day=on_date(note.credited_at),
         number=note.number,

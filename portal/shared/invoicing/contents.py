@@ -72,7 +72,7 @@ def _facts(invoice: Invoice, items: Sequence[InvoiceItem]) -> tuple[tuple[str, s
 def credit_note_content(
     tenant: Tenant, invoice: Invoice, lines: Sequence[BillLine], reason: str
 ) -> InvoiceContent:
-    """返還請求書 of these lines, which names the invoice and the day of the original trade."""
+    """返金明細書（適格返還請求書） of these lines, which names the invoice and the day of the original trade."""
     billed = invoice_content(tenant, invoice)
     return InvoiceContent(
         **heads(tenant, invoice.billing, invoice.contact),
@@ -104,6 +104,8 @@ def receipt_content(tenant: Tenant, payment: Payment) -> ReceiptContent:
     return ReceiptContent(
         **heads(tenant, first.billing, first.contact),
         paid_on=payment.received_on,
+        paid_by=payment.method,
+        traded_on=first.traded_on if len(invoices) == 1 else None,
         totals=totals,
         proviso=_proviso(payment, invoices),
     )

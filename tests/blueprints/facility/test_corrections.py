@@ -169,7 +169,7 @@ def test_what_is_given_back_is_a_document_of_its_own(facility, visit, cast, insi
         ("2026年11月23日", "元の取引日2026年10月14日"),
         ("返還金額（税込）", "4,950", "10%"),
     )
-    for said in ("返還請求書", "FI000001", *dates, *sums, "返還の理由：機械の不調"):
+    for said in ("返金明細書", "FI000001", *dates, *sums, "返還の理由：機械の不調"):
         assert said in words, said
     for absent in ("お振込先", "ご請求申し上げます", "訂正"):
         assert absent not in words
@@ -220,7 +220,7 @@ def test_a_refund_is_said_and_stands_on_the_reservations_page(facility, visit, c
     assert "ご請求の減額" not in page.get(path).text
     assert facility(*words).stdout.endswith(said)
     shown = page.get(path).text
-    assert "<dt>ご請求の減額</dt><dd>¥4,950（2026/11/23(月)、返還請求書 CN00000001）</dd>" in shown
+    assert "<dt>ご請求の減額</dt><dd>¥4,950（2026/11/23(月)、返金明細書 CN00000001）</dd>" in shown
     assert "<dt>ご返金予定</dt><dd>¥4,950</dd>" in shown
     assert 'href="/documents/credit_note/CN00000001.pdf"' in shown
 
