@@ -337,8 +337,6 @@ def record_payment(
     if reservation.total == 0:
         return LIFE.move(tenant, reservation, Status.PAID, by=by)
     BILLING.pay(tenant, reservation, remittance, by=by)
-    reservation.documents_due_at = clock.now() if reservation.billed_at else None
-    session().flush()
     if left := money(reservation).owed:
         sentence = _PARTLY_PAID % f"{left:,}"
         LIFE.notify(tenant, reservation, sentence, label="一部ご入金の確認")

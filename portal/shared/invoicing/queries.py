@@ -49,6 +49,11 @@ class OrderMoney:
         return sum(payment.rest for payment in self.payments)
 
     @property
+    def lacks_receipt(self) -> bool:
+        """Whether a payment that invoices have something of has no receipt yet."""
+        return any(payment.allocated and not payment.receipt_number for payment in self.payments)
+
+    @property
     def is_pending(self) -> bool:
         """Whether something of it is on no invoice yet."""
         return any(item.invoice_id is None for item in self.items)

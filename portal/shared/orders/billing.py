@@ -122,9 +122,12 @@ class OrderBilling(Generic[M]):
         }
         orders = select(self.model).where(self.model.number.in_(numbers))
         for order in session().scalars(orders.order_by(self.model.id)).all():
-            is_settled = self.money(order).is_settled
-            if is_settled != (order.paid_at is not None):
-                self.settle(tenant, order, is_settled, by)
+            known = self.money(order)
+            if known.is_settled != (order.paid_at is not None):
+                self.settle(tenant, order, known.is_settled, by)
+            if known.lacks_receipt and self.can_issue(order):
+                order.documents_due_at = order.documents_due_at or clock.now()
+        session().flush()
 
     def issue(self, tenant: Tenant, order: M, *, by: Actor) -> list[int]:
         """Issue what is due, each once; returns the jobs that draw.
