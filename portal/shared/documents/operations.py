@@ -18,6 +18,7 @@ from portal.core.folding import Folded
 from portal.core.text import folded
 from portal.shared.billing.terms import months_after
 from portal.shared.documents.content import Content
+from portal.shared.documents.digest import digest_of
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.process import draw_document
 from portal.shared.documents.typefaces import drawable
@@ -106,7 +107,14 @@ def issue(
     document.content = content.to_json() | {"number": number}
     session().add(document)
     session().flush()
-    audit.record("document.issue", document, by=by, total=total)
+    audit.record(
+        "document.issue",
+        document,
+        by=by,
+        kind=kind.value,
+        total=total,
+        digest=digest_of(document),
+    )
     return document, jobs.enqueue(DRAW, {"document": document.id})
 
 
