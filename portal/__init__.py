@@ -13,7 +13,7 @@ from portal.blueprints import BLUEPRINTS, BRANDS
 from portal.core.audit_keys import set_audit_keys
 from portal.core.db import db, init_db
 from portal.core.engine import UnfitRole
-from portal.core.files import LocalFiles, Shelf
+from portal.core.files import LocalFiles
 from portal.core.tenancy.config_errors import TenantsInvalid
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import tenant_type
@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(settings.flask_config)
     app.extensions["settings"] = settings
     _make_home(settings)
-    Shelf.files = LocalFiles(settings.home / "files")
+    app.extensions["file_store"] = LocalFiles(settings.home / "files")
     secrets = (settings.secret_key, *settings.secret_key_fallbacks)
     signer.set_keys(secrets)
     set_audit_keys(secrets)

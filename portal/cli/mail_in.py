@@ -2,6 +2,7 @@
 RFC 2033).
 """
 
+import shutil
 import signal
 import socket
 import socketserver
@@ -16,7 +17,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from portal.cli.desk import inquiries
-from portal.core import DatabaseBusy, Shelf, Tenant, session, tenant_scope
+from portal.core import DatabaseBusy, Tenant, file_store, session, tenant_scope
 from portal.core.inbound_email import UnclearSender, Unreadable
 from portal.shared.inquiries import inbound
 from portal.web.command_line import CommandError, PortalCommand, require_offered
@@ -88,9 +89,11 @@ def refused(limit: int) -> Iterable[Any]:
 def raw(file: str) -> None:
     """The bytes of a refused mail, by its file."""
     try:
-        sys.stdout.buffer.write(Shelf.files.get(file))
+        stored = file_store().open(file)
     except FileNotFoundError:
         raise click.BadParameter("no such file; see inquiries refused") from None
+    with stored:
+        shutil.copyfileobj(stored, sys.stdout.buffer)
 
 
 class LmtpHandler(socketserver.StreamRequestHandler):

@@ -39,6 +39,7 @@ from portal.core import (
     states,
 )
 from portal.core.db import Numbered, get_or_404, session, tenant_fk, tenant_table_args, update_where
+from portal.core.zips import Entry
 from portal.shared import imports, notifications
 from portal.shared.auth import accounts
 from portal.shared.auth.account_hooks import AccountHooks, OpenBusiness
@@ -347,7 +348,7 @@ def account_hooks(
                 message = RuleBroken(kind.message, count=count, status=RuleBroken(kind.status))
                 yield OpenBusiness(message=message, remedy=kind.remedy, href=kind.href)
 
-    def papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
+    def papers(_tenant: Tenant, account: Account) -> Iterator[Entry]:
         rows = (_exported(order, columns.values()) for order in session().scalars(own(account)))
         yield f"{model.__tablename__}s.csv", b"".join(csvio.write_csv(rows, tuple(columns)))
         yield from documents.all_of(account.id)

@@ -13,7 +13,7 @@ from portal.blueprints.facility import booking, operations, queries, reservation
 from portal.blueprints.facility.forms import BookingForm, DaySearchForm, SearchForm
 from portal.blueprints.facility.models import Reservation, Status
 from portal.blueprints.facility.slots import Slot, at_clock, monday_of
-from portal.core import NotFound, Shelf, Tenant, clock, gettext_noop, session
+from portal.core import NotFound, Tenant, clock, file_store, gettext_noop, session
 from portal.shared.auth.models import Account, Member, Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.contacts import operations as contacts
@@ -184,7 +184,7 @@ def photo(code: str) -> Response:
     """The facility's picture."""
     found = queries.facility(code)
     try:
-        data = Shelf.files.get(found.photo)
+        data = file_store().open(found.photo)
     except FileNotFoundError:
         raise NotFound("画像が見つかりません。") from None
     picture = attachment(data, f"{found.code}.png", "image/png", found.photo)

@@ -5,12 +5,10 @@ audit trail. Names, addresses, mails and everything that lets somebody in are go
 `erase_after_days`.
 """
 
-import io
 import json
-import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import inspect, select
 
@@ -29,6 +27,7 @@ from portal.core import (
 )
 from portal.core.db import Base, delete_where, emptied_personal, execute_core, session, update_where
 from portal.core.errors import NotFound, RuleBroken, gettext_noop, require
+from portal.core.zips import Entry, write_zip
 from portal.shared import mailing
 from portal.shared.auth import account_hooks, history, members, present_password
 from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
@@ -158,10 +157,10 @@ def _erase(payload: dict[str, Any]) -> None:
     session().commit()
 
 
-def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
+def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> IO[bytes]:
     """The ZIP: all of the account for its representative, themself for others.
 
-    Audited. The caller commits.
+    Audited. The caller commits, and closes it.
     """
     account = session().get_one(Account, who.account_id)
     everybody = members.roster(account.id)
@@ -174,14 +173,17 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
         "members": [_plain(m) for m in included],
     }
     audit.record("member.export", who, by=by)
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
-        made.writestr("account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str))
-        made.writestr("history.csv", b"".join(_acts(who)))
-        for part in account_hooks.hooks_of(tenant) if who.is_representative else ():
-            for name, content in part.export_files(tenant, account):
-                made.writestr(name, content)
-    return out.getvalue()
+    return write_zip(_export_files(tenant, account, who, data), clock.now())
+
+
+def _export_files(
+    tenant: Tenant, account: Account, who: SignedIn, data: dict[str, Any]
+) -> Iterator[Entry]:
+    """What goes into the ZIP, one file after another."""
+    yield "account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str).encode()
+    yield "history.csv", b"".join(_acts(who))
+    for part in account_hooks.hooks_of(tenant) if who.is_representative else ():
+        yield from part.export_files(tenant, account)
 
 
 def _plain(row: Base) -> dict[str, Any]:
