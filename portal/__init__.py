@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from portal import cli, extensions
 from portal.blueprints import BLUEPRINTS, BRANDS
+from portal.core import jobs
 from portal.core.audit_keys import set_audit_keys
 from portal.core.db import db, init_db
 from portal.core.engine import UnfitRole
@@ -17,6 +18,7 @@ from portal.core.files import LocalFiles
 from portal.core.tenancy.config_errors import TenantsInvalid
 from portal.core.tenancy.registry import Registry
 from portal.core.tenancy.schema import tenant_type
+from portal.job_kinds import kinds_of
 from portal.settings import CannotStart, Settings
 from portal.shared.auth import signer
 from portal.web import brand, errors, formatting, hanging, headers, i18n, proof, requests
@@ -48,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     headers.init_app(app, settings)
     errors.init_app(app)
     brand.init_app(app, BRANDS)
+    app.extensions["job_kinds"] = jobs.collect_kinds(kinds_of(BRANDS))
     app.extensions["tenants"] = _registry(app, settings)
     app.extensions["chat_bell"] = ChatNotifier(app, settings.chat_streams)
     for blueprint in BLUEPRINTS:

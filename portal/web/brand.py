@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, current_app
 from pydantic import BaseModel
 
 from portal.core import Section, Tenant, gettext_noop
+from portal.core.jobs import JobKind
 from portal.core.tenancy.config_errors import Finding
 from portal.shared.auth.account_hooks import AccountHooks, RegisteredHooks
 from portal.shared.auth.models import Right
@@ -93,6 +94,7 @@ class Brand:
     `hanging` are keys that the tenant's section lacks though rows of the brand's own name them, also where its module
     is off.
     `rights` are those that something of the brand's own asks for.
+    `job_kinds` are the jobs that it leaves to the workers.
     `mail_kinds` are the mails besides those about inquiries that its members choose how to get (COM-03).
     `home_lead` is the template of what the my page begins with, before everything else.
     """
@@ -121,6 +123,7 @@ class Brand:
     inquiry_words: InquiryWords = InquiryWords()
     rights: tuple[Right, ...] = (Right.QUOTES, Right.ORDERS, Right.BILLING)
     mail_kinds: tuple[MailKind, ...] = ()
+    job_kinds: tuple[JobKind, ...] = ()
 
 
 def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:

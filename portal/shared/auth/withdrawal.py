@@ -34,6 +34,7 @@ from portal.shared.auth.models import Account, AccountStatus, Member, MemberStat
 from portal.shared.auth.sessions import SignedIn
 
 GONE = "退会済みのお客様"
+_ERASE = "accounts.erase"
 _SECRET = {"password_hash", "login_key", "totp_nonce", "totp_step"}
 _OURS = {"id", "tenant_id", "account_id", "version", "tags"}
 """What only the program needs, and what operators sort their customers by."""
@@ -111,7 +112,7 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
         members.shut_out(member, MemberStatus.REMOVED)
     audit.record("account.withdraw", account, by=by, reason=reason)
     at = clock.now() + timedelta(days=tenant.erase_after_days)
-    jobs.enqueue("accounts.erase", {"account": account.id}, at=at)
+    jobs.enqueue(_ERASE, {"account": account.id}, at=at)
 
 
 def erase(account: Account, *, by: Actor) -> None:
@@ -147,7 +148,6 @@ def _kept_for_members() -> list[Any]:
     ]
 
 
-@jobs.handler("accounts.erase")
 def _erase(payload: dict[str, Any]) -> None:
     account = require(
         session().get(Account, payload["account"]), NotFound("会員が見つかりません。")
@@ -155,6 +155,10 @@ def _erase(payload: dict[str, Any]) -> None:
     if account.status == AccountStatus.WITHDRAWN and account.erased_at is None:
         erase(account, by=SYSTEM)
     session().commit()
+
+
+ERASE_JOB = jobs.JobKind(_ERASE, _erase, jobs.Lease(timedelta(minutes=10)))
+"""An account may have orders and threads of many years."""
 
 
 def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> IO[bytes]:

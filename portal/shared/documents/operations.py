@@ -3,7 +3,7 @@
 import itertools
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import IO, Any
 
 from sqlalchemy import ColumnElement, ScalarResult, and_, select
@@ -119,7 +119,6 @@ def issue(
     return document, jobs.enqueue(DRAW, {"document": document.id})
 
 
-@jobs.handler(DRAW)
 def draw(payload: dict[str, Any]) -> None:
     """Draw a document that has no bytes yet. Drawing happens outside any transaction; the first
     result stays.
@@ -142,6 +141,10 @@ def draw(payload: dict[str, Any]) -> None:
         subject = f"document:{content['number']}"
         audit.record("document.draw", subject, by=SYSTEM, digest_of_bytes=key)
     session().commit()
+
+
+DRAW_JOB = jobs.JobKind(DRAW, draw, jobs.Lease(timedelta(minutes=2)))
+"""The process that draws is killed after `RENDER_SECONDS`."""
 
 
 def of_thing(account_id: int, thing: str) -> list[Document]:
