@@ -124,7 +124,6 @@ def export_data() -> Answer:
     if not form.validate_on_submit():
         return render("account/export.html", form=form)
     content = withdrawal.archive(tenant(), member(), by=actor())
-    session().commit()
     return attachment(content, "my-data.zip", "application/zip")
 
 

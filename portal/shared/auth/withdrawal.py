@@ -25,7 +25,15 @@ from portal.core import (
     csvio,
     jobs,
 )
-from portal.core.db import Base, delete_where, emptied_personal, execute_core, session, update_where
+from portal.core.db import (
+    Base,
+    delete_where,
+    emptied_personal,
+    execute_core,
+    session,
+    transaction_mode,
+    update_where,
+)
 from portal.core.errors import NotFound, RuleBroken, gettext_noop, require
 from portal.core.zips import Entry, write_zip
 from portal.shared import mailing
@@ -162,10 +170,19 @@ ERASE_JOB = jobs.JobKind(_ERASE, _erase, jobs.Lease(timedelta(minutes=10)))
 
 
 def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> IO[bytes]:
-    """The ZIP: all of the account for its representative, themself for others.
+    """The ZIP, for the caller to close: all of the account for its representative, themself for
+    others.
 
-    Audited. The caller commits, and closes it.
+    Audited. Commits, since nobody shall wait to write while the files of many years are packed.
     """
+    audit.record("member.export", who, by=by)
+    session().commit()
+    with transaction_mode("read"):
+        return write_zip(_export_files(tenant, who), clock.now())
+
+
+def _export_files(tenant: Tenant, who: SignedIn) -> Iterator[Entry]:
+    """What goes into the ZIP, one file after another."""
     account = session().get_one(Account, who.account_id)
     everybody = members.roster(account.id)
     included = (
@@ -176,14 +193,6 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> IO[bytes]:
         "account": _plain(account),
         "members": [_plain(m) for m in included],
     }
-    audit.record("member.export", who, by=by)
-    return write_zip(_export_files(tenant, account, who, data), clock.now())
-
-
-def _export_files(
-    tenant: Tenant, account: Account, who: SignedIn, data: dict[str, Any]
-) -> Iterator[Entry]:
-    """What goes into the ZIP, one file after another."""
     yield "account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str).encode()
     yield "history.csv", b"".join(_acts(who))
     for part in account_hooks.hooks_of(tenant) if who.is_representative else ():

@@ -178,6 +178,8 @@ def test_of_two_who_draw_at_once_the_first_stays(inside, issue, settings, monkey
         kept = session().get_one(Document, wanted, populate_existing=True)
         assert file_store().get(kept.sha256) == real("invoice", kept.content, NOW)
         assert list(operations.verify()) == []
+        drawn = select(AuditEvent.id).where(AuditEvent.action == "document.draw")
+        assert len(session().scalars(drawn).all()) == 1, "what came too late left no trace"
 
 
 def test_a_full_disk_leaves_nothing_behind_and_the_next_try_succeeds(
