@@ -21,8 +21,9 @@ from portal.core import clock, migrate
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import db, session, tenant_scope
 from portal.settings import ROOT, Settings
-from portal.shared.auth import accounts, passwords
-from portal.shared.auth.accounts import Person
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import passwords
 from portal.shared.chats import operations as chats
 from portal.shared.inquiries.operations import Asked, Writer
 from scripts import run as script

@@ -9,15 +9,15 @@ from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
 from demo import facility, notices, people, support
+from portal.cli.command_line import CommandError, CommandGroup
+from portal.cli.commands import json_option
+from portal.cli.output import json_out, table
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.db import session, tenant_scope
 from portal.core.jobs import Job, WorkStatus
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema import Tenant
-from portal.shared.auth.models import Account
-from portal.web.command_line import CommandError, CommandGroup
-from portal.web.commands import json_option
-from portal.web.output import json_out, table
+from portal.shared.accounts.models import Account
 
 demo = CommandGroup("demo", help="Fill and show the demo brands.")
 

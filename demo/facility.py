@@ -18,13 +18,13 @@ from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.config import minutes_of
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.blueprints.facility.slots import Hours, at_clock
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.business_days import first_open
 from portal.core.db import session
-from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import accounts
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, Member
 from portal.shared.billing.lines import BillLine
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM
-from portal.core.tenancy.schema import Tenant
 from portal.shared.notices import operations
 
 _HOLIDAYS = """誠に勝手ながら、**12月29日から1月4日まで**休業いたします。

@@ -4,10 +4,11 @@ member.
 
 from dataclasses import dataclass
 
+from portal.config.schema import Tenant
 from portal.core.actor import SYSTEM
-from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import accounts, passwords
-from portal.shared.auth.accounts import Person
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import passwords
 
 PASSWORD = "sakura-Doori-58"  # noqa: S105 - the demo prints it
 _COLUMNS = (

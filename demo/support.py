@@ -9,16 +9,16 @@ from demo import people
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import UnitKind
 from portal.blueprints.support.operations import Registrant
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.business_days import first_open
-from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import accounts
-from portal.shared.auth.members import roster
-from portal.shared.auth.models import Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Member
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.shared.knowledge import operations as knowledge
+from portal.shared.members.operations import roster
 
 _LINK = "http://localhost"
 _APPS = ("勤怠", "工数", "給与")

@@ -7,12 +7,12 @@ from datetime import timedelta
 from demo.office import OfficeHours
 from portal.blueprints.facility import queries
 from portal.blueprints.facility.models import Reservation
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import session
-from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import accounts
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, Member
 from portal.shared.inquiries import operations, outreach
 from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.inquiries.operations import Asked, Writer

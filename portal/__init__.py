@@ -9,18 +9,18 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from portal import cli, extensions
-from portal.blueprints import BLUEPRINTS, BRANDS
-from portal.core import jobs
+from portal.blueprints import BRANDS
+from portal.config.config_errors import TenantsInvalid
+from portal.config.registry import Registry
+from portal.config.schema import tenant_type
+from portal.core import jobs, signer
 from portal.core.audit_keys import set_audit_keys
 from portal.core.db import db, init_db
 from portal.core.engine import UnfitRole
 from portal.core.files import LocalFiles
-from portal.core.tenancy.config_errors import TenantsInvalid
-from portal.core.tenancy.registry import Registry
-from portal.core.tenancy.schema import tenant_type
 from portal.job_kinds import kinds_of
+from portal.pages import PAGES
 from portal.settings import CannotStart, Settings
-from portal.shared.auth import signer
 from portal.web import brand, errors, formatting, hanging, headers, i18n, proof, requests
 from portal.web.chat_notifier import ChatNotifier
 
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["job_kinds"] = jobs.collect_kinds(kinds_of(BRANDS))
     app.extensions["tenants"] = _registry(app, settings)
     app.extensions["chat_bell"] = ChatNotifier(app, settings.chat_streams)
-    for blueprint in BLUEPRINTS:
+    for blueprint in PAGES:
         app.register_blueprint(blueprint)
     cli.init_app(app, BRANDS)
     return app

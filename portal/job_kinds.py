@@ -4,10 +4,10 @@ brands' own.
 
 from collections.abc import Iterable, Iterator
 
-from portal.blueprints import knowledge
 from portal.core.jobs import JobKind
-from portal.shared.auth import withdrawal
+from portal.pages import knowledge
 from portal.shared.documents import operations as documents
+from portal.shared.members import withdrawal
 from portal.web.brand import Brand
 
 SHARED = (documents.DRAW_JOB, withdrawal.ERASE_JOB, knowledge.TELL_JOB)

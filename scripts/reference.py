@@ -10,14 +10,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from portal.blueprints import BRANDS  # noqa: E402 - behind the path
-from portal.core.tenancy.schema import Tenant, json_schema, table_in, tenant_type  # noqa: E402
-from portal.core.tenancy.schema_base import unwrapped  # noqa: E402
+from portal.config.schema import Tenant, json_schema, table_in, tenant_type  # noqa: E402
+from portal.config.schema_base import unwrapped  # noqa: E402
 from portal.web.brand import sections  # noqa: E402
 
 Schema = dict[str, Any]
 _HEAD = """# Reference of tenants.toml
 
-Made from the types in `portal/core/tenancy/schema.py` by `python scripts/reference.py`; do not edit by hand.
+Made from the types in `portal/config/schema.py` by `python scripts/reference.py`; do not edit by hand.
 
 Each brand is one table `[tenants.KEY]`. KEY is 2 to 31 small letters, digits and hyphens, begins with a letter and
 never changes: all data hang on it. `name` is the only key that must be there. `flask tenants check` says everything

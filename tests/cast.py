@@ -17,8 +17,9 @@ from portal.blueprints.facility.models import Facility
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
-from portal.shared.auth import accounts, passwords
-from portal.shared.auth.accounts import Person
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import passwords
 from portal.shared.billing.lines import BillLine
 from portal.shared.notices import operations as notices
 

@@ -1,25 +1,6 @@
-"""Everything that has a URL.
+"""The kinds of brand, each in a folder of its own; they never import one another."""
 
-`BRANDS` are the kinds of brand, `BLUEPRINTS` the pages that all of them share.
-"""
-
-from flask import Blueprint
-
-from portal.blueprints import (
-    account,
-    auth,
-    chats,
-    contacts,
-    documents,
-    facility,
-    health,
-    home,
-    inquiries,
-    knowledge,
-    notices,
-    registration,
-    support,
-)
+from portal.blueprints import facility, support
 from portal.web.brand import Brand
 
 BRANDS: tuple[Brand, ...] = (
@@ -29,18 +10,3 @@ BRANDS: tuple[Brand, ...] = (
     Brand("shop"),
     support.BRAND,
 )
-
-_OF_ALL = (
-    health,
-    home,
-    auth,
-    registration,
-    account,
-    contacts,
-    inquiries,
-    chats,
-    documents,
-    notices,
-    knowledge,
-)
-BLUEPRINTS: tuple[Blueprint, ...] = tuple(pages.bp for pages in _OF_ALL)

@@ -12,20 +12,13 @@ from typing import Any
 import click
 from flask import Flask, current_app
 
-from portal.core import (
-    Actor,
-    DatabaseBusy,
-    RuleBroken,
-    Tenant,
-    session,
-    tenant_scope,
-    transaction_mode,
-)
+from portal.cli.command_line import CommandError, PortalCommand, is_dry_run
+from portal.cli.commands import tenant_command
+from portal.cli.output import harmless
+from portal.config import Tenant
+from portal.core import Actor, DatabaseBusy, RuleBroken, session, tenant_scope, transaction_mode
 from portal.shared.chats import operations
 from portal.shared.inquiries import queries
-from portal.web.command_line import CommandError, PortalCommand, is_dry_run
-from portal.web.commands import tenant_command
-from portal.web.output import harmless
 
 LOOK_SECONDS = 0.4
 _HELP = "/NUMBER talk in that chat   /list   /end   /quit   anything else is said"

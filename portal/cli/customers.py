@@ -10,22 +10,8 @@ from typing import Any
 import click
 from sqlalchemy import or_, select
 
-from portal.core import Actor, Tenant, session, text
-from portal.core.folding import Folded
-from portal.shared.auth import (
-    accounts,
-    devices,
-    email_change,
-    member_import,
-    members,
-    operator_actions,
-    password_reset,
-    withdrawal,
-)
-from portal.shared.auth.models import Account, Member
-from portal.shared.limits import operations as allowed
-from portal.web.command_line import CommandError, CommandGroup, Number
-from portal.web.commands import (
+from portal.cli.command_line import CommandError, CommandGroup, Number
+from portal.cli.commands import (
     DAY,
     call,
     command,
@@ -38,7 +24,16 @@ from portal.web.commands import (
     record,
     typed,
 )
-from portal.web.output import json_out, listing, moment, table
+from portal.cli.output import json_out, listing, moment, table
+from portal.config import Tenant
+from portal.core import Actor, session, text
+from portal.core.folding import Folded
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, Member
+from portal.shared.auth import devices, operator_actions, password_reset
+from portal.shared.limits import operations as allowed
+from portal.shared.members import email_change, member_import, withdrawal
+from portal.shared.members import operations as members
 
 account_commands = CommandGroup("accounts", help="Find, add, show and merge customers.")
 member_commands = CommandGroup("members", help="Find, add and help the people who sign in.")

@@ -12,15 +12,7 @@ from typing import Any
 
 import click
 
-from portal.core import Actor, RuleBroken, Tenant, audit, to_local
-from portal.shared.auth.operator_actions import tag
-from portal.shared.inquiries import operations, queries
-from portal.shared.inquiries.files import keep, open_file
-from portal.shared.inquiries.models import Inquiry, Status
-from portal.shared.knowledge import operations as articles
-from portal.shared.notices import operations as announcements
-from portal.web.brand import brands_of
-from portal.web.command_line import (
+from portal.cli.command_line import (
     STANDARD_INPUT,
     CommandError,
     CommandGroup,
@@ -29,7 +21,7 @@ from portal.web.command_line import (
     is_terminal,
     read_text,
 )
-from portal.web.commands import (
+from portal.cli.commands import (
     FILE,
     TEXT,
     Asked,
@@ -41,7 +33,16 @@ from portal.web.commands import (
     step,
     typed,
 )
-from portal.web.output import harmless, listing, moment, table
+from portal.cli.output import harmless, listing, moment, table
+from portal.config import Tenant
+from portal.core import Actor, RuleBroken, audit, to_local
+from portal.shared.auth.operator_actions import tag
+from portal.shared.inquiries import operations, queries
+from portal.shared.inquiries.files import keep, open_file
+from portal.shared.inquiries.models import Inquiry, Status
+from portal.shared.knowledge import operations as articles
+from portal.shared.notices import operations as announcements
+from portal.web.brand import brands_of
 
 inquiries = CommandGroup(
     "inquiries", help="What customers ask: list, show, answer, assign, close.", feature="inquiries"

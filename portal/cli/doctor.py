@@ -18,13 +18,13 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from portal.cli.command_line import PortalCommand
+from portal.cli.commands import json_option
+from portal.cli.output import json_out
 from portal.core import jobs, migrate, tenant_scope, transaction_mode
 from portal.core.db import db
 from portal.core.engine import UnfitRole, sqlite_files
 from portal.settings import ROOT, Settings
-from portal.web.command_line import PortalCommand
-from portal.web.commands import json_option
-from portal.web.output import json_out
 from portal.web.requests import registry
 
 State = Literal["ok", "warning", "bad", "not looked at"]

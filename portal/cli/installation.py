@@ -14,14 +14,14 @@ from alembic import command
 from alembic.util import CommandError
 from flask import current_app
 
+from portal.cli.command_line import CommandGroup
+from portal.cli.commands import FILE, json_option
+from portal.cli.output import fail, json_out, table
+from portal.config.registry import LoadResult, resolved
+from portal.config.schema import json_schema
 from portal.core import migrate, tenant_scope, transaction_mode
-from portal.core.tenancy.registry import LoadResult, resolved
-from portal.core.tenancy.schema import json_schema
 from portal.settings import ROOT, Settings
 from portal.shared.limits import operations as limits
-from portal.web.command_line import CommandGroup
-from portal.web.commands import FILE, json_option
-from portal.web.output import fail, json_out, table
 from portal.web.requests import registry
 
 db_commands = CommandGroup("db", help="Migrate the database.")

@@ -16,13 +16,14 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from portal.cli.command_line import CommandError, PortalCommand, require_offered
+from portal.cli.commands import find_tenant, question
 from portal.cli.desk import inquiries
-from portal.core import DatabaseBusy, Tenant, file_store, session, tenant_scope
+from portal.cli.output import listing, moment
+from portal.config import Tenant
+from portal.core import DatabaseBusy, file_store, session, tenant_scope
 from portal.core.inbound_email import UnclearSender, Unreadable
 from portal.shared.inquiries import inbound
-from portal.web.command_line import CommandError, PortalCommand, require_offered
-from portal.web.commands import find_tenant, question
-from portal.web.output import listing, moment
 
 MOST_BYTES = 25 * 1024 * 1024
 _LINE = 4096

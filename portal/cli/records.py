@@ -13,18 +13,19 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import select
 
-from portal.core import Actor, NotFound, OutboxMail, Tenant, require, session, to_local
+from portal.cli.command_line import CommandGroup, Number, login
+from portal.cli.commands import DAY, FILE, command, json_option, question
+from portal.cli.output import fail, harmless, json_out, listing, moment
+from portal.config import Tenant
+from portal.core import Actor, NotFound, OutboxMail, require, session, to_local
 from portal.core import audit as trail
 from portal.core.audit_chain import Anchor, count_unmarked, find_faults, make_anchor
 from portal.core.db import each_tenant
 from portal.core.jobs import WorkStatus
 from portal.shared import resending
-from portal.shared.auth import accounts
+from portal.shared.accounts import operations as accounts
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document
-from portal.web.command_line import CommandGroup, Number, login
-from portal.web.commands import DAY, FILE, command, json_option, question
-from portal.web.output import fail, harmless, json_out, listing, moment
 
 documents = CommandGroup("documents", help="Find and verify issued documents.")
 mail = CommandGroup("mail", help="See and resend mail.")

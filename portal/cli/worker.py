@@ -19,14 +19,16 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_mail import Connection, Message
 
-from portal.core import Tenant, clock, file_sweep, jobs, outbox, session, tenant_scope
+from portal.cli.command_line import PortalCommand
+from portal.config import Tenant
+from portal.core import clock, file_sweep, jobs, outbox, session, tenant_scope
 from portal.settings import Settings
 from portal.shared import drafts, interrupted, notifications
-from portal.shared.auth import passkeys, registration, throttling
+from portal.shared.auth import passkeys, throttling
 from portal.shared.chats import operations as chats
 from portal.shared.inquiries import inbound
+from portal.shared.members import registration
 from portal.web.brand import brands_of
-from portal.web.command_line import PortalCommand
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 20.0

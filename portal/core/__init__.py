@@ -38,20 +38,16 @@ from portal.core.labels import LabelledEnum
 from portal.core.markdown import to_html
 from portal.core.money import LARGEST, yen
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.orm_guard import ID, TenantOwned
-from portal.core.tenancy.registry import Registry
-from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.schema_base import Each, Name, Section
-from portal.core.tenancy.schema_parts import InquiryCategory, NumberFormat
-from portal.core.tenancy.scope import require_key
 from portal.core.text import format_telephone
+from portal.tenancy.orm_guard import ID, TenantOwned
+from portal.tenancy.scope import require_key
 
 # fmt: off
 __all__ = [
     "ALLOWED", "ID", "LARGEST", "LONGEST_SUBJECT", "SYSTEM", "TOKYO", "Actor", "AuditEvent", "Base",
-    "DatabaseBusy", "Decision", "Each", "EnumType", "Forbidden", "InquiryCategory", "LabelledEnum", "Name",
-    "NotFound", "NumberFormat", "Numbered", "OutboxMail", "Query", "Registry", "Row", "RuleBroken",
-    "Section", "Stale", "Tenant", "TenantOwned", "Versioned", "delete_where", "execute_core",
+    "DatabaseBusy", "Decision", "EnumType", "Forbidden", "LabelledEnum",
+    "NotFound", "Numbered", "OutboxMail", "Query", "Row", "RuleBroken",
+    "Stale", "TenantOwned", "Versioned", "delete_where", "execute_core",
     "file_store", "first_open", "format_telephone", "get_or_404", "gettext_noop", "index_where",
     "insert_or_ignore", "require", "require_key", "save_changes", "session", "tenant_fk",
     "tenant_scope", "tenant_table_args", "to_html", "to_local", "transaction_mode", "update_where",

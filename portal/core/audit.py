@@ -19,7 +19,7 @@ from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.audit_keys import current_key
 from portal.core.db import Base, execute_core, insert_or_ignore, session, tenant_table_args
-from portal.core.tenancy.orm_guard import ID, TenantOwned
+from portal.tenancy.orm_guard import ID, TenantOwned
 
 _SECRET = re.compile(r"password|token|secret|hash|(?<!postal_)code", re.IGNORECASE)
 _MASK = "***"

@@ -20,9 +20,9 @@ from sqlalchemy.types import TypeDecorator
 from portal.core import clock
 from portal.core.engine import Mode, drive_postgresql, drive_sqlite
 from portal.core.errors import NotFound, Stale, require
-from portal.core.tenancy import scope
-from portal.core.tenancy.orm_guard import TenantOwned, TenantSession
-from portal.core.tenancy.sql_guard import install_sql_guard
+from portal.tenancy import scope
+from portal.tenancy.orm_guard import TenantOwned, TenantSession
+from portal.tenancy.sql_guard import install_sql_guard
 
 T = TypeVar("T")
 Criterion = sa.ColumnExpressionArgument[bool]

@@ -24,7 +24,7 @@ from portal.core import clock
 from portal.core.audit import AuditEvent
 from portal.core.db import Base, session, transaction_mode
 from portal.core.files import FileKey, FileKeysJSON, file_store
-from portal.core.tenancy.orm_guard import TenantOwned
+from portal.tenancy.orm_guard import TenantOwned
 
 log = logging.getLogger(__name__)
 _BATCH_SIZE = 500

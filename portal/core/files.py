@@ -23,7 +23,7 @@ from sqlalchemy import JSON, String
 from sqlalchemy.types import TypeDecorator
 
 from portal.core.db import app_extension
-from portal.core.tenancy.scope import require_key
+from portal.tenancy.scope import require_key
 
 _CHUNK_BYTES = 256 * 1024
 _INCOMING = "incoming"

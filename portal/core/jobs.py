@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
 from portal.core.db import Base, Criterion, EnumType, app_extension, session, tenant_table_args
-from portal.core.tenancy.orm_guard import TenantOwned
+from portal.tenancy.orm_guard import TenantOwned
 
 log = logging.getLogger(__name__)
 PAUSES = [timedelta(seconds=s) for s in (10, 60, 300, 1800, 7200, 21600, 43200)]

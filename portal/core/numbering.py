@@ -5,14 +5,25 @@ number back.
 """
 
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from portal.core.db import Base, insert_or_ignore, session, tenant_table_args, update_where
-from portal.core.tenancy.orm_guard import ID, TenantOwned
-from portal.core.tenancy.schema_parts import NumberFormat
+from portal.tenancy.orm_guard import ID, TenantOwned
+
+
+class NumberStyle(Protocol):
+    """How public numbers of a kind are written: a prefix, and at least so many digits."""
+
+    @property
+    def prefix(self) -> str:
+        """What each number begins with."""
+
+    @property
+    def digits(self) -> int:
+        """How many digits there are at least, filled up with zeros."""
 
 
 class NumberSequence(TenantOwned, Base):
@@ -31,7 +42,7 @@ def next_value(kind: str) -> int:
 
 
 def next_number(
-    kind: str, style: NumberFormat, taken: InstrumentedAttribute[str] | None = None
+    kind: str, style: NumberStyle, taken: InstrumentedAttribute[str] | None = None
 ) -> str:
     """The next number of `kind`, e.g.
 
@@ -53,5 +64,5 @@ def _set(kind: str, value: Any) -> int:
     return session().scalars(select(NumberSequence.value).where(NumberSequence.kind == kind)).one()
 
 
-def _written(style: NumberFormat, value: int) -> str:
+def _written(style: NumberStyle, value: int) -> str:
     return f"{style.prefix}{value:0{style.digits}d}"

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock, jobs
 from portal.core.db import Base, session, tenant_table_args, update_where
-from portal.core.tenancy.orm_guard import ID
+from portal.tenancy.orm_guard import ID
 
 log = logging.getLogger(__name__)
 KIND = "mail"

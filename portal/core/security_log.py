@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.scope import current_key
+from portal.tenancy.scope import current_key
 
 log = logging.getLogger("portal.security")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/<>-]+")

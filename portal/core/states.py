@@ -13,7 +13,7 @@ from portal.core import audit
 from portal.core.actor import Actor
 from portal.core.db import session, update_where
 from portal.core.errors import RuleBroken, Stale
-from portal.core.tenancy.orm_guard import TenantOwned
+from portal.tenancy.orm_guard import TenantOwned
 
 S = TypeVar("S", bound=StrEnum)
 Moves = Mapping[S, frozenset[S]]

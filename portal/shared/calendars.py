@@ -24,8 +24,8 @@ from portal.core import (
     tenant_fk,
     tenant_table_args,
 )
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
-from portal.shared.auth.signer import digest
+from portal.core.signer import digest
+from portal.shared.accounts.models import Account, AccountStatus, Member, MemberStatus
 
 
 class CalendarFeed(TenantOwned, Base):

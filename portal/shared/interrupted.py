@@ -15,9 +15,8 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import JSON, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import Base, TenantOwned, clock, delete_where, session, tenant_table_args
-from portal.core.tenancy.scope import require_key
-from portal.shared.auth import signer
+from portal.core import Base, TenantOwned, clock, delete_where, session, signer, tenant_table_args
+from portal.tenancy.scope import require_key
 
 LIFETIME = timedelta(hours=1)
 PAGE_LIFETIME = timedelta(days=7)

@@ -10,8 +10,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from portal.core import Tenant, clock, outbox, yen
-from portal.shared.auth.models import Member
+from portal.config import Tenant
+from portal.core import clock, outbox, yen
+from portal.shared.accounts.models import Member
 
 _TEMPLATES = Path(__file__).parent.parent / "templates" / "emails"
 

@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import Index, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.config import Tenant
 from portal.core import (
     ID,
     Actor,
     Base,
     LabelledEnum,
-    Tenant,
     TenantOwned,
     audit,
     clock,
@@ -26,7 +26,7 @@ from portal.core import (
     tenant_table_args,
 )
 from portal.shared import mailing
-from portal.shared.auth.models import Member, MemberStatus, Right
+from portal.shared.accounts.models import Member, MemberStatus, Right
 
 DIGEST_HOUR = 8
 """When the day's mail is sent, in Asia/Tokyo."""

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.config import Tenant
 from portal.core import (
     ALLOWED,
     ID,
@@ -32,7 +33,6 @@ from portal.core import (
     Decision,
     Row,
     RuleBroken,
-    Tenant,
     clock,
     csvio,
     gettext_noop,
@@ -41,9 +41,9 @@ from portal.core import (
 from portal.core.db import Numbered, get_or_404, session, tenant_fk, tenant_table_args, update_where
 from portal.core.zips import Entry
 from portal.shared import imports, notifications
-from portal.shared.auth import accounts
-from portal.shared.auth.account_hooks import AccountHooks, OpenBusiness
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.account_hooks import AccountHooks, OpenBusiness
+from portal.shared.accounts.models import Account, Member
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Address
 from portal.shared.contacts.models import Kind as AddressKind

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from sqlalchemy import select
 
-from portal.core import Actor, OutboxMail, RuleBroken, Tenant, audit, jobs, outbox, session
+from portal.config import Tenant
+from portal.core import Actor, OutboxMail, RuleBroken, audit, jobs, outbox, session
 from portal.core.jobs import WorkStatus
+from portal.shared.accounts.models import Member, MemberStatus
 from portal.shared.auth import operator_actions, password_reset
-from portal.shared.auth.models import Member, MemberStatus
 
 _LINK_SENDERS: dict[str, Callable[..., None]] = {
     "set_password": password_reset.invite,

@@ -8,7 +8,7 @@ here. The price list of a brand is no account's amount: templates write it with 
 from flask_login import current_user
 
 from portal.core import gettext_noop, yen
-from portal.shared.auth.models import Right
+from portal.shared.accounts.models import Right
 from portal.web.i18n import translate
 
 _HIDDEN = gettext_noop("非表示")

@@ -11,11 +11,12 @@ import click
 from flask import Blueprint, Flask, current_app
 from pydantic import BaseModel
 
-from portal.core import Section, Tenant, gettext_noop
+from portal.config import Section, Tenant
+from portal.config.config_errors import Finding
+from portal.core import gettext_noop
 from portal.core.jobs import JobKind
-from portal.core.tenancy.config_errors import Finding
-from portal.shared.auth.account_hooks import AccountHooks, RegisteredHooks
-from portal.shared.auth.models import Right
+from portal.shared.accounts.account_hooks import AccountHooks, RegisteredHooks
+from portal.shared.accounts.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.contacts import operations as contacts
 from portal.shared.documents import sharing

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from portal.core.tenancy.schema import Tenant, theme_css
+from portal.config.schema import Tenant, theme_css
 
 STATIC = Path(__file__).parent.parent / "static"
 STYLE = "css/portal.css"

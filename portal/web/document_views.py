@@ -11,7 +11,7 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from portal.core import ALLOWED, Decision, clock, gettext_noop
-from portal.shared.auth.models import Right
+from portal.shared.accounts.models import Right
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind
 from portal.web.render import pdf_response

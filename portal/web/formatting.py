@@ -17,7 +17,8 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from portal.core import Tenant, format_telephone, gettext_noop, to_local, yen
+from portal.config import Tenant
+from portal.core import format_telephone, gettext_noop, to_local, yen
 from portal.shared.auth.sessions import SignedIn
 from portal.web import amounts, interrupted
 from portal.web.brand import NavItem, brands_of, display_name, inquiry_words

@@ -17,12 +17,13 @@ from flask import Flask
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal.core import DatabaseBusy, Tenant, session, tenant_scope, transaction_mode
+from portal.config import Tenant
+from portal.config.config_errors import Finding
+from portal.config.registry import Refusals, Tenants
+from portal.core import DatabaseBusy, session, tenant_scope, transaction_mode
 from portal.core.db import db
 from portal.core.engine import UnfitRole
-from portal.core.tenancy.config_errors import Finding
-from portal.core.tenancy.registry import Refusals, Tenants
-from portal.shared.auth.models import Account, Member, MemberStatus, login_key
+from portal.shared.accounts.models import Account, Member, MemberStatus, login_key
 from portal.shared.documents.models import Document
 from portal.shared.documents.typefaces import UndrawableText, check_drawable
 from portal.shared.inquiries.models import Inquiry, Status

@@ -28,10 +28,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms.validators import ValidationError
 
-from portal.core import Actor, Registry, Tenant, clock, session, tenant_scope, transaction_mode
+from portal.config import Registry, Tenant
+from portal.core import Actor, clock, session, tenant_scope, transaction_mode
 from portal.settings import Settings
+from portal.shared.accounts.models import Right
 from portal.shared.auth import sessions
-from portal.shared.auth.models import Right
 from portal.shared.auth.sessions import Client, SignedIn
 from portal.shared.auth.sign_in import Entry
 from portal.shared.interrupted import owner_of

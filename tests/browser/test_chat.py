@@ -19,8 +19,9 @@ from playwright.sync_api import Page, expect
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.settings import ROOT
-from portal.shared.auth import accounts, passwords
-from portal.shared.auth.accounts import Person
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import passwords
 from scripts import run as script
 from tests.cast import PASSWORD
 from tests.races.processes import begin, environment, kill, wait_until_ready

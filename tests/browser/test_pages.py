@@ -14,9 +14,10 @@ from portal.blueprints.support.operations import Registrant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
-from portal.shared.auth import accounts, passwords
-from portal.shared.auth.accounts import Person
-from portal.shared.auth.models import Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Member
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import passwords
 from portal.shared.knowledge import operations as knowledge
 from portal.shared.knowledge.models import Article
 from portal.shared.knowledge.operations import Written

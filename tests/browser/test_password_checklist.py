@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal.core.tenancy.schema_password import PasswordRules
+from portal.config.schema_password import PasswordRules
 from portal.shared.auth.passwords import Context, rules_for
 from tests.browser.conftest import Address, SignedIn
 from tests.support.browser import PageFor

@@ -18,7 +18,8 @@ from portal.core import clock, migrate
 from portal.core.actor import SYSTEM
 from portal.core.db import db, session, tenant_scope
 from portal.settings import ROOT, Settings
-from portal.shared.auth import accounts, operator_actions
+from portal.shared.accounts import operations as accounts
+from portal.shared.auth import operator_actions
 from tests.browser.conftest import Address, serve
 from tests.browser.test_pages import faults
 from tests.cast import NOW

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from sqlalchemy import select
 
 from portal.core.db import session
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
 
 KEYS = ["number", "name", "status", "telephone", "address"]
 

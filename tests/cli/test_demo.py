@@ -22,7 +22,7 @@ from portal.core import clock, migrate
 from portal.core.db import db, session, tenant_scope
 from portal.core.outbox import OutboxMail
 from portal.settings import ROOT
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 from portal.shared.contacts.models import Address, Kind
 from portal.shared.inquiries.models import OPERATOR_CHANNEL, Inquiry
 from tests.cast import NOW

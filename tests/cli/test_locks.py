@@ -15,15 +15,15 @@ from sqlalchemy import func, select
 
 from portal.blueprints.facility.imports import Reservations
 from portal.blueprints.facility.models import Reservation, Status
+from portal.cli import command_line
 from portal.core import SYSTEM, audit, clock, engine
 from portal.core.audit_chain import find_faults
 from portal.core.db import session, tenant_scope
 from portal.shared import imports
-from portal.shared.auth import accounts
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, Member
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.staging import Staging
-from portal.web import command_line
 from tests.cast import NOW
 from tests.cli.test_conventions import LEAVES, MEMBERS, typed
 

@@ -14,7 +14,7 @@ from portal.core import clock
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
 from tests.cast import NOW, PASSWORD
 
 KEYS = ["account", "login id", "name", "e-mail", "status", "role", "last sign-in"]

@@ -11,8 +11,8 @@ from click.testing import Result
 from flask import Flask
 
 from portal.blueprints import BRANDS
+from portal.cli import commands
 from portal.core.db import tenant_tables
-from portal.web import commands
 from tests.cli.test_conventions import EVERY, LEAVES, OF_A_TENANT, SAMPLES, typed
 from tests.support.raw import superuser
 

@@ -12,8 +12,8 @@ from flask import Flask
 
 from portal.blueprints import BRANDS
 from portal.cli.installation import tenants
-from portal.core.tenancy.registry import Registry
-from portal.core.tenancy.schema import tenant_type
+from portal.config.registry import Registry
+from portal.config.schema import tenant_type
 from portal.settings import ROOT
 from portal.web.brand import sections
 

@@ -29,8 +29,9 @@ from portal.core.jobs import PAUSES, WorkStatus
 from portal.core.outbox import OutboxMail
 from portal.settings import ROOT, Settings
 from portal.shared import drafts
+from portal.shared.accounts.models import Member
 from portal.shared.auth import throttling
-from portal.shared.auth.models import Member, OneTimeLink, Throttle
+from portal.shared.auth.models import OneTimeLink, Throttle
 from portal.shared.drafts import Draft
 from tests.cast import NOW, PASSWORD, Cast
 from tests.races.processes import environment

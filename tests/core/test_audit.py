@@ -23,7 +23,7 @@ from portal.core.audit import AuditEvent, AuditHead
 from portal.core.audit_chain import find_faults
 from portal.core.audit_keys import set_audit_keys
 from portal.core.db import session
-from portal.core.tenancy.scope import TenantError
+from portal.tenancy.scope import TenantError
 from tests.cast import NOW
 from tests.support.raw import superuser
 

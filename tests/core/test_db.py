@@ -31,9 +31,9 @@ from portal.core.db import (
     transaction_mode,
 )
 from portal.core.numbering import NumberSequence
-from portal.core.tenancy import scope
-from portal.core.tenancy.scope import TenantError
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
+from portal.tenancy import scope
+from portal.tenancy.scope import TenantError
 from tests.cast import NOW, Cast
 from tests.support.raw import superuser
 

@@ -21,8 +21,8 @@ from portal.core import engine as driving
 from portal.core import migrate
 from portal.core.db import db, session, transaction_mode
 from portal.core.engine import DatabaseBusy, WriteLock, drive_sqlite
-from portal.core.tenancy.scope import TenantError
 from portal.settings import ROOT
+from portal.tenancy.scope import TenantError
 
 Inside = Callable[[str], Any]
 

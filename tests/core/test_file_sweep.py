@@ -17,7 +17,7 @@ from portal.core import clock, file_sweep
 from portal.core.audit import AuditEvent
 from portal.core.db import session, tenant_scope
 from portal.core.files import file_store
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.drafts import Draft
 from tests.cast import NOW

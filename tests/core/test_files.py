@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal.core.files import FileDamaged, LocalFiles, read_chunks
-from portal.core.tenancy import scope
-from portal.core.tenancy.scope import TenantError
+from portal.tenancy import scope
+from portal.tenancy.scope import TenantError
 
 DATA = b"%PDF-1.7 invoice"
 KEY = hashlib.sha256(DATA).hexdigest()

@@ -17,7 +17,7 @@ from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session, tenant_scope
 from portal.core.jobs import PAUSES, USUAL_LEASE, Job, Lease, WorkStatus
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document
 from tests.cast import CANARY, NOW, Cast

@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from portal.config.schema import NUMBERS
+from portal.config.schema_parts import NumberFormat
 from portal.core import numbering
 from portal.core.db import session
 from portal.core.numbering import NumberSequence
-from portal.core.tenancy.schema import NUMBERS
-from portal.core.tenancy.schema_parts import NumberFormat
-from portal.core.tenancy.scope import TenantError
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
+from portal.tenancy.scope import TenantError
 from tests.cast import NOW
 from tests.support.raw import superuser
 

@@ -8,7 +8,7 @@ import pytest
 
 from portal.core import security_log
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.tenancy import scope
+from portal.tenancy import scope
 
 
 @pytest.fixture

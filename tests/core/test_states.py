@@ -16,7 +16,7 @@ from portal.core.actor import Actor, operator
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import RuleBroken, Stale
-from portal.core.tenancy.scope import TenantError
+from portal.tenancy.scope import TenantError
 from tests.cast import NOW, Cast
 
 BY = operator("監督")

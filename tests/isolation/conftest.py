@@ -15,7 +15,7 @@ from portal import create_app
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core.db import db, session, tenant_scope
 from portal.settings import Settings
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 from tests.isolation.probes import OWN, TWIN, Ids
 from tests.support.raw import rows_of
 

@@ -16,8 +16,8 @@ from sqlalchemy.orm import aliased, make_transient_to_detached
 
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core import clock
-from portal.core.tenancy.orm_guard import TenantSession
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
+from portal.tenancy.orm_guard import TenantSession
 
 OWN, TWIN = "facility", "studio"
 RESERVATIONS = 4  # of each brand

@@ -24,8 +24,8 @@ from sqlalchemy import (
 )
 
 from portal.blueprints.facility.models import Facility, Reservation
-from portal.core.tenancy.orm_guard import TenantSession
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
+from portal.tenancy.orm_guard import TenantSession
 from tests.isolation.probes import (
     COUNT,
     ONLY_OWN,

@@ -18,11 +18,11 @@ from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.core import audit
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope, update_where
-from portal.shared.auth import members
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
 from portal.shared.drafts import Draft
+from portal.shared.members import operations as members
 from tests.cast import NOW
 from tests.support.client import Visitor
 

@@ -14,18 +14,19 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from portal.config.schema_parts import NumberFormat
 from portal.core import audit, clock, numbering, outbox
 from portal.core.audit_chain import find_faults
 from portal.core.db import each_tenant, session, tenant_scope
 from portal.core.files import LocalFiles
-from portal.core.tenancy.schema_parts import NumberFormat
-from portal.core.tenancy.scope import TenantError
 from portal.shared import drafts
-from portal.shared.auth import members, sessions
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
+from portal.shared.auth import sessions
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document, DocumentKind
+from portal.shared.members import operations as members
 from portal.shared.notices.models import Notice
+from portal.tenancy.scope import TenantError
 from portal.web.requests import cookie_name
 from tests.cast import CANARY, Cast
 from tests.isolation.test_urls import KINDS

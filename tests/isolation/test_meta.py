@@ -14,12 +14,12 @@ from flask import Flask
 from sqlalchemy import bindparam, event, select
 
 from portal.blueprints.facility import queries
+from portal.config.registry import Tenants
 from portal.core.db import Query, db, tenant_scope
-from portal.core.tenancy import orm_guard, sql_guard
-from portal.core.tenancy.orm_guard import TenantSession
-from portal.core.tenancy.registry import Tenants
-from portal.core.tenancy.scope import require_key
 from portal.shared.auth import sessions
+from portal.tenancy import orm_guard, sql_guard
+from portal.tenancy.orm_guard import TenantSession
+from portal.tenancy.scope import require_key
 from tests.cast import Cast
 from tests.isolation import test_foreign, test_probes, test_urls, test_walls
 from tests.isolation.probes import OWN, Ids

@@ -12,8 +12,8 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.core.db import db, session, tenant_scope
-from portal.core.tenancy import scope
-from portal.core.tenancy.scope import TenantError
+from portal.tenancy import scope
+from portal.tenancy.scope import TenantError
 from tests.isolation.probes import ONLY_OWN, OWN, REFUSED, TWIN, Ids
 from tests.isolation.probes_core import ALL as PROBES
 from tests.support.raw import rows_of

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.core.tenancy.sql_guard import StatementChecker
-from portal.core.tenancy.statements import NotTenantScoped, StatementReader
+from portal.tenancy.sql_guard import StatementChecker
+from portal.tenancy.statements import NotTenantScoped, StatementReader
 
 OWNED = frozenset({"account", "reservation"})
 HELD_A, HELD_R = "a.tenant_id = ?", "r.tenant_id = ?"

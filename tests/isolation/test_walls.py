@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from portal.blueprints.facility.models import Reservation
 from portal.core.db import Base, db, session, tenant_scope, tenant_tables
-from portal.core.tenancy.orm_guard import TenantOwned
+from portal.tenancy.orm_guard import TenantOwned
 from tests.support.raw import superuser
 
 OWN, TWIN = "facility", "studio"

@@ -14,7 +14,7 @@ VERIFYING = {"verify", "verify_legacy", "check_password_hash", "_hasher", "_bcry
 HOME = "portal/shared/auth/passwords.py"
 GATE = "portal/shared/auth/present_password.py"
 SIGN_IN = "portal/shared/auth/sign_in.py"
-REGISTRATION = "portal/shared/auth/registration.py"
+REGISTRATION = "portal/shared/members/registration.py"
 """The password of nobody yet: five tries, as many as its code has."""
 LIBRARIES = {"werkzeug", "pwdlib", "argon2", "bcrypt"}
 

@@ -17,7 +17,7 @@ from portal.blueprints.facility.slots import SlotTaken
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 from tests.cast import NOW, Cast
 
 ROUNDS = 200

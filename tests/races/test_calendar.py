@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from portal.core.actor import SYSTEM
 from portal.core.db import session
+from portal.core.signer import digest
 from portal.shared import calendars
-from portal.shared.auth.models import Member
-from portal.shared.auth.signer import digest
+from portal.shared.accounts.models import Member
 from portal.shared.calendars import CalendarFeed
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.blueprints.chats import _rings
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.db import session, tenant_scope, transaction_mode
 from portal.core.errors import RuleBroken
-from portal.shared.auth import accounts
-from portal.shared.auth.accounts import Person
+from portal.pages.chats import _rings
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.operations import Person
 from portal.shared.chats import operations
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries import queries

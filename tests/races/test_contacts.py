@@ -15,7 +15,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.core.errors import RuleBroken
-from portal.shared.auth import accounts
+from portal.shared.accounts import operations as accounts
 from portal.shared.limits import operations as limits
 from tests.cast import NOW
 

@@ -12,7 +12,7 @@ from portal.core import clock
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.shared import notifications
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
 from portal.shared.notifications import DigestLine
 from tests.cast import NOW
 

@@ -14,12 +14,13 @@ from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.jobs import Job
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import registration, withdrawal
-from portal.shared.auth.models import Account, Registration
-from portal.shared.auth.registration import Application
+from portal.shared.accounts.models import Account
+from portal.shared.auth.models import Registration
 from portal.shared.auth.sessions import Client
+from portal.shared.members import registration, withdrawal
+from portal.shared.members.registration import Application
 from tests.cast import NOW
-from tests.shared.auth.test_registration import DATA, MAIL, PASSWORD
+from tests.shared.members.test_registration import DATA, MAIL, PASSWORD
 
 Together = Callable[..., list[Any]]
 

@@ -14,9 +14,9 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import accounts
-from portal.shared.auth.accounts import Person
-from portal.shared.auth.models import Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Member
+from portal.shared.accounts.operations import Person
 from portal.shared.knowledge import operations, search
 from portal.shared.knowledge.models import Article, Place, Posting, Stance
 from portal.shared.knowledge.operations import Written

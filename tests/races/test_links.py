@@ -13,9 +13,9 @@ from portal.core.audit_chain import find_faults
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
+from portal.shared.accounts.models import Member
 from portal.shared.auth import devices, links, password_reset, sessions
 from portal.shared.auth.links import DeadLink, Purpose
-from portal.shared.auth.models import Member
 from portal.shared.auth.sessions import Client
 from portal.shared.auth.sign_in import Credentials, sign_in
 from tests.cast import NOW, PASSWORD

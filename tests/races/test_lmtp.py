@@ -20,8 +20,8 @@ from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.settings import ROOT, Settings
-from portal.shared.auth import accounts
-from portal.shared.auth.accounts import Person
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.operations import Person
 from portal.shared.inquiries.inbound import InboundMail
 from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage
 from tests.races.processes import environment, kill

@@ -16,8 +16,9 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.core.errors import RuleBroken
-from portal.shared.auth import accounts, members
-from portal.shared.auth.models import Member, MemberStatus
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Member, MemberStatus
+from portal.shared.members import operations as members
 from tests.cast import NOW
 from tests.support.contracts import contract_of
 

@@ -15,10 +15,12 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.core.errors import RuleBroken
-from portal.shared.auth import email_change, links, members
-from portal.shared.auth.accounts import Person
+from portal.shared.accounts.models import Member
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import links
 from portal.shared.auth.links import Purpose
-from portal.shared.auth.models import Member
+from portal.shared.members import email_change
+from portal.shared.members import operations as members
 from tests.cast import NOW
 
 Together = Callable[..., list[Any]]

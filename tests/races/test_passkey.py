@@ -11,8 +11,9 @@ from sqlalchemy import select
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
+from portal.shared.accounts.models import Member
 from portal.shared.auth import passkeys, sign_in
-from portal.shared.auth.models import Member, Passkey
+from portal.shared.auth.models import Passkey
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW
 from tests.support.authenticator import Authenticator

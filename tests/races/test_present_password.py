@@ -16,8 +16,8 @@ from portal.core import AuditEvent, clock
 from portal.core.audit_chain import find_faults
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
+from portal.shared.accounts.models import Member
 from portal.shared.auth import passwords, sessions
-from portal.shared.auth.models import Member
 from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor
 

@@ -13,9 +13,9 @@ from portal.core import Actor, audit, clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.shared.auth import members
-from portal.shared.auth.accounts import Person
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
+from portal.shared.accounts.operations import Person
+from portal.shared.members import operations as members
 from tests.cast import NOW, PASSWORD
 
 Together = Callable[..., list[Any]]

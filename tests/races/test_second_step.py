@@ -10,11 +10,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.core import clock
+from portal.core import clock, signer
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import second_factor, sign_in, signer
-from portal.shared.auth.models import Factor, Member, OneTimeCode
+from portal.shared.accounts.models import Factor, Member
+from portal.shared.auth import second_factor, sign_in
+from portal.shared.auth.models import OneTimeCode
 from portal.shared.auth.sessions import Client
 from tests.cast import NOW, PASSWORD
 

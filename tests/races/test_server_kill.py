@@ -18,7 +18,7 @@ from portal.core.audit_chain import find_faults
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.settings import Settings
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
 from scripts import run as script
 from tests.cast import PASSWORD
 from tests.races.processes import (

@@ -10,14 +10,14 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import select
 
+from portal.config.schema_parts import Storage
 from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.files import file_store
-from portal.core.tenancy.schema_parts import Storage
 from portal.shared import drafts
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
 from portal.shared.inquiries import files
 from tests.cast import NOW
 from tests.support.stored_files import stored_files

@@ -15,13 +15,16 @@ from sqlalchemy import ColumnElement, select, update
 
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.blueprints.support.models import Contract, ContractContact, Role
-from portal.core import Tenant, clock, file_store
+from portal.config import Tenant
+from portal.core import clock, file_store
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
-from portal.shared.auth import accounts, links, members, passwords
-from portal.shared.auth.accounts import Person
-from portal.shared.auth.models import Account, Device, Member, MemberSession, Passkey, Registration
-from portal.shared.auth.signer import digest
+from portal.core.signer import digest
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, Member
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import links, passwords
+from portal.shared.auth.models import Device, MemberSession, Passkey, Registration
 from portal.shared.calendars import CalendarFeed
 from portal.shared.chats.models import Chat
 from portal.shared.contacts import operations as contacts
@@ -32,6 +35,7 @@ from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage
 from portal.shared.knowledge import operations as knowledge
 from portal.shared.knowledge.models import Article, Stance
 from portal.shared.knowledge.operations import Written
+from portal.shared.members import operations as members
 from portal.shared.notices import operations as notices
 from tests.cast import PASSWORD
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from portal.core import clock
 from portal.core.db import session
 from portal.shared import drafts
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
 from portal.shared.drafts import LIFETIME, Draft, DraftKey
 from tests.cast import NOW
 

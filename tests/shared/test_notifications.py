@@ -17,7 +17,7 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.shared import mailing, notifications
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
 from portal.shared.notifications import DigestLine, How, Kind
 from tests.cast import NOW
 

@@ -11,7 +11,7 @@ from portal.core import clock
 from portal.core.db import execute_core, get_or_404
 from portal.core.errors import NotFound
 from portal.shared import orders
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
 from portal.shared.searching import Search, keywords, own, part, same, since, until
 
 _R = Reservation.__table__

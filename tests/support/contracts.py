@@ -7,9 +7,9 @@ from datetime import date
 from portal.blueprints.support import operations
 from portal.blueprints.support.models import Contract
 from portal.blueprints.support.operations import Registrant
+from portal.config.schema import Tenant
 from portal.core.actor import SYSTEM
-from portal.core.tenancy.schema import Tenant
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 
 
 def contract_of(

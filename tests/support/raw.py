@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from portal.core.tenancy.orm_guard import TenantSession
+from portal.tenancy.orm_guard import TenantSession
 from tests.support import postgres
 
 

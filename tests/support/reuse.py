@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 
 import demo
 from portal import create_app
+from portal.core import signer
 from portal.core.db import db
 from portal.settings import Settings
-from portal.shared.auth import signer
 from tests.support.client import ReadingClient
 
 _HOOKS = ("before_cursor_execute", "before_execute", "begin")

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from portal import create_app
-from portal.blueprints.account.forms import EmailForm
+from portal.pages.account.forms import EmailForm
 from portal.settings import ROOT, Settings
 from tests.support.client import Visitor
 

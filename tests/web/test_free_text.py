@@ -15,7 +15,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.folding import Folded
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
 from portal.shared.notices import operations as notices
 from tests.cast import NOW
 from tests.support.client import Visitor

@@ -17,9 +17,9 @@ from portal.blueprints.support.models import Contract
 from portal.core import clock
 from portal.core.db import db, session, tenant_scope
 from portal.settings import ROOT, Settings
-from portal.shared.auth import members
-from portal.shared.auth.models import Account, Member, MemberStatus, login_key
+from portal.shared.accounts.models import Account, Member, MemberStatus, login_key
 from portal.shared.inquiries.models import Inquiry, Status
+from portal.shared.members import operations as members
 from portal.web.hanging import LAST_GOOD
 
 GOOD = (ROOT / "tests" / "tenants.toml").read_text(encoding="utf-8")

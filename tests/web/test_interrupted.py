@@ -17,12 +17,12 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 from wtforms import PasswordField
 
-import portal.blueprints
+import portal
 from portal.blueprints.facility.models import Reservation
 from portal.core import clock
 from portal.core.db import session
 from portal.shared import interrupted
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
 from portal.shared.contacts.models import Address
 from portal.shared.interrupted import InterruptedForm
 from portal.web.forms import Form
@@ -224,7 +224,7 @@ def test_files_and_secrets_are_not_kept(visit: Visit, inside: Callable[[str], An
 
 def all_forms() -> Iterator[type[Form]]:
     """Every form of the portal."""
-    for found in pkgutil.walk_packages(portal.blueprints.__path__, "portal.blueprints."):
+    for found in pkgutil.walk_packages(portal.__path__, "portal."):
         importlib.import_module(found.name)
     waiting = [Form]
     while waiting:

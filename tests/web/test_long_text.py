@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from wtforms.fields.core import UnboundField
 
-import portal.blueprints
+import portal
 from portal.web.forms import Form
 from tests.support.client import Visitor
 
@@ -36,7 +36,7 @@ def fields_of(form: type[Form]) -> Iterator[tuple[str, Any]]:
 
 def test_no_field_of_any_form_cuts_off_what_is_pasted() -> None:
     """COM-23: WTForms' own Length would say maxlength to the browser."""
-    for found in pkgutil.walk_packages(portal.blueprints.__path__, "portal.blueprints."):
+    for found in pkgutil.walk_packages(portal.__path__, "portal."):
         importlib.import_module(found.name)
     cutting = [
         name

@@ -25,8 +25,9 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.settings import ROOT
-from portal.shared.auth import accounts, passwords
-from portal.shared.auth.models import Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Member
+from portal.shared.auth import passwords
 from portal.shared.knowledge import operations as knowledge
 from portal.shared.knowledge.operations import Written
 from tests.cast import CANARY, PASSWORD

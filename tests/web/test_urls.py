@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.core import Tenant
+from portal.config import Tenant
 from portal.web.urls import local_path, sign_in_url
 
 FOREIGN = [

@@ -10,7 +10,7 @@ from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Reservation, Status
 from portal.core.errors import gettext_noop
 from portal.shared import orders
-from portal.shared.auth.models import Right
+from portal.shared.accounts.models import Right
 from portal.shared.notifications import Kind as MailKind
 from portal.web.brand import Brand, NavItem
 

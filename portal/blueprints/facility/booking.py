@@ -16,19 +16,19 @@ from portal.blueprints.facility.models import Facility, Reservation
 from portal.blueprints.facility.operations import LIFE, allow_even_so, can_ask
 from portal.blueprints.facility.quotes import price_of, prices_of
 from portal.blueprints.facility.slots import FreeSpan, Hours, at_clock
+from portal.config import Tenant
 from portal.core import (
     ALLOWED,
     Actor,
     Decision,
     RuleBroken,
-    Tenant,
     audit,
     clock,
     file_store,
     numbering,
     session,
 )
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 from portal.shared.documents.typefaces import check_drawable
 from portal.shared.orders import billing_copy, contact_copy
 from portal.shared.pictures import check_png

@@ -8,14 +8,10 @@ import click
 
 from portal.blueprints.facility import booking, imports, operations, queries
 from portal.blueprints.facility.models import Facility, Reservation, Status
-from portal.core import LARGEST, TOKYO, Actor, Tenant, clock, to_local
-from portal.core.text import multiline, postal_code
-from portal.shared.inquiries.files import keep
-from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
-from portal.web import orders
-from portal.web.bill_lines import lines_option
-from portal.web.command_line import CommandError, CommandGroup, Content, Number
-from portal.web.commands import (
+from portal.cli import orders
+from portal.cli.bill_lines import lines_option
+from portal.cli.command_line import CommandError, CommandGroup, Content, Number
+from portal.cli.commands import (
     CONTENT,
     FILE,
     TEXT,
@@ -28,7 +24,12 @@ from portal.web.commands import (
     typed,
     typed_or_none,
 )
-from portal.web.output import moment
+from portal.cli.output import moment
+from portal.config import Tenant
+from portal.core import LARGEST, TOKYO, Actor, clock, to_local
+from portal.core.text import multiline, postal_code
+from portal.shared.inquiries.files import keep
+from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
 
 commands = CommandGroup("facility", help="Facility rental: reservations from request to payment.")
 _AWAITED = (

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict, ValidationInfo, field_validator
 
-from portal.core.tenancy.schema_base import Each, Name, Section, Whole, did_you_mean
+from portal.config.schema_base import Each, Name, Section, Whole, did_you_mean
 
 Price = Annotated[int, Strict(), Field(ge=0, le=100_000_000)]
 ClockTime = Annotated[str, Field(pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]

@@ -14,7 +14,8 @@ from portal.blueprints.facility.booking import Booking
 from portal.blueprints.facility.models import Facility, Status
 from portal.blueprints.facility.quotes import Quote, price_of, prices_of, quote
 from portal.blueprints.facility.slots import Hours, at_clock
-from portal.core import RuleBroken, Tenant, to_local
+from portal.config import Tenant
+from portal.core import RuleBroken, to_local
 from portal.core.money import yen
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Address

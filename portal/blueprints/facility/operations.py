@@ -12,13 +12,13 @@ from sqlalchemy import select
 
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import MOVES, Reservation, Status
+from portal.config import Tenant
 from portal.core import (
     ALLOWED,
     Actor,
     Decision,
     RuleBroken,
     Stale,
-    Tenant,
     audit,
     clock,
     gettext_noop,

@@ -12,18 +12,9 @@ from sqlalchemy import and_, bindparam, func, select
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.operations import LIFE
 from portal.blueprints.facility.slots import Held
-from portal.core import (
-    NotFound,
-    Query,
-    Tenant,
-    clock,
-    get_or_404,
-    gettext_noop,
-    require,
-    session,
-    text,
-)
-from portal.core.tenancy.config_errors import Finding
+from portal.config import Tenant
+from portal.config.config_errors import Finding
+from portal.core import NotFound, Query, clock, get_or_404, gettext_noop, require, session, text
 from portal.shared.calendars import Event
 from portal.shared.orders import OrderQueries, is_overdue, is_unpaid
 from portal.shared.searching import (

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Facility
-from portal.core import Tenant
+from portal.config import Tenant
 from portal.shared.billing.tax import Rounding, TaxLine, Totals, totals_excluded
 
 

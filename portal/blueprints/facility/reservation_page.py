@@ -6,8 +6,9 @@ from portal.blueprints.facility import operations, subjects
 from portal.blueprints.facility.forms import quote_rows
 from portal.blueprints.facility.models import Reservation, Status
 from portal.blueprints.facility.quotes import quote
-from portal.core import Tenant, format_telephone, to_local
-from portal.shared.auth.models import Right
+from portal.config import Tenant
+from portal.core import format_telephone, to_local
+from portal.shared.accounts.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.tax import RateTotal, Rounding, totals_excluded

@@ -8,13 +8,14 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from portal.blueprints import inquiries
 from portal.blueprints.facility import booking, operations, queries, reservation_page
 from portal.blueprints.facility.forms import BookingForm, DaySearchForm, SearchForm
 from portal.blueprints.facility.models import Reservation, Status
 from portal.blueprints.facility.slots import Slot, at_clock, monday_of
-from portal.core import NotFound, Tenant, clock, file_store, gettext_noop, session
-from portal.shared.auth.models import Account, Member, Right
+from portal.config import Tenant
+from portal.core import NotFound, clock, file_store, gettext_noop, session
+from portal.pages import inquiries
+from portal.shared.accounts.models import Account, Member, Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Reservation
-from portal.core import RuleBroken, Tenant, gettext_noop
+from portal.config import Tenant
+from portal.core import RuleBroken, gettext_noop
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries import queries as inquiries
 from portal.web import amounts

@@ -4,7 +4,7 @@ from portal.blueprints.support import asking, leaving, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
 from portal.core.errors import gettext_noop
-from portal.shared.auth.models import Right
+from portal.shared.accounts.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.web.brand import Brand, InquiryWords, NavItem
 

@@ -10,13 +10,14 @@ import click
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract, UnitKind
 from portal.blueprints.support.operations import CONTACTS, Registrant
-from portal.core import Actor, Tenant, text
-from portal.shared.auth import accounts
-from portal.shared.auth.models import Account
+from portal.cli.command_line import CommandError, CommandGroup
+from portal.cli.commands import DAY, TEXT, command, json_option, record, step, typed
+from portal.cli.output import table
+from portal.config import Tenant
+from portal.core import Actor, text
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account
 from portal.shared.limits import operations as limits
-from portal.web.command_line import CommandError, CommandGroup
-from portal.web.commands import DAY, TEXT, command, json_option, record, step, typed
-from portal.web.output import table
 
 commands = CommandGroup("support", help="Support desk: contracts and their contacts.")
 _WHO = "FAMILY:GIVEN:EMAIL[:DUTY]"

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import Field
 
 from portal.blueprints.support.models import Role, UnitKind
-from portal.core.tenancy.formulas import LimitFacts
-from portal.core.tenancy.schema_base import Each, Flag, Name, Section
+from portal.config.formulas import LimitFacts
+from portal.config.schema_base import Each, Flag, Name, Section
 
 
 class Product(Section):

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from portal.blueprints.support import queries
 from portal.blueprints.support.models import Contract, ContractContact, Role
-from portal.core import Actor, RuleBroken, Tenant, audit, clock, csvio, gettext_noop
+from portal.config import Tenant
+from portal.core import Actor, RuleBroken, audit, clock, csvio, gettext_noop
 from portal.core.db import delete_where, session, update_where
-from portal.shared.auth import accounts
-from portal.shared.auth.account_hooks import AccountHooks, OpenBusiness
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.account_hooks import AccountHooks, OpenBusiness
+from portal.shared.accounts.models import Account, Member
 from portal.shared.inquiries import queries as inquiries
 from portal.shared.inquiries.queries import UNFINISHED_HREF
 

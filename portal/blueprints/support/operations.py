@@ -18,11 +18,11 @@ from portal.blueprints.support import queries
 from portal.blueprints.support.config import Product, SupportConfig
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role, UnitKind
 from portal.blueprints.support.names import check_person
+from portal.config import Tenant
 from portal.core import (
     ALLOWED,
     Actor,
     Decision,
-    Tenant,
     audit,
     clock,
     numbering,
@@ -32,11 +32,14 @@ from portal.core import (
 )
 from portal.core.errors import NotFound, RuleBroken, gettext_noop
 from portal.shared import mailing
-from portal.shared.auth import accounts, links, members, rights
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts import rights
+from portal.shared.accounts.models import Account, Member, MemberStatus
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import links
 from portal.shared.auth import password_reset as passwords
-from portal.shared.auth.accounts import Person
-from portal.shared.auth.models import Account, Member, MemberStatus
 from portal.shared.limits import operations as limits
+from portal.shared.members import operations as members
 from portal.shared.notices import operations as notices
 
 CONTACTS = "contract_contacts"

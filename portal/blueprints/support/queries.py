@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, select
 
 from portal.blueprints.support.models import Contract, ContractContact, ContractUnit, Role
-from portal.core import NotFound, Query, Tenant, get_or_404, gettext_noop, session
-from portal.core.tenancy.config_errors import Finding
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.config import Tenant
+from portal.config.config_errors import Finding
+from portal.core import NotFound, Query, get_or_404, gettext_noop, session
+from portal.shared.accounts.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.limits.rules import Facts
 from portal.shared.searching import Search, first_day, last_day, own, part_of_number, same
 

@@ -5,12 +5,13 @@ from typing import Any
 from flask import Blueprint
 from wtforms import HiddenField
 
-from portal.blueprints.auth.forms import email_field
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract, ContractContact, Role
 from portal.blueprints.support.operations import CONTACTS, Registrant
-from portal.core import Decision, NotFound, Query, Tenant, gettext_noop, to_html
-from portal.shared.auth.models import Right
+from portal.config import Tenant
+from portal.core import Decision, NotFound, Query, gettext_noop, to_html
+from portal.pages.auth.forms import email_field
+from portal.shared.accounts.models import Right
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries import asking
 from portal.shared.inquiries import queries as inquiries

@@ -6,20 +6,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from portal.core import (
-    LONGEST_SUBJECT,
-    Actor,
-    AuditEvent,
-    Tenant,
-    audit,
-    clock,
-    session,
-    update_where,
-)
+from portal.config import Tenant
+from portal.core import LONGEST_SUBJECT, Actor, AuditEvent, audit, clock, session, update_where
 from portal.shared import mailing
+from portal.shared.accounts.models import Member
 from portal.shared.auth import links, passkeys, password_reset, sessions, sign_in
 from portal.shared.auth.links import Purpose
-from portal.shared.auth.models import Device, Member, MemberSession, numbered
+from portal.shared.auth.models import Device, MemberSession, numbered
 from portal.shared.auth.sessions import Client, SignedIn
 
 NEWEST = 20

@@ -5,8 +5,10 @@ The mail says it, and so does the page behind its link; what the page cannot rea
 the link's payload.
 """
 
-from portal.core import Actor, Tenant, gettext_noop, session
-from portal.shared.auth.models import Account, Member, OneTimeLink
+from portal.config import Tenant
+from portal.core import Actor, gettext_noop, session
+from portal.shared.accounts.models import Account, Member
+from portal.shared.auth.models import OneTimeLink
 
 _LOGIN_ID = gettext_noop("ログインID")
 _EMAIL = gettext_noop("メールアドレス")

@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from portal.core import NotFound, Tenant, clock, gettext_noop, require, session
+from portal.config import Tenant
+from portal.core import NotFound, clock, gettext_noop, require, session
+from portal.core.signer import digest
 from portal.shared import mailing
-from portal.shared.auth.models import Member, OneTimeLink, of_who_may_sign_in
-from portal.shared.auth.signer import digest
+from portal.shared.accounts.models import Member, of_who_may_sign_in
+from portal.shared.auth.models import OneTimeLink
 
 LIFETIME = timedelta(minutes=30)
 INVITATION = timedelta(days=3)

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapper
 
+from portal.config import Tenant
 from portal.core import (
     ALLOWED,
     Actor,
     Decision,
     RuleBroken,
-    Tenant,
     TenantOwned,
     audit,
     clock,
@@ -24,8 +24,8 @@ from portal.core import (
 )
 from portal.core.db import Base, session, update_where
 from portal.shared import mailing
+from portal.shared.accounts.models import Account, AccountStatus, Factor, Member, MemberStatus
 from portal.shared.auth import links, passkeys, second_factor, sessions
-from portal.shared.auth.models import Account, AccountStatus, Factor, Member, MemberStatus
 
 NEWEST = 10
 _MOST_TAGS = 9

@@ -16,27 +16,23 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError
 
+from portal.config import Tenant
 from portal.core import (
     Actor,
     NotFound,
     RuleBroken,
-    Tenant,
     audit,
     clock,
     delete_where,
     gettext_noop,
     session,
+    signer,
     update_where,
 )
 from portal.shared import mailing
-from portal.shared.auth import signer, throttling
-from portal.shared.auth.models import (
-    Member,
-    Passkey,
-    PasskeyChallenge,
-    numbered,
-    of_who_may_sign_in,
-)
+from portal.shared.accounts.models import Member, of_who_may_sign_in
+from portal.shared.auth import throttling
+from portal.shared.auth.models import Passkey, PasskeyChallenge, numbered
 from portal.shared.auth.sessions import Client
 
 LIFETIME = timedelta(minutes=5)

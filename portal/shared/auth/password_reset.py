@@ -12,10 +12,11 @@ from functools import partial
 
 from sqlalchemy import select
 
-from portal.core import Actor, RuleBroken, Tenant, audit, clock, session, text, transaction_mode
+from portal.config import Tenant
+from portal.core import Actor, RuleBroken, audit, clock, session, text, transaction_mode
 from portal.shared import mailing
+from portal.shared.accounts.models import Account, Member, login_key, of_who_may_sign_in
 from portal.shared.auth import invitations, links, passwords, present_password, sessions, throttling
-from portal.shared.auth.models import Account, Member, login_key, of_who_may_sign_in
 
 SETTING = (links.Purpose.SET_PASSWORD, links.Purpose.RESET_PASSWORD)
 """What links that set a password are for."""

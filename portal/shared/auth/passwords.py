@@ -19,8 +19,9 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 from werkzeug.security import check_password_hash
 
-from portal.core import RuleBroken, Tenant, gettext_noop
-from portal.core.tenancy.schema_password import PasswordRules
+from portal.config import Tenant
+from portal.config.schema_password import PasswordRules
+from portal.core import RuleBroken, gettext_noop
 
 FEWEST_LETTERS = 4
 """Words of names and addresses that are shorter occur by chance."""

@@ -9,10 +9,11 @@ password (tests/meta/test_present_password.py; docs/decisions/present-password.m
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from portal.core import RuleBroken, Tenant, gettext_noop, session, transaction_mode
+from portal.config import Tenant
+from portal.core import RuleBroken, gettext_noop, session, transaction_mode
 from portal.core.security_log import reporting_refusals
+from portal.shared.accounts.models import Member, MemberStatus
 from portal.shared.auth import passwords, sessions, throttling
-from portal.shared.auth.models import Member, MemberStatus
 from portal.shared.auth.sessions import SignedIn
 
 _WRONG = gettext_noop("現在のパスワードが正しくありません。")

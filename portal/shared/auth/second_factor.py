@@ -16,10 +16,12 @@ from datetime import timedelta
 import pyotp
 from sqlalchemy import ColumnElement, func, select
 
-from portal.core import Actor, RuleBroken, Tenant, audit, clock, delete_where, session, update_where
+from portal.config import Tenant
+from portal.core import Actor, RuleBroken, audit, clock, delete_where, session, signer, update_where
 from portal.shared import mailing
-from portal.shared.auth import present_password, sessions, signer, throttling
-from portal.shared.auth.models import Factor, Member, MemberSession, OneTimeCode, RecoveryCode
+from portal.shared.accounts.models import Factor, Member
+from portal.shared.auth import present_password, sessions, throttling
+from portal.shared.auth.models import MemberSession, OneTimeCode, RecoveryCode
 from portal.shared.auth.sessions import SignedIn
 
 LIFETIME = timedelta(minutes=10)

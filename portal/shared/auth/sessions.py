@@ -22,19 +22,18 @@ from portal.core import (
     session,
     update_where,
 )
-from portal.shared.auth import throttling
-from portal.shared.auth.models import (
+from portal.core.signer import digest
+from portal.shared.accounts.models import (
     Account,
     AccountStatus,
-    Device,
     Member,
-    MemberSession,
     MemberStatus,
     Right,
     may,
     subject_of,
 )
-from portal.shared.auth.signer import digest
+from portal.shared.auth import throttling
+from portal.shared.auth.models import Device, MemberSession
 
 TOUCH_EVERY = timedelta(minutes=5)
 DEVICE_LIFETIME = timedelta(days=400)

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import select
 
+from portal.config import Tenant
 from portal.core import (
     Actor,
     NotFound,
     RuleBroken,
-    Tenant,
     audit,
     clock,
     gettext_noop,
@@ -23,16 +23,16 @@ from portal.core import (
     transaction_mode,
 )
 from portal.core.security_log import reporting_refusals
-from portal.shared.auth import links, passkeys, passwords, second_factor, sessions, throttling
-from portal.shared.auth.links import Purpose
-from portal.shared.auth.models import (
+from portal.shared.accounts.models import (
     Factor,
     Member,
-    MemberSession,
     MemberStatus,
     login_key,
     of_who_may_sign_in,
 )
+from portal.shared.auth import links, passkeys, passwords, second_factor, sessions, throttling
+from portal.shared.auth.links import Purpose
+from portal.shared.auth.models import MemberSession
 from portal.shared.auth.sessions import Client
 
 PENDING = timedelta(minutes=15)

@@ -10,6 +10,7 @@ from math import ceil
 
 from sqlalchemy import case, select
 
+from portal.config.schema_parts import SignIn
 from portal.core import (
     RuleBroken,
     clock,
@@ -19,9 +20,8 @@ from portal.core import (
     session,
     update_where,
 )
-from portal.core.tenancy.schema_parts import SignIn
+from portal.core.signer import digest
 from portal.shared.auth.models import Throttle
-from portal.shared.auth.signer import digest
 
 _SUBSCRIBER = 64
 """The bits of an IPv6 address that a provider gives out; the subscriber chooses the rest."""

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from sqlalchemy import select
 
+from portal.config import Tenant
 from portal.core import (
     SYSTEM,
     Actor,
     RuleBroken,
-    Tenant,
     audit,
     clock,
     first_open,
@@ -27,8 +27,8 @@ from portal.core import (
     session,
     update_where,
 )
-from portal.shared.auth import accounts
-from portal.shared.auth.models import Account
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account
 from portal.shared.chats.models import Chat
 from portal.shared.inquiries import asking
 from portal.shared.inquiries import operations as inquiries

@@ -15,7 +15,7 @@ from portal.core import (
     tenant_fk,
     tenant_table_args,
 )
-from portal.shared.auth.models import Located
+from portal.shared.accounts.models import Located
 
 
 class Kind(LabelledEnum):

@@ -8,24 +8,26 @@ from typing import Any
 
 from sqlalchemy import select
 
+from portal.config import Tenant
 from portal.core import (
     ALLOWED,
     Actor,
     Decision,
     NotFound,
-    Tenant,
     audit,
     clock,
     csvio,
     gettext_noop,
     require,
+    signer,
 )
 from portal.core.db import delete_where, save_changes, session
-from portal.shared.auth import accounts, members, signer
-from portal.shared.auth.account_hooks import AccountHooks
-from portal.shared.auth.models import Account
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.account_hooks import AccountHooks
+from portal.shared.accounts.models import Account
 from portal.shared.contacts.models import Address, Kind
 from portal.shared.limits import operations as limits
+from portal.shared.members import operations as members
 
 FIELDS = (
     "name",

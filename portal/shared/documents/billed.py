@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import SYSTEM, Actor, RuleBroken, Tenant, audit, clock, gettext_noop, session, text
+from portal.config import Tenant
+from portal.core import SYSTEM, Actor, RuleBroken, audit, clock, gettext_noop, session, text
 from portal.core.jobs import Job
 from portal.shared.billing import lines as bill_lines
 from portal.shared.billing.lines import BillLine

@@ -8,17 +8,8 @@ from typing import IO, Any
 
 from sqlalchemy import ColumnElement, ScalarResult, and_, select
 
-from portal.core import (
-    SYSTEM,
-    Actor,
-    NumberFormat,
-    audit,
-    clock,
-    csvio,
-    file_store,
-    jobs,
-    numbering,
-)
+from portal.config import NumberFormat
+from portal.core import SYSTEM, Actor, audit, clock, csvio, file_store, jobs, numbering
 from portal.core.db import Query, session, update_where
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import FileDamaged, digest_of

@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageColor import getrgb
 from reportlab.lib.units import mm
 
+from portal.config.checks import LEAST_CONTRAST, contrast
 from portal.core.money import grouped, yen
-from portal.core.tenancy.checks import LEAST_CONTRAST, contrast
 from portal.shared.documents.typefaces import FILES, FOLDER, MAIN, clean, family_for, marked, width
 
 TEMPLATES = Path(__file__).parents[2] / "templates"

@@ -8,26 +8,27 @@ from typing import IO
 
 from sqlalchemy import ColumnElement, select
 
+from portal.config import Tenant
 from portal.core import (
     Actor,
     NotFound,
     RuleBroken,
-    Tenant,
     audit,
     clock,
     delete_where,
     require,
     session,
+    signer,
     text,
     update_where,
 )
+from portal.core.signer import digest
 from portal.shared import mailing
-from portal.shared.auth import signer, throttling
-from portal.shared.auth.account_hooks import AccountHooks
+from portal.shared.accounts.account_hooks import AccountHooks
+from portal.shared.accounts.models import Account, AccountStatus
+from portal.shared.auth import throttling
 from portal.shared.auth.links import DeadLink
-from portal.shared.auth.models import Account, AccountStatus
 from portal.shared.auth.sessions import SignedIn
-from portal.shared.auth.signer import digest
 from portal.shared.documents import operations
 from portal.shared.documents.models import Document, DocumentLink
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portal.core import ALLOWED, Actor, Decision, Forbidden, Tenant
+from portal.config import Tenant
+from portal.core import ALLOWED, Actor, Decision, Forbidden
 
 
 class MayNotAsk(Forbidden):

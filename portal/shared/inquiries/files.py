@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import IO
 
-from portal.core import Actor, RuleBroken, Tenant, file_store
+from portal.config import Tenant
+from portal.config.schema_parts import Inquiries
+from portal.core import Actor, RuleBroken, file_store
 from portal.core.files import as_stream, digest_of, read_chunks, size_of
-from portal.core.tenancy.schema_parts import Inquiries
 from portal.shared.inquiries.storage_limits import reserve_storage
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"

@@ -9,8 +9,9 @@ import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from portal.core import Actor, RuleBroken, Tenant, clock
-from portal.shared.auth import signer, throttling
+from portal.config import Tenant
+from portal.core import Actor, RuleBroken, clock, signer
+from portal.shared.auth import throttling
 from portal.shared.inquiries import operations
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.inquiries.operations import Asked, Writer

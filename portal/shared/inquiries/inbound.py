@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Index, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.config import Tenant
 from portal.core import (
     Actor,
     LabelledEnum,
     OutboxMail,
     RuleBroken,
-    Tenant,
     TenantOwned,
     clock,
     file_store,
@@ -34,9 +34,9 @@ from portal.core.db import (
 from portal.core.files import FileKey
 from portal.core.inbound_email import InboundEmail
 from portal.shared import mailing
+from portal.shared.accounts.account_hooks import AccountHooks
+from portal.shared.accounts.models import Account, AccountStatus, Member, MemberStatus, Right
 from portal.shared.auth import throttling
-from portal.shared.auth.account_hooks import AccountHooks
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus, Right
 from portal.shared.inquiries import asking, files, operations
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.inquiries.operations import Asked, Writer

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import select
 
-from portal.core import Actor, RuleBroken, Tenant, audit, clock, csvio, numbering, states
+from portal.config import Tenant
+from portal.core import Actor, RuleBroken, audit, clock, csvio, numbering, states
 from portal.core.db import delete_where, insert_or_ignore, session, update_where
 from portal.shared import notifications
-from portal.shared.auth.account_hooks import AccountHooks
-from portal.shared.auth.models import Account
+from portal.shared.accounts.account_hooks import AccountHooks
+from portal.shared.accounts.models import Account
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries import asking
 from portal.shared.inquiries.files import Kept

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from portal.core import Actor, Tenant, audit, clock, numbering, session
+from portal.config import Tenant
+from portal.core import Actor, audit, clock, numbering, session
 from portal.shared import notifications
-from portal.shared.auth import accounts
-from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, Member, MemberStatus
 from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.models import OPERATOR_CHANNEL, Inquiry, Status
 from portal.shared.inquiries.operations import append, require_text

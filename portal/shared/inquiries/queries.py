@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 
-from portal.core import NotFound, Query, Tenant, get_or_404, gettext_noop, session
+from portal.config import Tenant
+from portal.core import NotFound, Query, get_or_404, gettext_noop, session
 from portal.core.folding import Folded
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.models import (

@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from portal.core import Actor, RuleBroken, Tenant, clock, session
+from portal.config import Tenant
+from portal.core import Actor, RuleBroken, clock, session
+from portal.shared.accounts.models import Account, Member
 from portal.shared.auth import throttling
-from portal.shared.auth.models import Account, Member
 from portal.shared.drafts import LIFETIME, Draft
 from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage
 

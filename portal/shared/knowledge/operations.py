@@ -10,23 +10,22 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, bindparam, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from portal.config import NumberFormat, Tenant
 from portal.core import (
     Actor,
     NotFound,
-    NumberFormat,
-    Tenant,
     audit,
     clock,
     gettext_noop,
     jobs,
     numbering,
     require_key,
+    signer,
     text,
 )
 from portal.core.db import Query, get_or_404, insert_or_ignore, session, update_where
 from portal.shared import mailing
-from portal.shared.auth import signer
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.accounts.models import Account, AccountStatus, Member, MemberStatus
 from portal.shared.knowledge import search
 from portal.shared.knowledge.models import Article, Place, Stance
 

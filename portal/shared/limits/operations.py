@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from portal.core import Actor, NotFound, RuleBroken, Tenant, audit, clock, session
+from portal.config import Tenant
+from portal.core import Actor, NotFound, RuleBroken, audit, clock, session
 from portal.shared.limits.models import LimitOverride
 from portal.shared.limits.rules import Facts, Usage, calculate
 

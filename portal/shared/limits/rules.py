@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from portal.core import ALLOWED, Decision, Tenant, gettext_noop
-from portal.core.tenancy.schema_parts import Formula
+from portal.config import Tenant
+from portal.config.schema_parts import Formula
+from portal.core import ALLOWED, Decision, gettext_noop
 
 BASE = gettext_noop("基本")
 USUAL = gettext_noop("登録上限")

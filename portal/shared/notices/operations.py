@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, literal, or_, select
 
-from portal.core import Actor, NotFound, NumberFormat, RuleBroken, audit, clock, numbering
+from portal.config import NumberFormat
+from portal.core import Actor, NotFound, RuleBroken, audit, clock, numbering
 from portal.core.db import Query, execute_core, insert_or_ignore, session
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.notices.models import Notice, NoticeRead
 from portal.shared.searching import Criterion, Keywords, Search, keywords, since, until

@@ -1,5 +1,5 @@
 """Portals whose tenants file is a little different."""
 
-from tests.blueprints.home.conftest import other
+from tests.pages.home.conftest import other
 
 __all__ = ["other"]

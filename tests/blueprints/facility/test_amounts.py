@@ -12,7 +12,7 @@ from portal.blueprints.facility import operations
 from portal.blueprints.facility.models import Reservation
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
 
 TOTAL = re.compile(r"[¥￥]|14,?850|13,?500")
 """An amount as it is written, and what the cast's billed reservation costs with tax and without."""

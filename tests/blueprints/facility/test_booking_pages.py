@@ -15,12 +15,12 @@ from sqlalchemy import func, select
 
 from portal.blueprints.facility import booking, queries
 from portal.blueprints.facility.models import Facility, Reservation, Status
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema import Tenant
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
 from tests.cast import CANARY

@@ -18,7 +18,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.shared import calendars
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.accounts.models import Account, AccountStatus, Member, MemberStatus
 from tests.cast import CANARY, NOW
 
 ODD = '試作、"A"; B, C\\D 𠮷野家\r\nの加工機' + "あ" * 40

@@ -15,13 +15,13 @@ from portal.blueprints.facility import booking, operations, queries, quotes
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.blueprints.facility.slots import SlotTaken
 from portal.cli.worker import round_of_work
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema import Tenant
 from tests.cast import NOW
 
 START = clock.local(2026, 12, 10, 13)

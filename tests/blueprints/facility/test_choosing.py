@@ -14,10 +14,10 @@ from portal import create_app
 from portal.blueprints.facility import booking, queries
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Facility
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import db, session
-from portal.core.tenancy.schema import Tenant
 from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor
 

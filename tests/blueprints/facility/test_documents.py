@@ -18,11 +18,11 @@ from sqlalchemy import select
 
 from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.models import Reservation
+from portal.config.schema import Tenant
+from portal.config.schema_parts import Issuer as TenantIssuer
 from portal.core import clock
 from portal.core.db import session
 from portal.core.files import FileDamaged
-from portal.core.tenancy.schema import Tenant
-from portal.core.tenancy.schema_parts import Issuer as TenantIssuer
 from portal.shared.billing.lines import BillLine, to_json
 from portal.shared.documents.billed import issuer_of, recipient_of
 from portal.shared.documents.content import Labour, Material

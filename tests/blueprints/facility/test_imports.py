@@ -14,7 +14,7 @@ from portal.blueprints.facility.models import Status
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import NotFound
-from portal.shared.auth import accounts
+from portal.shared.accounts import operations as accounts
 from tests.cast import NOW
 
 HEADER = (

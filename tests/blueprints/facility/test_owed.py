@@ -15,12 +15,12 @@ from sqlalchemy import select
 from portal.blueprints.facility import booking, operations, queries
 from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.cli.worker import round_of_work
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema import Tenant
 from portal.shared.billing.lines import BillLine
 from portal.shared.documents.models import Document
 from portal.web.document_views import BEING_DRAWN, LATE, NOT_ISSUED

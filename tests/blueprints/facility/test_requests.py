@@ -11,11 +11,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.blueprints.facility import booking, queries
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
-from portal.core.tenancy.schema import Tenant
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 from portal.shared.inquiries.models import Inquiry, Status
 
 NEW = "/inquiries/new"

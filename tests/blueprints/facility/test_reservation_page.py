@@ -19,7 +19,7 @@ from portal.blueprints.facility.models import Facility, Reservation, Status
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 from portal.shared.billing.lines import BillLine
 from portal.web.document_views import LATE
 from tests.cast import CANARY

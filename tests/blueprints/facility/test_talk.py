@@ -14,12 +14,12 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.blueprints.facility import booking, operations, queries
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema import Tenant
 from portal.shared.inquiries.models import Inquiry, InquiryMessage, Status
 from tests.support.client import Visitor
 

@@ -19,7 +19,7 @@ from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 from portal.shared.billing.lines import BillLine
 from portal.shared.documents import billed
 

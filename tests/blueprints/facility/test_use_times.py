@@ -10,11 +10,11 @@ from click.testing import Result
 from flask import Flask
 
 from portal.blueprints.facility import booking, operations, queries
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema import Tenant
 
 BEGIN, END = clock.local(2026, 12, 10, 13), clock.local(2026, 12, 10, 16)
 DONE = ["--done", "切削", "--worker", "大森"]

@@ -15,8 +15,9 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session, update_where
 from portal.core.outbox import OutboxMail
 from portal.shared import notifications
-from portal.shared.auth import accounts, operator_actions, passwords
-from portal.shared.auth.models import Member, MemberStatus
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Member, MemberStatus
+from portal.shared.auth import operator_actions, passwords
 from portal.shared.notices.models import Notice
 from portal.shared.notifications import How, Kind
 from tests.cast import PASSWORD

@@ -12,9 +12,10 @@ from portal.blueprints.support.operations import Registrant
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import session
-from portal.shared.auth import accounts, passwords
-from portal.shared.auth.accounts import Person
-from portal.shared.auth.models import Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Member
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import passwords
 from portal.shared.chats import operations as chats
 from portal.shared.inquiries import asking, inbound, operations
 from portal.shared.inquiries.asking import MayNotAsk

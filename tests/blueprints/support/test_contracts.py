@@ -17,10 +17,12 @@ from portal.core.actor import SYSTEM
 from portal.core.db import session, update_where
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import accounts, passwords, withdrawal
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, Member
+from portal.shared.auth import passwords
 from portal.shared.inquiries.models import Inquiry
 from portal.shared.limits import operations as limits
+from portal.shared.members import withdrawal
 from tests.cast import PASSWORD
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

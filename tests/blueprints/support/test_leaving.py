@@ -15,12 +15,15 @@ from portal.core.audit_chain import find_faults
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import accounts, members, operator_actions, passwords, withdrawal
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.auth import operator_actions, passwords
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.shared.limits import operations as limits
+from portal.shared.members import operations as members
+from portal.shared.members import withdrawal
 from tests.cast import PASSWORD
 from tests.support.client import Visitor
 from tests.support.contracts import contract_of

@@ -13,8 +13,9 @@ from portal.blueprints.support.models import UnitKind
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import session
 from portal.settings import ROOT
-from portal.shared.auth import accounts, passwords
-from portal.shared.auth.accounts import Person
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import passwords
 from portal.shared.inquiries import operations
 from portal.shared.inquiries.operations import Asked, Writer
 from tests.cast import PASSWORD

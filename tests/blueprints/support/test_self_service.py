@@ -17,8 +17,9 @@ from portal.core.audit import AuditEvent
 from portal.core.audit_chain import find_faults
 from portal.core.db import db, session, tenant_scope
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import accounts, passwords
-from portal.shared.auth.models import Member, Right
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Member, Right
+from portal.shared.auth import passwords
 from portal.web.brand import offered_rights
 from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor

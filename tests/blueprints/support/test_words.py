@@ -8,8 +8,10 @@ from sqlalchemy import select
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.shared.auth import accounts, members, password_reset, passwords
-from portal.shared.auth.models import Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Member
+from portal.shared.auth import password_reset, passwords
+from portal.shared.members import operations as members
 from tests.cast import PASSWORD
 from tests.support.client import Visitor
 from tests.support.contracts import contract_of

@@ -28,31 +28,29 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from portal.core import clock
+from portal.core import clock, signer
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, Factor, Member
 from portal.shared.auth import (
-    accounts,
     devices,
-    email_change,
     links,
-    members,
     operator_actions,
     password_reset,
     passwords,
     second_factor,
     sessions,
-    signer,
     throttling,
-    withdrawal,
 )
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import Purpose
-from portal.shared.auth.models import Account, Factor, Member
 from portal.shared.auth.sessions import Client
 from portal.shared.auth.sign_in import Typed
+from portal.shared.members import email_change, withdrawal
+from portal.shared.members import operations as members
 from tests.cast import NOW
 from tests.support.links import is_alive
 

@@ -16,18 +16,12 @@ from portal.core.audit_chain import find_faults
 from portal.core.db import Base, session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import accounts, links, operator_actions, passwords, second_factor, sessions
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, AccountStatus, Factor, MemberStatus
+from portal.shared.auth import links, operator_actions, passwords, second_factor, sessions
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import DeadLink, Purpose
-from portal.shared.auth.models import (
-    Account,
-    AccountStatus,
-    Device,
-    Factor,
-    MemberSession,
-    MemberStatus,
-    Passkey,
-)
+from portal.shared.auth.models import Device, MemberSession, Passkey
 from portal.shared.auth.sessions import Client
 from portal.shared.auth.sign_in import Credentials
 from tests.cast import NOW, PASSWORD

@@ -9,24 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema import Tenant
+from portal.shared.accounts.models import Account, AccountStatus, Factor, Member, MemberStatus
 from portal.shared.auth import devices, links, passkeys, sessions, sign_in
-from portal.shared.auth.models import (
-    Account,
-    AccountStatus,
-    Factor,
-    Member,
-    MemberSession,
-    MemberStatus,
-    Passkey,
-    PasskeyChallenge,
-)
+from portal.shared.auth.models import MemberSession, Passkey, PasskeyChallenge
 from portal.shared.auth.sessions import Client
 from portal.shared.auth.throttling import TooMany
 from tests.cast import NOW, PASSWORD

@@ -8,12 +8,12 @@ import pytest
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import func, select
 
+from portal.config.schema_password import PasswordRules
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema_password import PasswordRules
 from portal.shared.auth import links, password_reset, passwords, sessions
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.models import MemberSession, OneTimeLink

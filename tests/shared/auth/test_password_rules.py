@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from portal.config.schema_password import PasswordRules
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema_password import PasswordRules
 from portal.shared.auth import passwords
 from portal.shared.auth.passwords import Context, Rule, brand_words, broken, rules_for
 

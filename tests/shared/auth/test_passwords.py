@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from portal.config.schema_password import PasswordRules
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema_password import PasswordRules
 from portal.shared.auth import passwords
 
 LONG_ENOUGH = "green-Tea-12"  # twelve characters: the shortest under the usual rules

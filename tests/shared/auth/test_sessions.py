@@ -9,10 +9,11 @@ from sqlalchemy import select
 
 from portal.core import clock
 from portal.core.db import session
-from portal.core.tenancy.scope import TenantError
+from portal.core.signer import digest
+from portal.shared.accounts.models import Account, AccountStatus, MemberStatus
 from portal.shared.auth import sessions
-from portal.shared.auth.models import Account, AccountStatus, MemberSession, MemberStatus
-from portal.shared.auth.signer import digest
+from portal.shared.auth.models import MemberSession
+from portal.tenancy.scope import TenantError
 from tests.cast import NOW
 
 IDLE = 30

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from portal.core import clock
+from portal.core import clock, signer
 from portal.core.db import session
-from portal.shared.auth import second_factor, signer
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
+from portal.shared.auth import second_factor
 from tests.cast import NOW
 
 RFC = [(59, "287082"), (1111111109, "081804"), (1234567890, "005924"), (2000000000, "279037")]

@@ -11,14 +11,14 @@ from portal.blueprints.support import operations as support
 from portal.blueprints.support import queries as contracts
 from portal.blueprints.support.operations import Registrant
 from portal.cli.chat import Desk
+from portal.config.schema_parts import Chat as ChatHours
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.core.tenancy.schema_parts import Chat as ChatHours
-from portal.shared.auth import accounts
-from portal.shared.auth.accounts import Person
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.operations import Person
 from portal.shared.chats import operations
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries.models import InquiryMessage, Status

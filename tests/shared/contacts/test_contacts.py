@@ -14,7 +14,7 @@ from portal.core.actor import SYSTEM, Actor
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken, Stale
 from portal.core.outbox import OutboxMail
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 from portal.shared.contacts import operations, postal
 from portal.shared.contacts.models import Address, Kind
 from portal.shared.contacts.postal import Place

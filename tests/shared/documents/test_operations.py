@@ -14,6 +14,7 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import select
 
+from portal.config.schema_parts import NumberFormat
 from portal.core import clock, jobs
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
@@ -22,8 +23,7 @@ from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import file_store
 from portal.core.jobs import PAUSES, Job, WorkStatus
 from portal.core.money import LARGEST
-from portal.core.tenancy.schema_parts import NumberFormat
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
 from portal.shared.documents import operations, pdf
 from portal.shared.documents.content import InvoiceContent
 from portal.shared.documents.models import Document, DocumentKind

@@ -14,12 +14,13 @@ from portal.core.db import session
 from portal.core.files import file_store
 from portal.core.inbound_email import UnclearSender, Unreadable
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import accounts, withdrawal
-from portal.shared.auth.accounts import Person
-from portal.shared.auth.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.accounts.operations import Person
 from portal.shared.inquiries import inbound, operations, queries
 from portal.shared.inquiries.inbound import InboundMail, Outcome
 from portal.shared.inquiries.models import Inquiry, Status
+from portal.shared.members import withdrawal
 from tests.cast import NOW
 from tests.support.contracts import contract_of
 from tests.support.stored_files import let_files_age, stored_files

@@ -13,8 +13,8 @@ from portal.core.actor import SYSTEM, operator
 from portal.core.db import execute_core, session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.outbox import OutboxMail
+from portal.shared.accounts.models import Member
 from portal.shared.auth import sessions
-from portal.shared.auth.models import Member
 from portal.shared.auth.sessions import Client
 from portal.shared.inquiries import files, operations, queries
 from portal.shared.inquiries.models import MOVES, Inquiry, InquiryMessage, Status

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from portal.config.schema_parts import Storage
 from portal.core import clock
 from portal.core.actor import SYSTEM, Actor, operator
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema_parts import Storage
 from portal.shared import drafts
-from portal.shared.auth.models import Member
+from portal.shared.accounts.models import Member
 from portal.shared.inquiries import files, operations
 from portal.shared.inquiries.files import Kept
 from portal.shared.inquiries.operations import Asked, Writer

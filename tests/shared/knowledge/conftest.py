@@ -9,12 +9,13 @@ import pytest
 
 from portal.blueprints.support import operations as contracts
 from portal.blueprints.support import queries
+from portal.config.schema import Tenant
 from portal.core.actor import SYSTEM
 from portal.core.db import session
-from portal.core.tenancy.schema import Tenant
-from portal.shared.auth import accounts, passwords
-from portal.shared.auth.accounts import Person
-from portal.shared.auth.models import Member
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Member
+from portal.shared.accounts.operations import Person
+from portal.shared.auth import passwords
 from portal.shared.knowledge import operations
 from portal.shared.knowledge.models import Article
 from portal.shared.knowledge.operations import Written

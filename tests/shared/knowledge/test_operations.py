@@ -9,17 +9,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from portal.core import clock
+from portal.core import clock, signer
 from portal.core.actor import SYSTEM, operator
 from portal.core.audit import AuditEvent
 from portal.core.db import session, update_where
 from portal.core.errors import NotFound
 from portal.core.jobs import Job
 from portal.core.outbox import OutboxMail
-from portal.shared.auth import operator_actions, signer, withdrawal
-from portal.shared.auth.models import Account, Member, MemberStatus
+from portal.shared.accounts.models import Account, Member, MemberStatus
+from portal.shared.auth import operator_actions
 from portal.shared.knowledge import operations
 from portal.shared.knowledge.models import Article, Place, Stance
+from portal.shared.members import withdrawal
 from tests.cast import NOW
 from tests.shared.knowledge.conftest import BASE, account_of
 

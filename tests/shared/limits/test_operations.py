@@ -8,13 +8,13 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
+from portal.config.schema_parts import Formula
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.core.tenancy.schema_parts import Formula
-from portal.shared.auth.models import Account
+from portal.shared.accounts.models import Account
 from portal.shared.limits import operations as limits
 from portal.shared.limits.rules import Step
 from tests.cast import NOW

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.blueprints import BRANDS
-from portal.core.tenancy.registry import read_file
-from portal.core.tenancy.schema import Tenant, tenant_type
+from portal.config.registry import read_file
+from portal.config.schema import Tenant, tenant_type
 from portal.settings import ROOT
 from portal.shared.limits.rules import Facts, Step, calculate
 from portal.web.brand import sections

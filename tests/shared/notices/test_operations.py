@@ -19,7 +19,7 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.markdown import to_html
-from portal.shared.auth.models import Account, Member
+from portal.shared.accounts.models import Account, Member
 from portal.shared.auth.operator_actions import set_tags
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.notices import operations

@@ -1,0 +1,77 @@
+"""The lines of a bill as operators type them, and the rates that they may have (FAC-12, COM-71)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from operator import attrgetter
+
+import click
+
+from portal.cli.command_line import CommandError
+from portal.config import Tenant
+from portal.core import LARGEST, yen
+from portal.shared.billing.lines import BillLine
+
+_LINE = "TEXT:QTY:UNIT:PRICE[:RATE]"
+lines_option = click.option(
+    "--line",
+    "lines",
+    multiple=True,
+    required=True,
+    metavar=_LINE,
+    help="Yen without tax; repeatable.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Which rates (percent) a line may have, and whether each is reduced; `usual` is meant where
+    none is named.
+    """
+
+    usual: int | None
+    is_reduced: Mapping[int, bool]
+
+
+def rates_on(tenant: Tenant, day: date) -> Rates:
+    """The tenant's rates of that day, the standard one being usual, and none at all."""
+    begun = [rate for rate in tenant.tax.rates if rate.since <= day]
+    standard = [rate for rate in begun if not rate.reduced]
+    usual = max(standard, key=attrgetter("since")).rate if standard else None
+    known = {one.rate for one in begun}
+    reduced = {rate: all(one.reduced for one in begun if one.rate == rate) for rate in known}
+    return Rates(usual, {0: False} | reduced)
+
+
+def rates_of(billed: Iterable[BillLine]) -> Rates:
+    """The rates of what was billed; the usual one, if it is the only one."""
+    is_reduced = {line.rate: line.reduced for line in billed}
+    return Rates(next(iter(is_reduced)) if len(is_reduced) == 1 else None, is_reduced)
+
+
+def read_bill_lines(texts: Iterable[str], day: date, rates: Rates) -> list[BillLine]:
+    """What `lines_option` gave, delivered on `day`, at the usual rate unless another is named.
+
+    Raises CommandError.
+    """
+    return [_bill_line(text, day, rates) for text in texts]
+
+
+def _bill_line(text: str, day: date, rates: Rates) -> BillLine:
+    known = ", ".join(map(str, sorted(rates.is_reduced)))
+    try:
+        name, quantity, unit, price, *rest = text.split(":")
+        if not rest and rates.usual is None:
+            raise CommandError(f"--line {text!r}: name the rate ({_LINE}) out of {known}")
+        percent = int(rest[0] if rest else rates.usual or 0)
+        line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
+    except ValueError:
+        raise CommandError(f"--line {text!r}: write {_LINE}, e.g. 利用料:3:時間:4500") from None
+    if abs(line.amount) > LARGEST:
+        raise CommandError(f"--line {text!r}: at most {yen(LARGEST)}")
+    is_known = len(rest) <= 1 and percent in rates.is_reduced
+    if not is_known or line.quantity < 1 or not line.description.strip():
+        raise CommandError(
+            f"--line {text!r}: a text, a quantity of 1 or more, and a rate out of {known}"
+        )
+    return replace(line, reduced=rates.is_reduced[percent])

@@ -1,0 +1,241 @@
+"""The command line itself: groups, what a mistake looks like, who is at the keyboard, what comes in
+(OPS-10).
+
+Whatever somebody types, pipes in or interrupts ends in one line on standard error, never in a
+traceback.
+"""
+
+import errno
+import os
+import pwd
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
+
+from portal.config import Tenant
+from portal.core import DatabaseBusy, RuleBroken
+from portal.core.csvio import CsvErrors
+from portal.core.engine import UnfitRole
+
+STANDARD_INPUT = Path("-")
+_NO_SUCH_TABLE = ("42P01", "42703")
+_NO_RIGHT = "42501"
+_WHOSE = "DATABASE_URL is for portal_app, DATABASE_OWNER_URL for the owner, who migrates"
+_LONGEST_TEXT = 100_000
+"""Characters of a text that becomes a notice, an article, a message: a page shows it whole."""
+_PROGRESS_TERMINAL = 500
+_PROGRESS_LOG = 10_000
+
+
+class CommandError(click.ClickException):
+    """A mistake of whoever typed the command: one line, exit code 2."""
+
+    exit_code = 2
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """What a person can do something about is told in one line, with the exit code that fits."""
+    try:
+        yield
+    except (RuleBroken, CsvErrors, UnfitRole) as error:
+        raise CommandError(str(error)) from None
+    except click.UsageError as error:
+        raise _in_one_line(error) from None
+    except UnicodeError:
+        raise CommandError("what was typed or piped in is not UTF-8") from None
+    except (OverflowError, DataError):
+        raise CommandError("a number, a date or a text is larger than can be kept") from None
+    except DatabaseBusy as error:
+        raise click.ClickException(str(error)) from None
+    except (OperationalError, ProgrammingError) as error:
+        trouble = _database_trouble(error)
+        if trouble is None:
+            raise
+        raise trouble from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # whoever read our output has enough; click ends quietly
+            raise
+        raise CommandError(
+            f"{error.filename or 'input or output'}: {error.strerror or error}"
+        ) from None
+
+
+def _database_trouble(error: OperationalError | ProgrammingError) -> click.ClickException | None:
+    """What is the matter with the database, and what to do; None where the program is to blame."""
+    reason = str(error.orig).strip().partition("\n")[0]
+    state = getattr(error.orig, "sqlstate", "")
+    if state == _NO_RIGHT:
+        return CommandError(f"the database: {reason} ({_WHOSE})")
+    if isinstance(error, ProgrammingError) and state not in _NO_SUCH_TABLE:
+        return None
+    is_behind = state in _NO_SUCH_TABLE or reason.startswith("no such ")
+    hint = " (flask db upgrade brings it up to date)" if is_behind else ""
+    return click.ClickException(f"the database: {reason}{hint}")
+
+
+class Number(click.IntRange):
+    """A whole number within bounds, and called so where something else was typed."""
+
+    name = "whole number"
+
+
+def _in_one_line(error: click.UsageError, called: str = "") -> CommandError:
+    """A mistake in how the command `called` so is called; where to read how it is."""
+    path = error.ctx.command_path if error.ctx else called
+    where = f" ({path} --help)" if path else ""
+    return CommandError(" ".join(error.format_message().split()) + where)
+
+
+class PortalCommand(click.Command):
+    """A command whose mistakes are told in one line; with `feature` for tenants that have it on
+    (COM-03).
+    """
+
+    def __init__(self, *words: Any, feature: str = "", **options: Any) -> None:
+        super().__init__(*words, **options)
+        self.feature = feature
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read what was typed."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            called = [parent.command_path] if parent else []
+            raise _in_one_line(error, " ".join([*called, info_name or ""])) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        with one_line():
+            return super().invoke(ctx)
+
+
+class CommandGroup(AppGroup):
+    """A group of such commands; with `feature` they are for tenants that have it on (COM-03)."""
+
+    command_class = PortalCommand
+
+    def __init__(self, name: str, *, help: str, feature: str = "") -> None:  # noqa: A002 - click's
+        super().__init__(name, help=help)
+        self.feature = feature
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise _in_one_line(error) from None
+
+
+def require_offered(tenant: Tenant) -> None:
+    """Refuse a command of a module or feature that the tenant has not switched on (COM-03).
+
+    Raises CommandError.
+    """
+    context: click.Context | None = click.get_current_context()
+    while context is not None:
+        group = context.command
+        for key, brand in current_app.extensions["brands"].items():
+            if brand.commands is group and key not in tenant.modules:
+                on = ", ".join(tenant.modules) or "none"
+                raise CommandError(f"the module {key} is off at {tenant.key!r}; on is: {on}")
+        feature = getattr(group, "feature", "")
+        if feature and not tenant.has(feature):
+            raise CommandError(f"features.{feature} is off at {tenant.key!r}")
+        context = context.parent
+
+
+def login() -> str:
+    """The account of this machine that runs the command, whatever the environment calls itself."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # a container may run under a number that has no name
+        return f"uid {number}"
+
+
+class Content(NamedTuple):
+    """A file as it was read: its name without the folders, and its bytes."""
+
+    name: str
+    data: bytes
+
+
+def content(path: Path) -> Content:
+    """What stands in a file, or comes out of a named pipe."""
+    return Content(path.name, path.read_bytes())
+
+
+def _standard_input() -> bytes:
+    return sys.stdin.buffer.read()
+
+
+def is_terminal() -> bool:
+    """Whether somebody sits at the keyboard, so that there is nothing to read from a pipe."""
+    return sys.stdin.isatty()
+
+
+def read_text(path: Path) -> str:
+    """What is written in a file, or comes from standard input (-), as `as_text` takes it."""
+    if path == STANDARD_INPUT:
+        return as_text("standard input", _standard_input())
+    return as_text(str(path), path.read_bytes())
+
+
+def as_text(name: str, data: bytes) -> str:
+    """What is written in `data`, called `name`.
+
+    Raises CommandError for nothing, too much, and no UTF-8.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CommandError(f"{name} is not UTF-8") from None
+    if "\0" in text:
+        raise CommandError(f"{name} is no text")
+    if not text.strip():
+        raise CommandError(f"{name} is empty")
+    if len(text) > _LONGEST_TEXT:
+        raise CommandError(f"{name} is longer than {_LONGEST_TEXT:,} characters")
+    return text
+
+
+def is_dry_run() -> bool:
+    """Whether the running command is to change nothing."""
+    return bool(click.get_current_context().params.get("dry_run"))
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int], None]]:
+    """Say on standard error how many lines are done: on one line of a terminal, now and then in a
+    log.
+    """
+    is_terminal = sys.stderr.isatty()
+    every = _PROGRESS_TERMINAL if is_terminal else _PROGRESS_LOG
+
+    def report(count: int) -> None:
+        if count % every == 0:
+            click.echo(
+                f"\r{count:,} lines checked" if is_terminal else f"{count:,} lines checked",
+                err=True,
+                nl=not is_terminal,
+            )
+
+    yield report
+    if is_terminal:
+        click.echo("\r\x1b[K", err=True, nl=False)

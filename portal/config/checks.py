@@ -1,0 +1,216 @@
+"""What the types alone cannot say of a tenants file: legibility, hosts of several tenants, numbers
+that tell apart.
+
+These look at the file and not at finished tenants, so that mistakes show also in a section that has
+others.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from itertools import combinations
+from typing import Any
+
+from pydantic import ValidationError
+
+from portal.config.config_errors import Finding
+from portal.config.schema import NUMBERED_BY, NUMBERS
+from portal.config.schema_parts import Theme
+from portal.config.schema_password import PasswordRules
+from portal.core import clock
+
+LEAST_CONTRAST = 4.5
+"""WCAG 2.2 AA for text of the usual size."""
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_T_NUMBER = re.compile(r"T[0-9]{13}")
+_PAIRS = (
+    ("on_brand", "brand"),
+    ("on_brand", "brand_strong"),
+    ("brand", "white"),
+    ("brand", "brand_weak"),
+    ("brand_strong", "brand_weak"),
+)
+"""Text and ground as the style sheet puts them together."""
+
+
+def illegible(section: Mapping[str, Any]) -> Iterator[Finding]:
+    """Pairs of a tenant's colours on which text cannot be read well (WCAG 2.2 AA)."""
+    given = _table(section, "theme")
+    usual = {name: field.default for name, field in Theme.model_fields.items()}
+    for text, ground in _PAIRS:
+        names = [name for name in (text, ground) if name in given]
+        colours = [str({**usual, "white": "#ffffff", **given}[name]) for name in (text, ground)]
+        if not names or not all(map(_COLOUR.fullmatch, colours)):
+            continue
+        ratio = contrast(*colours)
+        if ratio < LEAST_CONTRAST:
+            pair = f"{text} {colours[0]} on {ground} {colours[1]}"
+            least = int(ratio * 100) / 100  # 4.499 is not yet 4.5
+            yield ("theme", names[0]), f"{pair} has a contrast of {least:.2f}:1; text needs 4.5:1"
+
+
+def wrong_check_digit(section: Mapping[str, Any]) -> Iterator[Finding]:
+    """A company's registration number (T and its 法人番号) that has a wrong digit; sole proprietors'
+    follow no rule.
+    """
+    issuer = _table(section, "issuer")
+    number = issuer.get("registration_number")
+    if issuer.get("kind", "company") != "company":
+        return
+    if not isinstance(number, str) or not _T_NUMBER.fullmatch(number):
+        return
+    digit = check_digit(number[2:])
+    if number[1] != digit:
+        yield (
+            ("issuer", "registration_number"),
+            f"a digit is wrong: a company's number would begin T{digit} with these last twelve digits; "
+            'of a sole proprietor say kind = "sole_proprietor"',
+        )
+
+
+def same_numbers(section: Mapping[str, Any]) -> Iterator[Finding]:
+    """Two kinds of public numbers that could be the same: nobody could say what ``A100000001`` is."""
+    prefixes = _prefixes(section)
+    given = _table(section, "numbers")
+    for one, other in combinations(sorted(prefixes, key=lambda kind: kind in given), 2):
+        if other in given and _alike(prefixes[one], prefixes[other]):
+            yield (
+                ("numbers", other, "prefix"),
+                f"{prefixes[other]!r} cannot be told from the numbers of {one}, {prefixes[one]!r}",
+            )
+
+
+def _prefixes(section: Mapping[str, Any]) -> dict[str, str]:
+    """The prefix of each kind of number that this tenant gives out."""
+    on = section.get("modules", [])
+    modules = [name for name in on if isinstance(name, str)] if isinstance(on, list) else []
+    given = _table(section, "numbers")
+    found: dict[str, str] = {}
+    for kind, usual in NUMBERS.items():
+        prefix = _table(given, kind).get("prefix")
+        by = NUMBERED_BY.get(kind)
+        if isinstance(prefix, str) and prefix:
+            found[kind] = prefix
+        elif by is None or not by.isdisjoint(modules):
+            found[kind] = usual
+    return found
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether a number with one prefix can also be read as one with the other."""
+    shorter, longer = sorted((one, other), key=len)
+    rest = longer.removeprefix(shorter)
+    return longer.startswith(shorter) and (not rest or (rest.isascii() and rest.isdecimal()))
+
+
+def untaxed_today(section: Mapping[str, Any]) -> Iterator[Finding]:
+    """A tax table whose standard rates all begin in the future: nothing could be billed until then."""
+    rates = _table(section, "tax").get("rates")
+    if not isinstance(rates, list) or not all(isinstance(rate, dict) for rate in rates):
+        return
+    standard = [rate.get("since") for rate in rates if rate.get("reduced", False) is False]
+    days = [day for day in standard if isinstance(day, date) and not isinstance(day, datetime)]
+    if days and len(days) == len(standard) and min(days) > clock.today():
+        yield (
+            ("tax", "rates"),
+            f"no standard rate is in effect today; the first begins on {min(days)}",
+        )
+
+
+def inbound(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Addresses at which mail comes in for two tenants: it would go to whichever stands first."""
+    owners: dict[str, str] = {}
+    for key, section in sections.items():
+        address = _table(section, "mail").get("inbound")
+        if section.get("status") == "retired" or not isinstance(address, str) or not address:
+            continue
+        owner = owners.setdefault(address.casefold(), key)
+        if owner != key:
+            yield (
+                ("tenants", key, "mail", "inbound"),
+                f"mail to {address} comes in for [tenants.{owner}] already",
+            )
+
+
+def hosts(
+    key: str, section: Mapping[str, Any], base_domain: str
+) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """The host names that a tenant's section claims, each with the key that claims it.
+
+    None when it is retired.
+    """
+    if section.get("status") == "retired":
+        return
+    subdomain = section.get("subdomain", key)
+    yield f"{subdomain}.{base_domain}", ("subdomain",)
+    domains = section.get("domains")
+    for index, domain in enumerate(domains if isinstance(domains, list) else ()):
+        yield str(domain), ("domains", index)
+
+
+def doubtful(section: Mapping[str, Any]) -> Iterator[Finding]:
+    """What works and is likely not meant: warnings."""
+    yield from _weak_passwords(_table(_table(section, "sign_in"), "password"))
+    contact = _table(section, "contact")
+    if _table(section, "sign_in").get("forgot") == "operator" and not contact.get("telephone"):
+        yield (
+            ("contact", "telephone"),
+            "members who forget their password are told to call, but no number is given",
+        )
+
+
+def _weak_passwords(given: Mapping[str, Any]) -> Iterator[Finding]:
+    """How password rules deviate from ASVS 6.2 (security.md §4.4); nothing when they are mistaken
+    anyway.
+    """
+    try:
+        deviations = "; ".join(PasswordRules.model_validate(given).deviations())
+    except ValidationError:
+        return
+    if deviations:
+        key = "preset" if str(given.get("preset", "default")) != "default" else next(iter(given))
+        rule = given[key] if key == "preset" else "this"
+        yield (
+            ("sign_in", "password", key),
+            f"{rule} deviates from ASVS 6.2 ({deviations}); offer a second factor",
+        )
+
+
+def sections_of_absent_modules(
+    section: Mapping[str, Any], known: tuple[str, ...]
+) -> Iterator[Finding]:
+    """Tables of brand modules that are not on: nothing reads them."""
+    on = section.get("modules", [])
+    for name in known:
+        if name in section and isinstance(on, list) and name not in on:
+            yield (
+                (name,),
+                f"nothing reads this table while the module is off; add {name!r} to modules to switch it on",
+            )
+
+
+def check_digit(twelve: str) -> str:
+    """The first digit of a corporate number (法人番号) by its other twelve: 9 − (Σ Pn·Qn mod 9), Q = 1,
+    2, 1, 2 …
+    """
+    weighted = sum(int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(twelve)))
+    return str(9 - weighted % 9)
+
+
+def _table(section: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = section.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio (1 to 21) of two colours, ``#rrggbb`` each, by WCAG's formula."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [byte / 255 for byte in bytes.fromhex(colour[1:])]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -1,0 +1,427 @@
+"""`tenants.toml` as the running program knows it: read at start, looked at again as it changes
+(OPS-03).
+
+A changed file counts whole or not at all; while it is broken or missing, the last good one stays:
+the one kept beside the data, so that all processes serve the same, those too that start meanwhile.
+"""
+
+import logging
+import os
+import re
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from portal.config import checks, formulas, toml_errors
+from portal.config.config_errors import (
+    ConfigError,
+    Finding,
+    KeyPath,
+    LineNumbers,
+    TenantsInvalid,
+    dotted,
+    findings,
+)
+from portal.config.last_good import LastGood, Stamp, stamp
+from portal.config.schema import Tenant
+from portal.config.schema_base import did_you_mean
+
+log = logging.getLogger(__name__)
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the file."""
+Clock = Callable[[], float]
+Refusals = Callable[["Tenants"], Iterable[Finding]]
+"""What cannot be taken up because of the data that hang on what it lacks: paths from the file's
+top, and why.
+"""
+_HOST_HEADER = re.compile(r"([a-z0-9.-]+?)\.?(?::[0-9]{1,5})?")
+
+
+@dataclass(frozen=True)
+class Tenants:
+    """All tenants at one moment.
+
+    Retired ones are in `by_key` (their data are still kept) and not in `by_host`.
+    """
+
+    by_key: dict[str, Tenant] = field(default_factory=dict)
+    by_host: dict[str, Tenant] = field(default_factory=dict)
+
+    def for_host(self, host_header: str) -> Tenant | None:
+        """The tenant that a Host header asks for, or None (COM-01).
+
+        Port, case and a last dot do not matter.
+        """
+        found = _HOST_HEADER.fullmatch(host_header.lower()) if host_header.isascii() else None
+        return self.by_host.get(found[1]) if found else None
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What one look at a tenants file gave.
+
+    With any mistake `tenants` is empty: a file counts whole or not at all.
+    """
+
+    tenants: Tenants = field(default_factory=Tenants)
+    mistakes: tuple[ConfigError, ...] = ()
+    warnings: tuple[ConfigError, ...] = ()
+    lines: LineNumbers = field(default_factory=lambda: LineNumbers(""))
+    name: str = ""
+    """Of the file that was read."""
+
+
+def read_file(path: Path, base_domain: str, kind: type[Tenant], shown_as: str = "") -> LoadResult:
+    """Read the tenants file at `path`; not to be able to is a mistake as well.
+
+    `shown_as` names it in mistakes.
+    """
+    name = shown_as or path.name
+    try:
+        return read_bytes(path.read_bytes(), name, base_domain, kind)
+    except OSError as error:
+        return _unread(name, 1, f"cannot be read: {error.strerror}")
+
+
+def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) -> LoadResult:
+    """Read what stands in a tenants file called `name`."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return _unread(name, content.count(b"\n", 0, error.start) + 1, "is not UTF-8 text")
+    try:
+        return _Reader(name, tomllib.loads(text), LineNumbers(text), base_domain, kind).read()
+    except tomllib.TOMLDecodeError as error:
+        return _unread(name, *toml_errors.explain(error, text))
+    except RecursionError:
+        return _unread(name, 1, "is nested too deep")
+    except ValueError:  # Python neither reads nor writes whole numbers of more than 4300 digits
+        return _unread(name, 1, "has a number with too many digits")
+
+
+def _unread(name: str, line: int, said: str) -> LoadResult:
+    return LoadResult(mistakes=(ConfigError(name, line, "", said),))
+
+
+@dataclass
+class _Reader:
+    """Collects what one file says.
+
+    What is found names the path from the file's top, and what is wrong there.
+    """
+
+    name: str
+    raw: dict[str, Any]
+    lines: LineNumbers
+    base_domain: str
+    kind: type[Tenant]
+
+    def read(self) -> LoadResult:
+        by_key: dict[str, Tenant] = {}
+        owners: dict[str, str] = {}
+        mistakes = self._told(
+            [
+                *self._of_file(),
+                *self._of_tenants(by_key),
+                *self._of_hosts(owners),
+                *checks.inbound(self._sections()),
+            ]
+        )
+        tenants = (
+            Tenants()
+            if mistakes
+            else Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
+        )
+        warnings = self._told(self._doubtful(), is_warning=True)
+        return LoadResult(tenants, mistakes, warnings, self.lines, self.name)
+
+    def _told(
+        self, found: Iterable[Finding], *, is_warning: bool = False
+    ) -> tuple[ConfigError, ...]:
+        told = (
+            ConfigError(self.name, self.lines.of(path), dotted(path), said, is_warning)
+            for path, said in found
+        )
+        return tuple(sorted(told, key=attrgetter("line", "key", "message")))
+
+    def _sections(self) -> dict[str, dict[str, Any]]:
+        tables = self.raw.get("tenants")
+        found = tables.items() if isinstance(tables, dict) else ()
+        return {key: section for key, section in found if isinstance(section, dict)}
+
+    def _of_file(self) -> Iterator[Finding]:
+        for name in self.raw.keys() - {"tenants"}:
+            yield (name,), f"unknown table{did_you_mean(name, ['tenants'])}"
+        tables = self.raw.get("tenants", {})
+        if not isinstance(tables, dict):
+            yield ("tenants",), "is no table; write [tenants.KEY] for each brand"
+            return
+        if not tables:
+            yield (), "names no tenant; write [tenants.KEY] for each brand"
+        for key in tables.keys() - self._sections().keys():
+            yield ("tenants", key), f"is no table; write [tenants.{key}]"
+
+    def _of_tenants(self, into: dict[str, Tenant]) -> Iterator[Finding]:
+        for key, section in self._sections().items():
+            for path, message in (*self._built(key, section, into), *self._checked(section)):
+                yield ("tenants", key, *path), message
+
+    def _checked(self, section: Mapping[str, Any]) -> Iterator[Finding]:
+        yield from checks.illegible(section)
+        yield from checks.wrong_check_digit(section)
+        yield from checks.same_numbers(section)
+        yield from checks.untaxed_today(section)
+        yield from formulas.impossible(section, self.kind.limit_facts)
+
+    def _built(
+        self, key: str, section: Mapping[str, Any], into: dict[str, Tenant]
+    ) -> Iterator[Finding]:
+        if "key" in section:
+            yield ("key",), f"the key stands in the table's name, [tenants.{key}]; remove this line"
+        try:
+            into[key] = self.kind.model_validate(
+                {**section, "key": key}, context={"base_domain": self.base_domain}
+            )
+        except ValidationError as error:
+            for path, message in findings(error, self.kind):
+                yield (() if path == ("key",) else path), message
+
+    def _of_hosts(self, owners: dict[str, str]) -> Iterator[Finding]:
+        for key, section in self._sections().items():
+            for host, path in checks.hosts(key, section, self.base_domain):
+                if host in owners:
+                    yield (
+                        ("tenants", key, *path),
+                        f"the host {host} is taken by [tenants.{owners[host]}] already",
+                    )
+                owners.setdefault(host, key)
+
+    def _doubtful(self) -> Iterator[Finding]:
+        for key, section in self._sections().items():
+            unread = checks.sections_of_absent_modules(section, self.kind.known_modules)
+            for path, message in (*checks.doubtful(section), *unread):
+                yield ("tenants", key, *path), message
+
+
+def _line_of(path: KeyPath, reading: LoadResult) -> int:
+    """The line that is to blame: of a tenant that is gone no line is, least of all that of the
+    first one.
+    """
+    is_gone = len(path) > 1 and path[1] not in reading.tenants.by_key
+    return 1 if is_gone else reading.lines.of(path)
+
+
+def resolved(reading: LoadResult, key: str) -> Iterator[tuple[str, Any, int | None]]:
+    """Every key of a tenant, its value in force, and the line that says so, None for a default
+    (OPS-04).
+    """
+    top = ("tenants", key)
+    for path, value in _flat(reading.tenants.by_key[key], ()):
+        if path != ("key",):
+            yield dotted(path), value, reading.lines.get((*top, *path))
+
+
+def _flat(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """Tables opened up; lists stay whole; tables of modules that are off are left out."""
+    if isinstance(value, BaseModel):
+        modules = getattr(value, "known_modules", ())
+        value = {name: part for name, part in value if part is not None or name not in modules}
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _flat(part, (*path, name))
+    elif isinstance(value, tuple):
+        yield (
+            path,
+            [
+                item.model_dump(mode="json") if isinstance(item, BaseModel) else item
+                for item in value
+            ],
+        )
+    else:
+        yield path, value
+
+
+class Registry:
+    """The tenants of the running program. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        path: Path,
+        base_domain: str,
+        tenant_type: type[Tenant] = Tenant,
+        monotonic: Clock = time.monotonic,
+        last_good: Path | None = None,
+        refusals: Refusals = lambda _tenants: (),
+        keeps: bool = True,
+        scheme: str = "https",
+        port: int | None = None,
+    ) -> None:
+        """Read the file at `path`; while it is broken, the copy of the last good one at
+        `last_good`.
+
+        Brands live under `base_domain`, reached by `scheme` and at `port` where that is not the usual one.
+        With `keeps` that copy is brought up to date with each good file; without, it is only read.
+        `refusals` is asked what stands against a file without mistakes that was not good before.
+        `monotonic` gives seconds. Raises TenantsInvalid when neither can be used.
+        """
+        self._refusals = refusals
+        self.path = Path(path)
+        self.tenant_type = tenant_type
+        self.base_domain = base_domain.strip(".").lower()
+        self._scheme = scheme
+        self._port = port
+        self._monotonic = monotonic
+        self._last_good = LastGood(last_good, self.path) if last_good else None
+        self._keeps = keeps
+        self._looking = threading.Lock()
+        self._good = LoadResult()
+        self._kept_content: bytes | None = None  # what is in force, where that is what was kept
+        self._mistakes: tuple[ConfigError, ...] = ()
+        self._seen = self._stamps()
+        self._take_up(self.read())
+        if not self._good.tenants.by_key:
+            raise TenantsInvalid(self._mistakes)
+        self._look_at = monotonic() + LOOK_EVERY
+
+    def read(self, path: Path | None = None, shown_as: str = "") -> LoadResult:
+        """A look at the file, or at another one as if it were the file, with mistakes, warnings and
+        lines.
+        """
+        reading = read_file(path or self.path, self.base_domain, self.tenant_type, shown_as)
+        self._locate(reading.tenants)
+        if reading.mistakes or self._was_good(path or self.path):
+            return reading
+        name = shown_as or (path or self.path).name
+        refused = [
+            ConfigError(name, _line_of(at, reading), dotted(at), message)
+            for at, message in self._refusals(reading.tenants)
+        ]
+        return replace(reading, tenants=Tenants(), mistakes=tuple(refused)) if refused else reading
+
+    def _locate(self, tenants: Tenants) -> None:
+        for tenant in tenants.by_key.values():
+            tenant.live_at(self.base_domain, scheme=self._scheme, port=self._port)
+
+    def _was_good(self, path: Path) -> bool:
+        """Whether just this file was taken up before: then nobody need be asked about it at every
+        start.
+        """
+        return self._last_good is not None and self._last_good.is_like(path)
+
+    def current(self) -> Tenants:
+        """The tenants in force.
+
+        Looks at the file at most once a second; never raises for what stands in it.
+        """
+        self._refresh()
+        return self._good.tenants
+
+    @property
+    def in_force(self) -> LoadResult:
+        """What is in force, with its lines: the file as it is, or the last good one."""
+        self._refresh()
+        return self._good
+
+    @property
+    def mistakes(self) -> tuple[ConfigError, ...]:
+        """What is wrong with the file as it is now; empty while what is in force is what the file
+        says.
+        """
+        self._refresh()
+        return self._mistakes
+
+    def keep_last_good(self) -> None:
+        """From now on keep each good file, and the one that is in force; a command has no business
+        doing so.
+        """
+        with self._looking:
+            self._keeps = True
+            if not self._mistakes:
+                self._keep()
+
+    def _refresh(self) -> None:
+        # One thread looks; the others go on with what is in force instead of waiting for it.
+        if self._monotonic() < self._look_at or not self._looking.acquire(blocking=False):
+            return
+        try:
+            self._look()
+        finally:
+            self._looking.release()
+
+    def look_now(self) -> None:
+        """Look at the file though the last look was just now, for a command that shows what is in
+        force.
+        """
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
+        self._look_at = self._monotonic() + LOOK_EVERY
+        stamps = self._stamps()  # older than the reading, so that a later write is seen next time
+        file_changed = stamps[0] != self._seen[0]
+        copy_changed = stamps[1] != self._seen[1]
+        self._seen = stamps
+        if file_changed:
+            self._take_up(self.read())
+        elif copy_changed and self._mistakes:
+            self._take_up_last_good()
+
+    def _take_up(self, reading: LoadResult) -> None:
+        was_broken = bool(self._mistakes)
+        self._mistakes = reading.mistakes
+        if not reading.mistakes:
+            if self._good.tenants.by_key:
+                # A recovery is as loud as what it ends; both name the process, since each looks for
+                # itself.
+                log.log(
+                    logging.WARNING if was_broken else logging.INFO,
+                    "%s %s: %d tenants (process %d)",
+                    self.path.name,
+                    "is in order again and was taken up" if was_broken else "was taken up",
+                    len(reading.tenants.by_key),
+                    os.getpid(),
+                )
+            self._good = reading
+            self._keep()
+            return
+        self._take_up_last_good()
+        if self._good.tenants.by_key:
+            listed = "; ".join(map(str, reading.mistakes))
+            log.error(
+                "%s is broken and the last good one stays in force (process %d): %s",
+                self.path.name,
+                os.getpid(),
+                listed,
+            )
+
+    def _keep(self) -> None:
+        if self._last_good and self._keeps:
+            self._kept_content = self._last_good.keep(self._seen[0])
+        elif self._last_good:
+            is_kept = self._last_good.is_like(self.path)
+            self._kept_content = self._last_good.read() if is_kept else None
+
+    def _take_up_last_good(self) -> None:
+        """Serve the copy: another process may have taken up a file that this one never saw."""
+        content = self._last_good.read() if self._last_good else None
+        if self._last_good is None or content is None or content == self._kept_content:
+            return
+        name = self._last_good.path.name
+        reading = read_bytes(content, name, self.base_domain, self.tenant_type)
+        self._locate(reading.tenants)
+        if reading.mistakes:  # good once, for an older version of the program
+            log.error("%s cannot be used: %s", name, "; ".join(map(str, reading.mistakes)))
+            return
+        self._good = reading
+        self._kept_content = content
+
+    def _stamps(self) -> tuple[Stamp, Stamp]:
+        """Of the file and of the last good one."""
+        return stamp(self.path), stamp(self._last_good.path) if self._last_good else None

@@ -1,0 +1,143 @@
+"""請求書送付先の管理, お届け先の管理: one set of pages for every kind of address (COM-31, COM-32)."""
+
+from functools import partial
+from typing import Any
+
+from flask import Blueprint
+from werkzeug.wrappers import Response
+from wtforms import HiddenField
+
+from portal.core import NotFound, format_telephone
+from portal.shared.accounts.models import Right
+from portal.shared.contacts import operations
+from portal.shared.contacts.models import Address, Kind
+from portal.shared.limits import operations as limits
+from portal.web import lists
+from portal.web.address import AddressFields, telephone_field
+from portal.web.forms import Form, line, name_line, version_number
+from portal.web.i18n import lazy as _l
+from portal.web.i18n import translate as _
+from portal.web.render import render
+from portal.web.requests import actor, check_right, member, tenant
+from portal.web.submit import ConfirmedForm, ConfirmFlow, done, register_confirmed_form
+
+bp = Blueprint("contacts", __name__)
+_BOOK = "<any('billing', 'delivery'):kind>-addresses"
+RIGHTS = {Kind.BILLING: Right.BILLING, Kind.DELIVERY: Right.ORDERS}
+"""What a member needs to change them; all see them."""
+
+
+class AddressForm(AddressFields):
+    """送付先."""
+
+    first = ("name", "department", "person")
+    version = HiddenField(filters=[version_number])
+    name = line(_l("会社名・お名前"), required=True, printed=True)
+    department = line(_l("部署名"), longest=80, printed=True)
+    person = name_line(_l("ご担当者"), longest=80, printed=True)
+    telephone = telephone_field(_l("電話番号"))
+    fax = telephone_field(_l("FAX番号"))
+
+
+def _kind(kind: str) -> Kind:
+    """The kind of address these pages are about; where the tenant has it off, there is no page
+    (COM-03).
+    """
+    if not tenant().has(f"{kind}_addresses"):
+        raise NotFound("ページが見つかりません")
+    return Kind(kind)
+
+
+def _own(kind: str, number: str) -> Address:
+    check_right(RIGHTS[_kind(kind)])
+    return operations.find(member().account_id, _kind(kind), number)
+
+
+def _steps(kind: str, number: str) -> ConfirmedForm:
+    """Adding ("new") and editing are the same steps.
+
+    "住所を自動入力" fills in and never overwrites (COM-24).
+    """
+    check_right(RIGHTS[_kind(kind)])
+    flow = ConfirmFlow(
+        kind=f"{kind}-address", subject=number, form_href=f"/{kind}-addresses/{number}"
+    )
+    pages = "contacts/form.html", "contacts/confirm.html", "contacts/done.html"
+    steps = partial(ConfirmedForm, flow, pages, lambda data: AddressForm(data=data))
+    here = tenant()
+    mine = member().account_id
+    by = actor()
+    if number == "new":
+        return steps(
+            save=lambda data: operations.add(here, mine, Kind(kind), data, by=by),
+            shown=lambda _typed: _shown(kind, number=number, address=None),
+        )
+    with flow.record_needed(lambda data: AddressForm(data=data)):
+        address = _own(kind, number)
+    others = len(operations.address_list(mine, Kind(kind))) - 1
+    return steps(
+        save=lambda data: operations.edit(here, address, data, by=by),
+        present=lambda: {name: getattr(address, name) for name in (*operations.FIELDS, "version")},
+        shown=lambda _typed: _shown(kind, number=number, address=address, others=others),
+    )
+
+
+def _shown(kind: str, **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "what": _(Kind(kind).label), "home": f"/{kind}-addresses", **more}
+
+
+@bp.get(f"/{_BOOK}")
+def address_list(kind: str) -> str:
+    """The account's addresses."""
+    found = operations.address_list(member().account_id, _kind(kind))
+    rows = [(address, operations.number_of(address)) for address in found]
+    use = limits.usage_of(tenant(), f"{kind}_addresses", member().account_id)
+    return render(
+        "contacts/book.html",
+        rows=rows,
+        use=use,
+        may=member().may(RIGHTS[Kind(kind)]),
+        **_shown(kind),
+    )
+
+
+@bp.get(f"/{_BOOK}.csv")
+def address_list_csv(kind: str) -> Response:
+    """The list as CSV (COM-21)."""
+    header = [
+        _(Kind(kind).label),
+        _("部署名"),
+        _("ご担当者"),
+        _("住所"),
+        _("電話番号"),
+        _("FAX番号"),
+        _("代表"),
+    ]
+    found = operations.address_list(member().account_id, _kind(kind))
+    return lists.csv_response(f"{kind}-addresses", header, [_cells(one) for one in found], tuple)
+
+
+def _cells(one: Address) -> tuple[str, ...]:
+    numbers = (format_telephone(number) if number else "" for number in (one.telephone, one.fax))
+    return one.name, one.department, one.person, one.address, *numbers, "○" if one.is_usual else ""
+
+
+register_confirmed_form(bp, f"/{_BOOK}/<number>", "address", _steps)
+
+
+@bp.route(f"/{_BOOK}/<number>/removal", methods=["GET", "POST"])
+def remove(kind: str, number: str) -> str | Response:
+    """削除する, asked once more."""
+    address = _own(kind, number)
+    form = Form()
+    if not form.validate_on_submit():
+        return render("contacts/removal.html", form=form, address=address, **_shown(kind))
+    operations.remove(tenant(), address, by=actor())
+    return done(_("削除しました。"), f"/{kind}-addresses")
+
+
+@bp.post(f"/{_BOOK}/<number>/usual")
+def make_usual(kind: str, number: str) -> Response:
+    """代表にする."""
+    operations.make_usual(tenant(), _own(kind, number), by=actor())
+    return done(_("代表を変更しました。"), f"/{kind}-addresses")

@@ -1,0 +1,1 @@
+"""Who the customers are: accounts, their members, and what each may do."""

@@ -1,0 +1,1 @@
+"""Joining, managing and leaving: what happens to the members of an account."""

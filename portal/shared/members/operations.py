@@ -1,0 +1,350 @@
+"""The members of an account, looked after by themselves (RENT-10, COM-30), and their profiles
+(FAC-07).
+
+On pages a member goes by a number that only the server can make, so that nobody counts through
+them. What is refused raises RuleBroken (and its kinds Stale, NotFound, LimitReached, TooMany); the
+caller commits.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from portal.config import Tenant
+from portal.core import (
+    Actor,
+    NotFound,
+    RuleBroken,
+    audit,
+    gettext_noop,
+    require,
+    save_changes,
+    session,
+    signer,
+)
+from portal.shared import mailing
+from portal.shared.accounts import account_hooks, rights
+from portal.shared.accounts import operations as accounts
+from portal.shared.accounts.models import Account, Member, MemberStatus, Right
+from portal.shared.auth import links, passkeys, password_reset, sessions, throttling
+from portal.shared.limits import operations as limits
+
+WORDS = (gettext_noop("担当者"), gettext_noop("利用者"))
+"""What a tenant may call its accounts' members."""
+_KEPT = gettext_noop("この方は削除できません。%(what)s%(remedy)s")
+_MOST_ADDED = 30
+_MOST_TRIED = 60
+_THERE = (Member.status != MemberStatus.REMOVED,)
+PROFILE = ("family_name", "given_name", "family_kana", "given_kana", "department", "telephone")
+ACCOUNT_PROFILE = {
+    "account_name": "name",
+    "account_kana": "name_kana",
+    "account_telephone": "telephone",
+} | {part: part for part in ("postal_code", "prefecture", "city", "street", "building")}
+
+
+def roster(account_id: int) -> list[Member]:
+    """The account's members, the representative first, then as they came."""
+    there = select(Member).where(Member.account_id == account_id, *_THERE)
+    return list(session().scalars(there.order_by(Member.is_representative.desc(), Member.id)))
+
+
+limits.define_limit(
+    limits.LimitDefinition(
+        "members", Member, Member.account_id, Account, _THERE, accounts.find_account
+    )
+)
+
+
+def number_of(member: Member) -> str:
+    """What the member is called in addresses."""
+    return number_by_id(member.id)
+
+
+def number_by_id(member_id: int) -> str:
+    """What the member with this primary key is called in addresses."""
+    return signer.number("member", member_id)
+
+
+def find(account_id: int, number: str) -> Member:
+    """The account's own member with this number. Raises NotFound."""
+    found = next((member for member in roster(account_id) if number_of(member) == number), None)
+    return require(found, NotFound("担当者が見つかりません。"))
+
+
+def add(tenant: Tenant, account_id: int, person: accounts.Person, *, by: Actor) -> Member:
+    """Add a member, with the account's login ID where it has one (RENT-01); a link to set the
+    password is mailed.
+
+    The representative is told when somebody else adds one. Raises RuleBroken, LimitReached,
+    TooMany.
+    """
+    throttling.count(
+        "add-member", f"account\n{account_id}", limit=_MOST_ADDED, window=timedelta(hours=1)
+    )
+    account = session().get_one(Account, account_id)
+    limits.reserve(tenant, "members", account)
+    who = rights.acting(by)
+    if who is not None:
+        rights.can_manage(tenant, who).require()
+    if tenant.sign_in.items == "login_id_email_password":
+        person = replace(person, login_id=roster(account_id)[0].login_id)
+    member = accounts.add_member(tenant, account, person, by=by)
+    password_reset.invite(tenant, member, by=by)
+    _tell_rights(tenant, _others_in_charge(member, by), member, before=frozenset(), by=by)
+    return member
+
+
+def count_check(account_id: int) -> None:
+    """Count that an address or login ID was tried: whoever asks for many waits.
+
+    Commits. Raises TooMany.
+    """
+    with throttling.lasting():
+        throttling.count(
+            "check-member", f"account\n{account_id}", limit=_MOST_TRIED, window=timedelta(hours=1)
+        )
+
+
+def check_new(tenant: Tenant, account_id: int, data: dict[str, Any], *, by: Actor) -> None:
+    """What stands in the way of adding this person, asked before the last press. Raises RuleBroken
+    at its field.
+
+    Of other customers nobody learns anything by it: see `accounts.require_free`.
+    """
+    if data.get("login_id"):
+        accounts.check_login_id(data["login_id"])
+    accounts.require_free(
+        tenant, account_id, login_id=data.get("login_id") or "", email=data["email"]
+    )
+    rights.require_held(by, data["rights"])
+
+
+def invite_again(tenant: Tenant, member: Member, *, by: Actor) -> None:
+    """Mail the link again, the last one dies.
+
+    The caller commits. Raises RuleBroken, TooMany within a minute.
+    """
+    _locked(member)
+    who = rights.acting(by)
+    if who is not None:
+        rights.can_manage(tenant, who).require()
+    if member.password_hash:
+        raise RuleBroken("この方は、すでにパスワードを設定しています。")
+    throttling.count("invite-member", f"member\n{member.id}", limit=1, window=timedelta(minutes=1))
+    password_reset.invite(tenant, member, by=by)
+
+
+def open_business(tenant: Tenant, account_id: int) -> dict[int, list[account_hooks.OpenBusiness]]:
+    """What keeps members of the account from being removed, by the member's id (SUP-04)."""
+    found: dict[int, list[account_hooks.OpenBusiness]] = {}
+    for part in account_hooks.hooks_of(tenant):
+        for member_id, business in part.member_business(tenant, account_id).items():
+            found.setdefault(member_id, []).extend(business)
+    return found
+
+
+def losses(tenant: Tenant, member: Member) -> list[RuleBroken]:
+    """What ends with the member's sign-in, one sentence each."""
+    return [
+        what
+        for part in account_hooks.hooks_of(tenant)
+        for what in part.member_losses(tenant, member)
+    ]
+
+
+def _others(member: Member) -> list[Member]:
+    """Who else signs in for the member's account."""
+    return [other for other in roster(member.account_id) if other.id != member.id]
+
+
+def check_removal(tenant: Tenant, member: Member, who: Member | None) -> None:
+    """Refuse what keeps `who` (None for an operator) from removing this member.
+
+    Raises RuleBroken.
+    """
+    rights.can_remove(tenant, who, member, len(_others(member))).require()
+    for business in open_business(tenant, member.account_id).get(member.id, ()):
+        remedy = RuleBroken(business.remedy)
+        raise RuleBroken(_KEPT, what=business.message, remedy=remedy)
+
+
+def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
+    """Remove a member at once and mail the address (RENT-10); the name stays on what was done
+    (COM-33).
+
+    What a brand has them for ends with it. Raises RuleBroken for who cannot be removed, or must
+    first hand over.
+    """
+    _locked(member)
+    who = rights.acting(by)
+    if who is not None:
+        rights.can_manage(tenant, who).require()
+    check_removal(tenant, member, who)
+    end(tenant, member, by=by)
+    shut_out(member, MemberStatus.REMOVED)
+    if member.is_representative:
+        member.is_representative = False
+        _others(member)[0].is_representative = True
+    audit.record("member.remove", member, by=by, email=member.email)
+    mailing.tell(tenant, "member_changed", member, what="removed", representative="")
+
+
+def end(tenant: Tenant, member: Member, *, by: Actor) -> None:
+    """End what brands have the member for, who is about to lose the sign-in."""
+    for part in account_hooks.hooks_of(tenant):
+        part.end_member(tenant, member, by)
+
+
+def _locked(member: Member) -> Account:
+    """The member's account, locked, and the member read anew behind it.
+
+    Raises NotFound for who is removed by now.
+    """
+    account: Account = session().get_one(Account, member.account_id, with_for_update=True)
+    session().refresh(member)
+    if member.status == MemberStatus.REMOVED:
+        raise NotFound("担当者が見つかりません。")
+    return account
+
+
+def shut_out(member: Member, status: MemberStatus) -> None:
+    """Take away every way in: sessions, links, known browsers, and the name one signs in with,
+    which is free again.
+    """
+    member.status = status
+    member.login_key = f"{status}\n{member.id}"
+    sessions.end_all(member.id)
+    links.revoke(member.id)
+    sessions.forget_devices(member.id)
+    passkeys.forget_all(member.id)
+
+
+def hand_over(tenant: Tenant, member: Member, *, by: Actor) -> None:
+    """代表を変更: make `member` the representative in place of whoever is (COM-30). The caller commits.
+
+    Of two hand-overs in flight the second finds that its sender represents nobody any more. Raises
+    RuleBroken.
+    """
+    _locked(member)
+    who = rights.acting(by)
+    if who is not None:
+        rights.can_hand_over(who).require()
+    if not member.password_hash:
+        raise RuleBroken("パスワードの設定が済んでいない方は、代表になれません。")
+    before = [
+        other
+        for other in roster(member.account_id)
+        if other.is_representative and other.id != member.id
+    ]
+    for other in before:
+        other.is_representative = False
+    member.is_representative = True
+    audit.record("account.representative", member, by=by, representative=member.name)
+    for concerned in (member, *before):
+        mailing.tell(
+            tenant, "member_changed", concerned, what="representative", representative=member.name
+        )
+
+
+def read_profile(member_id: int) -> dict[str, Any]:
+    """The profile as the form shows it, with the versions it is based on."""
+    member = session().get_one(Member, member_id)
+    account = session().get_one(Account, member.account_id)
+    values = {name: getattr(member, name) for name in PROFILE}
+    values |= {name: getattr(account, column) for name, column in ACCOUNT_PROFILE.items()}
+    return values | {"version": member.version, "account_version": account.version}
+
+
+def save_profile(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> None:
+    """Save what changed of a member, and of the account if they represent it and the form has it.
+
+    Who may do so is looked at behind the account's lock: a right that was taken since the form was
+    confirmed gives nothing any more. The caller commits. Raises Stale, NotFound for who was
+    removed, RuleBroken.
+    """
+    member = session().get_one(Member, member_id)
+    account = _locked(member)
+    who = rights.acting(by)
+    if who is not None:
+        rights.can_edit(tenant, who, member).require()
+    wanted = {name: data[name] for name in PROFILE if name in data}
+    before = rights.from_text(member.rights)
+    if "rights" in data:
+        rights.require_change(tenant, who, member, data["rights"])
+        if before != rights.from_text(data["rights"]):
+            wanted["rights"] = data["rights"]
+    pairs = save_changes(member, int(data["version"]), wanted)
+    if "account_version" in data:
+        pairs |= _save_account(account, member, data)
+    if not pairs:
+        return
+    audit.record("member.profile", member, by=by, **pairs)
+    if "rights" in pairs:
+        concerned = [member, *_others_in_charge(member, by, even_oneself=True)]
+        _tell_rights(tenant, concerned, member, before=before, by=by)
+    if set(pairs) != {"rights"}:
+        tell_changes(tenant, "profile_changed", [member])
+
+
+def _save_account(account: Account, member: Member, data: dict[str, Any]) -> dict[str, list[Any]]:
+    """Save the account's part of a profile; before and after of what changed.
+
+    Raises Stale, RuleBroken.
+    """
+    wanted = {column: data[name] for name, column in ACCOUNT_PROFILE.items()}
+    if not member.is_representative:
+        if any((value or "") != getattr(account, name) for name, value in wanted.items()):
+            raise RuleBroken("会社の情報は、代表の方だけが変更できます。")
+        return {}
+    changed = save_changes(account, int(data["account_version"]), wanted)
+    return {f"account_{name}": pair for name, pair in changed.items()}
+
+
+def _others_in_charge(member: Member, by: Actor, *, even_oneself: bool = False) -> list[Member]:
+    """Who represents the account besides `member`; not who acts, unless they are told of what they
+    did too.
+    """
+    return [
+        other
+        for other in roster(member.account_id)
+        if other.is_representative
+        and other.id != member.id
+        and (even_oneself or other.id != by.member_id)
+    ]
+
+
+def _tell_rights(
+    tenant: Tenant,
+    recipients: Iterable[Member],
+    member: Member,
+    *,
+    before: frozenset[Right],
+    by: Actor,
+) -> None:
+    """Mail what `member` may do now and might before: always, since whoever steals a session would
+    keep it quiet.
+    """
+    after = rights.from_text(member.rights)
+    for recipient in recipients:
+        mailing.tell(
+            tenant,
+            "rights_changed",
+            recipient,
+            person=member,
+            given=[right.label for right in Right if right in after - before],
+            taken=[right.label for right in Right if right in before - after],
+            author=by.name if by.kind == "member" else tenant.company,
+        )
+
+
+def tell_changes(tenant: Tenant, event: str, whom: Iterable[Member], **said: Any) -> None:
+    """会員情報変更のお知らせ to the persons concerned, where the tenant has them told (COM-34).
+
+    The caller commits.
+    """
+    for member in whom if tenant.sign_in.notify_changes else ():
+        mailing.tell(tenant, event, member, **said)

@@ -1,0 +1,72 @@
+"""What a command takes and refuses, whatever it does (OPS-10)."""
+
+from __future__ import annotations
+
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from portal.cli.bill_lines import rates_on, read_bill_lines
+from portal.cli.command_line import CommandError
+from portal.config.schema_parts import TaxRate
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "--tenant KEY or PORTAL_TENANT"),
+        ("--tenant nobody", "no tenant 'nobody'; there are: desk, facility, shop, studio"),
+        ("--tenant facility --as-of yesterday", "an ISO date and time"),
+        ("--tenant facility --operator=", "--operator"),
+    ],
+)
+def test_a_mistake_is_told_with_exit_code_2(run, words: str, said: str) -> None:
+    """OPS-10."""
+    result = run.invoke(args=["facility", "list", *words.split()], env={"PORTAL_TENANT": ""})
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+@SQLITE
+def test_the_brand_may_stand_in_the_environment(run) -> None:
+    result = run.invoke(args=["facility", "list"], env={"PORTAL_TENANT": "studio"})
+    assert result.exit_code == 0
+    assert "SR000001" in result.output
+    assert "FR000001" not in result.output
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize(
+    ("day", "text", "rate"),
+    [
+        (date(2019, 9, 30), "利用料:1:式:1000", (8, False)),
+        (date(2019, 10, 1), "利用料:1:式:1000", (10, False)),
+        (date(2019, 10, 1), "弁当:1:個:500:8", (8, False)),
+        (date(2026, 11, 23), "利用料:1:式:1000", (10, False)),
+        (date(2026, 11, 23), "弁当:1:個:500:5", (5, True)),
+    ],
+)
+def test_the_rate_of_the_day_applies(
+    day: date, text: str, rate: tuple[int, bool], turn: int
+) -> None:
+    """COM-71: whichever way the rates are listed."""
+    begins = [
+        (8, False, date(2014, 4, 1)),
+        (10, False, date(2019, 10, 1)),
+        (5, True, date(2019, 10, 1)),
+    ]
+    rates = [
+        TaxRate(rate=percent, reduced=reduced, since=since)
+        for percent, reduced, since in begins[::turn]
+    ]
+    tenant: Any = SimpleNamespace(tax=SimpleNamespace(rates=rates))
+    (line,) = read_bill_lines([text], day, rates_on(tenant, day))
+    assert (line.rate, line.reduced) == rate
+    with pytest.raises(CommandError):
+        read_bill_lines([text], day, rates_on(tenant, date(2014, 3, 31)))
