@@ -13,11 +13,12 @@ from portal.blueprints import BRANDS
 from portal.config.config_errors import TenantsInvalid
 from portal.config.registry import Registry
 from portal.config.schema import tenant_type
-from portal.core import signer
+from portal.core import jobs, signer
 from portal.core.audit_keys import set_audit_keys
 from portal.core.db import db, init_db
 from portal.core.engine import UnfitRole
-from portal.core.files import LocalFiles, Shelf
+from portal.core.files import LocalFiles
+from portal.job_kinds import kinds_of
 from portal.pages import PAGES
 from portal.settings import CannotStart, Settings
 from portal.web import brand, errors, formatting, hanging, headers, i18n, proof, requests
@@ -34,7 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(settings.flask_config)
     app.extensions["settings"] = settings
     _make_home(settings)
-    Shelf.files = LocalFiles(settings.home / "files")
+    app.extensions["file_store"] = LocalFiles(settings.home / "files")
     secrets = (settings.secret_key, *settings.secret_key_fallbacks)
     signer.set_keys(secrets)
     set_audit_keys(secrets)
@@ -49,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     headers.init_app(app, settings)
     errors.init_app(app)
     brand.init_app(app, BRANDS)
+    app.extensions["job_kinds"] = jobs.collect_kinds(kinds_of(BRANDS))
     app.extensions["tenants"] = _registry(app, settings)
     app.extensions["chat_bell"] = ChatNotifier(app, settings.chat_streams)
     for blueprint in PAGES:

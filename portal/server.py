@@ -2,7 +2,8 @@
 it.
 
 A client that sends half a body, or a byte a second, holds a socket until its time is over, and never a thread. A client
-that reads slowly holds none either: an answer is handed over whole. Only an answer that says that it is a stream, by
+that reads slowly holds none either: an answer is handed over whole, and a file by its path: granian reads it as the
+client does, so that it is never in memory. Only an answer that says that it is a stream, by
 ``X-Accel-Buffering: no``, is sent as it is made and keeps its thread while it lasts. Figures: docs/decisions/bodies.md.
 """
 
@@ -11,7 +12,7 @@ import itertools
 import logging
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, Protocol
 from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -29,6 +30,11 @@ IN_MEMORY = 256 * 1024
 """Bytes of one body that stay in memory; the rest goes to a temporary file."""
 ROOM_FOR_BODIES = 512 * 1024 * 1024
 """Bytes that all bodies being read may hold in one process."""
+OPENED_SECONDS = 30.0
+"""How long a temporary file stays that granian was told to send.
+
+It opens the file at once and does not say so; once it has, the file can be removed.
+"""
 
 Headers = list[tuple[str, str]]
 PLAIN: Headers = [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")]
@@ -49,6 +55,33 @@ class Scope(Protocol):
     query_string: str
     authority: str | None
     headers: Any
+
+
+class FileWrapper:
+    """A file as an answer (`wsgi.file_wrapper` of PEP 3333)."""
+
+    def __init__(self, file: IO[bytes], block_bytes: int = IN_MEMORY) -> None:
+        self._file = file
+        self._block_bytes = block_bytes
+
+    @property
+    def path(self) -> str | None:
+        """Where the file lies; None for one that is in no folder."""
+        name = getattr(self._file, "name", None)
+        return name if isinstance(name, str) else None
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the file is removed as soon as it is closed."""
+        return isinstance(self._file, tempfile._TemporaryFileWrapper)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self._file.read(self._block_bytes):
+            yield block
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class Refused(Exception):
@@ -137,6 +170,10 @@ class RsgiServer:
 
         answer = self._app(environ, start_response)
         try:
+            if isinstance(answer, FileWrapper) and answer.path is not None:
+                status, headers = started[0]
+                protocol.response_file(status, [*headers, NO_NAME], answer.path)
+                return
             parts = iter(answer)
             first = next(parts, b"")  # an application may start its response as late as here
             status, headers = started[0]
@@ -147,9 +184,15 @@ class RsgiServer:
             else:
                 protocol.response_bytes(status, headers, first + b"".join(parts))
         finally:
-            close = getattr(answer, "close", None)
-            if close is not None:
-                close()
+            _close(answer, loop)
+
+
+def _close(answer: Iterable[bytes], loop: asyncio.AbstractEventLoop) -> None:
+    close = getattr(answer, "close", None)
+    if isinstance(answer, FileWrapper) and answer.is_temporary:
+        loop.call_soon_threadsafe(loop.call_later, OPENED_SECONDS, answer.close)
+    elif close is not None:
+        close()
 
 
 def _send_parts(transport: Any, parts: Iterable[bytes], loop: asyncio.AbstractEventLoop) -> None:
@@ -199,6 +242,7 @@ def make_environ(scope: Scope, body: IO[bytes]) -> WSGIEnvironment:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
+        "wsgi.file_wrapper": FileWrapper,
     }
     if scope.authority and "host" not in scope.headers:
         environ["HTTP_HOST"] = scope.authority

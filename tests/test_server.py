@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,6 +44,7 @@ class GranianProtocol:
         self.headers: list[tuple[str, str]] = []
         self.body = b""
         self.was_streamed = False
+        self.path = ""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self._chunks:
@@ -52,6 +55,9 @@ class GranianProtocol:
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.status, self.headers, self.body = status, headers, body
+
+    def response_file(self, status: int, headers: list[tuple[str, str]], path: str) -> None:
+        self.status, self.headers, self.path = status, headers, path
 
     def response_stream(self, status: int, headers: list[tuple[str, str]]) -> Any:
         self.status, self.headers, self.was_streamed = status, headers, True
@@ -68,6 +74,7 @@ def ask(
     *chunks: bytes | float,
     headers: list[tuple[str, str]] | None = None,
     seconds: float = 5.0,
+    linger: Callable[[], object] | None = None,
     **changes: Any,
 ) -> GranianProtocol:
     """What the server answers to one request."""
@@ -90,6 +97,9 @@ def ask(
 
     async def once() -> None:
         await server.__rsgi__(SimpleNamespace(**said | changes), protocol)
+        if linger is not None:
+            linger()
+            await asyncio.sleep(0.2)
         server.__rsgi_del__(asyncio.get_running_loop())
 
     # In a thread of its own: a browser test before this one leaves a loop running in the main one.
@@ -275,3 +285,41 @@ def test_the_portal_reads_what_the_server_kept(client: Any) -> None:
     )
     assert answer.status == 400  # no CSRF token
     assert io.BytesIO(answer.body).read().decode()
+
+
+def sending(file: Any) -> Application:
+    """An application that answers with a file."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", "3")])
+        return environ["wsgi.file_wrapper"](file)
+
+    return answer
+
+
+def test_a_file_is_sent_by_its_path_and_never_read_here(tmp_path: Path) -> None:
+    """COM-50: granian reads it as the client does."""
+    path = tmp_path / "drawing"
+    path.write_bytes(b"abc")
+    file = path.open("rb")
+    answer = ask(sending(file))
+    assert (answer.status, answer.path, answer.body) == (200, str(path), b"")
+    assert ("Content-Length", "3") in answer.headers
+    assert file.closed
+
+
+def test_a_temporary_file_stays_until_it_must_have_been_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """COM-73: granian does not say when it has opened a file."""
+    monkeypatch.setattr(module, "OPENED_SECONDS", 0.05)
+    with tempfile.NamedTemporaryFile() as made:
+        there: list[bool] = []
+        answer = ask(sending(made), linger=lambda: there.append(Path(made.name).exists()))
+        assert answer.path == made.name
+        assert there == [True]
+        assert not Path(made.name).exists()
+
+
+def test_a_file_without_a_path_is_handed_over_whole() -> None:
+    assert ask(sending(io.BytesIO(b"abc"))).body == b"abc"

@@ -3,6 +3,7 @@ COM-60, SUP-14).
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -37,7 +38,7 @@ from portal.config import Tenant
 from portal.core import Actor, RuleBroken, audit, to_local
 from portal.shared.auth.operator_actions import tag
 from portal.shared.inquiries import operations, queries
-from portal.shared.inquiries.files import keep, read
+from portal.shared.inquiries.files import keep, open_file
 from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.knowledge import operations as articles
 from portal.shared.notices import operations as announcements
@@ -139,12 +140,12 @@ def save_files(found: Inquiry, folder: Path, by: Actor) -> None:
             click.echo(harmless(str(path)))
             continue
         try:
-            content = read(file.sha256)
+            stored = open_file(file.sha256)
         except FileNotFoundError:
             raise CommandError(f"{file.name} is missing in the file store") from None
         try:
-            with path.open("xb") as out:
-                out.write(content)
+            with stored, path.open("xb") as out:
+                shutil.copyfileobj(stored, out)
         except FileExistsError:
             raise CommandError(f"{path} is there already") from None
         except OSError as error:

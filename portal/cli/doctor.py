@@ -7,6 +7,7 @@ It changes nothing, and says of what it did not look at that it did not.
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from flask.cli import with_appcontext
 from portal.cli.command_line import PortalCommand
 from portal.cli.commands import json_option
 from portal.cli.output import json_out
-from portal.core import migrate
+from portal.core import jobs, migrate, tenant_scope, transaction_mode
 from portal.core.db import db
 from portal.core.engine import UnfitRole, sqlite_files
 from portal.settings import ROOT, Settings
@@ -57,10 +58,12 @@ def doctor(url: str | None, as_json: bool) -> None:
     it.
     """
     settings: Settings = current_app.extensions["settings"]
+    database = _look_at_database()
     found = [
         *_look_at_settings(settings),
-        _look_at_database(),
+        database,
         _look_at_tenants(),
+        _look_at_jobs(database),
         *_look_at_files(settings),
         *_look_at_bodies(url),
     ]
@@ -122,6 +125,25 @@ def _look_at_tenants() -> Finding:
             f"{brands.mistakes[0]} (all mistakes: flask tenants check)",
         )
     return Finding("tenants", "ok", f"{count} tenants, as {brands.path} says")
+
+
+def _look_at_jobs(database: Finding) -> Finding:
+    """Whether there are jobs that no worker of this version does: they stay as they are."""
+    if database.state != "ok":
+        return Finding("jobs", "not looked at", "the database is not in order")
+    unknown: Counter[str] = Counter()
+    for key in registry().current().by_key:
+        with tenant_scope(key), transaction_mode("read"):
+            unknown.update(jobs.count_unknown())
+    if unknown:
+        counts = ", ".join(f"{kind} ({count})" for kind, count in sorted(unknown.items()))
+        return Finding(
+            "jobs",
+            "warning",
+            f"nobody does these kinds of waiting jobs: {counts}; a newer version stored them, or a "
+            "brand's module is gone",
+        )
+    return Finding("jobs", "ok", f"{len(jobs.job_kinds())} kinds, none waits that nobody does")
 
 
 def _look_at_files(settings: Settings) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 RFC 2033).
 """
 
+import shutil
 import signal
 import socket
 import socketserver
@@ -20,7 +21,7 @@ from portal.cli.commands import find_tenant, question
 from portal.cli.desk import inquiries
 from portal.cli.output import listing, moment
 from portal.config import Tenant
-from portal.core import DatabaseBusy, Shelf, session, tenant_scope
+from portal.core import DatabaseBusy, file_store, session, tenant_scope
 from portal.core.inbound_email import UnclearSender, Unreadable
 from portal.shared.inquiries import inbound
 
@@ -89,9 +90,11 @@ def refused(limit: int) -> Iterable[Any]:
 def raw(file: str) -> None:
     """The bytes of a refused mail, by its file."""
     try:
-        sys.stdout.buffer.write(Shelf.files.get(file))
+        stored = file_store().open(file)
     except FileNotFoundError:
         raise click.BadParameter("no such file; see inquiries refused") from None
+    with stored:
+        shutil.copyfileobj(stored, sys.stdout.buffer)
 
 
 class LmtpHandler(socketserver.StreamRequestHandler):

@@ -24,7 +24,7 @@ from portal.core.db import each_tenant
 from portal.core.jobs import WorkStatus
 from portal.shared import resending
 from portal.shared.accounts import operations as accounts
-from portal.shared.documents import operations
+from portal.shared.documents import operations, verification
 from portal.shared.documents.models import Document
 
 documents = CommandGroup("documents", help="Find and verify issued documents.")
@@ -66,8 +66,9 @@ def find(limit: int, account: str, **asked: Any) -> Iterable[Document]:
 
 @question(documents, "verify")
 def verify() -> str:
-    """Check every document's bytes against its digest."""
-    bad = [f"{document.number}: {why}" for document, why in operations.verify()]
+    """Compare every document with the audit trail: row, file and number; what is wrong is named."""
+    bad = [str(fault) for fault in verification.find_faults()]
+    bad += [f"trail {fault.sequence}: {fault.reason}" for fault in find_faults()]
     if bad:
         fail("; ".join(bad))
     return "all documents are whole"

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from email import charset
@@ -115,31 +115,38 @@ def send(stored: outbox.OutboxMail) -> None:
             raise
 
 
-def round_of_work(*, tidy: bool = False) -> int:
+def round_of_work(*, tidy: bool = False, kinds: Collection[str] | None = None) -> int:
     """One round over all tenants: mail, jobs, and what is past its time when `tidy`.
 
-    Returns how much was claimed.
+    `kinds` are the only ones that are done, of jobs and "mail"; None for all. Returns how much was
+    claimed.
     """
     claimed = 0
     settings: Settings = current_app.extensions["settings"]
     for key, tenant in current_app.extensions["tenants"].current().by_key.items():
         try:
             with tenant_scope(key):
-                claimed += outbox.deliver(send, limit=50, keep_texts=settings.demo)
-                claimed += jobs.run_due()
+                if kinds is None or outbox.KIND in kinds:
+                    claimed += outbox.deliver(send, limit=50, keep_texts=settings.demo)
+                claimed += jobs.run_due(kinds=kinds)
                 if tidy:
-                    _tidy(tenant)
-                    notifications.mail_digests(tenant)
-                    chats.end_idle(tenant)
-                    session().commit()
-                    for brand in brands_of(tenant):
-                        if brand.tick:
-                            brand.tick(tenant)
-                            session().commit()
-                    file_sweep.sweep(timedelta(hours=tenant.storage.unused_hours))
+                    _upkeep(tenant)
         except Exception:  # one brand's trouble never stops the others'
             log.exception("worker round for %s failed", key)
     return claimed
+
+
+def _upkeep(tenant: Tenant) -> None:
+    """What is done once in a while, whatever there is to do."""
+    _tidy(tenant)
+    notifications.mail_digests(tenant)
+    chats.end_idle(tenant)
+    session().commit()
+    for brand in brands_of(tenant):
+        if brand.tick:
+            brand.tick(tenant)
+            session().commit()
+    file_sweep.sweep(timedelta(hours=tenant.storage.unused_hours))
 
 
 def _tidy(tenant: Tenant) -> None:
@@ -153,23 +160,39 @@ def _tidy(tenant: Tenant) -> None:
     session().commit()
 
 
+def _require_known(kinds: Iterable[str]) -> None:
+    """Refuse a kind that nobody does: a worker for it would wait for ever."""
+    known = sorted([outbox.KIND, *jobs.job_kinds()])
+    for kind in kinds:
+        if kind not in known:
+            raise click.BadParameter(f"{kind!r} is none of {', '.join(known)}", param_hint="--kind")
+
+
 @click.command(cls=PortalCommand)
 @click.option("--once", is_flag=True, help="One round, then stop.")
 @click.option(
     "--pause", default=1.0, show_default=True, help="Seconds to wait when there was nothing to do."
 )
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    help="Do only jobs of this kind, e.g. documents.draw, or mail; repeatable. Nothing is tidied then.",
+)
 @with_appcontext
-def worker(once: bool, pause: float) -> None:
+def worker(once: bool, pause: float, kinds: tuple[str, ...]) -> None:
     """Send mail and do jobs until stopped."""
+    _require_known(kinds)
+    only = kinds or None
     stop = threading.Event()
     for asked in () if once else (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, lambda *_: stop.set())
-    log.info("worker begins at %s", clock.now())
+    log.info("worker begins at %s: %s", clock.now(), ", ".join(kinds) or "everything")
     tidied = -TIDY_SECONDS
     while True:
-        due = time.monotonic() - tidied >= TIDY_SECONDS
+        due = only is None and time.monotonic() - tidied >= TIDY_SECONDS
         tidied = time.monotonic() if due else tidied
-        claimed = round_of_work(tidy=due)
+        claimed = round_of_work(tidy=due, kinds=only)
         if once or stop.is_set():
             return
         if not claimed:

@@ -33,7 +33,7 @@ from portal.core.db import (
 from portal.core.decision import ALLOWED, Decision
 from portal.core.engine import DatabaseBusy
 from portal.core.errors import Forbidden, NotFound, RuleBroken, Stale, gettext_noop, require
-from portal.core.files import Shelf
+from portal.core.files import file_store
 from portal.core.labels import LabelledEnum
 from portal.core.markdown import to_html
 from portal.core.money import LARGEST, yen
@@ -47,8 +47,8 @@ __all__ = [
     "ALLOWED", "ID", "LARGEST", "LONGEST_SUBJECT", "SYSTEM", "TOKYO", "Actor", "AuditEvent", "Base",
     "DatabaseBusy", "Decision", "EnumType", "Forbidden", "LabelledEnum",
     "NotFound", "Numbered", "OutboxMail", "Query", "Row", "RuleBroken",
-    "Shelf", "Stale", "TenantOwned", "Versioned", "delete_where", "execute_core",
-    "first_open", "format_telephone", "get_or_404", "gettext_noop", "index_where",
+    "Stale", "TenantOwned", "Versioned", "delete_where", "execute_core",
+    "file_store", "first_open", "format_telephone", "get_or_404", "gettext_noop", "index_where",
     "insert_or_ignore", "require", "require_key", "save_changes", "session", "tenant_fk",
     "tenant_scope", "tenant_table_args", "to_html", "to_local", "transaction_mode", "update_where",
     "yen",

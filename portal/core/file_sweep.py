@@ -23,7 +23,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from portal.core import clock
 from portal.core.audit import AuditEvent
 from portal.core.db import Base, session, transaction_mode
-from portal.core.files import FileKey, FileKeysJSON, Shelf
+from portal.core.files import FileKey, FileKeysJSON, file_store
 from portal.tenancy.orm_guard import TenantOwned
 
 log = logging.getLogger(__name__)
@@ -52,16 +52,17 @@ def sweep(unused_for: timedelta) -> Swept:
     if first_event is None:
         return swept
     foreign = 0
-    for names in Shelf.files.list_older(before, batch_size=_BATCH_SIZE):
+    files = file_store()
+    for names in files.list_older(before, batch_size=_BATCH_SIZE):
         with transaction_mode("read"):
             needed = find_referenced({_key_of(name) for name in names})
         for name in names:
             if _key_of(name) in needed:
                 continue
-            if Shelf.files.is_older(name, first_event.timestamp()):
+            if files.is_older(name, first_event.timestamp()):
                 foreign += 1
                 continue
-            size = Shelf.files.remove_older(name, before)
+            size = files.remove_older(name, before)
             if size is not None:
                 swept.files += 1
                 swept.size += size

@@ -1,12 +1,14 @@
 """Files outside the database: per tenant in scope (COM-02), under their SHA-256, written whole or
 not at all.
 
-A file belongs to whatever row points at it, by a column of the type `FileKey` or `FileKeysJSON`.
-What no row points at any more is removed by `portal.core.file_sweep`.
+A file goes in and out as a stream, in chunks: however large it is, a process never has all of it in
+memory. It belongs to whatever row points at it, by a column of the type `FileKey` or
+`FileKeysJSON`. What no row points at any more is removed by `portal.core.file_sweep`.
 """
 
 import fcntl
 import hashlib
+import io
 import os
 import re
 import tempfile
@@ -15,13 +17,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from sqlalchemy import JSON, String
 from sqlalchemy.types import TypeDecorator
 
+from portal.core.db import app_extension
 from portal.tenancy.scope import require_key
 
+_CHUNK_BYTES = 256 * 1024
+_INCOMING = "incoming"
+"""The folder, beside those of the stored files, in which a file stands until its digest is known."""
 _KEY = re.compile(r"^[0-9a-f]{64}$")
 _UNTOUCHED_SECONDS = 600
 """A file younger than this is left as it is when the same content is put again: no sweep looks at
@@ -64,25 +70,32 @@ class LocalFiles:
     def _folder(self) -> Path:
         return self._root / require_key()
 
-    def put(self, data: bytes) -> str:
-        """Keep `data`, give its key: written beside, synced, then moved into place, so that a crash
-        leaves no half.
+    def put(self, content: bytes | IO[bytes]) -> str:
+        """Keep `content`, a stream from where it stands to its end, and return its key.
+
+        It is written beside, its digest reckoned on the way, synced, then moved into place, so that
+        a crash leaves no half of it.
         """
-        key = hashlib.sha256(data).hexdigest()
-        path = self._path(key)
-        if self._is_kept(path):
-            return key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, beside = tempfile.mkstemp(dir=path.parent)
+        incoming = self._folder() / _INCOMING
+        incoming.mkdir(parents=True, exist_ok=True)
+        fd, name = tempfile.mkstemp(dir=incoming)
+        beside = Path(name)
         try:
             with os.fdopen(fd, "wb") as out:
-                out.write(data)
+                key = _copy(as_stream(content), out)
+                path = self._path(key)
+                if self._is_kept(path):
+                    beside.unlink()
+                    return key
                 out.flush()
                 os.fsync(out.fileno())
-            Path(beside).replace(path)
+            path.parent.mkdir(exist_ok=True)
+            beside.replace(path)
         except BaseException:
-            Path(beside).unlink(missing_ok=True)
+            beside.unlink(missing_ok=True)
             raise
+        # A row that is about to point at the file outlives a power cut; so must the file's name.
+        _sync_folder(path.parent)
         return key
 
     def keep_young(self, key: str) -> bool:
@@ -93,12 +106,24 @@ class LocalFiles:
         """
         return self._is_kept(self._path(key))
 
+    def open(self, key: str) -> IO[bytes]:
+        """The file under `key`, all of it checked against the key before a byte is given out.
+
+        The caller closes it. Raises FileNotFoundError or FileDamaged.
+        """
+        file = self._path(key).open("rb")
+        try:
+            if digest_of(file) != key:
+                raise FileDamaged(key)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
     def get(self, key: str) -> bytes:
-        """The bytes under `key`, checked against it. Raises FileNotFoundError or FileDamaged."""
-        data = self._path(key).read_bytes()
-        if hashlib.sha256(data).hexdigest() != key:
-            raise FileDamaged(key)
-        return data
+        """The bytes under `key`, of a file that is known to be small. Raises as `open` does."""
+        with self.open(key) as file:
+            return file.read()
 
     def list_older(self, before: float, *, batch_size: int) -> Iterator[tuple[str, ...]]:
         """The names of the tenant's files last put before `before` (Unix seconds), so many at a
@@ -112,11 +137,13 @@ class LocalFiles:
             yield batch
 
     def _list_older(self, before: float) -> Iterator[str]:
-        for folder in sorted(self._folder().glob("[0-9a-f][0-9a-f]")):
+        kept = sorted(self._folder().glob("[0-9a-f][0-9a-f]"))
+        for folder in (*kept, *self._folder().glob(_INCOMING)):
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.stat(follow_symlinks=False).st_mtime < before:
-                        yield f"{folder.name}/{entry.name}"
+                    name = f"{folder.name}/{entry.name}"
+                    if self.is_older(name, before):
+                        yield name
 
     def is_older(self, name: str, instant: float) -> bool:
         """Whether the file of this name was last put before `instant` (Unix seconds)."""
@@ -169,7 +196,52 @@ class LocalFiles:
             os.close(fd)
 
 
-class Shelf:
-    """Where this process keeps files; set once by the application factory."""
+def file_store() -> LocalFiles:
+    """Where the running application keeps files; `create_app` says where that is."""
+    return cast(LocalFiles, app_extension("file_store"))
 
-    files: LocalFiles
+
+def as_stream(content: bytes | IO[bytes]) -> IO[bytes]:
+    """`content` as something to read from."""
+    return io.BytesIO(content) if isinstance(content, bytes) else content
+
+
+def size_of(stream: IO[bytes]) -> int:
+    """How many bytes a stream has; it stands at its beginning afterwards."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    return size
+
+
+def read_chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """The rest of a stream, never much of it at a time."""
+    while chunk := stream.read(_CHUNK_BYTES):
+        yield chunk
+
+
+def digest_of(stream: IO[bytes]) -> str:
+    """The SHA-256 of all of a stream; it stands at its beginning afterwards."""
+    digest = hashlib.sha256()
+    stream.seek(0)
+    for chunk in read_chunks(stream):
+        digest.update(chunk)
+    stream.seek(0)
+    return digest.hexdigest()
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> str:
+    """Copy what is left of `source`; returns its SHA-256."""
+    digest = hashlib.sha256()
+    for chunk in read_chunks(source):
+        digest.update(chunk)
+        target.write(chunk)
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk keep the names in a folder."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

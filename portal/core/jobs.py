@@ -1,29 +1,67 @@
 """Work for later, kept in the database beside what asked for it; mail in the outbox is such work
 too.
 
-A worker claims rows by lease, retries with growing pauses, and gives up at last. When it is killed
-its lease runs out and another takes over: at least once, never not at all (security.md §5). So
-handlers are written to be run twice.
+A worker claims one row at a time by a lease, retries with growing pauses, and gives up at last.
+When it is killed its lease runs out and another takes over: at least once, never not at all
+(security.md §5). So handlers are written to be run twice. Each kind of job says how long its lease
+is: as long as its work may take, so that nobody begins what is still being done.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import JSON, Index, String, select
+from sqlalchemy import JSON, Index, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
-from portal.core.db import Base, EnumType, session, tenant_table_args
+from portal.core.db import Base, Criterion, EnumType, app_extension, session, tenant_table_args
 from portal.tenancy.orm_guard import TenantOwned
 
 log = logging.getLogger(__name__)
-LEASE = timedelta(seconds=60)
 PAUSES = [timedelta(seconds=s) for s in (10, 60, 300, 1800, 7200, 21600, 43200)]
 Handler = Callable[[dict[str, Any]], None]
-_handlers: dict[str, Handler] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """How long a claim of some work lasts, and how often the work is tried before it is given up."""
+
+    lasts: timedelta = timedelta(minutes=1)
+    max_tries: int = len(PAUSES) + 1
+
+
+USUAL_LEASE = Lease()
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """A kind of job: its name, e.g. ``documents.draw``, who does it, and the lease of a claim.
+
+    A handler that is still at work when its lease runs out is joined by another worker.
+    """
+
+    name: str
+    handler: Handler
+    lease: Lease = USUAL_LEASE
+
+
+def collect_kinds(kinds: Iterable[JobKind]) -> dict[str, JobKind]:
+    """The kinds by their names, for the application to hold. Raises ValueError for one name twice."""
+    found: dict[str, JobKind] = {}
+    for kind in kinds:
+        if kind.name in found:
+            raise ValueError(f"two kinds of job are called {kind.name}")
+        found[kind.name] = kind
+    return found
+
+
+def job_kinds() -> Mapping[str, JobKind]:
+    """The kinds of jobs that the running application does, by name."""
+    return cast(Mapping[str, JobKind], app_extension("job_kinds"))
 
 
 class WorkStatus(StrEnum):
@@ -48,22 +86,25 @@ class Leased(TenantOwned):
 W = TypeVar("W", bound=Leased)
 
 
-def claim(model: type[W], limit: int = 10) -> Sequence[W]:
-    """Claim up to `limit` due rows of the tenant in scope; the caller commits at once, then works,
-    then settles.
+def claim(model: type[W], lease_of: Callable[[W], Lease], *criteria: Criterion) -> W | None:
+    """Claim the due row of the tenant in scope that has waited longest, of those that meet
+    `criteria`.
+
+    None where nothing is due. The caller commits at once, then works, then settles.
     """
-    is_due = (model.status == WorkStatus.WAITING, model.due_at <= clock.now())
-    due = select(model).where(*is_due).order_by(model.due_at, model.id).limit(limit)
-    rows = session().scalars(due.with_for_update(skip_locked=True)).all()
-    for row in rows:
+    is_due = (model.status == WorkStatus.WAITING, model.due_at <= clock.now(), *criteria)
+    due = select(model).where(*is_due).order_by(model.due_at, model.id).limit(1)
+    while row := session().scalars(due.with_for_update(skip_locked=True)).first():
+        lease = lease_of(row)
+        if row.tries < lease.max_tries:
+            row.tries += 1
+            row.due_at = clock.now() + lease.lasts
+            return row
         # Tried too often and due again: each try killed its worker, so that nobody was left to say
         # so.
-        if row.tries > len(PAUSES):
-            give_up(row, "the lease of the last try ran out")
-        else:
-            row.tries += 1
-            row.due_at = clock.now() + LEASE
-    return [row for row in rows if row.status == WorkStatus.WAITING]
+        give_up(row, "the lease of the last try ran out")
+        session().flush()
+    return None
 
 
 def succeed(row: Leased) -> None:
@@ -74,7 +115,11 @@ def succeed(row: Leased) -> None:
 
 
 def attempt(
-    row: W, do: Callable[[], None], *, on_success: Callable[[W], None] = succeed
+    row: W,
+    do: Callable[[], None],
+    lease: Lease = USUAL_LEASE,
+    *,
+    on_success: Callable[[W], None] = succeed,
 ) -> Exception | None:
     """Do a claimed row's work outside of its transaction, mark it as done or put it off; returns
     what went wrong.
@@ -83,13 +128,17 @@ def attempt(
     """
     model = type(row)
     row_id = row.id
+    claimed_until = row.due_at
     trouble = None
     session().rollback()
     try:
         do()
     except Exception as error:  # kept with the row, retried, shown to operators
         session().rollback()
-        fail(session().get_one(model, row_id), error)
+        row = session().get_one(model, row_id, with_for_update=True)
+        # Whoever was slower than its lease has no say any more: another is at it, or has done it.
+        if row.status == WorkStatus.WAITING and row.due_at == claimed_until:
+            fail(row, error, lease)
         trouble = error
     else:
         on_success(session().get_one(model, row_id))
@@ -97,15 +146,14 @@ def attempt(
     return trouble
 
 
-def fail(row: Leased, error: BaseException) -> None:
-    """Put a claimed row off for a growing pause, or give up after the last one."""
+def fail(row: Leased, error: BaseException, lease: Lease = USUAL_LEASE) -> None:
+    """Put a claimed row off for a growing pause, or give up after its last try."""
     row.last_error = f"{type(error).__name__}: {error}"[:500]
-    if row.tries > len(PAUSES):
+    if row.tries >= lease.max_tries:
         row.status = WorkStatus.FAILED
         return
-    # A command that does its own job at once never claimed it: its tries are 0.
-    pause = PAUSES[max(row.tries - 1, 0)]
-    row.due_at = clock.now() + pause
+    failures_before = max(row.tries - 1, 0)
+    row.due_at = clock.now() + PAUSES[min(failures_before, len(PAUSES) - 1)]
 
 
 def give_up(row: Leased, reason: str) -> None:
@@ -130,20 +178,13 @@ class Job(Leased, Base):
     __table_args__ = tenant_table_args(Index("ix_job_due", "tenant_id", "status", "due_at", "id"))
 
 
-def handler(kind: str) -> Callable[[Handler], Handler]:
-    """Register the function that does jobs of `kind`, e.g. ``documents.draw``."""
-
-    def register(function: Handler) -> Handler:
-        _handlers[kind] = function
-        return function
-
-    return register
-
-
 def enqueue(kind: str, payload: dict[str, Any], *, at: datetime | None = None) -> Job:
-    """Store a job in the running transaction, to be done at `at` (now when None)."""
-    if kind not in _handlers:
-        raise KeyError(f"no handler for {kind}")
+    """Store a job in the running transaction, to be done at `at` (now when None).
+
+    Raises KeyError for a kind that nobody does.
+    """
+    if kind not in job_kinds():
+        raise KeyError(f"no such kind of job: {kind}")
     now = clock.now()
     job = Job(kind=kind, payload=payload, created_at=now, due_at=at or now)
     session().add(job)
@@ -151,25 +192,57 @@ def enqueue(kind: str, payload: dict[str, Any], *, at: datetime | None = None) -
     return job
 
 
+def run_due(limit: int = 10, *, kinds: Collection[str] | None = None) -> int:
+    """Do what is due in the tenant in scope, one after another; returns how many were claimed.
+
+    `kinds` are the names of those that are done, None for all. What the application has no kind for
+    (a newer version stored it, say) is left as it is.
+    """
+    names = job_kinds().keys() if kinds is None else job_kinds().keys() & set(kinds)
+    for count in range(limit):
+        if _run_next(Job.kind.in_(sorted(names))) is None:
+            return count
+    return limit
+
+
 def run(job_id: int) -> bool:
-    """Do one claimed job; whether it went well. The handler commits what it changes."""
-    job = session().get_one(Job, job_id)
-    kind = job.kind
+    """Do one job at once, for the command that stored it, unless a worker was quicker; whether it
+    is done.
+    """
+    _run_next(Job.id == job_id)
+    return session().get_one(Job, job_id).status == WorkStatus.DONE
+
+
+def _run_next(*criteria: Criterion) -> int | None:
+    """Claim a due job and do it; returns its id, None where there is none.
+
+    The handler commits what it changes.
+    """
+    job = claim(Job, _lease_of, *criteria)
+    session().commit()
+    if job is None:
+        return None
+    job_id = job.id
+    kind = job_kinds()[job.kind]
     payload = dict(job.payload)
 
     def do() -> None:
-        _handlers[kind](payload)
+        kind.handler(payload)
 
-    trouble = attempt(job, do)
+    trouble = attempt(job, do, kind.lease)
     if trouble is not None:
-        log.error("job %s (%s) failed", job_id, kind, exc_info=trouble)
-    return trouble is None
+        log.error("job %s (%s) failed", job_id, kind.name, exc_info=trouble)
+    return job_id
 
 
-def run_due(limit: int = 10) -> int:
-    """Do what is due in the tenant in scope; returns how many were claimed."""
-    claimed = [job.id for job in claim(Job, limit)]
-    session().commit()
-    for job_id in claimed:
-        run(job_id)
-    return len(claimed)
+def _lease_of(job: Job) -> Lease:
+    return job_kinds()[job.kind].lease
+
+
+def count_unknown() -> dict[str, int]:
+    """How many jobs of the tenant in scope wait that the application has no kind for, by kind."""
+    waiting = select(Job.kind, func.count(Job.id).label("jobs")).where(
+        Job.status == WorkStatus.WAITING, Job.kind.not_in(sorted(job_kinds()))
+    )
+    counts = session().execute(waiting.group_by(Job.kind).order_by(Job.kind))
+    return {row.kind: row.jobs for row in counts}

@@ -11,7 +11,6 @@ import logging
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from sqlalchemy import JSON, Index, String, Text, select
@@ -22,6 +21,10 @@ from portal.core.db import Base, session, tenant_table_args, update_where
 from portal.tenancy.orm_guard import ID
 
 log = logging.getLogger(__name__)
+KIND = "mail"
+"""What `flask worker --kind` calls the sending of mails."""
+LEASE = jobs.Lease(timedelta(minutes=3))
+"""Longer than a mail server takes that lets each of its answers be waited for."""
 _UNSENT_KEPT = timedelta(days=30)
 """How long the text of a mail that was given up waits to be sent again."""
 
@@ -93,22 +96,46 @@ def deliver(
 
     `keep_texts` leaves what was sent readable, for the demo's mailbox.
     """
-    settle = jobs.succeed if keep_texts else _settle_sent
-    claimed = [(mail.id, mail.due_at) for mail in jobs.claim(OutboxMail, limit)]
-    session().commit()
-    for mail_id, until in claimed:
-        mail = session().get_one(OutboxMail, mail_id)
+    for count in range(limit):
+        mail = _claim()
+        if mail is None:
+            return count
+        _deliver(mail, send, on_success=jobs.succeed if keep_texts else _settle_sent)
+    return limit
+
+
+def _claim() -> OutboxMail | None:
+    """Claim the next mail and take it out of the session: the network is slow, and no transaction
+    is open while it talks.
+    """
+    mail = jobs.claim(OutboxMail, _lease_of)
+    if mail is not None:
+        session().flush()
         session().expunge(mail)
-        session().rollback()  # the network is slow: hold no transaction while it talks
-        if mail.status != jobs.WorkStatus.WAITING or not mail.due_at == until > clock.now():
-            continue  # a slow batch lost its lease to another worker
-        if mail.expires_at is not None and mail.expires_at <= clock.now():
-            _give_up_expired(mail_id)
-            continue
-        trouble = jobs.attempt(mail, partial(send, mail), on_success=settle)
-        if trouble is not None:
-            log.warning("mail %s was not sent: %s", mail_id, type(trouble).__name__)
-    return len(claimed)
+    session().commit()
+    return mail
+
+
+def _lease_of(_mail: OutboxMail) -> jobs.Lease:
+    return LEASE
+
+
+def _deliver(
+    mail: OutboxMail,
+    send: Callable[[OutboxMail], None],
+    *,
+    on_success: Callable[[OutboxMail], None],
+) -> None:
+    if mail.expires_at is not None and mail.expires_at <= clock.now():
+        _give_up_expired(mail.id)
+        return
+
+    def do() -> None:
+        send(mail)
+
+    trouble = jobs.attempt(mail, do, LEASE, on_success=on_success)
+    if trouble is not None:
+        log.warning("mail %s was not sent: %s", mail.id, type(trouble).__name__)
 
 
 def _settle_sent(mail: OutboxMail) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from portal.config import Section, Tenant
 from portal.config.config_errors import Finding
 from portal.core import gettext_noop
+from portal.core.jobs import JobKind
 from portal.shared.accounts.account_hooks import AccountHooks, RegisteredHooks
 from portal.shared.accounts.models import Right
 from portal.shared.auth.sessions import SignedIn
@@ -94,6 +95,7 @@ class Brand:
     `hanging` are keys that the tenant's section lacks though rows of the brand's own name them, also where its module
     is off.
     `rights` are those that something of the brand's own asks for.
+    `job_kinds` are the jobs that it leaves to the workers.
     `mail_kinds` are the mails besides those about inquiries that its members choose how to get (COM-03).
     `home_lead` is the template of what the my page begins with, before everything else.
     """
@@ -122,6 +124,7 @@ class Brand:
     inquiry_words: InquiryWords = InquiryWords()
     rights: tuple[Right, ...] = (Right.QUOTES, Right.ORDERS, Right.BILLING)
     mail_kinds: tuple[MailKind, ...] = ()
+    job_kinds: tuple[JobKind, ...] = ()
 
 
 def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:

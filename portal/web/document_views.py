@@ -64,7 +64,7 @@ class DocumentViews:
         document, verdict = self._all(self.find(number))[slug]
         check_right(right_to_read(self.kinds[slug]))
         verdict.require()
-        return pdf_response(*documents.read(document))
+        return pdf_response(*documents.open_file(document))
 
     def _all(self, order: Any) -> dict[str, tuple[Document | None, Decision]]:
         issued = self.issued(order)

@@ -1,10 +1,13 @@
 """Answers: a whole page, the fragment of it that htmx asked for, or a file to keep."""
 
 import re
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request
+from werkzeug.wsgi import FileWrapper
+
+from portal.core.files import size_of
 
 
 def wants_fragment() -> bool:
@@ -45,17 +48,18 @@ def whole(response: Response) -> Response:
     return response
 
 
-def pdf_response(data: bytes, filename: str, digest: str) -> Response:
+def pdf_response(file: IO[bytes], filename: str, digest: str) -> Response:
     """A PDF to keep."""
-    return attachment(data, filename, "application/pdf", digest)
+    return attachment(file, filename, "application/pdf", digest)
 
 
-def attachment(data: bytes, filename: str, media_type: str, digest: str) -> Response:
-    """A file to keep: always the same bytes, so the digest is its ETag; the name survives in
-    Japanese (RFC 6266).
+def attachment(
+    content: bytes | IO[bytes], filename: str, media_type: str, digest: str = ""
+) -> Response:
+    """A file to keep; where it always has the same bytes the digest is its ETag.
 
-    Nothing in it runs, whatever it is (security.md §4.22), and no cache keeps it: a desk may be
-    shared.
+    The name survives in Japanese (RFC 6266). Nothing in it runs, whatever it is (security.md
+    §4.22), and no cache keeps it: a desk may be shared. An open file is closed once it is sent.
     """
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", filename)
     headers = {
@@ -63,6 +67,33 @@ def attachment(data: bytes, filename: str, media_type: str, digest: str) -> Resp
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cache-Control": "no-store",
     }
-    response = Response(data, mimetype=media_type, headers=headers)
-    response.set_etag(digest)
-    return response.make_conditional(request)  # type: ignore[return-value]
+    if isinstance(content, bytes):
+        response = Response(content, mimetype=media_type, headers=headers)
+    else:
+        response = _file_response(content, mimetype=media_type, headers=headers)
+    if digest:
+        response.set_etag(digest)
+        response.make_conditional(request)
+    if response.status_code == 304 or request.method == "HEAD":
+        response.close()  # nothing of it is sent
+    return response
+
+
+def _file_response(file: IO[bytes], **headers: Any) -> Response:
+    """An answer that never has the whole file in memory (PEP 3333's `wsgi.file_wrapper`)."""
+    size = size_of(file)
+    wrap = request.environ.get("wsgi.file_wrapper", _Parts)
+    response = Response(wrap(file), direct_passthrough=True, **headers)
+    response.content_length = size
+    return response
+
+
+class _Parts(FileWrapper):
+    """A file as servers send it that have no way of their own; at its end it is closed."""
+
+    def __next__(self) -> bytes:
+        try:
+            return super().__next__()
+        except StopIteration:
+            self.close()
+            raise

@@ -12,6 +12,8 @@ from typing import IO, Any
 
 from flask import Request, request
 
+from portal.core.files import size_of
+
 MEGABYTE = 1024 * 1024
 _IN_MEMORY = 512 * 1024
 _BODY_TIMES = 5
@@ -26,13 +28,13 @@ let through.
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it came: its name, its bytes, and how many bytes came.
+    """A file as it came: its name, where it can be read, and how many bytes came.
 
-    `data` is None for one that is too large.
+    `stream` is None for one that is too large. It ends with the request.
     """
 
     name: str
-    data: bytes | None
+    stream: IO[bytes] | None
     size: int
 
 
@@ -105,6 +107,5 @@ def received(name: str) -> list[Upload]:
         if isinstance(stream, LimitedFile) and stream.received > stream.limit:
             found.append(Upload(file.filename, None, stream.received))
         else:
-            data = file.read()
-            found.append(Upload(file.filename, data, len(data)))
+            found.append(Upload(file.filename, stream, size_of(stream)))
     return found

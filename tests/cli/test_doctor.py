@@ -16,8 +16,10 @@ from flask import Flask
 from sqlalchemy import create_engine, text
 
 from portal.cli import doctor
+from portal.core import jobs, session
 from portal.settings import Settings
 from tests.support import postgres
+from tests.support.job_kinds import do_nothing, job_kind
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -38,6 +40,7 @@ def test_an_installation_in_order_is_said_to_be_so(found: Any) -> None:
     code, rows = found()
     assert code == 0
     assert rows["database"][0] == rows["tenants"][0] == rows["files"][0] == "ok"
+    assert rows["jobs"][0] == "ok"
     assert rows["settings"][0] == "warning"  # the tests' portal stands at localhost
     assert rows["bodies"] == ("not looked at", "say where the portal answers: --url URL")
 
@@ -52,6 +55,7 @@ def test_a_database_behind_the_program_is_bad(found: Any, settings: Settings) ->
     owner.dispose()
     code, rows = found()
     assert (code, rows["database"][0]) == (2, "bad")
+    assert rows["jobs"][0] == "not looked at"
     assert "flask db upgrade" in rows["database"][1]
 
 
@@ -181,3 +185,17 @@ def test_a_front_that_cannot_be_asked_is_said_in_a_line(found: Any, url: str) ->
     code, rows = found("--url", url)
     assert (code, rows["bodies"][0]) == (2, "bad")
     assert "cannot be asked" in rows["bodies"][1]
+
+
+def test_jobs_that_no_worker_does_are_told_by_their_kinds(
+    app: Flask, found: Any, inside: Any
+) -> None:
+    """OPS-15: of all brands together."""
+    with job_kind(app, "newer.kind", do_nothing):
+        for key in ("facility", "studio"):
+            with inside(key):
+                jobs.enqueue("newer.kind", {})
+                session().commit()
+    code, rows = found()
+    assert (code, rows["jobs"][0]) == (0, "warning")
+    assert "newer.kind (2)" in rows["jobs"][1]

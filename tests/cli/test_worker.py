@@ -22,7 +22,7 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import func, select, update
 
 from portal import create_app
-from portal.core import clock, outbox
+from portal.core import clock, jobs, outbox
 from portal.core.audit import AuditEvent
 from portal.core.db import db, session, tenant_scope
 from portal.core.jobs import PAUSES, WorkStatus
@@ -35,6 +35,7 @@ from portal.shared.auth.models import OneTimeLink, Throttle
 from portal.shared.drafts import Draft
 from tests.cast import NOW, PASSWORD, Cast
 from tests.races.processes import environment
+from tests.support.job_kinds import job_kind
 from tests.support.smtp import SmtpServer
 
 worker = importlib.import_module("portal.cli.worker")  # the package's own name is the command
@@ -349,10 +350,10 @@ def test_every_brand_is_worked_for_and_one_brands_trouble_never_stops_the_others
         write(f"reader@{key}.example", key=key)
     real = worker.jobs.run_due
 
-    def run_due() -> int:
+    def run_due(**options: Any) -> int:
         if session().tenant == "facility":
             raise OSError("disk full")
-        return real()
+        return real(**options)
 
     monkeypatch.setattr(worker.jobs, "run_due", run_due)
     once()
@@ -466,3 +467,41 @@ def test_headers_of_a_mail_go_with_it_whole(write, once, smtp: Picky, inside) ->
     words = re.findall(r"=\?\S+?\?=", f"{as_it_came['Subject']} {as_it_came['From']}")
     assert max(map(len, words)) <= 76
     assert mail["Auto-Submitted"] == "auto-generated"
+
+
+def test_a_worker_of_one_kind_does_nothing_else(
+    app: Flask,
+    run: FlaskCliRunner,
+    write: Callable[..., int],
+    smtp: Picky,
+    inside: Callable[[str], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """COM-80: neither mail nor what is done once in a while."""
+    tidied: list[object] = []
+    monkeypatch.setattr(worker, "_upkeep", tidied.append)
+    done: list[str] = []
+    write()
+    with (
+        job_kind(app, "test.one", lambda _payload: done.append("one")),
+        job_kind(app, "test.two", lambda _payload: done.append("two")),
+    ):
+        with inside("facility"):
+            for kind in ("test.one", "test.two"):
+                jobs.enqueue(kind, {})
+            session().commit()
+        assert run.invoke(args=["worker", "--once", "--kind", "test.two"]).exit_code == 0
+        assert (done, smtp.messages, tidied) == (["two"], [], [])
+        kinds = ["--kind", "test.one", "--kind", "mail"]
+        assert run.invoke(args=["worker", "--once", *kinds]).exit_code == 0
+    assert (done, len(smtp.messages), tidied) == (["two", "one"], 1, [])
+    assert run.invoke(args=["worker", "--once"]).exit_code == 0
+    assert tidied
+
+
+def test_a_kind_that_nobody_does_is_refused_with_those_that_there_are(run: FlaskCliRunner) -> None:
+    """OPS-10: a worker for it would wait for ever."""
+    refused = run.invoke(args=["worker", "--once", "--kind", "documents.drew"])
+    assert refused.exit_code == 2
+    assert "documents.draw" in refused.stderr
+    assert "mail" in refused.stderr

@@ -16,7 +16,7 @@ from portal.blueprints.facility.models import Facility
 from portal.core import clock, file_sweep
 from portal.core.audit import AuditEvent
 from portal.core.db import session, tenant_scope
-from portal.core.files import Shelf
+from portal.core.files import file_store
 from portal.shared.accounts.models import Account
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.drafts import Draft
@@ -73,7 +73,7 @@ def test_a_file_that_was_sent_stays(
         session().commit()
     assert sweep_at(app, 100 * DAY) == 0
     with inside("facility"):
-        assert Shelf.files.get(Shelf.files.put(b"sent")) == b"sent"
+        assert file_store().get(file_store().put(b"sent")) == b"sent"
 
 
 def test_a_draft_keeps_its_files_however_old_they_are(
@@ -107,7 +107,7 @@ def _document(key: str) -> Document:
 def test_what_documents_and_photos_point_at_stays(app: Flask, inside: Inside, of: str) -> None:
     """COM-72: the law makes a brand keep its documents."""
     with inside("facility"):
-        key = Shelf.files.put(of.encode())
+        key = file_store().put(of.encode())
         if of == "document":
             session().add(_document(key))
         else:
@@ -116,14 +116,14 @@ def test_what_documents_and_photos_point_at_stays(app: Flask, inside: Inside, of
     let_files_age(app, NOW)
     sweep_at(app, 400 * DAY)
     with inside("facility"):
-        assert Shelf.files.get(key) == of.encode()
+        assert file_store().get(key) == of.encode()
 
 
 def test_each_brands_files_are_its_own_rows_business(app: Flask, inside: Inside) -> None:
     """COM-02: what another brand's row points at protects nothing here, and its folder is not looked into."""
     for tenant in ("facility", "studio"):
         with inside(tenant):
-            key = Shelf.files.put(b"the same in both")
+            key = file_store().put(b"the same in both")
     with inside("studio"):
         session().scalars(select(Facility).limit(1)).one().photo = key
         session().commit()
@@ -135,7 +135,7 @@ def test_each_brands_files_are_its_own_rows_business(app: Flask, inside: Inside)
 def test_what_a_killed_process_left_half_written_goes_too(app: Flask, inside: Inside) -> None:
     """COM-72"""
     with inside("facility"):
-        key = Shelf.files.put(b"whole")
+        key = file_store().put(b"whole")
         session().scalars(select(Facility).limit(1)).one().photo = key
         session().commit()
     (whole,) = [path for path in stored_files(app) if path.name == key]
@@ -152,10 +152,10 @@ def test_a_database_that_is_younger_than_the_files_removes_none(
 ) -> None:
     """COM-72: the right folder beside the wrong DATABASE_URL must not cost a brand its documents."""
     with inside("facility"):
-        Shelf.files.put(b"of another database")
+        file_store().put(b"of another database")
         first = session().scalars(select(AuditEvent.at).where(AuditEvent.sequence == 1)).one()
     with inside("shop"):
-        Shelf.files.put(b"of a brand without any history here")
+        file_store().put(b"of a brand without any history here")
     let_files_age(app, first - DAY)
     before = stored_files(app)
     assert sweep_at(app, 2 * DAY) == sweep_at(app, 2 * DAY, "shop") == 0
@@ -166,15 +166,15 @@ def test_a_database_that_is_younger_than_the_files_removes_none(
 def test_putting_a_forgotten_file_again_makes_it_young(app: Flask, inside: Inside) -> None:
     """COM-22: whoever puts it is about to point at it."""
     with inside("facility"):
-        key = Shelf.files.put(b"forgotten")
+        key = file_store().put(b"forgotten")
     let_files_age(app, NOW)
     with inside("facility"):
-        assert Shelf.files.put(b"forgotten") == key
+        assert file_store().put(b"forgotten") == key
     assert sweep_at(app, 2 * DAY) == 0
     let_files_age(app, NOW)
     with inside("facility"):
-        assert Shelf.files.keep_young(key)
-        assert not Shelf.files.keep_young("0" * 64)
+        assert file_store().keep_young(key)
+        assert not file_store().keep_young("0" * 64)
     assert sweep_at(app, 2 * DAY) == 0
     let_files_age(app, NOW)
     assert sweep_at(app, 2 * DAY) == 1
@@ -195,7 +195,7 @@ def test_a_sweep_holds_few_names_at_once_and_misses_none(
     monkeypatch.setattr(file_sweep, "find_referenced", count)
     with inside("facility"):
         for number in range(10):
-            Shelf.files.put(f"file {number}".encode())
+            file_store().put(f"file {number}".encode())
     let_files_age(app, NOW)
     assert sweep_at(app, 2 * DAY) >= 10
     assert max(seen) <= 3
@@ -209,13 +209,13 @@ def test_a_file_that_is_put_again_during_a_sweep_is_not_taken(
 
     def put_meanwhile(keys: set[str]) -> set[str]:
         found = really(keys)
-        Shelf.files.put(b"wanted again")
+        file_store().put(b"wanted again")
         return found
 
     with inside("facility"):
-        key = Shelf.files.put(b"wanted again")
+        key = file_store().put(b"wanted again")
     let_files_age(app, NOW)
     monkeypatch.setattr(file_sweep, "find_referenced", put_meanwhile)
     assert sweep_at(app, 2 * DAY) == 0
     with inside("facility"):
-        assert Shelf.files.get(key) == b"wanted again"
+        assert file_store().get(key) == b"wanted again"

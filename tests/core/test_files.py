@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
+import stat
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.core.files import FileDamaged, LocalFiles
+from portal.core.files import FileDamaged, LocalFiles, read_chunks
 from portal.tenancy import scope
 from portal.tenancy.scope import TenantError
 
@@ -201,7 +205,7 @@ def test_a_file_takes_its_place_only_once_it_is_whole_and_on_the_disk(
 
     def replace(self: Path, target: Path) -> Path:
         seen.append(("replace", place.exists(), self.stat().st_size))
-        assert self.parent == place.parent, "on the same disk"
+        assert self.stat().st_dev == tmp_path.stat().st_dev, "on the same disk"
         return really_replace(self, target)
 
     monkeypatch.setattr(os, "fsync", sync)
@@ -222,3 +226,88 @@ def test_a_file_left_half_written_by_a_crash_is_not_in_the_way(
     with pytest.raises(FileNotFoundError):
         files.get(KEY)
     assert files.get(files.put(DATA)) == DATA
+
+
+HUNDRED_MEGABYTES = 100 * 1024 * 1024
+
+
+class Endless(io.RawIOBase):
+    """A stream of so many bytes that exists nowhere as a whole."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        count = min(len(buffer), self.left)
+        buffer[:count] = bytes(count)
+        self.left -= count
+        return count
+
+
+@contextmanager
+def memory_grows_at_most(limit: int) -> Iterator[None]:
+    """Fail where the block has more than `limit` bytes in use at any one moment."""
+    tracemalloc.start()
+    try:
+        yield
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < limit, f"{peak / 1024**2:.1f} MB"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("facility")
+def test_a_large_file_is_never_in_memory_as_a_whole(files: LocalFiles) -> None:
+    """COM-50: 100 MB in and out take no more than a few chunks."""
+    with memory_grows_at_most(5 * 1024 * 1024):
+        key = files.put(cast("IO[bytes]", Endless(HUNDRED_MEGABYTES)))
+        digest = hashlib.sha256()
+        with files.open(key) as file:
+            for chunk in read_chunks(file):
+                digest.update(chunk)
+    assert digest.hexdigest() == key
+
+
+@pytest.mark.usefixtures("facility")
+def test_a_stream_is_kept_under_the_digest_of_what_was_left_of_it(files: LocalFiles) -> None:
+    """COM-72: the same key as that of the bytes, and nothing else stays lying there."""
+    stream = io.BytesIO(b"head" + DATA)
+    stream.seek(4)
+    assert files.put(stream) == KEY
+    assert files.get(KEY) == DATA
+
+
+@pytest.mark.usefixtures("facility")
+def test_a_stream_that_breaks_off_leaves_nothing_behind(files: LocalFiles, tmp_path: Path) -> None:
+    """COM-50: a client that goes away in the middle of its upload."""
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 0:
+                raise OSError("gone")
+            return super().read(4)
+
+    with pytest.raises(OSError, match="gone"):
+        files.put(Broken(DATA))
+    assert stored(tmp_path) == []
+
+
+@pytest.mark.usefixtures("facility")
+def test_a_files_name_outlives_a_power_cut_as_its_bytes_do(
+    files: LocalFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COM-72: a row that points at a file is on the disk at its commit; so are folder and file."""
+    synced: list[bool] = []
+    really = os.fsync
+
+    def sync(fd: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(fd).st_mode))
+        really(fd)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    files.put(DATA)
+    assert synced == [False, True]

@@ -15,12 +15,13 @@ from portal.blueprints.facility import operations, queries
 from portal.core import clock, jobs
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
-from portal.core.db import session
-from portal.core.jobs import LEASE, PAUSES, Job, WorkStatus
+from portal.core.db import session, tenant_scope
+from portal.core.jobs import PAUSES, USUAL_LEASE, Job, Lease, WorkStatus
 from portal.shared.accounts.models import Account
 from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document
 from tests.cast import CANARY, NOW, Cast
+from tests.support.job_kinds import job_kind
 
 Inside = Callable[[str], Any]
 done: list[dict[str, Any]] = []
@@ -31,7 +32,6 @@ class Killed(BaseException):
     """The process is gone in the middle of its work: nothing after this line of it runs."""
 
 
-@jobs.handler("jobs.test")
 def _rename(payload: dict[str, Any]) -> None:
     """Changes something, then fails if there is trouble, else commits."""
     account = session().scalars(select(Account).order_by(Account.id).limit(1)).one()
@@ -44,8 +44,9 @@ def _rename(payload: dict[str, Any]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _clean() -> Iterator[None]:
-    yield
+def _kind(app: Flask) -> Iterator[None]:
+    with job_kind(app, "jobs.test", _rename):
+        yield
     done.clear()
     trouble.clear()
 
@@ -139,9 +140,9 @@ def test_a_job_killed_in_the_middle_is_done_again_after_its_lease(here: None) ->
     session().rollback()
     assert building() == ""
     session().rollback()
-    with clock.freeze(NOW + LEASE - timedelta(seconds=1)):
+    with clock.freeze(NOW + USUAL_LEASE.lasts - timedelta(seconds=1)):
         assert jobs.run_due() == 0
-    with clock.freeze(NOW + LEASE):
+    with clock.freeze(NOW + USUAL_LEASE.lasts):
         assert jobs.run_due() == 1
     assert (session().get_one(Job, only).status, building()) == (WorkStatus.DONE, "一")
 
@@ -195,3 +196,105 @@ def test_com_72_a_document_drawn_twice_keeps_its_first_bytes(app: Flask, here: N
     assert (again.id, again.sha256, again.drawn_at) == before
     drawn = select(func.count(AuditEvent.id)).where(AuditEvent.action == "document.draw")
     assert session().scalar(drawn) == 1
+
+
+def test_each_kind_has_a_lease_and_a_number_of_tries_of_its_own(app: Flask, here: None) -> None:
+    """COM-80: a drawing that takes minutes is not begun twice, a short one is not waited for."""
+    slow = Lease(timedelta(minutes=10), max_tries=2)
+    with job_kind(app, "jobs.slow", _rename, slow):
+        job = jobs.enqueue("jobs.slow", {"name": "一"})
+        only = job.id
+        session().commit()
+        trouble.extend([Killed(), ValueError("no paper")])
+        with pytest.raises(Killed):
+            jobs.run_due()
+        session().rollback()
+        with clock.freeze(NOW + slow.lasts - timedelta(seconds=1)):
+            assert jobs.run_due() == 0
+        with clock.freeze(NOW + slow.lasts):
+            assert jobs.run_due() == 1
+        job = session().get_one(Job, only)
+        assert (job.status, job.tries) == (WorkStatus.FAILED, 2)
+
+
+def test_what_is_being_done_holds_no_other_job_back(app: Flask, here: None) -> None:
+    """COM-80: one job is claimed at a time, so a second worker takes those behind a slow one."""
+    met: list[list[str]] = []
+
+    def meet(_payload: dict[str, Any]) -> None:
+        done.clear()
+        with tenant_scope("facility"):
+            jobs.run_due()
+            met.append([payload["name"] for payload in done])
+
+    with job_kind(app, "jobs.slow", meet):
+        jobs.enqueue("jobs.slow", {})
+        add("二")
+        add("三")
+        assert jobs.run_due() == 1
+    assert met == [["二", "三"]]
+
+
+def test_only_the_kinds_that_are_asked_for_are_done(app: Flask, here: None) -> None:
+    """COM-80: others wait for a worker of theirs."""
+    with job_kind(app, "jobs.other", _rename):
+        other = jobs.enqueue("jobs.other", {"name": "別"}).id
+        add("一")
+        assert jobs.run_due(kinds=["jobs.test", "jobs.unheard-of"]) == 1
+        assert jobs.run_due(kinds=[]) == 0
+        assert session().get_one(Job, other).tries == 0
+        session().rollback()
+        assert jobs.run_due(kinds=["jobs.other"]) == 1
+    assert [payload["name"] for payload in done] == ["一", "別"]
+
+
+def test_a_job_of_an_unknown_kind_is_left_as_it_is_and_counted(app: Flask, here: None) -> None:
+    """COM-80, OPS-15: a newer version stored it; when that is back it is done."""
+    with job_kind(app, "jobs.newer", _rename):
+        newer = jobs.enqueue("jobs.newer", {"name": "新"}).id
+        session().commit()
+    add("一")
+    assert jobs.run_due() == 1
+    job = session().get_one(Job, newer)
+    assert (job.status, job.tries, job.due_at) == (WorkStatus.WAITING, 0, NOW)
+    assert jobs.count_unknown() == {"jobs.newer": 1}
+    session().rollback()
+    with job_kind(app, "jobs.newer", _rename):
+        assert jobs.count_unknown() == {}
+        assert jobs.run_due() == 1
+
+
+def test_whoever_was_slower_than_its_lease_has_no_say_any_more(app: Flask, here: None) -> None:
+    """COM-80: its failure does not undo what the next worker did."""
+
+    def dawdle(_payload: dict[str, Any]) -> None:
+        if done:
+            return
+        done.append({})
+        with clock.freeze(NOW + USUAL_LEASE.lasts), tenant_scope("facility"):
+            assert jobs.run_due() == 1
+        raise OSError("too late")
+
+    with job_kind(app, "jobs.slow", dawdle):
+        only = jobs.enqueue("jobs.slow", {}).id
+        session().commit()
+        assert jobs.run_due() == 1
+    job = session().get_one(Job, only)
+    assert (job.status, job.last_error) == (WorkStatus.DONE, "")
+
+
+def test_a_command_leaves_a_job_to_the_worker_that_was_quicker(here: None) -> None:
+    """COM-80: nothing is done twice at the same moment."""
+    only = add()
+    assert jobs.claim(Job, lambda _job: USUAL_LEASE) is not None
+    session().commit()
+    assert jobs.run(only) is False
+    assert done == []
+
+
+def test_two_kinds_of_one_name_are_refused() -> None:
+    """COM-80: one of them would never be done."""
+    kind = jobs.JobKind("twice", _rename)
+    assert jobs.collect_kinds([kind]) == {"twice": kind}
+    with pytest.raises(ValueError, match="twice"):
+        jobs.collect_kinds([kind, kind])

@@ -7,20 +7,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
 from portal.core import clock, jobs
 from portal.core.db import session
-from portal.core.jobs import LEASE, PAUSES, Job, WorkStatus
+from portal.core.jobs import PAUSES, USUAL_LEASE, Job, Lease, WorkStatus
 from tests.cast import NOW
+from tests.support.job_kinds import do_nothing, job_kind
 
 Inside = Callable[[str], Any]
 SECOND = timedelta(seconds=1)
-jobs.handler("leases.test")(lambda _payload: None)
+LEASE = USUAL_LEASE.lasts
 
 
 @pytest.fixture
-def add(inside: Inside) -> Iterator[Callable[..., int]]:
+def add(app: Flask, inside: Inside) -> Iterator[Callable[..., int]]:
     """Store a job of "facility" and give its id; the test runs in that brand's scope."""
 
     def store(at: datetime = NOW, **values: Any) -> int:
@@ -31,14 +33,16 @@ def add(inside: Inside) -> Iterator[Callable[..., int]]:
         session().commit()
         return job_id
 
-    with inside("facility"):
+    with job_kind(app, "leases.test", do_nothing), inside("facility"):
         yield store
 
 
-def claimed(at: datetime = NOW, limit: int = 10) -> list[int]:
+def claimed(at: datetime = NOW, limit: int = 10, lease: Lease = USUAL_LEASE) -> list[int]:
     """What a worker gets at `at`, in its order."""
+    found: list[int] = []
     with clock.freeze(at):
-        found = [job.id for job in jobs.claim(Job, limit)]
+        while len(found) < limit and (job := jobs.claim(Job, lambda _job: lease)):
+            found.append(job.id)
         session().commit()
     return found
 
@@ -80,7 +84,9 @@ def test_what_is_settled_is_never_claimed_again(
 
 def test_a_claim_that_was_not_committed_is_no_claim(add: Callable[..., int]) -> None:
     only = add()
-    assert [job.id for job in jobs.claim(Job)] == [only]
+    job = jobs.claim(Job, lambda _job: USUAL_LEASE)
+    assert job is not None
+    assert job.id == only
     session().rollback()
     assert session().get_one(Job, only).tries == 0
     assert claimed() == [only]
@@ -174,3 +180,15 @@ def test_ops_14_a_retry_gives_a_whole_new_round_at_once(add: Callable[..., int])
     session().commit()
     assert claimed() == [only]
     assert session().get_one(Job, only).tries == 1
+
+
+def test_more_tries_than_pauses_go_on_after_the_longest_pause(add: Callable[..., int]) -> None:
+    """COM-80: a kind may be tried as often as it says."""
+    lease = Lease(SECOND, max_tries=len(PAUSES) + 3)
+    job = session().get_one(Job, add())
+    job.tries = len(PAUSES) + 2
+    jobs.fail(job, OSError("down"), lease)
+    assert (job.status, job.due_at) == (WorkStatus.WAITING, NOW + PAUSES[-1])
+    job.tries = lease.max_tries
+    jobs.fail(job, OSError("down"), lease)
+    assert job.status is WorkStatus.FAILED

@@ -15,7 +15,7 @@ from portal.core import clock
 from portal.core.actor import Actor
 from portal.core.db import session
 from portal.core.errors import RuleBroken
-from portal.core.files import Shelf
+from portal.core.files import file_store
 from portal.shared import drafts
 from portal.shared.accounts.models import Member
 from portal.shared.inquiries import files
@@ -35,10 +35,10 @@ def test_com_50_what_is_put_while_it_is_swept_is_there_afterwards(
 
         def work(turn: int, content: bytes = content) -> bool:
             if turn < 2:
-                return Shelf.files.get(Shelf.files.put(content)) == content
-            for names in Shelf.files.list_older(before, batch_size=100):
+                return file_store().get(file_store().put(content)) == content
+            for names in file_store().list_older(before, batch_size=100):
                 for name in names:
-                    Shelf.files.remove_older(name, before)
+                    file_store().remove_older(name, before)
             return True
 
         with_old_file(app, together, content)
@@ -48,7 +48,7 @@ def test_com_50_what_is_put_while_it_is_swept_is_there_afterwards(
 
 def with_old_file(app: Flask, together: Together, content: bytes) -> None:
     """Store `content` as somebody did long ago."""
-    (key,) = together(1, lambda _turn: Shelf.files.put(content))
+    (key,) = together(1, lambda _turn: file_store().put(content))
     (path,) = [path for path in stored_files(app, "facility") if path.name == key]
     long_ago = (NOW - timedelta(days=9)).timestamp()
     os.utime(path, (long_ago, long_ago))

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, select, update
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.blueprints.support.models import Contract, ContractContact, Role
 from portal.config import Tenant
-from portal.core import Shelf, clock
+from portal.core import clock, file_store
 from portal.core.actor import SYSTEM
 from portal.core.db import session, tenant_scope
 from portal.core.signer import digest
@@ -145,8 +145,8 @@ def _name_people(brand: str) -> None:
 
 def _publish(brand: str) -> None:
     """What all members of a brand may read."""
-    Shelf.files.put(PNG)
-    session().execute(update(Facility).values(photo=Shelf.files.put(PNG)))
+    file_store().put(PNG)
+    session().execute(update(Facility).values(photo=file_store().put(PNG)))
     notices.publish("お知らせ", "本文", by=SYSTEM)
     knowledge.put(Written("guide", "勤怠", "打刻", "打刻の修正", (), "本文"), by=SYSTEM)
     session().flush()
@@ -259,7 +259,7 @@ def _thread(number: str, word: str, found: Belongings, *, with_chat: bool) -> No
     )
     session().add(message)
     session().flush()
-    sha256 = Shelf.files.put(PNG + number.encode() + word.encode())
+    sha256 = file_store().put(PNG + number.encode() + word.encode())
     session().add(
         InquiryFile(
             message_id=message.id, name=f"{word}.png", media_type="image/png", size=1, sha256=sha256
@@ -283,7 +283,7 @@ def _document(number: str, kind: DocumentKind, word: str, found: Belongings) -> 
         transaction_date=date(2026, 11, 1),
         total=1000,
         content={},
-        sha256=Shelf.files.put(f"%PDF-{word}-{number}".encode()),
+        sha256=file_store().put(f"%PDF-{word}-{number}".encode()),
         issued_at=now,
         drawn_at=now,
     )

@@ -8,8 +8,23 @@ from html import unescape
 from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.test import TestResponse
+
+
+class ReadingClient(FlaskClient):
+    """A client that takes each answer to its end, as a browser does: an open file is closed then.
+
+    What never ends is left as it is, and what is asked for with ``buffered=False``.
+    """
+
+    def open(self, *args: Any, buffered: bool | None = None, **kwargs: Any) -> TestResponse:
+        """Ask for a page."""
+        answer = super().open(*args, buffered=bool(buffered), **kwargs)
+        if buffered is None and answer.mimetype != "text/event-stream":
+            answer.make_sequence()
+        return answer
 
 
 class Visitor:

@@ -17,8 +17,8 @@ import demo
 from portal import create_app
 from portal.core import signer
 from portal.core.db import db
-from portal.core.files import LocalFiles, Shelf
 from portal.settings import Settings
+from tests.support.client import ReadingClient
 
 _HOOKS = ("before_cursor_execute", "before_execute", "begin")
 _POOL_HOOKS = ("checkout", "connect", "checkin")
@@ -39,7 +39,6 @@ class Apps:
         if own or kept is None:
             return self._make(settings, keep=not own and settings.home == self.home)
         settings.home.mkdir(parents=True, exist_ok=True)
-        Shelf.files = LocalFiles(settings.home / "files")
         signer.set_keys((settings.secret_key, *settings.secret_key_fallbacks))
         return kept[0]
 
@@ -54,6 +53,7 @@ class Apps:
 
     def _make(self, settings: Settings, *, keep: bool) -> Flask:
         app = create_app(settings)
+        app.test_client_class = ReadingClient
         demo.init_app(app)
         if keep:
             self._kept[settings] = app, _look(app)

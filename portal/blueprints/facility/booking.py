@@ -22,9 +22,9 @@ from portal.core import (
     Actor,
     Decision,
     RuleBroken,
-    Shelf,
     audit,
     clock,
+    file_store,
     numbering,
     session,
 )
@@ -259,5 +259,5 @@ def _set_changed(row: Facility | Reservation, wanted: Mapping[str, Any]) -> dict
 def set_photo(facility: Facility, png: bytes, *, by: Actor) -> None:
     """Keep a facility's picture. Raises RuleBroken for what is no whole PNG, or too large a one."""
     check_png(png)
-    facility.photo = Shelf.files.put(png)
+    facility.photo = file_store().put(png)
     audit.record("facility.set_photo", f"facility:{facility.code}", by=by)

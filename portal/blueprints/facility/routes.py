@@ -13,7 +13,7 @@ from portal.blueprints.facility.forms import BookingForm, DaySearchForm, SearchF
 from portal.blueprints.facility.models import Reservation, Status
 from portal.blueprints.facility.slots import Slot, at_clock, monday_of
 from portal.config import Tenant
-from portal.core import NotFound, Shelf, clock, gettext_noop, session
+from portal.core import NotFound, clock, file_store, gettext_noop, session
 from portal.pages import inquiries
 from portal.shared.accounts.models import Account, Member, Right
 from portal.shared.auth.sessions import SignedIn
@@ -187,7 +187,7 @@ def photo(code: str) -> Response:
     """The facility's picture."""
     found = queries.facility(code)
     try:
-        data = Shelf.files.get(found.photo)
+        data = file_store().open(found.photo)
     except FileNotFoundError:
         raise NotFound("画像が見つかりません。") from None
     picture = attachment(data, f"{found.code}.png", "image/png", found.photo)

@@ -4,7 +4,7 @@ COM-90).
 
 from typing import Any
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, redirect, request
 
 from portal.core import NotFound, session, to_html
 from portal.pages.account.forms import EmailForm, ReasonForm, mail_form
@@ -17,7 +17,7 @@ from portal.web.brand import mail_kinds
 from portal.web.errors import message_of
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.render import render
+from portal.web.render import attachment, render
 from portal.web.requests import (
     actor,
     clear_session_cookie,
@@ -125,9 +125,7 @@ def export_data() -> Answer:
     if not form.validate_on_submit():
         return render("account/export.html", form=form)
     content = withdrawal.archive(tenant(), member(), by=actor())
-    session().commit()
-    headers = {"Content-Disposition": 'attachment; filename="my-data.zip"'}
-    return Response(content, mimetype="application/zip", headers=headers)
+    return attachment(content, "my-data.zip", "application/zip")
 
 
 def _withdrawal_flow() -> ConfirmFlow:

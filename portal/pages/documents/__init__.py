@@ -101,7 +101,7 @@ def _own(kind: str, number: str) -> Document:
 def document(kind: str, number: str) -> Response:
     """One document, for whoever may read it on the page of what it is about."""
     check_right(right_to_read(kind))
-    return pdf_response(*operations.read(_own(kind, number)))
+    return pdf_response(*operations.open_file(_own(kind, number)))
 
 
 @bp.get("/documents/month.zip")
@@ -112,11 +112,11 @@ def month() -> Response:
     """
     asked = request.args.get("month", "")
     try:
-        name, data, digest = operations.month_archive(member().account_id, asked)
+        made, name, digest = operations.month_archive(member().account_id, asked)
     except RuleBroken as error:  # no month, or an empty one: said above the list to choose from
         flash(message_of(error), "warn")
         return redirect("/documents", 303)
-    return attachment(data, name, "application/zip", digest)
+    return attachment(made, name, "application/zip", digest)
 
 
 @bp.route("/documents/<kind>/<number>/links", methods=["GET", "POST"])

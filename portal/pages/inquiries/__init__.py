@@ -366,7 +366,7 @@ def file(number: str, sha256: str) -> Response:
     """A file of the thread, to keep: never shown inside the page."""
     found = queries.find_file(queries.find(tenant(), member(), number), sha256)
     try:
-        return attachment(files.read(found.sha256), found.name, found.media_type, found.sha256)
+        return attachment(files.open_file(found.sha256), found.name, found.media_type, found.sha256)
     except FileNotFoundError:
         raise NotFound("ファイルが見つかりません。") from None
 

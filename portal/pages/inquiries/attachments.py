@@ -55,7 +55,7 @@ def receive(flow: ConfirmFlow, before: list[Kept]) -> Attachments:
     had = from_data(named) if named else before
     ticked = set(request.form.getlist("keep"))
     stay = files.still_kept(file for file in had if file.sha256 in ticked)
-    given = [(one.name, one.data, one.size) for one in uploads.received("files")]
+    given = [(one.name, one.stream, one.size) for one in uploads.received("files")]
     kept, refused = files.keep_some(tenant(), stay, given, by=actor())
     if kept and kept != had:
         token = flow.remember({"attached": [asdict(one) for one in kept]})

@@ -1,5 +1,6 @@
 """ナレッジ: search, categories, one article, what I follow (SUP-14, SUP-15)."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -29,13 +30,16 @@ bp = Pages("knowledge", __name__, require_feature("knowledge"))
 _NEWEST = lists.Sort("newest", "新しい順", operations.NEWEST, operations.TIE)
 
 
-@jobs.handler(operations.TELL)
 def _tell(payload: dict[str, Any]) -> None:
     here = registry().current().by_key[require_key()]
     products = partial(products_of, here)
     operations.tell(
         here, payload["article"], is_new=payload.get("is_new", False), products=products
     )
+
+
+TELL_JOB = jobs.JobKind(operations.TELL, _tell, jobs.Lease(timedelta(minutes=15)))
+"""Thousands may follow what an article belongs to."""
 
 
 def _mine() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from portal.config import Tenant
 from portal.core import Actor, RuleBroken
+from portal.core.zips import Entry
 from portal.shared.accounts.models import Account, Member
 
 
@@ -41,8 +42,8 @@ class AccountHooks:
 
     `open_business`: what keeps the account from leaving, kind by kind; `cautions` say beforehand
     what does (message ids). `losses`: what it loses by it. `joined`: a new member has proved their
-    address. `export_files`: file name and content of what the brand keeps. `erase`: make what is
-    personal anonymous.
+    address. `export_files`: file name and content of what the brand keeps, bytes or a stream, one
+    after another. `erase`: make what is personal anonymous.
 
     `member_business`: what keeps members of an account (its id) from being removed, by the member's id.
     `member_losses`: what ends with a member's sign-in. `end_member`: end it, as the member is removed.
@@ -55,7 +56,7 @@ class AccountHooks:
     member_losses: Callable[[Tenant, Member], Iterable[RuleBroken]] = _nothing
     end_member: Callable[[Tenant, Member, Actor], object] = _nothing
     joined: Callable[[Tenant, Member], object] = _nothing
-    export_files: Callable[[Tenant, Account], Iterable[tuple[str, bytes]]] = _nothing
+    export_files: Callable[[Tenant, Account], Iterable[Entry]] = _nothing
     erase: Callable[[Account], object] = _nothing
 
 

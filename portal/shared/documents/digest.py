@@ -6,7 +6,7 @@ import json
 from portal.shared.documents.models import Document
 
 
-def digest_of(document: Document) -> str:
+def content_digest(document: Document) -> str:
     """SHA-256 of what a document says and is filed by, as it was issued.
 
     Not of its account, which a merge changes, nor of what corrects it later.

@@ -1,24 +1,24 @@
 """Issuing documents, drawing them once, and reading them back (COM-70 … COM-74)."""
 
-import hashlib
-import io
+import itertools
 import zipfile
-from collections.abc import Callable, Collection, Iterator
-from datetime import UTC, date, datetime, time
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import IO, Any
 
 from sqlalchemy import ColumnElement, ScalarResult, and_, select
 
 from portal.config import NumberFormat
-from portal.core import SYSTEM, Actor, Shelf, audit, clock, csvio, jobs, numbering
+from portal.core import SYSTEM, Actor, audit, clock, csvio, file_store, jobs, numbering
 from portal.core.db import Query, session, update_where
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.files import FileDamaged
+from portal.core.files import digest_of
 from portal.core.folding import Folded
 from portal.core.text import folded
+from portal.core.zips import Entry, write_zip
 from portal.shared.billing.terms import months_after
 from portal.shared.documents.content import Content
-from portal.shared.documents.digest import digest_of
+from portal.shared.documents.digest import content_digest
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.process import draw_document
 from portal.shared.documents.typefaces import drawable
@@ -113,12 +113,11 @@ def issue(
         by=by,
         kind=kind.value,
         total=total,
-        digest=digest_of(document),
+        digest=content_digest(document),
     )
     return document, jobs.enqueue(DRAW, {"document": document.id})
 
 
-@jobs.handler(DRAW)
 def draw(payload: dict[str, Any]) -> None:
     """Draw a document that has no bytes yet. Drawing happens outside any transaction; the first
     result stays.
@@ -135,11 +134,16 @@ def draw(payload: dict[str, Any]) -> None:
     if drawn:
         return
     data = draw_document(kind, content, created)
-    key = Shelf.files.put(data)
+    key = file_store().put(data)
     undrawn = Document.id == payload["document"], Document.sha256 == ""
-    update_where(Document, *undrawn, sha256=key, size=len(data), drawn_at=clock.now())
-    audit.record("document.draw", f"document:{content['number']}", by=SYSTEM, digest_of_bytes=key)
+    if update_where(Document, *undrawn, sha256=key, size=len(data), drawn_at=clock.now()):
+        subject = f"document:{content['number']}"
+        audit.record("document.draw", subject, by=SYSTEM, digest_of_bytes=key)
     session().commit()
+
+
+DRAW_JOB = jobs.JobKind(DRAW, draw, jobs.Lease(timedelta(minutes=2)))
+"""The process that draws is killed after `RENDER_SECONDS`."""
 
 
 def of_thing(account_id: int, thing: str) -> list[Document]:
@@ -160,8 +164,8 @@ def _of(
     return session().scalars(own.order_by(Document.id).limit(limit))
 
 
-def read(document: Document | None) -> tuple[bytes, str, str]:
-    """Bytes (checked), file name and digest.
+def open_file(document: Document | None) -> tuple[IO[bytes], str, str]:
+    """The document's file (checked, for the caller to close), its name and its digest.
 
     Raises NotFound, or RuleBroken while the document is being drawn.
     """
@@ -169,7 +173,7 @@ def read(document: Document | None) -> tuple[bytes, str, str]:
         raise NotFound("帳票が見つかりません。")
     if not document.sha256:
         raise RuleBroken("帳票を準備しています。しばらくしてから、もう一度お試しください。")
-    return Shelf.files.get(document.sha256), document.filename, document.sha256
+    return file_store().open(document.sha256), document.filename, document.sha256
 
 
 def search(*, limit: int = 100, **wanted: Any) -> list[Document]:
@@ -180,19 +184,6 @@ def search(*, limit: int = 100, **wanted: Any) -> list[Document]:
     asked = [SEARCHED[name](value) for name, value in wanted.items() if value not in (None, "")]
     newest = Document.transaction_date.desc(), Document.id.desc()
     return list(session().scalars(select(Document).where(*asked).order_by(*newest).limit(limit)))
-
-
-def verify() -> Iterator[tuple[Document, str]]:
-    """Check every drawn document of the tenant against its digest; yields (document, what is
-    wrong).
-    """
-    for document in session().scalars(select(Document).where(_DRAWN).order_by(Document.id)):
-        try:
-            Shelf.files.get(document.sha256)
-        except FileNotFoundError:
-            yield document, "file is missing"
-        except FileDamaged:
-            yield document, "bytes do not match the digest"
 
 
 def issued_on(at: datetime) -> date:
@@ -222,9 +213,9 @@ def numbered(account_id: int, numbers: Collection[str]) -> list[Document]:
     return list(_of(account_id, Document.number.in_(numbers)))
 
 
-def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:
-    """Name, bytes and digest of a ZIP of what was issued to the account in ``2026-11``
-    (Asia/Tokyo), with an index.
+def month_archive(account_id: int, month: str) -> tuple[IO[bytes], str, str]:
+    """A ZIP of what was issued to the account in ``2026-11`` (Asia/Tokyo), with an index, open for
+    the caller to close; its name; its digest.
 
     Raises RuleBroken for what is no month, when nothing was issued, or more than fits one file.
     """
@@ -241,12 +232,11 @@ def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:
     if len(found) > _MOST:
         raise RuleBroken("件数が多すぎます。")
     rows = [_index_row(document) for document in found]
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
-        files = [(d.filename, Shelf.files.get(d.sha256)) for d in found]
-        for name, data in [("index.csv", b"".join(csvio.write_csv(rows, _INDEX))), *files]:
-            made.writestr(zipfile.ZipInfo(name, (first.year, first.month, 1, 0, 0, 0)), data)
-    return f"documents-{month}.zip", out.getvalue(), hashlib.sha256(out.getvalue()).hexdigest()
+    index = "index.csv", b"".join(csvio.write_csv(rows, _INDEX))
+    # Stored as they are: what is in a PDF is packed already.
+    entries = itertools.chain([index], _files_of(found))
+    made = write_zip(entries, first, compression=zipfile.ZIP_STORED)
+    return made, f"documents-{month}.zip", digest_of(made)
 
 
 def _index_row(document: Document) -> tuple[object, ...]:
@@ -262,7 +252,12 @@ def _index_row(document: Document) -> tuple[object, ...]:
     )
 
 
-def all_of(account_id: int) -> Iterator[tuple[str, bytes]]:
-    """File name and bytes of everything that was issued to the account and drawn."""
-    for document in _of(account_id, _DRAWN):
-        yield document.filename, Shelf.files.get(document.sha256)
+def all_of(account_id: int) -> Iterator[Entry]:
+    """Name and file of everything that was issued to the account and drawn, oldest first."""
+    return _files_of(_of(account_id, _DRAWN))
+
+
+def _files_of(documents: Iterable[Document]) -> Iterator[Entry]:
+    """Name and file of each, opened when it is its turn."""
+    for document in documents:
+        yield document.filename, file_store().open(document.sha256)

@@ -4,6 +4,7 @@ address, for some days.
 
 import secrets
 from datetime import timedelta
+from typing import IO
 
 from sqlalchemy import ColumnElement, select
 
@@ -117,9 +118,9 @@ def peek(token: str) -> DocumentLink:
     )
 
 
-def open_(token: str, email: str, *, address: str) -> tuple[bytes, str, str]:
-    """Bytes, file name and digest, for who knows to which address the link was mailed. Commits;
-    each use is counted.
+def open_(token: str, email: str, *, address: str) -> tuple[IO[bytes], str, str]:
+    """The file (for the caller to close), its name and digest, for who knows to which address the
+    link was mailed. Commits; each use is counted.
 
     Raises DeadDocumentLink; RuleBroken at ``email``; throttling.TooMany past five tries an hour.
     """
@@ -140,7 +141,7 @@ def open_(token: str, email: str, *, address: str) -> tuple[bytes, str, str]:
     document = session().get_one(Document, document_id)
     audit.record("document.open_link", document, by=Actor("guest", recipient, address=address))
     session().commit()
-    return operations.read(document)
+    return operations.open_file(document)
 
 
 def _alive(token: str) -> tuple[ColumnElement[bool], ...]:

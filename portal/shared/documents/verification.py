@@ -14,7 +14,7 @@ from sqlalchemy import select
 from portal.core import Actor, AuditEvent, audit, session
 from portal.core.files import FileDamaged
 from portal.core.numbering import NumberSequence
-from portal.shared.documents.digest import digest_of
+from portal.shared.documents.digest import content_digest
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.operations import open_file
 
@@ -94,12 +94,15 @@ def _fault_of(document: Document, known: _Known | None) -> str:
     """What is wrong with one document, or nothing."""
     if known is None:
         return "is not in the trail: nobody issued it"
-    if known.facts and known.facts != digest_of(document):
+    if known.facts and known.facts != content_digest(document):
         return "is not what was issued: total, date, counterparty or content were altered"
     if known.bytes != document.sha256:
         return "its file is not the one that was drawn"
-    if not document.sha256:
-        return ""  # still to be drawn
+    return _fault_of_file(document) if document.sha256 else ""
+
+
+def _fault_of_file(document: Document) -> str:
+    """What is wrong with the bytes of a document that is drawn, or nothing."""
     try:
         open_file(document)[0].close()
     except FileNotFoundError:
@@ -132,5 +135,5 @@ def seal(*, by: Actor) -> int:
     """
     documents = unsealed()
     for document in documents:
-        audit.record(SEALED, document, by=by, digest=digest_of(document))
+        audit.record(SEALED, document, by=by, digest=content_digest(document))
     return len(documents)

@@ -4,15 +4,17 @@ security.md §4.22).
 They are served as attachments only, under a policy that lets nothing in them run.
 """
 
-import hashlib
+import codecs
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import IO
 
 from portal.config import Tenant
 from portal.config.schema_parts import Inquiries
-from portal.core import Actor, RuleBroken, Shelf
+from portal.core import Actor, RuleBroken, file_store
+from portal.core.files import as_stream, digest_of, read_chunks, size_of
 from portal.shared.inquiries.storage_limits import reserve_storage
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -30,6 +32,8 @@ _KINDS: dict[str, tuple[str, tuple[bytes, ...]]] = {
     "csv": ("text/csv", ()),
 }
 ACCEPTED = tuple(f".{ending}" for ending in _KINDS)
+_LONGEST_BEGINNING = max(len(one) for _type, begins in _KINDS.values() for one in begins)
+_ENCODINGS = ("utf-8", "cp932", "iso2022_jp")
 _LONGEST = 150
 _MEGABYTE = 1024 * 1024
 
@@ -44,33 +48,54 @@ class Kept:
     sha256: str
 
 
-def keep(tenant: Tenant, given: list[tuple[str, bytes]], *, by: Actor) -> list[Kept]:
-    """Check and keep the files of one message. Raises RuleBroken at ``files``, having kept none."""
+def keep(
+    tenant: Tenant, given: Sequence[tuple[str, bytes | IO[bytes]]], *, by: Actor
+) -> list[Kept]:
+    """Check and keep the files of one message, each a name and what is in it.
+
+    A stream is read from its beginning, in chunks, and stays open. Raises RuleBroken at ``files``,
+    having kept none.
+    """
     rules = tenant.inquiries
     if len(given) > rules.most_files:
         raise RuleBroken("ファイルは%(n)s個までです。", field="files", n=rules.most_files)
-    if sum(len(data) for _name, data in given) > rules.most_megabytes * 1024 * 1024:
+    streams = [(name, as_stream(content)) for name, content in given]
+    if sum(size_of(stream) for _name, stream in streams) > rules.most_megabytes * _MEGABYTE:
         raise RuleBroken("ファイルは合計%(n)sMBまでです。", field="files", n=rules.most_megabytes)
-    checked = [(_clean(name), _media_type(name, data), data) for name, data in given]
-    sizes = {hashlib.sha256(data).hexdigest(): len(data) for _name, _kind, data in checked}
-    reserve_storage(tenant, sizes, by=by)
-    return [Kept(name, kind, len(data), Shelf.files.put(data)) for name, kind, data in checked]
+    checked = [_check(name, stream) for name, stream in streams]
+    reserve_storage(tenant, {file.sha256: file.size for file in checked}, by=by)
+    for file, (_name, stream) in zip(checked, streams, strict=True):
+        _store(file, stream)
+    return checked
+
+
+def _check(name: str, stream: IO[bytes]) -> Kept:
+    """What the file would be kept as. Raises RuleBroken where it is not what its name says."""
+    size = size_of(stream)
+    media_type = _media_type(name, stream, size)
+    return Kept(_clean(name), media_type, size, digest_of(stream))
+
+
+def _store(file: Kept, stream: IO[bytes]) -> None:
+    """Put the file where it stays, unless the same content is there already."""
+    if not file_store().keep_young(file.sha256):
+        file_store().put(stream)
 
 
 def still_kept(files: Iterable[Kept]) -> list[Kept]:
     """Those of a draft's files that can go along to another draft."""
-    return [file for file in files if Shelf.files.keep_young(file.sha256)]
+    return [file for file in files if file_store().keep_young(file.sha256)]
 
 
 def keep_some(
     tenant: Tenant,
     before: Sequence[Kept],
-    given: Sequence[tuple[str, bytes | None, int]],
+    given: Sequence[tuple[str, IO[bytes] | None, int]],
     *,
     by: Actor,
 ) -> tuple[list[Kept], list[RuleBroken]]:
-    """Keep those of `given` (name, bytes or None for too many, size) that may go with the ones of
-    `before`.
+    """Keep those of `given` (name, stream or None for too many bytes, size) that may go with the
+    ones of `before`.
 
     Gives all that are kept, and for each that is not why, with its name: one bad file never costs
     the good ones.
@@ -78,12 +103,12 @@ def keep_some(
     rules = tenant.inquiries
     kept = list(before)
     refused: list[RuleBroken] = []
-    for name, data, size in given:
+    for name, stream, size in given:
         try:
             _check_room(rules, kept, name, size)
-            if data is None:
+            if stream is None:
                 raise _too_large(rules, name, size)
-            kept += keep(tenant, [(name, data)], by=by)
+            kept += keep(tenant, [(name, stream)], by=by)
         except RuleBroken as error:
             refused.append(error)
     return kept, refused
@@ -112,9 +137,9 @@ def _too_large(rules: Inquiries, name: str, size: int) -> RuleBroken:
     )
 
 
-def read(sha256: str) -> bytes:
-    """The bytes of a kept file, checked. Raises FileNotFoundError or FileDamaged."""
-    return Shelf.files.get(sha256)
+def open_file(sha256: str) -> IO[bytes]:
+    """A kept file, checked, for the caller to close. Raises FileNotFoundError or FileDamaged."""
+    return file_store().open(sha256)
 
 
 def _clean(name: str) -> str:
@@ -127,26 +152,40 @@ def _clean(name: str) -> str:
     return f"{stem[: _LONGEST - len(ending) - 1]}{dot}{ending}"
 
 
-def _media_type(name: str, data: bytes) -> str:
+def _media_type(name: str, stream: IO[bytes], size: int) -> str:
     ending = name.rpartition(".")[2].casefold()
-    if not data:
+    if not size:
         raise RuleBroken("空のファイルは送信できません: %(name)s", field="files", name=_clean(name))
     if ending not in _KINDS:
         raise RuleBroken(
             "この形式のファイルは送信できません: %(name)s", field="files", name=_clean(name)
         )
     media_type, begins = _KINDS[ending]
-    if not (any(map(data.startswith, begins)) if begins else _is_text(data)):
+    if not (_begins_with(stream, begins) if begins else _is_text(stream)):
         raise RuleBroken(
             "ファイルの内容が拡張子と合いません: %(name)s", field="files", name=_clean(name)
         )
     return media_type
 
 
-def _is_text(data: bytes) -> bool:
-    for encoding in ("utf-8", "cp932", "iso2022_jp"):
-        try:
-            return "\0" not in data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return False
+def _begins_with(stream: IO[bytes], begins: tuple[bytes, ...]) -> bool:
+    return stream.read(_LONGEST_BEGINNING).startswith(begins)
+
+
+def _is_text(stream: IO[bytes]) -> bool:
+    """Whether all of the stream is text in one of the encodings that customers write in."""
+    decoders = [codecs.getincrementaldecoder(encoding)() for encoding in _ENCODINGS]
+    for chunk in read_chunks(stream):
+        if b"\0" in chunk:
+            return False
+        decoders = [decoder for decoder in decoders if _takes(decoder, chunk)]
+    return any(_takes(decoder, b"", is_last=True) for decoder in decoders)
+
+
+def _takes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, is_last: bool = False) -> bool:
+    """Whether what was read so far can still be text of the decoder's encoding."""
+    try:
+        decoder.decode(chunk, is_last)
+    except UnicodeDecodeError:
+        return False
+    return True

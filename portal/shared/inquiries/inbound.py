@@ -17,9 +17,9 @@ from portal.core import (
     LabelledEnum,
     OutboxMail,
     RuleBroken,
-    Shelf,
     TenantOwned,
     clock,
+    file_store,
     gettext_noop,
     inbound_email,
 )
@@ -119,7 +119,7 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None) -> Outcome
         outcome = _take(tenant, letter, member)
     elif _has_room(tenant, letter.sender, len(raw)):
         update_where(
-            InboundMail, InboundMail.digest == digest, kept=Shelf.files.put(raw), size=len(raw)
+            InboundMail, InboundMail.digest == digest, kept=file_store().put(raw), size=len(raw)
         )
     if outcome is Outcome.REFUSED and not letter.is_automatic:
         _decline(tenant, letter)

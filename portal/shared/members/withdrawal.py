@@ -5,12 +5,10 @@ audit trail. Names, addresses, mails and everything that lets somebody in are go
 `erase_after_days`.
 """
 
-import io
 import json
-import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import inspect, select
 
@@ -27,8 +25,17 @@ from portal.core import (
     csvio,
     jobs,
 )
-from portal.core.db import Base, delete_where, emptied_personal, execute_core, session, update_where
+from portal.core.db import (
+    Base,
+    delete_where,
+    emptied_personal,
+    execute_core,
+    session,
+    transaction_mode,
+    update_where,
+)
 from portal.core.errors import NotFound, RuleBroken, gettext_noop, require
+from portal.core.zips import Entry, write_zip
 from portal.shared import mailing
 from portal.shared.accounts import account_hooks
 from portal.shared.accounts.models import Account, AccountStatus, Member, MemberStatus
@@ -38,6 +45,7 @@ from portal.shared.members import history
 from portal.shared.members import operations as members
 
 GONE = "退会済みのお客様"
+_ERASE = "accounts.erase"
 _SECRET = {"password_hash", "login_key", "totp_nonce", "totp_step"}
 _OURS = {"id", "tenant_id", "account_id", "version", "tags"}
 """What only the program needs, and what operators sort their customers by."""
@@ -115,7 +123,7 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
         members.shut_out(member, MemberStatus.REMOVED)
     audit.record("account.withdraw", account, by=by, reason=reason)
     at = clock.now() + timedelta(days=tenant.erase_after_days)
-    jobs.enqueue("accounts.erase", {"account": account.id}, at=at)
+    jobs.enqueue(_ERASE, {"account": account.id}, at=at)
 
 
 def erase(account: Account, *, by: Actor) -> None:
@@ -151,7 +159,6 @@ def _kept_for_members() -> list[Any]:
     ]
 
 
-@jobs.handler("accounts.erase")
 def _erase(payload: dict[str, Any]) -> None:
     account = require(
         session().get(Account, payload["account"]), NotFound("会員が見つかりません。")
@@ -161,11 +168,24 @@ def _erase(payload: dict[str, Any]) -> None:
     session().commit()
 
 
-def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
-    """The ZIP: all of the account for its representative, themself for others.
+ERASE_JOB = jobs.JobKind(_ERASE, _erase, jobs.Lease(timedelta(minutes=10)))
+"""An account may have orders and threads of many years."""
 
-    Audited. The caller commits.
+
+def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> IO[bytes]:
+    """The ZIP, for the caller to close: all of the account for its representative, themself for
+    others.
+
+    Audited. Commits, since nobody shall wait to write while the files of many years are packed.
     """
+    audit.record("member.export", who, by=by)
+    session().commit()
+    with transaction_mode("read"):
+        return write_zip(_export_files(tenant, who), clock.now())
+
+
+def _export_files(tenant: Tenant, who: SignedIn) -> Iterator[Entry]:
+    """What goes into the ZIP, one file after another."""
     account = session().get_one(Account, who.account_id)
     everybody = members.roster(account.id)
     included = (
@@ -176,15 +196,10 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
         "account": _plain(account),
         "members": [_plain(m) for m in included],
     }
-    audit.record("member.export", who, by=by)
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
-        made.writestr("account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str))
-        made.writestr("history.csv", b"".join(_acts(who)))
-        for part in account_hooks.hooks_of(tenant) if who.is_representative else ():
-            for name, content in part.export_files(tenant, account):
-                made.writestr(name, content)
-    return out.getvalue()
+    yield "account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str).encode()
+    yield "history.csv", b"".join(_acts(who))
+    for part in account_hooks.hooks_of(tenant) if who.is_representative else ():
+        yield from part.export_files(tenant, account)
 
 
 def _plain(row: Base) -> dict[str, Any]:

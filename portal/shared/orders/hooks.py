@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from portal.config import Tenant
 from portal.core import RuleBroken, csvio, session, update_where
+from portal.core.zips import Entry
 from portal.shared.accounts.account_hooks import AccountHooks, OpenBusiness
 from portal.shared.accounts.models import Account
 from portal.shared.documents import operations as documents
@@ -75,7 +76,7 @@ def account_hooks(
                 message = RuleBroken(kind.message, count=count, status=RuleBroken(kind.status))
                 yield OpenBusiness(message=message, remedy=kind.remedy, href=kind.href)
 
-    def papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
+    def papers(_tenant: Tenant, account: Account) -> Iterator[Entry]:
         rows = (_exported(order, columns.values()) for order in session().scalars(own(account)))
         yield f"{model.__tablename__}s.csv", b"".join(csvio.write_csv(rows, tuple(columns)))
         yield from account_part.export_files(account, model.__tablename__)

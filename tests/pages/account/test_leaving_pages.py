@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
+import threading
 import zipfile
 
 import pytest
@@ -14,6 +16,7 @@ from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.shared.accounts.models import Account
 from portal.shared.auth import operator_actions
+from portal.shared.members import withdrawal
 from tests.cast import PASSWORD
 
 LEAVE = "/account/withdrawal"
@@ -147,3 +150,28 @@ def test_what_operators_sort_their_customers_by_is_not_in_the_data(visit, inside
     everything = b"".join(whole.read(name) for name in whole.namelist()).decode()
     assert "slow-payer" not in everything
     assert "tags" not in json.loads(whole.read("account.json"))["account"]
+
+
+def test_nobody_waits_to_write_while_ones_data_are_packed(visit, inside, monkeypatch):
+    """COM-90: the documents of many years take a while."""
+    really = vars(withdrawal)["write_zip"]
+    written: list[str] = []
+
+    def write() -> None:
+        with inside("facility"):
+            session().query(Account).filter_by(number="C000001").update({"building": "別館"})
+            session().commit()
+            written.append("別館")
+
+    def pack(entries, at):
+        first = next(entries)
+        other = threading.Thread(target=write)
+        other.start()
+        other.join(4)
+        assert written
+        return really(itertools.chain([first], entries), at)
+
+    monkeypatch.setattr(withdrawal, "write_zip", pack)
+    answer = visit("facility", "hanako").post("/account/export")
+    assert answer.status_code == 200
+    assert zipfile.ZipFile(io.BytesIO(answer.data)).testzip() is None

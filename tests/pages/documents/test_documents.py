@@ -19,7 +19,7 @@ from portal.blueprints.facility import operations, queries
 from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import session
-from portal.core.files import Shelf
+from portal.core.files import file_store
 from portal.shared.accounts.models import Account, Member
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
@@ -176,5 +176,5 @@ def test_nothing_that_changes_later_reaches_what_was_issued(app: Flask, issue, v
     )
     with inside("facility"):
         for document in session().scalars(select(Document)):
-            assert Shelf.files.get(document.sha256) in before
+            assert file_store().get(document.sha256) in before
         assert queries.any_reservation(cast.billed).contact["name"].endswith("花子")

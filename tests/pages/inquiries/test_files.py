@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Any
+import tracemalloc
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from sqlalchemy import select
 
+from portal.core import SYSTEM, RuleBroken
 from portal.core.db import session
+from portal.core.files import file_store
+from portal.shared.inquiries import files
 from portal.shared.inquiries.models import Inquiry, InquiryFile, InquiryMessage
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -120,3 +125,76 @@ def test_a_further_message_keeps_its_text_and_its_good_files_too(visit, inside):
             InquiryFile, InquiryFile.message_id == InquiryMessage.id
         )
         assert session().execute(joined).all() == [("追加です。", "図面.pdf")]
+
+
+def write_body(path: Path, fields: dict[str, str], name: str, megabytes: int) -> IO[bytes]:
+    """A form as a browser sends it, with a ZIP of so many megabytes, as an open file."""
+    with path.open("wb") as body:
+        for field, value in fields.items():
+            part = f'--b\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
+            body.write(part.encode())
+        head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
+        body.write(head.encode() + b"PK\x03\x04")
+        for number in range(megabytes):
+            body.write(bytes([number]) * MEGABYTE)
+        body.write(b"\r\n--b--\r\n")
+    return path.open("rb")
+
+
+@pytest.mark.slow
+def test_a_large_file_comes_in_and_goes_out_without_being_in_memory(visit, inside, tmp_path):
+    """COM-50: a dozen of them at once must not take the server's memory."""
+    visitor = visit("facility", "hanako")
+    fields = ASK | {"csrf_token": visitor._fresh_token()}
+    visitor.get(NEW)  # what every page needs is loaded by then
+    with write_body(tmp_path / "body", fields, "図面.zip", 19) as body:
+        tracemalloc.start()
+        kept = visitor.client.post(
+            NEW,
+            base_url=visitor.base,
+            input_stream=body,
+            content_type="multipart/form-data; boundary=b",
+            content_length=(tmp_path / "body").stat().st_size,
+        )
+        _now, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert kept.status_code == 303, kept.text
+    assert peak < 8 * MEGABYTE, peak
+    visitor.post(f"{NEW}/confirm", {"draft": kept.location.rpartition("=")[2]})
+    with inside("facility"):
+        number = session().scalars(select(Inquiry.number)).one()
+        file = session().scalars(select(InquiryFile)).one()
+        path = f"/inquiries/{number}/files/{file.sha256}"
+        assert file.size == 19 * MEGABYTE + 4
+    tracemalloc.start()
+    answer = visitor.get(path, buffered=False)
+    sent = sum(map(len, answer.iter_encoded()))
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (answer.content_length, sent) == (19 * MEGABYTE + 4,) * 2
+    assert peak < 8 * MEGABYTE, peak
+
+
+@pytest.mark.parametrize(
+    ("content", "is_taken"),
+    [
+        ("件名\n本文".encode() * 200_000, True),
+        ("件名\n本文".encode("cp932") * 200_000, True),
+        ("件名\n本文".encode("iso2022_jp") * 200_000, True),
+        (b"a" * (256 * 1024 - 1) + "本".encode(), True),
+        ("件名".encode("cp932") * 200_000 + b"\x81", False),
+        (b"a" * MEGABYTE + b"\0", False),
+        (b"\x81\x01" * 500_000, False),
+    ],
+    ids=["utf-8", "cp932", "iso-2022-jp", "over two chunks", "cut", "a NUL at the end", "binary"],
+)
+def test_a_text_is_one_to_its_last_byte(app, inside, content: bytes, is_taken: bool) -> None:
+    """COM-50: it is read in chunks, and no character suffers from where they end."""
+    tenant = app.extensions["tenants"].current().by_key["facility"]
+    with inside("facility"):
+        if is_taken:
+            (kept,) = files.keep(tenant, [("memo.txt", io.BytesIO(content))], by=SYSTEM)
+            assert (kept.size, file_store().get(kept.sha256)) == (len(content), content)
+        else:
+            with pytest.raises(RuleBroken, match="拡張子"):
+                files.keep(tenant, [("memo.txt", io.BytesIO(content))], by=SYSTEM)

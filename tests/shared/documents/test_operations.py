@@ -15,18 +15,19 @@ from pypdf import PdfReader
 from sqlalchemy import select
 
 from portal.config.schema_parts import NumberFormat
-from portal.core import clock, jobs
+from portal.core import audit, clock, jobs
 from portal.core.actor import SYSTEM
 from portal.core.audit import AuditEvent
 from portal.core.db import session
 from portal.core.errors import NotFound, RuleBroken
-from portal.core.files import Shelf
+from portal.core.files import file_store
 from portal.core.jobs import PAUSES, Job, WorkStatus
 from portal.core.money import LARGEST
 from portal.shared.accounts.models import Account
-from portal.shared.documents import operations, pdf
+from portal.shared.documents import operations, pdf, verification
 from portal.shared.documents.content import InvoiceContent
 from portal.shared.documents.models import Document, DocumentKind
+from portal.shared.documents.verification import Fault
 from tests.cast import NOW
 
 STYLE = NumberFormat(prefix="FI", digits=6)
@@ -143,7 +144,9 @@ def test_a_document_is_drawn_once_and_its_bytes_never_change(
         wanted = document.id
         assert jobs.run(job.id)
         document = session().get_one(Document, wanted)
-        data, filename, digest = operations.read(document)
+        file, filename, digest = operations.open_file(document)
+        with file:
+            data = file.read()
         assert data == pdf.render_document("invoice", document.content, NOW)
         assert (document.size, document.drawn_at, digest) == (len(data), NOW, document.sha256)
         assert filename == "20261014_株式会社一番_49238_FI000001.pdf"
@@ -151,7 +154,7 @@ def test_a_document_is_drawn_once_and_its_bytes_never_change(
         session().commit()
         with clock.freeze(NOW + timedelta(days=365)):
             operations.draw({"document": wanted})
-        assert operations.read(session().get_one(Document, wanted))[0] == data
+        assert file_store().get(session().get_one(Document, wanted).sha256) == data
         assert [path.name for path in files(settings.home)] == [digest]
         drawn = session().scalars(
             select(AuditEvent.action).where(AuditEvent.subject == "document:FI000001")
@@ -174,8 +177,10 @@ def test_of_two_who_draw_at_once_the_first_stays(inside, issue, settings, monkey
         monkeypatch.setattr(operations, "draw_document", slow)
         operations.draw({"document": wanted})
         kept = session().get_one(Document, wanted, populate_existing=True)
-        assert operations.read(kept)[0] == real("invoice", kept.content, NOW)
-        assert list(operations.verify()) == []
+        assert file_store().get(kept.sha256) == real("invoice", kept.content, NOW)
+        assert list(verification.find_faults()) == []
+        drawn = select(AuditEvent.id).where(AuditEvent.action == "document.draw")
+        assert len(session().scalars(drawn).all()) == 1, "what came too late left no trace"
 
 
 def test_a_full_disk_leaves_nothing_behind_and_the_next_try_succeeds(
@@ -195,14 +200,14 @@ def test_a_full_disk_leaves_nothing_behind_and_the_next_try_succeeds(
             assert not jobs.run(due)
         assert files(settings.home) == []
         with pytest.raises(RuleBroken, match="準備しています"):
-            operations.read(session().get_one(Document, wanted))
+            operations.open_file(session().get_one(Document, wanted))
         stored = session().get_one(Job, due)
         assert (stored.status, stored.due_at) == (WorkStatus.WAITING, NOW + PAUSES[0])
         assert "No space left" in stored.last_error
         session().rollback()
         with clock.freeze(NOW + PAUSES[0]):
             assert jobs.run_due() == 1
-        assert operations.read(session().get_one(Document, wanted))[0].startswith(b"%PDF")
+        assert file_store().get(session().get_one(Document, wanted).sha256).startswith(b"%PDF")
 
 
 def test_a_mistake_in_the_content_is_kept_with_the_job_and_draws_nothing(
@@ -222,7 +227,7 @@ def test_a_mistake_in_the_content_is_kept_with_the_job_and_draws_nothing(
 
 def test_what_is_not_there_is_not_found(inside) -> None:
     with inside("facility"), pytest.raises(NotFound):
-        operations.read(None)
+        operations.open_file(None)
 
 
 def test_the_newest_document_about_a_thing_is_the_one_given(inside, issue) -> None:
@@ -280,9 +285,10 @@ def test_verify_names_what_is_changed_and_what_is_gone_and_passes_over_what_is_u
     with inside("facility"):
         made = [issue()[0] for _ in range(4)]
         for document, data in zip(made, (b"one", b"two", b"three"), strict=False):
-            document.sha256 = Shelf.files.put(data)
+            document.sha256 = key = file_store().put(data)
+            audit.record("document.draw", document, by=SYSTEM, digest_of_bytes=key)
         session().flush()
-        assert list(operations.verify()) == []
+        assert list(verification.find_faults()) == []
         changed, gone = (
             settings.home / "files" / "facility" / d.sha256[:2] / d.sha256 for d in made[1:3]
         )
@@ -290,9 +296,9 @@ def test_verify_names_what_is_changed_and_what_is_gone_and_passes_over_what_is_u
         elsewhere = settings.home / "files" / "studio" / gone.parent.name / gone.name
         elsewhere.parent.mkdir(parents=True)
         gone.rename(elsewhere)
-        assert list(operations.verify()) == [
-            (made[1], "bytes do not match the digest"),
-            (made[2], "file is missing"),
+        assert list(verification.find_faults()) == [
+            Fault(made[1].number, "bytes do not match the digest"),
+            Fault(made[2].number, "file is missing"),
         ]
 
 

@@ -8,21 +8,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from portal.core.sandbox import Sandbox
 from portal.shared.documents import pdf, process
 from portal.shared.documents.content import InvoiceContent
 from portal.shared.documents.pdf import PdfFailed
-from portal.shared.documents.process import Renderer
 from portal.shared.documents.typefaces import UndrawableText
 
 
 @pytest.fixture(autouse=True)
-def renderer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Renderer]:
-    own = Renderer()
-    monkeypatch.setattr(process, "_renderer", own)
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    own = process.new_sandbox()
+    monkeypatch.setattr(process, "_sandbox", own)
     yield own
     own.close()
 
@@ -53,20 +52,19 @@ def test_it_is_killed_when_it_takes_too_long(invoice: InvoiceContent, created: d
 
 
 def test_a_killed_process_is_started_again(
-    invoice: InvoiceContent, created: datetime, renderer: Renderer
+    invoice: InvoiceContent, created: datetime, sandbox: Sandbox
 ) -> None:
     process.draw_document("invoice", invoice.to_json(), created)
-    child: Any = renderer._child
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    assert sandbox.process_id is not None
+    os.kill(sandbox.process_id, signal.SIGKILL)
+    os.waitid(os.P_PID, sandbox.process_id, os.WEXITED | os.WNOWAIT)
     assert process.draw_document("invoice", invoice.to_json(), created).startswith(b"%PDF")
 
 
 def test_it_inherits_no_secret(
-    invoice: InvoiceContent, created: datetime, renderer: Renderer
+    invoice: InvoiceContent, created: datetime, sandbox: Sandbox
 ) -> None:
     process.draw_document("invoice", invoice.to_json(), created)
-    child: Any = renderer._child
-    environ = Path(f"/proc/{child.pid}/environ").read_bytes()
+    environ = Path(f"/proc/{sandbox.process_id}/environ").read_bytes()
     names = {entry.split(b"=")[0] for entry in environ.split(b"\0") if entry}
     assert names == {b"PYTHONPATH", b"PYTHONUTF8"}

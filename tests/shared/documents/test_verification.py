@@ -20,7 +20,10 @@ CHANGES = [
         "UPDATE document SET transaction_date = '2026-01-01' WHERE number = 'FI000001'",
         "FI000001: is not what",
     ),
-    ("UPDATE document SET counterparty = '別人' WHERE number = 'FI000001'", "FI000001: is not what"),
+    (
+        "UPDATE document SET counterparty = '別人' WHERE number = 'FI000001'",
+        "FI000001: is not what",
+    ),
     ("UPDATE document SET content = '{}' WHERE number = 'FI000001'", "FI000001: is not what"),
     (
         "UPDATE document SET sha256 = (SELECT sha256 FROM document WHERE number = 'FW000001') "

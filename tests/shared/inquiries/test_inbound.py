@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal.core import clock, file_sweep
 from portal.core.actor import SYSTEM, operator
 from portal.core.db import session
-from portal.core.files import Shelf
+from portal.core.files import file_store
 from portal.core.inbound_email import UnclearSender, Unreadable
 from portal.core.outbox import OutboxMail
 from portal.shared.accounts import operations as accounts
@@ -151,7 +151,7 @@ def test_an_address_that_is_not_registered_gets_one_answer_a_day(receive):
     assert answer.headers["Auto-Submitted"] == "auto-replied"
     kept = session().scalars(select(InboundMail).order_by(InboundMail.id)).all()
     assert [one.outcome for one in kept] == ["refused"] * 3
-    assert b"stranger@two.example" in Shelf.files.get(kept[0].kept)
+    assert b"stranger@two.example" in file_store().get(kept[0].kept)
     with clock.freeze(NOW + timedelta(days=1)):
         receive(mail(stranger, "次の日"), stranger)
     assert len(sent()) == 2
@@ -255,7 +255,7 @@ def test_where_senders_must_be_verified_an_unverified_one_is_kept_and_not_answer
     assert receive(mail(**heads)) is outcome
     if outcome is Outcome.UNVERIFIED:
         (kept,) = refused_mails()
-        assert b"yamada@one.example" in Shelf.files.get(kept.kept)
+        assert b"yamada@one.example" in file_store().get(kept.kept)
         assert (asked(), sent()) == ([], [])
 
 

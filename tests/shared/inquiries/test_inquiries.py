@@ -197,7 +197,7 @@ def test_a_file_that_is_not_what_it_says_is_refused(tenant, who, name, data, why
         files.keep(tenant, [("good.pdf", PDF), (name, data)], by=SYSTEM)
     assert refused.value.field == "files"
     with pytest.raises(FileNotFoundError):
-        files.read(hashlib.sha256(PDF).hexdigest())
+        files.open_file(hashlib.sha256(PDF).hexdigest())
 
 
 def test_files_are_few_and_small_enough(tenant, who):

@@ -15,6 +15,7 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.db import Base, EnumType, emptied_personal, session, tenant_scope
 from portal.core.errors import RuleBroken
+from portal.core.files import file_store
 from portal.core.jobs import Job
 from portal.shared.accounts import operations as accounts
 from portal.shared.accounts.models import Account, AccountStatus, Member
@@ -25,7 +26,6 @@ from portal.shared.auth.links import Purpose
 from portal.shared.auth.sessions import Client
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
-from portal.shared.documents import operations as documents
 from portal.shared.documents.models import Document
 from portal.shared.inquiries import files
 from portal.shared.inquiries import operations as inquiries
@@ -132,7 +132,7 @@ def test_what_is_personal_is_erased_when_its_time_has_come(app, brand, free, mem
     account_id = free.id
     round_of_work()
     with tenant_scope("facility"):
-        drawn = {d.number: documents.read(d)[0] for d in session().query(Document)}
+        drawn = {d.number: file_store().get(d.sha256) for d in session().query(Document)}
         assert drawn
         account = session().get_one(Account, account_id)
         written = {
@@ -167,15 +167,15 @@ def test_what_is_personal_is_erased_when_its_time_has_come(app, brand, free, mem
     with tenant_scope("facility"):
         assert session().get_one(Account, account_id).erased_at
         with pytest.raises(FileNotFoundError):
-            files.read(sent[0].sha256)
-        assert files.read(sent[1].sha256) == b"everybodys"
+            file_store().get(sent[0].sha256)
+        assert file_store().get(sent[1].sha256) == b"everybodys"
         left = {
             table: [text for text in texts if any(word in text for word in PERSONAL)]
             for table, texts in everything().items()
             if table not in ("audit_event", "document")
         }
         assert {table: texts for table, texts in left.items() if texts} == {}
-        assert {d.number: documents.read(d)[0] for d in session().query(Document)} == drawn
+        assert {d.number: file_store().get(d.sha256) for d in session().query(Document)} == drawn
         assert session().query(Job).filter(cast(Job.status, String) == "failed").count() == 0
         assert session().query(Member).filter_by(login_id="yumi").one().email == "yumi@two.example"
     with tenant_scope("studio"):
