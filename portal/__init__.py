@@ -13,11 +13,12 @@ from portal.blueprints import BRANDS
 from portal.config.config_errors import TenantsInvalid
 from portal.config.registry import Registry
 from portal.config.schema import tenant_type
-from portal.core import signer
 from portal.core.audit_keys import set_audit_keys
 from portal.core.db import db, init_db
 from portal.core.engine import UnfitRole
 from portal.core.files import LocalFiles, Shelf
+from portal.core.services import provide
+from portal.core.signer import Signer
 from portal.pages import PAGES
 from portal.settings import CannotStart, Settings
 from portal.web import brand, errors, formatting, hanging, headers, i18n, proof, requests
@@ -36,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _make_home(settings)
     Shelf.files = LocalFiles(settings.home / "files")
     secrets = (settings.secret_key, *settings.secret_key_fallbacks)
-    signer.set_keys(secrets)
+    provide(app, Signer.of_secrets(secrets))
     set_audit_keys(secrets)
 
     init_db(app)
@@ -77,7 +78,7 @@ def _registry(app: Flask, settings: Settings) -> Registry:
         return Registry(
             settings.tenants_file,
             settings.base_domain,
-            tenant_type(brand.sections(BRANDS)),
+            tenant_type(brand.module_configs(BRANDS)),
             last_good=settings.home / hanging.LAST_GOOD,
             keeps=False,
             scheme=settings.scheme,

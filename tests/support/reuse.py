@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 
 import demo
 from portal import create_app
-from portal.core import signer
 from portal.core.db import db
 from portal.core.files import LocalFiles, Shelf
 from portal.settings import Settings
@@ -40,7 +39,6 @@ class Apps:
             return self._make(settings, keep=not own and settings.home == self.home)
         settings.home.mkdir(parents=True, exist_ok=True)
         Shelf.files = LocalFiles(settings.home / "files")
-        signer.set_keys((settings.secret_key, *settings.secret_key_fallbacks))
         return kept[0]
 
     def give_back(self, settings: Settings, app: Flask) -> None:

@@ -238,7 +238,7 @@ def test_what_is_no_chat_has_no_news(tenant, writer, by):
 def test_a_thread_of_an_erased_account_takes_its_chat_along(tenant, chat, writer):
     """COM-16"""
     account = accounts.all_accounts()[0]
-    inquiries.PART.erase(account)
+    inquiries.HOOKS.erase(account)
     session().commit()
     assert operations.waiting("木村") == []
     assert session().scalars(select(InquiryMessage.id)).all() == []

@@ -358,19 +358,19 @@ def test_a_token_is_of_one_member_one_article_and_one_brand(put, desk, inside):
 
 
 @ONE
-def test_a_token_outlives_a_change_of_the_servers_key(put, desk):
+def test_a_token_outlives_a_change_of_the_servers_key(put, desk, app, monkeypatch):
     """SUP-15: a letter of last week still ends its mails."""
     put("打刻の修正")
-    token, before = operations.token_of(desk["hanako"], "KB0001"), signer.Signer.keys
-    try:
-        signer.set_keys(("another-secret-key-of-the-server-0123456789",))
-        with pytest.raises(NotFound):
-            operations.opened(token)
-        signer.Signer.keys = (b"another", *before)
-        assert operations.opened(token)[0] == desk["hanako"]
-        assert operations.token_of(desk["hanako"], "KB0001") != token
-    finally:
-        signer.Signer.keys = before
+    token = operations.token_of(desk["hanako"], "KB0001")
+    services = app.extensions["services"]
+    changed = signer.Signer.of_secrets(["another-secret-key-of-the-server-0123456789"])
+    rotated = signer.Signer((b"another", *signer.signing_keys()))
+    monkeypatch.setitem(services, signer.Signer, changed)
+    with pytest.raises(NotFound):
+        operations.opened(token)
+    monkeypatch.setitem(services, signer.Signer, rotated)
+    assert operations.opened(token)[0] == desk["hanako"]
+    assert operations.token_of(desk["hanako"], "KB0001") != token
 
 
 def test_what_a_member_thinks_and_follows_is_erased_with_them(put, desk, tenant):
