@@ -2,8 +2,6 @@
 COM-90, RENT-05).
 """
 
-from typing import Any
-
 import segno
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, RadioField
@@ -196,7 +194,7 @@ def passkeys() -> Answer:
 @bp.post("/passkeys/options")
 @require_recent_password
 @called_by_script
-def passkey_options() -> dict[str, Any]:
+def passkey_options() -> keys.CreationOptions:
     """What the browser makes a new one from."""
     return keys.to_register(tenant(), member().member_id)
 

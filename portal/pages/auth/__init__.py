@@ -94,7 +94,7 @@ def sign_out() -> Response:
 
 @bp.post("/sign-in/passkey/options")
 @public
-def passkey_options() -> dict[str, Any]:
+def passkey_options() -> keys.RequestOptions:
     """What the browser is to sign, for whoever comes."""
     return keys.to_sign(tenant(), client())
 
@@ -128,7 +128,7 @@ def _by_passkey(enter: Callable[[], entrance.Entry], *, again: Callable[[str], s
 
 @bp.post("/sign-in/second-step/passkey/options")
 @public
-def second_step_passkey_options() -> dict[str, Any]:
+def second_step_passkey_options() -> keys.RequestOptions:
     """For the member whose second step is to come."""
     return entrance.to_sign(tenant(), session_token(), client())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -56,7 +56,7 @@ def member_actor(member: Member) -> Actor:
     return Actor("member", member.name, member.id, member.account_id, CLIENT.address)
 
 
-def to_sign(tenant: Tenant, **more: Any) -> dict[str, Any]:
+def to_sign(tenant: Tenant, **more: Any) -> passkeys.RequestOptions:
     return passkeys.to_sign(tenant, CLIENT, **more)
 
 
@@ -218,7 +218,7 @@ def test_registering_is_as_strict(on: Tenant, member: Find) -> None:
     by = member_actor(hanako)
 
     def tried(
-        key: Authenticator, options: dict[str, Any], who: Member = hanako, **cheat: Any
+        key: Authenticator, options: Mapping[str, Any], who: Member = hanako, **cheat: Any
     ) -> None:
         with pytest.raises(passkeys.Unproved):
             passkeys.register(on, who.id, "x", key.make(options, **cheat), by=by)
