@@ -63,7 +63,7 @@ def _linked(line: str) -> str:
     return line
 
 
-def tell(tenant: Tenant, event: str, whom: Member, **context: object) -> outbox.OutboxMail:
+def notify(tenant: Tenant, event: str, whom: Member, **context: object) -> outbox.OutboxMail:
     """Store the mail of `event` for a member, in the running transaction.
 
     It sees `member` and the instant `at` too.
@@ -86,7 +86,7 @@ def compose(
     if tenant.mail.inbound:
         # Where mail comes in, an answer is to continue the thread and not to reach nobody.
         headers["Reply-To"] = tenant.mail.inbound
-    subject, letter = written(tenant, event, **context)
+    subject, letter = render(tenant, event, **context)
     environment = _environment()
     return outbox.enqueue(
         event,
@@ -102,7 +102,7 @@ def compose(
     )
 
 
-def written(tenant: Tenant, event: str, **context: object) -> tuple[str, str]:
+def render(tenant: Tenant, event: str, **context: object) -> tuple[str, str]:
     """Subject and letter of `event`."""
     text = _environment().get_template(f"{event}.txt").render(tenant=tenant, **context)
     subject, _blank, letter = text.partition("\n\n")

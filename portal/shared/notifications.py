@@ -102,7 +102,7 @@ def send(
     if member is None or chosen(member)[kind] is How.AT_ONCE:
         mailing.compose(tenant, event, to, account_id=account_id, **context)
     elif chosen(member)[kind] is How.DAILY:
-        subject, _letter = mailing.written(tenant, event, **context)
+        subject, _letter = mailing.render(tenant, event, **context)
         line = DigestLine(
             member_id=member.id,
             said=subject.removeprefix(f"【{tenant.name}】")[:300],
@@ -138,7 +138,7 @@ def mail_digests(tenant: Tenant) -> int:
         member = session().get_one(Member, member_id)
         # Lines of who was locked since go without a mail: they would never be due again.
         if member.status == MemberStatus.ACTIVE:
-            mailing.tell(tenant, "digest", member, lines=lines)
+            mailing.notify(tenant, "digest", member, lines=lines)
             mailed += 1
         for line in lines:
             session().delete(line)

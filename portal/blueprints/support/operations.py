@@ -265,7 +265,7 @@ def _notify_edited(
     same (COM-34).
     """
     for member in dict.fromkeys((before, after)):
-        mailing.tell(
+        mailing.notify(
             tenant,
             "contact_edited",
             member,
@@ -354,7 +354,7 @@ def _tell(
     """Mail a contact what became of their registration, where the tenant has changes told (COM-34)."""
     member = session().get_one(Member, contact.member_id)
     context = {"contract": contract, "addressee": contact.person, "what": what, "main": main}
-    members.tell_changes(tenant, "contact_changed", [member], **context)
+    members.notify_changes(tenant, "contact_changed", [member], **context)
 
 
 def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, by: Actor) -> int:

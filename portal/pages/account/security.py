@@ -120,7 +120,7 @@ def second_factor_page() -> Answer:
         step.choose(tenant(), member(), Factor(form.choice.data), form.password.data, by=actor())
         return done(_("二段階認証の設定を変更しました。"), _SECOND_FACTOR)
 
-    shown = {"factor": factor, "codes_left": step.left(who.id), "has_app": Factor.TOTP in offered}
+    shown = {"factor": factor, "codes_left": step.count_recovery_codes(who.id), "has_app": Factor.TOTP in offered}
     return submit("account/second_factor.html", form, choose, **shown)
 
 
@@ -188,7 +188,9 @@ def passkeys() -> Answer:
         keys.register(tenant(), who, form.label.data, answer, by=actor())
         return done(_("パスキーを登録しました。"), _PASSKEYS)
 
-    return submit("account/passkeys.html", form, register, held=keys.held(who), most=keys.MOST)
+    return submit(
+        "account/passkeys.html", form, register, held=keys.list_passkeys(who), most=keys.MOST
+    )
 
 
 @bp.post("/passkeys/options")
@@ -196,7 +198,7 @@ def passkeys() -> Answer:
 @called_by_script
 def passkey_options() -> keys.CreationOptions:
     """What the browser makes a new one from."""
-    return keys.to_register(tenant(), member().member_id)
+    return keys.creation_options(tenant(), member().member_id)
 
 
 @bp.post("/passkeys/<number>/removal")

@@ -118,7 +118,7 @@ def not_me(tenant: Tenant, token: str, client: Client) -> None:
     by = member.actor(client.address)
     lock_out(member)
     audit.record("member.not_me", member, by=by)
-    mailing.tell(tenant, "not_me", member)
+    mailing.notify(tenant, "not_me", member)
     password_reset.send_reset_link(tenant, member, by=by)
     session().commit()
 

@@ -81,14 +81,14 @@ def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
     before = member.second_factor
     member.second_factor = Factor.OFF
     member.totp_nonce = ""
-    second_factor.void(member.id)
+    second_factor.void_recovery_codes(member.id)
     passkeys.forget_all(member.id)
     sessions.trust_none(member.id)
     _throw_out(member)
     factor = [before.value, Factor.OFF.value]
     audit.record("member.reset_factor", member, by=by, factor=factor)
     what = second_factor.factor_of(tenant, member).value  # where all must have one, a mailed code
-    mailing.tell(tenant, "second_factor_changed", member, what=what)
+    mailing.notify(tenant, "second_factor_changed", member, what=what)
 
 
 def require_change(member: Member | None, *, by: Actor) -> int:

@@ -58,7 +58,7 @@ def must_be_on(tenant: Tenant, *, alone: bool = False) -> None:
         raise NotFound("ページが見つかりません")
 
 
-def held(member_id: int) -> list[Passkey]:
+def list_passkeys(member_id: int) -> list[Passkey]:
     """The member's passkeys, the newest first."""
     newest_first = select(Passkey).where(Passkey.member_id == member_id).order_by(Passkey.id.desc())
     return list(session().scalars(newest_first))
@@ -85,7 +85,7 @@ class RequestOptions(TypedDict):
     challenge: str
 
 
-def to_register(tenant: Tenant, member_id: int) -> CreationOptions:
+def creation_options(tenant: Tenant, member_id: int) -> CreationOptions:
     """What the browser makes a new passkey from.
 
     Commits. Raises NotFound, or throttling.TooMany.
@@ -105,10 +105,12 @@ def to_register(tenant: Tenant, member_id: int) -> CreationOptions:
     }
 
 
-def to_sign(tenant: Tenant, client: Client, *, member_id: int | None = None) -> RequestOptions:
+def request_options(
+    tenant: Tenant, client: Client, *, member_id: int | None = None
+) -> RequestOptions:
     """What the browser signs to come in, or for `member_id`'s second step.
 
-    Commits. Raises as `to_register`.
+    Commits. Raises as `creation_options`.
     """
     must_be_on(tenant, alone=member_id is None)
     # Who comes in by it is not known yet: the device offers what it has for the host.
@@ -136,7 +138,7 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, by: Act
 
     must_be_on(tenant)
     member = Member.locked(member_id)
-    if len(held(member_id)) >= MOST:
+    if len(list_passkeys(member_id)) >= MOST:
         raise RuleBroken("パスキーは%(most)s個まで登録できます。", most=MOST)
     challenge, _credential_id = _claimed(answer)
     made = None
@@ -170,7 +172,7 @@ def remove(tenant: Tenant, member_id: int, number: str, *, by: Actor) -> None:
     """Remove one of the member's own passkeys, and mail the member. Commits. Raises NotFound."""
     must_be_on(tenant)
     member = Member.locked(member_id)
-    found = numbered(held(member_id), number)
+    found = numbered(list_passkeys(member_id), number)
     session().delete(found)
     _tell(tenant, member, "removed", found.label, by=by)
     session().commit()
@@ -191,7 +193,7 @@ def forget_challenges() -> None:
 
 
 def proved(tenant: Tenant, answer: str, client: Client, *, member_id: int | None = None) -> Member:
-    """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`.
+    """The member, now locked, whose passkey signed what `request_options` gave for the same `member_id`.
 
     The caller commits. Raises NotFound, or Unproved, to come in by it in the words of a wrong
     password; then the challenge is used up, and a counter that went back is audited.
@@ -319,9 +321,11 @@ def _text(of: bytes) -> str:
 
 
 def _named(member_id: int) -> list[dict[str, str]]:
-    return [{"type": "public-key", "id": passkey.credential_id} for passkey in held(member_id)]
+    return [
+        {"type": "public-key", "id": passkey.credential_id} for passkey in list_passkeys(member_id)
+    ]
 
 
 def _tell(tenant: Tenant, member: Member, what: str, label: str, *, by: Actor) -> None:
     audit.record(f"member.passkey_{what}", member, by=by, label=label)
-    mailing.tell(tenant, "passkey_changed", member, what=what, label=label)
+    mailing.notify(tenant, "passkey_changed", member, what=what, label=label)

@@ -75,7 +75,7 @@ def _set_password(
     sessions.end_all(member.id, but=keep_session)
     links.revoke(member.id, *links.MOVING)
     audit.record("member.set_password", member, by=by)
-    mailing.tell(tenant, "password_changed", member)
+    mailing.notify(tenant, "password_changed", member)
 
 
 def send_set_password_link(
@@ -230,7 +230,7 @@ def is_fresh(tenant: Tenant, proved_at: datetime | None) -> bool:
     return proved_at is not None and clock.now() - proved_at < lasting
 
 
-def prove(
+def prove_password(
     tenant: Tenant, who: sessions.SignedIn, password: str, *, form_field: str = "password"
 ) -> str:
     """Let the session do what needs a password typed just now; returns its new token.

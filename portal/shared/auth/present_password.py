@@ -69,7 +69,7 @@ def lock_member(checked: CheckedPassword) -> Member:
     who = checked.who
     member = Member.locked(who.member_id)
     with _reporting(who):
-        if member.status != MemberStatus.ACTIVE or not sessions.hold(who.session_id):
+        if member.status != MemberStatus.ACTIVE or not sessions.lock_session(who.session_id):
             session().rollback()
             raise RuleBroken(sessions.ENDED)
         if member.password_hash != checked.password_hash:

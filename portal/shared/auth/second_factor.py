@@ -80,7 +80,7 @@ def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
     kept.expires_at = now + LIFETIME
     session().add(kept)
     audit.record("member.send_second_step", member, by=member.actor(waiting.address))
-    mailing.tell(tenant, "second_step", member, code=code, until=kept.expires_at)
+    mailing.notify(tenant, "second_step", member, code=code, until=kept.expires_at)
 
 
 def count_try(session_id: int) -> int | None:
@@ -169,12 +169,12 @@ def _secrets(member_id: int, nonce: str) -> list[bytes]:
     return [mac[:20] for mac in signer.macs("totp", member_id, nonce)]
 
 
-def renew(member_id: int) -> list[str]:
+def make_recovery_codes(member_id: int) -> list[str]:
     """Ten new recovery codes, to be shown this once; the earlier ones are void (§4.15).
 
     The caller commits.
     """
-    void(member_id)
+    void_recovery_codes(member_id)
     now = clock.now()
     fresh = ["".join(secrets.choice(_LETTERS) for _ in range(10)) for _ in range(HOW_MANY)]
     for code in fresh:
@@ -183,18 +183,18 @@ def renew(member_id: int) -> list[str]:
     return [f"{code[:5]}-{code[5:]}" for code in fresh]
 
 
-def void(member_id: int) -> None:
+def void_recovery_codes(member_id: int) -> None:
     """Void all recovery codes of a member."""
     delete_where(RecoveryCode, RecoveryCode.member_id == member_id)
 
 
-def burn(member_id: int, typed: str) -> bool:
+def use_recovery_code(member_id: int, typed: str) -> bool:
     """Burn the recovery code that `typed` is, written with or without its hyphen: true once."""
     right = RecoveryCode.code_digest.in_(_recovery_digests(member_id, typed))
     return update_where(RecoveryCode, *_unburnt(member_id), right, used_at=clock.now()) == 1
 
 
-def left(member_id: int) -> int:
+def count_recovery_codes(member_id: int) -> int:
     """How many of the member's recovery codes are not used yet."""
     return session().scalar(select(func.count(RecoveryCode.id)).where(*_unburnt(member_id))) or 0
 
@@ -216,7 +216,7 @@ def choose(tenant: Tenant, who: SignedIn, factor: Factor, password: str, *, by: 
     if factor == Factor.TOTP or factor not in on_offer(tenant):
         raise RuleBroken("この設定は選べません。", field="choice")
     member = present_password.require(tenant, who, password)
-    void(member.id)
+    void_recovery_codes(member.id)
     _set(tenant, member, factor, "", by=by)
 
 
@@ -239,7 +239,7 @@ def set_up_app(
             field="code",
         )
     member.totp_step = step
-    fresh = renew(member.id)
+    fresh = make_recovery_codes(member.id)
     _set(tenant, member, Factor.TOTP, nonce, by=by)
     return fresh
 
@@ -252,7 +252,7 @@ def renew_codes(tenant: Tenant, who: SignedIn, password: str, *, by: Actor) -> l
     member = present_password.require(tenant, who, password)
     if factor_of(tenant, member) != Factor.TOTP:
         raise RuleBroken("リカバリーコードは、認証アプリをご利用の場合に発行できます。")
-    fresh = renew(member.id)
+    fresh = make_recovery_codes(member.id)
     _record(tenant, member, "member.renew_recovery_codes", "codes", by=by)
     return fresh
 
@@ -280,5 +280,5 @@ def _record(
     tenant: Tenant, member: Member, action: str, what: str, *, by: Actor, **changes: object
 ) -> None:
     audit.record(action, member, by=by, **changes)
-    mailing.tell(tenant, "second_factor_changed", member, what=what)
+    mailing.notify(tenant, "second_factor_changed", member, what=what)
     session().commit()

@@ -204,7 +204,7 @@ def touch(session_id: int) -> None:
     update_where(MemberSession, MemberSession.id == session_id, seen_at=clock.now())
 
 
-def hold(session_id: int) -> bool:
+def lock_session(session_id: int) -> bool:
     """Lock a living session, which nobody ends until the transaction does.
 
     Returns False when it has ended.

@@ -235,11 +235,11 @@ def by_passkey(
     return entry
 
 
-def look(tenant: Tenant, token: str) -> Waiting:
+def get_waiting(tenant: Tenant, token: str) -> Waiting:
     """What `token`'s pending session waits for. Raises Gone."""
     member = session().get_one(Member, _pending(tenant, token).member_id)
     factor = second_factor.factor_of(tenant, member)
-    has_passkey = tenant.sign_in.passkeys != "off" and bool(passkeys.held(member.id))
+    has_passkey = tenant.sign_in.passkeys != "off" and bool(passkeys.list_passkeys(member.id))
     name, _at, host = member.email.partition("@")
     return Waiting(
         factor=factor,
@@ -249,9 +249,9 @@ def look(tenant: Tenant, token: str) -> Waiting:
     )
 
 
-def to_sign(tenant: Tenant, token: str, client: Client) -> passkeys.RequestOptions:
-    """What the browser signs instead of a code. Commits. Raises Gone, or as `passkeys.to_sign`."""
-    return passkeys.to_sign(tenant, client, member_id=_pending(tenant, token).member_id)
+def request_options(tenant: Tenant, token: str, client: Client) -> passkeys.RequestOptions:
+    """What the browser signs instead of a code. Commits. Raises Gone, or as `passkeys.request_options`."""
+    return passkeys.request_options(tenant, client, member_id=_pending(tenant, token).member_id)
 
 
 def send_again(tenant: Tenant, token: str) -> None:
@@ -335,9 +335,14 @@ def _is_right(
         return code_id is not None and second_factor.use_mailed(code_id, session_id, typed)
     if second_factor.use_app(member.id, member.totp_nonce, typed):
         return True
-    if not second_factor.burn(member.id, typed):
+    if not second_factor.use_recovery_code(member.id, typed):
         return False
-    audit.record("member.use_recovery_code", member, by=by, left=second_factor.left(member.id))
+    audit.record(
+        "member.use_recovery_code",
+        member,
+        by=by,
+        left=second_factor.count_recovery_codes(member.id),
+    )
     return True
 
 

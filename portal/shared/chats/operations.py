@@ -120,7 +120,7 @@ def _limit(tenant: Tenant, account: Account, about: str) -> asking.ChatLimit:
     return rule.chat_limit(account.id, about)
 
 
-def say(
+def send_message(
     tenant: Tenant, inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None = None
 ) -> None:
     """Say something in the chat, once for each `key` (a line broke, a second press).
@@ -179,7 +179,7 @@ def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor) -> None:
     own = (InquiryRead.inquiry_id == inquiry.id, InquiryRead.member_id == inquiry.member_id)
     read = session().scalar(select(InquiryRead.read_at).where(*own))
     if inquiry.answered_at and (read is None or read < inquiry.answered_at):
-        inquiries.tell(tenant, inquiry, "inquiry_answered")
+        inquiries.notify(tenant, inquiry, "inquiry_answered")
 
 
 def end_idle(tenant: Tenant) -> int:

@@ -108,7 +108,7 @@ def _record(tenant: Tenant, action: str, address: Address, *, by: Actor, **chang
         for member in members.roster(address.account_id)
         if member.is_representative or member.id == by.member_id
     ]
-    members.tell_changes(
+    members.notify_changes(
         tenant, "address_changed", concerned, address=address, what=address.kind.label
     )
 

@@ -111,7 +111,7 @@ def ask(
     session().flush()
     append(made, writer.kind, writer.name, asked.body, asked.files, key=key)
     audit.record("inquiry.ask", made, by=by, category=made.label)
-    tell(tenant, made, "inquiry_received")
+    notify(tenant, made, "inquiry_received")
     return made
 
 
@@ -175,7 +175,7 @@ def answer(
     audit.record("inquiry.answer", inquiry, by=by)
     # A guest has no page to read it on.
     text = body if tenant.inquiries.text_in_mail or not inquiry.member_id else ""
-    tell(tenant, inquiry, "inquiry_answered", text=text)
+    notify(tenant, inquiry, "inquiry_answered", text=text)
 
 
 def require_text(body: str) -> None:
@@ -223,8 +223,8 @@ def append(
     there = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.key == key
     if key and session().scalar(select(InquiryMessage.id).where(*there)):
         return
-    for notify in get_service(MessageListeners).before_message:
-        notify(inquiry.id)
+    for listener in get_service(MessageListeners).before_message:
+        listener(inquiry.id)
     message = InquiryMessage(inquiry_id=inquiry.id, by_kind=kind, by_name=name, body=body, key=key)
     message.created_at = clock.now()
     session().add(message)
@@ -232,7 +232,7 @@ def append(
     session().add_all(InquiryFile(message_id=message.id, **asdict(file)) for file in files)
 
 
-def tell(tenant: Tenant, inquiry: Inquiry, event: str, *, text: str = "") -> None:
+def notify(tenant: Tenant, inquiry: Inquiry, event: str, *, text: str = "") -> None:
     """Mail who asked about it, as they chose."""
     link = f"{tenant.base_url}/inquiries/{inquiry.number}" if inquiry.member_id else ""
     notifications.send(

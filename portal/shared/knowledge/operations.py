@@ -195,7 +195,7 @@ def withdraw(number: str, *, by: Actor) -> None:
     audit.record("knowledge.withdraw", article, by=by)
 
 
-def every(limit: int) -> Sequence[Row[Article, Place, int, int]]:
+def list_articles(limit: int) -> Sequence[Row[Article, Place, int, int]]:
     """For operators: articles by their numbers, with where they stand and how many readers thought
     each `helpful` or `unhelpful`.
     """
@@ -259,7 +259,7 @@ def _places(article: Article) -> list[Place]:
     return list(session().scalars(both.order_by(Place.section)))
 
 
-def target(products: tuple[str, ...], number: str) -> Article | Place:
+def find_target(products: tuple[str, ...], number: str) -> Article | Place:
     """A place with something to read, or an article. Raises NotFound."""
     for category in overview(products):
         for place in category.places:
@@ -350,7 +350,7 @@ def _leading_to(article: Article) -> ColumnElement[bool]:
     )
 
 
-def tell(tenant: Tenant, article_id: int, *, is_new: bool, products: Products) -> None:
+def notify_followers(tenant: Tenant, article_id: int, *, is_new: bool, products: Products) -> None:
     """Mail the followers who may read it, each once, some at a time.
 
     That it was added, or updated (SUP-15). Commits; killed at any moment, it goes on.
@@ -397,7 +397,7 @@ def _followers(article: Article, after: int) -> Sequence[Member]:
 
 def _mail(tenant: Tenant, article: Article, member: Member, *, is_new: bool) -> None:
     stop = f"{tenant.base_url}/knowledge/unfollow/{token_of(member.id, article.number)}"
-    mail = mailing.tell(
+    mail = mailing.notify(
         tenant,
         "knowledge_article",
         member,

@@ -97,7 +97,7 @@ def confirm(tenant: Tenant, token: str, *, address: str) -> None:
         payload={"email": old},
         context={"new": member.email},
     )
-    mailing.tell(tenant, "email_changed", member)
+    mailing.notify(tenant, "email_changed", member)
     session().commit()
 
 

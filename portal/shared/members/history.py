@@ -75,7 +75,9 @@ def actions_labelled(label: str, labels: Mapping[str, str]) -> list[str]:
     return [action for action, each in labels.items() if each == label]
 
 
-def of(who: SignedIn, labels: Mapping[str, str], *, what: str = "", **asked: object) -> Query:
+def list_acts(
+    who: SignedIn, labels: Mapping[str, str], *, what: str = "", **asked: object
+) -> Query:
     """The account's acts for its representative, their own for anybody else.
 
     `labels` are the acts that members may see, and how they read them; `what` narrows them to those

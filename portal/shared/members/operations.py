@@ -196,7 +196,7 @@ def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
         member.is_representative = False
         _others(member)[0].is_representative = True
     audit.record("member.remove", member, by=by, email=member.email)
-    mailing.tell(tenant, "member_changed", member, what="removed", representative="")
+    mailing.notify(tenant, "member_changed", member, what="removed", representative="")
 
 
 def end(tenant: Tenant, member: Member, *, by: Actor) -> None:
@@ -254,7 +254,7 @@ def hand_over(tenant: Tenant, member: Member, *, by: Actor) -> None:
     member.is_representative = True
     audit.record("account.representative", member, by=by, representative=member.name)
     for concerned in (member, *before):
-        mailing.tell(
+        mailing.notify(
             tenant, "member_changed", concerned, what="representative", representative=member.name
         )
 
@@ -303,7 +303,7 @@ def save_profile(
         concerned = [member, *_others_in_charge(member, by, even_oneself=True)]
         _tell_rights(tenant, concerned, member, before=before, by=by)
     if set(pairs) != {"rights"}:
-        tell_changes(tenant, "profile_changed", [member])
+        notify_changes(tenant, "profile_changed", [member])
 
 
 def _save_account(
@@ -352,7 +352,7 @@ def _tell_rights(
     # Operators act for the brand: customers are told its company's name, not a person's.
     author = by.name if by.kind == "member" else tenant.company
     for recipient in recipients:
-        mailing.tell(
+        mailing.notify(
             tenant,
             "rights_changed",
             recipient,
@@ -363,7 +363,7 @@ def _tell_rights(
         )
 
 
-def tell_changes(tenant: Tenant, event: str, whom: Iterable[Member], **context: object) -> None:
+def notify_changes(tenant: Tenant, event: str, whom: Iterable[Member], **context: object) -> None:
     """会員情報変更のお知らせ to the persons concerned, where the tenant has them told (COM-34).
 
     The caller commits.
@@ -371,4 +371,4 @@ def tell_changes(tenant: Tenant, event: str, whom: Iterable[Member], **context: 
     if not tenant.sign_in.notify_changes:
         return
     for member in whom:
-        mailing.tell(tenant, event, member, **context)
+        mailing.notify(tenant, event, member, **context)

@@ -212,7 +212,7 @@ def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
         raise DeadLink from None
     for part in account_hooks.hooks_of(tenant):
         part.joined(tenant, member)
-    mailing.tell(tenant, "registered", member)
+    mailing.notify(tenant, "registered", member)
     session().commit()
     return member
 

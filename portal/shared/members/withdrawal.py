@@ -121,7 +121,7 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
     account.status = AccountStatus.WITHDRAWN
     account.withdrawn_at = clock.now()
     for member in members.roster(account.id):
-        mailing.tell(tenant, "withdrawn", member)
+        mailing.notify(tenant, "withdrawn", member)
         members.end(tenant, member, by=by)
         members.shut_out(member, MemberStatus.REMOVED)
     audit.record("account.withdraw", account, by=by, reason=reason)
@@ -210,7 +210,7 @@ def _plain(row: Base) -> dict[str, object]:
 
 
 def _acts(who: SignedIn) -> Iterator[bytes]:
-    query = history.of(who, history.LABELS)
+    query = history.list_acts(who, history.LABELS)
     newest = query.statement.order_by(history.AT.desc(), history.TIE.desc()).limit(_MOST_ACTS)
     rows = (
         (r.at, history.LABELS[r.action], r.subject, r.actor_name, r.address)
