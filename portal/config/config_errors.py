@@ -25,6 +25,7 @@ RawTable = Mapping[str, object]
 Finding = tuple[KeyPath, str]
 """A key inside one tenant's section, and what is wrong with it."""
 _LONGEST_QUOTE = 40
+# What may be open where a line ends: a string, and arrays and inline tables within one another.
 _CLOSERS = [
     string + array
     for array in ("", "]", "]]", "]}", "]}]", "]}]}", "]}]}]")

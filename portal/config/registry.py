@@ -307,6 +307,7 @@ class Registry:
         """
         reading = read_file(path or self.path, self.base_domain, self.tenant_type, shown_as)
         self._locate(reading.tenants)
+        # What was taken up once was held against the data then: a restart need not wait for it.
         if reading.mistakes or self._was_good(path or self.path):
             return reading
         name = shown_as or (path or self.path).name

@@ -205,6 +205,7 @@ class Calendar(Section):
 
     def is_open(self, day: date) -> bool:
         """Whether the brand works on `day`."""
+        # As Python counts the days of a week: Monday is 0.
         weekly = list(map(WEEKDAYS.index, self.weekly_closed))
         return is_business_day(
             day, weekly, self.holidays, [(period.first, period.last) for period in self.closed]

@@ -71,6 +71,7 @@ class DraftKey:
 
 def keep(key: DraftKey, data: dict[str, Any]) -> str:
     """Keep `data` (JSON-able) and return its token. The caller commits."""
+    # It stands in addresses and forms; whoever gets hold of it still must be the member.
     token = secrets.token_urlsafe(32)
     draft = Draft(
         kind=key.kind,

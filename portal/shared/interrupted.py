@@ -85,8 +85,8 @@ def _signer() -> URLSafeSerializer:
 def keep(owner: str, path: str, sent: Sent) -> str:
     """Keep what was sent to be shown at `path`.
 
-    Returns its token, or "" when it is too much to keep. The caller commits. An owner has the newest few:
-    whoever sends more loses what came first, and fills no disk.
+    Returns its token, or "" when it is too much to keep. The caller commits. An owner has the
+    newest few: whoever sends more loses what came first, and fills no disk.
     """
     characters = sum(len(name) + len(value) for name, value in sent.pairs)
     if len(path) > _PATH_LENGTH or len(sent.pairs) > MOST_FIELDS or characters > MOST_CHARACTERS:

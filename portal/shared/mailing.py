@@ -22,6 +22,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=select_autoescape(["html"]),
+        # A name that a template misspells is an error, and no gap in somebody's letter.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -106,4 +107,5 @@ def render(tenant: Tenant, event: str, **context: object) -> tuple[str, str]:
     """Subject and letter of `event`."""
     text = _environment().get_template(f"{event}.txt").render(tenant=tenant, **context)
     subject, _blank, letter = text.partition("\n\n")
+    # One line, however its template is broken: a mail's header ends with the line.
     return " ".join(subject.split()), letter.strip("\n")

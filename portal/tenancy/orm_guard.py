@@ -35,6 +35,7 @@ from sqlalchemy.sql.selectable import TextualSelect
 from portal.tenancy.scope import TenantError, current_key
 
 T = TypeVar("T")
+# SQLite counts ids up by itself only where the column is INTEGER, which has 64 bits there.
 ID = BigInteger().with_variant(Integer, "sqlite")
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.sql.selectable import TextualSelect
 from portal.tenancy.scope import TenantError, require_key
 from portal.tenancy.statements import NotTenantScoped, StatementReader
 
+# The program's statements are fewer, but lists of parameters make a text for each length.
 _MEMO_SIZE = 5000
 _WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 _PRAGMA = re.compile(r"^\s*PRAGMA\s[^;]*;?\s*$", re.IGNORECASE)

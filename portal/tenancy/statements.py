@@ -92,6 +92,7 @@ class StatementReader:
         self._parse(sql)
         try:
             for part in [part for text in self._texts for part in split(text, _COMPOUND)]:
+                # What stands before the first keyword, then keyword and text by turns.
                 found = _CLAUSE.split(part)
                 self._part(list(zip(found[1::2], found[2::2], strict=True)))
         except IndexError as error:
@@ -169,12 +170,14 @@ class StatementReader:
             match keyword:
                 case "from" | "using" | "update":
                     aliases += self._sources(text, held)
+                # In INSERT … ON CONFLICT the WHERE is the conflict's own, and holds nothing.
                 case "where" if "on conflict" not in dict(clauses[:place]):
                     held += self._conjuncts(text)
                 case "set":
                     self._refuse_moving(text)
                 case "for":
                     self._placed += self._mentions(text)
+                # Reversed: of two clauses of one kind the first counts.
                 case "insert":
                     self._insert(text, dict(reversed(clauses[place + 1 :])))
         if len(set(aliases)) != len(aliases):
@@ -194,6 +197,7 @@ class StatementReader:
         outer = False
         for part in split(item, "join"):
             kind = part.split()[-2:]
+            # Their rows come from a table before them, which this ON does not hold.
             if {"right", "full"} & set(kind):
                 raise NotTenantScoped("RIGHT and FULL joins are refused")
             element, *conditions = split(_JOIN_WORDS.sub(" ", part), "on")

@@ -120,7 +120,11 @@ def second_factor_page() -> Answer:
         step.choose(tenant(), member(), Factor(form.choice.data), form.password.data, by=actor())
         return done(_("二段階認証の設定を変更しました。"), _SECOND_FACTOR)
 
-    shown = {"factor": factor, "codes_left": step.count_recovery_codes(who.id), "has_app": Factor.TOTP in offered}
+    shown = {
+        "factor": factor,
+        "codes_left": step.count_recovery_codes(who.id),
+        "has_app": Factor.TOTP in offered,
+    }
     return submit("account/second_factor.html", form, choose, **shown)
 
 

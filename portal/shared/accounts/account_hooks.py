@@ -13,6 +13,7 @@ from portal.core.services import get_service
 from portal.shared.accounts.models import Account, Member
 
 
+# What a hook gives that a module does not have: nothing is open, lost, kept or to be done.
 def _nothing(*_: object) -> tuple[()]:
     return ()
 

@@ -105,6 +105,7 @@ class MemberSession(Tokened):
     proved_at: Mapped[datetime | None]
     is_pending: Mapped[bool] = mapped_column(default=False)
     device_id: Mapped[int | None] = mapped_column(ID)
+    # The longest text of an IPv6 address, with an IPv4 address at its end, has 45 characters.
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(200), default="")
     __table_args__ = _of_member(

@@ -37,7 +37,8 @@ from portal.shared.auth.sessions import Client
 
 LIFETIME = timedelta(minutes=5)
 MOST = 10
-_ALGORITHMS = (-8, -7, -257)  # Ed25519, ES256, RS256
+_ALGORITHMS = (-8, -7, -257)
+"""Ed25519, ES256 and RS256, by their numbers in COSE, the most wanted first."""
 WRONG = gettext_noop("入力内容に誤りがあります。もう一度ご確認ください。")
 _UNPROVED = gettext_noop("パスキーを確認できませんでした。もう一度お試しください。")
 
@@ -193,10 +194,11 @@ def forget_challenges() -> None:
 
 
 def proved(tenant: Tenant, answer: str, client: Client, *, member_id: int | None = None) -> Member:
-    """The member, now locked, whose passkey signed what `request_options` gave for the same `member_id`.
+    """The member, now locked, whose passkey signed what `request_options` gave.
 
-    The caller commits. Raises NotFound, or Unproved, to come in by it in the words of a wrong
-    password; then the challenge is used up, and a counter that went back is audited.
+    `member_id` is the same as there. The caller commits. Raises NotFound, or Unproved, to come in
+    by it in the words of a wrong password; then the challenge is used up, and a counter that went
+    back is audited.
     """
     must_be_on(tenant, alone=member_id is None)
     member = _signer(tenant, answer, client, member_id)

@@ -32,6 +32,7 @@ ANYWHERE += ("パスワード", "ぱすわーど")
 """So common that they give a password away wherever they stand in it."""
 FEWEST_CHARACTERS = 4
 """A password of fewer different characters is guessed, however long."""
+# As it is; then with the usual digits and signs read as letters, where 1 may be an i or an l.
 _LEET = [
     str.maketrans(*both)
     for both in (("", ""), ("0134578@$!", "oieastbasi"), ("0134578@$!|", "oleastbasll"))
@@ -292,6 +293,7 @@ def check(password: str, *, rules: PasswordRules, who: Context) -> None:
 _hasher = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # Each hash takes 19 MiB and a core: a burst of them waits instead of starving the pages.
 _slots = threading.BoundedSemaphore(4)
+# What is compared where there is no member, at today's cost.
 _ABSENT = _hasher.hash("no member has this password")
 _bcrypt = BcryptHasher()
 _BCRYPT_READS = 72

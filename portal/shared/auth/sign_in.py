@@ -250,7 +250,10 @@ def get_waiting(tenant: Tenant, token: str) -> Waiting:
 
 
 def request_options(tenant: Tenant, token: str, client: Client) -> passkeys.RequestOptions:
-    """What the browser signs instead of a code. Commits. Raises Gone, or as `passkeys.request_options`."""
+    """What the browser signs instead of a code.
+
+    Commits. Raises Gone, or as `passkeys.request_options`.
+    """
     return passkeys.request_options(tenant, client, member_id=_pending(tenant, token).member_id)
 
 

@@ -120,6 +120,7 @@ def edit(
 
     The caller commits. Raises Stale (COM-26), NotFound.
     """
+    # Behind the lock: who removes it at the same moment comes before, and is told here, or after.
     session().refresh(address, with_for_update=True)
     if address.removed_at is not None:
         raise NotFound("送付先が見つかりません。")

@@ -188,6 +188,7 @@ def _take(tenant: Tenant, letter: InboundEmail, member: Member) -> Outcome:
     if thread:
         operations.write(tenant, thread, body, taken, by=by)
         return Outcome.CONTINUED
+    # A mail names no category: the last one is for everything else.
     asked = Asked(
         tenant.inquiries.categories[-1].key, f"{letter.subject}\n\n{body}".strip(), files=taken
     )

@@ -175,6 +175,7 @@ def _article(key: str, place_id: int) -> Article:
 
 
 def _place(category: str, section: str) -> Place:
+    # The category's own place too, where it is new: readers find the sections below it.
     own = select(Place).where(Place.category == category).order_by(Place.section)
     for name in ("", section):
         if session().scalar(own.where(Place.section == name)) is None:

@@ -16,6 +16,7 @@ from portal.shared.searching import (
     until,
 )
 
+# What is not here members do not see: tags, imports and the like are the brand's own business.
 LABELS = {
     "account.add": gettext_noop("会員登録"),
     "account.representative": gettext_noop("代表の変更"),

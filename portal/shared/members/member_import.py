@@ -80,6 +80,7 @@ class Members:
         keys = [self._key(row.values["ログインID"], row.values["メールアドレス"]) for row in rows]
         columns = [getattr(Member, name) for name in ("login_key", *_STORED)]
         members = select(Account.number, *columns).join(Account, Account.id == Member.account_id)
+        # Compared as mail servers do: an address in capitals is the same person's.
         for found in imports.found_by(members, Member.login_key, keys):
             self._known[found.login_key] = _comparable(found._asdict())
 

@@ -107,6 +107,7 @@ def _send(tenant: Tenant, made: Registration) -> None:
     made.expires_at = clock.now() + LIFETIME
     session().add(made)
     token = secrets.token_urlsafe(32)
+    # 44 bits, few enough to be typed from another screen: nobody guesses them in five tries.
     plain = secrets.token_hex(6)[:11].upper()
     made.token_digest = digest(token)
     made.code_digest = signer.digests("registration", made.handle, plain)[0]

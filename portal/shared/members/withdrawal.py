@@ -125,6 +125,7 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
         members.end(tenant, member, by=by)
         members.shut_out(member, MemberStatus.REMOVED)
     audit.record("account.withdraw", account, by=by, reason=reason)
+    # A job of the same transaction: no account leaves without its erasure being set.
     at = clock.now() + timedelta(days=tenant.erase_after_days)
     jobs.enqueue("accounts.erase", {"account": account.id}, at=at)
 
@@ -141,6 +142,7 @@ def erase(account: Account, *, by: Actor) -> None:
     own = select(Member.id).where(Member.account_id == account.id)
     for mapper in _kept_for_members():
         delete_where(mapper.class_, mapper.columns["member_id"].in_(own))
+    # Before the addresses are emptied, by which these mails are found.
     to_them = OutboxMail.recipient.in_(select(Member.email).where(Member.account_id == account.id))
     delete_where(OutboxMail, (OutboxMail.account_id == account.id) | to_them)
     # The rows themselves stay: bills that the law makes a brand keep point at them.
