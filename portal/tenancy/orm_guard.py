@@ -141,9 +141,11 @@ def _stamp_rows(state: orm.ORMExecuteState, tenant: str) -> None:
 
 def _parameter_rows(state: orm.ORMExecuteState) -> list[dict[str, object]]:
     """The rows that are passed as parameters; they are changed in place."""
+    if not state.parameters:
+        return []
     if isinstance(state.parameters, dict):
         return [state.parameters]
-    return cast("list[dict[str, object]]", list(state.parameters or ()))
+    return cast("list[dict[str, object]]", list(state.parameters))
 
 
 def _set_values(statement: Insert | Update) -> dict[str, object]:
