@@ -13,11 +13,13 @@ from portal.blueprints import BRANDS
 from portal.config.config_errors import TenantsInvalid
 from portal.config.registry import Registry
 from portal.config.schema import tenant_type
-from portal.core import jobs, signer
 from portal.core.audit_keys import set_audit_keys
 from portal.core.db import db, init_db
 from portal.core.engine import UnfitRole
 from portal.core.files import LocalFiles
+from portal.core.jobs import JobKinds
+from portal.core.services import provide
+from portal.core.signer import Signer
 from portal.job_kinds import kinds_of
 from portal.pages import PAGES
 from portal.settings import CannotStart, Settings
@@ -35,9 +37,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(settings.flask_config)
     app.extensions["settings"] = settings
     _make_home(settings)
-    app.extensions["file_store"] = LocalFiles(settings.home / "files")
+    provide(app, LocalFiles(settings.home / "files"))
     secrets = (settings.secret_key, *settings.secret_key_fallbacks)
-    signer.set_keys(secrets)
+    provide(app, Signer.of_secrets(secrets))
     set_audit_keys(secrets)
 
     init_db(app)
@@ -50,7 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     headers.init_app(app, settings)
     errors.init_app(app)
     brand.init_app(app, BRANDS)
-    app.extensions["job_kinds"] = jobs.collect_kinds(kinds_of(BRANDS))
+    provide(app, JobKinds(kinds_of(BRANDS)))
     app.extensions["tenants"] = _registry(app, settings)
     app.extensions["chat_bell"] = ChatNotifier(app, settings.chat_streams)
     for blueprint in PAGES:
@@ -79,7 +81,7 @@ def _registry(app: Flask, settings: Settings) -> Registry:
         return Registry(
             settings.tenants_file,
             settings.base_domain,
-            tenant_type(brand.sections(BRANDS)),
+            tenant_type(brand.module_configs(BRANDS)),
             last_good=settings.home / hanging.LAST_GOOD,
             keeps=False,
             scheme=settings.scheme,

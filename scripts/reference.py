@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 from portal.blueprints import BRANDS  # noqa: E402 - behind the path
 from portal.config.schema import Tenant, json_schema, table_in, tenant_type  # noqa: E402
 from portal.config.schema_base import unwrapped  # noqa: E402
-from portal.web.brand import sections  # noqa: E402
+from portal.web.brand import module_configs  # noqa: E402
 
 Schema = dict[str, Any]
 _HEAD = """# Reference of tenants.toml
@@ -123,5 +123,5 @@ def _text(schema: Schema) -> str:
 
 
 if __name__ == "__main__":
-    page = reference_markdown(tenant_type(sections(BRANDS)))
+    page = reference_markdown(tenant_type(module_configs(BRANDS)))
     (ROOT / "docs" / "tenants-reference.md").write_text(page, "utf-8")

@@ -3,10 +3,11 @@
 from portal.blueprints import facility, support
 from portal.web.brand import Brand
 
+_SALES = {"order": "EC", "quote": "Q"}
 BRANDS: tuple[Brand, ...] = (
     facility.BRAND,
-    Brand("molds"),
-    Brand("rental"),
-    Brand("shop"),
+    Brand("molds", numbers=_SALES),
+    Brand("rental", numbers={"application": "A"}),
+    Brand("shop", numbers=_SALES),
     support.BRAND,
 )

@@ -114,7 +114,7 @@ class Desk:
             operations.take(inquiry, by=self.by)
             self.current = inquiry.number
         elif line:
-            operations.say(self.tenant, self._inquiry(), line, side="operator", by=self.by)
+            operations.send_message(self.tenant, self._inquiry(), line, side="operator", by=self.by)
 
     def _inquiry(self) -> Any:
         if not self.current:

@@ -32,6 +32,7 @@ from portal.shared.accounts import operations as accounts
 from portal.shared.accounts.models import Account, Member
 from portal.shared.auth import devices, operator_actions, password_reset
 from portal.shared.limits import operations as allowed
+from portal.shared.limits.definitions import get_definition
 from portal.shared.members import email_change, member_import, withdrawal
 from portal.shared.members import operations as members
 
@@ -319,7 +320,7 @@ def explain(name: str, number: str, as_json: bool, tenant: Tenant) -> None:
     """How many of NAME (e.g. members) the customer or contract NUMBER may have, and how that came
     about.
     """
-    found = allowed.usage_of(tenant, name, allowed.get_definition(name).find(number))
+    found = allowed.usage_of(tenant, name, get_definition(name).find(number))
     if as_json:
         json_out(asdict(found))
         return
@@ -335,7 +336,7 @@ def lift(
 ) -> str:
     """Let NUMBER have VALUE of NAME in place of what the rules give; 0 goes back to those."""
     found = allowed.override(
-        tenant, name, allowed.get_definition(name).find(number), value, reason, until=until, by=by
+        tenant, name, get_definition(name).find(number), value, reason, until=until, by=by
     )
     return f"{number}: {found.used} / {found.limit}"
 

@@ -235,7 +235,7 @@ def withdraw(number: str, by: Actor) -> str:
 @listing(knowledge, "list", _ARTICLES)
 def every(limit: int) -> Iterable[Any]:
     """Articles by number, with how many readers they helped."""
-    return articles.every(limit)
+    return articles.list_articles(limit)
 
 
 @command(

@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from itertools import combinations
-from typing import Any
 
 from pydantic import ValidationError
 
-from portal.config.config_errors import Finding
-from portal.config.schema import NUMBERED_BY, NUMBERS
+from portal.config.config_errors import Finding, RawTable
+from portal.config.module_config import Declared
 from portal.config.schema_parts import Theme
 from portal.config.schema_password import PasswordRules
 from portal.core import clock
@@ -33,7 +32,7 @@ _PAIRS = (
 """Text and ground as the style sheet puts them together."""
 
 
-def illegible(section: Mapping[str, Any]) -> Iterator[Finding]:
+def illegible(section: RawTable) -> Iterator[Finding]:
     """Pairs of a tenant's colours on which text cannot be read well (WCAG 2.2 AA)."""
     given = _table(section, "theme")
     usual = {name: field.default for name, field in Theme.model_fields.items()}
@@ -49,9 +48,10 @@ def illegible(section: Mapping[str, Any]) -> Iterator[Finding]:
             yield ("theme", names[0]), f"{pair} has a contrast of {least:.2f}:1; text needs 4.5:1"
 
 
-def wrong_check_digit(section: Mapping[str, Any]) -> Iterator[Finding]:
-    """A company's registration number (T and its 法人番号) that has a wrong digit; sole proprietors'
-    follow no rule.
+def wrong_check_digit(section: RawTable) -> Iterator[Finding]:
+    """A company's registration number (T and its 法人番号) that has a wrong digit.
+
+    Sole proprietors' follow no rule.
     """
     issuer = _table(section, "issuer")
     number = issuer.get("registration_number")
@@ -60,19 +60,23 @@ def wrong_check_digit(section: Mapping[str, Any]) -> Iterator[Finding]:
     if not isinstance(number, str) or not _T_NUMBER.fullmatch(number):
         return
     digit = check_digit(number[2:])
+    # Where it is wrong the T number on every invoice is, and none of them is a qualified one.
     if number[1] != digit:
         yield (
             ("issuer", "registration_number"),
-            f"a digit is wrong: a company's number would begin T{digit} with these last twelve digits; "
-            'of a sole proprietor say kind = "sole_proprietor"',
+            f"a digit is wrong: a company's number would begin T{digit} with these last twelve "
+            'digits; of a sole proprietor say kind = "sole_proprietor"',
         )
 
 
-def same_numbers(section: Mapping[str, Any]) -> Iterator[Finding]:
-    """Two kinds of public numbers that could be the same: nobody could say what ``A100000001`` is."""
-    prefixes = _prefixes(section)
+def same_numbers(section: RawTable, declared: Declared) -> Iterator[Finding]:
+    """Two kinds of public numbers that could be the same: what would ``A100000001`` be?"""
+    prefixes = _prefixes(section, declared)
     given = _table(section, "numbers")
-    for one, other in combinations(sorted(prefixes, key=lambda kind: kind in given), 2):
+    # Those that the file names come last, so that of each pair one that it names is to blame.
+    usual = [kind for kind in prefixes if kind not in given]
+    named = [kind for kind in prefixes if kind in given]
+    for one, other in combinations([*usual, *named], 2):
         if other in given and _alike(prefixes[one], prefixes[other]):
             yield (
                 ("numbers", other, "prefix"),
@@ -80,15 +84,14 @@ def same_numbers(section: Mapping[str, Any]) -> Iterator[Finding]:
             )
 
 
-def _prefixes(section: Mapping[str, Any]) -> dict[str, str]:
+def _prefixes(section: RawTable, declared: Declared) -> dict[str, str]:
     """The prefix of each kind of number that this tenant gives out."""
-    on = section.get("modules", [])
-    modules = [name for name in on if isinstance(name, str)] if isinstance(on, list) else []
+    modules = [name for name in _list(section, "modules") if isinstance(name, str)]
     given = _table(section, "numbers")
     found: dict[str, str] = {}
-    for kind, usual in NUMBERS.items():
+    for kind, usual in declared.numbers.items():
         prefix = _table(given, kind).get("prefix")
-        by = NUMBERED_BY.get(kind)
+        by = declared.numbered_by.get(kind)
         if isinstance(prefix, str) and prefix:
             found[kind] = prefix
         elif by is None or not by.isdisjoint(modules):
@@ -98,18 +101,20 @@ def _prefixes(section: Mapping[str, Any]) -> dict[str, str]:
 
 def _alike(one: str, other: str) -> bool:
     """Whether a number with one prefix can also be read as one with the other."""
+    # A prefix that goes on in digits alone can be read as the other one with a longer number.
     shorter, longer = sorted((one, other), key=len)
     rest = longer.removeprefix(shorter)
     return longer.startswith(shorter) and (not rest or (rest.isascii() and rest.isdecimal()))
 
 
-def untaxed_today(section: Mapping[str, Any]) -> Iterator[Finding]:
-    """A tax table whose standard rates all begin in the future: nothing could be billed until then."""
+def untaxed_today(section: RawTable) -> Iterator[Finding]:
+    """A tax table whose standard rates all begin in the future: nothing could be billed yet."""
     rates = _table(section, "tax").get("rates")
     if not isinstance(rates, list) or not all(isinstance(rate, dict) for rate in rates):
         return
     standard = [rate.get("since") for rate in rates if rate.get("reduced", False) is False]
     days = [day for day in standard if isinstance(day, date) and not isinstance(day, datetime)]
+    # Only where all of them are days: of anything else the types tell.
     if days and len(days) == len(standard) and min(days) > clock.today():
         yield (
             ("tax", "rates"),
@@ -117,7 +122,7 @@ def untaxed_today(section: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
-def inbound(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+def inbound(sections: Mapping[str, RawTable]) -> Iterator[Finding]:
     """Addresses at which mail comes in for two tenants: it would go to whichever stands first."""
     owners: dict[str, str] = {}
     for key, section in sections.items():
@@ -133,7 +138,7 @@ def inbound(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
 
 
 def hosts(
-    key: str, section: Mapping[str, Any], base_domain: str
+    key: str, section: RawTable, base_domain: str
 ) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     """The host names that a tenant's section claims, each with the key that claims it.
 
@@ -143,12 +148,11 @@ def hosts(
         return
     subdomain = section.get("subdomain", key)
     yield f"{subdomain}.{base_domain}", ("subdomain",)
-    domains = section.get("domains")
-    for index, domain in enumerate(domains if isinstance(domains, list) else ()):
+    for index, domain in enumerate(_list(section, "domains")):
         yield str(domain), ("domains", index)
 
 
-def doubtful(section: Mapping[str, Any]) -> Iterator[Finding]:
+def doubtful(section: RawTable) -> Iterator[Finding]:
     """What works and is likely not meant: warnings."""
     yield from _weak_passwords(_table(_table(section, "sign_in"), "password"))
     contact = _table(section, "contact")
@@ -159,47 +163,72 @@ def doubtful(section: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _weak_passwords(given: Mapping[str, Any]) -> Iterator[Finding]:
-    """How password rules deviate from ASVS 6.2 (security.md §4.4); nothing when they are mistaken
-    anyway.
+def _weak_passwords(given: RawTable) -> Iterator[Finding]:
+    """How password rules deviate from ASVS 6.2 (security.md §4.4).
+
+    Nothing when they are mistaken anyway.
     """
     try:
         deviations = "; ".join(PasswordRules.model_validate(given).deviations())
     except ValidationError:
         return
     if deviations:
-        key = "preset" if str(given.get("preset", "default")) != "default" else next(iter(given))
-        rule = given[key] if key == "preset" else "this"
+        # To blame is the preset, where it is not the usual one; else the first key that is there.
+        key = "preset"
+        rule = given.get("preset", "default")
+        if rule == "default":
+            key = next(iter(given))
+            rule = "this"
         yield (
             ("sign_in", "password", key),
             f"{rule} deviates from ASVS 6.2 ({deviations}); offer a second factor",
         )
 
 
-def sections_of_absent_modules(
-    section: Mapping[str, Any], known: tuple[str, ...]
-) -> Iterator[Finding]:
+def sections_of_absent_modules(section: RawTable, known: tuple[str, ...]) -> Iterator[Finding]:
     """Tables of brand modules that are not on: nothing reads them."""
     on = section.get("modules", [])
+    if not isinstance(on, list):
+        return
     for name in known:
-        if name in section and isinstance(on, list) and name not in on:
+        if name in section and name not in on:
             yield (
                 (name,),
-                f"nothing reads this table while the module is off; add {name!r} to modules to switch it on",
+                f"nothing reads this table while the module is off; add {name!r} to modules to "
+                "switch it on",
             )
 
 
 def check_digit(twelve: str) -> str:
-    """The first digit of a corporate number (法人番号) by its other twelve: 9 − (Σ Pn·Qn mod 9), Q = 1,
-    2, 1, 2 …
+    """The first digit of a corporate number (法人番号) by its other twelve.
+
+    9 − (Σ Pn·Qn mod 9), Q = 1, 2, 1, 2 …
     """
     weighted = sum(int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(twelve)))
     return str(9 - weighted % 9)
 
 
-def _table(section: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _table(section: RawTable, name: str) -> RawTable:
+    """The table of this name; an empty one where the file has something else."""
     found = section.get(name)
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return found
+
+
+def _list(section: RawTable, name: str) -> list[object]:
+    """The list of this name; an empty one where the file has something else."""
+    found = section.get(name)
+    if not isinstance(found, list):
+        return []
+    return found
+
+
+def _linear(part: float) -> float:
+    """One of a colour's three parts (0 to 1) as light, by the definition of sRGB."""
+    if part <= 0.04045:
+        return part / 12.92
+    return float(((part + 0.055) / 1.055) ** 2.4)
 
 
 def contrast(one: str, other: str) -> float:
@@ -209,8 +238,6 @@ def contrast(one: str, other: str) -> float:
 
 
 def _luminance(colour: str) -> float:
-    parts = [byte / 255 for byte in bytes.fromhex(colour[1:])]
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
+    red, green, blue = (_linear(byte / 255) for byte in bytes.fromhex(colour[1:]))
+    # How much each of the three primaries of sRGB adds to what the eye takes for brightness.
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

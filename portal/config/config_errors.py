@@ -8,10 +8,10 @@ brackets after each line.
 
 import json
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -20,9 +20,12 @@ from pydantic_core import ErrorDetails
 from portal.config.schema_base import did_you_mean, unwrapped
 
 KeyPath = tuple[str | int, ...]
+RawTable = Mapping[str, object]
+"""A table as it stands in the file, before its types have been looked at: anything may be in it."""
 Finding = tuple[KeyPath, str]
 """A key inside one tenant's section, and what is wrong with it."""
 _LONGEST_QUOTE = 40
+# What may be open where a line ends: a string, and arrays and inline tables within one another.
 _CLOSERS = [
     string + array
     for array in ("", "]", "]]", "]}", "]}]", "]}]}", "]}]}]")
@@ -41,8 +44,12 @@ class ConfigError:
     is_warning: bool = False
 
     def __str__(self) -> str:
-        kind = "warning: " if self.is_warning else ""
-        return f"{self.file}:{self.line}: {kind}{self.key + ': ' if self.key else ''}{self.message}"
+        parts = [f"{self.file}:{self.line}"]
+        if self.is_warning:
+            parts.append("warning")
+        if self.key:
+            parts.append(self.key)
+        return ": ".join([*parts, self.message])
 
 
 class TenantsInvalid(Exception):
@@ -57,14 +64,16 @@ def findings(error: ValidationError, model: type[BaseModel]) -> Iterator[Finding
     """What pydantic found wrong with data for `model`, in an admin's words."""
     found = error.errors(include_url=False)
     for detail in found:
+        # Of a wrong key in a table of free names pydantic adds "[key]" to its place.
         path = tuple(part for part in detail["loc"] if part != "[key]")
         if not _follows(detail, found):
             yield path, _words(detail, path, model)
 
 
 def _follows(detail: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
-    """Whether another mistake alone makes this one: a list is counted without its items that are
-    wrong.
+    """Whether another mistake alone makes this one.
+
+    A list is counted without its items that are wrong.
     """
     depth = len(detail["loc"])
     return detail["type"] == "default_factory_not_called" or (
@@ -102,15 +111,17 @@ def _size(detail: ErrorDetails) -> str:
     if detail["type"] == "too_long":
         return f"has {count}; {bounds['max_length']} are the most"
     fewest = bounds["min_length"]
-    return (
-        "is empty; write one at least" if fewest == 1 else f"has {count}; {fewest} are the fewest"
-    )
+    if fewest == 1:
+        return "is empty; write one at least"
+    return f"has {count}; {fewest} are the fewest"
 
 
 def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
-    """A hint for an unknown key: the table that has such a key, or else the nearest key of this
-    one.
+    """A hint for an unknown key.
+
+    The table that has such a key, or else the nearest key of this one.
     """
+    # A key in the wrong table is the commonest mistake: in TOML all after a header belongs to it.
     wanted = str(path[-1])
     for table, name, _field in walk(model):
         if name == wanted != "key":
@@ -120,40 +131,50 @@ def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
 
 
 def _meaning(path: KeyPath, model: type[BaseModel]) -> str:
-    ends = (path, path[:-1])  # a key of one's own means what its holder does
-    fields = (
-        field for end in ends for table, name, field in walk(model) if _is((*table, name), end)
-    )
-    return next((f" ({unwrapped(field.description)})" for field in fields if field.description), "")
+    """What the key at `path` is for, in brackets; "" where nothing says so."""
+    for end in (path, path[:-1]):  # a key of one's own means what its holder does
+        for table, name, field in walk(model):
+            if field.description and _is((*table, name), end):
+                return f" ({unwrapped(field.description)})"
+    return ""
 
 
-def _quoted(value: Any) -> str:
+def _quoted(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
+    if len(text) > _LONGEST_QUOTE:
+        return f"{text[:_LONGEST_QUOTE]}…"
+    return text
 
 
 def walk(
     model: type[BaseModel], table: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], str, FieldInfo]]:
-    """Every key under `model`: the table it stands in (KIND for a name of one's own), its name, its
-    field.
+    """Every key under `model`.
+
+    The table it stands in (KIND for a name of one's own), its name, its field.
     """
     for name, field in model.model_fields.items():
         yield table, name, field
         inner = _model_in(field.annotation)
         if inner is not None:
-            yield from walk(
-                inner, (*table, name, *(("KIND",) if get_origin(field.annotation) is dict else ()))
-            )
+            path = (*table, name)
+            if get_origin(field.annotation) is dict:
+                path = (*path, "KIND")
+            yield from walk(inner, path)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The table type that an annotation holds: itself, optional, or as the items of a list or
-    table.
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The table type that an annotation holds.
+
+    Itself, optional, or as the items of a list or table.
     """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)
+    for argument in get_args(annotation):
+        found = _model_in(argument)
+        if found is not None:
+            return found
+    return None
 
 
 def _is(place: tuple[str, ...], path: KeyPath) -> bool:
@@ -167,9 +188,10 @@ def _is(place: tuple[str, ...], path: KeyPath) -> bool:
 class LineNumbers:
     """The line (from 1) of every key, table and array item of a TOML text."""
 
-    def __init__(self, text: str) -> None:
-        """Go over `text`, which must be valid TOML; of anything else, what was understood so far is
-        kept.
+    def __init__(self, text: str = "") -> None:
+        """Go over `text`, which must be valid TOML.
+
+        Of anything else, what was understood so far is kept.
         """
         self._lines: dict[KeyPath, int] = {(): 1}
         newest: dict[KeyPath, int] = {}
@@ -181,6 +203,8 @@ class LineNumbers:
             statement += f"{line}\n"
             if closer.strip("]}") not in line:  # the string goes on
                 continue
+            # A statement is whole when nothing had to be added; until then it goes on with the next
+            # line, and what it names so far begins here.
             said, closer = _read(statement)
             begun = begun or number
             paths = _paths(said, table)
@@ -190,8 +214,10 @@ class LineNumbers:
                 self._lines[table] = begun  # [a.b] may have stood before [a]
             for path in paths:
                 self._lines.setdefault(path, begun)
-            begun = 0 if said or not closer else begun
-            statement = statement if closer else ""
+            if said or not closer:
+                begun = 0
+            if not closer:
+                statement = ""
 
     def get(self, path: KeyPath) -> int | None:
         """The line that says something about `path` itself, None where none does."""
@@ -204,7 +230,7 @@ class LineNumbers:
         return self._lines[path]
 
 
-def _read(statement: str) -> tuple[dict[str, Any], str]:
+def _read(statement: str) -> tuple[dict[str, object], str]:
     """What `statement` says so far, and what had to be added to read it."""
     for closer in _CLOSERS:
         with suppress(ValueError, RecursionError):
@@ -212,33 +238,41 @@ def _read(statement: str) -> tuple[dict[str, Any], str]:
     return {}, "]"  # goes on in any case
 
 
-def _opened(said: Any, newest: dict[KeyPath, int]) -> KeyPath:
-    """The table that ``[a.b]`` or ``[[a.b]]`` opens for the keys after it; of an array, its newest
-    item.
+def _opened(said: dict[str, object], newest: dict[KeyPath, int]) -> KeyPath:
+    """The table that ``[a.b]`` or ``[[a.b]]`` opens for the keys after it.
+
+    Of an array, its newest item.
     """
     path: KeyPath = ()
-    while said:
-        ((name, said),) = said.items()
+    inner: object = said
+    while isinstance(inner, dict) and inner:
+        # A header alone says one name within another.
+        ((name, inner),) = inner.items()
         path = (*path, name)
-        if isinstance(said, list):
+        if isinstance(inner, list):
             newest[path] = newest.get(path, -1) + 1
-            said = {}
         if path in newest:
             path = (*path, newest[path])
     return path
 
 
-def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
+def _paths(value: object, path: KeyPath) -> Iterator[KeyPath]:
+    """`path`, and the paths of all that `value` holds."""
     yield path
-    for part, inner in (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value if isinstance(value, list) else ())
-    ):
-        yield from _paths(inner, (*path, part))
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _paths(inner, (*path, name))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _paths(item, (*path, place))
 
 
 def dotted(path: KeyPath) -> str:
     """A path as an admin reads it: ``tenants.facility.calendar.closed[0].first``."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return "".join(parts).lstrip(".")
+    return "".join(map(_dotted_part, path)).lstrip(".")
+
+
+def _dotted_part(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}"

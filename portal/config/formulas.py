@@ -1,12 +1,12 @@
-"""Formulas of a tenants file that nobody can satisfy, or that speak of what there is not (OPS-02)."""
+"""Formulas of a tenants file that nobody can satisfy, or that speak of what there is not
+(OPS-02).
+"""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from portal.config.config_errors import Finding, RawTable
 from portal.config.schema_base import did_you_mean
-
-Finding = tuple[tuple[str | int, ...], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,11 @@ class LimitFacts:
     roles: Collection[str] = ()
 
 
-FactsOf = Callable[[Mapping[str, Any]], Mapping[str, LimitFacts]]
+FactsOf = Callable[[RawTable], Mapping[str, LimitFacts]]
 """By limit, what a module's table says of its owners."""
 
 
-def impossible(section: Mapping[str, Any], known: Mapping[str, FactsOf]) -> Iterator[Finding]:
+def impossible(section: RawTable, known: Mapping[str, FactsOf]) -> Iterator[Finding]:
     """What is wrong with a tenant's formulas.
 
     `known` are the modules that can say of a limit what its owners are.
@@ -31,14 +31,13 @@ def impossible(section: Mapping[str, Any], known: Mapping[str, FactsOf]) -> Iter
     facts: dict[str, LimitFacts] = {}
     unread: set[str] = set()
     for module, facts_of in known.items():
-        table = section.get(module, {})
-        found = facts_of(table if isinstance(table, dict) else {})
+        found = facts_of(_table(section, module))
         if isinstance(modules, list) and module in modules:
             facts.update(found)
         else:
+            # Formulas of a module that is off are looked at when it is switched on.
             unread.update(found)
-    formulas = section.get("formulas")
-    for name, listed in formulas.items() if isinstance(formulas, dict) else ():
+    for name, listed in _table(section, "formulas").items():
         if name in unread or not isinstance(listed, list):
             continue
         for place, formula in enumerate(listed):
@@ -47,7 +46,7 @@ def impossible(section: Mapping[str, Any], known: Mapping[str, FactsOf]) -> Iter
                     yield ("formulas", name, place, *path), message
 
 
-def _of_one(formula: Mapping[str, Any], facts: LimitFacts) -> Iterator[Finding]:
+def _of_one(formula: RawTable, facts: LimitFacts) -> Iterator[Finding]:
     yield from _unknown_owners(formula, facts)
     yield from _unknown_units(formula, facts)
     role = formula.get("exactly_one")
@@ -61,9 +60,16 @@ def _of_one(formula: Mapping[str, Any], facts: LimitFacts) -> Iterator[Finding]:
         yield (("base",), f"there is exactly one {role} always, so base is 1 or more")
 
 
-def _unknown_owners(formula: Mapping[str, Any], facts: LimitFacts) -> Iterator[Finding]:
-    when = formula.get("when")
-    for name, value in when.items() if isinstance(when, dict) else ():
+def _table(given: RawTable, name: str) -> RawTable:
+    """The table of this name; an empty one where the file has something else."""
+    found = given.get(name)
+    if not isinstance(found, dict):
+        return {}
+    return found
+
+
+def _unknown_owners(formula: RawTable, facts: LimitFacts) -> Iterator[Finding]:
+    for name, value in _table(formula, "when").items():
         if name not in facts.owner:
             yield (
                 ("when", name),
@@ -74,18 +80,23 @@ def _unknown_owners(formula: Mapping[str, Any], facts: LimitFacts) -> Iterator[F
             yield ("when", name), f"there is no {name} {value!r}, so this fits nobody{there}"
 
 
-def _unknown_units(formula: Mapping[str, Any], facts: LimitFacts) -> Iterator[Finding]:
+def _unknown_units(formula: RawTable, facts: LimitFacts) -> Iterator[Finding]:
     listed = formula.get("per")
-    for place, per in enumerate(listed if isinstance(listed, list) else ()):
-        unit = per.get("unit") if isinstance(per, dict) else None
+    if not isinstance(listed, list):
+        return
+    for place, per in enumerate(listed):
+        if not isinstance(per, dict):
+            continue
+        unit = per.get("unit")
         if isinstance(unit, str) and unit not in facts.units:
             there = did_you_mean(unit, facts.units)
             yield ("per", place, "unit"), f"no owner has units of the kind {unit!r}{there}"
 
 
-def _most(formula: Mapping[str, Any]) -> int | None:
+def _most(formula: RawTable) -> int | None:
     """How many a formula can give at most, None where that depends on units or cannot be said."""
     extras = formula.get("extras", [])
+    # Units are an owner's: how many there will be, no file says.
     if formula.get("per") or not isinstance(extras, list):
         return None
     counts = [formula.get("base"), *(one.get("count") for one in extras if isinstance(one, dict))]

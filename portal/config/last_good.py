@@ -39,15 +39,20 @@ class LastGood:
     def read(self) -> bytes | None:
         """What was kept of `source`, None when nothing was. A copy that names no file is of any."""
         content, of = self._kept()
-        return content if of in (b"", _name(self._source)) else None
+        if of not in (b"", _name(self._source)):
+            return None
+        return content
 
     def _kept(self) -> tuple[bytes | None, bytes]:
         """What was kept, and the file it is of."""
         try:
-            content, _mark, of = self.path.read_bytes().rpartition(_OF)
+            whole = self.path.read_bytes()
         except OSError:
             return None, b""
-        return (content, of) if _mark else (of, b"")
+        content, mark, of = whole.rpartition(_OF)
+        if not mark:
+            return whole, b""
+        return content, of
 
     def is_like(self, file: Path) -> bool:
         """Whether `file` says just what was kept, of whatever file."""
@@ -58,12 +63,11 @@ class LastGood:
             return False
 
     def keep(self, seen: Stamp) -> bytes | None:
-        """Keep what stands in `source`, which was found good when it had the stamp `seen`; give
-        what was kept.
+        """Keep what stands in `source`, which was found good when it had the stamp `seen`.
 
-        None, and nothing is kept, when `source` has changed since: whoever reads it next decides
-        about what stands there now. A home that cannot be written is logged, and costs no more than
-        the copy.
+        Returns what was kept; None, and nothing is kept, when `source` has changed since: whoever
+        reads it next decides about what stands there now. A home that cannot be written is logged,
+        and costs no more than the copy.
         """
         try:
             with self._locked():
@@ -90,8 +94,9 @@ class LastGood:
             os.close(lock)
 
     def _write(self, content: bytes) -> None:
-        """Written beside, synced, then moved into place, so that a crash leaves no half; for its
-        owner only.
+        """Written beside, synced, then moved into place, so that a crash leaves no half.
+
+        For its owner only.
         """
         descriptor, beside = tempfile.mkstemp(dir=self.path.parent)
         try:

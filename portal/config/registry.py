@@ -11,11 +11,10 @@ import re
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,6 +24,7 @@ from portal.config.config_errors import (
     Finding,
     KeyPath,
     LineNumbers,
+    RawTable,
     TenantsInvalid,
     dotted,
     findings,
@@ -59,7 +59,10 @@ class Tenants:
 
         Port, case and a last dot do not matter.
         """
-        found = _HOST_HEADER.fullmatch(host_header.lower()) if host_header.isascii() else None
+        # ASCII first: the Kelvin sign, for one, becomes a plain k when it is made small.
+        if not host_header.isascii():
+            return None
+        found = _HOST_HEADER.fullmatch(host_header.lower())
         return self.by_host.get(found[1]) if found else None
 
 
@@ -73,7 +76,7 @@ class LoadResult:
     tenants: Tenants = field(default_factory=Tenants)
     mistakes: tuple[ConfigError, ...] = ()
     warnings: tuple[ConfigError, ...] = ()
-    lines: LineNumbers = field(default_factory=lambda: LineNumbers(""))
+    lines: LineNumbers = field(default_factory=LineNumbers)
     name: str = ""
     """Of the file that was read."""
 
@@ -93,7 +96,7 @@ def read_file(path: Path, base_domain: str, kind: type[Tenant], shown_as: str = 
 def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) -> LoadResult:
     """Read what stands in a tenants file called `name`."""
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")  # Windows' editors put a byte order mark first
     except UnicodeDecodeError as error:
         return _unread(name, content.count(b"\n", 0, error.start) + 1, "is not UTF-8 text")
     try:
@@ -118,7 +121,7 @@ class _Reader:
     """
 
     name: str
-    raw: dict[str, Any]
+    raw: RawTable
     lines: LineNumbers
     base_domain: str
     kind: type[Tenant]
@@ -134,11 +137,9 @@ class _Reader:
                 *checks.inbound(self._sections()),
             ]
         )
-        tenants = (
-            Tenants()
-            if mistakes
-            else Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
-        )
+        tenants = Tenants()
+        if not mistakes:
+            tenants = Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
         warnings = self._told(self._doubtful(), is_warning=True)
         return LoadResult(tenants, mistakes, warnings, self.lines, self.name)
 
@@ -151,10 +152,11 @@ class _Reader:
         )
         return tuple(sorted(told, key=attrgetter("line", "key", "message")))
 
-    def _sections(self) -> dict[str, dict[str, Any]]:
+    def _sections(self) -> dict[str, dict[str, object]]:
         tables = self.raw.get("tenants")
-        found = tables.items() if isinstance(tables, dict) else ()
-        return {key: section for key, section in found if isinstance(section, dict)}
+        if not isinstance(tables, dict):
+            return {}
+        return {key: section for key, section in tables.items() if isinstance(section, dict)}
 
     def _of_file(self) -> Iterator[Finding]:
         for name in self.raw.keys() - {"tenants"}:
@@ -173,16 +175,14 @@ class _Reader:
             for path, message in (*self._built(key, section, into), *self._checked(section)):
                 yield ("tenants", key, *path), message
 
-    def _checked(self, section: Mapping[str, Any]) -> Iterator[Finding]:
+    def _checked(self, section: RawTable) -> Iterator[Finding]:
         yield from checks.illegible(section)
         yield from checks.wrong_check_digit(section)
-        yield from checks.same_numbers(section)
+        yield from checks.same_numbers(section, self.kind.declared)
         yield from checks.untaxed_today(section)
         yield from formulas.impossible(section, self.kind.limit_facts)
 
-    def _built(
-        self, key: str, section: Mapping[str, Any], into: dict[str, Tenant]
-    ) -> Iterator[Finding]:
+    def _built(self, key: str, section: RawTable, into: dict[str, Tenant]) -> Iterator[Finding]:
         if "key" in section:
             yield ("key",), f"the key stands in the table's name, [tenants.{key}]; remove this line"
         try:
@@ -191,7 +191,8 @@ class _Reader:
             )
         except ValidationError as error:
             for path, message in findings(error, self.kind):
-                yield (() if path == ("key",) else path), message
+                # A KEY that will not do is the table's own name: there is no key below it to blame.
+                yield path if path != ("key",) else (), message
 
     def _of_hosts(self, owners: dict[str, str]) -> Iterator[Finding]:
         for key, section in self._sections().items():
@@ -211,14 +212,16 @@ class _Reader:
 
 
 def _line_of(path: KeyPath, reading: LoadResult) -> int:
-    """The line that is to blame: of a tenant that is gone no line is, least of all that of the
-    first one.
+    """The line that is to blame.
+
+    Of a tenant that is gone no line is, least of all that of the first one.
     """
-    is_gone = len(path) > 1 and path[1] not in reading.tenants.by_key
-    return 1 if is_gone else reading.lines.of(path)
+    if len(path) > 1 and path[1] not in reading.tenants.by_key:
+        return 1
+    return reading.lines.of(path)
 
 
-def resolved(reading: LoadResult, key: str) -> Iterator[tuple[str, Any, int | None]]:
+def resolved(reading: LoadResult, key: str) -> Iterator[tuple[str, object, int | None]]:
     """Every key of a tenant, its value in force, and the line that says so, None for a default
     (OPS-04).
     """
@@ -228,24 +231,30 @@ def resolved(reading: LoadResult, key: str) -> Iterator[tuple[str, Any, int | No
             yield dotted(path), value, reading.lines.get((*top, *path))
 
 
-def _flat(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+def _flat(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
     """Tables opened up; lists stay whole; tables of modules that are off are left out."""
     if isinstance(value, BaseModel):
-        modules = getattr(value, "known_modules", ())
+        modules = value.known_modules if isinstance(value, Tenant) else ()
         value = {name: part for name, part in value if part is not None or name not in modules}
     if isinstance(value, dict):
         for name, part in value.items():
             yield from _flat(part, (*path, name))
     elif isinstance(value, tuple):
-        yield (
-            path,
-            [
-                item.model_dump(mode="json") if isinstance(item, BaseModel) else item
-                for item in value
-            ],
-        )
+        yield path, list(map(_plain, value))
     else:
         yield path, value
+
+
+def _plain(item: object) -> object:
+    """An item of a list as JSON has it."""
+    if isinstance(item, BaseModel):
+        return item.model_dump(mode="json")
+    return item
+
+
+def _refuse_nothing(_tenants: Tenants) -> tuple[Finding, ...]:
+    """What stands against a file where nobody looks at the data."""
+    return ()
 
 
 class Registry:
@@ -258,16 +267,16 @@ class Registry:
         tenant_type: type[Tenant] = Tenant,
         monotonic: Clock = time.monotonic,
         last_good: Path | None = None,
-        refusals: Refusals = lambda _tenants: (),
+        refusals: Refusals = _refuse_nothing,
         keeps: bool = True,
         scheme: str = "https",
         port: int | None = None,
     ) -> None:
-        """Read the file at `path`; while it is broken, the copy of the last good one at
-        `last_good`.
+        """Read the file at `path`.
 
-        Brands live under `base_domain`, reached by `scheme` and at `port` where that is not the usual one.
-        With `keeps` that copy is brought up to date with each good file; without, it is only read.
+        While it is broken, read the copy of the last good one at `last_good`. Brands live under
+        `base_domain`, reached by `scheme` and at `port` where that is not the usual one. With
+        `keeps` that copy is brought up to date with each good file; without, it is only read.
         `refusals` is asked what stands against a file without mistakes that was not good before.
         `monotonic` gives seconds. Raises TenantsInvalid when neither can be used.
         """
@@ -278,7 +287,9 @@ class Registry:
         self._scheme = scheme
         self._port = port
         self._monotonic = monotonic
-        self._last_good = LastGood(last_good, self.path) if last_good else None
+        self._last_good: LastGood | None = None
+        if last_good is not None:
+            self._last_good = LastGood(last_good, self.path)
         self._keeps = keeps
         self._looking = threading.Lock()
         self._good = LoadResult()
@@ -296,6 +307,7 @@ class Registry:
         """
         reading = read_file(path or self.path, self.base_domain, self.tenant_type, shown_as)
         self._locate(reading.tenants)
+        # What was taken up once was held against the data then: a restart need not wait for it.
         if reading.mistakes or self._was_good(path or self.path):
             return reading
         name = shown_as or (path or self.path).name
@@ -303,15 +315,18 @@ class Registry:
             ConfigError(name, _line_of(at, reading), dotted(at), message)
             for at, message in self._refusals(reading.tenants)
         ]
-        return replace(reading, tenants=Tenants(), mistakes=tuple(refused)) if refused else reading
+        if not refused:
+            return reading
+        return replace(reading, tenants=Tenants(), mistakes=tuple(refused))
 
     def _locate(self, tenants: Tenants) -> None:
         for tenant in tenants.by_key.values():
             tenant.live_at(self.base_domain, scheme=self._scheme, port=self._port)
 
     def _was_good(self, path: Path) -> bool:
-        """Whether just this file was taken up before: then nobody need be asked about it at every
-        start.
+        """Whether just this file was taken up before.
+
+        Then nobody need be asked about it at every start.
         """
         return self._last_good is not None and self._last_good.is_like(path)
 
@@ -331,15 +346,17 @@ class Registry:
 
     @property
     def mistakes(self) -> tuple[ConfigError, ...]:
-        """What is wrong with the file as it is now; empty while what is in force is what the file
-        says.
+        """What is wrong with the file as it is now.
+
+        Empty while what is in force is what the file says.
         """
         self._refresh()
         return self._mistakes
 
     def keep_last_good(self) -> None:
-        """From now on keep each good file, and the one that is in force; a command has no business
-        doing so.
+        """From now on keep each good file, and the one that is in force.
+
+        A command has no business doing so.
         """
         with self._looking:
             self._keeps = True
@@ -378,16 +395,7 @@ class Registry:
         self._mistakes = reading.mistakes
         if not reading.mistakes:
             if self._good.tenants.by_key:
-                # A recovery is as loud as what it ends; both name the process, since each looks for
-                # itself.
-                log.log(
-                    logging.WARNING if was_broken else logging.INFO,
-                    "%s %s: %d tenants (process %d)",
-                    self.path.name,
-                    "is in order again and was taken up" if was_broken else "was taken up",
-                    len(reading.tenants.by_key),
-                    os.getpid(),
-                )
+                self._log_taken_up(len(reading.tenants.by_key), was_broken=was_broken)
             self._good = reading
             self._keep()
             return
@@ -401,17 +409,29 @@ class Registry:
                 listed,
             )
 
+    def _log_taken_up(self, count: int, *, was_broken: bool) -> None:
+        # A recovery is as loud as what it ends; both name the process, since each looks for itself.
+        level = logging.INFO
+        what = "was taken up"
+        if was_broken:
+            level = logging.WARNING
+            what = "is in order again and was taken up"
+        log.log(level, "%s %s: %d tenants (process %d)", self.path.name, what, count, os.getpid())
+
     def _keep(self) -> None:
         if self._last_good and self._keeps:
             self._kept_content = self._last_good.keep(self._seen[0])
         elif self._last_good:
-            is_kept = self._last_good.is_like(self.path)
-            self._kept_content = self._last_good.read() if is_kept else None
+            self._kept_content = None
+            if self._last_good.is_like(self.path):
+                self._kept_content = self._last_good.read()
 
     def _take_up_last_good(self) -> None:
         """Serve the copy: another process may have taken up a file that this one never saw."""
-        content = self._last_good.read() if self._last_good else None
-        if self._last_good is None or content is None or content == self._kept_content:
+        if self._last_good is None:
+            return
+        content = self._last_good.read()
+        if content is None or content == self._kept_content:
             return
         name = self._last_good.path.name
         reading = read_bytes(content, name, self.base_domain, self.tenant_type)
@@ -419,9 +439,13 @@ class Registry:
         if reading.mistakes:  # good once, for an older version of the program
             log.error("%s cannot be used: %s", name, "; ".join(map(str, reading.mistakes)))
             return
+        # One assignment: threads that serve meanwhile see all of the old tenants or all of the new.
         self._good = reading
         self._kept_content = content
 
     def _stamps(self) -> tuple[Stamp, Stamp]:
         """Of the file and of the last good one."""
-        return stamp(self.path), stamp(self._last_good.path) if self._last_good else None
+        kept = None
+        if self._last_good is not None:
+            kept = stamp(self._last_good.path)
+        return stamp(self.path), kept

@@ -1,10 +1,12 @@
-"""`tenants.toml` as types (OPS-01): reference, JSON Schema, checks and defaults all come from here."""
+"""`tenants.toml` as types (OPS-01): reference, JSON Schema, checks and defaults come from here.
 
-from collections.abc import Mapping
+`Tenant` has what every brand has; `tenant_type` adds what modules declare.
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    BaseModel,
     Field,
     PrivateAttr,
     ValidationInfo,
@@ -15,55 +17,31 @@ from pydantic import (
 
 from portal.config import schema_parts as parts
 from portal.config.formulas import FactsOf
+from portal.config.module_config import Declared, ModuleConfig, put_together
 from portal.config.schema_base import Each, Flag, Name, OneOf, Section, Whole, unwrapped
 
-FEATURES = dict.fromkeys(("notices", "inquiries", "contacts", "billing_addresses"), True)
-FEATURES |= dict.fromkeys(("delivery_addresses", "document_links", "chat", "knowledge"), False)
-"""What a tenant can switch off (COM-03), and whether it is on when nothing is said."""
-LIMITS = {
-    "members": 50,
-    "billing_addresses": 20,
-    "delivery_addresses": 20,
-    "contract_contacts": 2,
-    "chats": 3,
-    "contract_chats": 3,
-}
-"""How many of each an account may have (COM-40) when nothing is said."""
-NUMBERS = {
-    "reservation": "R",
-    "application": "A",
-    "order": "EC",
-    "quote": "Q",
-    "inquiry": "IQ",
-    "contract": "CT",
-    "invoice": "INV",
-    "delivery_note": "DN",
-    "receipt": "RC",
-    "work_report": "WR",
-    "credit_note": "CN",
-    "payment": "PM",
-}
-"""The kinds of public numbers, and the prefix of each when nothing is said."""
-NUMBERED_BY: dict[str, frozenset[str]] = {
-    "reservation": frozenset({"facility"}),
-    "application": frozenset({"rental"}),
-    "order": frozenset({"shop", "molds"}),
-    "quote": frozenset({"shop", "molds"}),
-    "contract": frozenset({"support"}),
-}
-"""The modules that give out numbers of a kind; every tenant gives out the other kinds."""
-_PREFIXES = ", ".join(f"{kind} {prefix}" for kind, prefix in NUMBERS.items())
-TEXTS = ("privacy", "terms", "commerce", "withdrawal", "accessibility", "purposes")
-"""The brand's own texts (COM-04): privacy policy, terms of use, 特定商取引法に基づく表記, cautions of
-withdrawal, what contacts' data are used for (SUP-17).
-"""
 _HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$"
+
+
+Limit = Annotated[Whole, Field(ge=1, le=100_000)]
+JsonSchema = dict[str, Any]
+"""A JSON Schema, or a part of one: it has no type of its own."""
+
+
+def _usual_company(data: dict[str, Any]) -> str:
+    return str(data["name"])
+
+
+def _usual_subdomain(data: dict[str, Any]) -> str:
+    return str(data["key"])
 
 
 class Tenant(Section):
     """One brand. ``[tenants.KEY]``; a working one takes five lines."""
 
     _base_url: str = PrivateAttr("")
+    declared: ClassVar[Declared] = Declared()
+    """What the modules of this type declare."""
     known_modules: ClassVar[tuple[str, ...]] = ()
     limit_facts: ClassVar[Mapping[str, FactsOf]] = {}
     """What formulas may speak of, by the module that knows; see `formulas.impossible`."""
@@ -74,10 +52,10 @@ class Tenant(Section):
     It never changes: all data hang on it.
     """
     name: Name = Field(description="The brand's name, as customers read it.")
-    company: Name = Field(default_factory=lambda data: data["name"])
+    company: Name = Field(default_factory=_usual_company)
     """The company's legal name; when absent, the brand's name."""
     subdomain: str = Field(
-        default_factory=lambda data: data["key"], pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+        default_factory=_usual_subdomain, pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
     )
     """The brand lives at this name under the portal's base domain; when absent, the key."""
     domains: tuple[Annotated[str, Field(pattern=_HOST)], ...] = Field((), max_length=20)
@@ -87,9 +65,8 @@ class Tenant(Section):
     data stay.
     """
     modules: Each[str] = Field((), description="The brand modules that are on.")
-    features: dict[Annotated[str, OneOf(FEATURES)], Flag] = Field(
-        FEATURES,
-        description=f"Switches parts off (false): no link, no page. One of: {', '.join(FEATURES)}.",
+    features: dict[str, Flag] = Field(
+        {}, description="Switches parts off (false): no link, no page."
     )
     languages: Each[Literal["ja", "en"]] = Field(("ja", "en"), min_length=1)
     """Which languages pages offer, the usual one first."""
@@ -102,9 +79,8 @@ class Tenant(Section):
     )
     calendar: parts.Calendar = Field(parts.Calendar(), description="Closed days.")
     issuer: parts.Issuer = Field(parts.Issuer(), description="Who issues documents.")
-    numbers: dict[Annotated[str, OneOf(NUMBERS)], parts.NumberFormat] = Field(
-        {},
-        description=f"How public numbers are written. The kinds, with their usual prefixes: {_PREFIXES}.",
+    numbers: dict[str, parts.NumberFormat] = Field(
+        {}, description="How public numbers are written."
     )
     inquiries: parts.Inquiries = Field(
         parts.Inquiries(), description="What customers ask about, and how."
@@ -114,46 +90,46 @@ class Tenant(Section):
     )
     tax: parts.Tax = Field(parts.Tax(), description="Consumption tax.")
     terms: parts.PaymentTerms = Field(parts.PaymentTerms(), description="Closing and due dates.")
-    texts: dict[Annotated[str, OneOf(TEXTS)], str] = Field(
-        {}, description="The brand's own texts in Markdown. One of: " + ", ".join(TEXTS) + "."
-    )
+    texts: dict[str, str] = Field({}, description="The brand's own texts in Markdown.")
     erase_after_days: Annotated[Whole, Field(ge=0, le=3650)] = 30
     """Days after a withdrawal (退会) when what is personal is erased (COM-16)."""
-    limits: dict[Annotated[str, OneOf(LIMITS)], Annotated[Whole, Field(ge=1, le=100_000)]] = Field(
-        LIMITS,
-        description="How many an account may have, 1 to 100000. One of: " + ", ".join(LIMITS) + ".",
-    )
-    formulas: dict[Annotated[str, OneOf(LIMITS)], parts.Formulas] = Field({})
+    limits: dict[str, Limit] = Field({}, description="How many an account may have, 1 to 100000.")
+    formulas: dict[str, parts.Formulas] = Field({})
     """Limits that are more than a number, one [[…formulas.NAME]] for each kind of owner; the first
     that fits counts, and limits.NAME where none does.
     """
 
     @model_validator(mode="before")
     @classmethod
-    def _modules_have_sections(cls, data: Any) -> Any:
+    def _modules_have_sections(cls, data: object) -> object:
         """A module that is on without a table of its own gets its defaults, where it has them for
         everything.
         """
-        on = data.get("modules") if isinstance(data, dict) else None
+        if not isinstance(data, dict):
+            return data
+        on = data.get("modules")
         if not isinstance(on, list | tuple):
             return data
         return {name: {} for name in on if name in cls.known_modules} | data
 
     @field_validator("features", "limits", "numbers", "theme", "mail", "issuer", mode="before")
     @classmethod
-    def _rest_as_usual(cls, given: Any, info: ValidationInfo) -> Any:
-        usual: dict[str, Any] = {}
+    def _rest_as_usual(cls, given: object, info: ValidationInfo) -> object:
+        """What a table leaves out, taken from what modules declare or from keys above it."""
+        usual: dict[str, object] = {}
         tenant = info.data
         base = (info.context or {}).get("base_domain", "localhost")
         match info.field_name:
             case "features":
-                usual = FEATURES
+                usual = dict(cls.declared.features)
             case "limits":
-                usual = LIMITS
+                usual = dict(cls.declared.limits)
             case "numbers":
-                usual = {kind: {"prefix": prefix} for kind, prefix in NUMBERS.items()}
+                prefixes = cls.declared.numbers
+                usual = {kind: {"prefix": prefix} for kind, prefix in prefixes.items()}
             case "theme":
                 usual = {"mark": tenant.get("name", "")[:1]}
+            # Fields that failed are not there: their own mistake is told, and nothing follows here.
             case "mail" if {"name", "subdomain"} <= tenant.keys():
                 host = next(iter(tenant.get("domains", ())), f"{tenant['subdomain']}.{base}")
                 usual = {"name": tenant["name"], "address": f"no-reply@{host}"}
@@ -165,20 +141,22 @@ class Tenant(Section):
 
     @property
     def base_url(self) -> str:
-        """How the brand's addresses begin, e.g. ``https://atelier.portal.example``: links in mails
-        are made of it.
+        """How the brand's addresses begin, without a slash: ``https://atelier.portal.example``.
 
-        It comes from the settings and the file, never from a Host header (security.md §4.8). Raises
-        LookupError for a tenant that no registry has taken up.
+        Links in mails are made of it. It comes from the settings and the file, never from a Host
+        header (security.md §4.8). Raises LookupError for a tenant that no registry has taken up.
         """
         if not self._base_url:
             raise LookupError(f"nobody has said where {self.key!r} lives")
         return self._base_url
 
     def live_at(self, base_domain: str, *, scheme: str, port: int | None) -> None:
-        """Say where the portal lives, for `base_url`: the registry does when it takes the file up."""
-        host = self.domains[0] if self.domains else f"{self.subdomain}.{base_domain}"
-        self._base_url = f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
+        """Say where the portal lives, for `base_url`: the registry does as it takes the file up."""
+        # A domain of the brand's own comes first: customers are to learn that one.
+        host = next(iter(self.domains), f"{self.subdomain}.{base_domain}")
+        if port is not None:
+            host = f"{host}:{port}"
+        self._base_url = f"{scheme}://{host}"
 
     def section(self, module: str) -> Any:
         """The table of a brand module that is on, of the module's own type.
@@ -194,71 +172,114 @@ class Tenant(Section):
         return self.features[feature]
 
 
-def tenant_type(sections: Mapping[str, type[BaseModel]]) -> type[Tenant]:
-    """A tenant with the table of each brand module in `sections`.
+def tenant_type(modules: Iterable[ModuleConfig]) -> type[Tenant]:
+    """A tenant with all that these modules declare: their features, limits, numbers, texts, tables.
 
-    Raises ValueError for the name of another key.
+    Raises ValueError for a module with the name of another key, or where two disagree.
     """
-    taken = sorted(sections.keys() & Tenant.model_fields.keys())
+    declared = put_together(modules)
+    taken = sorted(declared.sections.keys() & Tenant.model_fields.keys())
     if taken:
         raise ValueError(f"no module can be called {', '.join(taken)}")
-    if not sections:
-        return Tenant
-    fields: dict[str, Any] = {
-        name: (
-            section | None,
-            Field(default=None, description=f"The module {name}; only where it is on."),
-        )
-        for name, section in sections.items()
-    }
-    usual = Tenant.model_fields["modules"]
-    fields["modules"] = (
-        Each[Annotated[str, OneOf(sections)]],
-        Field(default=(), description=f"{usual.description} One of: {', '.join(sections)}."),
-    )
+    fields = _declared_fields(declared)
+    for name, section in declared.sections.items():
+        description = f"The module {name}; only where it is on."
+        fields[name] = (section | None, Field(default=None, description=description))
     made = create_model(
         "Tenant", __base__=Tenant, __module__=__name__, __doc__=Tenant.__doc__, **fields
     )
-    made.known_modules = tuple(sections)
+    # Class attributes and no fields: a tenants file has no say in what there is.
+    made.declared = declared
+    made.known_modules = tuple(declared.sections)
     made.limit_facts = {
         name: section.limit_facts
-        for name, section in sections.items()
+        for name, section in declared.sections.items()
         if hasattr(section, "limit_facts")
     }
     return made
 
 
-def _filled(given: Any, usual: dict[str, Any]) -> Any:
-    """A table with what it leaves out or empty taken from `usual`; anything else is left for the
-    types to refuse.
+def _declared_fields(declared: Declared) -> dict[str, Any]:
+    """The keys of `Tenant` whose names, or values, are what modules declare."""
+    prefixes = ", ".join(f"{kind} {prefix}" for kind, prefix in declared.numbers.items())
+    return {
+        "modules": (
+            Each[Annotated[str, OneOf(declared.sections)]],
+            Field(default=(), description=_described("modules", one_of=declared.sections)),
+        ),
+        "features": (
+            dict[Annotated[str, OneOf(declared.features)], Flag],
+            Field(
+                default=dict(declared.features),
+                description=_described("features", one_of=declared.features),
+            ),
+        ),
+        "numbers": (
+            dict[Annotated[str, OneOf(declared.numbers)], parts.NumberFormat],
+            Field(
+                default={},
+                description=f"{_described('numbers')} The kinds, with their usual prefixes: "
+                f"{prefixes}.",
+            ),
+        ),
+        "texts": (
+            dict[Annotated[str, OneOf(declared.texts)], str],
+            Field(default={}, description=_described("texts", one_of=declared.texts)),
+        ),
+        "limits": (
+            dict[Annotated[str, OneOf(declared.limits)], Limit],
+            Field(
+                default=dict(declared.limits),
+                description=_described("limits", one_of=declared.limits),
+            ),
+        ),
+        "formulas": (
+            dict[Annotated[str, OneOf(declared.limits)], parts.Formulas],
+            Field(default={}, description=_described("formulas")),
+        ),
+    }
+
+
+def _described(key: str, *, one_of: Iterable[str] = ()) -> str:
+    """The meaning of a key of `Tenant`, and the names that may stand there."""
+    meaning = Tenant.model_fields[key].description or ""
+    names = ", ".join(one_of)
+    if not names:
+        return meaning
+    return f"{meaning} One of: {names}."
+
+
+def _filled(given: object, usual: Mapping[str, object]) -> object:
+    """A table with what it leaves out or empty taken from `usual`.
+
+    Anything else is left for the types to refuse.
     """
     if not isinstance(given, dict | Section):
         return given
-    own = {
+    # An empty text says as little as none where there is a usual one: ``name = ""``.
+    own_values = {
         key: value
         for key, value in dict(given).items()
         if value != "" or not isinstance(usual.get(key), str)
     }
-    return (
-        usual
-        | own
-        | {
-            key: _filled(own.get(key, {}), part)
-            for key, part in usual.items()
-            if isinstance(part, dict)
-        }
-    )
+    filled: dict[str, object] = {**usual, **own_values}
+    for key, part in usual.items():
+        if isinstance(part, dict):
+            filled[key] = _filled(own_values.get(key, {}), part)
+    return filled
 
 
-def json_schema(kind: type[Tenant]) -> dict[str, Any]:
+def json_schema(kind: type[Tenant]) -> JsonSchema:
     """The JSON Schema (2020-12) of a whole file, which editors use for completion.
 
     For people: scripts/reference.py.
     """
     tables = Field(description="One table for each brand.", min_length=1)
-    file = create_model("File", __base__=Section, tenants=(dict[str, kind], tables))  # type: ignore[valid-type]
+    tenants = (dict[str, kind], tables)  # type: ignore[valid-type]
+    file = create_model("File", __base__=Section, tenants=tenants)
     schema = file.model_json_schema()
     tenant = schema["$defs"]["Tenant"]
+    # In the file the key is the table's name, and stands not among the keys of the table.
     schema["properties"]["tenants"]["propertyNames"] = {
         "pattern": tenant["properties"].pop("key")["pattern"]
     }
@@ -273,7 +294,7 @@ def json_schema(kind: type[Tenant]) -> dict[str, Any]:
     }
 
 
-def table_in(schema: dict[str, Any]) -> str:
+def table_in(schema: JsonSchema) -> str:
     """The name of the table type that `schema` stands for, or nothing."""
     for option in (schema, *schema.get("anyOf", ()), *schema.get("allOf", ())):
         if "$ref" in option:
@@ -282,11 +303,12 @@ def table_in(schema: dict[str, Any]) -> str:
 
 
 def theme_css(tenant: Tenant) -> str:
-    """The custom properties that the common style sheet is set with; nothing else may stand here
-    (CSP, ui.md).
+    """The custom properties that the common style sheet is set with.
+
+    Nothing else may stand here (CSP, ui.md).
     """
     theme = tenant.theme
     return (
-        f":root{{--brand:{theme.brand};--brand-strong:{theme.brand_strong};--brand-weak:{theme.brand_weak};"
-        f"--on-brand:{theme.on_brand};--radius:{theme.radius}px}}"
+        f":root{{--brand:{theme.brand};--brand-strong:{theme.brand_strong};"
+        f"--brand-weak:{theme.brand_weak};--on-brand:{theme.on_brand};--radius:{theme.radius}px}}"
     )

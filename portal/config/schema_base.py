@@ -5,13 +5,23 @@ keys share.
 import difflib
 from collections.abc import Hashable, Iterable
 from datetime import date
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Strict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+)
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 H = TypeVar("H", bound=Hashable)
 
+# Strict: pydantic would take "30" for 30, 1 for true, and a day for an instant.
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 Day = Annotated[date, Strict()]
@@ -22,7 +32,10 @@ Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\p{Cc}]*\S
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 PostalCode = Annotated[str, Field(pattern=r"^(?:[0-9]{3}-?[0-9]{4})?$")]
 Telephone = Annotated[str, Field(pattern=r"^(?:0[0-9-]{8,12}[0-9])?$")]
-_EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9-]{1,63}"
+_EMAIL = (
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
+    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9-]{1,63}"
+)
 Email = Annotated[str, Field(max_length=254, pattern=rf"^(?:{_EMAIL})?$")]
 
 
@@ -30,8 +43,11 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """``; did you mean 'brand'?``, or what there is to choose from when nothing is near."""
     names = list(known)
     near = difflib.get_close_matches(str(word), names, n=1)
+    # A beginning is no close match to a long name, but is clearly meant.
     near = near or [name for name in names if word and name.startswith(str(word))]
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(names) or 'none'}"
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are: {', '.join(names) or 'none'}"
 
 
 def unwrapped(description: str) -> str:
@@ -46,11 +62,13 @@ class OneOf:
         self.names = tuple(names)
 
     def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
+        self, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
-    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return {"type": "string", "enum": list(self.names)}
 
     def _check(self, word: str) -> str:
@@ -62,6 +80,7 @@ class OneOf:
 class Section(BaseModel):
     """A table of `tenants.toml`: cannot be changed once read, and knows no keys but its own."""
 
+    # Defaults are checked too: a preset that breaks a rule is found at the first start.
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
     )

@@ -1,9 +1,9 @@
-"""The tables inside a tenant's section of `tenants.toml` that every brand shares (OPS-01, COM-04)."""
+"""The tables in a tenant's section of `tenants.toml` that every brand shares (OPS-01, COM-04)."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -101,6 +101,7 @@ class Theme(Section):
     logos/atelier.svg.
     """
 
+    # A file that is not there would show as a broken picture on every page of the brand.
     @field_validator("logo")
     @classmethod
     def _is_there(cls, logo: str | None) -> str | None:
@@ -183,6 +184,7 @@ class ClosedPeriod(Section):
     @classmethod
     def _in_order(cls, last: date, info: ValidationInfo) -> date:
         first = info.data.get("first", last)
+        # Longer is a mistyped year: nothing could be booked, and due dates would run away.
         if not timedelta() <= last - first <= _LONGEST_CLOSURE:
             raise ValueError(
                 f"{last} is not within {_LONGEST_CLOSURE.days} days from the first day, {first}"
@@ -203,6 +205,7 @@ class Calendar(Section):
 
     def is_open(self, day: date) -> bool:
         """Whether the brand works on `day`."""
+        # As Python counts the days of a week: Monday is 0.
         weekly = list(map(WEEKDAYS.index, self.weekly_closed))
         return is_business_day(
             day, weekly, self.holidays, [(period.first, period.last) for period in self.closed]
@@ -257,6 +260,7 @@ class Tax(Section):
     """Consumption tax."""
 
     rates: Annotated[tuple[TaxRate, ...], Field(min_length=1, max_length=20)] = (
+        # Both rates in force since the reduced one (軽減税率) came with the rise to 10 percent.
         TaxRate(rate=10, since=date(2019, 10, 1)),
         TaxRate(rate=8, reduced=True, since=date(2019, 10, 1)),
     )
@@ -270,6 +274,7 @@ class Tax(Section):
         begun = [(rate.since, rate.reduced) for rate in rates]
         if len(set(begun)) < len(begun):
             raise ValueError("two rates of the same kind begin on the same day")
+        # What is not reduced would have no rate at all, found when the first bill is drawn.
         if all(rate.reduced for rate in rates):
             raise ValueError("there is no standard rate; add one with reduced = false")
         return rates
@@ -302,7 +307,8 @@ class InquiryField(Section):
     label: Name = Field(description="As customers read it.")
     kind: Literal["line", "text", "date", "time", "choice", "unit"] = Field(
         "line",
-        description="What is typed, or chosen; a unit is one of what the contract has, e.g. an app.",
+        description="What is typed, or chosen; a unit is one of what the contract has, "
+        "e.g. an app.",
     )
     choices: Each[Name] = Field(
         (), max_length=30, description="For a choice: what there is to choose from."
@@ -310,7 +316,8 @@ class InquiryField(Section):
     required: Flag = Field(True, description="Whether it must be filled in.")
     wish: Flag = Field(
         False,
-        description="Whether it is wished for: a date that is not past, a time within the brand's hours.",
+        description="Whether it is wished for: a date that is not past, a time within the brand's "
+        "hours.",
     )
 
     @model_validator(mode="after")
@@ -373,7 +380,7 @@ class Inquiries(Section):
             _once(keys, "a key stands")
         return categories
 
-    def category(self, key: Any) -> InquiryCategory | None:
+    def category(self, key: object) -> InquiryCategory | None:
         """The category with this key, or None."""
         return next((category for category in self.categories if category.key == key), None)
 
@@ -384,7 +391,9 @@ class Chat(Section):
     opening: kinds.ClockTime = Field("09:00", description="When a chat can be begun from, HH:MM.")
     closing: kinds.ClockTime = Field("17:30", description="Until when, HH:MM.")
     stream: Flag = True
-    """Whether pages are told of news at once, or ask every 3 seconds: for proxies that cut streams."""
+    """Whether pages are told of news at once, or ask every 3 seconds: for proxies that cut
+    streams.
+    """
 
     @model_validator(mode="after")
     def _opens_before_it_closes(self) -> Self:
@@ -444,6 +453,7 @@ def _in_order(formulas: tuple[Formula, ...]) -> tuple[Formula, ...]:
 
     Raises ValueError for one that never does.
     """
+    # What asks for all that an earlier one asks for, and more, is always taken by that.
     for place, formula in enumerate(formulas):
         if any(formula.when.items() >= earlier.when.items() for earlier in formulas[:place]):
             raise ValueError(

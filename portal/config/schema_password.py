@@ -1,4 +1,6 @@
-"""Which passwords a brand's members may set: presets, and what a tenant changes of them (COM-11)."""
+"""Which passwords a brand's members may set: presets, and what a tenant changes of them
+(COM-11).
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -31,7 +33,20 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 
 def _usual(name: str) -> Callable[[dict[str, Any]], Any]:
-    return lambda values: _PRESETS[values["preset"]][name]
+    """What pydantic takes for a key that is absent: the value of this name in the chosen preset."""
+
+    def usual(values: dict[str, Any]) -> Any:
+        return _PRESETS[values["preset"]][name]
+
+    return usual
+
+
+def _usual_symbols(values: dict[str, Any]) -> str | None:
+    """The preset's symbols; None where all characters may occur, so that symbols say nothing."""
+    if not values["half_width"]:
+        return None
+    symbols: str | None = _PRESETS[values["preset"]]["symbols"]
+    return symbols
 
 
 class PasswordRules(Section):
@@ -52,13 +67,9 @@ class PasswordRules(Section):
     """Kinds of characters that must occur; when absent, the preset's."""
     half_width: Flag = Field(default_factory=_usual("half_width"))
     """Whether only half-width letters, digits and symbols may occur; when absent, the preset's."""
-    symbols: str | None = Field(
-        default_factory=lambda values: _usual("symbols")(values) if values["half_width"] else None,
-        pattern=r"^[!-/:-@\[-`{-~]*$",
-    )
-    """Exactly the symbols that half-width passwords may have, e.g.
-
-    ".-_"; when absent, the preset's.
+    symbols: str | None = Field(default_factory=_usual_symbols, pattern=r"^[!-/:-@\[-`{-~]*$")
+    """Exactly the symbols that half-width passwords may have, e.g. ".-_"; when absent, the
+    preset's.
     """
     longest_run: Whole = Field(default_factory=_usual("longest_run"), ge=0, le=10)
     """How often one character may follow itself; 0 is no limit; when absent, the preset's."""
@@ -69,6 +80,7 @@ class PasswordRules(Section):
     @field_validator("max_length")
     @classmethod
     def _not_below_shortest(cls, longest: int, info: ValidationInfo) -> int:
+        # Absent where it failed itself: then only that is told.
         shortest = info.data.get("min_length", 0)
         if longest < shortest:
             raise ValueError(
@@ -81,13 +93,15 @@ class PasswordRules(Section):
     def _that_count(cls, symbols: str | None, info: ValidationInfo) -> str | None:
         if symbols is not None and not info.data.get("half_width", True):
             raise ValueError("nothing reads this unless half_width = true")
+        # Each rule alone will do; together no password could keep them.
         if symbols == "" and "symbol" in info.data.get("required", ()):
             raise ValueError("a symbol is required, but none is allowed")
         return symbols
 
     def deviations(self) -> Iterator[str]:
-        """What OWASP ASVS 5.0, 6.2 asks for and these rules do not give; nothing for the usual
-        rules.
+        """What OWASP ASVS 5.0, 6.2 asks for and these rules do not give.
+
+        Nothing for the usual rules.
         """
         if self.min_length < 8:
             yield f"6.2.1 asks for 8 characters at least, not {self.min_length}"

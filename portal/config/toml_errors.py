@@ -15,6 +15,7 @@ _FENCES = ('"""', "'''")
 
 def explain(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
     """The line (from 1) that is to be mended in `text`, and what is wrong there."""
+    # The library has the place in its message alone; `lineno` came with Python 3.14.
     at = _AT_LINE.search(str(error))
     message = _AT_LINE.sub("", str(error))
     lines = text.replace("\r\n", "\n").split("\n")
@@ -28,18 +29,21 @@ def explain(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
         key = ".".join(re.findall(r"'([^']*)'", twice[1]))
         return line, f"is not TOML: [{key}] stands twice"
     wide = _WIDE.search(lines[line - 1])
-    hint = f" (there is a full-width {wide[0]!r}: write it half-width)" if wide else ""
-    return line, f"is not TOML: {message}{hint}"
+    if wide:
+        message += f" (there is a full-width {wide[0]!r}: write it half-width)"
+    return line, f"is not TOML: {message}"
 
 
 def _overwritten(lines: list[str], line: int) -> tuple[int, str]:
     """The key, or the table, that was there before; its value may go on for several lines."""
+    # The error is found at the value's end: the key is where the statement began.
     for number in range(line, 0, -1):
         said = lines[number - 1].strip()
         key = _KEY.match(said)
-        if key or said.startswith("["):
-            name = key[1] if key else said
-            return number, f"is not TOML: {name} stands here a second time"
+        if key:
+            return number, f"is not TOML: {key[1]} stands here a second time"
+        if said.startswith("["):
+            return number, f"is not TOML: {said} stands here a second time"
     return line, "is not TOML: a key stands here a second time"
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
-from flask import Flask, current_app
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
@@ -197,16 +197,6 @@ def index_where(name: str, *columns: str, where: str, unique: bool = True) -> sa
 def session() -> TenantSession:
     """The session of the tenant in scope."""
     return cast(TenantSession, db.session())
-
-
-def app_extension(name: str) -> Any:
-    """What the running application holds under `name`, of Flask's `app.extensions`.
-
-    Rules know no Flask, yet the files and the kinds of jobs are the application's, as its database
-    is. They are found the way `session` finds that: by the application in whose context the code
-    runs. So there is nothing for a module to hold, and two applications in one process never meet.
-    """
-    return current_app.extensions[name]
 
 
 @dataclass(frozen=True, slots=True)

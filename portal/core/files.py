@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from sqlalchemy import JSON, String
 from sqlalchemy.types import TypeDecorator
 
-from portal.core.db import app_extension
+from portal.core.services import get_service
 from portal.tenancy.scope import require_key
 
 _CHUNK_BYTES = 256 * 1024
@@ -198,7 +198,7 @@ class LocalFiles:
 
 def file_store() -> LocalFiles:
     """Where the running application keeps files; `create_app` says where that is."""
-    return cast(LocalFiles, app_extension("file_store"))
+    return get_service(LocalFiles)
 
 
 def as_stream(content: bytes | IO[bytes]) -> IO[bytes]:

@@ -8,17 +8,18 @@ is: as long as its work may take, so that nobody begins what is still being done
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlalchemy import JSON, Index, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
-from portal.core.db import Base, Criterion, EnumType, app_extension, session, tenant_table_args
+from portal.core.db import Base, Criterion, EnumType, session, tenant_table_args
+from portal.core.services import get_service
 from portal.tenancy.orm_guard import TenantOwned
 
 log = logging.getLogger(__name__)
@@ -49,19 +50,21 @@ class JobKind:
     lease: Lease = USUAL_LEASE
 
 
-def collect_kinds(kinds: Iterable[JobKind]) -> dict[str, JobKind]:
-    """The kinds by their names, for the application to hold. Raises ValueError for one name twice."""
-    found: dict[str, JobKind] = {}
-    for kind in kinds:
-        if kind.name in found:
-            raise ValueError(f"two kinds of job are called {kind.name}")
-        found[kind.name] = kind
-    return found
+class JobKinds(dict[str, JobKind]):
+    """The kinds of jobs that an application does, by their names."""
+
+    def __init__(self, kinds: Iterable[JobKind]) -> None:
+        """Collect `kinds`. Raises ValueError for one name twice."""
+        super().__init__()
+        for kind in kinds:
+            if kind.name in self:
+                raise ValueError(f"two kinds of job are called {kind.name}")
+            self[kind.name] = kind
 
 
-def job_kinds() -> Mapping[str, JobKind]:
+def job_kinds() -> JobKinds:
     """The kinds of jobs that the running application does, by name."""
-    return cast(Mapping[str, JobKind], app_extension("job_kinds"))
+    return get_service(JobKinds)
 
 
 class WorkStatus(StrEnum):

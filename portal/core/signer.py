@@ -5,21 +5,27 @@ them.
 import hashlib
 import hmac
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from portal.core.services import get_service
 from portal.tenancy.scope import require_key
 
 
+@dataclass(frozen=True, slots=True)
 class Signer:
-    """The server's keys, the present one first, then those it is being rotated from; set by
-    `create_app`.
-    """
+    """The server's keys, the present one first, then those that it is being rotated from."""
 
-    keys: tuple[bytes, ...] = ()
+    keys: tuple[bytes, ...]
+
+    @classmethod
+    def of_secrets(cls, secrets: Iterable[str]) -> "Signer":
+        """A signer with these secrets of the settings, the present one first."""
+        return cls(tuple(secret.encode() for secret in secrets))
 
 
-def set_keys(keys: Iterable[str]) -> None:
-    """Work with these keys, the present one first."""
-    Signer.keys = tuple(key.encode() for key in keys)
+def signing_keys() -> tuple[bytes, ...]:
+    """The keys of the application in context, the present one first."""
+    return get_service(Signer).keys
 
 
 def macs(purpose: str, *parts: object) -> list[bytes]:
@@ -27,14 +33,13 @@ def macs(purpose: str, *parts: object) -> list[bytes]:
 
     No two purposes, tenants or records share one: all of them are part of what is signed.
     """
-    if not Signer.keys:
-        raise RuntimeError("the keyring is empty; create_app fills it")
+    # A zero byte between the parts, which none of them holds: ("ab", "c") is not ("a", "bc").
     message = "\0".join(map(str, (purpose, require_key(), *parts))).encode()
-    return [hmac.digest(key, message, hashlib.sha256) for key in Signer.keys]
+    return [hmac.digest(key, message, hashlib.sha256) for key in signing_keys()]
 
 
 def digests(purpose: str, *parts: object) -> list[str]:
-    """The same as text, as it stands in the database."""
+    """The same as hexadecimal text, as it stands in the database."""
     return [mac.hex() for mac in macs(purpose, *parts)]
 
 

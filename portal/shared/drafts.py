@@ -71,6 +71,7 @@ class DraftKey:
 
 def keep(key: DraftKey, data: dict[str, Any]) -> str:
     """Keep `data` (JSON-able) and return its token. The caller commits."""
+    # It stands in addresses and forms; whoever gets hold of it still must be the member.
     token = secrets.token_urlsafe(32)
     draft = Draft(
         kind=key.kind,
@@ -87,7 +88,9 @@ def keep(key: DraftKey, data: dict[str, Any]) -> str:
 def recall(key: DraftKey, token: str) -> dict[str, Any] | None:
     """What was typed, or None when there is no such draft (used ones included)."""
     draft = session().scalars(select(Draft).where(*_alive(key, token))).one_or_none()
-    return dict(draft.data) if draft else None
+    if draft is None:
+        return None
+    return dict(draft.data)
 
 
 def is_unused(key: DraftKey, token: str) -> bool:
@@ -97,8 +100,9 @@ def is_unused(key: DraftKey, token: str) -> bool:
 
 
 def is_kept(token: str) -> bool:
-    """Whether a draft with this token waits to be sent; whose it is and what stands in it is not
-    told.
+    """Whether a draft with this token waits to be sent.
+
+    Whose it is and what stands in it is not told.
     """
     found = select(Draft.id).where(
         Draft.token == token.replace("\0", ""),
@@ -109,19 +113,21 @@ def is_kept(token: str) -> bool:
 
 
 def consume(key: DraftKey, token: str) -> dict[str, Any] | None:
-    """Take the draft for good, in the running transaction; None when it was used before or is past
-    its lifetime.
+    """Take the draft for good, in the running transaction.
+
+    None when it was used before or is past its lifetime.
     """
-    used = update_where(Draft, *_alive(key, token), Draft.used_at.is_(None), used_at=clock.now())
-    return recall(key, token) if used else None
+    # One guarded UPDATE: of two presses at once the second waits, and then finds it used.
+    unused = (*_alive(key, token), Draft.used_at.is_(None))
+    if not update_where(Draft, *unused, used_at=clock.now()):
+        return None
+    return recall(key, token)
 
 
 def _alive(key: DraftKey, token: str) -> tuple[ColumnElement[bool], ...]:
-    """The criteria of the draft within its lifetime.
-
-    Tokens come from addresses; PostgreSQL takes no NUL.
-    """
+    """The criteria of the draft within its lifetime."""
     return (
+        # Tokens come from addresses, where anything may stand; PostgreSQL takes no NUL in a text.
         Draft.token == token.replace("\0", ""),
         Draft.kind == key.kind,
         Draft.subject == key.subject,

@@ -10,15 +10,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, Protocol, TypeVar, TypeVarTuple, cast
 
-from sqlalchemy import Select, insert
+from sqlalchemy import Row as DatabaseRow
+from sqlalchemy import Select, Table, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.core import (
     TOKYO,
     Actor,
+    Base,
     LabelledEnum,
     Row,
     RuleBroken,
@@ -34,6 +37,9 @@ from portal.core.csvio import CellErrors, CsvErrors
 from portal.shared.staging import Staging
 
 S = TypeVar("S", bound=LabelledEnum)
+Ts = TypeVarTuple("Ts")
+StagedRow = dict[str, Any]
+"""What an importer makes of one row and stores later, by names of its own; it goes through JSON."""
 KEY = 20
 """Characters of a code, a number, an instant."""
 BATCH = 500
@@ -70,15 +76,15 @@ class Importer(Protocol):
         """Those of them whose text ends on documents."""
 
     def look_up(self, rows: Sequence[Row]) -> None:
-        """Ask the database, in few statements, for all that `read` needs to know about these rows."""
+        """Ask the database, in few statements, for all that `read` needs to know of these rows."""
 
-    def read(self, row: Row) -> dict[str, Any] | None:
+    def read(self, row: Row) -> StagedRow | None:
         """Check one row and make of it what `store` gets; None for what is there already.
 
         Raises RuleBroken.
         """
 
-    def store(self, rows: Sequence[dict[str, Any]], *, by: Actor) -> None:
+    def store(self, rows: Sequence[StagedRow], *, by: Actor) -> None:
         """Store rows as `read` made them. The caller commits."""
 
 
@@ -93,11 +99,15 @@ class Counts:
         return f"{self.added} added, {self.known} known already"
 
 
+def _tell_nobody(_checked: int) -> None:
+    """The progress of an import that nobody watches."""
+
+
 def stage(
     data: bytes,
     importer: Importer,
     into: Staging,
-    progress: Callable[[int], None] = lambda _n: None,
+    progress: Callable[[int], None] = _tell_nobody,
     check_printed: Callable[[str], object] = str,
 ) -> Counts:
     """Read and check a whole file and keep what is new in `into`, without a lock or a change.
@@ -110,16 +120,14 @@ def stage(
     def check(cell: str) -> None:
         check_printed(text.one_line(cell))
 
-    def read(row: Row) -> dict[str, Any] | None:
+    def read(row: Row) -> StagedRow | None:
         made = importer.read(row)
-        for column in importer.printed if made else ():
-            row.take(column, check)
+        if made is not None:
+            for column in importer.printed:
+                row.take(column, check)
         return made
 
-    if len(data) > MOST_BYTES:
-        raise RuleBroken(
-            "ファイルは%(n)sMBまでです。分けて読み込んでください。", n=MOST_BYTES >> 20
-        )
+    _require_readable_size(data)
     rows = csvio.read_csv(data, importer.columns, optional=importer.optional)
     mistakes: list[csvio.RowError] = []
     checked = 0
@@ -127,17 +135,27 @@ def stage(
         checked += 1
         if checked > MOST_ROWS:
             raise RuleBroken("一度に%(n)s行までです。分けて読み込んでください。", n=MOST_ROWS)
+        # After the first mistake nothing will be stored: the rest is only checked.
         if made is not None and not mistakes:
             into.add(made)
         progress(checked)
     if mistakes:
-        raise CsvErrors(sorted(mistakes, key=lambda mistake: mistake.line))
+        # Whoever mends the file goes through it from the top.
+        raise CsvErrors(sorted(mistakes, key=attrgetter("line")))
     return Counts(added=into.count, known=checked - into.count)
 
 
+def _require_readable_size(data: bytes) -> None:
+    if len(data) > MOST_BYTES:
+        raise RuleBroken(
+            "ファイルは%(n)sMBまでです。分けて読み込んでください。", n=MOST_BYTES >> 20
+        )
+
+
 def _looked_up(rows: Iterator[Row], importer: Importer) -> Iterator[Row]:
-    """The rows, each batch of them after its look-ups; what is wrong with the file's form is raised
-    at the end.
+    """The rows, each batch of them after its look-ups.
+
+    What is wrong with the file's form is raised at the end.
     """
     refused: CsvErrors | None = None
     while refused is None:
@@ -155,12 +173,12 @@ def _looked_up(rows: Iterator[Row], importer: Importer) -> Iterator[Row]:
 
 
 def store(staged: Staging, importer: Importer, *, by: Actor) -> None:
-    """Store all that was staged, and one event for the whole. The caller commits. Raises Stale,
-    having stored nothing.
+    """Store all that was staged, and one event for the whole.
 
-    It is Stale when somebody stored the same, or took away what a row hangs on, since the file was
-    read.
+    The caller commits. Raises Stale, having stored nothing. It is Stale when somebody stored the
+    same, or took away what a row hangs on, since the file was read.
     """
+    # In batches, so that memory does not grow with the file.
     try:
         for rows in staged.batches(BATCH):
             importer.store(rows, by=by)
@@ -171,23 +189,26 @@ def store(staged: Staging, importer: Importer, *, by: Actor) -> None:
         audit.record(importer.action, f"import:{staged.count}", by=by, added=staged.count)
 
 
-def add_rows(model: type[Any], rows: Sequence[dict[str, Any]]) -> None:
+def add_rows(model: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
     """Insert rows of one table, given by their columns' names, in one statement without the ORM,
     which takes longer.
     """
+    # Nothing stamps the rows here: past the ORM the tenant is named by hand.
     tenant = session().tenant
     if rows:
-        execute_core(insert(model.__table__), [{**row, "tenant_id": tenant} for row in rows])
+        table = cast(Table, model.__table__)
+        execute_core(insert(table), [{**row, "tenant_id": tenant} for row in rows])
 
 
 def found_by(
-    statement: Select[*tuple[Any, ...]], column: InstrumentedAttribute[str], wanted: Iterable[str]
-) -> list[Any]:
+    statement: Select[*Ts], column: InstrumentedAttribute[str], wanted: Iterable[str]
+) -> list[DatabaseRow[*Ts]]:
     """The rows of `statement` whose `column` is one of `wanted`, asked for in statements of bounded
     length.
     """
-    found: list[Any] = []
+    found: list[DatabaseRow[*Ts]] = []
     remaining = iter(dict.fromkeys(wanted))
+    # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
     while some := list(islice(remaining, BATCH)):
         found.extend(session().execute(statement.where(column.in_(some))))
     return found
@@ -213,13 +234,12 @@ class Keys:
 
 
 def require_same(
-    known: Mapping[str, Any], said: Mapping[str, Any], columns: Mapping[str, str]
+    known: Mapping[str, object], said: Mapping[str, object], columns: Mapping[str, str]
 ) -> None:
-    """Refuse a row about something `known` of which it says something else (OPS-12): never ignored
-    in silence.
+    """Refuse a row about something `known` of which it says something else (OPS-12).
 
-    `columns` are the file's columns by the names that both go by. Raises CellErrors, at each that
-    differs.
+    Never ignored in silence. `columns` are the file's columns by the names that both go by. Raises
+    CellErrors, at each that differs.
     """
     errors = [
         RuleBroken(OTHERWISE, field=column)

@@ -71,19 +71,22 @@ def owner_by_token(token: str) -> str | None:
     except (BadData, ValueError, TypeError):
         return None
     age = clock.now().timestamp() - drawn_at
-    return str(owner) if 0 <= age <= PAGE_LIFETIME.total_seconds() else None
+    if not 0 <= age <= PAGE_LIFETIME.total_seconds():
+        return None
+    return str(owner)
 
 
 def _signer() -> URLSafeSerializer:
-    keys = list(reversed(signer.Signer.keys))  # itsdangerous signs with the last one
+    # itsdangerous signs with the last of its keys, and takes what any of them signed.
+    keys = list(reversed(signer.signing_keys()))
     return URLSafeSerializer(keys, salt=f"form owner\0{require_key()}")
 
 
 def keep(owner: str, path: str, sent: Sent) -> str:
-    """Keep what was sent to be shown at `path`; its token, or "" when it is too much to keep. The
-    caller commits.
+    """Keep what was sent to be shown at `path`.
 
-    An owner has the newest few: whoever sends more loses what came first, and fills no disk.
+    Returns its token, or "" when it is too much to keep. The caller commits. An owner has the
+    newest few: whoever sends more loses what came first, and fills no disk.
     """
     characters = sum(len(name) + len(value) for name, value in sent.pairs)
     if len(path) > _PATH_LENGTH or len(sent.pairs) > MOST_FIELDS or characters > MOST_CHARACTERS:
@@ -93,6 +96,7 @@ def keep(owner: str, path: str, sent: Sent) -> str:
     session().add(
         InterruptedForm(owner=owner, path=path, token=token, data=data, created_at=clock.now())
     )
+    # Flushed before the newest are asked for: this one is among them.
     session().flush()
     of_owner = select(InterruptedForm.id).where(InterruptedForm.owner == owner)
     newest = session().scalars(of_owner.order_by(InterruptedForm.id.desc()).limit(MOST_KEPT)).all()
@@ -103,6 +107,7 @@ def keep(owner: str, path: str, sent: Sent) -> str:
 def recall(token: str, member_id: int, path: str) -> Sent | None:
     """What this member sent to this page before their session was over; None for everybody else."""
     found = select(InterruptedForm).where(
+        # Tokens come from addresses, where anything may stand; PostgreSQL takes no NUL in a text.
         InterruptedForm.token == token.replace("\0", ""),
         InterruptedForm.owner == owner_of(member_id),
         InterruptedForm.path == path,

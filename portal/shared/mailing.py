@@ -3,7 +3,7 @@ COM-81).
 """
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +22,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=select_autoescape(["html"]),
+        # A name that a template misspells is an error, and no gap in somebody's letter.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -29,25 +30,44 @@ def _environment() -> Environment:
     )
     environment.filters["yen"] = yen
     environment.filters["lines"] = _lines
-    environment.filters["when"] = lambda at: f"{clock.to_local(at):%Y/%m/%d %H:%M}"
-    environment.filters["day"] = lambda day: f"{day:%Y/%m/%d}"
+    environment.filters["when"] = _when
+    environment.filters["day"] = _day
     return environment
 
 
 _LINK = Markup('<a href="{0}">{0}</a>')
 
 
+def _when(at: datetime) -> str:
+    """An instant as letters write it, in Asia/Tokyo: 2026/11/22 09:00."""
+    return f"{clock.to_local(at):%Y/%m/%d %H:%M}"
+
+
+def _day(day: date) -> str:
+    """A day as letters write it: 2026/11/22."""
+    return f"{day:%Y/%m/%d}"
+
+
 def _lines(paragraph: str) -> Markup:
-    """A paragraph of the letter as HTML: its lines as they are, an address alone on one as a link."""
-    lines = paragraph.strip().splitlines()
-    return Markup("<br>\n").join(
-        _LINK.format(line) if re.fullmatch(r"https?://\S+", line) else line for line in lines
-    )
+    """A paragraph of the letter as HTML.
+
+    Its lines as they are, an address alone on one as a link.
+    """
+    # Joined by Markup, which escapes every line that is not Markup itself.
+    return Markup("<br>\n").join(map(_linked, paragraph.strip().splitlines()))
 
 
-def tell(tenant: Tenant, event: str, whom: Member, **context: object) -> outbox.OutboxMail:
-    """Store the mail of `event` for a member, in the running transaction; it sees `member` and the
-    instant `at` too.
+def _linked(line: str) -> str:
+    """A line of a letter, as a link where it is nothing but an address."""
+    if re.fullmatch(r"https?://\S+", line):
+        return _LINK.format(line)
+    return line
+
+
+def notify(tenant: Tenant, event: str, whom: Member, **context: object) -> outbox.OutboxMail:
+    """Store the mail of `event` for a member, in the running transaction.
+
+    It sees `member` and the instant `at` too.
     """
     context = {"member": whom, "at": clock.now()} | context
     return compose(tenant, event, whom.email, account_id=whom.account_id, **context)
@@ -63,7 +83,11 @@ def compose(
     context is when the mail's link or code dies: it is not sent after that.
     """
     until = context.get("until")
-    subject, letter = written(tenant, event, **context)
+    headers: dict[str, str] = {}
+    if tenant.mail.inbound:
+        # Where mail comes in, an answer is to continue the thread and not to reach nobody.
+        headers["Reply-To"] = tenant.mail.inbound
+    subject, letter = render(tenant, event, **context)
     environment = _environment()
     return outbox.enqueue(
         event,
@@ -74,13 +98,14 @@ def compose(
         body=f"{letter}\n{environment.get_template('_signature.txt').render(tenant=tenant)}",
         html=environment.get_template("_layout.html").render(tenant=tenant, letter=letter),
         account_id=account_id,
-        headers={"Reply-To": tenant.mail.inbound} if tenant.mail.inbound else {},
+        headers=headers,
         expires_at=until if isinstance(until, datetime) else None,
     )
 
 
-def written(tenant: Tenant, event: str, **context: object) -> tuple[str, str]:
+def render(tenant: Tenant, event: str, **context: object) -> tuple[str, str]:
     """Subject and letter of `event`."""
     text = _environment().get_template(f"{event}.txt").render(tenant=tenant, **context)
     subject, _blank, letter = text.partition("\n\n")
+    # One line, however its template is broken: a mail's header ends with the line.
     return " ".join(subject.split()), letter.strip("\n")

@@ -6,7 +6,7 @@ What comes once a day is kept as one line each, and mailed together in the morni
 
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
+from operator import attrgetter
 
 from sqlalchemy import Index, String, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -69,6 +69,7 @@ def chosen(member: Member) -> dict[Kind, How]:
 
 def choose(member: Member, wanted: dict[Kind, How], *, by: Actor) -> None:
     """Take the member's choice. The caller commits."""
+    # All kinds are kept, also those that are as usual: another usual choice changes nobody's.
     before = chosen(member)
     after = chosen(member) | wanted
     member.mail_choices = {kind.value: how.value for kind, how in after.items()}
@@ -87,55 +88,67 @@ def send(
     to: str,
     *,
     account_id: int | None = None,
-    **context: Any,
+    **context: object,
 ) -> None:
-    """Mail `event` to an address as the member who has it wants this kind; who is no member gets it
-    at once.
+    """Mail `event` to an address as the member who has it wants this kind.
 
-    A `link` in the context leads on from the line in the day's mail. The template sees
-    `may_see_amounts`: whether the account lets this reader see what it pays. The caller commits.
+    Who is no member gets it at once. A `link` in the context leads on from the line in the day's
+    mail. The template sees `may_see_amounts`: whether the account lets this reader see what it
+    pays. The caller commits.
     """
-    own = Member.account_id == account_id, Member.email == to, Member.status == MemberStatus.ACTIVE
-    member = (
-        session().scalars(select(Member).where(*own).limit(1)).one_or_none() if account_id else None
-    )
+    member = _active_member(account_id, to)
+    # A mail shows no more than the page does to who reads it.
     context["may_see_amounts"] = member is not None and member.may(Right.BILLING)
-    how = chosen(member)[kind] if member else How.AT_ONCE
-    if how is How.AT_ONCE:
+    if member is None or chosen(member)[kind] is How.AT_ONCE:
         mailing.compose(tenant, event, to, account_id=account_id, **context)
-    elif how is How.DAILY and member:
-        subject = mailing.written(tenant, event, **context)[0].removeprefix(f"【{tenant.name}】")
+    elif chosen(member)[kind] is How.DAILY:
+        subject, _letter = mailing.render(tenant, event, **context)
         line = DigestLine(
-            member_id=member.id, said=subject[:300], link=str(context.get("link", ""))[:300]
+            member_id=member.id,
+            said=subject.removeprefix(f"【{tenant.name}】")[:300],
+            link=str(context.get("link", ""))[:300],
         )
         line.created_at = clock.now()
         session().add(line)
 
 
-def mail_digests(tenant: Tenant) -> int:
-    """Mail what has waited until this morning, one mail a member; returns how many. The caller
-    commits.
+def _active_member(account_id: int | None, email: str) -> Member | None:
+    """The account's member who has this address and may sign in, if there is one."""
+    if account_id is None:
+        return None
+    own = select(Member).where(Member.account_id == account_id, Member.email == email)
+    return session().scalars(own.where(Member.status == MemberStatus.ACTIVE).limit(1)).one_or_none()
 
-    Lines are locked, so that of two workers one mails them. Index: ix_digest_line_due.
+
+def mail_digests(tenant: Tenant) -> int:
+    """Mail what has waited until this morning, one mail a member; returns how many.
+
+    The caller commits. Index: ix_digest_line_due.
     """
-    morning = clock.to_local(clock.now()).replace(
-        hour=DIGEST_HOUR, minute=0, second=0, microsecond=0
-    )
-    morning = morning if morning <= clock.now() else morning - timedelta(days=1)
     due = (
         select(DigestLine)
-        .where(DigestLine.created_at < morning)
+        .where(DigestLine.created_at < _last_morning())
         .order_by(DigestLine.member_id, DigestLine.id)
+        # Locked: of two workers the second waits, and then finds no lines any more.
+        .with_for_update()
     )
     mailed = 0
-    for member_id, group in groupby(
-        session().scalars(due.with_for_update()).all(), lambda line: line.member_id
-    ):
+    for member_id, group in groupby(session().scalars(due).all(), attrgetter("member_id")):
         lines = list(group)
         member = session().get_one(Member, member_id)
+        # Lines of who was locked since go without a mail: they would never be due again.
         if member.status == MemberStatus.ACTIVE:
-            mailing.tell(tenant, "digest", member, lines=lines)
+            mailing.notify(tenant, "digest", member, lines=lines)
             mailed += 1
         for line in lines:
             session().delete(line)
     return mailed
+
+
+def _last_morning() -> datetime:
+    """The last time that it was DIGEST_HOUR in Asia/Tokyo."""
+    now = clock.to_local(clock.now())
+    morning = now.replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
+    if morning > now:
+        morning -= timedelta(days=1)
+    return morning

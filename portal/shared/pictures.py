@@ -22,6 +22,7 @@ def check_png(data: bytes) -> None:
     """Raise RuleBroken unless `data` is a whole PNG picture of at most 2 MB, which is decoded to
     its last row.
     """
+    # Imported here: only operators' commands look at pictures, and the library is large.
     from PIL import Image
 
     if not data.startswith(_SIGNATURE) or len(data) > _MOST_BYTES:

@@ -1,6 +1,6 @@
 """Sending a mail again: as it was, or with a new link where it holds one (OPS-14)."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 from sqlalchemy import select
 
@@ -10,7 +10,15 @@ from portal.core.jobs import WorkStatus
 from portal.shared.accounts.models import Member, MemberStatus
 from portal.shared.auth import operator_actions, password_reset
 
-_LINK_SENDERS: dict[str, Callable[..., None]] = {
+
+class LinkSender(Protocol):
+    """An operation that mails a member a new link; earlier ones die. The caller commits."""
+
+    def __call__(self, tenant: Tenant, member: Member, *, by: Actor) -> None:
+        """Mail the link."""
+
+
+_LINK_SENDERS: dict[str, LinkSender] = {
     "set_password": password_reset.invite,
     "reset_password": password_reset.send_reset_link,
 }
@@ -23,7 +31,10 @@ def resend(tenant: Tenant, mail: OutboxMail, *, by: Actor) -> bool:
     Raises RuleBroken when there is nothing left to send: texts are blanked once they are sent.
     """
     send_link = _LINK_SENDERS.get(mail.event)
-    member = _member_of(mail) if send_link is not None else None
+    member = None
+    if send_link is not None:
+        member = _member_of(mail)
+    # A mail with a link is not sent again as it was: the link may be dead, and its text is a key.
     if send_link is not None and member is not None:
         operator_actions.can_be_mailed_a_link(member).require()
         if mail.status != WorkStatus.DONE:

@@ -9,74 +9,113 @@ included.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    or_,
+    select,
+)
 
 from portal.core import Query, require_key
 from portal.core.clock import day_start
 from portal.core.folding import Folded
 from portal.core.text import folded, like_escape
 
-Criterion = tuple[Callable[[Any], ColumnElement[bool]], Callable[[Any], Any]]
-"""What is compared with the value, and how the value is read."""
+T = TypeVar("T")
+Bound = BindParameter[object]
+"""The parameter of a statement that takes what was asked."""
+Compare = Callable[[Bound], ColumnElement[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One thing that a list is searched by.
+
+    `compare` makes the SQL, once for each way to ask; `read` makes of what was typed the value that
+    is bound, with each search.
+    """
+
+    compare: Compare
+    read: Callable[[Any], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """Words between blanks of any width, all of which must be found; `holds` compares with the
-    pattern of one.
+    """Words between blanks of any width, all of which must be found.
+
+    `holds` compares with the pattern of one.
     """
 
-    holds: Callable[[Any], ColumnElement[bool]]
+    holds: Compare
 
 
-def keywords(*columns: Any) -> Keywords:
+def keywords(*columns: ColumnElement[str]) -> Keywords:
     """Each word stands in one of these columns, in whatever width and case."""
 
-    def holds(asked: Any) -> ColumnElement[bool]:
+    def holds(asked: Bound) -> ColumnElement[bool]:
         return or_(*(Folded(column).like(asked, escape="\\") for column in columns))
 
     return Keywords(holds)
 
 
-def same(column: Any) -> Criterion:
-    """Just that."""
-    return column.__eq__, lambda value: value
+def same(column: ColumnElement[T]) -> Criterion:
+    """The column's value is just that."""
+
+    def compare(asked: Bound) -> ColumnElement[bool]:
+        return column == asked
+
+    return Criterion(compare, _as_it_is)
 
 
 def ticked(criterion: ColumnElement[bool]) -> Criterion:
     """What meets `criterion`, once it is asked for at all: the value itself says nothing more."""
 
-    def meets(asked: Any) -> ColumnElement[bool]:
+    def meets(asked: Bound) -> ColumnElement[bool]:
         # The statement must take the parameter that every search binds.
         return and_(criterion, asked.is_not(None))
 
-    return meets, bool
+    return Criterion(meets, bool)
 
 
-def among(column: Any) -> Criterion:
-    """One of several."""
+def among(column: ColumnElement[T]) -> Criterion:
+    """The column's value is one of several."""
 
-    def compare(asked: Any) -> ColumnElement[bool]:
-        found: ColumnElement[bool] = column.in_(bindparam(asked.key, expanding=True))
-        return found
+    def compare(asked: Bound) -> ColumnElement[bool]:
+        # Expanding: the statement is built once and takes a list of any length.
+        return column.in_(bindparam(asked.key, expanding=True))
 
-    return compare, list
-
-
-def part(column: Any) -> Criterion:
-    """Stands somewhere in it."""
-    return lambda asked: column.like(asked, escape="\\"), pattern
+    return Criterion(compare, list)
 
 
-def part_of_number(column: Any) -> Criterion:
+def part(column: ColumnElement[str]) -> Criterion:
+    """What was typed stands somewhere in the column."""
+    return Criterion(_contains(column), pattern)
+
+
+def part_of_number(column: ColumnElement[str]) -> Criterion:
     """Stands somewhere in a public number, which is written in capitals however it was typed."""
 
     def read(asked: str) -> str:
         return pattern(asked.upper())
 
-    return part(column)[0], read
+    return Criterion(_contains(column), read)
+
+
+def _contains(column: ColumnElement[str]) -> Compare:
+    def compare(asked: Bound) -> ColumnElement[bool]:
+        return column.like(asked, escape="\\")
+
+    return compare
+
+
+def _as_it_is(asked: object) -> object:
+    return asked
 
 
 def pattern(asked: str) -> str:
@@ -89,18 +128,29 @@ def folded_pattern(asked: str) -> str:
     return pattern(folded(asked))
 
 
-def since(column: Any) -> Criterion:
+def since(column: ColumnElement[datetime]) -> Criterion:
     """On that day or later; from that minute on where an instant is asked for."""
-    return column.__ge__, _beginning
+
+    def compare(asked: Bound) -> ColumnElement[bool]:
+        return column >= asked
+
+    return Criterion(compare, _beginning)
 
 
-def until(column: Any) -> Criterion:
+def until(column: ColumnElement[datetime]) -> Criterion:
     """On that day or earlier; up to that minute where an instant is asked for."""
-    return column.__lt__, _end
+
+    def compare(asked: Bound) -> ColumnElement[bool]:
+        return column < asked
+
+    return Criterion(compare, _end)
 
 
 def _beginning(asked: date) -> datetime:
-    return asked if isinstance(asked, datetime) else day_start(asked)
+    # A datetime is a date too: an instant must be told apart before it is taken for a day.
+    if isinstance(asked, datetime):
+        return asked
+    return day_start(asked)
 
 
 def _end(asked: date) -> datetime:
@@ -110,40 +160,55 @@ def _end(asked: date) -> datetime:
     return day_start(asked + timedelta(days=1))
 
 
-def first_day(column: Any) -> Criterion:
+def first_day(column: ColumnElement[date]) -> Criterion:
     """On that day or later, for a column that holds days."""
-    return column.__ge__, lambda day: day
+
+    def compare(asked: Bound) -> ColumnElement[bool]:
+        return column >= asked
+
+    return Criterion(compare, _as_it_is)
 
 
-def last_day(column: Any) -> Criterion:
+def last_day(column: ColumnElement[date]) -> Criterion:
     """On that day or earlier, for a column that holds days."""
-    return column.__le__, lambda day: day
+
+    def compare(asked: Bound) -> ColumnElement[bool]:
+        return column <= asked
+
+    return Criterion(compare, _as_it_is)
 
 
-def own(table: Any, shown: Iterable[str]) -> Select[Any]:
+def own(table: FromClause, shown: Iterable[str]) -> Select[*tuple[Any, ...]]:
     """An account's rows, as these columns; to be found with `account`."""
-    of = table.c.tenant_id == bindparam("tenant"), table.c.account_id == bindparam("account")
-    return select(*(table.c[name] for name in shown)).where(*of)
+    is_the_accounts = (
+        table.c.tenant_id == bindparam("tenant"),
+        table.c.account_id == bindparam("account"),
+    )
+    return select(*(table.c[name] for name in shown)).where(*is_the_accounts)
 
 
 class Search:
-    """A list and what it is searched by; `listed` binds `tenant`, and what else a call gives as
-    `values`.
+    """A list and what it is searched by.
+
+    `listed` binds `tenant`, and what else a call gives as `values`.
     """
 
-    def __init__(self, listed: Select[Any], criteria: Mapping[str, Criterion | Keywords]) -> None:
+    def __init__(
+        self, listed: Select[*tuple[Any, ...]], criteria: Mapping[str, Criterion | Keywords]
+    ) -> None:
         self._listed = listed
         self._criteria = criteria
-        self._built: dict[tuple[str, ...], Select[Any]] = {}
+        self._built: dict[tuple[str, ...], Select[*tuple[Any, ...]]] = {}
 
-    def find(self, asked: Mapping[str, Any], **values: Any) -> Query:
+    def find(self, asked: Mapping[str, object], **values: object) -> Query:
         """What matches all that is `asked`; nothing and empty text ask for nothing."""
-        given: dict[str, Any] = {}
+        given: dict[str, object] = {}
         compared: list[ColumnElement[bool]] = []
         for name, criterion in self._criteria.items():
             for key, value, compare in _bound(name, criterion, asked.get(name)):
                 given[key] = value
                 compared.append(compare(bindparam(key)))
+        # Building the statement takes longer than running it: one for each set of names asked.
         names = tuple(given)
         if names not in self._built:
             self._built[names] = self._listed.where(*compared)
@@ -151,16 +216,16 @@ class Search:
 
 
 def _bound(
-    name: str, criterion: Criterion | Keywords, asked: Any
-) -> Iterator[tuple[str, Any, Callable[[Any], ColumnElement[bool]]]]:
-    """What is bound for what was asked, under which name, and what is compared with it: of keywords
-    each for itself.
+    name: str, criterion: Criterion | Keywords, asked: object
+) -> Iterator[tuple[str, object, Compare]]:
+    """Each parameter for what was asked: its name, its value, and what is compared with it.
+
+    Of keywords each has one of its own.
     """
     if not asked:
         return
-    if isinstance(criterion, Keywords):
-        for place, word in enumerate(dict.fromkeys(asked.split())):
-            yield f"{name}_{place}", folded_pattern(word), criterion.holds
+    if isinstance(criterion, Criterion):
+        yield name, criterion.read(asked), criterion.compare
         return
-    compare, read = criterion
-    yield name, read(asked), compare
+    for place, word in enumerate(dict.fromkeys(str(asked).split())):
+        yield f"{name}_{place}", folded_pattern(word), criterion.holds

@@ -30,7 +30,7 @@ class Staging:
     def __exit__(self, *_error: object) -> None:
         self._file.close()
 
-    def add(self, row: Mapping[str, Any]) -> None:
+    def add(self, row: Mapping[str, object]) -> None:
         """Keep one row."""
         self._file.write(json.dumps(row, ensure_ascii=False, default=_marked) + "\n")
         self.count += 1
@@ -43,6 +43,7 @@ class Staging:
 
 
 def _marked(value: object) -> dict[str, str]:
+    # Asked before `date`, which a datetime is too.
     if isinstance(value, datetime):
         return {"$instant": value.isoformat()}
     if isinstance(value, date):
@@ -50,7 +51,7 @@ def _marked(value: object) -> dict[str, str]:
     raise TypeError(f"{type(value).__name__} cannot be staged")
 
 
-def _unmarked(found: dict[str, Any]) -> Any:
+def _unmarked(found: dict[str, str]) -> object:
     if "$instant" in found:
         return datetime.fromisoformat(found["$instant"])
     if "$day" in found:

@@ -7,18 +7,20 @@ SQLAlchemy only PostgreSQL's second wall can see.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import cast
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.selectable import TextualSelect
 
 from portal.tenancy.scope import TenantError, require_key
 from portal.tenancy.statements import NotTenantScoped, StatementReader
 
+# The program's statements are fewer, but lists of parameters make a text for each length.
 _MEMO_SIZE = 5000
 _WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 _PRAGMA = re.compile(r"^\s*PRAGMA\s[^;]*;?\s*$", re.IGNORECASE)
@@ -59,25 +61,53 @@ class StatementChecker:
         return CheckedStatement(True, writes or reading.writes, tuple(reading.held))
 
 
-def _is_by_hand(context: Any) -> bool:
-    compiled = getattr(context, "compiled", None)
-    return compiled is None or isinstance(compiled.statement, (TextClause, TextualSelect))
+Parameters = Mapping[str, object] | Sequence[object]
+"""What the driver gets for one row: by name, or by place."""
 
 
-def _is_bound(row: Any, alternatives: tuple[int | str, ...], tenant: str) -> bool:
-    return any(
-        (row.get(key) if isinstance(row, dict) else row[key]) == tenant for key in alternatives
-    )
+def _is_by_hand(context: ExecutionContext | None) -> bool:
+    """Whether somebody wrote the SQL, rather than SQLAlchemy."""
+    if context is None or context.compiled is None:
+        return True
+    return isinstance(context.compiled.statement, (TextClause, TextualSelect))
+
+
+def _rows(params: Parameters, many: bool) -> Sequence[Parameters]:
+    """The parameters row by row."""
+    # A batched INSERT comes as "many" with the one flat row that is really sent.
+    if many and not isinstance(params, Mapping) and len(params) > 0:
+        is_batch = isinstance(params[0], (tuple, list, dict))
+        if is_batch:
+            return cast("Sequence[Parameters]", params)
+    return [params]
+
+
+def _is_bound(row: Parameters, alternatives: tuple[int | str, ...], tenant: str) -> bool:
+    return any(_value(row, key) == tenant for key in alternatives)
+
+
+def _value(row: Parameters, key: int | str) -> object:
+    if isinstance(row, Mapping):
+        return row.get(str(key))
+    return row[int(key)]
 
 
 def install_sql_guard(engine: Engine, tables: Iterable[str], read_only: Callable[[], bool]) -> None:
-    """Watch every statement of `engine`; `read_only` says whether this context has promised not to
-    write.
+    """Watch every statement of `engine`.
+
+    `read_only` says whether this context has promised not to write.
     """
     checker = StatementChecker(tables)
 
     @event.listens_for(engine, "before_cursor_execute")
-    def _watch(_conn: Any, _cursor: Any, sql: str, params: Any, context: Any, many: bool) -> None:
+    def _watch(
+        _connection: Connection,
+        _cursor: DBAPICursor,
+        sql: str,
+        params: Parameters,
+        context: ExecutionContext | None,
+        many: bool,
+    ) -> None:
         verdict = checker(sql)
         if verdict.writes and read_only():
             raise TenantError("a request that only reads tried to write")
@@ -87,14 +117,8 @@ def install_sql_guard(engine: Engine, tables: Iterable[str], read_only: Callable
             raise TenantError("hand-written SQL names a tenant's table")
         if verdict.fault:
             raise TenantError(verdict.fault)
+        # The text alone was judged so far, once for all: what is bound differs with each call.
         tenant = require_key()
-        # A batched INSERT comes as "many" with the one flat row that is really sent.
-        is_batch = (
-            many
-            and params
-            and not isinstance(params, dict)
-            and isinstance(params[0], (tuple, list, dict))
-        )
-        for row in params if is_batch else (params,):
+        for row in _rows(params, many):
             if not all(_is_bound(row, alternatives, tenant) for alternatives in verdict.held):
                 raise TenantError("the statement is bound to another tenant")

@@ -22,14 +22,20 @@ Pair = tuple[str, Key]
 
 _TOKEN = re.compile(
     r"""\s+|(?P<text>'(?:[^']|'')*')|"(?P<name>(?:[^"]|"")*)"|(?P<bind>\?|%\([^)]+\)s|%s)"""
-    r"""|(?P<strange>[benux]&?'|\$|--|/\*)|(?P<word>[^\W\d]\w*|\d[\w.]*|::|%%|[-+*/<>=!|&~^@#.,()\[\]:])|(?P<rest>\S)""",
+    # Strings with escapes, dollar quotes and comments: ways to hide a quote from this pattern.
+    r"""|(?P<strange>[benux]&?'|\$|--|/\*)"""
+    r"""|(?P<word>[^\W\d]\w*|\d[\w.]*|::|%%|[-+*/<>=!|&~^@#.,()\[\]:])|(?P<rest>\S)""",
     re.IGNORECASE,
 )
 _CLOSES = {")": "(", "end": "case"}
 _COMPOUND = "union|intersect|except"
 _CLAUSE = re.compile(
-    r"(?<= )((?<! is distinct )(?<! not distinct )from|(?<! for )(?<! key )(?<! do )update|on conflict|select"
-    "|where|group|having|order|limit|offset|fetch|window|returning|set|values|using|for|insert|delete)(?= )"
+    # Not every FROM and UPDATE begins a clause: IS DISTINCT FROM, FOR NO KEY UPDATE, DO UPDATE.
+    "(?<= )("
+    "(?<! is distinct )(?<! not distinct )from|(?<! for )(?<! key )(?<! do )update|on conflict"
+    "|select|where|group|having|order|limit|offset|fetch|window|returning|set|values|using|for"
+    "|insert|delete"
+    ")(?= )"
 )
 _LOOSE = re.compile(f"(?<= )(?:{_COMPOUND}|or|,|case)(?= )|{_CLAUSE.pattern}")
 _BIND = r"\?(\d+) (?::: \S+ )?"
@@ -46,6 +52,22 @@ class NotTenantScoped(Exception):
 def split(text: str, at: str) -> list[str]:
     """The parts of `text` between plain words or marks."""
     return re.split(f"(?<= )(?:{at})(?= )", text)
+
+
+def _key_of(bind: str, place: int) -> Key:
+    """The name of a parameter as ``%(name)s``, the place of any other."""
+    if bind.startswith("%("):
+        return bind[2:-2]
+    return place
+
+
+def _one_word(name: str) -> str:
+    """A quoted name as one word, whatever stands in it: other signs than letters as ``~hex~``."""
+    return re.sub(r"\W", _escaped, name.lower())
+
+
+def _escaped(sign: re.Match[str]) -> str:
+    return f"~{ord(sign[0]):x}~"
 
 
 def unquoted(text: str) -> list[str]:
@@ -70,10 +92,12 @@ class StatementReader:
         self._parse(sql)
         try:
             for part in [part for text in self._texts for part in split(text, _COMPOUND)]:
+                # What stands before the first keyword, then keyword and text by turns.
                 found = _CLAUSE.split(part)
                 self._part(list(zip(found[1::2], found[2::2], strict=True)))
         except IndexError as error:
             raise NotTenantScoped("it is no statement that is known here") from error
+        # Whatever was not understood is found here: each name must have been seen in its place.
         if sum(map(self._mentions, self._texts)) != self._placed:
             raise NotTenantScoped("a tenant's table stands where it is not expected")
         return self
@@ -95,13 +119,9 @@ class StatementReader:
                     raise NotTenantScoped("a bracket is closed that is not open")
             elif found["bind"]:
                 here.append(f"?{len(self._binds)}")
-                self._binds.append(
-                    found["bind"][2:-2] if found["bind"].startswith("%(") else len(self._binds)
-                )
+                self._binds.append(_key_of(found["bind"], len(self._binds)))
             elif found["name"] is not None:
-                here.append(
-                    '"' + re.sub(r"\W", lambda odd: f"~{ord(odd[0]):x}~", found["name"].lower())
-                )
+                here.append(f'"{_one_word(found["name"])}')
             elif found["text"] or word:
                 here.append(word or "'")
         if len(opened) != 1:
@@ -110,7 +130,9 @@ class StatementReader:
 
     def _inside(self, word: str) -> str:
         """What stands in the bracket that `word` is; nothing when it is none."""
-        return self._texts[int(word[1:])] if word.startswith("(") else ""
+        if not word.startswith("("):
+            return ""
+        return self._texts[int(word[1:])]
 
     def _mentions(self, text: str) -> int:
         """How often a tenant's table is named, as itself and not as part of a column's name or as a
@@ -127,11 +149,12 @@ class StatementReader:
         """``alias.tenant_id = bind`` wherever the whole condition cannot be true without it:
         (alias, parameter).
         """
+        # Beside an OR the tenant may differ, and in a list or a CASE it is no condition at all.
         if _LOOSE.search(text):
             return
         pieces = split(text, "and")
         for before, piece in zip(["", *pieces], pieces, strict=False):
-            if " between " in before:
+            if " between " in before:  # this AND belongs to BETWEEN: no condition of its own
                 continue
             if found := _HELD.fullmatch(piece):
                 yield found[1], self._binds[int(found[2])]
@@ -147,12 +170,14 @@ class StatementReader:
             match keyword:
                 case "from" | "using" | "update":
                     aliases += self._sources(text, held)
+                # In INSERT … ON CONFLICT the WHERE is the conflict's own, and holds nothing.
                 case "where" if "on conflict" not in dict(clauses[:place]):
                     held += self._conjuncts(text)
                 case "set":
                     self._refuse_moving(text)
                 case "for":
                     self._placed += self._mentions(text)
+                # Reversed: of two clauses of one kind the first counts.
                 case "insert":
                     self._insert(text, dict(reversed(clauses[place + 1 :])))
         if len(set(aliases)) != len(aliases):
@@ -172,12 +197,14 @@ class StatementReader:
         outer = False
         for part in split(item, "join"):
             kind = part.split()[-2:]
+            # Their rows come from a table before them, which this ON does not hold.
             if {"right", "full"} & set(kind):
                 raise NotTenantScoped("RIGHT and FULL joins are refused")
             element, *conditions = split(_JOIN_WORDS.sub(" ", part), "on")
             new = self._element(element, held)
             aliases += new
             for condition in conditions[:1]:
+                # The ON of a LEFT JOIN says nothing of tables before it: their rows come anyway.
                 held += (pair for pair in self._conjuncts(condition) if pair[0] in new or not outer)
             outer = "left" in kind
         return aliases
@@ -221,8 +248,9 @@ class StatementReader:
             raise NotTenantScoped("ON CONFLICT … DO UPDATE by a key without tenant_id")
 
     def _rows(self, clauses: dict[str, str], place: int) -> list[str]:
-        """What an INSERT puts at `place` of each row: from VALUES, or SELECT p0, … FROM (VALUES …),
-        as batches go.
+        """What an INSERT puts at `place` of each row.
+
+        From VALUES, or SELECT p0, … FROM (VALUES …), as batches go.
         """
         rows = clauses.get("values")
         if rows is None:

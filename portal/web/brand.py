@@ -3,7 +3,7 @@
 Shared code knows only this.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,19 +11,48 @@ import click
 from flask import Blueprint, Flask, current_app
 from pydantic import BaseModel
 
-from portal.config import Section, Tenant
+from portal.config import ModuleConfig, Section, Tenant
 from portal.config.config_errors import Finding
 from portal.core import gettext_noop
 from portal.core.jobs import JobKind
-from portal.shared.accounts.account_hooks import AccountHooks, RegisteredHooks
+from portal.core.services import provide
+from portal.shared.accounts.account_hooks import AccountHooks, DeclaredHooks
 from portal.shared.accounts.models import Right
 from portal.shared.auth.sessions import SignedIn
+from portal.shared.chats import config as chats_config
+from portal.shared.chats import operations as chats
+from portal.shared.contacts import config as contacts_config
 from portal.shared.contacts import operations as contacts
+from portal.shared.documents import config as documents_config
 from portal.shared.documents import sharing
+from portal.shared.inquiries import config as inquiries_config
 from portal.shared.inquiries import inbound
 from portal.shared.inquiries import operations as inquiries
+from portal.shared.inquiries.asking import AskingRule, AskingRules
+from portal.shared.inquiries.operations import MessageListeners
+from portal.shared.invoicing import config as invoicing_config
+from portal.shared.knowledge import config as knowledge_config
+from portal.shared.limits.definitions import LimitDefinition, LimitDefinitions
+from portal.shared.members import config as members_config
+from portal.shared.members import operations as members
+from portal.shared.notices import config as notices_config
 from portal.shared.notices.operations import OF_PRODUCT
 from portal.shared.notifications import Kind as MailKind
+
+_LEGAL = ModuleConfig(texts=("privacy", "terms", "commerce", "withdrawal", "accessibility"))
+"""The brand's own texts that pages of all brands show (COM-04): privacy policy, terms of use,
+特定商取引法に基づく表記, cautions of withdrawal, accessibility."""
+_SHARED_CONFIGS = (
+    _LEGAL,
+    notices_config.CONFIG,
+    inquiries_config.CONFIG,
+    members_config.CONFIG,
+    contacts_config.CONFIG,
+    documents_config.CONFIG,
+    invoicing_config.CONFIG,
+    chats_config.CONFIG,
+    knowledge_config.CONFIG,
+)
 
 
 class NotBuilt(Section):
@@ -84,7 +113,9 @@ class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own
     part.
 
-    `account` is its part in an account's life; `history` names the acts that members see in their change history;
+    `account` is its part in an account's life; `asking` says who may ask, unless everybody may; `limits` are those of
+    its own rows, `numbers` the kinds of public numbers that it gives out, with their usual prefixes, `texts` those of
+    `tenants.toml` that its pages show. `history` names the acts that members see in their change history;
     `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the member;
     `subjects` are the numbers and names of what an inquiry may be about, `find_subject` gives the number of one as it
     is written, for a category's key and what was typed, or raises RuleBroken; None where the brand cannot tell.
@@ -110,6 +141,10 @@ class Brand:
     home_title: str = ""
     commands: click.Group | None = None
     account: AccountHooks = field(default_factory=AccountHooks)
+    asking: AskingRule | None = None
+    limits: tuple[LimitDefinition, ...] = ()
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
     history: Mapping[str, str] = field(default_factory=dict)
     tick: Callable[[Tenant], object] | None = None
     attention: Callable[[Tenant, SignedIn], Iterable[Attention]] = lambda _tenant, _who: ()
@@ -126,20 +161,47 @@ class Brand:
     mail_kinds: tuple[MailKind, ...] = ()
     job_kinds: tuple[JobKind, ...] = ()
 
+    @property
+    def module_config(self) -> ModuleConfig:
+        """What the brand's module adds to a tenant's section of `tenants.toml`."""
+        return ModuleConfig(
+            key=self.key,
+            section=self.config,
+            limits={limit.name: limit.usual for limit in self.limits},
+            numbers=self.numbers,
+            texts=self.texts,
+        )
 
-def sections(brands: Iterable[Brand]) -> dict[str, type[BaseModel]]:
-    """The configuration types of all brands, for `tenant_type`."""
-    return {brand.key: brand.config for brand in brands}
+
+def module_configs(brands: Iterable[Brand]) -> list[ModuleConfig]:
+    """What shared modules and these brands declare of `tenants.toml`, for `tenant_type`."""
+    return [*_SHARED_CONFIGS, *(brand.module_config for brand in brands)]
 
 
 def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     """Make the brands known and register the pages of those that are built."""
     app.extensions["brands"] = {brand.key: brand for brand in brands}
-    RegisteredHooks.by_module = {brand.key: brand.account for brand in brands}
-    RegisteredHooks.shared = (contacts.PART, inbound.PART, inquiries.PART, sharing.PART)
+    _provide_rules(app, tuple(brands))
     for brand in brands:
         if brand.blueprint is not None:
             app.register_blueprint(brand.blueprint)
+
+
+def _provide_rules(app: Flask, brands: Sequence[Brand]) -> None:
+    """Hand to the rules what modules declare for them."""
+    provide(
+        app,
+        DeclaredHooks(
+            shared=(contacts.HOOKS, inbound.HOOKS, inquiries.HOOKS, sharing.HOOKS),
+            by_module={brand.key: brand.account for brand in brands},
+        ),
+    )
+    rules = {brand.key: brand.asking for brand in brands if brand.asking is not None}
+    provide(app, AskingRules(by_module=rules))
+    provide(app, MessageListeners(before_message=(chats.count_message,)))
+    shared = (members.LIMIT, *contacts.LIMITS, chats.LIMIT)
+    own = [limit for brand in brands for limit in brand.limits]
+    provide(app, LimitDefinitions([*shared, *own]))
 
 
 def brands_of(tenant: Tenant) -> list[Brand]:

@@ -59,7 +59,7 @@ def _prove_and_go_on() -> Response | None:
     if _PASSWORD not in request.form or not form.validate():
         return render_invalid(_PAGE, form=form, **context)
     try:
-        token = password_reset.prove(
+        token = password_reset.prove_password(
             tenant(), member(), form.present_password.data, form_field=_PASSWORD
         )
     except RuleBroken as error:

@@ -15,7 +15,7 @@ from portal.cli.installation import tenants
 from portal.config.registry import Registry
 from portal.config.schema import tenant_type
 from portal.settings import ROOT
-from portal.web.brand import sections
+from portal.web.brand import module_configs
 
 Run = Callable[..., Result]
 
@@ -31,7 +31,9 @@ def path(tmp_path: Path) -> Path:
 def run(path: Path) -> Run:
     app = Flask("portal")
     app.cli.add_command(tenants)
-    app.extensions["tenants"] = Registry(path, "portal.example", tenant_type(sections(BRANDS)))
+    app.extensions["tenants"] = Registry(
+        path, "portal.example", tenant_type(module_configs(BRANDS))
+    )
     return lambda *args: app.test_cli_runner().invoke(args=["tenants", *args])
 
 
@@ -168,7 +170,7 @@ def test_what_comes_from_the_last_good_file_names_it(run: Run, path: Path) -> No
     """OPS-04: a line number of a file that is not in force would lead astray."""
     app = Flask("portal")
     app.cli.add_command(tenants)
-    kind = tenant_type(sections(BRANDS))
+    kind = tenant_type(module_configs(BRANDS))
     kept = path.with_name("tenants.last-good.toml")
     Registry(path, "portal.example", kind, last_good=kept)
     path.write_text("nonsense", encoding="utf-8")

@@ -16,11 +16,11 @@ from portal.config.formulas import LimitFacts
 from portal.config.schema import tenant_type
 from portal.config.schema_parts import Theme
 from portal.core import clock
-from portal.web.brand import sections
+from portal.web.brand import module_configs
 from tests.cast import NOW
 
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
-KIND = tenant_type(sections(BRANDS))
+KIND = tenant_type(module_configs(BRANDS))
 PARTS = ("brand", "brand_strong", "brand_weak", "on_brand")
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | COLOURS,
@@ -205,7 +205,9 @@ def test_numbers_of_two_kinds_that_could_be_the_same_are_told(
 ) -> None:
     """OPS-02, COM-72: with the usual prefixes of the other kinds that the tenant gives out."""
     numbers = {kind: {"prefix": prefix} for kind, prefix in prefixes.items()}
-    assert keys(checks.same_numbers({"modules": modules, "numbers": numbers})) == told
+    assert (
+        keys(checks.same_numbers({"modules": modules, "numbers": numbers}, KIND.declared)) == told
+    )
 
 
 @pytest.mark.parametrize(
@@ -317,7 +319,7 @@ def test_checks_look_at_any_section_without_an_error(section: dict[str, Any]) ->
         *checks.doubtful(section),
         *checks.sections_of_absent_modules(section, ("molds",)),
         *checks.wrong_check_digit(section),
-        *checks.same_numbers(section),
+        *checks.same_numbers(section, KIND.declared),
         *checks.untaxed_today(section),
         *checks.inbound({"atelier": section}),
         *formulas.impossible(section, KIND.limit_facts),

@@ -14,9 +14,9 @@ from portal.config.config_errors import ConfigError
 from portal.config.registry import LoadResult, read_bytes
 from portal.config.schema import tenant_type
 from portal.settings import ROOT
-from portal.web.brand import sections
+from portal.web.brand import module_configs
 
-KIND = tenant_type(sections(BRANDS))
+KIND = tenant_type(module_configs(BRANDS))
 HEAD = '[tenants.atelier]\nname = "工房"\nmodules = ["facility"]\n'
 
 

@@ -14,9 +14,9 @@ from portal.config.config_errors import ConfigError
 from portal.config.registry import LoadResult, Tenants, read_bytes, read_file
 from portal.config.schema import Tenant, tenant_type
 from portal.settings import ROOT
-from portal.web.brand import sections
+from portal.web.brand import module_configs
 
-KIND = tenant_type(sections(BRANDS))
+KIND = tenant_type(module_configs(BRANDS))
 HEAD = '[tenants.atelier]\nname = "工房"\n'
 KEYS = [name for name in KIND.model_fields if name != "key"]
 

@@ -12,14 +12,15 @@ from pydantic import Field
 
 from portal.blueprints import BRANDS
 from portal.config.config_errors import walk
+from portal.config.module_config import ModuleConfig
 from portal.config.registry import read_bytes
-from portal.config.schema import LIMITS, NUMBERS, Tenant, json_schema, tenant_type
+from portal.config.schema import Tenant, json_schema, tenant_type
 from portal.config.schema_base import Flag, Section, Whole
 from portal.settings import ROOT
-from portal.web.brand import sections
+from portal.web.brand import module_configs
 from scripts.reference import reference_markdown
 
-KIND = tenant_type(sections(BRANDS))
+KIND = tenant_type(module_configs(BRANDS))
 
 
 class Part(Section):
@@ -50,7 +51,7 @@ class Press(Section):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return reference_markdown(tenant_type({"press": Press}))
+    return reference_markdown(tenant_type([ModuleConfig(key="press", section=Press)]))
 
 
 def section(page: str, heading: str) -> list[str]:
@@ -114,7 +115,8 @@ def test_a_module_without_keys_says_so() -> None:
         """Nothing yet."""
 
     assert "No keys yet." in section(
-        reference_markdown(tenant_type({"bare": Bare})), "[tenants.KEY.bare]"
+        reference_markdown(tenant_type([ModuleConfig(key="bare", section=Bare)])),
+        "[tenants.KEY.bare]",
     )
 
 
@@ -145,7 +147,7 @@ def _references(schema: Any) -> Iterator[str]:
             yield from _references(part)
 
 
-@pytest.mark.parametrize("kind", [KIND, Tenant], ids=["all modules", "none"])
+@pytest.mark.parametrize("kind", [KIND, tenant_type([])], ids=["all modules", "none"])
 def test_the_schema_for_editors_hangs_together(kind: type[Tenant]) -> None:
     """OPS-04: every reference leads somewhere, tables are closed, names are offered for completion."""
     schema = json_schema(kind)
@@ -153,8 +155,8 @@ def test_the_schema_for_editors_hangs_together(kind: type[Tenant]) -> None:
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["Tenant"]["additionalProperties"] is False
     keys = schema["$defs"]["Tenant"]["properties"]
-    assert keys["limits"]["propertyNames"]["enum"] == list(LIMITS)
-    assert keys["numbers"]["propertyNames"]["enum"] == list(NUMBERS)
+    assert keys["limits"]["propertyNames"]["enum"] == list(kind.declared.limits)
+    assert keys["numbers"]["propertyNames"]["enum"] == list(kind.declared.numbers)
     assert all(key.get("description") for key in keys.values())
 
 

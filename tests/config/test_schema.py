@@ -12,11 +12,12 @@ from portal.blueprints import BRANDS
 from portal.blueprints.facility.config import FacilityConfig
 from portal.config.checks import check_digit, contrast
 from portal.config.config_errors import walk
+from portal.config.module_config import ModuleConfig
 from portal.config.registry import Registry
-from portal.config.schema import LIMITS, Tenant, json_schema, tenant_type, theme_css
+from portal.config.schema import Tenant, json_schema, tenant_type, theme_css
 from portal.config.schema_parts import Calendar, PaymentTerms, Theme
 from portal.settings import ROOT
-from portal.web.brand import sections
+from portal.web.brand import module_configs
 from scripts.reference import reference_markdown
 
 FIVE_LINES = """[tenants.atelier]
@@ -32,7 +33,13 @@ class NeedsColour(BaseModel):
 
 
 def make(**keys: Any) -> Tenant:
-    kind = tenant_type({"facility": FacilityConfig, "needy": NeedsColour})
+    kind = tenant_type(
+        [
+            *module_configs([]),
+            ModuleConfig(key="facility", section=FacilityConfig),
+            ModuleConfig(key="needy", section=NeedsColour),
+        ]
+    )
     return kind.model_validate({"key": "atelier", "name": "こもれび工房"} | keys)
 
 
@@ -41,7 +48,9 @@ def test_five_lines_make_a_working_tenant(tmp_path) -> None:
     path = tmp_path / "tenants.toml"
     path.write_text(FIVE_LINES, encoding="utf-8")
     tenant = (
-        Registry(path, "portal.example", tenant_type(sections(BRANDS))).current().by_key["atelier"]
+        Registry(path, "portal.example", tenant_type(module_configs(BRANDS)))
+        .current()
+        .by_key["atelier"]
     )
     assert (tenant.company, tenant.subdomain, tenant.theme.mark) == (
         "こもれび工房",
@@ -63,7 +72,7 @@ def test_what_is_given_for_a_part_of_a_table_leaves_the_rest_as_usual() -> None:
     tenant = make(numbers={"invoice": {"digits": 6}}, limits={"members": 3}, theme={"radius": 0})
     assert (tenant.numbers["invoice"].prefix, tenant.numbers["invoice"].digits) == ("INV", 6)
     assert tenant.numbers["receipt"].prefix == "RC"
-    assert tenant.limits == LIMITS | {"members": 3}
+    assert tenant.limits == {**type(tenant).declared.limits, "members": 3}
     assert (tenant.theme.mark, tenant.theme.brand) == ("こ", Theme().brand)
 
 
@@ -89,7 +98,7 @@ def test_a_module_whose_section_has_no_defaults_needs_its_table() -> None:
 
 def test_no_module_can_take_the_name_of_another_key() -> None:
     with pytest.raises(ValueError, match="theme"):
-        tenant_type({"theme": FacilityConfig})
+        tenant_type([ModuleConfig(key="theme", section=FacilityConfig)])
 
 
 def test_a_tenant_cannot_be_changed() -> None:
@@ -148,7 +157,7 @@ def test_the_theme_sheet_sets_the_five_properties_and_nothing_else() -> None:
 def test_every_key_says_what_it_means() -> None:
     silent = [
         f"{table}.{name}"
-        for table, name, field in walk(tenant_type(sections(BRANDS)))
+        for table, name, field in walk(tenant_type(module_configs(BRANDS)))
         if not field.description
     ]
     assert silent == []
@@ -156,7 +165,7 @@ def test_every_key_says_what_it_means() -> None:
 
 def test_the_json_schema_knows_modules_and_not_the_key_itself() -> None:
     """OPS-04."""
-    schema = json_schema(tenant_type(sections(BRANDS)))
+    schema = json_schema(tenant_type(module_configs(BRANDS)))
     tenant = schema["$defs"]["Tenant"]
     assert tenant["required"] == ["name"]
     assert "key" not in tenant["properties"]
@@ -166,8 +175,8 @@ def test_the_json_schema_knows_modules_and_not_the_key_itself() -> None:
 def test_the_reference_is_up_to_date() -> None:
     """OPS-01: docs/tenants-reference.md is what scripts/reference.py writes."""
     written = (ROOT / "docs" / "tenants-reference.md").read_text(encoding="utf-8")
-    assert written == reference_markdown(tenant_type(sections(BRANDS)))
+    assert written == reference_markdown(tenant_type(module_configs(BRANDS)))
 
 
 def test_the_reference_shows_the_five_lines_that_work() -> None:
-    assert FIVE_LINES in reference_markdown(tenant_type(sections(BRANDS)))
+    assert FIVE_LINES in reference_markdown(tenant_type(module_configs(BRANDS)))

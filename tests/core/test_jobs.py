@@ -295,6 +295,6 @@ def test_a_command_leaves_a_job_to_the_worker_that_was_quicker(here: None) -> No
 def test_two_kinds_of_one_name_are_refused() -> None:
     """COM-80: one of them would never be done."""
     kind = jobs.JobKind("twice", _rename)
-    assert jobs.collect_kinds([kind]) == {"twice": kind}
+    assert jobs.JobKinds([kind]) == {"twice": kind}
     with pytest.raises(ValueError, match="twice"):
-        jobs.collect_kinds([kind, kind])
+        jobs.JobKinds([kind, kind])

@@ -9,13 +9,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.config.schema import NUMBERS
+from portal.blueprints import BRANDS
+from portal.config.module_config import put_together
 from portal.config.schema_parts import NumberFormat
 from portal.core import numbering
 from portal.core.db import session
 from portal.core.numbering import NumberSequence
 from portal.shared.accounts.models import Account
 from portal.tenancy.scope import TenantError
+from portal.web.brand import module_configs
 from tests.cast import NOW
 from tests.support.raw import superuser
 
@@ -153,8 +155,9 @@ def test_a_changed_style_goes_on_counting(inside: Inside) -> None:
 
 def test_no_two_kinds_share_a_usual_prefix() -> None:
     """COM-72: a number alone says what it is the number of."""
-    assert len(set(NUMBERS.values())) == len(NUMBERS)
-    assert all(len(kind) <= 30 for kind in NUMBERS), "the column's length"
+    numbers = put_together(module_configs(BRANDS)).numbers
+    assert len(set(numbers.values())) == len(numbers)
+    assert all(len(kind) <= 30 for kind in numbers), "the column's length"
 
 
 def test_numbers_that_stand_there_already_are_passed_over(inside: Inside) -> None:

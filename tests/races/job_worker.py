@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from portal.core.jobs import JobKind, Lease
+from portal.core.jobs import JobKind, JobKinds, Lease
 
 QUICK = "races.quick"
 SLOW = "races.slow"
@@ -55,6 +55,8 @@ if __name__ == "__main__":
     from portal import create_app
 
     made = create_app()
-    made.extensions["job_kinds"].update({kind.name: kind for kind in kinds(Path(sys.argv[1]))})
+    made.extensions["services"][JobKinds].update(
+        {kind.name: kind for kind in kinds(Path(sys.argv[1]))}
+    )
     with made.app_context():
         made.cli.main(["worker", "--pause", "0.05", *sys.argv[2:]])

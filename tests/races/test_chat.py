@@ -76,7 +76,7 @@ def test_who_reads_along_misses_nothing_while_many_write(
             for n in range(12):
                 side, who = ("operator", operator("木村")) if turn % 2 else ("member", by)
                 inquiry = queries.any_inquiry(number)
-                operations.say(tenant, inquiry, f"{turn}-{n}", side=side, by=who)  # type: ignore[arg-type]
+                operations.send_message(tenant, inquiry, f"{turn}-{n}", side=side, by=who)  # type: ignore[arg-type]
                 session().commit()
 
     reader = threading.Thread(target=follow)
@@ -96,7 +96,7 @@ def test_one_line_sent_at_once_many_times_is_said_once(
     def write(_turn: int) -> None:
         with clock.freeze(OPEN_AT), tenant_scope("desk"):
             inquiry = queries.any_inquiry(number)
-            operations.say(tenant, inquiry, "一度だけ", side="member", by=by, key="k" * 32)
+            operations.send_message(tenant, inquiry, "一度だけ", side="member", by=by, key="k" * 32)
             session().commit()
 
     assert together(20, write) == [None] * 20

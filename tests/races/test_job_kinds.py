@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from portal.core import clock, jobs
 from portal.core.db import session, tenant_scope
-from portal.core.jobs import Job, WorkStatus
+from portal.core.jobs import Job, JobKinds, WorkStatus
 from portal.settings import Settings
 from tests.races.job_worker import QUICK, SLOW, SLOW_LEASE, kinds, read_begun
 from tests.races.processes import begin, environment, kill, killed_at_the_end
@@ -35,7 +35,7 @@ def begun(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(app: Flask, begun: Path) -> Iterator[Callable[[str, int], list[int]]]:
     """Store that many jobs of a kind in each brand, due now by the real clock; the ids."""
-    app.extensions["job_kinds"].update({kind.name: kind for kind in kinds(begun)})
+    app.extensions["services"][JobKinds].update({kind.name: kind for kind in kinds(begun)})
 
     def add(kind: str, count: int) -> list[int]:
         ids = []
@@ -49,7 +49,7 @@ def store(app: Flask, begun: Path) -> Iterator[Callable[[str, int], list[int]]]:
 
     yield add
     for kind in (QUICK, SLOW):
-        del app.extensions["job_kinds"][kind]
+        del app.extensions["services"][JobKinds][kind]
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_of_several_workers_each_follower_hears_once(
 
     def work(_turn: int) -> None:
         with clock.freeze(NOW), tenant_scope("desk"):
-            operations.tell(tenant, article, is_new=True, products=queries.products)
+            operations.notify_followers(tenant, article, is_new=True, products=queries.products)
 
     together(4, work)
     with inside("desk"):

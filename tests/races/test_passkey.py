@@ -29,7 +29,7 @@ def _ground(app: Flask, inside: Callable[[str], Any]) -> tuple[Any, int, Authent
     key = Authenticator()
     with clock.freeze(NOW), inside("facility"):
         member_id = session().scalars(select(Member.id).where(Member.login_id == "hanako")).one()
-        options = passkeys.to_register(tenant, member_id)
+        options = passkeys.creation_options(tenant, member_id)
         passkeys.register(tenant, member_id, "x", key.make(options), by=SYSTEM)
     return tenant, member_id, key
 
@@ -44,7 +44,7 @@ def test_of_eight_with_one_answer_one_gets_in(
     """security.md §4.16: the challenge is used up by the first."""
     tenant, _member_id, key = _ground(app, inside)
     with clock.freeze(NOW), inside("facility"):
-        answer = key.sign(passkeys.to_sign(tenant, Client()))
+        answer = key.sign(passkeys.request_options(tenant, Client()))
 
     def enter(_turn: int) -> Any:
         with clock.freeze(NOW):
@@ -59,7 +59,7 @@ def test_of_eight_with_one_count_one_gets_in(
     """security.md §4.16: copies of one authenticator, each with a challenge of its own."""
     tenant, _member_id, key = _ground(app, inside)
     with clock.freeze(NOW), inside("facility"):
-        options = [passkeys.to_sign(tenant, Client()) for _turn in range(8)]
+        options = [passkeys.request_options(tenant, Client()) for _turn in range(8)]
     answers = [key.sign(one, count=9) for one in options]
 
     def enter(turn: int) -> Any:
@@ -75,7 +75,7 @@ def test_one_new_passkey_is_kept_once_and_ten_at_most(
     """security.md §4.16: eight more at the same moment when there are eight already."""
     tenant, member_id, _key = _ground(app, inside)
     with clock.freeze(NOW), inside("facility"):
-        options = [passkeys.to_register(tenant, member_id) for _turn in range(16)]
+        options = [passkeys.creation_options(tenant, member_id) for _turn in range(16)]
         for one in options[:7]:
             passkeys.register(tenant, member_id, "x", Authenticator().make(one), by=SYSTEM)
     answers = [Authenticator().make(one) for one in options[7:15]]

@@ -94,7 +94,7 @@ def test_sixteen_who_guess_at_an_app_at_once_are_cut_off(
         member = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
         member.second_factor, member.totp_nonce = Factor.TOTP, second_factor.new_nonce()
         member_id, nonce = member.id, member.totp_nonce
-        second_factor.renew(member.id)
+        second_factor.make_recovery_codes(member.id)
         session().commit()
         given = sign_in.Credentials(PASSWORD, login_id="hanako")
         token = sign_in.sign_in(tenant, given, Client()).token

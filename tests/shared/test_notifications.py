@@ -100,7 +100,7 @@ def test_security_mails_come_whatever_was_chosen(inside, tenant, letters):
     """security.md: nobody who got in can keep the owner from being told."""
     choose(inside, status=How.OFF, reminders=How.OFF, inquiries=How.OFF)
     with inside("facility"):
-        mailing.tell(tenant, "password_changed", hanako())
+        mailing.notify(tenant, "password_changed", hanako())
         session().commit()
     assert len(letters("password_changed")) == 1
 

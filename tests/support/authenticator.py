@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -29,7 +30,7 @@ class Authenticator:
         self.id = os.urandom(32)
         self.count = count
 
-    def make(self, options: dict[str, Any], **changes: Any) -> str:
+    def make(self, options: Mapping[str, Any], **changes: Any) -> str:
         """What the browser sends for a new passkey."""
         numbers = self.key.public_key().public_numbers()
         cose = {
@@ -47,7 +48,7 @@ class Authenticator:
             {"clientDataJSON": text(client), "attestationObject": text(attestation)}
         )
 
-    def sign(self, options: dict[str, Any], **changes: Any) -> str:
+    def sign(self, options: Mapping[str, Any], **changes: Any) -> str:
         """What the browser sends to come in; `changes`: origin, host, flags, count, challenge."""
         self.count += 1 if self.count else 0
         data = self._data(options["rpId"], 0, changes)
@@ -69,7 +70,7 @@ class Authenticator:
             hashlib.sha256(host.encode()).digest() + bytes([flags]) + int(count).to_bytes(4, "big")
         )
 
-    def _client(self, kind: str, options: dict[str, Any], changes: dict[str, Any]) -> bytes:
+    def _client(self, kind: str, options: Mapping[str, Any], changes: dict[str, Any]) -> bytes:
         said = {
             "type": kind,
             "challenge": changes.get("challenge", options["challenge"]),

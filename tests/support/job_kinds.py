@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from flask import Flask
 
-from portal.core.jobs import USUAL_LEASE, Handler, JobKind, Lease
+from portal.core.jobs import USUAL_LEASE, Handler, JobKind, JobKinds, Lease
 
 
 @contextmanager
@@ -15,7 +15,7 @@ def job_kind(
     app: Flask, name: str, handler: Handler, lease: Lease = USUAL_LEASE
 ) -> Iterator[JobKind]:
     """Have the application do such jobs, as long as the block lasts."""
-    kinds = app.extensions["job_kinds"]
+    kinds = app.extensions["services"][JobKinds]
     kinds[name] = JobKind(name, handler, lease)
     try:
         yield kinds[name]

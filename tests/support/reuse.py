@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 
 import demo
 from portal import create_app
-from portal.core import signer
 from portal.core.db import db
 from portal.settings import Settings
 from tests.support.client import ReadingClient
@@ -39,7 +38,6 @@ class Apps:
         if own or kept is None:
             return self._make(settings, keep=not own and settings.home == self.home)
         settings.home.mkdir(parents=True, exist_ok=True)
-        signer.set_keys((settings.secret_key, *settings.secret_key_fallbacks))
         return kept[0]
 
     def give_back(self, settings: Settings, app: Flask) -> None:

@@ -68,6 +68,7 @@ BRAND = Brand(
             right=Right.SUPPORT,
         ),
     ),
+    numbers={"reservation": "R"},
     hanging=queries.hanging,
     home=routes.home,
     attention=routes.attention,

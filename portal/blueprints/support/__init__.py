@@ -1,6 +1,6 @@
 """A product's support desk: contracts, and who of a customer may ask (SUP)."""
 
-from portal.blueprints.support import asking, leaving, queries, routes
+from portal.blueprints.support import asking, leaving, operations, queries, routes
 from portal.blueprints.support.cli import commands
 from portal.blueprints.support.config import SupportConfig
 from portal.core.errors import gettext_noop
@@ -51,6 +51,10 @@ BRAND = Brand(
     home_title="ご契約と担当者",
     commands=commands,
     account=leaving.HOOKS,
+    asking=asking.RULE,
+    limits=(operations.CONTACT_LIMIT, asking.CHAT_LIMIT),
+    numbers={"contract": "CT"},
+    texts=("purposes",),  # what contacts' data are used for (SUP-17)
     rights=(),
     history={
         "contract.add": gettext_noop("ご契約の登録"),

@@ -7,10 +7,9 @@ from portal.blueprints.support.models import Contract
 from portal.core import ALLOWED, Decision, gettext_noop
 from portal.shared.chats.models import Chat
 from portal.shared.chats.operations import OPEN
-from portal.shared.inquiries import asking
 from portal.shared.inquiries.asking import AskingRule, ChatLimit, Product
 from portal.shared.inquiries.models import Inquiry
-from portal.shared.limits import operations as limits
+from portal.shared.limits.definitions import LimitDefinition
 
 CHATS = "contract_chats"
 """The limit of open chats about one contract."""
@@ -26,21 +25,20 @@ _NOT_THIS_CONTRACT = gettext_noop(
     "登録については、ご契約の主担当の方にご相談ください。"
 )
 
-limits.define_limit(
-    limits.LimitDefinition(
-        CHATS,
-        Chat,
-        Contract.id,
-        Contract,
-        (
-            *OPEN,
-            Chat.inquiry_id == Inquiry.id,
-            Chat.account_id == Contract.account_id,
-            Inquiry.about == Contract.number,
-        ),
-        queries.any_contract,
-        queries.facts,
-    )
+CHAT_LIMIT = LimitDefinition(
+    name=CHATS,
+    usual=3,
+    model=Chat,
+    by=Contract.id,
+    owner=Contract,
+    where=(
+        *OPEN,
+        Chat.inquiry_id == Inquiry.id,
+        Chat.account_id == Contract.account_id,
+        Inquiry.about == Contract.number,
+    ),
+    find=queries.any_contract,
+    facts=queries.facts,
 )
 
 
@@ -99,4 +97,3 @@ RULE = AskingRule(
     responsible=responsible,
     chat_limit=chat_limit,
 )
-asking.register_rule("support", RULE)

@@ -39,6 +39,7 @@ from portal.shared.accounts.operations import Person
 from portal.shared.auth import links
 from portal.shared.auth import password_reset as passwords
 from portal.shared.limits import operations as limits
+from portal.shared.limits.definitions import LimitDefinition
 from portal.shared.members import operations as members
 from portal.shared.notices import operations as notices
 
@@ -46,10 +47,17 @@ CONTACTS = "contract_contacts"
 _THERE_ALREADY = gettext_noop("この方は、すでにこのご契約の担当者です。")
 _BY_THE_DESK = gettext_noop("追加・変更・削除は、サポート窓口で承ります。")
 
-_OF = Contract, queries.THERE, queries.any_contract, queries.facts
-limits.define_limit(
-    limits.LimitDefinition(CONTACTS, ContractContact, ContractContact.contract_id, *_OF)
+CONTACT_LIMIT = LimitDefinition(
+    name=CONTACTS,
+    usual=2,
+    model=ContractContact,
+    by=ContractContact.contract_id,
+    owner=Contract,
+    where=queries.THERE,
+    find=queries.any_contract,
+    facts=queries.facts,
 )
+"""How many contacts a contract may have (SUP-02)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +265,7 @@ def _notify_edited(
     same (COM-34).
     """
     for member in dict.fromkeys((before, after)):
-        mailing.tell(
+        mailing.notify(
             tenant,
             "contact_edited",
             member,
@@ -346,7 +354,7 @@ def _tell(
     """Mail a contact what became of their registration, where the tenant has changes told (COM-34)."""
     member = session().get_one(Member, contact.member_id)
     context = {"contract": contract, "addressee": contact.person, "what": what, "main": main}
-    members.tell_changes(tenant, "contact_changed", [member], **context)
+    members.notify_changes(tenant, "contact_changed", [member], **context)
 
 
 def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, by: Actor) -> int:

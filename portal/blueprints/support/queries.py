@@ -10,6 +10,7 @@ from portal.config import Tenant
 from portal.config.config_errors import Finding
 from portal.core import NotFound, Query, get_or_404, gettext_noop, session
 from portal.shared.accounts.models import Account, AccountStatus, Member, MemberStatus
+from portal.shared.limits.definitions import LimitOwner
 from portal.shared.limits.rules import Facts
 from portal.shared.searching import Search, first_day, last_day, own, part_of_number, same
 
@@ -144,15 +145,18 @@ def units(of: Contract) -> list[ContractUnit]:
     return list(session().scalars(there.order_by(ContractUnit.kind, ContractUnit.id)))
 
 
-def facts(of: Sequence[Contract]) -> dict[int, Facts]:
-    """What their limits are reckoned from (SUP-02, SUP-03): one statement."""
+def facts(owners: Sequence[LimitOwner]) -> dict[int, Facts]:
+    """What the limits of these contracts are calculated from (SUP-02, SUP-03): one statement."""
+    contracts = [owner for owner in owners if isinstance(owner, Contract)]
     there = select(ContractUnit).where(
-        ContractUnit.contract_id.in_([one.id for one in of]), *_IN_USE
+        ContractUnit.contract_id.in_([one.id for one in contracts]), *_IN_USE
     )
-    names: dict[int, dict[str, list[str]]] = {one.id: {} for one in of}
+    names: dict[int, dict[str, list[str]]] = {one.id: {} for one in contracts}
     for unit in session().scalars(there.order_by(ContractUnit.id)):
         names[unit.contract_id].setdefault(unit.kind.value, []).append(unit.name)
-    return {one.id: Facts({"product": one.product}, names[one.id], one.form_on) for one in of}
+    return {
+        one.id: Facts({"product": one.product}, names[one.id], one.form_on) for one in contracts
+    }
 
 
 def contacts(of: Contract) -> list[tuple[ContractContact, str]]:

@@ -54,7 +54,7 @@ def proof() -> Answer:
     form = ProofForm()
 
     def prove() -> Answer:
-        token = password_reset.prove(tenant(), member(), form.password.data)
+        token = password_reset.prove_password(tenant(), member(), form.password.data)
         return give_session(redirect(local_path(request.args.get("next")), 303), token)
 
     return submit("account/proof.html", form, prove)

@@ -39,7 +39,7 @@ class HistorySearch(SearchForm):
 
 
 def _find(asked: dict[str, Any]) -> Query:
-    return history.of(member(), _labels(), **asked)
+    return history.list_acts(member(), _labels(), **asked)
 
 
 def _at(row: Row[Any]) -> str:

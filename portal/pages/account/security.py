@@ -2,8 +2,6 @@
 COM-90, RENT-05).
 """
 
-from typing import Any
-
 import segno
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, RadioField
@@ -122,7 +120,11 @@ def second_factor_page() -> Answer:
         step.choose(tenant(), member(), Factor(form.choice.data), form.password.data, by=actor())
         return done(_("二段階認証の設定を変更しました。"), _SECOND_FACTOR)
 
-    shown = {"factor": factor, "codes_left": step.left(who.id), "has_app": Factor.TOTP in offered}
+    shown = {
+        "factor": factor,
+        "codes_left": step.count_recovery_codes(who.id),
+        "has_app": Factor.TOTP in offered,
+    }
     return submit("account/second_factor.html", form, choose, **shown)
 
 
@@ -190,15 +192,17 @@ def passkeys() -> Answer:
         keys.register(tenant(), who, form.label.data, answer, by=actor())
         return done(_("パスキーを登録しました。"), _PASSKEYS)
 
-    return submit("account/passkeys.html", form, register, held=keys.held(who), most=keys.MOST)
+    return submit(
+        "account/passkeys.html", form, register, held=keys.list_passkeys(who), most=keys.MOST
+    )
 
 
 @bp.post("/passkeys/options")
 @require_recent_password
 @called_by_script
-def passkey_options() -> dict[str, Any]:
+def passkey_options() -> keys.CreationOptions:
     """What the browser makes a new one from."""
-    return keys.to_register(tenant(), member().member_id)
+    return keys.creation_options(tenant(), member().member_id)
 
 
 @bp.post("/passkeys/<number>/removal")

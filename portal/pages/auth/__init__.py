@@ -94,9 +94,9 @@ def sign_out() -> Response:
 
 @bp.post("/sign-in/passkey/options")
 @public
-def passkey_options() -> dict[str, Any]:
+def passkey_options() -> keys.RequestOptions:
     """What the browser is to sign, for whoever comes."""
-    return keys.to_sign(tenant(), client())
+    return keys.request_options(tenant(), client())
 
 
 @bp.post("/sign-in/passkey")
@@ -128,9 +128,9 @@ def _by_passkey(enter: Callable[[], entrance.Entry], *, again: Callable[[str], s
 
 @bp.post("/sign-in/second-step/passkey/options")
 @public
-def second_step_passkey_options() -> dict[str, Any]:
+def second_step_passkey_options() -> keys.RequestOptions:
     """For the member whose second step is to come."""
-    return entrance.to_sign(tenant(), session_token(), client())
+    return entrance.request_options(tenant(), session_token(), client())
 
 
 @bp.post("/sign-in/second-step/passkey")
@@ -152,7 +152,7 @@ def _finish(typed: entrance.Typed) -> entrance.Entry:
 def second_step() -> Answer:
     """ワンタイムパスワード認証."""
     _must_be_offered(is_offered(tenant()))
-    waiting = entrance.look(tenant(), session_token())
+    waiting = entrance.get_waiting(tenant(), session_token())
     form = forms.second_step_form(waiting.days)
 
     def finish() -> Answer:
@@ -175,7 +175,7 @@ def second_step_send() -> Response:
         entrance.send_again(tenant(), session_token())
     except throttling.TooMany as error:
         session().rollback()  # only what was sent counts
-        waiting = entrance.look(tenant(), session_token())
+        waiting = entrance.get_waiting(tenant(), session_token())
         return refused(
             _SECOND_STEP, forms.second_step_form(waiting.days), error, waiting=waiting, here=again
         )

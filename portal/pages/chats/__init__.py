@@ -90,7 +90,7 @@ def chat(number: str) -> Answer:
 
     def say() -> Answer:
         key = form.key.data or None
-        operations.say(tenant(), found, form.body.data, side="member", by=actor(), key=key)
+        operations.send_message(tenant(), found, form.body.data, side="member", by=actor(), key=key)
         session().commit()
         if not wants_fragment():
             return redirect(f"/chat/{number}", 303)

@@ -33,7 +33,7 @@ _NEWEST = lists.Sort("newest", "新しい順", operations.NEWEST, operations.TIE
 def _tell(payload: dict[str, Any]) -> None:
     here = registry().current().by_key[require_key()]
     products = partial(products_of, here)
-    operations.tell(
+    operations.notify_followers(
         here, payload["article"], is_new=payload.get("is_new", False), products=products
     )
 
@@ -93,7 +93,9 @@ def react(number: str) -> Response:
         if name in request.form
     }
     if said:
-        operations.react(operations.target(_mine(), number), member().member_id, by=actor(), **said)
+        operations.react(
+            operations.find_target(_mine(), number), member().member_id, by=actor(), **said
+        )
         session().commit()
         follows = (
             _("フォローしました。新しい記事や更新をメールでお知らせします。")

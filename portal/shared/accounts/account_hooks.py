@@ -1,19 +1,20 @@
-"""What brands add to what auth does with an account: registered by the application, asked for by
-name here.
+"""What modules add to what happens to an account and its members: asked for here, declared there.
 
 A brand knows what of its business is still open, what a customer loses by leaving, what it keeps of
-them, and what of that is personal. Auth knows when to ask (MOLD-02, COM-16).
+them, and what of that is personal. Accounts know when to ask (MOLD-02, COM-16).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from portal.config import Tenant
 from portal.core import Actor, RuleBroken
+from portal.core.services import get_service
 from portal.core.zips import Entry
 from portal.shared.accounts.models import Account, Member
 
 
+# What a hook gives that a module does not have: nothing is open, lost, kept or to be done.
 def _nothing(*_: object) -> tuple[()]:
     return ()
 
@@ -38,15 +39,16 @@ class OpenBusiness:
 
 @dataclass(frozen=True, slots=True)
 class AccountHooks:
-    """One brand's part in the life of an account. All work in the running transaction.
+    """One module's part in the life of an account. All work in the running transaction.
 
     `open_business`: what keeps the account from leaving, kind by kind; `cautions` say beforehand
     what does (message ids). `losses`: what it loses by it. `joined`: a new member has proved their
-    address. `export_files`: file name and content of what the brand keeps, bytes or a stream, one
+    address. `export_files`: file name and content of what the module keeps, bytes or a stream, one
     after another. `erase`: make what is personal anonymous.
 
-    `member_business`: what keeps members of an account (its id) from being removed, by the member's id.
-    `member_losses`: what ends with a member's sign-in. `end_member`: end it, as the member is removed.
+    `member_business`: what keeps members of an account (its id) from being removed, by the member's
+    id. `member_losses`: what ends with a member's sign-in. `end_member`: end it, as the member is
+    removed.
     """
 
     open_business: Callable[[Tenant, Account], Iterable[OpenBusiness]] = _nothing
@@ -60,23 +62,28 @@ class AccountHooks:
     erase: Callable[[Account], object] = _nothing
 
 
-class RegisteredHooks:
-    """The parts there are, by brand module, and those of shared modules; set by the application."""
+@dataclass(frozen=True, slots=True)
+class DeclaredHooks:
+    """The hooks of all modules: those that every tenant has, and those of brand modules by key."""
 
-    by_module: dict[str, AccountHooks] = {}  # noqa: RUF012 - filled once, at start
     shared: tuple[AccountHooks, ...] = ()
+    by_module: Mapping[str, AccountHooks] = field(default_factory=dict)
 
 
 def hooks_of(tenant: Tenant) -> Iterator[AccountHooks]:
-    """The parts of shared modules, and of the brand modules that the tenant has on."""
-    yield from RegisteredHooks.shared
-    yield from (
-        RegisteredHooks.by_module[module]
-        for module in tenant.modules
-        if module in RegisteredHooks.by_module
-    )
+    """The hooks of shared modules, and of the brand modules that the tenant has on."""
+    declared = get_service(DeclaredHooks)
+    yield from declared.shared
+    for module in tenant.modules:
+        if module in declared.by_module:
+            yield declared.by_module[module]
 
 
 def all_hooks() -> Iterator[AccountHooks]:
-    """All parts there are: what is personal is erased also where a module was switched off."""
-    yield from (*RegisteredHooks.shared, *RegisteredHooks.by_module.values())
+    """The hooks of all modules there are, for erasing.
+
+    What is personal is erased also where the module that keeps it was switched off.
+    """
+    declared = get_service(DeclaredHooks)
+    yield from declared.shared
+    yield from declared.by_module.values()

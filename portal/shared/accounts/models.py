@@ -48,8 +48,9 @@ class Right(LabelledEnum):
 
 def may(right: Right, *, is_representative: bool, rights: str) -> Decision:
     """Whether a member with these `rights` may do such things; the representative may do all."""
-    allowed = is_representative or right.value in rights.split(",")
-    return ALLOWED if allowed else Decision(_WITHOUT_RIGHT, is_forbidden=True)
+    if is_representative or right.value in rights.split(","):
+        return ALLOWED
+    return Decision(_WITHOUT_RIGHT, is_forbidden=True)
 
 
 _WITHOUT_RIGHT = gettext_noop("この操作の権限がありません。代表の方にご相談ください。")
@@ -103,11 +104,13 @@ class Account(Located, Versioned, Base):
 
 
 def subject_of(login_key: str, login_id: str, email: str) -> str:
-    """How the audit trail names a member: by both names where the login ID is the whole account's
-    (RENT-01).
+    """How the audit trail names a member.
+
+    By both names where the login ID is the whole account's (RENT-01).
     """
-    by_both = login_id and login_key.endswith(f"\n{email.casefold()}")
-    return f"member:{login_id}/{email}" if by_both else f"member:{login_id or email}"
+    if login_id and login_key.endswith(f"\n{email.casefold()}"):
+        return f"member:{login_id}/{email}"
+    return f"member:{login_id or email}"
 
 
 def login_key(items: str, *, login_id: str, email: str) -> str:
@@ -117,6 +120,8 @@ def login_key(items: str, *, login_id: str, email: str) -> str:
         "login_id_password": (login_id,),
         "login_id_email_password": (login_id, email),
     }[items]
+    # A line break between them, which neither can hold; folded, so that case and width of what is
+    # typed make no difference.
     return "\n".join(text.normalise(item).casefold() for item in asked)
 
 
@@ -132,6 +137,7 @@ class Member(Versioned, Base):
     __tablename__ = "member"
     account_id: Mapped[int] = mapped_column(ID)
     login_id: Mapped[str] = mapped_column(String(60), default="", info=PERSONAL)
+    # Long enough for both of its parts: 60 characters, a line break, 254; folding may add a few.
     login_key: Mapped[str] = mapped_column(String(330))
     email: Mapped[str] = mapped_column(String(254), info=PERSONAL)
     password_hash: Mapped[str] = mapped_column(String(200), default="", info=PERSONAL)
@@ -146,6 +152,7 @@ class Member(Versioned, Base):
     mail_choices: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     must_change_password: Mapped[bool] = mapped_column(default=False)
     second_factor: Mapped[Factor] = mapped_column(EnumType(Factor, 10), default=Factor.OFF)
+    # Of the authenticator app's secret only a nonce is kept (docs/decisions/totp-secret.md).
     totp_nonce: Mapped[str] = mapped_column(String(32), default="", info=PERSONAL)
     totp_step: Mapped[int] = mapped_column(ID, default=0)
     status: Mapped[MemberStatus] = mapped_column(
@@ -186,9 +193,11 @@ class Member(Versioned, Base):
 
     @classmethod
     def locked(cls, member_id: int) -> "Member":
-        """The row, locked and read anew: first of all rows, so that no two wait for each other for
-        ever.
+        """The row, locked and read anew.
+
+        First of all rows, so that no two wait for each other for ever.
         """
+        # What the session read before the lock may be out of date by the time it has it.
         found: Member = session().get_one(
             cls, member_id, with_for_update=True, populate_existing=True
         )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -43,12 +42,13 @@ class Person:
     rights: str = ",".join(USUAL_RIGHTS)
 
 
-def add_account(tenant: Tenant, *, by: Actor, number: str = "", **values: Any) -> Account:
+def add_account(tenant: Tenant, *, by: Actor, number: str = "", **values: str) -> Account:
     """Add an account with the next public number, or the one it brings along (OPS-13).
 
-    The caller commits.
+    `values` are its columns: name, address, telephone. The caller commits.
     """
     style = tenant.numbers.get("account", _ACCOUNT_NUMBER)
+    # Customers of an older system keep their numbers; new ones pass over those that are taken.
     number = number or numbering.next_number("account", style, Account.number)
     account = Account(number=number, created_at=clock.now(), **values)
     session().add(account)
@@ -75,22 +75,23 @@ def add_member(
         **asdict(person),
     )
     field = "email" if "email" in tenant.sign_in.items else "login_id"
-    with unique_login(field, _UNAVAILABLE[field] if by.kind == "member" else _USED):
+    # Customers do not learn whose an address is; operators may know that it is used.
+    message = _UNAVAILABLE[field] if by.kind == "member" else _USED
+    with unique_login(field, message):
         session().add(member)
     audit.record("member.add", member, by=by, email=person.email)
     return member
 
 
 def _check_login_id(account: Account, login_id: str) -> None:
-    """Refuse a new login ID that is not of the stated format; one that the account has already
-    stays good (RENT-01).
+    """Refuse a new login ID that is not of the stated format.
 
-    Raises RuleBroken at "login_id".
+    One that the account has already stays good (RENT-01). Raises RuleBroken at "login_id".
     """
     if not text.normalise(login_id):
         raise RuleBroken("ログインIDを入力してください。", field="login_id")
-    there = Member.account_id == account.id, Member.login_id == login_id
-    if session().scalar(select(Member.id).where(*there).limit(1)) is None:
+    shared = select(Member.id).where(Member.account_id == account.id, Member.login_id == login_id)
+    if session().scalar(shared.limit(1)) is None:
         check_login_id(login_id)
 
 
@@ -104,9 +105,11 @@ def check_login_id(login_id: str) -> None:
 
 @contextmanager
 def unique_login(field: str, message: str = _USED) -> Iterator[None]:
-    """Do inside what gives a member a sign-in name: the database decides; RuleBroken at `field` if
-    it is taken.
+    """Do inside what gives a member a sign-in name: the database decides.
+
+    Raises RuleBroken at `field` if it is taken.
     """
+    # In a savepoint, so that after a refusal the rest of the transaction can still be used.
     try:
         with session().begin_nested():
             yield
@@ -115,17 +118,18 @@ def unique_login(field: str, message: str = _USED) -> Iterator[None]:
 
 
 def require_free(tenant: Tenant, account_id: int, *, login_id: str, email: str) -> None:
-    """Refuse a sign-in name that somebody has, before it is tried. Raises RuleBroken at "login_id"
-    or "email".
+    """Refuse a sign-in name that somebody has, before it is tried.
 
-    A login ID is anybody's to choose, so that one is told that it is taken. An e-mail address is a
-    person's: whether it is another customer's is not said, only that it cannot be registered here;
-    a colleague's is named as such. The database decides in the end (`unique_login`).
+    Raises RuleBroken at "login_id" or "email". A login ID is anybody's to choose, so that one is
+    told that it is taken. An e-mail address is a person's: whether it is another customer's is not
+    said, only that it cannot be registered here; a colleague's is named as such. The database
+    decides in the end (`unique_login`).
     """
     items = tenant.sign_in.items
     field = "login_id" if items == "login_id_password" else "email"
     found = select(Member.account_id).where(Member.status != MemberStatus.REMOVED)
-    if items == "login_id_email_password":  # one login ID for the account: only colleagues share it
+    # One login ID for the account: only its colleagues share that, so only their addresses count.
+    if items == "login_id_email_password":
         found = found.where(
             Member.account_id == account_id, func.lower(Member.email) == email.casefold()
         )
@@ -134,8 +138,9 @@ def require_free(tenant: Tenant, account_id: int, *, login_id: str, email: str) 
     holder = session().scalars(found.limit(1)).one_or_none()
     if holder is None:
         return
-    is_colleagues = field == "email" and holder == account_id
-    raise RuleBroken(_COLLEAGUES if is_colleagues else _UNAVAILABLE[field], field=field)
+    if field == "email" and holder == account_id:
+        raise RuleBroken(_COLLEAGUES, field=field)
+    raise RuleBroken(_UNAVAILABLE[field], field=field)
 
 
 def account_with(number: str) -> Account | None:
@@ -158,12 +163,10 @@ def all_accounts(limit: int = 100) -> list[Account]:
 def find_member(who: str) -> Member:
     """The member with this login ID or e-mail. Raises NotFound, also when several share it."""
     key = who.strip()
-    named = (Member.login_id == key) | (Member.email == key)
-    found = (
-        session()
-        .scalars(select(Member).where(named, Member.status != MemberStatus.REMOVED).limit(2))
-        .all()
-    )
+    is_named = (Member.login_id == key) | (Member.email == key)
+    # Two are enough to know that there are several.
+    named = select(Member).where(is_named, Member.status != MemberStatus.REMOVED).limit(2)
+    found = session().scalars(named).all()
     if not key or len(found) != 1:
         raise NotFound("担当者が見つからないか、複数います: %(who)s", who=who)
     return found[0]
@@ -171,9 +174,10 @@ def find_member(who: str) -> Member:
 
 def representative(account: Account) -> Member:
     """The account's representative. Raises NotFound."""
-    there = select(Member).where(
+    active = select(Member).where(
         Member.account_id == account.id, Member.status == MemberStatus.ACTIVE
     )
-    first = there.order_by(Member.is_representative.desc(), Member.id).limit(1)
+    # Whoever represents it may be locked: then the one who has been there longest stands in.
+    first = active.order_by(Member.is_representative.desc(), Member.id).limit(1)
     missing = NotFound("担当者がいません: %(number)s", number=account.number)
     return require(session().scalars(first).one_or_none(), missing)

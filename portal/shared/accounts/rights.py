@@ -38,14 +38,15 @@ class Holder(Protocol):
 
 
 def acting(by: Actor) -> Member | None:
-    """The member who acts, as the database has them now; None for operators, the system and who has
-    no account yet.
+    """The member who acts, as the database has them now.
 
-    Raises NotFound for a member who was removed or locked since their request came in.
+    None for operators, the system and who has no account yet. Raises NotFound for a member who was
+    removed or locked since their request came in.
     """
     if by.member_id is None:
         return None
     who: Member = session().get_one(Member, by.member_id, populate_existing=True)
+    # Read anew: they may have been locked, or lost a right, since the request began.
     if who.status != MemberStatus.ACTIVE:
         raise NotFound("担当者が見つかりません。")
     return who
@@ -71,19 +72,19 @@ def usual_for(by: Actor) -> str:
     """The usual rights of a new member, as far as whoever adds them holds them."""
     who = acting(by)
     usual = frozenset(USUAL_RIGHTS)
-    return to_text(usual if who is None else usual & held_by(who))
+    if who is not None:
+        usual &= held_by(who)
+    return to_text(usual)
 
 
 def can_manage(tenant: Tenant, who: Holder) -> Decision:
-    """Whether this member adds and removes members: who has the right to, or everyone, as the
-    tenant says.
+    """Whether this member adds and removes members.
+
+    Who has the right to, or everyone, as the tenant says.
     """
-    everyone = tenant.sign_in.managed_by == "everyone"
-    return (
-        ALLOWED
-        if everyone or who.may(Right.MANAGE)
-        else Decision(_ONLY_MANAGERS, is_forbidden=True)
-    )
+    if tenant.sign_in.managed_by == "everyone" or who.may(Right.MANAGE):
+        return ALLOWED
+    return Decision(_ONLY_MANAGERS, is_forbidden=True)
 
 
 def can_edit(tenant: Tenant, who: Holder, member: Member) -> Decision:
@@ -100,18 +101,22 @@ def can_edit(tenant: Tenant, who: Holder, member: Member) -> Decision:
 
 
 def can_give_rights(tenant: Tenant, who: Holder, member: Member) -> bool:
-    """Whether `who` says what this member may do: who manages them, never of oneself or the
-    representative.
+    """Whether `who` says what this member may do.
+
+    Who manages them, never of oneself or the representative.
     """
     is_other = member.id != who.member_id and not member.is_representative
     return is_other and bool(can_manage(tenant, who))
 
 
 def can_hand_over(who: Holder) -> Decision:
-    """Whether this member makes somebody else the representative: the representative alone
-    (COM-30).
+    """Whether this member makes somebody else the representative.
+
+    The representative alone (COM-30).
     """
-    return ALLOWED if who.is_representative else Decision(_ONLY_REPRESENTATIVE, is_forbidden=True)
+    if not who.is_representative:
+        return Decision(_ONLY_REPRESENTATIVE, is_forbidden=True)
+    return ALLOWED
 
 
 def can_remove(tenant: Tenant, who: Holder | None, member: Member, others: int) -> Decision:
@@ -120,10 +125,15 @@ def can_remove(tenant: Tenant, who: Holder | None, member: Member, others: int) 
     Never the last one. Where everyone manages, the representative leaves by themself, and the next
     one represents; to remove somebody else who does would be to choose the representative.
     """
+    # An account without anybody could be signed in to by nobody, and nobody could leave it.
     if not others:
         return Decision(_LAST)
-    leaves = tenant.sign_in.managed_by == "everyone" and (who is None or who.member_id == member.id)
-    return Decision(_REPRESENTATIVE) if member.is_representative and not leaves else ALLOWED
+    if not member.is_representative:
+        return ALLOWED
+    is_themself = who is None or who.member_id == member.id
+    if tenant.sign_in.managed_by == "everyone" and is_themself:
+        return ALLOWED
+    return Decision(_REPRESENTATIVE)
 
 
 def require_held(by: Actor, rights: str) -> None:
@@ -143,6 +153,7 @@ def require_change(tenant: Tenant, who: Holder | None, member: Member, wanted: s
     Raises RuleBroken at "rights": of oneself, of the representative, or of a right that `who` does
     not hold.
     """
+    # Given and taken alike: whoever lacks a right cannot take it from somebody either.
     changed = from_text(member.rights) ^ from_text(wanted)
     if who is None or not changed:
         return

@@ -70,6 +70,7 @@ def end_session(who: SignedIn, number: str, *, by: Actor) -> bool:
 
     Commits. Raises NotFound.
     """
+    # The member first, as everywhere: whoever signs in or out at this moment waits.
     Member.locked(who.member_id)
     row = numbered(sessions.alive(who.member_id), number)
     if row.id == who.session_id:
@@ -107,18 +108,17 @@ def forget_device(who: SignedIn, number: str, *, by: Actor) -> None:
 
 
 def not_me(tenant: Tenant, token: str, client: Client) -> None:
-    """The member did not sign in: end all sessions, forget all devices, void the password, mail a
-    reset. Commits.
+    """The member did not sign in.
 
-    Passkeys go, and every other link that was mailed dies, but the one back to an earlier address:
-    this button may stand in a mailbox that the intruder chose. Raises links.DeadLink; then nothing
-    has changed.
+    End all sessions, forget all devices, void the password, mail a reset. Commits. Passkeys go, and
+    every other link that was mailed dies, but the one back to an earlier address: this button may
+    stand in a mailbox that the intruder chose. Raises links.DeadLink; then nothing has changed.
     """
     member, _link = links.use_locked(token, Purpose.NOT_ME)
     by = member.actor(client.address)
     lock_out(member)
     audit.record("member.not_me", member, by=by)
-    mailing.tell(tenant, "not_me", member)
+    mailing.notify(tenant, "not_me", member)
     password_reset.send_reset_link(tenant, member, by=by)
     session().commit()
 
@@ -128,6 +128,7 @@ def lock_out(member: Member) -> None:
 
     Only links back to an earlier address stay alive.
     """
+    # An empty hash is no password at all: `passwords.verify` never finds one right.
     member.password_hash = ""
     links.revoke(member.id, Purpose.NOT_ME, *links.MOVING)
     sessions.end_all(member.id)

@@ -15,11 +15,14 @@ _EMAIL = gettext_noop("メールアドレス")
 
 
 def payload(member: Member, by: Actor) -> dict[str, str]:
-    """What the link keeps: the customer's name, and the colleague's who invites; "" for an
-    operator.
+    """What the link keeps: the customer's name, and the colleague's who invites.
+
+    The latter is "" for an operator.
     """
     account = session().get_one(Account, member.account_id)
-    return {"company": account.name, "inviter": by.name if by.kind == "member" else ""}
+    # Which operator it was is the brand's business: customers know the brand, not its staff.
+    inviter = by.name if by.kind == "member" else ""
+    return {"company": account.name, "inviter": inviter}
 
 
 def sign_in_names(tenant: Tenant, member: Member) -> list[tuple[str, str]]:
@@ -29,11 +32,10 @@ def sign_in_names(tenant: Tenant, member: Member) -> list[tuple[str, str]]:
 
 
 def described(tenant: Tenant, link: OneTimeLink) -> dict[str, object]:
-    """What the page behind `link` says of the invitation; nothing where the link only resets a
-    password.
+    """What the page behind `link` says of the invitation.
 
-    Where the page asks for the e-mail address as a proof (SHOP-02), it does not give the answer
-    away.
+    Nothing where the link only resets a password. Where the page asks for the e-mail address as a
+    proof (SHOP-02), it does not give the answer away.
     """
     if "company" not in link.payload:
         return {}

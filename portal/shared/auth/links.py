@@ -2,9 +2,9 @@
 alive each.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
@@ -32,7 +32,9 @@ class Purpose(StrEnum):
     @property
     def page(self) -> str:
         """Where such a link leads to: a password is set and reset on the same page."""
-        return "set-password" if self is Purpose.RESET_PASSWORD else self.value
+        if self is Purpose.RESET_PASSWORD:
+            return Purpose.SET_PASSWORD.value
+        return self.value
 
 
 WAYS_BACK = frozenset({Purpose.NOT_ME, Purpose.UNDO_EMAIL})
@@ -58,15 +60,18 @@ def issue(
     purpose: Purpose,
     *,
     lifetime: timedelta = LIFETIME,
-    payload: dict[str, Any] | None = None,
+    payload: Mapping[str, str] | None = None,
 ) -> str:
     """A new link's token; earlier ones of this purpose die, save ways back. The caller commits."""
     if purpose not in WAYS_BACK:
         revoke(member_id, purpose)
-    until = clock.now() + lifetime
-    return OneTimeLink.issue(
-        member_id=member_id, purpose=purpose, payload=payload or {}, expires_at=until
-    )[1]
+    _link, token = OneTimeLink.issue(
+        member_id=member_id,
+        purpose=purpose,
+        payload=dict(payload or {}),
+        expires_at=clock.now() + lifetime,
+    )
+    return token
 
 
 def mail(
@@ -77,22 +82,22 @@ def mail(
     *,
     to: str = "",
     lifetime: timedelta = LIFETIME,
-    payload: dict[str, Any] | None = None,
-    **said: object,
+    payload: Mapping[str, str] | None = None,
+    context: Mapping[str, object] | None = None,
 ) -> None:
     """Mail `event` with a new link to the member, or to the address `to`; earlier ones die.
 
-    The caller commits.
+    `payload` is kept with the link, `context` is what the mail's template sees besides. The caller
+    commits.
     """
     token = issue(member.id, purpose, lifetime=lifetime, payload=payload)
     now = clock.now()
-    said |= {
-        "member": member,
-        "at": now,
-        "link": f"{tenant.base_url}/{purpose.page}/{token}",
-        "until": now + lifetime,
-    }
-    mailing.compose(tenant, event, to or member.email, account_id=member.account_id, **said)
+    seen = dict(context or {})
+    seen["member"] = member
+    seen["at"] = now
+    seen["link"] = f"{tenant.base_url}/{purpose.page}/{token}"
+    seen["until"] = now + lifetime
+    mailing.compose(tenant, event, to or member.email, account_id=member.account_id, **seen)
 
 
 def peek(token: str, *purposes: Purpose) -> OneTimeLink:
@@ -100,6 +105,7 @@ def peek(token: str, *purposes: Purpose) -> OneTimeLink:
 
     Who may not sign in any more has no link either. Raises DeadLink.
     """
+    # By the digest: comparing it in the database tells nothing of the token, however long it takes.
     named = OneTimeLink.alive(*_named(token, purposes))
     living = select(OneTimeLink).join(Member, Member.id == OneTimeLink.member_id).where(*named)
     return require(session().scalars(of_who_may_sign_in(living)).one_or_none(), DeadLink())
@@ -118,6 +124,7 @@ def use(token: str, *purposes: Purpose) -> OneTimeLink:
 
 def use_locked(token: str, *purposes: Purpose) -> tuple[Member, OneTimeLink]:
     """The member, locked first as everywhere, and their link, used up. Raises DeadLink."""
+    # Whose link it is can be read without a lock; only then is there a row to lock first.
     member = Member.locked(peek(token, *purposes).member_id)
     return member, use(token, *purposes)
 
@@ -131,6 +138,7 @@ def revoke(member_id: int, *purposes: Purpose) -> None:
 
 def revoke_later(link: OneTimeLink) -> None:
     """Kill the member's living links of this link's purpose that were issued after it."""
+    # By id and not by time: two may be of the same instant.
     OneTimeLink.use_up(
         OneTimeLink.member_id == link.member_id,
         OneTimeLink.purpose == link.purpose,

@@ -3,10 +3,11 @@
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from sqlalchemy import JSON, ColumnElement, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.schema import SchemaItem
 
 from portal.core import ID, NotFound, TenantOwned, clock, require, signer
 from portal.core.db import Base, session, tenant_fk, tenant_table_args, update_where
@@ -23,7 +24,8 @@ class OfMember(TenantOwned, Base):
     @property
     def number(self) -> str:
         """What pages call it: it tells nothing, and cannot be counted through."""
-        return signer.digest(getattr(self, self.known_by))[:16]
+        known: str = getattr(self, self.known_by)
+        return signer.digest(known)[:16]
 
 
 _Own = TypeVar("_Own", bound=OfMember)
@@ -50,8 +52,9 @@ class Tokened(OfMember):
     token_digest: Mapped[str] = mapped_column(String(64))
 
     @classmethod
-    def issue(cls, **values: Any) -> tuple[Self, str]:
+    def issue(cls, **values: object) -> tuple[Self, str]:
         """A new one, and its token: 256 random bits. The caller commits."""
+        # The token itself is only returned: a copy of the database lets nobody in.
         token = secrets.token_urlsafe(32)
         made = cls(token_digest=signer.digest(token), created_at=clock.now(), **values)
         session().add(made)
@@ -73,11 +76,16 @@ class OneTime(TenantOwned, Base):
 
     @classmethod
     def use_up(cls, *which: ColumnElement[bool]) -> bool:
-        """Whether there was such a one: of any number who use it at the same moment one is told so."""
+        """Whether there was such a one: of any number who use it at the same moment one is told so.
+
+        The caller commits.
+        """
+        # One guarded UPDATE. Whoever comes second waits for the row, and then finds it used.
         return update_where(cls, *cls.alive(*which), used_at=clock.now()) > 0
 
 
-def _of_member(unique: str, *constraints: Any) -> tuple[Any, ...]:
+def _of_member(unique: str, *constraints: SchemaItem) -> tuple[SchemaItem, ...]:
+    """`__table_args__` of a member's rows, of which no two have the same `unique`."""
     return tenant_table_args(
         tenant_fk("member_id", "member"), UniqueConstraint("tenant_id", unique), *constraints
     )
@@ -97,6 +105,7 @@ class MemberSession(Tokened):
     proved_at: Mapped[datetime | None]
     is_pending: Mapped[bool] = mapped_column(default=False)
     device_id: Mapped[int | None] = mapped_column(ID)
+    # The longest text of an IPv6 address, with an IPv4 address at its end, has 45 characters.
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(200), default="")
     __table_args__ = _of_member(
@@ -112,7 +121,7 @@ class OneTimeLink(Tokened, OneTime):
 
     __tablename__ = "one_time_link"
     purpose: Mapped[str] = mapped_column(String(30))
-    payload: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    payload: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     __table_args__ = _of_member(
         "token_digest",
         Index("ix_one_time_link_member", "tenant_id", "member_id", "purpose", "used_at"),
@@ -123,6 +132,7 @@ class Throttle(TenantOwned, Base):
     """How often something was tried in the running window, by a digest of who tried it."""
 
     __tablename__ = "throttle"
+    # What was tried and a digest of who tried it: addresses of strangers are not to be kept.
     key: Mapped[str] = mapped_column(String(80))
     window_start: Mapped[datetime]
     tries: Mapped[int] = mapped_column(default=0)
@@ -184,7 +194,7 @@ class Registration(OneTime):
     __tablename__ = "registration"
     email: Mapped[str] = mapped_column(String(254))
     password_hash: Mapped[str] = mapped_column(String(200))
-    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    data: Mapped[dict[str, str | None]] = mapped_column(JSON)
     handle: Mapped[str] = mapped_column(String(43))
     token_digest: Mapped[str] = mapped_column(String(64))
     code_digest: Mapped[str] = mapped_column(String(64))
@@ -202,6 +212,7 @@ class Passkey(OfMember):
 
     __tablename__ = "passkey"
     known_by = "credential_id"
+    # WebAuthn allows 1023 bytes, which base64 writes in 1364 characters.
     credential_id: Mapped[str] = mapped_column(String(1400))
     public_key: Mapped[bytes] = mapped_column(LargeBinary)
     sign_count: Mapped[int] = mapped_column(ID, default=0)

@@ -66,34 +66,40 @@ def end_sessions(member: Member, *, by: Actor) -> None:
 
 def can_be_mailed_a_link(member: Member) -> Decision:
     """Whether a link would open anything: not for who is locked."""
-    return ALLOWED if member.status == MemberStatus.ACTIVE else Decision(_NOT_ACTIVE)
+    if member.status != MemberStatus.ACTIVE:
+        return Decision(_NOT_ACTIVE)
+    return ALLOWED
 
 
 def reset_factor(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """A lost second factor: back to none, with everything that stood in for it; the member is told
-    (COM-13).
+    """A lost second factor: back to none, with everything that stood in for it.
+
+    The member is told (COM-13).
     """
+    # Passkeys go too: who lost the phone lost them with it, and so may whoever found it.
     Member.locked(member.id)
     before = member.second_factor
     member.second_factor = Factor.OFF
     member.totp_nonce = ""
-    second_factor.void(member.id)
+    second_factor.void_recovery_codes(member.id)
     passkeys.forget_all(member.id)
     sessions.trust_none(member.id)
     _throw_out(member)
     factor = [before.value, Factor.OFF.value]
     audit.record("member.reset_factor", member, by=by, factor=factor)
     what = second_factor.factor_of(tenant, member).value  # where all must have one, a mailed code
-    mailing.tell(tenant, "second_factor_changed", member, what=what)
+    mailing.notify(tenant, "second_factor_changed", member, what=what)
 
 
 def require_change(member: Member | None, *, by: Actor) -> int:
-    """Have a member, or everybody (None), set a new password at the next page (RENT-03); returns
-    how many.
+    """Have a member, or everybody (None), set a new password at the next page (RENT-03).
+
+    Returns how many.
     """
-    which = [Member.status != MemberStatus.REMOVED, ~Member.must_change_password]
-    which += [Member.id == member.id] if member else []
-    asked = update_where(Member, *which, must_change_password=True)
+    filters = [Member.status != MemberStatus.REMOVED, ~Member.must_change_password]
+    if member is not None:
+        filters.append(Member.id == member.id)
+    asked = update_where(Member, *filters, must_change_password=True)
     audit.record("member.require_change", member or "members:all", by=by, asked=asked)
     return asked
 
@@ -116,8 +122,10 @@ def set_tags(account: Account, tags: Iterable[str], *, by: Actor) -> None:
 
 
 def overview(account: Account) -> dict[str, Any]:
-    """All that is known about an account: its data, members, living sessions, rows that are its
-    own, newest events.
+    """All that is known about an account.
+
+    Its data, members, living sessions, rows that are its own, newest events. The dictionary is what
+    the command prints, also as JSON: Any, since each part has another shape.
     """
     members = (
         session()
@@ -133,29 +141,34 @@ def overview(account: Account) -> dict[str, Any]:
         .order_by(audit.AuditEvent.sequence.desc())
         .limit(NEWEST)
     )
-    hidden = ("id", "tenant_id")
+    counts = {
+        mapper.local_table.description: _count(mapper, account) for mapper in tables_of_accounts()
+    }
     return {
-        "account": {
-            c.key: getattr(account, c.key) for c in Account.__table__.columns if c.key not in hidden
-        }
-        | {"tags": account.tags.strip(",")},
+        "account": _account_row(account),
         "members": [_member_row(member) for member in members],
-        "rows": {
-            m.local_table.description: _count(m.class_, account) for m in tables_of_accounts()
-        },
-        "events": [
-            {
-                "at": clock.to_local(e.at),
-                "who": e.actor_name,
-                "action": e.action,
-                "subject": e.subject,
-            }
-            for e in session().scalars(events)
-        ],
+        "rows": counts,
+        "events": [_event_row(event) for event in session().scalars(events)],
     }
 
 
-def _member_row(member: Member) -> dict[str, Any]:
+def _account_row(account: Account) -> dict[str, object]:
+    names = [column.key for column in Account.__table__.columns]
+    row = {name: getattr(account, name) for name in names if name not in ("id", "tenant_id")}
+    row["tags"] = account.tags.strip(",")
+    return row
+
+
+def _event_row(event: audit.AuditEvent) -> dict[str, object]:
+    return {
+        "at": clock.to_local(event.at),
+        "who": event.actor_name,
+        "action": event.action,
+        "subject": event.subject,
+    }
+
+
+def _member_row(member: Member) -> dict[str, object]:
     return {
         "login id": member.login_id,
         "name": member.name,
@@ -166,25 +179,24 @@ def _member_row(member: Member) -> dict[str, Any]:
     }
 
 
-def _count(model: Any, account: Account) -> int:
-    return (
-        session().scalar(
-            select(func.count()).select_from(model).where(model.account_id == account.id)
-        )
-        or 0
-    )
+def _count(mapper: Mapper[TenantOwned], account: Account) -> int:
+    counting = select(func.count()).select_from(mapper.class_)
+    return session().scalar(counting.where(mapper.columns["account_id"] == account.id)) or 0
 
 
-def tables_of_accounts() -> list[Mapper[Any]]:
-    """What is mapped and has rows of an account, whoever brings it; in the order of the tables'
-    names.
-    """
+def tables_of_accounts() -> list[Mapper[TenantOwned]]:
+    """What is mapped and has rows of an account, by the tables' names."""
+    # By the column and not by a list: a new module's table is counted, and merged, as all others.
     found = [
-        m
-        for m in Base.registry.mappers
-        if issubclass(m.class_, TenantOwned) and "account_id" in m.columns
+        mapper
+        for mapper in Base.registry.mappers
+        if issubclass(mapper.class_, TenantOwned) and "account_id" in mapper.columns
     ]
-    return sorted(found, key=lambda mapper: mapper.local_table.description)
+    return sorted(found, key=_table_name)
+
+
+def _table_name(mapper: Mapper[TenantOwned]) -> str:
+    return str(mapper.local_table.description)
 
 
 def can_merge(source: Account, target: Account) -> Decision:
@@ -193,28 +205,32 @@ def can_merge(source: Account, target: Account) -> Decision:
         return Decision(_SAME)
     if target.status != AccountStatus.ACTIVE:
         return Decision(_INTO_WITHDRAWN)
-    return Decision(_ERASED) if source.erased_at else ALLOWED
+    if source.erased_at is not None:
+        return Decision(_ERASED)
+    return ALLOWED
 
 
 def merge(source: Account, target: Account, *, by: Actor) -> dict[str, int]:
-    """Give all of `source` but its audit trail (COM-90) to `target` and withdraw it; returns rows
-    moved, by table.
+    """Give all of `source` but its audit trail (COM-90) to `target` and withdraw it.
+
+    Returns rows moved, by table.
     """
+    # Both are locked in the order of their ids, whichever is merged into which: two merges of the
+    # same two accounts, the other way round, wait for one another and not for ever.
     both = select(Account).where(Account.id.in_((source.id, target.id))).order_by(Account.id)
     session().scalars(both.with_for_update().execution_options(populate_existing=True)).all()
     can_merge(source, target).require()
     led = select(Member.id).where(Member.account_id == target.id, Member.is_representative).limit(1)
+    # Only one member represents an account: where there is one, those who come over step back.
     if session().scalar(led.where(Member.status != MemberStatus.REMOVED)):
         update_where(Member, Member.account_id == source.id, is_representative=False)
-    moving = {
-        m.local_table.description: m.class_
-        for m in tables_of_accounts()
-        if m.class_ is not audit.AuditEvent
-    }
-    moved = {
-        name: update_where(rows, rows.account_id == source.id, account_id=target.id)
-        for name, rows in moving.items()
-    }
+    moved: dict[str, int] = {}
+    for mapper in tables_of_accounts():
+        if mapper.class_ is not audit.AuditEvent:
+            moved[mapper.local_table.description] = update_where(
+                mapper.class_, mapper.columns["account_id"] == source.id, account_id=target.id
+            )
+    # The statements went past the rows in memory, which still name the account of before.
     session().expire_all()
     source.status = AccountStatus.WITHDRAWN
     source.withdrawn_at = source.withdrawn_at or clock.now()

@@ -8,9 +8,9 @@ in.
 import base64
 import json
 import secrets
-from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -37,14 +37,16 @@ from portal.shared.auth.sessions import Client
 
 LIFETIME = timedelta(minutes=5)
 MOST = 10
-_ALGORITHMS = (-8, -7, -257)  # Ed25519, ES256, RS256
+_ALGORITHMS = (-8, -7, -257)
+"""Ed25519, ES256 and RS256, by their numbers in COSE, the most wanted first."""
 WRONG = gettext_noop("入力内容に誤りがあります。もう一度ご確認ください。")
 _UNPROVED = gettext_noop("パスキーを確認できませんでした。もう一度お試しください。")
 
 
 class Unproved(RuleBroken):
-    """No passkey that counts here signed a challenge that is alive: one calm answer, whatever is
-    wrong.
+    """No passkey that counts here signed a challenge that is alive.
+
+    One calm answer, whatever is wrong.
     """
 
 
@@ -52,17 +54,39 @@ def must_be_on(tenant: Tenant, *, alone: bool = False) -> None:
     """Raises NotFound where the tenant has no passkeys, or with `alone` none that let in by
     themselves.
     """
-    if tenant.sign_in.passkeys not in (("sign_in",) if alone else ("second_step", "sign_in")):
+    uses = {"sign_in"} if alone else {"second_step", "sign_in"}
+    if tenant.sign_in.passkeys not in uses:
         raise NotFound("ページが見つかりません")
 
 
-def held(member_id: int) -> list[Passkey]:
+def list_passkeys(member_id: int) -> list[Passkey]:
     """The member's passkeys, the newest first."""
     newest_first = select(Passkey).where(Passkey.member_id == member_id).order_by(Passkey.id.desc())
     return list(session().scalars(newest_first))
 
 
-def to_register(tenant: Tenant, member_id: int) -> dict[str, Any]:
+class CreationOptions(TypedDict):
+    """What a browser makes a passkey from: PublicKeyCredentialCreationOptionsJSON of WebAuthn."""
+
+    rp: dict[str, str]
+    user: dict[str, str]
+    pubKeyCredParams: list[dict[str, object]]
+    excludeCredentials: list[dict[str, str]]
+    authenticatorSelection: dict[str, str]
+    attestation: str
+    challenge: str
+
+
+class RequestOptions(TypedDict):
+    """What a browser signs with a passkey: PublicKeyCredentialRequestOptionsJSON of WebAuthn."""
+
+    rpId: str
+    userVerification: str
+    allowCredentials: list[dict[str, str]]
+    challenge: str
+
+
+def creation_options(tenant: Tenant, member_id: int) -> CreationOptions:
     """What the browser makes a new passkey from.
 
     Commits. Raises NotFound, or throttling.TooMany.
@@ -72,7 +96,7 @@ def to_register(tenant: Tenant, member_id: int) -> dict[str, Any]:
     # One for all of a member's passkeys, and it tells nothing of them.
     handle = _text(signer.macs("passkey-handle", member_id)[0])
     return {
-        "rp": {"id": urlsplit(tenant.base_url).hostname, "name": tenant.name},
+        "rp": {"id": _host(tenant), "name": tenant.name},
         "user": {"id": handle, "name": member.login_id or member.email, "displayName": member.name},
         "pubKeyCredParams": [{"type": "public-key", "alg": number} for number in _ALGORITHMS],
         "excludeCredentials": _named(member_id),
@@ -82,37 +106,52 @@ def to_register(tenant: Tenant, member_id: int) -> dict[str, Any]:
     }
 
 
-def to_sign(tenant: Tenant, client: Client, *, member_id: int | None = None) -> dict[str, Any]:
+def request_options(
+    tenant: Tenant, client: Client, *, member_id: int | None = None
+) -> RequestOptions:
     """What the browser signs to come in, or for `member_id`'s second step.
 
-    Commits. Raises as `to_register`.
+    Commits. Raises as `creation_options`.
     """
     must_be_on(tenant, alone=member_id is None)
+    # Who comes in by it is not known yet: the device offers what it has for the host.
+    allowed = _named(member_id) if member_id else []
     return {
-        "rpId": urlsplit(tenant.base_url).hostname,
+        "rpId": _host(tenant),
         "userVerification": "required",
-        "allowCredentials": _named(member_id) if member_id else [],
-        "challenge": _begin(
-            tenant, "second_step" if member_id else "sign_in", member_id, client.network
-        ),
+        "allowCredentials": allowed,
+        "challenge": _begin(tenant, _purpose(member_id), member_id, client.network),
     }
 
 
-def register(tenant: Tenant, member_id: int, label: str, answer: str, *, by: Actor) -> None:
-    """Keep the passkey that `answer` brings, and mail the member. Commits; the challenge is used up
-    in any case.
+def _purpose(member_id: int | None) -> str:
+    """What a challenge to sign is for: the second step of who is known, or all of signing in."""
+    return "second_step" if member_id else "sign_in"
 
-    Raises NotFound, Unproved, or RuleBroken when the member has as many as may be.
+
+def register(tenant: Tenant, member_id: int, label: str, answer: str, *, by: Actor) -> None:
+    """Keep the passkey that `answer` brings, and mail the member.
+
+    Commits; the challenge is used up in any case. Raises NotFound, Unproved, or RuleBroken when the
+    member has as many as may be.
     """
-    from webauthn import verify_registration_response
+    from webauthn import base64url_to_bytes, verify_registration_response
 
     must_be_on(tenant)
     member = Member.locked(member_id)
-    if len(held(member_id)) >= MOST:
+    if len(list_passkeys(member_id)) >= MOST:
         raise RuleBroken("パスキーは%(most)s個まで登録できます。", most=MOST)
     challenge, _credential_id = _claimed(answer)
-    is_ours = _take("register", member_id, challenge)
-    made = _verified(tenant, verify_registration_response, answer, challenge) if is_ours else None
+    made = None
+    if _take("register", member_id, challenge):
+        with suppress(Exception):  # a stranger wrote it, and the parsers raise whatever they meet
+            made = verify_registration_response(
+                credential=answer,
+                expected_challenge=base64url_to_bytes(challenge),
+                expected_rp_id=_host(tenant),
+                expected_origin=tenant.base_url,
+                require_user_verification=True,
+            )
     if made is None:
         session().commit()
         raise Unproved(_UNPROVED)
@@ -123,10 +162,8 @@ def register(tenant: Tenant, member_id: int, label: str, answer: str, *, by: Act
     session().add(new)
     try:
         _tell(tenant, member, "added", label, by=by)
-    except (
-        IntegrityError,
-        DataError,
-    ):  # somebody has it already; its name is longer than names may be
+    except (IntegrityError, DataError):
+        # Somebody has it already, or its name is longer than names may be.
         session().rollback()
         raise Unproved(_UNPROVED) from None
     session().commit()
@@ -136,7 +173,7 @@ def remove(tenant: Tenant, member_id: int, number: str, *, by: Actor) -> None:
     """Remove one of the member's own passkeys, and mail the member. Commits. Raises NotFound."""
     must_be_on(tenant)
     member = Member.locked(member_id)
-    found = numbered(held(member_id), number)
+    found = numbered(list_passkeys(member_id), number)
     session().delete(found)
     _tell(tenant, member, "removed", found.label, by=by)
     session().commit()
@@ -157,11 +194,11 @@ def forget_challenges() -> None:
 
 
 def proved(tenant: Tenant, answer: str, client: Client, *, member_id: int | None = None) -> Member:
-    """The member, now locked, whose passkey signed what `to_sign` gave for the same `member_id`.
-    The caller commits.
+    """The member, now locked, whose passkey signed what `request_options` gave.
 
-    Raises NotFound, or Unproved, to come in by it in the words of a wrong password; then the
-    challenge is used up, and a counter that went back is audited.
+    `member_id` is the same as there. The caller commits. Raises NotFound, or Unproved, to come in
+    by it in the words of a wrong password; then the challenge is used up, and a counter that went
+    back is audited.
     """
     must_be_on(tenant, alone=member_id is None)
     member = _signer(tenant, answer, client, member_id)
@@ -172,28 +209,48 @@ def proved(tenant: Tenant, answer: str, client: Client, *, member_id: int | None
 
 
 def _signer(tenant: Tenant, answer: str, client: Client, member_id: int | None) -> Member | None:
-    from webauthn import verify_authentication_response as verify
-
+    """The member, locked, whose passkey signed `answer`; None when nothing that counts did."""
     challenge, credential_id = _claimed(answer)
     found = _find(credential_id)
     # Nobody else's row is locked: two who bring each other's passkeys would wait for each other for
     # ever.
-    owner = found.member_id if found and member_id in (None, found.member_id) else None
-    member = Member.locked(owner) if owner else None
-    is_ours = _take("second_step" if member_id else "sign_in", member_id, challenge)
+    member = None
+    if found is not None and member_id in (None, found.member_id):
+        member = Member.locked(found.member_id)
+    is_ours = _take(_purpose(member_id), member_id, challenge)
     passkey = _find(credential_id)  # anew, under the lock: it may have been removed meanwhile
     if not is_ours or member is None or passkey is None:
         return None
-    # Told that the counter stood at 0, so that who cannot sign has nothing audited: `_count_up`
-    # compares.
-    known = {"credential_public_key": passkey.public_key, "credential_current_sign_count": 0}
-    signed = _verified(tenant, verify, answer, challenge, **known)
-    if signed is None:
+    sign_count = _verify_signature(tenant, answer, challenge, passkey)
+    if sign_count is None:
         return None
-    is_right = _count_up(passkey.id, signed.new_sign_count)
-    action = "member.use_passkey" if is_right else "member.refuse_passkey"
-    audit.record(action, member, by=member.actor(client.address), label=passkey.label)
-    return member if is_right else None
+    by = member.actor(client.address)
+    if not _count_up(passkey.id, sign_count):
+        audit.record("member.refuse_passkey", member, by=by, label=passkey.label)
+        return None
+    audit.record("member.use_passkey", member, by=by, label=passkey.label)
+    return member
+
+
+def _verify_signature(tenant: Tenant, answer: str, challenge: str, passkey: Passkey) -> int | None:
+    """The counter of an answer that `passkey` signed for this host; None for any other answer."""
+    from webauthn import base64url_to_bytes, verify_authentication_response
+
+    try:
+        signed = verify_authentication_response(
+            credential=answer,
+            expected_challenge=base64url_to_bytes(challenge),
+            expected_rp_id=_host(tenant),
+            expected_origin=tenant.base_url,
+            credential_public_key=passkey.public_key,
+            # Told that the counter stood at 0, so that who cannot sign has nothing audited:
+            # `_count_up` compares.
+            credential_current_sign_count=0,
+            require_user_verification=True,
+        )
+    except Exception:  # a stranger wrote it, and the parsers raise whatever they meet
+        return None
+    return signed.new_sign_count
 
 
 def _begin(tenant: Tenant, purpose: str, member_id: int | None, network: str = "") -> str:
@@ -215,7 +272,8 @@ def _begin(tenant: Tenant, purpose: str, member_id: int | None, network: str = "
 def _take(purpose: str, member_id: int | None, challenge: str) -> bool:
     """Use a challenge up: of those who bring it at the same moment, one is told that it did."""
     ours = PasskeyChallenge.challenge == challenge, PasskeyChallenge.purpose == purpose
-    alive = PasskeyChallenge.member_id == member_id, PasskeyChallenge.expires_at > clock.now()
+    alive = (PasskeyChallenge.member_id == member_id, PasskeyChallenge.expires_at > clock.now())
+    # Removed and not marked: a challenge says nothing once it was answered.
     return delete_where(PasskeyChallenge, *ours, *alive) == 1
 
 
@@ -230,8 +288,9 @@ def _find(credential_id: str) -> Passkey | None:
 
 
 def _claimed(answer: str) -> tuple[str, str]:
-    """The challenge and the credential that an answer says it is of; empty when it is no answer at
-    all.
+    """The challenge and the credential that an answer says it is of.
+
+    Empty when it is no answer at all.
     """
     from webauthn.helpers import base64url_to_bytes, parse_client_data_json
 
@@ -243,21 +302,10 @@ def _claimed(answer: str) -> tuple[str, str]:
         return "", ""
 
 
-def _verified(
-    tenant: Tenant, verify: Callable[..., Any], answer: str, challenge: str, **known: Any
-) -> Any:
-    """What the library reads from an answer that is right in all it checks, or None."""
-    from webauthn import base64url_to_bytes
-
-    here = {
-        "expected_rp_id": urlsplit(tenant.base_url).hostname,
-        "expected_origin": tenant.base_url,
-    }
-    known |= here | {"require_user_verification": True}
-    try:
-        return verify(credential=answer, expected_challenge=base64url_to_bytes(challenge), **known)
-    except Exception:  # as above
-        return None
+def _host(tenant: Tenant) -> str:
+    """The host that passkeys are made for (WebAuthn's RP ID), without scheme and port."""
+    # The brand's whole host and no ending of it: brands on one domain share no passkeys.
+    return urlsplit(tenant.base_url).hostname or ""
 
 
 def _count_up(passkey_id: int, count: int) -> bool:
@@ -265,13 +313,9 @@ def _count_up(passkey_id: int, count: int) -> bool:
 
     Always 0 is no counter.
     """
-    forward = Passkey.sign_count < count if count else Passkey.sign_count == 0
-    return (
-        update_where(
-            Passkey, Passkey.id == passkey_id, forward, sign_count=count, used_at=clock.now()
-        )
-        == 1
-    )
+    is_forward = Passkey.sign_count < count if count else Passkey.sign_count == 0
+    own = (Passkey.id == passkey_id, is_forward)
+    return update_where(Passkey, *own, sign_count=count, used_at=clock.now()) == 1
 
 
 def _text(of: bytes) -> str:
@@ -279,9 +323,11 @@ def _text(of: bytes) -> str:
 
 
 def _named(member_id: int) -> list[dict[str, str]]:
-    return [{"type": "public-key", "id": passkey.credential_id} for passkey in held(member_id)]
+    return [
+        {"type": "public-key", "id": passkey.credential_id} for passkey in list_passkeys(member_id)
+    ]
 
 
 def _tell(tenant: Tenant, member: Member, what: str, label: str, *, by: Actor) -> None:
     audit.record(f"member.passkey_{what}", member, by=by, label=label)
-    mailing.tell(tenant, "passkey_changed", member, what=what, label=label)
+    mailing.notify(tenant, "passkey_changed", member, what=what, label=label)

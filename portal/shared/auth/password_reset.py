@@ -5,10 +5,8 @@ Used alike by pages and CLI. Of a forgotten one nobody learns whether a link was
 RENT-06).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from sqlalchemy import select
 
@@ -39,8 +37,10 @@ def change_password(
     if old == new:
         raise RuleBroken("現在と同じパスワードは使えません。", field="password")
     with transaction_mode("read"):
-        check_rules = _rules_of(tenant, session().get_one(Member, who.member_id))
-    check_rules(new)
+        member = session().get_one(Member, who.member_id)
+        rules_context = _context_of(tenant, member)
+    passwords.check(new, rules=tenant.sign_in.password, who=rules_context)
+    # Hashing takes 25 ms: it is done before anything is locked.
     password_hash = passwords.hash_password(new)
     member = present_password.lock_member(checked)
     _set_password(tenant, member, password_hash, by=by, keep_session=who.session_id)
@@ -49,13 +49,17 @@ def change_password(
     return token
 
 
-def _rules_of(tenant: Tenant, member: Member) -> Callable[[str], None]:
-    """What raises RuleBroken for a password that this member may not set (COM-11)."""
-    names = member.name, session().get_one(Account, member.account_id).name
+def _context_of(tenant: Tenant, member: Member) -> passwords.Context:
+    """What others know of this member, which may not stand in the password (COM-11)."""
+    account = session().get_one(Account, member.account_id)
     # A login ID that this brand's sign-in does not ask for is nothing that the member knows of.
     login_id = member.login_id if "login_id" in tenant.sign_in.items else ""
-    who = passwords.Context(login_id, member.email, names, passwords.brand_words(tenant))
-    return partial(passwords.check, rules=tenant.sign_in.password, who=who)
+    return passwords.Context(
+        login_id=login_id,
+        email=member.email,
+        names=(member.name, account.name),
+        brand=passwords.brand_words(tenant),
+    )
 
 
 def _set_password(
@@ -71,7 +75,7 @@ def _set_password(
     sessions.end_all(member.id, but=keep_session)
     links.revoke(member.id, *links.MOVING)
     audit.record("member.set_password", member, by=by)
-    mailing.tell(tenant, "password_changed", member)
+    mailing.notify(tenant, "password_changed", member)
 
 
 def send_set_password_link(
@@ -89,15 +93,18 @@ def send_set_password_link(
         "set_password",
         lifetime=lifetime,
         payload=invited,
-        names=invitations.sign_in_names(tenant, member),
-        sign_in=f"{tenant.base_url}/sign-in",
-        **invited,
+        context={
+            "company": invited["company"],
+            "inviter": invited["inviter"],
+            "names": invitations.sign_in_names(tenant, member),
+            "sign_in": f"{tenant.base_url}/sign-in",
+        },
     )
     audit.record("member.send_link", member, by=by)
 
 
 def invite(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """The same with a link that lives long enough for who did not ask for it.
+    """Mail a new member a link to set a password, alive long enough for who did not ask for it.
 
     The caller commits.
     """
@@ -116,22 +123,23 @@ def send_reset_link(tenant: Tenant, member: Member, *, by: Actor) -> None:
 def use_set_password_link(
     tenant: Tenant, token: str, new: str, *, address: str, email: str = ""
 ) -> None:
-    """Set a password through a link; all sessions end, devices are forgotten. Commits. Raises
-    links.DeadLink.
+    """Set a password through a link.
 
-    `email` is what was typed where the tenant asks for it (SHOP-02). After RuleBroken the link
-    stays alive.
+    All sessions end, devices are forgotten. Commits. Raises links.DeadLink. `email` is what was
+    typed where the tenant asks for it (SHOP-02). After RuleBroken the link stays alive.
     """
     with transaction_mode("read"):
         member = session().get_one(Member, links.peek(token, *SETTING).member_id)
         by = member.actor(address)
-        check = _rules_of(tenant, member)
+        rules_context = _context_of(tenant, member)
         is_proved = not proves_email(tenant) or is_own_email(member, email)
     if not is_proved:
         raise RuleBroken("入力内容に誤りがあります。もう一度ご確認ください。")
-    check(new)
+    passwords.check(new, rules=tenant.sign_in.password, who=rules_context)
     password_hash = passwords.hash_password(new)
+    # Used up only now: while the password was looked at and hashed, the link stayed alive for it.
     member, _link = links.use_locked(token, *SETTING)
+    # Whoever knew the old password may have made a browser of theirs known.
     sessions.forget_devices(member.id)
     _set_password(tenant, member, password_hash, by=by)
     session().commit()
@@ -147,7 +155,7 @@ class Forgotten:
 
 
 def is_reset_offered(tenant: Tenant) -> bool:
-    """Whether members reset a password by themselves at this tenant, or ask an operator (COM-12)."""
+    """Whether members reset a password by themselves, or ask an operator (COM-12)."""
     return tenant.sign_in.forgot != "operator"
 
 
@@ -157,20 +165,23 @@ def proves_email(tenant: Tenant) -> bool:
 
 
 def asked(tenant: Tenant) -> tuple[str, ...]:
-    """The items of `Forgotten` that the tenant's page asks for: those that tell its members apart,
-    and its choice.
+    """The items of `Forgotten` that the tenant's page asks for.
+
+    Those that tell its members apart, and its choice.
     """
-    login_id = ("login_id",) if "login_id" in tenant.sign_in.items else ()
-    telephone = ("telephone",) if tenant.sign_in.forgot == "mail_phone" else ()
-    return (*login_id, "email", *telephone)
+    items = ["email"]
+    if "login_id" in tenant.sign_in.items:
+        items.insert(0, "login_id")
+    if tenant.sign_in.forgot == "mail_phone":
+        items.append("telephone")
+    return tuple(items)
 
 
 def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client) -> None:
-    """Mail a link to the member whom `given` names, if it names one. Commits. Raises
-    throttling.TooMany.
+    """Mail a link to the member whom `given` names, if it names one.
 
-    Known, unknown, locked and a wrong telephone are the same to whoever asks, after the same work
-    (security.md §4.2).
+    Commits. Raises throttling.TooMany. Known, unknown, locked and a wrong telephone are the same to
+    whoever asks, after the same work (security.md §4.2).
     """
     key = login_key(tenant.sign_in.items, login_id=given.login_id, email=given.email)
     with throttling.lasting():
@@ -191,17 +202,21 @@ def ask_reset(tenant: Tenant, given: Forgotten, client: sessions.Client) -> None
 
 
 def _find(tenant: Tenant, given: Forgotten, key: str) -> Member | None:
-    """The member whom every item names and who may sign in; an unregistered telephone is nobody's
-    (SHOP-02).
+    """The member whom every item names and who may sign in.
+
+    An unregistered telephone is nobody's (SHOP-02).
     """
     named = select(Member, Account.telephone).where(Member.login_key == key)
     row = session().execute(of_who_may_sign_in(named)).one_or_none()
     if row is None or not is_own_email(row.Member, given.email):
         return None
     member: Member = row.Member
+    if "telephone" not in asked(tenant):
+        return member
     number = text.digits(given.telephone)
-    registered = map(text.digits, (member.telephone, row.telephone))
-    return member if "telephone" not in asked(tenant) or (number and number in registered) else None
+    registered = [text.digits(member.telephone), text.digits(row.telephone)]
+    # Where none is registered, an empty one would match: it names nobody.
+    return member if number and number in registered else None
 
 
 def is_own_email(member: Member, typed: str) -> bool:
@@ -215,7 +230,7 @@ def is_fresh(tenant: Tenant, proved_at: datetime | None) -> bool:
     return proved_at is not None and clock.now() - proved_at < lasting
 
 
-def prove(
+def prove_password(
     tenant: Tenant, who: sessions.SignedIn, password: str, *, form_field: str = "password"
 ) -> str:
     """Let the session do what needs a password typed just now; returns its new token.

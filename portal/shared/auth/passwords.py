@@ -1,9 +1,10 @@
 """Passwords: which may be set (COM-11), and their hashes: argon2id, as cheap as OWASP allows.
 
-The checklist beside the field and the server have the same rules. The words that everybody tries first are a list that
-is read once, and no network (security.md §4.3). Hashes of older systems (OPS-13, RENT-27) are understood until the
-first sign-in: bcrypt (``$2b$…``), and PBKDF2 and scrypt as written by Werkzeug (``pbkdf2:sha256:600000$salt$hex``,
-``scrypt:32768:8:1$salt$hex``) and Django (``pbkdf2_sha256$600000$salt$base64``).
+The checklist beside the field and the server have the same rules. The words that everybody tries
+first are a list that is read once, and no network (security.md §4.3). Hashes of older systems
+(OPS-13, RENT-27) are understood until the first sign-in: bcrypt (``$2b$…``), and PBKDF2 and scrypt
+as written by Werkzeug (``pbkdf2:sha256:600000$salt$hex``, ``scrypt:32768:8:1$salt$hex``) and Django
+(``pbkdf2_sha256$600000$salt$base64``).
 """
 
 import base64
@@ -13,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
@@ -32,6 +32,7 @@ ANYWHERE += ("パスワード", "ぱすわーど")
 """So common that they give a password away wherever they stand in it."""
 FEWEST_CHARACTERS = 4
 """A password of fewer different characters is guessed, however long."""
+# As it is; then with the usual digits and signs read as letters, where 1 may be an i or an l.
 _LEET = [
     str.maketrans(*both)
     for both in (("", ""), ("0134578@$!", "oieastbasi"), ("0134578@$!|", "oleastbasll"))
@@ -127,11 +128,11 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the checklist. The tests are data, so that the page runs the very same
-    (js/password.js).
+    """One line of the checklist.
 
-    `all_of`, `has` and `lacks` are patterns that mean the same in Python and JavaScript. `wording`
-    names its sentences, which have places for `params`, where that is not the `key`.
+    The tests are data, so that the page runs the very same (js/password.js). `all_of`, `has` and
+    `lacks` are patterns that mean the same in Python and JavaScript. `wording` names its sentences,
+    which have places for `params`, where that is not the `key`.
     """
 
     key: str
@@ -166,20 +167,23 @@ class Rule:
 
     def words(self, context: Context) -> list[str]:
         """The words, casefolded, that may stand nowhere in the password."""
-        if self.key == "login_id":
-            return [context.login_id.casefold()] if context.login_id else []
+        if self.key == "login_id" and context.login_id:
+            return [context.login_id.casefold()]
         if self.key == "words":
             return context.words()
-        return list(ANYWHERE) if self.key == "common" else []
+        if self.key == "common":
+            return list(ANYWHERE)
+        return []
 
     def is_whole(self, context: Context) -> bool:
-        """Whether a page that knows `context` can say yes: not to the long list, nor to words that
-        it is not told.
+        """Whether a page that knows `context` can say yes.
+
+        Not to the long list, nor to words that it is not told.
         """
         known = {"login_id": bool(context.login_id), "words": bool(context.email), "common": False}
         return known.get(self.key, True)
 
-    def as_data(self, context: Context) -> dict[str, Any]:
+    def as_data(self, context: Context) -> dict[str, object]:
         """What js/password.js checks as the person types."""
         tests = {
             "min": self.at_least,
@@ -198,8 +202,9 @@ class Rule:
 
 
 def rules_for(rules: PasswordRules) -> list[Rule]:
-    """The tenant's rules in the order of the checklist; the first broken one is what the member is
-    told.
+    """The tenant's rules in the order of the checklist.
+
+    The first broken one is what the member is told.
     """
     return list(_rules(rules))
 
@@ -215,24 +220,31 @@ def brand_words(tenant: Tenant) -> tuple[str, ...]:
 
 
 def _rules(rules: PasswordRules) -> Iterator[Rule]:
+    # The order is that of the checklist; the first broken one is what the member is told.
     yield Rule("min", {"n": rules.min_length}, at_least=rules.min_length)
     yield Rule("max", {"n": rules.max_length}, at_most=rules.max_length)
     if rules.half_width:
-        yield _half_width(_SYMBOLS if rules.symbols is None else rules.symbols)
-    yield from (Rule(kind, has=_KINDS[kind]) for kind in rules.required)
+        allowed = _SYMBOLS if rules.symbols is None else rules.symbols
+        yield _half_width(allowed)
+    for kind in rules.required:
+        yield Rule(kind, has=_KINDS[kind])
     if rules.longest_run:
         yield Rule("run", {"n": rules.longest_run + 1}, lacks=rf"(.)\1{{{rules.longest_run}}}")
-    yield from map(
-        Rule, ("login_id", "words", "common") if rules.forbid_login_id else ("words", "common")
-    )
+    if rules.forbid_login_id:
+        yield Rule("login_id")
+    yield Rule("words")
+    yield Rule("common")
 
 
 def _half_width(symbols: str) -> Rule:
-    escaped = "".join(f"\\{symbol}" if symbol in r"\]^-[" else symbol for symbol in symbols)
+    # Not re.escape: JavaScript's patterns refuse a backslash before what needs none.
+    escaped = re.sub(r"[\\\]^\-\[]", r"\\\g<0>", symbols)
     allowed = f"[A-Za-z0-9{escaped}]*"
-    if symbols not in ("", _SYMBOLS):
-        return Rule("allowed", {"symbols": " ".join(symbols)}, "letters and some", all_of=allowed)
-    return Rule("allowed", wording="letters and symbols" if symbols else "letters", all_of=allowed)
+    if not symbols:
+        return Rule("allowed", wording="letters", all_of=allowed)
+    if symbols == _SYMBOLS:
+        return Rule("allowed", wording="letters and symbols", all_of=allowed)
+    return Rule("allowed", {"symbols": " ".join(symbols)}, "letters and some", all_of=allowed)
 
 
 @cache
@@ -243,8 +255,9 @@ def common_words() -> frozenset[str]:
 
 
 def is_common(password: str) -> bool:
-    """Whether many people would think of `password`: a common word, also dressed up, doubled or as
-    p4ssw0rd.
+    """Whether many people would think of `password`.
+
+    A common word, also dressed up, doubled or as p4ssw0rd.
     """
     folded = password.casefold()
     if len(set(password)) < FEWEST_CHARACTERS or any(word in folded for word in ANYWHERE):
@@ -253,8 +266,9 @@ def is_common(password: str) -> bool:
 
 
 def _forms(folded: str) -> Iterator[str]:
-    """The words that may be behind a password: what stands around a stem taken off, and digits read
-    as letters.
+    """The words that may be behind a password.
+
+    What stands around a stem taken off, and digits read as letters.
     """
     stem = _AFTER.sub("", folded)
     for cut in (folded, _APART.sub("", folded), stem, _AHEAD.sub("", stem)):
@@ -277,16 +291,15 @@ def check(password: str, *, rules: PasswordRules, who: Context) -> None:
 
 
 _hasher = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_slots = threading.BoundedSemaphore(
-    4
-)  # 19 MiB and a core each: a burst waits instead of starving the pages
+# Each hash takes 19 MiB and a core: a burst of them waits instead of starving the pages.
+_slots = threading.BoundedSemaphore(4)
+# What is compared where there is no member, at today's cost.
 _ABSENT = _hasher.hash("no member has this password")
 _bcrypt = BcryptHasher()
 _BCRYPT_READS = 72
 """bcrypt reads so many bytes and no further; systems of its time did not tell."""
-_BCRYPT = re.compile(
-    r"\$2[aby]\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}"
-)  # above 16: seconds for each sign-in
+# Costs above 16 are left out: they would take seconds for each sign-in.
+_BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")
 _WERKZEUG = re.compile(
     r"(?:pbkdf2:sha(?:256|512):[0-9]{4,7}|scrypt:[0-9]{2,6}:[1-9]:[1-9])\$[^$]+\$[0-9a-f]+"
 )
@@ -310,6 +323,7 @@ def verify(password_hash: str, password: str) -> bool:
     with _slots:
         if password_hash and not Argon2Hasher.identify(password_hash):
             return verify_legacy(password_hash, password)
+        # Who has no password costs as much as who has one: the time tells nobody who is registered.
         return _hasher.verify(password, password_hash or _ABSENT) and bool(password_hash)
 
 
@@ -332,6 +346,7 @@ def verify_legacy(password_hash: str, password: str) -> bool:
     try:
         if _BCRYPT.fullmatch(password_hash):
             return _bcrypt.verify(password.encode()[:_BCRYPT_READS], password_hash)
+        # Django's hash is Werkzeug's with the digest in base64: written so, one check serves both.
         django = _DJANGO.fullmatch(password_hash)
         if django:
             rounds, salt, digest = django.groups()

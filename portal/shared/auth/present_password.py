@@ -1,9 +1,9 @@
 """The one gate for every place that asks for the present password (security.md §4.5, §4.17).
 
 A password that is right once is not enough: while it was hashed, its owner may have pressed
-"これは私ではありません", replaced it, or signed the other browsers out. So `lock_member` compares again, under
-the lock that all of those take. Nothing but this gate and the sign-in page verifies a member's
-password (tests/meta/test_present_password.py; docs/decisions/present-password.md).
+"これは私ではありません", replaced it, or signed the other browsers out. So `lock_member` compares
+again, under the lock that all of those take. Nothing but this gate and the sign-in page verifies a
+member's password (tests/meta/test_present_password.py; docs/decisions/present-password.md).
 """
 
 from contextlib import AbstractContextManager
@@ -44,13 +44,13 @@ def require(
 def check(
     tenant: Tenant, who: SignedIn, password: str, *, form_field: str = "password"
 ) -> CheckedPassword:
-    """Count a try and commit that, then verify `password`; no transaction is open meanwhile or
-    after.
+    """Count a try and commit that, then verify `password`.
 
-    Raises throttling.TooMany past the tenant's limit of tries, and RuleBroken at `form_field` for a
-    wrong password.
+    No transaction is open meanwhile or after. Raises throttling.TooMany past the tenant's limit of
+    tries, and RuleBroken at `form_field` for a wrong password.
     """
     with _reporting(who):
+        # Counted before it is looked at: who breaks off the request has used a try all the same.
         with throttling.lasting():
             for subject, times in _counters(who):
                 throttling.count_by(tenant.sign_in, _COUNTED_AS, subject, times=times)
@@ -69,12 +69,13 @@ def lock_member(checked: CheckedPassword) -> Member:
     who = checked.who
     member = Member.locked(who.member_id)
     with _reporting(who):
-        if member.status != MemberStatus.ACTIVE or not sessions.hold(who.session_id):
+        if member.status != MemberStatus.ACTIVE or not sessions.lock_session(who.session_id):
             session().rollback()
             raise RuleBroken(sessions.ENDED)
         if member.password_hash != checked.password_hash:
             session().rollback()
             raise RuleBroken(_WRONG, field=checked.form_field)
+    # Right: only failures are to add up, so that nobody who knows it is ever told to wait.
     for subject, _times in _counters(who):
         throttling.take_back(_COUNTED_AS, subject)
     return member

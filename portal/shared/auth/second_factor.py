@@ -28,8 +28,10 @@ LIFETIME = timedelta(minutes=10)
 MOST_TRIES = 5
 STEP_SECONDS = 30
 HOW_MANY = 10
-_WINDOW = (0, -1, 1)  # a phone's clock may be off by one step
-_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without those that look alike
+_WINDOW = (0, -1, 1)
+"""Time-steps that are tried, the likeliest first: a phone's clock may be off by one."""
+_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+"""What recovery codes are made of: without what looks alike on paper (0 O, 1 I L)."""
 
 
 def is_offered(tenant: Tenant) -> bool:
@@ -38,8 +40,9 @@ def is_offered(tenant: Tenant) -> bool:
 
 
 def factor_of(tenant: Tenant, member: Member) -> Factor:
-    """What this member is asked for here: where all must, whoever has chosen nothing gets a mailed
-    code.
+    """What this member is asked for here.
+
+    Where all must, whoever has chosen nothing gets a mailed code.
     """
     if not is_offered(tenant):
         return Factor.OFF
@@ -53,7 +56,9 @@ def on_offer(tenant: Tenant) -> tuple[Factor, ...]:
     offered = tuple(
         factor for factor in (Factor.MAIL, Factor.TOTP) if factor.value in tenant.sign_in.factors
     )
-    return offered if tenant.sign_in.second_factor == "required" else (Factor.OFF, *offered)
+    if tenant.sign_in.second_factor == "required":
+        return offered
+    return (Factor.OFF, *offered)
 
 
 def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
@@ -61,6 +66,7 @@ def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
 
     The caller commits. Raises TooMany within a minute.
     """
+    # By the session: whoever begins anew with the right password is not kept waiting.
     throttling.count(
         "second-step-sent", f"session\n{waiting.id}", limit=1, window=timedelta(seconds=60)
     )
@@ -74,20 +80,20 @@ def send(tenant: Tenant, member: Member, waiting: MemberSession) -> None:
     kept.expires_at = now + LIFETIME
     session().add(kept)
     audit.record("member.send_second_step", member, by=member.actor(waiting.address))
-    mailing.tell(tenant, "second_step", member, code=code, until=kept.expires_at)
+    mailing.notify(tenant, "second_step", member, code=code, until=kept.expires_at)
 
 
 def count_try(session_id: int) -> int | None:
-    """Count a try at the session's living code, and say which; None when there is none or its tries
-    are used up.
+    """Count a try at the session's living code, and say which.
 
-    One conditional UPDATE: whatever number of tries comes at the same moment, five are let through.
+    None when there is none or its tries are used up. One conditional UPDATE: whatever number of
+    tries comes at the same moment, five are let through.
     """
     alive = OneTimeCode.alive(OneTimeCode.session_id == session_id, OneTimeCode.tries < MOST_TRIES)
     found = session().scalar(select(OneTimeCode.id).where(*alive))
-    return (
-        found if found and update_where(OneTimeCode, *alive, tries=OneTimeCode.tries + 1) else None
-    )
+    if found is None or not update_where(OneTimeCode, *alive, tries=OneTimeCode.tries + 1):
+        return None
+    return found
 
 
 def use_mailed(code_id: int, session_id: int, typed: str) -> bool:
@@ -128,29 +134,30 @@ def code_at(key: bytes, step: int) -> str:
 
 
 def step_of(member_id: int, nonce: str, typed: str) -> int | None:
-    """The time-step that `typed` is right for: the present one, the one before or after; None when
-    it is wrong.
+    """The time-step that `typed` is right for: the present one, the one before or after.
+
+    None when it is wrong.
     """
     now = int(clock.now().timestamp()) // STEP_SECONDS
-    tried = ((key, now + shift) for key in _secrets(member_id, nonce) for shift in _WINDOW)
-    return next(
-        (
-            step
-            for key, step in tried
-            if hmac.compare_digest(code_at(key, step).encode(), typed.encode())
-        ),
-        None,
-    )
+    # The server's earlier keys are tried too: members' apps outlive a change of the key.
+    for key in _secrets(member_id, nonce):
+        for step in (now + shift for shift in _WINDOW):
+            # In constant time, so that nobody measures how many digits were right.
+            if hmac.compare_digest(code_at(key, step).encode(), typed.encode()):
+                return step
+    return None
 
 
 def use_app(member_id: int, nonce: str, typed: str) -> bool:
-    """Whether `typed` is right and newer than the last code that was used: each time-step counts
-    once.
+    """Whether `typed` is right and newer than the last code that was used.
+
+    Each time-step counts once.
     """
     step = step_of(member_id, nonce, typed)
     if step is None or not nonce:
         return False
-    newer = Member.id == member_id, Member.totp_nonce == nonce, Member.totp_step < step
+    # The database compares: of two who send the same code at the same moment, one gets in.
+    newer = (Member.id == member_id, Member.totp_nonce == nonce, Member.totp_step < step)
     return update_where(Member, *newer, totp_step=step) == 1
 
 
@@ -162,32 +169,32 @@ def _secrets(member_id: int, nonce: str) -> list[bytes]:
     return [mac[:20] for mac in signer.macs("totp", member_id, nonce)]
 
 
-def renew(member_id: int) -> list[str]:
+def make_recovery_codes(member_id: int) -> list[str]:
     """Ten new recovery codes, to be shown this once; the earlier ones are void (§4.15).
 
     The caller commits.
     """
-    void(member_id)
+    void_recovery_codes(member_id)
+    now = clock.now()
     fresh = ["".join(secrets.choice(_LETTERS) for _ in range(10)) for _ in range(HOW_MANY)]
-    kept = ((_recovery_digests(member_id, code)[0], clock.now()) for code in fresh)
-    session().add_all(
-        RecoveryCode(member_id=member_id, code_digest=made, created_at=at) for made, at in kept
-    )
+    for code in fresh:
+        code_digest = _recovery_digests(member_id, code)[0]
+        session().add(RecoveryCode(member_id=member_id, code_digest=code_digest, created_at=now))
     return [f"{code[:5]}-{code[5:]}" for code in fresh]
 
 
-def void(member_id: int) -> None:
+def void_recovery_codes(member_id: int) -> None:
     """Void all recovery codes of a member."""
     delete_where(RecoveryCode, RecoveryCode.member_id == member_id)
 
 
-def burn(member_id: int, typed: str) -> bool:
+def use_recovery_code(member_id: int, typed: str) -> bool:
     """Burn the recovery code that `typed` is, written with or without its hyphen: true once."""
     right = RecoveryCode.code_digest.in_(_recovery_digests(member_id, typed))
     return update_where(RecoveryCode, *_unburnt(member_id), right, used_at=clock.now()) == 1
 
 
-def left(member_id: int) -> int:
+def count_recovery_codes(member_id: int) -> int:
     """How many of the member's recovery codes are not used yet."""
     return session().scalar(select(func.count(RecoveryCode.id)).where(*_unburnt(member_id))) or 0
 
@@ -209,21 +216,22 @@ def choose(tenant: Tenant, who: SignedIn, factor: Factor, password: str, *, by: 
     if factor == Factor.TOTP or factor not in on_offer(tenant):
         raise RuleBroken("この設定は選べません。", field="choice")
     member = present_password.require(tenant, who, password)
-    void(member.id)
+    void_recovery_codes(member.id)
     _set(tenant, member, factor, "", by=by)
 
 
 def set_up_app(
     tenant: Tenant, who: SignedIn, nonce: str, code: str, password: str, *, by: Actor
 ) -> list[str]:
-    """Take the authenticator app that gives `code`; returns the recovery codes, to be shown this
-    once. Commits.
+    """Take the authenticator app that gives `code`.
 
-    Raises RuleBroken at ``password`` or ``code``; then whatever was chosen before still counts.
+    Returns the recovery codes, to be shown this once. Commits. Raises RuleBroken at ``password`` or
+    ``code``; then whatever was chosen before still counts.
     """
     if Factor.TOTP not in on_offer(tenant) or not is_nonce(nonce):
         raise RuleBroken("この設定は選べません。")
     member = present_password.require(tenant, who, password)
+    # A code of the same app that was used already does not count a second time, here either.
     step = step_of(member.id, nonce, code)
     if step is None or (nonce == member.totp_nonce and step <= member.totp_step):
         raise RuleBroken(
@@ -231,7 +239,7 @@ def set_up_app(
             field="code",
         )
     member.totp_step = step
-    fresh = renew(member.id)
+    fresh = make_recovery_codes(member.id)
     _set(tenant, member, Factor.TOTP, nonce, by=by)
     return fresh
 
@@ -244,7 +252,7 @@ def renew_codes(tenant: Tenant, who: SignedIn, password: str, *, by: Actor) -> l
     member = present_password.require(tenant, who, password)
     if factor_of(tenant, member) != Factor.TOTP:
         raise RuleBroken("リカバリーコードは、認証アプリをご利用の場合に発行できます。")
-    fresh = renew(member.id)
+    fresh = make_recovery_codes(member.id)
     _record(tenant, member, "member.renew_recovery_codes", "codes", by=by)
     return fresh
 
@@ -272,5 +280,5 @@ def _record(
     tenant: Tenant, member: Member, action: str, what: str, *, by: Actor, **changes: object
 ) -> None:
     audit.record(action, member, by=by, **changes)
-    mailing.tell(tenant, "second_factor_changed", member, what=what)
+    mailing.notify(tenant, "second_factor_changed", member, what=what)
     session().commit()

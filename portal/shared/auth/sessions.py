@@ -108,13 +108,17 @@ def open_session(
     A `pending` one opens nothing: another takes its place.
     """
     now = clock.now()
-    times = {"seen_at": now, "proved_at": now, "expires_at": now + lifetime}
-    where = {
-        "device_id": device_id,
-        "address": client.address[:45],
-        "user_agent": client.user_agent[:200],
-    }
-    return MemberSession.issue(member_id=member_id, is_pending=pending, **times, **where)[1]
+    _row, token = MemberSession.issue(
+        member_id=member_id,
+        is_pending=pending,
+        seen_at=now,
+        proved_at=now,
+        expires_at=now + lifetime,
+        device_id=device_id,
+        address=client.address[:45],
+        user_agent=client.user_agent[:200],
+    )
+    return token
 
 
 def pending(token: str) -> MemberSession | None:
@@ -125,18 +129,12 @@ def pending(token: str) -> MemberSession | None:
 
 
 def end_pending(session_id: int) -> bool:
-    """End a session that waits for the second step: of those who come at the same moment, one is
-    told that it did.
+    """End a session that waits for the second step.
+
+    Of those who come at the same moment, one is told that it did.
     """
-    return (
-        update_where(
-            MemberSession,
-            MemberSession.id == session_id,
-            *_running(pending=True),
-            ended_at=clock.now(),
-        )
-        == 1
-    )
+    waiting = (MemberSession.id == session_id, *_running(pending=True))
+    return update_where(MemberSession, *waiting, ended_at=clock.now()) == 1
 
 
 def _running(*, pending: bool) -> tuple[ColumnElement[bool], ...]:
@@ -158,11 +156,14 @@ _LOOK_UP = (
         _A.c.tags,
         _S.c.seen_at,
         _S.c.proved_at,
-        *(
-            _M.c[name]
-            for name in ("account_id", "login_id", "login_key", "email", "is_representative")
-        ),
-        *(_M.c[name] for name in ("rights", "must_change_password", "locale")),
+        _M.c.account_id,
+        _M.c.login_id,
+        _M.c.login_key,
+        _M.c.email,
+        _M.c.is_representative,
+        _M.c.rights,
+        _M.c.must_change_password,
+        _M.c.locale,
     )
     .join(_M, (_M.c.tenant_id == _S.c.tenant_id) & (_M.c.id == _S.c.member_id))
     .join(_A, (_A.c.tenant_id == _M.c.tenant_id) & (_A.c.id == _M.c.account_id))
@@ -180,8 +181,9 @@ _LOOK_UP = (
 
 
 def look_up(token: str, *, idle_minutes: int) -> SignedIn | None:
-    """The member whose session `token` opens at the tenant in scope, or None: ended, idle, removed
-    or foreign.
+    """The member whose session `token` opens at the tenant in scope, or None.
+
+    Ended, idle, removed or foreign.
     """
     now = clock.now()
     parameters = {
@@ -191,27 +193,34 @@ def look_up(token: str, *, idle_minutes: int) -> SignedIn | None:
         "idle": now - timedelta(minutes=idle_minutes),
     }
     row = execute_core(_LOOK_UP, parameters).one_or_none()
-    return SignedIn(**row._mapping) if row else None
+    if row is None:
+        return None
+    return SignedIn(**row._mapping)
 
 
 def touch(session_id: int) -> None:
     """Note that the session is in use; the caller commits."""
+    # Not at every request (`TOUCH_EVERY`): a page that only reads would have to write.
     update_where(MemberSession, MemberSession.id == session_id, seen_at=clock.now())
 
 
-def hold(session_id: int) -> bool:
-    """Lock a living session, which nobody ends until the transaction does; False when it has ended."""
+def lock_session(session_id: int) -> bool:
+    """Lock a living session, which nobody ends until the transaction does.
+
+    Returns False when it has ended.
+    """
     living = MemberSession.id == session_id, *_running(pending=False)
     # Nothing changes but the row's lock: whoever ends the session waits, or has ended it before.
     return update_where(MemberSession, *living, ended_at=None) == 1
 
 
 def renew(session_id: int) -> str:
-    """Note that the password was typed just now; returns the session's new token (security.md
-    §4.6).
+    """Note that the password was typed just now.
 
-    Whoever has the token from before the password was typed has nothing. The caller commits.
+    Returns the session's new token (security.md §4.6). Whoever has the token from before the
+    password was typed has nothing. The caller commits.
     """
+    # A new token in the same row: whatever else names the session goes on naming it.
     token = secrets.token_urlsafe(32)
     update_where(
         MemberSession,
@@ -244,6 +253,7 @@ def end_replaced(token: str) -> None:
 
 def end_all(member_id: int, *, but: int | None = None) -> None:
     """End every session of a member, except `but` (COM-15)."""
+    # No session has the id 0: with `but` None all of them end.
     _end(MemberSession.member_id == member_id, MemberSession.id != (but or 0))
 
 
@@ -263,8 +273,10 @@ def _living(member_id: int) -> tuple[ColumnElement[bool], ...]:
 
 def find_device(member_id: int, token: str) -> Device | None:
     """The member's device that `token` stands for, unless it is revoked or long unseen."""
+    if not token:
+        return None
     ours = select(Device).where(Device.token_digest == digest(token), *_living(member_id))
-    return session().scalars(ours).one_or_none() if token else None
+    return session().scalars(ours).one_or_none()
 
 
 def devices(member_id: int) -> list[Device]:

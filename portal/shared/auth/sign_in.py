@@ -6,7 +6,6 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import select
 
@@ -60,8 +59,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What was typed, or signed by a passkey; `trust` leaves the second step out on this device
-    from now on.
+    """What was typed, or signed by a passkey.
+
+    `trust` leaves the second step out on this device from now on.
     """
 
     code: str = field(repr=False)
@@ -80,7 +80,9 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The session's token for the cookie; the device's, when it is new; whether the second step is
+    """The session's token for the cookie.
+
+    `device_token` is the device's, when it is new; `is_pending` says whether the second step is
     still to come.
     """
 
@@ -107,15 +109,13 @@ def sign_in(
     with transaction_mode("read"):
         member_id, password_hash, device_id = _find(key, device_token)
     counters = _counters(tenant, key, client, device_id)
-    window = timedelta(minutes=tenant.sign_in.sign_in_window_minutes)
     with reporting_refusals("sign_in.refused", member=member_id or None, address=client.address):
-        with throttling.lasting():  # counted before any hashing
-            for who, limit in counters:
-                throttling.count(_SIGN_IN, who, limit=limit, window=window)
+        _count_tries(tenant, counters)
         if not passwords.verify(password_hash, given.password):
             raise RuleBroken(passkeys.WRONG)
-        outdated = passwords.outdated(password_hash)
-        anew = passwords.hash_password(given.password) if outdated else None
+        anew = None
+        if passwords.outdated(password_hash):
+            anew = passwords.hash_password(given.password)
         # Locked: who was locked, or whose password was changed, while it was hashed does not come
         # in any more.
         member = Member.locked(member_id)
@@ -131,16 +131,27 @@ def sign_in(
     return entry
 
 
+def _count_tries(tenant: Tenant, counters: tuple[tuple[str, int], ...]) -> None:
+    """Count a try by each of these. Commits. Raises throttling.TooMany."""
+    window = timedelta(minutes=tenant.sign_in.sign_in_window_minutes)
+    # Before any hashing: whoever sends thousands of tries is not to cost 25 ms with each.
+    with throttling.lasting():
+        for who, limit in counters:
+            throttling.count(_SIGN_IN, who, limit=limit, window=window)
+
+
 def _find(key: str, device_token: str) -> tuple[int, str, int | None]:
-    """The member's id, password hash and device's id; no hash, which no password matches, where
-    there is none.
+    """The member's id, password hash and device's id.
+
+    No hash, which no password matches, where there is none.
     """
     named = select(Member.id, Member.password_hash).where(Member.login_key == key)
     row = session().execute(of_who_may_sign_in(named)).one_or_none()
     if row is None:
         return 0, "", None
     device = sessions.find_device(row.id, device_token)
-    return row.id, row.password_hash, device.id if device else None
+    device_id = None if device is None else device.id
+    return row.id, row.password_hash, device_id
 
 
 def _counters(
@@ -179,12 +190,11 @@ def _first_step_done(tenant: Tenant, member: Member, client: Client, device_toke
 
 
 def _enter(tenant: Tenant, member: Member, client: Client, device_token: str) -> Entry:
-    """Open the session of a member who has proved who they are, by whatever way in. The caller
-    commits.
+    """Open the session of a member who has proved who they are, by whatever way in.
 
-    A browser that is new for this member becomes a known device, and its token is for the browser
-    to keep. The member is mailed about each sign-in, or about those from a new browser, as the
-    tenant says (COM-14).
+    The caller commits. A browser that is new for this member becomes a known device, and its token
+    is for the browser to keep. The member is mailed about each sign-in, or about those from a new
+    browser, as the tenant says (COM-14).
     """
     device = sessions.find_device(member.id, device_token)
     fresh_token = None
@@ -198,18 +208,24 @@ def _enter(tenant: Tenant, member: Member, client: Client, device_token: str) ->
     token = sessions.open_session(member.id, client, lifetime=lifetime, device_id=device.id)
     audit.record("member.sign_in", member, by=member.actor(client.address), browser=browser)
     if rules.notify_sign_in or (is_new and rules.notify_new_device):
-        said: dict[str, Any] = {"browser": browser, "is_new": is_new}
-        links.mail(tenant, member, Purpose.NOT_ME, "sign_in", lifetime=NOT_ME, **said)
+        links.mail(
+            tenant,
+            member,
+            Purpose.NOT_ME,
+            "sign_in",
+            lifetime=NOT_ME,
+            context={"browser": browser, "is_new": is_new},
+        )
     return Entry(token, fresh_token)
 
 
 def by_passkey(
     tenant: Tenant, answer: str, client: Client, *, device_token: str = "", session_token: str = ""
 ) -> Entry:
-    """Begin a session by passkey; the one that the browser had before, `session_token`, ends.
-    Commits.
+    """Begin a session by passkey.
 
-    Raises NotFound, or Unproved in the words of a wrong password.
+    The one that the browser had before, `session_token`, ends. Commits. Raises NotFound, or
+    Unproved in the words of a wrong password.
     """
     with reporting_refusals("passkey.refused", address=client.address):
         member = passkeys.proved(tenant, answer, client)
@@ -219,20 +235,26 @@ def by_passkey(
     return entry
 
 
-def look(tenant: Tenant, token: str) -> Waiting:
+def get_waiting(tenant: Tenant, token: str) -> Waiting:
     """What `token`'s pending session waits for. Raises Gone."""
     member = session().get_one(Member, _pending(tenant, token).member_id)
     factor = second_factor.factor_of(tenant, member)
-    has_passkey = tenant.sign_in.passkeys != "off" and bool(passkeys.held(member.id))
+    has_passkey = tenant.sign_in.passkeys != "off" and bool(passkeys.list_passkeys(member.id))
     name, _at, host = member.email.partition("@")
     return Waiting(
-        factor, f"{name[:1]}***@{host}", tenant.sign_in.remember_device_days, has_passkey
+        factor=factor,
+        email=f"{name[:1]}***@{host}",
+        days=tenant.sign_in.remember_device_days,
+        has_passkey=has_passkey,
     )
 
 
-def to_sign(tenant: Tenant, token: str, client: Client) -> dict[str, Any]:
-    """What the browser signs instead of a code. Commits. Raises Gone, or as `passkeys.to_sign`."""
-    return passkeys.to_sign(tenant, client, member_id=_pending(tenant, token).member_id)
+def request_options(tenant: Tenant, token: str, client: Client) -> passkeys.RequestOptions:
+    """What the browser signs instead of a code.
+
+    Commits. Raises Gone, or as `passkeys.request_options`.
+    """
+    return passkeys.request_options(tenant, client, member_id=_pending(tenant, token).member_id)
 
 
 def send_again(tenant: Tenant, token: str) -> None:
@@ -285,13 +307,16 @@ def finish(
 
 
 def _count_try(session_id: int, who: str) -> int | None:
-    """Count one try at the second step before it is looked at; the mailed code's id, if there is
-    one. Commits.
+    """Count one try at the second step before it is looked at.
+
+    Returns the mailed code's id, if there is one. Commits.
     """
     with throttling.lasting():
         throttling.count(_TRIED, who, limit=20)
     code_id = second_factor.count_try(session_id)
-    session().commit()  # not in one transaction with the count before: below, the two come the other way
+    # Committed apart from the count before: below, the two rows are locked the other way round, and
+    # two tries at the same moment would wait for each other.
+    session().commit()
     if code_id is None:
         subject = f"session\n{session_id}"
         with throttling.lasting():
@@ -300,10 +325,9 @@ def _count_try(session_id: int, who: str) -> int | None:
 
 
 def _pending(tenant: Tenant, token: str) -> MemberSession:
-    return require(
-        sessions.pending(token) if second_factor.is_offered(tenant) and token else None,
-        Gone(sessions.ENDED),
-    )
+    if not token or not second_factor.is_offered(tenant):
+        raise Gone(sessions.ENDED)
+    return require(sessions.pending(token), Gone(sessions.ENDED))
 
 
 def _is_right(
@@ -314,9 +338,14 @@ def _is_right(
         return code_id is not None and second_factor.use_mailed(code_id, session_id, typed)
     if second_factor.use_app(member.id, member.totp_nonce, typed):
         return True
-    if not second_factor.burn(member.id, typed):
+    if not second_factor.use_recovery_code(member.id, typed):
         return False
-    audit.record("member.use_recovery_code", member, by=by, left=second_factor.left(member.id))
+    audit.record(
+        "member.use_recovery_code",
+        member,
+        by=by,
+        left=second_factor.count_recovery_codes(member.id),
+    )
     return True
 
 

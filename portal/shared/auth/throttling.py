@@ -43,26 +43,26 @@ class TooMany(RuleBroken):
 def count(
     what: str, who: str, *, limit: int, window: timedelta = timedelta(hours=1), amount: int = 1
 ) -> None:
-    """Count one try of `what` by `who` in the running transaction; raises TooMany past `limit`
-    within `window`.
+    """Count one try of `what` by `who` in the running transaction.
 
-    A try that weighs more than others counts as `amount` of them.
-
-    The count is one conditional UPDATE, so any number of tries at the same moment are all counted.
+    Raises TooMany past `limit` within `window`. A try that weighs more than others counts as
+    `amount` of them.
     """
     now = clock.now()
     key = _key(what, who)
     insert_or_ignore(
         Throttle, {"key": key, "window_start": now, "tries": 0}, unique=("tenant_id", "key")
     )
-    fresh = Throttle.window_start <= now - window
-    begun = case((fresh, now), else_=Throttle.window_start)
+    # One UPDATE begins a new window or counts in the present one. To read first and write then
+    # would lose tries that come at the same moment, which is just how somebody guesses.
+    is_over = Throttle.window_start <= now - window
     update_where(
         Throttle,
         Throttle.key == key,
-        tries=case((fresh, amount), else_=Throttle.tries + amount),
-        window_start=begun,
+        tries=case((is_over, amount), else_=Throttle.tries + amount),
+        window_start=case((is_over, now), else_=Throttle.window_start),
     )
+    # Read after the UPDATE, whose lock is still held: nobody has counted in between.
     tries, since = (
         session()
         .execute(select(Throttle.tries, Throttle.window_start).where(Throttle.key == key))
@@ -89,7 +89,10 @@ def network_of(address: str) -> str:
 
 
 def count_by(rules: SignIn, what: str, who: str, *, times: int = 1) -> None:
-    """The same within the tenant's own window, for so many times its limit."""
+    """Count a try within the tenant's own window, as `count` does, for so many times its limit.
+
+    Raises TooMany.
+    """
     count(
         what,
         who,

@@ -27,5 +27,6 @@ class Chat(TenantOwned, Base):
         tenant_fk("inquiry_id", "inquiry", ondelete="CASCADE"),
         tenant_fk("account_id", "account"),
         UniqueConstraint("tenant_id", "inquiry_id"),
+        # Open chats alone: few are at any time, however many there have been.
         index_where("ix_chat_open", "account_id", "id", where="ended_at IS NULL", unique=False),
     )

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from portal.config import Tenant
 from portal.core import (
@@ -35,6 +35,7 @@ from portal.shared.inquiries import operations as inquiries
 from portal.shared.inquiries.models import Inquiry, InquiryMessage, InquiryRead, Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.shared.limits import operations as limits
+from portal.shared.limits.definitions import LimitDefinition
 
 Side = Literal["member", "operator"]
 LONGEST = 4_000
@@ -44,9 +45,16 @@ OPEN = (Chat.ended_at.is_(None),)
 _ENDED = gettext_noop(
     "このチャットは終了しました。続きは、お問い合わせのメッセージとしてお送りください。"
 )
-limits.define_limit(
-    limits.LimitDefinition("chats", Chat, Chat.account_id, Account, OPEN, accounts.find_account)
+LIMIT = LimitDefinition(
+    name="chats",
+    usual=3,
+    model=Chat,
+    by=Chat.account_id,
+    owner=Account,
+    where=OPEN,
+    find=accounts.find_account,
 )
+"""How many open chats an account may have (COM-41)."""
 
 
 def opens(tenant: Tenant) -> datetime | None:
@@ -60,30 +68,29 @@ def opens(tenant: Tenant) -> datetime | None:
     day = first_open(clock.today(), tenant.calendar.is_open)
     if at(day, hours.opening) <= now < at(day, hours.closing):
         return None
-    later = (
-        day
-        if now < at(day, hours.opening)
-        else first_open(day + timedelta(days=1), tenant.calendar.is_open)
-    )
-    return at(later, hours.opening)
+    if now >= at(day, hours.closing):
+        day = first_open(day + timedelta(days=1), tenant.calendar.is_open)
+    return at(day, hours.opening)
 
 
 def start(
     tenant: Tenant, writer: Writer, asked: Asked, *, by: Actor, key: str | None = None
 ) -> Inquiry:
-    """Begin a chat: an inquiry whose channel it is. The same text under the same `key` begins it
-    once (COM-22).
+    """Begin a chat: an inquiry whose channel it is.
 
-    Raises RuleBroken outside business hours, limits.LimitReached, asking.MayNotAsk (SUP-01).
+    The same text under the same `key` begins it once (COM-22). Raises RuleBroken outside business
+    hours, limits.LimitReached, asking.MayNotAsk (SUP-01).
     """
     if opens(tenant):
         raise RuleBroken("ただいまチャットの受付時間外です。")
     about = asking.subject_or_only(tenant, writer.account_id, writer.member_id, asked.about)
     asking.check_member(tenant, by, about)
+    # Locked before the look for an earlier one: of two presses at once, the second finds the first.
     account = session().get_one(Account, writer.account_id, with_for_update=True)
-    begun_before = _begun_with(writer, key, asked.body) if key else None
-    if begun_before:
-        return begun_before
+    if key:
+        begun_before = _begun_with(writer, key, asked.body)
+        if begun_before is not None:
+            return begun_before
     limit = _limit(tenant, account, about)
     limits.reserve(tenant, limit.name, limit.owner)
     begun = replace(asked, about=about)
@@ -101,8 +108,9 @@ def _begun_with(writer: Writer, key: str, body: str) -> Inquiry | None:
 
 
 def _limit(tenant: Tenant, account: Account, about: str) -> asking.ChatLimit:
-    """What the open chats about `about` count against: its contract where a brand has those, else
-    the account.
+    """What the open chats about `about` count against.
+
+    Its contract where a brand has those, else the account.
     """
     rule = asking.rule_of(tenant)
     if rule is None:
@@ -112,10 +120,10 @@ def _limit(tenant: Tenant, account: Account, about: str) -> asking.ChatLimit:
     return rule.chat_limit(account.id, about)
 
 
-def say(
+def send_message(
     tenant: Tenant, inquiry: Inquiry, body: str, *, side: Side, by: Actor, key: str | None = None
 ) -> None:
-    """One message, once for each `key` (a line broke, a second press).
+    """Say something in the chat, once for each `key` (a line broke, a second press).
 
     Raises RuleBroken, also in an ended chat; asking.MayNotAsk for a member who may not ask about it
     (SUP-01).
@@ -124,12 +132,13 @@ def say(
     if not body.strip() or len(body) > LONGEST:
         raise RuleBroken("本文を%(max)s文字以内で入力してください。", field="body", max=LONGEST)
     now = clock.now()
-    if not _pulse(inquiry.id, active_at=now, **{f"{side}_typing_at": None}):
+    if not _count_pulse(inquiry.id, active_at=now, **{_typing_column(side): None}):
         raise RuleBroken(_ENDED)
-    began_it = (
-        side == "member" and by.member_id == inquiry.member_id
-    )  # a shared sign-in: the name was chosen
-    inquiries.append(inquiry, side, inquiry.name if began_it else by.name, body, key=key)
+    name = by.name
+    if side == "member" and by.member_id == inquiry.member_id:
+        # Several may share the sign-in: who began the chat said who of them it is.
+        name = inquiry.name
+    inquiries.append(inquiry, side, name, body, key=key)
     inquiry.updated_at = now
     if side == "operator":
         inquiry.answered_at = now
@@ -137,12 +146,18 @@ def say(
 
 def typing(inquiry_id: int, side: Side) -> None:
     """Note that somebody is typing; shown for `TYPING`."""
-    _pulse(inquiry_id, **{f"{side}_typing_at": clock.now()})
+    _count_pulse(inquiry_id, **{_typing_column(side): clock.now()})
+
+
+def _typing_column(side: Side) -> str:
+    """The column of a chat that says when this side last typed."""
+    return "member_typing_at" if side == "member" else "operator_typing_at"
 
 
 def take(inquiry: Inquiry, *, by: Actor) -> None:
     """An operator sees to it. Raises RuleBroken when another does already, or it has ended."""
-    if not _pulse(inquiry.id, Chat.operator.in_(("", by.name)), operator=by.name):
+    # Guarded by the UPDATE itself: of two operators who take it at once, one is told.
+    if not _count_pulse(inquiry.id, Chat.operator.in_(("", by.name)), operator=by.name):
         raise RuleBroken("このチャットは、ほかの担当者が対応中か、終了しています。")
     inquiries.assign(inquiry, by.name, by=by)
     if inquiry.status == Status.RECEIVED:
@@ -154,16 +169,17 @@ def end(tenant: Tenant, inquiry: Inquiry, *, by: Actor) -> None:
 
     A second end does nothing.
     """
-    if not _pulse(inquiry.id, ended_at=clock.now()):
+    if not _count_pulse(inquiry.id, ended_at=clock.now()):
         return
     taken = session().scalar(select(Chat.operator).where(Chat.inquiry_id == inquiry.id))
     if taken and inquiry.status != Status.CLOSED:
         inquiries.move(inquiry, Status.CLOSED, by=by)
     audit.record("chat.end", inquiry, by=by)
-    own = InquiryRead.inquiry_id == inquiry.id, InquiryRead.member_id == inquiry.member_id
+    # Nobody is mailed what they have just read on the page.
+    own = (InquiryRead.inquiry_id == inquiry.id, InquiryRead.member_id == inquiry.member_id)
     read = session().scalar(select(InquiryRead.read_at).where(*own))
     if inquiry.answered_at and (read is None or read < inquiry.answered_at):
-        inquiries.tell(tenant, inquiry, "inquiry_answered")
+        inquiries.notify(tenant, inquiry, "inquiry_answered")
 
 
 def end_idle(tenant: Tenant) -> int:
@@ -174,15 +190,21 @@ def end_idle(tenant: Tenant) -> int:
     return len(found)
 
 
-def _pulse(inquiry_id: int, *which: Any, **values: Any) -> int:
-    return update_where(
-        Chat, Chat.inquiry_id == inquiry_id, *OPEN, *which, pulse=Chat.pulse + 1, **values
-    )
+def count_message(inquiry_id: int) -> None:
+    """Count up the pulse of a chat that is about to get a message.
+
+    Not only from here: a line may come by the thread's page, a command or a mail as well.
+    """
+    _count_pulse(inquiry_id)
 
 
-inquiries.before_message.append(
-    _pulse
-)  # a line may come by the thread's page, a command or a mail as well
+def _count_pulse(inquiry_id: int, *criteria: ColumnElement[bool], **values: object) -> bool:
+    """Count up the pulse of an open chat that meets `criteria`, and set `values` of it.
+
+    The row stays locked until the transaction ends. False when there is no such chat.
+    """
+    own = (Chat.inquiry_id == inquiry_id, *OPEN, *criteria)
+    return update_where(Chat, *own, pulse=Chat.pulse + 1, **values) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +227,21 @@ def news(inquiry: Inquiry, after: int, *, of: Side) -> News:
     chat = get_or_404(
         Chat, Chat.inquiry_id == inquiry.id, absent=gettext_noop("チャットが見つかりません。")
     )
-    newer = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.id > after
+    # By id: the pulse's lock gives messages their ids in the order in which they can be seen.
+    newer = (InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.id > after)
     found = (
         session().scalars(select(InquiryMessage).where(*newer).order_by(InquiryMessage.id)).all()
     )
     typed = chat.member_typing_at if of == "member" else chat.operator_typing_at
     is_typing = typed is not None and clock.now() - typed < TYPING and chat.ended_at is None
-    last = found[-1].id if found else after
-    return News(found, last, chat.pulse, chat.operator, is_typing, chat.ended_at is not None)
+    return News(
+        messages=found,
+        last=found[-1].id if found else after,
+        pulse=chat.pulse,
+        operator=chat.operator,
+        is_typing=is_typing,
+        has_ended=chat.ended_at is not None,
+    )
 
 
 def waiting(name: str) -> Sequence[Inquiry]:
@@ -227,6 +256,6 @@ def open_of(member_id: int) -> Sequence[Inquiry]:
     return _open(Inquiry.member_id == member_id)
 
 
-def _open(*which: Any) -> Sequence[Inquiry]:
-    joined = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, *which)
+def _open(*criteria: ColumnElement[bool]) -> Sequence[Inquiry]:
+    joined = select(Inquiry).join(Chat, Chat.inquiry_id == Inquiry.id).where(*OPEN, *criteria)
     return session().scalars(joined.order_by(Inquiry.id)).all()

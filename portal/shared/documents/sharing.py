@@ -149,6 +149,8 @@ def _alive(token: str) -> tuple[ColumnElement[bool], ...]:
     return mine, DocumentLink.revoked_at.is_(None), DocumentLink.expires_at > clock.now()
 
 
-PART = AccountHooks(
-    erase=lambda account: delete_where(DocumentLink, DocumentLink.account_id == account.id)
-)
+def _erase(account: Account) -> None:
+    delete_where(DocumentLink, DocumentLink.account_id == account.id)
+
+
+HOOKS = AccountHooks(erase=_erase)

@@ -2,16 +2,17 @@
 (SUP-01).
 
 Everybody whom the account lets may ask, unless a brand's module has a rule of its own: at a support
-desk only the registered contacts of a contract do. A module registers its rule once, at import; it
-holds for tenants that have the module on.
+desk only the registered contacts of a contract do. A brand declares its rule; it holds for tenants
+that have the brand's module on.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from portal.config import Tenant
 from portal.core import ALLOWED, Actor, Decision, Forbidden
+from portal.core.services import get_service
+from portal.shared.limits.definitions import LimitOwner
 
 
 class MayNotAsk(Forbidden):
@@ -23,7 +24,7 @@ class ChatLimit:
     """What open chats count against: the limit's name, and the row that owns it."""
 
     name: str
-    owner: Any
+    owner: LimitOwner
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,14 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class AskingRule:
-    """A module's rule. Members are told by account id and member id; `about` is a number, or "" for
-    none.
+    """A module's rule.
 
-    `can_ask` answers for one number, or for any at all. `subjects` are the numbers a member may ask about, with how
-    customers read each; `units` what each of those numbers has, by name. `products` is what past inquiries are
-    searched by, by key. `responsible` is whom to turn to in the account: a number with its words, and the person.
-    `chat_limit` is what a chat about a number counts against.
+    Members are told by account id and member id; `about` is a number, or "" for none. `can_ask`
+    answers for one number, or for any at all. `subjects` are the numbers a member may ask about,
+    with how customers read each; `units` what each of those numbers has, by name. `products` is
+    what past inquiries are searched by, by key. `responsible` is whom to turn to in the account: a
+    number with its words, and the person. `chat_limit` is what a chat about a number counts
+    against.
     """
 
     can_ask: Callable[[int, int, str], Decision]
@@ -53,25 +55,31 @@ class AskingRule:
     chat_limit: Callable[[int, str], ChatLimit]
 
 
-_rules: dict[str, AskingRule] = {}
+@dataclass(frozen=True, slots=True)
+class AskingRules:
+    """The rules of an application's brand modules, by the module's key."""
 
-
-def register_rule(module: str, rule: AskingRule) -> None:
-    """Make a module's rule known."""
-    _rules[module] = rule
+    by_module: Mapping[str, AskingRule]
 
 
 def rule_of(tenant: Tenant) -> AskingRule | None:
     """The rule that holds at this tenant; None where everybody whom the account lets may ask."""
-    return next((_rules[module] for module in tenant.modules if module in _rules), None)
+    rules = get_service(AskingRules).by_module
+    for module in tenant.modules:
+        if module in rules:
+            return rules[module]
+    return None
 
 
 def products(tenant: Tenant, account_id: int) -> Mapping[str, Product]:
-    """The products of the account that its inquiries are about; none where the brand has no such
-    thing.
+    """The products of the account that its inquiries are about.
+
+    None where the brand has no such thing.
     """
     rule = rule_of(tenant)
-    return rule.products(account_id) if rule else {}
+    if rule is None:
+        return {}
+    return rule.products(account_id)
 
 
 def can_ask(tenant: Tenant, account_id: int, member_id: int, about: str = "") -> Decision:
@@ -79,11 +87,14 @@ def can_ask(tenant: Tenant, account_id: int, member_id: int, about: str = "") ->
     (SUP-01).
     """
     rule = rule_of(tenant)
-    return rule.can_ask(account_id, member_id, about) if rule else ALLOWED
+    if rule is None:
+        return ALLOWED
+    return rule.can_ask(account_id, member_id, about)
 
 
 def check_member(tenant: Tenant, by: Actor, about: str = "") -> None:
     """Refuse a member who may not ask about this. Operators and guests pass. Raises MayNotAsk."""
+    # Operators write for the brand; guests are let in or not by the tenant (COM-53), before this.
     if by.kind != "member" or by.member_id is None or by.account_id is None:
         return
     decision = can_ask(tenant, by.account_id, by.member_id, about)

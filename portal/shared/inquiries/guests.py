@@ -19,7 +19,8 @@ from portal.shared.inquiries.operations import Asked, Writer
 SOONEST = timedelta(seconds=3)
 LATEST = timedelta(hours=24)
 _MOST_FROM = 10
-_MOST_BY = 5  # an hour from a network address, a day by a mail address
+_MOST_BY = 5
+"""Inquiries an hour from one network, and a day by one mail address."""
 
 
 def stamp() -> str:
@@ -34,10 +35,12 @@ def check(stamped: str) -> None:
     Raises RuleBroken.
     """
     made, _dash, mac = stamped.rpartition("-")
-    proofs = [proof.hex() for proof in signer.macs("guest inquiry", made)]
-    is_ours = any(hmac.compare_digest(proof.encode(), mac.encode()) for proof in proofs)
-    at = datetime.fromtimestamp(int(made.partition("-")[0]) if is_ours else 0, UTC)
-    if not SOONEST <= clock.now() - at <= LATEST:
+    proofs = [proof.hex().encode() for proof in signer.macs("guest inquiry", made)]
+    age = None
+    if any(hmac.compare_digest(proof, mac.encode()) for proof in proofs):
+        seconds, _dash, _name = made.partition("-")
+        age = clock.now() - datetime.fromtimestamp(int(seconds), UTC)
+    if age is None or not SOONEST <= age <= LATEST:
         raise RuleBroken("送信内容を確認できませんでした。お手数ですが、もう一度お試しください。")
 
 
@@ -49,10 +52,12 @@ def ask(
     The caller commits. Raises RuleBroken, TooMany.
     """
     check(stamped)
+    # A second press is no mistake of theirs: the first one has told them that it was sent.
     try:
         throttling.count("guest-form", stamped, limit=1, window=LATEST)
     except throttling.TooMany:
         return None
+    # By network and by address typed: neither alone keeps somebody from flooding a brand.
     network = throttling.network_of(address)
     throttling.count("guest-from", network, limit=_MOST_FROM, window=timedelta(hours=1))
     throttling.count("guest-by", writer.email.casefold(), limit=_MOST_BY, window=timedelta(days=1))

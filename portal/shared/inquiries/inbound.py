@@ -90,28 +90,13 @@ class InboundMail(TenantOwned, Base):
 def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None) -> Outcome:
     """Take one mail in; the same one again is known.
 
-    The caller commits. Raises letters.Unreadable.
+    The caller commits. Raises inbound_email.Unreadable.
     """
+    # Without a host whose word counts, nothing is said of whether the sender is who it says.
     host = tenant.mail.authentication_host if tenant.mail.require_authenticated else ""
     letter = inbound_email.parse_email(raw, envelope_from, authentication_host=host)
     digest = hashlib.sha256(_identity_of(letter, raw)).hexdigest()
-    came = {
-        "digest": digest,
-        "sender": letter.sender,
-        "subject": letter.subject,
-        "received_at": clock.now(),
-    }
-    insert_or_ignore(
-        InboundMail,
-        {**came, "outcome": Outcome.NEW, "kept": "", "size": 0},
-        unique=("tenant_id", "digest"),
-    )
-    if not update_where(
-        InboundMail,
-        InboundMail.digest == digest,
-        InboundMail.outcome == Outcome.NEW,
-        outcome=Outcome.KNOWN,
-    ):
+    if not _is_first(letter, digest):
         return Outcome.KNOWN
     member = _registered(tenant, letter.sender)
     outcome = _outcome_for(letter, member)
@@ -125,6 +110,24 @@ def receive(tenant: Tenant, raw: bytes, *, envelope_from: str | None) -> Outcome
         _decline(tenant, letter)
     update_where(InboundMail, InboundMail.digest == digest, outcome=outcome)
     return outcome
+
+
+def _is_first(letter: InboundEmail, digest: str) -> bool:
+    """Note that the mail came; False when it had come before."""
+    values = {
+        "digest": digest,
+        "sender": letter.sender,
+        "subject": letter.subject,
+        "received_at": clock.now(),
+        "outcome": Outcome.NEW,
+        "kept": "",
+        "size": 0,
+    }
+    insert_or_ignore(InboundMail, values, unique=("tenant_id", "digest"))
+    # The row is NEW for one of those who deliver the same mail at the same moment: the others wait
+    # for its transaction, and then find it KNOWN. What it became is written at the end of that.
+    is_new = (InboundMail.digest == digest, InboundMail.outcome == Outcome.NEW)
+    return update_where(InboundMail, *is_new, outcome=Outcome.KNOWN) == 1
 
 
 def _identity_of(letter: InboundEmail, raw: bytes) -> bytes:
@@ -147,7 +150,9 @@ def _outcome_for(letter: InboundEmail, member: Member | None) -> Outcome:
         return Outcome.UNVERIFIED
     if member is None:
         return Outcome.REFUSED
-    return Outcome.AUTOMATIC if letter.is_automatic else Outcome.NEW
+    if letter.is_automatic:
+        return Outcome.AUTOMATIC
+    return Outcome.NEW
 
 
 def _has_room(tenant: Tenant, sender: str, size: int) -> bool:
@@ -157,6 +162,7 @@ def _has_room(tenant: Tenant, sender: str, size: int) -> bool:
     stored = select(func.coalesce(func.sum(InboundMail.size), 0)).where(refused)
     if int(session().scalars(stored).one()) + size > rules.refused_megabytes * _MEBIBYTE:
         return False
+    # Senders are easily invented, so that both are bounded: one sender's share, and all together.
     recent = (InboundMail.sender == sender, InboundMail.received_at > clock.now() - ONCE)
     kept_today = select(func.count(InboundMail.id)).where(refused, *recent, InboundMail.size > 0)
     return int(session().scalars(kept_today).one()) < rules.refused_per_sender
@@ -168,16 +174,10 @@ def _registered(tenant: Tenant, address: str) -> Member | None:
         select(Member).join(Account, Account.id == Member.account_id).where(Member.email == address)
     )
     active = own.where(Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
-    several = session().scalars(active.order_by(Member.id))
-    return next(
-        (
-            one
-            for one in several
-            if (one.is_representative or Right.SUPPORT in one.rights.split(","))
-            and asking.can_ask(tenant, one.account_id, one.id)
-        ),
-        None,
-    )
+    for member in session().scalars(active.order_by(Member.id)):
+        if member.may(Right.SUPPORT) and asking.can_ask(tenant, member.account_id, member.id):
+            return member
+    return None
 
 
 def _take(tenant: Tenant, letter: InboundEmail, member: Member) -> Outcome:
@@ -188,6 +188,7 @@ def _take(tenant: Tenant, letter: InboundEmail, member: Member) -> Outcome:
     if thread:
         operations.write(tenant, thread, body, taken, by=by)
         return Outcome.CONTINUED
+    # A mail names no category: the last one is for everything else.
     asked = Asked(
         tenant.inquiries.categories[-1].key, f"{letter.subject}\n\n{body}".strip(), files=taken
     )
@@ -199,48 +200,49 @@ def _take(tenant: Tenant, letter: InboundEmail, member: Member) -> Outcome:
 def _files(
     tenant: Tenant, sent: Iterable[tuple[str, bytes]], *, by: Actor
 ) -> tuple[list[files.Kept], list[str]]:
-    """The files that may be kept, and a line for each that may not: a file that is refused never
-    loses the mail.
+    """The files that may be kept, and a line for each that may not.
+
+    A file that is refused never loses the mail.
     """
     taken: list[tuple[str, bytes]] = []
     kept: list[files.Kept] = []
     left: list[str] = []
-    for one in sent:
+    for name, content in sent:
+        # Each time all together: the limits are of one message, and files beyond them are left out.
+        tried = [*taken, (name, content)]
         try:
-            kept = files.keep(tenant, [*taken, one], by=by)
-            taken = [*taken, one]
+            kept = files.keep(tenant, tried, by=by)
         except RuleBroken as error:
-            left.append(f"（添付できなかったファイル: {one[0]} {error}）")
+            left.append(f"（添付できなかったファイル: {name} {error}）")
+        else:
+            taken = tried
     return kept, left[:20]
 
 
 def _continues(tenant: Tenant, letter: InboundEmail, member: Member) -> Inquiry | None:
-    """The member's own thread that it answers: by the mail of ours that it refers to, or the number
-    in its subject.
+    """The member's own thread that it answers.
 
-    None for a thread about a contract whose contact they are no more: it begins one of its own
-    (SUP-01).
+    By the mail of ours that it refers to, or the number in its subject. None for a thread about a
+    contract whose contact they are no more: it begins one of its own (SUP-01).
     """
-    ours = OutboxMail.message_id.in_(letter.answers), OutboxMail.account_id == member.account_id
+    ours = (OutboxMail.message_id.in_(letter.answers), OutboxMail.account_id == member.account_id)
     subjects = [*session().scalars(select(OutboxMail.subject).where(*ours)), letter.subject]
-    style = tenant.numbers["inquiry"]
-    numbers = [
-        number
-        for one in subjects
-        for number in re.findall(rf"{re.escape(style.prefix)}[0-9]+", one)
-    ]
+    number_pattern = re.escape(tenant.numbers["inquiry"].prefix) + "[0-9]+"
+    numbers = [number for subject in subjects for number in re.findall(number_pattern, subject)]
     own = select(Inquiry).where(
         Inquiry.number.in_(numbers), Inquiry.account_id == member.account_id
     )
     if tenant.inquiries.visible_to == "member":
         own = own.where(Inquiry.member_id == member.id)
     found = session().scalars(own.order_by(Inquiry.id).limit(1)).first()
-    may_write = found and asking.can_ask(tenant, member.account_id, member.id, found.about)
-    return found if may_write else None
+    if found is None or not asking.can_ask(tenant, member.account_id, member.id, found.about):
+        return None
+    return found
 
 
 def _decline(tenant: Tenant, letter: InboundEmail) -> None:
     """One polite answer to an address and day."""
+    # Our own address as the sender: an answer would come back here.
     if letter.sender in (tenant.mail.address, tenant.mail.inbound):
         return
     try:
@@ -249,8 +251,11 @@ def _decline(tenant: Tenant, letter: InboundEmail) -> None:
     except throttling.TooMany:
         return
     mail = mailing.compose(tenant, "mail_declined", letter.sender)
-    refers = {"In-Reply-To": letter.message_id} if letter.message_id else {}
-    mail.headers = {"Auto-Submitted": "auto-replied", **refers}
+    # RFC 3834: what says so is answered by no other program, so that no two go on for ever.
+    headers = {"Auto-Submitted": "auto-replied"}
+    if letter.message_id:
+        headers["In-Reply-To"] = letter.message_id
+    mail.headers = headers
 
 
 def refused(limit: int) -> Iterable[InboundMail]:
@@ -278,4 +283,4 @@ def _erase(account: Account) -> None:
     delete_where(InboundMail, InboundMail.sender.in_(senders))
 
 
-PART = AccountHooks(erase=_erase)
+HOOKS = AccountHooks(erase=_erase)

@@ -49,19 +49,23 @@ CHANNELS = {
 
 
 class Inquiry(Numbered, Base):
-    """One thread. `fields` are the category's further answers as (label, value); `consent` digests
-    the text agreed to.
+    """One thread.
 
-    `answered_at` is when an operator last wrote: later than what a member has read, it is unread.
+    `fields` are the category's further answers as (label, value); `consent` digests the text agreed
+    to. `answered_at` is when an operator last wrote: later than what a member has read, it is
+    unread.
     """
 
     __tablename__ = "inquiry"
     account_id: Mapped[int | None] = mapped_column(ID)
     member_id: Mapped[int | None] = mapped_column(ID)
+    # Copies: a thread says who asked, and is answered, also when the member has another name or
+    # address by now, or never had an account.
     name: Mapped[str] = mapped_column(String(100))
     email: Mapped[str] = mapped_column(String(254))
     category: Mapped[str] = mapped_column(String(30))
     label: Mapped[str] = mapped_column(String(100))
+    # A number and no foreign key: which table it is of, only the brand's module knows.
     about: Mapped[str] = mapped_column(String(40), default="")
     fields: Mapped[list[list[str]]] = mapped_column(JSON, default=list)
     channel: Mapped[str] = mapped_column(String(10), default="web")
@@ -97,6 +101,7 @@ class InquiryMessage(TenantOwned, Base):
     __table_args__ = tenant_table_args(
         tenant_fk("inquiry_id", "inquiry"),
         Index("ix_inquiry_message_thread", "tenant_id", "inquiry_id", "id"),
+        # NULLs are never equal: messages without a key are as many as there are.
         Index("uq_inquiry_message_key", "tenant_id", "inquiry_id", "key", unique=True),
     )
 
@@ -113,6 +118,7 @@ class InquiryFile(TenantOwned, Base):
     __table_args__ = tenant_table_args(
         tenant_fk("message_id", "inquiry_message"),
         Index("ix_inquiry_file_message", "tenant_id", "message_id"),
+        # For the sweep, which asks of each stored file whether any row still points at it.
         Index("ix_inquiry_file_sha256", "tenant_id", "sha256"),
     )
 

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import select
 
-from portal.config import Tenant
+from portal.config import InquiryCategory, Tenant
 from portal.core import Actor, RuleBroken, audit, clock, csvio, numbering, states
 from portal.core.db import delete_where, insert_or_ignore, session, update_where
+from portal.core.services import get_service
 from portal.shared import notifications
 from portal.shared.accounts.account_hooks import AccountHooks
 from portal.shared.accounts.models import Account
@@ -29,8 +30,13 @@ from portal.shared.notifications import Kind
 
 LONGEST = 10_000
 """Characters of one message that is typed, as the forms have it."""
-before_message: list[Callable[[int], object]] = []
-"""Who wants to know of a further message in an inquiry, by its id, just before it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageListeners:
+    """Who wants to know of a further message in an inquiry, by its id, just before it is there."""
+
+    before_message: tuple[Callable[[int], object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,17 @@ class Writer:
         """The signed-in member."""
         return cls(who.name, who.email, who.account_id, who.member_id)
 
+    @property
+    def kind(self) -> str:
+        """How messages name who wrote them: ``member`` or ``guest``."""
+        return "member" if self.member_id else "guest"
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked: the category's key, what number it is about, its further answers by key, the
-    text.
+    """What is asked.
+
+    The category's key, what number it is about, its further answers by key, the text.
     """
 
     category: str
@@ -82,13 +94,14 @@ def ask(
     now = clock.now()
     made = Inquiry(
         number=numbering.next_number("inquiry", tenant.numbers["inquiry"]),
-        **asdict(writer),
+        name=writer.name,
+        email=writer.email,
+        account_id=writer.account_id,
+        member_id=writer.member_id,
         category=category.key,
         label=category.label,
         about=about,
-        fields=[
-            [f.label, asked.answers[f.key]] for f in category.fields if asked.answers.get(f.key)
-        ],
+        fields=_labelled_answers(category, asked),
         channel=channel,
         consent=hashlib.sha256(tenant.texts.get("privacy", "").encode()).hexdigest(),
         created_at=now,
@@ -96,11 +109,20 @@ def ask(
     )
     session().add(made)
     session().flush()
-    kind = "member" if writer.member_id else "guest"
-    append(made, kind, writer.name, asked.body, asked.files, key=key)
+    append(made, writer.kind, writer.name, asked.body, asked.files, key=key)
     audit.record("inquiry.ask", made, by=by, category=made.label)
-    tell(tenant, made, "inquiry_received")
+    notify(tenant, made, "inquiry_received")
     return made
+
+
+def _labelled_answers(category: InquiryCategory, asked: Asked) -> list[list[str]]:
+    """Label and value of each further answer that was given, in the order of the form."""
+    # With their labels, not by key: the thread reads the same when the tenant changes its form.
+    return [
+        [item.label, asked.answers[item.key]]
+        for item in category.fields
+        if asked.answers.get(item.key)
+    ]
 
 
 def write(
@@ -113,19 +135,21 @@ def write(
     name: str = "",
     key: str | None = None,
 ) -> None:
-    """A further message of a member, or of `name`, who shares the sign-in; it awaits the operators
-    again (COM-51).
+    """A further message of a member, or of `name`, who shares the sign-in.
 
-    With a `key` it is written once, however often it is sent (COM-22); another text under the same
-    key is a message of its own. Raises asking.MayNotAsk for a member who is none of those who may
-    ask about it (SUP-01).
+    It awaits the operators again (COM-51). With a `key` it is written once, however often it is
+    sent (COM-22); another text under the same key is a message of its own. Raises asking.MayNotAsk
+    for a member who is none of those who may ask about it (SUP-01).
     """
     asking.check_member(tenant, by, inquiry.about)
+    # Behind the lock: of one message that is sent twice at once, the second finds the first.
     session().refresh(inquiry, with_for_update=True)
     before = _body_with(inquiry, key) if key else None
     if before == body:
         return
-    append(inquiry, "member", name or by.name, body, files, key=key if before is None else None)
+    if before is not None:
+        key = None
+    append(inquiry, "member", name or by.name, body, files, key=key)
     if inquiry.status != Status.RECEIVED:
         states.move(inquiry, Status.RECEIVED, MOVES, by=by)
     inquiry.updated_at = clock.now()
@@ -133,7 +157,7 @@ def write(
 
 
 def _body_with(inquiry: Inquiry, key: str) -> str | None:
-    own = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.key == key
+    own = (InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.key == key)
     return session().scalar(select(InquiryMessage.body).where(*own))
 
 
@@ -149,8 +173,9 @@ def answer(
         move(inquiry, Status.ANSWERED, by=by)
     inquiry.updated_at = inquiry.answered_at = clock.now()
     audit.record("inquiry.answer", inquiry, by=by)
+    # A guest has no page to read it on.
     text = body if tenant.inquiries.text_in_mail or not inquiry.member_id else ""
-    tell(tenant, inquiry, "inquiry_answered", text=text)
+    notify(tenant, inquiry, "inquiry_answered", text=text)
 
 
 def require_text(body: str) -> None:
@@ -163,6 +188,7 @@ def require_text(body: str) -> None:
 
 def move(inquiry: Inquiry, to: Status, *, by: Actor) -> None:
     """Move it to another state. Raises RuleBroken."""
+    # What is closed is opened again first: the table of moves leads nowhere else from there.
     if inquiry.status == Status.CLOSED and to != Status.RECEIVED:
         states.move(inquiry, Status.RECEIVED, MOVES, by=by)
     states.move(inquiry, to, MOVES, by=by)
@@ -177,6 +203,7 @@ def assign(inquiry: Inquiry, to: str, *, by: Actor) -> None:
 
 def mark_read(inquiry_id: int, member_id: int) -> None:
     """Note that the member has read the thread so far."""
+    # Two statements that the database makes safe: two pages that are opened at once leave one row.
     values = {"inquiry_id": inquiry_id, "member_id": member_id, "read_at": clock.now()}
     insert_or_ignore(InquiryRead, values, unique=("tenant_id", "member_id", "inquiry_id"))
     own = InquiryRead.inquiry_id == inquiry_id, InquiryRead.member_id == member_id
@@ -196,8 +223,8 @@ def append(
     there = InquiryMessage.inquiry_id == inquiry.id, InquiryMessage.key == key
     if key and session().scalar(select(InquiryMessage.id).where(*there)):
         return
-    for tell_of in before_message:
-        tell_of(inquiry.id)
+    for listener in get_service(MessageListeners).before_message:
+        listener(inquiry.id)
     message = InquiryMessage(inquiry_id=inquiry.id, by_kind=kind, by_name=name, body=body, key=key)
     message.created_at = clock.now()
     session().add(message)
@@ -205,12 +232,18 @@ def append(
     session().add_all(InquiryFile(message_id=message.id, **asdict(file)) for file in files)
 
 
-def tell(tenant: Tenant, inquiry: Inquiry, event: str, *, text: str = "") -> None:
+def notify(tenant: Tenant, inquiry: Inquiry, event: str, *, text: str = "") -> None:
     """Mail who asked about it, as they chose."""
     link = f"{tenant.base_url}/inquiries/{inquiry.number}" if inquiry.member_id else ""
-    said = {"inquiry": inquiry, "link": link, "text": text}
     notifications.send(
-        tenant, Kind.INQUIRIES, event, inquiry.email, account_id=inquiry.account_id, **said
+        tenant,
+        Kind.INQUIRIES,
+        event,
+        inquiry.email,
+        account_id=inquiry.account_id,
+        inquiry=inquiry,
+        link=link,
+        text=text,
     )
 
 
@@ -231,8 +264,11 @@ def _papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
         InquiryMessage, InquiryMessage.inquiry_id == Inquiry.id
     )
     own = joined.where(Inquiry.account_id == account.id).order_by(InquiryMessage.id)
-    rows = ((i.number, m.created_at, m.by_name, i.label, m.body) for i, m in session().execute(own))
+    rows = (
+        (inquiry.number, message.created_at, message.by_name, inquiry.label, message.body)
+        for inquiry, message in session().execute(own)
+    )
     yield "inquiries.csv", b"".join(csvio.write_csv(rows, header))
 
 
-PART = AccountHooks(export_files=_papers, erase=_erase)
+HOOKS = AccountHooks(export_files=_papers, erase=_erase)

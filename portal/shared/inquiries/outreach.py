@@ -18,8 +18,9 @@ from portal.shared.notifications import Kind
 
 @dataclass(frozen=True, slots=True)
 class Outreach:
-    """What an operator writes: the text, what number it is about, and how the thread is labelled in
-    lists.
+    """What an operator writes.
+
+    The text, what number it is about, and how the thread is labelled in lists.
     """
 
     body: str
@@ -43,6 +44,7 @@ def begin(tenant: Tenant, member: Member, outreach: Outreach, *, by: Actor) -> I
         member_id=member.id,
         name=member.name,
         email=member.email,
+        # The last category is for everything else; the label says what it really is.
         category=tenant.inquiries.categories[-1].key,
         label=outreach.label,
         about=outreach.about,
@@ -63,6 +65,7 @@ def begin(tenant: Tenant, member: Member, outreach: Outreach, *, by: Actor) -> I
 
 def _notify(tenant: Tenant, inquiry: Inquiry, body: str) -> None:
     """Mail the member a link, and the text where the tenant allows it (COM-52)."""
+    text = body if tenant.inquiries.text_in_mail else ""
     notifications.send(
         tenant,
         Kind.INQUIRIES,
@@ -71,13 +74,14 @@ def _notify(tenant: Tenant, inquiry: Inquiry, body: str) -> None:
         account_id=inquiry.account_id,
         inquiry=inquiry,
         link=f"{tenant.base_url}/inquiries/{inquiry.number}",
-        text=body if tenant.inquiries.text_in_mail else "",
+        text=text,
     )
 
 
 def find_recipient(account_id: int, email: str) -> Member:
-    """The account's active member with this address, else its representative: the contact may have
-    left.
+    """The account's active member with this address, else its representative.
+
+    The contact may have left.
     """
     criteria = (
         Member.account_id == account_id,

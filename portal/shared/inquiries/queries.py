@@ -4,7 +4,6 @@ Members see those of their account, or their own, as the tenant says.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 
@@ -21,7 +20,7 @@ from portal.shared.inquiries.models import (
     InquiryRead,
     Status,
 )
-from portal.shared.searching import Keywords, Search, among, same, since, ticked, until
+from portal.shared.searching import Bound, Keywords, Search, among, same, since, ticked, until
 
 _I = Inquiry.__table__
 _M = InquiryMessage.__table__
@@ -61,10 +60,11 @@ _LISTED = select(
 ).outerjoin_from(_I, _READ, _READ_BY_MEMBER)
 
 
-def _holds(asked: Any) -> ColumnElement[bool]:
+def _holds(asked: Bound) -> ColumnElement[bool]:
     """A word stands in a message, or in what the list shows of the inquiry besides, in whatever
     width and case.
     """
+    # EXISTS and no join: an inquiry with the word in ten messages is found once.
     shown = (_I.c.number, _I.c.label, _I.c.about, _I.c.name)
     return or_(
         *(Folded(column).like(asked, escape="\\") for column in shown),
@@ -89,24 +89,27 @@ _MINE = Search(
 )
 
 
-def mine(tenant: Tenant, who: SignedIn, **asked: Any) -> Query:
-    """The inquiries that this member may read, with a mark of what is unread. Index:
-    ix_inquiry_mine.
+def mine(tenant: Tenant, who: SignedIn, **asked: object) -> Query:
+    """The inquiries that this member may read, with a mark of what is unread.
 
-    `asked` narrows them (SUP-13): `status`, `channel`, `about`, `product` (the numbers that are of
-    it), `text` (words that stand in the messages or in what the list shows), days `since` and
-    `until`, and `unread` to those with an answer that the member has not read. The status
-    UNFINISHED_KEY stands for all that wait for the operators.
+    Index: ix_inquiry_mine. `asked` narrows them (SUP-13): `status`, `channel`, `about`, `product`
+    (the numbers that are of it), `text` (words that stand in the messages or in what the list
+    shows), days `since` and `until`, and `unread` to those with an answer that the member has not
+    read. The status UNFINISHED_KEY stands for all that wait for the operators.
     """
+    # Two states in one search: the page's list of states has an entry of its own for them.
     if asked.get("status") == UNFINISHED_KEY:
-        asked = {**asked, "status": None, "unfinished": True}
-    own = who.member_id if tenant.inquiries.visible_to == "member" else None
-    return _MINE.find({**asked, "own": own}, account=who.account_id, member=who.member_id)
+        del asked["status"]
+        asked["unfinished"] = True
+    if tenant.inquiries.visible_to == "member":
+        asked["own"] = who.member_id
+    return _MINE.find(asked, account=who.account_id, member=who.member_id)
 
 
 def channels(tenant: Tenant, *, operators_begin: bool) -> list[str]:
-    """By which ways inquiries come at this brand (COM-03): operators begin one where there are
-    orders.
+    """By which ways inquiries come at this brand (COM-03).
+
+    Operators begin one where there are orders.
     """
     offered = {
         "web": True,
@@ -152,6 +155,7 @@ def unfinished(account_id: int) -> Sequence[Inquiry]:
 
 def find(tenant: Tenant, who: SignedIn, number: str) -> Inquiry:
     """The inquiry with this number, where this member may read it. Raises NotFound."""
+    # Asked for with its owner, never by number alone: what is not theirs does not exist for them.
     own = [Inquiry.number == number, Inquiry.account_id == who.account_id]
     if tenant.inquiries.visible_to == "member":
         own.append(Inquiry.member_id == who.member_id)
@@ -165,6 +169,7 @@ def any_inquiry(number: str) -> Inquiry:
 
 def thread(inquiry: Inquiry) -> list[tuple[InquiryMessage, list[InquiryFile]]]:
     """The messages in order, each with its files: two queries."""
+    # By id, not by time: two that came within one tick of the clock keep their order.
     messages = select(InquiryMessage).where(InquiryMessage.inquiry_id == inquiry.id)
     found = list(session().scalars(messages.order_by(InquiryMessage.id)))
     files = select(InquiryFile).where(InquiryFile.message_id.in_([message.id for message in found]))
@@ -194,6 +199,5 @@ def worklist(status: Status | None, limit: int) -> Sequence[Inquiry]:
 
     Index: ix_inquiry_worklist.
     """
-    awaiting = [status] if status else UNFINISHED
-    statement = select(Inquiry).where(Inquiry.status.in_(awaiting))
+    statement = select(Inquiry).where(Inquiry.status.in_([status] if status else UNFINISHED))
     return session().scalars(statement.order_by(Inquiry.updated_at, Inquiry.id).limit(limit)).all()

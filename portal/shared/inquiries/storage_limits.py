@@ -57,6 +57,7 @@ def _stored_bytes(account_id: int, new_files: Mapping[str, int]) -> int:
         .join(Inquiry, Inquiry.id == InquiryMessage.inquiry_id)
         .where(Inquiry.account_id == account_id, InquiryMessage.by_kind != "operator")
     )
+    # By digest: the same bytes in two open forms are stored once, and count once.
     waiting = dict(new_files)
     for data in session().scalars(_open_drafts_of(account_id)):
         for file in data.get("attached") or ():
@@ -80,6 +81,7 @@ def _open_drafts_of(account_id: int) -> Select[tuple[dict[str, Any]]]:
 def _count_address(tenant: Tenant, address: str, size: int) -> None:
     """Count bytes (in KiB) against the network address's day."""
     megabytes = tenant.storage.address_megabytes
+    # Rounded up, and in KiB: the counter's column would not hold a day's bytes.
     kibibytes = -(-size // _KIBIBYTE)
     try:
         throttling.count(

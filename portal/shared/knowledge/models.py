@@ -1,4 +1,6 @@
-"""Articles and where they stand, what search finds them by, what members think of them and follow."""
+"""Articles and where they stand, what search finds them by, what members think of them and
+follow.
+"""
 
 from datetime import datetime
 
@@ -19,7 +21,11 @@ class Place(TenantOwned, Base):
         UniqueConstraint("tenant_id", "number"),
         UniqueConstraint("tenant_id", "category", "section"),
     )
-    subject = property(lambda self: f"knowledge:{self.number}")
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names it: places and articles are numbered apart."""
+        return f"knowledge:{self.number}"
 
     @property
     def name(self) -> str:
@@ -28,11 +34,11 @@ class Place(TenantOwned, Base):
 
 
 class Article(TenantOwned, Base):
-    """An article in Markdown. `key` is its file's own name for it; `products` are between commas,
-    none: for all.
+    """An article in Markdown.
 
-    `title_key` and `text_key` are what search compares, `plain` is what it shows. `mailed_to` is
-    the last follower who was told of it as it stands, None when nobody is left to be.
+    `key` is its file's own name for it; `products` are between commas, none: for all. `title_key`
+    and `text_key` are what search compares, `plain` is what it shows. `mailed_to` is the last
+    follower who was told of it as it stands, None when nobody is left to be.
     """
 
     __tablename__ = "knowledge_article"
@@ -45,6 +51,7 @@ class Article(TenantOwned, Base):
     updated_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
     mailed_to: Mapped[int | None] = mapped_column(ID)
+    # Folded once, when the article is saved: to fold what is compared would let no index help.
     title_key: Mapped[str] = mapped_column(Text, default="")
     text_key: Mapped[str] = mapped_column(Text, default="")
     plain: Mapped[str] = mapped_column(Text, default="")
@@ -56,12 +63,17 @@ class Article(TenantOwned, Base):
         Index("ix_knowledge_article_newest", "tenant_id", "updated_at", "id"),
         Index("ix_knowledge_article_place", "tenant_id", "place_id", "withdrawn_at", "products"),
     )
-    subject = property(lambda self: f"knowledge:{self.number}")
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names it: places and articles are numbered apart."""
+        return f"knowledge:{self.number}"
 
 
 class Posting(TenantOwned, Base):
-    """That two characters stand side by side in an article, and when that was last written: newest
-    first.
+    """That two characters stand side by side in an article, and when that was last written.
+
+    Newest first.
     """
 
     __tablename__ = "knowledge_posting"
@@ -71,6 +83,7 @@ class Posting(TenantOwned, Base):
     in_title: Mapped[bool]
     __table_args__ = tenant_table_args(
         tenant_fk("article_id", "knowledge_article"),
+        # All that a search compares stands in the index: the table itself is never read for it.
         Index("ix_knowledge_posting_gram", "tenant_id", "gram", "moment", "article_id", "in_title"),
     )
 
@@ -88,6 +101,7 @@ class Stance(TenantOwned, Base):
         tenant_fk("member_id", "member"),
         tenant_fk("article_id", "knowledge_article"),
         tenant_fk("place_id", "knowledge_place"),
+        # Each row is about an article or a place; the other column is NULL, which is never equal.
         UniqueConstraint("tenant_id", "article_id", "member_id"),
         UniqueConstraint("tenant_id", "place_id", "member_id"),
         Index("ix_knowledge_stance_mine", "tenant_id", "member_id"),

@@ -33,8 +33,8 @@ TELL = "knowledge.tell"
 AT_ONCE = 100
 """How many followers are mailed in one transaction."""
 _HEAD = {"key": 60, "category": 60, "section": 60, "title": 120, "products": 900}
+_OPTIONAL = ("section", "products")
 _A = Article.__table__
-_ANSWERS = ("helpful", "unhelpful")
 NEWEST = _A.c.updated_at
 TIE = _A.c.id
 _ABSENT = gettext_noop("記事が見つかりません。")
@@ -73,24 +73,38 @@ def read(file: str) -> Written:
 
     Raises ValueError, saying what is wrong.
     """
-    parts = re.fullmatch(
-        r"---\n(.*?)\n---\n(.*)", file.removeprefix("\ufeff").replace("\r\n", "\n"), re.DOTALL
-    )
+    # Windows' editors put a byte order mark first and end lines with two characters.
+    plain = file.removeprefix("\ufeff").replace("\r\n", "\n")
+    parts = re.fullmatch(r"---\n(.*?)\n---\n(.*)", plain, re.DOTALL)
     if not parts or not (body := text.multiline(parts[2])):
         raise ValueError("write ---, a head of `name: value` lines, ---, the text")
-    lines = (line.partition(":") for line in parts[1].splitlines() if line.strip())
-    head = dict.fromkeys(_HEAD, "") | {
-        name.strip(): text.normalise(value) for name, _colon, value in lines
-    }
+    head = _read_head(parts[1])
+    products = {key.strip() for key in head["products"].split(",")} - {""}
+    return Written(
+        key=head["key"],
+        category=head["category"],
+        section=head["section"],
+        title=head["title"],
+        products=tuple(sorted(products)),
+        body=body,
+    )
+
+
+def _read_head(written: str) -> dict[str, str]:
+    """The head's values by name, "" for what is left out.
+
+    Raises ValueError for what will not do.
+    """
+    head = dict.fromkeys(_HEAD, "")
+    for line in written.splitlines():
+        if line.strip():
+            name, _colon, value = line.partition(":")
+            head[name.strip()] = text.normalise(value)
     for name, value in head.items():
-        if (
-            name not in _HEAD
-            or len(value) > _HEAD[name]
-            or not (value or name in ("section", "products"))
-        ):
+        is_known = name in _HEAD and len(value) <= _HEAD[name]
+        if not is_known or not (value or name in _OPTIONAL):
             raise ValueError(f"{name} in the head: unknown, empty, or longer than it may be")
-    products = tuple(sorted({key.strip() for key in head.pop("products").split(",")} - {""}))
-    return Written(**head, products=products, body=body)
+    return head
 
 
 def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, str]:
@@ -99,10 +113,10 @@ def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, s
     The caller commits.
     """
     place = _place(written.category, written.section)
-    now = clock.now()
     article = _article(written.key, place.id)
     said = "published" if article.withdrawn_at or not article.title else "updated"
-    products = "".join(f",{key}" for key in written.products) + "," if written.products else ""
+    # Between commas, so that the key "desk" is not found in "desktop"; "" is everybody's.
+    products = f",{','.join(written.products)}," if written.products else ""
     wanted = {
         "place_id": place.id,
         "title": written.title,
@@ -111,9 +125,14 @@ def put(written: Written, *, by: Actor, quiet: bool = False) -> tuple[Article, s
     }
     if said == "updated" and wanted == {name: getattr(article, name) for name in wanted}:
         return article, "unchanged"
+    # Taken out of the index first: what it holds is known by the text and the moment of before.
     search.forget(article)
-    for name, value in {**wanted, "updated_at": now, "withdrawn_at": None}.items():
-        setattr(article, name, value)
+    article.place_id = place.id
+    article.title = written.title
+    article.body = written.body
+    article.products = products
+    article.updated_at = clock.now()
+    article.withdrawn_at = None
     search.index(article)
     if not quiet:
         article.mailed_to = 0
@@ -143,12 +162,20 @@ def _article(key: str, place_id: int) -> Article:
     )
     if session().scalars(own).one_or_none() is None:
         number = numbering.next_number("knowledge", NumberFormat(prefix="KB", digits=4))
-        new = {"number": number, "key": key, "place_id": place_id, "published_at": clock.now()}
-        insert_or_ignore(Article, {**new, "updated_at": clock.now()}, unique=("tenant_id", "key"))
+        now = clock.now()
+        new = {
+            "number": number,
+            "key": key,
+            "place_id": place_id,
+            "published_at": now,
+            "updated_at": now,
+        }
+        insert_or_ignore(Article, new, unique=("tenant_id", "key"))
     return session().scalars(own).one()
 
 
 def _place(category: str, section: str) -> Place:
+    # The category's own place too, where it is new: readers find the sections below it.
     own = select(Place).where(Place.category == category).order_by(Place.section)
     for name in ("", section):
         if session().scalar(own.where(Place.section == name)) is None:
@@ -169,23 +196,25 @@ def withdraw(number: str, *, by: Actor) -> None:
     audit.record("knowledge.withdraw", article, by=by)
 
 
-def every(limit: int) -> Sequence[Row[Any]]:
-    """For operators: articles by their numbers, with where they stand and what readers thought of
-    them.
+def list_articles(limit: int) -> Sequence[Row[Article, Place, int, int]]:
+    """For operators: articles by their numbers, with where they stand and how many readers thought
+    each `helpful` or `unhelpful`.
     """
-    answers = {
-        name: func.count(case((Stance.is_helpful.is_(name == "helpful"), 1))) for name in _ANSWERS
-    }
-    joined = select(Article, Place, *(count.label(name) for name, count in answers.items()))
-    joined = joined.join(Place, Place.id == Article.place_id).outerjoin(
-        Stance, Stance.article_id == Article.id
+    helpful = func.count(case((Stance.is_helpful.is_(True), 1))).label("helpful")
+    unhelpful = func.count(case((Stance.is_helpful.is_(False), 1))).label("unhelpful")
+    counted = (
+        select(Article, Place, helpful, unhelpful)
+        .join(Place, Place.id == Article.place_id)
+        .outerjoin(Stance, Stance.article_id == Article.id)
+        .group_by(Article.id, Place.id)
+        .order_by(Article.number)
+        .limit(limit)
     )
-    counted: Any = joined.group_by(Article.id, Place.id).order_by(Article.number).limit(limit)
     return session().execute(counted).all()
 
 
 @lru_cache(maxsize=500)
-def _listed(products: tuple[str, ...]) -> Select[Any]:
+def _listed(products: tuple[str, ...]) -> Select[*tuple[Any, ...]]:
     listed = select(_A.c.id, _A.c.number, _A.c.title, _A.c.updated_at).where(
         _A.c.tenant_id == bindparam("tenant")
     )
@@ -231,13 +260,14 @@ def _places(article: Article) -> list[Place]:
     return list(session().scalars(both.order_by(Place.section)))
 
 
-def target(products: tuple[str, ...], number: str) -> Article | Place:
+def find_target(products: tuple[str, ...], number: str) -> Article | Place:
     """A place with something to read, or an article. Raises NotFound."""
-    places = (place for category in overview(products) for place in category.places)
-    return (
-        next((place for place in places if place.number == number), None)
-        or find(products, number)[0]
-    )
+    for category in overview(products):
+        for place in category.places:
+            if place.number == number:
+                return place
+    article, _places_of_it = find(products, number)
+    return article
 
 
 def stance(what: Article | Place, member_id: int) -> Stance | None:
@@ -265,7 +295,9 @@ def react(what: Article | Place, member_id: int, *, by: Actor, **values: bool) -
 
 
 def _about(what: Article | Place) -> InstrumentedAttribute[int | None]:
-    return Stance.article_id if isinstance(what, Article) else Stance.place_id
+    if isinstance(what, Article):
+        return Stance.article_id
+    return Stance.place_id
 
 
 def followed(products: tuple[str, ...], member_id: int) -> tuple[list[Place], list[Article]]:
@@ -293,6 +325,7 @@ def opened(token: str) -> tuple[int, Article]:
     """Whose mail of which article brought this token. Raises NotFound for what is none."""
     claim, _dash, proof = token.rpartition("-")
     member_id, _dash, number = claim.partition("-")
+    # By each of the server's keys: a mail of last week still ends its mails after a change of key.
     proofs = (mac.hex().encode() for mac in signer.macs(TELL, member_id, number))
     article = session().scalars(select(Article).where(Article.number == number)).one_or_none()
     if article is None or not any(hmac.compare_digest(known, proof.encode()) for known in proofs):
@@ -318,11 +351,10 @@ def _leading_to(article: Article) -> ColumnElement[bool]:
     )
 
 
-def tell(tenant: Tenant, article_id: int, *, is_new: bool, products: Products) -> None:
-    """Mail the followers who may read it, each once, some at a time: that it was added, or updated
-    (SUP-15).
+def notify_followers(tenant: Tenant, article_id: int, *, is_new: bool, products: Products) -> None:
+    """Mail the followers who may read it, each once, some at a time.
 
-    Commits; killed at any moment, it goes on.
+    That it was added, or updated (SUP-15). Commits; killed at any moment, it goes on.
     """
     while True:
         article = session().get_one(Article, article_id, populate_existing=True)
@@ -330,17 +362,21 @@ def tell(tenant: Tenant, article_id: int, *, is_new: bool, products: Products) -
             return
         members = _followers(article, after)
         last = members[-1].id if len(members) == AT_ONCE else None
-        if update_where(
-            Article, Article.id == article_id, Article.mailed_to == after, mailed_to=last
-        ):
+        # How far it has come moves on in the transaction of the mails: nobody is mailed twice, or
+        # left out, wherever it stops.
+        at_this_place = (Article.id == article_id, Article.mailed_to == after)
+        if update_where(Article, *at_this_place, mailed_to=last):
             session().refresh(article)
             theirs = products({member.account_id for member in members})
             for member in members:
-                if not article.products or any(
-                    f",{key}," in article.products for key in theirs[member.account_id]
-                ):
+                if _is_for(article, theirs[member.account_id]):
                     _mail(tenant, article, member, is_new=is_new)
         session().commit()  # having done nothing where another worker was quicker
+
+
+def _is_for(article: Article, products: Collection[str]) -> bool:
+    """Whether who has these products may read the article."""
+    return not article.products or any(f",{key}," in article.products for key in products)
 
 
 def _followers(article: Article, after: int) -> Sequence[Member]:
@@ -361,17 +397,19 @@ def _followers(article: Article, after: int) -> Sequence[Member]:
 
 
 def _mail(tenant: Tenant, article: Article, member: Member, *, is_new: bool) -> None:
-    link = f"/knowledge/{article.number}"
-    stop = f"/knowledge/unfollow/{token_of(member.id, article.number)}"
-    said = {
-        "article": article,
-        "is_new": is_new,
-        "link": tenant.base_url + link,
-        "stop": tenant.base_url + stop,
-    }
-    mail = mailing.tell(tenant, "knowledge_article", member, **said)
+    stop = f"{tenant.base_url}/knowledge/unfollow/{token_of(member.id, article.number)}"
+    mail = mailing.notify(
+        tenant,
+        "knowledge_article",
+        member,
+        article=article,
+        is_new=is_new,
+        link=f"{tenant.base_url}/knowledge/{article.number}",
+        stop=stop,
+    )
+    # RFC 8058: mail programs show a button of their own, which ends the mails without a page.
     mail.headers = {
         **mail.headers,
-        "List-Unsubscribe": f"<{said['stop']}>",
+        "List-Unsubscribe": f"<{stop}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }

@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
+    Row,
     Select,
     and_,
     bindparam,
@@ -40,14 +42,14 @@ _COMMON = 1000
 _AT_ONCE = 100
 _A = Article.__table__
 _P = Posting.__table__
-_CLUSTER = re.compile(
-    "[^\uff9e\uff9f\u3099\u309a][\uff9e\uff9f\u3099\u309a]*"
-)  # a kana with its voicing mark
+# A kana with its voicing mark, which may be a character of its own.
+_CLUSTER = re.compile("[^\uff9e\uff9f\u3099\u309a][\uff9e\uff9f\u3099\u309a]*")
 
 
 def readable(products: Iterable[str]) -> ColumnElement[bool]:
-    """What who has these products may read: the one condition of everything that members see of
-    articles.
+    """What who has these products may read.
+
+    The one condition of everything that members see of articles.
     """
     own = (_A.c.products.contains(f",{key},", autoescape=True) for key in products)
     return and_(_A.c.withdrawn_at.is_(None), or_(_A.c.products == "", *own))
@@ -55,7 +57,9 @@ def readable(products: Iterable[str]) -> ColumnElement[bool]:
 
 @lru_cache(maxsize=20_000)
 def _folded(cluster: str) -> str:
-    return "\n" if cluster == "\n" else text.search_key(cluster).replace("・", "")
+    if cluster == "\n":
+        return cluster
+    return text.search_key(cluster).replace("・", "")
 
 
 def fold(written: str) -> str:
@@ -71,6 +75,7 @@ def words(asked: str) -> list[str]:
 
 def _grams(key: str) -> dict[int, None]:
     """Its pairs of characters, each as a number, in order."""
+    # A code point has 21 bits: two of them are one number, which an index holds in eight bytes.
     return dict.fromkeys(ord(a) << 21 | ord(b) for a, b in pairwise(key) if "\n" not in (a, b))
 
 
@@ -99,15 +104,19 @@ def index(article: Article) -> None:
         session().execute(insert(Posting), rows)
 
 
-def find(asked: str, products: Iterable[str]) -> tuple[list[tuple[Any, Snippet]], bool]:
-    """The first articles with all words, by title before by text, the newest first; and whether
-    there are more.
+FoundRow = Row[Any]
+"""`number`, `title`, `updated_at` and `plain` of an article."""
+
+
+def find(asked: str, products: Iterable[str]) -> tuple[list[tuple[FoundRow, Snippet]], bool]:
+    """The first articles with all words, by title before by text, the newest first.
+
+    Returns also whether there are more.
     """
     keys = words(asked)
-    rows = list[Any]()
-    grams = _rarest(
-        list(dict.fromkeys(gram for key in keys for gram in _grams(key)))[:_MOST_COUNTED]
-    )
+    rows: list[FoundRow] = []
+    distinct = dict.fromkeys(gram for key in keys for gram in _grams(key))
+    grams = _rarest(list(distinct)[:_MOST_COUNTED])
     if keys and grams is not None:
         for by_title in (True, False):
             with closing(_matching(keys, grams, readable(products), by_title=by_title)) as found:
@@ -120,15 +129,20 @@ def _rarest(grams: list[int]) -> list[int] | None:
     if not grams:
         return []
     counts = dict(zip(grams, execute_core(_counting(len(grams)), _bound(grams)).one(), strict=True))
-    return None if 0 in counts.values() else sorted(grams, key=counts.__getitem__)[:_MOST_ASKED]
+    if 0 in counts.values():
+        return None
+    return sorted(grams, key=counts.__getitem__)[:_MOST_ASKED]
 
 
-def _bound(grams: list[int]) -> dict[str, Any]:
-    return {"tenant": require_key(), **{f"gram{place}": gram for place, gram in enumerate(grams)}}
+def _bound(grams: list[int]) -> dict[str, object]:
+    """The values of the parameters that `_holds` has, and of the tenant."""
+    bound: dict[str, object] = {f"gram{place}": gram for place, gram in enumerate(grams)}
+    bound["tenant"] = require_key()
+    return bound
 
 
 @cache
-def _counting(grams: int) -> Select[Any]:
+def _counting(grams: int) -> Select[*tuple[int, ...]]:
     """How often each of so many pairs stands somewhere, as far as it matters."""
     postings = [
         select(_P.c.id).where(_holds(_P, place)).limit(_COMMON).subquery() for place in range(grams)
@@ -136,16 +150,18 @@ def _counting(grams: int) -> Select[Any]:
     return select(*(select(func.count()).select_from(some).scalar_subquery() for some in postings))
 
 
-def _holds(posting: Any, place: int) -> ColumnElement[bool]:
+def _holds(posting: FromClause, place: int) -> ColumnElement[bool]:
+    """A posting of the pair that is bound at this place."""
     return and_(
         posting.c.tenant_id == bindparam("tenant"), posting.c.gram == bindparam(f"gram{place}")
     )
 
 
 @cache
-def _candidates(grams: int, by_title: bool) -> Select[Any]:
-    """Where all of so many pairs stand, the newest first: asked of their index alone, and read as
-    it is needed.
+def _candidates(grams: int, by_title: bool) -> Select[int]:
+    """Where all of so many pairs stand, the newest first.
+
+    Asked of their index alone, and read as it is needed.
     """
     first, *others = [_P.alias(f"p{place}") for place in range(grams)]
     of = [_holds(first, 0)]
@@ -157,33 +173,38 @@ def _candidates(grams: int, by_title: bool) -> Select[Any]:
     return newest.execution_options(yield_per=_AT_ONCE)
 
 
-def _titled(posting: Any, by_title: bool) -> list[ColumnElement[bool]]:
-    return [posting.c.in_title.is_(True)] if by_title else []
+def _titled(posting: FromClause, by_title: bool) -> list[ColumnElement[bool]]:
+    if not by_title:
+        return []
+    return [posting.c.in_title.is_(True)]
 
 
 def _matching(
     keys: list[str], grams: list[int], may_read: ColumnElement[bool], *, by_title: bool
-) -> Generator[Any, None, None]:
+) -> Generator[FoundRow, None, None]:
     """What has all of `keys` in its title; or in its text, but not in its title.
 
     Looked at some at a time.
     """
     in_title = and_(*(_A.c.title_key.contains(key, autoescape=True) for key in keys))
-    sure = set(grams)  # a word of two characters stands wherever its pair does
-    in_text = [
-        _A.c.text_key.contains(k, autoescape=True)
-        for k in keys
-        if len(k) != 2 or not sure & {*_grams(k)}
-    ]
-    matching = select(_A.c.number, _A.c.title, _A.c.updated_at, _A.c.plain).where(may_read)
-    matching = matching.where(in_title) if by_title else matching.where(not_(in_title), *in_text)
-    matching = matching.where(_A.c.tenant_id == require_key()).order_by(
-        _A.c.updated_at.desc(), _A.c.id.desc()
+    matching = (
+        select(_A.c.number, _A.c.title, _A.c.updated_at, _A.c.plain)
+        .where(_A.c.tenant_id == require_key(), may_read)
+        .order_by(_A.c.updated_at.desc(), _A.c.id.desc())
+        .limit(SHOWN + 1)
     )
-    matching = matching.limit(SHOWN + 1)
+    if by_title:
+        matching = matching.where(in_title)
+    else:
+        # A word of two characters stands wherever its pair does: LIKE need not look for it.
+        sure = set(grams)
+        unsure = [key for key in keys if len(key) != 2 or not sure & {*_grams(key)}]
+        in_text = [_A.c.text_key.contains(key, autoescape=True) for key in unsure]
+        matching = matching.where(not_(in_title), *in_text)
     if not grams:  # single characters alone
         yield from execute_core(matching)
         return
+    # Few at first, then more: a common word has its twenty soon, and the others are never read.
     size = _AT_ONCE
     with execute_core(_candidates(len(grams), by_title), _bound(grams)).scalars() as found:
         while some := found.fetchmany(size):
@@ -196,14 +217,16 @@ def snippet(plain: str, keys: Iterable[str]) -> Snippet:
     clusters = _CLUSTER.findall(plain)
     key = fold(plain)
     spread = [at for at, cluster in enumerate(clusters) for _ in _folded(cluster)]
+    # Found in the folded text, shown from the written one: `spread` leads from each folded
+    # character back to the cluster that it came of.
     places = ((at, at + len(word) - 1) for word in keys if (at := key.find(word)) >= 0)
     first, last = min(((spread[begin], spread[end] + 1) for begin, end in places), default=(0, 0))
     begin = max(first - 30, 0)
     end = last + 70
     before = "".join(clusters[begin:first])
     after = "".join(clusters[last:end])
-    return (
-        ("…" if begin else "") + before,
-        "".join(clusters[first:last]),
-        after + ("…" if clusters[end:] else ""),
-    )
+    if begin > 0:
+        before = f"…{before}"
+    if end < len(clusters):
+        after = f"{after}…"
+    return before, "".join(clusters[first:last]), after

@@ -1,18 +1,22 @@
 """Limits in use: counted, explained, held to under a lock, lifted for one owner (COM-41 … COM-44).
 
-A module says what of its own counts against a limit (`counted`); everything else follows: pages,
-CLI, lists.
+What counts is declared by the module that owns the rows (`definitions`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Any
+from typing import cast
 
 from sqlalchemy import func, select
 
 from portal.config import Tenant
-from portal.core import Actor, NotFound, RuleBroken, audit, clock, session
+from portal.core import Actor, RuleBroken, audit, clock, session
+from portal.shared.limits.definitions import (
+    LimitDefinition,
+    LimitOwner,
+    all_definitions,
+    get_definition,
+)
 from portal.shared.limits.models import LimitOverride
 from portal.shared.limits.rules import Facts, Usage, calculate
 
@@ -21,91 +25,71 @@ class LimitReached(RuleBroken):
     """There is no room for one more."""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitDefinition:
-    """What counts: rows of `model` that are an `owner`'s by the column `by`; `find` gives one by
-    its number.
-    """
-
-    name: str
-    model: Any
-    by: Any
-    owner: Any
-    where: tuple[Any, ...]
-    find: Callable[[str], Any]
-    facts: Callable[[Sequence[Any]], Mapping[int, Facts]] = lambda _owners: {}
-
-
-_counted: dict[str, LimitDefinition] = {}
-
-
-def define_limit(what: LimitDefinition) -> LimitDefinition:
-    """Make known what counts against a limit."""
-    _counted[what.name] = what
-    return what
-
-
-def get_definition(name: str) -> LimitDefinition:
-    """What counts against the limit of this name. Raises NotFound."""
-    if name not in _counted:
-        raise NotFound(
-            "この上限はありません: %(name)s（%(names)s）",
-            name=name,
-            names=", ".join(sorted(_counted)),
-        )
-    return _counted[name]
-
-
-def usage_of(tenant: Tenant, name: str, owner: Any) -> Usage:
+def usage_of(tenant: Tenant, name: str, owner: LimitOwner | int) -> Usage:
     """How the owner, or who has this id, stands against the tenant's limit of `name`, what was
     lifted included.
     """
-    found = (
-        session().get_one(get_definition(name).owner, owner) if isinstance(owner, int) else owner
-    )
-    return usages_of(tenant, name, [found])[found.id]
+    if isinstance(owner, int):
+        owner = cast(LimitOwner, session().get_one(get_definition(name).owner, owner))
+    return usages_of(tenant, name, [owner])[owner.id]
 
 
-def usages_of(tenant: Tenant, name: str, owners: Sequence[Any]) -> dict[int, Usage]:
-    """How several stand, by their ids, in as many statements as one.
+def usages_of(tenant: Tenant, name: str, owners: Sequence[LimitOwner]) -> dict[int, Usage]:
+    """How several owners stand, by their primary keys, in as many statements as one takes.
 
     Index: ix_limit_override_owner.
     """
-    what = get_definition(name)
-    ids = [owner.id for owner in owners]
-    facts = what.facts(owners)
-    today = clock.today()
-    counting = (
-        select(what.by, func.count(what.model.id))
-        .where(what.by.in_(ids), *what.where)
-        .group_by(what.by)
-    )
-    counts: dict[int, int] = {row[0]: row[1] for row in session().execute(counting)}
-    lifting = select(LimitOverride.owner, LimitOverride.value, LimitOverride.until)
-    of = LimitOverride.owner.in_([owner.subject for owner in owners]), LimitOverride.name == name
-    newest = {
-        row.owner: row for row in session().execute(lifting.where(*of).order_by(LimitOverride.id))
-    }
-    lifted = {
-        one: row.value for one, row in newest.items() if row.until is None or row.until >= today
-    }
+    definition = get_definition(name)
+    facts = definition.facts(owners)
+    counts = _count(definition, owners)
+    lifted = _lifted(name, owners)
     return {
-        one.id: calculate(
+        owner.id: calculate(
             tenant,
             name,
-            facts.get(one.id, Facts()),
-            lifted.get(one.subject, 0),
-            counts.get(one.id, 0),
+            facts.get(owner.id, Facts()),
+            lifted.get(owner.subject, 0),
+            counts.get(owner.id, 0),
         )
-        for one in owners
+        for owner in owners
     }
 
 
-def reserve(tenant: Tenant, name: str, owner: Any) -> None:
+def _count(definition: LimitDefinition, owners: Sequence[LimitOwner]) -> dict[int, int]:
+    """How many each of these owners has, by the owner's primary key; who has none is not there."""
+    ids = [owner.id for owner in owners]
+    counting = (
+        select(definition.by, func.count(definition.model.id))
+        .where(definition.by.in_(ids), *definition.where)
+        .group_by(definition.by)
+    )
+    return {row[0]: row[1] for row in session().execute(counting)}
+
+
+def _lifted(name: str, owners: Sequence[LimitOwner]) -> dict[str, int]:
+    """What operators allow each of these owners today, by the owner's subject (COM-44)."""
+    overrides = (
+        select(LimitOverride)
+        .where(LimitOverride.owner.in_([owner.subject for owner in owners]))
+        .where(LimitOverride.name == name)
+        .order_by(LimitOverride.id)
+    )
+    # Rows are never changed: the newest is what holds, also where it takes an earlier one back.
+    newest = {override.owner: override for override in session().scalars(overrides)}
+    today = clock.today()
+    return {
+        owner: override.value
+        for owner, override in newest.items()
+        if override.until is None or override.until >= today
+    }
+
+
+def reserve(tenant: Tenant, name: str, owner: LimitOwner) -> None:
     """Make sure that one more fits: the owner's row is locked until the end (COM-42).
 
     Raises LimitReached.
     """
+    # Behind the lock nobody else can count the same free place before the new row is there.
     session().refresh(owner, with_for_update=True)
     room = usage_of(tenant, name, owner).room
     if not room:
@@ -115,7 +99,7 @@ def reserve(tenant: Tenant, name: str, owner: Any) -> None:
 def override(
     tenant: Tenant,
     name: str,
-    owner: Any,
+    owner: LimitOwner,
     value: int,
     why: str,
     *,
@@ -126,6 +110,7 @@ def override(
 
     Raises RuleBroken.
     """
+    # The same lock as for whoever uses a place: what the audit trail has as before was so.
     session().refresh(owner, with_for_update=True)
     rules = calculate(tenant, name, get_definition(name).facts([owner]).get(owner.id, Facts()))
     if value and value <= rules.limit:
@@ -150,28 +135,28 @@ def override(
     return after
 
 
-def over(tenant: Tenant) -> Iterator[tuple[str, Any, Usage]]:
-    """Who has more than the limit: frozen, nothing taken away (COM-43).
+def over(tenant: Tenant) -> Iterator[tuple[str, LimitOwner, Usage]]:
+    """Who has more than the limit: frozen, nothing taken away (COM-43)."""
+    for definition in all_definitions():
+        owners = _who_may_be_over(tenant, definition)
+        found = usages_of(tenant, definition.name, owners)
+        for owner in owners:
+            usage = found[owner.id]
+            if usage.used > usage.limit:
+                yield definition.name, owner, usage
 
-    Only who could be over it is looked at.
-    """
-    for name, what in sorted(_counted.items()):
-        least = min([tenant.limits[name], *(one.base for one in tenant.formulas.get(name, ()))])
-        many = (
-            select(what.by)
-            .where(*what.where)
-            .group_by(what.by)
-            .having(func.count(what.model.id) > least)
-            .correlate(None)  # the owner's own table may stand in it as well
-        )
-        owners = (
-            session()
-            .scalars(select(what.owner).where(what.owner.id.in_(many)).order_by(what.owner.id))
-            .all()
-        )
-        found = usages_of(tenant, name, owners)
-        yield from (
-            (name, owner, found[owner.id])
-            for owner in owners
-            if found[owner.id].used > found[owner.id].limit
-        )
+
+def _who_may_be_over(tenant: Tenant, definition: LimitDefinition) -> Sequence[LimitOwner]:
+    """The owners who have more than the lowest number that the tenant's rules could give."""
+    name = definition.name
+    lowest = min([tenant.limits[name], *(one.base for one in tenant.formulas.get(name, ()))])
+    many = (
+        select(definition.by)
+        .where(*definition.where)
+        .group_by(definition.by)
+        .having(func.count(definition.model.id) > lowest)
+        .correlate(None)  # the owner's own table may stand in it as well
+    )
+    owner = definition.owner
+    statement = select(owner).where(owner.id.in_(many)).order_by(owner.id)
+    return cast(Sequence[LimitOwner], session().scalars(statement).all())

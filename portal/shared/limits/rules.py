@@ -21,8 +21,9 @@ _FROZEN = gettext_noop(
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a limit's owner: what it is, the names of the units it has by kind, its
-    form's day.
+    """What is known of a limit's owner.
+
+    What it is, the names of the units it has by kind, its form's day.
     """
 
     owner: Mapping[str, str] = field(default_factory=dict)
@@ -41,8 +42,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many there are of how many, and why; `at_first` is how many the first registration may
-    bring (SUP-03).
+    """How many there are of how many, and why.
+
+    `at_first` is how many the first registration may bring (SUP-03).
     """
 
     used: int
@@ -57,32 +59,47 @@ class Usage:
 
         Above its limit nothing is taken away (COM-43).
         """
-        return (
-            ALLOWED
-            if self.used < self.limit
-            else Decision(_FULL if self.used == self.limit else _FROZEN)
-        )
+        if self.used < self.limit:
+            return ALLOWED
+        if self.used == self.limit:
+            return Decision(_FULL)
+        return Decision(_FROZEN)
 
 
 def calculate(tenant: Tenant, name: str, facts: Facts, lifted: int = 0, used: int = 0) -> Usage:
-    """How an owner of these facts stands: by the first formula that fits, or the plain number, or
-    what was `lifted`.
+    """How an owner of these facts stands.
+
+    By the first formula that fits, or the plain number, or what was `lifted`.
     """
     formula = next((one for one in tenant.formulas.get(name, ()) if one.fits(facts.owner)), None)
-    steps = tuple(_steps(formula, facts)) if formula else (Step(USUAL, tenant.limits[name]),)
-    limit = at_first = sum(step.count for step in steps)
-    if formula and formula.base_first_from and facts.form and facts.form >= formula.base_first_from:
+    if formula is None:
+        steps = [Step(USUAL, tenant.limits[name])]
+        exactly_one = ""
+    else:
+        steps = list(_steps(formula, facts))
+        exactly_one = formula.exactly_one or ""
+    limit = sum(step.count for step in steps)
+    at_first = limit
+    if formula is not None and _begins_with_base(formula, facts):
         at_first = formula.base
+    # What an operator once allowed never takes away what the rules have come to give since.
     if lifted > limit:
-        steps = (*steps, Step(LIFTED, lifted - limit))
+        steps.append(Step(LIFTED, lifted - limit))
         limit = lifted
-    return Usage(used, limit, steps, min(at_first, limit), (formula and formula.exactly_one) or "")
+    return Usage(used, limit, tuple(steps), min(at_first, limit), exactly_one)
+
+
+def _begins_with_base(formula: Formula, facts: Facts) -> bool:
+    """Whether the first registration brings the base number alone, by the form's day (SUP-03)."""
+    since = formula.base_first_from
+    return since is not None and facts.form is not None and facts.form >= since
 
 
 def _steps(formula: Formula, facts: Facts) -> Iterator[Step]:
     yield Step(BASE, formula.base)
     for extra in formula.extras:
         yield Step(extra.label, extra.count)
+    # Units are told by name, so that the page can say which of them a number is for.
     for per in formula.per:
         counted = tuple(name for name in facts.units.get(per.unit, ()) if name not in per.besides)
         yield Step(per.label, per.each * len(counted), counted)

@@ -7,7 +7,6 @@ links.DeadLink.
 """
 
 from datetime import timedelta
-from typing import Any
 
 from portal.config import Tenant
 from portal.core import Actor, NotFound, RuleBroken, audit, clock, session
@@ -58,14 +57,22 @@ def name_new(tenant: Tenant, token: str, new: str, *, address: str) -> None:
 
 
 def _send_proof(tenant: Tenant, member: Member, new: str, *, by: Actor) -> None:
-    """Whether somebody has the new address already is not told here: only its holder learns it, by
-    the link.
+    """Mail the new address a link. Raises RuleBroken, throttling.TooMany.
+
+    Whether somebody has the address already is not told here: only its holder learns it, by the
+    link.
     """
     if new.casefold() == member.email.casefold():
         raise RuleBroken("現在と同じメールアドレスです。", field="email")
     _count(member)
-    proof: dict[str, Any] = {"to": new, "payload": {"email": new}}
-    links.mail(tenant, member, links.Purpose.PROVE_EMAIL, "email_change_proof", **proof)
+    links.mail(
+        tenant,
+        member,
+        links.Purpose.PROVE_EMAIL,
+        "email_change_proof",
+        to=new,
+        payload={"email": new},
+    )
     audit.record("member.name_new_email", member, by=by, email=new)
 
 
@@ -80,23 +87,25 @@ def confirm(tenant: Tenant, token: str, *, address: str) -> None:
     # The link back to an earlier address stays alive: whoever moved the account once would move it
     # again to kill that.
     links.revoke(member.id, links.Purpose.NOT_ME, *links.MOVING)
-    undo: dict[str, Any] = {
-        "to": old,
-        "lifetime": UNDO,
-        "payload": {"email": old},
-        "new": member.email,
-    }
-    links.mail(tenant, member, links.Purpose.UNDO_EMAIL, "email_changed_old", **undo)
-    mailing.tell(tenant, "email_changed", member)
+    links.mail(
+        tenant,
+        member,
+        links.Purpose.UNDO_EMAIL,
+        "email_changed_old",
+        to=old,
+        lifetime=UNDO,
+        payload={"email": old},
+        context={"new": member.email},
+    )
+    mailing.notify(tenant, "email_changed", member)
     session().commit()
 
 
 def undo(tenant: Tenant, token: str, *, address: str) -> None:
-    """The old address did not ask: back to it, all out, and a reset mailed there; both are told.
-    Commits.
+    """The old address did not ask: back to it, all out, and a reset mailed there.
 
-    Links back to later addresses die; one back to an earlier address stays alive, and so has the
-    last word. Raises as `confirm`.
+    Both are told. Commits. Links back to later addresses die; one back to an earlier address stays
+    alive, and so has the last word. Raises as `confirm`.
     """
     member, link = links.use_locked(token, links.Purpose.UNDO_EMAIL)
     by = member.actor(address)
@@ -122,12 +131,15 @@ def set_by_operator(tenant: Tenant, member: Member, new: str, *, by: Actor) -> N
 
 def _tell_both(tenant: Tenant, member: Member, old: str) -> None:
     """Mail the address of before and the present one that it was changed (COM-34)."""
-    context = {"member": member, "at": clock.now()}
+    now = clock.now()
     for recipient in (old, member.email):
-        mailing.compose(tenant, "email_changed", recipient, account_id=member.account_id, **context)
+        mailing.compose(
+            tenant, "email_changed", recipient, account_id=member.account_id, member=member, at=now
+        )
 
 
 def _set(tenant: Tenant, member: Member, email: str, *, by: Actor) -> None:
+    # In a savepoint: the database alone knows whether somebody took the address meanwhile.
     with unique_login("email"):
         audit.record("member.email", member, by=by, email=[member.email, email])
         member.email = email

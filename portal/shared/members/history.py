@@ -1,14 +1,22 @@
 """変更履歴: what was done with an account, from the audit trail, as its members may see it (COM-90)."""
 
-from collections.abc import Collection, Mapping
-from typing import Any
-
-from sqlalchemy import ColumnElement
+from collections.abc import Mapping
 
 from portal.core import LONGEST_SUBJECT, AuditEvent, Query, gettext_noop
 from portal.shared.auth.sessions import SignedIn
-from portal.shared.searching import Criterion, Keywords, Search, keywords, own, same, since, until
+from portal.shared.searching import (
+    Criterion,
+    Keywords,
+    Search,
+    among,
+    keywords,
+    own,
+    same,
+    since,
+    until,
+)
 
+# What is not here members do not see: tags, imports and the like are the brand's own business.
 LABELS = {
     "account.add": gettext_noop("会員登録"),
     "account.representative": gettext_noop("代表の変更"),
@@ -46,22 +54,15 @@ LABELS = {
     "document.open_link": gettext_noop("帳票のリンクからのダウンロード"),
     "document.revoke_link": gettext_noop("帳票のリンクの無効化"),
 }
+# The bare table: a member with years of acts reads this list, and rows need not become objects.
 _E = AuditEvent.__table__
 AT = _E.c.at
 TIE = _E.c.id
 _SHOWN = ("id", "at", "actor_kind", "actor_name", "action", "subject", "address")
 
 
-def _is_one_of(asked: Any) -> ColumnElement[bool]:
-    return _E.c.action.in_(asked)
-
-
-def _as_they_are(asked: Collection[str]) -> list[str]:
-    return list(asked)
-
-
 _CRITERIA: dict[str, Criterion | Keywords] = {
-    "actions": (_is_one_of, _as_they_are),
+    "actions": among(_E.c.action),
     "own": same(_E.c.subject),
     "person": keywords(_E.c.actor_name),
     "since": since(_E.c.at),
@@ -75,14 +76,17 @@ def actions_labelled(label: str, labels: Mapping[str, str]) -> list[str]:
     return [action for action, each in labels.items() if each == label]
 
 
-def of(who: SignedIn, labels: Mapping[str, str], **asked: Any) -> Query:
-    """The account's acts for its representative, their own for anybody else. Index:
-    ix_audit_event_account.
+def list_acts(
+    who: SignedIn, labels: Mapping[str, str], *, what: str = "", **asked: object
+) -> Query:
+    """The account's acts for its representative, their own for anybody else.
 
-    `labels` are the acts that members may see, and how they read them. `asked` narrows them: those read as `what`, by a
-    `person` (part of the name), days `since` and `until`.
+    `labels` are the acts that members may see, and how they read them; `what` narrows them to those
+    that read so. `asked` may have a `person` (part of the name), days `since` and `until`. Index:
+    ix_audit_event_account.
     """
-    what = asked.pop("what", "")
-    actions = actions_labelled(what, labels) if what else list(labels)
-    own_only = None if who.is_representative else who.subject[:LONGEST_SUBJECT]
-    return _MINE.find({**asked, "actions": actions, "own": own_only}, account=who.account_id)
+    asked["actions"] = actions_labelled(what, labels) if what else list(labels)
+    if not who.is_representative:
+        # The audit trail keeps no more of a subject than its column takes.
+        asked["own"] = who.subject[:LONGEST_SUBJECT]
+    return _MINE.find(asked, account=who.account_id)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from argon2 import extract_parameters
 from argon2.exceptions import InvalidHashError
@@ -43,7 +42,8 @@ _STORED = {
 _NUMBER = re.compile(r"[A-Za-z0-9._-]+")
 _YES = ("1", "○", "代表")
 _NO = ("", "0", "×")
-_MOST_MEMORY = 256 * 1024  # KiB; a hash that takes more would take the server with it
+_MOST_MEMORY = 256 * 1024
+"""KiB that checking one hash may take: more would take the server with it."""
 _MOST_PASSES = 20
 _TAKEN = "このログインIDまたはメールアドレスは、ほかの会員が使っています。"
 _WITHDRAWN = "この会員は退会しています。"
@@ -52,8 +52,8 @@ _WITHDRAWN = "この会員は退会しています。"
 class Members:
     """An import of members (see `imports.Importer`).
 
-    A 会員番号 that is new makes the account, by its 会社名. Who brings a password hash along must change
-    the password after the first sign-in; who does not waits for a link.
+    A 会員番号 that is new makes the account, by its 会社名. Who brings a password hash along must
+    change the password after the first sign-in; who does not waits for a link.
     """
 
     action = "member.import"
@@ -67,7 +67,7 @@ class Members:
         self._companies: dict[str, str] = {}
         self._statuses: dict[str, AccountStatus] = {}
         self._names: dict[str, str] = {}
-        self._known: dict[str, dict[str, Any]] = {}
+        self._known: dict[str, imports.StagedRow] = {}
 
     def look_up(self, rows: Sequence[Row]) -> None:
         """Which accounts there are, and what is known of those whose sign-in names are used."""
@@ -76,16 +76,18 @@ class Members:
         for number, status, name in imports.found_by(accounts, Account.number, numbers):
             self._statuses[number] = status
             self._names[number] = name
+        # By what must be unique and not by number and name: a sign-in name decides who somebody is.
         keys = [self._key(row.values["ログインID"], row.values["メールアドレス"]) for row in rows]
         columns = [getattr(Member, name) for name in ("login_key", *_STORED)]
         members = select(Account.number, *columns).join(Account, Account.id == Member.account_id)
+        # Compared as mail servers do: an address in capitals is the same person's.
         for found in imports.found_by(members, Member.login_key, keys):
-            self._known[found.login_key] = _comparable(found._mapping)
+            self._known[found.login_key] = _comparable(found._asdict())
 
     def _key(self, login_id: str, email: str) -> str:
         return login_key(self._items, login_id=login_id, email=email)
 
-    def read(self, row: Row) -> dict[str, Any] | None:
+    def read(self, row: Row) -> imports.StagedRow | None:
         """The columns of a new member, with `number` of the account, and `company` where that is
         new as well.
         """
@@ -94,6 +96,7 @@ class Members:
         person = cells.read(_person, row, needs_login_id="login_id" in self._items)
         password_hash = cells.read(_password_hash, row)
         cells.require()
+        # Within the file first: the database will know of these rows only when all are stored.
         key = self._key(person.login_id, person.email)
         if key in self._keys:
             raise RuleBroken("同じログインIDまたはメールアドレスが前の行にあります。")
@@ -126,7 +129,7 @@ class Members:
             raise RuleBroken(text.LOGIN_ID_FORMAT, field="ログインID") from None
 
     def _require_same(
-        self, row: Row, number: str, person: Person, known: Mapping[str, Any]
+        self, row: Row, number: str, person: Person, known: Mapping[str, object]
     ) -> None:
         """Refuse a row about a known member that says something else; an empty cell says nothing.
 
@@ -161,17 +164,18 @@ class Members:
         if status is not None:
             self._require_name(row, number)
             return ""
-        known = self._companies.setdefault(number, company)
+        # Not kept while it is empty: a line further down may still name the new account.
+        known = self._companies.get(number, company)
         if not known:
-            del self._companies[number]
             raise RuleBroken(
                 "この会員番号はありません。会社名を入力すると登録されます。", field="会社名"
             )
+        self._companies[number] = known
         if company not in ("", known):
             raise RuleBroken("前の行の会社名と異なります。", field="会社名")
         return known
 
-    def store(self, rows: Sequence[dict[str, Any]], *, by: Actor) -> None:
+    def store(self, rows: Sequence[imports.StagedRow], *, by: Actor) -> None:
         """Insert them, their accounts first; an event for each of both.
 
         Raises Stale for a customer who left.
@@ -181,13 +185,14 @@ class Members:
             {"number": number, "name": name, "created_at": now}
             for number, name in self._new_accounts(rows)
         ]
+        # Accounts first, and read back with their new ids, which their members' rows point at.
         imports.add_rows(Account, made)
         accounts = _accounts(row["number"] for row in rows)
         members = [_member(row, accounts[row["number"]]) | {"created_at": now} for row in rows]
         imports.add_rows(Member, members)
         audit.record_all(_events(made, members, accounts, by))
 
-    def _new_accounts(self, rows: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    def _new_accounts(self, rows: Iterable[imports.StagedRow]) -> Iterator[tuple[str, str]]:
         """Number and name of each account that these rows bring and none before them has."""
         for row in rows:
             if row["company"] and row["number"] not in self._statuses:
@@ -210,17 +215,17 @@ def _accounts(numbers: Iterable[str]) -> dict[str, int]:
     return active
 
 
-def _member(row: dict[str, Any], account_id: int) -> dict[str, Any]:
+def _member(row: imports.StagedRow, account_id: int) -> imports.StagedRow:
     columns = {name: value for name, value in row.items() if name not in ("number", "company")}
     return columns | {"account_id": account_id}
 
 
 def _events(
-    made: Iterable[dict[str, Any]],
-    members: Iterable[dict[str, Any]],
+    made: Iterable[imports.StagedRow],
+    members: Iterable[imports.StagedRow],
     accounts: dict[str, int],
     by: Actor,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     for account in made:
         yield audit.described(
             "account.add",
@@ -239,7 +244,7 @@ def _events(
         )
 
 
-def _comparable(member: Mapping[str, Any]) -> dict[str, Any]:
+def _comparable(member: imports.StagedRow) -> imports.StagedRow:
     """What is known of a member, with the address as mail servers compare it."""
     return {**member, "email": member["email"].casefold()}
 
@@ -277,7 +282,9 @@ def _is_representative(row: Row) -> bool:
 
 
 def _telephone(row: Row) -> str:
-    return row.take("電話番号", text.telephone) if row.values["電話番号"].strip() else ""
+    if not row.values["電話番号"].strip():
+        return ""
+    return row.take("電話番号", text.telephone)
 
 
 def _kana(row: Row, column: str) -> str:

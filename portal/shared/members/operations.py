@@ -6,10 +6,9 @@ them. What is refused raises RuleBroken (and its kinds Stale, NotFound, LimitRea
 caller commits.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import select
 
@@ -31,6 +30,7 @@ from portal.shared.accounts import operations as accounts
 from portal.shared.accounts.models import Account, Member, MemberStatus, Right
 from portal.shared.auth import links, passkeys, password_reset, sessions, throttling
 from portal.shared.limits import operations as limits
+from portal.shared.limits.definitions import LimitDefinition
 
 WORDS = (gettext_noop("担当者"), gettext_noop("利用者"))
 """What a tenant may call its accounts' members."""
@@ -38,6 +38,16 @@ _KEPT = gettext_noop("この方は削除できません。%(what)s%(remedy)s")
 _MOST_ADDED = 30
 _MOST_TRIED = 60
 _THERE = (Member.status != MemberStatus.REMOVED,)
+LIMIT = LimitDefinition(
+    name="members",
+    usual=50,
+    model=Member,
+    by=Member.account_id,
+    owner=Account,
+    where=_THERE,
+    find=accounts.find_account,
+)
+"""How many members an account may have (COM-41)."""
 PROFILE = ("family_name", "given_name", "family_kana", "given_kana", "department", "telephone")
 ACCOUNT_PROFILE = {
     "account_name": "name",
@@ -50,13 +60,6 @@ def roster(account_id: int) -> list[Member]:
     """The account's members, the representative first, then as they came."""
     there = select(Member).where(Member.account_id == account_id, *_THERE)
     return list(session().scalars(there.order_by(Member.is_representative.desc(), Member.id)))
-
-
-limits.define_limit(
-    limits.LimitDefinition(
-        "members", Member, Member.account_id, Account, _THERE, accounts.find_account
-    )
-)
 
 
 def number_of(member: Member) -> str:
@@ -76,17 +79,17 @@ def find(account_id: int, number: str) -> Member:
 
 
 def add(tenant: Tenant, account_id: int, person: accounts.Person, *, by: Actor) -> Member:
-    """Add a member, with the account's login ID where it has one (RENT-01); a link to set the
-    password is mailed.
+    """Add a member, with the account's login ID where it has one (RENT-01).
 
-    The representative is told when somebody else adds one. Raises RuleBroken, LimitReached,
-    TooMany.
+    A link to set the password is mailed. The representative is told when somebody else adds one.
+    Raises RuleBroken, LimitReached, TooMany.
     """
     throttling.count(
         "add-member", f"account\n{account_id}", limit=_MOST_ADDED, window=timedelta(hours=1)
     )
     account = session().get_one(Account, account_id)
     limits.reserve(tenant, "members", account)
+    # Behind the lock of the limit: a right that was taken meanwhile adds nobody any more.
     who = rights.acting(by)
     if who is not None:
         rights.can_manage(tenant, who).require()
@@ -109,18 +112,21 @@ def count_check(account_id: int) -> None:
         )
 
 
-def check_new(tenant: Tenant, account_id: int, data: dict[str, Any], *, by: Actor) -> None:
-    """What stands in the way of adding this person, asked before the last press. Raises RuleBroken
-    at its field.
+def check_new(
+    tenant: Tenant, account_id: int, data: Mapping[str, str | None], *, by: Actor
+) -> None:
+    """What stands in the way of adding this person, asked before the last press.
 
-    Of other customers nobody learns anything by it: see `accounts.require_free`.
+    Raises RuleBroken at its field. Of other customers nobody learns anything by it: see
+    `accounts.require_free`.
     """
-    if data.get("login_id"):
-        accounts.check_login_id(data["login_id"])
+    login_id = data.get("login_id")
+    if login_id:
+        accounts.check_login_id(login_id)
     accounts.require_free(
-        tenant, account_id, login_id=data.get("login_id") or "", email=data["email"]
+        tenant, account_id, login_id=data.get("login_id") or "", email=data["email"] or ""
     )
-    rights.require_held(by, data["rights"])
+    rights.require_held(by, data["rights"] or "")
 
 
 def invite_again(tenant: Tenant, member: Member, *, by: Actor) -> None:
@@ -141,8 +147,8 @@ def invite_again(tenant: Tenant, member: Member, *, by: Actor) -> None:
 def open_business(tenant: Tenant, account_id: int) -> dict[int, list[account_hooks.OpenBusiness]]:
     """What keeps members of the account from being removed, by the member's id (SUP-04)."""
     found: dict[int, list[account_hooks.OpenBusiness]] = {}
-    for part in account_hooks.hooks_of(tenant):
-        for member_id, business in part.member_business(tenant, account_id).items():
+    for hooks in account_hooks.hooks_of(tenant):
+        for member_id, business in hooks.member_business(tenant, account_id).items():
             found.setdefault(member_id, []).extend(business)
     return found
 
@@ -150,9 +156,9 @@ def open_business(tenant: Tenant, account_id: int) -> dict[int, list[account_hoo
 def losses(tenant: Tenant, member: Member) -> list[RuleBroken]:
     """What ends with the member's sign-in, one sentence each."""
     return [
-        what
-        for part in account_hooks.hooks_of(tenant)
-        for what in part.member_losses(tenant, member)
+        loss
+        for hooks in account_hooks.hooks_of(tenant)
+        for loss in hooks.member_losses(tenant, member)
     ]
 
 
@@ -173,11 +179,10 @@ def check_removal(tenant: Tenant, member: Member, who: Member | None) -> None:
 
 
 def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """Remove a member at once and mail the address (RENT-10); the name stays on what was done
-    (COM-33).
+    """Remove a member at once and mail the address (RENT-10).
 
-    What a brand has them for ends with it. Raises RuleBroken for who cannot be removed, or must
-    first hand over.
+    The name stays on what was done (COM-33). What a brand has them for ends with it. Raises
+    RuleBroken for who cannot be removed, or must first hand over.
     """
     _locked(member)
     who = rights.acting(by)
@@ -186,17 +191,18 @@ def remove(tenant: Tenant, member: Member, *, by: Actor) -> None:
     check_removal(tenant, member, who)
     end(tenant, member, by=by)
     shut_out(member, MemberStatus.REMOVED)
+    # There is always one who represents the account: the next in the roster's order.
     if member.is_representative:
         member.is_representative = False
         _others(member)[0].is_representative = True
     audit.record("member.remove", member, by=by, email=member.email)
-    mailing.tell(tenant, "member_changed", member, what="removed", representative="")
+    mailing.notify(tenant, "member_changed", member, what="removed", representative="")
 
 
 def end(tenant: Tenant, member: Member, *, by: Actor) -> None:
     """End what brands have the member for, who is about to lose the sign-in."""
-    for part in account_hooks.hooks_of(tenant):
-        part.end_member(tenant, member, by)
+    for hooks in account_hooks.hooks_of(tenant):
+        hooks.end_member(tenant, member, by)
 
 
 def _locked(member: Member) -> Account:
@@ -205,6 +211,7 @@ def _locked(member: Member) -> Account:
     Raises NotFound for who is removed by now.
     """
     account: Account = session().get_one(Account, member.account_id, with_for_update=True)
+    # Anew behind the lock: rights and the representative change only for who holds it.
     session().refresh(member)
     if member.status == MemberStatus.REMOVED:
         raise NotFound("担当者が見つかりません。")
@@ -212,9 +219,11 @@ def _locked(member: Member) -> Account:
 
 
 def shut_out(member: Member, status: MemberStatus) -> None:
-    """Take away every way in: sessions, links, known browsers, and the name one signs in with,
-    which is free again.
+    """Take away every way in.
+
+    Sessions, links, known browsers, and the name one signs in with, which is free again.
     """
+    # The status and the id make it unique, and no sign-in page asks for anything that looks so.
     member.status = status
     member.login_key = f"{status}\n{member.id}"
     sessions.end_all(member.id)
@@ -245,21 +254,25 @@ def hand_over(tenant: Tenant, member: Member, *, by: Actor) -> None:
     member.is_representative = True
     audit.record("account.representative", member, by=by, representative=member.name)
     for concerned in (member, *before):
-        mailing.tell(
+        mailing.notify(
             tenant, "member_changed", concerned, what="representative", representative=member.name
         )
 
 
-def read_profile(member_id: int) -> dict[str, Any]:
+def read_profile(member_id: int) -> dict[str, str | int]:
     """The profile as the form shows it, with the versions it is based on."""
     member = session().get_one(Member, member_id)
     account = session().get_one(Account, member.account_id)
-    values = {name: getattr(member, name) for name in PROFILE}
+    values: dict[str, str | int] = {name: getattr(member, name) for name in PROFILE}
     values |= {name: getattr(account, column) for name, column in ACCOUNT_PROFILE.items()}
-    return values | {"version": member.version, "account_version": account.version}
+    values["version"] = member.version
+    values["account_version"] = account.version
+    return values
 
 
-def save_profile(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Actor) -> None:
+def save_profile(
+    tenant: Tenant, member_id: int, data: Mapping[str, str | int | None], *, by: Actor
+) -> None:
     """Save what changed of a member, and of the account if they represent it and the form has it.
 
     Who may do so is looked at behind the account's lock: a right that was taken since the form was
@@ -271,13 +284,16 @@ def save_profile(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Ac
     who = rights.acting(by)
     if who is not None:
         rights.can_edit(tenant, who, member).require()
+    # Forms have what the reader may change: what is absent from them stays as it is.
     wanted = {name: data[name] for name in PROFILE if name in data}
     before = rights.from_text(member.rights)
     if "rights" in data:
-        rights.require_change(tenant, who, member, data["rights"])
-        if before != rights.from_text(data["rights"]):
-            wanted["rights"] = data["rights"]
-    pairs = save_changes(member, int(data["version"]), wanted)
+        asked = str(data["rights"] or "")
+        rights.require_change(tenant, who, member, asked)
+        # Compared as sets: their order in the column says nothing.
+        if before != rights.from_text(asked):
+            wanted["rights"] = asked
+    pairs = save_changes(member, int(data["version"] or 0), wanted)
     if "account_version" in data:
         pairs |= _save_account(account, member, data)
     if not pairs:
@@ -287,10 +303,12 @@ def save_profile(tenant: Tenant, member_id: int, data: dict[str, Any], *, by: Ac
         concerned = [member, *_others_in_charge(member, by, even_oneself=True)]
         _tell_rights(tenant, concerned, member, before=before, by=by)
     if set(pairs) != {"rights"}:
-        tell_changes(tenant, "profile_changed", [member])
+        notify_changes(tenant, "profile_changed", [member])
 
 
-def _save_account(account: Account, member: Member, data: dict[str, Any]) -> dict[str, list[Any]]:
+def _save_account(
+    account: Account, member: Member, data: Mapping[str, str | int | None]
+) -> dict[str, list[object]]:
     """Save the account's part of a profile; before and after of what changed.
 
     Raises Stale, RuleBroken.
@@ -300,13 +318,14 @@ def _save_account(account: Account, member: Member, data: dict[str, Any]) -> dic
         if any((value or "") != getattr(account, name) for name, value in wanted.items()):
             raise RuleBroken("会社の情報は、代表の方だけが変更できます。")
         return {}
-    changed = save_changes(account, int(data["account_version"]), wanted)
+    changed = save_changes(account, int(data["account_version"] or 0), wanted)
     return {f"account_{name}": pair for name, pair in changed.items()}
 
 
 def _others_in_charge(member: Member, by: Actor, *, even_oneself: bool = False) -> list[Member]:
-    """Who represents the account besides `member`; not who acts, unless they are told of what they
-    did too.
+    """Who represents the account besides `member`.
+
+    Not who acts, unless they are told of what they did too.
     """
     return [
         other
@@ -325,26 +344,31 @@ def _tell_rights(
     before: frozenset[Right],
     by: Actor,
 ) -> None:
-    """Mail what `member` may do now and might before: always, since whoever steals a session would
-    keep it quiet.
+    """Mail what `member` may do now and might before.
+
+    Always, since whoever steals a session would keep it quiet.
     """
     after = rights.from_text(member.rights)
+    # Operators act for the brand: customers are told its company's name, not a person's.
+    author = by.name if by.kind == "member" else tenant.company
     for recipient in recipients:
-        mailing.tell(
+        mailing.notify(
             tenant,
             "rights_changed",
             recipient,
             person=member,
             given=[right.label for right in Right if right in after - before],
             taken=[right.label for right in Right if right in before - after],
-            author=by.name if by.kind == "member" else tenant.company,
+            author=author,
         )
 
 
-def tell_changes(tenant: Tenant, event: str, whom: Iterable[Member], **said: Any) -> None:
+def notify_changes(tenant: Tenant, event: str, whom: Iterable[Member], **context: object) -> None:
     """会員情報変更のお知らせ to the persons concerned, where the tenant has them told (COM-34).
 
     The caller commits.
     """
-    for member in whom if tenant.sign_in.notify_changes else ():
-        mailing.tell(tenant, event, member, **said)
+    if not tenant.sign_in.notify_changes:
+        return
+    for member in whom:
+        mailing.notify(tenant, event, member, **context)

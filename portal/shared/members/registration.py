@@ -7,9 +7,9 @@ else learns it.
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
@@ -51,7 +51,7 @@ class Application:
     """What somebody typed to register; `data` is the profile's fields."""
 
     email: str
-    data: dict[str, Any]
+    data: Mapping[str, str | None]
     password: str = field(repr=False)
 
 
@@ -60,15 +60,21 @@ def apply(tenant: Tenant, given: Application, client: Client) -> str:
 
     Commits. Raises RuleBroken.
     """
-    names = (given.data["account_name"], f"{given.data['family_name']} {given.data['given_name']}")
-    who = passwords.Context("", given.email, names, passwords.brand_words(tenant))
+    data = given.data
+    person = f"{data['family_name']} {data['given_name']}"
+    who = passwords.Context(
+        email=given.email,
+        names=(data["account_name"] or "", person),
+        brand=passwords.brand_words(tenant),
+    )
     passwords.check(given.password, rules=tenant.sign_in.password, who=who)
+    # Counted, and hashed, before anything is looked up: who is registered costs the same time.
     with throttling.lasting():
         throttling.count_by(tenant.sign_in, "register", f"address\n{client.network}")
         _count_mail(given.email)
     hashed = passwords.hash_password(given.password)
     made = Registration(
-        email=given.email, password_hash=hashed, data=given.data, handle=secrets.token_urlsafe(32)
+        email=given.email, password_hash=hashed, data=dict(data), handle=secrets.token_urlsafe(32)
     )
     made.created_at = clock.now()
     _send(tenant, made)
@@ -93,17 +99,20 @@ def _count_mail(email: str) -> None:
 
 
 def _send(tenant: Tenant, made: Registration) -> None:
-    """Give it a new link, code and hour, and mail them; who is registered already is mailed that
-    instead. Commits.
+    """Give it a new link, code and hour, and mail them.
+
+    Who is registered already is mailed that instead. Commits.
     """
     made.tries = 0
     made.expires_at = clock.now() + LIFETIME
     session().add(made)
     token = secrets.token_urlsafe(32)
+    # 44 bits, few enough to be typed from another screen: nobody guesses them in five tries.
     plain = secrets.token_hex(6)[:11].upper()
     made.token_digest = digest(token)
     made.code_digest = signer.digests("registration", made.handle, plain)[0]
     key = login_key(tenant.sign_in.items, login_id="", email=made.email)
+    # The page says the same in both cases; only whoever reads the mailbox learns which it was.
     if session().scalar(select(Member.id).where(Member.login_key == key)):
         sign_in = f"{tenant.base_url}/sign-in"
         forgotten = f"{tenant.base_url}/forgotten-password"
@@ -161,7 +170,7 @@ def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) ->
     Commits. Raises DeadLink, RuleBroken.
     """
     is_counted = _count_try(waiting(handle).id)
-    found = waiting(handle)
+    found = waiting(handle)  # anew: counting the try ended the transaction
     code = re.sub(r"[^0-9A-Z]", "", typed.upper())
     if not is_counted or found.code_digest not in signer.digests("registration", handle, code):
         raise RuleBroken(_WRONG, field="code")
@@ -170,7 +179,7 @@ def activate_by_code(tenant: Tenant, handle: str, typed: str, client: Client) ->
 
 def _count_try(registration_id: int) -> bool:
     """Count a try and commit that; False when there were too many."""
-    tries_left = Registration.id == registration_id, Registration.tries < MOST_TRIES
+    tries_left = (Registration.id == registration_id, Registration.tries < MOST_TRIES)
     counted = update_where(Registration, *tries_left, *_alive(), tries=Registration.tries + 1)
     session().commit()
     return counted == 1
@@ -178,14 +187,23 @@ def _count_try(registration_id: int) -> bool:
 
 def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
     """The account, its representative, and what brands have waiting for that address (MOLD-02)."""
+    # Used up first, by a guarded UPDATE: of link and code pressed at once, one makes the account.
     if not update_where(Registration, Registration.id == found.id, *_alive(), used_at=clock.now()):
         raise DeadLink
     data = found.data
     by = Actor("member", f"{data['family_name']} {data['given_name']}", address=client.address)
     values = {column: data[name] or "" for name, column in members.ACCOUNT_PROFILE.items()}
     account = accounts.add_account(tenant, by=by, **values)
-    who = {name: data[name] or "" for name in members.PROFILE}
-    person = accounts.Person(**who, email=found.email, is_representative=True)
+    person = accounts.Person(
+        family_name=data["family_name"] or "",
+        given_name=data["given_name"] or "",
+        email=found.email,
+        family_kana=data["family_kana"] or "",
+        given_kana=data["given_kana"] or "",
+        department=data["department"] or "",
+        telephone=data["telephone"] or "",
+        is_representative=True,
+    )
     try:
         member = accounts.add_member(
             tenant, account, person, by=by, password_hash=found.password_hash
@@ -195,7 +213,7 @@ def _activate(tenant: Tenant, found: Registration, client: Client) -> Member:
         raise DeadLink from None
     for part in account_hooks.hooks_of(tenant):
         part.joined(tenant, member)
-    mailing.tell(tenant, "registered", member)
+    mailing.notify(tenant, "registered", member)
     session().commit()
     return member
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import IO, Any
 
-from sqlalchemy import inspect, select
+from sqlalchemy import FromClause, inspect, select
+from sqlalchemy.orm import Mapper
 
 from portal.config import Tenant
 from portal.core import (
@@ -59,21 +60,23 @@ _STAYS = gettext_noop("退会していない会員の情報は消去できませ
 def open_business(tenant: Tenant, account: Account) -> list[account_hooks.OpenBusiness]:
     """What is still open and keeps the account from leaving, kind by kind."""
     return [
-        what
-        for part in account_hooks.hooks_of(tenant)
-        for what in part.open_business(tenant, account)
+        business
+        for hooks in account_hooks.hooks_of(tenant)
+        for business in hooks.open_business(tenant, account)
     ]
 
 
 def cautions(tenant: Tenant) -> list[str]:
     """What the rules of the brand say beforehand about leaving, as message ids."""
-    return [what for part in account_hooks.hooks_of(tenant) for what in part.cautions(tenant)]
+    return [
+        caution for hooks in account_hooks.hooks_of(tenant) for caution in hooks.cautions(tenant)
+    ]
 
 
 def losses(tenant: Tenant, account: Account) -> list[RuleBroken]:
     """What the account loses by leaving, one sentence each."""
     return [
-        what for part in account_hooks.hooks_of(tenant) for what in part.losses(tenant, account)
+        loss for hooks in account_hooks.hooks_of(tenant) for loss in hooks.losses(tenant, account)
     ]
 
 
@@ -81,19 +84,27 @@ def can_withdraw(tenant: Tenant, account: Account, *, is_representative: bool) -
     """Whether this member may withdraw the account now."""
     if not is_representative:
         return Decision(_ONLY_REPRESENTATIVE, is_forbidden=True)
-    return Decision(_OPEN) if open_business(tenant, account) else ALLOWED
+    return _can_end(tenant, account)
 
 
 def can_be_withdrawn(tenant: Tenant, account: Account) -> Decision:
     """Whether an operator may let the account go now."""
     if account.status == AccountStatus.WITHDRAWN:
         return Decision(_WITHDRAWN)
-    return Decision(_OPEN) if open_business(tenant, account) else ALLOWED
+    return _can_end(tenant, account)
+
+
+def _can_end(tenant: Tenant, account: Account) -> Decision:
+    if open_business(tenant, account):
+        return Decision(_OPEN)
+    return ALLOWED
 
 
 def can_erase(account: Account) -> Decision:
     """Whether what is personal of the account may go: not while it is a customer."""
-    return ALLOWED if account.status == AccountStatus.WITHDRAWN else Decision(_STAYS)
+    if account.status != AccountStatus.WITHDRAWN:
+        return Decision(_STAYS)
+    return ALLOWED
 
 
 def by_member(tenant: Tenant, who: SignedIn, reason: str, password: str, *, by: Actor) -> None:
@@ -118,10 +129,11 @@ def withdraw(tenant: Tenant, account: Account, reason: str, *, by: Actor) -> Non
     account.status = AccountStatus.WITHDRAWN
     account.withdrawn_at = clock.now()
     for member in members.roster(account.id):
-        mailing.tell(tenant, "withdrawn", member)
+        mailing.notify(tenant, "withdrawn", member)
         members.end(tenant, member, by=by)
         members.shut_out(member, MemberStatus.REMOVED)
     audit.record("account.withdraw", account, by=by, reason=reason)
+    # A job of the same transaction: no account leaves without its erasure being set.
     at = clock.now() + timedelta(days=tenant.erase_after_days)
     jobs.enqueue(_ERASE, {"account": account.id}, at=at)
 
@@ -132,13 +144,16 @@ def erase(account: Account, *, by: Actor) -> None:
     The caller commits. Raises RuleBroken while it is one.
     """
     can_erase(account).require()
-    for part in account_hooks.all_hooks():
-        part.erase(account)
+    # First what modules keep: they find it by the account's and the members' names and addresses.
+    for hooks in account_hooks.all_hooks():
+        hooks.erase(account)
     own = select(Member.id).where(Member.account_id == account.id)
-    for model in _kept_for_members():
-        delete_where(model, model.member_id.in_(own))
+    for mapper in _kept_for_members():
+        delete_where(mapper.class_, mapper.columns["member_id"].in_(own))
+    # Before the addresses are emptied, by which these mails are found.
     to_them = OutboxMail.recipient.in_(select(Member.email).where(Member.account_id == account.id))
     delete_where(OutboxMail, (OutboxMail.account_id == account.id) | to_them)
+    # The rows themselves stay: bills that the law makes a brand keep point at them.
     nobody = emptied_personal(Member) | {"family_name": GONE}
     update_where(Member, Member.account_id == account.id, **nobody)
     no_customer = emptied_personal(Account) | {"name": GONE}
@@ -146,20 +161,23 @@ def erase(account: Account, *, by: Actor) -> None:
     audit.record("account.erase", account, by=by)
 
 
-def _kept_for_members() -> list[Any]:
+def _kept_for_members() -> list[Mapper[TenantOwned]]:
     """Everything that hangs on a member alone (sessions, links, codes, drafts, …), what points at
     others first.
     """
-    models = {
-        m.local_table: m.class_ for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)
+    mappers: dict[FromClause, Mapper[TenantOwned]] = {
+        mapper.local_table: mapper
+        for mapper in Base.registry.mappers
+        if issubclass(mapper.class_, TenantOwned)
+        and "member_id" in mapper.columns
+        and "account_id" not in mapper.columns
     }
-    tables = [table for table in reversed(Base.metadata.sorted_tables) if table in models]
-    return [
-        models[table] for table in tables if "member_id" in table.c and "account_id" not in table.c
-    ]
+    # Metadata sorts tables so that those that others point at come first; here they go last.
+    return [mappers[table] for table in reversed(Base.metadata.sorted_tables) if table in mappers]
 
 
 def _erase(payload: dict[str, Any]) -> None:
+    """Erase after the tenant's days; nothing for who came back, or was erased by an operator."""
     account = require(
         session().get(Account, payload["account"]), NotFound("会員が見つかりません。")
     )
@@ -187,29 +205,29 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> IO[bytes]:
 def _export_files(tenant: Tenant, who: SignedIn) -> Iterator[Entry]:
     """What goes into the ZIP, one file after another."""
     account = session().get_one(Account, who.account_id)
-    everybody = members.roster(account.id)
-    included = (
-        everybody if who.is_representative else [m for m in everybody if m.id == who.member_id]
-    )
+    included = members.roster(account.id)
+    if not who.is_representative:
+        included = [member for member in included if member.id == who.member_id]
     data = {
         "exported_at": clock.now(),
         "account": _plain(account),
-        "members": [_plain(m) for m in included],
+        "members": [_plain(member) for member in included],
     }
     yield "account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str).encode()
     yield "history.csv", b"".join(_acts(who))
-    for part in account_hooks.hooks_of(tenant) if who.is_representative else ():
-        yield from part.export_files(tenant, account)
+    if who.is_representative:
+        for hooks in account_hooks.hooks_of(tenant):
+            yield from hooks.export_files(tenant, account)
 
 
-def _plain(row: Base) -> dict[str, Any]:
+def _plain(row: Base) -> dict[str, object]:
     """A record's own columns, without secrets and what is not the customer's."""
     keys = (column.key for column in inspect(type(row)).columns)
     return {key: getattr(row, key) for key in keys if key not in _SECRET | _OURS}
 
 
 def _acts(who: SignedIn) -> Iterator[bytes]:
-    query = history.of(who, history.LABELS)
+    query = history.list_acts(who, history.LABELS)
     newest = query.statement.order_by(history.AT.desc(), history.TIE.desc()).limit(_MOST_ACTS)
     rows = (
         (r.at, history.LABELS[r.action], r.subject, r.actor_name, r.address)

@@ -9,8 +9,9 @@ from portal.core import ID, Base, Numbered, TenantOwned, tenant_fk, tenant_table
 
 
 class Notice(Numbered, Base):
-    """An announcement in Markdown: from `publish_at` until `ends_at`, to all or who has a tag of
-    `audience`.
+    """An announcement in Markdown.
+
+    From `publish_at` until `ends_at`, to all or who has a tag of `audience`.
     """
 
     __tablename__ = "notice"

@@ -200,7 +200,7 @@ def test_an_ended_app_freezes_and_takes_nothing_away(tenant, registered):
     operations.end_unit(registered, UnitKind.APP, "勤怠", by=SYSTEM)
     session().commit()
     ((name, owner, use),) = limits.over(tenant)
-    assert (name, owner.number, use.used, use.limit) == (CONTACTS, registered.number, 3, 2)
+    assert (name, owner.subject, use.used, use.limit) == (CONTACTS, registered.subject, 3, 2)
     assert len(names(registered)) == 3
     with pytest.raises(limits.LimitReached, match="超えている"):
         operations.add_contact(tenant, registered, YAMADA, by=SYSTEM)

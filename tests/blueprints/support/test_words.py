@@ -59,10 +59,11 @@ def test_only_what_the_sign_in_asks_for_is_named(yamada, app, inside):
     tenant = app.extensions["tenants"].current().by_key["desk"]
     with inside("desk"):
         made = session().scalars(select(Member).where(Member.login_id == "yama77")).one()
-        rules = password_reset._rules_of(tenant, made)
-        rules("quiet-yama77-River-9")
+        who = password_reset._context_of(tenant, made)
+        rules = tenant.sign_in.password
+        passwords.check("quiet-yama77-River-9", rules=rules, who=who)
         with pytest.raises(RuleBroken, match="メールアドレス"):
-            rules("quiet-yamada-River-9")
+            passwords.check("quiet-yamada-River-9", rules=rules, who=who)
 
 
 @ONE

@@ -84,7 +84,7 @@ def say(inside, number: str, body: str) -> None:
         tenant = current_app.extensions["tenants"].current().by_key["desk"]
         operations.take(inquiries.any_inquiry(number), by=KIMURA)
         inquiry = inquiries.any_inquiry(number)
-        operations.say(tenant, inquiry, body, side="operator", by=KIMURA)
+        operations.send_message(tenant, inquiry, body, side="operator", by=KIMURA)
         session().commit()
 
 

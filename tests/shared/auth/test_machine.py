@@ -407,7 +407,7 @@ class SignInMachine(RuleBasedStateMachine):
         typed = {"right": self.model.password, "wrong": "wrong"}.get(which)
         typed = typed or (self.model.former or ["void"])[-1]
         result = self.attempt(
-            lambda: password_reset.prove(self.tenant, self.signed_in(token), typed)
+            lambda: password_reset.prove_password(self.tenant, self.signed_in(token), typed)
         )
         if isinstance(result, throttling.TooMany):
             return

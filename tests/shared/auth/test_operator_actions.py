@@ -111,7 +111,7 @@ def test_a_lost_second_factor_goes_with_all_that_stood_in_for_it(come_in, member
     token, other = come_in(), member("kenichi").id
     for who in (member(), member("kenichi")):
         who.second_factor, who.totp_nonce = Factor.TOTP, "nonce-of-the-app"
-        second_factor.renew(who.id)
+        second_factor.make_recovery_codes(who.id)
         session().add(
             Passkey(
                 member_id=who.id, credential_id=f"key-{who.id}", public_key=b"k", created_at=NOW
@@ -122,17 +122,17 @@ def test_a_lost_second_factor_goes_with_all_that_stood_in_for_it(come_in, member
     session().commit()
     operator_actions.reset_factor(brand, member(), by=BY)
     session().commit()
-    assert (member().second_factor, member().totp_nonce, second_factor.left(member().id)) == (
-        Factor.OFF,
-        "",
-        0,
-    )
+    assert (
+        member().second_factor,
+        member().totp_nonce,
+        second_factor.count_recovery_codes(member().id),
+    ) == (Factor.OFF, "", 0)
     assert not is_in(token)
     trusted = (
         session().scalars(select(Device.member_id).where(Device.trusted_until.is_not(None))).all()
     )
     assert (trusted, session().scalars(select(Passkey.member_id)).all()) == ([other], [other])
-    assert (member("kenichi").second_factor, second_factor.left(other)) == (
+    assert (member("kenichi").second_factor, second_factor.count_recovery_codes(other)) == (
         Factor.TOTP,
         second_factor.HOW_MANY,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -46,7 +46,7 @@ def added(
 ) -> Any:
     """Register a passkey of the member; returns what holds it."""
     key, by = key or Authenticator(), member_actor(member)
-    options = passkeys.to_register(tenant, member.id)
+    options = passkeys.creation_options(tenant, member.id)
     passkeys.register(tenant, member.id, label, key.make(options), by=by)
     return key
 
@@ -56,8 +56,8 @@ def member_actor(member: Member) -> Actor:
     return Actor("member", member.name, member.id, member.account_id, CLIENT.address)
 
 
-def to_sign(tenant: Tenant, **more: Any) -> dict[str, Any]:
-    return passkeys.to_sign(tenant, CLIENT, **more)
+def to_sign(tenant: Tenant, **more: Any) -> passkeys.RequestOptions:
+    return passkeys.request_options(tenant, CLIENT, **more)
 
 
 def enter(tenant: Tenant, answer: str) -> Any:
@@ -140,7 +140,7 @@ def test_a_challenge_counts_once_for_five_minutes_and_for_one_thing(
     refused(on, answer)
     refused(on, key.sign(to_sign(on, member_id=hanako.id)))
     options = to_sign(on)
-    registering = passkeys.to_register(on, hanako.id)
+    registering = passkeys.creation_options(on, hanako.id)
     refused(on, key.sign({"rpId": "facility.localhost", **registering}))
     with clock.freeze(NOW + passkeys.LIFETIME):
         refused(on, key.sign(options))
@@ -179,7 +179,7 @@ def test_who_may_not_sign_in_does_not_with_a_passkey(on: Tenant, member: Find) -
     account.status = AccountStatus.ACTIVE
     session().commit()
     assert enter(on, key.sign(to_sign(on))).token
-    number = passkeys.held(hanako.id)[0].number
+    number = passkeys.list_passkeys(hanako.id)[0].number
     with pytest.raises(NotFound):
         passkeys.remove(on, member("kenichi").id, number, by=member_actor(member("kenichi")))
     passkeys.remove(on, hanako.id, number, by=member_actor(hanako))
@@ -202,7 +202,7 @@ def test_another_brands_passkey_is_nobodys_here(app: Any, on: Tenant, inside: An
     key = Authenticator()
     with inside("studio"):
         hanako = session().scalars(select(Member).where(Member.login_id == "hanako")).one()
-        options = passkeys.to_register(twin, hanako.id)
+        options = passkeys.creation_options(twin, hanako.id)
         answer = key.make(options, origin="http://studio.localhost")
         by = member_actor(hanako)
         passkeys.register(twin, hanako.id, "x", answer, by=by)
@@ -218,7 +218,7 @@ def test_registering_is_as_strict(on: Tenant, member: Find) -> None:
     by = member_actor(hanako)
 
     def tried(
-        key: Authenticator, options: dict[str, Any], who: Member = hanako, **cheat: Any
+        key: Authenticator, options: Mapping[str, Any], who: Member = hanako, **cheat: Any
     ) -> None:
         with pytest.raises(passkeys.Unproved):
             passkeys.register(on, who.id, "x", key.make(options, **cheat), by=by)
@@ -228,12 +228,12 @@ def test_registering_is_as_strict(on: Tenant, member: Find) -> None:
         {"host": "localhost"},
         {"flags": PRESENT},
     ):
-        options = passkeys.to_register(on, hanako.id)
+        options = passkeys.creation_options(on, hanako.id)
         tried(Authenticator(), options, **cheat)
         tried(Authenticator(), options)
-    tried(Authenticator(), passkeys.to_register(on, hanako.id), kenichi)
+    tried(Authenticator(), passkeys.creation_options(on, hanako.id), kenichi)
     key = added(on, hanako)
-    tried(key, passkeys.to_register(on, kenichi.id), kenichi)
+    tried(key, passkeys.creation_options(on, kenichi.id), kenichi)
     assert [passkey.member_id for passkey in session().scalars(select(Passkey))] == [hanako.id]
 
 
@@ -241,8 +241,8 @@ def test_what_the_browser_is_asked_to_make(on: Tenant, member: Find) -> None:
     """security.md §4.16: the handle says nothing and is one for all; what is there is not made again; ten at most."""
     hanako = member()
     keys = [added(on, hanako, label=str(turn)) for turn in range(passkeys.MOST - 1)]
-    first, second = (passkeys.to_register(on, hanako.id) for _turn in range(2))
-    other = passkeys.to_register(on, member("kenichi").id)
+    first, second = (passkeys.creation_options(on, hanako.id) for _turn in range(2))
+    other = passkeys.creation_options(on, member("kenichi").id)
     assert first["user"] == second["user"]
     assert len({first["user"]["id"], other["user"]["id"]}) == 2
     assert first["rp"]["id"] == "facility.localhost"
@@ -255,7 +255,7 @@ def test_what_the_browser_is_asked_to_make(on: Tenant, member: Find) -> None:
     added(on, hanako)
     with pytest.raises(RuleBroken, match="10個まで"):
         added(on, hanako)
-    assert len(passkeys.held(hanako.id)) == passkeys.MOST
+    assert len(passkeys.list_passkeys(hanako.id)) == passkeys.MOST
 
 
 def test_where_passkeys_are_off_there_are_none(brand: Tenant, on: Tenant, member: Find) -> None:
@@ -270,8 +270,8 @@ def test_where_passkeys_are_off_there_are_none(brand: Tenant, on: Tenant, member
         with pytest.raises(NotFound):
             enter(tenant, answer)
     with pytest.raises(NotFound):
-        passkeys.to_register(off, hanako.id)
-    assert passkeys.to_register(step, hanako.id)["challenge"]
+        passkeys.creation_options(off, hanako.id)
+    assert passkeys.creation_options(step, hanako.id)["challenge"]
 
 
 def test_challenges_are_not_handed_out_without_end(here: None, on: Tenant) -> None:
@@ -295,10 +295,10 @@ def test_a_passkey_answers_the_second_step_of_its_own_member(brand: Tenant, memb
     tenant = having(brand, "second_step")
     own, colleagues = added(tenant, member()), added(tenant, member("kenichi"))
     token = begun(tenant, member)
-    assert sign_in.look(tenant, token).has_passkey
+    assert sign_in.get_waiting(tenant, token).has_passkey
 
     def answered(key: Authenticator) -> Any:
-        options = sign_in.to_sign(tenant, token, CLIENT)
+        options = sign_in.request_options(tenant, token, CLIENT)
         assert len(options["allowCredentials"]) == 1
         typed = sign_in.Typed("", passkey=key.sign(options))
         return sign_in.finish(tenant, token, typed, CLIENT)
@@ -326,7 +326,7 @@ def test_the_second_step_can_be_guessed_at_with_passkeys_no_more_than_with_codes
             with pytest.raises(passkeys.Unproved):
                 sign_in.finish(tenant, token, wrong, CLIENT)
     token = begun(tenant, member)
-    options = sign_in.to_sign(tenant, token, CLIENT)
+    options = sign_in.request_options(tenant, token, CLIENT)
     typed = sign_in.Typed("", passkey=key.sign(options))
     with pytest.raises(TooMany):
         sign_in.finish(tenant, token, typed, CLIENT)
@@ -336,7 +336,7 @@ def test_not_me_removes_passkeys_and_what_may_become_one(on: Tenant, member: Fin
     """COM-14: whoever was thrown out cannot finish registering either; a colleague's stay."""
     hanako = member()
     key, colleagues = added(on, hanako), added(on, member("kenichi"))
-    begun_before = passkeys.to_register(on, hanako.id)
+    begun_before = passkeys.creation_options(on, hanako.id)
     token = links.issue(hanako.id, links.Purpose.NOT_ME)
     session().commit()
     devices.not_me(on, token, CLIENT)

@@ -104,8 +104,8 @@ def test_hours_that_end_before_they_begin_are_a_mistake():
 def test_a_chat_is_an_inquiry_with_its_messages(tenant, chat, by):
     """SUP-11, COM-50: number, mail, thread; both sides' words in order."""
     operations.take(chat, by=KIMURA)
-    operations.say(tenant, chat, "型番を教えてください。", side="operator", by=KIMURA)
-    operations.say(tenant, chat, "K-12 です。", side="member", by=by)
+    operations.send_message(tenant, chat, "型番を教えてください。", side="operator", by=KIMURA)
+    operations.send_message(tenant, chat, "K-12 です。", side="member", by=by)
     session().commit()
     assert (chat.channel, chat.status, chat.assigned_to) == ("chat", Status.IN_PROGRESS, "木村")
     assert said(chat) == [
@@ -139,9 +139,9 @@ def test_how_many_go_on_at_once_is_limited(tenant, writer, by, chat):
 def test_a_line_that_comes_twice_is_there_once(tenant, chat, by):
     """SUP-11: the browser sends it again when the answer got lost."""
     for _turn in range(2):
-        operations.say(tenant, chat, "K-12 です。", side="member", by=by, key="a" * 32)
+        operations.send_message(tenant, chat, "K-12 です。", side="member", by=by, key="a" * 32)
         session().commit()
-    operations.say(tenant, chat, "K-12 です。", side="member", by=by, key="b" * 32)
+    operations.send_message(tenant, chat, "K-12 です。", side="member", by=by, key="b" * 32)
     assert [body for *_who, body in said(chat)] == ["動きません。", "K-12 です。", "K-12 です。"]
 
 
@@ -150,7 +150,7 @@ def test_a_line_that_comes_twice_is_there_once(tenant, chat, by):
 def test_nothing_and_too_much_is_refused_at_the_field(tenant, chat, by, body):
     """COM-23"""
     with pytest.raises(RuleBroken, match="4000文字以内") as error:
-        operations.say(tenant, chat, body, side="member", by=by)
+        operations.send_message(tenant, chat, body, side="member", by=by)
     assert error.value.field == "body"
 
 
@@ -172,7 +172,7 @@ def test_typing_shows_to_the_other_side_for_a_moment(tenant, chat, by):
     assert not operations.news(chat, 0, of="member").is_typing
     with clock.freeze(OPEN_AT + operations.TYPING):
         assert not operations.news(chat, 0, of="operator").is_typing
-    operations.say(tenant, chat, "はい。", side="operator", by=KIMURA)
+    operations.send_message(tenant, chat, "はい。", side="operator", by=KIMURA)
     session().expire_all()
     after = operations.news(chat, 0, of="operator")
     assert (after.is_typing, after.pulse > before.pulse) == (False, True)
@@ -181,7 +181,7 @@ def test_typing_shows_to_the_other_side_for_a_moment(tenant, chat, by):
 def test_the_end_closes_what_was_taken_and_mails_what_was_not_read(tenant, chat, by, writer):
     """SUP-11, COM-52: the transcript stays; nothing can be said any more, the thread goes on."""
     operations.take(chat, by=KIMURA)
-    operations.say(tenant, chat, "再起動してください。", side="operator", by=KIMURA)
+    operations.send_message(tenant, chat, "再起動してください。", side="operator", by=KIMURA)
     for _turn in range(2):
         operations.end(tenant, chat, by=KIMURA)
     session().commit()
@@ -192,7 +192,7 @@ def test_the_end_closes_what_was_taken_and_mails_what_was_not_read(tenant, chat,
         "inquiry_answered",
     ]
     with pytest.raises(RuleBroken, match="終了しました"):
-        operations.say(tenant, chat, "まだです。", side="member", by=by)
+        operations.send_message(tenant, chat, "まだです。", side="member", by=by)
     with pytest.raises(RuleBroken, match="終了して"):
         operations.take(chat, by=KIMURA)
     inquiries.write(tenant, chat, "まだです。", (), by=by)
@@ -208,7 +208,7 @@ def test_what_nobody_took_awaits_an_operator_and_a_read_answer_is_not_mailed(
     assert chat.status == Status.RECEIVED
     second = operations.start(tenant, writer, Asked("other", "別件です。"), by=by)
     operations.take(second, by=KIMURA)
-    operations.say(tenant, second, "はい。", side="operator", by=KIMURA)
+    operations.send_message(tenant, second, "はい。", side="operator", by=KIMURA)
     inquiries.mark_read(second.id, writer.member_id)
     operations.end(tenant, second, by=KIMURA)
     assert "inquiry_answered" not in session().scalars(select(OutboxMail.event)).all()
@@ -217,7 +217,7 @@ def test_what_nobody_took_awaits_an_operator_and_a_read_answer_is_not_mailed(
 def test_a_chat_in_which_nobody_writes_ends(tenant, chat, by):
     """SUP-11: after half an hour, counted from the last line."""
     with clock.freeze(OPEN_AT + timedelta(minutes=29)):
-        operations.say(tenant, chat, "まだいます。", side="member", by=by)
+        operations.send_message(tenant, chat, "まだいます。", side="member", by=by)
         session().commit()
     with clock.freeze(OPEN_AT + timedelta(minutes=58)):
         assert operations.end_idle(tenant) == 0
@@ -238,7 +238,7 @@ def test_what_is_no_chat_has_no_news(tenant, writer, by):
 def test_a_thread_of_an_erased_account_takes_its_chat_along(tenant, chat, writer):
     """COM-16"""
     account = accounts.all_accounts()[0]
-    inquiries.PART.erase(account)
+    inquiries.HOOKS.erase(account)
     session().commit()
     assert operations.waiting("木村") == []
     assert session().scalars(select(InquiryMessage.id)).all() == []
@@ -266,7 +266,7 @@ def test_a_colleague_speaks_under_their_own_name(tenant, chat, by):
     support.add_contact(tenant, contract, registrant, by=SYSTEM)
     colleague = Actor("member", ito.name, ito.id, by.account_id)
     for who in (by, colleague):
-        operations.say(tenant, chat, who.name, side="member", by=who)
+        operations.send_message(tenant, chat, who.name, side="member", by=who)
         session().commit()
     assert [name for _kind, name, body in said(chat) if name == body] == ["山田 太郎", "伊藤 花"]
 
@@ -280,7 +280,7 @@ def test_the_operators_terminal_says_what_came_last_and_who_left(app, tenant, ch
     ]
     desk.obey(f"/{chat.number}")
     session().commit()
-    operations.say(tenant, chat, "直りました。", side="member", by=by)
+    operations.send_message(tenant, chat, "直りました。", side="member", by=by)
     operations.end(tenant, chat, by=by)
     session().commit()
     assert (desk.current, desk.news()) == (

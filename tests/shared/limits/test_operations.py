@@ -89,6 +89,7 @@ def test_another_account_keeps_the_rules_number(tenant, account):
     """COM-44: and what was lifted does not lower a limit that rose meanwhile."""
     limits.override(tenant, "members", account, 5, "x", by=SYSTEM)
     other = session().scalars(select(Account).order_by(Account.id.desc())).first()
+    assert other is not None
     assert limits.usage_of(tenant, "members", other).limit == 2
     assert limits.usage_of(tenant, "billing_addresses", account).limit == 20
     risen = tenant.model_copy(update={"limits": tenant.limits | {"members": 9}})
@@ -114,7 +115,7 @@ def test_a_lift_is_taken_back(tenant, account):
     assert list(limits.over(tighter)) == []
     assert limits.override(tighter, "members", account, 0, "終了", by=SYSTEM).limit == 1
     ((name, owner, use),) = limits.over(tighter)
-    assert (name, owner.number, use.used, use.limit) == ("members", FIRST, 2, 1)
+    assert (name, owner.subject, use.used, use.limit) == ("members", f"account:{FIRST}", 2, 1)
 
 
 @ONE

@@ -13,7 +13,7 @@ from portal.config.registry import read_file
 from portal.config.schema import Tenant, tenant_type
 from portal.settings import ROOT
 from portal.shared.limits.rules import Facts, Step, calculate
-from portal.web.brand import sections
+from portal.web.brand import module_configs
 
 NAME = "contract_contacts"
 OPTION = {"option": ["入退差異オプション"]}
@@ -31,7 +31,7 @@ INCLUDED = [
 @pytest.fixture(scope="module")
 def support() -> Tenant:
     """The support brand as shipped."""
-    reading = read_file(ROOT / "tenants.toml", "localhost", tenant_type(sections(BRANDS)))
+    reading = read_file(ROOT / "tenants.toml", "localhost", tenant_type(module_configs(BRANDS)))
     assert reading.mistakes == ()
     return reading.tenants.by_key["support"]
 
@@ -122,7 +122,7 @@ def test_each_step_is_named(support):
 )
 def test_more_units_never_give_less(apps, connections):
     """SUP-02: and units of another kind change nothing."""
-    reading = read_file(ROOT / "tenants.toml", "localhost", tenant_type(sections(BRANDS)))
+    reading = read_file(ROOT / "tenants.toml", "localhost", tenant_type(module_configs(BRANDS)))
     tenant = reading.tenants.by_key["support"]
     units = {"connection": [str(n) for n in range(connections)]}
     for product in ("manage", "manage-ac", "manage-ac-smart"):

@@ -61,7 +61,9 @@ def test_reading_gives_the_persons_and_the_accounts_data_with_their_versions(mem
 def test_a_representative_saves_both_parts_and_each_version_grows_by_one(member, tenant, cast):
     """FAC-07, COM-26"""
     who = member(cast.representative)
-    members.save_profile(tenant, who.id, members.read_profile(who.id) | ACCOUNT | OWN, by=by(who))
+    members.save_profile(
+        tenant, who.id, {**members.read_profile(who.id), **ACCOUNT, **OWN}, by=by(who)
+    )
     session().commit()
     session().expire_all()
     assert members.read_profile(who.id) == ACCOUNT | OWN | {"version": 2, "account_version": 2}
@@ -70,9 +72,9 @@ def test_a_representative_saves_both_parts_and_each_version_grows_by_one(member,
 def test_what_did_not_change_keeps_its_version(member, tenant, cast):
     """COM-26: one part alone never makes the other stale."""
     who = member(cast.representative)
-    members.save_profile(tenant, who.id, members.read_profile(who.id) | OWN, by=by(who))
+    members.save_profile(tenant, who.id, {**members.read_profile(who.id), **OWN}, by=by(who))
     assert members.read_profile(who.id)["account_version"] == 1
-    members.save_profile(tenant, who.id, members.read_profile(who.id) | ACCOUNT, by=by(who))
+    members.save_profile(tenant, who.id, {**members.read_profile(who.id), **ACCOUNT}, by=by(who))
     session().expire_all()
     assert (
         members.read_profile(who.id)["version"],
@@ -85,10 +87,10 @@ def test_a_member_saves_their_own_part_only(member, tenant, cast):
     who = member(cast.member)
     with pytest.raises(RuleBroken, match="代表の方だけ"):
         members.save_profile(
-            tenant, who.id, members.read_profile(who.id) | ACCOUNT | OWN, by=by(who)
+            tenant, who.id, {**members.read_profile(who.id), **ACCOUNT, **OWN}, by=by(who)
         )
     session().rollback()
-    members.save_profile(tenant, who.id, members.read_profile(who.id) | OWN, by=by(who))
+    members.save_profile(tenant, who.id, {**members.read_profile(who.id), **OWN}, by=by(who))
     session().expire_all()
     assert session().get_one(Account, who.account_id).name == "カナリア甲株式会社一番"
     [event] = events()
@@ -99,13 +101,13 @@ def test_emptied_fields_are_empty_text_and_an_absent_value_means_the_same(member
     """FAC-07: nothing is ever unknown in the database."""
     who = member(cast.representative)
     members.save_profile(
-        tenant, who.id, members.read_profile(who.id) | {"telephone": "0312345678"}, by=by(who)
+        tenant, who.id, {**members.read_profile(who.id), "telephone": "0312345678"}, by=by(who)
     )
     session().expire_all()
     members.save_profile(
         tenant,
         who.id,
-        members.read_profile(who.id) | {"telephone": None, "department": None},
+        {**members.read_profile(who.id), "telephone": None, "department": None},
         by=by(who),
     )
     session().expire_all()
@@ -124,7 +126,7 @@ def test_a_save_that_is_not_based_on_the_present_version_is_stale(
         members.save_profile(
             tenant,
             who.id,
-            members.read_profile(who.id) | ACCOUNT | OWN | {part: based_on},
+            {**members.read_profile(who.id), **ACCOUNT, **OWN} | {part: based_on},
             by=by(who),
         )
     session().rollback()
@@ -141,7 +143,7 @@ def test_a_stale_version_does_not_matter_where_nothing_changes(member, tenant, c
     members.save_profile(
         tenant,
         who.id,
-        members.read_profile(who.id) | {"version": 0, "account_version": 0},
+        {**members.read_profile(who.id), "version": 0, "account_version": 0},
         by=by(who),
     )
     assert not events()
@@ -150,7 +152,7 @@ def test_a_stale_version_does_not_matter_where_nothing_changes(member, tenant, c
 def test_the_mail_goes_with_the_change_or_not_at_all(member, tenant, cast):
     """COM-80: one transaction; the name in the mail is the new one."""
     who = member(cast.representative)
-    members.save_profile(tenant, who.id, members.read_profile(who.id) | OWN, by=by(who))
+    members.save_profile(tenant, who.id, {**members.read_profile(who.id), **OWN}, by=by(who))
     mails = select(OutboxMail).where(OutboxMail.event == "profile_changed")
     assert "新姓 新名 様" in session().scalars(mails).one().body
     session().rollback()
@@ -161,9 +163,9 @@ def test_the_mail_goes_with_the_change_or_not_at_all(member, tenant, cast):
 def test_the_trail_names_who_did_it_and_its_chain_holds(member, tenant, cast):
     """COM-90: also when an operator did it for the member."""
     who = member(cast.representative)
-    members.save_profile(tenant, who.id, members.read_profile(who.id) | OWN, by=by(who))
+    members.save_profile(tenant, who.id, {**members.read_profile(who.id), **OWN}, by=by(who))
     members.save_profile(
-        tenant, who.id, members.read_profile(who.id) | {"department": "開発"}, by=operator("監督")
+        tenant, who.id, {**members.read_profile(who.id), "department": "開発"}, by=operator("監督")
     )
     first, second = events()
     assert (first.actor_kind, first.address, first.subject) == (

@@ -6,12 +6,13 @@ import re
 from datetime import timedelta
 
 import pytest
+from flask import current_app
 
 from portal.core import clock
 from portal.core.db import session
 from portal.core.errors import RuleBroken
 from portal.core.outbox import OutboxMail
-from portal.shared.accounts.account_hooks import AccountHooks, RegisteredHooks
+from portal.shared.accounts.account_hooks import AccountHooks, DeclaredHooks
 from portal.shared.accounts.models import Account, Member
 from portal.shared.auth import sign_in as entrance
 from portal.shared.auth import throttling
@@ -178,7 +179,8 @@ def test_what_waits_for_an_address_is_found_after_it_is_proved(shop, apply, code
     """MOLD-02: not before."""
     joined = []
     part = AccountHooks(joined=lambda _tenant, member: joined.append(member.email))
-    monkeypatch.setattr(RegisteredHooks, "by_module", {"facility": part})
+    services = current_app.extensions["services"]
+    monkeypatch.setitem(services, DeclaredHooks, DeclaredHooks(by_module={"facility": part}))
     handle = apply()
     assert joined == []
     registration.activate_by_code(shop, handle, code(), Client())
