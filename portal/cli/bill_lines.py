@@ -36,17 +36,24 @@ class Rates:
 def rates_on(tenant: Tenant, day: date) -> Rates:
     """The tenant's rates of that day, the standard one being usual, and none at all."""
     begun = [rate for rate in tenant.tax.rates if rate.since <= day]
+    usual = None
     standard = [rate for rate in begun if not rate.reduced]
-    usual = max(standard, key=attrgetter("since")).rate if standard else None
+    if standard:
+        usual = max(standard, key=attrgetter("since")).rate
+    # 8 % was the standard rate until 2019-09-30 and is the reduced one since: as long as both are
+    # listed, the number alone means the standard one.
     known = {one.rate for one in begun}
-    reduced = {rate: all(one.reduced for one in begun if one.rate == rate) for rate in known}
-    return Rates(usual, {0: False} | reduced)
+    is_reduced = {rate: all(one.reduced for one in begun if one.rate == rate) for rate in known}
+    return Rates(usual, {0: False} | is_reduced)
 
 
 def rates_of(billed: Iterable[BillLine]) -> Rates:
     """The rates of what was billed; the usual one, if it is the only one."""
     is_reduced = {line.rate: line.reduced for line in billed}
-    return Rates(next(iter(is_reduced)) if len(is_reduced) == 1 else None, is_reduced)
+    usual = None
+    if len(is_reduced) == 1:
+        (usual,) = is_reduced
+    return Rates(usual, is_reduced)
 
 
 def read_bill_lines(texts: Iterable[str], day: date, rates: Rates) -> list[BillLine]:
@@ -61,12 +68,16 @@ def _bill_line(text: str, day: date, rates: Rates) -> BillLine:
     known = ", ".join(map(str, sorted(rates.is_reduced)))
     try:
         name, quantity, unit, price, *rest = text.split(":")
-        if not rest and rates.usual is None:
+        if rest:
+            percent = int(rest[0])
+        elif rates.usual is not None:
+            percent = rates.usual
+        else:
             raise CommandError(f"--line {text!r}: name the rate ({_LINE}) out of {known}")
-        percent = int(rest[0] if rest else rates.usual or 0)
         line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
     except ValueError:
         raise CommandError(f"--line {text!r}: write {_LINE}, e.g. 利用料:3:時間:4500") from None
+    # Each may be as large as Python bears; no column keeps their product.
     if abs(line.amount) > LARGEST:
         raise CommandError(f"--line {text!r}: at most {yen(LARGEST)}")
     is_known = len(rest) <= 1 and percent in rates.is_reduced
