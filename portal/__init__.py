@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_app(app)
     brand.init_app(app, BRANDS)
     app.extensions["tenants"] = _registry(app, settings)
-    app.extensions["chat_bell"] = ChatNotifier(app, settings.chat_streams)
+    app.extensions["chat_notifier"] = ChatNotifier(app, settings.chat_streams)
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
     cli.init_app(app, BRANDS)
