@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from demo import facility, notices, people, support
 from portal.cli.command_line import CommandError, CommandGroup
-from portal.cli.commands import json_option
 from portal.cli.output import json_out, table
+from portal.cli.parameters import json_option
 from portal.config.schema import Tenant
 from portal.core import clock
 from portal.core.db import session, tenant_scope

@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     brand.init_app(app, BRANDS)
     provide(app, JobKinds(kinds_of(BRANDS)))
     app.extensions["tenants"] = _registry(app, settings)
-    app.extensions["chat_bell"] = ChatNotifier(app, settings.chat_streams)
+    app.extensions["chat_notifier"] = ChatNotifier(app, settings.chat_streams)
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
     cli.init_app(app, BRANDS)

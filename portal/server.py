@@ -1,10 +1,11 @@
 """What granian serves: a request's body is read whole before one of the few threads is taken for
 it.
 
-A client that sends half a body, or a byte a second, holds a socket until its time is over, and never a thread. A client
-that reads slowly holds none either: an answer is handed over whole, and a file by its path: granian reads it as the
-client does, so that it is never in memory. Only an answer that says that it is a stream, by
-``X-Accel-Buffering: no``, is sent as it is made and keeps its thread while it lasts. Figures: docs/decisions/bodies.md.
+A client that sends half a body, or a byte a second, holds a socket until its time is over, and
+never a thread. A client that reads slowly holds none either: an answer is handed over whole, and a
+file by its path: granian reads it as the client does, so that it is never in memory. Only an answer
+that says that it is a stream, by ``X-Accel-Buffering: no``, is sent as it is made and keeps its
+thread while it lasts. Figures: docs/decisions/bodies.md.
 """
 
 import asyncio
@@ -12,9 +13,9 @@ import itertools
 import logging
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
@@ -22,10 +23,7 @@ log = logging.getLogger(__name__)
 BYTES_A_SECOND = 16 * 1024
 """Each so many bytes that came give a body a second more."""
 LARGEST_BODY = 128 * 1024 * 1024
-"""Bytes.
-
-A longer body is not read: the application refuses it by its length, on a page of its own.
-"""
+"""Bytes. A longer body is not read: the application refuses it by its length."""
 IN_MEMORY = 256 * 1024
 """Bytes of one body that stay in memory; the rest goes to a temporary file."""
 ROOM_FOR_BODIES = 512 * 1024 * 1024
@@ -42,6 +40,32 @@ NO_NAME = ("Server", "")
 """Granian names itself in every answer that has no such header; it takes an empty one for one."""
 
 
+class StreamTransport(Protocol):
+    """Where granian takes an answer part by part (RSGI 1.6)."""
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a part. Raises RuntimeError when the client has gone."""
+
+
+class HttpProtocol(Protocol):
+    """How granian is answered (RSGI 1.6); to iterate over it gives the body as it comes."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The chunks of the request's body."""
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
+        """Answer with a whole body."""
+
+    def response_file(self, status: int, headers: Headers, path: str) -> None:
+        """Answer with the file that lies at `path`."""
+
+    def response_stream(self, status: int, headers: Headers) -> StreamTransport:
+        """Begin an answer whose body comes in parts."""
+
+    def close(self, status: int) -> None:
+        """Refuse a WebSocket."""
+
+
 class Scope(Protocol):
     """What granian says of a request (RSGI 1.6)."""
 
@@ -54,7 +78,7 @@ class Scope(Protocol):
     path: str
     query_string: str
     authority: str | None
-    headers: Any
+    headers: Mapping[str, str]
 
 
 class FileWrapper:
@@ -108,7 +132,7 @@ class RsgiServer:
         """Granian stops: what still waits for a thread is let go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
+    async def __rsgi__(self, scope: Scope, protocol: HttpProtocol) -> None:
         """Answer one request."""
         if scope.proto != "http":
             protocol.close(403)
@@ -128,7 +152,7 @@ class RsgiServer:
                 log.exception("the application did not answer")
                 protocol.response_bytes(500, [*PLAIN, NO_NAME], b"Internal Server Error\n")
 
-    async def _read_body(self, scope: Scope, protocol: Any, body: IO[bytes]) -> None:
+    async def _read_body(self, scope: Scope, protocol: HttpProtocol, body: IO[bytes]) -> None:
         """Read all that Content-Length promises. Raises Refused when it does not come in time."""
         length = _content_length(scope)
         if length is None or not 0 < length <= LARGEST_BODY:
@@ -157,7 +181,7 @@ class RsgiServer:
             raise Refused(503, "Too many uploads at once. Please try again.")
 
     def _run(
-        self, environ: WSGIEnvironment, protocol: Any, loop: asyncio.AbstractEventLoop
+        self, environ: WSGIEnvironment, protocol: HttpProtocol, loop: asyncio.AbstractEventLoop
     ) -> None:
         """In a thread: let the application answer, and hand over what it says."""
         started: list[tuple[int, Headers]] = []
@@ -188,14 +212,18 @@ class RsgiServer:
 
 
 def _close(answer: Iterable[bytes], loop: asyncio.AbstractEventLoop) -> None:
+    """Close an answer that has a way to be closed (PEP 3333)."""
     close = getattr(answer, "close", None)
     if isinstance(answer, FileWrapper) and answer.is_temporary:
+        # granian opens a file by its path a moment later: it must still lie there.
         loop.call_soon_threadsafe(loop.call_later, OPENED_SECONDS, answer.close)
     elif close is not None:
         close()
 
 
-def _send_parts(transport: Any, parts: Iterable[bytes], loop: asyncio.AbstractEventLoop) -> None:
+def _send_parts(
+    transport: StreamTransport, parts: Iterable[bytes], loop: asyncio.AbstractEventLoop
+) -> None:
     """Send each part as it is made, until there are no more or nobody listens."""
 
     async def send(part: bytes) -> None:
@@ -219,8 +247,10 @@ def _content_length(scope: Scope) -> int | None:
     """
     if "transfer-encoding" in scope.headers:
         raise Refused(411, "Please send the length of the request's body.")
-    said = scope.headers.get("content-length")
-    return int(said) if said and said.isdecimal() else None
+    length = scope.headers.get("content-length")
+    if length is None or not length.isdecimal():
+        return None
+    return int(length)
 
 
 def make_environ(scope: Scope, body: IO[bytes]) -> WSGIEnvironment:
@@ -252,11 +282,12 @@ def make_environ(scope: Scope, body: IO[bytes]) -> WSGIEnvironment:
         variable = name.upper().replace("-", "_")
         if variable not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             variable = f"HTTP_{variable}"
-        if variable in environ:
-            joint = "; " if variable == "HTTP_COOKIE" else ","
-            environ[variable] += joint + value
-        else:
+        if variable not in environ:
             environ[variable] = value
+        elif variable == "HTTP_COOKIE":  # HTTP/2 sends each cookie alone (RFC 9113, 8.2.3)
+            environ[variable] += f"; {value}"
+        else:
+            environ[variable] += f",{value}"
     return environ
 
 

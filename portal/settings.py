@@ -1,8 +1,9 @@
 """The environment, read once. Nothing else in the program looks at os.environ. Unsafe settings
 refuse to start.
 
-What only a trial may do (demo mode, plain http, a key that others know) is refused wherever the base domain is not
-``localhost``, so that nothing left behind by a trial can open an installation that others reach.
+What only a trial may do (demo mode, plain http, a key that others know) is refused wherever the
+base domain is not ``localhost``, so that nothing left behind by a trial can open an installation
+that others reach.
 """
 
 import os
@@ -86,7 +87,8 @@ class Settings:
             raise UnsafeSettings("PORTAL_SCHEME is http or https")
         if self.demo and not self.is_trial:
             raise UnsafeSettings(
-                "PORTAL_DEMO=1 is for PORTAL_BASE_DOMAIN=localhost only: its mailbox shows all mails"
+                "PORTAL_DEMO=1 is for PORTAL_BASE_DOMAIN=localhost only: "
+                "its mailbox shows all mails"
             )
         if self.scheme == "http" and not (self.testing or (self.demo and self.is_trial)):
             raise UnsafeSettings(
@@ -104,9 +106,9 @@ class Settings:
             )
         if self.smtp_url and _tells_its_password(self.smtp_url):
             raise UnsafeSettings(
-                "PORTAL_SMTP_URL holds a password: use smtp+starttls://, smtp:// would send it in the clear"
+                "PORTAL_SMTP_URL holds a password: use smtp+starttls://, "
+                "smtp:// would send it in the clear"
             )
-
         if self.smtp_ca is not None and not _is_certificate_file(self.smtp_ca):
             raise UnsafeSettings("PORTAL_SMTP_CA is a file of PEM certificates of authorities")
 
@@ -126,10 +128,13 @@ class Settings:
 
         Raises UnsafeSettings.
         """
-        env = dict(os.environ if environment is None else environment)
+        if environment is None:
+            environment = os.environ
+        env = dict(environment)
         if env.get("PORTAL_ENV_FILE"):
             env = _kept_in(Path(env["PORTAL_ENV_FILE"])) | env
         home = Path(env.get("PORTAL_HOME") or ROOT / "var").absolute()
+        smtp_ca = env.get("PORTAL_SMTP_CA")
         streams = _number(env, "PORTAL_CHAT_STREAMS", 0, 10_000)
         return cls(
             secret_key=env.get("PORTAL_SECRET_KEY", ""),
@@ -144,7 +149,7 @@ class Settings:
             scheme=env.get("PORTAL_SCHEME", "https"),
             port=_number(env, "PORTAL_PUBLIC_PORT", 1, 65535),
             smtp_url=env.get("PORTAL_SMTP_URL", ""),
-            smtp_ca=Path(env["PORTAL_SMTP_CA"]).absolute() if env.get("PORTAL_SMTP_CA") else None,
+            smtp_ca=Path(smtp_ca).absolute() if smtp_ca else None,
             proxy_hops=_number(env, "PORTAL_PROXY_HOPS", 0, 9) or 0,
             threads=_number(env, "PORTAL_THREADS", 1, 256) or 4,
             chat_streams=2 if streams is None else streams,
@@ -168,6 +173,7 @@ class Settings:
     def flask_config(self) -> dict[str, object]:
         """What Flask and its extensions want to know."""
         smtp = urlsplit(self.smtp_url or "smtp://127.0.0.1:25")
+        # An error's text ends in a log, and a statement's parameters are personal data.
         engine: dict[str, object] = {"pool_size": 8, "max_overflow": 8, "hide_parameters": True}
         if self.database.startswith("postgresql"):
             engine |= {
@@ -185,8 +191,11 @@ class Settings:
             "SESSION_COOKIE_SECURE": self.scheme == "https",
             "SESSION_COOKIE_HTTPONLY": True,
             "SESSION_COOKIE_SAMESITE": "Lax",
+            # A form may lie open for hours; the token dies with the session.
             "WTF_CSRF_TIME_LIMIT": None,
+            # The check of Referer: pages behind a mailed link send none (web/headers.py).
             "WTF_CSRF_SSL_STRICT": False,
+            # Of every page; those that take files raise theirs (web/uploads.py).
             "MAX_CONTENT_LENGTH": 1024 * 1024,
             "MAX_FORM_MEMORY_SIZE": 512 * 1024,
             "MAIL_SERVER": smtp.hostname,
@@ -233,7 +242,8 @@ def _is_smtp(url: str) -> bool:
 
 
 def _repeats_itself(key: str) -> bool:
-    """Whether the key is a shorter text said several times."""
+    """Whether the key is a shorter text several times over."""
+    # Only such a text is found in its own double without the first and the last character.
     return key in (key + key)[1:-1]
 
 

@@ -63,6 +63,9 @@ class GranianProtocol:
         self.status, self.headers, self.was_streamed = status, headers, True
         return self
 
+    def close(self, status: int) -> None:
+        self.status = status
+
     async def send_bytes(self, data: bytes) -> None:
         if data == b"gone":
             raise RuntimeError("closed")

@@ -1,8 +1,10 @@
 """The lines of a bill as operators type them, and the rates that they may have (FAC-12, COM-71)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from operator import attrgetter
 
 import click
@@ -36,17 +38,24 @@ class Rates:
 def rates_on(tenant: Tenant, day: date) -> Rates:
     """The tenant's rates of that day, the standard one being usual, and none at all."""
     begun = [rate for rate in tenant.tax.rates if rate.since <= day]
+    usual = None
     standard = [rate for rate in begun if not rate.reduced]
-    usual = max(standard, key=attrgetter("since")).rate if standard else None
+    if standard:
+        usual = max(standard, key=attrgetter("since")).rate
+    # 8 % was the standard rate until 2019-09-30 and is the reduced one since: as long as both are
+    # listed, the number alone means the standard one.
     known = {one.rate for one in begun}
-    reduced = {rate: all(one.reduced for one in begun if one.rate == rate) for rate in known}
-    return Rates(usual, {0: False} | reduced)
+    is_reduced = {rate: all(one.reduced for one in begun if one.rate == rate) for rate in known}
+    return Rates(usual, {0: False} | is_reduced)
 
 
 def rates_of(billed: Iterable[BillLine]) -> Rates:
     """The rates of what was billed; the usual one, if it is the only one."""
     is_reduced = {line.rate: line.reduced for line in billed}
-    return Rates(next(iter(is_reduced)) if len(is_reduced) == 1 else None, is_reduced)
+    usual = None
+    if len(is_reduced) == 1:
+        (usual,) = is_reduced
+    return Rates(usual, is_reduced)
 
 
 def read_bill_lines(texts: Iterable[str], day: date, rates: Rates) -> list[BillLine]:
@@ -57,21 +66,34 @@ def read_bill_lines(texts: Iterable[str], day: date, rates: Rates) -> list[BillL
     return [_bill_line(text, day, rates) for text in texts]
 
 
+def _quantity(typed: str) -> int | Decimal:
+    """A quantity to a thousandth, e.g. 1.5. Raises ValueError."""
+    if typed.isdecimal():
+        return int(typed)
+    if not re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,3}", typed):
+        raise ValueError(typed)
+    return Decimal(typed)
+
+
 def _bill_line(text: str, day: date, rates: Rates) -> BillLine:
     known = ", ".join(map(str, sorted(rates.is_reduced)))
     try:
         name, quantity, unit, price, *rest = text.split(":")
-        if not rest and rates.usual is None:
+        if rest:
+            percent = int(rest[0])
+        elif rates.usual is not None:
+            percent = rates.usual
+        else:
             raise CommandError(f"--line {text!r}: name the rate ({_LINE}) out of {known}")
-        percent = int(rest[0] if rest else rates.usual or 0)
-        line = BillLine(name, int(quantity), unit, int(price), percent, day=day)
+        line = BillLine(name, _quantity(quantity), unit, int(price), percent, day=day)
     except ValueError:
         raise CommandError(f"--line {text!r}: write {_LINE}, e.g. 利用料:3:時間:4500") from None
+    # Each may be as large as Python bears; no column keeps their product.
     if abs(line.amount) > LARGEST:
         raise CommandError(f"--line {text!r}: at most {yen(LARGEST)}")
     is_known = len(rest) <= 1 and percent in rates.is_reduced
-    if not is_known or line.quantity < 1 or not line.description.strip():
+    if not is_known or line.quantity <= 0 or not line.description.strip():
         raise CommandError(
-            f"--line {text!r}: a text, a quantity of 1 or more, and a rate out of {known}"
+            f"--line {text!r}: a text, a quantity above 0, and a rate out of {known}"
         )
     return replace(line, reduced=rates.is_reduced[percent])

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 from flask import current_app
@@ -25,6 +25,7 @@ from portal.core.csvio import CsvErrors
 from portal.core.engine import UnfitRole
 
 STANDARD_INPUT = Path("-")
+# SQLSTATE, PostgreSQL's appendix A: undefined_table and undefined_column, insufficient_privilege.
 _NO_SUCH_TABLE = ("42P01", "42703")
 _NO_RIGHT = "42501"
 _WHOSE = "DATABASE_URL is for portal_app, DATABASE_OWNER_URL for the owner, who migrates"
@@ -50,8 +51,10 @@ def one_line() -> Iterator[None]:
     except click.UsageError as error:
         raise _in_one_line(error) from None
     except UnicodeError:
+        # Bytes that are no UTF-8 come from a terminal as surrogates, which nothing can encode.
         raise CommandError("what was typed or piped in is not UTF-8") from None
     except (OverflowError, DataError):
+        # SQLite's driver raises the one, PostgreSQL the other.
         raise CommandError("a number, a date or a text is larger than can be kept") from None
     except DatabaseBusy as error:
         raise click.ClickException(str(error)) from None
@@ -71,14 +74,16 @@ def one_line() -> Iterator[None]:
 def _database_trouble(error: OperationalError | ProgrammingError) -> click.ClickException | None:
     """What is the matter with the database, and what to do; None where the program is to blame."""
     reason = str(error.orig).strip().partition("\n")[0]
+    # psycopg's errors bear a code of the SQL standard; SQLite's have only words.
     state = getattr(error.orig, "sqlstate", "")
     if state == _NO_RIGHT:
         return CommandError(f"the database: {reason} ({_WHOSE})")
     if isinstance(error, ProgrammingError) and state not in _NO_SUCH_TABLE:
         return None
-    is_behind = state in _NO_SUCH_TABLE or reason.startswith("no such ")
-    hint = " (flask db upgrade brings it up to date)" if is_behind else ""
-    return click.ClickException(f"the database: {reason}{hint}")
+    message = f"the database: {reason}"
+    if state in _NO_SUCH_TABLE or reason.startswith("no such "):
+        message += " (flask db upgrade brings it up to date)"
+    return click.ClickException(message)
 
 
 class Number(click.IntRange):
@@ -89,9 +94,11 @@ class Number(click.IntRange):
 
 def _in_one_line(error: click.UsageError, called: str = "") -> CommandError:
     """A mistake in how the command `called` so is called; where to read how it is."""
+    message = " ".join(error.format_message().split())
     path = error.ctx.command_path if error.ctx else called
-    where = f" ({path} --help)" if path else ""
-    return CommandError(" ".join(error.format_message().split()) + where)
+    if path:
+        message += f" ({path} --help)"
+    return CommandError(message)
 
 
 class PortalCommand(click.Command):
@@ -99,8 +106,16 @@ class PortalCommand(click.Command):
     (COM-03).
     """
 
-    def __init__(self, *words: Any, feature: str = "", **options: Any) -> None:
-        super().__init__(*words, **options)
+    def __init__(
+        self,
+        name: str | None,
+        *,
+        callback: Callable[..., object] | None = None,
+        params: list[click.Parameter] | None = None,
+        help: str | None = None,  # noqa: A002 - click's
+        feature: str = "",
+    ) -> None:
+        super().__init__(name, callback=callback, params=params, help=help)
         self.feature = feature
 
     def make_context(
@@ -108,19 +123,21 @@ class PortalCommand(click.Command):
         info_name: str | None,
         args: list[str],
         parent: click.Context | None = None,
-        **extra: Any,
+        **extra: object,
     ) -> click.Context:
         """Read what was typed."""
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.UsageError as error:
-            called = [parent.command_path] if parent else []
-            raise _in_one_line(error, " ".join([*called, info_name or ""])) from None
+            # The mistake is found before there is a context that could name the command.
+            names = [parent.command_path] if parent else []
+            raise _in_one_line(error, " ".join([*names, info_name or ""])) from None
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Run it."""
         with one_line():
-            return super().invoke(ctx)
+            result: object = super().invoke(ctx)
+            return result
 
 
 class CommandGroup(AppGroup):
@@ -147,21 +164,24 @@ def require_offered(tenant: Tenant) -> None:
 
     Raises CommandError.
     """
+    # From the command up to the program: a brand's commands stand in its group.
     context: click.Context | None = click.get_current_context()
     while context is not None:
-        group = context.command
+        command = context.command
         for key, brand in current_app.extensions["brands"].items():
-            if brand.commands is group and key not in tenant.modules:
+            if brand.commands is command and key not in tenant.modules:
                 on = ", ".join(tenant.modules) or "none"
                 raise CommandError(f"the module {key} is off at {tenant.key!r}; on is: {on}")
-        feature = getattr(group, "feature", "")
-        if feature and not tenant.has(feature):
-            raise CommandError(f"features.{feature} is off at {tenant.key!r}")
+        if isinstance(command, PortalCommand | CommandGroup):
+            feature = command.feature
+            if feature and not tenant.has(feature):
+                raise CommandError(f"features.{feature} is off at {tenant.key!r}")
         context = context.parent
 
 
 def login() -> str:
-    """The account of this machine that runs the command, whatever the environment calls itself."""
+    """The account of this machine that runs the command."""
+    # Not LOGNAME or USER, which anybody sets to anything.
     number = os.getuid()
     try:
         return pwd.getpwuid(number).pw_name
@@ -169,16 +189,16 @@ def login() -> str:
         return f"uid {number}"
 
 
-class Content(NamedTuple):
+class FileContent(NamedTuple):
     """A file as it was read: its name without the folders, and its bytes."""
 
     name: str
     data: bytes
 
 
-def content(path: Path) -> Content:
+def read_file(path: Path) -> FileContent:
     """What stands in a file, or comes out of a named pipe."""
-    return Content(path.name, path.read_bytes())
+    return FileContent(path.name, path.read_bytes())
 
 
 def _standard_input() -> bytes:
@@ -203,10 +223,10 @@ def as_text(name: str, data: bytes) -> str:
     Raises CommandError for nothing, too much, and no UTF-8.
     """
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")  # editors of Windows begin a file with a byte order mark
     except UnicodeDecodeError:
         raise CommandError(f"{name} is not UTF-8") from None
-    if "\0" in text:
+    if "\0" in text:  # PostgreSQL keeps none
         raise CommandError(f"{name} is no text")
     if not text.strip():
         raise CommandError(f"{name} is empty")
@@ -215,27 +235,23 @@ def as_text(name: str, data: bytes) -> str:
     return text
 
 
-def is_dry_run() -> bool:
-    """Whether the running command is to change nothing."""
-    return bool(click.get_current_context().params.get("dry_run"))
-
-
 @contextmanager
 def progress() -> Iterator[Callable[[int], None]]:
     """Say on standard error how many lines are done: on one line of a terminal, now and then in a
     log.
     """
-    is_terminal = sys.stderr.isatty()
-    every = _PROGRESS_TERMINAL if is_terminal else _PROGRESS_LOG
+    if not sys.stderr.isatty():
+        yield _report_to_log
+        return
+    yield _report_to_terminal
+    click.echo("\r\x1b[K", err=True, nl=False)
 
-    def report(count: int) -> None:
-        if count % every == 0:
-            click.echo(
-                f"\r{count:,} lines checked" if is_terminal else f"{count:,} lines checked",
-                err=True,
-                nl=not is_terminal,
-            )
 
-    yield report
-    if is_terminal:
-        click.echo("\r\x1b[K", err=True, nl=False)
+def _report_to_terminal(count: int) -> None:
+    if count % _PROGRESS_TERMINAL == 0:
+        click.echo(f"\r{count:,} lines checked", err=True, nl=False)
+
+
+def _report_to_log(count: int) -> None:
+    if count % _PROGRESS_LOG == 0:
+        click.echo(f"{count:,} lines checked", err=True)

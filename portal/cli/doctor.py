@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 import click
 from flask import current_app
 from flask.cli import with_appcontext
+from sqlalchemy.exc import DBAPIError
 
 from portal.cli.command_line import PortalCommand
-from portal.cli.commands import json_option
 from portal.cli.output import json_out
+from portal.cli.parameters import json_option
 from portal.core import jobs, migrate, tenant_scope, transaction_mode
 from portal.core.db import db
 from portal.core.engine import UnfitRole, sqlite_files
@@ -30,6 +31,7 @@ from portal.web.requests import registry
 State = Literal["ok", "warning", "bad", "not looked at"]
 ANSWERS_AT_ONCE = 2.0
 """Seconds. Who answers half a request within them has not waited for the rest."""
+_PORTS = {"http": 80, "https": 443}
 PATIENCE = 90.0
 """Seconds to wait for the end of half a request."""
 
@@ -46,7 +48,8 @@ class Finding:
 @click.command(cls=PortalCommand)
 @click.option(
     "--url",
-    help="Where the portal answers, e.g. https://shop.my.example.jp: half a request is sent there, and waited for.",
+    help="Where the portal answers, e.g. https://shop.my.example.jp: half a request is sent there, "
+    "and waited for.",
 )
 @json_option
 @with_appcontext
@@ -87,7 +90,8 @@ def _look_at_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "settings",
             "warning",
-            "PORTAL_PROXY_HOPS is 0: behind a proxy all customers share its address, and its limits",
+            "PORTAL_PROXY_HOPS is 0: "
+            "behind a proxy all customers share its address, and its limits",
         )
     else:
         yield Finding("settings", "ok", f"https at {settings.base_domain}")
@@ -105,9 +109,10 @@ def _look_at_database() -> Finding:
     except UnfitRole as error:
         return Finding("database", "bad", str(error))
     except Exception as error:  # whatever it is, this command is there to tell it
-        reason = str(getattr(error, "orig", error)).strip().splitlines()
-        said = reason[0] if reason else type(error).__name__
-        return Finding("database", "bad", f"cannot be asked: {said}")
+        # SQLAlchemy's own errors repeat the statement and its parameters; the driver's say what is.
+        original = error.orig if isinstance(error, DBAPIError) else error
+        first_line = str(original).strip().partition("\n")[0]
+        return Finding("database", "bad", f"cannot be asked: {first_line or type(error).__name__}")
     if not is_current:
         return Finding("database", "bad", "has not all migrations: run flask db upgrade")
     return Finding("database", "ok", f"{db.engine.dialect.name}, all migrations are there")
@@ -115,7 +120,7 @@ def _look_at_database() -> Finding:
 
 def _look_at_tenants() -> Finding:
     brands = registry()
-    brands.look_now()
+    brands.look_now()  # a command is too short-lived for the look of once in a while
     count = len(brands.current().by_key)
     if brands.mistakes:
         return Finding(
@@ -153,7 +158,7 @@ def _look_at_files(settings: Settings) -> Iterator[Finding]:
     if db.engine.dialect.name == "sqlite" and database:
         kept += sqlite_files(Path(database))
     there = [path for path in kept if path.exists()]
-    open_ones = [path for path in there if path.stat().st_mode & 0o077]
+    open_ones = [path for path in there if path.stat().st_mode & 0o077]  # group and others
     for path in open_ones:
         mode = path.stat().st_mode & 0o777
         yield Finding("files", "bad", f"others may read {path} ({mode:o}): chmod 600 {path}")
@@ -177,8 +182,8 @@ def _look_at_bodies(url: str | None) -> Iterator[Finding]:
         yield Finding(
             "bodies",
             "bad",
-            f"half a request is handed on ({status} at once): serve by scripts/serve.py, or let the proxy "
-            "buffer requests",
+            f"half a request is handed on ({status} at once): serve by scripts/serve.py, "
+            "or let the proxy buffer requests",
         )
     else:
         yield Finding(
@@ -197,19 +202,22 @@ def ask_by_half(url: str) -> tuple[float | None, int]:
     answers at once. Raises OSError, or ValueError for a URL that is none.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError("a URL begins with http:// or https://")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = parts.port or _PORTS[parts.scheme]
     head = (
         f"POST /livez HTTP/1.1\r\nHost: {parts.netloc}\r\n"
         "Content-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\n"
     )
     # Browsers know that names below localhost are this machine; the system's resolver may not.
-    host = "127.0.0.1" if parts.hostname.endswith(".localhost") else parts.hostname
+    host = parts.hostname
+    if host.endswith(".localhost"):
+        host = "127.0.0.1"
     with socket.create_connection((host, port), timeout=10) as plain:
         line = plain
         if parts.scheme == "https":
             line = ssl.create_default_context().wrap_socket(plain, server_hostname=parts.hostname)
+        # A few bytes of a thousand: whoever waits for the rest says nothing until their patience ends.
         begun = time.monotonic()
         line.sendall(head.encode("ascii") + b"half of it")
         line.settimeout(PATIENCE)
@@ -217,5 +225,7 @@ def ask_by_half(url: str) -> tuple[float | None, int]:
             words = line.recv(100).split()
         except TimeoutError:
             return None, 0
-        status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-        return time.monotonic() - begun, status
+        seconds = time.monotonic() - begun
+        if len(words) > 1 and words[1].isdigit():
+            return seconds, int(words[1])
+        return seconds, 0

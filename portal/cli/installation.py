@@ -1,13 +1,11 @@
-"""`flask db`: migrations.
-
-`flask tenants`: what an admin wants to know of tenants.toml (OPS-02, OPS-04).
+"""`flask db`, which migrates, and `flask tenants`, which says what an admin wants to know of
+tenants.toml (OPS-02, OPS-04).
 """
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 from alembic import command
@@ -15,8 +13,9 @@ from alembic.util import CommandError
 from flask import current_app
 
 from portal.cli.command_line import CommandGroup
-from portal.cli.commands import FILE, json_option
 from portal.cli.output import fail, json_out, table
+from portal.cli.parameters import FILE, json_option
+from portal.config import Tenant
 from portal.config.registry import LoadResult, resolved
 from portal.config.schema import json_schema
 from portal.core import migrate, tenant_scope, transaction_mode
@@ -33,6 +32,7 @@ _LONGEST_CELL = 60
 def _alembic(do: Callable[..., object], *words: str, **options: bool) -> None:
     """Let Alembic `do` it as the owner; what it refuses is one line and exit code 2."""
     settings: Settings = current_app.extensions["settings"]
+    # The application's own role owns no table and could not change one.
     try:
         migrate.run(FOLDER, settings.owner_database, do, *words, **options)
     except CommandError as error:
@@ -82,7 +82,8 @@ def _in_force() -> LoadResult:
     mistakes = registry().mistakes
     if mistakes:
         click.echo(
-            f"{mistakes[0]} (all mistakes: flask tenants check); shown is the last good file, which is in force",
+            f"{mistakes[0]} (all mistakes: flask tenants check); "
+            "shown is the last good file, which is in force",
             err=True,
         )
     return registry().in_force
@@ -121,9 +122,20 @@ def list_(as_json: bool) -> None:
     rows = []
     for tenant in reading.tenants.by_key.values():
         hosts = [host for host, owner in reading.tenants.by_host.items() if owner is tenant]
-        listed = [list(words) if as_json else "\n".join(words) for words in (tenant.modules, hosts)]
-        rows.append([tenant.key, tenant.name, tenant.status, *listed])
+        rows.append(
+            (
+                tenant.key,
+                tenant.name,
+                tenant.status,
+                _list_cell(tenant.modules, as_json),
+                _list_cell(hosts, as_json),
+            )
+        )
     table(["key", "name", "status", "modules", "hosts"], rows, as_json)
+
+
+def _list_cell(values: Sequence[str], as_json: bool) -> list[str] | str:
+    return list(values) if as_json else "\n".join(values)
 
 
 @tenants.command("show")
@@ -136,15 +148,18 @@ def show(key: str, as_json: bool) -> None:
     reading = _in_force()
     if key not in reading.tenants.by_key:
         fail(f"no tenant {key!r}; there are: {', '.join(reading.tenants.by_key)}")
-    rows = [
-        [name, value if as_json else _cell(value), f"{reading.name}:{line}" if line else "default"]
-        for name, value, line in resolved(reading, key)
-    ]
+    rows: list[tuple[str, object, str]] = []
+    for name, value, line in resolved(reading, key):
+        shown = value if as_json else _first_line(value)
+        rows.append((name, shown, f"{reading.name}:{line}" if line else "default"))
     table(["key", "value", "from"], rows, as_json)
 
 
-def _cell(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+def _first_line(value: object) -> str:
+    """A value as a table shows it: of several lines the first."""
+    text = value
+    if not isinstance(text, str):
+        text = json.dumps(value, ensure_ascii=False, default=str)
     first, _newline, rest = text.strip().partition("\n")
     return f"{first[:_LONGEST_CELL]}…" if rest else first
 
@@ -153,38 +168,45 @@ def _cell(value: Any) -> str:
 @click.argument("file", type=FILE)
 @json_option
 def diff(file: Path, as_json: bool) -> None:
-    """What would change with FILE in place of the tenants file, and whom it would put over a limit."""
+    """What would change with FILE in place of the tenants file, and whom it would put over a
+    limit.
+    """
     new = _good_reading(file)
     table(["tenant", "key", "now", "then"], list(_changes(_in_force(), new)), as_json)
 
 
-def _values(reading: LoadResult, key: str) -> dict[str, Any]:
-    return (
-        {name: value for name, value, _line in resolved(reading, key)}
-        if key in reading.tenants.by_key
-        else {}
-    )
+def _values(reading: LoadResult, key: str) -> dict[str, object]:
+    """All values of a tenant by their names; none of one that is not there."""
+    if key not in reading.tenants.by_key:
+        return {}
+    return {name: value for name, value, _line in resolved(reading, key)}
 
 
-def _changes(old: LoadResult, new: LoadResult) -> Iterator[tuple[str, str, Any, Any]]:
+def _changes(old: LoadResult, new: LoadResult) -> Iterator[tuple[str, str, object, object]]:
+    """What differs: tenant, key, value now and then."""
     for key in sorted(old.tenants.by_key.keys() | new.tenants.by_key.keys()):
         before = _values(old, key)
         after = _values(new, key)
-        if not (before and after):
-            yield key, "", "" if after else "is there", "is there" if after else "is gone"
+        if not before:
+            yield key, "", "", "is there"
+            continue
+        if not after:
+            yield key, "", "is there", "is gone"
             continue
         names = [name for name in after | before if before.get(name) != after.get(name)]
         yield from ((key, name, before.get(name), after.get(name)) for name in names)
+        # Nothing else can put somebody over a limit.
         if any(name.startswith(("limits", "formulas")) for name in names):
-            with tenant_scope(key), transaction_mode("read"):
-                frozen = [
-                    (name, owner.subject, use)
-                    for name, owner, use in limits.over(new.tenants.by_key[key])
-                ]
-            yield from (
-                (key, f"over {name}", owner, f"{use.used} / {use.limit}")
-                for name, owner, use in frozen
-            )
+            yield from _over_limits(new.tenants.by_key[key])
+
+
+def _over_limits(tenant: Tenant) -> list[tuple[str, str, object, object]]:
+    """Who would have more than their limit, in the form of `_changes`."""
+    with tenant_scope(tenant.key), transaction_mode("read"):
+        return [
+            (tenant.key, f"over {name}", owner.subject, f"{usage.used} / {usage.limit}")
+            for name, owner, usage in limits.over(tenant)
+        ]
 
 
 @tenants.command("schema")

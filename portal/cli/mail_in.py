@@ -8,39 +8,36 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Iterable
 from ipaddress import ip_address
-from typing import Any
+from types import FrameType
 
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from portal.cli.command_line import CommandError, PortalCommand, require_offered
-from portal.cli.commands import find_tenant, question
+from portal.cli.commands import QuestionCommand, find_tenant
 from portal.cli.desk import inquiries
-from portal.cli.output import listing, moment
+from portal.cli.output import local_minute, table
+from portal.cli.parameters import json_option, limit_option
 from portal.config import Tenant
 from portal.core import DatabaseBusy, file_store, session, tenant_scope
 from portal.core.inbound_email import UnclearSender, Unreadable
 from portal.shared.inquiries import inbound
 
-MOST_BYTES = 25 * 1024 * 1024
-_LINE = 4096
-_SILENCE = 60.0
-_MOST_AT_ONCE = 20
+MAX_BYTES = 25 * 1024 * 1024
+_LONGEST_LINE = 4096
+_SILENCE_SECONDS = 60.0
+_EXIT_CODES = {2: 0, 4: 75, 5: 65}
+"""By the first digit of SMTP's answer: done, EX_TEMPFAIL and EX_DATAERR of sysexits.h, by which an
+MTA tries again or sends the mail back.
+"""
+_MAX_AT_ONCE = 20
 _ANSWERS = {
-    "LHLO": ["250-portal", "250-8BITMIME", "250-PIPELINING", f"250 SIZE {MOST_BYTES}"],
+    "LHLO": ["250-portal", "250-8BITMIME", "250-PIPELINING", f"250 SIZE {MAX_BYTES}"],
     "NOOP": ["250 2.0.0 OK"],
     "QUIT": ["221 2.0.0 bye"],
 }
-_REFUSED = (
-    ("received", moment("received_at")),
-    ("from", "sender"),
-    "subject",
-    ("why", lambda one: inbound.Outcome(one.outcome).label),
-    ("file", "kept"),
-)
 
 
 def take(app: Flask, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[int, str]:
@@ -56,6 +53,7 @@ def take(app: Flask, tenant: Tenant, raw: bytes, sender: str | None) -> tuple[in
     except DatabaseBusy:
         return 451, "4.3.0 busy, come again"
     except Exception:
+        # Whatever it is, a temporary answer loses no mail: the MTA keeps it and comes again.
         app.logger.exception("a mail was not taken in")
         return 451, "4.3.0 something went wrong, come again"
     return 250, f"2.0.0 {outcome.value}"
@@ -71,22 +69,36 @@ def receive(tenant_key: str | None, sender: str | None) -> None:
     """Take in one mail from standard input, for an MTA's pipe."""
     tenant = find_tenant(tenant_key)
     require_offered(tenant)
-    raw = sys.stdin.buffer.read(MOST_BYTES + 1)
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    code, said = (
-        (552, "5.3.4 too large") if len(raw) > MOST_BYTES else take(app, tenant, raw, sender)
-    )
-    click.echo(f"{code} {said}", err=code != 250)
-    sys.exit({2: 0, 4: 75, 5: 65}[code // 100])  # EX_TEMPFAIL and EX_DATAERR of sysexits.h
+    raw = sys.stdin.buffer.read(MAX_BYTES + 1)  # one byte more tells that there are too many
+    if len(raw) > MAX_BYTES:
+        code, answer = 552, "5.3.4 too large"
+    else:
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        code, answer = take(app, tenant, raw, sender)
+    click.echo(f"{code} {answer}", err=code != 250)
+    sys.exit(_EXIT_CODES[code // 100])
 
 
-@listing(inquiries, "refused", _REFUSED)
-def refused(limit: int) -> Iterable[Any]:
+@inquiries.command("refused", cls=QuestionCommand)
+@limit_option()
+@json_option
+def refused(limit: int, as_json: bool) -> None:
     """Mails that became no inquiry, the newest first."""
-    return inbound.refused(limit)
+    rows = [
+        (
+            local_minute(found.received_at),
+            found.sender,
+            found.subject,
+            inbound.Outcome(found.outcome).label,
+            found.kept,
+        )
+        for found in inbound.refused(limit)
+    ]
+    table(["received", "from", "subject", "why", "file"], rows, as_json)
 
 
-@question(inquiries, "raw", click.argument("file"))
+@inquiries.command("raw", cls=QuestionCommand)
+@click.argument("file")
 def raw(file: str) -> None:
     """The bytes of a refused mail, by its file."""
     try:
@@ -98,24 +110,25 @@ def raw(file: str) -> None:
 
 
 class LmtpHandler(socketserver.StreamRequestHandler):
-    """One MTA at the door; what is too large is heard to its end and thrown away."""
+    """One MTA's conversation; a mail that is too large is read to its end and thrown away."""
 
-    timeout = _SILENCE
+    timeout = _SILENCE_SECONDS
     server: "LmtpServer"
 
     def handle(self) -> None:
-        """Until QUIT, silence or shutdown."""
+        """Answer line after line, until QUIT, silence or the server's end."""
+        # Refused at once rather than made to wait: an MTA keeps its mail and comes again.
         if not self.server.room.acquire(blocking=False):
-            self._say("421 4.3.2 too many at once")
+            self._answer("421 4.3.2 too many at once")
             return
         try:
-            self._say("220 portal LMTP")
+            self._answer("220 portal LMTP")
             self._reset()
-            while (line := self.rfile.readline(_LINE)) and self._obey(
+            while (line := self.rfile.readline(_LONGEST_LINE)) and self._obey(
                 line.decode("ascii", "replace").strip()
             ):
                 pass
-        except OSError:
+        except OSError:  # silence, or a connection that broke: the MTA comes again
             pass
         finally:
             self.server.room.release()
@@ -125,22 +138,26 @@ class LmtpHandler(socketserver.StreamRequestHandler):
         self._to: list[Tenant] = []
         return ["250 2.0.0 OK"]
 
-    def _say(self, *lines: str) -> None:
+    def _answer(self, *lines: str) -> None:
         self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())
 
     def _obey(self, line: str) -> bool:
         """Do what one line says; whether to go on."""
         verb, _space, rest = line.partition(" ")
-        do = {"MAIL": self._mail, "RCPT": self._rcpt, "DATA": self._data, "RSET": self._reset}.get(
-            verb.upper()
-        )
-        self._say(*(do(rest) if do else _ANSWERS.get(verb.upper(), ["500 5.5.2 unknown command"])))
-        return verb.upper() != "QUIT"
+        verb = verb.upper()
+        commands = {"MAIL": self._mail, "RCPT": self._rcpt, "DATA": self._data, "RSET": self._reset}
+        answers = _ANSWERS.get(verb, ["500 5.5.2 unknown command"])
+        if verb in commands:
+            answers = commands[verb](rest)
+        self._answer(*answers)
+        return verb != "QUIT"
 
     def _mail(self, rest: str) -> list[str]:
+        """Begin a mail: MAIL FROM:<sender> SIZE=bytes."""
         words = rest.partition(":")[2].split()
+        # The size that is announced (RFC 1870) spares both sides a mail that is too large.
         size = next((word[5:] for word in words[1:] if word.upper().startswith("SIZE=")), "0")
-        if size.isdecimal() and int(size) > MOST_BYTES:
+        if size.isdecimal() and int(size) > MAX_BYTES:
             return ["552 5.3.4 too large"]
         self._reset()
         self._from = words[0].strip("<>") if words else ""
@@ -148,13 +165,14 @@ class LmtpHandler(socketserver.StreamRequestHandler):
 
     def _rcpt(self, rest: str) -> list[str]:
         address = rest.partition(":")[2].split(" ")[0].strip("<> ").lower()
+        # The recipient alone says which brand a mail is for.
         known = self.server.app.extensions["tenants"].current().by_key.values()
         found = next(
             (one for one in known if one.mail.inbound and one.mail.inbound.lower() == address), None
         )
         if self._from is None:
             return ["503 5.5.1 not now"]
-        if len(self._to) >= _MOST_AT_ONCE:
+        if len(self._to) >= _MAX_AT_ONCE:
             return ["452 4.5.3 too many recipients"]
         if found is None:
             return ["550 5.1.1 nobody here by that name"]
@@ -164,14 +182,21 @@ class LmtpHandler(socketserver.StreamRequestHandler):
     def _data(self, _rest: str) -> list[str]:
         if not self._to:
             return ["503 5.5.1 for whom?"]
-        self._say("354 go on")
+        self._answer("354 go on")
         raw = self._content()
         sender = self._from
         to = self._to
         self._reset()
+        if raw is None:  # the line was cut: there is nobody to answer
+            return []
         if not raw:
-            return ["552 5.3.4 too large" for _ in to if raw is not None]
-        return ["{} {}".format(*take(self.server.app, tenant, raw, sender)) for tenant in to]
+            return ["552 5.3.4 too large" for _tenant in to]
+        # LMTP answers for each recipient (RFC 2033, 4.2): one brand may have taken the mail.
+        answers = []
+        for tenant in to:
+            code, words = take(self.server.app, tenant, raw, sender)
+            answers.append(f"{code} {words}")
+        return answers
 
     def _content(self) -> bytes | None:
         """The mail up to its dot between two CRLF (RFC 5321, 4.1.1.4); empty if too large, None if
@@ -180,46 +205,55 @@ class LmtpHandler(socketserver.StreamRequestHandler):
         lines = list[bytes]()
         size = 0
         before = b"\r\n"
-        while (line := self.rfile.readline(_LINE)) != b".\r\n" or before != b"\r\n":
+        while (line := self.rfile.readline(_LONGEST_LINE)) != b".\r\n" or before != b"\r\n":
             if not line:
                 return None
             size += len(line)
-            if size <= MOST_BYTES:
-                lines.append(line[1:] if before == b"\r\n" and line.startswith(b".") else line)
+            is_at_start = before == b"\r\n"
             before = (before + line)[-2:]
-        return b"".join(lines) if size <= MOST_BYTES else b""
+            if is_at_start:
+                line = line.removeprefix(b".")  # doubled by the sender (RFC 5321, 4.5.2)
+            if size <= MAX_BYTES:
+                lines.append(line)
+        return b"".join(lines) if size <= MAX_BYTES else b""
 
 
 class LmtpServer(socketserver.ThreadingTCPServer):
-    """Listens; one thread for each conversation, a bounded number of them."""
+    """Listens for mail, with a thread for each conversation, `_MAX_AT_ONCE` of them at most."""
 
+    # A restart need not wait until the system has forgotten the last connections.
     allow_reuse_address = True
+    # A conversation that hangs holds up no end.
     daemon_threads = True
 
     def __init__(self, at: tuple[str, int], app: Flask) -> None:
         self.app = app
-        self.room = threading.Semaphore(_MOST_AT_ONCE)
+        self.room = threading.Semaphore(_MAX_AT_ONCE)
         super().__init__(at, LmtpHandler)
 
 
-@click.command(
-    "lmtp", cls=PortalCommand, help="Listen for mail over LMTP; the recipient says whose it is."
-)
+@click.command("lmtp", cls=PortalCommand)
 @click.option(
     "--listen", default="127.0.0.1:2424", show_default=True, help="HOST:PORT, on loopback."
 )
 @with_appcontext
 def lmtp(listen: str) -> None:
-    """Until SIGTERM or SIGINT."""
+    """Listen for mail over LMTP; the recipient says whose it is."""
     host, _colon, port = listen.rpartition(":")
     if not (host and port.isdecimal()):
         raise click.BadParameter("HOST:PORT, e.g. 127.0.0.1:2424")
     _require_loopback(host)
-    with LmtpServer((host, int(port)), current_app._get_current_object()) as door:  # type: ignore[attr-defined]
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: threading.Thread(target=door.shutdown).start())
-        click.echo(f"LMTP at {host}:{door.server_address[1]}")
-        door.serve_forever(poll_interval=0.2)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    with LmtpServer((host, int(port)), app) as server:
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            # `shutdown` waits for the loop below, in whose thread this runs.
+            threading.Thread(target=server.shutdown).start()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        click.echo(f"LMTP at {host}:{server.server_address[1]}")
+        server.serve_forever(poll_interval=0.2)
 
 
 def _require_loopback(host: str) -> None:

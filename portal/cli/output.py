@@ -1,12 +1,10 @@
-"""What commands print: tables for people, JSON for programs, one line for what went wrong (OPS-10)."""
+"""What commands print: tables for people, JSON for programs, one line for a mistake (OPS-10)."""
 
-import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from operator import attrgetter
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import click
 from rich import box
@@ -16,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from portal.cli.command_line import CommandError
-from portal.cli.commands import Command, Option, call, json_option, limit_option, question
 from portal.core.clock import to_local
 
 _GAP = 2
@@ -25,7 +22,6 @@ _LONGEST_WHOLE = 32
 """A number, a date or another word of so many characters is never broken in two."""
 _NARROWEST = 6
 """A column of text has at least so many cells."""
-Column = str | tuple[str, str | Callable[[Any], object]]
 
 # What a customer typed must not be able to steer the operator's terminal.
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -46,8 +42,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], as_json: boo
     if as_json:
         json_out([dict(zip(columns, row, strict=True)) for row in rows])
         return
-    cells = [[harmless(_words(value)) for value in row] for row in rows]
-    console = Console(highlight=False)
+    cells = [[harmless(_as_text(value)) for value in row] for row in rows]
+    console = Console(highlight=False)  # which would colour numbers and paths in what people typed
     widths = _widths(columns, cells, console.width - _GAP * (len(columns) - 1))
     if widths is None:
         _print_records(console, columns, cells)
@@ -57,6 +53,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], as_json: boo
         side: Literal["left", "right"] = "right" if _is_number(rows, index) else "left"
         drawn.add_column(column, overflow="fold", width=widths[index], justify=side)
     for line in cells:
+        # As Text: in a plain string rich would read [brackets] as its markup.
         drawn.add_row(*(Text(cell) for cell in line))
     console.print(drawn)
 
@@ -68,20 +65,21 @@ def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -
     The widest give way first, and none so far that a number, a date or a heading is broken in two:
     such could be neither read nor copied.
     """
-    below = list(zip(*cells, strict=True)) or [()] * len(columns)
+    below: list[tuple[str, ...]] = list(zip(*cells, strict=True)) or [()] * len(columns)
     widths = []
-    least = []
+    minima = []
     for column, texts in zip(columns, below, strict=True):
         lines = [line for text in (column, *texts) for line in text.split("\n")]
+        # Japanese has no blanks and breaks anywhere; only what is written in ASCII must stay whole.
         words = [word for line in lines for word in line.split() if word.isascii()]
         widths.append(max(map(cell_len, lines)))
         whole = [len(word) for word in words if len(word) <= _LONGEST_WHOLE]
-        least.append(min(widths[-1], max([_NARROWEST, *whole])))
-    if sum(least) > room:
+        minima.append(min(widths[-1], max([_NARROWEST, *whole])))
+    if sum(minima) > room:
         return None
     while sum(widths) > room:
-        widest = max(range(len(widths)), key=lambda index: widths[index] - least[index])
-        widths[widest] -= 1
+        spare = [width - minimum for width, minimum in zip(widths, minima, strict=True)]
+        widths[spare.index(max(spare))] -= 1
     return widths
 
 
@@ -116,49 +114,30 @@ def fail(message: str) -> NoReturn:
     raise CommandError(" ".join(harmless(message).split()))
 
 
-def _is_number(rows: Sequence[Sequence[Any]], index: int) -> bool:
+def _is_number(rows: Sequence[Sequence[object]], index: int) -> bool:
+    """Whether a column holds numbers, which stand at its right side."""
     values = [row[index] for row in rows if row[index] is not None]
+    # bool is a subclass of int, and "yes" is no number.
     return bool(values) and all(
         isinstance(value, int) and not isinstance(value, bool) for value in values
     )
 
 
-def _words(value: object) -> str:
+def _as_text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, datetime):
-        return f"{to_local(value):%Y-%m-%d %H:%M}"
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+        return local_minute(value)
+    return str(value)
 
 
-def moment(attribute: str, form: str = "%Y-%m-%d %H:%M") -> Callable[[Any], str]:
-    """Reads an instant as the clock in Tokyo says it; empty where there is none."""
-
-    def read(found: Any) -> str:
-        at = attrgetter(attribute)(found)
-        return f"{to_local(at):{form}}" if at else ""
-
-    return read
+def local_minute(at: datetime | None) -> str:
+    """An instant as the clock in Tokyo says it, e.g. 2026-11-22 09:00; empty for None."""
+    return f"{to_local(at):%Y-%m-%d %H:%M}" if at else ""
 
 
-def listing(
-    group: click.Group, name: str, columns: Iterable[Column], *options: Option, most: int = 30
-) -> Option:
-    """Make the command `name` of a brand: it prints what the function returns, with --limit (else
-    `most`) and --json.
-
-    A column is an attribute, or a heading and the attribute or function that its cells are read
-    with.
-    """
-    pairs = [(column, column) if isinstance(column, str) else column for column in columns]
-    readers = [attrgetter(read) if isinstance(read, str) else read for _heading, read in pairs]
-
-    def register(find: Command) -> Command:
-        @functools.wraps(find)
-        def command(as_json: bool, **words: Any) -> None:
-            rows = [[read(found) for read in readers] for found in call(find, words)]
-            table([heading for heading, _read in pairs], rows, as_json)
-
-        return question(group, name, *options, limit_option(most), json_option)(command)
-
-    return register
+def local_day(at: datetime | None) -> str:
+    """The day of an instant in Tokyo, e.g. 2026-11-22; empty for None."""
+    return f"{to_local(at):%Y-%m-%d}" if at else ""

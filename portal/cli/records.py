@@ -4,20 +4,18 @@ COM-90).
 
 import json
 import re
-from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import select
 
 from portal.cli.command_line import CommandGroup, Number, login
-from portal.cli.commands import DAY, FILE, command, json_option, question
-from portal.cli.output import fail, harmless, json_out, listing, moment
-from portal.config import Tenant
-from portal.core import Actor, NotFound, OutboxMail, require, session, to_local
+from portal.cli.commands import ChangeCommand, QuestionCommand, TenantContext
+from portal.cli.output import fail, harmless, json_out, local_minute, table
+from portal.cli.parameters import FILE, day_option, json_option, limit_option
+from portal.core import NotFound, OutboxMail, require, session, to_local
 from portal.core import audit as trail
 from portal.core.audit_chain import Anchor, count_unmarked, find_faults, make_anchor
 from portal.core.db import each_tenant
@@ -25,46 +23,69 @@ from portal.core.jobs import WorkStatus
 from portal.shared import resending
 from portal.shared.accounts import operations as accounts
 from portal.shared.documents import operations, verification
-from portal.shared.documents.models import Document
+from portal.web.requests import registry
 
 documents = CommandGroup("documents", help="Find and verify issued documents.")
 mail = CommandGroup("mail", help="See and resend mail.")
 audit = CommandGroup("audit", help="Search and verify the audit trail.")
+_LARGEST_ID = 2**63 - 1
+_YEN = Number(0, _LARGEST_ID)
+_NOT_KEPT = "(the text is not kept: it is blanked once a mail is sent or can be sent no more)"
+_URL = re.compile(r"https?://\S+")
 
 
-_YEN = Number(0, 2**63 - 1)
-_FOUND = (
-    "number",
-    "kind",
-    ("date", "transaction_date"),
-    ("total", "amount"),
-    "counterparty",
-    "about",
-    "replaced_by",
-)
-_ASKED = (
-    click.option("--since", **DAY, help="The first transaction date."),
-    click.option("--until", **DAY, help="The last transaction date."),
-    click.option("--least", type=_YEN, help="Yen, tax included."),
-    click.option("--most", type=_YEN, help="Yen, tax included."),
-    click.option("--counterparty", default="", help="Part of the name."),
-    click.option("--number", default="", help="The document's own number."),
-    click.option("--account", default="", help="The account's number."),
-)
-
-
-@listing(documents, "find", _FOUND, *_ASKED)
-def find(limit: int, account: str, **asked: Any) -> Iterable[Document]:
+@documents.command("find", cls=QuestionCommand)
+@day_option("--since", help="The first transaction date.")
+@day_option("--until", help="The last transaction date.")
+@click.option("--least", type=_YEN, help="Yen, tax included.")
+@click.option("--most", type=_YEN, help="Yen, tax included.")
+@click.option("--counterparty", default="", help="Part of the name.")
+@click.option("--number", default="", help="The document's own number.")
+@click.option("--account", default="", help="The account's number.")
+@limit_option()
+@json_option
+def find(
+    since: date | None,
+    until: date | None,
+    least: int | None,
+    most: int | None,
+    counterparty: str,
+    number: str,
+    account: str,
+    limit: int,
+    as_json: bool,
+) -> None:
     """Documents by transaction date, total and counterparty."""
-    wanted = {name: value for name, value in asked.items() if name in operations.SEARCHED}
-    wanted["account_id"] = accounts.find_account(account).id if account else None
-    found = operations.search(limit=limit + 1, **wanted)
+    # One more than is shown tells whether there are more.
+    found = operations.search(
+        limit=limit + 1,
+        since=since,
+        until=until,
+        least=least,
+        most=most,
+        counterparty=counterparty,
+        number=number,
+        account_id=accounts.find_account(account).id if account else None,
+    )
     if len(found) > limit:
         click.echo(f"there are more than {limit}; see --limit", err=True)
-    return found[:limit]
+    rows = [
+        (
+            document.number,
+            document.kind,
+            document.transaction_date,
+            document.amount,
+            document.counterparty,
+            document.about,
+            document.replaced_by,
+        )
+        for document in found[:limit]
+    ]
+    columns = ["number", "kind", "date", "total", "counterparty", "about", "replaced_by"]
+    table(columns, rows, as_json)
 
 
-@question(documents, "verify")
+@documents.command("verify", cls=QuestionCommand)
 def verify() -> str:
     """Compare every document with the audit trail: row, file and number; what is wrong is named."""
     bad = [str(fault) for fault in verification.find_faults()]
@@ -74,31 +95,31 @@ def verify() -> str:
     return "all documents are whole"
 
 
-_MAILS = (
-    "id",
-    ("at", moment("created_at", "%m-%d %H:%M")),
-    "status",
-    "tries",
-    ("to", "recipient"),
-    "subject",
-    ("error", "last_error"),
+@mail.command("list", cls=QuestionCommand)
+@click.option(
+    "--status", type=click.Choice([status.value for status in WorkStatus]), help="Only these."
 )
-_STATUS = click.option(
-    "--status", type=click.Choice([s.value for s in WorkStatus]), help="Only these."
-)
-
-
-@listing(mail, "list", _MAILS, _STATUS)
-def list_(status: str | None, limit: int) -> Iterable[OutboxMail]:
+@limit_option()
+@json_option
+def list_mails(status: str | None, limit: int, as_json: bool) -> None:
     """The newest mails."""
-    statement = (
-        select(OutboxMail).order_by(OutboxMail.created_at.desc(), OutboxMail.id.desc()).limit(limit)
-    )
-    return session().scalars(statement.where(OutboxMail.status == status) if status else statement)
-
-
-_NOT_KEPT = "(the text is not kept: it is blanked once a mail is sent or can be sent no more)"
-_URL = re.compile(r"https?://\S+")
+    statement = select(OutboxMail)
+    if status:
+        statement = statement.where(OutboxMail.status == status)
+    newest = (OutboxMail.created_at.desc(), OutboxMail.id.desc())
+    rows = [
+        (
+            found.id,
+            f"{to_local(found.created_at):%m-%d %H:%M}",
+            found.status,
+            found.tries,
+            found.recipient,
+            found.subject,
+            found.last_error,
+        )
+        for found in session().scalars(statement.order_by(*newest).limit(limit))
+    ]
+    table(["id", "at", "status", "tries", "to", "subject", "error"], rows, as_json)
 
 
 def _find_mail(mail_id: int) -> OutboxMail:
@@ -107,21 +128,22 @@ def _find_mail(mail_id: int) -> OutboxMail:
     return require(found, NotFound("no mail %(id)s", id=mail_id))
 
 
-_MAIL_ID = click.argument("mail_id", type=Number(1, 2**63 - 1))
+mail_argument = click.argument("mail_id", type=Number(1, _LARGEST_ID))
 
 
-@question(mail, "show", _MAIL_ID, json_option)
+@mail.command("show", cls=QuestionCommand)
+@mail_argument
+@json_option
 def show(mail_id: int, as_json: bool) -> None:
     """What is known of a mail.
 
     Addresses in its text are left out: who opens one acts for its reader.
     """
     found = _find_mail(mail_id)
-    sent = to_local(found.done_at) if found.done_at else None
     facts = {
-        "at": f"{to_local(found.created_at):%Y-%m-%d %H:%M}",
+        "at": local_minute(found.created_at),
         "status": found.status.value,
-        "sent": f"{sent:%Y-%m-%d %H:%M}" if sent else "",
+        "sent": local_minute(found.done_at),
         "to": found.recipient,
         "subject": found.subject,
         "event": found.event,
@@ -130,6 +152,7 @@ def show(mail_id: int, as_json: bool) -> None:
     }
     text = None
     if found.blanked_at is None:
+        # An operator who followed a link to set a password would act as the member.
         text = harmless(_URL.sub("(address left out)", found.body)).rstrip()
     if as_json:
         json_out({**facts, "text": text})
@@ -140,41 +163,49 @@ def show(mail_id: int, as_json: bool) -> None:
     click.echo(_NOT_KEPT if text is None else text)
 
 
-@command(mail, "retry", _MAIL_ID)
-def retry(mail_id: int, tenant: Tenant, by: Actor) -> str:
+@mail.command("retry", cls=ChangeCommand)
+@mail_argument
+@click.pass_obj
+def retry(context: TenantContext, mail_id: int) -> str:
     """Send a mail again; one with a link to set a password is made anew, with a new link."""
     found = _find_mail(mail_id)
-    if resending.resend(tenant, found, by=by):
+    if resending.resend(context.tenant, found, by=context.by):
         return f"a new mail with a new link will be sent to {found.recipient}"
     return f"mail {found.id} will be sent again"
 
 
-_EVENTS = (
-    ("#", "sequence"),
-    ("at", moment("at")),
-    ("recorded", moment("recorded_at")),
-    ("who", "actor_name"),
-    ("login", "actor_login"),
-    "action",
-    "subject",
-    ("changes", lambda event: json.dumps(event.changes, ensure_ascii=False)),
-)
-
-
-@listing(
-    audit,
-    "search",
-    _EVENTS,
-    click.option("--subject", default="", help="e.g. reservation:FR000123"),
-)
-def search(subject: str, limit: int) -> Iterable[trail.AuditEvent]:
+@audit.command("search", cls=QuestionCommand)
+@click.option("--subject", default="", help="e.g. reservation:FR000123")
+@limit_option()
+@json_option
+def search(subject: str, limit: int, as_json: bool) -> None:
     """The newest events, or those of one subject."""
-    statement = select(trail.AuditEvent).order_by(trail.AuditEvent.sequence.desc()).limit(limit)
-    asked = trail.AuditEvent.subject == subject[: trail.LONGEST_SUBJECT]
-    return session().scalars(statement.where(asked) if subject else statement)
+    statement = select(trail.AuditEvent)
+    if subject:
+        # The trail keeps long subjects cut off.
+        kept = subject[: trail.LONGEST_SUBJECT]
+        statement = statement.where(trail.AuditEvent.subject == kept)
+    newest = statement.order_by(trail.AuditEvent.sequence.desc()).limit(limit)
+    rows = [
+        (
+            event.sequence,
+            local_minute(event.at),
+            local_minute(event.recorded_at),
+            event.actor_name,
+            event.actor_login,
+            event.action,
+            event.subject,
+            json.dumps(event.changes, ensure_ascii=False),
+        )
+        for event in session().scalars(newest)
+    ]
+    columns = ["#", "at", "recorded", "who", "login", "action", "subject", "changes"]
+    table(columns, rows, as_json)
 
 
-def _read_anchors(_context: object, _option: object, path: Path | None) -> list[Anchor] | None:
+def _read_anchors(
+    _context: click.Context, _parameter: click.Parameter, path: Path | None
+) -> list[Anchor] | None:
     """The anchors in a file; empty lines and those that begin with # say nothing."""
     if path is None:
         return None
@@ -185,36 +216,40 @@ def _read_anchors(_context: object, _option: object, path: Path | None) -> list[
         raise click.BadParameter(str(error)) from None
 
 
-_ANCHOR = click.option(
+@audit.command("verify", cls=QuestionCommand)
+@click.option(
     "--anchor",
     "anchors",
     type=FILE,
     callback=_read_anchors,
     help="Lines of `flask audit anchor` that were kept elsewhere, to compare with.",
 )
-
-
-@question(audit, "verify", _ANCHOR)
-def verify_chain(anchors: list[Anchor] | None, tenant: Tenant) -> str:
+@click.pass_obj
+def verify_chain(context: TenantContext, anchors: list[Anchor] | None) -> str:
     """Check that no event was altered, taken out or made by anybody but this server."""
-    own = [anchor for anchor in anchors or () if anchor.tenant == tenant.key]
-    if anchors is not None and not own:
-        fail(f"the file has no anchor of {tenant.key}")
-    faults = list(find_faults(own))
+    tenant_key = context.tenant.key
+    compared = [anchor for anchor in anchors or () if anchor.tenant == tenant_key]
+    # To compare with nothing would say that the chain holds against anchors that are not there.
+    if anchors is not None and not compared:
+        fail(f"the file has no anchor of {tenant_key}")
+    faults = list(find_faults(compared))
     if faults:
         first = faults[0]
         places = f"{len(faults)} places in all"
         fail(f"the chain is broken at event {first.sequence}, {places}: {first.reason}")
+    findings = ["the chain holds"]
     unmarked = count_unmarked()
-    said = [f"{unmarked} events are from before they were marked"] if unmarked else []
-    said += [f"and agrees with {len(own)} anchors"] if own else []
-    return "; ".join(["the chain holds", *said])
+    if unmarked:
+        findings.append(f"{unmarked} events are from before they were marked")
+    if compared:
+        findings.append(f"and agrees with {len(compared)} anchors")
+    return "; ".join(findings)
 
 
 @audit.command("anchor")
 @with_appcontext
 def anchor() -> None:
     """Print where each brand's trail ends, a line each, to be kept outside of this machine."""
-    keys = sorted(current_app.extensions["tenants"].current().by_key)
+    keys = sorted(registry().current().by_key)
     for _key in each_tenant(keys, by=login(), reason="audit anchor"):
         click.echo(str(make_anchor()))

@@ -1,7 +1,6 @@
-"""The fields of a Japanese postal address, with "住所を自動入力" (COM-24), for every form that has one."""
+"""The fields of a Japanese postal address, with "住所を自動入力" (COM-24)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from flask import request
 from wtforms import SelectField
@@ -9,22 +8,31 @@ from wtforms.validators import AnyOf, InputRequired
 
 from portal.core import text
 from portal.shared.contacts import postal
-from portal.web.forms import PREFECTURES, DigitsField, Form, choices, cleaned, name_line
+from portal.web.forms import Form, PostalCodeField, TelephoneField, choices, cleaned, name_line
+from portal.web.i18n import Label
 from portal.web.i18n import lazy as _l
 
+PREFECTURES = (
+    "北海道 青森県 岩手県 宮城県 秋田県 山形県 福島県 茨城県 栃木県 群馬県 "
+    "埼玉県 千葉県 東京都 神奈川県 新潟県 富山県 石川県 福井県 山梨県 長野県 "
+    "岐阜県 静岡県 愛知県 三重県 滋賀県 京都府 大阪府 兵庫県 奈良県 和歌山県 "
+    "鳥取県 島根県 岡山県 広島県 山口県 徳島県 香川県 愛媛県 高知県 福岡県 "
+    "佐賀県 長崎県 熊本県 大分県 宮崎県 鹿児島県 沖縄県 "
+).split()
 
-def telephone_field(label: Any, **kwargs: Any) -> Any:
+
+def telephone_field(label: Label, *, required: bool = False) -> TelephoneField:
     """A telephone or fax number."""
     wrong = _l("%(label)sは10桁または11桁の数字で入力してください。", label=label)
-    return cleaned(
+    field: TelephoneField = cleaned(
         label,
         text.telephone,
         wrong,
-        kind=DigitsField,
-        write=text.format_telephone,
+        required=required,
+        kind=TelephoneField,
         render_kw={"inputmode": "tel"},
-        **kwargs,
     )
+    return field
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,7 @@ class AddressFields(Form):
         text.postal_code,
         _l("郵便番号は7桁の数字で入力してください。"),
         required=True,
-        kind=DigitsField,
-        write=text.format_postal_code,
+        kind=PostalCodeField,
         render_kw={"autocomplete": "postal-code", "inputmode": "numeric"},
     )
     prefecture = SelectField(
@@ -82,25 +89,20 @@ class AddressFields(Form):
             return False
         places = postal.find(self.postal_code.data or "")
         index = _place_number(pressed, len(places))
-        place = places[index - 1] if index else None
-        self.lookup = self._fill_in(places, place, index, replaces="replace" in request.form)
+        if index == 0:
+            self.lookup = Lookup(places)
+        else:
+            self.lookup = self._fill_in(places, index, replaces="replace" in request.form)
         return True
 
-    def _fill_in(
-        self,
-        places: tuple[postal.Place, ...],
-        place: postal.Place | None,
-        index: int,
-        *,
-        replaces: bool,
-    ) -> Lookup:
-        """Fill the fields of one place in, and tell which."""
-        if place is None:
-            return Lookup(places)
+    def _fill_in(self, places: tuple[postal.Place, ...], index: int, *, replaces: bool) -> Lookup:
+        """Fill in the fields of one place, the `index`th from 1, and tell which."""
+        place = places[index - 1]
         filled = []
         kept = []
         for field in (self.prefecture, self.city, self.street):
             found = getattr(place, field.name)
+            # A street that begins with the town is that town's, with the house number added.
             if not found or (field.data or "").startswith(found):
                 continue
             if field.data and not replaces:

@@ -38,6 +38,7 @@ from portal.shared.members import operations as members
 from portal.shared.notices import config as notices_config
 from portal.shared.notices.operations import OF_PRODUCT
 from portal.shared.notifications import Kind as MailKind
+from portal.shared.orders.billing import OrderBilling
 
 _LEGAL = ModuleConfig(texts=("privacy", "terms", "commerce", "withdrawal", "accessibility"))
 """The brand's own texts that pages of all brands show (COM-04): privacy policy, terms of use,
@@ -127,6 +128,7 @@ class Brand:
     is off.
     `rights` are those that something of the brand's own asks for.
     `job_kinds` are the jobs that it leaves to the workers.
+    `billing` is how its orders are billed, where it has any.
     `mail_kinds` are the mails besides those about inquiries that its members choose how to get (COM-03).
     `home_lead` is the template of what the my page begins with, before everything else.
     """
@@ -160,6 +162,7 @@ class Brand:
     rights: tuple[Right, ...] = (Right.QUOTES, Right.ORDERS, Right.BILLING)
     mail_kinds: tuple[MailKind, ...] = ()
     job_kinds: tuple[JobKind, ...] = ()
+    billing: OrderBilling[Any] | None = None
 
     @property
     def module_config(self) -> ModuleConfig:
@@ -208,6 +211,11 @@ def brands_of(tenant: Tenant) -> list[Brand]:
     """The built brands that the tenant has switched on, in its order."""
     known: dict[str, Brand] = current_app.extensions["brands"]
     return [known[key] for key in tenant.modules if known[key].blueprint is not None]
+
+
+def billings_of(tenant: Tenant) -> list[OrderBilling[Any]]:
+    """How the orders of the tenant's brands are billed; a brand without orders has none."""
+    return [brand.billing for brand in brands_of(tenant) if brand.billing is not None]
 
 
 def inquiry_words(tenant: Tenant) -> InquiryWords:

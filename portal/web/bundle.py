@@ -52,11 +52,9 @@ def digest(data: bytes) -> str:
 
 
 def join(static: Path) -> Bundle:
-    """Read the files.
-
-    The empty statement between two scripts keeps the first's last line its own.
-    """
+    """Read the files."""
     style = (static / STYLE).read_text(encoding="utf-8")
+    # The empty statement: a script whose last line lacks its semicolon would go on in the next.
     script = "\n;\n".join((static / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return Bundle(style, digest(style.encode()), script, f"/app.js?v={digest(script.encode())}")
 

@@ -6,7 +6,6 @@ import errno
 import logging
 import secrets
 from collections.abc import Sequence
-from typing import Any
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_login import current_user
@@ -28,12 +27,13 @@ from portal.shared.auth.throttling import TooMany
 from portal.web import interrupted
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.render import render_invalid, whole
+from portal.web.render import render_invalid, render_invalid_context, whole
 from portal.web.requests import has_flag
 
 log = logging.getLogger(__name__)
 _GONE = gettext_noop(
-    "この登録はすでに削除されているか、見つかりません。保存はされていません。入力された内容を下に表示します。"
+    "この登録はすでに削除されているか、見つかりません。保存はされていません。"
+    "入力された内容を下に表示します。"
 )
 _NOT_POSSIBLE = gettext_noop("この操作はできません")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -71,7 +71,9 @@ def page(
         form_href=form_href,
     )
     response = whole(make_response(body, code))
-    return _later(response) if code == 429 else response
+    if code == 429:
+        return _later(response)
+    return response
 
 
 def _later(response: Response, seconds: int = 30) -> Response:
@@ -80,15 +82,18 @@ def _later(response: Response, seconds: int = 30) -> Response:
 
 
 def _unavailable(error: Exception) -> Response:
-    """503 without touching the database, the templates' context or the disk."""
+    """503 without touching the database, the templates' context or the disk: each may be what is
+    away.
+    """
     log.error("unavailable: %s", type(error).__name__)
+    # Not by render_template, which asks the context processors first.
     body = current_app.jinja_env.get_template("errors/unavailable.html").render()
     return _later(make_response(body, 503))
 
 
 def _http(error: HTTPException) -> Response:
     code = error.code or 500
-    if code < 400:
+    if code < 400:  # werkzeug's redirects are exceptions too
         return make_response(error.get_response())
     if code == 503:
         return _unavailable(error)
@@ -110,9 +115,10 @@ def _too_large() -> Response:
     (COM-23).
     """
     # A browser sends nine bytes for a Japanese character of a plain form, three beside files.
-    most = min((request.max_content_length or 0) // 9, (request.max_form_memory_size or 0) // 3)
-    most = most // 10_000 * 10_000
-    message = _("一度に送信できる文章は、約%(count)s文字までです。", count=f"{most:,}")
+    in_plain_form = (request.max_content_length or 0) // 9
+    beside_files = (request.max_form_memory_size or 0) // 3
+    maximum = min(in_plain_form, beside_files) // 10_000 * 10_000
+    message = _("一度に送信できる文章は、約%(count)s文字までです。", count=f"{maximum:,}")
     if has_flag("takes_files"):
         message += _("添付ファイルは、合計%(mb)sMBまでです。", mb=g.tenant.inquiries.most_megabytes)
     message += _("送信された内容は保存されていません。減らしてから、もう一度お試しください。")
@@ -126,11 +132,13 @@ def _csrf(_error: CSRFError) -> Response:
 
 def _report(event: str) -> None:
     """Log a refused request as a security event: what by its endpoint, who by an id."""
+    # Neither the address nor a name: both may hold what the log must not, a token or who somebody is.
+    member_id = current_user.member_id if current_user.is_authenticated else None
     security_log.report(
         event,
         method=request.method,
         endpoint=request.endpoint,
-        member=current_user.member_id if current_user.is_authenticated else None,
+        member=member_id,
         address=request.remote_addr,
         request=g.get("request_id"),
     )
@@ -163,16 +171,19 @@ def message_of(error: RuleBroken) -> str:
     """The rule's message in the reader's language; what it is filled in with may be such a message
     too.
     """
-    params = {k: message_of(v) if isinstance(v, RuleBroken) else v for k, v in error.params.items()}
-    return str(_(error.message, **params) if params else _(error.message))
+    params = {}
+    for name, value in error.params.items():
+        params[name] = message_of(value) if isinstance(value, RuleBroken) else value
+    return _(error.message, **params)
 
 
 def _machine(error: OSError | DBAPIError) -> Response:
     """A full disk and a database that is away are no crash: it passes."""
-    passes = isinstance(error, OperationalError) or (
-        isinstance(error, OSError) and error.errno in _FULL
-    )
-    return _unavailable(error) if passes else _crash(error)
+    if isinstance(error, OperationalError):
+        return _unavailable(error)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return _unavailable(error)
+    return _crash(error)
 
 
 def _crash(error: Exception) -> Response:
@@ -189,7 +200,7 @@ def _name_request() -> None:
 
 def init_app(app: Flask) -> None:
     """Give every request an id and every failure its page."""
-
+    # First of all, so that the page of whatever fails next can show it.
     app.before_request_funcs[None].insert(0, _name_request)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
@@ -197,19 +208,24 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DatabaseBusy, _unavailable)
     app.register_error_handler(DBAPIError, _machine)
     app.register_error_handler(OSError, _machine)
+    # A test that runs into a mistake of ours is to fail with its traceback.
     if not app.config["TESTING"]:
         app.register_error_handler(Exception, _crash)
 
 
-def refused(template: str, form: Form, error: RuleBroken, **context: Any) -> Response:
+def refused(template: str, form: Form, error: RuleBroken, **context: object) -> Response:
     """The form again, with what a rule said at the field it names.
 
     429 where something was tried too often, 403 for want of a right.
     """
     form.blame(error, message_of(error))
+    http_status = 422
     if isinstance(error, Forbidden):
         report_forbidden()
-        return render_invalid(template, 403, form=form, **context)
+        http_status = 403
+    elif isinstance(error, TooMany):
+        http_status = 429
+    response = render_invalid_context(template, context | {"form": form}, http_status)
     if isinstance(error, TooMany):
-        return _later(render_invalid(template, 429, form=form, **context), error.seconds)
-    return render_invalid(template, form=form, **context)
+        return _later(response, error.seconds)
+    return response

@@ -2,8 +2,6 @@
 program (COM-23).
 """
 
-from typing import Any
-
 from portal.core import gettext_noop
 from portal.web.i18n import translate as _
 
@@ -20,17 +18,17 @@ _OTHERWISE = gettext_noop("入力内容に誤りがあります。もう一度�
 
 
 class FormWords:
-    """The translations that WTForms asks for; what it says seldom is said in general words."""
+    """The translations that WTForms asks for; rare messages are told in general words."""
 
     def gettext(self, message: str) -> str:
         """The sentence for one of WTForms' messages."""
         return _(_WORDS.get(message, _OTHERWISE))
 
     def ngettext(self, singular: str, _plural: str, _n: int) -> str:
-        """The same; Japanese has no plural."""
+        """The sentence for a message that has a plural in English; Japanese has none."""
         return self.gettext(singular)
 
 
-def get_translations(_meta: Any, _form: Any) -> FormWords:
+def get_translations(_meta: object, _form: object) -> FormWords:
     """For the `Meta` of a form."""
     return FormWords()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
 from functools import partial
-from typing import Any
 
 from flask import Flask, g, request
 from flask_babel import get_locale
@@ -29,7 +28,7 @@ from portal.web.requests import settings
 from portal.web.urls import path_with_query
 
 _WEEKDAYS = "月火水木金土日"
-_MOST_PIECES = 2_000
+_MAX_PIECES = 2_000
 _pieces: dict[tuple[object, ...], tuple[Tenant, Markup]] = {}
 _TOP = NavItem("マイページ", "house", "/", primary=True)
 COMMON_NAVIGATION = (
@@ -58,13 +57,17 @@ def on_date(value: date | datetime | None) -> str:
     if value is None:
         return ""
     day = to_local(value) if isinstance(value, datetime) else value
-    weekday = f"{day:%a}" if _language() == "en" else _WEEKDAYS[day.weekday()]
+    weekday = _WEEKDAYS[day.weekday()]
+    if _language() == "en":
+        weekday = f"{day:%a}"
     return f"{day:%Y/%m/%d}({weekday})"
 
 
 def at_time(value: datetime | None) -> str:
     """``2026/11/22(日) 13:30`` in Asia/Tokyo; nothing for None."""
-    return f"{on_date(value)} {to_local(value):%H:%M}" if value else ""
+    if value is None:
+        return ""
+    return f"{on_date(value)} {to_local(value):%H:%M}"
 
 
 def from_to(start: datetime, end: datetime) -> str:
@@ -123,7 +126,7 @@ class Navigation:
         matching = [item.href for item in self.items if _is_at(item.href, path)]
         self.here = max(matching, key=len, default="")  # /inquiries/new is no part of /inquiries
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[dict[str, object]]:
         """The entries in order, with `current` where the page is."""
         for item in self.items:
             short = translate(item.short) if item.short else ""
@@ -140,8 +143,8 @@ def _is_at(href: str, path: str) -> bool:
 
 @pass_context
 def cached_fragment(context: Context, template: str) -> Markup:
-    """A piece of the page that is the same wherever brand, language and place are: drawn once, then
-    kept.
+    """A piece of the page that is the same wherever brand, language and place are the same: drawn
+    once, then kept.
 
     Such a piece shows nothing of the member and carries no token.
     """
@@ -149,14 +152,15 @@ def cached_fragment(context: Context, template: str) -> Markup:
     kept = _pieces.get(key)
     if kept is not None and kept[0] is g.tenant:
         return kept[1]
-    if len(_pieces) > _MOST_PIECES:
+    if len(_pieces) > _MAX_PIECES:
         _pieces.clear()
-    piece = Markup(context.environment.get_template(template).render(context.get_all()))  # noqa: S704
+    drawn = context.environment.get_template(template).render(context.get_all())
+    piece = Markup(drawn)  # noqa: S704 - what a template drew is escaped already
     _pieces[key] = (g.tenant, piece)  # a reloaded tenant is another object, and so drawn anew
     return piece
 
 
-def _shell() -> dict[str, Any]:
+def _shell() -> dict[str, object]:
     """The values that the layouts need; see layouts/page.html."""
     if "tenant" not in g:
         return {

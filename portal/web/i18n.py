@@ -1,6 +1,6 @@
 """Japanese is the source, English the other language: message ids are the Japanese sentences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from flask_babel.speaklater import LazyString
 from flask_login import current_user
 
 LANGUAGES = ("ja", "en")
+Label = str | LazyString
+"""A sentence as it is, or one that is translated when it is shown."""
 _CATALOGUES = Path(__file__).parent.parent / "translations"
 
 
@@ -27,21 +29,28 @@ def translate(message: str, **values: object) -> str:
 
 
 def speaker() -> Callable[..., str]:
-    """`translate` for this request, found once: pages call it dozens of times, and Japanese costs
-    nothing.
-    """
+    """`translate` for this request, found once."""
+    # Pages call it dozens of times, and to find the locale costs more than to translate.
     found: Callable[..., str] | None = g.get("speaker")
     if found is None:
-        found = g.speaker = _say if str(get_locale()) == "ja" else _say_in_english
+        found = _in_english
+        if str(get_locale()) == "ja":
+            found = _in_japanese
+        g.speaker = found
     return found
 
 
-def _say(message: str, **values: object) -> str:
+def _in_japanese(message: str, **values: object) -> str:
+    return _fill_in(message, values)
+
+
+def _in_english(message: str, **values: object) -> str:
+    return _fill_in(_english().gettext(message), values)
+
+
+def _fill_in(message: str, values: Mapping[str, object]) -> str:
+    # A message without values may hold a percent sign of its own.
     return str(message) % values if values else str(message)
-
-
-def _say_in_english(message: str, **values: object) -> str:
-    return _say(_english().gettext(message), **values)
 
 
 def lazy(message: str, **values: object) -> LazyString:
@@ -63,11 +72,14 @@ def choose() -> str:
     """
     if not has_request_context() or "tenant" not in g:
         return LANGUAGES[0]
-    own = current_user.locale if current_user.is_authenticated else ""
-    usual: str = g.tenant.languages[0]
-    return next(
-        (str(wish) for wish in (cookie.get("language"), own) if wish in g.tenant.languages), usual
-    )
+    offered: Sequence[str] = g.tenant.languages
+    wishes = [cookie.get("language")]
+    if current_user.is_authenticated:
+        wishes.append(current_user.locale)
+    for wish in wishes:
+        if wish in offered:
+            return str(wish)
+    return offered[0]
 
 
 def asked_language() -> str | None:

@@ -6,7 +6,7 @@ names what was typed. The form there is filled in and waits for its button. `For
 `typed_before`; the layouts say it.
 """
 
-from typing import Any
+from collections.abc import Iterable
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from flask import current_app, g, request
@@ -52,7 +52,9 @@ def page_token() -> str:
 def page_owner() -> str | None:
     """Whose page this request's form was drawn on, as far as it says so and is believed."""
     token = request.form.get(FIELD, "")
-    return interrupted.owner_by_token(token) if token else None
+    if not token:
+        return None
+    return interrupted.owner_by_token(token)
 
 
 def keep(owner: str | None) -> tuple[str, bool]:
@@ -64,21 +66,25 @@ def keep(owner: str | None) -> tuple[str, bool]:
     page = page_of_form(request.form.get("draft", ""))
     fields = request.form.items(multi=True)
     pairs = [(name, value) for name, value in fields if name not in NEVER_KEPT]
+    # Of files only that there were some: nobody has checked them, and a disk is soon full.
     had_files = any(file.filename for _name, file in request.files.items(multi=True))
     if not pairs and not had_files:
         return page, False
     path, _, query = page.partition("?")
     sent = interrupted.Sent(pairs=pairs, had_files=had_files)
-    token = interrupted.keep(owner, path, sent) if owner else ""
+    if not owner:
+        session().commit()
+        return page, True
+    token = interrupted.keep(owner, path, sent)
     session().commit()
-    if not token:
+    if not token:  # it is too much to keep
         return page, True
     asked = {name: values for name, values in parse_qs(query).items() if name != _KEPT}
     return f"{path}?{urlencode(asked | {_KEPT: token}, doseq=True)}", False
 
 
 def is_bare_press() -> bool:
-    """Whether this request is a button's alone: nothing was typed, and no draft waits for it."""
+    """Whether only a button was pressed: nothing was typed, and no draft waits for it."""
     return not (request.form.keys() - NEVER_KEPT) and _DRAFT not in request.form
 
 
@@ -92,11 +98,18 @@ def page_of_form(draft: str = "") -> str:
         query = request.args.to_dict(flat=False)
         if draft:
             query["draft"] = [draft]
-        return f"{request.path}?{urlencode(query, doseq=True)}" if query else request.path
+        return _with_query(request.path, urlencode(query, doseq=True))
+    # htmx says where it is; a browser does by Referer, for which the Referrer-Policy lets it.
     sender = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
-    page = f"{sender.path}?{sender.query}" if sender.query else sender.path
+    page = _with_query(sender.path, sender.query)
     is_ours = sender.netloc == request.host and local_path(page) == page
-    return page if is_ours and _is_page(sender.path) else "/"
+    if is_ours and _is_page(sender.path):
+        return page
+    return "/"
+
+
+def _with_query(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
 
 
 def _is_page(path: str) -> bool:
@@ -118,10 +131,12 @@ def typed_before() -> MultiDict[str, str] | None:
         if request.method == "GET" and token and current_user.is_authenticated:
             g.typed_before = interrupted.recall(token, current_user.member_id, request.path)
     found: interrupted.Sent | None = g.typed_before
-    return MultiDict(found.pairs) if found else None
+    if found is None:
+        return None
+    return MultiDict(found.pairs)
 
 
-def fill_in(fields: Any) -> MultiDict[str, str] | None:
+def fill_in(fields: Iterable[str]) -> MultiDict[str, str] | None:
     """What is to be filled into the form with these field names, which the page then says; None for
     nothing.
     """
@@ -142,5 +157,6 @@ def notice() -> dict[str, bool] | None:
 def waits() -> bool:
     """Whether the page to go on to has something that was kept: for the pages on the way there."""
     query = parse_qs(urlsplit(local_path(request.args.get("next"))).query)
-    kept, draft = (query.get(name, [""])[0] for name in (_KEPT, _DRAFT))
+    kept = query.get(_KEPT, [""])[0]
+    draft = query.get(_DRAFT, [""])[0]
     return bool(kept and interrupted.is_kept(kept)) or bool(draft and drafts.is_kept(draft))

@@ -1,7 +1,5 @@
 """The checklist beside a field for a new password (COM-11)."""
 
-from typing import Any
-
 from flask_login import current_user
 
 from portal.shared.auth.passwords import Context, brand_words, rules_for
@@ -9,13 +7,12 @@ from portal.web.i18n import translate as _
 from portal.web.requests import member, tenant
 
 
-def password_checklist() -> list[dict[str, Any]]:
+def password_checklist() -> list[dict[str, object]]:
     """The tenant's rules: what js/password.js checks, and what the line says in the reader's
     language.
-
-    Behind a mailed link the page knows nothing of the member, whom only the server looks up.
     """
     rules = tenant().sign_in
+    # Behind a mailed link the page knows nothing of the member, whom only the server looks up.
     context = Context(brand=brand_words(tenant()))
     if current_user.is_authenticated:
         who = member()

@@ -16,8 +16,11 @@ class Period:
 
 
 def usual_periods(today: date) -> list[Period]:
-    """This month, the last one, this calendar year and the last one, as seen on `today` (Tokyo's)."""
+    """This month, the last one, this calendar year and the last one, as seen on `today` in
+    Tokyo.
+    """
     this_month = today.replace(day=1)
+    # 31 days after the first of a month is always in the next one.
     next_month = (this_month + timedelta(days=31)).replace(day=1)
     last_month = (this_month - timedelta(days=1)).replace(day=1)
     this_year = today.replace(month=1, day=1)

@@ -14,11 +14,13 @@ from wtforms.validators import InputRequired
 from portal.core import RuleBroken, session
 from portal.shared.auth import password_reset
 from portal.web.errors import refused
-from portal.web.forms import Form, MaxLength
+from portal.web.forms import Form
 from portal.web.i18n import lazy as _l
 from portal.web.render import render_invalid
-from portal.web.requests import give_session, has_flag, is_reading, lead, member, tenant
+from portal.web.requests import has_flag, is_reading, lead, member, tenant
+from portal.web.session_cookies import give_session
 from portal.web.urls import path_with_query, proof_url
+from portal.web.validators import MaxLength
 
 _PAGE = "account/proof.html"
 _PASSWORD = "present_password"  # noqa: S105 - a field's name, no secret
@@ -50,20 +52,41 @@ def _require_recent_password() -> Response | None:
 def _prove_and_go_on() -> Response | None:
     """Let the form through if the present password came with it; else ask, what was typed kept."""
     form = PresentPasswordForm()
-    typed = [
-        (name, value)
-        for name, value in request.form.items(multi=True)
-        if name not in ("csrf_token", _PASSWORD)
-    ]
-    context = {"field": form.present_password, "typed": typed, "action": path_with_query(request)}
     if _PASSWORD not in request.form or not form.validate():
-        return render_invalid(_PAGE, form=form, **context)
+        return render_invalid(
+            _PAGE,
+            form=form,
+            field=form.present_password,
+            typed=_typed_besides(),
+            action=path_with_query(request),
+        )
     try:
         token = password_reset.prove_password(
             tenant(), member(), form.present_password.data, form_field=_PASSWORD
         )
     except RuleBroken as error:
         session().rollback()
-        return refused(_PAGE, form, error, **context)
-    after_this_request(lambda response: give_session(response, token))
+        return refused(
+            _PAGE,
+            form,
+            error,
+            field=form.present_password,
+            typed=_typed_besides(),
+            action=path_with_query(request),
+        )
+
+    # Proving renews the session's token; the view that runs now makes the response.
+    @after_this_request
+    def give(response: Response) -> Response:
+        return give_session(response, token)
+
     return None
+
+
+def _typed_besides() -> list[tuple[str, str]]:
+    """Name and value of everything in the form that was sent but the password and the token."""
+    return [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name not in ("csrf_token", _PASSWORD)
+    ]

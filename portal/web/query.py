@@ -21,8 +21,6 @@ def day_in_query(name: str) -> date | None:
 
 
 def number_in_query(name: str) -> int:
-    """The whole number in the query, 0 when there is none.
-
-    No id in a database has more than 18 digits.
-    """
+    """The whole number in the query, 0 when there is none."""
+    # 18 digits fit into every database's integers; no id has more.
     return text.whole_number(request.args.get(name, ""), longest=18) or 0

@@ -5,22 +5,11 @@ Host → tenant, else a plain 404; the tenant's scope is opened; a brand's pages
 module is on; then session → member in one query. Pages are closed unless they are marked `@public`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, TypeVar, cast
 
-from flask import (
-    Blueprint,
-    Flask,
-    Response,
-    current_app,
-    flash,
-    g,
-    redirect,
-    request,
-    stream_with_context,
-)
-from flask import session as cookie
+from flask import Blueprint, Flask, Request, Response, current_app, flash, g, redirect, request
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import validate_csrf
 from werkzeug.exceptions import NotFound, ServiceUnavailable
@@ -34,30 +23,31 @@ from portal.settings import Settings
 from portal.shared.accounts.models import Right
 from portal.shared.auth import sessions
 from portal.shared.auth.sessions import Client, SignedIn
-from portal.shared.auth.sign_in import Entry
 from portal.shared.interrupted import owner_of
 from portal.web import interrupted
 from portal.web.i18n import translate as _
+from portal.web.session_cookies import session_token
 from portal.web.uploads import UploadRequest, open_for_files
 from portal.web.urls import path_with_query, sign_in_url
 
-F = TypeVar("F", bound=Callable[..., Any])
-ViewFlag = Callable[[Any], Any]
-"""What stands above a view: `public`, `feature("…")`, `needs(…)`, `fresh`, `takes_files`."""
+View = Callable[..., Any]
+F = TypeVar("F", bound=View)
+ViewFlag = Callable[[View], View]
+"""What stands above a view: `public`, `require_feature("…")`, `require_right(…)`, `takes_files`."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TENANTLESS = frozenset({"health.livez", "health.readyz", "home.script", "static"})
 
 
 def _flag(name: str, value: object) -> Callable[[F], F]:
-    def mark(view: F) -> F:
+    def set_flag(view: F) -> F:
         setattr(view, name, value)
         return view
 
-    return mark
+    return set_flag
 
 
-def _flag_of(name: str) -> Any:
-    """What the view of this request is marked with, or None."""
+def _flag_of(name: str) -> object:
+    """The flag of this request's view, or None."""
     return getattr(current_app.view_functions[request.endpoint or ""], name, None)
 
 
@@ -94,29 +84,36 @@ def require_right(right: Right) -> Callable[[F], F]:
     return _flag("right", right)
 
 
-def with_flags(view: F, marks: Iterable[ViewFlag]) -> F:
-    """A view that is made for several addresses, under these marks."""
-    for mark in marks:
-        mark(view)
+def with_flags(view: F, flags: Iterable[ViewFlag]) -> F:
+    """A view that is made for several addresses, with these flags."""
+    for flag in flags:
+        flag(view)
     return view
 
 
-class Pages(Blueprint):
-    """A blueprint whose views all stand under the same marks."""
+class FlaggedBlueprint(Blueprint):
+    """A blueprint whose views all have the same flags: none can be forgotten on a new one."""
 
-    def __init__(self, name: str, import_name: str, *marks: ViewFlag) -> None:
+    def __init__(self, name: str, import_name: str, *flags: ViewFlag) -> None:
         super().__init__(name, import_name)
-        self._marks = marks
+        self._flags = flags
 
     def add_url_rule(
-        self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: View | None = None,
+        provide_automatic_options: bool | None = None,
+        **options: object,
     ) -> None:
-        """As in every blueprint."""
-        super().add_url_rule(rule, endpoint, with_flags(view_func, self._marks), *args, **options)
+        """Add a view, as every blueprint does, with the blueprint's flags on it."""
+        if view_func is not None:
+            view_func = with_flags(view_func, self._flags)
+        super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
 
 
 def afterwards(do: Callable[[], object]) -> None:
-    """A short write of its own behind the read: loaded rows are gone then."""
+    """Do a short write behind the read, in a transaction of its own; loaded rows are gone then."""
     with transaction_mode("write"):
         do()
         session().commit()
@@ -153,83 +150,19 @@ def actor() -> Actor:
     return member().actor(request.remote_addr or "")
 
 
-def cookie_name(of: Settings, what: str = "portal") -> str:
-    """The session cookie's name; the ``__Host-`` prefix ties it to one host over HTTPS (security.md
-    §4.7).
-    """
-    return f"__Host-{what}" if of.scheme == "https" else what
-
-
-def _cookie_traits() -> dict[str, Any]:
-    """For this host only, and for no script."""
-    return {
-        "secure": settings().scheme == "https",
-        "httponly": True,
-        "samesite": "Lax",
-        "path": "/",
-    }
-
-
-def clear_session_cookie(response: BaseResponse) -> None:
-    """Take the session's token back, with what forms were sent with and what the browser kept of
-    the pages.
-
-    Not "cookies": that would reach beyond this host, and the other brands' sessions would end as
-    well.
-    """
-    _renew_csrf_token()
-    response.delete_cookie(cookie_name(settings()), **_cookie_traits())
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
-
-
-def _renew_csrf_token() -> None:
-    """Let the next page make a CSRF token: none outlives a sign-in or a sign-out (security.md
-    §4.9).
-    """
-    cookie.pop("csrf_token", None)
-    g.pop("csrf_token", None)  # Flask-WTF's own copy for this request
-
-
 def client() -> Client:
     """Where this request comes from."""
     return Client(request.remote_addr or "", request.user_agent.string)
 
 
-def session_token() -> str:
-    """The token of the session cookie, or nothing."""
-    return request.cookies.get(cookie_name(settings()), "")
-
-
-def device_token() -> str:
-    """The token by which this browser is known, or nothing."""
-    return request.cookies.get(cookie_name(settings(), "device"), "")
-
-
-def give_session(response: BaseResponse, token: str) -> BaseResponse:
-    """Give the browser the token of its session."""
-    response.set_cookie(cookie_name(settings()), token, **_cookie_traits())
-    return response
-
-
-def let_in(response: BaseResponse, entry: Entry) -> BaseResponse:
-    """Give the browser what signing in brought: the session, and a name for the browser when it is
-    new.
-    """
-    _renew_csrf_token()
-    give_session(response, entry.token)
-    if entry.device_token:
-        name = cookie_name(settings(), "device")
-        response.set_cookie(
-            name, entry.device_token, max_age=sessions.DEVICE_LIFETIME, **_cookie_traits()
-        )
-    return response
-
-
-def init_app(app: Flask, of: Settings, login_manager: LoginManager) -> None:
-    """Hang the steps on the application, in their order."""
+def init_app(app: Flask, settings: Settings, login_manager: LoginManager) -> None:
+    """Register what runs before every view, in its order."""
     app.request_class = UploadRequest
-    if of.proxy_hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, of.proxy_hops, of.proxy_hops)  # type: ignore[method-assign]
+    hops = settings.proxy_hops
+    if hops:
+        # Exactly as many as there are: of one more, whoever sends X-Forwarded-For would choose the
+        # address that limits and the audit trail go by.
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops)  # type: ignore[method-assign]
     login_manager.init_app(app)
     login_manager.request_loader(_load_member)
     # Before everything, the CSRF check too: whatever refuses a request then does so in the brand's
@@ -242,6 +175,7 @@ def init_app(app: Flask, of: Settings, login_manager: LoginManager) -> None:
 def _open_scope() -> None:
     if request.endpoint in _TENANTLESS:
         return
+    # What a page shows begins with its brand: an unknown host gets nothing of any.
     found = registry().current().for_host(request.host)
     if found is None or "\0" in request.path:  # no number holds a NUL, and PostgreSQL takes none
         raise NotFound
@@ -250,26 +184,14 @@ def _open_scope() -> None:
         open_for_files(found.inquiries.most_megabytes)
     g.scope = ExitStack()
     g.scope.enter_context(tenant_scope(found.key))
-    g.scope.enter_context(transaction_mode("read" if request.method in _READS else "write"))
+    # On SQLite a write locks all others out, so a page that only shows must not begin one.
+    g.scope.enter_context(transaction_mode("read" if is_reading() else "write"))
 
 
 def _close_scope(_error: BaseException | None) -> None:
     scope: ExitStack | None = g.pop("scope", None)
     if scope is not None:
         scope.close()
-
-
-def streamed(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """`parts` made while they are sent, in a scope of their own: Flask closes the request's before
-    it iterates.
-    """
-    key = tenant().key
-
-    def inside() -> Iterator[bytes]:
-        with tenant_scope(key), transaction_mode("read"):
-            yield from parts
-
-    return stream_with_context(inside())
 
 
 def _gate() -> None:
@@ -279,11 +201,12 @@ def _gate() -> None:
     here = tenant()
     if here.status == "maintenance":
         raise ServiceUnavailable
+    # Not 403: a page of a module that is off is no page of this tenant.
     brands = current_app.extensions["brands"]
     if request.blueprint in brands and request.blueprint not in here.modules:
         raise NotFound
-    wanted = _flag_of("feature")
-    if wanted and not here.has(wanted):
+    feature = _flag_of("feature")
+    if isinstance(feature, str) and not here.has(feature):
         raise NotFound
 
 
@@ -297,18 +220,18 @@ def _catch_interrupted() -> BaseResponse | None:
     """Lose no form that comes when its session is over: to the sign-in page, and back to what was
     typed.
 
-    So it is too for a page that was drawn before the same member signed out and in again in another
-    tab, whose CSRF token is no longer valid: straight back to the page. Nothing is done; what
-    another member drew is refused.
+    Nothing is done.
     """
-    if request.method in _READS or _is_open():
+    if is_reading() or _is_open():
         return None
     if not current_user.is_authenticated:
         if _flag_of("is_asked_by_itself"):
             return Response(status=204)
         if interrupted.is_bare_press() and not _flag_of("is_script_call"):
-            _say_that_nothing_was_done()
+            _flash_nothing_was_done()
         return lead(sign_in_url, owner=interrupted.page_owner())
+    # The page may have been drawn before the same member signed out and in again in another tab:
+    # its CSRF token is no longer valid. What another member's page sends is refused further on.
     owner = owner_of(member().member_id)
     if interrupted.page_owner() != owner or _has_csrf_token():
         return None
@@ -319,14 +242,14 @@ def _catch_interrupted() -> BaseResponse | None:
     return lead(_straight_back, owner=owner)
 
 
-def _say_that_nothing_was_done() -> None:
-    if request.endpoint != "auth.sign_out":
-        flash(
-            _(
-                "ログインの有効期限が切れていたため、まだ処理されていません。ログイン後に、もう一度お試しください。"
-            ),
-            "warn",
-        )
+def _flash_nothing_was_done() -> None:
+    if request.endpoint == "auth.sign_out":  # what was wanted has come about
+        return
+    message = _(
+        "ログインの有効期限が切れていたため、まだ処理されていません。"
+        "ログイン後に、もう一度お試しください。"
+    )
+    flash(message, "warn")
 
 
 def _straight_back(page: str) -> str:
@@ -346,10 +269,14 @@ def _require_member() -> BaseResponse | None:
         return None
     endpoint = request.endpoint
     if not current_user.is_authenticated:
-        return Response(status=204) if _flag_of("is_asked_by_itself") else lead(sign_in_url)
+        if _flag_of("is_asked_by_itself"):
+            return Response(status=204)
+        return lead(sign_in_url)
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
         return redirect("/account/password", 303)
-    check_right(_flag_of("right"))
+    right = _flag_of("right")
+    if isinstance(right, Right):
+        check_right(right)
     _touch(member())
     return None
 
@@ -377,22 +304,30 @@ def lead(page: Callable[[str], str], *, owner: str | None = None) -> BaseRespons
                 "warn",
             )
     target = page(back_to)
+    # A redirect would be followed by the browser before htmx sees it, and the other page would be
+    # put into a part of this one.
     if request.headers.get("HX-Request"):
         return Response(status=204, headers={"HX-Redirect": target})
     return redirect(target, 303)
 
 
-def _load_member(_request: Any) -> SignedIn | None:
+def _load_member(_request: Request) -> SignedIn | None:
     """Flask-Login's loader: the cookie's session at this tenant.
 
     Another brand's cookie opens nothing here.
     """
-    token = "tenant" in g and session_token()
-    return sessions.look_up(token, idle_minutes=tenant().sign_in.idle_minutes) if token else None
+    if "tenant" not in g or not session_token():
+        return None
+    return sessions.look_up(session_token(), idle_minutes=tenant().sign_in.idle_minutes)
 
 
 def _touch(who: SignedIn) -> None:
     """Keep the session alive: a short write of its own, at most once in five minutes."""
+    # Once for each page would make every reader a writer, and writers wait for one another.
     if clock.now() - who.seen_at < sessions.TOUCH_EVERY:
         return
-    afterwards(lambda: sessions.touch(who.session_id))
+
+    def touch() -> None:
+        sessions.touch(who.session_id)
+
+    afterwards(touch)

@@ -1,6 +1,5 @@
 """Addresses: which paths may be gone back to."""
 
-from functools import partial
 from urllib.parse import quote, urlsplit
 
 from flask import Request
@@ -11,26 +10,38 @@ def path_with_query(request: Request) -> str:
     return request.full_path.rstrip("?")
 
 
-def _leading_back(page: str, back_to: str = "") -> str:
-    """The address of `page`, which leads back to the local path `back_to`."""
+def sign_in_url(back_to: str = "") -> str:
+    """The sign-in page, which leads back to the local path `back_to`."""
+    return _leading_back("/sign-in", back_to)
+
+
+def second_step_url(back_to: str = "") -> str:
+    """The page of the second step, which leads back to the local path `back_to`."""
+    return _leading_back("/sign-in/second-step", back_to)
+
+
+def proof_url(back_to: str = "") -> str:
+    """The page that asks for the password once more, which leads back to the local path
+    `back_to`.
+    """
+    return _leading_back("/account/proof", back_to)
+
+
+def _leading_back(page: str, back_to: str) -> str:
     if back_to in ("", "/") or local_path(back_to) != back_to:
         return page
     return f"{page}?next={quote(back_to, safe='/')}"
 
 
-sign_in_url = partial(_leading_back, "/sign-in")
-second_step_url = partial(_leading_back, "/sign-in/second-step")
-proof_url = partial(_leading_back, "/account/proof")
-"""The page that asks for the password once more."""
-
-
 def local_path(target: str | None, default: str = "/") -> str:
     """`target` when it is a path of this host, else `default` (security.md §4.11)."""
+    # Browsers read a backslash as a slash: //host and /\host are addresses of other hosts.
     if not target or not target.startswith("/") or target.startswith("//") or "\\" in target:
         return default
-    if any(
-        ord(c) < 0x20 for c in target
-    ):  # first: urlsplit drops them and may then raise over what is left
+    # Before urlsplit, which drops control characters and may raise over what is left.
+    if any(ord(character) < 0x20 for character in target):
         return default
     parts = urlsplit(target)
-    return default if parts.scheme or parts.netloc else target
+    if parts.scheme or parts.netloc:
+        return default
+    return target

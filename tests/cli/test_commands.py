@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from portal.cli import commands
 from portal.cli.bill_lines import rates_on, read_bill_lines
 from portal.cli.command_line import CommandError
 from portal.config.schema_parts import TaxRate
+from portal.core import DatabaseBusy
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -39,6 +41,22 @@ def test_the_brand_may_stand_in_the_environment(run) -> None:
     assert result.exit_code == 0
     assert "SR000001" in result.output
     assert "FR000001" not in result.output
+
+
+@SQLITE
+def test_nothing_is_said_to_be_done_before_it_is_committed(
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OPS-10: a script that reads the number of a new customer can rely on it."""
+
+    def refuse() -> None:
+        raise DatabaseBusy("the database is busy")
+
+    monkeypatch.setattr(commands, "session", lambda: SimpleNamespace(commit=refuse))
+    for words in (["accounts", "add", "試験"], ["facility", "confirm", "FR000001"]):
+        result = run.invoke(args=[*words, "--tenant", "facility"])
+        assert (result.exit_code, result.stdout) == (1, ""), result.output
+        assert result.stderr == "Error: the database is busy\n"
 
 
 @pytest.mark.parametrize("turn", [1, -1])

@@ -28,7 +28,7 @@ from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.members import operations as members
 from portal.shared.notices.models import Notice
 from portal.tenancy.scope import TenantError
-from portal.web.requests import cookie_name
+from portal.web.session_cookies import cookie_name
 from tests.cast import CANARY, Cast
 from tests.isolation.test_urls import KINDS
 from tests.support.client import Visitor

@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from portal.web.requests import _TENANTLESS, cookie_name
+from portal.web.requests import _TENANTLESS
+from portal.web.session_cookies import cookie_name
 from tests.cast import CANARY, Cast
 from tests.support.client import Visitor
 

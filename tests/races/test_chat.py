@@ -148,18 +148,20 @@ def test_no_more_streams_begin_at_once_than_there_are_places(
     app: Flask, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SUP-11: each holds a thread of the server, so the place is taken in the same moment in which it is counted."""
-    monkeypatch.setattr(ChatNotifier, "_watch", lambda _bell: None)  # nothing is there to look at
+    monkeypatch.setattr(
+        ChatNotifier, "_watch", lambda _notifier: None
+    )  # nothing is there to look at
     turns_before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         for _round in range(10):
-            bell = ChatNotifier(app, most=2)
-            streams: list[Any] = [_rings("desk", number, bell) for number in range(24)]
+            notifier = ChatNotifier(app, max_readers=2)
+            streams: list[Any] = [_rings("desk", number, notifier) for number in range(24)]
             begun = together(24, lambda turn, of=streams: next(of[turn]))
             for stream in streams:
                 stream.close()
             assert sum(first.startswith(b"retry: 500\n") for first in begun) == 2
-            assert bell.has_room()
+            assert notifier.has_room()
     finally:
         sys.setswitchinterval(turns_before)
 

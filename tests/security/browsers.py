@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import TestResponse
 
-from portal.web.requests import cookie_name
+from portal.web.session_cookies import cookie_name
 from tests.cast import PASSWORD
 from tests.security.ground import Ground
 from tests.security.town import FACILITIES, STRANGER, email_of

@@ -65,7 +65,7 @@ def _look(app: Flask) -> Hashable:
     hooks = [len(getattr(engine.dispatch, name)) for name in _HOOKS]
     hooks += [len(getattr(engine.pool.dispatch, name)) for name in _POOL_HOOKS]
     extensions = [(name, id(made)) for name, made in app.extensions.items()]
-    bell, tenants = (vars(app.extensions[name]) for name in ("chat_bell", "tenants"))
+    notifier, tenants = (vars(app.extensions[name]) for name in ("chat_notifier", "tenants"))
     asked = [
         *map(len, app.before_request_funcs.values()),
         *map(len, app.after_request_funcs.values()),
@@ -80,7 +80,7 @@ def _look(app: Flask) -> Hashable:
         *extensions,
         *asked,
         *rest,
-        bell["_most"],
+        notifier["_max_readers"],
         id(tenants["_good"]),
         tenants["_mistakes"],
     )

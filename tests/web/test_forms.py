@@ -10,16 +10,9 @@ from werkzeug.datastructures import MultiDict
 from wtforms import Form as Plain
 
 from portal.core import text
-from portal.web.forms import (
-    PREFECTURES,
-    choices,
-    cleaned,
-    code_line,
-    line,
-    name_line,
-    normaliser,
-    version_number,
-)
+from portal.web.address import PREFECTURES
+from portal.web.forms import choices, cleaned, code_line, line, name_line
+from portal.web.validators import normaliser, version_number
 
 BARE = Flask(__name__)
 

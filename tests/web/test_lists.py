@@ -172,7 +172,7 @@ def test_a_row_that_goes_or_comes_between_two_pages_moves_no_other(
 
 @pytest.mark.parametrize("key", ["newest", "oldest", "nothing", "", None, "NEWEST"])
 def test_an_unknown_order_is_the_first(key: str | None) -> None:
-    assert lists.chosen(SORTS, key) is (SORTS[1] if key == "oldest" else SORTS[0])
+    assert lists.chosen_sort(SORTS, key) is (SORTS[1] if key == "oldest" else SORTS[0])
 
 
 def test_the_count_is_of_what_was_searched_for(inside) -> None:

@@ -50,6 +50,7 @@ it.
 BRAND = Brand(
     key="facility",
     config=FacilityConfig,
+    billing=operations.BILLING,
     blueprint=routes.bp,
     navigation=(
         NavItem("ご利用履歴", "history", "/reservations", primary=True),

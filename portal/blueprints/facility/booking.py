@@ -228,15 +228,11 @@ def edit_copies(
     return list(changes)
 
 
-EDITABLE = ("name", "hourly_price", "daily_price", "place", "capacity", "is_active")
-"""What operators change of a facility; its code stays, and its picture has a command of its own."""
-
-
 def edit_facility(facility: Facility, wanted: Mapping[str, Any], *, by: Actor) -> list[str]:
     """Change what `wanted` names of a facility; returns the names of what was different.
 
-    Prices are yen without tax. Reservations keep what they were quoted (COM-33). The caller
-    commits.
+    Its code stays, and its picture has an operation of its own. Prices are yen without tax.
+    Reservations keep what they were quoted (COM-33). The caller commits.
     """
     changes = _set_changed(facility, wanted)
     if changes:

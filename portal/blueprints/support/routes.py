@@ -26,7 +26,6 @@ from portal.web.forms import (
     code_line,
     name_line,
     one_of,
-    version_number,
 )
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
@@ -40,6 +39,7 @@ from portal.web.submit import (
     register_confirmed_form,
     submit,
 )
+from portal.web.validators import version_number
 
 bp = Blueprint("support", __name__)
 _OPEN_SHOWN = 5

@@ -2,11 +2,9 @@
 COM-90).
 """
 
-from typing import Any
-
 from flask import Blueprint, redirect, request
 
-from portal.core import NotFound, session, to_html
+from portal.core import Decision, NotFound, session, to_html
 from portal.pages.account.forms import EmailForm, ReasonForm, mail_form
 from portal.pages.auth.forms import ChangePasswordForm, ProofForm
 from portal.shared import notifications
@@ -17,16 +15,9 @@ from portal.web.brand import mail_kinds
 from portal.web.errors import message_of
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
-from portal.web.render import attachment, render
-from portal.web.requests import (
-    actor,
-    clear_session_cookie,
-    give_session,
-    member,
-    public,
-    require_recent_password,
-    tenant,
-)
+from portal.web.render import Context, attachment, render
+from portal.web.requests import actor, member, public, require_recent_password, tenant
+from portal.web.session_cookies import clear_session_cookie, give_session
 from portal.web.submit import Answer, ConfirmFlow, done, submit
 from portal.web.urls import local_path
 
@@ -70,8 +61,9 @@ def email() -> Answer:
     form = EmailForm()
 
     def ask() -> Answer:
-        typed = form.present.data, form.password.data, form.email.data
-        email_change.ask_with_password(tenant(), member(), *typed, by=actor())
+        email_change.ask_with_password(
+            tenant(), member(), form.present.data, form.password.data, form.email.data, by=actor()
+        )
         return redirect("/account/email/sent", 303)
 
     return submit("account/email.html", form, ask)
@@ -83,6 +75,7 @@ def email_request() -> Answer:
     """メールアドレス変更依頼 (RENT-11)."""
     way = tenant().sign_in.email_change
     form = Form()
+    # Where operators change addresses the page says so, but there is nothing to send.
     if way == "password" or (way == "operator" and form.is_submitted()):
         raise NotFound("ページが見つかりません")
 
@@ -104,6 +97,7 @@ def email_sent() -> str:
 def mail_settings() -> Answer:
     """メールの設定: which mails come at once, once a day, or not at all."""
     who = session().get_one(Member, member().member_id)
+    # A kind of mail that this brand never sends is not asked about (COM-03).
     chosen_now = notifications.chosen(who)
     form = mail_form({kind: chosen_now[kind] for kind in mail_kinds(tenant())})
 
@@ -124,6 +118,7 @@ def export_data() -> Answer:
     form = Form()
     if not form.validate_on_submit():
         return render("account/export.html", form=form)
+    # A POST though it only reads: what is handed out, and to whom, stands in the trail.
     content = withdrawal.archive(tenant(), member(), by=actor())
     return attachment(content, "my-data.zip", "application/zip")
 
@@ -134,7 +129,7 @@ def _withdrawal_flow() -> ConfirmFlow:
     return ConfirmFlow(kind="withdrawal", subject=account.number, form_href="/account/withdrawal")
 
 
-def _standing() -> dict[str, Any]:
+def _withdrawal_context() -> Context:
     """What the pages of leaving say: the cautions, what is open, what is lost, whether it is
     possible.
     """
@@ -147,10 +142,13 @@ def _standing() -> dict[str, Any]:
             for what in withdrawal.open_business(tenant(), account)
         ],
         "losses": [message_of(what) for what in withdrawal.losses(tenant(), account)],
-        "may": withdrawal.can_withdraw(
-            tenant(), account, is_representative=member().is_representative
-        ),
+        "may": _can_withdraw(),
     }
+
+
+def _can_withdraw() -> Decision:
+    account = session().get_one(Account, member().account_id)
+    return withdrawal.can_withdraw(tenant(), account, is_representative=member().is_representative)
 
 
 @bp.route("/withdrawal", methods=["GET", "POST"])
@@ -158,35 +156,35 @@ def withdrawal_form() -> Answer:
     """退会: the cautions, what is lost, the reason."""
     flow = _withdrawal_flow()
     form = ReasonForm(data=flow.typed())
-    standing = _standing()
 
     def go_on() -> Answer:
-        standing["may"].require()
+        _can_withdraw().require()
         return flow.keep(form.typed())
 
-    return submit("account/withdrawal.html", form, go_on, **standing)
+    return submit("account/withdrawal.html", form, go_on, **_withdrawal_context())
 
 
 @bp.route("/withdrawal/confirm", methods=["GET", "POST"])
 def withdraw() -> Answer:
     """はい、退会します: the password once more, then everybody of the account is out."""
     flow = _withdrawal_flow()
-    token = request.values.get("draft", "")
+    token = request.values.get("draft", "")  # in the address at first, then in the form
     typed = flow.recall(token)
-    standing = _standing()
-    if typed is None or standing["may"].is_forbidden:
+    if typed is None or _can_withdraw().is_forbidden:
         return redirect(flow.form_href, 303)
     form = ProofForm()
     reason = typed["reason"]
 
     def leave() -> Answer:
         withdrawal.by_member(tenant(), member(), reason, form.password.data, by=actor())
+        # The last page is for everybody: nobody of the account is signed in any more.
         response = redirect("/account/withdrawal/done", 303)
         clear_session_cookie(response)
         return response
 
-    shown = {"reason": reason, "token": token, "back": flow.back_href(token), **standing}
-    return submit("account/withdrawal_confirm.html", form, leave, **shown)
+    context: Context = {"reason": reason, "token": token, "back": flow.back_href(token)}
+    context |= _withdrawal_context()
+    return submit("account/withdrawal_confirm.html", form, leave, **context)
 
 
 @bp.get("/withdrawal/done")

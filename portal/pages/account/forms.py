@@ -3,8 +3,6 @@
 Of a profile only the representative changes the account's part.
 """
 
-from typing import Any
-
 from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Optional
@@ -17,9 +15,10 @@ from portal.shared.accounts.rights import to_text
 from portal.shared.members import operations as members
 from portal.shared.notifications import How, Kind
 from portal.web.address import AddressFields, telephone_field
-from portal.web.forms import Form, body_field, cleaned, line, name_line, version_number
+from portal.web.forms import Form, FormData, body_field, cleaned, form_with, line, name_line
+from portal.web.i18n import Label, translate
 from portal.web.i18n import lazy as _l
-from portal.web.i18n import translate
+from portal.web.validators import version_number
 
 _KANA = _l("全角カタカナで入力してください。")
 
@@ -39,10 +38,12 @@ class _Named(Form):
     department = line(_l("部署名"), longest=80, printed=True)
     telephone = telephone_field(_l("電話番号"))
 
-    def typed(self) -> dict[str, Any]:
-        """As in every form; rights, where they are asked for, as the database keeps them."""
-        given = {"rights": self.rights.as_text()} if "rights" in self else {}
-        return super().typed() | given
+    def typed(self) -> FormData:
+        """What was typed; rights, where they are asked for, as the database keeps them."""
+        typed = super().typed()
+        if "rights" in self:
+            typed["rights"] = self.rights.as_text()
+        return typed
 
 
 class RightsField(SelectMultipleField):  # type: ignore[misc]
@@ -54,9 +55,11 @@ class RightsField(SelectMultipleField):  # type: ignore[misc]
     beyond: frozenset[Right] = frozenset()
     offered: frozenset[Right] = frozenset()
 
-    def __init__(self, label: Any, **kwargs: Any) -> None:
-        shown = {"option_widget": CheckboxInput(), "widget": ListWidget(prefix_label=False)}
-        super().__init__(label, choices=[], **shown, **kwargs)
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+    def __init__(self, label: Label, **options: object) -> None:
+        super().__init__(label, choices=[], **options)
 
     def offer(
         self,
@@ -79,9 +82,11 @@ class RightsField(SelectMultipleField):  # type: ignore[misc]
                 "%(rights)sは、ご自身にない権限のため変更できません。", rights=_labels(not_held)
             )
 
-    def process_data(self, value: Any) -> None:
-        """What stands in the record or in the draft."""
-        super().process_data(value.split(",") if isinstance(value, str) else value)
+    def process_data(self, value: object) -> None:
+        """What stands in the record or in the draft: text as the database keeps it, or a list."""
+        if isinstance(value, str):
+            value = value.split(",")
+        super().process_data(value)
 
     def chosen(self) -> frozenset[Right]:
         """What the member may do with what is ticked."""
@@ -112,7 +117,7 @@ class PersonForm(_Named):
 
     def __init__(
         self,
-        data: dict[str, Any] | None,
+        data: FormData | None,
         *,
         items: str,
         offered: frozenset[Right],
@@ -138,7 +143,7 @@ class MemberForm(_Named):
 
     def __init__(
         self,
-        data: dict[str, Any] | None,
+        data: FormData | None,
         *,
         offered: frozenset[Right] = frozenset(),
         held: frozenset[Right] = frozenset(),
@@ -160,7 +165,7 @@ class ProfileForm(_Company, _Named):
     version = HiddenField(filters=[version_number])
     account_version = HiddenField(filters=[version_number])
 
-    def lock_account(self, present: dict[str, Any]) -> None:
+    def lock_account(self, present: FormData) -> None:
         """A member who is not the representative sees the account's data but cannot change it."""
         for name in members.ACCOUNT_PROFILE:
             field = self[name]
@@ -168,7 +173,7 @@ class ProfileForm(_Company, _Named):
             # A browser knows no select that is readonly: a disabled one is neither changed nor
             # sent.
             off = "disabled" if isinstance(field, SelectField) else "readonly"
-            field.render_kw = {**(field.render_kw or {}), off: True}
+            field.render_kw = (field.render_kw or {}) | {off: True}
             field.validators = [Optional()]
             field.flags.locked = True
 
@@ -194,7 +199,4 @@ def mail_form(chosen: dict[Kind, How]) -> Form:
     fields = {
         kind.value: RadioField(_l(kind.label), choices=ways, validators=must) for kind in chosen
     }
-    made: Form = type("MailForm", (Form,), fields)(
-        data={kind.value: how.value for kind, how in chosen.items()}
-    )
-    return made
+    return form_with(Form, fields)(data={kind.value: how.value for kind, how in chosen.items()})

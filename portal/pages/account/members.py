@@ -1,8 +1,6 @@
 """会員情報の変更 (FAC-07), and 担当者の管理, 利用者管理: who signs in for the account (RENT-10, COM-30)."""
 
 from collections.abc import Iterable
-from functools import partial
-from typing import Any
 
 from flask import flash, redirect
 from werkzeug.wrappers import Response
@@ -18,18 +16,12 @@ from portal.shared.limits import operations as limits
 from portal.shared.members import operations as members
 from portal.web.brand import offered_rights
 from portal.web.errors import message_of
-from portal.web.forms import Form
+from portal.web.forms import Form, FormData
 from portal.web.i18n import translate as _
 from portal.web.lists import csv_response
-from portal.web.render import render
-from portal.web.requests import (
-    actor,
-    clear_session_cookie,
-    member,
-    require_feature,
-    require_recent_password,
-    tenant,
-)
+from portal.web.render import Context, render
+from portal.web.requests import actor, member, require_feature, require_recent_password, tenant
+from portal.web.session_cookies import clear_session_cookie
 from portal.web.submit import (
     Answer,
     ConfirmedForm,
@@ -45,18 +37,24 @@ PAGE = "/account/members"
 def _profile_steps() -> ConfirmedForm:
     who = member()
 
-    def make(data: dict[str, Any] | None) -> ProfileForm:
+    def make(data: FormData | None) -> ProfileForm:
         form = ProfileForm(data=data)
         if not who.is_representative:
             form.lock_account(members.read_profile(who.member_id))
         return form
 
-    def collect(form: ProfileForm) -> dict[str, Any]:
+    def collect(form: ProfileForm) -> FormData:
         data = form.typed()
         if not who.is_representative:  # shown, not typed: another's change meanwhile is not undone
             for name in (*members.ACCOUNT_PROFILE, "account_version"):
                 del data[name]
         return data
+
+    def save(data: FormData) -> None:
+        members.save_profile(tenant(), who.member_id, data, by=actor())
+
+    def present() -> FormData:
+        return members.read_profile(who.member_id)
 
     return ConfirmedForm(
         ConfirmFlow(
@@ -66,9 +64,9 @@ def _profile_steps() -> ConfirmedForm:
         ),
         ("account/profile.html", "account/profile_confirm.html", "account/profile_done.html"),
         make=make,
-        save=lambda data: members.save_profile(tenant(), who.member_id, data, by=actor()),
+        save=save,
         collect=collect,
-        present=lambda: members.read_profile(who.member_id),
+        present=present,
     )
 
 
@@ -82,7 +80,7 @@ def _offered() -> None:
 
 
 def _managed() -> None:
-    """The same, and 422 with the reason for who may not."""
+    """404 where an operator looks after members, and 422 with the reason for who may not."""
     _offered()
     rights.can_manage(tenant(), member()).require()
 
@@ -131,9 +129,9 @@ def member_list_csv() -> Response:
         _("代表"),
         _("できること"),
     ]
-    return csv_response(
-        "members", header, [_cells(m) for m in members.roster(member().account_id)], tuple
-    )
+    # Read now: the file is written in another scope, where these rows are nobody's any more.
+    rows = [_cells(one) for one in members.roster(member().account_id)]
+    return csv_response("members", header, rows, tuple)
 
 
 def _shown(business: Iterable[OpenBusiness]) -> list[tuple[str, str, str]]:
@@ -144,12 +142,11 @@ def _shown(business: Iterable[OpenBusiness]) -> list[tuple[str, str, str]]:
 def _cells(who: Member) -> tuple[str, ...]:
     shown = rights.held_by(who) & offered_rights(tenant())
     labels = [_(right.label) for right in Right if right in shown]
-    telephone = format_telephone(who.telephone) if who.telephone else ""
     return (
         who.name,
         who.department,
         who.email,
-        telephone,
+        format_telephone(who.telephone or ""),
         "○" if who.is_representative else "",
         "、".join(labels),
     )
@@ -163,29 +160,27 @@ def _new_steps(flow: ConfirmFlow) -> ConfirmedForm:
     here = tenant()
     who = member()
 
-    def make(data: dict[str, Any] | None) -> PersonForm:
+    def make(data: FormData | None) -> PersonForm:
         return PersonForm(
             data, items=here.sign_in.items, offered=offered_rights(here), held=rights.held_by(who)
         )
 
-    def collect(form: PersonForm) -> dict[str, Any]:
+    def collect(form: PersonForm) -> FormData:
+        # The way to 内容確認 tells which names are used: nobody may try out thousands.
         members.count_check(who.account_id)
         return form.typed()
 
-    def check(data: dict[str, Any]) -> None:
+    def check(data: FormData) -> None:
         members.check_new(here, who.account_id, data, by=actor())
 
-    def save(data: dict[str, Any]) -> None:
+    def save(data: FormData) -> None:
         members.add(here, who.account_id, Person(**data), by=actor())
 
+    def context(_typed: FormData) -> Context:
+        return {"number": "new"}
+
     return ConfirmedForm(
-        flow,
-        _PAGES,
-        make=make,
-        save=save,
-        collect=collect,
-        check=check,
-        shown=lambda _typed: {"number": "new"},
+        flow, _PAGES, make=make, save=save, collect=collect, check=check, shown=context
     )
 
 
@@ -199,31 +194,39 @@ def _steps(number: str) -> ConfirmedForm:
     if number == "new":
         _managed()
         return _new_steps(flow)
+    # Inside: somebody else may have removed them while the form was being filled in.
     with flow.record_needed(MemberForm):
         found = members.find(who.account_id, number)
     rights.can_edit(here, who, found).require()
-    may_remove = rights.can_remove(here, who, found, len(members.roster(who.account_id)) - 1)
-    may = rights.can_manage(here, who)
-    gives = rights.can_give_rights(here, who, found)
-    return ConfirmedForm(
-        flow,
-        _PAGES,
-        make=partial(
-            MemberForm,
-            offered=offered_rights(here) if gives else frozenset(),
-            held=rights.held_by(who),
-            present=rights.from_text(found.rights),
-        ),
-        save=lambda data: members.save_profile(here, found.id, data, by=actor()),
-        present=lambda: {
-            name: getattr(found, name) for name in (*members.PROFILE, "version", "rights")
-        },
-        shown=lambda _typed: {
-            "number": number,
-            "person": found,
-            "may_remove": may_remove if may else may,
-        },
-    )
+    return _editing_steps(flow, found)
+
+
+def _editing_steps(flow: ConfirmFlow, found: Member) -> ConfirmedForm:
+    here = tenant()
+    who = member()
+    offered = frozenset[Right]()  # nothing offered: rights are not asked for at all
+    if rights.can_give_rights(here, who, found):
+        offered = offered_rights(here)
+    may_remove = rights.can_manage(here, who)
+    if may_remove:
+        others = len(members.roster(who.account_id)) - 1
+        may_remove = rights.can_remove(here, who, found, others)
+
+    def make(data: FormData | None) -> MemberForm:
+        return MemberForm(
+            data, offered=offered, held=rights.held_by(who), present=rights.from_text(found.rights)
+        )
+
+    def save(data: FormData) -> None:
+        members.save_profile(here, found.id, data, by=actor())
+
+    def present() -> FormData:
+        return {name: getattr(found, name) for name in (*members.PROFILE, "version", "rights")}
+
+    def context(_typed: FormData) -> Context:
+        return {"number": flow.subject, "person": found, "may_remove": may_remove}
+
+    return ConfirmedForm(flow, _PAGES, make=make, save=save, present=present, shown=context)
 
 
 register_confirmed_form(
@@ -244,6 +247,7 @@ def invite_member(number: str) -> Response:
     try:
         members.invite_again(tenant(), found, by=actor())
     except RuleBroken as error:
+        # A button in a list has no form that could show the reason.
         session().rollback()
         flash(message_of(error), "warn")
         return redirect(PAGE, 303)
@@ -263,7 +267,7 @@ def remove_member(number: str) -> Answer:
     def remove() -> Answer:
         members.remove(tenant(), found, by=actor())
         response = done(_("削除しました。"), "/sign-in" if is_self else PAGE)
-        if is_self:
+        if is_self:  # their session ended with them
             clear_session_cookie(response)
         return response
 

@@ -21,19 +21,14 @@ from portal.web.forms import Form, code_line, line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import (
-    actor,
-    called_by_script,
-    clear_session_cookie,
-    member,
-    require_recent_password,
-    tenant,
-)
+from portal.web.requests import actor, called_by_script, member, require_recent_password, tenant
+from portal.web.session_cookies import clear_session_cookie
 from portal.web.submit import Answer, done, submit
 
 _SECURITY = "/account/security"
 _SECOND_FACTOR = "/account/second-factor"
 _PASSKEYS = "/account/passkeys"
+# The authenticator app is no choice here: it is in use once it has shown its first code.
 _CHOICES = (
     (Factor.OFF, _l("利用しない")),
     (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")),
@@ -61,6 +56,7 @@ def end_session(number: str) -> Response:
     """ログアウト of one of the member's own sessions."""
     if not watch.end_session(member(), number, by=actor()):
         return done(_("選択した端末をログアウトしました。"), _SECURITY)
+    # It was this very session.
     response = done(_("ログアウトしました。"), "/sign-in")
     clear_session_cookie(response)
     return response
@@ -120,12 +116,14 @@ def second_factor_page() -> Answer:
         step.choose(tenant(), member(), Factor(form.choice.data), form.password.data, by=actor())
         return done(_("二段階認証の設定を変更しました。"), _SECOND_FACTOR)
 
-    shown = {
-        "factor": factor,
-        "codes_left": step.count_recovery_codes(who.id),
-        "has_app": Factor.TOTP in offered,
-    }
-    return submit("account/second_factor.html", form, choose, **shown)
+    return submit(
+        "account/second_factor.html",
+        form,
+        choose,
+        factor=factor,
+        codes_left=step.count_recovery_codes(who.id),
+        has_app=Factor.TOTP in offered,
+    )
 
 
 @bp.route("/second-factor/app", methods=["GET", "POST"])
@@ -134,28 +132,35 @@ def second_factor_app() -> Answer:
     if Factor.TOTP not in _offered():
         raise NotFound("ページが見つかりません")
     form = AppForm()
+    # The secret is made of the nonce, so a mistyped code leaves it as the app knows it already.
     if not form.is_submitted() or not step.is_nonce(form.nonce.data or ""):
         form.nonce.data = step.new_nonce()
 
     def set_up() -> Answer:
-        typed = form.nonce.data, "".join(form.code.data.split()), form.password.data
-        fresh_codes = step.set_up_app(tenant(), member(), *typed, by=actor())
+        code = "".join(form.code.data.split())  # apps show it in two groups
+        fresh_codes = step.set_up_app(
+            tenant(), member(), form.nonce.data, code, form.password.data, by=actor()
+        )
+        # Shown in the answer itself: a page that could be opened again would need them kept.
         return render("account/recovery_codes.html", codes=fresh_codes)
 
-    return submit("account/second_factor_app.html", form, set_up, **_secret(form.nonce.data))
-
-
-def _secret(nonce: str) -> dict[str, str]:
-    """The secret for the eye of the app, and for people who type it."""
-    secret = step.secret(member().member_id, nonce)
-    uri = step.uri(secret, issuer=tenant().name, name=member().login_id or member().email)
-    picture = segno.make(uri, error="m", micro=False).svg_data_uri(
-        scale=5, border=4, light="#ffffff"
+    secret = step.secret(member().member_id, form.nonce.data)
+    return submit(
+        "account/second_factor_app.html",
+        form,
+        set_up,
+        qr=_qr_code(secret),
+        secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
     )
-    return {
-        "qr": picture,
-        "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
-    }
+
+
+def _qr_code(secret: str) -> str:
+    """The secret as the app's camera reads it: a picture in a data URI."""
+    uri = step.uri(secret, issuer=tenant().name, name=member().login_id or member().email)
+    # Light on purpose: many cameras read no code that is light on dark.
+    code = segno.make(uri, error="m", micro=False)
+    picture: str = code.svg_data_uri(scale=5, border=4, light="#ffffff")
+    return picture
 
 
 @bp.route("/second-factor/recovery-codes", methods=["GET", "POST"])
@@ -186,6 +191,7 @@ def passkeys() -> Answer:
     form = PasskeyForm()
     who = member().member_id
     answer = form.credential.data or ""
+    # Good for one challenge: the form that is shown again has to get a new one.
     form.credential.data = ""
 
     def register() -> Answer:

@@ -5,8 +5,7 @@ What is asked is the tenant's choice. Looking at a link's page changes nothing; 
 (security.md §4.12).
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from flask import Blueprint, flash, redirect, request
 from flask_login import current_user
@@ -20,21 +19,21 @@ from portal.shared.auth import sign_in as entrance
 from portal.shared.auth.links import Purpose
 from portal.shared.auth.second_factor import is_offered
 from portal.shared.members import email_change
-from portal.web import requests as here
 from portal.web.errors import message_of, refused
 from portal.web.forms import Form
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import client, let_in, public, session_token, tenant
+from portal.web.requests import actor, client, member, public, tenant
+from portal.web.session_cookies import clear_session_cookie, device_token, let_in, session_token
 from portal.web.submit import Answer, done, submit
 from portal.web.urls import local_path, second_step_url, sign_in_url
 
 bp = Blueprint("auth", __name__)
 _SECOND_STEP = "auth/second_step.html"
-_Press = Callable[[str, Any], str]
 
 
 def _back_to() -> str:
+    # Anybody can send a link to this page with any `next` in it: only paths of this host count.
     return local_path(request.args.get("next"))
 
 
@@ -62,23 +61,23 @@ def _begin_again(error: entrance.Gone) -> Response:
 @public
 def sign_in() -> Answer:
     """ログイン."""
+    # Each brand asks for what tells its members apart: a login ID, an address, or both.
     form = forms.SignInForm(
         [name for name in ("login_id", "email") if name in tenant().sign_in.items]
     )
+    # A form that is sent is obeyed: somebody else may sit at this browser now.
     if current_user.is_authenticated and not form.is_submitted():
         return redirect(_back_to(), 303)
 
     def enter() -> Answer:
         given = entrance.Credentials(**form.typed(), password=form.password.data)
         entry = entrance.sign_in(
-            tenant(),
-            given,
-            client(),
-            device_token=here.device_token(),
-            session_token=session_token(),
+            tenant(), given, client(), device_token=device_token(), session_token=session_token()
         )
-        onwards = second_step_url(_back_to()) if entry.is_pending else _back_to()
-        return let_in(redirect(onwards, 303), entry)
+        back_to = _back_to()
+        if entry.is_pending:
+            back_to = second_step_url(back_to)
+        return let_in(redirect(back_to, 303), entry)
 
     return submit("auth/sign_in.html", form, enter)
 
@@ -86,16 +85,16 @@ def sign_in() -> Answer:
 @bp.post("/sign-out")
 def sign_out() -> Response:
     """ログアウト: ends the session's row, so that a copied cookie is worthless too."""
-    entrance.sign_out(here.member(), by=here.actor())
+    entrance.sign_out(member(), by=actor())
     response = _to_sign_in(_("ログアウトしました。"))
-    here.clear_session_cookie(response)
+    clear_session_cookie(response)
     return response
 
 
 @bp.post("/sign-in/passkey/options")
 @public
 def passkey_options() -> keys.RequestOptions:
-    """What the browser is to sign, for whoever comes."""
+    """What the browser is to sign, for whoever comes; a POST, because the challenge is kept."""
     return keys.request_options(tenant(), client())
 
 
@@ -109,7 +108,7 @@ def passkey() -> Response:
             tenant(),
             request.form.get("credential", ""),
             client(),
-            device_token=here.device_token(),
+            device_token=device_token(),
             session_token=session_token(),
         )
 
@@ -137,14 +136,17 @@ def second_step_passkey_options() -> keys.RequestOptions:
 @public
 def second_step_passkey() -> Response:
     """パスキーで認証する."""
+    # Never empty: without a passkey, what is proved is the code.
     signed = entrance.Typed("", passkey=request.form.get("credential") or "-")
-    return _by_passkey(lambda: _finish(signed), again=second_step_url)
+
+    def enter() -> entrance.Entry:
+        return _finish(signed)
+
+    return _by_passkey(enter, again=second_step_url)
 
 
 def _finish(typed: entrance.Typed) -> entrance.Entry:
-    return entrance.finish(
-        tenant(), session_token(), typed, client(), device_token=here.device_token()
-    )
+    return entrance.finish(tenant(), session_token(), typed, client(), device_token=device_token())
 
 
 @bp.route("/sign-in/second-step", methods=["GET", "POST"])
@@ -156,9 +158,9 @@ def second_step() -> Answer:
     form = forms.second_step_form(waiting.days)
 
     def finish() -> Answer:
-        typed = entrance.Typed(
-            "".join(form.code.data.split()), trust="trust" in form and form.trust.data
-        )
+        # Apps and mails show a code in groups, and people copy the blanks with it.
+        code = "".join(form.code.data.split())
+        typed = entrance.Typed(code, trust="trust" in form and form.trust.data)
         form.code.data = ""  # a code that was tried is not shown again
         return let_in(redirect(_back_to(), 303), _finish(typed))
 
@@ -187,14 +189,18 @@ def second_step_send() -> Response:
 @bp.route("/forgotten-password", methods=["GET", "POST"])
 @public
 def forgotten_password() -> Answer:
-    """パスワードをお忘れの方 (COM-12): one answer, whoever is named (security.md §4.2); or whom to call."""
+    """パスワードをお忘れの方 (COM-12): one answer, whoever is named (security.md §4.2); or whom to
+    call.
+    """
     form = forms.ForgottenForm(password_reset.asked(tenant()))
     if not form.is_submitted() and not password_reset.is_reset_offered(tenant()):
         return render("auth/forgotten_password_operator.html")
     _must_be_offered(password_reset.is_reset_offered(tenant()))
 
     def ask() -> Answer:
-        password_reset.ask_reset(tenant(), password_reset.Forgotten(**form.typed()), client())
+        # The form asks only for the items that this brand has; the others stay empty.
+        given = password_reset.Forgotten(**form.typed())
+        password_reset.ask_reset(tenant(), given, client())
         return redirect("/forgotten-password/sent", 303)
 
     return submit("auth/forgotten_password.html", form, ask)
@@ -208,72 +214,92 @@ def forgotten_password_sent() -> str:
     return render("auth/forgotten_password_sent.html")
 
 
-def _behind_link(*purposes: Purpose, form: Callable[[], Any] = Form) -> Callable[[_Press], _Press]:
-    """Make what is decorated the button of a mailed link's page; what it returns is said on the
-    sign-in page.
+def _submit_behind_link(
+    page: str, token: str, purposes: Sequence[Purpose], form: Form, press: Callable[[], Answer]
+) -> Answer:
+    """The page behind a mailed link, until its button is pressed; then what `press` answers.
+
+    Raises DeadLink.
     """
+    # Only looked at: programs that check mails for bad links open them too (security.md §4.12).
+    invitation = invitations.described(tenant(), links.peek(token, *purposes))
+    return submit(page, form, press, invitation=invitation)
 
-    def add(press: _Press) -> _Press:
-        @public
-        def page(token: str) -> Answer:
-            invitation = invitations.described(tenant(), links.peek(token, *purposes))
-            shown = form()
-            return submit(
-                f"auth/{press.__name__}.html",
-                shown,
-                lambda: _to_sign_in(press(token, shown)),
-                invitation=invitation,
-            )
 
-        bp.add_url_rule(
-            f"/{purposes[0].page}/<token>", press.__name__, page, methods=["GET", "POST"]
+@bp.route("/set-password/<token>", methods=["GET", "POST"])
+@public
+def set_password(token: str) -> Answer:
+    """Set a password through a mailed link; with the e-mail address where that is a proof."""
+    form: forms.SetPasswordForm = forms.SetPasswordForm()
+    if password_reset.proves_email(tenant()):
+        form = forms.ProvedPasswordForm()
+
+    def press() -> Answer:
+        password_reset.use_set_password_link(
+            tenant(),
+            token,
+            form.password.data,
+            address=client().address,
+            email=form.typed().get("email", ""),
         )
-        return press
+        return _to_sign_in(_("パスワードを設定しました。新しいパスワードでログインしてください。"))
 
-    return add
-
-
-def _password_form() -> Form:
-    return (
-        forms.ProvedPasswordForm()
-        if password_reset.proves_email(tenant())
-        else forms.SetPasswordForm()
-    )
+    return _submit_behind_link("auth/set_password.html", token, password_reset.SETTING, form, press)
 
 
-@_behind_link(*password_reset.SETTING, form=_password_form)
-def set_password(token: str, form: Any) -> str:
-    """Set a password through a mailed link."""
-    who = {"address": client().address, "email": form.typed().get("email", "")}
-    password_reset.use_set_password_link(tenant(), token, form.password.data, **who)
-    return _("パスワードを設定しました。新しいパスワードでログインしてください。")
-
-
-@_behind_link(Purpose.NOT_ME)
-def not_me(token: str, _form: Form) -> str:
+@bp.route("/not-me/<token>", methods=["GET", "POST"])
+@public
+def not_me(token: str) -> Answer:
     """これは私ではありません (COM-14): throws everybody out, and mails the way back in."""
-    devices.not_me(tenant(), token, client())
-    return _("すべてのログインを終了しました。パスワード再設定のご案内をメールでお送りします。")
+
+    def press() -> Answer:
+        devices.not_me(tenant(), token, client())
+        return _to_sign_in(
+            _("すべてのログインを終了しました。パスワード再設定のご案内をメールでお送りします。")
+        )
+
+    return _submit_behind_link("auth/not_me.html", token, [Purpose.NOT_ME], Form(), press)
 
 
-@_behind_link(Purpose.CHANGE_EMAIL, form=forms.NewEmailForm)
-def change_email(token: str, form: Any) -> str:
+@bp.route("/change-email/<token>", methods=["GET", "POST"])
+@public
+def change_email(token: str) -> Answer:
     """Behind the old address's link: the new address is typed (RENT-11)."""
-    email_change.name_new(tenant(), token, form.email.data, address=client().address)
-    return _(
-        "新しいメールアドレスへ確認のメールをお送りしました。メールに記載のページで変更を完了してください。"
-    )
+    form = forms.NewEmailForm()
+
+    def press() -> Answer:
+        email_change.name_new(tenant(), token, form.email.data, address=client().address)
+        return _to_sign_in(
+            _(
+                "新しいメールアドレスへ確認のメールをお送りしました。"
+                "メールに記載のページで変更を完了してください。"
+            )
+        )
+
+    return _submit_behind_link("auth/change_email.html", token, [Purpose.CHANGE_EMAIL], form, press)
 
 
-@_behind_link(Purpose.PROVE_EMAIL)
-def prove_email(token: str, _form: Form) -> str:
+@bp.route("/prove-email/<token>", methods=["GET", "POST"])
+@public
+def prove_email(token: str) -> Answer:
     """Behind the new address's link: 変更する."""
-    email_change.confirm(tenant(), token, address=client().address)
-    return _("メールアドレスを変更しました。")
+
+    def press() -> Answer:
+        email_change.confirm(tenant(), token, address=client().address)
+        return _to_sign_in(_("メールアドレスを変更しました。"))
+
+    return _submit_behind_link("auth/prove_email.html", token, [Purpose.PROVE_EMAIL], Form(), press)
 
 
-@_behind_link(Purpose.UNDO_EMAIL)
-def undo_email(token: str, _form: Form) -> str:
+@bp.route("/undo-email/<token>", methods=["GET", "POST"])
+@public
+def undo_email(token: str) -> Answer:
     """Behind the link that the old address was told with: 元に戻す."""
-    email_change.undo(tenant(), token, address=client().address)
-    return _("メールアドレスを元に戻しました。パスワード再設定のご案内をメールでお送りします。")
+
+    def press() -> Answer:
+        email_change.undo(tenant(), token, address=client().address)
+        return _to_sign_in(
+            _("メールアドレスを元に戻しました。パスワード再設定のご案内をメールでお送りします。")
+        )
+
+    return _submit_behind_link("auth/undo_email.html", token, [Purpose.UNDO_EMAIL], Form(), press)

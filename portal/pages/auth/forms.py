@@ -1,21 +1,25 @@
 """The forms of coming in."""
 
 from collections.abc import Collection
-from typing import Any
 
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import EqualTo, InputRequired, ValidationError
 
 from portal.core import text
 from portal.web.address import telephone_field
-from portal.web.forms import Form, MaxLength, cleaned, code_line
+from portal.web.forms import Form, cleaned, code_line
+from portal.web.i18n import Label
 from portal.web.i18n import lazy as _l
+from portal.web.validators import MaxLength
 
 
-def password_field(label: object, autocomplete: str, check: Any = None) -> PasswordField:
+def password_field(
+    label: Label, autocomplete: str, check: MaxLength | EqualTo | None = None
+) -> PasswordField:
     """A password as typed: never normalised, at most as long as hashing bears, where no other
     `check` is given.
     """
+    # Hashing costs time for each character: a password of a megabyte would hold up everybody.
     check = check or MaxLength(256)
     return PasswordField(
         label,
@@ -24,11 +28,15 @@ def password_field(label: object, autocomplete: str, check: Any = None) -> Passw
     )
 
 
-def email_field(label: object, **kwargs: Any) -> StringField:
+def email_field(label: Label) -> StringField:
     """An e-mail address."""
-    wrong = _l("メールアドレスの形式が正しくありません。")
-    shown = {"autocomplete": "email", "inputmode": "email"}
-    return cleaned(label, text.email, wrong, required=True, render_kw=shown, **kwargs)
+    return cleaned(
+        label,
+        text.email,
+        _l("メールアドレスの形式が正しくありません。"),
+        required=True,
+        render_kw={"autocomplete": "email", "inputmode": "email"},
+    )
 
 
 class NewEmailForm(Form):
@@ -58,6 +66,7 @@ class AskingForm(_LoginId, _Email):
 
     def __init__(self, asked: Collection[str]) -> None:
         super().__init__()
+        # `typed` leaves passwords out, so they stay.
         for name in self.typed().keys() - set(asked):
             del self[name]
 
@@ -97,7 +106,7 @@ class SetPasswordForm(Form):
 
 
 class ProvedPasswordForm(_Email, SetPasswordForm):
-    """The same with the present e-mail address, where a link alone is not enough (SHOP-02)."""
+    """A new password and the present e-mail address, where a link alone is not enough (SHOP-02)."""
 
 
 class ForgottenForm(AskingForm):
@@ -107,7 +116,7 @@ class ForgottenForm(AskingForm):
 
 
 class ChangePasswordForm(SetPasswordForm):
-    """The same with the present password."""
+    """A new password and the present one."""
 
     first = ("old_password",)
     old_password = password_field(_l("現在のパスワード"), "current-password")

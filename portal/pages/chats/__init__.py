@@ -26,7 +26,7 @@ from portal.web.i18n import lazy as _l
 from portal.web.query import number_in_query
 from portal.web.render import render, wants_fragment
 from portal.web.requests import (
-    Pages,
+    FlaggedBlueprint,
     actor,
     afterwards,
     asked_by_itself,
@@ -37,7 +37,7 @@ from portal.web.requests import (
 )
 from portal.web.submit import Answer, submit
 
-bp = Pages("chats", __name__, require_feature("chat"), require_right(Right.SUPPORT))
+bp = FlaggedBlueprint("chats", __name__, require_feature("chat"), require_right(Right.SUPPORT))
 BEAT_SECONDS = 15.0
 BEATS = 20
 """A stream shows that it lives, and ends after five minutes: the browser comes again, with a
@@ -94,7 +94,7 @@ def chat(number: str) -> Answer:
         session().commit()
         if not wants_fragment():
             return redirect(f"/chat/{number}", 303)
-        fresh = LineForm(formdata=None, key=secrets.token_hex(16))
+        fresh = LineForm(formdata=None, data={"key": secrets.token_hex(16)})
         return Response(render("chats/_line.html", form=fresh, number=number, wants_focus=True))
 
     form.key.data = form.key.data or secrets.token_hex(16)
@@ -162,14 +162,14 @@ def stream(number: str) -> Response:
 
 
 def _rings(tenant_key: str, inquiry_id: int, at: ChatNotifier) -> Iterator[bytes]:
-    with at.reader(tenant_key, inquiry_id) as rung:
-        if rung is None:
+    with at.reader(tenant_key, inquiry_id) as news:
+        if news is None:
             yield b"retry: 3000\nevent: pulse\ndata:\n\n"
             return
         yield b"retry: 500\nevent: pulse\ndata:\n\n"  # something may have come while nobody listened
         for _beat in range(BEATS):
-            if rung.wait(BEAT_SECONDS):
-                rung.clear()  # only what was heard: a ring just after the wait is for the next turn
+            if news.wait(BEAT_SECONDS):
+                news.clear()  # only what was heard: what comes just after the wait is for the next turn
                 yield b"event: pulse\ndata:\n\n"
             else:
                 yield b":\n\n"
@@ -194,5 +194,5 @@ def end(number: str) -> Any:
 
 def chat_notifier() -> ChatNotifier:
     """The bell of this process."""
-    found: ChatNotifier = current_app.extensions["chat_bell"]
+    found: ChatNotifier = current_app.extensions["chat_notifier"]
     return found

@@ -1,8 +1,5 @@
 """請求書送付先の管理, お届け先の管理: one set of pages for every kind of address (COM-31, COM-32)."""
 
-from functools import partial
-from typing import Any
-
 from flask import Blueprint
 from werkzeug.wrappers import Response
 from wtforms import HiddenField
@@ -14,12 +11,13 @@ from portal.shared.contacts.models import Address, Kind
 from portal.shared.limits import operations as limits
 from portal.web import lists
 from portal.web.address import AddressFields, telephone_field
-from portal.web.forms import Form, line, name_line, version_number
+from portal.web.forms import Form, FormData, line, name_line
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
-from portal.web.render import render
+from portal.web.render import Context, render_context
 from portal.web.requests import actor, check_right, member, tenant
 from portal.web.submit import ConfirmedForm, ConfirmFlow, done, register_confirmed_form
+from portal.web.validators import version_number
 
 bp = Blueprint("contacts", __name__)
 _BOOK = "<any('billing', 'delivery'):kind>-addresses"
@@ -62,28 +60,51 @@ def _steps(kind: str, number: str) -> ConfirmedForm:
     flow = ConfirmFlow(
         kind=f"{kind}-address", subject=number, form_href=f"/{kind}-addresses/{number}"
     )
-    pages = "contacts/form.html", "contacts/confirm.html", "contacts/done.html"
-    steps = partial(ConfirmedForm, flow, pages, lambda data: AddressForm(data=data))
-    here = tenant()
-    mine = member().account_id
-    by = actor()
     if number == "new":
-        return steps(
-            save=lambda data: operations.add(here, mine, Kind(kind), data, by=by),
-            shown=lambda _typed: _shown(kind, number=number, address=None),
-        )
-    with flow.record_needed(lambda data: AddressForm(data=data)):
+        return _adding_steps(flow, Kind(kind))
+    # Inside: somebody else may have removed it while the form was being filled in.
+    with flow.record_needed(_make_form):
         address = _own(kind, number)
-    others = len(operations.address_list(mine, Kind(kind))) - 1
-    return steps(
-        save=lambda data: operations.edit(here, address, data, by=by),
-        present=lambda: {name: getattr(address, name) for name in (*operations.FIELDS, "version")},
-        shown=lambda _typed: _shown(kind, number=number, address=address, others=others),
-    )
+    return _editing_steps(flow, address)
 
 
-def _shown(kind: str, **more: Any) -> dict[str, Any]:
-    return {"kind": kind, "what": _(Kind(kind).label), "home": f"/{kind}-addresses", **more}
+_PAGES = ("contacts/form.html", "contacts/confirm.html", "contacts/done.html")
+
+
+def _make_form(data: FormData | None) -> AddressForm:
+    return AddressForm(data=data)
+
+
+def _adding_steps(flow: ConfirmFlow, kind: Kind) -> ConfirmedForm:
+    def save(data: FormData) -> None:
+        operations.add(tenant(), member().account_id, kind, data, by=actor())
+
+    def context(_typed: FormData) -> Context:
+        return _page_context(kind) | {"number": "new", "address": None}
+
+    return ConfirmedForm(flow, _PAGES, make=_make_form, save=save, shown=context)
+
+
+def _editing_steps(flow: ConfirmFlow, address: Address) -> ConfirmedForm:
+    kind = address.kind
+    others = len(operations.address_list(address.account_id, kind)) - 1
+
+    def save(data: FormData) -> None:
+        operations.edit(tenant(), address, data, by=actor())
+
+    def present() -> FormData:
+        return {name: getattr(address, name) for name in (*operations.FIELDS, "version")}
+
+    def context(_typed: FormData) -> Context:
+        shown = {"number": flow.subject, "address": address, "others": others}
+        return _page_context(kind) | shown
+
+    return ConfirmedForm(flow, _PAGES, make=_make_form, save=save, present=present, shown=context)
+
+
+def _page_context(kind: Kind) -> Context:
+    """What every page of these addresses shows."""
+    return {"kind": kind.value, "what": _(kind.label), "home": f"/{kind.value}-addresses"}
 
 
 @bp.get(f"/{_BOOK}")
@@ -92,13 +113,9 @@ def address_list(kind: str) -> str:
     found = operations.address_list(member().account_id, _kind(kind))
     rows = [(address, operations.number_of(address)) for address in found]
     use = limits.usage_of(tenant(), f"{kind}_addresses", member().account_id)
-    return render(
-        "contacts/book.html",
-        rows=rows,
-        use=use,
-        may=member().may(RIGHTS[Kind(kind)]),
-        **_shown(kind),
-    )
+    may = member().may(RIGHTS[Kind(kind)])
+    context = _page_context(Kind(kind)) | {"rows": rows, "use": use, "may": may}
+    return render_context("contacts/book.html", context)
 
 
 @bp.get(f"/{_BOOK}.csv")
@@ -114,12 +131,21 @@ def address_list_csv(kind: str) -> Response:
         _("代表"),
     ]
     found = operations.address_list(member().account_id, _kind(kind))
-    return lists.csv_response(f"{kind}-addresses", header, [_cells(one) for one in found], tuple)
+    # Read now: the file is written in another scope, where these rows are nobody's any more.
+    rows = [_cells(address) for address in found]
+    return lists.csv_response(f"{kind}-addresses", header, rows, tuple)
 
 
-def _cells(one: Address) -> tuple[str, ...]:
-    numbers = (format_telephone(number) if number else "" for number in (one.telephone, one.fax))
-    return one.name, one.department, one.person, one.address, *numbers, "○" if one.is_usual else ""
+def _cells(address: Address) -> tuple[str, ...]:
+    return (
+        address.name,
+        address.department,
+        address.person,
+        address.address,
+        format_telephone(address.telephone or ""),
+        format_telephone(address.fax or ""),
+        "○" if address.is_usual else "",
+    )
 
 
 register_confirmed_form(bp, f"/{_BOOK}/<number>", "address", _steps)
@@ -131,7 +157,8 @@ def remove(kind: str, number: str) -> str | Response:
     address = _own(kind, number)
     form = Form()
     if not form.validate_on_submit():
-        return render("contacts/removal.html", form=form, address=address, **_shown(kind))
+        context = _page_context(Kind(kind)) | {"form": form, "address": address}
+        return render_context("contacts/removal.html", context)
     operations.remove(tenant(), address, by=actor())
     return done(_("削除しました。"), f"/{kind}-addresses")
 

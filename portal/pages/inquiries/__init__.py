@@ -6,11 +6,11 @@ What a guest typed goes along in the form: there is nobody to keep it for.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from flask import redirect, request
 from flask import session as cookie
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from portal.config import InquiryCategory
@@ -18,6 +18,9 @@ from portal.core import Decision, NotFound, Query, gettext_noop, session
 from portal.pages.inquiries import attachments, subjects
 from portal.pages.inquiries.attachments import Attachments
 from portal.pages.inquiries.forms import (
+    GuestInquiryForm,
+    InquiryForm,
+    MessageForm,
     Offer,
     SearchForm,
     answers,
@@ -34,10 +37,11 @@ from portal.web import lists
 from portal.web.brand import Attention, brands_of
 from portal.web.errors import report_forbidden
 from portal.web.formatting import at_time, first_line
+from portal.web.forms import FormData
 from portal.web.i18n import translate as _
-from portal.web.render import attachment, render, render_invalid
+from portal.web.render import Context, attachment, render, render_invalid
 from portal.web.requests import (
-    Pages,
+    FlaggedBlueprint,
     actor,
     afterwards,
     member,
@@ -55,7 +59,7 @@ from portal.web.submit import (
     submit,
 )
 
-bp = Pages("inquiries", __name__, require_feature("inquiries"))
+bp = FlaggedBlueprint("inquiries", __name__, require_feature("inquiries"))
 FLOW = ConfirmFlow(kind="inquiry", subject="new", form_href="/inquiries/new")
 _FILES = ConfirmFlow(kind="inquiry-files", subject="new", form_href="/inquiries/new")
 _RECEIPT = "guest_inquiry"
@@ -63,7 +67,7 @@ _RECEIPT = "guest_inquiry"
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
 
 
-def chosen_category(typed: dict[str, Any] | None = None) -> InquiryCategory:
+def chosen_category(typed: FormData | None = None) -> InquiryCategory:
     """The category that was chosen, or that the address or a draft names; else the one for
     everything else.
     """
@@ -81,11 +85,13 @@ def writers() -> list[str]:
     return [name for brand in brands_of(tenant()) for name in brand.writers(member())]
 
 
-def writer(typed: dict[str, Any]) -> Writer:
+def writer(typed: FormData) -> Writer:
     """The member, by the name that was chosen; where nobody chooses, by the one registered name."""
-    names = writers()
-    only = names[0] if len(names) == 1 else member().name
-    return replace(Writer.of(member()), name=typed.get("writer") or only)
+    name = typed.get("writer")
+    if not name:
+        names = writers()
+        name = names[0] if len(names) == 1 else member().name
+    return replace(Writer.of(member()), name=name)
 
 
 def may_ask(about: str = "") -> Decision:
@@ -137,39 +143,52 @@ def _steps() -> ConfirmedForm:
     """Asking. Links lead here with category and number filled in (FAC-05)."""
     require_may_ask()
     sent = _received()
+
+    def make(typed: FormData | None) -> InquiryForm:
+        form = _make_form(typed)
+        sent.blame(form)
+        return form
+
+    def collect(form: InquiryForm) -> FormData:
+        return _collect(form, sent)
+
+    def context(typed: FormData) -> Context:
+        return _context(typed, sent)
+
     return ConfirmedForm(
         FLOW,
         ("inquiries/form.html", "inquiries/confirm.html", "inquiries/done.html"),
-        make=partial(_make_form, sent=sent),
+        make=make,
         save=_save,
-        collect=partial(_collect, sent=sent),
+        collect=collect,
         check=_check,
-        shown=partial(_context, sent=sent),
+        shown=context,
         result=_newest,
     )
 
 
-def _make_form(typed: dict[str, Any] | None, *, sent: Attachments) -> Any:
-    """The form of the chosen category, with what was typed and what is kept of its files."""
+def _make_form(typed: FormData | None) -> InquiryForm:
+    """The form of the chosen category, with what was typed."""
     category = chosen_category(typed)
-    number = subjects.named(typed, category)
-    asked = {**(typed or {}), "about": number, "subject": subjects.linked(typed)}
-    form = inquiry_form(category, offer(), asked)
-    sent.blame(form)
-    return form
+    data = dict(typed or {})
+    data["about"] = subjects.named(typed, category)
+    data["subject"] = subjects.linked(typed)
+    return inquiry_form(category, offer(), data)
 
 
-def _collect(form: Any, *, sent: Attachments) -> dict[str, Any]:
+def _collect(form: InquiryForm, sent: Attachments) -> FormData:
     """What a valid form says, the number as the brand writes it. Raises RuleBroken."""
-    typed: dict[str, Any] = form.typed()
-    data = {**_carried({}), **typed, "attached": sent.as_data(), "files": None}
+    typed = form.typed()
+    data: FormData = _carried({}) | typed
+    data["attached"] = sent.as_data()
+    data["files"] = None
     category = chosen_category(data)
     if category.about:
         data["about"] = subjects.check(category, typed.get("about") or "")
     return data
 
 
-def _save(data: dict[str, Any]) -> None:
+def _save(data: FormData) -> None:
     category = chosen_category(data)
     asked = Asked(
         category=category.key,
@@ -181,30 +200,37 @@ def _save(data: dict[str, Any]) -> None:
     operations.ask(tenant(), writer(data), asked, by=actor())
 
 
-def _check(data: dict[str, Any]) -> None:
+def _check(data: FormData) -> None:
     """Refuse what may not be asked, or not any more. Raises RuleBroken."""
     number = _about(data)
+    # Asked again with the number: of each contract its own contacts may ask (SUP-01).
     may_ask(number).require()
     if number:
         subjects.check(chosen_category(data), number)
 
 
-def _context(typed: dict[str, Any], *, sent: Attachments) -> dict[str, Any]:
+def _context(typed: FormData, sent: Attachments) -> Context:
     """What the pages show besides the form."""
-    is_posted = request.endpoint == "inquiries.inquiry_form" and request.method == "POST"
     category = chosen_category(typed)
-    number = subjects.named(typed, category) if category.about else subjects.linked(typed)
+    number = subjects.linked(typed)
+    if category.about:
+        number = subjects.named(typed, category)
     return {
         "category": category,
         "facts": subjects.facts(category, number),
         "asker_name": "/".join(writers()) or member().name,
-        "attached": sent.kept if is_posted else attachments.from_data(typed),
+        "attached": sent.kept if _is_posted() else attachments.from_data(typed),
         "attached_token": sent.token,
         "carried": _carried(typed),
     }
 
 
-def _about(data: dict[str, Any]) -> str:
+def _is_posted() -> bool:
+    """Whether this request is the form's POST, not that of its confirm page."""
+    return request.endpoint == "inquiries.inquiry_form" and request.method == "POST"
+
+
+def _about(data: FormData) -> str:
     """The number that it is about: as its category asks for it, else as the way to the form named
     it.
     """
@@ -215,27 +241,30 @@ def _about(data: dict[str, Any]) -> str:
 
 def _received() -> Attachments:
     """The files that came with the form, if this is its POST."""
-    if request.endpoint != "inquiries.inquiry_form" or request.method != "POST":
+    if not _is_posted():
         return Attachments()
     return attachments.receive(_FILES, attachments.from_data(FLOW.typed()))
 
 
-def _carried(typed: dict[str, Any]) -> dict[str, str]:
+def _carried(typed: FormData) -> dict[str, str]:
     """What was typed for other categories than the one that is shown."""
     category = chosen_category(typed)
-    shown = {"about"} if category.about else set()
-    shown |= {f"f_{field.key}" for field in category.fields}
-    source = request.form if request.method == "POST" else typed
-    return {
-        name: str(value)
-        for name, value in source.items()
-        if (name == "about" or name.startswith("f_")) and name not in shown and value
-    }
+    shown = {f"f_{field.key}" for field in category.fields}
+    if category.about:
+        shown.add("about")
+    source: Mapping[str, object] = request.form if request.method == "POST" else typed
+    carried = {}
+    for name, value in source.items():
+        is_of_a_category = name == "about" or name.startswith("f_")
+        if is_of_a_category and name not in shown and value:
+            carried[name] = str(value)
+    return carried
 
 
-def _newest() -> dict[str, Any]:
+def _newest() -> Context:
     """The number of what was just received."""
-    rows = lists.paginate(queries.mine(tenant(), member()), _NEWEST, path="", state={}, size=1).rows
+    found = queries.mine(tenant(), member())
+    rows = lists.paginate(found, _NEWEST, path="", state={}, size=1).rows
     return {"number": rows[0].number if rows else ""}
 
 
@@ -244,16 +273,13 @@ register_confirmed_form(bp, "/inquiries/new", "inquiry", _steps, taking=[takes_f
 
 def about(number: str) -> dict[str, Any]:
     """What the page of an order shows of the talk about it (FAC-03)."""
-    page = lists.paginate(
-        queries.mine(tenant(), member(), about=number), _NEWEST, path="", state={}
-    )
-    statuses = lists.badges(Status)
-    may = member().may(Right.SUPPORT)
+    found = queries.mine(tenant(), member(), about=number)
+    page = lists.paginate(found, _NEWEST, path="", state={})
     return {
         "contacts": page.rows,
         "contact_total": page.total,
-        "contact_statuses": statuses,
-        "may_write": may,
+        "contact_statuses": lists.badges(Status),
+        "may_write": member().may(Right.SUPPORT),
     }
 
 
@@ -265,8 +291,8 @@ def _products() -> Mapping[str, Product]:
 class OfferedSearchForm(SearchForm):
     """The search of this brand: what it has not is not offered (COM-03)."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, formdata: MultiDict[str, str] | None = None) -> None:
+        super().__init__(formdata)
         self.offer(
             channels=queries.channels(tenant(), operators_begin=subjects.are_known()),
             products={key: one.label for key, one in _products().items()},
@@ -274,34 +300,43 @@ class OfferedSearchForm(SearchForm):
         )
 
 
-def _find(asked: dict[str, Any]) -> Query:
+def _find(asked: FormData) -> Query:
     """What the search asks for; a product stands for the numbers that are of it."""
+    # An inquiry has no product of its own: what it is about has one.
     product = _products().get(asked.get("product", ""))
     numbers = list(product.numbers) if product else []
     return queries.mine(tenant(), member(), **{**asked, "product": numbers})
 
 
-def _list_context(_page: lists.Page) -> dict[str, Any]:
+def _list_context(_page: lists.Page) -> Context:
     return {"may": may_ask()}
 
 
+def _subject(row: lists.ListRow) -> str:
+    return first_line(row.subject)
+
+
+def _updated(row: lists.ListRow) -> str:
+    return at_time(row.updated_at)
+
+
 _LIST = lists.Listing(
-    "/inquiries",
-    ("inquiries/index.html", "inquiries/_list.html"),
-    OfferedSearchForm,
-    _find,
-    [_NEWEST],
-    Status,
-    {
+    path="/inquiries",
+    pages=("inquiries/index.html", "inquiries/_list.html"),
+    form=OfferedSearchForm,
+    find=_find,
+    sorts=[_NEWEST],
+    statuses=Status,
+    columns={
         gettext_noop("受付番号"): "number",
-        gettext_noop("件名"): lambda row: first_line(row.subject),
+        gettext_noop("件名"): _subject,
         gettext_noop("お問合せ区分"): "label",
         gettext_noop("対象"): "about",
         gettext_noop("お名前"): "name",
         gettext_noop("状態"): "status",
-        gettext_noop("最終更新"): lambda row: at_time(row.updated_at),
+        gettext_noop("最終更新"): _updated,
     },
-    _list_context,
+    context=_list_context,
 )
 _LIST.register(bp, "index")
 
@@ -327,6 +362,7 @@ def thread(number: str) -> Answer:
         flow = ConfirmFlow(kind="message-files", subject=number, form_href=f"/inquiries/{number}")
         sent = attachments.receive(flow, [])
         sent.blame(form)
+        # Receiving may commit: what was loaded before is of another transaction.
         found = queries.find(tenant(), member(), number)
 
     def write() -> Answer:
@@ -344,12 +380,16 @@ def thread(number: str) -> Answer:
         attached_token=sent.token,
     )
     if not form.is_submitted():
-        read = partial(operations.mark_read, found.id, member().member_id)
-        afterwards(read)
+        inquiry_id = found.id  # read now: the row is gone when the write begins
+
+        def mark_read() -> None:
+            operations.mark_read(inquiry_id, member().member_id)
+
+        afterwards(mark_read)
     return page
 
 
-def _write(found: Inquiry, form: Any, sent: Attachments) -> None:
+def _write(found: Inquiry, form: MessageForm, sent: Attachments) -> None:
     operations.write(
         tenant(),
         found,
@@ -377,6 +417,7 @@ def guest() -> Answer:
     """入力 and 内容確認 at one address; 戻る, 区分を変更 and 送信する are its buttons."""
     if not tenant().inquiries.guests:
         raise NotFound("ページが見つかりません")
+    # The form changes with its category, so the category is known before there is a form.
     category = chosen_category()
     form = guest_form(category, Offer(tenant().inquiries.categories, opening=_opening()))
     form.stamp.data = form.stamp.data or guests.stamp()
@@ -394,8 +435,9 @@ def guest() -> Answer:
     return submit("inquiries/guest.html", form, go_on, category=category, carried=_carried({}))
 
 
-def _send(form: Any, category: InquiryCategory) -> Answer:
+def _send(form: GuestInquiryForm, category: InquiryCategory) -> Answer:
     """Once; what filled in the unseen field is thanked and forgotten."""
+    # A program that is told of its failure tries something else.
     if not form.website.data:
         typed = form.typed()
         asked = Asked(

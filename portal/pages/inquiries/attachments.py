@@ -5,16 +5,16 @@ They are named by a draft whose token goes along in the form. What is refused is
 rest stays.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from flask import request
 
+from portal.pages.inquiries.forms import FilesForm
 from portal.shared.inquiries import files
 from portal.shared.inquiries.files import Kept
 from portal.web import uploads
 from portal.web.errors import message_of
+from portal.web.forms import FormData
 from portal.web.requests import actor, tenant
 from portal.web.submit import ConfirmFlow
 
@@ -29,19 +29,21 @@ class Attachments:
     token: str = ""
     refused: list[str] = field(default_factory=list)
 
-    def as_data(self) -> list[dict[str, Any]]:
+    def as_data(self) -> list[dict[str, object]]:
         """Fit for a draft."""
         return [asdict(file) for file in self.kept]
 
-    def blame(self, form: Any) -> None:
+    def blame(self, form: FilesForm) -> None:
         """Tell at the form's field which files were refused; the form is not valid then."""
         form.files.process_errors = [*form.files.process_errors, *self.refused]
         form.files.errors = list(form.files.process_errors)  # also where nothing is validated yet
 
 
-def from_data(data: Mapping[str, Any] | None) -> list[Kept]:
+def from_data(data: FormData | None) -> list[Kept]:
     """The files of a draft."""
-    return [Kept(**file) for file in (data or {}).get("attached", ())]
+    if data is None:
+        return []
+    return [Kept(**file) for file in data.get("attached", ())]
 
 
 def receive(flow: ConfirmFlow, before: list[Kept]) -> Attachments:
@@ -54,9 +56,10 @@ def receive(flow: ConfirmFlow, before: list[Kept]) -> Attachments:
     named = flow.recall(token) if token else None
     had = from_data(named) if named else before
     ticked = set(request.form.getlist("keep"))
+    # Files that no message names are swept away after a while: what is gone is not kept.
     stay = files.still_kept(file for file in had if file.sha256 in ticked)
-    given = [(one.name, one.stream, one.size) for one in uploads.received("files")]
+    given = [(upload.name, upload.stream, upload.size) for upload in uploads.received("files")]
     kept, refused = files.keep_some(tenant(), stay, given, by=actor())
     if kept and kept != had:
-        token = flow.remember({"attached": [asdict(one) for one in kept]})
+        token = flow.remember({"attached": [asdict(file) for file in kept]})
     return Attachments(kept, token, [message_of(error) for error in refused])

@@ -1,13 +1,12 @@
 """The inquiry form, made for its category (COM-50)."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from flask import request
 from flask_wtf.file import MultipleFileField
-from wtforms import HiddenField, RadioField, SelectField, StringField
+from wtforms import Field, HiddenField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Optional
 
@@ -21,15 +20,18 @@ from portal.web import forms
 from portal.web.forms import (
     DayField,
     Form,
+    FormData,
     TokenField,
     agreement,
     body_field,
     choices,
     code_line,
+    form_with,
     line,
     name_line,
     one_of,
 )
+from portal.web.i18n import Label
 from portal.web.i18n import lazy as _l
 
 CHANGES_CATEGORY = "category"
@@ -71,16 +73,43 @@ class SearchForm(forms.SearchForm):
             del self.about
 
 
-class MessageForm(Form):
-    """A further message."""
+class WriterForm(Form):
+    """What is written by one of several persons who may share a sign-in (SUP-07)."""
 
     first: tuple[str, ...] = ("writer",)
-    body = body_field(_l("メッセージ"))
+    writer = one_of(_l("ご記入者"), (), _l("選択してください"), required=True)
+
+    def offer_writers(self, names: Sequence[str]) -> None:
+        """Offer these names to choose from; nothing is asked where the sign-in is one person's."""
+        if len(names) > 1:
+            self.writer.choices = choices(zip(names, names, strict=True), _l("選択してください"))
+        else:
+            del self.writer
+
+
+class FilesForm(WriterForm):
+    """What is written with files."""
+
     files = MultipleFileField(_l("添付ファイル"), render_kw={"accept": ",".join(ACCEPTED)})
+
+
+class MessageForm(FilesForm):
+    """A further message.
+
+    Its `key` is the message's own, so that it is written once however often it is sent (COM-22).
+    """
+
+    body = body_field(_l("メッセージ"))
+    key = TokenField(longest=32)
 
 
 class TrapField(StringField):  # type: ignore[misc]
     """What people do not see and programs fill in."""
+
+
+def _chosen_label(field: RadioField | SelectField) -> str:
+    """The label of what was chosen; nothing for what is no choice."""
+    return next((str(one.label) for one in field.choices if one.value == field.data), "")
 
 
 class CategoryField(RadioField):  # type: ignore[misc]
@@ -88,7 +117,7 @@ class CategoryField(RadioField):  # type: ignore[misc]
 
     def words(self) -> str:
         """The label of what was chosen."""
-        return next((str(one.label) for one in self.choices if one.value == self.data), "")
+        return _chosen_label(self)
 
 
 class ContractField(SelectField):  # type: ignore[misc]
@@ -96,7 +125,7 @@ class ContractField(SelectField):  # type: ignore[misc]
 
     def words(self) -> str:
         """The words of what was chosen."""
-        return next((str(one.label) for one in self.choices if one.value == self.data), "")
+        return _chosen_label(self)
 
 
 @dataclass(frozen=True)
@@ -116,124 +145,141 @@ class Offer:
     opening: tuple[str, str] | None = None
 
 
-def writer_field(names: list[str]) -> dict[str, Any]:
-    """Which of those who share a sign-in is writing; nothing where it is one person's (SUP-07)."""
-    values = zip(names, names, strict=True)
-    asked = one_of(_l("ご記入者"), values, _l("選択してください"), required=True)
-    return {"writer": asked} if len(names) > 1 else {}
-
-
-def message_form(writers: list[str]) -> Any:
-    """The form of a further message, which asks who writes where several share a sign-in.
-
-    Its `key` is the message's own, so that it is written once however often it is sent (COM-22).
-    """
-    fields = {**writer_field(writers), "key": TokenField(longest=32)}
-    made = type("WrittenForm", (MessageForm,), fields)()
-    made.key.data = made.key.data or secrets.token_hex(16)
-    return made
-
-
-def inquiry_form(
-    category: InquiryCategory, offer: Offer, data: Mapping[str, Any] | None = None
-) -> Any:
-    """The form of a member's inquiry; `data` as `typed` gave it.
+class InquiryForm(FilesForm):
+    """お問い合わせ: what every category's form asks for; `_category_fields` are besides.
 
     The number that the way to the form named goes along unseen (`subject`), whatever category is
     chosen (FAC-06).
     """
-    fields = {"subject": HiddenField(), **writer_field(offer.writers)}
-    return _form(category, offer, data or {}, fields)
+
+    subject = HiddenField()
+    category = CategoryField(
+        _l("お問合せ区分"), validators=[DataRequired(_l("選択してください。"))]
+    )
+    body = body_field(_l("お問合せ内容"))
+    agreed = agreement(_l("プライバシーポリシーに同意する"))
+
+    def __init__(self, category: InquiryCategory, offer: Offer, data: FormData) -> None:
+        # Before the base's, which puts the fields in this order.
+        keys = map(_name, category.fields)
+        self.first = ("category", "writer", "name", "email", "about", *keys, "body")
+        filled = {name: value for name, value in data.items() if value not in (None, "")}
+        super().__init__(data=filled | {"category": category.key})
+        self.category.choices = [SelectChoice(one.key, one.label) for one in offer.categories]
+        self.offer_writers(offer.writers)
+
+    def filled_in(self) -> bool:
+        """Whether another category was chosen."""
+        return request.form.get("step") == CHANGES_CATEGORY
 
 
-def guest_form(category: InquiryCategory, offer: Offer) -> Any:
-    """The form of somebody who is not signed in: with name and address, without files (COM-53)."""
-    fields = {
-        "name": name_line(_l("お名前"), required=True),
-        "email": email_field(_l("メールアドレス")),
-        "stamp": HiddenField(),
-        "website": TrapField(),
-        "files": None,
-        "filled_in": _goes_back_or_changes,
-    }
-    return _form(category, offer, {}, fields)
+class GuestInquiryForm(InquiryForm):
+    """お問い合わせ of somebody who is not signed in: with name and address, without files (COM-53).
+
+    `website` is not seen by people; `stamp` says when the form was drawn.
+    """
+
+    subject = None
+    files = None
+    name = name_line(_l("お名前"), required=True)
+    email = email_field(_l("メールアドレス"))
+    stamp = HiddenField()
+    website = TrapField()
+
+    def filled_in(self) -> bool:
+        """Whether 戻る was pressed on the confirm page, or another category was chosen."""
+        return request.form.get("step") in ("edit", CHANGES_CATEGORY)
 
 
-def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: int) -> Any:
+class ChatForm(WriterForm):
     """What begins a chat (SUP-11), once for each `key`."""
-    fields: dict[str, Any] = writer_field(offer.writers)
+
+    first = ("writer", "about", "category", "body", "agreed")
+    category = one_of(_l("お問合せ区分"), (), _l("選択してください"), required=True)
+    agreed = agreement(_l("プライバシーポリシーに同意する"))
+    key = TokenField(longest=32)
+
+
+def message_form(writers: list[str]) -> MessageForm:
+    """The form of a further message, with a key of its own."""
+    form = MessageForm()
+    form.offer_writers(writers)
+    # Kept when the form is shown again: the second try is the same message.
+    form.key.data = form.key.data or secrets.token_hex(16)
+    return form
+
+
+def inquiry_form(category: InquiryCategory, offer: Offer, data: FormData) -> InquiryForm:
+    """The form of a member's inquiry of this category; `data` as `typed` gave it."""
+    fields = _category_fields(category, offer, data)
+    return form_with(InquiryForm, fields)(category, offer, data)
+
+
+def guest_form(category: InquiryCategory, offer: Offer) -> GuestInquiryForm:
+    """The form of a guest's inquiry of this category."""
+    fields = _category_fields(category, offer, {})
+    return form_with(GuestInquiryForm, fields)(category, offer, {})
+
+
+def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: int) -> ChatForm:
+    """The form that begins a chat, with a text of at most `longest` characters."""
+    fields = {"body": body_field(_l("お問合せ内容"), longest=longest)}
     if offer.subjects:
         fields["about"] = _subject_field(_l("ご契約"), offer.subjects, is_sent=False)
-    fields["category"] = one_of(
-        _l("お問合せ区分"),
-        ((one.key, one.label) for one in categories),
-        _l("選択してください"),
-        required=True,
+    form = form_with(ChatForm, fields)()
+    form.category.choices = choices(
+        ((one.key, one.label) for one in categories), _l("選択してください")
     )
-    fields["body"] = body_field(_l("お問合せ内容"), longest=longest)
-    fields["agreed"] = agreement(_l("プライバシーポリシーに同意する"))
-    fields["key"] = TokenField(longest=32)
-    made = type("ChatForm", (Form,), fields)()
-    made.key.data = made.key.data or secrets.token_hex(16)
-    return made
+    form.offer_writers(offer.writers)
+    form.key.data = form.key.data or secrets.token_hex(16)
+    return form
 
 
-def answers(category: InquiryCategory, data: Mapping[str, Any]) -> dict[str, str]:
+def answers(category: InquiryCategory, data: FormData) -> dict[str, str]:
     """What was typed into the category's own fields, by their keys; days as they are shown
     everywhere.
     """
-    typed = {field.key: str(data.get(_name(field)) or "") for field in category.fields}
-    days = {field.key for field in category.fields if field.kind == "date"}
-    return {key: day_in_words(value) if key in days else value for key, value in typed.items()}
+    answered = {}
+    for asked in category.fields:
+        typed = str(data.get(_name(asked)) or "")
+        answered[asked.key] = day_in_words(typed) if asked.kind == "date" else typed
+    return answered
 
 
-def _form(
-    category: InquiryCategory, offer: Offer, data: Mapping[str, Any], fields: Mapping[str, Any]
-) -> Any:
-    """The category's own fields before the text, and what else this form asks for."""
-    about = request.form.get("about", data.get("about"))
-    made: dict[str, Any] = {"filled_in": _changes_category, **fields}
-    asked = map(_name, category.fields)
-    made["first"] = ("category", "writer", "name", "email", "about", *asked, "body")
-    made["category"] = CategoryField(
-        _l("お問合せ区分"),
-        choices=[SelectChoice(one.key, one.label) for one in offer.categories],
-        validators=[DataRequired(_l("選択してください。"))],
-    )
+def _category_fields(category: InquiryCategory, offer: Offer, data: FormData) -> dict[str, Field]:
+    """What the form of a category asks for besides: its number and its own fields, by their names
+    in the form.
+    """
+    fields: dict[str, Field] = {}
     if category.about and category.about_own and offer.subjects is not None:
         is_sent = request.method == "POST"
-        made["about"] = _subject_field(category.about, offer.subjects, is_sent=is_sent)
+        fields["about"] = _subject_field(category.about, offer.subjects, is_sent=is_sent)
     elif category.about:
-        made["about"] = code_line(category.about, required=True, longest=40)
+        fields["about"] = code_line(category.about, required=True, longest=40)
+    # What is sent goes before the draft: the choice of a contract decides which units it has.
+    about = request.form.get("about", data.get("about"))
     for one in category.fields:
-        made[_name(one)] = _field(one, offer, about)
-    made["body"] = body_field(_l("お問合せ内容"))
-    made["agreed"] = agreement(_l("プライバシーポリシーに同意する"))
-    filled = {name: value for name, value in data.items() if value not in (None, "")}
-    return type("InquiryForm", (MessageForm,), made)(data={**filled, "category": category.key})
+        fields[_name(one)] = _field(one, offer, about)
+    return fields
 
 
-def _changes_category(_form: Any) -> bool:
-    return request.form.get("step") == CHANGES_CATEGORY
-
-
-def _goes_back_or_changes(_form: Any) -> bool:
-    return request.form.get("step") in ("edit", CHANGES_CATEGORY)
-
-
-def _subject_field(label: Any, subjects: list[tuple[str, str]], *, is_sent: bool) -> Any:
-    """One of what the account has; where there is but one, it is chosen already.
-
-    In a form that `is_sent` what is not sent was not chosen: nobody cancels a reservation that they
-    did not name.
+def _subject_field(
+    label: Label, subjects: list[tuple[str, str]], *, is_sent: bool
+) -> ContractField:
+    """One of what the account has; where there is but one, it is chosen already, unless the form
+    `is_sent`.
     """
-    only = subjects[0][0] if len(subjects) == 1 else None
     listed = choices(subjects, _l("選択してください"))
+    default = None
+    if len(subjects) == 1:
+        del listed[0]
+        # What is not sent was not chosen: nobody cancels a reservation that they did not name.
+        default = None if is_sent else subjects[0][0]
     return ContractField(
         label,
-        choices=listed[1:] if only else listed,
+        choices=listed,
         validators=[DataRequired(_l("選択してください。")) if subjects else Optional()],
-        default=None if is_sent else only,
+        default=default,
         invalid_choice_message=_l("一覧から選択してください。"),
     )
 
@@ -242,14 +288,13 @@ def _name(field: InquiryField) -> str:
     return f"f_{field.key}"
 
 
-def _field(asked: InquiryField, offer: Offer, about: str | None) -> Any:
+def _field(asked: InquiryField, offer: Offer, about: str | None) -> Field:
     """One further field of a category, as its kind wants it."""
     if asked.kind == "unit":
         return _unit_field(asked, offer, about)
     if asked.kind == "choice":
         values = zip(asked.choices, asked.choices, strict=True)
-        empty = _l("選択してください") if asked.required else _l("選択しない")
-        return one_of(asked.label, values, empty, required=asked.required)
+        return one_of(asked.label, values, _empty_label(asked), required=asked.required)
     if asked.kind == "text":
         return body_field(asked.label, required=asked.required, longest=2000)
     if asked.kind == "date":
@@ -260,6 +305,11 @@ def _field(asked: InquiryField, offer: Offer, about: str | None) -> Any:
     return line(asked.label, required=asked.required, longest=200)
 
 
+def _empty_label(asked: InquiryField) -> Label:
+    """What the list says where nothing is chosen."""
+    return _l("選択してください") if asked.required else _l("選択しない")
+
+
 def _unit_field(asked: InquiryField, offer: Offer, about: str | None) -> SelectField:
     """One of what the chosen contract has; of every contract, under its words, until one is chosen
     (SUP-10).
@@ -268,11 +318,11 @@ def _unit_field(asked: InquiryField, offer: Offer, about: str | None) -> SelectF
     if about is not None and about in units:
         units = {about: units[about]}
     words = dict(offer.subjects or ())
-    listed = [SelectChoice("", _l("選択してください") if asked.required else _l("選択しない"))]
+    listed = [SelectChoice("", _empty_label(asked))]
     for number, names in units.items():
         group = words.get(number) if len(units) > 1 else None
         listed += [SelectChoice(name, name, optgroup=group) for name in names]
-    is_needed = asked.required and len(listed) > 1
+    is_needed = asked.required and len(listed) > 1  # nobody can choose where there is nothing
     return SelectField(
         asked.label,
         choices=listed,

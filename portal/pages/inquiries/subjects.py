@@ -7,13 +7,13 @@ today.
 """
 
 from contextlib import suppress
-from typing import Any
 
 from flask import request
 
 from portal.config import InquiryCategory
 from portal.core import RuleBroken
 from portal.web.brand import FindSubject, brands_of
+from portal.web.forms import FormData
 from portal.web.requests import member, tenant
 
 _LONGEST = 40
@@ -30,6 +30,7 @@ def check(category: InquiryCategory, typed: str) -> str:
     Raises RuleBroken at the field ``about`` for a number that is not the account's, or that this
     category is not for. Where no brand can tell, the number stays as it was typed.
     """
+    # One brand's "no" is no answer yet: the number may be another module's of the same tenant.
     refusal: RuleBroken | None = None
     for find_subject in _finders():
         try:
@@ -41,22 +42,24 @@ def check(category: InquiryCategory, typed: str) -> str:
     return typed
 
 
-def named(typed: dict[str, Any] | None, category: InquiryCategory) -> str:
+def named(typed: FormData | None, category: InquiryCategory) -> str:
     """The number that form, draft or address names, as the brand writes it; as typed where it
     cannot be had.
 
     What was chosen in the form comes first: its address may still name another.
     """
     chosen = request.form.get("about")
-    if chosen is None:
+    if chosen is None:  # not "": who emptied the field means none
         chosen = (typed or {}).get("about") or request.args.get("about", "")
     number = str(chosen)[:_LONGEST]
+    if not number:
+        return ""
     with suppress(RuleBroken):
-        return check(category, number) if number else ""
+        return check(category, number)
     return number
 
 
-def linked(typed: dict[str, Any] | None) -> str:
+def linked(typed: FormData | None) -> str:
     """The account's own number that the way to the form named, whatever category is chosen then
     (FAC-06).
 

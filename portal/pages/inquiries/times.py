@@ -4,16 +4,17 @@ everywhere (COM-50).
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
 
 from wtforms import StringField
 from wtforms.validators import ValidationError
 
 from portal.core import clock, text
 from portal.web.formatting import on_date
-from portal.web.forms import DayField, normaliser, presence
+from portal.web.forms import DayField, Form
+from portal.web.i18n import Label
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
+from portal.web.validators import normaliser, presence
 
 
 class DayTextField(StringField):  # type: ignore[misc]
@@ -30,24 +31,31 @@ def day_in_words(typed: str) -> str:
     return on_date(day) if day else typed
 
 
-def day_field(label: Any, *, required: bool, is_wish: bool) -> StringField:
+def day_field(label: Label, *, required: bool, is_wish: bool) -> StringField:
     """A day; one that is wished for is not past."""
     wrong = _l("日付は、2026/11/22のように入力してください。")
+    validators = [presence(required)]
+    if is_wish:
+        validators.append(_not_past)
     return DayTextField(
         label,
         filters=[normaliser(_iso_day, wrong)],
-        validators=[presence(required), *([_not_past] if is_wish else [])],
+        validators=validators,
         render_kw={"type": "date"},
     )
 
 
-def clock_field(label: Any, *, required: bool, within: tuple[str, str] | None) -> StringField:
+def clock_field(label: Label, *, required: bool, within: tuple[str, str] | None) -> StringField:
     """A time of day, `within` two of them (HH:MM) where that is given."""
     wrong = _l("時刻は、13:30のように入力してください。")
+    validators = [presence(required)]
+    if within is not None:
+        opening, closing = within
+        validators.append(_between(opening, closing))
     return StringField(
         label,
         filters=[normaliser(_clock_time, wrong)],
-        validators=[presence(required), *([_between(*within)] if within else [])],
+        validators=validators,
         render_kw={"type": "time"},
     )
 
@@ -75,20 +83,22 @@ def _iso_day(typed: str) -> str:
 def _clock_time(typed: str) -> str:
     """A time of day as ``09:30``. Raises ValueError."""
     plain = text.normalise(typed)
-    style = "%H:%M:%S" if plain.count(":") > 1 else "%H:%M"
+    style = "%H:%M"
+    if plain.count(":") > 1:  # some browsers send the seconds of a time field
+        style = "%H:%M:%S"
     return f"{datetime.strptime(plain, style).replace(tzinfo=clock.TOKYO):%H:%M}"
 
 
-def _not_past(_form: Any, field: StringField) -> None:
+def _not_past(_form: Form, field: StringField) -> None:
     day = _day(field.data)
     if day and day < clock.today():
         raise ValidationError(_("本日以降の日付を入力してください。"))
 
 
-def _between(opening: str, closing: str) -> Callable[[Any, StringField], None]:
+def _between(opening: str, closing: str) -> Callable[[Form, StringField], None]:
     """A validator of times of day; what is no time is told by the field itself."""
 
-    def check(_form: Any, field: StringField) -> None:
+    def check(_form: Form, field: StringField) -> None:
         if not field.errors and not opening <= field.data <= closing:
             raise ValidationError(
                 _(

@@ -15,7 +15,7 @@ from portal.web.brand import products_of
 from portal.web.i18n import translate as _
 from portal.web.render import render
 from portal.web.requests import (
-    Pages,
+    FlaggedBlueprint,
     actor,
     client,
     member,
@@ -26,7 +26,7 @@ from portal.web.requests import (
 )
 from portal.web.urls import local_path
 
-bp = Pages("knowledge", __name__, require_feature("knowledge"))
+bp = FlaggedBlueprint("knowledge", __name__, require_feature("knowledge"))
 _NEWEST = lists.Sort("newest", "新しい順", operations.NEWEST, operations.TIE)
 
 

@@ -15,9 +15,9 @@ from portal.web.forms import DayField, SearchForm, line, one_of
 from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.render import render
-from portal.web.requests import Pages, afterwards, member, require_feature, tenant
+from portal.web.requests import FlaggedBlueprint, afterwards, member, require_feature, tenant
 
-bp = Pages("notices", __name__, require_feature("notices"))
+bp = FlaggedBlueprint("notices", __name__, require_feature("notices"))
 _N = Notice.__table__
 
 

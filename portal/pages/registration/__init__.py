@@ -25,7 +25,7 @@ class RegistrationForm(ProfileForm, SetPasswordForm):
     """Who registers: what to sign in with, and the profile."""
 
     first = ("email", "password", "again", "account_name", "account_kana", *members.PROFILE[:5])
-    version = account_version = None
+    version = account_version = None  # there is no record yet that a save could be based on
     email = email_field(_l("メールアドレス"))
     agreed = BooleanField(
         _l("利用規約とプライバシーポリシーに同意する"),
@@ -90,6 +90,7 @@ def send_code_again(handle: str) -> Response:
     try:
         registration.send_again(tenant(), handle)
     except TooMany as error:
+        # A button beside the form has no field that could show the reason.
         flash(message_of(error), "warn")
         return redirect(f"/register/{handle}", 303)
     return done(

@@ -277,7 +277,7 @@ def test_the_stream_rings_at_news_and_beats_in_between(yamada, inside, app, monk
     assert ring in parts
     speaker.join()
     answer.close()
-    assert app.extensions["chat_bell"].has_room()
+    assert app.extensions["chat_notifier"].has_room()
 
 
 def test_a_ring_just_after_a_beat_is_not_lost(monkeypatch):
@@ -300,7 +300,7 @@ def test_a_ring_just_after_a_beat_is_not_lost(monkeypatch):
 def test_a_server_without_free_threads_offers_no_stream(yamada, app):
     """SUP-11: the page then asks by itself every three seconds; one that had a stream before comes again as often."""
     number = begin(yamada)
-    app.extensions["chat_bell"]._most = 0
+    app.extensions["chat_notifier"]._max_readers = 0
     answer = yamada.get(f"/chat/{number}/stream")
     assert (answer.status_code, answer.data) == (200, b"retry: 3000\nevent: pulse\ndata:\n\n")
     page = yamada.get(f"/chat/{number}").text
