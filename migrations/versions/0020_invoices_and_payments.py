@@ -403,7 +403,7 @@ def _move_bill(writer: _Writer, row: Any, issued: list[_Issued], payments: dict[
     if received > 0:
         payments[row.tenant_id] += 1
         refunded = min(credited, received - allocated)
-        number = f"PM{payments[row.tenant_id]:06d}"
+        number = f"PM{payments[row.tenant_id]:08d}"
         _add_payment(writer, row, issued, invoice_id, number, (received, allocated, refunded))
     return bool(allocated + credited < row.total)
 
