@@ -16,6 +16,7 @@ from pydantic import (
 from portal.config import schema_parts as parts
 from portal.config.formulas import FactsOf
 from portal.config.schema_base import Each, Flag, Name, OneOf, Section, Whole, unwrapped
+from portal.core.page_link import path_to
 
 FEATURES = dict.fromkeys(("notices", "inquiries", "contacts", "billing_addresses"), True)
 FEATURES |= dict.fromkeys(("delivery_addresses", "document_links", "chat", "knowledge"), False)
@@ -173,6 +174,10 @@ class Tenant(Section):
         if not self._base_url:
             raise LookupError(f"nobody has said where {self.key!r} lives")
         return self._base_url
+
+    def url_to(self, endpoint: str, **values: object) -> str:
+        """Return the whole address of a page by its view's endpoint, for mails and feeds."""
+        return self.base_url + path_to(endpoint, **values)
 
     def live_at(self, base_domain: str, *, scheme: str, port: int | None) -> None:
         """Say where the portal lives, for `base_url`: the registry does when it takes the file up."""

@@ -31,6 +31,7 @@ from portal.core import (
     ID,
     Actor,
     Decision,
+    PageLink,
     Row,
     RuleBroken,
     clock,
@@ -311,13 +312,13 @@ class OpenKind:
     """Orders of one kind that keep an account from leaving: those that meet `criterion`.
 
     `message` is told with their %(count)s and their %(status)s, if they share one (message ids
-    all); `href` is the list of just these, `remedy` what the customer does about them.
+    all); `link` is the list of just these, `remedy` what the customer does about them.
     """
 
     criterion: ColumnElement[bool]
     message: str
     remedy: str
-    href: str
+    link: PageLink
     status: str = ""
 
 
@@ -345,7 +346,7 @@ def account_hooks(
             count = session().scalar(select(func.count(model.id)).where(*filters)) or 0
             if count:
                 message = RuleBroken(kind.message, count=count, status=RuleBroken(kind.status))
-                yield OpenBusiness(message=message, remedy=kind.remedy, href=kind.href)
+                yield OpenBusiness(message=message, remedy=kind.remedy, link=kind.link)
 
     def papers(_tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
         rows = (_exported(order, columns.values()) for order in session().scalars(own(account)))

@@ -13,16 +13,18 @@ from pydantic import BaseModel
 
 from portal.config import Section, Tenant
 from portal.config.config_errors import Finding
-from portal.core import gettext_noop
+from portal.core import PageLink, gettext_noop, path_to
 from portal.shared.accounts.account_hooks import AccountHooks, RegisteredHooks
 from portal.shared.accounts.models import Right
 from portal.shared.auth.sessions import SignedIn
+from portal.shared.calendars import Event
 from portal.shared.contacts import operations as contacts
 from portal.shared.documents import sharing
 from portal.shared.inquiries import inbound
 from portal.shared.inquiries import operations as inquiries
 from portal.shared.notices.operations import OF_PRODUCT
 from portal.shared.notifications import Kind as MailKind
+from portal.web.moved import register_moved
 
 
 class NotBuilt(Section):
@@ -31,8 +33,9 @@ class NotBuilt(Section):
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """One place in the navigation. `primary` ones also stand in the phone's bar, there as `short`
-    if it is given.
+    """One place in the navigation, by its view's endpoint and values.
+
+    `primary` ones also stand in the phone's bar, there as `short` if it is given.
 
     With `feature` it is there only while the tenant has that feature on (COM-03), with `right` only
     for members who have that.
@@ -40,11 +43,22 @@ class NavItem:
 
     label: str
     icon: str
-    href: str
+    endpoint: str
     primary: bool = False
     short: str = ""
     feature: str = ""
     right: Right | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def href(self) -> str:
+        """Its address."""
+        return path_to(self.endpoint, **self.values)
+
+    def is_for(self, tenant: Tenant, who: SignedIn) -> bool:
+        """Whether it is there for this member of this tenant."""
+        is_on = not self.feature or tenant.has(self.feature)
+        return is_on and (self.right is None or bool(who.may(self.right)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +67,18 @@ class Attention:
 
     label: str
     count: int
-    href: str
+    link: PageLink
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarSource:
+    """What of a module its members' calendars show (FAC-11): as readers call it (a message id), the
+    name of the feed's file, and an account's events.
+    """
+
+    label: str
+    name: str
+    find_events: Callable[[int], list[Event]]
 
 
 def _no_facts(
@@ -65,10 +90,12 @@ def _no_facts(
 
 @dataclass(frozen=True, slots=True)
 class InquiryWords:
-    """What a brand calls its inquiry form and the list of past inquiries (message ids)."""
+    """What a brand calls its inquiry form and the list of past inquiries (message ids); "" where it
+    has no word of its own.
+    """
 
-    form: str = gettext_noop("お問い合わせ")
-    history: str = gettext_noop("お問い合わせ履歴")
+    form: str = ""
+    history: str = ""
 
 
 FindSubject = Callable[[SignedIn, str, str], str]
@@ -96,6 +123,8 @@ class Brand:
     `rights` are those that something of the brand's own asks for.
     `mail_kinds` are the mails besides those about inquiries that its members choose how to get (COM-03).
     `home_lead` is the template of what the my page begins with, before everything else.
+    `calendar` is what members' calendars show of it; None where nothing of it has a time.
+    `moved` are the first words of addresses that its pages had before they stood under its key.
     """
 
     key: str
@@ -106,6 +135,8 @@ class Brand:
     home_template: str = ""
     home_lead: str = ""
     home_title: str = ""
+    calendar: CalendarSource | None = None
+    moved: tuple[str, ...] = ()
     commands: click.Group | None = None
     account: AccountHooks = field(default_factory=AccountHooks)
     history: Mapping[str, str] = field(default_factory=dict)
@@ -136,7 +167,8 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     RegisteredHooks.shared = (contacts.PART, inbound.PART, inquiries.PART, sharing.PART)
     for brand in brands:
         if brand.blueprint is not None:
-            app.register_blueprint(brand.blueprint)
+            app.register_blueprint(brand.blueprint, url_prefix=f"/{brand.key}")
+            register_moved(app, brand.key, brand.moved)
 
 
 def brands_of(tenant: Tenant) -> list[Brand]:
@@ -146,8 +178,14 @@ def brands_of(tenant: Tenant) -> list[Brand]:
 
 
 def inquiry_words(tenant: Tenant) -> InquiryWords:
-    """What this tenant calls its inquiries: the words of its first module."""
-    return next((brand.inquiry_words for brand in brands_of(tenant)), InquiryWords())
+    """What this tenant calls its inquiries: each by the word of the first module that has one."""
+    words = [brand.inquiry_words for brand in brands_of(tenant)]
+    return InquiryWords(
+        form=next((one.form for one in words if one.form), gettext_noop("お問い合わせ")),
+        history=next(
+            (one.history for one in words if one.history), gettext_noop("お問い合わせ履歴")
+        ),
+    )
 
 
 def offered_rights(tenant: Tenant) -> frozenset[Right]:
@@ -180,8 +218,13 @@ def mail_kinds(tenant: Tenant) -> list[MailKind]:
 
 def display_name(tenant: Tenant, who: SignedIn) -> str:
     """The member as pages name them: all who share the sign-in, joined by a slash (SUP-07)."""
+    return "/".join(writers_of(tenant, who)) or who.name
+
+
+def writers_of(tenant: Tenant, who: SignedIn) -> list[str]:
+    """The persons who share the member's sign-in, each once, from every module that knows some."""
     names = [name for brand in brands_of(tenant) for name in brand.writers(who)]
-    return "/".join(names) or who.name
+    return list(dict.fromkeys(names))
 
 
 def products_of(tenant: Tenant, accounts: Collection[int]) -> dict[int, tuple[str, ...]]:

@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, request, url_for
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, tuple_
 
-from portal.core import LabelledEnum, Query, csvio, execute_core
+from portal.core import LabelledEnum, PageLink, Query, csvio, execute_core
 from portal.web.brand import Attention
 from portal.web.forms import SearchForm
 from portal.web.i18n import translate as _
@@ -198,13 +198,13 @@ class Listing:
     """The page of a list that is searched and sorted in its address, and the same as CSV (COM-21,
     COM-23).
 
-    `pages` are the templates of the page and of the list in it; `find` makes the query of what was asked. `statuses`
-    are those of the rows' own column of that name, None where there is none. `columns`
-    are those of the CSV: a heading (a message id), and the attribute or function that its cells are read with.
-    `context` makes what else the page shows, from the rows that stand on it.
+    `endpoint` is the view of the page. `pages` are the templates of the page and of the list in it; `find` makes the
+    query of what was asked. `statuses` are those of the rows' own column of that name, None where there is none.
+    `columns` are those of the CSV: a heading (a message id), and the attribute or function that its cells are read
+    with. `context` makes what else the page shows, from the rows that stand on it.
     """
 
-    path: str
+    endpoint: str
     pages: tuple[str, str]
     form: type[SearchForm]
     find: Callable[[dict[str, Any]], Query]
@@ -213,27 +213,32 @@ class Listing:
     columns: Mapping[str, str | Callable[[Any], object]]
     context: Callable[[Page], dict[str, Any]] = _nothing_more
 
-    def register(self, at: Blueprint, name: str, *marks: ViewFlag) -> None:
-        """Add the two pages to a blueprint, as `name` and `name`_csv; `marks` are those of
+    @property
+    def path(self) -> str:
+        """Where the list stands."""
+        return url_for(self.endpoint)
+
+    def register(self, at: Blueprint, rule: str, *marks: ViewFlag) -> None:
+        """Add the two pages to a blueprint at `rule`, the CSV as <name>_csv; `marks` are those of
         portal.web.requests.
         """
+        name = self.endpoint.rpartition(".")[2]
         for ending, suffix, page in (("", "", Listing._index), (".csv", "_csv", Listing._csv)):
             view = with_flags(lambda page=page: page(self), marks)
-            rule = self.path.removeprefix(at.url_prefix or "")
             at.add_url_rule(f"{rule}{ending}", f"{name}{suffix}", view)
 
     def shown(self, form: SearchForm | None = None) -> dict[str, Any]:
         """What the page shows for a form; the whole list for none, and no list for one that is
         refused.
         """
-        blank = self.form(formdata=None)
+        blank = self._with_own_ids(self.form(formdata=None))
+        # Without a form it stands on another page, whose address says nothing of this list.
+        asked_for = request.args if form else {}
         state = {
-            key: value
-            for key in (*blank.data, "sort")
-            if (value := request.args.get(key, "").strip())
+            key: value for key in (*blank.data, "sort") if (value := asked_for.get(key, "").strip())
         }
         sort = chosen(self.sorts, state.get("sort"))
-        cursor = request.args.get("page", "")
+        cursor = asked_for.get("page", "")
         if form and form.errors:
             page = NO_PAGE
         else:
@@ -242,10 +247,11 @@ class Listing:
         # The search bar without a search is kept for the whole brand, so nothing typed may stand in
         # it.
         shown = {
-            "form": form if form and state else blank,
+            "form": self._with_own_ids(form) if form and state else blank,
             "page": page,
             "sorts": self.sorts,
             "sort": sort,
+            "sort_id": f"{self._id}-sort",
         }
         where = state | ({"page": cursor} if cursor else {})
         return {
@@ -256,6 +262,17 @@ class Listing:
             "heads": self.heads(),
             **self.context(page),
         }
+
+    @property
+    def _id(self) -> str:
+        """What its elements' ids begin with."""
+        return self.endpoint.replace(".", "-")
+
+    def _with_own_ids(self, form: SearchForm) -> SearchForm:
+        """The form, its fields' ids the list's own: the top page shows lists of several modules."""
+        for field in form:
+            field.id = f"{self._id}-{field.name}"
+        return form
 
     def heads(self) -> list[str]:
         """The headings of its columns, the same for the page and the CSV."""
@@ -279,7 +296,7 @@ class Listing:
         `label` is a message id; `asked` names fields of the list's form. The count and the list
         that it leads to come from one query, so that they can never differ.
         """
-        return Attention(label, count(self.find(asked)), f"{self.path}?{urlencode(asked)}")
+        return Attention(label, count(self.find(asked)), PageLink(self.endpoint, asked))
 
     def _index(self) -> str | Response:
         form = self.form(request.args)

@@ -19,6 +19,7 @@ from flask import (
     redirect,
     request,
     stream_with_context,
+    url_for,
 )
 from flask import session as cookie
 from flask_login import LoginManager, current_user
@@ -348,7 +349,7 @@ def _require_member() -> BaseResponse | None:
     if not current_user.is_authenticated:
         return Response(status=204) if _flag_of("is_asked_by_itself") else lead(sign_in_url)
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
-        return redirect("/account/password", 303)
+        return redirect(url_for("account.password"), 303)
     check_right(_flag_of("right"))
     _touch(member())
     return None

@@ -1,9 +1,8 @@
 """Addresses: which paths may be gone back to."""
 
-from functools import partial
 from urllib.parse import quote, urlsplit
 
-from flask import Request
+from flask import Request, url_for
 
 
 def path_with_query(request: Request) -> str:
@@ -18,10 +17,19 @@ def _leading_back(page: str, back_to: str = "") -> str:
     return f"{page}?next={quote(back_to, safe='/')}"
 
 
-sign_in_url = partial(_leading_back, "/sign-in")
-second_step_url = partial(_leading_back, "/sign-in/second-step")
-proof_url = partial(_leading_back, "/account/proof")
-"""The page that asks for the password once more."""
+def sign_in_url(back_to: str = "") -> str:
+    """The sign-in page, which leads on to `back_to`."""
+    return _leading_back(url_for("auth.sign_in"), back_to)
+
+
+def second_step_url(back_to: str = "") -> str:
+    """The page that asks for the second step, which leads on to `back_to`."""
+    return _leading_back(url_for("auth.second_step"), back_to)
+
+
+def proof_url(back_to: str = "") -> str:
+    """The page that asks for the password once more, which leads on to `back_to`."""
+    return _leading_back(url_for("account.proof"), back_to)
 
 
 def local_path(target: str | None, default: str = "/") -> str:

@@ -4,9 +4,9 @@ COM-90).
 
 from typing import Any
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, redirect, request, url_for
 
-from portal.core import NotFound, session, to_html
+from portal.core import NotFound, PageLink, session, to_html
 from portal.pages.account.forms import EmailForm, ReasonForm, mail_form
 from portal.pages.auth.forms import ChangePasswordForm, ProofForm
 from portal.shared import notifications
@@ -43,7 +43,7 @@ def password() -> Answer:
         token = password_reset.change_password(
             tenant(), who, form.old_password.data, form.password.data, by=actor()
         )
-        return give_session(done(_("パスワードを変更しました。"), "/"), token)
+        return give_session(done(_("パスワードを変更しました。"), url_for("home.top")), token)
 
     return submit("account/password.html", form, change, forced=who.must_change_password)
 
@@ -66,13 +66,13 @@ def email() -> Answer:
     operator.
     """
     if tenant().sign_in.email_change != "password":
-        return redirect("/account/email/request", 303)
+        return redirect(url_for("account.email_request"), 303)
     form = EmailForm()
 
     def ask() -> Answer:
         typed = form.present.data, form.password.data, form.email.data
         email_change.ask_with_password(tenant(), member(), *typed, by=actor())
-        return redirect("/account/email/sent", 303)
+        return redirect(url_for("account.email_sent"), 303)
 
     return submit("account/email.html", form, ask)
 
@@ -89,7 +89,7 @@ def email_request() -> Answer:
     def ask() -> Answer:
         email_change.ask_old_address(tenant(), member().member_id, by=actor())
         session().commit()
-        return redirect("/account/email/sent", 303)
+        return redirect(url_for("account.email_sent"), 303)
 
     return submit("account/email_by_old_address.html", form, ask, by_operator=way == "operator")
 
@@ -112,7 +112,7 @@ def mail_settings() -> Answer:
             notifications.Kind(kind): notifications.How(how) for kind, how in form.typed().items()
         }
         notifications.choose(who, chosen, by=actor())
-        return done(_("メールの設定を変更しました。"), "/account/mail")
+        return done(_("メールの設定を変更しました。"), url_for("account.mail_settings"))
 
     return submit("account/mail.html", form, choose)
 
@@ -133,7 +133,9 @@ def export_data() -> Answer:
 def _withdrawal_flow() -> ConfirmFlow:
     """Leaving, of the account that the member signs in for."""
     account = session().get_one(Account, member().account_id)
-    return ConfirmFlow(kind="withdrawal", subject=account.number, form_href="/account/withdrawal")
+    return ConfirmFlow(
+        kind="withdrawal", subject=account.number, form=PageLink("account.withdrawal_form")
+    )
 
 
 def _standing() -> dict[str, Any]:
@@ -145,7 +147,7 @@ def _standing() -> dict[str, Any]:
         "cautions": to_html(tenant().texts.get("withdrawal", "")),
         "rules": [_(sentence) for sentence in withdrawal.cautions(tenant())],
         "open_business": [
-            (message_of(what.message), _(what.remedy), what.href)
+            (message_of(what.message), _(what.remedy), what.link.path)
             for what in withdrawal.open_business(tenant(), account)
         ],
         "losses": [message_of(what) for what in withdrawal.losses(tenant(), account)],
@@ -183,7 +185,7 @@ def withdraw() -> Answer:
 
     def leave() -> Answer:
         withdrawal.by_member(tenant(), member(), reason, form.password.data, by=actor())
-        response = redirect("/account/withdrawal/done", 303)
+        response = redirect(url_for("account.withdrawn"), 303)
         clear_session_cookie(response)
         return response
 

@@ -15,12 +15,19 @@ from portal.web.i18n import lazy as _l
 from portal.web.i18n import translate as _
 from portal.web.requests import member, tenant
 
+_OF_CALENDARS = {
+    "calendar.renew": gettext_noop("カレンダーのアドレスの発行"),
+    "calendar.revoke": gettext_noop("カレンダーのアドレスの無効化"),
+}
+
 
 def _labels() -> dict[str, str]:
     """The acts that members of this tenant may see, each with how they read it."""
     labels = dict(history.LABELS)
     for brand in brands_of(tenant()):
         labels |= brand.history
+        if brand.calendar is not None:
+            labels |= _OF_CALENDARS
     return labels
 
 
@@ -66,7 +73,7 @@ def _context(_page: lists.Page) -> dict[str, Any]:
 
 
 _LIST = lists.Listing(
-    "/account/history",
+    "account.account_history",
     ("account/history.html", "account/_history.html"),
     HistorySearch,
     _find,
@@ -81,4 +88,4 @@ _LIST = lists.Listing(
     },
     _context,
 )
-_LIST.register(bp, "account_history")
+_LIST.register(bp, "/history")

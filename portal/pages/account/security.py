@@ -5,6 +5,7 @@ COM-90, RENT-05).
 from typing import Any
 
 import segno
+from flask import url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, RadioField
 from wtforms.fields.choices import SelectChoice
@@ -33,9 +34,9 @@ from portal.web.requests import (
 )
 from portal.web.submit import Answer, done, submit
 
-_SECURITY = "/account/security"
-_SECOND_FACTOR = "/account/second-factor"
-_PASSKEYS = "/account/passkeys"
+_SECURITY = "account.security"
+_SECOND_FACTOR = "account.second_factor_page"
+_PASSKEYS = "account.passkeys"
 _CHOICES = (
     (Factor.OFF, _l("利用しない")),
     (Factor.MAIL, _l("利用する（メールで認証コードを受け取る）")),
@@ -62,8 +63,8 @@ def security() -> str:
 def end_session(number: str) -> Response:
     """ログアウト of one of the member's own sessions."""
     if not watch.end_session(member(), number, by=actor()):
-        return done(_("選択した端末をログアウトしました。"), _SECURITY)
-    response = done(_("ログアウトしました。"), "/sign-in")
+        return done(_("選択した端末をログアウトしました。"), url_for(_SECURITY))
+    response = done(_("ログアウトしました。"), url_for("auth.sign_in"))
     clear_session_cookie(response)
     return response
 
@@ -72,14 +73,14 @@ def end_session(number: str) -> Response:
 def end_other_sessions() -> Response:
     """ほかの端末をすべてログアウト."""
     watch.end_other_sessions(member(), by=actor())
-    return done(_("ほかの端末をすべてログアウトしました。"), _SECURITY)
+    return done(_("ほかの端末をすべてログアウトしました。"), url_for(_SECURITY))
 
 
 @bp.post("/security/devices/<number>/removal")
 def forget_device(number: str) -> Response:
     """解除 of one of the member's known browsers."""
     watch.forget_device(member(), number, by=actor())
-    return done(_("端末の登録を解除しました。"), _SECURITY)
+    return done(_("端末の登録を解除しました。"), url_for(_SECURITY))
 
 
 class ChoiceForm(ProofForm):
@@ -120,7 +121,7 @@ def second_factor_page() -> Answer:
 
     def choose() -> Answer:
         step.choose(tenant(), member(), Factor(form.choice.data), form.password.data, by=actor())
-        return done(_("二段階認証の設定を変更しました。"), _SECOND_FACTOR)
+        return done(_("二段階認証の設定を変更しました。"), url_for(_SECOND_FACTOR))
 
     shown = {"factor": factor, "codes_left": step.left(who.id), "has_app": Factor.TOTP in offered}
     return submit("account/second_factor.html", form, choose, **shown)
@@ -188,7 +189,7 @@ def passkeys() -> Answer:
 
     def register() -> Answer:
         keys.register(tenant(), who, form.label.data, answer, by=actor())
-        return done(_("パスキーを登録しました。"), _PASSKEYS)
+        return done(_("パスキーを登録しました。"), url_for(_PASSKEYS))
 
     return submit("account/passkeys.html", form, register, held=keys.held(who), most=keys.MOST)
 
@@ -206,4 +207,4 @@ def passkey_options() -> dict[str, Any]:
 def remove_passkey(number: str) -> Response:
     """削除 of one of the member's own."""
     keys.remove(tenant(), member().member_id, number, by=actor())
-    return done(_("パスキーを削除しました。"), _PASSKEYS)
+    return done(_("パスキーを削除しました。"), url_for(_PASSKEYS))

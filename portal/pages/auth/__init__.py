@@ -8,7 +8,7 @@ What is asked is the tenant's choice. Looking at a link's page changes nothing; 
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, flash, redirect, request
+from flask import Blueprint, flash, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -45,7 +45,7 @@ def _must_be_offered(offered: bool) -> None:
 
 
 def _to_sign_in(message: str) -> Response:
-    return done(message, "/sign-in")
+    return done(message, url_for("auth.sign_in"))
 
 
 @bp.errorhandler(entrance.Gone)
@@ -195,7 +195,7 @@ def forgotten_password() -> Answer:
 
     def ask() -> Answer:
         password_reset.ask_reset(tenant(), password_reset.Forgotten(**form.typed()), client())
-        return redirect("/forgotten-password/sent", 303)
+        return redirect(url_for("auth.forgotten_password_sent"), 303)
 
     return submit("auth/forgotten_password.html", form, ask)
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, current_app, redirect, request
+from flask import Response, current_app, redirect, request, url_for
 
 from portal.core.db import session
 from portal.pages.inquiries import FLOW as INQUIRY
@@ -69,7 +69,7 @@ def start() -> Answer:
             tenant(), writer(typed), asked, by=actor(), key=typed["key"] or None
         )
         session().commit()
-        return redirect(f"/chat/{made.number}", 303)
+        return redirect(url_for("chats.chat", number=made.number), 303)
 
     return submit(
         "chats/start.html",
@@ -93,14 +93,14 @@ def chat(number: str) -> Answer:
         operations.say(tenant(), found, form.body.data, side="member", by=actor(), key=key)
         session().commit()
         if not wants_fragment():
-            return redirect(f"/chat/{number}", 303)
+            return redirect(url_for("chats.chat", number=number), 303)
         fresh = LineForm(formdata=None, key=secrets.token_hex(16))
         return Response(render("chats/_line.html", form=fresh, number=number, wants_focus=True))
 
     form.key.data = form.key.data or secrets.token_hex(16)
     news = operations.news(found, 0, of="operator")
     if news.has_ended and not form.is_submitted():
-        return redirect(f"/inquiries/{number}", 303)
+        return redirect(url_for("inquiries.thread", number=number), 303)
     live = tenant().chat.stream and chat_notifier().has_room()
     inquiry_id = found.id
     may = may_ask(found.about)
@@ -189,7 +189,7 @@ def end(number: str) -> Any:
     """The member has what they need."""
     operations.end(tenant(), queries.find(tenant(), member(), number), by=actor())
     session().commit()
-    return redirect(f"/inquiries/{number}", 303)
+    return redirect(url_for("inquiries.thread", number=number), 303)
 
 
 def chat_notifier() -> ChatNotifier:

@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField
 
-from portal.core import NotFound, format_telephone
+from portal.core import NotFound, PageLink, format_telephone
 from portal.shared.accounts.models import Right
 from portal.shared.contacts import operations
 from portal.shared.contacts.models import Address, Kind
@@ -60,7 +60,9 @@ def _steps(kind: str, number: str) -> ConfirmedForm:
     """
     check_right(RIGHTS[_kind(kind)])
     flow = ConfirmFlow(
-        kind=f"{kind}-address", subject=number, form_href=f"/{kind}-addresses/{number}"
+        kind=f"{kind}-address",
+        subject=number,
+        form=PageLink("contacts.address_form", {"kind": kind, "number": number}),
     )
     pages = "contacts/form.html", "contacts/confirm.html", "contacts/done.html"
     steps = partial(ConfirmedForm, flow, pages, lambda data: AddressForm(data=data))
@@ -83,7 +85,7 @@ def _steps(kind: str, number: str) -> ConfirmedForm:
 
 
 def _shown(kind: str, **more: Any) -> dict[str, Any]:
-    return {"kind": kind, "what": _(Kind(kind).label), "home": f"/{kind}-addresses", **more}
+    return {"kind": kind, "what": _(Kind(kind).label), **more}
 
 
 @bp.get(f"/{_BOOK}")
@@ -133,11 +135,11 @@ def remove(kind: str, number: str) -> str | Response:
     if not form.validate_on_submit():
         return render("contacts/removal.html", form=form, address=address, **_shown(kind))
     operations.remove(tenant(), address, by=actor())
-    return done(_("削除しました。"), f"/{kind}-addresses")
+    return done(_("削除しました。"), url_for("contacts.address_list", kind=kind))
 
 
 @bp.post(f"/{_BOOK}/<number>/usual")
 def make_usual(kind: str, number: str) -> Response:
     """代表にする."""
     operations.make_usual(tenant(), _own(kind, number), by=actor())
-    return done(_("代表を変更しました。"), f"/{kind}-addresses")
+    return done(_("代表を変更しました。"), url_for("contacts.address_list", kind=kind))

@@ -9,12 +9,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from flask import redirect, request
+from flask import redirect, request, url_for
 from flask import session as cookie
 from werkzeug.wrappers import Response
 
 from portal.config import InquiryCategory
-from portal.core import Decision, NotFound, Query, gettext_noop, session
+from portal.core import Decision, NotFound, PageLink, Query, gettext_noop, session
 from portal.pages.inquiries import attachments, subjects
 from portal.pages.inquiries.attachments import Attachments
 from portal.pages.inquiries.forms import (
@@ -31,7 +31,7 @@ from portal.shared.inquiries.asking import MayNotAsk, Product
 from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
-from portal.web.brand import Attention, brands_of
+from portal.web.brand import Attention, brands_of, writers_of
 from portal.web.errors import report_forbidden
 from portal.web.formatting import at_time, first_line
 from portal.web.i18n import translate as _
@@ -56,8 +56,8 @@ from portal.web.submit import (
 )
 
 bp = Pages("inquiries", __name__, require_feature("inquiries"))
-FLOW = ConfirmFlow(kind="inquiry", subject="new", form_href="/inquiries/new")
-_FILES = ConfirmFlow(kind="inquiry-files", subject="new", form_href="/inquiries/new")
+FLOW = ConfirmFlow(kind="inquiry", subject="new", form=PageLink("inquiries.inquiry_form"))
+_FILES = ConfirmFlow(kind="inquiry-files", subject="new", form=PageLink("inquiries.inquiry_form"))
 _RECEIPT = "guest_inquiry"
 """The name in the browser's own cookie under which a guest's receipt number stands."""
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
@@ -78,7 +78,7 @@ def chosen_category(typed: dict[str, Any] | None = None) -> InquiryCategory:
 
 def writers() -> list[str]:
     """Who may be writing from this sign-in, where several share it (SUP-07)."""
-    return [name for brand in brands_of(tenant()) for name in brand.writers(member())]
+    return writers_of(tenant(), member())
 
 
 def writer(typed: dict[str, Any]) -> Writer:
@@ -286,7 +286,7 @@ def _list_context(_page: lists.Page) -> dict[str, Any]:
 
 
 _LIST = lists.Listing(
-    "/inquiries",
+    "inquiries.index",
     ("inquiries/index.html", "inquiries/_list.html"),
     OfferedSearchForm,
     _find,
@@ -303,7 +303,7 @@ _LIST = lists.Listing(
     },
     _list_context,
 )
-_LIST.register(bp, "index")
+_LIST.register(bp, "/inquiries")
 
 
 def unread_answers() -> Attention:
@@ -324,14 +324,18 @@ def thread(number: str) -> Answer:
     sent = Attachments()
     if form.is_submitted():
         require_may_ask(found.about)
-        flow = ConfirmFlow(kind="message-files", subject=number, form_href=f"/inquiries/{number}")
+        flow = ConfirmFlow(
+            kind="message-files",
+            subject=number,
+            form=PageLink("inquiries.thread", {"number": number}),
+        )
         sent = attachments.receive(flow, [])
         sent.blame(form)
         found = queries.find(tenant(), member(), number)
 
     def write() -> Answer:
         _write(found, form, sent)
-        return done(_("メッセージを送信しました。"), f"/inquiries/{number}")
+        return done(_("メッセージを送信しました。"), url_for("inquiries.thread", number=number))
 
     page = submit(
         "inquiries/thread.html",
@@ -408,7 +412,7 @@ def _send(form: Any, category: InquiryCategory) -> Answer:
         if made is not None:  # signed, and only in the browser that sent it
             cookie[_RECEIPT] = made.number
         session().commit()
-    return redirect("/inquiries/guest/done", 303)
+    return redirect(url_for("inquiries.guest_done"), 303)
 
 
 @bp.get("/inquiries/guest/done")

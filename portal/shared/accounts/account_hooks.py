@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portal.config import Tenant
-from portal.core import Actor, RuleBroken
+from portal.core import Actor, PageLink, RuleBroken
 from portal.shared.accounts.models import Account, Member
 
 
@@ -26,13 +26,13 @@ class OpenBusiness:
     """What of one kind is still open and keeps an account from leaving, or a member from being
     removed.
 
-    `message` says what and how many, `href` leads to the list of just these, `remedy` (a message
+    `message` says what and how many, `link` leads to the list of just these, `remedy` (a message
     id) says what to do.
     """
 
     message: RuleBroken
     remedy: str
-    href: str
+    link: PageLink
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,11 @@ class Purpose(StrEnum):
         """Where such a link leads to: a password is set and reset on the same page."""
         return "set-password" if self is Purpose.RESET_PASSWORD else self.value
 
+    @property
+    def endpoint(self) -> str:
+        """The view of that page."""
+        return f"auth.{self.page.replace('-', '_')}"
+
 
 WAYS_BACK = frozenset({Purpose.NOT_ME, Purpose.UNDO_EMAIL})
 """What brings the owner back. A newer one does not replace them: whoever broke in could sign in
@@ -89,7 +94,7 @@ def mail(
     said |= {
         "member": member,
         "at": now,
-        "link": f"{tenant.base_url}/{purpose.page}/{token}",
+        "link": tenant.url_to(purpose.endpoint, token=token),
         "until": now + lifetime,
     }
     mailing.compose(tenant, event, to or member.email, account_id=member.account_id, **said)

@@ -207,7 +207,8 @@ def append(
 
 def tell(tenant: Tenant, inquiry: Inquiry, event: str, *, text: str = "") -> None:
     """Mail who asked about it, as they chose."""
-    link = f"{tenant.base_url}/inquiries/{inquiry.number}" if inquiry.member_id else ""
+    is_guest = inquiry.member_id is None
+    link = "" if is_guest else tenant.url_to("inquiries.thread", number=inquiry.number)
     said = {"inquiry": inquiry, "link": link, "text": text}
     notifications.send(
         tenant, Kind.INQUIRIES, event, inquiry.email, account_id=inquiry.account_id, **said

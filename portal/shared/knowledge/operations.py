@@ -361,13 +361,12 @@ def _followers(article: Article, after: int) -> Sequence[Member]:
 
 
 def _mail(tenant: Tenant, article: Article, member: Member, *, is_new: bool) -> None:
-    link = f"/knowledge/{article.number}"
-    stop = f"/knowledge/unfollow/{token_of(member.id, article.number)}"
+    token = token_of(member.id, article.number)
     said = {
         "article": article,
         "is_new": is_new,
-        "link": tenant.base_url + link,
-        "stop": tenant.base_url + stop,
+        "link": tenant.url_to("knowledge.article", number=article.number),
+        "stop": tenant.url_to("knowledge.unfollow", token=token),
     }
     mail = mailing.tell(tenant, "knowledge_article", member, **said)
     mail.headers = {

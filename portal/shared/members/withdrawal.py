@@ -181,10 +181,19 @@ def archive(tenant: Tenant, who: SignedIn, *, by: Actor) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str))
         made.writestr("history.csv", b"".join(_acts(who)))
-        for part in account_hooks.hooks_of(tenant) if who.is_representative else ():
-            for name, content in part.export_files(tenant, account):
-                made.writestr(name, content)
+        for name, content in _files_of(tenant, account) if who.is_representative else ():
+            made.writestr(name, content)
     return out.getvalue()
+
+
+def _files_of(tenant: Tenant, account: Account) -> Iterator[tuple[str, bytes]]:
+    """What every module keeps of the account, each file once: documents belong to several."""
+    seen = set()
+    for part in account_hooks.hooks_of(tenant):
+        for name, content in part.export_files(tenant, account):
+            if name not in seen:
+                seen.add(name)
+                yield name, content
 
 
 def _plain(row: Base) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from portal.core.db import db, session
 from tests.cast import CANARY, NOW, Cast
 from tests.support.client import Visitor
 
-PATH = "/reservations"
+PATH = "/facility/reservations"
 R: Any = Reservation.__table__
 REVERSED = "終了日は開始日以降の日付を入力してください。"
 NOTHING = "条件に一致するご予約はありません。"
@@ -68,7 +68,9 @@ def address(path: str = PATH, **search: str) -> str:
 
 def listed(answer: TestResponse) -> list[str]:
     """The numbers in the table, from top to bottom."""
-    return re.findall(r'<a href="/reservations/([A-Z0-9]+)(?:\?list=[^"]*)?">\1</a>', answer.text)
+    return re.findall(
+        r'<a href="/facility/reservations/([A-Z0-9]+)(?:\?list=[^"]*)?">\1</a>', answer.text
+    )
 
 
 def turn(answer: TestResponse, rel: str) -> str | None:
@@ -180,9 +182,9 @@ def test_what_was_searched_for_stands_in_the_fields_and_in_the_links(visit):
     assert 'value=""><b>レーザー"' in unescape(answer.text)
     assert 'value="2026-12-31"' in box(answer, "until")
     assert "検索</button>" in answer.text
-    assert '<a class="btn sec" href="/reservations">リセット</a>' in answer.text
+    assert '<a class="btn sec" href="/facility/reservations">リセット</a>' in answer.text
     found = page.get(address(status="billed", since="2026-01-01"))
-    link = re.search(r'href="(/reservations\.csv\?[^"]+)"', found.text)
+    link = re.search(r'href="(/facility/reservations\.csv\?[^"]+)"', found.text)
     assert link
     assert unescape(link[1]) == address(f"{PATH}.csv", status="billed", since="2026-01-01")
 
@@ -242,7 +244,7 @@ def test_words_of_the_address_that_nobody_knows_break_nothing(visit, cast):
             refused = page.get(address(path, status=status))
             assert refused.status_code == 422
             assert refused.mimetype == "text/html"
-            assert '<a href="#status">' in refused.text
+            assert '<a href="#facility-reservations-status">' in refused.text
             assert 'id="status-e"' in refused.text
 
 
@@ -506,6 +508,6 @@ def test_a_bill_that_is_overdue_is_marked_wherever_it_is_listed(
     own = page.get(f"{PATH}/{cast.billed}").text
     assert own.count("お支払期限超過") == (3 if is_overdue else 0)
     card = page.get("/").text.partition('id="attention"')[2].partition("</section>")[0]
-    assert ("/reservations?payment=overdue" in card) == is_overdue
+    assert ("/facility/reservations?payment=overdue" in card) == is_overdue
     worklist = run.invoke(args=["facility", "list", "--tenant", "facility"]).output
     assert ("yes" in worklist.split()) == is_overdue

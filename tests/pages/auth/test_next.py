@@ -14,7 +14,7 @@ from tests.cast import PASSWORD
 HOST = "http://facility.localhost"
 TRICKS = [
     "https://evil.example/",
-    "http://facility.localhost/reservations",
+    "http://facility.localhost/facility/reservations",
     "HTTPS://evil.example",
     "https:evil.example",
     "https:/evil.example",
@@ -24,7 +24,7 @@ TRICKS = [
     "/\\evil.example",
     "\\/evil.example",
     "\\\\evil.example",
-    "/reservations\\..\\..",
+    "/facility/reservations\\..\\..",
     "/\t/evil.example",
     "\t//evil.example",
     "/\n/evil.example",
@@ -35,7 +35,7 @@ TRICKS = [
     "/\t/[evil",
     "/\t/℀.example",
     " //evil.example",
-    " /reservations",
+    " /facility/reservations",
     "\u3000/reservations",
     "javascript:alert(1)",
     "data:text/html,x",
@@ -51,11 +51,11 @@ TRICKS = [
 ]
 OWN = [
     "/",
-    "/reservations",
-    "/reservations?status=paid&page=2",
-    "/reservations/FR000001#history",
-    "/reservations?q=https://evil.example/",
-    "/reservations?next=//evil.example",
+    "/facility/reservations",
+    "/facility/reservations?status=paid&page=2",
+    "/facility/reservations/FR000001#history",
+    "/facility/reservations?q=https://evil.example/",
+    "/facility/reservations?next=//evil.example",
     "/a:b",
     "/notices?q=お知らせ",
     "/%09/evil.example",
@@ -115,10 +115,10 @@ def test_an_address_that_leads_nowhere_special_is_left_out(back_to):
 
 def test_sign_in_follows_own_paths_and_none_of_the_tricks(visit):
     """COM-10, security.md §4.11: on the real page, for who signs in and for who is signed in already."""
-    for target in (*TRICKS[::4], "/\t/[evil", "/reservations?status=paid"):
+    for target in (*TRICKS[::4], "/\t/[evil", "/facility/reservations?status=paid"):
         visitor = visit()
         page = f"/sign-in?next={quote(target, safe='')}"
-        expected = target if target.startswith("/reservations?") else "/"
+        expected = target if target.startswith("/facility/reservations?") else "/"
         first = visitor.post(page, {"login_id": "hanako", "password": PASSWORD})
         assert (first.status_code, first.headers["Location"]) == (303, expected)
         again = visitor.get(page)
@@ -129,12 +129,12 @@ def test_sign_in_follows_own_paths_and_none_of_the_tricks(visit):
 def test_a_wrong_password_does_not_lose_the_way_back(visit):
     """COM-10: the form posts to its own address, so the path survives a mistake."""
     visitor = visit()
-    page = visitor.get("/reservations?status=paid").headers["Location"]
+    page = visitor.get("/facility/reservations?status=paid").headers["Location"]
     refused = visitor.post(page, {"login_id": "hanako", "password": "wrong-at-first-1"})
     assert refused.status_code == 422
     assert '<form method="post" novalidate>' in refused.text
     answer = visitor.post(page, {"login_id": "hanako", "password": PASSWORD})
-    assert answer.headers["Location"] == "/reservations?status=paid"
+    assert answer.headers["Location"] == "/facility/reservations?status=paid"
 
 
 def test_a_form_sent_after_the_session_ended_leads_to_sign_in_and_then_home(visit):
@@ -146,6 +146,6 @@ def test_a_form_sent_after_the_session_ended_leads_to_sign_in_and_then_home(visi
 
 def test_htmx_is_told_to_load_the_sign_in_page_whole(visit):
     """COM-10: never a sign-in form inside a list."""
-    answer = visit().get("/reservations?page=2", headers={"HX-Request": "true"})
+    answer = visit().get("/facility/reservations?page=2", headers={"HX-Request": "true"})
     assert answer.status_code == 204
-    assert answer.headers["HX-Redirect"] == "/sign-in?next=/reservations%3Fpage%3D2"
+    assert answer.headers["HX-Redirect"] == "/sign-in?next=/facility/reservations%3Fpage%3D2"
