@@ -15,7 +15,16 @@ from pydantic import (
 
 from portal.config import schema_parts as parts
 from portal.config.formulas import FactsOf
-from portal.config.schema_base import Each, Flag, Name, OneOf, Section, Whole, unwrapped
+from portal.config.schema_base import (
+    Each,
+    Flag,
+    Name,
+    OneOf,
+    Section,
+    Whole,
+    did_you_mean,
+    unwrapped,
+)
 from portal.core.page_link import path_to
 
 FEATURES = dict.fromkeys(("notices", "inquiries", "contacts", "billing_addresses"), True)
@@ -162,6 +171,20 @@ class Tenant(Section):
                 usual = {key: contact[key] for key in ("postal_code", "address", "telephone")}
                 usual["name"] = tenant.get("company", "")
         return _filled(given, usual)
+
+    @field_validator("inquiries")
+    @classmethod
+    def _categories_of_modules(
+        cls, inquiries: parts.Inquiries, info: ValidationInfo
+    ) -> parts.Inquiries:
+        if "modules" not in info.data:  # they are a mistake of their own
+            return inquiries
+        modules: tuple[str, ...] = info.data["modules"]
+        for category in inquiries.categories:
+            if category.module is not None and category.module not in modules:
+                hint = did_you_mean(category.module, modules)
+                raise ValueError(f"{category.key}: the module {category.module!r} is off{hint}")
+        return inquiries
 
     @property
     def base_url(self) -> str:

@@ -58,7 +58,12 @@ class LineForm(Form):
 def start() -> Answer:
     """Begin one, go on with one, or read when there will be somebody."""
     require_may_ask()
-    form = chat_form(tenant().inquiries.categories, offer(), operations.LONGEST)
+    form = chat_form(
+        tenant().inquiries.categories,
+        offer(),
+        operations.LONGEST,
+        about_is_needed=len(tenant().modules) < 2,
+    )
     if request.form.get("step") == "form":  # what was typed here goes along to the form
         return redirect(INQUIRY.back_href(INQUIRY.remember(form.typed())), 303)
 
@@ -103,7 +108,7 @@ def chat(number: str) -> Answer:
         return redirect(url_for("inquiries.thread", number=number), 303)
     live = tenant().chat.stream and chat_notifier().has_room()
     inquiry_id = found.id
-    may = may_ask(found.about)
+    may = may_ask(found.about, found.category)
     page = submit(
         "chats/chat.html",
         form,
@@ -133,7 +138,7 @@ def news(number: str) -> str:
         number=number,
         live=bool(number_in_query("live")),
         changed=news.pulse != number_in_query("pulse"),
-        closes=news.has_ended and bool(may_ask(found.about)),
+        closes=news.has_ended and bool(may_ask(found.about, found.category)),
     )
     _mark_read(inquiry_id, news)
     return page

@@ -31,7 +31,7 @@ from portal.shared.inquiries.asking import MayNotAsk, Product
 from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
-from portal.web.brand import Attention, brands_of, writers_of
+from portal.web.brand import Attention, writers_of
 from portal.web.errors import report_forbidden
 from portal.web.formatting import at_time, first_line
 from portal.web.i18n import translate as _
@@ -88,17 +88,20 @@ def writer(typed: dict[str, Any]) -> Writer:
     return replace(Writer.of(member()), name=typed.get("writer") or only)
 
 
-def may_ask(about: str = "") -> Decision:
+def may_ask(about: str = "", category: str = "") -> Decision:
     """Whether the member may ask: as their account lets them, and as the brand's own rule says
     (SUP-01).
     """
-    right = member().may(Right.SUPPORT)
-    return right and asking.can_ask(tenant(), member().account_id, member().member_id, about)
+    who = member()
+    right = who.may(Right.SUPPORT)
+    return right and asking.can_ask(
+        tenant(), who.account_id, who.member_id, about, category=category
+    )
 
 
-def require_may_ask(about: str = "") -> None:
+def require_may_ask(about: str = "", category: str = "") -> None:
     """Refuse who may not ask about this, or about anything. Raises MayNotAsk."""
-    decision = may_ask(about)
+    decision = may_ask(about, category)
     if not decision:
         raise MayNotAsk(decision.reason)
 
@@ -107,30 +110,28 @@ def require_may_ask(about: str = "") -> None:
 def refuse(error: MayNotAsk) -> Response:
     """Why they may not ask, and whom to turn to (SUP-01)."""
     report_forbidden()
-    rule = asking.rule_of(tenant())
-    responsible = rule.responsible(member().account_id) if rule else []
+    responsible = asking.responsible(tenant(), member().account_id)
     return render_invalid(
         "inquiries/refused.html", 403, reason=_(error.message), responsible=responsible
     )
 
 
-def offer() -> Offer:
-    """What the member chooses from in the form."""
-    rule = asking.rule_of(tenant())
+def offer(category: InquiryCategory | None = None) -> Offer:
+    """What the member chooses from in the form of this category; of all for None."""
     who = member()
     return Offer(
         categories=tenant().inquiries.categories,
         writers=writers(),
-        subjects=subjects.choices(),
-        units=rule.units(who.account_id, who.member_id) if rule else {},
-        opening=_opening(),
+        subjects=subjects.choices(category),
+        units=asking.units(tenant(), who.account_id, who.member_id),
+        opening=_opening(category),
     )
 
 
-def _opening() -> tuple[str, str] | None:
-    """From when to when something can be wished for, where a brand of this tenant says so."""
-    hours = (brand.opening(tenant()) for brand in brands_of(tenant()) if brand.opening)
-    return next(hours, None)
+def _opening(category: InquiryCategory | None) -> tuple[str, str] | None:
+    """From when to when something can be wished for, where a module of the category says so."""
+    brands = subjects.brands_for(category)
+    return next((brand.opening(tenant()) for brand in brands if brand.opening), None)
 
 
 def _steps() -> ConfirmedForm:
@@ -154,7 +155,7 @@ def _make_form(typed: dict[str, Any] | None, *, sent: Attachments) -> Any:
     category = chosen_category(typed)
     number = subjects.named(typed, category)
     asked = {**(typed or {}), "about": number, "subject": subjects.linked(typed)}
-    form = inquiry_form(category, offer(), asked)
+    form = inquiry_form(category, offer(category), asked)
     sent.blame(form)
     return form
 
@@ -184,9 +185,10 @@ def _save(data: dict[str, Any]) -> None:
 def _check(data: dict[str, Any]) -> None:
     """Refuse what may not be asked, or not any more. Raises RuleBroken."""
     number = _about(data)
-    may_ask(number).require()
+    category = chosen_category(data)
+    may_ask(number, category.key).require()
     if number:
-        subjects.check(chosen_category(data), number)
+        subjects.check(category, number)
 
 
 def _context(typed: dict[str, Any], *, sent: Attachments) -> dict[str, Any]:
@@ -320,10 +322,10 @@ def thread(number: str) -> Answer:
     """
     found = queries.find(tenant(), member(), number)
     form = message_form(writers())
-    may = may_ask(found.about)
+    may = may_ask(found.about, found.category)
     sent = Attachments()
     if form.is_submitted():
-        require_may_ask(found.about)
+        require_may_ask(found.about, found.category)
         flow = ConfirmFlow(
             kind="message-files",
             subject=number,
@@ -382,7 +384,7 @@ def guest() -> Answer:
     if not tenant().inquiries.guests:
         raise NotFound("ページが見つかりません")
     category = chosen_category()
-    form = guest_form(category, Offer(tenant().inquiries.categories, opening=_opening()))
+    form = guest_form(category, Offer(tenant().inquiries.categories, opening=_opening(category)))
     form.stamp.data = form.stamp.data or guests.stamp()
 
     def go_on() -> Answer:

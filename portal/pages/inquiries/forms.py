@@ -159,11 +159,16 @@ def guest_form(category: InquiryCategory, offer: Offer) -> Any:
     return _form(category, offer, {}, fields)
 
 
-def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: int) -> Any:
-    """What begins a chat (SUP-11), once for each `key`."""
+def chat_form(
+    categories: tuple[InquiryCategory, ...], offer: Offer, longest: int, *, about_is_needed: bool
+) -> Any:
+    """What begins a chat (SUP-11), once for each `key`; what it is about is chosen, or can be."""
     fields: dict[str, Any] = writer_field(offer.writers)
     if offer.subjects:
-        fields["about"] = _subject_field(_l("ご契約"), offer.subjects, is_sent=False)
+        label = _l("ご契約") if about_is_needed else _l("対象")
+        fields["about"] = _subject_field(
+            label, offer.subjects, is_sent=False, is_needed=about_is_needed
+        )
     fields["category"] = one_of(
         _l("お問合せ区分"),
         ((one.key, one.label) for one in categories),
@@ -221,18 +226,21 @@ def _goes_back_or_changes(_form: Any) -> bool:
     return request.form.get("step") in ("edit", CHANGES_CATEGORY)
 
 
-def _subject_field(label: Any, subjects: list[tuple[str, str]], *, is_sent: bool) -> Any:
+def _subject_field(
+    label: Any, subjects: list[tuple[str, str]], *, is_sent: bool, is_needed: bool = True
+) -> Any:
     """One of what the account has; where there is but one, it is chosen already.
 
     In a form that `is_sent` what is not sent was not chosen: nobody cancels a reservation that they
     did not name.
     """
-    only = subjects[0][0] if len(subjects) == 1 else None
-    listed = choices(subjects, _l("選択してください"))
+    only = subjects[0][0] if len(subjects) == 1 and is_needed else None
+    listed = choices(subjects, _l("選択してください") if is_needed else _l("選択しない"))
+    must_be_chosen = is_needed and bool(subjects)
     return ContractField(
         label,
         choices=listed[1:] if only else listed,
-        validators=[DataRequired(_l("選択してください。")) if subjects else Optional()],
+        validators=[DataRequired(_l("選択してください。")) if must_be_chosen else Optional()],
         default=None if is_sent else only,
         invalid_choice_message=_l("一覧から選択してください。"),
     )

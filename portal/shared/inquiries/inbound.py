@@ -167,6 +167,7 @@ def _registered(tenant: Tenant, address: str) -> Member | None:
     own = (
         select(Member).join(Account, Account.id == Member.account_id).where(Member.email == address)
     )
+    begun = tenant.inquiries.categories[-1].key
     active = own.where(Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
     several = session().scalars(active.order_by(Member.id))
     return next(
@@ -174,7 +175,7 @@ def _registered(tenant: Tenant, address: str) -> Member | None:
             one
             for one in several
             if (one.is_representative or Right.SUPPORT in one.rights.split(","))
-            and asking.can_ask(tenant, one.account_id, one.id)
+            and asking.can_ask(tenant, one.account_id, one.id, category=begun)
         ),
         None,
     )
@@ -235,7 +236,9 @@ def _continues(tenant: Tenant, letter: InboundEmail, member: Member) -> Inquiry 
     if tenant.inquiries.visible_to == "member":
         own = own.where(Inquiry.member_id == member.id)
     found = session().scalars(own.order_by(Inquiry.id).limit(1)).first()
-    may_write = found and asking.can_ask(tenant, member.account_id, member.id, found.about)
+    may_write = found and asking.can_ask(
+        tenant, member.account_id, member.id, found.about, category=found.category
+    )
     return found if may_write else None
 
 

@@ -77,8 +77,10 @@ def ask(
     category = tenant.inquiries.category(asked.category)
     if category is None:
         raise RuleBroken("お問合せ区分を選択してください。", field="category")
-    about = asking.subject_or_only(tenant, writer.account_id, writer.member_id, asked.about)
-    asking.check_member(tenant, by, about)
+    about = asking.subject_or_only(
+        tenant, writer.account_id, writer.member_id, asked.about, category=category.key
+    )
+    asking.check_member(tenant, by, about, category=category.key)
     now = clock.now()
     made = Inquiry(
         number=numbering.next_number("inquiry", tenant.numbers["inquiry"]),
@@ -120,7 +122,7 @@ def write(
     key is a message of its own. Raises asking.MayNotAsk for a member who is none of those who may
     ask about it (SUP-01).
     """
-    asking.check_member(tenant, by, inquiry.about)
+    asking.check_member(tenant, by, inquiry.about, category=inquiry.category)
     session().refresh(inquiry, with_for_update=True)
     before = _body_with(inquiry, key) if key else None
     if before == body:
