@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     Field,
     PrivateAttr,
@@ -15,6 +16,7 @@ from pydantic import (
 
 from portal.config import schema_parts as parts
 from portal.config.formulas import FactsOf
+from portal.config.messages import check_message, check_word
 from portal.config.schema_base import (
     Each,
     Flag,
@@ -66,6 +68,7 @@ TEXTS = ("privacy", "terms", "commerce", "withdrawal", "accessibility", "purpose
 """The brand's own texts (COM-04): privacy policy, terms of use, 特定商取引法に基づく表記, cautions of
 withdrawal, what contacts' data are used for (SUP-17).
 """
+Word = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\p{Cc}]*\S[^\p{Cc}]*$")]
 _HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$"
 
 
@@ -126,6 +129,10 @@ class Tenant(Section):
     texts: dict[Annotated[str, OneOf(TEXTS)], str] = Field(
         {}, description="The brand's own texts in Markdown. One of: " + ", ".join(TEXTS) + "."
     )
+    words: dict[Annotated[str, AfterValidator(check_message)], Word] = Field({}, max_length=500)
+    """The brand's own words on pages in Japanese: a sentence or label as pages have it, and what
+    stands there instead, e.g. { "会員情報の変更" = "お客様情報の変更" }. They win over the module's.
+    """
     erase_after_days: Annotated[Whole, Field(ge=0, le=3650)] = 30
     """Days after a withdrawal (退会) when what is personal is erased (COM-16)."""
     limits: dict[Annotated[str, OneOf(LIMITS)], Annotated[Whole, Field(ge=1, le=100_000)]] = Field(
@@ -171,6 +178,13 @@ class Tenant(Section):
                 usual = {key: contact[key] for key in ("postal_code", "address", "telephone")}
                 usual["name"] = tenant.get("company", "")
         return _filled(given, usual)
+
+    @field_validator("words")
+    @classmethod
+    def _words_can_be_filled_in(cls, words: dict[str, str]) -> dict[str, str]:
+        for message, word in words.items():
+            check_word(message, word)
+        return words
 
     @field_validator("inquiries")
     @classmethod

@@ -120,6 +120,8 @@ class Brand:
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
     `hanging` are keys that the tenant's section lacks though rows of the brand's own name them, also where its module
     is off.
+    `words` are what its customers call things on pages that brands share: a message id, and what stands there in
+    Japanese instead; a tenant's own `words` win over them.
     `rights` are those that something of the brand's own asks for.
     `mail_kinds` are the mails besides those about inquiries that its members choose how to get (COM-03).
     `home_lead` is the template of what the my page begins with, before everything else.
@@ -151,6 +153,7 @@ class Brand:
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()
     hanging: Callable[[Tenant], Iterable[Finding]] = lambda _tenant: ()
     inquiry_words: InquiryWords = InquiryWords()
+    words: Mapping[str, str] = field(default_factory=dict)
     rights: tuple[Right, ...] = (Right.QUOTES, Right.ORDERS, Right.BILLING)
     mail_kinds: tuple[MailKind, ...] = ()
 

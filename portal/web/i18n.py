@@ -1,15 +1,17 @@
 """Japanese is the source, English the other language: message ids are the Japanese sentences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
 from babel.support import NullTranslations, Translations
-from flask import Flask, g, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from flask import session as cookie
 from flask_babel import Babel, get_locale
 from flask_babel.speaklater import LazyString
 from flask_login import current_user
+
+from portal.config import Tenant
 
 LANGUAGES = ("ja", "en")
 _CATALOGUES = Path(__file__).parent.parent / "translations"
@@ -32,8 +34,35 @@ def speaker() -> Callable[..., str]:
     """
     found: Callable[..., str] | None = g.get("speaker")
     if found is None:
-        found = g.speaker = _say if str(get_locale()) == "ja" else _say_in_english
+        found = g.speaker = _speaker()
     return found
+
+
+def _speaker() -> Callable[..., str]:
+    if str(get_locale()) != "ja":
+        return _say_in_english
+    words = own_words()
+    if not words:
+        return _say
+
+    def say(message: str, **values: object) -> str:
+        said = str(message)
+        return _say(words.get(said, said), **values)
+
+    return say
+
+
+def own_words() -> Mapping[str, str]:
+    """What this request's tenant says in words of its own (Japanese): its modules', the first one's
+    before the others', and above all those of its own section.
+    """
+    if "tenant" not in g:
+        return {}
+    tenant: Tenant = g.tenant
+    words: dict[str, str] = {}
+    for module in reversed(tenant.modules):
+        words |= current_app.extensions["brands"][module].words
+    return words | tenant.words
 
 
 def _say(message: str, **values: object) -> str:
