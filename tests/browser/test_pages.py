@@ -192,9 +192,9 @@ def test_english_pages_are_without_fault_on_the_phone(
 @pytest.fixture
 def unfollowing(address: Address) -> str:
     """Somebody of the desk with a contract, who can read an article; the token of a mail about it."""
-    with address._app.app_context(), clock.freeze(NOW), tenant_scope("desk"):  # type: ignore[attr-defined]
+    with address.app.app_context(), clock.freeze(NOW), tenant_scope("desk"):  # type: ignore[attr-defined]
         if session().query(Article).count() == 0:
-            tenant = address._app.extensions["tenants"].current().by_key["desk"]  # type: ignore[attr-defined]
+            tenant = address.app.extensions["tenants"].current().by_key["desk"]  # type: ignore[attr-defined]
             account = accounts.add_account(tenant, by=SYSTEM, name="一番")
             hashed, who = (
                 passwords.hash_password(PASSWORD),

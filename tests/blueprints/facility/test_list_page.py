@@ -23,6 +23,8 @@ from tests.cast import CANARY, NOW, Cast
 from tests.support.client import Visitor
 
 PATH = "/facility/reservations"
+IDS = "facility-reservations-"
+"""What the ids of the list\'s fields begin with."""
 R: Any = Reservation.__table__
 REVERSED = "終了日は開始日以降の日付を入力してください。"
 NOTHING = "条件に一致するご予約はありません。"
@@ -214,9 +216,9 @@ def test_a_wrong_search_is_told_at_its_field_and_keeps_what_was_typed(visit):
                 tag = box(answer, name)
                 assert f'value="{search.get(name, "")}"' in tag
                 assert ('aria-invalid="true"' in tag) == (name in blamed), (wrong, name)
-                assert (f'<a href="#{name}">' in answer.text) == (name in blamed)
-                assert (f'<p class="ferr" id="{name}-e">' in answer.text) == (name in blamed)
-                assert (f'aria-describedby="{name}-e"' in tag) == (name in blamed)
+                assert (f'<a href="#{IDS}{name}">' in answer.text) == (name in blamed)
+                assert (f'<p class="ferr" id="{IDS}{name}-e">' in answer.text) == (name in blamed)
+                assert (f'aria-describedby="{IDS}{name}-e"' in tag) == (name in blamed)
     assert REVERSED in page.get(address(since="2026-12-02", until="2026-12-01")).text
     assert page.get(address(since="2026-12-01", until="2026-12-01")).status_code == 200
     assert page.get(address(number="1" * 20, facility="設" * 100)).status_code == 200
@@ -245,7 +247,7 @@ def test_words_of_the_address_that_nobody_knows_break_nothing(visit, cast):
             assert refused.status_code == 422
             assert refused.mimetype == "text/html"
             assert '<a href="#facility-reservations-status">' in refused.text
-            assert 'id="status-e"' in refused.text
+            assert 'id="facility-reservations-status-e"' in refused.text
 
 
 def test_pages_turn_forward_and_back_without_losing_or_doubling_a_row(visit, put):
@@ -479,7 +481,7 @@ def test_a_wrong_search_has_no_list_and_no_count_under_its_error(visit, search, 
     """COM-21, COM-23: in a person's words, and nothing that was not asked for."""
     refused = visit("facility", "hanako").get(address(**search))
     assert refused.status_code == 422
-    assert message in refused.text.partition(f'id="{field}-e"')[2].partition("</p>")[0]
+    assert message in refused.text.partition(f'id="{IDS}{field}-e"')[2].partition("</p>")[0]
     assert listed(refused) == []
     assert counted(refused) == ""
     assert NOTHING not in refused.text

@@ -5,11 +5,13 @@ from __future__ import annotations
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from portal.web.urls import local_path, sign_in_url
 from tests.cast import PASSWORD
+
+ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 HOST = "http://facility.localhost"
 TRICKS = [
@@ -96,7 +98,16 @@ def test_whatever_is_asked_the_answer_stays_on_this_host(target):
     assert all(ord(c) >= 0x20 for c in answer)
 
 
-@settings(max_examples=50)
+@pytest.fixture
+def in_request(app):
+    """Addresses are built where there is a request."""
+    with app.test_request_context():
+        yield
+
+
+@ONE
+@pytest.mark.usefixtures("in_request")
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=30))
 def test_the_sign_in_address_carries_own_paths_whole_and_others_not_at_all(back_to):
     """security.md §4.11: what is read back from the address is what was put in, or nothing."""
@@ -107,6 +118,8 @@ def test_the_sign_in_address_carries_own_paths_whole_and_others_not_at_all(back_
     assert carried == (["/" + back_to] if own else [])
 
 
+@ONE
+@pytest.mark.usefixtures("in_request")
 @pytest.mark.parametrize("back_to", ["", "/", "//evil.example", "https://evil.example", "/\t/x"])
 def test_an_address_that_leads_nowhere_special_is_left_out(back_to):
     """security.md §4.11"""
