@@ -18,7 +18,7 @@ from portal.core.audit_keys import set_audit_keys
 from portal.core.db import db, init_db
 from portal.core.engine import UnfitRole
 from portal.core.files import LocalFiles, Shelf
-from portal.core.page_link import set_pages
+from portal.core.page_link import set_page_addresses
 from portal.pages import PAGES
 from portal.settings import CannotStart, Settings
 from portal.web import brand, errors, formatting, hanging, headers, i18n, proof, requests
@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["chat_bell"] = ChatNotifier(app, settings.chat_streams)
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
-    set_pages(app.url_map.bind("").build)
+    set_page_addresses(app.url_map.bind("").build)
     cli.init_app(app, BRANDS)
     return app
 

@@ -198,6 +198,9 @@ class Tenant(Section):
             if category.module is not None and category.module not in modules:
                 hint = did_you_mean(category.module, modules)
                 raise ValueError(f"{category.key}: the module {category.module!r} is off{hint}")
+        rest = inquiries.categories[-1]
+        if len(modules) > 1 and rest.module is not None:
+            raise ValueError(f"{rest.key}: the last one is for everything else, and of no module")
         return inquiries
 
     @property

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
-class Pages:
+class PageAddresses:
     """How addresses are built from a view's endpoint and values; set by the application."""
 
     build: Callable[[str, Mapping[str, object]], str]
 
 
-def set_pages(build: Callable[[str, Mapping[str, object]], str]) -> None:
+def set_page_addresses(build: Callable[[str, Mapping[str, object]], str]) -> None:
     """Tell how addresses are built: the application does, once its pages are registered."""
-    Pages.build = staticmethod(build)
+    PageAddresses.build = staticmethod(build)
 
 
 def path_to(endpoint: str, **values: object) -> str:
@@ -25,7 +25,7 @@ def path_to(endpoint: str, **values: object) -> str:
 
     Raises werkzeug's BuildError where there is no such page.
     """
-    return Pages.build(endpoint, values)
+    return PageAddresses.build(endpoint, values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -339,13 +339,28 @@ def test_sup_14_products_are_searched_by_beside_reservations(
         assert [one.label for one in asking.products(works, account.id).values()] == ["工作機"]
 
 
-def test_ops_01_a_category_of_a_module_that_is_off_is_a_mistake(app: Flask, run) -> None:
+def test_ops_01_a_category_of_a_module_that_is_off_is_a_mistake(works: Tenant) -> None:
     """OPS-01: told with what was probably meant."""
-    works = app.extensions["tenants"].current().by_key["works"]
     table = works.model_dump(exclude={"key"})
     table["inquiries"]["categories"][0]["module"] = "facilty"
     with pytest.raises(ValueError, match="did you mean 'facility'"):
         type(works)(key="works", **table)
+
+
+def test_ops_01_the_category_for_everything_else_is_of_no_module(works: Tenant) -> None:
+    """OPS-01, SUP-12: mail that comes in and what operators begin stand under it."""
+    table = works.model_dump(exclude={"key"})
+    table["inquiries"]["categories"][-1]["module"] = "support"
+    with pytest.raises(ValueError, match="for everything else"):
+        type(works)(key="works", **table)
+
+
+def test_cli_each_modules_commands_work_on_its_own(run, people: dict[str, int]) -> None:
+    """OPS-10: either by its group: the one's worklist, the other's contacts."""
+    listed = run.invoke(args=["facility", "list", "--tenant", "works"])
+    assert (listed.exit_code, RESERVATION in listed.output) == (0, True), listed.output
+    shown = run.invoke(args=["support", "show", CONTRACT, "--tenant", "works"])
+    assert (shown.exit_code, "yamada" in shown.output) == (0, True), shown.output
 
 
 @pytest.fixture(autouse=True)
