@@ -262,6 +262,26 @@ def test_sup_01_the_form_is_open_to_who_is_no_contact(app: Flask, people: dict[s
     assert answer.status_code == 422
 
 
+def test_com_02_another_account_sees_neither_modules_records(
+    app: Flask, works: Tenant, people: dict[str, int], inside
+) -> None:
+    """COM-02: what is not yours does not exist, whichever module it is of."""
+    with inside("works"):
+        account = accounts.add_account(works, by=SYSTEM, name="二番")
+        person = Person("suzuki", "", "suzuki@one.example", is_representative=True)
+        hashed = passwords.hash_password(PASSWORD)
+        accounts.add_member(works, account, person, by=SYSTEM, password_hash=hashed)
+        session().commit()
+    suzuki = _signed_in(app, "suzuki")
+    for path in (f"/facility/reservations/{RESERVATION}", f"/support/contracts/{CONTRACT}"):
+        assert suzuki.get(path).status_code == 404
+    for path in ("/", "/facility/reservations.csv", "/support/contracts.csv", "/inquiries/new"):
+        page = suzuki.get(path)
+        assert page.status_code == 200
+        assert RESERVATION not in page.text
+        assert CONTRACT not in page.text
+
+
 def test_sup_12_mail_of_who_is_no_contact_becomes_an_inquiry(
     works: Tenant, people: dict[str, int], inside
 ) -> None:

@@ -270,6 +270,22 @@ def test_com_02_anonymous_is_sent_to_sign_in(app: Flask, visit: Visit) -> None:
             )
 
 
+def test_com_02_anonymous_sees_nothing_where_two_modules_are_on(app: Flask, visit: Visit) -> None:
+    """COM-02: every address of a member asks a stranger to sign in there too, of both modules."""
+    visitor = visit("works")
+    asked = set()
+    for rule, template in _rules(app, "member"):
+        if "GET" not in (rule.methods or ()):
+            continue
+        answer = visitor.get(_path(template, Cast.billed))
+        if answer.status_code == 303:
+            assert answer.location.partition("?")[0] == "/sign-in", template
+            asked.add(rule.endpoint.partition(".")[0])
+        else:  # a feature that is off, or what a page asks by itself
+            assert answer.status_code in (204, 404) or answer.data == b"", template
+    assert {"facility", "support", "inquiries", "chats", "calendars"} <= asked
+
+
 @pytest.mark.parametrize(
     "number", [Cast.strangers, Cast.twins], ids=["other-account", "other-brand"]
 )
