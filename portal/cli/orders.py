@@ -16,10 +16,8 @@ from portal.cli.commands import Command, step, typed
 from portal.cli.output import Column, listing
 from portal.config import Tenant
 from portal.core import LabelledEnum, jobs, session, yen
-from portal.shared.billing.lines import from_json
-from portal.shared.documents import operations as documents
-from portal.shared.documents.billed import OrderDocuments
-from portal.shared.documents.models import DocumentKind
+from portal.shared.invoicing.models import CreditNote
+from portal.shared.orders.billing import OrderBilling
 
 _REASON = click.option(
     "--reason", required=True, callback=typed(longest=200), help="Stands on the new documents."
@@ -62,16 +60,25 @@ def billed(
     return do
 
 
-def _rates_to_correct(tenant: Tenant, order: Any, day: date) -> Rates:
+def _rates_to_correct(how: OrderBilling[Any]) -> Callable[[Tenant, Any, date], Rates]:
     """Any rate of the day; the usual one is that of the bill, which may bear no tax."""
-    known = rates_on(tenant, day)
-    was_billed = rates_of(from_json(order.lines))
-    return known if was_billed.usual is None else replace(known, usual=was_billed.usual)
+
+    def rates(tenant: Tenant, order: Any, day: date) -> Rates:
+        known = rates_on(tenant, day)
+        was_billed = rates_of(how.lines(order))
+        return known if was_billed.usual is None else replace(known, usual=was_billed.usual)
+
+    return rates
 
 
-def _rates_to_refund(tenant: Tenant, order: Any, day: date) -> Rates:
+def _rates_to_refund(how: OrderBilling[Any]) -> Callable[[Tenant, Any, date], Rates]:
     """Those of the bill; of an order without one any, for the operation to say that there is none."""
-    return rates_of(from_json(order.lines)) if order.lines else rates_on(tenant, day)
+
+    def rates(tenant: Tenant, order: Any, day: date) -> Rates:
+        lines = how.lines(order)
+        return rates_of(lines) if lines else rates_on(tenant, day)
+
+    return rates
 
 
 def say(order: Any, _done: None = None) -> None:
@@ -81,7 +88,10 @@ def say(order: Any, _done: None = None) -> None:
 
 
 def export_documents(
-    group: click.Group, find: Callable[[str], Any], how: OrderDocuments, day: Callable[[Any], date]
+    group: click.Group,
+    find: Callable[[str], Any],
+    how: OrderBilling[Any],
+    day: Callable[[Any], date],
 ) -> None:
     """Make the commands `issue`, `correct` and `refund`."""
     command = partial(step, group, find)
@@ -89,7 +99,7 @@ def export_documents(
     command(
         _draw_and_say,
         "correct",
-        billed(how.correct, day, _rates_to_correct),
+        billed(how.correct, day, _rates_to_correct(how)),
         "Bill these lines in place of those billed: new documents replace the old.",
         lines_option,
         _REASON,
@@ -97,7 +107,7 @@ def export_documents(
     command(
         _draw_and_say_refund,
         "refund",
-        billed(how.refund, day, _rates_to_refund),
+        billed(how.refund, day, _rates_to_refund(how)),
         "Give these lines back after the payment, at its rates: 適格返還請求書.",
         lines_option,
         _REASON,
@@ -116,10 +126,11 @@ def _draw(order: Any, drawing: list[int]) -> None:
         click.echo(f"{number}: {len(waiting)} could not be drawn; the worker tries again", err=True)
 
 
-def _draw_and_say_refund(order: Any, drawing: list[int]) -> None:
+def _draw_and_say_refund(order: Any, made: tuple[CreditNote, list[int]]) -> None:
+    note, drawing = made
+    said = f"{order.number}: 返還 {yen(note.total)} ({note.number})"
     _draw_and_say(order, drawing)
-    note = documents.about(order.account_id, order.number)[DocumentKind.CREDIT_NOTE]
-    click.echo(f"{order.number}: 返還 {yen(-note.total)} ({note.number})")
+    click.echo(said)
 
 
 def _draw_and_say(order: Any, drawing: list[int]) -> None:

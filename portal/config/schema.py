@@ -53,6 +53,7 @@ NUMBERS = {
     "receipt": "RC",
     "work_report": "WR",
     "credit_note": "CN",
+    "payment": "PM",
 }
 """The kinds of public numbers, and the prefix of each when nothing is said."""
 NUMBERED_BY: dict[str, frozenset[str]] = {

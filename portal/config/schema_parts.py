@@ -286,6 +286,13 @@ class PaymentTerms(Section):
     )
     shift: Literal["none", "next", "previous"] = "none"
     """What becomes of a due date on a closed day: the open day after or before it."""
+    invoicing: Literal["per_order", "closing"] = "per_order"
+    """An invoice for each order as soon as its amount is fixed, or one on each closing day for all
+    that an account ordered (`flask invoices close`).
+    """
+    remind_after_days: Whole = Field(
+        3, ge=0, le=60, description="Days after the due date when a customer is reminded; 0 never."
+    )
 
 
 class InquiryField(Section):

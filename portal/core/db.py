@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
@@ -79,6 +80,31 @@ class EnumType(TypeDecorator[StrEnum]):
         if value is None:
             return None
         return self.values(value)
+
+
+class Quantity(TypeDecorator[Decimal]):
+    """How many of something, to a thousandth (1.5 hours), kept as a whole number of thousandths.
+
+    SQLite has no decimals: kept as a float, 0.1 would come back as something else.
+    """
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | int | None, dialect: Dialect) -> int | None:
+        """Refuse what is finer than a thousandth."""
+        if value is None:
+            return None
+        thousandths = Decimal(value) * 1000
+        if thousandths != thousandths.to_integral_value():
+            raise ValueError("a quantity is kept to a thousandth")
+        return int(thousandths)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        """The quantity."""
+        if value is None:
+            return None
+        return Decimal(value) / 1000
 
 
 class Base(DeclarativeBase):

@@ -14,7 +14,7 @@ from portal.core.engine import keep_private
 
 APP_ROLE = "portal_app"
 _LOCK_KEY = 7_263_511
-_APPEND_ONLY = ("audit_event",)
+_APPEND_ONLY = ("audit_event", "payment_allocation", "payment_refund")
 _TENANT = "NULLIF(current_setting('app.tenant', true), '')"
 
 

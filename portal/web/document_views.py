@@ -37,11 +37,12 @@ class DocumentViews:
     """`kinds` are the documents by their names in addresses; `find` gives the member's own order by
     its number.
 
-    `can` is the brand's rule of when there is one.
+    `can` is the brand's rule of when there is one, `issued` gives those that there are.
     """
 
     find: Callable[[str], Any]
     can: Callable[[Any, DocumentKind], Decision]
+    issued: Callable[[Any], Mapping[DocumentKind, Document]]
     kinds: Mapping[str, DocumentKind]
 
     def register(self, at: Blueprint, path: str) -> None:
@@ -66,7 +67,7 @@ class DocumentViews:
         return pdf_response(*documents.read(document))
 
     def _all(self, order: Any) -> dict[str, tuple[Document | None, Decision]]:
-        issued = documents.about(order.account_id, order.number)
+        issued = self.issued(order)
         return {
             slug: (issued.get(kind), self._verdict(order, kind, issued))
             for slug, kind in self.kinds.items()

@@ -63,7 +63,10 @@ def picture(url: str) -> dict[str, Any]:
         seen: dict[str, Any] = {"walls": sorted(map(tuple, connection.execute(text(sql))))}
         for table in found.get_table_names():
             seen[table] = (
-                [(c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(table)],
+                # Sorted: a column that a downgrade brings back stands last, which changes nothing.
+                sorted(
+                    (c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(table)
+                ),
                 found.get_pk_constraint(table),
                 sorted(found.get_unique_constraints(table), key=str),
                 sorted(found.get_foreign_keys(table), key=str),

@@ -33,6 +33,8 @@ TRACES = {"audit_event", "audit_head", "throttle", "interrupted_form"}
 """What every request may leave behind it: that it was made, how often, and what came too late."""
 GUARDED = ("rights", "is_representative", "role")
 """What nobody changes of themselves either."""
+ONE_FEED = {"calendars.first_feed": "calendars.feed"}
+"""The same feed at the address that it had before."""
 VICTIMS = pytest.mark.parametrize("brand", list(TWINS))
 
 

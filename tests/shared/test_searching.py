@@ -10,8 +10,8 @@ from portal.blueprints.facility.models import Reservation
 from portal.core import clock
 from portal.core.db import execute_core, get_or_404
 from portal.core.errors import NotFound
-from portal.shared import orders
 from portal.shared.accounts.models import Account
+from portal.shared.orders.workflow import set_once
 from portal.shared.searching import Search, keywords, own, part, same, since, until
 
 _R = Reservation.__table__
@@ -73,8 +73,8 @@ def test_what_is_not_there_is_said(account):
 def test_an_instant_is_set_once(account, cast):
     """FAC-10: of two who note the same, one is told that it was first."""
     found = get_or_404(Reservation, Reservation.number == cast.requested, absent="")
-    assert orders.set_once(found, "reminded_at")
-    assert not orders.set_once(found, "reminded_at")
+    assert set_once(found, "reminded_at")
+    assert not set_once(found, "reminded_at")
 
 
 def test_all_words_must_be_found_whatever_blank_is_between_them(account, cast):

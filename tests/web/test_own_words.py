@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from portal.config.config_errors import TenantsInvalid
 from portal.config.messages import check_message, check_word
 from portal.config.registry import Registry
 from portal.config.schema import tenant_type
+from portal.web import formatting
 from portal.web.brand import sections
 from tests.support.client import Visitor
 
@@ -22,7 +23,7 @@ ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def spoken(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def spoken(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Give the facility brand words, or one of its tenants words of its own."""
     tenants = app.extensions["tenants"].current().by_key
 
@@ -30,10 +31,12 @@ def spoken(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         brands = app.extensions["brands"]
         changed = replace(brands["facility"], words=brand or {})
         monkeypatch.setitem(brands, "facility", changed)
-        # The type is frozen; nobody else holds a reference to what is put in its place.
+        # The type is frozen; a file that is read again would bring another tenant, and draw pieces anew.
         monkeypatch.setitem(tenants["facility"].__dict__, "words", tenant or {})
+        formatting._pieces.clear()
 
-    return speak
+    yield speak
+    formatting._pieces.clear()
 
 
 @ONE

@@ -9,9 +9,10 @@ from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Reservation, Status
 from portal.core import PageLink, gettext_noop
-from portal.shared import orders
 from portal.shared.accounts.models import Right
 from portal.shared.notifications import Kind as MailKind
+from portal.shared.orders.hooks import OpenKind, account_hooks
+from portal.shared.orders.queries import is_unpaid
 from portal.web.brand import Brand, CalendarSource, InquiryWords, NavItem
 
 _CANCEL = gettext_noop(
@@ -20,7 +21,7 @@ _CANCEL = gettext_noop(
 _WAIT = gettext_noop("ご利用とご請求金額の確定が済むまで、お待ちください。")
 _OPEN_KINDS = (
     *(
-        orders.OpenKind(
+        OpenKind(
             criterion=Reservation.status == status,
             message=gettext_noop("「%(status)s」のご予約が%(count)s件あります。"),
             remedy=remedy,
@@ -34,8 +35,8 @@ _OPEN_KINDS = (
             (Status.USED, _WAIT),
         )
     ),
-    orders.OpenKind(
-        criterion=and_(*orders.is_unpaid(Reservation)),
+    OpenKind(
+        criterion=and_(*is_unpaid(Reservation)),
         message=gettext_noop("お支払い待ちのご予約が%(count)s件あります。"),
         remedy=gettext_noop(
             "お支払いの確認後に退会できます。お振込先は各ご予約のページにあります。"
@@ -80,7 +81,7 @@ BRAND = Brand(
     moved=("reservations", "facilities"),
     commands=commands,
     mail_kinds=(MailKind.STATUS, MailKind.REMINDERS),
-    account=orders.account_hooks(
+    account=account_hooks(
         Reservation,
         open_kinds=_OPEN_KINDS,
         columns={

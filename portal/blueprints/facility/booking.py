@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.blueprints.facility import queries
+from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Facility, Reservation
 from portal.blueprints.facility.operations import LIFE, allow_even_so, can_ask
@@ -30,7 +30,7 @@ from portal.core import (
 )
 from portal.shared.accounts.models import Account, Member
 from portal.shared.documents.typefaces import check_drawable
-from portal.shared.orders import billing_copy, contact_copy
+from portal.shared.orders.models import billing_copy, contact_copy
 from portal.shared.pictures import check_png
 
 
@@ -214,8 +214,8 @@ def edit_copies(
     """Correct the purpose and what `billing` names of the copied billing address; returns what was
     different.
 
-    What is issued already stays as it is. The caller commits. Raises RuleBroken for what documents
-    cannot print.
+    What is issued already stays as it is; what is still to be issued goes to the new address. The
+    caller commits. Raises RuleBroken for what documents cannot print.
     """
     check_drawable([purpose, billing])
     wanted: dict[str, Any] = {"billing": {**reservation.billing, **billing}}
@@ -224,6 +224,7 @@ def edit_copies(
     changes = _set_changed(reservation, wanted)
     if changes:
         audit.record("reservation.edit_copies", reservation, by=by, **changes)
+        operations.BILLING.readdress(reservation)
     return list(changes)
 
 

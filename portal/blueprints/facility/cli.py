@@ -13,6 +13,7 @@ from portal.cli.bill_lines import lines_option
 from portal.cli.command_line import CommandError, CommandGroup, Content, Number
 from portal.cli.commands import (
     CONTENT,
+    DAY,
     FILE,
     TEXT,
     command,
@@ -30,6 +31,7 @@ from portal.core import LARGEST, TOKYO, Actor, clock, to_local
 from portal.core.text import multiline, postal_code
 from portal.shared.inquiries.files import keep
 from portal.shared.inquiries.outreach import Outreach, begin, find_recipient
+from portal.shared.invoicing.operations import Remittance
 
 commands = CommandGroup("facility", help="Facility rental: reservations from request to payment.")
 _AWAITED = (
@@ -93,6 +95,11 @@ _EVEN_SO = click.option(
     metavar="REASON",
     callback=typed(longest=200),
     help="Do it against the rules, for this reason, which is kept in the trail.",
+)
+_RECEIVED = (
+    click.option("--amount", type=Number(1, LARGEST), help="Yen; otherwise all that is owed."),
+    click.option("--on", "received_on", **DAY, help="The day it came in; otherwise today."),
+    click.option("--note", default="", callback=typed(longest=200), help="For operators."),
 )
 _BILLING = (
     ("name", printable, 100, "会社名・お名前."),
@@ -221,6 +228,24 @@ def _finish(
     operations.finish(tenant, reservation, made, by=by, ended_at=ended_at)
 
 
+def _pay(
+    tenant: Tenant,
+    reservation: Reservation,
+    amount: int | None,
+    received_on: date | None,
+    note: str,
+    *,
+    by: Actor,
+) -> None:
+    owed = operations.owed(reservation) or 0
+    remittance = Remittance(
+        amount=owed if amount is None else amount,
+        received_on=received_on or clock.today(),
+        note=note,
+    )
+    operations.record_payment(tenant, reservation, by=by, remittance=remittance)
+
+
 def _say_when(reservation: Reservation, _done: None) -> None:
     click.echo(f"{reservation.number}: {to_local(reservation.starts_at):%Y-%m-%d %H:%M}")
 
@@ -249,7 +274,9 @@ _step("finish", _finish, "ご利用中 → ご利用済, with the work report.",
 _step(
     "fix-amount", orders.billed(operations.fix_amount, _day), "ご利用済 → 請求確定.", lines_option
 )
-_step("pay", operations.record_payment, "Record the payment: 請求確定 → お支払済.")
+_step(
+    "pay", _pay, "Record what was received: once nothing is owed, 請求確定 → お支払済.", *_RECEIVED
+)
 _step("cancel", operations.cancel, "Cancel before the use, with the charge that is due.", _CHARGE)
 _command(
     _say_when,
@@ -259,6 +286,6 @@ _command(
     *_TIMES,
     _EVEN_SO,
 )
-orders.export_documents(commands, queries.any_reservation, operations.PAPERS, _day)
+orders.export_documents(commands, queries.any_reservation, operations.BILLING, _day)
 importing(commands, "import-facilities", _facilities, "facilities")
 importing(commands, "import-reservations", _reservations, "old reservations")

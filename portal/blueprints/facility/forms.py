@@ -19,7 +19,7 @@ from portal.core import RuleBroken, to_local
 from portal.core.money import yen
 from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Address
-from portal.shared.orders import address_copy
+from portal.shared.orders.models import address_copy
 from portal.web import forms
 from portal.web.formatting import from_to
 from portal.web.forms import (

@@ -1,7 +1,7 @@
 """Facilities and old reservations from CSV (OPS-12)."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +10,13 @@ from sqlalchemy import select
 from portal.blueprints.facility import queries
 from portal.blueprints.facility.models import OPEN, Facility, Reservation, Status
 from portal.blueprints.facility.slots import Held, SlotTaken, meets
-from portal.core import Actor, Row, RuleBroken, text
+from portal.core import Actor, Row, RuleBroken, clock, text
 from portal.core.csvio import Cells
-from portal.shared import imports, orders
+from portal.shared import imports
 from portal.shared.imports import KEY, Keys, instant, yen
+from portal.shared.invoicing.items import ItemDraft
+from portal.shared.invoicing.operations import take_over
+from portal.shared.orders.customers import Customers
 
 FACILITY_EXTRAS = ("場所", "定員")
 FACILITY_COLUMNS = ("設備コード", "設備名", "説明", "時間料金", "日料金", *FACILITY_EXTRAS)
@@ -98,7 +101,7 @@ class Reservations:
 
     def __init__(self) -> None:
         self._keys = Keys("予約番号")
-        self._customers = orders.Customers()
+        self._customers = Customers()
         self._known: dict[str, dict[str, Any]] = {}
         self._facilities: dict[str, tuple[int, str]] = {}
         self._taken: dict[int, list[tuple[datetime, datetime]]] = {}
@@ -153,6 +156,8 @@ class Reservations:
             "starts_at": starts_at,
             "ends_at": ends_at,
             "held_until": ends_at if status in OPEN else None,
+            # The file does not say when it was paid: by the end of its use, for all that is known.
+            "paid_at": ends_at if status is Status.PAID else None,
             "facility_id": facility_id,
             "facility_name": facility_name,
             **customer,
@@ -187,6 +192,24 @@ class Reservations:
             ):
                 raise SlotTaken
         imports.add_rows(Reservation, rows)
+        for row in rows:
+            if row["total"] and not row["paid_at"]:
+                _take_over(row)
+
+
+def _take_over(row: Mapping[str, Any]) -> None:
+    """Store what an earlier system billed for a reservation as owed, so that it can be paid here."""
+    draft = ItemDraft(
+        account_id=row["account_id"],
+        order_kind=Reservation.__tablename__,
+        about=row["number"],
+        title=row["facility_name"],
+        traded_on=clock.to_local(row["ends_at"]).date(),
+        billing=row["billing"],
+        contact=row["contact"],
+        facts=(("予約番号", row["number"]),),
+    )
+    take_over(draft, row["total"], billed_at=row["ends_at"])
 
 
 def _cells(rows: Sequence[Row], column: str) -> list[str]:

@@ -20,7 +20,7 @@ from portal.core import (
     to_local,
 )
 from portal.core.files import FileKey
-from portal.shared.orders import OrderMixin, order_table_args
+from portal.shared.orders.models import OrderMixin, order_table_args
 
 
 class Status(LabelledEnum):
@@ -46,6 +46,8 @@ MOVES: dict[Status, frozenset[Status]] = {
 }
 
 
+REOPENED: dict[Status, frozenset[Status]] = {Status.PAID: frozenset({Status.BILLED})}
+"""The way back when a corrected bill asks for more than was paid (docs/decisions/billing.md)."""
 OPEN = (Status.REQUESTED, Status.CONFIRMED, Status.IN_USE)
 """In these a reservation holds its facility."""
 

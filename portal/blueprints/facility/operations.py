@@ -6,15 +6,16 @@ Each operation has its question `can_…`, asked by page, route and CLI alike.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import select
 
 from portal.blueprints.facility.config import FacilityConfig
-from portal.blueprints.facility.models import MOVES, Reservation, Status
+from portal.blueprints.facility.models import MOVES, REOPENED, Reservation, Status
+from portal.blueprints.facility.work_reports import work_report_content
 from portal.config import Tenant
 from portal.core import (
     ALLOWED,
+    SYSTEM,
     Actor,
     Decision,
     RuleBroken,
@@ -23,21 +24,19 @@ from portal.core import (
     clock,
     gettext_noop,
     session,
-    update_where,
+    states,
 )
-from portal.shared import orders
 from portal.shared.billing.lines import BillLine
-from portal.shared.documents import billed
-from portal.shared.documents import operations as documents
-from portal.shared.documents.content import (
-    InvoiceContent,
-    Labour,
-    Material,
-    ReceiptContent,
-    WorkReportContent,
-)
-from portal.shared.documents.models import Document, DocumentKind
+from portal.shared.documents.models import DocumentKind
 from portal.shared.documents.typefaces import check_drawable
+from portal.shared.invoicing.items import ItemDraft
+from portal.shared.invoicing.models import CreditNote
+from portal.shared.invoicing.operations import Remittance
+from portal.shared.invoicing.queries import OrderMoney
+from portal.shared.invoicing.reminders import remind_overdue
+from portal.shared.orders.billing import OrderBilling
+from portal.shared.orders.closing import close_due
+from portal.shared.orders.workflow import OrderWorkflow, Step, set_once
 
 NOT_BEFORE_BILLED = gettext_noop("ご利用後、ご請求金額が確定するとダウンロードできます。")
 _BEFORE_THE_DAY = gettext_noop("ご利用日より前に開始することはできません。")
@@ -51,6 +50,7 @@ _LONGER_THAN_USE = gettext_noop(
     "作業時間（%(minutes)s分）が、ご利用時間（%(since)sから%(until)sまでの%(used)s分）を超えています。"
     "作業時間を確認するか、実際の終了日時を指定してください。"
 )
+NOT_BEFORE_CLOSED = gettext_noop("締め日に、ほかのご利用分とあわせて請求書を発行します。")
 NOT_BEFORE_PAID = gettext_noop("ご入金の確認後にダウンロードできます。")
 ONLY_USED = gettext_noop("キャンセルされたご予約には作業完了報告書がありません。")
 NOT_FROM_HERE = gettext_noop(
@@ -58,22 +58,32 @@ NOT_FROM_HERE = gettext_noop(
 )
 _BILLED = "ご請求金額が確定しました。帳票の準備ができ次第、マイページからダウンロードできます。"
 _PAID = "ご入金を確認しました。ありがとうございました。"
+_PARTLY_PAID = "ご入金を確認しました。残りのご請求金額は%s円です。"
 _STEPS = {
-    Status.REQUESTED: ("booked_at", "ご予約を受け付けました。確定まで今しばらくお待ちください。"),
-    Status.CONFIRMED: ("confirmed_at", "ご予約が確定しました。ご来場をお待ちしております。"),
-    Status.IN_USE: ("started_at", "ご利用を開始しました。"),
-    Status.USED: (
+    Status.REQUESTED: Step(
+        "booked_at", "ご予約を受け付けました。確定まで今しばらくお待ちください。"
+    ),
+    Status.CONFIRMED: Step("confirmed_at", "ご予約が確定しました。ご来場をお待ちしております。"),
+    Status.IN_USE: Step("started_at", "ご利用を開始しました。"),
+    Status.USED: Step(
         "finished_at",
         "ご利用が終了しました。ご請求金額が確定しましたら、あらためてお知らせします。",
     ),
-    Status.BILLED: ("billed_at", _BILLED),
-    Status.PAID: ("paid_at", _PAID),
-    Status.CANCELLED: ("cancelled_at", "ご予約をキャンセルしました。"),
+    Status.BILLED: Step("billed_at", _BILLED),
+    Status.PAID: Step("paid_at", _PAID),
+    Status.CANCELLED: Step("cancelled_at", "ご予約をキャンセルしました。"),
 }
-LIFE = orders.OrderWorkflow(MOVES, _STEPS, "reservation_status")
-can_move = LIFE.can
-tell = LIFE.notify
-confirm = LIFE.transition(Status.CONFIRMED)
+LIFE = OrderWorkflow(MOVES, _STEPS, "reservation_status")
+
+
+def can_move(reservation: Reservation, to: Status) -> Decision:
+    """Whether the reservation can go to `to` now (FAC-10)."""
+    return LIFE.can(reservation, to)
+
+
+def confirm(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
+    """予約受付 → 予約確定. Raises RuleBroken, and Stale when somebody was quicker."""
+    LIFE.move(tenant, reservation, Status.CONFIRMED, by=by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +195,15 @@ def cancel(
         raise RuleBroken(
             "料金が記録されていないため、キャンセル料を金額で指定してください。", field="charge"
         )
-    bill: dict[str, Any] = {}
+    changes: dict[str, object] = {"held_until": None}
     if charge:
         line = BillLine("キャンセル料", 1, "式", charge, 0, day=clock.today())
-        bill = billed.bill(tenant, [line], clock.today()) | {
-            "billed_at": clock.now(),
-            "documents_due_at": clock.now(),
-        }
-    LIFE.move(tenant, reservation, Status.CANCELLED, by=by, held_until=None, **bill)
+        bill = BILLING.bill(tenant, _charge_draft(reservation), [line], by=by)
+        changes["total"] = bill.total
+        changes["due_date"] = bill.due_date
+        changes["billed_at"] = clock.now()
+        changes["documents_due_at"] = clock.now()
+    LIFE.move(tenant, reservation, Status.CANCELLED, by=by, **changes)
 
 
 def finish(
@@ -254,10 +265,17 @@ def fix_amount(
     """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows from
     the terms.
     """
-    if not lines:
-        raise RuleBroken("請求明細を1行以上入力してください。", field="lines")
-    bill = billed.bill(tenant, lines, reservation.traded_on)
-    LIFE.move(tenant, reservation, Status.BILLED, by=by, documents_due_at=clock.now(), **bill)
+    LIFE.can(reservation, Status.BILLED).require()
+    bill = BILLING.bill(tenant, _use_draft(reservation), lines, by=by)
+    LIFE.move(
+        tenant,
+        reservation,
+        Status.BILLED,
+        by=by,
+        total=bill.total,
+        due_date=bill.due_date,
+        documents_due_at=clock.now(),
+    )
 
 
 def can_issue(reservation: Reservation) -> Decision:
@@ -267,44 +285,89 @@ def can_issue(reservation: Reservation) -> Decision:
     is_cancellation = reservation.status is Status.CANCELLED and reservation.total
     if not is_cancellation and reservation.status not in (Status.BILLED, Status.PAID):
         return Decision(NOT_BEFORE_BILLED)
-    return ALLOWED if reservation.lines else Decision(NOT_FROM_HERE)
+    # What was billed here says when; what an earlier system billed has nothing to print.
+    return ALLOWED if reservation.billed_at else Decision(NOT_FROM_HERE)
 
 
 def can_download(reservation: Reservation, kind: DocumentKind) -> Decision:
     """Whether there is such a document of it, and if not, why (FAC-04)."""
     if reservation.status is Status.CANCELLED and kind is DocumentKind.WORK_REPORT:
         return Decision(ONLY_USED)
-    is_early = kind is DocumentKind.RECEIPT and not reservation.paid_at
-    return (
-        Decision(NOT_BEFORE_PAID) if can_issue(reservation) and is_early else can_issue(reservation)
-    )
+    can = can_issue(reservation)
+    if not can or kind is DocumentKind.WORK_REPORT:
+        return can
+    known = money(reservation)
+    if kind is DocumentKind.RECEIPT:
+        return ALLOWED if known.received else Decision(NOT_BEFORE_PAID)
+    return Decision(NOT_BEFORE_CLOSED) if known.is_pending else ALLOWED
+
+
+def money(reservation: Reservation) -> OrderMoney:
+    """What is pending, billed, received and given back for the reservation."""
+    return BILLING.money(reservation)
 
 
 def owed(reservation: Reservation) -> int | None:
     """What the customer still has to pay, in yen with tax; None when nothing is billed, or all is
     paid.
     """
-    is_unpaid = bool(reservation.total) and reservation.paid_at is None
-    return reservation.total if is_unpaid else None
+    return money(reservation).owed or None
 
 
 def is_overdue(reservation: Reservation) -> bool:
     """Whether it is not paid though the due date, a day in Tokyo, is past."""
     due = reservation.due_date
-    return owed(reservation) is not None and due is not None and due < clock.today()
+    is_unpaid = bool(reservation.total) and reservation.paid_at is None
+    return is_unpaid and due is not None and due < clock.today()
 
 
-def record_payment(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
-    """請求確定 → お支払済; of a cancellation's charge only that and when it was paid."""
-    due = {"documents_due_at": clock.now()} if reservation.lines else {}
-    if reservation.status is not Status.CANCELLED or not reservation.total:
-        return LIFE.move(tenant, reservation, Status.PAID, by=by, **due)
-    if not orders.set_once(reservation, "paid_at"):
+def record_payment(
+    tenant: Tenant, reservation: Reservation, *, by: Actor, remittance: Remittance | None = None
+) -> None:
+    """Record what was received: by itself all that is owed, today.
+
+    Once nothing is owed 請求確定 becomes お支払済, of a cancellation's charge only the instant is kept.
+    Raises RuleBroken where nothing is owed.
+    """
+    is_charge = reservation.status is Status.CANCELLED and bool(reservation.total)
+    if is_charge and reservation.paid_at:
         raise Stale("キャンセル料は入金済みです。")
-    update_where(Reservation, Reservation.id == reservation.id, **due)
-    session().refresh(reservation)
+    if not is_charge:
+        LIFE.can(reservation, Status.PAID).require()
+    if reservation.total == 0:
+        return LIFE.move(tenant, reservation, Status.PAID, by=by)
+    BILLING.pay(tenant, reservation, remittance, by=by)
+    if left := money(reservation).owed:
+        sentence = _PARTLY_PAID % f"{left:,}"
+        LIFE.notify(tenant, reservation, sentence, label="一部ご入金の確認")
+    return None
+
+
+def settle(tenant: Tenant, reservation: Reservation, is_settled: bool, by: Actor) -> None:
+    """Take the reservation where its money is: お支払済 when nothing is owed, back to 請求確定 when
+    something is again, because its bill was corrected.
+    """
+    if reservation.status is Status.CANCELLED:
+        _settle_charge(tenant, reservation, is_settled, by=by)
+    elif is_settled:
+        LIFE.move(tenant, reservation, Status.PAID, by=by)
+    else:
+        # No mail: the correction that it follows from has sent one.
+        states.move(reservation, Status.BILLED, REOPENED, by=by, paid_at=None)
+
+
+def _settle_charge(
+    tenant: Tenant, reservation: Reservation, is_settled: bool, *, by: Actor
+) -> None:
+    """A cancellation stays one, whether its charge is paid or not."""
+    if not is_settled:
+        reservation.paid_at = None
+        session().flush()
+        return
+    if not set_once(reservation, "paid_at"):
+        raise Stale("キャンセル料は入金済みです。")
     audit.record("reservation.pay_charge", reservation, by=by)
-    return LIFE.notify(tenant, reservation, _PAID, label="ご入金の確認")
+    LIFE.notify(tenant, reservation, _PAID, label="ご入金の確認")
 
 
 def remind(tenant: Tenant) -> int:
@@ -322,90 +385,72 @@ def remind(tenant: Tenant) -> int:
     return LIFE.remind(tenant, coming, "reminded_at", sentence, "ご利用前のご案内")
 
 
-def _what(reservation: Reservation) -> str:
-    return f"{reservation.facility_name} {'キャンセル料' if reservation.cancelled_at else 'ご利用料金'}"
-
-
-def invoice_content(tenant: Tenant, reservation: Reservation) -> InvoiceContent:
-    """The invoice of a reservation whose amount is fixed.
-
-    A use over midnight is traded when it ended.
-    """
+def _use_draft(reservation: Reservation) -> ItemDraft:
+    """What a use is billed as. One over midnight is traded when it ended."""
     first = clock.to_local(reservation.began_at).date()
-    last = reservation.traded_on
-    references = [("予約番号", reservation.number)]
-    if first != last and not reservation.cancelled_at:
-        references.append(("ご利用開始日", f"{first.year}年{first.month}月{first.day}日"))
-    return billed.invoice(
-        tenant,
-        reservation,
-        traded_on=last,
-        day_label="キャンセル日" if reservation.cancelled_at else "ご利用日",
-        subject=_what(reservation),
-        references=tuple(references),
+    facts = [("予約番号", reservation.number)]
+    if first != reservation.traded_on:
+        facts.append(("ご利用開始日", f"{first.year}年{first.month}月{first.day}日"))
+    return ItemDraft(
+        account_id=reservation.account_id,
+        order_kind=Reservation.__tablename__,
+        about=reservation.number,
+        title=f"{reservation.facility_name} ご利用料金",
+        traded_on=reservation.traded_on,
+        billing=reservation.billing,
+        contact=reservation.contact,
+        day_label="ご利用日",
+        facts=tuple(facts),
     )
 
 
-def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportContent:
-    """The work report of a finished reservation."""
-    report = reservation.work_report or {}
-    materials = [name.strip() for name in report.get("materials", "").split("、")]
-    labour = (
-        (Labour(report["worker"], clock.to_local(reservation.ended_at).date(), report["minutes"]),)
-        if report.get("worker")
-        else ()
-    )
-    return WorkReportContent(
-        **billed.heads(tenant, reservation),
-        reservation_number=reservation.number,
-        facility=reservation.facility_name,
-        used_from=reservation.began_at,
-        used_until=reservation.ended_at,
-        work=report.get("done", ""),
-        labour=labour,
-        materials=tuple(Material(name, "1", "式") for name in materials if name),
-        subject=reservation.purpose,
+def _charge_draft(reservation: Reservation) -> ItemDraft:
+    """What a cancellation of today is billed as."""
+    return ItemDraft(
+        account_id=reservation.account_id,
+        order_kind=Reservation.__tablename__,
+        about=reservation.number,
+        title=f"{reservation.facility_name} キャンセル料",
+        traded_on=clock.today(),
+        billing=reservation.billing,
+        contact=reservation.contact,
+        day_label="キャンセル日",
+        facts=(("予約番号", reservation.number),),
     )
 
 
-def receipt_content(tenant: Tenant, reservation: Reservation) -> ReceiptContent:
-    """The receipt of a reservation that is paid, or of a cancellation's charge."""
-    return billed.receipt(
-        tenant, reservation, f"{_what(reservation)}（予約番号 {reservation.number}）"
-    )
+def _reports_due(reservation: Reservation) -> set[DocumentKind]:
+    """A use has a work report, a cancellation has none."""
+    return set() if reservation.status is Status.CANCELLED else {DocumentKind.WORK_REPORT}
 
 
-def _due(reservation: Reservation) -> set[DocumentKind]:
-    """The invoice, of a use the work report, once paid the receipt.
-
-    Raises RuleBroken while nothing is billed.
-    """
-    can_issue(reservation).require()
-    of_use = set() if reservation.status is Status.CANCELLED else {DocumentKind.WORK_REPORT}
-    return (
-        {DocumentKind.INVOICE} | of_use | ({DocumentKind.RECEIPT} if reservation.paid_at else set())
-    )
+BILLING = OrderBilling(
+    model=Reservation,
+    workflow=LIFE,
+    can_issue=can_issue,
+    reports={DocumentKind.WORK_REPORT: work_report_content},
+    reports_due=_reports_due,
+    settle=settle,
+)
 
 
-_MAKERS = {
-    DocumentKind.INVOICE: invoice_content,
-    DocumentKind.WORK_REPORT: work_report_content,
-    DocumentKind.RECEIPT: receipt_content,
-}
-PAPERS = billed.OrderDocuments(_MAKERS, due=_due, tell=tell)
-issue = PAPERS.issue
-correct = PAPERS.correct
-refund = PAPERS.refund
+def issue(tenant: Tenant, reservation: Reservation, *, by: Actor) -> list[int]:
+    """Issue the documents that are due, each once; returns the jobs that draw. See `OrderBilling`."""
+    return BILLING.issue(tenant, reservation, by=by)
 
 
-def refunds(reservation: Reservation) -> list[Document]:
-    """What says how much of its payment was given back, oldest first; nothing is before the
-    payment.
-    """
-    if reservation.paid_at is None:
-        return []
-    issued = documents.of_thing(reservation.account_id, reservation.number)
-    return [document for document in issued if document.kind is DocumentKind.CREDIT_NOTE]
+def correct(
+    tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], reason: str, *, by: Actor
+) -> list[int]:
+    """Bill other lines than were billed; what is owed follows (COM-72). See `OrderBilling`."""
+    return BILLING.correct(tenant, reservation, lines, reason, by=by)
+
+
+def refund(
+    tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], reason: str, *, by: Actor
+) -> tuple[CreditNote, list[int]]:
+    """Ask for less after the payment, by a credit note (COM-71). See `OrderBilling`."""
+    return BILLING.refund(tenant, reservation, lines, reason, by=by)
 
 
 def issue_due(tenant: Tenant) -> int:
@@ -414,13 +459,16 @@ def issue_due(tenant: Tenant) -> int:
 
     Index: ix_reservation_documents_due.
     """
-    return PAPERS.issue_due(tenant, Reservation)
+    return BILLING.issue_due(tenant)
 
 
 def work(tenant: Tenant) -> None:
-    """What the worker does for the tenant once in a while: reminders, and documents that are due.
+    """What the worker does for the tenant once in a while: reminders, closing, documents that are due.
 
     Commits.
     """
     remind(tenant)
+    remind_overdue(tenant)
+    session().commit()
+    close_due(BILLING, tenant, by=SYSTEM)
     issue_due(tenant)

@@ -16,7 +16,7 @@ from portal.config import Tenant
 from portal.config.config_errors import Finding
 from portal.core import NotFound, Query, clock, get_or_404, gettext_noop, require, session, text
 from portal.shared.calendars import Event
-from portal.shared.orders import OrderQueries, is_overdue, is_unpaid
+from portal.shared.orders.queries import OrderQueries, is_overdue, is_unpaid
 from portal.shared.searching import (
     Search,
     keywords,
@@ -48,14 +48,34 @@ _MINE = Search(
 )
 """What a member may search their reservations by (FAC-02)."""
 _AWAITING = (Status.REQUESTED, Status.CONFIRMED, Status.IN_USE, Status.USED, Status.BILLED)
-_ABSENT = gettext_noop("ご予約が見つかりません。"), gettext_noop("予約が見つかりません: %(number)s")
 _ABSENT_AS_TYPED = gettext_noop("この予約番号のご予約が見つかりません。番号をご確認ください。")
-_BOOK = OrderQueries(Reservation, _AWAITING, Reservation.starts_at, _ABSENT)
-reservation = _BOOK.get
-any_reservation = _BOOK.get_any
-worklist = _BOOK.worklist
-newest_number = _BOOK.newest_number
-"""Indexes: uq_reservation_tenant_id_number, ix_reservation_worklist, ix_reservation_mine."""
+_RESERVATIONS = OrderQueries(
+    Reservation,
+    awaiting=_AWAITING,
+    by=Reservation.starts_at,
+    absent=gettext_noop("ご予約が見つかりません。"),
+    absent_for_operators=gettext_noop("予約が見つかりません: %(number)s"),
+)
+
+
+def reservation(account_id: int, number: str) -> Reservation:
+    """The account's own reservation. Raises NotFound for anybody else's."""
+    return _RESERVATIONS.get(account_id, number)
+
+
+def any_reservation(number: str) -> Reservation:
+    """A reservation of the tenant, for operators. Raises NotFound."""
+    return _RESERVATIONS.get_any(number)
+
+
+def worklist(status: Status | None = None, limit: int = 50) -> Sequence[Reservation]:
+    """For operators: those in `status`, or all that await somebody. Index: ix_reservation_worklist."""
+    return _RESERVATIONS.worklist(status, limit)
+
+
+def newest_number(account_id: int) -> str:
+    """The number of the account's newest reservation, or nothing. Index: ix_reservation_mine."""
+    return _RESERVATIONS.newest_number(account_id)
 
 
 def mine(account_id: int, **asked: Any) -> Query:
@@ -163,7 +183,7 @@ def calendar_events(account_id: int) -> list[Event]:
 
 def calendar_event(reservation: Reservation) -> Event:
     """A reservation as calendars show it."""
-    instants = (getattr(reservation, instant) for instant, _sentence in LIFE.steps.values())
+    instants = (getattr(reservation, step.instant) for step in LIFE.steps.values())
     return Event(
         number=reservation.number,
         starts_at=reservation.starts_at,

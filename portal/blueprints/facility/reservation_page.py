@@ -1,5 +1,6 @@
 """What the page of one reservation says, label by label (FAC-03). Amounts are whole yen."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from portal.blueprints.facility import operations, subjects
@@ -10,9 +11,12 @@ from portal.config import Tenant
 from portal.core import format_telephone, to_local
 from portal.shared.accounts.models import Right
 from portal.shared.auth.sessions import SignedIn
-from portal.shared.billing import lines as bill_lines
-from portal.shared.billing.tax import RateTotal, Rounding, totals_excluded
-from portal.shared.documents.models import Document
+from portal.shared.billing.lines import BillLine
+from portal.shared.billing.tax import RateTotal
+from portal.shared.documents import operations as documents
+from portal.shared.invoicing.items import totals_of
+from portal.shared.invoicing.models import CreditNote
+from portal.shared.invoicing.queries import OrderMoney
 from portal.web import amounts
 from portal.web.formatting import at_time, from_to, on_date
 from portal.web.i18n import translate as _
@@ -24,14 +28,15 @@ def context(tenant: Tenant, who: SignedIn, reservation: Reservation) -> dict[str
     """Everything that the page shows of the reservation itself, for the member who reads it."""
     track = [status for status in Status if status is not Status.CANCELLED]
     can_ask = operations.can_ask(reservation)
-    refunds = operations.refunds(reservation)
+    money = operations.money(reservation)
+    lines = operations.BILLING.lines(reservation)
     return {
         "reservation": reservation,
         "track": track,
         "track_labels": [_(status.label) for status in track],
-        "owed": operations.owed(reservation),
+        "owed": money.owed,
         "is_overdue": operations.is_overdue(reservation),
-        "owed_rows": _owed_rows(tenant, reservation),
+        "owed_rows": _owed_rows(tenant, reservation, money),
         "can_ask": can_ask,
         "sees_amounts": amounts.may_see(),
         "may_ask": who.may(Right.SUPPORT) and can_ask,
@@ -41,10 +46,10 @@ def context(tenant: Tenant, who: SignedIn, reservation: Reservation) -> dict[str
         "booking_rows": _booking_rows(reservation),
         "use_rows": _use_rows(reservation),
         "quote_rows": _quote_rows(tenant, reservation),
-        "payment_rows": _payment_rows(tenant, reservation, refunds),
-        "refunds": refunds,
-        "lines": bill_lines.from_json(reservation.lines),
-        "total_rows": _total_rows(tenant, reservation),
+        "payment_rows": _payment_rows(tenant, reservation, money),
+        "credit_notes": _drawn(reservation, money.notes),
+        "lines": lines,
+        "total_rows": _total_rows(tenant, lines),
         "billing_rows": _billing_rows(reservation),
         "contact_rows": _contact_rows(reservation),
     }
@@ -57,12 +62,19 @@ def _ask_forms() -> Rows:
     ]
 
 
-def _owed_rows(tenant: Tenant, reservation: Reservation) -> Rows:
+def _drawn(reservation: Reservation, notes: Sequence[CreditNote]) -> list[str]:
+    """The numbers of those credit notes whose document can be had."""
+    numbers = [note.number for note in notes]
+    issued = documents.numbered(reservation.account_id, numbers) if numbers else []
+    return [document.number for document in issued if document.sha256]
+
+
+def _owed_rows(tenant: Tenant, reservation: Reservation, money: OrderMoney) -> Rows:
     """What is to be paid, until when and where to."""
-    if operations.owed(reservation) is None:
+    if not money.owed:
         return []
     rows = [
-        (_payment_status(reservation), amounts.written(reservation.total or 0)),
+        (_payment_status(reservation, money), amounts.written(money.owed)),
         (_("お支払期限"), on_date(reservation.due_date)),
     ]
     return [*rows, *_bank_rows(tenant)]
@@ -116,25 +128,43 @@ def _quote_rows(tenant: Tenant, reservation: Reservation) -> Rows:
     return quote_rows(made)
 
 
-def _payment_rows(tenant: Tenant, reservation: Reservation, refunds: list[Document]) -> Rows:
+def _payment_rows(tenant: Tenant, reservation: Reservation, money: OrderMoney) -> Rows:
     rows = [
         (_("お支払方法"), _(reservation.payment_method)),
         (_("お支払期限"), on_date(reservation.due_date)),
         (_("ご請求金額"), _amount(reservation)),
-        (_("お支払い状況"), _payment_status(reservation)),
+        (_("お支払い状況"), _payment_status(reservation, money)),
     ]
-    rows += [(_("ご返金"), _refund(document)) for document in refunds]
-    is_owed = operations.owed(reservation) is not None
-    return [*rows, *(_bank_rows(tenant) if is_owed else [])]
+    rows += _movement_rows(money)
+    return [*rows, *(_bank_rows(tenant) if money.owed else [])]
 
 
-def _refund(document: Document) -> str:
-    """How much was given back when, and the number of the document that says so."""
+def _movement_rows(money: OrderMoney) -> Rows:
+    """What was received, what was given back, and what is too much, where that is worth saying."""
+    rows = [(_("ご請求の減額"), _credit(note)) for note in money.notes]
+    for payment in money.payments:
+        paid = _(
+            "%(amount)s（%(day)s）",
+            amount=amounts.written(payment.amount),
+            day=on_date(payment.received_on),
+        )
+        rows.append((_("ご入金"), paid))
+        if payment.refunded:
+            rows.append((_("ご返金"), amounts.written(payment.refunded)))
+    if money.overpaid:
+        rows.append((_("ご返金予定"), amounts.written(money.overpaid)))
+    if money.payments and money.owed:
+        rows.append((_("未入金の金額"), amounts.written(money.owed)))
+    return rows
+
+
+def _credit(note: CreditNote) -> str:
+    """How much less is asked since when, and the number of the document that says so."""
     return _(
-        "%(amount)s（%(day)s、返還請求書 %(number)s）",
-        amount=amounts.written(-document.total),
-        day=on_date(document.issued_at),
-        number=document.number,
+        "%(amount)s（%(day)s、返金明細書 %(number)s）",
+        amount=amounts.written(note.total),
+        day=on_date(note.credited_at),
+        number=note.number,
     )
 
 
@@ -146,20 +176,21 @@ def _amount(reservation: Reservation) -> str:
     return _("ご利用後に確定します")
 
 
-def _payment_status(reservation: Reservation) -> str:
-    if reservation.paid_at:
-        return _("お支払済")
+def _payment_status(reservation: Reservation, money: OrderMoney) -> str:
     if operations.is_overdue(reservation):
         return _("お支払期限超過")
-    if operations.owed(reservation) is not None:
-        return _("お支払い待ち")
+    if money.owed:
+        return _("一部お支払い済み") if money.received else _("お支払い待ち")
+    if money.is_pending:
+        return _("締め日にご請求")
+    if reservation.paid_at:
+        return _("お支払済")
     return _("お支払いはありません") if reservation.total == 0 else _("未確定")
 
 
-def _total_rows(tenant: Tenant, reservation: Reservation) -> Rows:
+def _total_rows(tenant: Tenant, lines: Sequence[BillLine]) -> Rows:
     """Subtotal, tax per rate and total, reckoned as on the invoice: rounded once per rate."""
-    lines = bill_lines.from_json(reservation.lines)
-    totals = totals_excluded([line.tax_line for line in lines], Rounding(tenant.tax.rounding))
+    totals = totals_of(tenant, lines)
     rates = [(_tax_label(rate), amounts.written(rate.tax)) for rate in totals.per_rate]
     return [
         (_("小計（税抜）"), amounts.written(totals.net)),

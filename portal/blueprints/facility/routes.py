@@ -64,7 +64,9 @@ _KINDS = {
     "invoice": DocumentKind.INVOICE,
     "receipt": DocumentKind.RECEIPT,
 }
-_PAPERS = DocumentViews(_own, operations.can_download, _KINDS)
+_PAPERS = DocumentViews(
+    find=_own, can=operations.can_download, issued=operations.BILLING.issued, kinds=_KINDS
+)
 _PAPERS.register(bp, "/reservations")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,11 +15,12 @@ from portal.shared.billing.tax import TaxLine
 class BillLine:
     """One line: what, how many, and what one costs in yen without tax.
 
-    `rate` is in percent, `reduced` marks 軽減税率, `day` is when it was delivered.
+    `quantity` has at most three decimals (1.5 hours). `rate` is in percent, `reduced` marks
+    軽減税率, `day` is when it was delivered.
     """
 
     description: str
-    quantity: int
+    quantity: int | Decimal
     unit: str
     unit_price: int
     rate: int
@@ -27,8 +29,9 @@ class BillLine:
 
     @property
     def amount(self) -> int:
-        """Quantity times unit price, in yen without tax."""
-        return self.quantity * self.unit_price
+        """Quantity times unit price, in yen without tax; half a yen counts as one."""
+        exact = Decimal(self.quantity) * self.unit_price
+        return int(exact.to_integral_value(ROUND_HALF_UP))
 
     @property
     def tax_line(self) -> TaxLine:

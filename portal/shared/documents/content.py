@@ -6,6 +6,7 @@ They are kept with each issued document, so that it is known what it was made fr
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -18,6 +19,19 @@ from portal.shared.billing.tax import RateTotal, Rounding, Totals, totals_exclud
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 RegistrationNumber = Annotated[str, Field(pattern=r"^(T\d{13})?$")]
 DEFAULT_ACCENT = "#12395b"
+
+
+class Untaxed(StrEnum):
+    """Why what bears 0% bears no tax: the law knows three reasons, and a document says which."""
+
+    OUTSIDE = "不課税"
+    EXEMPT = "非課税"
+    EXPORTED = "免税"
+
+    @property
+    def label(self) -> str:
+        """How it stands among the totals per rate."""
+        return f"対象外（{self.value}）" if self is Untaxed.OUTSIDE else self.value
 
 
 @dataclass(frozen=True)
@@ -111,10 +125,12 @@ def _adapter(kind: type[Content]) -> TypeAdapter[Any]:
 class InvoiceContent(Content):
     """請求書, a qualified invoice (COM-71); and 適格返還請求書, whose lines are what is given back, positive.
 
-    `traded_on` to `traded_until` is when the goods or services were delivered; `discount` (yen) is off the lines' sum,
-    with tax if the prices include it; `references` are further facts beside the dates, such as an order's number.
-    `day_label` heads the column of the lines' days.
-    `simplified` (簡易版) is for a sale that a payment company bills formally: it bears no bank account.
+    `traded_on` to `traded_until` is when the goods or services were delivered; `discount` (yen) is
+    off the lines' sum, with tax if the prices include it; `references` are further facts beside the
+    dates, such as an order's number. `day_label` heads the column of the lines' days. `untaxed` is
+    why the lines at 0% bear no tax, such as the 不課税 of a cancellation's charge.
+    `simplified` (簡易版) is for a sale that a payment company bills formally: it bears neither
+    registration number nor bank account.
     """
 
     traded_on: date
@@ -128,6 +144,7 @@ class InvoiceContent(Content):
     simplified: bool = False
     references: tuple[tuple[str, str], ...] = ()
     day_label: str = "納品日"
+    untaxed: Untaxed = Untaxed.OUTSIDE
 
     @property
     def transaction_date(self) -> date:
@@ -202,14 +219,25 @@ class WorkReportContent(Content):
 class ReceiptContent(Content):
     """領収書.
 
-    `by_card` marks クレジットカード利用; `issue` counts from 1, and from the second on it says 再発行.
+    `by_card` marks クレジットカード利用, `paid_by` names any other way of paying that is known;
+    `issue` counts from 1, and from the second on it says 再発行. `traded_on` to `traded_until` is
+    when what was paid for was delivered; `untaxed` is as on an invoice.
     """
 
     paid_on: date
     totals: Totals
     proviso: str
     by_card: bool = False
+    paid_by: str = ""
     issue: int = 1
+    traded_on: date | None = None
+    traded_until: date | None = None
+    untaxed: Untaxed = Untaxed.OUTSIDE
+
+    @property
+    def payment_method(self) -> str:
+        """How it was paid, as it is printed; empty where nobody knows."""
+        return "クレジットカード利用" if self.by_card else self.paid_by
 
     @property
     def transaction_date(self) -> date:

@@ -1,35 +1,45 @@
 """Japanese line breaking (行頭・行末禁則) for xhtml2pdf, whose own tears numbers, words and pairs apart."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from xhtml2pdf import reportlab_paragraph
 
 NO_START = frozenset(
-    "、。，．・：；？！゛゜ヽヾゝゞ々ー）〕］｝〉》」』】｠〙〗〟’”»‐–〜～゠"
-    "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ｡､･ｰﾞﾟ｣ｧｨｩｪｫｬｭｮｯ!?),.:;]}>／‼⁇⁈⁉※"
+    "、。，．・：；？！゛゜ヽヾゝゞ々〻〵ー）〕］｝〉》」』】｠⦆〙〗〟’”»‐–〜～゠\u3099\u309a"
+    "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿ"
+    "｡､･ｰﾞﾟ｣ｧｨｩｪｫｬｭｮｯ!?),.:;]}>／‼⁇⁈⁉※™®"
 )
 """What never begins a line."""
 
-NO_END = frozenset("（〔［｛〈《「『【｟〘〖〝‘“«([{<￥¥＄$£＃#〒№｢−第")
+NO_END = frozenset("（〔［｛〈《「『【｟⦅〘〖〝‘“«([{<￥¥＄$£€＃#〒№｢−第")
 """What never ends a line."""
 
-UNITS = frozenset("%％‰℃°円個式箱台本枚名人件回階号番年月日時分秒週歳点部色㎜㎝㎞㎏㎡")
-"""What never begins a line after a digit."""
+UNITS = frozenset(
+    "%％‰℃℉°′″Å㎜㎝㎞㎏㎡㎥円銭万億兆千百割倍年月日時分秒週歳才泊度回次番号位等級点件条項章節頁"
+    "人名様社校店組個箇か所軒戸棟室席基面台両隻機本枚冊部巻束箱函袋包缶瓶杯皿着足対式品種類色株輪玉"
+    "粒錠滴匹頭羽口階段層列行桁字文通坪畳帖升合尺寸丁門灯つ"
+)
+"""What never begins a line after a digit; nor do squared units (㌔, ㏄) and katakana (3キロ)."""
+
+INSEPARABLE = frozenset("…‥―—─⸺〳〴")
+"""What is set twice to make one mark (……, ――): never torn from another of its kind."""
 
 _TOLERANCE = 1e-3
-_JOINERS = frozenset("._-+/@:#&'=%,±−¥")
+_JOINERS = frozenset("._-+/@:#&'=%,±−¥＿－＋＠＆")
+_DIGIT_GROUPS = frozenset("，．")
+_LARGE_NUMBERS = frozenset("百千万億兆ヶヵ")
 
 
+@lru_cache(maxsize=1 << 14)
 def can_break(before: str, after: str) -> bool:
     """Whether a line may end between two characters that follow each other."""
     if before == " ":
         return True
     if after == " " or after in NO_START or before in NO_END:
         return False
-    if before.isdigit() and after in UNITS:
-        return False
-    return not ((_in_word(before) and _in_word(after)) or (_katakana(before) and _katakana(after)))
+    return not (_is_number(before, after) or _is_word(before, after))
 
 
 def line_ends(chars: Sequence[str], widths: Sequence[float], room: Sequence[float]) -> list[int]:
@@ -66,8 +76,26 @@ def install() -> None:
     reportlab_paragraph.Paragraph.breakLinesCJK = _break_lines
 
 
+def _is_number(before: str, after: str) -> bool:
+    """Whether both belong to one number, with what it counts: 1,200, 3個, 5キロ, 2万円."""
+    if before.isdigit():
+        return after in UNITS or "\u3300" <= after <= "\u33ff" or _katakana(after)
+    if before in _DIGIT_GROUPS:
+        return after.isdigit()
+    return before in _LARGE_NUMBERS and after in UNITS
+
+
+def _is_word(before: str, after: str) -> bool:
+    """Whether both belong to one word, code, number or doubled mark (……)."""
+    if before == after and after in INSEPARABLE:
+        return True
+    return (_in_word(before) and _in_word(after)) or (_katakana(before) and _katakana(after))
+
+
 def _in_word(char: str) -> bool:
-    return (char < "\u0250" and char.isalnum()) or char in _JOINERS
+    """Whether `char` is of a number, a code or a word in Latin letters, full width or not."""
+    is_latin = char < "\u0250" or "０" <= char <= "ｚ"
+    return (is_latin and char.isalnum()) or char in _JOINERS
 
 
 def _katakana(char: str) -> bool:

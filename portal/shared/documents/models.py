@@ -25,7 +25,7 @@ class DocumentKind(LabelledEnum):
     INVOICE = "invoice", gettext_noop("請求書")
     WORK_REPORT = "work_report", gettext_noop("作業完了報告書")
     RECEIPT = "receipt", gettext_noop("領収書")
-    CREDIT_NOTE = "credit_note", gettext_noop("返還請求書")
+    CREDIT_NOTE = "credit_note", gettext_noop("返金明細書")
 
     @property
     def bears_amount(self) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -207,6 +207,11 @@ def find(account_id: int, kind: str, number: str) -> Document:
         if document.kind == kind:
             return document
     raise NotFound("帳票が見つかりません。")
+
+
+def numbered(account_id: int, numbers: Collection[str]) -> list[Document]:
+    """The account's documents with these numbers, oldest first."""
+    return list(_of(account_id, Document.number.in_(numbers)))
 
 
 def month_archive(account_id: int, month: str) -> tuple[str, bytes, str]:

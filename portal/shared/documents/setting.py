@@ -4,6 +4,7 @@ written, the seal drawn.
 
 import base64
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache, lru_cache
 from io import BytesIO
 from math import ceil, sqrt
@@ -16,7 +17,7 @@ from PIL.ImageColor import getrgb
 from reportlab.lib.units import mm
 
 from portal.config.checks import LEAST_CONTRAST, contrast
-from portal.core.money import grouped, yen
+from portal.core.money import MINUS, grouped, yen
 from portal.shared.documents.typefaces import FILES, FOLDER, MAIN, clean, family_for, marked, width
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -39,7 +40,20 @@ def pdf_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = yen, grouped, day, moment, duration, fit, paragraphs, tint, ink_on, seal
+    filters = (
+        yen,
+        grouped,
+        quantity,
+        day,
+        days,
+        moment,
+        duration,
+        fit,
+        paragraphs,
+        tint,
+        ink_on,
+        seal,
+    )
     environment.filters |= {made.__name__: made for made in filters}
     return environment
 
@@ -47,6 +61,19 @@ def pdf_environment() -> Environment:
 def day(value: date) -> str:
     """``2026年10月31日``"""
     return f"{value.year}年{value.month}月{value.day}日"
+
+
+def days(span: tuple[date, date | None]) -> str:
+    """``2026年10月1日～2026年10月31日``; one day alone where it is all there is."""
+    first, last = span
+    return day(first) if last in (None, first) else f"{day(first)}～{day(last)}"
+
+
+def quantity(number: int | Decimal) -> str:
+    """How many, or what one costs: ``1,234``, ``1.5``; a fraction without zeros that say nothing."""
+    whole, point, fraction = f"{abs(number):,f}".partition(".")
+    kept = fraction.rstrip("0")
+    return (MINUS if number < 0 else "") + whole + (point + kept if kept else "")
 
 
 def moment(value: datetime) -> str:
@@ -102,25 +129,30 @@ def seal(text: str) -> str:
     columns = max(1, round(sqrt(len(chars))))
     rows = max(1, ceil(len(chars) / columns))
     edge = FRAME + GAP
-    inner = SIDE - 2 * (FRAME + GAP)
-    broad = inner // columns
-    for column, start in enumerate(range(0, len(chars), rows)):
-        drawn = chars[start : start + rows]
-        tall = inner // len(drawn)
+    inner = SIDE - 2 * edge
+    broad = inner / columns
+    # Each stands square in the middle of its place: stretched to fill it, it is another letter.
+    side = round(min(broad, inner / rows))
+    for column in range(columns):
+        drawn = chars[_share(len(chars), column, columns) : _share(len(chars), column + 1, columns)]
+        left = SIDE - edge - (column + 0.5) * broad - side / 2
         for row, char in enumerate(drawn):
-            image.paste(
-                _glyph(char, (broad, tall)),
-                (edge + inner - (column + 1) * broad, edge + row * tall),
-            )
+            top = edge + (row + 0.5) * inner / len(drawn) - side / 2
+            image.paste(_glyph(char, side), (round(left), round(top)))
     out = BytesIO()
     image.quantize(16).save(out, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
-def _glyph(char: str, size: tuple[int, int]) -> Image.Image:
+def _share(count: int, column: int, columns: int) -> int:
+    """How many of `count` characters stand before `column`: as many in each, the first ones longer."""
+    return column * (count // columns) + min(column, count % columns)
+
+
+def _glyph(char: str, side: int) -> Image.Image:
     family = family_for(char)
     weight = "Bold" if family == MAIN else "Regular"
     font = ImageFont.truetype(str(FOLDER / f"{FILES[family]}-{weight}.ttf"), 200)
     drawn = Image.new("RGB", (200, 200), "white")
     ImageDraw.Draw(drawn).text((100, 100), char, font=font, fill=INK, anchor="mm")
-    return drawn.resize(size, Image.Resampling.LANCZOS)
+    return drawn.resize((side, side), Image.Resampling.LANCZOS)

@@ -77,9 +77,7 @@ def ask(
     category = tenant.inquiries.category(asked.category)
     if category is None:
         raise RuleBroken("お問合せ区分を選択してください。", field="category")
-    about = asking.subject_or_only(
-        tenant, writer.account_id, writer.member_id, asked.about, category=category.key
-    )
+    about = _subject_of(tenant, writer, asked)
     asking.check_member(tenant, by, about, category=category.key)
     now = clock.now()
     made = Inquiry(
@@ -103,6 +101,13 @@ def ask(
     audit.record("inquiry.ask", made, by=by, category=made.label)
     tell(tenant, made, "inquiry_received")
     return made
+
+
+def _subject_of(tenant: Tenant, writer: Writer, asked: Asked) -> str:
+    """What number it is about: what was named, or the only one where there is no choice."""
+    return asking.subject_or_only(
+        tenant, writer.account_id, writer.member_id, asked.about, category=asked.category
+    )
 
 
 def write(

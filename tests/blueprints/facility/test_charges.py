@@ -75,7 +75,9 @@ def test_the_charge_is_that_of_the_table_on_the_day(inside, tenant, number, at, 
             charge or None,
             None,
         )
-        assert [line["unit_price"] for line in kept.lines] == ([charge] if charge else [])
+        assert [line.unit_price for line in operations.BILLING.lines(kept)] == (
+            [charge] if charge else []
+        )
         assert bool(kept.due_date) is bool(charge)
     (mail,) = (mail for mail in mails(inside, "キャンセル") if number in mail.subject)
     assert (f"¥{charge:,}" in mail.body) is bool(charge)

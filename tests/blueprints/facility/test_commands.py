@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import select
 
-from portal.blueprints.facility import queries
+from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.models import Status
 from portal.core import clock
 from portal.core.audit import AuditEvent
@@ -327,10 +327,10 @@ def test_a_bill_line_is_read_as_it_is_typed_or_refused_by_name(
     words = ["--line", "利用料:1:式:1000", "--line", "弁当:2:個:500:8"]
     assert do("fix-amount", cast.requested, *words).stdout.endswith("¥2,180\n")
     with inside("facility"):
-        kept = queries.any_reservation(cast.requested).lines
-    assert [(row["rate"], row["reduced"], row["day"]) for row in kept] == [
-        (10, False, "2026-10-24"),
-        (8, True, "2026-10-24"),
+        kept = operations.BILLING.lines(queries.any_reservation(cast.requested))
+    assert [(line.rate, line.reduced, line.day) for line in kept] == [
+        (10, False, date(2026, 10, 24)),
+        (8, True, date(2026, 10, 24)),
     ]
 
 

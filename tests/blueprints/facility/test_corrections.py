@@ -74,19 +74,15 @@ def test_a_corrected_invoice_names_the_old_one_which_stays(facility, visit, cast
     assert "ご請求内容の訂正" in page.get("/account/history").text.split("<table", 1)[1]
 
 
-def test_a_receipt_is_corrected_with_its_invoice_and_again(facility, cast, inside):
-    """COM-72: once paid both are issued anew; a second correction names the first."""
+def test_a_receipt_says_what_was_received_whatever_is_corrected(facility, cast, inside):
+    """COM-72: the invoice is issued anew, the receipt of the money that came in stays as it is."""
     for step in ("issue", "pay", "issue"):
         assert facility(step, cast.billed).exit_code == 0
     assert facility("correct", cast.billed, *RIGHT).stdout.startswith(
-        f"{cast.billed}: documents issued: 2"
+        f"{cast.billed}: documents issued: 1"
     )
-    assert (
-        facility(
-            "correct", cast.billed, "--line", "利用料:1:時間:4500", "--reason", "再訂正"
-        ).exit_code
-        == 0
-    )
+    again = ["--line", "利用料:1:時間:4500", "--reason", "再訂正"]
+    assert facility("correct", cast.billed, *again).exit_code == 0
     with inside("facility"):
         issued = session().scalars(select(Document).order_by(Document.id)).all()
         invoices = [d for d in issued if d.kind is DocumentKind.INVOICE]
@@ -95,8 +91,26 @@ def test_a_receipt_is_corrected_with_its_invoice_and_again(facility, cast, insid
             "FI000001",
             "FI000002",
         ]
-        assert [d.total for d in issued if d.kind is DocumentKind.RECEIPT] == [14850, 9900, 4950]
+        assert [d.total for d in issued if d.kind is DocumentKind.RECEIPT] == [14850]
         assert len([d for d in issued if d.kind is DocumentKind.WORK_REPORT]) == 1
+
+
+def test_a_receipt_to_another_name_names_the_one_that_it_replaces(facility, cast, inside):
+    """COM-72: the same money, to whom it should have been."""
+    for step in ("issue", "pay", "issue"):
+        assert facility(step, cast.billed).exit_code == 0
+    renamed = facility("edit-reservation", cast.billed, "--billing-name", "二番商事")
+    assert renamed.exit_code == 0
+    same = ["--line", "利用料:3:時間:4500", "--reason", "宛名の訂正"]
+    told = facility("correct", cast.billed, *same)
+    assert told.stdout.startswith(f"{cast.billed}: documents issued: 2")
+    with inside("facility"):
+        kept = select(Document).where(Document.kind == DocumentKind.RECEIPT).order_by(Document.id)
+        first, second = session().scalars(kept).all()
+        assert (first.total, second.total) == (14850, 14850)
+        assert (first.replaced_by, second.replaced_by) == (second.number, "")
+        assert second.content["recipient"]["name"] == "二番商事"
+        assert second.content["corrects"]["number"] == first.number
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -155,7 +169,7 @@ def test_what_is_given_back_is_a_document_of_its_own(facility, visit, cast, insi
         ("2026年11月23日", "元の取引日2026年10月14日"),
         ("返還金額（税込）", "4,950", "10%"),
     )
-    for said in ("返還請求書", "FI000001", *dates, *sums, "返還の理由：機械の不調"):
+    for said in ("返金明細書", "FI000001", *dates, *sums, "返還の理由：機械の不調"):
         assert said in words, said
     for absent in ("お振込先", "ご請求申し上げます", "訂正"):
         assert absent not in words
@@ -203,10 +217,11 @@ def test_a_refund_is_said_and_stands_on_the_reservations_page(facility, visit, c
     said = f"{cast.billed}: 返還 ¥4,950 (CN00000001)\n"
     assert facility(*words, "--dry-run").stdout.endswith(said)
     path, page = f"/facility/reservations/{cast.billed}", visit("facility", "hanako")
-    assert "ご返金" not in page.get(path).text
+    assert "ご請求の減額" not in page.get(path).text
     assert facility(*words).stdout.endswith(said)
     shown = page.get(path).text
-    assert "<dt>ご返金</dt><dd>¥4,950（2026/11/23(月)、返還請求書 CN00000001）</dd>" in shown
+    assert "<dt>ご請求の減額</dt><dd>¥4,950（2026/11/23(月)、返金明細書 CN00000001）</dd>" in shown
+    assert "<dt>ご返金予定</dt><dd>¥4,950</dd>" in shown
     assert 'href="/documents/credit_note/CN00000001.pdf"' in shown
 
 
@@ -280,7 +295,7 @@ def test_of_two_invoices_the_one_that_holds_is_told(facility, run, visit, cast):
     page = visit("facility", "hanako")
     listed = page.get("/documents").text
     assert listed.count("訂正済み → FI000002") == 1
-    assert listed.count("訂正済み → ") == 2, "the receipt is issued anew with its invoice"
+    assert listed.count("訂正済み → ") == 1, "the receipt says what was received and holds"
     report = listed.split("FW000001", 2)[-1].split("</tr>")[0]
     assert "¥" not in report
     rows = csv.DictReader(io.StringIO(page.get("/documents.csv").data.decode("utf-8-sig")))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from portal.blueprints.facility import booking as bookings
-from portal.blueprints.facility import queries
+from portal.blueprints.facility import operations, queries
 from portal.blueprints.facility.models import Status
 from portal.core.actor import SYSTEM
 from portal.core.db import session
@@ -204,7 +204,7 @@ def test_a_line_that_is_none_is_one_line_and_exit_code_2(run, inside, cast, line
     with inside("facility"):
         made = queries.any_reservation(cast.requested)
         assert made.total == 1_080 + 1_100
-        assert [row["reduced"] for row in made.lines] == [True, False]
+        assert [line.reduced for line in operations.BILLING.lines(made)] == [True, False]
 
 
 def test_a_number_imported_ahead_of_the_sequence_is_passed_over_by_the_next_booking(

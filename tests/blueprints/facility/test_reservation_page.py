@@ -186,6 +186,7 @@ def test_each_status_shows_what_is_known_by_then(visit, step, number):
             "お支払期限": due,
             "ご請求金額": amount,
             "お支払い状況": state,
+            **({"ご入金": f"{fixed}（2026/11/20(金)）"} if status is Status.PAID else {}),
             **(totals if is_billed else {}),
         }
         assert papers(answer) == buttons

@@ -30,7 +30,18 @@ from portal.shared.documents.content import (
     WorkReportContent,
 )
 from portal.shared.documents.pdf import render_document
-from portal.shared.documents.setting import INK, SIDE, day, fit, moment, paragraphs, seal, tint
+from portal.shared.documents.setting import (
+    FRAME,
+    GAP,
+    INK,
+    SIDE,
+    day,
+    fit,
+    moment,
+    paragraphs,
+    seal,
+    tint,
+)
 from portal.shared.documents.typefaces import UndrawableText
 
 LINES = st.lists(
@@ -202,6 +213,26 @@ def test_a_seal_is_square_framed_and_full_of_its_characters(text: str) -> None:
                 .crop((6, 6, 26, 26))
             )
             assert sum(green < 160 for green in inner.tobytes()[1::3]) > 8
+
+
+def test_no_letter_of_a_seal_is_stretched() -> None:
+    """COM-70: where columns are of different length, each letter keeps its proportions and size."""
+    edge = FRAME + GAP
+
+    def size(image: Image.Image, box: tuple[int, int, int, int]) -> tuple[int, int]:
+        red = image.crop(box).convert("L").point([255] * 200 + [0] * 56)
+        left, top, right, bottom = red.getbbox() or (0, 0, 0, 0)
+        return right - left, bottom - top
+
+    inner = SIDE - 2 * edge
+    alone = size(stamped("口"), (edge, edge, SIDE - edge, SIDE - edge))
+    eleven = stamped("口" * 11)
+    third = inner // 3
+    short = size(eleven, (edge, edge, edge + third, edge + third))
+    long = size(eleven, (edge + 2 * third, edge, SIDE - edge, edge + inner // 4))
+    assert short == pytest.approx(long, abs=2)
+    for width, height in (short, long):
+        assert width / height == pytest.approx(alone[0] / alone[1], rel=0.06)
 
 
 def test_different_seals_look_different_and_the_same_ones_alike() -> None:

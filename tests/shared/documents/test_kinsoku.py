@@ -36,6 +36,31 @@ def broken(text: str, room: float) -> list[str]:
         ("ビル", False),
         (" 図", True),
         ("図 ", False),
+        ("１２", False),
+        ("ＡＢ", False),
+        ("ａ１", False),
+        ("１，", False),
+        ("，２", False),
+        ("１個", False),
+        ("３株", False),
+        ("3株", False),
+        ("3㎥", False),
+        ("3㌔", False),
+        ("0分", False),
+        ("3キ", False),
+        ("2万", False),
+        ("万円", False),
+        ("ヶ月", False),
+        ("……", False),
+        ("――", False),
+        ("…図", True),
+        ("工〻", False),
+        ("工ㇰ", False),
+        ("工ゕ", False),
+        ("工ゖ", False),
+        ("は3", True),
+        ("Ａ図", True),
+        ("図３", True),
     ],
 )
 def test_pairs_that_may_be_parted(pair: str, allowed: bool) -> None:
@@ -54,6 +79,16 @@ def test_numbers_codes_and_katakana_words_stay_whole() -> None:
     assert broken("図番BR-20418-C板", 5) == ["図番", "BR-20418-C", "板"]
     assert broken("合計1,234,567円です", 6) == ["合計", "1,234,567円", "です"]
     assert broken("小型モーター", 4) == ["小型", "モーター"]
+
+
+def test_full_width_numbers_doubled_marks_and_what_is_counted_stay_whole() -> None:
+    """COM-70: １２３ and ―― in one piece, 3株 and 120分 with their numbers."""
+    assert broken("型番１２３４です", 5) == ["型番", "１２３４で", "す"]
+    assert broken("苗木は3株です", 3.5) == ["苗木は", "3株です"]
+    assert broken("加工に120分", 4) == ["加工に", "120分"]
+    assert broken("送料は2万円", 4) == ["送料は", "2万円"]
+    assert broken("加工中……です", 4) == ["加工中", "……です"]
+    assert broken("彼は各〻です", 3) == ["彼は", "各〻で", "す"]
 
 
 def test_a_word_longer_than_its_line_is_broken_where_it_must_be() -> None:

@@ -347,7 +347,7 @@ def test_every_kind_has_a_name_a_template_and_a_content(kind: DocumentKind) -> N
         "invoice": "請求書",
         "work_report": "作業完了報告書",
         "receipt": "領収書",
-        "credit_note": "返還請求書",
+        "credit_note": "返金明細書",
     }
     assert kind.label == titles[kind.value]
     assert kind in KINDS
