@@ -105,7 +105,7 @@ def ours(port: int) -> tuple[Browser, str, str]:
     browser.fetch(
         "/sign-in", {"csrf_token": token[1], "login_id": "bench1", "password": data.PASSWORD}
     )
-    return browser, "/reservations", 'href="/reservations/BR'
+    return browser, "/facility/reservations", 'href="/facility/reservations/BR'
 
 
 def measure(browser: Browser, path: str, marker: str, pid: int) -> float:

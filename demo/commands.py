@@ -8,7 +8,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
-from demo import facility, notices, people, support
+from demo import facility, notices, people, support, workshop
 from portal.cli.command_line import CommandError, CommandGroup
 from portal.cli.output import json_out, table
 from portal.cli.parameters import json_option
@@ -23,6 +23,8 @@ demo = CommandGroup("demo", help="Fill and show the demo brands.")
 
 
 _FILLS = {"facility": facility.fill, "support": support.fill}
+_OWN_FILLS = {("workshop", "support"): workshop.fill}
+"""Where a brand's business is another than its module's usual one."""
 
 
 def _tenants() -> list[Tenant]:
@@ -41,9 +43,10 @@ def load() -> None:
                 continue
             people.fill(tenant)
             notices.fill(tenant)
-            for key in tenant.modules:
-                if key in _FILLS:
-                    _FILLS[key](tenant)
+            for module in tenant.modules:
+                fill = _OWN_FILLS.get((tenant.key, module)) or _FILLS.get(module)
+                if fill is not None:
+                    fill(tenant)
             _settle()
             session().commit()
             click.echo(f"{tenant.key}: filled")

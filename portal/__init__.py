@@ -18,6 +18,7 @@ from portal.core.db import db, init_db
 from portal.core.engine import UnfitRole
 from portal.core.files import LocalFiles
 from portal.core.jobs import JobKinds
+from portal.core.page_link import set_page_addresses
 from portal.core.services import provide
 from portal.core.signer import Signer
 from portal.job_kinds import kinds_of
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["chat_notifier"] = ChatNotifier(app, settings.chat_streams)
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
+    set_page_addresses(app.url_map.bind("").build)
     cli.init_app(app, BRANDS)
     return app
 

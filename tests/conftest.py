@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +11,12 @@ from typing import Any
 
 import hypothesis
 import pytest
-from flask import Flask
+from flask import Flask, current_app, has_app_context
 from flask.testing import FlaskClient, FlaskCliRunner
+from sqlalchemy import event
 
 from portal import create_app
-from portal.core import clock, migrate
+from portal.core import OutboxMail, clock, migrate
 from portal.core.db import db, tenant_scope
 from portal.settings import ROOT, Settings
 from portal.shared.auth import passwords
@@ -27,6 +29,7 @@ from tests.support.rewind import Rewinding
 
 __all__ = ["browser", "page_for"]
 FOLDER = ROOT / "migrations"
+_LINK = re.compile(r"https?://[a-z0-9-]+\.localhost(?::\d+)?(/[^\s）)」]*)")
 hypothesis.settings.register_profile("portal", deadline=None)  # a busy machine is no mistake
 hypothesis.settings.load_profile("portal")
 
@@ -77,6 +80,16 @@ def cheap_passwords() -> Iterator[None]:
     passwords._ABSENT = passwords._hasher.hash("nobody's")
     yield
     passwords._hasher, passwords._ABSENT = real
+
+
+@event.listens_for(OutboxMail, "before_insert")
+def _links_lead_to_pages(_mapper: Any, _connection: Any, mail: OutboxMail) -> None:
+    """COM-80: whatever test makes a mail, each link into the portal in it is the address of a page."""
+    if not has_app_context():
+        return
+    pages = current_app.url_map.bind("")
+    for path in _LINK.findall(mail.body):
+        pages.match(path.partition("?")[0], method="GET")  # raises for what is no page
 
 
 def _fill(settings: Settings) -> None:

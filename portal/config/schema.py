@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     PrivateAttr,
     ValidationInfo,
@@ -17,9 +18,21 @@ from pydantic import (
 
 from portal.config import schema_parts as parts
 from portal.config.formulas import FactsOf
+from portal.config.messages import check_message, check_word
 from portal.config.module_config import Declared, ModuleConfig, put_together
-from portal.config.schema_base import Each, Flag, Name, OneOf, Section, Whole, unwrapped
+from portal.config.schema_base import (
+    Each,
+    Flag,
+    Name,
+    OneOf,
+    Section,
+    Whole,
+    did_you_mean,
+    unwrapped,
+)
+from portal.core.page_link import path_to
 
+Word = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\p{Cc}]*\S[^\p{Cc}]*$")]
 _HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$"
 
 
@@ -91,6 +104,10 @@ class Tenant(Section):
     tax: parts.Tax = Field(parts.Tax(), description="Consumption tax.")
     terms: parts.PaymentTerms = Field(parts.PaymentTerms(), description="Closing and due dates.")
     texts: dict[str, str] = Field({}, description="The brand's own texts in Markdown.")
+    words: dict[Annotated[str, AfterValidator(check_message)], Word] = Field({}, max_length=500)
+    """The brand's own words on pages in Japanese: a sentence or label as pages have it, and what
+    stands there instead, e.g. { "会員情報の変更" = "お客様情報の変更" }. They win over the module's.
+    """
     erase_after_days: Annotated[Whole, Field(ge=0, le=3650)] = 30
     """Days after a withdrawal (退会) when what is personal is erased (COM-16)."""
     limits: dict[str, Limit] = Field({}, description="How many an account may have, 1 to 100000.")
@@ -139,6 +156,30 @@ class Tenant(Section):
                 usual["name"] = tenant.get("company", "")
         return _filled(given, usual)
 
+    @field_validator("words")
+    @classmethod
+    def _words_can_be_filled_in(cls, words: dict[str, str]) -> dict[str, str]:
+        for message, word in words.items():
+            check_word(message, word)
+        return words
+
+    @field_validator("inquiries")
+    @classmethod
+    def _categories_of_modules(
+        cls, inquiries: parts.Inquiries, info: ValidationInfo
+    ) -> parts.Inquiries:
+        if "modules" not in info.data:  # they are a mistake of their own
+            return inquiries
+        modules: tuple[str, ...] = info.data["modules"]
+        for category in inquiries.categories:
+            if category.module is not None and category.module not in modules:
+                hint = did_you_mean(category.module, modules)
+                raise ValueError(f"{category.key}: the module {category.module!r} is off{hint}")
+        rest = inquiries.categories[-1]
+        if len(modules) > 1 and rest.module is not None:
+            raise ValueError(f"{rest.key}: the last one is for everything else, and of no module")
+        return inquiries
+
     @property
     def base_url(self) -> str:
         """How the brand's addresses begin, without a slash: ``https://atelier.portal.example``.
@@ -149,6 +190,10 @@ class Tenant(Section):
         if not self._base_url:
             raise LookupError(f"nobody has said where {self.key!r} lives")
         return self._base_url
+
+    def url_to(self, endpoint: str, **values: object) -> str:
+        """Return the whole address of a page by its view's endpoint, for mails and feeds."""
+        return self.base_url + path_to(endpoint, **values)
 
     def live_at(self, base_domain: str, *, scheme: str, port: int | None) -> None:
         """Say where the portal lives, for `base_url`: the registry does as it takes the file up."""

@@ -340,6 +340,10 @@ class InquiryCategory(Section):
         pattern=_KEY, description="Small letters, digits and _; links lead to it by this."
     )
     label: Name = Field(description="As customers read it.")
+    module: str | None = None
+    """Whose it is, where several modules are on: the numbers to choose from are that module's, and
+    its rule says who may ask. When absent, all modules' numbers, and everybody may ask.
+    """
     about: Name | None = Field(
         None, description="What number it is about, e.g. 予約番号; when absent, none is asked for."
     )

@@ -38,6 +38,7 @@ from portal.core.labels import LabelledEnum
 from portal.core.markdown import to_html
 from portal.core.money import LARGEST, yen
 from portal.core.outbox import OutboxMail
+from portal.core.page_link import PageLink, path_to
 from portal.core.text import format_telephone
 from portal.tenancy.orm_guard import ID, TenantOwned
 from portal.tenancy.scope import require_key
@@ -46,10 +47,10 @@ from portal.tenancy.scope import require_key
 __all__ = [
     "ALLOWED", "ID", "LARGEST", "LONGEST_SUBJECT", "SYSTEM", "TOKYO", "Actor", "AuditEvent", "Base",
     "DatabaseBusy", "Decision", "EnumType", "Forbidden", "LabelledEnum",
-    "NotFound", "Numbered", "OutboxMail", "Query", "Row", "RuleBroken",
+    "NotFound", "Numbered", "OutboxMail", "PageLink", "Query", "Row", "RuleBroken",
     "Stale", "TenantOwned", "Versioned", "delete_where", "execute_core",
     "file_store", "first_open", "format_telephone", "get_or_404", "gettext_noop", "index_where",
-    "insert_or_ignore", "require", "require_key", "save_changes", "session", "tenant_fk",
+    "insert_or_ignore", "path_to", "require", "require_key", "save_changes", "session", "tenant_fk",
     "tenant_scope", "tenant_table_args", "to_html", "to_local", "transaction_mode", "update_where",
     "yen",
 ]

@@ -5,6 +5,7 @@ from flask import Blueprint
 from portal.pages import (
     account,
     auth,
+    calendars,
     chats,
     contacts,
     documents,
@@ -28,5 +29,6 @@ _ALL = (
     documents,
     notices,
     knowledge,
+    calendars,
 )
 PAGES: tuple[Blueprint, ...] = tuple(module.bp for module in _ALL)

@@ -13,12 +13,13 @@ from pydantic import BaseModel
 
 from portal.config import ModuleConfig, Section, Tenant
 from portal.config.config_errors import Finding
-from portal.core import gettext_noop
+from portal.core import PageLink, gettext_noop, path_to
 from portal.core.jobs import JobKind
 from portal.core.services import provide
 from portal.shared.accounts.account_hooks import AccountHooks, DeclaredHooks
 from portal.shared.accounts.models import Right
 from portal.shared.auth.sessions import SignedIn
+from portal.shared.calendars import Event
 from portal.shared.chats import config as chats_config
 from portal.shared.chats import operations as chats
 from portal.shared.contacts import config as contacts_config
@@ -39,6 +40,7 @@ from portal.shared.notices import config as notices_config
 from portal.shared.notices.operations import OF_PRODUCT
 from portal.shared.notifications import Kind as MailKind
 from portal.shared.orders.billing import OrderBilling
+from portal.web.moved import register_moved
 
 _LEGAL = ModuleConfig(texts=("privacy", "terms", "commerce", "withdrawal", "accessibility"))
 """The brand's own texts that pages of all brands show (COM-04): privacy policy, terms of use,
@@ -62,8 +64,9 @@ class NotBuilt(Section):
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """One place in the navigation. `primary` ones also stand in the phone's bar, there as `short`
-    if it is given.
+    """One place in the navigation, by its view's endpoint and values.
+
+    `primary` ones also stand in the phone's bar, there as `short` if it is given.
 
     With `feature` it is there only while the tenant has that feature on (COM-03), with `right` only
     for members who have that.
@@ -71,11 +74,22 @@ class NavItem:
 
     label: str
     icon: str
-    href: str
+    endpoint: str
     primary: bool = False
     short: str = ""
     feature: str = ""
     right: Right | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def href(self) -> str:
+        """Its address."""
+        return path_to(self.endpoint, **self.values)
+
+    def is_for(self, tenant: Tenant, who: SignedIn) -> bool:
+        """Whether it is there for this member of this tenant."""
+        is_on = not self.feature or tenant.has(self.feature)
+        return is_on and (self.right is None or bool(who.may(self.right)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +98,18 @@ class Attention:
 
     label: str
     count: int
-    href: str
+    link: PageLink
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarSource:
+    """What of a module its members' calendars show (FAC-11): as readers call it (a message id), the
+    name of the feed's file, and an account's events.
+    """
+
+    label: str
+    name: str
+    find_events: Callable[[int], list[Event]]
 
 
 def _no_facts(
@@ -96,10 +121,12 @@ def _no_facts(
 
 @dataclass(frozen=True, slots=True)
 class InquiryWords:
-    """What a brand calls its inquiry form and the list of past inquiries (message ids)."""
+    """What a brand calls its inquiry form and the list of past inquiries (message ids); "" where it
+    has no word of its own.
+    """
 
-    form: str = gettext_noop("お問い合わせ")
-    history: str = gettext_noop("お問い合わせ履歴")
+    form: str = ""
+    history: str = ""
 
 
 FindSubject = Callable[[SignedIn, str, str], str]
@@ -126,11 +153,15 @@ class Brand:
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
     `hanging` are keys that the tenant's section lacks though rows of the brand's own name them, also where its module
     is off.
+    `words` are what its customers call things on pages that brands share: a message id, and what stands there in
+    Japanese instead; a tenant's own `words` win over them.
     `rights` are those that something of the brand's own asks for.
     `job_kinds` are the jobs that it leaves to the workers.
     `billing` is how its orders are billed, where it has any.
     `mail_kinds` are the mails besides those about inquiries that its members choose how to get (COM-03).
     `home_lead` is the template of what the my page begins with, before everything else.
+    `calendar` is what members' calendars show of it; None where nothing of it has a time.
+    `moved` are the first words of addresses that its pages had before they stood under its key.
     """
 
     key: str
@@ -141,6 +172,8 @@ class Brand:
     home_template: str = ""
     home_lead: str = ""
     home_title: str = ""
+    calendar: CalendarSource | None = None
+    moved: tuple[str, ...] = ()
     commands: click.Group | None = None
     account: AccountHooks = field(default_factory=AccountHooks)
     asking: AskingRule | None = None
@@ -159,6 +192,7 @@ class Brand:
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()
     hanging: Callable[[Tenant], Iterable[Finding]] = lambda _tenant: ()
     inquiry_words: InquiryWords = InquiryWords()
+    words: Mapping[str, str] = field(default_factory=dict)
     rights: tuple[Right, ...] = (Right.QUOTES, Right.ORDERS, Right.BILLING)
     mail_kinds: tuple[MailKind, ...] = ()
     job_kinds: tuple[JobKind, ...] = ()
@@ -187,7 +221,8 @@ def init_app(app: Flask, brands: Iterable[Brand]) -> None:
     _provide_rules(app, tuple(brands))
     for brand in brands:
         if brand.blueprint is not None:
-            app.register_blueprint(brand.blueprint)
+            app.register_blueprint(brand.blueprint, url_prefix=f"/{brand.key}")
+            register_moved(app, brand.key, brand.moved)
 
 
 def _provide_rules(app: Flask, brands: Sequence[Brand]) -> None:
@@ -219,8 +254,14 @@ def billings_of(tenant: Tenant) -> list[OrderBilling[Any]]:
 
 
 def inquiry_words(tenant: Tenant) -> InquiryWords:
-    """What this tenant calls its inquiries: the words of its first module."""
-    return next((brand.inquiry_words for brand in brands_of(tenant)), InquiryWords())
+    """What this tenant calls its inquiries: each by the word of the first module that has one."""
+    words = [brand.inquiry_words for brand in brands_of(tenant)]
+    return InquiryWords(
+        form=next((one.form for one in words if one.form), gettext_noop("お問い合わせ")),
+        history=next(
+            (one.history for one in words if one.history), gettext_noop("お問い合わせ履歴")
+        ),
+    )
 
 
 def offered_rights(tenant: Tenant) -> frozenset[Right]:
@@ -253,8 +294,13 @@ def mail_kinds(tenant: Tenant) -> list[MailKind]:
 
 def display_name(tenant: Tenant, who: SignedIn) -> str:
     """The member as pages name them: all who share the sign-in, joined by a slash (SUP-07)."""
+    return "/".join(writers_of(tenant, who)) or who.name
+
+
+def writers_of(tenant: Tenant, who: SignedIn) -> list[str]:
+    """The persons who share the member's sign-in, each once, from every module that knows some."""
     names = [name for brand in brands_of(tenant) for name in brand.writers(who)]
-    return "/".join(names) or who.name
+    return list(dict.fromkeys(names))
 
 
 def products_of(tenant: Tenant, accounts: Collection[int]) -> dict[int, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from portal.config.schema import Tenant, theme_css
+from portal.core import path_to
 
 STATIC = Path(__file__).parent.parent / "static"
 STYLE = "css/portal.css"
@@ -43,7 +44,8 @@ class Bundle:
         """Its address, which changes with its content, so that a new look is never hidden by a
         cache.
         """
-        return f"/theme.css?v={self.style_digest}{digest(theme_css(tenant).encode())}"
+        version = self.style_digest + digest(theme_css(tenant).encode())
+        return path_to("home.theme", v=version)
 
 
 def digest(data: bytes) -> str:
@@ -56,7 +58,9 @@ def join(static: Path) -> Bundle:
     style = (static / STYLE).read_text(encoding="utf-8")
     # The empty statement: a script whose last line lacks its semicolon would go on in the next.
     script = "\n;\n".join((static / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return Bundle(style, digest(style.encode()), script, f"/app.js?v={digest(script.encode())}")
+    return Bundle(
+        style, digest(style.encode()), script, path_to("home.script", v=digest(script.encode()))
+    )
 
 
 @cache
@@ -68,4 +72,4 @@ def bundle() -> Bundle:
 @cache
 def asset(path: str) -> str:
     """The address of a static file, with a digest of its content."""
-    return f"/static/{path}?v={digest((STATIC / path).read_bytes())}"
+    return path_to("static", filename=path, v=digest((STATIC / path).read_bytes()))

@@ -4,11 +4,10 @@ are written.
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import date, datetime
 from functools import partial
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request, url_for
 from flask_babel import get_locale
 from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
@@ -30,16 +29,16 @@ from portal.web.urls import path_with_query
 _WEEKDAYS = "月火水木金土日"
 _MAX_PIECES = 2_000
 _pieces: dict[tuple[object, ...], tuple[Tenant, Markup]] = {}
-_TOP = NavItem("マイページ", "house", "/", primary=True)
+_TOP = NavItem("マイページ", "house", "home.top", primary=True)
 COMMON_NAVIGATION = (
     NavItem(
         "会員情報の変更",
         "user-round",
-        "/account/profile",
+        "account.profile_form",
         primary=True,
         short=gettext_noop("会員情報"),
     ),
-    NavItem("お知らせ", "bell", "/notices", feature="notices"),
+    NavItem("お知らせ", "bell", "notices.index", feature="notices"),
 )
 
 
@@ -118,23 +117,38 @@ class Navigation:
     """
 
     def __init__(self, tenant: Tenant, path: str, who: SignedIn | None) -> None:
-        brands = [item for brand in brands_of(tenant) for item in brand.navigation]
-        there = [
-            i for i in (_TOP, *brands, *COMMON_NAVIGATION) if not i.feature or tenant.has(i.feature)
-        ]
-        self.items = [item for item in there if who and (item.right is None or who.may(item.right))]
-        matching = [item.href for item in self.items if _is_at(item.href, path)]
+        self.items = _places(tenant, who) if who else {}
+        matching = [href for href in self.items if _is_at(href, path)]
         self.here = max(matching, key=len, default="")  # /inquiries/new is no part of /inquiries
 
     def __iter__(self) -> Iterator[dict[str, object]]:
         """The entries in order, with `current` where the page is."""
-        for item in self.items:
-            short = translate(item.short) if item.short else ""
-            yield asdict(item) | {
+        for href, item in self.items.items():
+            yield {
+                "href": href,
+                "icon": item.icon,
                 "label": translate(item.label),
-                "short": short,
-                "current": item.href == self.here,
+                "short": translate(item.short) if item.short else "",
+                "primary": item.primary,
+                "current": href == self.here,
             }
+
+
+def _places(tenant: Tenant, who: SignedIn) -> dict[str, NavItem]:
+    """Where this member may go, by address, each once.
+
+    Where several modules name a place, the first one's words stand for it, and it is there as soon
+    as one of them shows it to the member: what the page itself asks for holds anyway.
+    """
+    of_brands = [item for brand in brands_of(tenant) for item in brand.navigation]
+    first: dict[str, NavItem] = {}
+    shown: set[str] = set()
+    for item in (_TOP, *of_brands, *COMMON_NAVIGATION):
+        href = item.href
+        first.setdefault(href, item)
+        if item.is_for(tenant, who):
+            shown.add(href)
+    return {href: item for href, item in first.items() if href in shown}
 
 
 def _is_at(href: str, path: str) -> bool:
@@ -158,6 +172,12 @@ def cached_fragment(context: Context, template: str) -> Markup:
     piece = Markup(drawn)  # noqa: S704 - what a template drew is escaped already
     _pieces[key] = (g.tenant, piece)  # a reloaded tenant is another object, and so drawn anew
     return piece
+
+
+def _demo_mailbox() -> str | None:
+    """The address of the demo's mailbox, where the demo is part of the program."""
+    is_there = settings().demo and "demo" in current_app.blueprints
+    return url_for("demo.mailbox") if is_there else None
 
 
 def _shell() -> dict[str, object]:
@@ -187,7 +207,7 @@ def _shell() -> dict[str, object]:
         "csrf": generate_csrf(),
         "theme_href": look,
         "script_href": bundle().script_href,
-        "demo_mailbox": "/demo/mailbox" if settings().demo else None,
+        "demo_mailbox": _demo_mailbox(),
         "request_id": g.get("request_id", ""),
         "path": path_with_query(request) if request.method == "GET" else "/",
     }

@@ -5,11 +5,13 @@ from functools import cache
 from pathlib import Path
 
 from babel.support import NullTranslations, Translations
-from flask import Flask, g, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from flask import session as cookie
 from flask_babel import Babel, get_locale
 from flask_babel.speaklater import LazyString
 from flask_login import current_user
+
+from portal.config import Tenant
 
 LANGUAGES = ("ja", "en")
 Label = str | LazyString
@@ -35,9 +37,35 @@ def speaker() -> Callable[..., str]:
     if found is None:
         found = _in_english
         if str(get_locale()) == "ja":
-            found = _in_japanese
+            found = _japanese_speaker()
         g.speaker = found
     return found
+
+
+def _japanese_speaker() -> Callable[..., str]:
+    """What says a message in Japanese: as it stands, or in the tenant's own words."""
+    words = own_words()
+    if not words:
+        return _in_japanese
+
+    def say(message: str, **values: object) -> str:
+        text = str(message)
+        return _fill_in(words.get(text, text), values)
+
+    return say
+
+
+def own_words() -> Mapping[str, str]:
+    """What this request's tenant says in words of its own (Japanese): its modules', the first one's
+    before the others', and above all those of its own section.
+    """
+    if "tenant" not in g:
+        return {}
+    tenant: Tenant = g.tenant
+    words: dict[str, str] = {}
+    for module in reversed(tenant.modules):
+        words |= current_app.extensions["brands"][module].words
+    return words | tenant.words
 
 
 def _in_japanese(message: str, **values: object) -> str:

@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, request, url_for
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, tuple_
 
-from portal.core import LabelledEnum, Query, csvio, execute_core
+from portal.core import LabelledEnum, PageLink, Query, csvio, execute_core
 from portal.web.brand import Attention
 from portal.web.forms import FormData, SearchForm
 from portal.web.i18n import translate as _
@@ -229,6 +229,7 @@ class Listing:
     """The page of a list that is searched and sorted in its address, and the same as CSV (COM-21,
     COM-23).
 
+    - `endpoint` is the view of the page.
     - `pages` are the templates of the page and of the list in it.
     - `find` makes the query of what was asked by the `form`.
     - `statuses` are those of the rows' own column `status`, None where there is none.
@@ -237,7 +238,7 @@ class Listing:
     - `context` makes what else the page shows, from the rows that stand on it.
     """
 
-    path: str
+    endpoint: str
     pages: tuple[str, str]
     form: type[SearchForm]
     find: Callable[[FormData], Query]
@@ -246,8 +247,13 @@ class Listing:
     columns: Mapping[str, str | ReadCell]
     context: Callable[[Page], Context] = _no_context
 
-    def register(self, at: Blueprint, name: str, *flags: ViewFlag) -> None:
-        """Add the two pages to a blueprint, as `name` and `name`_csv; `flags` are those of
+    @property
+    def path(self) -> str:
+        """Where the list stands."""
+        return url_for(self.endpoint)
+
+    def register(self, at: Blueprint, rule: str, *flags: ViewFlag) -> None:
+        """Add the two pages to a blueprint at `rule`, the CSV as <name>_csv; `flags` are those of
         portal.web.requests.
         """
 
@@ -257,7 +263,7 @@ class Listing:
         def csv_view() -> Response:
             return self._csv()
 
-        rule = self.path.removeprefix(at.url_prefix or "")
+        name = self.endpoint.rpartition(".")[2]
         at.add_url_rule(rule, name, with_flags(index_view, flags))
         at.add_url_rule(f"{rule}.csv", f"{name}_csv", with_flags(csv_view, flags))
 
@@ -265,14 +271,14 @@ class Listing:
         """What the page shows for a form; the whole list for none, and no list for one that is
         refused.
         """
-        blank = self.form(formdata=None)
+        blank = self._with_own_ids(self.form(formdata=None))
+        # Without a form it stands on another page, whose address says nothing of this list.
+        asked_for = request.args if form else {}
         state = {
-            key: value
-            for key in (*blank.data, "sort")
-            if (value := request.args.get(key, "").strip())
+            key: value for key in (*blank.data, "sort") if (value := asked_for.get(key, "").strip())
         }
         sort = chosen_sort(self.sorts, state.get("sort"))
-        cursor = request.args.get("page", "")
+        cursor = asked_for.get("page", "")
         if form and form.errors:
             page = NO_PAGE
         else:
@@ -281,16 +287,28 @@ class Listing:
         # The search bar without a search is kept for the whole brand, so nothing typed may stand in
         # it.
         context: Context = {
-            "form": form if form and state else blank,
+            "form": self._with_own_ids(form) if form and state else blank,
             "page": page,
             "sorts": self.sorts,
             "sort": sort,
+            "sort_id": f"{self._id}-sort",
             "state": state,
             "way_in": _way_in(state, cursor),
             "statuses": badges(self.statuses),
             "heads": self.heads(),
         }
         return context | self.context(page)
+
+    @property
+    def _id(self) -> str:
+        """What its elements' ids begin with."""
+        return self.endpoint.replace(".", "-")
+
+    def _with_own_ids(self, form: SearchForm) -> SearchForm:
+        """The form, its fields' ids the list's own: the top page shows lists of several modules."""
+        for field in form:
+            field.id = f"{self._id}-{field.name}"
+        return form
 
     def heads(self) -> list[str]:
         """The headings of its columns, the same for the page and the CSV."""
@@ -317,7 +335,7 @@ class Listing:
         `label` is a message id; `asked` names fields of the list's form. The count and the list
         that it leads to come from one query, so that they can never differ.
         """
-        return Attention(label, count(self.find(asked)), f"{self.path}?{urlencode(asked)}")
+        return Attention(label, count(self.find(asked)), PageLink(self.endpoint, asked))
 
     def _index(self) -> str | Response:
         form = self.form(request.args)

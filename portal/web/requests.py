@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, TypeVar, cast
 
-from flask import Blueprint, Flask, Request, Response, current_app, flash, g, redirect, request
+from flask import (
+    Blueprint,
+    Flask,
+    Request,
+    Response,
+    current_app,
+    flash,
+    g,
+    redirect,
+    request,
+    url_for,
+)
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import validate_csrf
 from werkzeug.exceptions import NotFound, ServiceUnavailable
@@ -273,7 +284,7 @@ def _require_member() -> BaseResponse | None:
             return Response(status=204)
         return lead(sign_in_url)
     if member().must_change_password and endpoint not in ("account.password", "auth.sign_out"):
-        return redirect("/account/password", 303)
+        return redirect(url_for("account.password"), 303)
     right = _flag_of("right")
     if isinstance(right, Right):
         check_right(right)

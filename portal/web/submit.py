@@ -15,7 +15,7 @@ from flask import Blueprint, flash, redirect, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from portal.core import NotFound, RuleBroken, Stale, session
+from portal.core import NotFound, PageLink, RuleBroken, Stale, session
 from portal.shared import drafts
 from portal.shared.drafts import DraftKey
 from portal.web.errors import Gone, refused
@@ -58,16 +58,22 @@ def done(message: str, to: str) -> Response:
 
 @dataclass(frozen=True)
 class ConfirmFlow:
-    """One flow: what its drafts are about, and the address of its form; the other two pages stand
+    """One flow: what its drafts are about, and where its form is; the other two pages stand
     below it.
 
     `kind` names the form; `subject` is the object that it is about, by the number or code in its
     address, or "new". A draft of one subject does not exist for another, nor for another member.
+    `form` is the form's own page.
     """
 
     kind: str
     subject: str
-    form_href: str
+    form: PageLink
+
+    @property
+    def form_href(self) -> str:
+        """The address of the form."""
+        return self.form.path
 
     def key(self) -> DraftKey:
         """Which drafts are this flow's, of the signed-in member."""

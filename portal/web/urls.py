@@ -2,7 +2,7 @@
 
 from urllib.parse import quote, urlsplit
 
-from flask import Request
+from flask import Request, url_for
 
 
 def path_with_query(request: Request) -> str:
@@ -10,27 +10,25 @@ def path_with_query(request: Request) -> str:
     return request.full_path.rstrip("?")
 
 
-def sign_in_url(back_to: str = "") -> str:
-    """The sign-in page, which leads back to the local path `back_to`."""
-    return _leading_back("/sign-in", back_to)
-
-
-def second_step_url(back_to: str = "") -> str:
-    """The page of the second step, which leads back to the local path `back_to`."""
-    return _leading_back("/sign-in/second-step", back_to)
-
-
-def proof_url(back_to: str = "") -> str:
-    """The page that asks for the password once more, which leads back to the local path
-    `back_to`.
-    """
-    return _leading_back("/account/proof", back_to)
-
-
 def _leading_back(page: str, back_to: str) -> str:
     if back_to in ("", "/") or local_path(back_to) != back_to:
         return page
     return f"{page}?next={quote(back_to, safe='/')}"
+
+
+def sign_in_url(back_to: str = "") -> str:
+    """The sign-in page, which leads on to `back_to`."""
+    return _leading_back(url_for("auth.sign_in"), back_to)
+
+
+def second_step_url(back_to: str = "") -> str:
+    """The page that asks for the second step, which leads on to `back_to`."""
+    return _leading_back(url_for("auth.second_step"), back_to)
+
+
+def proof_url(back_to: str = "") -> str:
+    """The page that asks for the password once more, which leads on to `back_to`."""
+    return _leading_back(url_for("account.proof"), back_to)
 
 
 def local_path(target: str | None, default: str = "/") -> str:

@@ -45,7 +45,7 @@ class Served:
     """A portal that runs: where a brand answers, and its operators' commands."""
 
     def __init__(self, app: Flask, port: int) -> None:
-        self._app, self._port = app, port
+        self.app, self._port = app, port
 
     def __call__(self, brand: str) -> str:
         return f"http://{brand}.localhost:{self._port}"
@@ -53,7 +53,7 @@ class Served:
     def operate(self, *words: str, tenant: str = "facility") -> str:
         """What a command says that goes well."""
         with clock.freeze(NOW):
-            result = self._app.test_cli_runner().invoke(args=[*words, "--tenant", tenant])
+            result = self.app.test_cli_runner().invoke(args=[*words, "--tenant", tenant])
         assert result.exit_code == 0, result.output
         return result.stdout
 

@@ -166,7 +166,7 @@ def test_reservations_from_booking_to_what_became_of_them(walk, login, width, ja
 def _book(w: Walk, day: date) -> str:
     w.go("設備のご予約")
     w.follow("空き状況を見る")
-    w.page.goto(f"{w.served('facility')}/facilities/LC-01?week={day}")
+    w.page.goto(f"{w.served('facility')}/facility/facilities/LC-01?week={day}")
     w.page.locator(f"td a[href*='day={day}'][href*='starts=10:00']").click()
     w.page.get_by_label("終了時刻").select_option("12:00")
     w.page.get_by_label("ご利用目的").fill("試作")

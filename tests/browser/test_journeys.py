@@ -28,7 +28,7 @@ def test_from_sign_in_to_one_reservation_and_back(
     page.get_by_label("予約番号").fill("FR000002")
     page.get_by_role("button", name="検索").click()
     expect(page.get_by_role("status")).to_contain_text("全1件中")
-    expect(page).to_have_url(re.compile(r"/reservations\?.*number=FR000002"))
+    expect(page).to_have_url(re.compile(r"/facility/reservations\?.*number=FR000002"))
     page.get_by_role("link", name="FR000002").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("ご予約 FR000002")
     page.go_back()
@@ -44,7 +44,7 @@ def test_a_search_that_cannot_be_says_why(
 ) -> None:
     """COM-23, FAC-02: with scripts the list alone is replaced, never the page put inside it."""
     page = signed_in(javascript=javascript)
-    page.goto(address("facility") + "/reservations")
+    page.goto(address("facility") + "/facility/reservations")
     page.get_by_label("ご利用日（開始）").fill("2026-11-20")
     page.get_by_label("ご利用日（終了）").fill("2026-11-01")
     page.get_by_role("button", name="検索").click()
@@ -57,7 +57,7 @@ def test_a_search_that_cannot_be_says_why(
 def test_an_invoice_is_downloaded(signed_in: SignedIn, address: Address, javascript: bool) -> None:
     """FAC-04"""
     page = signed_in(javascript=javascript)
-    page.goto(address("facility") + "/reservations/FR000002")
+    page.goto(address("facility") + "/facility/reservations/FR000002")
     with page.expect_download() as download:
         page.get_by_role("link", name="請求書発行").click()
     assert download.value.suggested_filename.endswith(".pdf")
@@ -67,7 +67,7 @@ def test_an_invoice_is_downloaded(signed_in: SignedIn, address: Address, javascr
 def test_a_refused_document_says_when_it_can_be_had(signed_in: SignedIn, address: Address) -> None:
     """FAC-04: the button is off, reachable by keyboard, and described by its reason."""
     page = signed_in()
-    page.goto(address("facility") + "/reservations/FR000001")
+    page.goto(address("facility") + "/facility/reservations/FR000001")
     button = page.get_by_role("button", name="請求書発行")
     expect(button).to_be_disabled()
     expect(button).to_have_accessible_description(
@@ -133,7 +133,7 @@ def test_the_language_is_switched_and_stays(
 def test_signing_in_and_searching_needs_no_mouse(address: Address, page_for: PageFor) -> None:
     """COM-10, COM-21: Tab, Enter and typing are enough; the first Tab offers to skip to the content."""
     page = page_for()
-    page.goto(address("facility") + "/sign-in?next=/reservations")
+    page.goto(address("facility") + "/sign-in?next=/facility/reservations")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="本文へ移動")).to_be_focused()
     page.keyboard.press("Enter")
@@ -143,7 +143,7 @@ def test_signing_in_and_searching_needs_no_mouse(address: Address, page_for: Pag
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile("/reservations(#main)?$"))
+    expect(page).to_have_url(re.compile("/facility/reservations(#main)?$"))
     page.get_by_role("link", name="本文へ移動").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")

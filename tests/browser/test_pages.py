@@ -33,9 +33,9 @@ TAGS = {
 OPEN = ("/sign-in", "/forgotten-password", "/legal/privacy", "/set-password/none")
 MEMBERS = (
     "/",
-    "/reservations",
-    "/reservations?number=none",
-    "/reservations?since=2026-11-02&until=2026-11-01",
+    "/facility/reservations",
+    "/facility/reservations?number=none",
+    "/facility/reservations?since=2026-11-02&until=2026-11-01",
     "/account/profile",
     "/account/profile/done",
     "/account/password",
@@ -55,9 +55,9 @@ MEMBERS = (
     "/inquiries",
     "/inquiries/new",
     "/notices",
-    "/facilities",
-    "/facilities/LC-01",
-    "/facilities/LC-01/reservation",
+    "/facility/facilities",
+    "/facility/facilities/LC-01",
+    "/facility/facilities/LC-01/reservation",
     "/calendar",
     "/documents",
     "/nowhere",
@@ -119,7 +119,7 @@ def test_pages_for_members_are_without_fault(
     signed_in: SignedIn, address: Address, brand: str, width: int
 ) -> None:
     page = signed_in(brand, width=width)
-    reservations = [f"/reservations/{NUMBERS[brand]}00000{number}" for number in (1, 2, 3)]
+    reservations = [f"/facility/reservations/{NUMBERS[brand]}00000{number}" for number in (1, 2, 3)]
     wrong: list[str] = []
     for path in (*MEMBERS, *reservations):
         page.goto(address(brand) + path)
@@ -183,7 +183,7 @@ def test_english_pages_are_without_fault_on_the_phone(
     page.get_by_role("button", name="English").click()
     page.get_by_role("button", name="日本語").wait_for()
     wrong: list[str] = []
-    for path in ("/", "/reservations/FR000002", "/account/profile"):
+    for path in ("/", "/facility/reservations/FR000002", "/account/profile"):
         page.goto(address("facility") + path)
         wrong += faults(page)
     assert wrong == []
@@ -192,9 +192,9 @@ def test_english_pages_are_without_fault_on_the_phone(
 @pytest.fixture
 def unfollowing(address: Address) -> str:
     """Somebody of the desk with a contract, who can read an article; the token of a mail about it."""
-    with address._app.app_context(), clock.freeze(NOW), tenant_scope("desk"):  # type: ignore[attr-defined]
+    with address.app.app_context(), clock.freeze(NOW), tenant_scope("desk"):  # type: ignore[attr-defined]
         if session().query(Article).count() == 0:
-            tenant = address._app.extensions["tenants"].current().by_key["desk"]  # type: ignore[attr-defined]
+            tenant = address.app.extensions["tenants"].current().by_key["desk"]  # type: ignore[attr-defined]
             account = accounts.add_account(tenant, by=SYSTEM, name="一番")
             hashed, who = (
                 passwords.hash_password(PASSWORD),
@@ -235,8 +235,8 @@ def test_the_desk_is_without_fault(
     )
     for path in (
         "/",
-        "/contracts",
-        "/contracts/CT00000001",
+        "/support/contracts",
+        "/support/contracts/CT00000001",
         *asked,
         "/inquiries/new?category=contacts",
         "/chat",

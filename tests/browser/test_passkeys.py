@@ -90,9 +90,9 @@ def test_registering_signing_in_without_a_password_and_removing(
         "パスキーを利用できませんでした。もう一度お試しください。"
     )
     sign_out(page)
-    page.goto(base + "/sign-in?next=/reservations")
+    page.goto(base + "/sign-in?next=/facility/reservations")
     page.get_by_role("button", name="パスキーでログイン").click()
-    page.wait_for_url(base + "/reservations")
+    page.wait_for_url(base + "/facility/reservations")
     page.goto(base + PAGE)
     assert faults(page) == []
     page.get_by_role("button", name="会社のパソコン").click()

@@ -27,7 +27,7 @@ from tests.support.browser import PHONE, PageFor
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 both = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "plain"])
-BRANDS = ("facility", "studio", "molds", "rental", "shop", "support")
+BRANDS = ("facility", "studio", "molds", "rental", "shop", "support", "workshop")
 ITEMS = {
     "facility": {"ログインID": "yoshida"},
     "studio": {"ログインID": "yoshida"},
@@ -35,6 +35,7 @@ ITEMS = {
     "rental": {"ログインID": "yoshida", "メールアドレス": "yoshida@takasaki-seiki.example"},
     "shop": {"メールアドレス": "yoshida@takasaki-seiki.example"},
     "support": {"メールアドレス": "yoshida@takasaki-seiki.example"},
+    "workshop": {"メールアドレス": "yoshida@takasaki-seiki.example"},
 }
 """What each brand's source says is asked for, in its order."""
 TANAKA = "tanaka@takasaki-seiki.example"

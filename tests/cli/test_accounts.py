@@ -189,9 +189,12 @@ def test_an_account_is_shown_by_the_clock_in_tokyo_and_without_bare_commas(do) -
 def test_after_a_merge_one_customer_has_the_members_and_documents_of_both(do, visit) -> None:
     """OPS-13, COM-02: on the pages of whoever belongs to it now."""
     visitor = visit("facility", "yumi")
-    assert visitor.get("/reservations/FR000002").status_code == 404
+    assert visitor.get("/facility/reservations/FR000002").status_code == 404
     assert "reservation" in do("merge", "C000002", "C000001", "--yes")
-    assert [visitor.get(f"/reservations/FR00000{n}").status_code for n in (2, 4)] == [200, 200]
+    assert [visitor.get(f"/facility/reservations/FR00000{n}").status_code for n in (2, 4)] == [
+        200,
+        200,
+    ]
 
 
 def test_tags_sort_customers_and_choose_who_reads_a_notice(do, run, visit, inside) -> None:

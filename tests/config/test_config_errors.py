@@ -427,6 +427,7 @@ def test_the_demo_brands_have_no_mistakes() -> None:
         "rental",
         "shop",
         "support",
+        "workshop",
     ]
     for tenant in reading.tenants.by_key.values():
         assert set(tenant.texts) - {"purposes"} == {

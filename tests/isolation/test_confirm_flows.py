@@ -93,8 +93,8 @@ def flows(app: Flask) -> list[Flow]:
         Flow("contacts.address", "/billing-addresses/new", ADDRESS),
         Flow("contacts.address", f"/billing-addresses/{numbers[0]}", ADDRESS),
         Flow("contacts.address", f"/billing-addresses/{numbers[1]}", ADDRESS),
-        Flow("facility.booking", "/facilities/LC-01/reservation", booking),
-        Flow("facility.booking", "/facilities/LC-02/reservation", booking),
+        Flow("facility.booking", "/facility/facilities/LC-01/reservation", booking),
+        Flow("facility.booking", "/facility/facilities/LC-02/reservation", booking),
         Flow(
             "inquiries.inquiry",
             "/inquiries/new",

@@ -122,7 +122,7 @@ def test_com_02_ids_of_the_twin_are_there_at_the_twin(app: Flask, visit: Visit) 
     """COM-02: the same addresses answer at home, so that the 404s above say something."""
     visitor = visit(TWIN, "hanako")
     for number in (Cast.twins, "SR000002", "SR000003"):
-        answer = visitor.get(f"/reservations/{number}")
+        answer = visitor.get(f"/facility/reservations/{number}")
         assert answer.status_code == 200
         assert CANARY[TWIN] in answer.text
 
@@ -188,11 +188,11 @@ def test_com_02_lists_and_csv_hold_the_own_account_only(app: Flask, visit: Visit
         "?sort=oldest",
         "?number=%25",
     ):
-        page = visitor.get(f"/reservations{query}")
-        table = visitor.get(f"/reservations.csv{query}")
+        page = visitor.get(f"/facility/reservations{query}")
+        table = visitor.get(f"/facility/reservations.csv{query}")
         assert (page.status_code, table.status_code) == (200, 200), query
-        assert f"/reservations/{Cast.strangers}" not in page.text, query
-        assert "/reservations/SR" not in page.text, query
+        assert f"/facility/reservations/{Cast.strangers}" not in page.text, query
+        assert "/facility/reservations/SR" not in page.text, query
         rows = list(csv.reader(io.StringIO(table.data.decode("utf-8-sig"))))
         assert {row[0] for row in rows[1:] if row} <= {
             Cast.requested,
@@ -200,7 +200,7 @@ def test_com_02_lists_and_csv_hold_the_own_account_only(app: Flask, visit: Visit
             Cast.cancelled,
         }, query
         assert CANARY[TWIN] not in table.data.decode("utf-8-sig")
-    everything = visitor.get("/reservations.csv").data.decode("utf-8-sig")
+    everything = visitor.get("/facility/reservations.csv").data.decode("utf-8-sig")
     assert all(number in everything for number in (Cast.requested, Cast.billed, Cast.cancelled))
 
 

@@ -107,9 +107,12 @@ KINDS = {
     "facility.booking_confirm": "member",
     "facility.booking_save": "member",
     "facility.booking_done": "member",
-    "facility.my_calendar": "member",
-    "facility.remove_calendar": "member",
-    "facility.calendar_feed": "public",
+    "calendars.my_calendar": "member",
+    "calendars.remove_calendar": "member",
+    "calendars.feed": "public",
+    "calendars.first_feed": "public",
+    "facility.moved": "public",
+    "support.moved": "public",
     "documents.index": "member",
     "documents.document": "member",
     "documents.month": "member",
@@ -181,7 +184,10 @@ PARAMETERS = {
     "facility.booking_confirm": {"code"},
     "facility.booking_save": {"code"},
     "facility.booking_done": {"code"},
-    "facility.calendar_feed": {"token"},
+    "calendars.feed": {"module", "token"},
+    "calendars.first_feed": {"token"},
+    "facility.moved": {"rest"},
+    "support.moved": {"rest"},
     "documents.document": {"kind", "number"},
     "documents.links": {"kind", "number"},
     "documents.revoke_link": {"kind", "number", "link"},
@@ -225,7 +231,9 @@ def test_com_02_every_endpoint_is_classified(app: Flask) -> None:
     """COM-02: nobody adds an address without saying who may open it, and what it takes."""
     rules = list(app.url_map.iter_rules())
     assert {rule.endpoint for rule in rules} == set(KINDS)
-    taken = {rule.endpoint: rule.arguments - set(rule.defaults or {}) for rule in rules}
+    taken: dict[str, set[str]] = {}
+    for rule in rules:
+        taken.setdefault(rule.endpoint, set()).update(rule.arguments - set(rule.defaults or {}))
     assert {endpoint: names for endpoint, names in taken.items() if names} == PARAMETERS
 
 
@@ -263,6 +271,22 @@ def test_com_02_anonymous_is_sent_to_sign_in(app: Flask, visit: Visit) -> None:
             )
 
 
+def test_com_02_anonymous_sees_nothing_where_two_modules_are_on(app: Flask, visit: Visit) -> None:
+    """COM-02: every address of a member asks a stranger to sign in there too, of both modules."""
+    visitor = visit("works")
+    asked = set()
+    for rule, template in _rules(app, "member"):
+        if "GET" not in (rule.methods or ()):
+            continue
+        answer = visitor.get(_path(template, Cast.billed))
+        if answer.status_code == 303:
+            assert answer.location.partition("?")[0] == "/sign-in", template
+            asked.add(rule.endpoint.partition(".")[0])
+        else:  # a feature that is off, or what a page asks by itself
+            assert answer.status_code in (204, 404) or answer.data == b"", template
+    assert {"facility", "support", "inquiries", "chats", "calendars"} <= asked
+
+
 @pytest.mark.parametrize(
     "number", [Cast.strangers, Cast.twins], ids=["other-account", "other-brand"]
 )
@@ -270,11 +294,11 @@ def test_com_02_foreign_numbers_are_not_found(app: Flask, visit: Visit, number: 
     """COM-02: somebody else's number answers exactly as one that does not exist."""
     visitor = visit("facility", "hanako")
     for _rule, template in _rules(app, "member"):
-        if "<number>" in template and template.startswith("/reservations"):
+        if "<number>" in template and template.startswith("/facility/reservations"):
             answer = visitor.get(_path(template, number))
             absent = visitor.get(_path(template, "FR999999"))
             assert (answer.status_code, absent.status_code) == (404, 404), template
-            assert number not in answer.text.replace(f"/reservations/{number}", ""), (
+            assert number not in answer.text.replace(f"/facility/reservations/{number}", ""), (
                 "only the address itself"
             )
 
@@ -313,5 +337,5 @@ def test_com_02_cookie_of_one_brand_opens_nothing_at_another(app: Flask, visit: 
 def test_com_01_unknown_hosts_are_nobody(app: Flask, host: str) -> None:
     """COM-01: only configured hosts have a portal."""
     client = app.test_client()
-    for path in ("/", "/sign-in", "/reservations", "/theme.css"):
+    for path in ("/", "/sign-in", "/facility/reservations", "/theme.css"):
         assert client.get(path, base_url=f"http://{host}").status_code == 404

@@ -9,7 +9,7 @@ import pytest
 
 from tests.meta.counts import ROOT, files
 
-_BOUND = {"ConfirmFlow": {"kind", "subject", "form_href"}, "DraftKey": {"kind", "subject"}}
+_BOUND = {"ConfirmFlow": {"kind", "subject", "form"}, "DraftKey": {"kind", "subject"}}
 _KEEPERS = {"portal/shared/drafts.py", "portal/web/submit.py", "portal/web/interrupted.py"}
 """Where drafts are kept and recalled; everything else goes through a flow."""
 
@@ -25,9 +25,7 @@ def mistakes(source: str) -> Iterator[str]:
             continue
         if missing := _BOUND[name] - set(given):
             yield f"line {call.lineno}: {name} without {', '.join(sorted(missing))}"
-        elif isinstance(given["subject"], ast.Constant) and _has_placeholder(
-            given.get("form_href")
-        ):
+        elif isinstance(given["subject"], ast.Constant) and _names_an_object(given.get("form")):
             yield f"line {call.lineno}: the address names an object, the subject does not"
 
 
@@ -35,8 +33,9 @@ def _name(called: ast.expr) -> str:
     return called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
 
 
-def _has_placeholder(address: ast.expr | None) -> bool:
-    return address is not None and not isinstance(address, ast.Constant)
+def _names_an_object(page: ast.expr | None) -> bool:
+    """Whether a `PageLink` has values beside its endpoint."""
+    return isinstance(page, ast.Call) and len(page.args) + len(page.keywords) > 1
 
 
 def uses_of_drafts(source: str) -> Iterator[str]:
@@ -68,9 +67,9 @@ def test_drafts_are_kept_by_flows_alone() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        'ConfirmFlow("member", number, f"/members/{number}")',
-        'ConfirmFlow(kind="member", form_href=f"/members/{number}")',
-        'submit.ConfirmFlow(kind="member", subject="member", form_href=f"/members/{number}")',
+        'ConfirmFlow("member", number, PageLink("account.member_form", {"number": number}))',
+        'ConfirmFlow(kind="member", form=PageLink("account.member_form", {"number": number}))',
+        'submit.ConfirmFlow(kind="m", subject="m", form=PageLink("account.m", {"number": number}))',
         'drafts.DraftKey(kind="member", member_id=1)',
     ],
 )

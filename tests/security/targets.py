@@ -28,6 +28,8 @@ COMMON = {
     "kind": ["invoice", "receipt", "work_report"],
     "contact_id": [],
     "who": ["new"],
+    "module": ["facility"],
+    "rest": ["LC-01"],
 }
 """What may stand in addresses and is nobody's own."""
 LEFT_OUT = {"static", "demo.mail", "demo.mailbox"}

@@ -23,7 +23,9 @@ ADDRESS = {
 }
 
 
-@pytest.mark.parametrize("list_path", ["/reservations", "/reservations.csv", "/inquiries"])
+@pytest.mark.parametrize(
+    "list_path", ["/facility/reservations", "/facility/reservations.csv", "/inquiries"]
+)
 @pytest.mark.parametrize("day", NOBODY_MEANS)
 def test_a_search_by_a_day_that_nobody_means_is_refused_with_the_reason(
     visit: Visit, list_path: str, day: str
@@ -40,8 +42,8 @@ def test_a_search_by_a_day_that_nobody_means_is_refused_with_the_reason(
 def test_a_week_that_nobody_means_is_the_present_one(visit: Visit, week: str) -> None:
     """FAC-11: an old or broken link still shows a week."""
     visitor = visit("facility", "hanako")
-    usual = visitor.get("/facilities/LC-01")
-    answer = visitor.get("/facilities/LC-01", query_string={"week": week})
+    usual = visitor.get("/facility/facilities/LC-01")
+    answer = visitor.get("/facility/facilities/LC-01", query_string={"week": week})
     assert answer.status_code == 200
     assert ("2026/11/23" in answer.text) is ("2026/11/23" in usual.text)
 

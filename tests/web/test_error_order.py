@@ -37,7 +37,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/account/members/new": ("department", "telephone", "family_kana"),
     "/billing-addresses/new": ("department", "person", "telephone", "fax", "building"),
     "/inquiries/new": ("body", "about"),
-    "/facilities/LC-01/reservation": ("remarks", "purpose", "headcount"),
+    "/facility/facilities/LC-01/reservation": ("remarks", "purpose", "headcount"),
 }
 
 

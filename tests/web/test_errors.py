@@ -210,7 +210,7 @@ def test_a_crash_in_the_page_itself_still_ends_in_a_page(broken, monkeypatch) ->
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [
-        ("POST", "/reservations", 405),
+        ("POST", "/facility/reservations", 405),
         ("DELETE", "/sign-in", 405),
         ("PUT", "/", 405),
         ("BREW", "/sign-in", 405),
@@ -230,7 +230,7 @@ def test_a_method_that_a_page_does_not_know_is_refused(
 
 @SQLITE
 @pytest.mark.parametrize(
-    ("path", "code"), [("/sign-in", 200), ("/nowhere", 404), ("/reservations", 303)]
+    ("path", "code"), [("/sign-in", 200), ("/nowhere", 404), ("/facility/reservations", 303)]
 )
 def test_head_is_get_without_the_body(visit, path: str, code: int) -> None:
     visitor = visit()
@@ -341,7 +341,7 @@ def test_a_database_locked_by_another_is_a_clear_503(
     fcntl.flock(fd, fcntl.LOCK_EX)
     try:
         answer = visitor.post("/account/profile", PROFILE)
-        assert visitor.get("/reservations").status_code == 200
+        assert visitor.get("/facility/reservations").status_code == 200
     finally:
         os.close(fd)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
@@ -381,13 +381,13 @@ def test_a_database_that_is_gone_is_a_503_and_comes_back(live: Flask, database_u
     with live.app_context():
         db.engine.dispose()
     shutil.move(path, path.with_suffix(".away"))
-    assert visitor.get("/reservations").status_code == 503
+    assert visitor.get("/facility/reservations").status_code == 503
     assert visitor.get("/readyz").status_code == 503
     assert visitor.get("/livez").status_code == 200
     with live.app_context():
         db.engine.dispose()
     shutil.move(path.with_suffix(".away"), path)
-    assert visitor.get("/reservations").status_code == 200
+    assert visitor.get("/facility/reservations").status_code == 200
 
 
 def test_a_database_server_that_does_not_answer_is_a_503(make_settings) -> None:
@@ -397,7 +397,7 @@ def test_a_database_server_that_does_not_answer_is_a_503(make_settings) -> None:
     )
     visitor = Visitor(app, "facility")
     visitor.client.set_cookie("portal", "a-token", domain="facility.localhost")
-    answer = visitor.get("/reservations")
+    answer = visitor.get("/facility/reservations")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert "127.0.0.1" not in answer.text
     assert visitor.get("/readyz").status_code == 503

@@ -54,4 +54,4 @@ def test_a_feature_that_is_on_has_both_COM_03(visit, feature):
 
 
 def test_a_brands_pages_are_absent_where_its_module_is_off_COM_03(visit):
-    assert visit("shop").get("/reservations").status_code == 404
+    assert visit("shop").get("/facility/reservations").status_code == 404

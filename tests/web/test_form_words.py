@@ -12,7 +12,7 @@ from tests.support.client import Visitor
 
 Visit = Callable[..., Visitor]
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-BOOKING = "/facilities/LC-01/reservation"
+BOOKING = "/facility/facilities/LC-01/reservation"
 
 
 @pytest.fixture
@@ -62,6 +62,8 @@ def test_a_choice_or_number_that_is_none_is_answered_in_japanese(
 @pytest.mark.parametrize("since", ["abc", "2026-02-30"])
 def test_a_day_that_is_none_is_answered_with_how_to_write_one(visit: Visit, since: str) -> None:
     """COM-21, COM-23."""
-    answer = visit("facility", "hanako").get("/reservations", query_string={"since": since})
+    answer = visit("facility", "hanako").get(
+        "/facility/reservations", query_string={"since": since}
+    )
     assert answer.status_code == 422
     assert "日付は、2026/11/22のように入力してください。" in answer.text

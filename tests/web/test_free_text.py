@@ -27,7 +27,7 @@ TYPED = "テスト①　㈱ｱｲ ＡＢＣ"
 def test_what_is_asked_for_in_free_text_is_kept_as_typed(visit: Visit, inside: Any) -> None:
     """COM-23, FAC-11: from the form over 内容確認 into the row."""
     visitor = visit("facility", "hanako")
-    form = "/facilities/LC-01/reservation"
+    form = "/facility/facilities/LC-01/reservation"
     wanted = {"day": "2026-12-01", "starts": "10:00", "ends": "12:00", "headcount": "２"}
     kept = visitor.post(form, wanted | {"purpose": f" {TYPED} ", "remarks": f"{TYPED}\r\n\r\n終"})
     assert kept.status_code == 303, kept.text

@@ -132,7 +132,7 @@ def test_what_nothing_hangs_on_goes(served: Flask) -> None:
     changed = put(', { key = "data-link", label = "連携" }', "")(changed)
     registry.path.write_text(changed, encoding="utf-8")
     registry._look_at = 0.0
-    assert set(registry.current().by_key) == {"desk", "facility", "studio"}
+    assert set(registry.current().by_key) == {"desk", "facility", "studio", "works"}
     assert registry.mistakes == ()
 
 

@@ -12,12 +12,12 @@ from tests.support.client import Visitor
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 ANSWERS = {
-    "page": ("/reservations", {}, 200),
-    "fragment": ("/reservations", PART, 200),
+    "page": ("/facility/reservations", {}, 200),
+    "fragment": ("/facility/reservations", PART, 200),
     "one's own page": ("/account/profile", {}, 200),
-    "csv": ("/reservations.csv", {}, 200),
+    "csv": ("/facility/reservations.csv", {}, 200),
     "not found": ("/nowhere", {}, 404),
-    "refused": ("/reservations/FR000001/invoice.pdf", {}, 422),
+    "refused": ("/facility/reservations/FR000001/invoice.pdf", {}, 422),
     "method": ("/language", {}, 405),
     "redirect": ("/account/profile/confirm", {}, 303),
     "style": ("/theme.css", {}, 200),
@@ -25,7 +25,7 @@ ANSWERS = {
     "static": ("/static/icons.svg?v=1", {}, 200),
     "no static": ("/static/nowhere.js", {}, 404),
     "alive": ("/livez", {}, 200),
-    "pdf": ("/reservations/FR000002/invoice.pdf", {}, 200),
+    "pdf": ("/facility/reservations/FR000002/invoice.pdf", {}, 200),
     "link": ("/set-password/nothing", {}, 422),
 }
 LINKS = {"link"}

@@ -277,7 +277,7 @@ def test_a_confirm_page_is_where_it_was_after_signing_in(
     visit: Visit, inside: Callable[[str], Any]
 ) -> None:
     """COM-22: its draft lives on; the last button is pressed again, and counts once."""
-    visitor, form = visit("facility", "hanako"), "/facilities/LC-01/reservation"
+    visitor, form = visit("facility", "hanako"), "/facility/facilities/LC-01/reservation"
     typed = {"day": "2026-11-25", "starts": "10:00", "ends": "12:00", "headcount": "1"}
     page = visitor.post(form, typed | {"purpose": "試作"}).location
     draft = page.partition("=")[2]
@@ -311,7 +311,7 @@ def test_a_button_leads_back_to_the_page_it_stood_on(visit: Visit) -> None:
 @ONE
 def test_the_sign_in_page_says_of_a_draft_only_that_it_waits(visit: Visit) -> None:
     """COM-22, COM-02: of one that was sent, or that there never was, it says nothing."""
-    visitor, form = visit("facility", "hanako"), "/facilities/LC-01/reservation"
+    visitor, form = visit("facility", "hanako"), "/facility/facilities/LC-01/reservation"
     typed = {"day": "2026-11-25", "starts": "10:00", "ends": "12:00", "headcount": "1"}
     page = visitor.post(form, typed | {"purpose": "試作"}).location
     visitor.post(f"{form}/confirm", {"draft": page.partition("=")[2]})

@@ -186,7 +186,7 @@ def test_the_count_is_of_what_was_searched_for(inside) -> None:
 
 def shown(text: str) -> list[str]:
     """The numbers on a page, in order, once each."""
-    return list(dict.fromkeys(part[:8] for part in text.split('href="/reservations/')[1:]))
+    return list(dict.fromkeys(part[:8] for part in text.split('href="/facility/reservations/')[1:]))
 
 
 def next_of(text: str) -> str | None:
@@ -220,14 +220,14 @@ def test_the_csv_is_what_the_pages_show(many: None, visit: Callable[..., Any], s
     """COM-21, FAC-02: the same search, the same order, all pages; Excel reads it."""
     visitor = visit("facility", "hanako")
     query = f"sort={sort}&number=FR1"
-    href: str | None = f"/reservations?{query}"
+    href: str | None = f"/facility/reservations?{query}"
     seen: list[str] = []
     while href:
         text = visitor.get(href).text
         assert "全45件" in text
         seen += shown(text)
         href = next_of(text)
-    answer = visitor.get(f"/reservations.csv?{query}")
+    answer = visitor.get(f"/facility/reservations.csv?{query}")
     assert answer.data.startswith(b"\xef\xbb\xbf")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="reservations.csv"'
     assert answer.mimetype == "text/csv"
@@ -241,6 +241,6 @@ def test_the_csv_is_what_the_pages_show(many: None, visit: Callable[..., Any], s
 @pytest.mark.parametrize("cursor", ["x", "a1.9223372036854775808.1", "a1.1.1%00", "%F0%9F%8D%B5"])
 def test_an_address_somebody_mended_still_opens_the_list(visit, cursor: str) -> None:
     """COM-21."""
-    answer = visit("facility", "hanako").get(f"/reservations?page={cursor}")
+    answer = visit("facility", "hanako").get(f"/facility/reservations?page={cursor}")
     assert answer.status_code == 200
     assert "FR000001" in answer.text

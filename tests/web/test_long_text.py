@@ -18,8 +18,8 @@ Visit = Callable[..., Visitor]
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 LONG_FIELDS = (
     ("/inquiries/new", "body", 10_000),
-    ("/facilities/LC-01/reservation", "purpose", 200),
-    ("/facilities/LC-01/reservation", "remarks", 1_000),
+    ("/facility/facilities/LC-01/reservation", "purpose", 200),
+    ("/facility/facilities/LC-01/reservation", "remarks", 1_000),
     ("/billing-addresses/new", "name", 100),
     ("/account/profile", "department", 80),
 )

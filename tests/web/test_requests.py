@@ -10,9 +10,9 @@ def test_an_unknown_host_gets_a_plain_404_that_names_no_tenant_COM_01(client):
 
 
 def test_a_page_asks_to_sign_in_and_leads_back_COM_10(visit):
-    response = visit().get("/reservations?status=paid")
+    response = visit().get("/facility/reservations?status=paid")
     assert response.status_code == 303
-    assert response.headers["Location"] == "/sign-in?next=/reservations%3Fstatus%3Dpaid"
+    assert response.headers["Location"] == "/sign-in?next=/facility/reservations%3Fstatus%3Dpaid"
 
 
 def test_a_member_sees_their_page_COM_20_FAC_01(visit):

@@ -119,10 +119,10 @@ def test_a_whole_page_never_lands_inside_a_list(visit: Callable[..., Visitor]) -
     """COM-25: an error page that htmx asked for by a part replaces the main part; a fragment stays where it is."""
     visitor = visit("facility", "hanako")
     part = {"HX-Request": "true", "HX-Request-Type": "partial"}
-    refused = visitor.get("/reservations/FR000001/invoice.pdf", headers=part)
+    refused = visitor.get("/facility/reservations/FR000001/invoice.pdf", headers=part)
     assert refused.status_code == 422
     assert (refused.headers["HX-Retarget"], refused.headers["HX-Reselect"]) == ("#main", "#main")
-    wrong = visitor.get("/reservations?since=2026-11-02&until=2026-11-01", headers=part)
+    wrong = visitor.get("/facility/reservations?since=2026-11-02&until=2026-11-01", headers=part)
     assert wrong.status_code == 422
     assert "HX-Retarget" not in wrong.headers
     assert "<html" not in wrong.text

@@ -48,9 +48,9 @@ PLACES = re.compile(r"%(?:\(\w+\))?[sd]")
 JAPANESE = re.compile(r"[぀-ヿ一-鿿々〆]+")
 PAGES = (
     "/",
-    "/reservations",
-    "/reservations?number=none",
-    "/reservations?since=2026-11-02&until=2026-11-01",
+    "/facility/reservations",
+    "/facility/reservations?number=none",
+    "/facility/reservations?since=2026-11-02&until=2026-11-01",
     "/account/profile",
     "/account/password",
     "/account/mail",
@@ -71,9 +71,9 @@ PAGES = (
     "/billing-addresses",
     "/inquiries/new",
     "/notices",
-    "/facilities",
-    "/facilities/LC-01",
-    "/facilities/LC-01/reservation?day=2026-11-25&starts=10:00",
+    "/facility/facilities",
+    "/facility/facilities/LC-01",
+    "/facility/facilities/LC-01/reservation?day=2026-11-25&starts=10:00",
     "/calendar",
     "/documents",
     "/legal/privacy",
@@ -192,7 +192,7 @@ def english(visit: Callable[..., Visitor]) -> Visitor:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_page_is_half_japanese(english: Visitor) -> None:
     """behind the switch everything but data is English."""
-    pages = [*PAGES, *(f"/reservations/FR{number:06d}" for number in (1, 2, 3))]
+    pages = [*PAGES, *(f"/facility/reservations/FR{number:06d}" for number in (1, 2, 3))]
     assert {page: words for page in pages if (words := left_over(english.get(page).text))} == {}
 
 
@@ -215,8 +215,8 @@ def test_no_page_of_the_desk_is_half_japanese(app: Flask, inside: Any) -> None:
     found = ("", "?q=試", "?q=x", "/KB0001", "/following")
     pages = [
         "/",
-        "/contracts",
-        "/contracts/CT00000001",
+        "/support/contracts",
+        "/support/contracts/CT00000001",
         "/inquiries",
         "/inquiries?text=x",
         "/inquiries/new",

@@ -8,12 +8,12 @@ from portal.blueprints.facility import operations, queries, routes, subjects
 from portal.blueprints.facility.cli import commands
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Reservation, Status
-from portal.core.errors import gettext_noop
+from portal.core import PageLink, gettext_noop
 from portal.shared.accounts.models import Right
 from portal.shared.notifications import Kind as MailKind
 from portal.shared.orders.hooks import OpenKind, account_hooks
 from portal.shared.orders.queries import is_unpaid
-from portal.web.brand import Brand, NavItem
+from portal.web.brand import Brand, CalendarSource, InquiryWords, NavItem
 
 _CANCEL = gettext_noop(
     "ご利用にならない場合は、各ご予約のページからキャンセルをお申し込みください。"
@@ -25,7 +25,7 @@ _OPEN_KINDS = (
             criterion=Reservation.status == status,
             message=gettext_noop("「%(status)s」のご予約が%(count)s件あります。"),
             remedy=remedy,
-            href=f"/reservations?status={status}",
+            link=PageLink("facility.reservations", {"status": status}),
             status=status.label,
         )
         for status, remedy in (
@@ -41,7 +41,7 @@ _OPEN_KINDS = (
         remedy=gettext_noop(
             "お支払いの確認後に退会できます。お振込先は各ご予約のページにあります。"
         ),
-        href="/reservations?payment=unpaid",
+        link=PageLink("facility.reservations", {"payment": "unpaid"}),
     ),
 )
 """What keeps an account from leaving (COM-16), kind by kind as the list of reservations can show
@@ -53,17 +53,21 @@ BRAND = Brand(
     billing=operations.BILLING,
     blueprint=routes.bp,
     navigation=(
-        NavItem("ご利用履歴", "history", "/reservations", primary=True),
-        NavItem("設備のご予約", "calendar-days", "/facilities"),
-        NavItem("帳票", "file-text", "/documents", right=Right.BILLING),
-        NavItem("担当者の管理", "users", "/account/members", feature="contacts"),
+        NavItem("ご利用履歴", "history", "facility.reservations", primary=True),
+        NavItem("設備のご予約", "calendar-days", "facility.facilities"),
+        NavItem("帳票", "file-text", "documents.index", right=Right.BILLING),
+        NavItem("担当者の管理", "users", "account.member_list", feature="contacts"),
         NavItem(
-            "請求書送付先の管理", "receipt-text", "/billing-addresses", feature="billing_addresses"
+            "請求書送付先の管理",
+            "receipt-text",
+            "contacts.address_list",
+            values={"kind": "billing"},
+            feature="billing_addresses",
         ),
         NavItem(
             "お問い合わせ",
             "circle-help",
-            "/inquiries/new",
+            "inquiries.inquiry_form",
             primary=True,
             feature="inquiries",
             right=Right.SUPPORT,
@@ -75,6 +79,8 @@ BRAND = Brand(
     attention=routes.attention,
     home_template="facility/_list.html",
     home_title="ご利用履歴の一覧",
+    calendar=CalendarSource(gettext_noop("ご予約"), "reservations", queries.calendar_events),
+    moved=("reservations", "facilities"),
     commands=commands,
     mail_kinds=(MailKind.STATUS, MailKind.REMINDERS),
     account=account_hooks(
@@ -100,11 +106,10 @@ BRAND = Brand(
         "reservation.cancelled": gettext_noop("ご予約のキャンセル"),
         "reservation.reschedule": gettext_noop("ご利用日時の変更"),
         "reservation.pay_charge": gettext_noop("キャンセル料のご入金"),
-        "calendar.renew": gettext_noop("カレンダーのアドレスの発行"),
-        "calendar.revoke": gettext_noop("カレンダーのアドレスの無効化"),
     },
     tick=operations.work,
     subjects=subjects.changeable,
+    inquiry_words=InquiryWords(form=gettext_noop("お問い合わせ")),
     rights=(Right.ORDERS, Right.BILLING),
     find_subject=subjects.find,
     subject_facts=subjects.facts,

@@ -13,7 +13,7 @@ from portal.blueprints.facility.forms import BookingForm, DaySearchForm, SearchF
 from portal.blueprints.facility.models import Reservation, Status
 from portal.blueprints.facility.slots import Slot, at_clock, monday_of
 from portal.config import Tenant
-from portal.core import NotFound, clock, file_store, gettext_noop, session
+from portal.core import NotFound, PageLink, clock, file_store, gettext_noop, session
 from portal.pages import inquiries
 from portal.shared.accounts.models import Account, Member, Right
 from portal.shared.auth.sessions import SignedIn
@@ -22,7 +22,6 @@ from portal.shared.contacts.models import Kind
 from portal.shared.documents.models import DocumentKind
 from portal.web import amounts, lists
 from portal.web.brand import Attention
-from portal.web.calendars import register_calendar
 from portal.web.document_views import DocumentViews
 from portal.web.formatting import at_time, from_to
 from portal.web.query import day_in_query
@@ -38,7 +37,7 @@ SORTS = (
     lists.Sort("oldest", "予約完了日が古い", _R.c.booked_at, _R.c.id, descending=False),
 )
 _LIST = lists.Listing(
-    "/reservations",
+    "facility.reservations",
     ("facility/reservations.html", "facility/_list.html"),
     SearchForm,
     lambda asked: queries.mine(member().account_id, **asked),
@@ -53,7 +52,7 @@ _LIST = lists.Listing(
         gettext_noop("予約完了日時"): lambda row: at_time(row.booked_at),
     },
 )
-_LIST.register(bp, "reservations")
+_LIST.register(bp, "/reservations")
 
 
 def _own(number: str) -> Reservation:
@@ -118,7 +117,9 @@ def _steps(code: str) -> ConfirmedForm:
 
     return ConfirmedForm(
         ConfirmFlow(
-            kind="booking", subject=found.code, form_href=f"/facilities/{code}/reservation"
+            kind="booking",
+            subject=found.code,
+            form=PageLink("facility.booking_form", {"code": code}),
         ),
         ("facility/booking.html", "facility/booking_confirm.html", "facility/booking_done.html"),
         make=make,
@@ -193,6 +194,3 @@ def photo(code: str) -> Response:
     picture = attachment(data, f"{found.code}.png", "image/png", found.photo)
     picture.headers["Cache-Control"] = "private, no-cache"  # the same for every member
     return picture
-
-
-register_calendar(bp, "facility/calendar.html", queries.calendar_events, "reservations")

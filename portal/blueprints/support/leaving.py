@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from portal.blueprints.support import queries
 from portal.blueprints.support.models import Contract, ContractContact, Role
 from portal.config import Tenant
-from portal.core import Actor, RuleBroken, audit, clock, csvio, gettext_noop
+from portal.core import Actor, PageLink, RuleBroken, audit, clock, csvio, gettext_noop
 from portal.core.db import delete_where, session, update_where
 from portal.shared.accounts import operations as accounts
 from portal.shared.accounts.account_hooks import AccountHooks, OpenBusiness
 from portal.shared.accounts.models import Account, Member
 from portal.shared.inquiries import queries as inquiries
-from portal.shared.inquiries.queries import UNFINISHED_HREF
+from portal.shared.inquiries.queries import UNFINISHED_LINK
 
 _RULE = gettext_noop("受付・対応中のお問い合わせがある間は、退会できません。")
 _UNFINISHED = gettext_noop("受付・対応中のお問い合わせが%(count)s件あります。")
@@ -57,12 +57,14 @@ def _open_business(tenant: Tenant, account: Account) -> Iterator[OpenBusiness]:
         own = [one for one in found if one.member_id == leaves]
     if own:
         message = RuleBroken(_UNFINISHED, count=len(own))
-        yield OpenBusiness(message=message, remedy=_REMEDY, href=UNFINISHED_HREF)
+        yield OpenBusiness(message=message, remedy=_REMEDY, link=UNFINISHED_LINK)
     others = [one for one in found if one not in own]
     if others:
         names = "、".join(dict.fromkeys(one.name for one in others))
         message = RuleBroken(_OF_OTHERS, names=names, count=len(others))
-        yield OpenBusiness(message=message, remedy=_REMEDY_OF_OTHERS, href="/contracts")
+        yield OpenBusiness(
+            message=message, remedy=_REMEDY_OF_OTHERS, link=PageLink("support.contracts")
+        )
 
 
 def _losses(_tenant: Tenant, account: Account) -> Iterator[RuleBroken]:
@@ -83,7 +85,7 @@ def _member_business(tenant: Tenant, account_id: int) -> dict[int, Sequence[Open
             business = OpenBusiness(
                 message=message,
                 remedy=_HAND_OVER if is_on_page else _ASK_DESK,
-                href=f"/contracts/{contract.number}",
+                link=PageLink("support.contract", {"number": contract.number}),
             )
             found.setdefault(contact.member_id, []).append(business)
     return dict(found)

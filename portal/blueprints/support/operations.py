@@ -369,7 +369,8 @@ def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, 
         raise RuleBroken("問い合わせご担当者がいません。")
     audience = ",".join(f"{notices.OF_PRODUCT}{key}" for key in keys)
     notice = notices.publish(title, body, by=by, is_important=True, audience=audience)
-    link = f"{tenant.base_url}/notices/{notice.number}" if tenant.has("notices") else ""
+    is_shown = tenant.has("notices")
+    link = tenant.url_to("notices.notice", number=notice.number) if is_shown else ""
     for place, (email, account_id) in enumerate(addresses, 1):
         mailing.compose(
             tenant, "announcement", email, account_id=account_id, title=title, text=body, link=link

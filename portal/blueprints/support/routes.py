@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 from wtforms import HiddenField
 
 from portal.blueprints.support import operations, queries
 from portal.blueprints.support.models import Contract, ContractContact, Role
 from portal.blueprints.support.operations import CONTACTS, Registrant
 from portal.config import Tenant
-from portal.core import Decision, NotFound, Query, gettext_noop, to_html
+from portal.core import Decision, NotFound, PageLink, Query, gettext_noop, to_html
 from portal.pages.auth.forms import email_field
 from portal.shared.accounts.models import Right
 from portal.shared.auth.sessions import SignedIn
@@ -85,7 +85,7 @@ def _context(page: lists.Page) -> dict[str, Any]:
 
 
 _LIST = lists.Listing(
-    "/contracts",
+    "support.contracts",
     ("support/contracts.html", "support/_contracts.html"),
     ContractSearch,
     _find,
@@ -99,7 +99,7 @@ _LIST = lists.Listing(
     },
     _context,
 )
-_LIST.register(bp, "contracts")
+_LIST.register(bp, "/contracts")
 
 
 @bp.get("/contracts/<number>")
@@ -212,7 +212,7 @@ def _contact_steps(number: str, who: str) -> ConfirmedForm:
         ConfirmFlow(
             kind="contract-contact",
             subject=f"{number}/{who}",
-            form_href=f"/contracts/{number}/contacts/{who}",
+            form=PageLink("support.contact_form", {"number": number, "who": who}),
         ),
         ("support/contact_form.html", "support/contact_confirm.html", "support/contact_done.html"),
         make=_make_form,
@@ -242,7 +242,7 @@ def hand_over(number: str, contact_id: int) -> Answer:
     def change() -> Answer:
         operations.hand_over(tenant(), contract, contact, by=actor())
         message = _("主担当を%(who)s様に変更しました。", who=contact.person)
-        return done(message, f"/contracts/{number}")
+        return done(message, url_for("support.contract", number=number))
 
     main = next((one for one, _mail in queries.contacts(contract) if one.role == Role.MAIN), None)
     page = "support/contact_representation.html"
@@ -258,7 +258,7 @@ def remove_contact(number: str, contact_id: int) -> Answer:
 
     def change() -> Answer:
         operations.remove_contact(tenant(), contract, contact, by=actor())
-        return done(_("削除しました。"), f"/contracts/{number}")
+        return done(_("削除しました。"), url_for("support.contract", number=number))
 
     return submit(
         "support/contact_removal.html",

@@ -2,9 +2,9 @@
 COM-90).
 """
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, redirect, request, url_for
 
-from portal.core import Decision, NotFound, session, to_html
+from portal.core import Decision, NotFound, PageLink, session, to_html
 from portal.pages.account.forms import EmailForm, ReasonForm, mail_form
 from portal.pages.auth.forms import ChangePasswordForm, ProofForm
 from portal.shared import notifications
@@ -34,7 +34,7 @@ def password() -> Answer:
         token = password_reset.change_password(
             tenant(), who, form.old_password.data, form.password.data, by=actor()
         )
-        return give_session(done(_("パスワードを変更しました。"), "/"), token)
+        return give_session(done(_("パスワードを変更しました。"), url_for("home.top")), token)
 
     return submit("account/password.html", form, change, forced=who.must_change_password)
 
@@ -57,14 +57,14 @@ def email() -> Answer:
     operator.
     """
     if tenant().sign_in.email_change != "password":
-        return redirect("/account/email/request", 303)
+        return redirect(url_for("account.email_request"), 303)
     form = EmailForm()
 
     def ask() -> Answer:
         email_change.ask_with_password(
             tenant(), member(), form.present.data, form.password.data, form.email.data, by=actor()
         )
-        return redirect("/account/email/sent", 303)
+        return redirect(url_for("account.email_sent"), 303)
 
     return submit("account/email.html", form, ask)
 
@@ -82,7 +82,7 @@ def email_request() -> Answer:
     def ask() -> Answer:
         email_change.ask_old_address(tenant(), member().member_id, by=actor())
         session().commit()
-        return redirect("/account/email/sent", 303)
+        return redirect(url_for("account.email_sent"), 303)
 
     return submit("account/email_by_old_address.html", form, ask, by_operator=way == "operator")
 
@@ -106,7 +106,7 @@ def mail_settings() -> Answer:
             notifications.Kind(kind): notifications.How(how) for kind, how in form.typed().items()
         }
         notifications.choose(who, chosen, by=actor())
-        return done(_("メールの設定を変更しました。"), "/account/mail")
+        return done(_("メールの設定を変更しました。"), url_for("account.mail_settings"))
 
     return submit("account/mail.html", form, choose)
 
@@ -126,7 +126,9 @@ def export_data() -> Answer:
 def _withdrawal_flow() -> ConfirmFlow:
     """Leaving, of the account that the member signs in for."""
     account = session().get_one(Account, member().account_id)
-    return ConfirmFlow(kind="withdrawal", subject=account.number, form_href="/account/withdrawal")
+    return ConfirmFlow(
+        kind="withdrawal", subject=account.number, form=PageLink("account.withdrawal_form")
+    )
 
 
 def _withdrawal_context() -> Context:
@@ -138,7 +140,7 @@ def _withdrawal_context() -> Context:
         "cautions": to_html(tenant().texts.get("withdrawal", "")),
         "rules": [_(sentence) for sentence in withdrawal.cautions(tenant())],
         "open_business": [
-            (message_of(what.message), _(what.remedy), what.href)
+            (message_of(what.message), _(what.remedy), what.link.path)
             for what in withdrawal.open_business(tenant(), account)
         ],
         "losses": [message_of(what) for what in withdrawal.losses(tenant(), account)],
@@ -178,7 +180,7 @@ def withdraw() -> Answer:
     def leave() -> Answer:
         withdrawal.by_member(tenant(), member(), reason, form.password.data, by=actor())
         # The last page is for everybody: nobody of the account is signed in any more.
-        response = redirect("/account/withdrawal/done", 303)
+        response = redirect(url_for("account.withdrawn"), 303)
         clear_session_cookie(response)
         return response
 

@@ -14,12 +14,19 @@ from portal.web.i18n import translate as _
 from portal.web.render import Context
 from portal.web.requests import member, tenant
 
+_OF_CALENDARS = {
+    "calendar.renew": gettext_noop("カレンダーのアドレスの発行"),
+    "calendar.revoke": gettext_noop("カレンダーのアドレスの無効化"),
+}
+
 
 def _labels() -> dict[str, str]:
     """The acts that members of this tenant may see, each with how they read it."""
     labels = dict(history.LABELS)
     for brand in brands_of(tenant()):
         labels |= brand.history
+        if brand.calendar is not None:
+            labels |= _OF_CALENDARS
     return labels
 
 
@@ -67,7 +74,7 @@ def _context(_page: lists.Page) -> Context:
 
 
 _LIST = lists.Listing(
-    path="/account/history",
+    endpoint="account.account_history",
     pages=("account/history.html", "account/_history.html"),
     form=HistorySearch,
     find=_find,
@@ -82,4 +89,4 @@ _LIST = lists.Listing(
     },
     context=_context,
 )
-_LIST.register(bp, "account_history")
+_LIST.register(bp, "/history")

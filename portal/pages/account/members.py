@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from flask import flash, redirect
+from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
 
-from portal.core import NotFound, RuleBroken, format_telephone, session
+from portal.core import NotFound, PageLink, RuleBroken, format_telephone, session
 from portal.pages.account import bp
 from portal.pages.account.forms import MemberForm, PersonForm, ProfileForm
 from portal.shared.accounts import rights
@@ -30,8 +30,6 @@ from portal.web.submit import (
     register_confirmed_form,
     submit,
 )
-
-PAGE = "/account/members"
 
 
 def _profile_steps() -> ConfirmedForm:
@@ -60,7 +58,7 @@ def _profile_steps() -> ConfirmedForm:
         ConfirmFlow(
             kind="profile",
             subject=members.number_by_id(who.member_id),
-            form_href="/account/profile",
+            form=PageLink("account.profile_form"),
         ),
         ("account/profile.html", "account/profile_confirm.html", "account/profile_done.html"),
         make=make,
@@ -136,7 +134,7 @@ def member_list_csv() -> Response:
 
 def _shown(business: Iterable[OpenBusiness]) -> list[tuple[str, str, str]]:
     """What keeps somebody from being removed: message, what to do about it, where."""
-    return [(message_of(what.message), _(what.remedy), what.href) for what in business]
+    return [(message_of(what.message), _(what.remedy), what.link.path) for what in business]
 
 
 def _cells(who: Member) -> tuple[str, ...]:
@@ -188,7 +186,9 @@ def _steps(number: str) -> ConfirmedForm:
     """Adding ("new") and editing are the same steps; the representative edits everybody, the others
     themselves.
     """
-    flow = ConfirmFlow(kind="member", subject=number, form_href=f"{PAGE}/{number}")
+    flow = ConfirmFlow(
+        kind="member", subject=number, form=PageLink("account.member_form", {"number": number})
+    )
     here = tenant()
     who = member()
     if number == "new":
@@ -250,8 +250,8 @@ def invite_member(number: str) -> Response:
         # A button in a list has no form that could show the reason.
         session().rollback()
         flash(message_of(error), "warn")
-        return redirect(PAGE, 303)
-    return done(_("パスワード設定依頼メールを再送しました。"), PAGE)
+        return redirect(url_for("account.member_list"), 303)
+    return done(_("パスワード設定依頼メールを再送しました。"), url_for("account.member_list"))
 
 
 @bp.route("/members/<number>/removal", methods=["GET", "POST"])
@@ -266,7 +266,9 @@ def remove_member(number: str) -> Answer:
 
     def remove() -> Answer:
         members.remove(tenant(), found, by=actor())
-        response = done(_("削除しました。"), "/sign-in" if is_self else PAGE)
+        response = done(
+            _("削除しました。"), url_for("auth.sign_in" if is_self else "account.member_list")
+        )
         if is_self:  # their session ended with them
             clear_session_cookie(response)
         return response
@@ -294,4 +296,4 @@ def hand_over(number: str) -> str | Response:
     if not form.validate_on_submit():
         return render("account/member_representation.html", form=form, person=found)
     members.hand_over(tenant(), found, by=actor())
-    return done(_("代表を変更しました。"), PAGE)
+    return done(_("代表を変更しました。"), url_for("account.member_list"))

@@ -3,6 +3,7 @@ COM-90, RENT-05).
 """
 
 import segno
+from flask import url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, RadioField
 from wtforms.fields.choices import SelectChoice
@@ -25,9 +26,9 @@ from portal.web.requests import actor, called_by_script, member, require_recent_
 from portal.web.session_cookies import clear_session_cookie
 from portal.web.submit import Answer, done, submit
 
-_SECURITY = "/account/security"
-_SECOND_FACTOR = "/account/second-factor"
-_PASSKEYS = "/account/passkeys"
+_SECURITY = "account.security"
+_SECOND_FACTOR = "account.second_factor_page"
+_PASSKEYS = "account.passkeys"
 # The authenticator app is no choice here: it is in use once it has shown its first code.
 _CHOICES = (
     (Factor.OFF, _l("利用しない")),
@@ -55,9 +56,9 @@ def security() -> str:
 def end_session(number: str) -> Response:
     """ログアウト of one of the member's own sessions."""
     if not watch.end_session(member(), number, by=actor()):
-        return done(_("選択した端末をログアウトしました。"), _SECURITY)
+        return done(_("選択した端末をログアウトしました。"), url_for(_SECURITY))
     # It was this very session.
-    response = done(_("ログアウトしました。"), "/sign-in")
+    response = done(_("ログアウトしました。"), url_for("auth.sign_in"))
     clear_session_cookie(response)
     return response
 
@@ -66,14 +67,14 @@ def end_session(number: str) -> Response:
 def end_other_sessions() -> Response:
     """ほかの端末をすべてログアウト."""
     watch.end_other_sessions(member(), by=actor())
-    return done(_("ほかの端末をすべてログアウトしました。"), _SECURITY)
+    return done(_("ほかの端末をすべてログアウトしました。"), url_for(_SECURITY))
 
 
 @bp.post("/security/devices/<number>/removal")
 def forget_device(number: str) -> Response:
     """解除 of one of the member's known browsers."""
     watch.forget_device(member(), number, by=actor())
-    return done(_("端末の登録を解除しました。"), _SECURITY)
+    return done(_("端末の登録を解除しました。"), url_for(_SECURITY))
 
 
 class ChoiceForm(ProofForm):
@@ -114,7 +115,7 @@ def second_factor_page() -> Answer:
 
     def choose() -> Answer:
         step.choose(tenant(), member(), Factor(form.choice.data), form.password.data, by=actor())
-        return done(_("二段階認証の設定を変更しました。"), _SECOND_FACTOR)
+        return done(_("二段階認証の設定を変更しました。"), url_for(_SECOND_FACTOR))
 
     return submit(
         "account/second_factor.html",
@@ -196,7 +197,7 @@ def passkeys() -> Answer:
 
     def register() -> Answer:
         keys.register(tenant(), who, form.label.data, answer, by=actor())
-        return done(_("パスキーを登録しました。"), _PASSKEYS)
+        return done(_("パスキーを登録しました。"), url_for(_PASSKEYS))
 
     return submit(
         "account/passkeys.html", form, register, held=keys.list_passkeys(who), most=keys.MOST
@@ -216,4 +217,4 @@ def passkey_options() -> keys.CreationOptions:
 def remove_passkey(number: str) -> Response:
     """削除 of one of the member's own."""
     keys.remove(tenant(), member().member_id, number, by=actor())
-    return done(_("パスキーを削除しました。"), _PASSKEYS)
+    return done(_("パスキーを削除しました。"), url_for(_PASSKEYS))

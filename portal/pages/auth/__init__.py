@@ -7,7 +7,7 @@ What is asked is the tenant's choice. Looking at a link's page changes nothing; 
 
 from collections.abc import Callable, Sequence
 
-from flask import Blueprint, flash, redirect, request
+from flask import Blueprint, flash, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -44,7 +44,7 @@ def _must_be_offered(offered: bool) -> None:
 
 
 def _to_sign_in(message: str) -> Response:
-    return done(message, "/sign-in")
+    return done(message, url_for("auth.sign_in"))
 
 
 @bp.errorhandler(entrance.Gone)
@@ -201,7 +201,7 @@ def forgotten_password() -> Answer:
         # The form asks only for the items that this brand has; the others stay empty.
         given = password_reset.Forgotten(**form.typed())
         password_reset.ask_reset(tenant(), given, client())
-        return redirect("/forgotten-password/sent", 303)
+        return redirect(url_for("auth.forgotten_password_sent"), 303)
 
     return submit("auth/forgotten_password.html", form, ask)
 

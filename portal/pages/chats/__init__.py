@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, current_app, redirect, request
+from flask import Response, current_app, redirect, request, url_for
 
 from portal.core.db import session
 from portal.pages.inquiries import FLOW as INQUIRY
@@ -58,7 +58,12 @@ class LineForm(Form):
 def start() -> Answer:
     """Begin one, go on with one, or read when there will be somebody."""
     require_may_ask()
-    form = chat_form(tenant().inquiries.categories, offer(), operations.LONGEST)
+    form = chat_form(
+        tenant().inquiries.categories,
+        offer(),
+        operations.LONGEST,
+        about_is_needed=len(tenant().modules) < 2,
+    )
     if request.form.get("step") == "form":  # what was typed here goes along to the form
         return redirect(INQUIRY.back_href(INQUIRY.remember(form.typed())), 303)
 
@@ -69,7 +74,7 @@ def start() -> Answer:
             tenant(), writer(typed), asked, by=actor(), key=typed["key"] or None
         )
         session().commit()
-        return redirect(f"/chat/{made.number}", 303)
+        return redirect(url_for("chats.chat", number=made.number), 303)
 
     return submit(
         "chats/start.html",
@@ -93,17 +98,17 @@ def chat(number: str) -> Answer:
         operations.send_message(tenant(), found, form.body.data, side="member", by=actor(), key=key)
         session().commit()
         if not wants_fragment():
-            return redirect(f"/chat/{number}", 303)
+            return redirect(url_for("chats.chat", number=number), 303)
         fresh = LineForm(formdata=None, data={"key": secrets.token_hex(16)})
         return Response(render("chats/_line.html", form=fresh, number=number, wants_focus=True))
 
     form.key.data = form.key.data or secrets.token_hex(16)
     news = operations.news(found, 0, of="operator")
     if news.has_ended and not form.is_submitted():
-        return redirect(f"/inquiries/{number}", 303)
+        return redirect(url_for("inquiries.thread", number=number), 303)
     live = tenant().chat.stream and chat_notifier().has_room()
     inquiry_id = found.id
-    may = may_ask(found.about)
+    may = may_ask(found.about, found.category)
     page = submit(
         "chats/chat.html",
         form,
@@ -133,7 +138,7 @@ def news(number: str) -> str:
         number=number,
         live=bool(number_in_query("live")),
         changed=news.pulse != number_in_query("pulse"),
-        closes=news.has_ended and bool(may_ask(found.about)),
+        closes=news.has_ended and bool(may_ask(found.about, found.category)),
     )
     _mark_read(inquiry_id, news)
     return page
@@ -189,7 +194,7 @@ def end(number: str) -> Any:
     """The member has what they need."""
     operations.end(tenant(), queries.find(tenant(), member(), number), by=actor())
     session().commit()
-    return redirect(f"/inquiries/{number}", 303)
+    return redirect(url_for("inquiries.thread", number=number), 303)
 
 
 def chat_notifier() -> ChatNotifier:

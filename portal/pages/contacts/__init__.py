@@ -1,10 +1,10 @@
 """請求書送付先の管理, お届け先の管理: one set of pages for every kind of address (COM-31, COM-32)."""
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField
 
-from portal.core import NotFound, format_telephone
+from portal.core import NotFound, PageLink, format_telephone
 from portal.shared.accounts.models import Right
 from portal.shared.contacts import operations
 from portal.shared.contacts.models import Address, Kind
@@ -58,7 +58,9 @@ def _steps(kind: str, number: str) -> ConfirmedForm:
     """
     check_right(RIGHTS[_kind(kind)])
     flow = ConfirmFlow(
-        kind=f"{kind}-address", subject=number, form_href=f"/{kind}-addresses/{number}"
+        kind=f"{kind}-address",
+        subject=number,
+        form=PageLink("contacts.address_form", {"kind": kind, "number": number}),
     )
     if number == "new":
         return _adding_steps(flow, Kind(kind))
@@ -104,7 +106,7 @@ def _editing_steps(flow: ConfirmFlow, address: Address) -> ConfirmedForm:
 
 def _page_context(kind: Kind) -> Context:
     """What every page of these addresses shows."""
-    return {"kind": kind.value, "what": _(kind.label), "home": f"/{kind.value}-addresses"}
+    return {"kind": kind.value, "what": _(kind.label)}
 
 
 @bp.get(f"/{_BOOK}")
@@ -160,11 +162,11 @@ def remove(kind: str, number: str) -> str | Response:
         context = _page_context(Kind(kind)) | {"form": form, "address": address}
         return render_context("contacts/removal.html", context)
     operations.remove(tenant(), address, by=actor())
-    return done(_("削除しました。"), f"/{kind}-addresses")
+    return done(_("削除しました。"), url_for("contacts.address_list", kind=kind))
 
 
 @bp.post(f"/{_BOOK}/<number>/usual")
 def make_usual(kind: str, number: str) -> Response:
     """代表にする."""
     operations.make_usual(tenant(), _own(kind, number), by=actor())
-    return done(_("代表を変更しました。"), f"/{kind}-addresses")
+    return done(_("代表を変更しました。"), url_for("contacts.address_list", kind=kind))

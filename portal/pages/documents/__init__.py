@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect, request
+from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import SelectField
 
@@ -73,7 +73,7 @@ def _amount(row: Any) -> int | None:
 
 
 _LIST = lists.Listing(
-    "/documents",
+    "documents.index",
     ("documents/index.html", "documents/_list.html"),
     DocumentSearch,
     _find,
@@ -90,7 +90,7 @@ _LIST = lists.Listing(
     },
     _context,
 )
-_LIST.register(bp, "index", require_right(Right.BILLING))
+_LIST.register(bp, "/documents", require_right(Right.BILLING))
 
 
 def _own(kind: str, number: str) -> Document:
@@ -115,7 +115,7 @@ def month() -> Response:
         made, name, digest = operations.month_archive(member().account_id, asked)
     except RuleBroken as error:  # no month, or an empty one: said above the list to choose from
         flash(message_of(error), "warn")
-        return redirect("/documents", 303)
+        return redirect(url_for("documents.index"), 303)
     return attachment(made, name, "application/zip", digest)
 
 
@@ -126,7 +126,7 @@ def links(kind: str, number: str) -> Answer:
     """リンクで送る: to the accountant, say; and what became of the links that were sent."""
     found = _own(kind, number)
     form = LinkForm()
-    here = f"/documents/{kind}/{number}/links"
+    here = url_for("documents.links", kind=kind, number=number)
 
     def send() -> Answer:
         given = form.email.data, int(form.days.data)
@@ -143,7 +143,7 @@ def links(kind: str, number: str) -> Answer:
 def revoke_link(kind: str, number: str, link: str) -> Response:
     """無効にする."""
     sharing.revoke(_own(kind, number), link, by=actor())
-    return done(_("リンクを無効にしました。"), f"/documents/{kind}/{number}/links")
+    return done(_("リンクを無効にしました。"), url_for("documents.links", kind=kind, number=number))
 
 
 @bp.app_errorhandler(sharing.DeadDocumentLink)

@@ -1,17 +1,18 @@
 """The my page's top, the brand's look, its legal texts and the language switch."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, redirect, render_template, request
 from flask import session as cookie
+from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal.core import to_html
 from portal.pages import inquiries
 from portal.shared.notices import operations as notices
-from portal.web.brand import Attention, brands_of, reader
+from portal.web.brand import Attention, Brand, brands_of, reader
 from portal.web.bundle import bundle
 from portal.web.i18n import asked_language
 from portal.web.i18n import translate as _
@@ -23,25 +24,47 @@ bp = Blueprint("home", __name__)
 _NEWEST_NOTICES = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one module shows of the my page: what the page begins with, and a section of its own."""
+
+    title: str
+    lead: Markup
+    body: Markup
+
+
 @bp.get("/")
 def top() -> str:
     """<name>様のマイページ: notices and what the brand offers (COM-20, FAC-01)."""
-    shown = [brand for brand in brands_of(tenant()) if brand.home]
-    context: dict[str, Any] = {}
-    for brand in shown:
-        context |= brand.home(tenant(), member()) if brand.home else {}
+    parts = [_part(brand) for brand in brands_of(tenant())]
     return render(
         "home/top.html",
-        attention=[item for item in _attention() if item.count],
-        leads=[brand.home_lead for brand in shown if brand.home_lead],
-        parts=[(brand.home_title, brand.home_template) for brand in shown],
+        attention=list(_attention()),
+        parts=[part for part in parts if part is not None],
         notices=notices.newest(reader(tenant(), member()), _NEWEST_NOTICES),
-        **context,
     )
 
 
+def _part(brand: Brand) -> Part | None:
+    """A module's part, drawn with its own values alone: two modules may call theirs alike."""
+    if brand.home is None:
+        return None
+    context = brand.home(tenant(), member())
+    lead = render_template(brand.home_lead, **context) if brand.home_lead else ""
+    body = render_template(brand.home_template, **context)
+    return Part(brand.home_title, Markup(lead), Markup(body))  # noqa: S704 - drawn by templates
+
+
 def _attention() -> Iterator[Attention]:
-    """What awaits the member, from what all brands share and from each (COM-20)."""
+    """What awaits the member, from what all brands share and from each, every place once (COM-20)."""
+    seen = set()
+    for item in _every_attention():
+        if item.count and item.link.path not in seen:
+            seen.add(item.link.path)
+            yield item
+
+
+def _every_attention() -> Iterator[Attention]:
     if tenant().has("inquiries"):
         yield inquiries.unread_answers()
     for brand in brands_of(tenant()):

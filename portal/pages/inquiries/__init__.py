@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from flask import redirect, request
+from flask import redirect, request, url_for
 from flask import session as cookie
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from portal.config import InquiryCategory
-from portal.core import Decision, NotFound, Query, gettext_noop, session
+from portal.core import Decision, NotFound, PageLink, Query, gettext_noop, session
 from portal.pages.inquiries import attachments, subjects
 from portal.pages.inquiries.attachments import Attachments
 from portal.pages.inquiries.forms import (
@@ -34,7 +34,7 @@ from portal.shared.inquiries.asking import MayNotAsk, Product
 from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.inquiries.operations import Asked, Writer
 from portal.web import lists
-from portal.web.brand import Attention, brands_of
+from portal.web.brand import Attention, writers_of
 from portal.web.errors import report_forbidden
 from portal.web.formatting import at_time, first_line
 from portal.web.forms import FormData
@@ -60,8 +60,8 @@ from portal.web.submit import (
 )
 
 bp = FlaggedBlueprint("inquiries", __name__, require_feature("inquiries"))
-FLOW = ConfirmFlow(kind="inquiry", subject="new", form_href="/inquiries/new")
-_FILES = ConfirmFlow(kind="inquiry-files", subject="new", form_href="/inquiries/new")
+FLOW = ConfirmFlow(kind="inquiry", subject="new", form=PageLink("inquiries.inquiry_form"))
+_FILES = ConfirmFlow(kind="inquiry-files", subject="new", form=PageLink("inquiries.inquiry_form"))
 _RECEIPT = "guest_inquiry"
 """The name in the browser's own cookie under which a guest's receipt number stands."""
 _NEWEST = lists.Sort("newest", "新しい順", queries.UPDATED, queries.TIE)
@@ -82,7 +82,7 @@ def chosen_category(typed: FormData | None = None) -> InquiryCategory:
 
 def writers() -> list[str]:
     """Who may be writing from this sign-in, where several share it (SUP-07)."""
-    return [name for brand in brands_of(tenant()) for name in brand.writers(member())]
+    return writers_of(tenant(), member())
 
 
 def writer(typed: FormData) -> Writer:
@@ -94,17 +94,20 @@ def writer(typed: FormData) -> Writer:
     return replace(Writer.of(member()), name=name)
 
 
-def may_ask(about: str = "") -> Decision:
+def may_ask(about: str = "", category: str = "") -> Decision:
     """Whether the member may ask: as their account lets them, and as the brand's own rule says
     (SUP-01).
     """
-    right = member().may(Right.SUPPORT)
-    return right and asking.can_ask(tenant(), member().account_id, member().member_id, about)
+    who = member()
+    right = who.may(Right.SUPPORT)
+    return right and asking.can_ask(
+        tenant(), who.account_id, who.member_id, about, category=category
+    )
 
 
-def require_may_ask(about: str = "") -> None:
+def require_may_ask(about: str = "", category: str = "") -> None:
     """Refuse who may not ask about this, or about anything. Raises MayNotAsk."""
-    decision = may_ask(about)
+    decision = may_ask(about, category)
     if not decision:
         raise MayNotAsk(decision.reason)
 
@@ -113,30 +116,28 @@ def require_may_ask(about: str = "") -> None:
 def refuse(error: MayNotAsk) -> Response:
     """Why they may not ask, and whom to turn to (SUP-01)."""
     report_forbidden()
-    rule = asking.rule_of(tenant())
-    responsible = rule.responsible(member().account_id) if rule else []
+    responsible = asking.responsible(tenant(), member().account_id)
     return render_invalid(
         "inquiries/refused.html", 403, reason=_(error.message), responsible=responsible
     )
 
 
-def offer() -> Offer:
-    """What the member chooses from in the form."""
-    rule = asking.rule_of(tenant())
+def offer(category: InquiryCategory | None = None) -> Offer:
+    """What the member chooses from in the form of this category; of all for None."""
     who = member()
     return Offer(
         categories=tenant().inquiries.categories,
         writers=writers(),
-        subjects=subjects.choices(),
-        units=rule.units(who.account_id, who.member_id) if rule else {},
-        opening=_opening(),
+        subjects=subjects.choices(category),
+        units=asking.units(tenant(), who.account_id, who.member_id),
+        opening=_opening(category),
     )
 
 
-def _opening() -> tuple[str, str] | None:
-    """From when to when something can be wished for, where a brand of this tenant says so."""
-    hours = (brand.opening(tenant()) for brand in brands_of(tenant()) if brand.opening)
-    return next(hours, None)
+def _opening(category: InquiryCategory | None) -> tuple[str, str] | None:
+    """From when to when something can be wished for, where a module of the category says so."""
+    brands = subjects.brands_for(category)
+    return next((brand.opening(tenant()) for brand in brands if brand.opening), None)
 
 
 def _steps() -> ConfirmedForm:
@@ -173,7 +174,7 @@ def _make_form(typed: FormData | None) -> InquiryForm:
     data = dict(typed or {})
     data["about"] = subjects.named(typed, category)
     data["subject"] = subjects.linked(typed)
-    return inquiry_form(category, offer(), data)
+    return inquiry_form(category, offer(category), data)
 
 
 def _collect(form: InquiryForm, sent: Attachments) -> FormData:
@@ -203,10 +204,11 @@ def _save(data: FormData) -> None:
 def _check(data: FormData) -> None:
     """Refuse what may not be asked, or not any more. Raises RuleBroken."""
     number = _about(data)
+    category = chosen_category(data)
     # Asked again with the number: of each contract its own contacts may ask (SUP-01).
-    may_ask(number).require()
+    may_ask(number, category.key).require()
     if number:
-        subjects.check(chosen_category(data), number)
+        subjects.check(category, number)
 
 
 def _context(typed: FormData, sent: Attachments) -> Context:
@@ -321,7 +323,7 @@ def _updated(row: lists.ListRow) -> str:
 
 
 _LIST = lists.Listing(
-    path="/inquiries",
+    endpoint="inquiries.index",
     pages=("inquiries/index.html", "inquiries/_list.html"),
     form=OfferedSearchForm,
     find=_find,
@@ -338,7 +340,7 @@ _LIST = lists.Listing(
     },
     context=_list_context,
 )
-_LIST.register(bp, "index")
+_LIST.register(bp, "/inquiries")
 
 
 def unread_answers() -> Attention:
@@ -355,11 +357,15 @@ def thread(number: str) -> Answer:
     """
     found = queries.find(tenant(), member(), number)
     form = message_form(writers())
-    may = may_ask(found.about)
+    may = may_ask(found.about, found.category)
     sent = Attachments()
     if form.is_submitted():
-        require_may_ask(found.about)
-        flow = ConfirmFlow(kind="message-files", subject=number, form_href=f"/inquiries/{number}")
+        require_may_ask(found.about, found.category)
+        flow = ConfirmFlow(
+            kind="message-files",
+            subject=number,
+            form=PageLink("inquiries.thread", {"number": number}),
+        )
         sent = attachments.receive(flow, [])
         sent.blame(form)
         # Receiving may commit: what was loaded before is of another transaction.
@@ -367,7 +373,7 @@ def thread(number: str) -> Answer:
 
     def write() -> Answer:
         _write(found, form, sent)
-        return done(_("メッセージを送信しました。"), f"/inquiries/{number}")
+        return done(_("メッセージを送信しました。"), url_for("inquiries.thread", number=number))
 
     page = submit(
         "inquiries/thread.html",
@@ -419,7 +425,7 @@ def guest() -> Answer:
         raise NotFound("ページが見つかりません")
     # The form changes with its category, so the category is known before there is a form.
     category = chosen_category()
-    form = guest_form(category, Offer(tenant().inquiries.categories, opening=_opening()))
+    form = guest_form(category, Offer(tenant().inquiries.categories, opening=_opening(category)))
     form.stamp.data = form.stamp.data or guests.stamp()
 
     def go_on() -> Answer:
@@ -450,7 +456,7 @@ def _send(form: GuestInquiryForm, category: InquiryCategory) -> Answer:
         if made is not None:  # signed, and only in the browser that sent it
             cookie[_RECEIPT] = made.number
         session().commit()
-    return redirect("/inquiries/guest/done", 303)
+    return redirect(url_for("inquiries.guest_done"), 303)
 
 
 @bp.get("/inquiries/guest/done")

@@ -221,11 +221,18 @@ def guest_form(category: InquiryCategory, offer: Offer) -> GuestInquiryForm:
     return form_with(GuestInquiryForm, fields)(category, offer, {})
 
 
-def chat_form(categories: tuple[InquiryCategory, ...], offer: Offer, longest: int) -> ChatForm:
-    """The form that begins a chat, with a text of at most `longest` characters."""
+def chat_form(
+    categories: tuple[InquiryCategory, ...], offer: Offer, longest: int, *, about_is_needed: bool
+) -> ChatForm:
+    """The form that begins a chat, with a text of at most `longest` characters; what it is about is
+    chosen, or can be.
+    """
     fields = {"body": body_field(_l("お問合せ内容"), longest=longest)}
     if offer.subjects:
-        fields["about"] = _subject_field(_l("ご契約"), offer.subjects, is_sent=False)
+        label = _l("ご契約") if about_is_needed else _l("対象")
+        fields["about"] = _subject_field(
+            label, offer.subjects, is_sent=False, is_needed=about_is_needed
+        )
     form = form_with(ChatForm, fields)()
     form.category.choices = choices(
         ((one.key, one.label) for one in categories), _l("選択してください")
@@ -264,21 +271,22 @@ def _category_fields(category: InquiryCategory, offer: Offer, data: FormData) ->
 
 
 def _subject_field(
-    label: Label, subjects: list[tuple[str, str]], *, is_sent: bool
+    label: Label, subjects: list[tuple[str, str]], *, is_sent: bool, is_needed: bool = True
 ) -> ContractField:
-    """One of what the account has; where there is but one, it is chosen already, unless the form
-    `is_sent`.
+    """One of what the account has; where there is but one that is needed, it is chosen already,
+    unless the form `is_sent`.
     """
-    listed = choices(subjects, _l("選択してください"))
+    listed = choices(subjects, _l("選択してください") if is_needed else _l("選択しない"))
     default = None
-    if len(subjects) == 1:
+    if len(subjects) == 1 and is_needed:
         del listed[0]
         # What is not sent was not chosen: nobody cancels a reservation that they did not name.
         default = None if is_sent else subjects[0][0]
+    must_be_chosen = is_needed and bool(subjects)
     return ContractField(
         label,
         choices=listed,
-        validators=[DataRequired(_l("選択してください。")) if subjects else Optional()],
+        validators=[DataRequired(_l("選択してください。")) if must_be_chosen else Optional()],
         default=default,
         invalid_choice_message=_l("一覧から選択してください。"),
     )

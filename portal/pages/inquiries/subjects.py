@@ -12,16 +12,26 @@ from flask import request
 
 from portal.config import InquiryCategory
 from portal.core import RuleBroken
-from portal.web.brand import FindSubject, brands_of
+from portal.web.brand import Brand, brands_of
 from portal.web.forms import FormData
 from portal.web.requests import member, tenant
 
 _LONGEST = 40
 
 
-def choices() -> list[tuple[str, str]]:
-    """Number and words of everything that an inquiry may be about, for the list to choose from."""
-    return [one for brand in brands_of(tenant()) for one in brand.subjects(member())]
+def brands_for(category: InquiryCategory | None) -> list[Brand]:
+    """The modules whose numbers a category is about: its own, or all where it names none."""
+    found = brands_of(tenant())
+    if category is None or category.module is None:
+        return found
+    return [brand for brand in found if brand.key == category.module]
+
+
+def choices(category: InquiryCategory | None) -> list[tuple[str, str]]:
+    """Number and words of everything that an inquiry of this category may be about, for the list to
+    choose from.
+    """
+    return [one for brand in brands_for(category) for one in brand.subjects(member())]
 
 
 def check(category: InquiryCategory, typed: str) -> str:
@@ -32,9 +42,13 @@ def check(category: InquiryCategory, typed: str) -> str:
     """
     # One brand's "no" is no answer yet: the number may be another module's of the same tenant.
     refusal: RuleBroken | None = None
-    for find_subject in _finders():
+    for brand in brands_for(category):
+        if brand.find_subject is None:
+            if typed in dict(brand.subjects(member())):
+                return typed
+            continue
         try:
-            return find_subject(member(), category.key, typed)
+            return brand.find_subject(member(), category.key, typed)
         except RuleBroken as error:
             refusal = error
     if refusal is not None:
@@ -71,7 +85,7 @@ def linked(typed: FormData | None) -> str:
         request.args.get("about"),
     )
     number = str(next(filter(None, named_by), ""))[:_LONGEST]
-    if not number or not _finders():
+    if not number or not are_known():
         return ""
     try:
         return check(tenant().inquiries.categories[-1], number)
@@ -83,21 +97,21 @@ def facts(category: InquiryCategory, number: str) -> list[tuple[str, str]]:
     """Label and value of what the member should know before writing about `number`, or about none
     in particular.
     """
-    with suppress(RuleBroken):
+    try:
         known = check(category, number) if number else ""
-        return [
-            fact
-            for brand in brands_of(tenant())
-            for fact in brand.subject_facts(tenant(), member(), category.key, known)
-        ]
-    return []
+    except RuleBroken:
+        return []
+    return [fact for brand in brands_for(category) for fact in _facts_of(brand, category, known)]
+
+
+def _facts_of(brand: Brand, category: InquiryCategory, number: str) -> list[tuple[str, str]]:
+    """What one module says; nothing of another module's number."""
+    try:
+        return list(brand.subject_facts(tenant(), member(), category.key, number))
+    except RuleBroken:
+        return []
 
 
 def are_known() -> bool:
     """Whether a brand of this tenant has numbers of its own that one writes about."""
-    return bool(_finders())
-
-
-def _finders() -> list[FindSubject]:
-    finders = (brand.find_subject for brand in brands_of(tenant()))
-    return [find_subject for find_subject in finders if find_subject is not None]
+    return any(brand.find_subject is not None for brand in brands_of(tenant()))

@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from flask import flash, redirect, request
+from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core import Actor, NotFound, jobs, require_key, session, to_html
@@ -69,7 +69,7 @@ def index() -> str:
         state = {"place": number} if number else {}
         cursor = request.args.get("page", "")
         shown["page"] = lists.paginate(
-            query, _NEWEST, path="/knowledge", state=state, cursor=cursor
+            query, _NEWEST, path=url_for("knowledge.index"), state=state, cursor=cursor
         )
         shown["stance"] = operations.stance(place, member().member_id) if place else None
     return render("knowledge/index.html", fragment="knowledge/_results.html", **shown)
@@ -108,7 +108,7 @@ def react(number: str) -> Response:
             else _("フォローをやめました。")
         )
         flash(follows or thanks, "ok")
-    return redirect(local_path(request.form.get("next"), "/knowledge"), 303)
+    return redirect(local_path(request.form.get("next"), url_for("knowledge.index")), 303)
 
 
 @bp.get("/knowledge/following")

@@ -43,7 +43,7 @@ def _read(row: Row[Any]) -> str:
 
 
 _LIST = lists.Listing(
-    "/notices",
+    "notices.index",
     ("notices/index.html", "notices/_list.html"),
     NoticeSearch,
     _find,
@@ -57,7 +57,7 @@ _LIST = lists.Listing(
         gettext_noop("未読・既読"): _read,
     },
 )
-_LIST.register(bp, "index")
+_LIST.register(bp, "/notices")
 
 
 @bp.get("/notices/<number>")

@@ -1,6 +1,6 @@
 """新規会員登録: the form, the code that was mailed, the link beside it (MOLD-01)."""
 
-from flask import Blueprint, flash, redirect
+from flask import Blueprint, flash, redirect, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 from wtforms import BooleanField
@@ -64,7 +64,7 @@ def register() -> Answer:
             name: value for name, value in form.typed().items() if name not in ("email", "agreed")
         }
         given = registration.Application(form.email.data, data, form.password.data)
-        return redirect(f"/register/{registration.apply(tenant(), given, client())}", 303)
+        return _to_code(registration.apply(tenant(), given, client()))
 
     return submit("registration/form.html", form, apply)
 
@@ -92,10 +92,10 @@ def send_code_again(handle: str) -> Response:
     except TooMany as error:
         # A button beside the form has no field that could show the reason.
         flash(message_of(error), "warn")
-        return redirect(f"/register/{handle}", 303)
+        return _to_code(handle)
     return done(
         _("認証コードを再送しました。最新のメールに記載のコードを入力してください。"),
-        f"/register/{handle}",
+        url_for("registration.code", handle=handle),
     )
 
 
@@ -116,8 +116,12 @@ def activate(token: str) -> Answer:
     return submit("registration/link.html", form, press, email=email, company=company, name=name)
 
 
+def _to_code(handle: str) -> Response:
+    return redirect(url_for("registration.code", handle=handle), 303)
+
+
 def _welcome() -> Response:
     return done(
         _("会員登録が完了しました。ご登録のメールアドレスとパスワードでログインしてください。"),
-        "/sign-in",
+        url_for("auth.sign_in"),
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from portal.config import Tenant
-from portal.core import Actor, RuleBroken
+from portal.core import Actor, PageLink, RuleBroken
 from portal.core.services import get_service
 from portal.core.zips import Entry
 from portal.shared.accounts.models import Account, Member
@@ -28,13 +28,13 @@ class OpenBusiness:
     """What of one kind is still open and keeps an account from leaving, or a member from being
     removed.
 
-    `message` says what and how many, `href` leads to the list of just these, `remedy` (a message
+    `message` says what and how many, `link` leads to the list of just these, `remedy` (a message
     id) says what to do.
     """
 
     message: RuleBroken
     remedy: str
-    href: str
+    link: PageLink
 
 
 @dataclass(frozen=True, slots=True)

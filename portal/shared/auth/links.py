@@ -36,6 +36,11 @@ class Purpose(StrEnum):
             return Purpose.SET_PASSWORD.value
         return self.value
 
+    @property
+    def endpoint(self) -> str:
+        """The view of that page."""
+        return f"auth.{self.page.replace('-', '_')}"
+
 
 WAYS_BACK = frozenset({Purpose.NOT_ME, Purpose.UNDO_EMAIL})
 """What brings the owner back. A newer one does not replace them: whoever broke in could sign in
@@ -95,7 +100,7 @@ def mail(
     seen = dict(context or {})
     seen["member"] = member
     seen["at"] = now
-    seen["link"] = f"{tenant.base_url}/{purpose.page}/{token}"
+    seen["link"] = tenant.url_to(purpose.endpoint, token=token)
     seen["until"] = now + lifetime
     mailing.compose(tenant, event, to or member.email, account_id=member.account_id, **seen)
 

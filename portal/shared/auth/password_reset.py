@@ -97,7 +97,7 @@ def send_set_password_link(
             "company": invited["company"],
             "inviter": invited["inviter"],
             "names": invitations.sign_in_names(tenant, member),
-            "sign_in": f"{tenant.base_url}/sign-in",
+            "sign_in": tenant.url_to("auth.sign_in"),
         },
     )
     audit.record("member.send_link", member, by=by)

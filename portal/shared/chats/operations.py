@@ -83,15 +83,17 @@ def start(
     """
     if opens(tenant):
         raise RuleBroken("ただいまチャットの受付時間外です。")
-    about = asking.subject_or_only(tenant, writer.account_id, writer.member_id, asked.about)
-    asking.check_member(tenant, by, about)
+    about = asking.subject_or_only(
+        tenant, writer.account_id, writer.member_id, asked.about, category=asked.category
+    )
+    asking.check_member(tenant, by, about, category=asked.category)
     # Locked before the look for an earlier one: of two presses at once, the second finds the first.
     account = session().get_one(Account, writer.account_id, with_for_update=True)
     if key:
         begun_before = _begun_with(writer, key, asked.body)
         if begun_before is not None:
             return begun_before
-    limit = _limit(tenant, account, about)
+    limit = _limit(tenant, account, asked.category, about)
     limits.reserve(tenant, limit.name, limit.owner)
     begun = replace(asked, about=about)
     inquiry = inquiries.ask(tenant, writer, begun, by=by, channel="chat", key=key)
@@ -107,12 +109,12 @@ def _begun_with(writer: Writer, key: str, body: str) -> Inquiry | None:
     return session().scalars(joined.where(*own, *began).limit(1)).one_or_none()
 
 
-def _limit(tenant: Tenant, account: Account, about: str) -> asking.ChatLimit:
+def _limit(tenant: Tenant, account: Account, category: str, about: str) -> asking.ChatLimit:
     """What the open chats about `about` count against.
 
     Its contract where a brand has those, else the account.
     """
-    rule = asking.rule_of(tenant)
+    rule = asking.rule_for(tenant, account.id, category, about)
     if rule is None:
         return asking.ChatLimit("chats", account)
     if not about:
@@ -128,7 +130,7 @@ def send_message(
     Raises RuleBroken, also in an ended chat; asking.MayNotAsk for a member who may not ask about it
     (SUP-01).
     """
-    asking.check_member(tenant, by, inquiry.about)
+    asking.check_member(tenant, by, inquiry.about, category=inquiry.category)
     if not body.strip() or len(body) > LONGEST:
         raise RuleBroken("本文を%(max)s文字以内で入力してください。", field="body", max=LONGEST)
     now = clock.now()

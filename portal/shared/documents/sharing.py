@@ -69,7 +69,7 @@ def make(
         "document": document,
         "who": who,
         "until": made.expires_at,
-        "link": f"{tenant.base_url}/shared-documents/{token}",
+        "link": tenant.url_to("documents.shared", token=token),
     }
     mailing.compose(tenant, "document_shared", recipient, account_id=who.account_id, **said)
     return made

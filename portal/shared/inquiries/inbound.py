@@ -173,9 +173,12 @@ def _registered(tenant: Tenant, address: str) -> Member | None:
     own = (
         select(Member).join(Account, Account.id == Member.account_id).where(Member.email == address)
     )
+    begun = tenant.inquiries.categories[-1].key
     active = own.where(Member.status == MemberStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
     for member in session().scalars(active.order_by(Member.id)):
-        if member.may(Right.SUPPORT) and asking.can_ask(tenant, member.account_id, member.id):
+        if member.may(Right.SUPPORT) and asking.can_ask(
+            tenant, member.account_id, member.id, category=begun
+        ):
             return member
     return None
 
@@ -235,7 +238,9 @@ def _continues(tenant: Tenant, letter: InboundEmail, member: Member) -> Inquiry 
     if tenant.inquiries.visible_to == "member":
         own = own.where(Inquiry.member_id == member.id)
     found = session().scalars(own.order_by(Inquiry.id).limit(1)).first()
-    if found is None or not asking.can_ask(tenant, member.account_id, member.id, found.about):
+    if found is None or not asking.can_ask(
+        tenant, member.account_id, member.id, found.about, category=found.category
+    ):
         return None
     return found
 

@@ -89,8 +89,8 @@ def ask(
     category = tenant.inquiries.category(asked.category)
     if category is None:
         raise RuleBroken("お問合せ区分を選択してください。", field="category")
-    about = asking.subject_or_only(tenant, writer.account_id, writer.member_id, asked.about)
-    asking.check_member(tenant, by, about)
+    about = _subject_of(tenant, writer, asked)
+    asking.check_member(tenant, by, about, category=category.key)
     now = clock.now()
     made = Inquiry(
         number=numbering.next_number("inquiry", tenant.numbers["inquiry"]),
@@ -125,6 +125,13 @@ def _labelled_answers(category: InquiryCategory, asked: Asked) -> list[list[str]
     ]
 
 
+def _subject_of(tenant: Tenant, writer: Writer, asked: Asked) -> str:
+    """What number it is about: what was named, or the only one where there is no choice."""
+    return asking.subject_or_only(
+        tenant, writer.account_id, writer.member_id, asked.about, category=asked.category
+    )
+
+
 def write(
     tenant: Tenant,
     inquiry: Inquiry,
@@ -141,7 +148,7 @@ def write(
     sent (COM-22); another text under the same key is a message of its own. Raises asking.MayNotAsk
     for a member who is none of those who may ask about it (SUP-01).
     """
-    asking.check_member(tenant, by, inquiry.about)
+    asking.check_member(tenant, by, inquiry.about, category=inquiry.category)
     # Behind the lock: of one message that is sent twice at once, the second finds the first.
     session().refresh(inquiry, with_for_update=True)
     before = _body_with(inquiry, key) if key else None
@@ -234,7 +241,8 @@ def append(
 
 def notify(tenant: Tenant, inquiry: Inquiry, event: str, *, text: str = "") -> None:
     """Mail who asked about it, as they chose."""
-    link = f"{tenant.base_url}/inquiries/{inquiry.number}" if inquiry.member_id else ""
+    is_guest = inquiry.member_id is None
+    link = "" if is_guest else tenant.url_to("inquiries.thread", number=inquiry.number)
     notifications.send(
         tenant,
         Kind.INQUIRIES,

@@ -73,7 +73,7 @@ def _notify(tenant: Tenant, inquiry: Inquiry, body: str) -> None:
         inquiry.email,
         account_id=inquiry.account_id,
         inquiry=inquiry,
-        link=f"{tenant.base_url}/inquiries/{inquiry.number}",
+        link=tenant.url_to("inquiries.thread", number=inquiry.number),
         text=text,
     )
 

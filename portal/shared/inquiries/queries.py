@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 
 from portal.config import Tenant
-from portal.core import NotFound, Query, get_or_404, gettext_noop, session
+from portal.core import NotFound, PageLink, Query, get_or_404, gettext_noop, session
 from portal.core.folding import Folded
 from portal.shared.auth.sessions import SignedIn
 from portal.shared.inquiries.models import (
@@ -28,7 +28,7 @@ _READ = InquiryRead.__table__
 UNFINISHED = (Status.RECEIVED, Status.IN_PROGRESS)
 """What waits for the operators. What is answered does not, though nobody may ever close it."""
 UNFINISHED_KEY = "unfinished"
-UNFINISHED_HREF = f"/inquiries?status={UNFINISHED_KEY}"
+UNFINISHED_LINK = PageLink("inquiries.index", {"status": UNFINISHED_KEY})
 """The list of just these, as the search by status asks for them."""
 UPDATED = _I.c.updated_at
 TIE = _I.c.id

@@ -42,6 +42,6 @@ def _remind(tenant: Tenant, invoice: Invoice) -> bool:
         account_id=invoice.account_id,
         invoice=invoice,
         about=issuing.about(queries.items_on(invoice)),
-        link=f"{tenant.base_url}/documents",
+        link=tenant.url_to("documents.index"),
     )
     return True

@@ -397,14 +397,14 @@ def _followers(article: Article, after: int) -> Sequence[Member]:
 
 
 def _mail(tenant: Tenant, article: Article, member: Member, *, is_new: bool) -> None:
-    stop = f"{tenant.base_url}/knowledge/unfollow/{token_of(member.id, article.number)}"
+    stop = tenant.url_to("knowledge.unfollow", token=token_of(member.id, article.number))
     mail = mailing.notify(
         tenant,
         "knowledge_article",
         member,
         article=article,
         is_new=is_new,
-        link=f"{tenant.base_url}/knowledge/{article.number}",
+        link=tenant.url_to("knowledge.article", number=article.number),
         stop=stop,
     )
     # RFC 8058: mail programs show a button of their own, which ends the mails without a page.

@@ -114,11 +114,11 @@ def _send(tenant: Tenant, made: Registration) -> None:
     key = login_key(tenant.sign_in.items, login_id="", email=made.email)
     # The page says the same in both cases; only whoever reads the mailbox learns which it was.
     if session().scalar(select(Member.id).where(Member.login_key == key)):
-        sign_in = f"{tenant.base_url}/sign-in"
-        forgotten = f"{tenant.base_url}/forgotten-password"
+        sign_in = tenant.url_to("auth.sign_in")
+        forgotten = tenant.url_to("auth.forgotten_password")
         mailing.compose(tenant, "registered_already", made.email, sign_in=sign_in, link=forgotten)
     else:
-        link = f"{tenant.base_url}/register/activate/{token}"
+        link = tenant.url_to("registration.activate", token=token)
         code = f"{plain[:8]}-{plain[8:]}"
         mailing.compose(
             tenant, "registration", made.email, code=code, link=link, until=made.expires_at

@@ -216,8 +216,17 @@ def _export_files(tenant: Tenant, who: SignedIn) -> Iterator[Entry]:
     yield "account.json", json.dumps(data, ensure_ascii=False, indent=2, default=str).encode()
     yield "history.csv", b"".join(_acts(who))
     if who.is_representative:
-        for hooks in account_hooks.hooks_of(tenant):
-            yield from hooks.export_files(tenant, account)
+        yield from _files_of(tenant, account)
+
+
+def _files_of(tenant: Tenant, account: Account) -> Iterator[Entry]:
+    """What every module keeps of the account, each file once: documents belong to several."""
+    seen = set()
+    for hooks in account_hooks.hooks_of(tenant):
+        for name, content in hooks.export_files(tenant, account):
+            if name not in seen:
+                seen.add(name)
+                yield name, content
 
 
 def _plain(row: Base) -> dict[str, object]:

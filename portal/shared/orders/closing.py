@@ -90,7 +90,7 @@ def _close_one(
         invoice.contact["email"],
         account_id=invoice.account_id,
         invoice=invoice,
-        link=f"{tenant.base_url}/documents",
+        link=tenant.url_to("documents.index"),
     )
     return invoice
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 
 from portal.config import Tenant
-from portal.core import RuleBroken, csvio, session, update_where
+from portal.core import PageLink, RuleBroken, csvio, session, update_where
 from portal.core.zips import Entry
 from portal.shared.accounts.account_hooks import AccountHooks, OpenBusiness
 from portal.shared.accounts.models import Account
@@ -40,13 +40,13 @@ class OpenKind:
     """Orders of one kind that keep an account from leaving: those that meet `criterion`.
 
     `message` is told with their %(count)s and their %(status)s, if they share one (message ids
-    all); `href` is the list of just these, `remedy` what the customer does about them.
+    all); `link` is the list of just these, `remedy` what the customer does about them.
     """
 
     criterion: ColumnElement[bool]
     message: str
     remedy: str
-    href: str
+    link: PageLink
     status: str = ""
 
 
@@ -74,7 +74,7 @@ def account_hooks(
             count = session().scalar(select(func.count(model.id)).where(*filters)) or 0
             if count:
                 message = RuleBroken(kind.message, count=count, status=RuleBroken(kind.status))
-                yield OpenBusiness(message=message, remedy=kind.remedy, href=kind.href)
+                yield OpenBusiness(message=message, remedy=kind.remedy, link=kind.link)
 
     def papers(_tenant: Tenant, account: Account) -> Iterator[Entry]:
         rows = (_exported(order, columns.values()) for order in session().scalars(own(account)))

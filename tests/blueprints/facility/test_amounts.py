@@ -59,27 +59,32 @@ def test_no_page_list_or_file_shows_an_amount_without_the_right(app, visit, may,
         assert not TOTAL.search(answer.text), path
         if TOTAL.search(boss.get(path).text):
             shown_to_boss.add(path)
-    assert {"/", "/reservations", "/reservations.csv", "/reservations/FR000002"} <= shown_to_boss
+    assert {
+        "/",
+        "/facility/reservations",
+        "/facility/reservations.csv",
+        "/facility/reservations/FR000002",
+    } <= shown_to_boss
 
 
 def test_who_has_the_right_sees_amounts_and_who_has_not_reads_why_not(visit, may):
     """The reason stands beside what is not shown."""
     visitor, why = visit("facility", "kenichi"), "「請求・帳票」の権限のある方にだけ"
     may("billing")
-    page = visitor.get("/reservations/FR000002").text
+    page = visitor.get("/facility/reservations/FR000002").text
     assert "¥14,850" in page
     assert why not in page
     may("orders")
-    page = visitor.get("/reservations/FR000002").text
+    page = visitor.get("/facility/reservations/FR000002").text
     assert "非表示" in page
     assert why in page
-    assert "非表示" in visitor.get("/reservations.csv").text
+    assert "非表示" in visitor.get("/facility/reservations.csv").text
 
 
 def test_the_charge_of_a_cancellation_today_is_an_amount_too(visit, may):
     """FAC-05: the share is the brand's rule, the sum is the account's."""
     may("support,orders")
-    page = visit("facility", "kenichi").get("/reservations/FR000001").text
+    page = visit("facility", "kenichi").get("/facility/reservations/FR000001").text
     assert "キャンセル" in page
     assert "¥" not in page
 
@@ -87,7 +92,7 @@ def test_the_charge_of_a_cancellation_today_is_an_amount_too(visit, may):
 def test_the_price_list_is_for_everybody(visit, may):
     """FAC-11: what an hour costs."""
     may("orders")
-    assert "¥4,500" in visit("facility", "kenichi").get("/facilities").text
+    assert "¥4,500" in visit("facility", "kenichi").get("/facility/facilities").text
 
 
 @pytest.mark.parametrize(("rights", "is_shown"), [("billing", True), ("orders,support", False)])
@@ -121,7 +126,10 @@ def test_a_document_has_one_answer_wherever_it_is_asked_for(run, visit, may, cas
         ("invoice", "invoice/FI000001", money),
         ("receipt", "receipt/RC00000001", money),
     ):
-        for path in (f"/reservations/{cast.billed}/{slug}.pdf", f"/documents/{address}.pdf"):
+        for path in (
+            f"/facility/reservations/{cast.billed}/{slug}.pdf",
+            f"/documents/{address}.pdf",
+        ):
             answer = visitor.get(path)
             assert answer.status_code == expected, path
             if slug == "work-report":

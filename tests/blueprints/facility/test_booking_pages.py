@@ -25,7 +25,7 @@ from portal.shared.contacts import operations as contacts
 from portal.shared.contacts.models import Kind
 from tests.cast import CANARY
 
-FORM = "/facilities/LC-01/reservation"
+FORM = "/facility/facilities/LC-01/reservation"
 TYPED: dict[str, Any] = {
     "day": "２０２６年１１月２５日",
     "starts": "10:00",
@@ -91,14 +91,14 @@ def test_the_list_shows_what_can_be_had_and_nothing_of_the_twin(visit, inside):
         session().add(closed)
         session().commit()
     page = visit("facility", "hanako")
-    listed = page.get("/facilities").text
+    listed = page.get("/facility/facilities").text
     for word in ("切断と彫刻。", "1時間 ¥4,500／1日 ¥28,000", "1階 A区画（24㎡）", "4名"):
         assert word in listed
     assert "休止中の炉" not in listed
     assert CANARY["studio"] not in listed
     for path in ("", "/reservation", "/reservation/confirm", "/reservation/done", "/photo"):
         for code in ("ZZ-99", "NO-00"):
-            assert page.get(f"/facilities/{code}{path}").status_code == 404
+            assert page.get(f"/facility/facilities/{code}{path}").status_code == 404
 
 
 def test_a_brand_without_facilities_says_so(visit, inside):
@@ -106,25 +106,32 @@ def test_a_brand_without_facilities_says_so(visit, inside):
     with inside("facility"):
         session().scalars(select(Facility)).one().is_active = False
         session().commit()
-    assert "ご予約いただける設備はありません" in visit("facility", "hanako").get("/facilities").text
+    assert (
+        "ご予約いただける設備はありません"
+        in visit("facility", "hanako").get("/facility/facilities").text
+    )
 
 
 def test_a_week_turns_within_what_can_be_reserved(visit, taken):
     """FAC-11: free times lead to the form, taken ones say so, no week before this one or past the last."""
     taken()
     page = visit("facility", "hanako")
-    week = page.get("/facilities/LC-01").text
+    week = page.get("/facility/facilities/LC-01").text
     assert f"{FORM}?day=2026-11-25&amp;starts=13:00" in week
     assert f"{FORM}?day=2026-11-25&amp;starts=11:00" not in week
     assert f"{FORM}?day=2026-11-23" not in week  # 勤労感謝の日
     assert week.count('class="taken-slot"') == 5
     assert 'id="week-previous"' not in week
-    assert 'href="/facilities/LC-01?week=2026-11-30"' in week
-    last = page.get("/facilities/LC-01?week=2030-01-01").text
+    assert 'href="/facility/facilities/LC-01?week=2026-11-30"' in week
+    last = page.get("/facility/facilities/LC-01?week=2030-01-01").text
     assert 'id="week-next"' not in last
     for wrong in ("x", "0000-00-00", "2026-W48", "9999-12-31", "0001-01-01"):
-        assert page.get("/facilities/LC-01", query_string={"week": wrong}).status_code == 200
-    part = page.get("/facilities/LC-01?week=2026-11-30", headers={"HX-Request": "true"}).text
+        assert (
+            page.get("/facility/facilities/LC-01", query_string={"week": wrong}).status_code == 200
+        )
+    part = page.get(
+        "/facility/facilities/LC-01?week=2026-11-30", headers={"HX-Request": "true"}
+    ).text
     assert part.lstrip().startswith('<div id="week">')
 
 
@@ -155,7 +162,7 @@ def test_a_reservation_is_asked_for_once(visit, inside):
         assert made.contact["name"].endswith("健一")
         subjects = [mail.subject for mail in session().scalars(select(OutboxMail))]
         assert [s for s in subjects if number[0] in s and "予約受付" in s]
-    assert "¥9,000" in page.get(f"/reservations/{number[0]}").text
+    assert "¥9,000" in page.get(f"/facility/reservations/{number[0]}").text
     back = page.get(f"{FORM}?draft={draft[1]}").text
     assert 'value="2026-11-25"' in back
     assert "試作部品の切断" in back
@@ -255,16 +262,16 @@ def test_the_picture_is_an_operators_png(visit, inside, run, tmp_path):
     file.write_bytes(PNG)
     text.write_text("no picture", encoding="utf-8")
     page = visit("facility", "hanako")
-    assert "<img" not in page.get("/facilities").text
-    assert page.get("/facilities/LC-01/photo").status_code == 404
+    assert "<img" not in page.get("/facility/facilities").text
+    assert page.get("/facility/facilities/LC-01/photo").status_code == 404
     words = ["facility", "set-photo", "LC-01", "--tenant", "facility"]
     wrong = run.invoke(args=[*words, str(text)])
     assert (wrong.exit_code, wrong.stderr) == (2, "Error: 2MBまでのPNG画像を指定してください。\n")
     assert run.invoke(args=[*words, str(file)]).exit_code == 0
-    assert 'src="/facilities/LC-01/photo?v=' in page.get("/facilities").text
-    photo = page.get("/facilities/LC-01/photo")
+    assert 'src="/facility/facilities/LC-01/photo?v=' in page.get("/facility/facilities").text
+    photo = page.get("/facility/facilities/LC-01/photo")
     assert (photo.status_code, photo.mimetype, photo.data) == (200, "image/png", PNG)
-    assert visit("studio", "hanako").get("/facilities/LC-01/photo").status_code == 404
+    assert visit("studio", "hanako").get("/facility/facilities/LC-01/photo").status_code == 404
 
 
 def damaged(data: bytes) -> bytes:

@@ -28,7 +28,9 @@ ODD = '試作、"A"; B, C\\D 𠮷野家\r\nの加工機' + "あ" * 40
 def href(visit) -> str:
     """The address that the page gave to the representative, as a path."""
     page = visit("facility", "hanako").post("/calendar")
-    found = re.search(r'value="http://facility\.localhost(/calendar/[\w-]{43}\.ics)"', page.text)
+    found = re.search(
+        r'value="http://facility\.localhost(/calendar/facility/[\w-]{43}\.ics)"', page.text
+    )
     assert found, page.text
     return found[1]
 
@@ -108,7 +110,7 @@ def test_the_address_can_be_renewed_and_taken_back(visit, href):
     shown = owner.get("/calendar").text
     assert "アドレスは発行済みです" in shown
     assert ".ics" not in shown
-    renewed = re.search(r"/calendar/[\w-]{43}\.ics", owner.post("/calendar").text)
+    renewed = re.search(r"/calendar/facility/[\w-]{43}\.ics", owner.post("/calendar").text)
     assert renewed
     assert anybody.get(href).status_code == 404
     assert anybody.get(renewed[0]).status_code == 200
@@ -158,3 +160,15 @@ def test_every_status_has_a_word_that_calendars_know(app: Flask, inside, cast):
             (event,) = Calendar.from_ical(feed).walk("VEVENT")
             assert str(event["STATUS"]) in {"TENTATIVE", "CONFIRMED", "CANCELLED"}
         session().rollback()
+
+
+def test_a_calendar_that_asks_at_the_address_of_before_still_gets_its_events(visit, href, cast):
+    """FAC-11: feeds are subscribed to for years; theirs had no module in its address then."""
+    old = href.replace("/calendar/facility/", "/calendar/")
+    assert set(events(visit("facility").get(old))) == set(events(visit("facility").get(href)))
+
+
+def test_a_feed_of_a_module_that_has_none_is_not_there(visit, href):
+    """FAC-11, COM-03"""
+    assert visit("facility").get(href.replace("/facility/", "/support/")).status_code == 404
+    assert visit("desk").get(href).status_code == 404

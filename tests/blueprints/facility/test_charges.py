@@ -110,14 +110,14 @@ def test_a_charge_is_invoiced_without_tax_and_paid_once(inside, tenant, visit, r
     issued = run.invoke(args=["facility", "issue", number, "--tenant", "facility"])
     assert issued.stdout == f"{number}: documents issued: 1\n"
     page = visit("facility", "hanako")
-    answer = page.get(f"/reservations/{number}/invoice.pdf")
+    answer = page.get(f"/facility/reservations/{number}/invoice.pdf")
     assert answer.mimetype == "application/pdf"
     text = "".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(answer.data)).pages)
     assert "キャンセル料" in text
     assert "6,750" in text
     assert "675" not in text.replace("6,750", "").replace(",", "")
-    assert page.get(f"/reservations/{number}/work-report.pdf").status_code == 422
-    shown = page.get(f"/reservations/{number}").text
+    assert page.get(f"/facility/reservations/{number}/work-report.pdf").status_code == 422
+    shown = page.get(f"/facility/reservations/{number}").text
     assert "¥6,750" in shown
     assert "消費税（対象外 ¥6,750）" in shown
     assert "対象外" in text
@@ -127,7 +127,7 @@ def test_a_charge_is_invoiced_without_tax_and_paid_once(inside, tenant, visit, r
     assert run.invoke(args=pay).stdout == f"{number}: キャンセル ¥6,750\n"
     again = run.invoke(args=pay)
     assert (again.exit_code, again.stderr) == (2, "Error: キャンセル料は入金済みです。\n")
-    assert "お支払済" in page.get(f"/reservations/{number}").text
+    assert "お支払済" in page.get(f"/facility/reservations/{number}").text
     assert len(mails(inside, "ご入金の確認")) == 1
 
 

@@ -21,7 +21,7 @@ from portal.core.db import db, session
 from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor
 
-FORM = "/facilities/LC-01/reservation"
+FORM = "/facility/facilities/LC-01/reservation"
 TYPED = {
     "day": "2026-11-25",
     "starts": "10:00",
@@ -71,18 +71,18 @@ def test_one_page_says_what_is_free_on_a_day_across_facilities(visit, inside, te
         session().commit()
     take(inside, tenant, cast, clock.local(2026, 11, 25, 11), 2)
     page = visit("facility", "hanako")
-    shown = page.get("/facilities?day=2026-11-25").text.partition("<tbody>")[2]
+    shown = page.get("/facility/facilities?day=2026-11-25").text.partition("<tbody>")[2]
     rows = shown.partition("</tbody>")[0].split("<tr>")[1:]
     spans = [re.findall(r"(\d\d:\d\d–\d\d:\d\d)<", row) for row in rows]
     assert spans == [["09:00–10:30", "13:30–18:00"], ["09:00–18:00"]]
     assert f'href="{FORM}?day=2026-11-25&amp;starts=13:30"' in rows[0]
     take(inside, tenant, cast, clock.local(2026, 11, 26, 9), 9)
-    assert page.get("/facilities?day=2026-11-26").text.count("空きはありません") == 1
+    assert page.get("/facility/facilities?day=2026-11-26").text.count("空きはありません") == 1
     for wrong in ("x", "2026-13-01", "0001-01-01", "9999-12-31"):
-        refused = page.get("/facilities", query_string={"day": wrong})
+        refused = page.get("/facility/facilities", query_string={"day": wrong})
         assert refused.status_code == 422
         assert "切削機" in refused.text
-    assert "空きはありません" not in page.get("/facilities").text
+    assert "空きはありません" not in page.get("/facility/facilities").text
 
 
 @ONE
@@ -101,7 +101,7 @@ def test_a_day_that_nobody_can_have_is_told_alike_in_the_search_and_in_the_form(
     """FAC-11, COM-23: one word for a closed day, and days that are past are not searched."""
     page = visit("facility", "hanako")
     for refused in (
-        page.get("/facilities", query_string={"day": day}),
+        page.get("/facility/facilities", query_string={"day": day}),
         page.post(FORM, TYPED | {"day": day}),
     ):
         assert refused.status_code == 422
@@ -113,7 +113,7 @@ def test_a_day_that_nobody_can_have_is_told_alike_in_the_search_and_in_the_form(
 def test_the_week_says_opening_hours_the_shortest_time_and_the_buffer(visit):
     """FAC-11: before a time is chosen; the form says the buffer too."""
     page = visit("facility", "hanako")
-    week = page.get("/facilities/LC-01").text
+    week = page.get("/facility/facilities/LC-01").text
     assert "ご利用は09:00から18:00まで、30分単位、60分以上です。" in week
     for text in (week, page.get(FORM).text):
         assert "ご利用とご利用の間に、準備のため15分をいただいています。" in text
@@ -123,7 +123,7 @@ def test_the_week_says_opening_hours_the_shortest_time_and_the_buffer(visit):
 def test_the_week_marks_closed_days_and_the_time_between_two_uses(visit, inside, tenant, cast):
     """FAC-11: 休業日 as in search and form, △ where the buffer alone is in the way."""
     take(inside, tenant, cast, clock.local(2026, 11, 25, 11), 2)
-    week = visit("facility", "hanako").get("/facilities/LC-01?week=2026-11-25").text
+    week = visit("facility", "hanako").get("/facility/facilities/LC-01?week=2026-11-25").text
     rows = re.findall(r'<th scope="row">(\d\d:\d\d)</th>(.*?)</tr>', week, re.DOTALL)
     kinds = {at: re.findall(r'<td class="(\w+)-slot">', cells) for at, cells in rows}
     closed = ["closed"] * 2
@@ -168,7 +168,7 @@ def test_options_say_their_price_and_are_totalled_before_booking(priced):
     done = priced.post(f"{FORM}/confirm", {"draft": draft}, page=sent.location)
     number = re.search(r"FR\d{6}", priced.get(done.location).text)
     assert number
-    shown = priced.get(f"/reservations/{number[0]}").text
+    shown = priced.get(f"/facility/reservations/{number[0]}").text
     assert "<dt>オプション：集塵機</dt><dd>¥1,500</dd>" in shown
     assert "<dt>料金の目安（税込）</dt><dd>¥11,550</dd>" in shown
 
@@ -181,7 +181,7 @@ def test_what_a_reservation_was_quoted_stays_when_prices_change(visit, inside, c
         found.options = ["集塵機"]
         found.option_prices = {"集塵機": 700}
         session().commit()
-    shown = visit("facility", "hanako").get(f"/reservations/{cast.requested}").text
+    shown = visit("facility", "hanako").get(f"/facility/reservations/{cast.requested}").text
     assert "<dt>オプション：集塵機</dt><dd>¥700</dd>" in shown
 
 
@@ -198,16 +198,19 @@ def test_a_price_of_no_option_is_a_mistake():
 def test_the_way_back_keeps_search_order_and_page(visit, cast):
     """COM-21: from a reservation to the list as it was left, and nowhere else."""
     page = visit("facility", "hanako")
-    listed = page.get("/reservations?status=billed&sort=oldest").text
-    href = re.search(rf'href="(/reservations/{cast.billed}[^"]*)"', listed)
+    listed = page.get("/facility/reservations?status=billed&sort=oldest").text
+    href = re.search(rf'href="(/facility/reservations/{cast.billed}[^"]*)"', listed)
     assert href
     back = page.get(href[1]).text
-    assert 'href="/reservations?status=billed&amp;sort=oldest"' in back
-    plain = re.search(rf'href="(/reservations/{cast.billed}[^"]*)"', page.get("/reservations").text)
+    assert 'href="/facility/reservations?status=billed&amp;sort=oldest"' in back
+    plain = re.search(
+        rf'href="(/facility/reservations/{cast.billed}[^"]*)"',
+        page.get("/facility/reservations").text,
+    )
     assert plain
-    assert plain[1] == f"/reservations/{cast.billed}"
+    assert plain[1] == f"/facility/reservations/{cast.billed}"
     for strange in ("https://evil.example/", "//evil.example", "x=1&status=", "%00", "a" * 9000):
-        answer = page.get(f"/reservations/{cast.billed}", query_string={"list": strange})
+        answer = page.get(f"/facility/reservations/{cast.billed}", query_string={"list": strange})
         assert answer.status_code == 200
         found = re.findall(r'href="([^"]*)"[^>]*>(?:<svg.*?</svg>)?ご利用履歴へ戻る', answer.text)
-        assert found == ["/reservations"], strange
+        assert found == ["/facility/reservations"], strange

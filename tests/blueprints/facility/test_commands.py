@@ -352,14 +352,14 @@ def test_issue_says_when_a_document_could_not_be_drawn_and_the_worker_draws_it(
 
     assert documents() == [("FI000001", False), ("FW000001", False)]
     member = visit("facility", cast.representative)
-    assert member.get(f"/reservations/{cast.billed}/invoice.pdf").status_code == 422
+    assert member.get(f"/facility/reservations/{cast.billed}/invoice.pdf").status_code == 422
     blocked.unlink()
     again = do("issue", cast.billed)
     assert (again.stdout, again.stderr) == (f"{cast.billed}: documents issued: 0\n", "")
     with clock.freeze(NOW + timedelta(hours=1)):
         assert run.invoke(args=["worker", "--once"]).exit_code == 0
     assert documents() == [("FI000001", True), ("FW000001", True)]
-    assert member.get(f"/reservations/{cast.billed}/invoice.pdf").data.startswith(b"%PDF")
+    assert member.get(f"/facility/reservations/{cast.billed}/invoice.pdf").data.startswith(b"%PDF")
 
 
 def test_what_no_column_or_calendar_holds_is_a_named_line(

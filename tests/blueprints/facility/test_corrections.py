@@ -47,7 +47,7 @@ def test_a_corrected_invoice_names_the_old_one_which_stays(facility, visit, cast
     old = page.get("/documents/invoice/FI000001.pdf").data
     told = facility("correct", cast.billed, *RIGHT)
     assert told.stdout == f"{cast.billed}: documents issued: 1\n{cast.billed}: 請求確定 ¥9,900\n"
-    new = page.get(f"/reservations/{cast.billed}/invoice.pdf").data
+    new = page.get(f"/facility/reservations/{cast.billed}/invoice.pdf").data
     assert page.get("/documents/invoice/FI000001.pdf").data == old
     assert page.get("/documents/invoice/FI000002.pdf").data == new
     words = text_of(new)
@@ -60,7 +60,7 @@ def test_a_corrected_invoice_names_the_old_one_which_stays(facility, visit, cast
     ):
         assert said in words
     assert "FI000002" not in text_of(old)
-    shown = page.get(f"/reservations/{cast.billed}").text
+    shown = page.get(f"/facility/reservations/{cast.billed}").text
     assert "¥9,900" in shown
     with inside("facility"):
         event = (
@@ -174,7 +174,7 @@ def test_what_is_given_back_is_a_document_of_its_own(facility, visit, cast, insi
     for absent in ("お振込先", "ご請求申し上げます", "訂正"):
         assert absent not in words
     assert "−¥4,950" in page.get("/documents").text
-    assert "¥14,850" in page.get(f"/reservations/{cast.billed}").text
+    assert "¥14,850" in page.get(f"/facility/reservations/{cast.billed}").text
     assert "ご請求金額の返還" in page.get("/account/history").text.split("<table", 1)[1]
 
 
@@ -216,7 +216,7 @@ def test_a_refund_is_said_and_stands_on_the_reservations_page(facility, visit, c
     words = ["refund", cast.billed, "--line", "値引き:1:式:4500", "--reason", "不調"]
     said = f"{cast.billed}: 返還 ¥4,950 (CN00000001)\n"
     assert facility(*words, "--dry-run").stdout.endswith(said)
-    path, page = f"/reservations/{cast.billed}", visit("facility", "hanako")
+    path, page = f"/facility/reservations/{cast.billed}", visit("facility", "hanako")
     assert "ご請求の減額" not in page.get(path).text
     assert facility(*words).stdout.endswith(said)
     shown = page.get(path).text

@@ -338,7 +338,9 @@ def test_the_page_gives_what_was_issued_with_a_name_to_file_it_by(
 ) -> None:
     """FAC-04, COM-72, COM-74: read with another program than the one that drew it."""
     assert issue(cast.billed) == "FR000002: documents issued: 2\n"
-    answer = visit("facility", cast.representative).get(f"/reservations/{cast.billed}/invoice.pdf")
+    answer = visit("facility", cast.representative).get(
+        f"/facility/reservations/{cast.billed}/invoice.pdf"
+    )
     assert answer.mimetype == "application/pdf"
     assert "14850_FI000001.pdf" in answer.headers["Content-Disposition"]
     reader = shutil.which("pdftotext")
@@ -359,7 +361,7 @@ def test_another_accounts_document_does_not_exist(issue, visit, cast) -> None:
     """COM-73: the same 404 as for a number that was never given, for strangers and for the other brand."""
     issue(cast.billed)
     for kind in ("invoice", "work-report"):
-        path = f"/reservations/{cast.billed}/{kind}.pdf"
+        path = f"/facility/reservations/{cast.billed}/{kind}.pdf"
         assert visit("facility", cast.member).get(path).status_code == 200
         stranger = visit("facility", cast.stranger)
         assert stranger.get(path).status_code == 404
@@ -368,7 +370,7 @@ def test_another_accounts_document_does_not_exist(issue, visit, cast) -> None:
         assert visit("facility").get(path).status_code == 303
     assert (
         visit("facility", cast.member)
-        .get(f"/reservations/{cast.billed}/delivery-note.pdf")
+        .get(f"/facility/reservations/{cast.billed}/delivery-note.pdf")
         .status_code
         == 404
     )
@@ -387,12 +389,12 @@ def test_a_document_still_being_drawn_is_awaited_with_the_reason(
         assert operations.issue(tenant, queries.any_reservation(cast.billed), by=SYSTEM) == []
         session().commit()
     member = visit("facility", cast.representative)
-    answer = member.get(f"/reservations/{cast.billed}/invoice.pdf")
+    answer = member.get(f"/facility/reservations/{cast.billed}/invoice.pdf")
     assert answer.status_code == 422
     assert document_views.BEING_DRAWN in answer.text
-    assert document_views.BEING_DRAWN in member.get(f"/reservations/{cast.billed}").text
+    assert document_views.BEING_DRAWN in member.get(f"/facility/reservations/{cast.billed}").text
     assert run.invoke(args=["worker", "--once"]).exit_code == 0
-    assert member.get(f"/reservations/{cast.billed}/invoice.pdf").data.startswith(b"%PDF")
+    assert member.get(f"/facility/reservations/{cast.billed}/invoice.pdf").data.startswith(b"%PDF")
 
 
 def test_damaged_bytes_are_never_given_out(issue, visit, inside, settings, cast) -> None:
@@ -402,4 +404,6 @@ def test_damaged_bytes_are_never_given_out(issue, visit, inside, settings, cast)
         key = session().scalars(select(Document.sha256).where(Document.number == "FI000001")).one()
     (settings.home / "files" / "facility" / key[:2] / key).write_bytes(b"%PDF-1.4 something else")
     with pytest.raises(FileDamaged):
-        visit("facility", cast.representative).get(f"/reservations/{cast.billed}/invoice.pdf")
+        visit("facility", cast.representative).get(
+            f"/facility/reservations/{cast.billed}/invoice.pdf"
+        )

@@ -80,7 +80,10 @@ def test_old_reservations_come_in_once_whatever_the_encoding(load, inside, visit
             14_850,
             "カナリア甲レーザー加工機",
         )
-    assert "OLD-0" in visit("facility", cast.representative).get("/reservations?number=OLD").text
+    assert (
+        "OLD-0"
+        in visit("facility", cast.representative).get("/facility/reservations?number=OLD").text
+    )
 
 
 def test_every_bad_line_is_named_and_nothing_comes_in(load, inside):

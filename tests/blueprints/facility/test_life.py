@@ -50,7 +50,7 @@ def test_from_request_to_payment_each_step_shows_and_is_mailed(do, visit, inside
     ]
     for words, label in steps:
         assert label in do(*words)
-        assert label in page.get(f"/reservations/{number}").text
+        assert label in page.get(f"/facility/reservations/{number}").text
     with inside("facility"):
         subjects = [m.subject for m in session().scalars(select(OutboxMail)) if number in m.subject]
         actions = [
@@ -69,7 +69,10 @@ def test_from_request_to_payment_each_step_shows_and_is_mailed(do, visit, inside
 def test_papers_are_refused_with_the_reason_then_given_byte_for_byte(do, visit, cast):
     """FAC-04, COM-72, COM-73: only the account that it belongs to gets it, always the same."""
     mine, stranger = visit("facility", cast.representative), visit("facility", cast.stranger)
-    unbilled, billed = f"/reservations/{cast.requested}", f"/reservations/{cast.billed}"
+    unbilled, billed = (
+        f"/facility/reservations/{cast.requested}",
+        f"/facility/reservations/{cast.billed}",
+    )
     refused = mine.get(f"{unbilled}/invoice.pdf")
     assert refused.status_code == 422
     assert operations.NOT_BEFORE_BILLED in refused.text

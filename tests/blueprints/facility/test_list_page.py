@@ -22,7 +22,9 @@ from portal.core.db import db, session
 from tests.cast import CANARY, NOW, Cast
 from tests.support.client import Visitor
 
-PATH = "/reservations"
+PATH = "/facility/reservations"
+IDS = "facility-reservations-"
+"""What the ids of the list\'s fields begin with."""
 R: Any = Reservation.__table__
 REVERSED = "終了日は開始日以降の日付を入力してください。"
 NOTHING = "条件に一致するご予約はありません。"
@@ -68,7 +70,9 @@ def address(path: str = PATH, **search: str) -> str:
 
 def listed(answer: TestResponse) -> list[str]:
     """The numbers in the table, from top to bottom."""
-    return re.findall(r'<a href="/reservations/([A-Z0-9]+)(?:\?list=[^"]*)?">\1</a>', answer.text)
+    return re.findall(
+        r'<a href="/facility/reservations/([A-Z0-9]+)(?:\?list=[^"]*)?">\1</a>', answer.text
+    )
 
 
 def turn(answer: TestResponse, rel: str) -> str | None:
@@ -180,9 +184,9 @@ def test_what_was_searched_for_stands_in_the_fields_and_in_the_links(visit):
     assert 'value=""><b>レーザー"' in unescape(answer.text)
     assert 'value="2026-12-31"' in box(answer, "until")
     assert "検索</button>" in answer.text
-    assert '<a class="btn sec" href="/reservations">リセット</a>' in answer.text
+    assert '<a class="btn sec" href="/facility/reservations">リセット</a>' in answer.text
     found = page.get(address(status="billed", since="2026-01-01"))
-    link = re.search(r'href="(/reservations\.csv\?[^"]+)"', found.text)
+    link = re.search(r'href="(/facility/reservations\.csv\?[^"]+)"', found.text)
     assert link
     assert unescape(link[1]) == address(f"{PATH}.csv", status="billed", since="2026-01-01")
 
@@ -212,9 +216,9 @@ def test_a_wrong_search_is_told_at_its_field_and_keeps_what_was_typed(visit):
                 tag = box(answer, name)
                 assert f'value="{search.get(name, "")}"' in tag
                 assert ('aria-invalid="true"' in tag) == (name in blamed), (wrong, name)
-                assert (f'<a href="#{name}">' in answer.text) == (name in blamed)
-                assert (f'<p class="ferr" id="{name}-e">' in answer.text) == (name in blamed)
-                assert (f'aria-describedby="{name}-e"' in tag) == (name in blamed)
+                assert (f'<a href="#{IDS}{name}">' in answer.text) == (name in blamed)
+                assert (f'<p class="ferr" id="{IDS}{name}-e">' in answer.text) == (name in blamed)
+                assert (f'aria-describedby="{IDS}{name}-e"' in tag) == (name in blamed)
     assert REVERSED in page.get(address(since="2026-12-02", until="2026-12-01")).text
     assert page.get(address(since="2026-12-01", until="2026-12-01")).status_code == 200
     assert page.get(address(number="1" * 20, facility="設" * 100)).status_code == 200
@@ -242,8 +246,8 @@ def test_words_of_the_address_that_nobody_knows_break_nothing(visit, cast):
             refused = page.get(address(path, status=status))
             assert refused.status_code == 422
             assert refused.mimetype == "text/html"
-            assert '<a href="#status">' in refused.text
-            assert 'id="status-e"' in refused.text
+            assert '<a href="#facility-reservations-status">' in refused.text
+            assert 'id="facility-reservations-status-e"' in refused.text
 
 
 def test_pages_turn_forward_and_back_without_losing_or_doubling_a_row(visit, put):
@@ -477,7 +481,7 @@ def test_a_wrong_search_has_no_list_and_no_count_under_its_error(visit, search, 
     """COM-21, COM-23: in a person's words, and nothing that was not asked for."""
     refused = visit("facility", "hanako").get(address(**search))
     assert refused.status_code == 422
-    assert message in refused.text.partition(f'id="{field}-e"')[2].partition("</p>")[0]
+    assert message in refused.text.partition(f'id="{IDS}{field}-e"')[2].partition("</p>")[0]
     assert listed(refused) == []
     assert counted(refused) == ""
     assert NOTHING not in refused.text
@@ -506,6 +510,6 @@ def test_a_bill_that_is_overdue_is_marked_wherever_it_is_listed(
     own = page.get(f"{PATH}/{cast.billed}").text
     assert own.count("お支払期限超過") == (3 if is_overdue else 0)
     card = page.get("/").text.partition('id="attention"')[2].partition("</section>")[0]
-    assert ("/reservations?payment=overdue" in card) == is_overdue
+    assert ("/facility/reservations?payment=overdue" in card) == is_overdue
     worklist = run.invoke(args=["facility", "list", "--tenant", "facility"]).output
     assert ("yes" in worklist.split()) == is_overdue

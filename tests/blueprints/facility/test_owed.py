@@ -76,7 +76,7 @@ def issued(inside, number: str) -> list[str]:
 def test_what_is_due_is_issued_by_the_worker(app, inside, tenant, visit, number):
     """FAC-04: invoice and report once the amount is fixed, the receipt once it is paid; then nothing is due."""
     page = visit("facility", "hanako")
-    path = f"/reservations/{number}"
+    path = f"/facility/reservations/{number}"
     with inside("facility"), clock.freeze(START):
         found = queries.any_reservation(number)
         operations.start(tenant, found, by=SYSTEM)
@@ -131,7 +131,7 @@ def test_the_page_says_what_a_document_waits_for(visit, inside, cast):
     page = visit("facility", "hanako")
 
     def shown() -> str:
-        return page.get(f"/reservations/{cast.billed}").text
+        return page.get(f"/facility/reservations/{cast.billed}").text
 
     states = (
         (NOW - timedelta(hours=1), BEING_DRAWN),
@@ -266,6 +266,6 @@ def test_a_facility_is_taken_out_of_the_offer_and_back(do, visit):
     """FAC-11: no page offers it, operators still find it."""
     page = visit("facility", "hanako")
     assert do("edit", "LC-01", "--not-bookable").exit_code == 0
-    assert page.get("/facilities/LC-01").status_code == 404
+    assert page.get("/facility/facilities/LC-01").status_code == 404
     assert do("edit", "LC-01", "--bookable").exit_code == 0
-    assert page.get("/facilities/LC-01").status_code == 200
+    assert page.get("/facility/facilities/LC-01").status_code == 200

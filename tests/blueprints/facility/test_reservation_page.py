@@ -134,7 +134,7 @@ def number(app: Flask, inside: Callable[[str], Any]) -> str:
 def test_each_status_shows_what_is_known_by_then(visit, step, number):
     """FAC-03, FAC-04: from request to payment; the times are those of the booking and of the operator's steps."""
     page = visit("facility", "hanako")
-    path = f"/reservations/{number}"
+    path = f"/facility/reservations/{number}"
     later, fixed = "ご利用後に確定します", "¥14,009"  # 12,500 and its 10%, 240 and its 8%
     asked = ("予約完了日時", "2026/11/02(月) 09:05")
     confirmed = "2026/11/20(金) 13:30"
@@ -208,7 +208,10 @@ def test_the_use_and_the_people_are_shown_as_booked_and_as_text(visit, inside, n
         account.name, account.city = "あとの社名", "あとの住所"
         session().scalars(select(Facility)).one().name = "あとの設備"
         session().commit()
-    pages = [visit("facility", who).get(f"/reservations/{number}") for who in ("hanako", "kenichi")]
+    pages = [
+        visit("facility", who).get(f"/facility/reservations/{number}")
+        for who in ("hanako", "kenichi")
+    ]
     name = CANARY["facility"]
     for answer in pages:
         shown = cards(answer)
@@ -241,7 +244,7 @@ def test_the_use_and_the_people_are_shown_as_booked_and_as_text(visit, inside, n
         assert "<メガネ>" not in main
         assert "あとの" not in main
         assert f"<title>ご予約 {number}" in answer.text
-        assert 'href="/reservations"' in main
+        assert 'href="/facility/reservations"' in main
 
 
 def test_what_is_not_known_is_a_dash_and_two_days_have_two_dates(visit, inside, cast):
@@ -255,7 +258,7 @@ def test_what_is_not_known_is_a_dash_and_two_days_have_two_dates(visit, inside, 
         reservation.billing = {"name": "一番"}
         reservation.total = 0
         session().commit()
-    shown = cards(visit("facility", "hanako").get(f"/reservations/{cast.requested}"))
+    shown = cards(visit("facility", "hanako").get(f"/facility/reservations/{cast.requested}"))
     assert shown["use"]["ご利用日時"] == "2026/11/20(金) 13:30 – 2026/11/21(土) 13:30"
     assert [shown["use"][label] for label in ("オプション", "ご利用目的", "備考")] == [DASH] * 3
     assert [shown["related"][label] for label in ("部署名", "電話番号", "住所", "ご担当者")] == [
@@ -278,7 +281,7 @@ def test_a_cancelled_reservation_says_when_and_offers_no_step_and_no_paper(
         (number, "2026/11/20(金) 13:30", "2026/11/20(金) 14:30"),
         (cast.cancelled, DASH, "2026/10/14(水) 10:00"),
     ):
-        answer = page.get(f"/reservations/{which}")
+        answer = page.get(f"/facility/reservations/{which}")
         booking = cards(answer)["booking"]
         assert (booking["予約確定日時"], booking["キャンセル日時"]) == (confirmed, cancelled)
         assert badge(answer) == ("mute", "キャンセル")
@@ -288,13 +291,13 @@ def test_a_cancelled_reservation_says_when_and_offers_no_step_and_no_paper(
             *[operations.NOT_BEFORE_BILLED] * 2,
         ]
         for slug in PAPERS:
-            assert page.get(f"/reservations/{which}/{slug}.pdf").status_code == 422
+            assert page.get(f"/facility/reservations/{which}/{slug}.pdf").status_code == 422
 
 
 def test_the_address_of_a_paper_answers_as_its_button_does(visit, step, run, number):
     """FAC-04, COM-72: the same reason with 422 at every status before; afterwards both lead to the same PDF."""
     page = visit("facility", "hanako")
-    path = f"/reservations/{number}"
+    path = f"/facility/reservations/{number}"
     steps = [None, Status.CONFIRMED, Status.IN_USE, Status.USED, Status.BILLED, Status.PAID]
     for status in steps:
         if status:
@@ -337,14 +340,14 @@ def test_what_is_not_ones_own_does_not_exist(visit, cast, run):
     for who, foreign in (("hanako", [cast.strangers]), ("yumi", [cast.requested, cast.billed])):
         page = visit("facility", who)
         for paper in ("", "/invoice.pdf", "/work-report.pdf"):
-            expected = told(page.get(f"/reservations/{unknown}{paper}"))
+            expected = told(page.get(f"/facility/reservations/{unknown}{paper}"))
             assert expected[0] == 404
             for number in (*foreign, twins):
-                assert told(page.get(f"/reservations/{number}{paper}")) == expected, number
+                assert told(page.get(f"/facility/reservations/{number}{paper}")) == expected, number
         for number in broken:
-            assert page.get(f"/reservations/{number}").status_code == 404
+            assert page.get(f"/facility/reservations/{number}").status_code == 404
     nobody = visit("facility")
-    answers = [nobody.get(f"/reservations/{number}") for number in (cast.billed, unknown)]
+    answers = [nobody.get(f"/facility/reservations/{number}") for number in (cast.billed, unknown)]
     assert [answer.status_code for answer in answers] == [answers[0].status_code] * 2
     assert all("/sign-in" in answer.headers["Location"] for answer in answers)
 
@@ -352,14 +355,14 @@ def test_what_is_not_ones_own_does_not_exist(visit, cast, run):
 def test_what_is_to_be_paid_and_done_stands_first(visit, step, number):
     """FAC-03, FAC-05: the amount, until when and where to; the two forms with today's charge while there is time."""
     page = visit("facility", "hanako")
-    answer = page.get(f"/reservations/{number}")
+    answer = page.get(f"/facility/reservations/{number}")
     part = answer.text.split('id="next"')[1].split("</section>")[0]
     assert f'href="/inquiries/new?category=change&amp;about={number}"' in part
     assert f'href="/inquiries/new?category=cancel&amp;about={number}"' in part
     assert "¥13,500（ご利用料金の100%）" in part
     for status in (Status.CONFIRMED, Status.IN_USE, Status.USED, Status.BILLED):
         step(number, status)
-    shown = cards(page.get(f"/reservations/{number}"))
+    shown = cards(page.get(f"/facility/reservations/{number}"))
     assert next(iter(shown)) == "next"
     assert shown["next"] == {"お支払い待ち": "¥14,009", "お支払期限": "2026/12/31(木)"}
 
@@ -368,9 +371,9 @@ def test_what_is_to_be_paid_and_done_stands_first(visit, step, number):
 def test_the_bank_account_stands_where_something_is_owed(other, cast):
     """FAC-03: as the invoice has it, beside the amount and in お支払情報."""
     page = other('issuer = { bank = "みずいろ銀行 普通 0001101" }', "hanako")
-    shown = cards(page.get(f"/reservations/{cast.billed}"))
+    shown = cards(page.get(f"/facility/reservations/{cast.billed}"))
     assert shown["next"]["お振込先"] == shown["payment"]["お振込先"] == "みずいろ銀行 普通 0001101"
-    assert "みずいろ銀行" not in page.get(f"/reservations/{cast.requested}").text
+    assert "みずいろ銀行" not in page.get(f"/facility/reservations/{cast.requested}").text
 
 
 @pytest.mark.parametrize(
@@ -390,6 +393,6 @@ def test_a_use_other_than_booked_is_shown_with_the_time_that_it_took(
         found.status, found.used_from = Status.USED, began
         found.finished_at = found.used_until = began + timedelta(minutes=68)
         session().commit()
-    use = cards(visit("facility", "hanako").get(f"/reservations/{number}"))["use"]
+    use = cards(visit("facility", "hanako").get(f"/facility/reservations/{number}"))["use"]
     assert use.get("実際のご利用日時") == shown
     assert use["ご利用日時"].startswith("2026/11/20(金) 13:30")

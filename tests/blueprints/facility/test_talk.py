@@ -74,7 +74,9 @@ def contacts_of(page: str) -> str:
 def test_a_new_message_about_a_reservation_stands_in_its_contact_history(visit, inside, number):
     """FAC-06: the button leads to a form that says which reservation, and the thread is found there again."""
     page = visit("facility", "hanako")
-    links = re.findall(r'href="([^"]+)"', contacts_of(page.get(f"/reservations/{number}").text))
+    links = re.findall(
+        r'href="([^"]+)"', contacts_of(page.get(f"/facility/reservations/{number}").text)
+    )
     href = unescape(next(link for link in links if "/inquiries/new" in link))
     assert number in page.get(href).text.partition("<dl")[2]
     confirm = ask(page, href, OTHER)
@@ -83,7 +85,7 @@ def test_a_new_message_about_a_reservation_stands_in_its_contact_history(visit, 
         made = session().scalars(select(Inquiry).order_by(Inquiry.id.desc()).limit(1)).one()
         assert made.about == number
         thread = made.number
-    history = contacts_of(page.get(f"/reservations/{number}").text)
+    history = contacts_of(page.get(f"/facility/reservations/{number}").text)
     assert thread in history
     assert "駐車場はありますか。" in history
     assert number in page.get("/inquiries").text
@@ -183,13 +185,13 @@ def test_an_operator_writes_first(run, visit, inside, number, tmp_path: Path):
         assert session().scalars(acts).all() == ["大森"]
     page = visit("facility", "hanako")
     assert "未読の回答" in page.get("/").text
-    history = contacts_of(page.get(f"/reservations/{number}").text)
+    history = contacts_of(page.get(f"/facility/reservations/{number}").text)
     assert thread in history
     assert "未読" in history
     shown = page.get(f"/inquiries/{thread}").text
     assert "当日は10分前にお越しください。" in shown
     assert "map.png" in shown
-    assert "未読" not in contacts_of(page.get(f"/reservations/{number}").text)
+    assert "未読" not in contacts_of(page.get(f"/facility/reservations/{number}").text)
     answered = page.post(f"/inquiries/{thread}", {"body": "承知しました。"})
     assert answered.status_code == 303
     listed = run.invoke(args=["inquiries", "list", "--tenant", "facility"])

@@ -23,7 +23,7 @@ from portal.shared.accounts.models import Account, Member
 from portal.shared.billing.lines import BillLine
 from portal.shared.invoicing.items import check_lines
 
-FORM = "/facilities/LC-01/reservation"
+FORM = "/facility/facilities/LC-01/reservation"
 BOOKING = {
     "day": "2026-11-25",
     "starts": "10:00",
@@ -61,7 +61,7 @@ def do(run) -> Do:
 
 
 def printed(visit, number: str, slug: str) -> str:
-    page = visit("facility", "hanako").get(f"/reservations/{number}/{slug}.pdf")
+    page = visit("facility", "hanako").get(f"/facility/reservations/{number}/{slug}.pdf")
     assert page.mimetype == "application/pdf", page.text
     pages = PdfReader(BytesIO(page.data)).pages
     return "".join("".join(one.extract_text().split()) for one in pages)

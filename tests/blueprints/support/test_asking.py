@@ -210,4 +210,4 @@ def test_a_brand_without_such_a_rule_lets_everybody_ask_whom_the_account_lets(ap
     facility = app.extensions["tenants"].current().by_key["facility"]
     with inside("facility"):
         assert asking.can_ask(facility, 1, 1)
-        assert asking.rule_of(facility) is None
+        assert asking.rules_of(facility) == []

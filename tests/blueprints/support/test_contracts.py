@@ -238,22 +238,25 @@ def test_members_see_their_own_contracts_alone(tenant, inside, visit):
     page = visit("desk")
     entered = page.post("/sign-in", {"email": YAMADA.email, "password": PASSWORD})
     assert (entered.status_code, entered.location) == (303, "/"), entered.text
-    listed = page.get("/contracts").text
+    listed = page.get("/support/contracts").text
     assert "<b>2</b> / 3名" in listed
     assert theirs not in listed + page.get("/").text
-    shown = page.get(f"/contracts/{number}").text
+    shown = page.get(f"/support/contracts/{number}").text
     people = ("山田 太郎", "主担当", "伊藤 花", "副担当", "業務担当")
     for word in (*people, "<b>2</b> / 3名", "ご利用中のアプリ", "勤怠", "入退差異オプション"):
         assert word in shown, word
     assert f"category=contacts&amp;about={number}" in shown
-    assert page.get(f"/contracts/{theirs}").status_code == 404
+    assert page.get(f"/support/contracts/{theirs}").status_code == 404
     assert "上限超過" not in listed
     with inside("desk"):
         contract = queries.any_contract(number)
         operations.add_contact(tenant, contract, SATO, by=SYSTEM)
         operations.end_unit(contract, UnitKind.APP, "勤怠", by=SYSTEM)
         session().commit()
-    assert '<b>3</b> / 2名 <span class="badge err">上限超過</span>' in page.get("/contracts").text
+    assert (
+        '<b>3</b> / 2名 <span class="badge err">上限超過</span>'
+        in page.get("/support/contracts").text
+    )
 
 
 @ONE

@@ -189,7 +189,7 @@ def test_the_pages_of_members_say_what_a_removal_would_end(app, inside, account)
         numbers = {who: members.number_of(member(who)) for who in ("yamada@one.example", SHARED)}
     boss = Visitor(app, "desk")
     boss.post("/sign-in", {"email": SHARED, "password": PASSWORD})
-    told = '<a href="/contracts/CT00000001">ご契約 CT00000001（連携）の主担当です。</a>'
+    told = '<a href="/support/contracts/CT00000001">ご契約 CT00000001（連携）の主担当です。</a>'
     assert told in boss.get("/account/members").text
     path = f"/account/members/{numbers['yamada@one.example']}/removal"
     page = boss.get(path).text

@@ -25,7 +25,7 @@ from tests.cast import NOW, PASSWORD
 from tests.support.client import Visitor
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-NEW = "/contracts/CT00000001/contacts/new"
+NEW = "/support/contracts/CT00000001/contacts/new"
 MAIN = Registrant("山田", "太郎", "yamada@one.example", "契約担当")
 DEPUTY = Registrant("伊藤", "花", "ito@one.example")
 THIRD = {
@@ -100,7 +100,7 @@ def press(visitor: Visitor, page: str, typed: dict[str, str]):
 def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
     """SUP-05, SUP-17, COM-41: purposes shown and agreed to, use and limit beside, full afterwards."""
     main = enter(MAIN)
-    page = main.get("/contracts/CT00000001/contacts/new").text
+    page = main.get("/support/contracts/CT00000001/contacts/new").text
     for word in ("お問い合わせにお答えするため", "<b>2</b> / 3名", "個人情報の利用目的"):
         assert word in page, word
     shown = main.get(main.post(NEW, THIRD).location).text
@@ -109,7 +109,7 @@ def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
     answer = press(main, NEW, THIRD)
     assert (answer.status_code, answer.location) == (303, f"{NEW}/done")
     assert people(desk)[-1] == ("deputy", "佐藤 次郎", "sato@one.example")
-    shown = main.get("/contracts/CT00000001").text
+    shown = main.get("/support/contracts/CT00000001").text
     assert "<b>3</b> / 3名" in shown
     assert 'aria-disabled="true"' in shown
     with desk.app_context(), tenant_scope("desk"):
@@ -150,7 +150,7 @@ def test_the_main_contact_adds_one_who_is_mailed_a_link(desk, enter):
 @ONE
 def test_what_is_wrong_is_told_and_everything_typed_kept(desk, enter, changes, said):
     """SUP-06, COM-23"""
-    answer = enter(MAIN).post("/contracts/CT00000001/contacts/new", THIRD | changes)
+    answer = enter(MAIN).post("/support/contracts/CT00000001/contacts/new", THIRD | changes)
     assert answer.status_code == 422
     assert said in answer.text
     assert (THIRD | changes)["family_name"] in answer.text
@@ -161,7 +161,7 @@ def test_the_main_contact_hands_over_and_then_may_no_more(desk, enter):
     """SUP-04, SUP-05: what follows for both is said before the button, which names the act."""
     main, path = (
         enter(MAIN),
-        f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/representation",
+        f"/support/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/representation",
     )
     page = main.get(path).text
     for words in (
@@ -176,7 +176,7 @@ def test_the_main_contact_hands_over_and_then_may_no_more(desk, enter):
         ("deputy", "山田 太郎"),
     ]
     assert main.get(path).status_code == 404
-    assert "サポート窓口で承ります" in main.get("/contracts/CT00000001").text
+    assert "サポート窓口で承ります" in main.get("/support/contracts/CT00000001").text
 
 
 def test_a_deputy_is_removed_and_the_main_contact_never(desk, enter):
@@ -187,10 +187,10 @@ def test_a_deputy_is_removed_and_the_main_contact_never(desk, enter):
         contract, sato = queries.any_contract("CT00000001"), Registrant("佐藤", "", DEPUTY.email)
         operations.add_contact(tenant, contract, sato, by=SYSTEM)
         session().commit()
-    own = f"/contracts/CT00000001/contacts/{contact_id(desk, '山田 太郎')}/removal"
+    own = f"/support/contracts/CT00000001/contacts/{contact_id(desk, '山田 太郎')}/removal"
     refused = main.post(own)
     assert (refused.status_code, "引き継いでください" in refused.text) == (422, True)
-    path = f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/removal"
+    path = f"/support/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}/removal"
     page = main.get(path).text
     for words in (
         "このご契約についてお問い合わせいただけなくなります。",
@@ -211,19 +211,22 @@ def test_nobody_else_may(desk, enter, visit):
     """COM-02, SUP-05: a deputy, a contact of another contract, and a desk where it is off."""
     deputy = enter(DEPUTY)
     for path in ("new", f"{contact_id(desk, '伊藤 花')}/removal"):
-        assert deputy.get(f"/contracts/CT00000001/contacts/{path}").status_code == 404
+        assert deputy.get(f"/support/contracts/CT00000001/contacts/{path}").status_code == 404
         assert (
             deputy.post(
-                f"/contracts/CT00000001/contacts/{path}", THIRD, page="/contracts"
+                f"/support/contracts/CT00000001/contacts/{path}", THIRD, page="/support/contracts"
             ).status_code
             == 404
         )
     foreign = contact_id(desk, "伊藤 花")
-    assert enter(MAIN).get(f"/contracts/CT00000002/contacts/{foreign}/removal").status_code == 404
+    assert (
+        enter(MAIN).get(f"/support/contracts/CT00000002/contacts/{foreign}/removal").status_code
+        == 404
+    )
     off = visit("desk")
     off.post("/sign-in", {"email": MAIN.email, "password": PASSWORD})
-    assert off.get("/contracts/CT00000001/contacts/new").status_code == 404
-    assert "担当者の変更を依頼する" in off.get("/contracts/CT00000001").text
+    assert off.get("/support/contracts/CT00000001/contacts/new").status_code == 404
+    assert "担当者の変更を依頼する" in off.get("/support/contracts/CT00000001").text
 
 
 @ONE
@@ -232,7 +235,7 @@ def test_fifty_contracts_ask_as_much_as_two(desk, enter):
     main, asked = enter(MAIN), []
     with desk.app_context():
         event.listen(db.engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
-    main.get("/contracts")
+    main.get("/support/contracts")
     two, asked[:] = len(asked), []
     tenant = desk.extensions["tenants"].current().by_key["desk"]
     with desk.app_context(), tenant_scope("desk"):
@@ -241,8 +244,8 @@ def test_fifty_contracts_ask_as_much_as_two(desk, enter):
             operations.add_contract(tenant, account, "manage", date(2022, 9, 1), by=SYSTEM)
         session().commit()
     asked[:] = []
-    page = main.get("/contracts").text
-    assert page.count("/contracts/CT") == 20
+    page = main.get("/support/contracts").text
+    assert page.count("/support/contracts/CT") == 20
     assert "全50件" in page
     assert len(asked) == two
 
@@ -258,19 +261,19 @@ def test_contracts_are_searched_and_downloaded(desk, enter):
             operations.add_contract(tenant, account, "manage", date(2026, 2, day), by=SYSTEM)
         session().commit()
         numbers = [one.number for one in queries.contracts(account.id)]
-    assert "全26件" in main.get("/contracts").text
-    found = main.get("/contracts?number=26").text
+    assert "全26件" in main.get("/support/contracts").text
+    found = main.get("/support/contracts?number=26").text
     assert "全1件" in found
-    assert f"/contracts/{numbers[-1]}?list=number%3D26" in found
-    back = main.get(f"/contracts/{numbers[-1]}?list=number%3D26").text
-    assert 'href="/contracts?number=26"' in back
-    dated = main.get("/contracts?since=2026-02-20&until=2026-02-22")
+    assert f"/support/contracts/{numbers[-1]}?list=number%3D26" in found
+    back = main.get(f"/support/contracts/{numbers[-1]}?list=number%3D26").text
+    assert 'href="/support/contracts?number=26"' in back
+    dated = main.get("/support/contracts?since=2026-02-20&until=2026-02-22")
     assert "全3件" in dated.text
-    rows = main.get("/contracts.csv?since=2026-02-20&until=2026-02-22").text.splitlines()
+    rows = main.get("/support/contracts.csv?since=2026-02-20&until=2026-02-22").text.splitlines()
     assert rows[0].lstrip("\ufeff") == "契約番号,製品,お申込日,登録担当者"
     assert [row.split(",")[2] for row in rows[1:]] == ["2026/02/20", "2026/02/21", "2026/02/22"]
-    assert main.get("/contracts?since=2026-02-22&until=2026-02-20").status_code == 422
-    assert "条件に一致するものはありません" in main.get("/contracts?number=ZZ").text
+    assert main.get("/support/contracts?since=2026-02-22&until=2026-02-20").status_code == 422
+    assert "条件に一致するものはありません" in main.get("/support/contracts?number=ZZ").text
 
 
 def test_only_rights_that_the_brand_has_a_use_for_are_offered(app):
@@ -290,8 +293,11 @@ def edited(**changes: str) -> dict[str, str]:
 
 def test_a_contact_is_edited_with_a_look_at_it_first(desk, enter):
     """SUP-05, COM-22: name, duty and address; an address without a sign-in gets a link, the trail both values."""
-    main, path = enter(MAIN), f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
-    assert path in main.get("/contracts/CT00000001").text
+    main, path = (
+        enter(MAIN),
+        f"/support/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}",
+    )
+    assert path in main.get("/support/contracts/CT00000001").text
     page = main.get(path).text
     assert all(f'value="{value}"' in page for value in ("伊藤", "花", DEPUTY.email))
     changes = edited(family_name="加藤", duty="業務担当", email="kato@one.example")
@@ -322,7 +328,10 @@ def test_a_contact_is_edited_with_a_look_at_it_first(desk, enter):
 )
 def test_a_contact_who_is_changed_by_another_is_told_at_both_addresses(desk, enter, changes, told):
     """COM-34, SUP-05: the old address learns where mail goes now."""
-    main, path = enter(MAIN), f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
+    main, path = (
+        enter(MAIN),
+        f"/support/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}",
+    )
     press(main, path, edited(**changes))
     with desk.app_context(), tenant_scope("desk"):
         mails = select(OutboxMail).where(OutboxMail.event == "contact_edited")
@@ -338,9 +347,9 @@ def test_a_draft_for_one_contact_is_nothing_to_another_nor_to_another_contract(d
     """COM-22: what was typed for a new contact goes to no other form's confirm page or button."""
     main = enter(MAIN)
     token = main.post(NEW, THIRD).location.rpartition("=")[2]
-    deputy = f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
+    deputy = f"/support/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
     before = people(desk)
-    for form in (deputy, "/contracts/CT00000002/contacts/new"):
+    for form in (deputy, "/support/contracts/CT00000002/contacts/new"):
         shown = main.get(f"{form}/confirm?draft={token}")
         assert (shown.status_code, shown.location) == (303, form)
         assert main.post(f"{form}/confirm", {"draft": token}).status_code == 400
@@ -350,7 +359,10 @@ def test_a_draft_for_one_contact_is_nothing_to_another_nor_to_another_contract(d
 @ONE
 def test_an_edit_that_comes_second_is_told_and_shown_both_values(desk, enter):
     """COM-26"""
-    main, path = enter(MAIN), f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
+    main, path = (
+        enter(MAIN),
+        f"/support/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}",
+    )
     late = main.post(path, edited(given_name="咲"))
     assert press(main, path, edited(given_name="光")).status_code == 303
     token = {"draft": late.location.rpartition("=")[2]}
@@ -371,7 +383,7 @@ def test_an_edit_that_comes_second_is_told_and_shown_both_values(desk, enter):
 @ONE
 def test_an_edit_is_refused_like_a_registration(desk, enter, changes, said):
     """SUP-06: before 内容確認 already."""
-    path = f"/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
+    path = f"/support/contracts/CT00000001/contacts/{contact_id(desk, '伊藤 花')}"
     answer = enter(MAIN).post(path, edited(**changes))
     assert (answer.status_code, said in answer.text) == (422, True)
 
@@ -385,7 +397,7 @@ def test_a_name_that_was_taken_even_so_does_not_stand_in_the_way_of_its_duty(des
         abe = Registrant("窓口", "", "abe@one.example")
         operations.add_contact(tenant, contract, abe, by=SYSTEM, even_so=True)
         session().commit()
-    path = f"/contracts/CT00000001/contacts/{contact_id(desk, '窓口')}"
+    path = f"/support/contracts/CT00000001/contacts/{contact_id(desk, '窓口')}"
     typed = edited(family_name="窓口", given_name="", email=abe.email, duty="業務担当")
     assert press(enter(MAIN), path, typed).status_code == 303
 
@@ -401,4 +413,4 @@ def test_those_who_share_a_sign_in_are_shown_joined(desk, enter):
     deputy = enter(DEPUTY)
     assert "伊藤 花/佐藤 次郎 様" in deputy.get("/").text
     assert "伊藤 花/佐藤 次郎" in deputy.get("/inquiries/new").text
-    assert "<b>3</b> / 3名" in deputy.get("/contracts/CT00000001").text
+    assert "<b>3</b> / 3名" in deputy.get("/support/contracts/CT00000001").text

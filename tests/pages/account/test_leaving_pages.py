@@ -67,7 +67,7 @@ def test_what_is_open_leads_to_a_list_of_just_these(visit):
     """COM-16: how many there are, what to do about them, and a link; the list shows as many."""
     visitor = visit("facility", "hanako")
     page = visitor.get(LEAVE).text
-    item = r'<li>\s*<a href="(/reservations[^"]+)">[^<]*?([0-9]+)件あります。</a>\s*<div>([^<]+)'
+    item = r'<li>\s*<a href="(/facility/reservations[^"]+)">[^<]*?([0-9]+)件あります。</a>\s*<div>([^<]+)'
     found = re.findall(item, page)
     assert [remedy[:2] for _href, _count, remedy in found] == ["ご利", "お支"]
     for href, count, _remedy in found:

@@ -153,7 +153,7 @@ def test_a_forced_change_comes_before_everything_else(visit, cast, inside):
         ).one().must_change_password = True
         session().commit()
     visitor = visit("facility", cast.member)
-    for path in ("/", "/reservations", "/account/profile", "/notices", "/account/members"):
+    for path in ("/", "/facility/reservations", "/account/profile", "/notices", "/account/members"):
         assert visitor.get(path).headers["Location"] == PAGE
     assert "はじめに、ご自身のパスワードを設定してください。" in visitor.get(PAGE).text
     assert "はじめに" in change(visitor, again="x").text

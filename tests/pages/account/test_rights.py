@@ -21,7 +21,10 @@ PAGES = {
         "/documents/month.zip?month=2026-11",
         "/billing-addresses/new",
     ],
-    "orders": ["/facilities/LC-01/reservation", "/facilities/LC-01/reservation/confirm"],
+    "orders": [
+        "/facility/facilities/LC-01/reservation",
+        "/facility/facilities/LC-01/reservation/confirm",
+    ],
     "support": ["/inquiries/new", "/inquiries/new/confirm"],
 }
 
@@ -63,8 +66,8 @@ def test_forms_refuse_as_well_as_pages(kenichi, visit, cast):
     page = visit("facility", "kenichi")
     kenichi("")
     for path in (
-        "/facilities/LC-01/reservation",
-        "/facilities/LC-01/reservation/confirm",
+        "/facility/facilities/LC-01/reservation",
+        "/facility/facilities/LC-01/reservation/confirm",
         "/inquiries/new",
         "/inquiries/new/confirm",
         "/billing-addresses/new",
@@ -73,7 +76,7 @@ def test_forms_refuse_as_well_as_pages(kenichi, visit, cast):
         "/billing-addresses/0/removal",
     ):
         assert page.post(path, page="/account/profile").status_code == 403, path
-    assert page.get(f"/reservations/{cast.billed}/invoice.pdf").status_code == 403
+    assert page.get(f"/facility/reservations/{cast.billed}/invoice.pdf").status_code == 403
 
 
 @ONE
@@ -84,10 +87,10 @@ def test_what_one_may_not_do_is_off_with_its_reason(kenichi, visit, cast):
     top = page.get("/").text
     assert 'href="/documents"' not in top
     assert 'href="/inquiries/new"' not in top
-    shown = page.get(f"/reservations/{cast.requested}").text
+    shown = page.get(f"/facility/reservations/{cast.requested}").text
     assert shown.count(SAID) >= 3
     assert "/inquiries/new?category=change" not in shown
-    for path in ("/billing-addresses", "/inquiries", "/facilities/LC-01"):
+    for path in ("/billing-addresses", "/inquiries", "/facility/facilities/LC-01"):
         answer = page.get(path)
         assert (answer.status_code, SAID in answer.text) == (200, True), path
     kenichi("quotes,orders,billing,support")

@@ -56,7 +56,7 @@ def remove(visitor, what, number):
 
 
 def is_in(visitor):
-    return visitor.get("/reservations").status_code == 200
+    return visitor.get("/facility/reservations").status_code == 200
 
 
 def test_the_page_says_where_one_is_signed_in_and_which_one_this_is(come_in):

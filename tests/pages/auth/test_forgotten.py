@@ -55,7 +55,7 @@ def test_a_member_asks_for_a_link_and_comes_in_with_a_new_password(visit, reset_
     assert f'href="{PAGE}"' in visitor.get("/sign-in").text
     path = reset_link()
     assert visit().post(path, TWICE).headers["Location"] == "/sign-in"
-    assert before.get("/reservations").status_code == 303
+    assert before.get("/facility/reservations").status_code == 303
     assert visit().sign_in("hanako", PASSWORD).status_code == 422
     assert all(device.revoked_at for device in rows(Device)), (
         "a reset never skips the second step (§4.12)"

@@ -29,7 +29,7 @@ def test_a_known_device_gets_in_while_somebody_hammers_at_the_name(visit):
     hammer(visit)
     assert typed(visit(), PASSWORD, "198.51.100.9") == 429
     assert typed(own, PASSWORD, "192.0.2.1") == 303
-    assert own.get("/reservations").status_code == 200
+    assert own.get("/facility/reservations").status_code == 200
 
 
 @THREE

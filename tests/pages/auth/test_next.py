@@ -5,16 +5,18 @@ from __future__ import annotations
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from portal.web.urls import local_path, sign_in_url
 from tests.cast import PASSWORD
 
+ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 HOST = "http://facility.localhost"
 TRICKS = [
     "https://evil.example/",
-    "http://facility.localhost/reservations",
+    "http://facility.localhost/facility/reservations",
     "HTTPS://evil.example",
     "https:evil.example",
     "https:/evil.example",
@@ -24,7 +26,7 @@ TRICKS = [
     "/\\evil.example",
     "\\/evil.example",
     "\\\\evil.example",
-    "/reservations\\..\\..",
+    "/facility/reservations\\..\\..",
     "/\t/evil.example",
     "\t//evil.example",
     "/\n/evil.example",
@@ -35,7 +37,7 @@ TRICKS = [
     "/\t/[evil",
     "/\t/℀.example",
     " //evil.example",
-    " /reservations",
+    " /facility/reservations",
     "\u3000/reservations",
     "javascript:alert(1)",
     "data:text/html,x",
@@ -51,11 +53,11 @@ TRICKS = [
 ]
 OWN = [
     "/",
-    "/reservations",
-    "/reservations?status=paid&page=2",
-    "/reservations/FR000001#history",
-    "/reservations?q=https://evil.example/",
-    "/reservations?next=//evil.example",
+    "/facility/reservations",
+    "/facility/reservations?status=paid&page=2",
+    "/facility/reservations/FR000001#history",
+    "/facility/reservations?q=https://evil.example/",
+    "/facility/reservations?next=//evil.example",
     "/a:b",
     "/notices?q=お知らせ",
     "/%09/evil.example",
@@ -96,7 +98,16 @@ def test_whatever_is_asked_the_answer_stays_on_this_host(target):
     assert all(ord(c) >= 0x20 for c in answer)
 
 
-@settings(max_examples=50)
+@pytest.fixture
+def in_request(app):
+    """Addresses are built where there is a request."""
+    with app.test_request_context():
+        yield
+
+
+@ONE
+@pytest.mark.usefixtures("in_request")
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=30))
 def test_the_sign_in_address_carries_own_paths_whole_and_others_not_at_all(back_to):
     """security.md §4.11: what is read back from the address is what was put in, or nothing."""
@@ -107,6 +118,8 @@ def test_the_sign_in_address_carries_own_paths_whole_and_others_not_at_all(back_
     assert carried == (["/" + back_to] if own else [])
 
 
+@ONE
+@pytest.mark.usefixtures("in_request")
 @pytest.mark.parametrize("back_to", ["", "/", "//evil.example", "https://evil.example", "/\t/x"])
 def test_an_address_that_leads_nowhere_special_is_left_out(back_to):
     """security.md §4.11"""
@@ -115,10 +128,10 @@ def test_an_address_that_leads_nowhere_special_is_left_out(back_to):
 
 def test_sign_in_follows_own_paths_and_none_of_the_tricks(visit):
     """COM-10, security.md §4.11: on the real page, for who signs in and for who is signed in already."""
-    for target in (*TRICKS[::4], "/\t/[evil", "/reservations?status=paid"):
+    for target in (*TRICKS[::4], "/\t/[evil", "/facility/reservations?status=paid"):
         visitor = visit()
         page = f"/sign-in?next={quote(target, safe='')}"
-        expected = target if target.startswith("/reservations?") else "/"
+        expected = target if target.startswith("/facility/reservations?") else "/"
         first = visitor.post(page, {"login_id": "hanako", "password": PASSWORD})
         assert (first.status_code, first.headers["Location"]) == (303, expected)
         again = visitor.get(page)
@@ -129,12 +142,12 @@ def test_sign_in_follows_own_paths_and_none_of_the_tricks(visit):
 def test_a_wrong_password_does_not_lose_the_way_back(visit):
     """COM-10: the form posts to its own address, so the path survives a mistake."""
     visitor = visit()
-    page = visitor.get("/reservations?status=paid").headers["Location"]
+    page = visitor.get("/facility/reservations?status=paid").headers["Location"]
     refused = visitor.post(page, {"login_id": "hanako", "password": "wrong-at-first-1"})
     assert refused.status_code == 422
     assert '<form method="post" novalidate>' in refused.text
     answer = visitor.post(page, {"login_id": "hanako", "password": PASSWORD})
-    assert answer.headers["Location"] == "/reservations?status=paid"
+    assert answer.headers["Location"] == "/facility/reservations?status=paid"
 
 
 def test_a_form_sent_after_the_session_ended_leads_to_sign_in_and_then_home(visit):
@@ -146,6 +159,6 @@ def test_a_form_sent_after_the_session_ended_leads_to_sign_in_and_then_home(visi
 
 def test_htmx_is_told_to_load_the_sign_in_page_whole(visit):
     """COM-10: never a sign-in form inside a list."""
-    answer = visit().get("/reservations?page=2", headers={"HX-Request": "true"})
+    answer = visit().get("/facility/reservations?page=2", headers={"HX-Request": "true"})
     assert answer.status_code == 204
-    assert answer.headers["HX-Redirect"] == "/sign-in?next=/reservations%3Fpage%3D2"
+    assert answer.headers["HX-Redirect"] == "/sign-in?next=/facility/reservations%3Fpage%3D2"

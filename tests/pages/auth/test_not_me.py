@@ -57,7 +57,11 @@ def test_the_button_throws_everybody_out_and_mails_the_way_back_in(visit, told, 
     answer = member.post(path)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
     assert "すべてのログインを終了しました。" in member.get("/sign-in").text
-    assert [v.get("/reservations").status_code for v in (thief, colleague, twin)] == [303, 200, 200]
+    assert [v.get("/facility/reservations").status_code for v in (thief, colleague, twin)] == [
+        303,
+        200,
+        200,
+    ]
     assert thief.sign_in("hanako", PASSWORD).status_code == 422, "the password that leaked is void"
     notice, reset = mails()[-2:]
     assert [(m.event, m.recipient) for m in (notice, reset)] == [
@@ -119,7 +123,7 @@ def test_a_swapped_members_link_throws_out_only_whom_it_was_mailed_to(visit, tol
     kenichi = visit("facility", "kenichi")
     kenichis = told("kenichi")
     assert hanako.post(kenichis).status_code == 303
-    assert [v.get("/reservations").status_code for v in (hanako, kenichi)] == [200, 303]
+    assert [v.get("/facility/reservations").status_code for v in (hanako, kenichi)] == [200, 303]
 
 
 def test_links_that_were_mailed_before_die_with_it(visit, told, mailed_link):
@@ -134,7 +138,7 @@ def test_no_later_sign_in_kills_the_button_in_the_mail_about_an_earlier_one(visi
     path = told()
     thieves = [visit("facility", "hanako") for _browser in range(3)]
     assert visit().post(path).status_code == 303
-    assert [thief.get("/reservations").status_code for thief in thieves] == [303] * 3
+    assert [thief.get("/facility/reservations").status_code for thief in thieves] == [303] * 3
     for mail in mails():
         if mail.event == "sign_in":
             assert visit().get(path_in(mail)).status_code == 422, (
@@ -152,7 +156,7 @@ def test_no_change_of_the_password_kills_the_button(visit, told, mails):
     }
     assert thief.post("/account/password", stolen).location == "/"
     assert visit().post(path).status_code == 303
-    assert thief.get("/reservations").status_code == 303
+    assert thief.get("/facility/reservations").status_code == 303
     assert visit().sign_in("hanako", "stolen-Leaf-58-x").status_code == 422
     assert visit().post(path_in(mails()[-1]), TWICE).status_code == 303
     assert visit().sign_in("hanako", NEW).status_code == 303

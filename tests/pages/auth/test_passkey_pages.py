@@ -47,8 +47,8 @@ def test_a_passkey_is_added_used_and_removed(visit, rows, acts):
     assert "会社のパソコン" in page
     assert "—" in page
     visitor.post("/sign-out", page=PAGE)
-    answer = come_in(visitor, key, "/sign-in/passkey?next=/reservations")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/reservations")
+    answer = come_in(visitor, key, "/sign-in/passkey?next=/facility/reservations")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/facility/reservations")
     page = visitor.get(PAGE)
     assert page.text.count("2026/11/23(月) 10:00") == 2
     number = re.findall(r"/account/passkeys/(\w{16})/removal", page.text)[0]
@@ -132,14 +132,19 @@ def test_a_passkey_stands_in_for_the_code(visit, rows):
     visitor.post("/account/second-factor", {"choice": "mail", "password": PASSWORD})
     visitor.post("/sign-out", page=PAGE)
     assert "パスキー" not in visitor.get("/sign-in").text
-    visitor.post("/sign-in?next=/reservations", {"login_id": "hanako", "password": PASSWORD})
+    visitor.post(
+        "/sign-in?next=/facility/reservations", {"login_id": "hanako", "password": PASSWORD}
+    )
     assert "パスキーで認証する" in visitor.get(STEP).text
-    answer = come_in(visitor, Authenticator(), f"{STEP}/passkey?next=/reservations", STEP)
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"{STEP}?next=/reservations")
+    answer = come_in(visitor, Authenticator(), f"{STEP}/passkey?next=/facility/reservations", STEP)
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        f"{STEP}?next=/facility/reservations",
+    )
     assert "パスキーを確認できませんでした。" in visitor.get(STEP).text
-    answer = come_in(visitor, key, f"{STEP}/passkey?next=/reservations", STEP)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/reservations")
-    assert visitor.get("/reservations").status_code == 200
+    answer = come_in(visitor, key, f"{STEP}/passkey?next=/facility/reservations", STEP)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/facility/reservations")
+    assert visitor.get("/facility/reservations").status_code == 200
     for path in (f"{STEP}/passkey", f"{STEP}/passkey/options"):
         assert visitor.post(path, page="/account/password").headers["Location"] == "/sign-in"
     assert visitor.post("/sign-in/passkey/options", page="/account/password").status_code == 404

@@ -60,18 +60,20 @@ def test_the_mailed_code_lets_in_with_a_new_session(chosen, visit, newest):
     """RENT-05, COM-13: until then nothing opens; spaces and full width are forgiven; `next` is kept."""
     visitor = visit()
     answer = visitor.post(
-        "/sign-in?next=/reservations", {"login_id": "hanako", "password": PASSWORD}
+        "/sign-in?next=/facility/reservations", {"login_id": "hanako", "password": PASSWORD}
     )
-    assert answer.headers["Location"] == f"{STEP}?next=/reservations"
+    assert answer.headers["Location"] == f"{STEP}?next=/facility/reservations"
     before = visitor.client.get_cookie("portal", domain="facility.localhost").value
-    assert visitor.get("/reservations").status_code == 303
+    assert visitor.get("/facility/reservations").status_code == 303
     assert "h***@one.example" in visitor.get(STEP).text
     code = newest()
     wide = code.translate(str.maketrans("0123456789", "０１２３４５６７８９"))
-    answer = visitor.post(f"{STEP}?next=/reservations", {"code": f" {wide[:3]} {wide[3:]}"})
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/reservations")
+    answer = visitor.post(
+        f"{STEP}?next=/facility/reservations", {"code": f" {wide[:3]} {wide[3:]}"}
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/facility/reservations")
     assert visitor.client.get_cookie("portal", domain="facility.localhost").value != before
-    assert visitor.get("/reservations").status_code == 200
+    assert visitor.get("/facility/reservations").status_code == 200
     assert visitor.get(STEP).headers["Location"] == "/sign-in"
 
 

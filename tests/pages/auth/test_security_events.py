@@ -110,7 +110,7 @@ def test_a_form_without_its_token_and_a_page_without_the_right_are_events(
     [
         ("/account/members/new", "account.member_form"),
         ("/inquiries/new", "inquiries.inquiry_form"),
-        ("/reservations/{number}/invoice.pdf", "facility.paper"),
+        ("/facility/reservations/{number}/invoice.pdf", "facility.paper"),
     ],
 )
 def test_whatever_way_a_right_is_missing_it_is_an_event(

@@ -36,7 +36,7 @@ def given_cookies(response):
 
 def signed_in(visitor):
     """Whether the visitor sees their own pages."""
-    return visitor.get("/reservations").status_code == 200
+    return visitor.get("/facility/reservations").status_code == 200
 
 
 @pytest.mark.parametrize(("scheme", "prefix"), [("http", ""), ("https", "__Host-")])
@@ -95,7 +95,7 @@ def test_a_made_up_cookie_is_no_session_and_no_crash(visit, value):
     """security.md §4.6"""
     visitor = visit()
     visitor.client.set_cookie("portal", value, domain=HOST)
-    assert visitor.get("/reservations").status_code == 303
+    assert visitor.get("/facility/reservations").status_code == 303
 
 
 def test_what_the_database_keeps_of_a_token_opens_nothing(visit, rows):
@@ -184,7 +184,7 @@ def test_who_is_locked_removed_or_withdrawn_is_out_at_once_and_stays_out(visit, 
     stranger = visit("facility", "yumi")
     assert signed_in(visitor)
     alter("hanako", **lost)
-    assert visitor.get("/reservations").status_code == 303
+    assert visitor.get("/facility/reservations").status_code == 303
     with_password = visit().sign_in("hanako", PASSWORD)
     assert with_password.status_code == 422
     assert "入力内容に誤りがあります" in with_password.text
@@ -200,10 +200,10 @@ def test_a_forced_change_leads_to_the_change_page_and_nothing_else_until_done(vi
     visitor = visit("facility", "hanako")
     for path in (
         "/",
-        "/reservations",
-        "/reservations/FR000001",
+        "/facility/reservations",
+        "/facility/reservations/FR000001",
         "/account/profile",
-        "/reservations.csv",
+        "/facility/reservations.csv",
     ):
         answer = visitor.get(path)
         assert (answer.status_code, answer.headers.get("Location")) == (303, "/account/password"), (

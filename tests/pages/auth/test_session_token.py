@@ -30,7 +30,7 @@ def with_token(visit, token):
 
 def signed_in(visitor):
     """Whether the visitor sees their own pages."""
-    return visitor.get("/reservations").status_code == 200
+    return visitor.get("/facility/reservations").status_code == 200
 
 
 @pytest.mark.parametrize("page", STEP_UPS)
@@ -70,7 +70,7 @@ def test_a_refused_sign_in_ends_no_session(visit):
     visitor = visit("facility", "hanako")
     assert visitor.sign_in("hanako", "wrong-one-1").status_code == 422
     assert signed_in(visitor)
-    assert with_token(visit, token_of(visitor)).get("/reservations").status_code == 200
+    assert with_token(visit, token_of(visitor)).get("/facility/reservations").status_code == 200
     studio = visit("studio")
     studio.client.set_cookie("portal", token_of(visitor), domain="studio.localhost")
     assert studio.sign_in("hanako", PASSWORD).status_code == 303
@@ -120,5 +120,5 @@ def test_a_cookie_that_remembers_somebody_is_ignored(visit, app, value):
     for browser in (visitor, stranger):
         browser.client.set_cookie("remember_token", forged, domain=HOST)
     assert signed_in(visitor)
-    assert stranger.get("/reservations").status_code == 303
+    assert stranger.get("/facility/reservations").status_code == 303
     assert stranger.get("/sign-in").status_code == 200

@@ -29,8 +29,8 @@ def test_the_operators_link_sets_a_password_and_ends_all_sessions(visit, mailed_
     answer = guest.post(path, TWICE)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
     assert "新しいパスワードでログインしてください。" in guest.get("/sign-in").text
-    assert guest.get("/reservations").status_code == 303  # setting it is no sign-in
-    assert before.get("/reservations").status_code == 303
+    assert guest.get("/facility/reservations").status_code == 303  # setting it is no sign-in
+    assert before.get("/facility/reservations").status_code == 303
     assert all(row.ended_at == NOW for row in rows(MemberSession))
     assert visit().sign_in("hanako", PASSWORD).status_code == 422
     assert visit().sign_in("hanako", NEW).status_code == 303

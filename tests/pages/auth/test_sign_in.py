@@ -213,7 +213,7 @@ def test_who_is_signed_in_already_is_led_on(visit):
     visitor = visit("facility", "hanako")
     for query, target in (
         ("", "/"),
-        ("?next=/reservations%3Fstatus%3Dpaid", "/reservations?status=paid"),
+        ("?next=/facility/reservations%3Fstatus%3Dpaid", "/facility/reservations?status=paid"),
         ("?next=//evil.example/", "/"),
     ):
         answer = visitor.get(f"/sign-in{query}")

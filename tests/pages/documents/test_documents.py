@@ -65,7 +65,7 @@ def test_the_list_is_the_accounts_own(issue, visit, cast):
         assert word in listed
     pdf = page.get("/documents/invoice/FI000001.pdf")
     assert (pdf.status_code, pdf.mimetype) == (200, "application/pdf")
-    assert pdf.data == page.get(f"/reservations/{cast.billed}/invoice.pdf").data
+    assert pdf.data == page.get(f"/facility/reservations/{cast.billed}/invoice.pdf").data
     stranger = visit("facility", "yumi")
     assert "FI000001" not in stranger.get("/documents").text
     for who, path in (
@@ -134,12 +134,12 @@ def test_a_receipt_is_there_once_it_is_paid(issue, run, visit, cast):
     """FAC-04: amount, what for, for whom; issued once."""
     page = visit("facility", "hanako")
     assert issue(cast.billed) == f"{cast.billed}: documents issued: 2\n"
-    refused = page.get(f"/reservations/{cast.billed}/receipt.pdf")
+    refused = page.get(f"/facility/reservations/{cast.billed}/receipt.pdf")
     assert (refused.status_code, operations.NOT_BEFORE_PAID in refused.text) == (422, True)
     assert run.invoke(args=["facility", "pay", cast.billed, "--tenant", "facility"]).exit_code == 0
     assert issue(cast.billed) == f"{cast.billed}: documents issued: 1\n"
     assert issue(cast.billed) == f"{cast.billed}: documents issued: 0\n"
-    receipt = text_of(page.get(f"/reservations/{cast.billed}/receipt.pdf").data)
+    receipt = text_of(page.get(f"/facility/reservations/{cast.billed}/receipt.pdf").data)
     for word in ("領収書", "14,850", "ご利用料金", cast.billed):
         assert word in receipt
 
@@ -149,10 +149,12 @@ def test_nothing_that_changes_later_reaches_what_was_issued(app: Flask, issue, v
     tenant: Any = app.extensions["tenants"].current().by_key["facility"]
     issue(cast.billed)
     page = visit("facility", "hanako")
-    paths = [f"/reservations/{cast.billed}/{kind}.pdf" for kind in ("invoice", "work-report")]
+    paths = [
+        f"/facility/reservations/{cast.billed}/{kind}.pdf" for kind in ("invoice", "work-report")
+    ]
     before = [page.get(path).data for path in paths]
     shown = (
-        page.get(f"/reservations/{cast.billed}")
+        page.get(f"/facility/reservations/{cast.billed}")
         .text.split('id="related"')[1]
         .split("</section>")[0]
     )
@@ -169,7 +171,7 @@ def test_nothing_that_changes_later_reaches_what_was_issued(app: Flask, issue, v
     after = visit("facility", "kenichi")
     assert [after.get(path).data for path in paths] == before
     assert (
-        after.get(f"/reservations/{cast.billed}")
+        after.get(f"/facility/reservations/{cast.billed}")
         .text.split('id="related"')[1]
         .split("</section>")[0]
         == shown

@@ -134,7 +134,7 @@ def test_an_unpaid_cancellation_charge_is_among_what_is_to_be_paid(app, visit, i
         operations.cancel(tenant, queries.any_reservation(cast.requested), by=SYSTEM, charge=1000)
         session().commit()
         assert queries.any_reservation(cast.requested).status is Status.CANCELLED
-    page = visit("facility", "hanako").get("/reservations?payment=unpaid").text
+    page = visit("facility", "hanako").get("/facility/reservations?payment=unpaid").text
     assert cast.requested in page
     assert cast.billed in page
     assert cast.cancelled not in page

@@ -76,7 +76,7 @@ def test_a_language_that_is_not_ours_changes_nothing(visit, asked):
 def test_the_switch_leads_back_to_the_page_with_its_search(visit, cast):
     """COM-21: the address with everything in it."""
     visitor = visit("facility", cast.representative)
-    path = "/reservations?number=FR&status=billed"
+    path = "/facility/reservations?number=FR&status=billed"
     page = visitor.get(path).text
     back = re.search(
         r'<form method="post" action="/language">.*?name="next" value="([^"]*)"', page, re.DOTALL

@@ -108,7 +108,7 @@ def test_what_that_page_leads_to_works(visit):
 
 def test_pages_that_never_were_are_missing_there_too(visit):
     """COM-03: nor has it another brand's pages."""
-    for path in ("/nowhere", "/reservations"):
+    for path in ("/nowhere", "/facility/reservations"):
         assert visit("shop").get(path).status_code == 404
 
 
@@ -153,7 +153,7 @@ def test_a_host_that_is_nobodys_gets_a_plain_page_that_names_no_brand(app):
             "/",
             "/sign-in",
             "/notices",
-            "/reservations/FR000001",
+            "/facility/reservations/FR000001",
             "/legal/privacy",
             "/demo/mailbox",
         ):

@@ -17,8 +17,8 @@ from tests.cast import PASSWORD
 
 PLACES = [
     "/",
-    "/reservations",
-    "/facilities",
+    "/facility/reservations",
+    "/facility/facilities",
     "/documents",
     "/account/members",
     "/billing-addresses",
@@ -65,7 +65,9 @@ def test_every_page_has_the_same_menu_and_marks_the_present_place(visit, cast):
         assert re.findall(r'<a href="([^"]+)"', navigation(page)) == PLACES, path
         assert current(page) == [path]
     assert current(visitor.get("/notices/N0001").text) == ["/notices"]
-    assert current(visitor.get(f"/reservations/{cast.requested}").text) == ["/reservations"]
+    assert current(visitor.get(f"/facility/reservations/{cast.requested}").text) == [
+        "/facility/reservations"
+    ]
     assert current(visitor.get("/account/password").text) == []
 
 
@@ -87,7 +89,7 @@ def test_a_feature_that_is_off_is_nowhere_on_the_top_page(other, cast, feature):
 
 @ONE
 @pytest.mark.parametrize(
-    "path", [*PLACES[1:], "/reservations?status=paid&page=2", "/account/password"]
+    "path", [*PLACES[1:], "/facility/reservations?status=paid&page=2", "/account/password"]
 )
 def test_who_is_not_signed_in_is_led_to_the_page_afterwards(visit, cast, path):
     """COM-10: through the sign-in page's own address, and by signing in there."""
@@ -104,8 +106,11 @@ def test_the_top_itself_asks_to_sign_in_without_a_detour(visit):
     """COM-10: no next where there is nothing to go back to; htmx is told to load the page whole."""
     visitor = visit("facility")
     assert visitor.get("/").headers["Location"] == "/sign-in"
-    part = visitor.get("/reservations", headers={"HX-Request": "true"})
-    assert (part.status_code, part.headers["HX-Redirect"]) == (204, "/sign-in?next=/reservations")
+    part = visitor.get("/facility/reservations", headers={"HX-Request": "true"})
+    assert (part.status_code, part.headers["HX-Redirect"]) == (
+        204,
+        "/sign-in?next=/facility/reservations",
+    )
 
 
 @ONE

@@ -232,11 +232,11 @@ def test_a_neighbours_thread_and_file_do_not_exist(visit, sent):
 def test_a_reservation_shows_what_was_written_about_it_and_what_cancelling_costs(visit, sent):
     """FAC-05, FAC-06: forms with category and number filled in, off with the reason once it is used."""
     number = sent()
-    page = visit("facility", "hanako").get("/reservations/FR000001").text
+    page = visit("facility", "hanako").get("/facility/reservations/FR000001").text
     assert f"（{number}）" in page
     assert "/inquiries/new?category=cancel&amp;about=FR000001" in page
     assert "ご利用料金の100%" in page, "the use lies in the past: the last step of the table"
-    used = visit("facility", "hanako").get("/reservations/FR000002").text
+    used = visit("facility", "hanako").get("/facility/reservations/FR000002").text
     assert "ご利用前のご予約に限り" in used
     assert number not in used
 

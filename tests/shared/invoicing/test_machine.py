@@ -267,7 +267,7 @@ class MoneyMachine(RuleBasedStateMachine):
 
     def page_says_so(self, model: Model) -> None:
         with clock.freeze(NOW):
-            text = self.member.get(f"/reservations/{self.number}").text
+            text = self.member.get(f"/facility/reservations/{self.number}").text
         rows = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", text))
         owed = rows.get("未入金の金額") or rows.get("お支払い待ち") or "¥0"
         assert owed == f"¥{model.owed:,}"
