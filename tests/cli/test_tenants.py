@@ -42,7 +42,7 @@ def test_check_is_content_with_the_demo_brands(run: Run) -> None:
     assert result.exit_code == 0
     *warnings, last = result.stdout.splitlines()
     assert ["deviates from ASVS 6.2 (" in line for line in warnings] == [True] * 3
-    assert last == "6 tenants, no mistakes, 3 warnings"
+    assert last == "7 tenants, no mistakes, 3 warnings"
 
 
 def test_check_says_each_mistake_on_a_line_and_exits_with_2(run: Run, path: Path) -> None:

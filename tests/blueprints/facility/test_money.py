@@ -51,7 +51,7 @@ def do(run: Any) -> Callable[..., Result]:
 
 
 def printed(visit: Any, number: str, slug: str) -> str:
-    pdf = visit("facility", "hanako").get(f"/reservations/{number}/{slug}.pdf").data
+    pdf = visit("facility", "hanako").get(f"/facility/reservations/{number}/{slug}.pdf").data
     pages = PdfReader(io.BytesIO(pdf)).pages
     return "".join("".join(page.extract_text() for page in pages).split())
 
@@ -71,7 +71,7 @@ def test_a_bill_corrected_upwards_is_owed_and_its_receipt_says_what_came_in(
         assert (found.status, found.paid_at) == (Status.BILLED, None)
         assert operations.owed(found) == 22_000 - 14_850
         assert found in queries.worklist()
-    page = visit("facility", "hanako").get(f"/reservations/{cast.billed}").text
+    page = visit("facility", "hanako").get(f"/facility/reservations/{cast.billed}").text
     assert "<dt>未入金の金額</dt><dd>¥7,150</dd>" in page
     assert "お支払い待ちのご予約" in visit("facility", "hanako").get("/").text
     do("pay", cast.billed)
@@ -94,7 +94,7 @@ def test_a_part_of_what_is_owed_is_received_with_a_receipt_of_its_own(
     assert "5,000" in receipt
     assert "¥14,850の一部" in receipt
     assert "2026年11月20日" in receipt
-    page = visit("facility", "hanako").get(f"/reservations/{cast.billed}").text
+    page = visit("facility", "hanako").get(f"/facility/reservations/{cast.billed}").text
     assert "<dt>お支払い状況</dt><dd>一部お支払い済み</dd>" in page
     with inside("facility"):
         bodies = session().scalars(select(OutboxMail.body)).all()
@@ -113,7 +113,7 @@ def test_what_was_paid_too_much_is_shown_until_it_is_paid_back(
         found.documents_due_at = None
         session().commit()
         assert cast.billed in [one.number for one in queries.worklist()]
-    page = visit("facility", "hanako").get(f"/reservations/{cast.billed}").text
+    page = visit("facility", "hanako").get(f"/facility/reservations/{cast.billed}").text
     assert "<dt>ご返金予定</dt><dd>¥5,150</dd>" in page
     with inside("facility"):
         [payment] = operations.money(queries.any_reservation(cast.billed)).payments
