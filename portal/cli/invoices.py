@@ -152,8 +152,15 @@ def _payment_row(payment: Payment) -> tuple[object, ...]:
     "--invoice", "numbers", multiple=True, help="Repeatable; otherwise all that the account owes."
 )
 @day_option("--on", help="The day it came in; otherwise today.")
-@click.option("--method", default="銀行振込", callback=typed(text.one_line, longest=20))
-@click.option("--note", default="", callback=typed(text.one_line, longest=200))
+@click.option(
+    "--method",
+    default=operations.BANK_TRANSFER,
+    callback=typed(text.one_line, longest=20),
+    help="How it was paid; otherwise 銀行振込. Stands on the receipt.",
+)
+@click.option(
+    "--note", default="", callback=typed(text.one_line, longest=200), help="For operators."
+)
 @click.pass_obj
 def record(
     context: TenantContext,

@@ -94,7 +94,7 @@ def test_a_whole_trail_holds(do, run) -> None:
         (
             "DELETE FROM audit_event WHERE tenant_id = 'facility' AND sequence = "
             "(SELECT max(sequence) FROM audit_event WHERE tenant_id = 'facility')",
-            16,
+            17,
         ),
     ],
     ids=["altered", "the first altered", "taken out", "the end cut off"],

@@ -46,6 +46,8 @@ SAMPLES = {
     "minutes": "60",
     "starts": "2026-12-01T10:00",
     "form": "2022-09-01",
+    "amount": "1000",
+    "on": "2026-10-31",
     "kind": "app",
     "person": "山田:太郎:yamada@one.example",
     "value": "60",
@@ -161,7 +163,8 @@ def test_without_a_brand_or_with_an_unknown_one_every_command_says_so_in_a_line(
         wrong = run.invoke(args=[*typed(path), "--tenant", "facilty"], input="x")
         assert (wrong.exit_code, wrong.stdout) == (2, "")
         assert (
-            wrong.stderr == "Error: no tenant 'facilty'; there are: desk, facility, shop, studio\n"
+            wrong.stderr
+            == "Error: no tenant 'facilty'; there are: desk, facility, shop, studio, works\n"
         )
 
 

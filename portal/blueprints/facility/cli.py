@@ -169,7 +169,7 @@ def fix_amount(context: TenantContext, number: str, lines: tuple[str, ...]) -> s
 )
 @click.pass_obj
 def pay(context: TenantContext, number: str, amount: int | None, on: date | None, note: str) -> str:
-    """Record what was received: once nothing is owed, 請求確定 → お支払済."""
+    """Record what was received: 請求確定 → お支払済."""
     reservation = queries.any_reservation(number)
     owed = operations.owed(reservation) or 0
     remittance = Remittance(
