@@ -85,7 +85,7 @@ def _reservations(file: Path, rows: int) -> None:
           VALUES ('facility', 1, 'LC-01', 'レーザー加工機 A', '', 4500, 28000, 1);
         WITH RECURSIVE k(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM k WHERE i < {rows - 1})
         INSERT INTO reservation(tenant_id, number, account_id, facility_id, facility_name, starts_at, ends_at,
-          options, headcount, purpose, remarks, contact, billing, status, booked_at, payment_method, lines, total)
+          options, headcount, purpose, remarks, contact, billing, status, booked_at, payment_method, total)
         SELECT 'facility', 'BR' || printf('%09d', i), CASE WHEN i % {rows // OWN} = 0 THEN 1 ELSE 2 END,
           1, 'レーザー加工機 A',
           strftime('%Y-%m-%d %H:%M:00.000000', '{now}', printf('%+d seconds', -(i * 60))),
@@ -94,7 +94,7 @@ def _reservations(file: Path, rows: int) -> None:
           '{{"name":"株式会社計測","department":"","person":"","postal_code":"","address":""}}',
           CASE i % 4 WHEN 0 THEN 'paid' WHEN 1 THEN 'billed' WHEN 2 THEN 'used' ELSE 'confirmed' END,
           strftime('%Y-%m-%d %H:%M:00.000000', '{now}', printf('%+d seconds', -(i * 60 + 500000))),
-          '銀行振込', '[]', 14850 FROM k;
+          '銀行振込', 14850 FROM k;
         ANALYZE;
         """
     )
