@@ -57,7 +57,7 @@ class _VerifiedConnection(Connection):
     """
 
     def configure_host(self) -> smtplib.SMTP:
-        """Connect; where TLS is asked for, the certificate and the host's name are checked first."""
+        """Connect; where TLS is asked for, certificate and host name are checked first."""
         settings: Settings = current_app.extensions["settings"]
         host = smtplib.SMTP(self.mail.server, self.mail.port)
         try:
@@ -95,7 +95,8 @@ def send(stored: outbox.OutboxMail) -> None:
         return
     message = _OutgoingMail(
         subject=stored.subject,
-        sender=f'"{quote(stored.sender_name)}" <{stored.sender}>',  # a name may hold a comma or a bracket
+        # Quoted, since a brand's name may hold a comma or a bracket, which end a name in RFC 5322.
+        sender=f'"{quote(stored.sender_name)}" <{stored.sender}>',
         recipients=[stored.recipient],
         body=stored.body,
         html=stored.html,
@@ -177,7 +178,8 @@ def _require_known(kinds: Iterable[str]) -> None:
     "--kind",
     "kinds",
     multiple=True,
-    help="Do only jobs of this kind, e.g. documents.draw, or mail; repeatable. Nothing is tidied then.",
+    help="Do only jobs of this kind, e.g. documents.draw, or mail; repeatable. "
+    "Nothing is tidied then.",
 )
 @with_appcontext
 def worker(once: bool, pause: float, kinds: tuple[str, ...]) -> None:

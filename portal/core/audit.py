@@ -1,8 +1,8 @@
 """Audit trail (COM-90): append-only by triggers, hash-chained so that a lost or altered row shows,
 secrets masked.
 
-Each event also carries a mark that only the server's secret makes, so that a chain made anew shows as well.
-`portal.core.audit_chain` verifies.
+Each event also carries a mark that only the server's secret makes, so that a chain made anew shows
+as well. `portal.core.audit_chain` verifies.
 """
 
 import hashlib
@@ -54,9 +54,10 @@ class AuditHead(TenantOwned, Base):
 class AuditEvent(TenantOwned, Base):
     """One thing that was done. Never changed, never removed.
 
-    `at` is the instant it was done as of, `recorded_at` what the machine's clock said (they differ in the demo);
-    `actor_login` is the login that ran an operator's command. Rows from before these columns have neither.
-    `digest` chains it to the event before; `mac` is the mark for that digest, by the key `key_id`.
+    `at` is the instant it was done as of, `recorded_at` what the machine's clock said (they differ
+    in the demo); `actor_login` is the login that ran an operator's command. Rows from before these
+    columns have neither. `digest` chains it to the event before; `mac` is the mark for that digest,
+    by the key `key_id`.
     """
 
     __tablename__ = "audit_event"

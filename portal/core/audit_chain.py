@@ -30,7 +30,7 @@ class ChainFault:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where a tenant's trail ended at some moment, in a line that is kept outside of the database."""
+    """Where a tenant's trail ended at some moment: a line that is kept outside the database."""
 
     tenant: str
     sequence: int

@@ -74,7 +74,7 @@ def _method_result(tokens: list[tuple[str, str]]) -> MethodResult | None:
 
 
 def _tokens(value: str) -> list[tuple[str, str]] | None:
-    """The tokens of a value without comments, each with its kind; None when it is not well-formed."""
+    """The tokens of a value without comments, each with its kind; None if it is malformed."""
     tokens: list[tuple[str, str]] = []
     position = 0
     while position < len(value):

@@ -123,7 +123,7 @@ class Base(DeclarativeBase):
 
 
 class Numbered(TenantOwned):
-    """A row that people know by its number; the audit trail and documents name it ``table:number``."""
+    """A row that people know by its number; the audit trail names it ``table:number``."""
 
     __tablename__: str
     number: Mapped[str] = mapped_column(sa.String(20))
@@ -135,7 +135,8 @@ class Numbered(TenantOwned):
 
 
 PERSONAL = {"personal": True}
-"""``mapped_column(…, info=PERSONAL)`` marks what a withdrawn customer's erasure empties (COM-16)."""
+"""``mapped_column(…, info=PERSONAL)`` marks what a withdrawn customer's erasure empties (COM-16).
+"""
 
 
 def emptied_personal(model: type[TenantOwned]) -> dict[str, str]:
@@ -292,7 +293,8 @@ def _announce(
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(
-            "SELECT set_config('app.tenant', %s, true), set_config('transaction_read_only', %s, true)",
+            "SELECT set_config('app.tenant', %s, true), "
+            "set_config('transaction_read_only', %s, true)",
             (current.info.get("tenant") or "", "on" if _mode.get() == "read" else "off"),
         )
 

@@ -6,7 +6,8 @@ a new table takes part by using them. The sweep is careful, because a document t
 brand keep would be lost with it:
 
 - only files older than a grace time are looked at. Putting the same content again makes a file
-  young (`LocalFiles.put`), so nothing is taken away from a transaction that is about to point at it;
+  young (`LocalFiles.put`), so nothing is taken away from a transaction that is about to point at
+  it;
 - a file that is older than the first event of the brand's audit trail cannot have come from this
   database. It stays: a wrong DATABASE_URL beside the right folder removes nothing.
 """

@@ -27,7 +27,8 @@ from portal.tenancy.scope import require_key
 
 _CHUNK_BYTES = 256 * 1024
 _INCOMING = "incoming"
-"""The folder, beside those of the stored files, in which a file stands until its digest is known."""
+"""The folder, beside those of the stored files, in which a file stands until its digest is known.
+"""
 _KEY = re.compile(r"^[0-9a-f]{64}$")
 _UNTOUCHED_SECONDS = 600
 """A file younger than this is left as it is when the same content is put again: no sweep looks at

@@ -29,7 +29,7 @@ Handler = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """How long a claim of some work lasts, and how often the work is tried before it is given up."""
+    """How long a claim of some work lasts, and how often it is tried before it is given up."""
 
     lasts: timedelta = timedelta(minutes=1)
     max_tries: int = len(PAUSES) + 1

@@ -96,7 +96,9 @@ def raise_walls(connection: Connection, tables: Iterable[str]) -> None:
             connection,
             f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
             f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY',
-            f'CREATE POLICY tenant_wall ON "{table}" USING (tenant_id = {_TENANT}) WITH CHECK (tenant_id = {_TENANT})',
+            # USING alone would let a row be written, or moved, into another tenant.
+            f'CREATE POLICY tenant_wall ON "{table}" '
+            f"USING (tenant_id = {_TENANT}) WITH CHECK (tenant_id = {_TENANT})",
         )
         grant(connection, table)
 
@@ -105,10 +107,12 @@ def grant(
     connection: Connection, table: str, rights: str = "SELECT, INSERT, UPDATE, DELETE"
 ) -> None:
     """Give the app role `rights` to `table`; what is append-only stays so."""
+    if table in _APPEND_ONLY:
+        rights = "SELECT, INSERT"
     if connection.dialect.name == "postgresql":
         _execute(
             connection,
-            f'GRANT {"SELECT, INSERT" if table in _APPEND_ONLY else rights} ON "{table}" TO {APP_ROLE}',
+            f'GRANT {rights} ON "{table}" TO {APP_ROLE}',
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE}",
         )
 

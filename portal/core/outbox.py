@@ -32,8 +32,8 @@ _UNSENT_KEPT = timedelta(days=30)
 class OutboxMail(jobs.Leased, Base):
     """One mail to one reader. `headers` go with it besides the usual ones.
 
-    `expires_at` is when its link or code dies; the mail is not sent after that. `blanked_at` is when
-    `body`, `html` and `headers` were emptied, None while they are there.
+    `expires_at` is when its link or code dies; the mail is not sent after that. `blanked_at` is
+    when `body`, `html` and `headers` were emptied, None while they are there.
     """
 
     __tablename__ = "outbox_mail"

@@ -1,4 +1,4 @@
-"""カレンダー連携, for every brand: the page of the secret address, and the feed behind it (FAC-11)."""
+"""カレンダー連携, for every brand: the page of the secret address, and its feed (FAC-11)."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,8 @@ def register_calendar(
         form = Form()
         href = ""
         if form.validate_on_submit():
-            href = f"{tenant().base_url}/calendar/{calendars.renew(member().member_id, by=actor())}.ics"
+            token = calendars.renew(member().member_id, by=actor())
+            href = f"{tenant().base_url}/calendar/{token}.ics"
             session().commit()
         return render(page, form=form, href=href, has_feed=calendars.has_feed(member().member_id))
 

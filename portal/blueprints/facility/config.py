@@ -63,16 +63,16 @@ class FacilityConfig(Section):
             CancellationStep(days_before=0, percent=100),
         ),
         max_length=10,
-        description="What a cancellation costs, farthest day first, down to day 0. Before the first step, and when "
-        "empty, it costs nothing (FAC-05).",
+        description="What a cancellation costs, farthest day first, down to day 0. Before the "
+        "first step, and when empty, it costs nothing (FAC-05).",
     )
     options: Each[Name] = Field(
         default=(), max_length=40, description="What can be ordered with a use, e.g. 操作補助."
     )
     option_prices: dict[str, Price] = Field(
         default={},
-        description="Yen without tax for one use of an option, e.g. { 操作補助 = 3000 }; what stands here not is "
-        "priced after the use.",
+        description="Yen without tax for one use of an option, e.g. { 操作補助 = 3000 }; what "
+        "stands here not is priced after the use.",
     )
 
     @field_validator("closing", "slot_minutes", "minimum_minutes")
@@ -124,6 +124,6 @@ class FacilityConfig(Section):
         return steps
 
     def cancellation_percent(self, days_before: int) -> int:
-        """What a cancellation so many days before the use costs, in percent of the price (FAC-05)."""
+        """What a cancellation so many days before the use costs, in percent of it (FAC-05)."""
         due = [step.percent for step in self.cancellation if days_before <= step.days_before]
         return due[-1] if due else 0

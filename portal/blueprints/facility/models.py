@@ -78,9 +78,9 @@ class Reservation(OrderMixin, Base):
     """One booking. `price` is that of the facility in yen without tax, as quoted then; so are
     `option_prices`, by the names of the options that have a price.
 
-    `held_until` is until when nobody else can have the facility, the buffer included; none once it is free again.
-    `used_from` and `used_until` are when it was used as operators recorded it; `started_at` and `finished_at` are
-    when they recorded that.
+    `held_until` is until when nobody else can have the facility, the buffer included; none once it
+    is free again. `used_from` and `used_until` are when it was used as operators recorded it;
+    `started_at` and `finished_at` are when they recorded that.
     """
 
     __tablename__ = "reservation"

@@ -88,7 +88,10 @@ def confirm(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
 
 @dataclass(frozen=True, slots=True)
 class WorkReport:
-    """What was done (FAC-12): by whom, how long (minutes; None: as long as the use) and with what."""
+    """What was done, by whom, with what, and how long (FAC-12).
+
+    `minutes` is None where the work took as long as the use.
+    """
 
     done: str
     worker: str
@@ -120,7 +123,8 @@ def start(
     even_so: str = "",
     at: datetime | None = None,
 ) -> None:
-    """予約確定 → ご利用中, from the day of use on; earlier only for a reason, `even_so`, kept in the trail.
+    """予約確定 → ご利用中, from the day of use on; earlier only for a reason, `even_so`, kept in
+    the trail.
 
     The use began `at` that instant (UTC); otherwise as booked, because a desk records it when it
     finds the time, or now where that is earlier. Raises RuleBroken, and Stale when somebody else
@@ -262,8 +266,8 @@ def _minutes_worked(since: datetime, until: datetime, minutes: int | None) -> in
 def fix_amount(
     tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], *, by: Actor
 ) -> None:
-    """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows from
-    the terms.
+    """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows
+    from the terms.
     """
     LIFE.can(reservation, Status.BILLED).require()
     bill = BILLING.bill(tenant, _use_draft(reservation), lines, by=by)
@@ -326,8 +330,8 @@ def record_payment(
 ) -> None:
     """Record what was received: by itself all that is owed, today.
 
-    Once nothing is owed 請求確定 becomes お支払済, of a cancellation's charge only the instant is kept.
-    Raises RuleBroken where nothing is owed.
+    Once nothing is owed 請求確定 becomes お支払済, of a cancellation's charge only the instant is
+    kept. Raises RuleBroken where nothing is owed.
     """
     is_charge = reservation.status is Status.CANCELLED and bool(reservation.total)
     if is_charge and reservation.paid_at:
@@ -435,7 +439,10 @@ BILLING = OrderBilling(
 
 
 def issue(tenant: Tenant, reservation: Reservation, *, by: Actor) -> list[int]:
-    """Issue the documents that are due, each once; returns the jobs that draw. See `OrderBilling`."""
+    """Issue the documents that are due, each once; returns the jobs that draw.
+
+    See `OrderBilling`.
+    """
     return BILLING.issue(tenant, reservation, by=by)
 
 
@@ -463,7 +470,8 @@ def issue_due(tenant: Tenant) -> int:
 
 
 def work(tenant: Tenant) -> None:
-    """What the worker does for the tenant once in a while: reminders, closing, documents that are due.
+    """What the worker does for the tenant once in a while: reminders, closing, documents that are
+    due.
 
     Commits.
     """

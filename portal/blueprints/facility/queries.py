@@ -69,7 +69,10 @@ def any_reservation(number: str) -> Reservation:
 
 
 def worklist(status: Status | None = None, limit: int = 50) -> Sequence[Reservation]:
-    """For operators: those in `status`, or all that await somebody. Index: ix_reservation_worklist."""
+    """For operators: those in `status`, or all that await somebody.
+
+    Index: ix_reservation_worklist.
+    """
     return _RESERVATIONS.worklist(status, limit)
 
 
@@ -195,7 +198,7 @@ def calendar_event(reservation: Reservation) -> Event:
     )
 
 
-def hanging(tenant: Tenant) -> Iterator[Finding]:
+def dangling(tenant: Tenant) -> Iterator[Finding]:
     """Reservations that are not finished at a tenant whose module is off (OPS-03).
 
     Index: ix_reservation_worklist.

@@ -200,7 +200,7 @@ def clock_time_of(minutes: int) -> str:
 
 
 def at_clock(day: date, clock_time: str) -> datetime:
-    """The instant (UTC) of a clock time of `day` in Tokyo; ``24:00`` is the next day's beginning."""
+    """The instant (UTC) of a clock time of `day` in Tokyo; ``24:00`` begins the next day."""
     return (
         datetime.combine(day, time(), TOKYO) + timedelta(minutes=minutes_of(clock_time))
     ).astimezone(UTC)

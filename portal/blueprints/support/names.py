@@ -24,8 +24,8 @@ _OFFICE_ENDS = re.compile(
 _DEPARTMENT_ENDS = re.compile(
     rf"(?:{_DEPARTMENT_WORDS}|第[0-9一二三四五六七八九十]+|[0-9]|[A-Za-zァ-ヶー]|^.{{4,}})(?:部|室)$"
 )
-"""部 and 室 tell a department only behind a word, or a length, that no name has: 阿部, 長宗我部 and 氷室 are
-people.
+"""部 and 室 tell a department only behind a word, or a length, that no name has: 阿部, 長宗我部 and
+氷室 are people.
 """
 _SEVERAL = re.compile(r"[/、,;&+＆]")
 _NO_PERSON = gettext_noop("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
@@ -62,6 +62,6 @@ def check_person(family_name: str, given_name: str) -> None:
 
 
 def _is_department(part: str) -> bool:
-    """Whether the last part of a name ends as a department's does, or is made of such words alone."""
+    """Whether a part of a name ends as a department's does, or is made of such words alone."""
     words = _ONLY_DEPARTMENT_WORDS.fullmatch(re.sub(r"\s", "", part))
     return bool(words or _OFFICE_ENDS.search(part) or _DEPARTMENT_ENDS.search(part))

@@ -314,8 +314,8 @@ def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Decision:
 def _lock_account(contract: Contract) -> None:
     """Lock the contract's account, before the contract itself.
 
-    Removing a member holds the same lock: nobody is made a contact, or the 主担当, by a sign-in that
-    ends meanwhile.
+    Removing a member holds the same lock: nobody is made a contact, or the 主担当, by a sign-in
+    that ends meanwhile.
     """
     session().get_one(Account, contract.account_id, with_for_update=True)
 
@@ -340,7 +340,10 @@ def hand_over(tenant: Tenant, contract: Contract, to: ContractContact, *, by: Ac
 def remove_contact(
     tenant: Tenant, contract: Contract, contact: ContractContact, *, by: Actor
 ) -> None:
-    """Remove a 副担当, and mail them; the 主担当 is handed over first (SUP-04). What was asked stays."""
+    """Remove a 副担当, and mail them; the 主担当 is handed over first (SUP-04).
+
+    What was asked stays.
+    """
     own = ContractContact.id == contact.id, *queries.THERE, ContractContact.role == Role.DEPUTY
     if not update_where(ContractContact, *own, removed_at=clock.now()):
         raise RuleBroken("主担当は削除できません。先に、ほかの方へ引き継いでください。")
@@ -351,7 +354,7 @@ def remove_contact(
 def _tell(
     tenant: Tenant, contract: Contract, contact: ContractContact, *, what: str, main: str
 ) -> None:
-    """Mail a contact what became of their registration, where the tenant has changes told (COM-34)."""
+    """Mail a contact what became of their registration, if the tenant mails changes (COM-34)."""
     member = session().get_one(Member, contact.member_id)
     context = {"contract": contract, "addressee": contact.person, "what": what, "main": main}
     members.notify_changes(tenant, "contact_changed", [member], **context)

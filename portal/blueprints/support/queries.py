@@ -81,8 +81,8 @@ def contracts_of_contact(account_id: int, member_id: int) -> list[Contract]:
 
 
 def contacts_of_account(account_id: int) -> list[tuple[Contract, ContractContact]]:
-    """Every contact of the account's contracts, oldest contract first, the 主担当 before the others:
-    one statement.
+    """Every contact of the account's contracts, oldest contract first, the 主担当 before the
+    others: one statement.
 
     As the database has them now: whoever holds the account's lock decides by it.
     """
@@ -96,7 +96,7 @@ def contacts_of_account(account_id: int) -> list[tuple[Contract, ContractContact
 
 
 def main_contacts(account_id: int) -> list[tuple[Contract, str]]:
-    """Every contract of the account with the name of its 主担当, "" where nobody is registered yet."""
+    """Every contract of the account with the name of its 主担当, "" before a registration."""
     main = (ContractContact.contract_id == Contract.id, ContractContact.role == Role.MAIN, *THERE)
     joined = select(Contract, ContractContact.person).outerjoin(ContractContact, and_(*main))
     own = joined.where(Contract.account_id == account_id).order_by(Contract.id)
@@ -210,7 +210,7 @@ def people(member_id: int) -> list[str]:
     return list(dict.fromkeys(session().scalars(mine.order_by(ContractContact.id))))
 
 
-def hanging(tenant: Tenant) -> Iterator[Finding]:
+def dangling(tenant: Tenant) -> Iterator[Finding]:
     """Products that are no more though there are contracts of them: all, where the module is off
     (OPS-03).
     """

@@ -1,4 +1,4 @@
-"""帳票: everything that was issued to the account, one by one or a month at once (COM-72, COM-73)."""
+"""帳票: what was issued to the account, one by one or a month at once (COM-72, COM-73)."""
 
 from typing import Any
 

@@ -123,7 +123,8 @@ def _adapter(kind: type[Content]) -> TypeAdapter[Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class InvoiceContent(Content):
-    """請求書, a qualified invoice (COM-71); and 適格返還請求書, whose lines are what is given back, positive.
+    """請求書, a qualified invoice (COM-71); and 適格返還請求書, whose lines are what is given back,
+    positive.
 
     `traded_on` to `traded_until` is when the goods or services were delivered; `discount` (yen) is
     off the lines' sum, with tax if the prices include it; `references` are further facts beside the
@@ -183,7 +184,9 @@ class Labour:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkReportContent(Content):
-    """作業完了報告書: what was done in a reservation, by whom, how long and with what (FAC-04, FAC-12)."""
+    """作業完了報告書: what was done in a reservation, by whom, how long and with what (FAC-04,
+    FAC-12).
+    """
 
     reservation_number: str
     facility: str

@@ -1,4 +1,6 @@
-"""Japanese line breaking (行頭・行末禁則) for xhtml2pdf, whose own tears numbers, words and pairs apart."""
+"""Japanese line breaking (行頭・行末禁則) for xhtml2pdf, whose own tears numbers, words and pairs
+apart.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache

@@ -76,7 +76,7 @@ class Document(TenantOwned, Base):
 
     @property
     def filename(self) -> str:
-        """A file name an accountant can sort by: date, counterparty, total if any (電子帳簿保存法)."""
+        """A file name to sort by: date, counterparty, total if any (電子帳簿保存法)."""
         party = "".join(c for c in self.counterparty if c not in '\\/:*?"<>|\r\n\t')
         amount = "" if self.amount is None else f"{self.amount}_"
         return f"{self.transaction_date:%Y%m%d}_{party}_{amount}{self.number}.pdf"

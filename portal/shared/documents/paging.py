@@ -81,7 +81,7 @@ class PagedStory(Flowable):  # type: ignore[misc]
     def _cut(
         self, content: list[Any], heights: list[float], width: float, room: float
     ) -> tuple[list[Any], list[Any]]:
-        """`content` as what fits into `room` points and the rest; a head goes with what it heads."""
+        """What fits into `room` points, and the rest; a head goes with what it heads."""
         here: list[Any] = []
         for flowable, height in zip(content, heights, strict=True):
             if height > room:
@@ -148,7 +148,9 @@ def _divided(flowable: Any, canvas: Any, width: float, room: float) -> list[Any]
 
 
 def _without_lonely_row(table: Any, parts: list[Any], canvas: Any, width: float) -> list[Any]:
-    """`parts` of a table with two rows or more in each: the last row is often the sum of the others."""
+    """`parts` of a table with two rows or more in each: the last row is often the sum of the
+    others.
+    """
     heads = table._repeatCount()
     above = parts[0]._nrows
     if parts[1]._nrows - heads < 2 <= above - heads:

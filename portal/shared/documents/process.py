@@ -1,5 +1,5 @@
-"""Documents are drawn in a process that can be killed: what customers typed is set by a library that
-may take any time over it (security.md §4.23).
+"""Documents are drawn in a process that can be killed: what customers typed is set by a library
+that may take any time over it (security.md §4.23).
 """
 
 from collections.abc import Mapping

@@ -70,7 +70,7 @@ def days(span: tuple[date, date | None]) -> str:
 
 
 def quantity(number: int | Decimal) -> str:
-    """How many, or what one costs: ``1,234``, ``1.5``; a fraction without zeros that say nothing."""
+    """How many, or what one costs: ``1,234``, ``1.5``; a fraction without trailing zeros."""
     whole, point, fraction = f"{abs(number):,f}".partition(".")
     kept = fraction.rstrip("0")
     return (MINUS if number < 0 else "") + whole + (point + kept if kept else "")
@@ -88,7 +88,7 @@ def duration(minutes: int) -> str:
 
 
 def fit(text: str, millimetres: float, points: float = 8.5, bold: bool = False) -> str:
-    """`text`, smaller where it is too wide for its place: it would overprint the neighbouring cell."""
+    """`text`, set smaller where it would run over into the neighbouring cell."""
     room = millimetres * mm
     taken = width(text, points, bold=bold)
     if taken <= room:
@@ -145,7 +145,7 @@ def seal(text: str) -> str:
 
 
 def _share(count: int, column: int, columns: int) -> int:
-    """How many of `count` characters stand before `column`: as many in each, the first ones longer."""
+    """How many of `count` characters stand before `column`, the first columns being longer."""
     return column * (count // columns) + min(column, count % columns)
 
 

@@ -57,7 +57,7 @@ class Structure:
 
     @contextmanager
     def text(self, canvas: Any, kind: str) -> Iterator[None]:
-        """Text drawn inside the block is a `kind` of its own, or the content of the cell it is in."""
+        """Text drawn inside the block is a `kind` of its own, or its cell's content."""
         cell = self._open[-1]
         element = cell if cell.kind in ("TH", "TD") else Element(kind, cell, len(self.pages) - 1)
         numbered = self.pages[-1]

@@ -81,8 +81,9 @@ def _searchable(fontname: str, subset: list[int]) -> str:
 def clean(text: str) -> str:
     """`text` without what has no picture of its own.
 
-    Variation selectors and invisible format characters go; か + a combining mark becomes が. Nothing
-    else is normalised: NFC and NFKC would turn the kanji of people's names (神, 﨑) into other ones.
+    Variation selectors and invisible format characters go; か + a combining mark becomes が.
+    Nothing else is normalised: NFC and NFKC would turn the kanji of people's names (神, 﨑) into
+    other ones.
     """
     text = _VOICED.sub(lambda pair: unicodedata.normalize("NFC", pair[0]), _SELECTORS.sub("", text))
     return "".join(char for char in text if unicodedata.category(char) != "Cf")

@@ -72,7 +72,9 @@ def _facts(invoice: Invoice, items: Sequence[InvoiceItem]) -> tuple[tuple[str, s
 def credit_note_content(
     tenant: Tenant, invoice: Invoice, lines: Sequence[BillLine], reason: str
 ) -> InvoiceContent:
-    """返金明細書（適格返還請求書） of these lines, which names the invoice and the day of the original trade."""
+    """返金明細書（適格返還請求書） of these lines, which names the invoice and the day of the
+    original trade.
+    """
     billed = invoice_content(tenant, invoice)
     return InvoiceContent(
         **heads(tenant, invoice.billing, invoice.contact),

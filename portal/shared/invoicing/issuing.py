@@ -63,7 +63,7 @@ def issue_invoice(
 def issue_receipt(
     tenant: Tenant, payment: Payment, *, by: Actor, corrects: Correction | None = None
 ) -> Job:
-    """Issue the receipt of a locked payment that invoices have something of: for what was received."""
+    """Issue the receipt of a locked payment that is allocated: for what was received."""
     content = replace(contents.receipt_content(tenant, payment), corrects=corrects)
     invoices = queries.invoices_of_payment(payment)
     document, job = _issue(
@@ -188,7 +188,8 @@ def _lines_of(invoice: Invoice) -> list[BillLine]:
 def give_back(
     tenant: Tenant, item: InvoiceItem, lines: Sequence[BillLine], reason: str, *, by: Actor
 ) -> tuple[CreditNote, Job]:
-    """Ask for less of an invoice after its payment: 適格返還請求書, which names it (COM-71, COM-72).
+    """Ask for less of an invoice after its payment: 適格返還請求書, which names it (COM-71,
+    COM-72).
 
     What was received beyond the rest goes back to its payments. Raises RuleBroken before a
     payment, for more than was billed, in all or at a rate, and for a reason that cannot be printed.

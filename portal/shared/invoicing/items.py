@@ -37,8 +37,8 @@ def totals_of(tenant: Tenant, lines: Iterable[BillLine]) -> Totals:
 def check_lines(tenant: Tenant, lines: Sequence[BillLine]) -> int:
     """The total of these lines in yen with tax.
 
-    Raises RuleBroken at the field `lines` for none, for a total below zero, and for what no document
-    can print (COM-70).
+    Raises RuleBroken at the field `lines` for none, for a total below zero, and for what no
+    document can print (COM-70).
     """
     if not lines:
         raise RuleBroken("請求明細を1行以上入力してください。", field="lines")

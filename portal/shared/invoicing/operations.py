@@ -92,7 +92,9 @@ def make_invoice(
 
 
 def take_over(draft: ItemDraft, total: int, *, billed_at: datetime) -> Invoice:
-    """Store what an earlier system billed as owed, in yen with tax; it has no lines and no document."""
+    """Store what an earlier system billed as owed, in yen with tax; it has no lines and no
+    document.
+    """
     invoice = Invoice(
         account_id=draft.account_id,
         order_kind=draft.order_kind,

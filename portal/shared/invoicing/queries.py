@@ -105,7 +105,9 @@ def payments_of(invoice_ids: set[int]) -> Sequence[Payment]:
 
 
 def allocated(payment: Payment) -> dict[int, int]:
-    """What each invoice has of a payment, by the invoice's id; those that have nothing are left out."""
+    """What each invoice has of a payment, by the invoice's id; those that have nothing are left
+    out.
+    """
     part = func.sum(PaymentAllocation.amount)
     statement = (
         select(PaymentAllocation.invoice_id, part)
@@ -186,7 +188,10 @@ def overpaid_orders(order_kind: str) -> Select[str]:
 
 
 def pending_items(until: date, *, account_id: int | None = None) -> Sequence[InvoiceItem]:
-    """What is on no invoice yet of trades up to a day, by account. Index: ix_invoice_item_pending."""
+    """What is on no invoice yet of trades up to a day, by account.
+
+    Index: ix_invoice_item_pending.
+    """
     found = select(InvoiceItem).where(
         InvoiceItem.invoice_id.is_(None), InvoiceItem.traded_on <= until
     )

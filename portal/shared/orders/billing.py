@@ -215,7 +215,7 @@ class OrderBilling(Generic[M]):
         session().flush()
 
     def issued(self, order: M) -> dict[DocumentKind, Document]:
-        """The newest document of each kind that concerns the order, also an invoice over several."""
+        """The newest document of each kind about the order, also an invoice over several."""
         found = documents.about(order.account_id, order.number)
         if DocumentKind.INVOICE not in found:
             known = self.money(order)

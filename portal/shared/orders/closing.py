@@ -96,7 +96,7 @@ def _close_one(
 
 
 def close_due(billing: OrderBilling[Any], tenant: Tenant, *, by: Actor) -> int:
-    """What the worker does: close the last closing date once it is over; returns how many invoices."""
+    """Close the last closing date once it is over, for the worker; returns how many invoices."""
     if tenant.terms.invoicing != "closing":
         return 0
     return sum(1 for _invoice in close(billing, tenant, last_closing(tenant, clock.today()), by=by))

@@ -9,7 +9,9 @@ from portal.shared.orders.models import billing_copy, contact_copy
 
 
 class Customers:
-    """Whose the imported orders of one file are, by 会員番号; each is looked up once for all its rows."""
+    """Whose the imported orders of one file are, by 会員番号; each is looked up once for all its
+    rows.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, Any] | str] = {}

@@ -17,7 +17,7 @@ S = TypeVar("S", bound=LabelledEnum)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What comes with a state: the column that keeps when it was reached, and the mail's sentence."""
+    """What comes with a state: the column that keeps when it was reached, the mail's sentence."""
 
     instant: str
     sentence: str
