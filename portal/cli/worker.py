@@ -77,6 +77,7 @@ def _patience(seconds: float) -> Iterator[None]:
     """A mail server that says nothing for so long fails the mail; otherwise it would hold up every
     brand.
     """
+    # Flask-Mail opens its connection without a time limit, so the default of sockets is set.
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -104,6 +105,7 @@ def send(stored: outbox.OutboxMail) -> None:
         charset="utf-8",
         extra_headers={"Auto-Submitted": "auto-generated", **(stored.headers or {})},
     )
+    # The same in each try: where a mail is sent twice, its reader's program keeps one.
     message.msgId = stored.message_id
     state = current_app.extensions["mail"]
     accepted = False
@@ -139,6 +141,7 @@ def round_of_work(*, tidy: bool = False, kinds: Collection[str] | None = None) -
 
 def _upkeep(tenant: Tenant) -> None:
     """What is done once in a while, whatever there is to do."""
+    # Committed part by part: what a brand's own part trips over undoes nothing of the others.
     _tidy(tenant)
     notifications.mail_digests(tenant)
     chats.end_idle(tenant)
@@ -147,6 +150,7 @@ def _upkeep(tenant: Tenant) -> None:
         if brand.tick:
             brand.tick(tenant)
             session().commit()
+    # Last, and outside of any transaction: removing many files takes its time.
     file_sweep.sweep(timedelta(hours=tenant.storage.unused_hours))
 
 
@@ -187,14 +191,18 @@ def worker(once: bool, pause: float, kinds: tuple[str, ...]) -> None:
     _require_known(kinds)
     only = kinds or None
     stop = threading.Event()
-    for asked in () if once else (signal.SIGTERM, signal.SIGINT):
-        signal.signal(asked, lambda *_: stop.set())
+    if not once:
+        # A stop waits for the round in hand; a kill leaves leases that another worker takes over.
+        for asked in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(asked, lambda *_: stop.set())
     log.info("worker begins at %s: %s", clock.now(), ", ".join(kinds) or "everything")
     tidied = -TIDY_SECONDS
     while True:
-        due = only is None and time.monotonic() - tidied >= TIDY_SECONDS
-        tidied = time.monotonic() if due else tidied
-        claimed = round_of_work(tidy=due, kinds=only)
+        # A worker of some kinds leaves the tidying to those that do everything.
+        is_due = only is None and time.monotonic() - tidied >= TIDY_SECONDS
+        if is_due:
+            tidied = time.monotonic()
+        claimed = round_of_work(tidy=is_due, kinds=only)
         if once or stop.is_set():
             return
         if not claimed:

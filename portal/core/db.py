@@ -46,6 +46,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a naive instant cannot be stored")
         value = value.astimezone(UTC)
+        # SQLite keeps no zone; all instants there are UTC, so text compares as time does.
         if dialect.name == "sqlite":
             return value.replace(tzinfo=None)
         return value
@@ -111,6 +112,7 @@ class Base(DeclarativeBase):
     """Declarative base: constraints have stable names, instants are aware."""
 
     metadata = sa.MetaData(
+        # A migration can drop a constraint on either database only by a name that is known.
         naming_convention={
             "ix": "ix_%(column_0_N_label)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -228,6 +230,7 @@ def tenant_scope(key: str) -> Iterator[None]:
     end.
     """
     db.session.remove()
+    # A session that went on would still hold rows of the tenant before in its identity map.
     token = scope.enter(key)
     try:
         yield
@@ -240,6 +243,7 @@ def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
     """Go over tenants one scope after another, for whoever works across brands; logged in
     `system_access`.
     """
+    # Committed before the first tenant is entered: whoever breaks off half-way leaves a trace too.
     with transaction_mode("write"), db.engine.begin() as connection:
         connection.execute(sa.insert(SystemAccess).values(at=clock.now(), by=by, reason=reason))
     for key in keys:
@@ -295,6 +299,8 @@ def _announce(
         connection.exec_driver_sql(
             "SELECT set_config('app.tenant', %s, true), "
             "set_config('transaction_read_only', %s, true)",
+            # Where a page only shows, PostgreSQL itself refuses a write; the guard in Python is one
+            # more.
             (current.info.get("tenant") or "", "on" if _mode.get() == "read" else "off"),
         )
 
@@ -360,8 +366,10 @@ def save_changes(
     if not values:
         return {}
     model = type(row)
+    # The version stands in the WHERE: of two who save at once one finds no such row.
     is_this_version = (model.id == row.id, model.version == version)
     if not update_where(model, *is_this_version, version=version + 1, **values):
         raise Stale("別の画面またはほかの方が先に更新しました。両方の内容を確認してください。")
+    # The UPDATE has passed the row in memory by.
     session().refresh(row)
     return pairs

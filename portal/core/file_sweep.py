@@ -56,6 +56,7 @@ def sweep(unused_for: timedelta) -> Swept:
     files = file_store()
     for names in files.list_older(before, batch_size=_BATCH_SIZE):
         with transaction_mode("read"):
+            # Asked anew for each batch: rows come while a sweep of many files goes on.
             needed = find_referenced({_key_of(name) for name in names})
         for name in names:
             if _key_of(name) in needed:
@@ -63,6 +64,8 @@ def sweep(unused_for: timedelta) -> Swept:
             if files.is_older(name, first_event.timestamp()):
                 foreign += 1
                 continue
+            # Its age is looked at once more, under the folder's lock: the same content may have
+            # been put since the list was made.
             size = files.remove_older(name, before)
             if size is not None:
                 swept.files += 1
@@ -84,6 +87,8 @@ def find_referenced(keys: set[str]) -> set[str]:
     """
     found: set[str] = set()
     for column in columns_of(FileKeysJSON):
+        # Streamed: the keys inside JSON cannot be searched alike on both databases, so all are
+        # read.
         values = select(column).execution_options(yield_per=_ROWS_AT_ONCE)
         for value in session().scalars(values):
             found |= keys & set(_texts_in(value))

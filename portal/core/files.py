@@ -64,6 +64,7 @@ class LocalFiles:
         self._root = root
 
     def _path(self, key: str) -> Path:
+        # A key comes from a row, but a name with a slash must never lead out of the folder.
         if not _KEY.match(key):
             raise FileNotFoundError(key)
         return self._folder() / key[:2] / key
@@ -79,16 +80,21 @@ class LocalFiles:
         """
         incoming = self._folder() / _INCOMING
         incoming.mkdir(parents=True, exist_ok=True)
+        # On the file system of its final place: across two, a rename is a copy that a crash can
+        # cut.
         fd, name = tempfile.mkstemp(dir=incoming)
         beside = Path(name)
         try:
             with os.fdopen(fd, "wb") as out:
                 key = _copy(as_stream(content), out)
                 path = self._path(key)
+                # The same bytes are there under the same name: they are made young again and stay.
                 if self._is_kept(path):
                     beside.unlink()
                     return key
                 out.flush()
+                # Before it gets its name: a power cut could otherwise leave the name with no
+                # content.
                 os.fsync(out.fileno())
             path.parent.mkdir(exist_ok=True)
             beside.replace(path)
@@ -164,6 +170,7 @@ class LocalFiles:
                 found = path.stat()
             except FileNotFoundError:  # another worker was quicker
                 return None
+            # Put again since the list was made.
             if found.st_mtime >= before:
                 return None
             path.unlink()
@@ -181,6 +188,7 @@ class LocalFiles:
         with self._locked(path.parent):
             try:
                 if time.time() - path.stat().st_mtime > _UNTOUCHED_SECONDS:
+                    # Its age is what a sweep goes by, so whoever needs it makes it young.
                     os.utime(path)
             except FileNotFoundError:
                 return False
@@ -191,6 +199,7 @@ class LocalFiles:
         """Keep putting and sweeping in one folder apart, among threads and processes."""
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
+            # The folder itself is locked: a lock file would be one more that is swept.
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield
         finally:

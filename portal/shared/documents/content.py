@@ -150,6 +150,8 @@ class InvoiceContent(Content):
     @property
     def transaction_date(self) -> date:
         """The day on which all was delivered (取引日)."""
+        # Documents are searched by this day (電子帳簿保存法), so it is one day even of a longer
+        # delivery.
         return self.traded_until or self.traded_on
 
     @cached_property
@@ -161,6 +163,8 @@ class InvoiceContent(Content):
     @property
     def reduced_rates(self) -> list[RateTotal]:
         """The reduced rates on it, which the ※ stands for."""
+        # A qualified invoice marks what bears the reduced rate (消費税法第57条の4); the footnote
+        # that explains the mark is printed only where there is any.
         return [rate for rate in self.totals.per_rate if rate.reduced]
 
 

@@ -37,6 +37,7 @@ def draw_document(
         raise PdfFailed(str(failed)) from failed
     except Refused as refused:
         raise _as_undrawable(refused.reason) from None
+    # A child's word is not trusted: it has worked on what strangers typed.
     if not made.startswith(b"%PDF"):
         raise PdfFailed("what was drawn is no PDF")
     return made

@@ -93,9 +93,9 @@ def fit(text: str, millimetres: float, points: float = 8.5, bold: bool = False) 
     taken = width(text, points, bold=bold)
     if taken <= room:
         return text
-    return Markup('<span style="font-size: {:.2f}pt">{}</span>').format(
-        points * room / taken - 0.05, marked(text)
-    )
+    # A little less than reckoned: rounded to a hundredth of a point it must not be too wide again.
+    size = points * room / taken - 0.05
+    return Markup('<span style="font-size: {:.2f}pt">{}</span>').format(size, marked(text))
 
 
 def paragraphs(text: str) -> Markup:
@@ -126,6 +126,7 @@ def seal(text: str) -> str:
     image = Image.new("RGB", (SIDE, SIDE), "white")
     ImageDraw.Draw(image).rectangle((0, 0, SIDE - 1, SIDE - 1), outline=INK, width=FRAME)
     chars = [char for char in clean(text) if not char.isspace()]
+    # As near to a square as the number of characters allows, as seals are cut.
     columns = max(1, round(sqrt(len(chars))))
     rows = max(1, ceil(len(chars) / columns))
     edge = FRAME + GAP
@@ -140,6 +141,7 @@ def seal(text: str) -> str:
             top = edge + (row + 0.5) * inner / len(drawn) - side / 2
             image.paste(_glyph(char, side), (round(left), round(top)))
     out = BytesIO()
+    # One colour on white with its soft edges needs no more, and every document carries it.
     image.quantize(16).save(out, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 

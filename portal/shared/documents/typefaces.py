@@ -60,10 +60,12 @@ def _register(family: str, stem: str) -> frozenset[int]:
     bold = TTFont(f"{family}-bold", str(FOLDER / f"{stem}-Bold.ttf"))
     for font in (regular, bold):
         pdfmetrics.registerFont(font)
+        # xhtml2pdf looks a style sheet's font-family up here, and knows no other registry.
         DEFAULT_FONT[font.fontName] = font.fontName
     pdfmetrics.registerFontFamily(
         family, regular.fontName, bold.fontName, regular.fontName, bold.fontName
     )
+    # What both weights draw: text must not turn into 〓 where it is set bold.
     return frozenset(regular.face.charToGlyph) & frozenset(bold.face.charToGlyph) | _BLANK
 
 
@@ -110,6 +112,7 @@ def check_drawable(value: object, field: str | None = None) -> None:
     For the moment when it is typed: whoever typed it is there to put it right.
     """
     if isinstance(value, str):
+        # Sorted, so that of several characters the same one is reported each time.
         for char in sorted(set(clean(value))):
             if not _is_drawable(char):
                 raise UndrawableText(char, field)

@@ -51,6 +51,8 @@ def erase(account: Account, billing: dict[str, str], contact: dict[str, str]) ->
 
     Amounts and dates stay: the law asks for them.
     """
+    # The rows stay for as long as tax law keeps books (法人税法); only whom they name goes.
+    # Documents are kept as issued, for the same reason.
     for model in (Invoice, InvoiceItem):
         update_where(model, model.account_id == account.id, billing=billing, contact=contact)
     update_where(Payment, Payment.account_id == account.id, note="")

@@ -100,6 +100,7 @@ def notes_of(invoice_ids: set[int]) -> Sequence[CreditNote]:
 
 def payments_of(invoice_ids: set[int]) -> Sequence[Payment]:
     """The payments of which these invoices ever got something, oldest first."""
+    # Also those whose share was taken back since: their receipts and refunds are part of the story.
     got = select(PaymentAllocation.payment_id).where(PaymentAllocation.invoice_id.in_(invoice_ids))
     return session().scalars(select(Payment).where(Payment.id.in_(got)).order_by(Payment.id)).all()
 
@@ -128,6 +129,7 @@ def get_invoice(number: str) -> Invoice:
     return get_or_404(
         Invoice,
         Invoice.number == number,
+        # An empty number is that of every invoice without a document.
         Invoice.number != "",
         absent=gettext_noop("請求書が見つかりません: %(number)s"),
         number=number,

@@ -26,6 +26,7 @@ def last_closing(tenant: Tenant, day: date) -> date:
     found = closing_date(day.replace(day=1), closing_day)
     if found < day:
         return found
+    # The closing day of this month is still to come: it is last month's.
     before = day.replace(day=1).toordinal() - 1
     return closing_date(date.fromordinal(before).replace(day=1), closing_day)
 
@@ -52,6 +53,8 @@ def close(
     can_close(tenant, day).require()
     kind = billing.model.__tablename__
     pending = [item for item in queries.pending_items(day) if item.order_kind == kind]
+    # Only the keys are kept: every account is a transaction of its own, with items read under its
+    # lock.
     keys = sorted({_key(item) for item in pending})
     session().rollback()
     for account_id, address in keys:
@@ -74,6 +77,7 @@ def close(
 
 def _key(item: InvoiceItem) -> tuple[int, str]:
     """What has the same is billed together."""
+    # As text with sorted keys, since a dict can neither be sorted nor stand in a set.
     return item.account_id, json.dumps(item.billing, sort_keys=True, ensure_ascii=False)
 
 

@@ -22,6 +22,7 @@ class Customers:
         Raises RuleBroken.
         """
         number = row.text("会員番号", imports.KEY, required=True)
+        # A refusal is kept as well: a thousand rows of an unknown customer ask once.
         if number not in self._known:
             self._known[number] = _customer(number)
         found = self._known[number]

@@ -29,6 +29,7 @@ def _erase_persons(model: type[OrderMixin], account: Account, personal: Collecti
     emptied: dict[str, Any] = dict.fromkeys(personal, "")
     emptied["remarks"] = ""
     emptied["documents_due_at"] = None  # what is issued later would name nobody
+    # The account's number stands for the customer: bills must still be told apart.
     contact = dict.fromkeys(PERSON, "")
     billing = dict.fromkeys(ADDRESS, "") | {"name": account.number}
     update_where(model, model.account_id == account.id, contact=contact, billing=billing, **emptied)

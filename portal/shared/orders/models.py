@@ -62,6 +62,7 @@ def billing_copy(account: Account, member: Member) -> dict[str, str]:
     """The billing address as it is today: the usual one of the book, else the account's own
     (COM-31, COM-33).
     """
+    # Copied, not referred to: an address that changes later must not change what was ordered.
     usual = contacts.usual(account.id, AddressKind.BILLING)
     if usual:
         return address_copy(usual)

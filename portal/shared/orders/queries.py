@@ -61,6 +61,7 @@ class OrderQueries(Generic[M]):
         if status:
             filters = model.status == status
         else:
+            # One statement, since a page of 50 is cut from all kinds together.
             filters = or_(
                 model.status.in_(self._awaiting),
                 and_(*is_unpaid(model)),
