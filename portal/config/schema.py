@@ -105,6 +105,7 @@ class Tenant(Section):
         """A module that is on without a table of its own gets its defaults, where it has them for
         everything.
         """
+        # Before validation anything may come; what is no table is refused by the types.
         if not isinstance(data, dict):
             return data
         on = data.get("modules")
@@ -118,6 +119,7 @@ class Tenant(Section):
         """What a table leaves out, taken from what modules declare or from keys above it."""
         usual: dict[str, object] = {}
         tenant = info.data
+        # Without a registry, as in tests and for the reference, the portal is at localhost.
         base = (info.context or {}).get("base_domain", "localhost")
         match info.field_name:
             case "features":
@@ -181,10 +183,12 @@ def tenant_type(modules: Iterable[ModuleConfig]) -> type[Tenant]:
     taken = sorted(declared.sections.keys() & Tenant.model_fields.keys())
     if taken:
         raise ValueError(f"no module can be called {', '.join(taken)}")
+    # Declared by modules, so that this floor need not import any (imports point down).
     fields = _declared_fields(declared)
     for name, section in declared.sections.items():
         description = f"The module {name}; only where it is on."
         fields[name] = (section | None, Field(default=None, description=description))
+    # A type made anew: editors get completion for just the modules that are installed.
     made = create_model(
         "Tenant", __base__=Tenant, __module__=__name__, __doc__=Tenant.__doc__, **fields
     )
@@ -286,8 +290,9 @@ def json_schema(kind: type[Tenant]) -> JsonSchema:
     tenant["required"].remove("key")
     for table in schema["$defs"].values():
         for meant in table.get("properties", {}).values():
-            said = meant.get("description") or schema["$defs"][table_in(meant)]["description"]
-            meant["description"] = unwrapped(said)
+            # A key without words of its own means what its table does.
+            text = meant.get("description") or schema["$defs"][table_in(meant)]["description"]
+            meant["description"] = unwrapped(text)
     return schema | {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "tenants.toml",

@@ -46,6 +46,7 @@ MOVES: dict[Status, frozenset[Status]] = {
 }
 
 
+# Apart from MOVES, so that no command or page can take an order back by itself.
 REOPENED: dict[Status, frozenset[Status]] = {Status.PAID: frozenset({Status.BILLED})}
 """The way back when a corrected bill asks for more than was paid (docs/decisions/billing.md)."""
 OPEN = (Status.REQUESTED, Status.CONFIRMED, Status.IN_USE)
@@ -108,6 +109,7 @@ class Reservation(OrderMixin, Base):
         CheckConstraint("headcount > 0", name="headcount"),
         Index("ix_reservation_mine", "tenant_id", "account_id", "booked_at", "id"),
         Index("ix_reservation_worklist", "tenant_id", "status", "starts_at", "id"),
+        # By when a facility is free again: what is past is never looked at.
         Index("ix_reservation_slot", "tenant_id", "facility_id", "held_until"),
         index_where(
             "ix_reservation_unpaid",

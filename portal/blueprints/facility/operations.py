@@ -101,15 +101,14 @@ class WorkReport:
 
 def can_ask(reservation: Reservation) -> Decision:
     """Whether a change or a cancellation can still be asked for: before the use (FAC-05)."""
-    return (
-        ALLOWED
-        if reservation.status in (Status.REQUESTED, Status.CONFIRMED)
-        else Decision(_TOO_LATE)
-    )
+    if reservation.status in (Status.REQUESTED, Status.CONFIRMED):
+        return ALLOWED
+    return Decision(_TOO_LATE)
 
 
 def can_start(reservation: Reservation, at: datetime | None = None) -> Decision:
     """Whether the use can begin `at` (now): from the day of use on, counted in Tokyo (FAC-12)."""
+    # By days and not by hours: who comes early in the morning is let in.
     day = clock.to_local(at or clock.now()).date()
     is_early = day < clock.to_local(reservation.starts_at).date()
     return Decision(_BEFORE_THE_DAY) if is_early else ALLOWED
@@ -133,6 +132,7 @@ def start(
     LIFE.can(reservation, Status.IN_USE).require()
     _require_past(at, "at")
     allow_even_so(reservation, can_start(reservation, at), even_so, by=by)
+    # Used and booked times both stand on the work report.
     began_at = at or min(clock.now(), reservation.starts_at)
     LIFE.move(tenant, reservation, Status.IN_USE, by=by, used_from=began_at)
 
@@ -146,15 +146,15 @@ def _require_past(at: datetime | None, field: str) -> None:
         raise RuleBroken(_NOT_YET, field=field, at=_written(at))
 
 
-def allow_even_so(reservation: Reservation, verdict: Decision, reason: str, *, by: Actor) -> None:
+def allow_even_so(reservation: Reservation, decision: Decision, reason: str, *, by: Actor) -> None:
     """Let an operator pass a refusal by giving a reason, and record both; without one raise
     RuleBroken.
     """
-    if verdict:
+    if decision:
         return
     if not reason:
-        verdict.require()
-    audit.record("reservation.even_so", reservation, by=by, refused=verdict.reason, reason=reason)
+        decision.require()
+    audit.record("reservation.even_so", reservation, by=by, refused=decision.reason, reason=reason)
 
 
 def cancellation_percent(tenant: Tenant, reservation: Reservation) -> int:
@@ -199,8 +199,11 @@ def cancel(
         raise RuleBroken(
             "料金が記録されていないため、キャンセル料を金額で指定してください。", field="charge"
         )
+    # Free for others from the same UPDATE on.
     changes: dict[str, object] = {"held_until": None}
     if charge:
+        # Bears no tax: it makes good a loss, and nothing was supplied for it
+        # (消費税法基本通達5-5-2).
         line = BillLine("キャンセル料", 1, "式", charge, 0, day=clock.today())
         bill = BILLING.bill(tenant, _charge_draft(reservation), [line], by=by)
         changes["total"] = bill.total
@@ -226,6 +229,7 @@ def finish(
     LIFE.can(reservation, Status.USED).require()
     until = _end_of_use(reservation, ended_at)
     minutes = _minutes_worked(reservation.began_at, until, report.minutes)
+    # Checked now: the report is drawn by a worker, when nobody is there to mend it.
     for name in ("done", "worker", "materials"):
         check_drawable(getattr(report, name), name)
     kept = asdict(replace(report, minutes=minutes))
@@ -252,6 +256,7 @@ def _minutes_worked(since: datetime, until: datetime, minutes: int | None) -> in
 
     Raises RuleBroken for none and for more.
     """
+    # Negated twice, since // rounds down and a begun minute counts.
     used = max(1, -((since - until) // timedelta(minutes=1)))
     if minutes is None:
         return used
@@ -334,17 +339,19 @@ def record_payment(
     kept. Raises RuleBroken where nothing is owed.
     """
     is_charge = reservation.status is Status.CANCELLED and bool(reservation.total)
+    # A cancelled reservation has no state that says it is paid: the instant does.
     if is_charge and reservation.paid_at:
         raise Stale("キャンセル料は入金済みです。")
     if not is_charge:
         LIFE.can(reservation, Status.PAID).require()
     if reservation.total == 0:
-        return LIFE.move(tenant, reservation, Status.PAID, by=by)
+        # There is no payment of nothing: the order is settled as it is.
+        LIFE.move(tenant, reservation, Status.PAID, by=by)
+        return
     BILLING.pay(tenant, reservation, remittance, by=by)
     if left := money(reservation).owed:
         sentence = _PARTLY_PAID % f"{left:,}"
         LIFE.notify(tenant, reservation, sentence, label="一部ご入金の確認")
-    return None
 
 
 def settle(tenant: Tenant, reservation: Reservation, is_settled: bool, by: Actor) -> None:
@@ -380,6 +387,7 @@ def remind(tenant: Tenant) -> int:
     Index: ix_reservation_worklist.
     """
     config: FacilityConfig = tenant.section("facility")
+    # Without hours (0) nothing lies between now and now: no reminders.
     until = clock.now() + timedelta(hours=config.reminder_hours)
     coming = select(Reservation).where(
         Reservation.status == Status.CONFIRMED, Reservation.reminded_at.is_(None)
@@ -391,6 +399,7 @@ def remind(tenant: Tenant) -> int:
 
 def _use_draft(reservation: Reservation) -> ItemDraft:
     """What a use is billed as. One over midnight is traded when it ended."""
+    # The trade is dated when the use ended; where it began on another day, the invoice says both.
     first = clock.to_local(reservation.began_at).date()
     facts = [("予約番号", reservation.number)]
     if first != reservation.traded_on:

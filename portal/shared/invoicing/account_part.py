@@ -15,8 +15,8 @@ _PAYMENTS = ("入金番号", "入金日", "金額", "お支払方法", "ご返�
 
 def export_files(account: Account, order_kind: str) -> Iterator[tuple[str, bytes]]:
     """The account's invoices of orders of a kind, and what was paid of them, as CSV."""
-    own = (Invoice.account_id == account.id, Invoice.order_kind == order_kind)
-    invoices = session().scalars(select(Invoice).where(*own).order_by(Invoice.id)).all()
+    filters = (Invoice.account_id == account.id, Invoice.order_kind == order_kind)
+    invoices = session().scalars(select(Invoice).where(*filters).order_by(Invoice.id)).all()
     rows = [
         (
             invoice.number,

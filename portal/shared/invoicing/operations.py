@@ -196,11 +196,11 @@ def allocate(payment: Payment, invoice: Invoice, amount: int | None = None, *, b
         raise RuleBroken("ほかのお客様の請求書には充当できません。", field="invoice")
     if not invoice.balance:
         raise RuleBroken(_NOTHING_OWED, field="invoice")
-    most = min(payment.rest, invoice.balance)
+    possible = min(payment.rest, invoice.balance)
     if amount is None:
-        amount = most
-    if not 0 < amount <= most:
-        raise RuleBroken(_NOT_THAT_MUCH, field="amount", most=most)
+        amount = possible
+    if not 0 < amount <= possible:
+        raise RuleBroken(_NOT_THAT_MUCH, field="amount", most=possible)
     _allocate(payment, invoice, amount)
     audit.record("payment.allocate", payment, by=by, amount=amount, invoice=invoice.number)
     return amount

@@ -35,8 +35,8 @@ def can_close(tenant: Tenant, day: date) -> Decision:
     """Whether `day` is a closing date of the tenant's that has come."""
     following = closing_date(day, tenant.terms.closing_day)
     if following != day:
-        said = RuleBroken(_NO_CLOSING_DAY, day=day.isoformat(), next=following.isoformat())
-        return Decision(str(said))
+        refusal = RuleBroken(_NO_CLOSING_DAY, day=day.isoformat(), next=following.isoformat())
+        return Decision(str(refusal))
     if day > clock.today():
         return Decision(str(RuleBroken(_NOT_YET, day=day.isoformat())))
     return ALLOWED

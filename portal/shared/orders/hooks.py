@@ -65,9 +65,9 @@ def account_hooks(
     the persons and without the texts in `personal`.
     """
 
-    def own(account: Account) -> Select[Any]:
-        mine = select(model).where(model.account_id == account.id)
-        return mine.order_by(model.booked_at, model.id)
+    def orders_of(account: Account) -> Select[Any]:
+        orders = select(model).where(model.account_id == account.id)
+        return orders.order_by(model.booked_at, model.id)
 
     def open_business(_tenant: Tenant, account: Account) -> Iterator[OpenBusiness]:
         for kind in open_kinds:
@@ -77,8 +77,9 @@ def account_hooks(
                 message = RuleBroken(kind.message, count=count, status=RuleBroken(kind.status))
                 yield OpenBusiness(message=message, remedy=kind.remedy, href=kind.href)
 
-    def papers(_tenant: Tenant, account: Account) -> Iterator[Entry]:
-        rows = (_exported(order, columns.values()) for order in session().scalars(own(account)))
+    def export_files(_tenant: Tenant, account: Account) -> Iterator[Entry]:
+        orders = session().scalars(orders_of(account))
+        rows = (_exported(order, columns.values()) for order in orders)
         yield f"{model.__tablename__}s.csv", b"".join(csvio.write_csv(rows, tuple(columns)))
         yield from account_part.export_files(account, model.__tablename__)
         yield from documents.all_of(account.id)
@@ -86,4 +87,4 @@ def account_hooks(
     def erase(account: Account) -> None:
         _erase_persons(model, account, personal)
 
-    return AccountHooks(open_business=open_business, export_files=papers, erase=erase)
+    return AccountHooks(open_business=open_business, export_files=export_files, erase=erase)
