@@ -169,7 +169,7 @@ def doubtful(section: RawTable) -> Iterator[Finding]:
 def _weak_passwords(given: RawTable) -> Iterator[Finding]:
     """How password rules deviate from ASVS 6.2 (security.md §4.4).
 
-    Nothing when they are mistaken anyway.
+    Rules that are themselves mistaken are reported by their types, and give nothing here.
     """
     try:
         deviations = "; ".join(PasswordRules.model_validate(given).deviations())

@@ -72,9 +72,9 @@ def findings(error: ValidationError, model: type[BaseModel]) -> Iterator[Finding
 
 
 def _follows(detail: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
-    """Whether another mistake alone makes this one.
+    """Whether this mistake only follows from another one.
 
-    A list is counted without its items that are wrong.
+    pydantic counts a list without its wrong items, and calls it too short then.
     """
     depth = len(detail["loc"])
     return detail["type"] == "default_factory_not_called" or (
@@ -119,10 +119,7 @@ def _size(detail: ErrorDetails) -> str:
 
 
 def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
-    """A hint for an unknown key.
-
-    The table that has such a key, or else the nearest key of this one.
-    """
+    """A hint for an unknown key: the table that has such a key, or else the nearest key here."""
     # A key in the wrong table is the commonest mistake: in TOML all after a header belongs to it.
     wanted = str(path[-1])
     for table, name, _field in walk(model):
@@ -152,10 +149,7 @@ def _quoted(value: object) -> str:
 def walk(
     model: type[BaseModel], table: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], str, FieldInfo]]:
-    """Every key under `model`.
-
-    The table it stands in (KIND for a name of one's own), its name, its field.
-    """
+    """Every key under `model`: its table (KIND for a name of one's own), its name, its field."""
     for name, field in model.model_fields.items():
         yield table, name, field
         inner = _model_in(field.annotation)
@@ -167,10 +161,7 @@ def walk(
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:
-    """The table type that an annotation holds.
-
-    Itself, optional, or as the items of a list or table.
-    """
+    """The table type that an annotation holds: itself, optional, or as items of a list or table."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in get_args(annotation):
@@ -194,7 +185,7 @@ class LineNumbers:
     def __init__(self, text: str = "") -> None:
         """Go over `text`, which must be valid TOML.
 
-        Of anything else, what was understood so far is kept.
+        Where it is not, what was understood up to there is kept.
         """
         # The file itself is there in any case, so that every path has an ancestor.
         self._lines: dict[KeyPath, int] = {(): 1}
@@ -246,7 +237,7 @@ def _read(statement: str) -> tuple[dict[str, object], str]:
 def _opened(parsed: dict[str, object], newest: dict[KeyPath, int]) -> KeyPath:
     """The table that ``[a.b]`` or ``[[a.b]]`` opens for the keys after it.
 
-    Of an array, its newest item.
+    ``[[a.b]]`` opens the newest item of its array.
     """
     path: KeyPath = ()
     inner: object = parsed

@@ -98,10 +98,7 @@ class LastGood:
             os.close(lock)
 
     def _write(self, content: bytes) -> None:
-        """Written beside, synced, then moved into place, so that a crash leaves no half.
-
-        For its owner only.
-        """
+        """Replace the copy, readable for its owner only; a crash leaves the old or the new."""
         descriptor, beside = tempfile.mkstemp(dir=self.path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -109,6 +106,7 @@ class LastGood:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            # Synced before it gets the name: a power cut must not leave the name without content.
             Path(beside).replace(self.path)
         except BaseException:
             Path(beside).unlink(missing_ok=True)

@@ -217,7 +217,7 @@ class _Reader:
 def _line_of(path: KeyPath, reading: LoadResult) -> int:
     """The line that is to blame.
 
-    Of a tenant that is gone no line is, least of all that of the first one.
+    A tenant that is gone has none: the file's first line stands for it.
     """
     if len(path) > 1 and path[1] not in reading.tenants.by_key:
         return 1
@@ -328,16 +328,13 @@ class Registry:
             tenant.live_at(self.base_domain, scheme=self._scheme, port=self._port)
 
     def _was_good(self, path: Path) -> bool:
-        """Whether just this file was taken up before.
-
-        Then nobody need be asked about it at every start.
-        """
+        """Whether just this file was taken up before, so that the data need not be asked again."""
         return self._last_good is not None and self._last_good.is_like(path)
 
     def current(self) -> Tenants:
         """The tenants in force.
 
-        Looks at the file at most once a second; never raises for what stands in it.
+        The file is looked at once a second at most; whatever stands in it, nothing is raised.
         """
         self._refresh()
         return self._good.tenants

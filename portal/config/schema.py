@@ -276,7 +276,7 @@ def _filled(given: object, usual: Mapping[str, object]) -> object:
 def json_schema(kind: type[Tenant]) -> JsonSchema:
     """The JSON Schema (2020-12) of a whole file, which editors use for completion.
 
-    For people: scripts/reference.py.
+    What people read is made by scripts/reference.py.
     """
     tables = Field(description="One table for each brand.", min_length=1)
     tenants = (dict[str, kind], tables)  # type: ignore[valid-type]
@@ -310,7 +310,7 @@ def table_in(schema: JsonSchema) -> str:
 def theme_css(tenant: Tenant) -> str:
     """The custom properties that the common style sheet is set with.
 
-    Nothing else may stand here (CSP, ui.md).
+    The content security policy allows no other style in a page (ui.md).
     """
     theme = tenant.theme
     return (

@@ -103,7 +103,7 @@ class PasswordRules(Section):
     def deviations(self) -> Iterator[str]:
         """What OWASP ASVS 5.0, 6.2 asks for and these rules do not give.
 
-        Nothing for the usual rules.
+        The usual rules have no deviations.
         """
         if self.min_length < 8:
             yield f"6.2.1 asks for 8 characters at least, not {self.min_length}"

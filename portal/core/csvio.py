@@ -1,5 +1,6 @@
-"""CSV out, that Excel opens right and cannot be tricked by (COM-21); CSV in, all or nothing, by
-line (OPS-12).
+"""CSV out, that Excel opens right and cannot be tricked by (COM-21); CSV in, all or nothing.
+
+What is wrong with a file that comes in is said line by line (OPS-12).
 """
 
 import codecs

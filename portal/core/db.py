@@ -216,10 +216,9 @@ def execute_core(
     statement: sa.Executable,
     parameters: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
 ) -> sa.CursorResult[Any]:
-    """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the SQL
-    guard checks it.
+    """Run a Core statement that names its tenant itself, at less cost than the ORM's way.
 
-    Of an INSERT with a list of parameters each is a row.
+    The SQL guard checks that it does. Each of several `parameters` of an INSERT is a row.
     """
     return session().connection().execute(statement, parameters)
 
@@ -240,8 +239,9 @@ def tenant_scope(key: str) -> Iterator[None]:
 
 
 def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
-    """Go over tenants one scope after another, for whoever works across brands; logged in
-    `system_access`.
+    """Go over tenants one scope after another, for whoever works across brands.
+
+    Who does so, and why, is kept in `system_access`.
     """
     # Committed before the first tenant is entered: whoever breaks off half-way leaves a trace too.
     with transaction_mode("write"), db.engine.begin() as connection:
@@ -253,8 +253,9 @@ def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
 
 @contextmanager
 def transaction_mode(mode: Mode) -> Iterator[None]:
-    """Begin transactions in `mode` inside the block ("read" locks nothing and may not write); both
-    ends roll back.
+    """Begin transactions in `mode` inside the block; both ends roll back.
+
+    "read" locks nothing and may not write.
     """
     _end_transaction()
     token = _mode.set(mode)
@@ -292,10 +293,9 @@ def tenant_tables() -> list[str]:
 def _announce(
     current: TenantSession, _transaction: SessionTransaction, connection: sa.Connection
 ) -> None:
-    """Second wall: PostgreSQL's row-level security learns the tenant, of this transaction only:
-    poolers share.
-    """
+    """Second wall: tell PostgreSQL's row-level security the tenant."""
     if connection.dialect.name == "postgresql":
+        # For this transaction only (true): a pooler gives the connection to another tenant's next.
         connection.exec_driver_sql(
             "SELECT set_config('app.tenant', %s, true), "
             "set_config('transaction_read_only', %s, true)",

@@ -1,5 +1,6 @@
-"""Removing stored files that nothing points at (drafts never sent, erased accounts, work that was
-rolled back).
+"""Removing stored files that nothing points at.
+
+They are left by drafts that were never sent, erased accounts and work that was rolled back.
 
 Which rows point at files is read off the mapped columns of the types `FileKey` and `FileKeysJSON`:
 a new table takes part by using them. The sweep is careful, because a document that the law makes a

@@ -31,9 +31,7 @@ _INCOMING = "incoming"
 """
 _KEY = re.compile(r"^[0-9a-f]{64}$")
 _UNTOUCHED_SECONDS = 600
-"""A file younger than this is left as it is when the same content is put again: no sweep looks at
-it.
-"""
+"""A file younger than this, which no sweep looks at, is left as it is when it is put again."""
 
 
 class FileDamaged(RuntimeError):
@@ -106,8 +104,7 @@ class LocalFiles:
         return key
 
     def keep_young(self, key: str) -> bool:
-        """Whether the file is there; if so no sweep takes it before the caller's transaction is
-        through.
+        """Whether the file is there; if so no sweep takes it before the caller has committed.
 
         Whoever points at a file anew that it did not put itself asks this first.
         """
@@ -177,8 +174,7 @@ class LocalFiles:
             return found.st_size
 
     def _is_kept(self, path: Path) -> bool:
-        """Whether the file is there, and will be for as long as whoever puts it needs to point at
-        it.
+        """Whether the file is there, and stays for long enough to be pointed at.
 
         An old file that nothing points at may be about to be swept: under the lock it is either
         gone already, or becomes a young one.

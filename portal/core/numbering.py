@@ -46,7 +46,7 @@ def next_number(
 ) -> str:
     """The next number of `kind` as it is written: ``INV-000042``.
 
-    Those in `taken`, from an import, are passed over (OPS-12).
+    Numbers in `taken`, which came from an import, are passed over (OPS-12).
     """
     value = next_value(kind)
     number = _written(style, value)

@@ -1,5 +1,6 @@
-"""Text as people type it, made into text as it is stored (COM-23). Idempotent; ValueError for what
-cannot be it.
+"""Text as people type it, made into text as it is stored (COM-23).
+
+Each function is idempotent, and raises ValueError for what cannot be text of its kind.
 
 Free text is theirs: `one_line` and `multiline` keep its characters. Names of persons and addresses
 come in the usual width (`usual_width`), which leaves ① and ㈱ alone. What has a shape (numbers,

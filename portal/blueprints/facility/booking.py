@@ -79,7 +79,7 @@ def request(
 def check_free(tenant: Tenant, booking: Booking) -> None:
     """Tell whoever enters 内容確認 that the time is taken. Raises SlotTaken.
 
-    Without a lock: what holds is what `book` finds, this spares a member the last press.
+    Asked without a lock, to spare a member the last press; `create_reservation` decides.
     """
     rules = hours(tenant)
     wanted = rules.hold(booking.starts_at, booking.ends_at)
@@ -163,8 +163,8 @@ def reschedule(
 ) -> None:
     """Move a reservation that has not begun, as agreed with the member (FAC-05).
 
-    To a time that members could book; to any other only for a reason, `even_so`, which is kept in
-    the trail. Never into another reservation's time. Raises RuleBroken, SlotTaken.
+    The new time is one that members could book; any other needs a reason, `even_so`, which is kept
+    in the trail. It is never another reservation's. Raises RuleBroken, SlotTaken.
     """
     # The facility first, as every booking locks it; then the reservation as it is by now, not as it
     # was when somebody typed the new time.
