@@ -91,7 +91,6 @@ class LastGood:
         lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
         try:
             self._give_to_the_homes_owner(lock)
-            # Taken by each process for itself; it ends with the descriptor.
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:

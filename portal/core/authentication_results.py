@@ -61,8 +61,7 @@ def parse_results(header: str, *, host: str) -> list[MethodResult]:
         else:
             parts[-1].append(token)
     server, *rest = parts
-    # Anybody can send such a header along; only the one of our own mail server is believed (RFC
-    # 8601, section 5).
+    # Anybody can send such a header along; only the one of our own mail server is believed.
     if not server or server[0][1].lower() != host.lower():
         return []
     return [found for part in rest if (found := _method_result(part)) is not None]

@@ -24,7 +24,7 @@ from portal.tenancy.orm_guard import TenantOwned
 
 log = logging.getLogger(__name__)
 # Some twenty hours in all: a mail server that is down overnight is reached the next day.
-PAUSES = [timedelta(seconds=s) for s in (10, 60, 300, 1800, 7200, 21600, 43200)]
+PAUSES = [timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21600, 43200)]
 Handler = Callable[[dict[str, Any]], None]
 
 

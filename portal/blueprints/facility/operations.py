@@ -132,7 +132,6 @@ def start(
     LIFE.can(reservation, Status.IN_USE).require()
     _require_past(at, "at")
     allow_even_so(reservation, can_start(reservation, at), even_so, by=by)
-    # Used and booked times both stand on the work report.
     began_at = at or min(clock.now(), reservation.starts_at)
     LIFE.move(tenant, reservation, Status.IN_USE, by=by, used_from=began_at)
 
