@@ -26,4 +26,5 @@ if not is_command():
         app, threads=settings.threads + settings.chat_streams, body_seconds=settings.body_seconds
     )
     gc.collect()
-    gc.freeze()  # what was built at start-up lives for good: the collector need not walk it on every request
+    # What was built at start-up lives for good: the collector need not walk it on every request.
+    gc.freeze()

@@ -143,9 +143,8 @@ def main() -> None:
     print(f"CPU ms a request, {rows:,} rows, concurrency 1, median of {ROUNDS}")
     for name, figures in found.items():
         middle = statistics.median(figures)
-        print(
-            f"{name:8} {middle:6.2f}   {middle / base:4.2f} x d   ({min(figures):.2f}–{max(figures):.2f})"
-        )
+        spread = f"({min(figures):.2f}–{max(figures):.2f})"
+        print(f"{name:8} {middle:6.2f}   {middle / base:4.2f} x d   {spread}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""The controls: one order list of 20 rows out of a million, made the ways that a Flask program usually makes it.
+"""The controls: one order list of 20 rows out of a million, made the ways that a Flask program
+usually makes it.
 
-c: signed session, Core user look-up, Core keyset list. d: the same with the ORM. e: d with Flask-Login, CSRF, gettext
-and url_for in the template. Which one is served is said by BENCH_CONTROL; BENCH_FILE names the SQLite file.
+c: signed session, Core user look-up, Core keyset list. d: the same with the ORM. e: d with
+Flask-Login, CSRF, gettext and url_for in the template. Which one is served is said by
+BENCH_CONTROL; BENCH_FILE names the SQLite file.
 """
 
 from __future__ import annotations

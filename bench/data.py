@@ -1,4 +1,6 @@
-"""The data: orders for the controls and reservations for the portal, a million of each; one customer owns 1,000."""
+"""The data: orders for the controls and reservations for the portal, a million of each; one
+customer owns 1,000.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,19 @@ def controls(path: Path, rows: int) -> None:
         f"""
         PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
         CREATE TABLE customers(id INTEGER PRIMARY KEY, tenant_id INT, email TEXT, name TEXT);
-        CREATE TABLE orders(id INTEGER PRIMARY KEY, tenant_id INT NOT NULL, customer_id INT NOT NULL,
-          number TEXT NOT NULL, placed_at INT NOT NULL, status TEXT NOT NULL, total INT NOT NULL,
-          currency TEXT NOT NULL, item TEXT NOT NULL, note TEXT);
+        CREATE TABLE orders(id INTEGER PRIMARY KEY, tenant_id INT NOT NULL,
+          customer_id INT NOT NULL, number TEXT NOT NULL, placed_at INT NOT NULL,
+          status TEXT NOT NULL, total INT NOT NULL, currency TEXT NOT NULL,
+          item TEXT NOT NULL, note TEXT);
         INSERT INTO customers VALUES (1, 1, 'user1@example.com', 'User 1');
         WITH RECURSIVE k(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM k WHERE i < {rows - 1})
-        INSERT INTO orders SELECT i + 1, 1, CASE WHEN i % {rows // OWN} = 0 THEN 1 ELSE 2 + i * 7919 % 50000 END,
+        INSERT INTO orders SELECT i + 1, 1,
+          CASE WHEN i % {rows // OWN} = 0 THEN 1 ELSE 2 + i * 7919 % 50000 END,
           'ORD-' || printf('%010d', i * 31 + 7), 1600000000 + i * 15,
-          CASE i % 4 WHEN 0 THEN 'paid' WHEN 1 THEN 'shipped' WHEN 2 THEN 'delivered' ELSE 'pending' END,
-          100 + i * 271 % 100000, 'JPY', 'Wireless Kettle ' || (i % 900 + 100) || ' + Lamp', 'note ' || i FROM k;
+          CASE i % 4 WHEN 0 THEN 'paid' WHEN 1 THEN 'shipped' WHEN 2 THEN 'delivered'
+            ELSE 'pending' END,
+          100 + i * 271 % 100000, 'JPY',
+          'Wireless Kettle ' || (i % 900 + 100) || ' + Lamp', 'note ' || i FROM k;
         CREATE INDEX orders_mine ON orders(tenant_id, customer_id, placed_at DESC, id DESC);
         ANALYZE; PRAGMA journal_mode=WAL;
         """
@@ -46,7 +52,9 @@ def controls(path: Path, rows: int) -> None:
 
 
 def portal(home: Path, rows: int) -> None:
-    """The portal's database under `home`: the facility brand, one account of ours, many reservations of others."""
+    """The portal's database under `home`: the facility brand, one account of ours, many
+    reservations of others.
+    """
     file = home / "portal.sqlite3"
     if file.exists():
         return
@@ -81,18 +89,23 @@ def _reservations(file: Path, rows: int) -> None:
     connection.executescript(
         f"""
         PRAGMA synchronous=OFF;
-        INSERT INTO facility(tenant_id, id, code, name, description, hourly_price, daily_price, is_active)
+        INSERT INTO facility(tenant_id, id, code, name, description, hourly_price, daily_price,
+          is_active)
           VALUES ('facility', 1, 'LC-01', 'レーザー加工機 A', '', 4500, 28000, 1);
         WITH RECURSIVE k(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM k WHERE i < {rows - 1})
-        INSERT INTO reservation(tenant_id, number, account_id, facility_id, facility_name, starts_at, ends_at,
-          options, headcount, purpose, remarks, contact, billing, status, booked_at, payment_method, total)
-        SELECT 'facility', 'BR' || printf('%09d', i), CASE WHEN i % {rows // OWN} = 0 THEN 1 ELSE 2 END,
+        INSERT INTO reservation(tenant_id, number, account_id, facility_id, facility_name,
+          starts_at, ends_at, options, headcount, purpose, remarks, contact, billing, status,
+          booked_at, payment_method, total)
+        SELECT 'facility', 'BR' || printf('%09d', i),
+          CASE WHEN i % {rows // OWN} = 0 THEN 1 ELSE 2 END,
           1, 'レーザー加工機 A',
           strftime('%Y-%m-%d %H:%M:00.000000', '{now}', printf('%+d seconds', -(i * 60))),
-          strftime('%Y-%m-%d %H:%M:00.000000', '{now}', printf('%+d seconds', -(i * 60 - 7200))), '[]', 2, '試作', '',
+          strftime('%Y-%m-%d %H:%M:00.000000', '{now}', printf('%+d seconds', -(i * 60 - 7200))),
+          '[]', 2, '試作', '',
           '{{"name":"計測 花子","email":"bench@example.jp","department":"","telephone":""}}',
           '{{"name":"株式会社計測","department":"","person":"","postal_code":"","address":""}}',
-          CASE i % 4 WHEN 0 THEN 'paid' WHEN 1 THEN 'billed' WHEN 2 THEN 'used' ELSE 'confirmed' END,
+          CASE i % 4 WHEN 0 THEN 'paid' WHEN 1 THEN 'billed' WHEN 2 THEN 'used'
+            ELSE 'confirmed' END,
           strftime('%Y-%m-%d %H:%M:00.000000', '{now}', printf('%+d seconds', -(i * 60 + 500000))),
           '銀行振込', 14850 FROM k;
         ANALYZE;

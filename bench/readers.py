@@ -1,6 +1,7 @@
 """What 300 idle readers of chats cost the pages (SUP-11): `python -m bench.readers`.
 
-Pages are served as `make run` does, streams by a server of their own, which a reverse proxy would give /chat/*/stream.
+Pages are served as `make run` does, streams by a server of their own, which a reverse proxy would
+give /chat/*/stream.
 """
 
 from __future__ import annotations
@@ -83,7 +84,11 @@ def listen(port: int, browser: Browser, number: str) -> socket.socket:
     """One reader's open stream, its first ring heard."""
     cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     stream = socket.create_connection(("127.0.0.1", port), timeout=20)
-    request = f"GET /chat/{number}/stream HTTP/1.1\r\nHost: support.localhost:{port}\r\nCookie: {cookies}\r\n\r\n"
+    request = (
+        f"GET /chat/{number}/stream HTTP/1.1\r\n"
+        f"Host: support.localhost:{port}\r\n"
+        f"Cookie: {cookies}\r\n\r\n"
+    )
     stream.sendall(request.encode())
     heard = b""
     while b"event: pulse" not in heard:

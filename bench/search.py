@@ -1,7 +1,9 @@
-"""`python -m bench.search [sqlite|postgresql]`: how long a search of the knowledge base takes (SUP-14).
+"""`python -m bench.search [sqlite|postgresql]`: how long a search of the knowledge base takes
+(SUP-14).
 
-10,000 articles of about 600 characters, made of a support desk's words; each search is what a page asks for: the first
-twenty with their snippets. PostgreSQL is a cluster of its own on loopback, as the tests start it.
+10,000 articles of about 600 characters, made of a support desk's words; each search is what a page
+asks for: the first twenty with their snippets. PostgreSQL is a cluster of its own on loopback, as
+the tests start it.
 """
 
 from __future__ import annotations
@@ -27,13 +29,18 @@ from tests.support import postgres
 
 ARTICLES, TIMES = 10_000, 30
 NOUNS = (
-    "勤怠 打刻 残業 休暇 申請 承認 経費 精算 領収書 仕訳 伝票 債権 債務 入金 出金 現金 出納帳 固定資産 減価償却 月次 "
-    "年次 締め処理 決算 帳票 請求書 見積書 マスタ サーバー データ連携 ファイル 取込 出力 エラー メッセージ ログイン "
-    "パスワード 権限 グループウェア ワークフロー プリンター 印刷 バックアップ 復元 インストール 更新プログラム "
+    "勤怠 打刻 残業 休暇 申請 承認 経費 精算 領収書 仕訳 伝票 債権 債務 入金 出金 現金 "
+    "出納帳 固定資産 減価償却 月次 "
+    "年次 締め処理 決算 帳票 請求書 見積書 マスタ サーバー データ連携 ファイル "
+    "取込 出力 エラー メッセージ ログイン "
+    "パスワード 権限 グループウェア ワークフロー プリンター 印刷 バックアップ 復元 "
+    "インストール 更新プログラム "
     "ブラウザー 画面 一覧 検索"
 ).split()
 VERBS = "登録 変更 削除 確認 設定 実行 選択 入力 表示 集計 転送 解除 再開 取消 反映".split()
-ENDS = "してください。 します。 できます。 できない場合があります。 されると、次の画面が開きます。".split()
+ENDS = (
+    "してください。 します。 できます。 できない場合があります。 されると、次の画面が開きます。"
+).split()
 PRODUCTS = ((), ("manage",), ("other",))
 RARE = [f"{a}{b}{c}" for a in "甲乙丙丁戊" for b in "東西南北" for c in "松竹梅桜楓"]
 SEARCHES = {
@@ -66,7 +73,9 @@ def articles(of: random.Random) -> Iterator[Written]:
 
 @contextmanager
 def databases(folder: Path) -> Iterator[dict[str, tuple[str, str]]]:
-    """The owner's and the application's address of an empty database of each kind that is asked for."""
+    """The owner's and the application's address of an empty database of each kind that is asked
+    for.
+    """
     asked = sys.argv[1:] or ["sqlite", "postgresql"]
     found = {"sqlite": (f"sqlite:///{folder / 'bench.sqlite3'}",) * 2} if "sqlite" in asked else {}
     if "postgresql" not in asked:

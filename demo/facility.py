@@ -107,7 +107,7 @@ _BILLING_COLUMNS = ("name", "department", "person", "postal_code", "prefecture",
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """One use: from when to when (UTC), when it was booked, and whether and when it is cancelled."""
+    """One use: its times (UTC), when it was booked, and whether and when it is cancelled."""
 
     starts_at: datetime
     ends_at: datetime
@@ -163,7 +163,7 @@ def _add_billing_addresses(tenant: Tenant, account: Account, place: int) -> None
 
 
 def _plans(tenant: Tenant, dice: random.Random, number: int) -> list[_Plan]:
-    """Reservations spread over the last two years, oldest first, and those that are still to come."""
+    """Reservations over the last two years, oldest first, and those that are still to come."""
     now = clock.now()
     past = [now - _YEARS * (number - place) / number for place in range(number)]
     coming = [now + timedelta(days=days) for days in _COMING]

@@ -1,4 +1,6 @@
-"""Alembic's entry: one history for SQLite and PostgreSQL, run by `flask db …` with a connection of the owner."""
+"""Alembic's entry: one history for SQLite and PostgreSQL, run by `flask db …` with a connection of
+the owner.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from portal.core.signer import Signer
 from portal.job_kinds import kinds_of
 from portal.pages import PAGES
 from portal.settings import CannotStart, Settings
-from portal.web import brand, errors, formatting, hanging, headers, i18n, proof, requests
+from portal.web import brand, dangling, errors, formatting, headers, i18n, proof, requests
 from portal.web.chat_notifier import ChatNotifier
 
 
@@ -84,11 +84,11 @@ def _registry(app: Flask, settings: Settings) -> Registry:
             settings.tenants_file,
             settings.base_domain,
             tenant_type(brand.module_configs(BRANDS)),
-            last_good=settings.home / hanging.LAST_GOOD,
+            last_good=settings.home / dangling.LAST_GOOD,
             keeps=False,
             scheme=settings.scheme,
             port=settings.port,
-            refusals=hanging.refusals(app, settings.home, BRANDS),
+            refusals=dangling.refusals(app, settings.home, BRANDS),
         )
     except TenantsInvalid as invalid:
         raise CannotStart("\n".join(map(str, invalid.mistakes))) from invalid

@@ -10,6 +10,7 @@ from portal.shared.documents import operations as documents
 from portal.shared.members import withdrawal
 from portal.web.brand import Brand
 
+# Named one by one: what a worker can do must not depend on which modules happen to be imported.
 SHARED = (documents.DRAW_JOB, withdrawal.ERASE_JOB, knowledge.TELL_JOB)
 
 

@@ -1,7 +1,8 @@
 """Throw bytes at the mail parser: `python scripts/fuzz_letters.py -max_total_time=600` (SUP-12).
 
-Needs atheris, which is no dependency of ours: `pip install atheris` into an environment of its own that has
-`requirements.txt` as well. Whatever comes, `letters.read` gives a letter or says Unreadable, in seconds and in bounds.
+Needs atheris, which is no dependency of ours: `pip install atheris` into an environment of its own
+that has `requirements.txt` as well. Whatever comes, `letters.read` gives a letter or says
+Unreadable, in seconds and in bounds.
 """
 
 from __future__ import annotations
@@ -33,10 +34,19 @@ def seeds() -> list[bytes]:
         )
         mail.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="画面.pdf")
         made += [mail.as_bytes(), mail.as_bytes().replace(b"\n", b"\r\n")]
-    report = b"From: <>\r\nAuto-Submitted: yes\r\nContent-Type: multipart/report; boundary=x\r\n\r\n--x\r\n\r\n--x--"
-    flowed = b"From: a@b.example\r\nContent-Type: text/plain; format=flowed; charset=x\r\n\r\none \r\n-- \r\n\x1b$B"
+    report = (
+        b"From: <>\r\nAuto-Submitted: yes\r\n"
+        b"Content-Type: multipart/report; boundary=x\r\n\r\n--x\r\n\r\n--x--"
+    )
+    flowed = (
+        b"From: a@b.example\r\nContent-Type: text/plain; format=flowed; charset=x\r\n\r\n"
+        b"one \r\n-- \r\n\x1b$B"
+    )
     spoofed = b'From: a@b.example (x) <c@d.example>\r\nFrom : "e" <e@f.example>\r\n\r\nx'
-    named = b"From: a@b.example\r\nContent-Disposition: attachment; filename*0*=utf-8''%E6; filename*1=b\r\n\r\nx"
+    named = (
+        b"From: a@b.example\r\n"
+        b"Content-Disposition: attachment; filename*0*=utf-8''%E6; filename*1=b\r\n\r\nx"
+    )
     return [*made, report, flowed, named, spoofed, b"", b"\0", b"From: a@b.example\r\n" * 50]
 
 

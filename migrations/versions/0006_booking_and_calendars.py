@@ -21,7 +21,8 @@ _OPEN = "('requested', 'confirmed', 'in_use')"
 _HOLD = f"""
 UPDATE reservation SET held_until = ends_at WHERE status IN {_OPEN} AND NOT EXISTS (
   SELECT 1 FROM reservation AS other WHERE other.tenant_id = reservation.tenant_id
-  AND other.facility_id = reservation.facility_id AND other.id < reservation.id AND other.status IN {_OPEN}
+  AND other.facility_id = reservation.facility_id AND other.id < reservation.id
+  AND other.status IN {_OPEN}
   AND other.starts_at < reservation.ends_at AND reservation.starts_at < other.ends_at)
 """  # noqa: S608 - constants
 
@@ -45,7 +46,8 @@ def upgrade() -> None:
         op.execute("ALTER TABLE reservation FORCE ROW LEVEL SECURITY")
         op.execute(
             "ALTER TABLE reservation ADD CONSTRAINT ex_reservation_slot EXCLUDE USING gist "
-            "(int8range(facility_id, facility_id, '[]') WITH &&, tstzrange(starts_at, held_until) WITH &&) "
+            "(int8range(facility_id, facility_id, '[]') WITH &&, "
+            "tstzrange(starts_at, held_until) WITH &&) "
             "WHERE (held_until IS NOT NULL)"
         )
     op.create_table(

@@ -1,4 +1,5 @@
-"""What members may do, which mails they want, notices for some accounts, documents for an accountant.
+"""What members may do, which mails they want, notices for some accounts, documents for an
+accountant.
 
 Revision 0007, after 0006.
 """

@@ -21,7 +21,9 @@ TABLES = ("knowledge_place", "knowledge_article", "knowledge_posting", "knowledg
 
 
 def _own(table: str, *keys: tuple[str, ...], **references: str) -> list[sa.SchemaItem]:
-    """The columns and keys that every table of a tenant has, unique keys, and references that carry the tenant."""
+    """The columns and keys that every table of a tenant has, unique keys, and references that carry
+    the tenant.
+    """
     return [
         sa.Column("tenant_id", sa.String(length=31), nullable=False),
         sa.Column("id", ID, autoincrement=True, nullable=False),

@@ -1,7 +1,7 @@
 """A draft says what it is about; a form that came when the session was over is kept for an hour.
 
-Revision 0013, after 0012. Drafts of before say nothing of their object and open no form any more: whoever stands
-between 入力 and 完了 at that moment types once more. They go when their day is over.
+Revision 0013, after 0012. Drafts of before say nothing of their object and open no form any more:
+whoever stands between 入力 and 完了 at that moment types once more. They go when their day is over.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What mails, files and the audit trail keep: blanked texts, pointers to files, marks, and tighter rights.
+"""What mails, files and the audit trail keep: blanked texts, pointers to files, marks, and tighter
+rights.
 
 Revision 0014, after 0013.
 """
@@ -39,7 +40,7 @@ def _is_postgresql() -> bool:
 
 
 def _update_every_tenant(table: str, statement: str) -> None:
-    """Row-level security is forced, on the owner too: lift that for one statement over all tenants."""
+    """Row-level security is forced on the owner too: lift it for a statement over all tenants."""
     if _is_postgresql():
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
     op.execute(statement)

@@ -1,4 +1,5 @@
-"""The audit trail keeps the login that ran a command and the true time beside the instant it acted at.
+"""The audit trail keeps the login that ran a command and the true time beside the instant it acted
+at.
 
 Revision 0017, after 0016. Rows from before have neither, and their digests hold as they are.
 """

@@ -13,8 +13,8 @@ down_revision = "0018"
 branch_labels = None
 depends_on = None
 
-# Until now the moment at which an operator recorded the end of a use stood for the end itself. A use
-# began early where it was started early, and ended no later than it was booked for.
+# Until now the moment at which an operator recorded the end of a use stood for the end itself. A
+# use began early where it was started early, and ended no later than it was booked for.
 _BEGAN = """
 UPDATE reservation
 SET used_from = CASE WHEN started_at < starts_at THEN started_at ELSE starts_at END

@@ -58,6 +58,7 @@ def upgrade() -> None:
     _move_bills(connection)
     for table in _WALLED if on_postgresql else ():
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    # A batch, because SQLite drops a column by making its table anew.
     with op.batch_alter_table("reservation") as table:
         table.drop_column("lines")
 
@@ -69,9 +70,11 @@ def downgrade() -> None:
     for table in _WALLED if on_postgresql else ():
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
     _move_lines_back(connection)
+    # Payments are gone with their table; a later upgrade counts them from 1 again.
     op.execute("DELETE FROM number_sequence WHERE kind = 'payment'")
     for table in reversed(TABLES):
         op.drop_table(table)
+    # The other tables, and their policies, are dropped by now.
     for table in ("reservation", "document", "number_sequence") if on_postgresql else ():
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
 
@@ -133,6 +136,8 @@ def _create_invoice() -> None:
         sa.Column("received", ID, nullable=False),
         sa.Column("billed_at", AT, nullable=False),
         sa.Column("reminded_at", AT, nullable=True),
+        # op.f: the name is whole as it is; the naming convention would put its prefix before it
+        # once more.
         sa.CheckConstraint("credited >= 0 AND received >= 0", name=op.f("ck_invoice_parts")),
         sa.CheckConstraint("credited + received <= total", name=op.f("ck_invoice_balance")),
         *_keys("invoice", "account_id"),
@@ -276,6 +281,7 @@ class _Writer:
         self._tables = {
             name: sa.Table(name, sa.MetaData(), autoload_with=connection) for name in TABLES
         }
+        # Numbered here, so that rows can point at one another before any of them is inserted.
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
         self._last: dict[str, int] = dict.fromkeys(TABLES, 0)
 
@@ -313,6 +319,7 @@ def _move_bills(connection: sa.Connection) -> None:
     documents: dict[str, list[_Issued]] = {}
     tenant = ""
     for row in _billed(connection, reservation):
+        # One query a tenant; one a reservation would take hours on a large database.
         if row.tenant_id != tenant:
             tenant = row.tenant_id
             documents = _documents(connection, tenant)
@@ -337,6 +344,8 @@ def _billed(connection: sa.Connection, reservation: sa.Table) -> Iterator[Any]:
             sa.select(reservation)
             .where(
                 columns.total.is_not(None),
+                # By key and not by OFFSET, which would read all that went before again for each
+                # batch.
                 sa.tuple_(columns.tenant_id, columns.id) > sa.tuple_(*after),
             )
             .order_by(columns.tenant_id, columns.id)
@@ -402,6 +411,7 @@ def _move_bill(writer: _Writer, row: Any, issued: list[_Issued], payments: dict[
         _add_note(writer, row, invoice_id, note)
     if received > 0:
         payments[row.tenant_id] += 1
+        # Never more than was left: what a note gave back of an unpaid rest was no money.
         refunded = min(credited, received - allocated)
         number = f"PM{payments[row.tenant_id]:08d}"
         _add_payment(writer, row, issued, invoice_id, number, (received, allocated, refunded))
@@ -412,6 +422,7 @@ def _received(row: Any, issued: list[_Issued]) -> int:
     """What came in: what the first receipt said, else what the invoice of then asked for."""
     if row.paid_at is None:
         return 0
+    # Later receipts follow corrections of the bill: the first one says what came in.
     for document in issued:
         if document.kind == "receipt":
             return document.total
@@ -427,6 +438,7 @@ def _day(at: datetime) -> date:
 
 
 def _add_item(writer: _Writer, row: Any, invoice_id: int, traded_on: date) -> int:
+    # Only a cancellation that costs something has a total.
     is_charge = row.cancelled_at is not None
     began_on = _day(row.used_from or row.starts_at)
     facts = [["予約番号", row.number]]
@@ -466,6 +478,7 @@ def _add_lines(
             credit_note_id=credit_note_id,
             position=position,
             description=line["description"],
+            # Thousandths, as the column type Quantity keeps them.
             quantity=line["quantity"] * 1000,
             unit=line["unit"],
             unit_price=line["unit_price"],
@@ -558,6 +571,7 @@ def _move_lines_back(connection: sa.Connection) -> None:
     for row in connection.execute(statement):
         plain = {
             "description": row.description,
+            # The program of before knows whole quantities alone.
             "quantity": row.quantity // 1000,
             "unit": row.unit,
             "unit_price": row.unit_price,

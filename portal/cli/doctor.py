@@ -217,7 +217,8 @@ def ask_by_half(url: str) -> tuple[float | None, int]:
         line = plain
         if parts.scheme == "https":
             line = ssl.create_default_context().wrap_socket(plain, server_hostname=parts.hostname)
-        # A few bytes of a thousand: whoever waits for the rest says nothing until their patience ends.
+        # A few bytes of a thousand: whoever waits for the rest says nothing until their patience
+        # ends.
         begun = time.monotonic()
         line.sendall(head.encode("ascii") + b"half of it")
         line.settimeout(PATIENCE)

@@ -1,4 +1,4 @@
-"""`flask invoices` and `flask payments`: what is owed, what came in, and what goes back (COM-71)."""
+"""`flask invoices` and `flask payments`: what is owed, what came in, what goes back (COM-71)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -75,7 +75,7 @@ def _invoice_row(invoice: Invoice) -> tuple[object, ...]:
 @click.argument("number")
 @json_option
 def show(number: str, as_json: bool) -> None:
-    """An invoice with its orders, its payments and its credit notes, in the order of their dates."""
+    """An invoice with its orders, payments and credit notes, in the order of their dates."""
     invoice = queries.get_invoice(number)
     rows: list[tuple[object, ...]] = [
         ("invoice", invoice.number, invoice.traded_on, invoice.total, "")

@@ -57,7 +57,7 @@ class _VerifiedConnection(Connection):
     """
 
     def configure_host(self) -> smtplib.SMTP:
-        """Connect; where TLS is asked for, the certificate and the host's name are checked first."""
+        """Connect; where TLS is asked for, certificate and host name are checked first."""
         settings: Settings = current_app.extensions["settings"]
         host = smtplib.SMTP(self.mail.server, self.mail.port)
         try:
@@ -77,6 +77,7 @@ def _patience(seconds: float) -> Iterator[None]:
     """A mail server that says nothing for so long fails the mail; otherwise it would hold up every
     brand.
     """
+    # Flask-Mail opens its connection without a time limit, so the default of sockets is set.
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -95,7 +96,8 @@ def send(stored: outbox.OutboxMail) -> None:
         return
     message = _OutgoingMail(
         subject=stored.subject,
-        sender=f'"{quote(stored.sender_name)}" <{stored.sender}>',  # a name may hold a comma or a bracket
+        # Quoted, since a brand's name may hold a comma or a bracket, which end a name in RFC 5322.
+        sender=f'"{quote(stored.sender_name)}" <{stored.sender}>',
         recipients=[stored.recipient],
         body=stored.body,
         html=stored.html,
@@ -103,6 +105,7 @@ def send(stored: outbox.OutboxMail) -> None:
         charset="utf-8",
         extra_headers={"Auto-Submitted": "auto-generated", **(stored.headers or {})},
     )
+    # The same in each try: where a mail is sent twice, its reader's program keeps one.
     message.msgId = stored.message_id
     state = current_app.extensions["mail"]
     accepted = False
@@ -138,6 +141,7 @@ def round_of_work(*, tidy: bool = False, kinds: Collection[str] | None = None) -
 
 def _upkeep(tenant: Tenant) -> None:
     """What is done once in a while, whatever there is to do."""
+    # Committed part by part: what a brand's own part trips over undoes nothing of the others.
     _tidy(tenant)
     notifications.mail_digests(tenant)
     chats.end_idle(tenant)
@@ -146,6 +150,7 @@ def _upkeep(tenant: Tenant) -> None:
         if brand.tick:
             brand.tick(tenant)
             session().commit()
+    # Last, and outside of any transaction: removing many files takes its time.
     file_sweep.sweep(timedelta(hours=tenant.storage.unused_hours))
 
 
@@ -177,7 +182,8 @@ def _require_known(kinds: Iterable[str]) -> None:
     "--kind",
     "kinds",
     multiple=True,
-    help="Do only jobs of this kind, e.g. documents.draw, or mail; repeatable. Nothing is tidied then.",
+    help="Do only jobs of this kind, e.g. documents.draw, or mail; repeatable. "
+    "Nothing is tidied then.",
 )
 @with_appcontext
 def worker(once: bool, pause: float, kinds: tuple[str, ...]) -> None:
@@ -185,14 +191,18 @@ def worker(once: bool, pause: float, kinds: tuple[str, ...]) -> None:
     _require_known(kinds)
     only = kinds or None
     stop = threading.Event()
-    for asked in () if once else (signal.SIGTERM, signal.SIGINT):
-        signal.signal(asked, lambda *_: stop.set())
+    if not once:
+        # A stop waits for the round in hand; a kill leaves leases that another worker takes over.
+        for asked in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(asked, lambda *_: stop.set())
     log.info("worker begins at %s: %s", clock.now(), ", ".join(kinds) or "everything")
     tidied = -TIDY_SECONDS
     while True:
-        due = only is None and time.monotonic() - tidied >= TIDY_SECONDS
-        tidied = time.monotonic() if due else tidied
-        claimed = round_of_work(tidy=due, kinds=only)
+        # A worker of some kinds leaves the tidying to those that do everything.
+        is_due = only is None and time.monotonic() - tidied >= TIDY_SECONDS
+        if is_due:
+            tidied = time.monotonic()
+        claimed = round_of_work(tidy=is_due, kinds=only)
         if once or stop.is_set():
             return
         if not claimed:

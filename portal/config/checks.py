@@ -37,6 +37,7 @@ def illegible(section: RawTable) -> Iterator[Finding]:
     given = _table(section, "theme")
     usual = {name: field.default for name, field in Theme.model_fields.items()}
     for text, ground in _PAIRS:
+        # Pairs of defaults are left out: nobody could mend them in the file.
         names = [name for name in (text, ground) if name in given]
         colours = [str({**usual, "white": "#ffffff", **given}[name]) for name in (text, ground)]
         if not names or not all(map(_COLOUR.fullmatch, colours)):
@@ -129,6 +130,7 @@ def inbound(sections: Mapping[str, RawTable]) -> Iterator[Finding]:
         address = _table(section, "mail").get("inbound")
         if section.get("status") == "retired" or not isinstance(address, str) or not address:
             continue
+        # Hosts compare so, and mail servers treat the part before the @ alike in practice.
         owner = owners.setdefault(address.casefold(), key)
         if owner != key:
             yield (
@@ -144,6 +146,7 @@ def hosts(
 
     None when it is retired.
     """
+    # A retired brand's host may be given to another one.
     if section.get("status") == "retired":
         return
     subdomain = section.get("subdomain", key)
@@ -166,7 +169,7 @@ def doubtful(section: RawTable) -> Iterator[Finding]:
 def _weak_passwords(given: RawTable) -> Iterator[Finding]:
     """How password rules deviate from ASVS 6.2 (security.md §4.4).
 
-    Nothing when they are mistaken anyway.
+    Rules that are themselves mistaken are reported by their types, and give nothing here.
     """
     try:
         deviations = "; ".join(PasswordRules.model_validate(given).deviations())
@@ -204,6 +207,7 @@ def check_digit(twelve: str) -> str:
 
     9 − (Σ Pn·Qn mod 9), Q = 1, 2, 1, 2 …
     """
+    # From the right, as the ministry's ordinance counts (法人番号の指定等に関する省令).
     weighted = sum(int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(twelve)))
     return str(9 - weighted % 9)
 

@@ -24,6 +24,7 @@ RawTable = Mapping[str, object]
 """A table as it stands in the file, before its types have been looked at: anything may be in it."""
 Finding = tuple[KeyPath, str]
 """A key inside one tenant's section, and what is wrong with it."""
+# Enough to find it; a pasted text must not fill the screen.
 _LONGEST_QUOTE = 40
 # What may be open where a line ends: a string, and arrays and inline tables within one another.
 _CLOSERS = [
@@ -71,9 +72,9 @@ def findings(error: ValidationError, model: type[BaseModel]) -> Iterator[Finding
 
 
 def _follows(detail: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
-    """Whether another mistake alone makes this one.
+    """Whether this mistake only follows from another one.
 
-    A list is counted without its items that are wrong.
+    pydantic counts a list without its wrong items, and calls it too short then.
     """
     depth = len(detail["loc"])
     return detail["type"] == "default_factory_not_called" or (
@@ -88,6 +89,7 @@ def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
             return f"unknown key{_where_it_belongs(path, model)}"
         case "missing":
             return f"is missing{_meaning(path, model)}"
+        # pydantic gives the known words as a sentence alone: 'a', 'b' or 'c'.
         case "literal_error":
             known = [
                 word.strip("'")
@@ -98,10 +100,10 @@ def _words(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
             return str(detail["ctx"]["error"])
         case "string_pattern_mismatch":
             return f"{_quoted(detail['input'])} will not do{_meaning(path, model)}"
-    said = f"{detail['msg'].removeprefix('Input ')}, but is {_quoted(detail['input'])}"
+    message = f"{detail['msg'].removeprefix('Input ')}, but is {_quoted(detail['input'])}"
     if detail["type"] in ("too_short", "too_long"):
-        said = _size(detail)
-    return f"{said}{_meaning(path, model)}"
+        message = _size(detail)
+    return f"{message}{_meaning(path, model)}"
 
 
 def _size(detail: ErrorDetails) -> str:
@@ -117,13 +119,11 @@ def _size(detail: ErrorDetails) -> str:
 
 
 def _where_it_belongs(path: KeyPath, model: type[BaseModel]) -> str:
-    """A hint for an unknown key.
-
-    The table that has such a key, or else the nearest key of this one.
-    """
+    """A hint for an unknown key: the table that has such a key, or else the nearest key here."""
     # A key in the wrong table is the commonest mistake: in TOML all after a header belongs to it.
     wanted = str(path[-1])
     for table, name, _field in walk(model):
+        # Several kinds of tables have a `key`: to point at one of them would mislead.
         if name == wanted != "key":
             return f" here; it belongs to [{'.'.join(('tenants', 'KEY', *table))}]"
     keys = (name for table, name, _field in walk(model) if _is(table, path[:-1]))
@@ -149,10 +149,7 @@ def _quoted(value: object) -> str:
 def walk(
     model: type[BaseModel], table: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], str, FieldInfo]]:
-    """Every key under `model`.
-
-    The table it stands in (KIND for a name of one's own), its name, its field.
-    """
+    """Every key under `model`: its table (KIND for a name of one's own), its name, its field."""
     for name, field in model.model_fields.items():
         yield table, name, field
         inner = _model_in(field.annotation)
@@ -164,10 +161,7 @@ def walk(
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:
-    """The table type that an annotation holds.
-
-    Itself, optional, or as the items of a list or table.
-    """
+    """The table type that an annotation holds: itself, optional, or as items of a list or table."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in get_args(annotation):
@@ -191,8 +185,9 @@ class LineNumbers:
     def __init__(self, text: str = "") -> None:
         """Go over `text`, which must be valid TOML.
 
-        Of anything else, what was understood so far is kept.
+        Where it is not, what was understood up to there is kept.
         """
+        # The file itself is there in any case, so that every path has an ancestor.
         self._lines: dict[KeyPath, int] = {(): 1}
         newest: dict[KeyPath, int] = {}
         table: KeyPath = ()
@@ -205,16 +200,16 @@ class LineNumbers:
                 continue
             # A statement is whole when nothing had to be added; until then it goes on with the next
             # line, and what it names so far begins here.
-            said, closer = _read(statement)
+            parsed, closer = _read(statement)
             begun = begun or number
-            paths = _paths(said, table)
-            if said and statement.lstrip().startswith("["):
-                table = _opened(said, newest)
+            paths = _paths(parsed, table)
+            if parsed and statement.lstrip().startswith("["):
+                table = _opened(parsed, newest)
                 paths = (table[:depth] for depth in range(len(table)))
                 self._lines[table] = begun  # [a.b] may have stood before [a]
             for path in paths:
                 self._lines.setdefault(path, begun)
-            if said or not closer:
+            if parsed or not closer:
                 begun = 0
             if not closer:
                 statement = ""
@@ -223,7 +218,7 @@ class LineNumbers:
         """The line that says something about `path` itself, None where none does."""
         return self._lines.get(path)
 
-    def of(self, path: KeyPath) -> int:
+    def nearest(self, path: KeyPath) -> int:
         """The line of `path`, or of its nearest ancestor that the file names."""
         while path not in self._lines:
             path = path[:-1]
@@ -233,18 +228,19 @@ class LineNumbers:
 def _read(statement: str) -> tuple[dict[str, object], str]:
     """What `statement` says so far, and what had to be added to read it."""
     for closer in _CLOSERS:
+        # TOMLDecodeError is a ValueError; brackets without end go too deep.
         with suppress(ValueError, RecursionError):
             return tomllib.loads(statement + closer), closer
     return {}, "]"  # goes on in any case
 
 
-def _opened(said: dict[str, object], newest: dict[KeyPath, int]) -> KeyPath:
+def _opened(parsed: dict[str, object], newest: dict[KeyPath, int]) -> KeyPath:
     """The table that ``[a.b]`` or ``[[a.b]]`` opens for the keys after it.
 
-    Of an array, its newest item.
+    ``[[a.b]]`` opens the newest item of its array.
     """
     path: KeyPath = ()
-    inner: object = said
+    inner: object = parsed
     while isinstance(inner, dict) and inner:
         # A header alone says one name within another.
         ((name, inner),) = inner.items()

@@ -32,6 +32,7 @@ def impossible(section: RawTable, known: Mapping[str, FactsOf]) -> Iterator[Find
     unread: set[str] = set()
     for module, facts_of in known.items():
         found = facts_of(_table(section, module))
+        # Facts are read in any case: they name the limits whose formulas are skipped.
         if isinstance(modules, list) and module in modules:
             facts.update(found)
         else:
@@ -53,8 +54,8 @@ def _of_one(formula: RawTable, facts: LimitFacts) -> Iterator[Finding]:
     if isinstance(role, str) and role not in facts.roles:
         yield ("exactly_one",), f"{role!r} is no role here{did_you_mean(role, facts.roles)}"
     base = formula.get("base")
-    most = _most(formula)
-    if base == 0 and most == 0:
+    maximum = _maximum(formula)
+    if base == 0 and maximum == 0:
         yield ("base",), "nobody could have any: base is 0, and nothing is added to it"
     elif base == 0 and role:
         yield (("base",), f"there is exactly one {role} always, so base is 1 or more")
@@ -93,12 +94,13 @@ def _unknown_units(formula: RawTable, facts: LimitFacts) -> Iterator[Finding]:
             yield ("per", place, "unit"), f"no owner has units of the kind {unit!r}{there}"
 
 
-def _most(formula: RawTable) -> int | None:
+def _maximum(formula: RawTable) -> int | None:
     """How many a formula can give at most, None where that depends on units or cannot be said."""
     extras = formula.get("extras", [])
     # Units are an owner's: how many there will be, no file says.
     if formula.get("per") or not isinstance(extras, list):
         return None
+    # What is no number is reported by the types.
     counts = [formula.get("base"), *(one.get("count") for one in extras if isinstance(one, dict))]
     if not all(isinstance(count, int) for count in counts):
         return None

@@ -17,6 +17,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 Stamp = tuple[int, int, int] | None
 """What changes when a file does; None when it cannot be had."""
+# As a comment at the end: the copy stays a tenants file that anybody can read.
 _OF = b"\n# The last good copy, kept by the portal, of "
 
 
@@ -26,6 +27,7 @@ def stamp(path: Path) -> Stamp:
         found = path.stat()
     except OSError:
         return None
+    # The inode too: editors write anew and rename, within one tick of some file systems' clocks.
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
@@ -38,8 +40,8 @@ class LastGood:
 
     def read(self) -> bytes | None:
         """What was kept of `source`, None when nothing was. A copy that names no file is of any."""
-        content, of = self._kept()
-        if of not in (b"", _name(self._source)):
+        content, source_name = self._kept()
+        if source_name not in (b"", _name(self._source)):
             return None
         return content
 
@@ -49,14 +51,14 @@ class LastGood:
             whole = self.path.read_bytes()
         except OSError:
             return None, b""
-        content, mark, of = whole.rpartition(_OF)
+        content, mark, source_name = whole.rpartition(_OF)
         if not mark:
             return whole, b""
-        return content, of
+        return content, source_name
 
     def is_like(self, file: Path) -> bool:
         """Whether `file` says just what was kept, of whatever file."""
-        kept, _of = self._kept()
+        kept, _source_name = self._kept()
         try:
             return kept is not None and kept == file.read_bytes()
         except OSError:
@@ -74,6 +76,7 @@ class LastGood:
                 content = self._source.read_bytes()
                 if stamp(self._source) != seen:
                     return None
+                # Written only where it differs, since every process keeps the same file.
                 if (content, _name(self._source)) != self._kept():
                     self._write(content + _OF + _name(self._source))
                 return content
@@ -94,10 +97,7 @@ class LastGood:
             os.close(lock)
 
     def _write(self, content: bytes) -> None:
-        """Written beside, synced, then moved into place, so that a crash leaves no half.
-
-        For its owner only.
-        """
+        """Replace the copy, readable for its owner only; a crash leaves the old or the new."""
         descriptor, beside = tempfile.mkstemp(dir=self.path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -105,6 +105,7 @@ class LastGood:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            # Synced before it gets the name: a power cut must not leave the name without content.
             Path(beside).replace(self.path)
         except BaseException:
             Path(beside).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The sentences and labels that pages show, as message ids: what a brand may say in its own words."""
+"""The sentences and labels of pages, as message ids: what a brand may say in its own words."""
 
 import difflib
 import re

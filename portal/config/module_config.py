@@ -69,5 +69,6 @@ def put_together(modules: Iterable[ModuleConfig]) -> Declared:
 
 def _add(known: dict[str, V], declared: Mapping[str, V]) -> None:
     for name, value in declared.items():
+        # Two modules may share a name as long as they mean the same by it.
         if known.setdefault(name, value) != value:
             raise ValueError(f"two modules declare {name!r}: {known[name]!r} and {value!r}")

@@ -34,6 +34,7 @@ from portal.config.schema import Tenant
 from portal.config.schema_base import did_you_mean
 
 log = logging.getLogger(__name__)
+# A stat() a second costs nothing, and needs no watcher that some file systems do not support.
 LOOK_EVERY = 1.0
 """Seconds between two looks at the file."""
 Clock = Callable[[], float]
@@ -109,8 +110,8 @@ def read_bytes(content: bytes, name: str, base_domain: str, kind: type[Tenant]) 
         return _unread(name, 1, "has a number with too many digits")
 
 
-def _unread(name: str, line: int, said: str) -> LoadResult:
-    return LoadResult(mistakes=(ConfigError(name, line, "", said),))
+def _unread(name: str, line: int, message: str) -> LoadResult:
+    return LoadResult(mistakes=(ConfigError(name, line, "", message),))
 
 
 @dataclass
@@ -129,7 +130,7 @@ class _Reader:
     def read(self) -> LoadResult:
         by_key: dict[str, Tenant] = {}
         owners: dict[str, str] = {}
-        mistakes = self._told(
+        mistakes = self._as_errors(
             [
                 *self._of_file(),
                 *self._of_tenants(by_key),
@@ -140,17 +141,19 @@ class _Reader:
         tenants = Tenants()
         if not mistakes:
             tenants = Tenants(by_key, {host: by_key[key] for host, key in owners.items()})
-        warnings = self._told(self._doubtful(), is_warning=True)
+        # Also where there are mistakes: an admin mends all in one go.
+        warnings = self._as_errors(self._doubtful(), is_warning=True)
         return LoadResult(tenants, mistakes, warnings, self.lines, self.name)
 
-    def _told(
+    def _as_errors(
         self, found: Iterable[Finding], *, is_warning: bool = False
     ) -> tuple[ConfigError, ...]:
-        told = (
-            ConfigError(self.name, self.lines.of(path), dotted(path), said, is_warning)
-            for path, said in found
-        )
-        return tuple(sorted(told, key=attrgetter("line", "key", "message")))
+        errors = [
+            ConfigError(self.name, self.lines.nearest(path), dotted(path), message, is_warning)
+            for path, message in found
+        ]
+        # In the order of the file, as somebody goes through it to mend them.
+        return tuple(sorted(errors, key=attrgetter("line", "key", "message")))
 
     def _sections(self) -> dict[str, dict[str, object]]:
         tables = self.raw.get("tenants")
@@ -214,11 +217,11 @@ class _Reader:
 def _line_of(path: KeyPath, reading: LoadResult) -> int:
     """The line that is to blame.
 
-    Of a tenant that is gone no line is, least of all that of the first one.
+    A tenant that is gone has none: the file's first line stands for it.
     """
     if len(path) > 1 and path[1] not in reading.tenants.by_key:
         return 1
-    return reading.lines.of(path)
+    return reading.lines.nearest(path)
 
 
 def resolved(reading: LoadResult, key: str) -> Iterator[tuple[str, object, int | None]]:
@@ -294,6 +297,7 @@ class Registry:
         self._looking = threading.Lock()
         self._good = LoadResult()
         self._kept_content: bytes | None = None  # what is in force, where that is what was kept
+        # What is wrong with the file as it stands, which need not be the one in force.
         self._mistakes: tuple[ConfigError, ...] = ()
         self._seen = self._stamps()
         self._take_up(self.read())
@@ -324,16 +328,13 @@ class Registry:
             tenant.live_at(self.base_domain, scheme=self._scheme, port=self._port)
 
     def _was_good(self, path: Path) -> bool:
-        """Whether just this file was taken up before.
-
-        Then nobody need be asked about it at every start.
-        """
+        """Whether just this file was taken up before, so that the data need not be asked again."""
         return self._last_good is not None and self._last_good.is_like(path)
 
     def current(self) -> Tenants:
         """The tenants in force.
 
-        Looks at the file at most once a second; never raises for what stands in it.
+        The file is looked at once a second at most; whatever stands in it, nothing is raised.
         """
         self._refresh()
         return self._good.tenants
@@ -387,6 +388,7 @@ class Registry:
         self._seen = stamps
         if file_changed:
             self._take_up(self.read())
+        # Another process has taken up a file that this one never saw.
         elif copy_changed and self._mistakes:
             self._take_up_last_good()
 

@@ -106,7 +106,8 @@ class Tenant(Section):
     texts: dict[str, str] = Field({}, description="The brand's own texts in Markdown.")
     words: dict[Annotated[str, AfterValidator(check_message)], Word] = Field({}, max_length=500)
     """The brand's own words on pages in Japanese: a sentence or label as pages have it, and what
-    stands there instead, e.g. { "会員情報の変更" = "お客様情報の変更" }. They win over the module's.
+    stands there instead, e.g. { "会員情報の変更" = "お客様情報の変更" }. They win over the
+    module's.
     """
     erase_after_days: Annotated[Whole, Field(ge=0, le=3650)] = 30
     """Days after a withdrawal (退会) when what is personal is erased (COM-16)."""
@@ -122,6 +123,7 @@ class Tenant(Section):
         """A module that is on without a table of its own gets its defaults, where it has them for
         everything.
         """
+        # Before validation anything may come; what is no table is refused by the types.
         if not isinstance(data, dict):
             return data
         on = data.get("modules")
@@ -135,6 +137,7 @@ class Tenant(Section):
         """What a table leaves out, taken from what modules declare or from keys above it."""
         usual: dict[str, object] = {}
         tenant = info.data
+        # Without a registry, as in tests and for the reference, the portal is at localhost.
         base = (info.context or {}).get("base_domain", "localhost")
         match info.field_name:
             case "features":
@@ -226,10 +229,12 @@ def tenant_type(modules: Iterable[ModuleConfig]) -> type[Tenant]:
     taken = sorted(declared.sections.keys() & Tenant.model_fields.keys())
     if taken:
         raise ValueError(f"no module can be called {', '.join(taken)}")
+    # Declared by modules, so that this floor need not import any (imports point down).
     fields = _declared_fields(declared)
     for name, section in declared.sections.items():
         description = f"The module {name}; only where it is on."
         fields[name] = (section | None, Field(default=None, description=description))
+    # A type made anew: editors get completion for just the modules that are installed.
     made = create_model(
         "Tenant", __base__=Tenant, __module__=__name__, __doc__=Tenant.__doc__, **fields
     )
@@ -317,7 +322,7 @@ def _filled(given: object, usual: Mapping[str, object]) -> object:
 def json_schema(kind: type[Tenant]) -> JsonSchema:
     """The JSON Schema (2020-12) of a whole file, which editors use for completion.
 
-    For people: scripts/reference.py.
+    What people read is made by scripts/reference.py.
     """
     tables = Field(description="One table for each brand.", min_length=1)
     tenants = (dict[str, kind], tables)  # type: ignore[valid-type]
@@ -331,8 +336,9 @@ def json_schema(kind: type[Tenant]) -> JsonSchema:
     tenant["required"].remove("key")
     for table in schema["$defs"].values():
         for meant in table.get("properties", {}).values():
-            said = meant.get("description") or schema["$defs"][table_in(meant)]["description"]
-            meant["description"] = unwrapped(said)
+            # A key without words of its own means what its table does.
+            text = meant.get("description") or schema["$defs"][table_in(meant)]["description"]
+            meant["description"] = unwrapped(text)
     return schema | {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "tenants.toml",
@@ -350,7 +356,7 @@ def table_in(schema: JsonSchema) -> str:
 def theme_css(tenant: Tenant) -> str:
     """The custom properties that the common style sheet is set with.
 
-    Nothing else may stand here (CSP, ui.md).
+    The content security policy allows no other style in a page (ui.md).
     """
     theme = tenant.theme
     return (

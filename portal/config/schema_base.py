@@ -42,6 +42,7 @@ Email = Annotated[str, Field(max_length=254, pattern=rf"^(?:{_EMAIL})?$")]
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """``; did you mean 'brand'?``, or what there is to choose from when nothing is near."""
     names = list(known)
+    # Closest by letters first: most mistakes are a slip of the finger.
     near = difflib.get_close_matches(str(word), names, n=1)
     # A beginning is no close match to a long name, but is clearly meant.
     near = near or [name for name in names if word and name.startswith(str(word))]
@@ -87,6 +88,7 @@ class Section(BaseModel):
 
 
 def _unique(items: tuple[H, ...]) -> tuple[H, ...]:
+    # As texts, since what is named twice need not be sortable.
     twice = sorted({str(item) for item in items if items.count(item) > 1})
     if twice:
         raise ValueError(f"{', '.join(twice)} stands here twice; name each once")

@@ -222,11 +222,14 @@ class Issuer(Section):
         description="As printed; when absent, the company.",
     )
     kind: Literal["company", "sole_proprietor"] = "company"
-    """Whose registration number it is: a company's has a check digit, a sole proprietor's (個人事業主)
-    has none.
+    """Whose registration number it is: a company's has a check digit, a sole proprietor's
+    (個人事業主) has none.
     """
     registration_number: str | None = Field(None, pattern=r"^T[0-9]{13}$")
-    """適格請求書発行事業者の登録番号: T and 13 digits. Without it invoices are not qualified ones."""
+    """適格請求書発行事業者の登録番号: T and 13 digits.
+
+    Without it invoices are not qualified ones.
+    """
     postal_code: kinds.PostalCode = Field(
         "", description="Seven digits; when absent, that of contact."
     )

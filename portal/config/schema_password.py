@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from portal.config.schema_base import Each, Flag, Section, Whole
 
 Kind = Literal["upper", "lower", "letter", "digit", "symbol"]
+# NIST SP 800-63B and OWASP ASVS: length counts, rules about kinds of characters do not.
 _DEFAULT = {
     "min_length": 12,
     "max_length": 128,
@@ -43,6 +44,7 @@ def _usual(name: str) -> Callable[[dict[str, Any]], Any]:
 
 def _usual_symbols(values: dict[str, Any]) -> str | None:
     """The preset's symbols; None where all characters may occur, so that symbols say nothing."""
+    # A preset's symbols belong to its half-width rule, which the file may have lifted.
     if not values["half_width"]:
         return None
     symbols: str | None = _PRESETS[values["preset"]]["symbols"]
@@ -101,7 +103,7 @@ class PasswordRules(Section):
     def deviations(self) -> Iterator[str]:
         """What OWASP ASVS 5.0, 6.2 asks for and these rules do not give.
 
-        Nothing for the usual rules.
+        The usual rules have no deviations.
         """
         if self.min_length < 8:
             yield f"6.2.1 asks for 8 characters at least, not {self.min_length}"

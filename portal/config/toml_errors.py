@@ -8,6 +8,7 @@ import tomllib
 _AT_LINE = re.compile(r" \(at line ([0-9]+), column [0-9]+\)$")
 _TWICE = re.compile(r"Cannot declare \((.*)\) twice")
 _KEY = re.compile(r"""\s*([\w.\-"']+)\s*=""")
+# Named outright, because they look alike in many editors' typefaces.
 _WIDE = re.compile("[“”‘’＂＇　＝［］｛｝，]")
 """What an input method types in place of TOML's own signs."""
 _FENCES = ('"""', "'''")
@@ -38,17 +39,18 @@ def _overwritten(lines: list[str], line: int) -> tuple[int, str]:
     """The key, or the table, that was there before; its value may go on for several lines."""
     # The error is found at the value's end: the key is where the statement began.
     for number in range(line, 0, -1):
-        said = lines[number - 1].strip()
-        key = _KEY.match(said)
+        written = lines[number - 1].strip()
+        key = _KEY.match(written)
         if key:
             return number, f"is not TOML: {key[1]} stands here a second time"
-        if said.startswith("["):
-            return number, f"is not TOML: {said} stands here a second time"
+        if written.startswith("["):
+            return number, f"is not TOML: {written} stands here a second time"
     return line, "is not TOML: a key stands here a second time"
 
 
 def _at_the_end(message: str, text: str) -> tuple[int, str]:
     """What was opened and never closed shows at the end alone."""
+    # The last fence in the file is the one that is open: all before it are closed in pairs.
     opened = max((text.rfind(fence), fence) for fence in _FENCES)
     if message.startswith("Unterminated string") and opened[0] >= 0:
         line = text.count("\n", 0, opened[0]) + 1

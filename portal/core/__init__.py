@@ -1,5 +1,4 @@
-"""Ground floor: knows no customer and no page. These are the words that the floors above speak
-with.
+"""The ground floor, which knows no customer and no page: the words that the floors above speak.
 
 `from portal.core import Actor, RuleBroken, Tenant, audit, session` says in one line what a module
 stands on; what only one needs is imported from where it stands. Inside `core` modules name one

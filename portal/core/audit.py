@@ -1,8 +1,8 @@
 """Audit trail (COM-90): append-only by triggers, hash-chained so that a lost or altered row shows,
 secrets masked.
 
-Each event also carries a mark that only the server's secret makes, so that a chain made anew shows as well.
-`portal.core.audit_chain` verifies.
+Each event also carries a mark that only the server's secret makes, so that a chain made anew shows
+as well. `portal.core.audit_chain` verifies.
 """
 
 import hashlib
@@ -21,8 +21,11 @@ from portal.core.audit_keys import current_key
 from portal.core.db import Base, execute_core, insert_or_ignore, session, tenant_table_args
 from portal.tenancy.orm_guard import ID, TenantOwned
 
+# By the name of a value, so that a new field called …_token is masked before anybody thinks of it.
+# A postal code is no secret.
 _SECRET = re.compile(r"password|token|secret|hash|(?<!postal_)code", re.IGNORECASE)
 _MASK = "***"
+# What the first event is chained to, in place of the digest of one before it.
 GENESIS = "0" * 64
 LONGEST_SUBJECT = 80
 """A longer one (a member's long address) is cut."""
@@ -54,9 +57,10 @@ class AuditHead(TenantOwned, Base):
 class AuditEvent(TenantOwned, Base):
     """One thing that was done. Never changed, never removed.
 
-    `at` is the instant it was done as of, `recorded_at` what the machine's clock said (they differ in the demo);
-    `actor_login` is the login that ran an operator's command. Rows from before these columns have neither.
-    `digest` chains it to the event before; `mac` is the mark for that digest, by the key `key_id`.
+    `at` is the instant it was done as of, `recorded_at` what the machine's clock said (they differ
+    in the demo); `actor_login` is the login that ran an operator's command. Rows from before these
+    columns have neither. `digest` chains it to the event before; `mac` is the mark for that digest,
+    by the key `key_id`.
     """
 
     __tablename__ = "audit_event"
@@ -105,8 +109,10 @@ def _digest(event: Mapping[str, Any], previous: str) -> str:
         event["subject"],
         event["changes"],
     ]
+    # Rows from before these two columns were digested without them and must verify as they are.
     if event["recorded_at"] is not None:
         body += [event["actor_login"], event["recorded_at"].astimezone(UTC).isoformat()]
+    # With sorted keys: a JSON column need not give an object back in the order it was written.
     text = json.dumps([previous, body], ensure_ascii=False, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -162,6 +168,8 @@ def described(
         "address": by.address,
         "account_id": account_id or by.account_id,
         "action": action,
+        # Cut here: SQLite would take a longer text and PostgreSQL refuse it, and both have to
+        # digest the same.
         "subject": subject[:LONGEST_SUBJECT],
         "changes": masked(changes),
     }
@@ -178,8 +186,10 @@ def record_all(events: Iterable[dict[str, Any]]) -> None:
 
 def _locked_head() -> AuditHead:
     """The end of the chain, made if there is none, locked until the end of the transaction."""
+    # Of two first events at the same moment one inserts the row; the other waits and then locks it.
     beginning = {"sequence": 0, "digest": GENESIS, "keyed_from": 1}
     insert_or_ignore(AuditHead, beginning, unique=("tenant_id",))
+    # The head may be in the session already, as it was before the lock: it is read anew.
     statement = select(AuditHead).with_for_update().execution_options(populate_existing=True)
     return session().scalars(statement).one()
 

@@ -30,7 +30,7 @@ class ChainFault:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where a tenant's trail ended at some moment, in a line that is kept outside of the database."""
+    """Where a tenant's trail ended at some moment: a line that is kept outside the database."""
 
     tenant: str
     sequence: int
@@ -73,6 +73,8 @@ def find_faults(anchors: Sequence[Anchor] = ()) -> Iterator[ChainFault]:
     previous = GENESIS
     expected = 1
     last_fault = 0
+    # Each event is compared with the one before it as it stands, so that one altered row is one
+    # fault and not the beginning of thousands.
     for event in _events():
         reason = _fault_of(event, previous, expected, keyed_from, vouched_until)
         if not reason and anchored.get(event.sequence, event.digest) != event.digest:
@@ -82,6 +84,8 @@ def find_faults(anchors: Sequence[Anchor] = ()) -> Iterator[ChainFault]:
             yield ChainFault(event.sequence, reason)
         previous = event.digest
         expected = event.sequence + 1
+    # A trail whose newest events were cut off still verifies, but its head says how far it went. A
+    # fault in the last event has been reported already.
     end = (head.sequence, head.digest) if head is not None else (0, GENESIS)
     if end != (expected - 1, previous) and (end[0] or expected - 1) != last_fault:
         yield ChainFault(end[0] or expected - 1, "the trail does not end where it did")
@@ -89,6 +93,7 @@ def find_faults(anchors: Sequence[Anchor] = ()) -> Iterator[ChainFault]:
 
 
 def _events() -> Iterable[AuditEvent]:
+    # A trail may have millions of rows: some hundreds of them are in memory at a time.
     in_order = select(AuditEvent).order_by(AuditEvent.sequence)
     return session().scalars(in_order.execution_options(yield_per=_ROWS_AT_ONCE))
 
@@ -99,11 +104,14 @@ def _fault_of(
     """What is wrong with one event behind `previous`; empty when nothing is."""
     if event.sequence != expected or event.digest != event.expected_digest(previous):
         return "altered, or something before it is gone"
+    # From before events were marked. Triggers keep anybody from moving `keyed_from`.
     if event.sequence < keyed_from and not event.mac:
         return ""
     verdict = check_mark(event.digest, key_id=event.key_id, mark=event.mac)
     if verdict == "wrong":
         return "not marked by this server"
+    # Once the server's secret has changed for good, old marks cannot be checked any more; an anchor
+    # from before stands in for them.
     if verdict == "unknown key" and event.sequence > vouched_until:
         return f"marked by an unknown key ({event.key_id or 'none'}); an anchor could vouch for it"
     return ""
@@ -113,6 +121,8 @@ def _anchor_faults(anchors: Sequence[Anchor], end: int, keyed_from: int) -> Iter
     for anchor in anchors:
         if anchor.sequence > end:
             yield ChainFault(anchor.sequence, "the anchor knows later events than the trail")
+        # Whoever got past the triggers could strip marks by moving `keyed_from`; an anchor kept
+        # elsewhere remembers where it was.
         elif anchor.keyed_from < keyed_from:
             yield ChainFault(keyed_from, "more events are without a mark than the anchor knows")
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+# Every alternative begins with other characters than the rest, so matching never backtracks,
+# whatever a stranger sends.
 _TOKEN = re.compile(r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s";=()]+)|(?P<sign>[;=])|\s+')
 
 
@@ -35,8 +37,11 @@ def is_authenticated(headers: Iterable[str], *, host: str, domain: str) -> bool:
             results[method] = [one for one in found if one.method == method]
     dmarc = results.get("dmarc", [])
     if dmarc and dmarc[0].result != "none":
+        # A server may name the domain that it judged: it has to be the one in From.
         judged = dmarc[0].properties.get("header.from", domain)
         return dmarc[0].result == "pass" and _domain_of(judged) == domain.lower()
+    # Without a DMARC policy the domains must be equal: DKIM and SPF pass for whoever signed or
+    # sent, who may be anybody.
     return any(
         one.result == "pass" and _domain_of(one.properties.get(name, "")) == domain.lower()
         for method, name in (("dkim", "header.d"), ("spf", "smtp.mailfrom"))
@@ -56,6 +61,7 @@ def parse_results(header: str, *, host: str) -> list[MethodResult]:
         else:
             parts[-1].append(token)
     server, *rest = parts
+    # Anybody can send such a header along; only the one of our own mail server is believed.
     if not server or server[0][1].lower() != host.lower():
         return []
     return [found for part in rest if (found := _method_result(part)) is not None]
@@ -70,11 +76,13 @@ def _method_result(tokens: list[tuple[str, str]]) -> MethodResult | None:
     if not pairs:
         return None
     (method, result), *properties = pairs
+    # A method may carry a version (dkim/1). Reversed, since a dict keeps the last value of a key
+    # and here the first one counts.
     return MethodResult(method.partition("/")[0], result.lower(), dict(reversed(properties)))
 
 
 def _tokens(value: str) -> list[tuple[str, str]] | None:
-    """The tokens of a value without comments, each with its kind; None when it is not well-formed."""
+    """The tokens of a value without comments, each with its kind; None if it is malformed."""
     tokens: list[tuple[str, str]] = []
     position = 0
     while position < len(value):

@@ -15,6 +15,7 @@ LAST_DAY = date(2199, 12, 31)
 """The days that people can mean. Their instants in UTC, and the weeks and months around them, can
 all be reckoned, which those of ``date.min`` and ``date.max`` cannot."""
 
+# A context variable and not a global: a thread that stands at another instant moves no other.
 _frozen: ContextVar[datetime | None] = ContextVar("frozen_clock", default=None)
 
 

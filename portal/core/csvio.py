@@ -1,5 +1,6 @@
-"""CSV out, that Excel opens right and cannot be tricked by (COM-21); CSV in, all or nothing, by
-line (OPS-12).
+"""CSV out, that Excel opens right and cannot be tricked by (COM-21); CSV in, all or nothing.
+
+What is wrong with a file that comes in is said line by line (OPS-12).
 """
 
 import codecs
@@ -29,6 +30,7 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _DANGEROUS = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 # The same characters by the code points that CP932 knows them by.
 _CP932 = str.maketrans("〜−—‖¢£¬¥", "～－―∥￠￡￢￥")
+# An encoder's own "replace" writes ?, which looks like part of a name; printers set 〓.
 codecs.register_error(
     "portal.geta", lambda error: ("〓", cast(UnicodeEncodeError, error).start + 1)
 )
@@ -120,6 +122,7 @@ class Cells:
             return convert(*words, **options)
         except RuleBroken as error:
             self._errors.extend(_each(error))
+            # Typed as T though it is not: callers ask `require` before they use any of it.
             return cast(T, None)
 
     def require(self) -> None:
@@ -136,6 +139,8 @@ def write_csv(
     rows: Iterable[Sequence[object]], header: Sequence[str], encoding: Encoding = "utf-8-sig"
 ) -> Iterator[bytes]:
     """The file in parts, made as they are asked for; what CP932 cannot hold is 〓."""
+    # Incremental, so that the byte order mark by which Excel knows UTF-8 stands once, at the
+    # beginning.
     encode = codecs.getincrementalencoder(encoding)("portal.geta").encode
     same = _CP932 if encoding == "cp932" else {}
     buffer = io.StringIO(newline="")
@@ -155,8 +160,10 @@ def cell(value: object) -> object:
     """
     if value is None:
         return ""
+    # Before numbers, since a bool is an int, and "True" would be text to a spreadsheet.
     if isinstance(value, bool):
         return int(value)
+    # Before dates, since a datetime is a date too.
     if isinstance(value, datetime):
         return f"{clock.to_local(value):%Y/%m/%d %H:%M}"
     if isinstance(value, date):
@@ -182,7 +189,9 @@ def read_csv(
     Raises CsvErrors.
     """
     content = data if isinstance(data, bytes) else data.read_bytes()
+    # Line ends are left to the csv module, which knows those inside quoted cells.
     source = io.TextIOWrapper(io.BytesIO(content), encoding=_encoding(content), newline="")
+    # Strict: otherwise a stray quote swallows the cells behind it without a word.
     reader = csv.reader(source, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
@@ -201,8 +210,11 @@ def _encoding(content: bytes) -> Encoding:
     Raises CsvErrors, naming the first line that cannot be.
     """
     line = 1
+    # UTF-8 first: other bytes hardly ever happen to be UTF-8, while CP932 takes nearly everything.
     known: tuple[Encoding, ...] = ("utf-8-sig", "cp932")
-    for encoding in () if content.startswith(_UTF_16) else known:
+    if content.startswith(_UTF_16):  # Excel's "Unicode text", which CP932 would read as nonsense
+        known = ()
+    for encoding in known:
         place = _first_unreadable(content, encoding)
         if place is None:
             return encoding
@@ -217,6 +229,7 @@ def _first_unreadable(content: bytes, encoding: Encoding) -> int | None:
     """
     decoder = codecs.getincrementaldecoder(encoding)()
     for start in range(0, len(content) + 1, _PIECE_BYTES):
+        # A piece may end within a character, whose first bytes the decoder holds back.
         pending = len(decoder.getstate()[0])
         piece = content[start : start + _PIECE_BYTES]
         try:
@@ -249,6 +262,8 @@ def _records(reader: Any, header: list[str], missing: Mapping[str, str]) -> Iter
     line = reader.line_num + 1  # on which the record begins
     try:
         for cells in reader:
+            # Rows that were emptied in a spreadsheet are saved as commas alone: they are no
+            # records.
             if any(map(str.strip, cells)) and len(cells) != len(header):
                 mistakes.append(
                     RowError(line, None, f"列の数が{len(cells)}です。見出しは{len(header)}列です。")
@@ -288,5 +303,6 @@ def parse_each(
                     RowError(row.line, one.field if one.field in row.values else None, str(one))
                     for one in _each(error)
                 )
+    # The reader stops at what is no CSV; the mistakes found before that are reported with it.
     except CsvErrors as refused:
         mistakes.extend(refused.mistakes)

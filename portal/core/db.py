@@ -46,6 +46,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a naive instant cannot be stored")
         value = value.astimezone(UTC)
+        # SQLite keeps no zone; all instants there are UTC, so text compares as time does.
         if dialect.name == "sqlite":
             return value.replace(tzinfo=None)
         return value
@@ -111,6 +112,7 @@ class Base(DeclarativeBase):
     """Declarative base: constraints have stable names, instants are aware."""
 
     metadata = sa.MetaData(
+        # A migration can drop a constraint on either database only by a name that is known.
         naming_convention={
             "ix": "ix_%(column_0_N_label)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -123,7 +125,7 @@ class Base(DeclarativeBase):
 
 
 class Numbered(TenantOwned):
-    """A row that people know by its number; the audit trail and documents name it ``table:number``."""
+    """A row that people know by its number; the audit trail names it ``table:number``."""
 
     __tablename__: str
     number: Mapped[str] = mapped_column(sa.String(20))
@@ -135,7 +137,8 @@ class Numbered(TenantOwned):
 
 
 PERSONAL = {"personal": True}
-"""``mapped_column(…, info=PERSONAL)`` marks what a withdrawn customer's erasure empties (COM-16)."""
+"""``mapped_column(…, info=PERSONAL)`` marks what a withdrawn customer's erasure empties (COM-16).
+"""
 
 
 def emptied_personal(model: type[TenantOwned]) -> dict[str, str]:
@@ -213,10 +216,9 @@ def execute_core(
     statement: sa.Executable,
     parameters: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
 ) -> sa.CursorResult[Any]:
-    """Run a Core statement that names its tenant itself, at less cost than the ORM's way; the SQL
-    guard checks it.
+    """Run a Core statement that names its tenant itself, at less cost than the ORM's way.
 
-    Of an INSERT with a list of parameters each is a row.
+    The SQL guard checks that it does. Each of several `parameters` of an INSERT is a row.
     """
     return session().connection().execute(statement, parameters)
 
@@ -227,6 +229,7 @@ def tenant_scope(key: str) -> Iterator[None]:
     end.
     """
     db.session.remove()
+    # A session that went on would still hold rows of the tenant before in its identity map.
     token = scope.enter(key)
     try:
         yield
@@ -236,9 +239,11 @@ def tenant_scope(key: str) -> Iterator[None]:
 
 
 def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
-    """Go over tenants one scope after another, for whoever works across brands; logged in
-    `system_access`.
+    """Go over tenants one scope after another, for whoever works across brands.
+
+    Who does so, and why, is kept in `system_access`.
     """
+    # Committed before the first tenant is entered: whoever breaks off half-way leaves a trace too.
     with transaction_mode("write"), db.engine.begin() as connection:
         connection.execute(sa.insert(SystemAccess).values(at=clock.now(), by=by, reason=reason))
     for key in keys:
@@ -248,8 +253,9 @@ def each_tenant(keys: list[str], *, by: str, reason: str) -> Iterator[str]:
 
 @contextmanager
 def transaction_mode(mode: Mode) -> Iterator[None]:
-    """Begin transactions in `mode` inside the block ("read" locks nothing and may not write); both
-    ends roll back.
+    """Begin transactions in `mode` inside the block; both ends roll back.
+
+    "read" locks nothing and may not write.
     """
     _end_transaction()
     token = _mode.set(mode)
@@ -287,12 +293,14 @@ def tenant_tables() -> list[str]:
 def _announce(
     current: TenantSession, _transaction: SessionTransaction, connection: sa.Connection
 ) -> None:
-    """Second wall: PostgreSQL's row-level security learns the tenant, of this transaction only:
-    poolers share.
-    """
+    """Second wall: tell PostgreSQL's row-level security the tenant."""
     if connection.dialect.name == "postgresql":
+        # For this transaction only (true): a pooler gives the connection to another tenant's next.
         connection.exec_driver_sql(
-            "SELECT set_config('app.tenant', %s, true), set_config('transaction_read_only', %s, true)",
+            "SELECT set_config('app.tenant', %s, true), "
+            "set_config('transaction_read_only', %s, true)",
+            # Where a page only shows, PostgreSQL itself refuses a write; the guard in Python is one
+            # more.
             (current.info.get("tenant") or "", "on" if _mode.get() == "read" else "off"),
         )
 
@@ -358,8 +366,10 @@ def save_changes(
     if not values:
         return {}
     model = type(row)
+    # The version stands in the WHERE: of two who save at once one finds no such row.
     is_this_version = (model.id == row.id, model.version == version)
     if not update_where(model, *is_this_version, version=version + 1, **values):
         raise Stale("別の画面またはほかの方が先に更新しました。両方の内容を確認してください。")
+    # The UPDATE has passed the row in memory by.
     session().refresh(row)
     return pairs

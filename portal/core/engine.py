@@ -38,6 +38,8 @@ SELECT
 """Whose name it is, and what it, or a role that it may become, is: a superuser, past the policies,
 an owner.
 """
+# FULL and not NORMAL: in WAL mode NORMAL may lose the newest commits in a power cut, after pages
+# have confirmed them.
 _PRAGMAS = (
     "journal_mode=WAL synchronous=FULL busy_timeout=5000 foreign_keys=ON secure_delete=ON "
     "cache_size=-16000 mmap_size=268435456"
@@ -65,13 +67,17 @@ class WriteLock:
     def acquire(self, seconds: float) -> None:
         """Take the lock within `seconds`. Raises DatabaseBusy."""
         deadline = time.monotonic() + seconds
+        # Threads first, so that of each process one alone polls for the file.
         if not self._threads.acquire(timeout=seconds):
             raise DatabaseBusy("the database is busy")
         try:
+            # The lock belongs to the open file: should the process be killed, the system gives it
+            # back.
             fd = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
             self._fd = fd
             while True:
                 try:
+                    # Tried again and again, because flock() knows no time limit.
                     return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     if time.monotonic() > deadline:
@@ -99,6 +105,7 @@ def keep_private(engine: Engine) -> None:
     database = engine.url.database
     if not database or database == ":memory:" or not Path(database).parent.is_dir():
         return
+    # Made before SQLite does so, which would give it the rights of the umask.
     with suppress(PermissionError):
         os.close(os.open(database, os.O_CREAT | os.O_RDWR, PRIVATE))
         for path in sqlite_files(Path(database)):
@@ -120,6 +127,8 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
 
     @event.listens_for(engine, "connect")
     def _connect(raw: Any, _record: Any) -> None:
+        # The driver would begin transactions by itself, and only before a write; BEGIN is sent
+        # below.
         raw.isolation_level = None
         for pragma in _PRAGMAS:
             raw.execute(f"PRAGMA {pragma}")
@@ -127,6 +136,7 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        # A plain BEGIN takes no lock: readers in WAL mode see one snapshot and never wait.
         if mode() == "read":
             connection.connection.driver_connection.execute("BEGIN")  # type: ignore[union-attr]
             return
@@ -134,6 +144,8 @@ def drive_sqlite(engine: Engine, mode: Callable[[], Mode]) -> None:
             lock.acquire(LOCK_SECONDS)
             connection.info["lock"] = lock
         try:
+            # Writing is settled at the beginning: a transaction that reads first and writes later
+            # fails at once (SQLITE_BUSY_SNAPSHOT) where another wrote in between.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         except OperationalError as error:  # whoever holds the database does not know the lock
             if "locked" not in str(error.orig):
@@ -155,12 +167,19 @@ def drive_postgresql(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(raw: Any, _record: Any) -> None:
         name, *unfit = raw.execute(_ROLE).fetchone()
+        # The question above began a transaction; the pool hands out connections without one.
         raw.rollback()
         if any(unfit):
             raw.close()
-            is_superuser, passes, _owns = unfit
-            why = "is a superuser" if is_superuser else "has BYPASSRLS" if passes else "owns tables"
             raise UnfitRole(
-                f"DATABASE_URL: the role {name!r} {why}, so row-level security does not hold it; "
-                "use portal_app, and the owner in DATABASE_OWNER_URL alone"
+                f"DATABASE_URL: the role {name!r} {_why_unfit(*unfit)}, so row-level security does "
+                "not hold it; use portal_app, and the owner in DATABASE_OWNER_URL alone"
             )
+
+
+def _why_unfit(is_superuser: bool, bypasses_policies: bool, _owns_tables: bool) -> str:
+    if is_superuser:
+        return "is a superuser"
+    if bypasses_policies:
+        return "has BYPASSRLS"
+    return "owns tables"

@@ -1,12 +1,14 @@
-"""Removing stored files that nothing points at (drafts never sent, erased accounts, work that was
-rolled back).
+"""Removing stored files that nothing points at.
+
+They are left by drafts that were never sent, erased accounts and work that was rolled back.
 
 Which rows point at files is read off the mapped columns of the types `FileKey` and `FileKeysJSON`:
 a new table takes part by using them. The sweep is careful, because a document that the law makes a
 brand keep would be lost with it:
 
 - only files older than a grace time are looked at. Putting the same content again makes a file
-  young (`LocalFiles.put`), so nothing is taken away from a transaction that is about to point at it;
+  young (`LocalFiles.put`), so nothing is taken away from a transaction that is about to point at
+  it;
 - a file that is older than the first event of the brand's audit trail cannot have come from this
   database. It stays: a wrong DATABASE_URL beside the right folder removes nothing.
 """
@@ -55,6 +57,7 @@ def sweep(unused_for: timedelta) -> Swept:
     files = file_store()
     for names in files.list_older(before, batch_size=_BATCH_SIZE):
         with transaction_mode("read"):
+            # Asked anew for each batch: rows come while a sweep of many files goes on.
             needed = find_referenced({_key_of(name) for name in names})
         for name in names:
             if _key_of(name) in needed:
@@ -62,6 +65,8 @@ def sweep(unused_for: timedelta) -> Swept:
             if files.is_older(name, first_event.timestamp()):
                 foreign += 1
                 continue
+            # Its age is looked at once more, under the folder's lock: the same content may have
+            # been put since the list was made.
             size = files.remove_older(name, before)
             if size is not None:
                 swept.files += 1
@@ -83,6 +88,8 @@ def find_referenced(keys: set[str]) -> set[str]:
     """
     found: set[str] = set()
     for column in columns_of(FileKeysJSON):
+        # Streamed: the keys inside JSON cannot be searched alike on both databases, so all are
+        # read.
         values = select(column).execution_options(yield_per=_ROWS_AT_ONCE)
         for value in session().scalars(values):
             found |= keys & set(_texts_in(value))

@@ -27,12 +27,11 @@ from portal.tenancy.scope import require_key
 
 _CHUNK_BYTES = 256 * 1024
 _INCOMING = "incoming"
-"""The folder, beside those of the stored files, in which a file stands until its digest is known."""
+"""The folder, beside those of the stored files, in which a file stands until its digest is known.
+"""
 _KEY = re.compile(r"^[0-9a-f]{64}$")
 _UNTOUCHED_SECONDS = 600
-"""A file younger than this is left as it is when the same content is put again: no sweep looks at
-it.
-"""
+"""A file younger than this, which no sweep looks at, is left as it is when it is put again."""
 
 
 class FileDamaged(RuntimeError):
@@ -63,6 +62,7 @@ class LocalFiles:
         self._root = root
 
     def _path(self, key: str) -> Path:
+        # A key comes from a row, but a name with a slash must never lead out of the folder.
         if not _KEY.match(key):
             raise FileNotFoundError(key)
         return self._folder() / key[:2] / key
@@ -78,16 +78,21 @@ class LocalFiles:
         """
         incoming = self._folder() / _INCOMING
         incoming.mkdir(parents=True, exist_ok=True)
+        # On the file system of its final place: across two, a rename is a copy that a crash can
+        # cut.
         fd, name = tempfile.mkstemp(dir=incoming)
         beside = Path(name)
         try:
             with os.fdopen(fd, "wb") as out:
                 key = _copy(as_stream(content), out)
                 path = self._path(key)
+                # The same bytes are there under the same name: they are made young again and stay.
                 if self._is_kept(path):
                     beside.unlink()
                     return key
                 out.flush()
+                # Before it gets its name: a power cut could otherwise leave the name with no
+                # content.
                 os.fsync(out.fileno())
             path.parent.mkdir(exist_ok=True)
             beside.replace(path)
@@ -99,8 +104,7 @@ class LocalFiles:
         return key
 
     def keep_young(self, key: str) -> bool:
-        """Whether the file is there; if so no sweep takes it before the caller's transaction is
-        through.
+        """Whether the file is there; if so no sweep takes it before the caller has committed.
 
         Whoever points at a file anew that it did not put itself asks this first.
         """
@@ -163,14 +167,14 @@ class LocalFiles:
                 found = path.stat()
             except FileNotFoundError:  # another worker was quicker
                 return None
+            # Put again since the list was made.
             if found.st_mtime >= before:
                 return None
             path.unlink()
             return found.st_size
 
     def _is_kept(self, path: Path) -> bool:
-        """Whether the file is there, and will be for as long as whoever puts it needs to point at
-        it.
+        """Whether the file is there, and stays for long enough to be pointed at.
 
         An old file that nothing points at may be about to be swept: under the lock it is either
         gone already, or becomes a young one.
@@ -180,6 +184,7 @@ class LocalFiles:
         with self._locked(path.parent):
             try:
                 if time.time() - path.stat().st_mtime > _UNTOUCHED_SECONDS:
+                    # Its age is what a sweep goes by, so whoever needs it makes it young.
                     os.utime(path)
             except FileNotFoundError:
                 return False
@@ -190,6 +195,7 @@ class LocalFiles:
         """Keep putting and sweeping in one folder apart, among threads and processes."""
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
+            # The folder itself is locked: a lock file would be one more that is swept.
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield
         finally:

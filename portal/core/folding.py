@@ -1,4 +1,5 @@
-"""Text compared in SQL as people take it for the same: ① like 1, ㈱ like (株), ＡＢＣ like abc (COM-21).
+"""Text compared in SQL as people take it for the same: ① like 1, ㈱ like (株), ＡＢＣ like abc
+(COM-21).
 
 Free text is stored as it was typed; whoever looks for it types what is easy to type.
 """

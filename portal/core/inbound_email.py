@@ -20,6 +20,7 @@ from portal.core import text
 from portal.core.authentication_results import is_authenticated
 
 _MOST_PARTS = 200
+# What calls itself Shift_JIS is Microsoft's kind of it, which alone has ① and ㈱.
 _SAME = dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j"), "cp932")
 _LIKELY = ("utf-8", "cp932", "euc_jp")
 _LISTS = ("bulk", "junk", "list", "auto_reply")
@@ -88,28 +89,27 @@ def parse_email(
         return _read(raw, envelope_from, authentication_host)
     except UnclearSender:
         raise
-    except (
-        Exception
-    ) as error:  # the email package raises whatever it stumbles over, nesting without end included
+    except Exception as error:
+        # The email package raises whatever it stumbles over, nesting without end included.
         raise Unreadable(type(error).__name__) from error
 
 
 def _read(raw: bytes, envelope_from: str | None, authentication_host: str) -> InboundEmail:
     mail = message_from_bytes(raw)
-    heads = {
-        name.lower(): _words(str(value)) for name, value in reversed([*mail.raw_items()])
-    }  # the first one counts
+    # Reversed, so that of several headers with one name the first one counts.
+    heads = {name.lower(): _words(str(value)) for name, value in reversed([*mail.raw_items()])}
     sender = _sender(mail, raw)
-    said: dict[str, list[str]] = {"text/plain": [], "text/html": []}
+    texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     files: list[tuple[str, bytes]] = []
     for part in _leaves(mail):
         name = _name_of(part)
         kind = part.get_content_type()
-        if kind in said and not name and part.get_content_disposition() != "attachment":
-            said[kind].append(_text(part))
+        if kind in texts and not name and part.get_content_disposition() != "attachment":
+            texts[kind].append(_text(part))
         else:
             files.append((name or kind.replace("/", "."), _bytes(part)))
-    body = "\n".join(said["text/plain"]) or "\n".join(map(_without_tags, said["text/html"]))
+    # Most mails say the same twice: the HTML is read only where there is no plain text.
+    body = "\n".join(texts["text/plain"]) or "\n".join(map(_without_tags, texts["text/html"]))
     answers = _ID.findall(f"{heads.get('in-reply-to', '')} {heads.get('references', '')}")
     path = heads.get("return-path", sender) if envelope_from is None else envelope_from
     return InboundEmail(
@@ -118,7 +118,9 @@ def _read(raw: bytes, envelope_from: str | None, authentication_host: str) -> In
         body=text.multiline(body),
         files=files,
         message_id=next(iter(_ID.findall(heads.get("message-id", ""))), ""),
+        # References grow with a thread, the newest last (RFC 5322, 3.6.4).
         answers=tuple(answers[-50:]),
+        # A bounce has an empty envelope sender (RFC 5321, 4.5.5).
         is_automatic=not path.strip("<> ") or _is_automatic(mail, heads, sender),
         is_authenticated=_is_authenticated(mail, authentication_host, sender),
     )
@@ -163,6 +165,7 @@ def _is_authenticated(mail: Message, host: str, sender: str) -> bool | None:
 
 
 def _is_automatic(mail: Message, heads: dict[str, str], sender: str) -> bool:
+    # Two machines that answer each other would never end (RFC 3834).
     return (
         mail.get_content_type() == "multipart/report"
         or heads.get("auto-submitted", "no").strip().lower() != "no"
@@ -174,6 +177,7 @@ def _is_automatic(mail: Message, heads: dict[str, str], sender: str) -> bool:
 
 def _leaves(mail: Message) -> Iterator[Message]:
     """The parts that hold something; a mail within the mail is one, and is not looked into."""
+    # Neither deep nor long: a stranger may nest parts as they like.
     todo: list[Any] = [mail]
     for _turn in range(_MOST_PARTS):
         if not todo:
@@ -194,6 +198,8 @@ def _bytes(part: Message) -> bytes:
 
 def _text(part: Message) -> str:
     written = decode(_bytes(part), str(part.get_content_charset() or "")).replace("\r\n", "\n")
+    # format=flowed (RFC 3676): a space before a line's end joins it with the next one, but for the
+    # "-- " above a signature and for what is quoted.
     flowed = str(part.get_param("format") or "").lower() == "flowed"
     return re.sub(r"(?<!^--) \n(?!>)", " ", written, flags=re.MULTILINE) if flowed else written
 
@@ -220,14 +226,14 @@ def decode(data: bytes, charset: str = "") -> str:
     come in.
     """
     if b"\x1b$" in data:
-        for name, of in (
+        # The second knows ① and ㈱, which mail programs send without announcing another set.
+        dialects = (
             ("iso2022_jp_ext", data),
             ("iso2022_jp_2004", data.replace(b"\x1b$B", b"\x1b$(Q")),
-        ):
+        )
+        for name, escaped in dialects:
             try:
-                return of.decode(
-                    name
-                )  # the second knows ① and ㈱, which mail programs send without saying so
+                return escaped.decode(name)
             except UnicodeError:
                 continue
     for name in (_SAME.get(charset.lower(), charset), *_LIKELY):

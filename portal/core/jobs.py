@@ -23,13 +23,14 @@ from portal.core.services import get_service
 from portal.tenancy.orm_guard import TenantOwned
 
 log = logging.getLogger(__name__)
-PAUSES = [timedelta(seconds=s) for s in (10, 60, 300, 1800, 7200, 21600, 43200)]
+# Some twenty hours in all: a mail server that is down overnight is reached the next day.
+PAUSES = [timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21600, 43200)]
 Handler = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """How long a claim of some work lasts, and how often the work is tried before it is given up."""
+    """How long a claim of some work lasts, and how often it is tried before it is given up."""
 
     lasts: timedelta = timedelta(minutes=1)
     max_tries: int = len(PAUSES) + 1
@@ -97,9 +98,12 @@ def claim(model: type[W], lease_of: Callable[[W], Lease], *criteria: Criterion) 
     """
     is_due = (model.status == WorkStatus.WAITING, model.due_at <= clock.now(), *criteria)
     due = select(model).where(*is_due).order_by(model.due_at, model.id).limit(1)
+    # Workers pass one another's rows by instead of waiting; SQLite, with its one writer, is given
+    # no such clause.
     while row := session().scalars(due.with_for_update(skip_locked=True)).first():
         lease = lease_of(row)
         if row.tries < lease.max_tries:
+            # Counted before the work: a try that kills its worker counts too.
             row.tries += 1
             row.due_at = clock.now() + lease.lasts
             return row
@@ -131,7 +135,9 @@ def attempt(
     """
     model = type(row)
     row_id = row.id
+    # The end of the lease names the claim: a later one by another worker has another end.
     claimed_until = row.due_at
+    # Work may take minutes; no transaction is open meanwhile, and handlers begin their own.
     trouble = None
     session().rollback()
     try:
@@ -201,6 +207,7 @@ def run_due(limit: int = 10, *, kinds: Collection[str] | None = None) -> int:
     `kinds` are the names of those that are done, None for all. What the application has no kind for
     (a newer version stored it, say) is left as it is.
     """
+    # A kind without a handler waits for a worker of the version that stored it.
     names = job_kinds().keys() if kinds is None else job_kinds().keys() & set(kinds)
     for count in range(limit):
         if _run_next(Job.kind.in_(sorted(names))) is None:
@@ -225,6 +232,7 @@ def _run_next(*criteria: Criterion) -> int | None:
     session().commit()
     if job is None:
         return None
+    # After the commit the row is expired, and the work goes on in other transactions.
     job_id = job.id
     kind = job_kinds()[job.kind]
     payload = dict(job.payload)

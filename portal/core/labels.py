@@ -6,8 +6,8 @@ from enum import StrEnum
 
 
 class LabelledEnum(StrEnum):
-    """Members are written ``PAID = "paid", gettext_noop("お支払済"), "ok"``; without a tone there is no
-    badge.
+    """Members are written ``PAID = "paid", gettext_noop("お支払済"), "ok"``; without a tone there
+    is no badge.
     """
 
     _value_: str

@@ -7,18 +7,20 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
+# A picture from another host would tell its owner who reads; the content policy forbids it anyway.
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
-def _leading_out(
+def _render_link(
     self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any
 ) -> str:
     """A link whose page gets no handle on ours."""
+    # Neither `window.opener` nor our address, in which a token may stand.
     tokens[at].attrSet("rel", "noopener noreferrer")
     return self.renderToken(tokens, at, options, env)
 
 
-_markdown.add_render_rule("link_open", _leading_out)
+_markdown.add_render_rule("link_open", _render_link)
 
 
 def to_html(markdown: str) -> str:
@@ -30,9 +32,11 @@ def to_html(markdown: str) -> str:
 
 def to_text(markdown: str) -> str:
     """What a reader reads of it, one line a block."""
-    blocks = (token for token in _markdown.parse(markdown) if token.content)
-    pieces = (
-        [piece.content or " " for piece in block.children or [block] if not piece.nesting]
-        for block in blocks
-    )
-    return "\n".join(" ".join("".join(piece).split()) for piece in pieces)
+    lines: list[str] = []
+    for block in _markdown.parse(markdown):
+        if not block.content:
+            continue
+        # Only what opens or closes an element nests; a break in a line has no content of its own.
+        pieces = [piece.content or " " for piece in block.children or [block] if not piece.nesting]
+        lines.append(" ".join("".join(pieces).split()))
+    return "\n".join(lines)

@@ -15,6 +15,8 @@ from portal.core.engine import keep_private
 APP_ROLE = "portal_app"
 _LOCK_KEY = 7_263_511
 _APPEND_ONLY = ("audit_event", "payment_allocation", "payment_refund")
+# No tenant is NULL, which equals nothing, so that no row shows. NULLIF, because a setting that was
+# local to an earlier transaction is an empty text afterwards.
 _TENANT = "NULLIF(current_setting('app.tenant', true), '')"
 
 
@@ -36,6 +38,8 @@ def owner_engine(url: str) -> Engine:
         @event.listens_for(engine, "connect")
         def _connect(raw: Any, _record: Any) -> None:
             raw.isolation_level = None
+            # Foreign keys stay off, as SQLite has them: a batch migration drops the old table,
+            # which the rows that point at it would forbid.
             raw.execute("PRAGMA busy_timeout=30000")
             raw.execute("PRAGMA secure_delete=ON")
 
@@ -74,7 +78,11 @@ def run(folder: Path, url: str, do: Callable[..., object], *words: str, **option
             if connection.dialect.name == "postgresql":
                 _execute(
                     connection,
+                    # Of two deployments at once the second waits here, and then finds nothing to
+                    # do.
                     f"SELECT pg_advisory_xact_lock({_LOCK_KEY})",
+                    # Rather fail than wait behind a long query: everybody who comes after a waiting
+                    # ALTER waits with it.
                     "SET LOCAL lock_timeout = '10s'",
                 )
             do(config(folder, connection), *words, **options)
@@ -91,12 +99,17 @@ def raise_walls(connection: Connection, tables: Iterable[str]) -> None:
     """Row-level security, forced, on `tables`, and the app role's rights to them (PostgreSQL;
     nothing on SQLite).
     """
-    for table in tables if connection.dialect.name == "postgresql" else ():
+    if connection.dialect.name != "postgresql":
+        return
+    for table in tables:
         _execute(
             connection,
             f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
+            # Without FORCE whoever owns the table passes its policies.
             f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY',
-            f'CREATE POLICY tenant_wall ON "{table}" USING (tenant_id = {_TENANT}) WITH CHECK (tenant_id = {_TENANT})',
+            # USING alone would let a row be written, or moved, into another tenant.
+            f'CREATE POLICY tenant_wall ON "{table}" '
+            f"USING (tenant_id = {_TENANT}) WITH CHECK (tenant_id = {_TENANT})",
         )
         grant(connection, table)
 
@@ -105,10 +118,12 @@ def grant(
     connection: Connection, table: str, rights: str = "SELECT, INSERT, UPDATE, DELETE"
 ) -> None:
     """Give the app role `rights` to `table`; what is append-only stays so."""
+    if table in _APPEND_ONLY:
+        rights = "SELECT, INSERT"
     if connection.dialect.name == "postgresql":
         _execute(
             connection,
-            f'GRANT {"SELECT, INSERT" if table in _APPEND_ONLY else rights} ON "{table}" TO {APP_ROLE}',
+            f'GRANT {rights} ON "{table}" TO {APP_ROLE}',
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE}",
         )
 

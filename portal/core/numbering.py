@@ -44,14 +44,15 @@ def next_value(kind: str) -> int:
 def next_number(
     kind: str, style: NumberStyle, taken: InstrumentedAttribute[str] | None = None
 ) -> str:
-    """The next number of `kind`, e.g.
+    """The next number of `kind` as it is written: ``INV-000042``.
 
-    ``INV-000042``; those in `taken`, from an import, are passed over (OPS-12).
+    Numbers in `taken`, which came from an import, are passed over (OPS-12).
     """
     value = next_value(kind)
     number = _written(style, value)
     if taken is None or session().scalar(select(taken).where(taken == number)) is None:
         return number
+    # Imported numbers tend to follow one another: all are read at once, not asked for one by one.
     known = set(
         session().scalars(select(taken).where(taken.startswith(style.prefix, autoescape=True)))
     )

@@ -32,8 +32,8 @@ _UNSENT_KEPT = timedelta(days=30)
 class OutboxMail(jobs.Leased, Base):
     """One mail to one reader. `headers` go with it besides the usual ones.
 
-    `expires_at` is when its link or code dies; the mail is not sent after that. `blanked_at` is when
-    `body`, `html` and `headers` were emptied, None while they are there.
+    `expires_at` is when its link or code dies; the mail is not sent after that. `blanked_at` is
+    when `body`, `html` and `headers` were emptied, None while they are there.
     """
 
     __tablename__ = "outbox_mail"
@@ -61,6 +61,7 @@ def enqueue(event: str, *, sender: str, subject: str, **columns: Any) -> OutboxM
     """
     now = clock.now()
     message_id = f"<{secrets.token_hex(16)}@{sender.partition('@')[2]}>"
+    # A line break in a subject would begin another header.
     subject = " ".join(subject.split())
     mail = OutboxMail(event=event, sender=sender, subject=subject, message_id=message_id, **columns)
     mail.created_at = mail.due_at = now
@@ -84,6 +85,7 @@ def blank_unsendable() -> int:
     """
     given_up = OutboxMail.status == jobs.WorkStatus.FAILED, OutboxMail.blanked_at.is_(None)
     now = clock.now()
+    # NULL for a mail without a link compares as unknown, so only its age counts.
     past = (OutboxMail.expires_at <= now) | (OutboxMail.created_at < now - _UNSENT_KEPT)
     return update_where(OutboxMail, *given_up, past, body="", html="", headers={}, blanked_at=now)
 
@@ -111,6 +113,7 @@ def _claim() -> OutboxMail | None:
     mail = jobs.claim(OutboxMail, _lease_of)
     if mail is not None:
         session().flush()
+        # Detached with all its columns: attributes stay readable after the commit.
         session().expunge(mail)
     session().commit()
     return mail

@@ -92,6 +92,8 @@ class Sandbox:
             limit.start()
             try:
                 pipe.send_bytes(json.dumps(task).encode())
+                # Never longer than the longest outcome: a child that sends more is broken, and is
+                # ended.
                 outcome = pipe.recv_bytes(len(REFUSED))
                 answer = pipe.recv_bytes(self._limits.answer_bytes)
             except (OSError, EOFError) as lost:
@@ -111,6 +113,7 @@ class Sandbox:
             self._stop()
 
     def _running(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        # After a fork two processes would write into one pipe; the child stays the parent's.
         is_mine = self._owner == os.getpid()
         if (
             self._child is None
@@ -129,9 +132,11 @@ class Sandbox:
         limits = str(self._limits.memory_bytes), str(self._limits.cpu_seconds)
         return subprocess.Popen(
             [sys.executable, "-m", "portal.core.sandbox_child", self._function, *limits],
+            # The pipe is its standard input; Popen closes every other descriptor.
             stdin=pipe,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # Nothing of our own environment, in which secrets and the database's address stand.
             env={"PYTHONPATH": str(_ROOT), "PYTHONUTF8": "1"},
             cwd=_ROOT,
         )
@@ -149,6 +154,7 @@ class Sandbox:
         """End the child of this process, and let go of another's; returns how it ended."""
         child, pipe = self._child, self._pipe
         self._child = self._pipe = None
+        # A child whose input ends goes by itself.
         if pipe is not None:
             pipe.close()
         if child is None or self._owner != os.getpid():

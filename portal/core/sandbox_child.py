@@ -21,6 +21,7 @@ Function = Callable[[Mapping[str, Any]], bytes]
 def serve(name: str, memory_bytes: int, cpu_seconds: int) -> None:
     """Answer each task with two messages: what became of it, and its bytes."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    # A core dump would leave what customers typed on the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     module, _colon, attribute = name.partition(":")
     function: Function = getattr(import_module(module), attribute)
@@ -40,6 +41,7 @@ def _allow_computing(seconds: int) -> None:
     """
     used = resource.getrusage(resource.RUSAGE_SELF)
     until = math.ceil(used.ru_utime + used.ru_stime) + seconds
+    # The soft limit alone: a hard one could never be raised again for the next task.
     _soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (until, hard))
 

@@ -39,5 +39,6 @@ def reporting_refusals(event: str, **facts: object) -> Iterator[None]:
 
 def _written(value: object) -> str:
     """The value as it is, or as an ASCII JSON string where it could break the line."""
+    # Quoted where a blank or a line break could make one value look like two events.
     text = str(value)
     return text if _PLAIN.fullmatch(text) else json.dumps(text)

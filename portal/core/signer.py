@@ -45,6 +45,7 @@ def digests(purpose: str, *parts: object) -> list[str]:
 
 def number(kind: str, row_id: int) -> str:
     """What a row is called in addresses on the web: nobody counts through them, or makes one up."""
+    # 64 bits: more than anybody can try, and short enough for an address.
     return digests(f"number of {kind}", row_id)[0][:16]
 
 

@@ -1,5 +1,6 @@
-"""Text as people type it, made into text as it is stored (COM-23). Idempotent; ValueError for what
-cannot be it.
+"""Text as people type it, made into text as it is stored (COM-23).
+
+Each function is idempotent, and raises ValueError for what cannot be text of its kind.
 
 Free text is theirs: `one_line` and `multiline` keep its characters. Names of persons and addresses
 come in the usual width (`usual_width`), which leaves ① and ㈱ alone. What has a shape (numbers,
@@ -16,24 +17,30 @@ from portal.core.errors import gettext_noop
 # and it exchanges the variant characters of people's names (U+F900 on) for the common ones, which
 # their owners take for a misspelling.
 _AS_TYPED = re.compile("([…‥\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
+# Format characters, surrogates and unassigned code points are not seen, and make two names that
+# look alike differ.
 _DROPPED = ("Cf", "Cs", "Cn")
 _OTHER_WIDTH = re.compile("[\u3000\uff01-\uff5d\uff5f-\uffdf\uffe0-\uffee]+")
 """Full-width Latin and half-width kana and signs, beside U+FF5E: see `normalise`."""
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+# The long-vowel mark too: an input method makes it of the hyphen key (０３ー１２３４).
 _HYPHENS = re.compile("[-‐‑‒–—―−ー─━ｰ－]")
+# Eleven digits after 050, 060, 070, 080 and 090, ten after everything else.
 _TELEPHONE = re.compile(r"0(?![5-9]0)[1-9][0-9]{8}|0[5-9]0[0-9]{8}")
 _TEN_BY_FOUR = ("0120", "0170", "0180", "0570", "0990")
+# 04 is an area code of two digits only before 29 and 71 (所沢, 柏).
 _TWO_DIGIT_AREA = ("03", "06", "0429", "0471")
 # Area codes of four digits: after these three digits, these fourth ones. All others have three.
 _FOUR_DIGIT_AREA = dict(
     entry.split(":")
     for entry in (
-        "012:3456 013:3456789 014:23456 015:2345678 016:234567 017:2345689 018:234567 019:1234578 022:0456789 "
-        "023:34578 024:01234678 025:04689 026:01356789 027:046789 028:0234578 029:145679 042:28 043:689 046:03567 "
-        "047:05689 048:0 049:345 053:1236789 054:4578 055:01345678 056:123456789 057:2345678 058:14567 059:456789 "
-        "072:15 073:56789 074:023456789 076:135678 077:01234689 079:016789 082:0367 083:34568 084:5678 085:23456789 "
-        "086:36789 087:579 088:034579 089:2345678 092:0 093:0 094:02346789 095:0245679 096:456789 097:234789 "
-        "098:0234567 099:34567"
+        "012:3456 013:3456789 014:23456 015:2345678 016:234567 017:2345689 018:234567 019:1234578 "
+        "022:0456789 023:34578 024:01234678 025:04689 026:01356789 027:046789 028:0234578 "
+        "029:145679 042:28 043:689 046:03567 047:05689 048:0 049:345 053:1236789 054:4578 "
+        "055:01345678 056:123456789 057:2345678 058:14567 059:456789 072:15 073:56789 "
+        "074:023456789 076:135678 077:01234689 079:016789 082:0367 083:34568 084:5678 "
+        "085:23456789 086:36789 087:579 088:034579 089:2345678 092:0 093:0 094:02346789 "
+        "095:0245679 096:456789 097:234789 098:0234567 099:34567"
     ).split()
 )
 _POSTAL_CODE = re.compile(r"[0-9]{7}")
@@ -133,6 +140,7 @@ def telephone(text: str) -> str:
 
     Raises ValueError.
     """
+    # The 0 that falls away behind +81 is often written all the same, in brackets or not.
     number = re.sub(r"[().]", "", re.sub(r"^\+81(?:\(0\)|0)?", "0", _without_hyphens(text)))
     return _matching(_TELEPHONE, number, "電話番号を正しく入力してください。")
 
@@ -155,6 +163,7 @@ def format_telephone(number: str) -> str:
 
 def _groups(number: str) -> tuple[int, int]:
     """How many digits stand before the first hyphen, and how many before the second."""
+    # 0800 is toll-free and grouped by four digits, unlike the mobile numbers of 080.
     if len(number) == len("09012345678"):
         return (4, 3) if number.startswith("0800") else (3, 4)
     if number.startswith(_TEN_BY_FOUR):

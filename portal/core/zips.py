@@ -25,6 +25,7 @@ def write_zip(
     try:
         with zipfile.ZipFile(out, "w") as made:
             for name, content in entries:
+                # In Tokyo's time: the format knows no zone, and unpacking shows it as it stands.
                 info = zipfile.ZipInfo(name, clock.to_local(at).timetuple()[:6])
                 info.compress_type = compression
                 with as_stream(content) as stream:

@@ -1,4 +1,5 @@
-"""What a person typed, kept on the server between 入力 and 完了 (COM-22), with a token that works once.
+"""What a person typed, kept on the server between 入力 and 完了 (COM-22), with a token that works
+once.
 
 A draft is about one object: what was typed for one member, address or facility is nothing to
 another, whoever sends the token where. Consuming the draft and doing the thing share one

@@ -53,7 +53,10 @@ class Lookup:
 
 
 class AddressFields(Form):
-    """郵便番号 to 建物名. `lookup` is what a pressed "住所を自動入力" came to, None when it was not pressed."""
+    """郵便番号 to 建物名.
+
+    `lookup` is what a pressed "住所を自動入力" came to, None when it was not pressed.
+    """
 
     lookup: Lookup | None = None
     postal_code = cleaned(
@@ -78,8 +81,8 @@ class AddressFields(Form):
     building = name_line(_l("建物名・部屋番号"), printed=True)
 
     def filled_in(self) -> bool:
-        """Whether "住所を自動入力" was pressed: empty fields are filled from the postal code, typed ones
-        stay (COM-24).
+        """Whether "住所を自動入力" was pressed: empty fields are filled from the postal code, typed
+        ones stay (COM-24).
 
         Where several places share the code, all of them are offered; the one that was picked fills
         in. What was typed is replaced by a button of its own alone.

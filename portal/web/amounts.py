@@ -27,7 +27,7 @@ def written(amount: int | None) -> str:
 
 
 def cell(amount: int | None) -> int | str | None:
-    """The amount as a cell of a CSV file: a number, "非表示" without the right, nothing for None."""
+    """The amount as a CSV cell: a number, "非表示" without the right, nothing for None."""
     if amount is None or may_see():
         return amount
     return translate(_HIDDEN)

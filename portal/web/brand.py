@@ -141,24 +141,29 @@ class Brand:
     """One kind of brand. `blueprint` is None until it is built; `home` gives the my page's own
     part.
 
-    `account` is its part in an account's life; `asking` says who may ask, unless everybody may; `limits` are those of
-    its own rows, `numbers` the kinds of public numbers that it gives out, with their usual prefixes, `texts` those of
-    `tenants.toml` that its pages show. `history` names the acts that members see in their change history;
-    `tick` is done by the worker once in a while, in the tenant's scope; `attention` is what awaits the member;
-    `subjects` are the numbers and names of what an inquiry may be about, `find_subject` gives the number of one as it
-    is written, for a category's key and what was typed, or raises RuleBroken; None where the brand cannot tell.
-    `subject_facts` are label and value of what a member should know of it (category's key, number or "").
-    `opening` is from when to when (HH:MM, Asia/Tokyo) its customers come, so that they wish for no other time.
+    `account` is its part in an account's life; `asking` says who may ask, unless everybody may;
+    `limits` are those of its own rows, `numbers` the kinds of public numbers that it gives out,
+    with their usual prefixes, `texts` those of `tenants.toml` that its pages show.
+    `history` names the acts that members see in their change history.
+    `tick` is done by the worker once in a while, in the tenant's scope.
+    `attention` is what awaits the member.
+    `subjects` are the numbers and names of what an inquiry may be about. `find_subject` gives the
+    number of one as it is written, for a category's key and what was typed, or raises RuleBroken;
+    None where the brand cannot tell. `subject_facts` are label and value of what a member should
+    know of it (category's key, number or "").
+    `opening` is from when to when (HH:MM, Asia/Tokyo) its customers come, so that they wish for no
+    other time.
     `writers` are the persons who share the member's sign-in, where there are several (SUP-07).
     `products` are those that each of some accounts has, `product_keys` all there are (SUP-14).
-    `hanging` are keys that the tenant's section lacks though rows of the brand's own name them, also where its module
-    is off.
-    `words` are what its customers call things on pages that brands share: a message id, and what stands there in
-    Japanese instead; a tenant's own `words` win over them.
+    `dangling` are keys that the tenant's section lacks though rows of the brand's own name them,
+    also where its module is off.
+    `words` are what its customers call things on pages that brands share: a message id, and what
+    stands there in Japanese instead; a tenant's own `words` win over them.
     `rights` are those that something of the brand's own asks for.
     `job_kinds` are the jobs that it leaves to the workers.
     `billing` is how its orders are billed, where it has any.
-    `mail_kinds` are the mails besides those about inquiries that its members choose how to get (COM-03).
+    `mail_kinds` are the mails besides those about inquiries that its members choose how to get
+    (COM-03).
     `home_lead` is the template of what the my page begins with, before everything else.
     `calendar` is what members' calendars show of it; None where nothing of it has a time.
     `moved` are the first words of addresses that its pages had before they stood under its key.
@@ -190,7 +195,7 @@ class Brand:
     writers: Callable[[SignedIn], Iterable[str]] = lambda _who: ()
     products: Callable[[Collection[int]], Mapping[int, Collection[str]]] = lambda _accounts: {}
     product_keys: Callable[[Tenant], Collection[str]] = lambda _tenant: ()
-    hanging: Callable[[Tenant], Iterable[Finding]] = lambda _tenant: ()
+    dangling: Callable[[Tenant], Iterable[Finding]] = lambda _tenant: ()
     inquiry_words: InquiryWords = InquiryWords()
     words: Mapping[str, str] = field(default_factory=dict)
     rights: tuple[Right, ...] = (Right.QUOTES, Right.ORDERS, Right.BILLING)

@@ -1,5 +1,5 @@
-"""帳票発行: the documents of an order, on its page and each as a PDF, or the reason why there is none
-yet (FAC-04).
+"""帳票発行: the documents of an order, on its page and each as a PDF, or the reason why there is
+none yet (FAC-04).
 """
 
 from collections.abc import Callable, Mapping

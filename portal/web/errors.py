@@ -132,7 +132,8 @@ def _csrf(_error: CSRFError) -> Response:
 
 def _report(event: str) -> None:
     """Log a refused request as a security event: what by its endpoint, who by an id."""
-    # Neither the address nor a name: both may hold what the log must not, a token or who somebody is.
+    # Neither the address nor a name: both may hold what the log must not, a token or who somebody
+    # is.
     member_id = current_user.member_id if current_user.is_authenticated else None
     security_log.report(
         event,

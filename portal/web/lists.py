@@ -1,7 +1,8 @@
 """The list toolkit: search in the URL, sort orders, keyset pages, the count, CSV (COM-21).
 
 A page is found by the values of its last row, never by OFFSET, so the millionth page costs what the
-first does. The cursor also carries how many rows lie before it, so that "全14件中 11–14件" can be said.
+first does. The cursor also carries how many rows lie before it, so that "全14件中 11–14件" can be
+said.
 """
 
 import re

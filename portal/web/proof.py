@@ -1,9 +1,9 @@
 """What matters asks for the password typed just now, and nobody loses what they typed meanwhile.
 
-A page that is opened too late leads to パスワードの確認 and back (security.md §4.17). A form that is sent
-too late is answered with that page too, what was typed in its hidden fields: the password goes with
-all of it to the very address that the form went to, is proved, and the view runs. So nothing is
-kept on the server, and no link makes anybody send a form.
+A page that is opened too late leads to パスワードの確認 and back (security.md §4.17). A form that
+is sent too late is answered with that page too, what was typed in its hidden fields: the password
+goes with all of it to the very address that the form went to, is proved, and the view runs. So
+nothing is kept on the server, and no link makes anybody send a form.
 """
 
 from flask import Flask, after_this_request, request

@@ -191,7 +191,7 @@ class ConfirmedForm:
         return submit(self.pages[0], form, go_on, **self.shown(before or {}))
 
     def review(self) -> Answer:
-        """内容確認; without a draft back to the form, and so too when it cannot be saved any more."""
+        """内容確認; back to the form without a draft, and where it cannot be saved any more."""
         data = self.flow.typed()
         if data is None:
             return redirect(self.flow.form_href, 303)

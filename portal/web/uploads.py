@@ -39,7 +39,7 @@ class Upload:
 
 
 class LimitedFile(SpooledTemporaryFile[bytes]):
-    """A file as it is received: of one that is longer than `limit` bytes only the length is kept."""
+    """A file as it is received; of one longer than `limit` bytes only the length is kept."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(max_size=_IN_MEMORY, mode="rb+")

@@ -78,7 +78,7 @@ m = 12
     ],
 )
 def test_every_key_is_found_on_its_line(path: KeyPath, line: int) -> None:
-    assert LineNumbers(TEXT).of(path) == line
+    assert LineNumbers(TEXT).nearest(path) == line
     assert LineNumbers(TEXT).get(path) == line
 
 
@@ -89,12 +89,12 @@ def test_every_key_is_found_on_its_line(path: KeyPath, line: int) -> None:
 def test_a_key_that_does_not_stand_there_is_placed_at_its_nearest_ancestor(
     path: KeyPath, line: int
 ) -> None:
-    assert LineNumbers(TEXT).of(path) == line
+    assert LineNumbers(TEXT).nearest(path) == line
     assert LineNumbers(TEXT).get(path) is None
 
 
 def test_windows_line_ends_count_the_same() -> None:
-    assert LineNumbers(TEXT.replace("\n", "\r\n")).of(("a", "items", 1, "k")) == 29
+    assert LineNumbers(TEXT.replace("\n", "\r\n")).nearest(("a", "items", 1, "k")) == 29
 
 
 def test_paths_read_as_an_admin_writes_them() -> None:
@@ -120,9 +120,9 @@ def test_in_a_real_file_each_line_names_the_key_it_is_given_for(file: str) -> No
     lines, located = text.split("\n"), LineNumbers(text)
     for path in _paths(tomllib.loads(text)):
         name = next(part for part in reversed(path) if isinstance(part, str))
-        assert name in lines[located.of(path) - 1], path
+        assert name in lines[located.nearest(path) - 1], path
 
 
 @given(st.text(alphabet="ab[]{}=.,\"'\\#\n \t1", max_size=60))
 def test_the_scanner_ends_on_any_text(text: str) -> None:
-    assert 1 <= LineNumbers(text).of(("a", "b")) <= text.count("\n") + 1
+    assert 1 <= LineNumbers(text).nearest(("a", "b")) <= text.count("\n") + 1

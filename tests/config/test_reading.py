@@ -164,7 +164,7 @@ def test_a_file_is_read_as_its_bytes_are(tmp_path: Path) -> None:
     assert {key: tenant.name for key, tenant in reading.tenants.by_key.items()} == {
         "atelier": "工房"
     }
-    assert reading.lines.of(("tenants", "atelier", "name")) == 2
+    assert reading.lines.nearest(("tenants", "atelier", "name")) == 2
     assert (
         reading.tenants.for_host("atelier.portal.example:443") is reading.tenants.by_key["atelier"]
     )

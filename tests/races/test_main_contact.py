@@ -67,7 +67,7 @@ def test_a_contract_never_names_a_main_contact_who_is_removed(
         in_charge = (
             select(Member.status)
             .join(ContractContact, ContractContact.member_id == Member.id)
-            .where(ContractContact.role == Role.MAIN, *queries.THERE)
+            .where(ContractContact.role == Role.MAIN, *queries.PRESENT)
         )
         assert MemberStatus.REMOVED not in session().scalars(in_charge).all()
 

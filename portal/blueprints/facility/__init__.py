@@ -74,7 +74,7 @@ BRAND = Brand(
         ),
     ),
     numbers={"reservation": "R"},
-    hanging=queries.hanging,
+    dangling=queries.dangling,
     home=routes.home,
     attention=routes.attention,
     home_template="facility/_list.html",

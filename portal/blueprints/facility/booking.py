@@ -79,7 +79,7 @@ def request(
 def check_free(tenant: Tenant, booking: Booking) -> None:
     """Tell whoever enters 内容確認 that the time is taken. Raises SlotTaken.
 
-    Without a lock: what holds is what `book` finds, this spares a member the last press.
+    Asked without a lock, to spare a member the last press; `create_reservation` decides.
     """
     rules = hours(tenant)
     wanted = rules.hold(booking.starts_at, booking.ends_at)
@@ -97,9 +97,8 @@ def free_times(
     if not clock.today() <= day <= rules.last_day():
         return {facility.code: [] for facility in facilities}
     first = at_clock(day, "00:00")
-    last = first + timedelta(
-        days=2
-    )  # the buffer after the day's last use may reach into the next day
+    # Two days: the buffer after the day's last use may reach into the next one.
+    last = first + timedelta(days=2)
     held = queries.held_by_facility([facility.id for facility in facilities], first, last)
     return {
         facility.code: rules.free_spans(day, held.get(facility.id, [])) for facility in facilities
@@ -110,9 +109,11 @@ def check(tenant: Tenant, booking: Booking) -> None:
     """What `request` refuses before it looks at other reservations."""
     rules = hours(tenant)
     rules.check(booking.starts_at, booking.ends_at)
-    most = booking.facility.capacity
-    if booking.headcount < 1 or (most and booking.headcount > most):
-        raise RuleBroken("%(most)s名までご利用いただけます。", field="headcount", most=most or 999)
+    capacity = booking.facility.capacity
+    if booking.headcount < 1 or (capacity and booking.headcount > capacity):
+        raise RuleBroken(
+            "%(most)s名までご利用いただけます。", field="headcount", most=capacity or 999
+        )
     if set(booking.options) - set(rules.config.options):
         raise RuleBroken("選択肢からお選びください。", field="options")
 
@@ -133,6 +134,7 @@ def create_reservation(
         ),
         account_id=account.id,
         facility_id=facility.id,
+        # Copies: what is renamed or gets dearer later leaves an order as it was made (COM-33).
         facility_name=facility.name,
         held_until=held_until,
         price=price_of(facility, *times),
@@ -161,15 +163,19 @@ def reschedule(
 ) -> None:
     """Move a reservation that has not begun, as agreed with the member (FAC-05).
 
-    To a time that members could book; to any other only for a reason, `even_so`, which is kept in
-    the trail. Never into another reservation's time. Raises RuleBroken, SlotTaken.
+    The new time is one that members could book; any other needs a reason, `even_so`, which is kept
+    in the trail. It is never another reservation's. Raises RuleBroken, SlotTaken.
     """
+    # The facility first, as every booking locks it; then the reservation as it is by now, not as it
+    # was when somebody typed the new time.
     facility = _locked(reservation.facility_id)
     session().refresh(reservation)
     can_ask(reservation).require()
     if ends_at > starts_at:  # otherwise `_take` says what is wrong, and no reason makes it right
         bookable = can_book_at(tenant, starts_at, ends_at)
         allow_even_so(reservation, bookable, even_so, by=by)
+    # Under the facility's lock, which also keeps the time that is given up from being taken before
+    # the new one is certain.
     held_until = _take(tenant, facility.id, starts_at, ends_at, besides=reservation.id)
     changed = {
         "starts_at": [reservation.starts_at, starts_at],
@@ -179,6 +185,7 @@ def reschedule(
     reservation.ends_at = ends_at
     reservation.held_until = held_until
     reservation.price = price_of(facility, starts_at, ends_at)
+    # The reminder that was mailed names the old time.
     reservation.reminded_at = None
     audit.record("reservation.reschedule", reservation, by=by, **changed)
     LIFE.notify(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
@@ -188,11 +195,8 @@ def _locked(facility_id: int) -> Facility:
     """Bookings of one facility go one after another: by this lock on PostgreSQL, on SQLite by its
     one writer.
     """
-    return (
-        session()
-        .scalars(select(Facility).where(Facility.id == facility_id).with_for_update())
-        .one()
-    )
+    statement = select(Facility).where(Facility.id == facility_id).with_for_update()
+    return session().scalars(statement).one()
 
 
 def _take(
@@ -205,6 +209,8 @@ def _take(
     rules = hours(tenant)
     wanted = rules.hold(starts_at, ends_at)
     held = queries.held(facility_id, wanted.starts_at, wanted.held_until, besides=besides)
+    # PostgreSQL's exclusion constraint would refuse it as well, but cannot tell a buffer from a
+    # use.
     return rules.require_free(starts_at, ends_at, held).held_until
 
 
@@ -217,6 +223,7 @@ def edit_copies(
     What is issued already stays as it is; what is still to be issued goes to the new address. The
     caller commits. Raises RuleBroken for what documents cannot print.
     """
+    # Refused while the operator is there: the document may be drawn by the worker, months later.
     check_drawable([purpose, billing])
     wanted: dict[str, Any] = {"billing": {**reservation.billing, **billing}}
     if purpose is not None:

@@ -77,6 +77,8 @@ def list_reservations(status: str | None, limit: int, as_json: bool) -> None:
             "yes" if operations.is_overdue(reservation) else "",
             "due" if reservation.documents_due_at else "",
         )
+        # The state of each money is asked row by row: a worklist is short, and what is owed is
+        # never stored.
         for reservation in queries.worklist(Status(status) if status else None, limit)
     ]
     table(_LISTED, rows, as_json)

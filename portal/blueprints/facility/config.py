@@ -63,16 +63,16 @@ class FacilityConfig(Section):
             CancellationStep(days_before=0, percent=100),
         ),
         max_length=10,
-        description="What a cancellation costs, farthest day first, down to day 0. Before the first step, and when "
-        "empty, it costs nothing (FAC-05).",
+        description="What a cancellation costs, farthest day first, down to day 0. Before the "
+        "first step, and when empty, it costs nothing (FAC-05).",
     )
     options: Each[Name] = Field(
         default=(), max_length=40, description="What can be ordered with a use, e.g. 操作補助."
     )
     option_prices: dict[str, Price] = Field(
         default={},
-        description="Yen without tax for one use of an option, e.g. { 操作補助 = 3000 }; what stands here not is "
-        "priced after the use.",
+        description="Yen without tax for one use of an option, e.g. { 操作補助 = 3000 }; what "
+        "stands here not is priced after the use.",
     )
 
     @field_validator("closing", "slot_minutes", "minimum_minutes")
@@ -80,6 +80,8 @@ class FacilityConfig(Section):
     def _times_fit(cls, value: Any, info: ValidationInfo) -> Any:
         key = info.field_name
         known = info.data | {info.field_name: value}
+        # Fields are checked in the order of the class: a later one sees those before it, unless
+        # they failed themselves.
         if not {"opening", "closing"} <= known.keys():
             return value
         day = minutes_of(known["closing"]) - minutes_of(known["opening"])
@@ -102,6 +104,7 @@ class FacilityConfig(Section):
     @classmethod
     def _prices_have_options(cls, prices: dict[str, int], info: ValidationInfo) -> dict[str, int]:
         options = info.data.get("options", ())
+        # A misspelt name would leave its option without a price, and nobody would see why.
         unknown = [name for name in prices if name not in options]
         if unknown:
             hint = did_you_mean(unknown[0], options)
@@ -115,6 +118,7 @@ class FacilityConfig(Section):
         if any(later >= earlier for earlier, later in pairwise(days)):
             raise ValueError("days_before must fall from step to step, e.g. 7, 3, 0")
         charges = [step.percent for step in steps]
+        # Otherwise it would pay to wait before one cancels.
         if charges != sorted(charges):
             raise ValueError("percent must not fall as the day of use comes near")
         if steps and days[-1] != 0:
@@ -124,6 +128,7 @@ class FacilityConfig(Section):
         return steps
 
     def cancellation_percent(self, days_before: int) -> int:
-        """What a cancellation so many days before the use costs, in percent of the price (FAC-05)."""
+        """What a cancellation so many days before the use costs, in percent of it (FAC-05)."""
+        # Days fall from step to step, so the last one that applies is the nearest to the use.
         due = [step.percent for step in self.cancellation if days_before <= step.days_before]
         return due[-1] if due else 0

@@ -145,6 +145,8 @@ class BookingForm(Form):
     ) -> Self:
         """The form of a facility, filled with what `typed` gave or a chosen time says."""
         given = {name: value for name, value in data.items() if value}
+        # The day comes from an address, in which anything may stand; the form then begins without
+        # one.
         with suppress(ValueError):
             given["day"] = date.fromisoformat(given.pop("day", ""))
         numbers = [contacts.number_of(address) for address in addresses]
@@ -154,19 +156,26 @@ class BookingForm(Form):
         made.tenant = tenant
         made.facility = facility
         made.addresses = addresses
+        # Each list from the rules, so that what nobody could book is not offered.
         for field, times in ((made.starts, hours.starts()), (made.ends, hours.edges()[1:])):
             field.choices = choices(((at, at) for at in times), _l("選択してください"))
         prices = prices_of(tenant, hours.config.options)
         made.options.choices = [
             (name, _with_price(name, prices.get(name))) for name in hours.config.options
         ]
+        # By number, never by id: ids of rows do not show.
         names = zip(numbers, (address.name for address in addresses), strict=True)
         made.billing.choices = choices(names, _l("会員情報の住所"))
         return made
 
     def booking(self) -> Booking:
         """What is asked for, in the operations' words."""
-        chosen = [a for a in self.addresses if contacts.number_of(a) == self.billing.data]
+        # The form knows an address by its number; a made-up one is none of the account's.
+        chosen = [
+            address
+            for address in self.addresses
+            if contacts.number_of(address) == self.billing.data
+        ]
         return Booking(
             self.facility,
             at_clock(self.day.data, self.starts.data),
@@ -200,6 +209,7 @@ class BookingForm(Form):
         """What the facility and each option cost without tax, and what it comes to with tax."""
         price = price_of(self.facility, wanted.starts_at, wanted.ends_at)
         prices = prices_of(self.tenant, wanted.options)
+        # Taxed at the rate of the day of use, which may be another one than today's.
         day = to_local(wanted.starts_at).date()
         made = quote(self.tenant, price, wanted.options, prices, day)
         return quote_rows(made)
@@ -208,7 +218,8 @@ class BookingForm(Form):
 def quote_rows(made: Quote) -> list[tuple[str, str]]:
     """A quote as label and value, for 内容確認 and the reservation's page."""
     options = [
-        (_("オプション：%(name)s", name=name), yen(n)) for name, n in made.option_prices.items()
+        (_("オプション：%(name)s", name=name), yen(price))
+        for name, price in made.option_prices.items()
     ]
     later = [(_("オプション：%(name)s", name=name), _("ご利用後に確定")) for name in made.unpriced]
     return [

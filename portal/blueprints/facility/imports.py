@@ -20,8 +20,8 @@ from portal.shared.orders.customers import Customers
 
 FACILITY_EXTRAS = ("場所", "定員")
 FACILITY_COLUMNS = ("設備コード", "設備名", "説明", "時間料金", "日料金", *FACILITY_EXTRAS)
-RESERVATION_COLUMNS = tuple(
-    "予約番号 会員番号 設備コード 開始日時 終了日時 ステータス 予約完了日時 ご請求金額 ご利用目的".split()
+RESERVATION_COLUMNS = tuple(  # in the order of the file that operators get as a sample
+    "予約番号 会員番号 設備コード 開始日時 終了日時 ステータス 予約完了日時 ご請求金額 ご利用目的"
 )
 _FACILITY = {
     "name": "設備名",
@@ -42,6 +42,7 @@ _RESERVATION = {
     "purpose": "ご利用目的",
 }
 """What is stored of a row, by the column that says it; a known number must say the same."""
+# PostgreSQL refuses more with an error of its own; SQLite would take it.
 _LARGEST_PRICE = 2**31 - 1  # what the column of a facility's price holds
 
 
@@ -117,6 +118,7 @@ class Reservations:
         codes = _cells(rows, "設備コード")
         facilities = select(Facility.code, Facility.id, Facility.name)
         for code, facility_id, name in imports.found_by(facilities, Facility.code, codes):
+            # By code, once for the file: a row must not cost a query.
             self._facilities[code] = facility_id, name
 
     def read(self, row: Row) -> dict[str, Any] | None:
@@ -177,6 +179,8 @@ class Reservations:
         """
         wanted = Held(starts_at, ends_at)
         taken = self._taken.setdefault(facility_id, [])
+        # Sorted, so that only the two neighbours can meet it: comparing each with all would make a
+        # large file take hours.
         place = bisect_left(taken, (starts_at, ends_at))
         beside = [Held(*pair) for pair in taken[max(place - 1, 0) : place + 1]]
         if meets(wanted, beside + queries.held(facility_id, starts_at, ends_at)):
@@ -187,18 +191,20 @@ class Reservations:
         """Insert them. Raises Stale where somebody has taken a facility since the file was read."""
         del by
         for row in rows:
+            # Asked again: members went on booking while the file was read.
             if row["held_until"] and queries.held(
                 row["facility_id"], row["starts_at"], row["ends_at"]
             ):
                 raise SlotTaken
         imports.add_rows(Reservation, rows)
         for row in rows:
+            # What is paid already is history: without a claim there is nothing to remind of.
             if row["total"] and not row["paid_at"]:
                 _take_over(row)
 
 
 def _take_over(row: Mapping[str, Any]) -> None:
-    """Store what an earlier system billed for a reservation as owed, so that it can be paid here."""
+    """Store what an earlier system billed for a reservation as owed, to be paid here."""
     draft = ItemDraft(
         account_id=row["account_id"],
         order_kind=Reservation.__tablename__,

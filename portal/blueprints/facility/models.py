@@ -46,6 +46,7 @@ MOVES: dict[Status, frozenset[Status]] = {
 }
 
 
+# Apart from MOVES, so that no command or page can take an order back by itself.
 REOPENED: dict[Status, frozenset[Status]] = {Status.PAID: frozenset({Status.BILLED})}
 """The way back when a corrected bill asks for more than was paid (docs/decisions/billing.md)."""
 OPEN = (Status.REQUESTED, Status.CONFIRMED, Status.IN_USE)
@@ -78,9 +79,9 @@ class Reservation(OrderMixin, Base):
     """One booking. `price` is that of the facility in yen without tax, as quoted then; so are
     `option_prices`, by the names of the options that have a price.
 
-    `held_until` is until when nobody else can have the facility, the buffer included; none once it is free again.
-    `used_from` and `used_until` are when it was used as operators recorded it; `started_at` and `finished_at` are
-    when they recorded that.
+    `held_until` is until when nobody else can have the facility, the buffer included; none once it
+    is free again. `used_from` and `used_until` are when it was used as operators recorded it;
+    `started_at` and `finished_at` are when they recorded that.
     """
 
     __tablename__ = "reservation"
@@ -108,6 +109,7 @@ class Reservation(OrderMixin, Base):
         CheckConstraint("headcount > 0", name="headcount"),
         Index("ix_reservation_mine", "tenant_id", "account_id", "booked_at", "id"),
         Index("ix_reservation_worklist", "tenant_id", "status", "starts_at", "id"),
+        # By when a facility is free again: what is past is never looked at.
         Index("ix_reservation_slot", "tenant_id", "facility_id", "held_until"),
         index_where(
             "ix_reservation_unpaid",

@@ -88,7 +88,10 @@ def confirm(tenant: Tenant, reservation: Reservation, *, by: Actor) -> None:
 
 @dataclass(frozen=True, slots=True)
 class WorkReport:
-    """What was done (FAC-12): by whom, how long (minutes; None: as long as the use) and with what."""
+    """What was done, by whom, with what, and how long (FAC-12).
+
+    `minutes` is None where the work took as long as the use.
+    """
 
     done: str
     worker: str
@@ -98,15 +101,14 @@ class WorkReport:
 
 def can_ask(reservation: Reservation) -> Decision:
     """Whether a change or a cancellation can still be asked for: before the use (FAC-05)."""
-    return (
-        ALLOWED
-        if reservation.status in (Status.REQUESTED, Status.CONFIRMED)
-        else Decision(_TOO_LATE)
-    )
+    if reservation.status in (Status.REQUESTED, Status.CONFIRMED):
+        return ALLOWED
+    return Decision(_TOO_LATE)
 
 
 def can_start(reservation: Reservation, at: datetime | None = None) -> Decision:
     """Whether the use can begin `at` (now): from the day of use on, counted in Tokyo (FAC-12)."""
+    # By days and not by hours: who comes early in the morning is let in.
     day = clock.to_local(at or clock.now()).date()
     is_early = day < clock.to_local(reservation.starts_at).date()
     return Decision(_BEFORE_THE_DAY) if is_early else ALLOWED
@@ -120,7 +122,8 @@ def start(
     even_so: str = "",
     at: datetime | None = None,
 ) -> None:
-    """予約確定 → ご利用中, from the day of use on; earlier only for a reason, `even_so`, kept in the trail.
+    """予約確定 → ご利用中, from the day of use on; earlier only for a reason, `even_so`, kept in
+    the trail.
 
     The use began `at` that instant (UTC); otherwise as booked, because a desk records it when it
     finds the time, or now where that is earlier. Raises RuleBroken, and Stale when somebody else
@@ -142,15 +145,15 @@ def _require_past(at: datetime | None, field: str) -> None:
         raise RuleBroken(_NOT_YET, field=field, at=_written(at))
 
 
-def allow_even_so(reservation: Reservation, verdict: Decision, reason: str, *, by: Actor) -> None:
+def allow_even_so(reservation: Reservation, decision: Decision, reason: str, *, by: Actor) -> None:
     """Let an operator pass a refusal by giving a reason, and record both; without one raise
     RuleBroken.
     """
-    if verdict:
+    if decision:
         return
     if not reason:
-        verdict.require()
-    audit.record("reservation.even_so", reservation, by=by, refused=verdict.reason, reason=reason)
+        decision.require()
+    audit.record("reservation.even_so", reservation, by=by, refused=decision.reason, reason=reason)
 
 
 def cancellation_percent(tenant: Tenant, reservation: Reservation) -> int:
@@ -195,8 +198,11 @@ def cancel(
         raise RuleBroken(
             "料金が記録されていないため、キャンセル料を金額で指定してください。", field="charge"
         )
+    # Free for others from the same UPDATE on.
     changes: dict[str, object] = {"held_until": None}
     if charge:
+        # Bears no tax: it makes good a loss, and nothing was supplied for it
+        # (消費税法基本通達5-5-2).
         line = BillLine("キャンセル料", 1, "式", charge, 0, day=clock.today())
         bill = BILLING.bill(tenant, _charge_draft(reservation), [line], by=by)
         changes["total"] = bill.total
@@ -222,6 +228,7 @@ def finish(
     LIFE.can(reservation, Status.USED).require()
     until = _end_of_use(reservation, ended_at)
     minutes = _minutes_worked(reservation.began_at, until, report.minutes)
+    # Checked now: the report is drawn by a worker, when nobody is there to mend it.
     for name in ("done", "worker", "materials"):
         check_drawable(getattr(report, name), name)
     kept = asdict(replace(report, minutes=minutes))
@@ -248,6 +255,7 @@ def _minutes_worked(since: datetime, until: datetime, minutes: int | None) -> in
 
     Raises RuleBroken for none and for more.
     """
+    # Negated twice, since // rounds down and a begun minute counts.
     used = max(1, -((since - until) // timedelta(minutes=1)))
     if minutes is None:
         return used
@@ -262,8 +270,8 @@ def _minutes_worked(since: datetime, until: datetime, minutes: int | None) -> in
 def fix_amount(
     tenant: Tenant, reservation: Reservation, lines: Sequence[BillLine], *, by: Actor
 ) -> None:
-    """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows from
-    the terms.
+    """ご利用済 → 請求確定: the lines are fixed, tax is reckoned once per rate, the due date follows
+    from the terms.
     """
     LIFE.can(reservation, Status.BILLED).require()
     bill = BILLING.bill(tenant, _use_draft(reservation), lines, by=by)
@@ -326,21 +334,23 @@ def record_payment(
 ) -> None:
     """Record what was received: by itself all that is owed, today.
 
-    Once nothing is owed 請求確定 becomes お支払済, of a cancellation's charge only the instant is kept.
-    Raises RuleBroken where nothing is owed.
+    Once nothing is owed 請求確定 becomes お支払済, of a cancellation's charge only the instant is
+    kept. Raises RuleBroken where nothing is owed.
     """
     is_charge = reservation.status is Status.CANCELLED and bool(reservation.total)
+    # A cancelled reservation has no state that says it is paid: the instant does.
     if is_charge and reservation.paid_at:
         raise Stale("キャンセル料は入金済みです。")
     if not is_charge:
         LIFE.can(reservation, Status.PAID).require()
     if reservation.total == 0:
-        return LIFE.move(tenant, reservation, Status.PAID, by=by)
+        # There is no payment of nothing: the order is settled as it is.
+        LIFE.move(tenant, reservation, Status.PAID, by=by)
+        return
     BILLING.pay(tenant, reservation, remittance, by=by)
     if left := money(reservation).owed:
         sentence = _PARTLY_PAID % f"{left:,}"
         LIFE.notify(tenant, reservation, sentence, label="一部ご入金の確認")
-    return None
 
 
 def settle(tenant: Tenant, reservation: Reservation, is_settled: bool, by: Actor) -> None:
@@ -376,6 +386,7 @@ def remind(tenant: Tenant) -> int:
     Index: ix_reservation_worklist.
     """
     config: FacilityConfig = tenant.section("facility")
+    # Without hours (0) nothing lies between now and now: no reminders.
     until = clock.now() + timedelta(hours=config.reminder_hours)
     coming = select(Reservation).where(
         Reservation.status == Status.CONFIRMED, Reservation.reminded_at.is_(None)
@@ -387,6 +398,7 @@ def remind(tenant: Tenant) -> int:
 
 def _use_draft(reservation: Reservation) -> ItemDraft:
     """What a use is billed as. One over midnight is traded when it ended."""
+    # The trade is dated when the use ended; where it began on another day, the invoice says both.
     first = clock.to_local(reservation.began_at).date()
     facts = [("予約番号", reservation.number)]
     if first != reservation.traded_on:
@@ -435,7 +447,10 @@ BILLING = OrderBilling(
 
 
 def issue(tenant: Tenant, reservation: Reservation, *, by: Actor) -> list[int]:
-    """Issue the documents that are due, each once; returns the jobs that draw. See `OrderBilling`."""
+    """Issue the documents that are due, each once; returns the jobs that draw.
+
+    See `OrderBilling`.
+    """
     return BILLING.issue(tenant, reservation, by=by)
 
 
@@ -463,7 +478,8 @@ def issue_due(tenant: Tenant) -> int:
 
 
 def work(tenant: Tenant) -> None:
-    """What the worker does for the tenant once in a while: reminders, closing, documents that are due.
+    """What the worker does for the tenant once in a while: reminders, closing, documents that are
+    due.
 
     Commits.
     """

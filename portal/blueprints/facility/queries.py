@@ -30,7 +30,7 @@ from portal.shared.searching import (
 
 _R = Reservation.__table__
 SINCE = timedelta(days=2 * 366)
-_MOST = 5_000
+_MAX_EVENTS = 5_000
 _STATES = {Status.REQUESTED: "TENTATIVE", Status.CANCELLED: "CANCELLED"}
 _SHOWN = "id", "number", "facility_name", "starts_at", "ends_at", "status", "total", "booked_at"
 _OVERDUE = and_(*is_overdue(_R.c, bindparam("today", type_=_R.c.due_date.type)))
@@ -69,7 +69,10 @@ def any_reservation(number: str) -> Reservation:
 
 
 def worklist(status: Status | None = None, limit: int = 50) -> Sequence[Reservation]:
-    """For operators: those in `status`, or all that await somebody. Index: ix_reservation_worklist."""
+    """For operators: those in `status`, or all that await somebody.
+
+    Index: ix_reservation_worklist.
+    """
     return _RESERVATIONS.worklist(status, limit)
 
 
@@ -84,6 +87,7 @@ def mine(account_id: int, **asked: Any) -> Query:
     `payment` is "unpaid", or "overdue" for those of them whose due date is past. Index:
     ix_reservation_mine.
     """
+    # Overdue is a part of unpaid: both criteria are set, so that each stays simple.
     asked["overdue"] = asked.get("payment") == "overdue"
     return _MINE.find(asked, account=account_id, today=clock.today())
 
@@ -142,10 +146,11 @@ def any_facility(code: str) -> Facility:
 
 def held(facility_id: int, since: datetime, until: datetime, *, besides: int = 0) -> list[Held]:
     """When the facility is somebody's, between two instants. Index: ix_reservation_slot."""
-    within = Reservation.starts_at < until, Reservation.held_until > since
-    of = Reservation.facility_id == facility_id, Reservation.id != besides
+    within = (Reservation.starts_at < until, Reservation.held_until > since)
+    # A reservation that is moved does not meet itself.
+    filters = (Reservation.facility_id == facility_id, Reservation.id != besides)
     rows = session().execute(
-        select(Reservation.starts_at, Reservation.held_until).where(*of, *within)
+        select(Reservation.starts_at, Reservation.held_until).where(*filters, *within)
     )
     return [Held(starts_at, held_until) for starts_at, held_until in rows if held_until]
 
@@ -174,15 +179,17 @@ def held_by_facility(
 def calendar_events(account_id: int) -> list[Event]:
     """What stands in the account's calendar: two years back and all that is to come (FAC-11)."""
     since = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - SINCE
-    own = Reservation.account_id == account_id, Reservation.ends_at >= since
+    filters = (Reservation.account_id == account_id, Reservation.ends_at >= since)
+    # The newest first, so that the limit cuts off what is longest past.
     found = session().scalars(
-        select(Reservation).where(*own).order_by(Reservation.id.desc()).limit(_MOST)
+        select(Reservation).where(*filters).order_by(Reservation.id.desc()).limit(_MAX_EVENTS)
     )
     return [calendar_event(reservation) for reservation in found]
 
 
 def calendar_event(reservation: Reservation) -> Event:
     """A reservation as calendars show it."""
+    # Calendars take a changed entry up only if its sequence or time has grown.
     instants = (getattr(reservation, step.instant) for step in LIFE.steps.values())
     return Event(
         number=reservation.number,
@@ -195,13 +202,14 @@ def calendar_event(reservation: Reservation) -> Event:
     )
 
 
-def hanging(tenant: Tenant) -> Iterator[Finding]:
+def dangling(tenant: Tenant) -> Iterator[Finding]:
     """Reservations that are not finished at a tenant whose module is off (OPS-03).
 
     Index: ix_reservation_worklist.
     """
     if "facility" in tenant.modules:
         return
+    # Counted and not listed: the refusal names how many there are, and asks this at each start.
     unfinished = select(func.count(Reservation.id)).where(Reservation.status.in_(_AWAITING))
     if count := session().scalar(unfinished):
         yield ("modules",), f"'facility' is off, but {count} reservations are not finished"

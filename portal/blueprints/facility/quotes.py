@@ -30,6 +30,7 @@ class Quote:
 def price_of(facility: Facility, starts_at: datetime, ends_at: datetime) -> int:
     """By the hour, at most the day's price: yen without tax, a part of a yen dropped."""
     minutes = int((ends_at - starts_at).total_seconds()) // 60
+    # Whole yen, rounded in the customer's favour.
     return min(facility.hourly_price * minutes // 60, facility.daily_price)
 
 
@@ -54,6 +55,7 @@ def quote(
     return Quote(
         facility_price=facility_price,
         option_prices=option_prices,
+        # They are named, so that nobody takes the quote for all there is to pay.
         unpriced=[name for name in options if name not in option_prices],
         totals=totals_excluded([line], Rounding(tenant.tax.rounding)),
     )

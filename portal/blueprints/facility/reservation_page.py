@@ -26,6 +26,7 @@ Rows = list[tuple[str, str]]
 
 def context(tenant: Tenant, who: SignedIn, reservation: Reservation) -> dict[str, Any]:
     """Everything that the page shows of the reservation itself, for the member who reads it."""
+    # A cancellation is no step on the way: the page shows it beside the track.
     track = [status for status in Status if status is not Status.CANCELLED]
     can_ask = operations.can_ask(reservation)
     money = operations.money(reservation)
@@ -38,6 +39,7 @@ def context(tenant: Tenant, who: SignedIn, reservation: Reservation) -> dict[str
         "is_overdue": operations.is_overdue(reservation),
         "owed_rows": _owed_rows(tenant, reservation, money),
         "can_ask": can_ask,
+        # A right of its own: whoever lacks it sees the order, and no yen of it.
         "sees_amounts": amounts.may_see(),
         "may_ask": who.may(Right.SUPPORT) and can_ask,
         "ask_forms": _ask_forms(),
@@ -65,6 +67,7 @@ def _ask_forms() -> Rows:
 def _drawn(reservation: Reservation, notes: Sequence[CreditNote]) -> list[str]:
     """The numbers of those credit notes whose document can be had."""
     numbers = [note.number for note in notes]
+    # One that is still being drawn would be a link to a refusal.
     issued = documents.numbered(reservation.account_id, numbers) if numbers else []
     return [document.number for document in issued if document.sha256]
 
@@ -105,6 +108,7 @@ def _use_rows(reservation: Reservation) -> Rows:
         (_("備考"), reservation.remarks),
     ]
     booked = reservation.starts_at, reservation.ends_at
+    # Only where they differ: the same times twice would look like a mistake.
     if reservation.finished_at and (reservation.began_at, reservation.ended_at) != booked:
         used = from_to(reservation.began_at, reservation.ended_at)
         rows.insert(2, (_("実際のご利用日時"), used))
@@ -136,7 +140,9 @@ def _payment_rows(tenant: Tenant, reservation: Reservation, money: OrderMoney) -
         (_("お支払い状況"), _payment_status(reservation, money)),
     ]
     rows += _movement_rows(money)
-    return [*rows, *(_bank_rows(tenant) if money.owed else [])]
+    if money.owed:
+        rows += _bank_rows(tenant)
+    return rows
 
 
 def _movement_rows(money: OrderMoney) -> Rows:

@@ -76,6 +76,7 @@ class Hours:
 
     def starts(self) -> list[str]:
         """The clock times at which a use can begin, ``09:00`` …, whatever the day."""
+        # As many slots before closing as the shortest use takes.
         return self.edges()[: -(self.config.minimum_minutes // self.config.slot_minutes)]
 
     def edges(self) -> list[str]:
@@ -107,6 +108,7 @@ class Hours:
     def _meets_a_use(self, starts_at: datetime, ends_at: datetime, held: Sequence[Held]) -> bool:
         """Whether somebody uses the facility then, buffers left out."""
         buffer = timedelta(minutes=self.config.buffer_minutes)
+        # Whoever meets the buffer alone is told so: a quarter of an hour later may do.
         uses = [Held(one.starts_at, one.held_until - buffer) for one in held]
         return meets(Held(starts_at, ends_at), uses)
 
@@ -132,9 +134,12 @@ class Hours:
         edges = self.edges()
         if ends_at <= starts_at:
             raise RuleBroken("終了時刻は開始時刻より後にしてください。", field="ends")
+        # After the order of the times, since of a use that ends before it begins the day is not to
+        # blame.
         self.check_day(day)
         if starts_at < self.now:
             raise RuleBroken(_PAST, field="day")
+        # Compared as instants: 24:00 is a moment of the next day.
         bounds = [at_clock(day, edge) for edge in edges]
         where = {"opening": edges[0], "closing": edges[-1], "slot": self.config.slot_minutes}
         for name, at in (("starts", starts_at), ("ends", ends_at)):
@@ -161,15 +166,15 @@ class Hours:
             start for start in self.starts() if self._slot(at_clock(day, start), held) is Slot.FREE
         ]
         spans: list[FreeSpan] = []
+        last_start = None
         for start in free:
             end = self._end_of_shortest(start)
-            if (
-                spans
-                and minutes_of(start) - minutes_of(spans[-1].last_start) == self.config.slot_minutes
-            ):
+            # Starts that follow one another without a gap are one span.
+            if last_start == minutes_of(start) - self.config.slot_minutes:
                 spans[-1] = FreeSpan(spans[-1].starts, end, start)
             else:
                 spans.append(FreeSpan(start, end, start))
+            last_start = minutes_of(start)
         return spans
 
     def _end_of_shortest(self, start: str) -> str:
@@ -191,7 +196,10 @@ class Hours:
 
 def meets(wanted: Held, held: Sequence[Held]) -> bool:
     """Whether any of `held` shares a moment with `wanted`; touching is not meeting."""
-    return any(h.starts_at < wanted.held_until and wanted.starts_at < h.held_until for h in held)
+    return any(
+        other.starts_at < wanted.held_until and wanted.starts_at < other.held_until
+        for other in held
+    )
 
 
 def clock_time_of(minutes: int) -> str:
@@ -200,10 +208,10 @@ def clock_time_of(minutes: int) -> str:
 
 
 def at_clock(day: date, clock_time: str) -> datetime:
-    """The instant (UTC) of a clock time of `day` in Tokyo; ``24:00`` is the next day's beginning."""
-    return (
-        datetime.combine(day, time(), TOKYO) + timedelta(minutes=minutes_of(clock_time))
-    ).astimezone(UTC)
+    """The instant (UTC) of a clock time of `day` in Tokyo; ``24:00`` begins the next day."""
+    # Added to midnight, since no clock shows 24:00; Japan has no summer time to reckon with.
+    local = datetime.combine(day, time(), TOKYO) + timedelta(minutes=minutes_of(clock_time))
+    return local.astimezone(UTC)
 
 
 def monday_of(day: date) -> date:

@@ -46,6 +46,7 @@ def find(who: SignedIn, category: str, typed: str) -> str:
     if not typed.strip():
         raise RuleBroken(_NOTHING_CHOSEN, field="about")
     reservation = queries.reservation_as_typed(who.account_id, typed)
+    # The page's list has only those, but what is sent may be anything, or a minute late.
     if category in (CHANGE, CANCEL):
         operations.can_ask(reservation).require()
     if category == CANCEL:
@@ -88,6 +89,7 @@ def charge_in_words(tenant: Tenant, reservation: Reservation) -> str:
     if not percent:
         return _("かかりません")
     share = _("ご利用料金の%(n)s%%", n=percent)
+    # The share is no amount: it says what is at stake to those who see none.
     if charge is None or not amounts.may_see():
         return share
     return f"{amounts.written(charge)}（{share}）"

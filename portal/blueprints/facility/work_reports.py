@@ -10,12 +10,13 @@ from portal.shared.documents.parties import heads
 def work_report_content(tenant: Tenant, reservation: Reservation) -> WorkReportContent:
     """The work report of a finished reservation."""
     report = reservation.work_report or {}
+    # Typed on one line of a command: 、 is how people list things.
     materials = [name.strip() for name in report.get("materials", "").split("、")]
-    labour = (
-        (Labour(report["worker"], clock.to_local(reservation.ended_at).date(), report["minutes"]),)
-        if report.get("worker")
-        else ()
-    )
+    labour: tuple[Labour, ...] = ()
+    # Without a worker: an imported reservation, which has no report.
+    if report.get("worker"):
+        day = clock.to_local(reservation.ended_at).date()
+        labour = (Labour(report["worker"], day, report["minutes"]),)
     return WorkReportContent(
         **heads(tenant, reservation.billing, reservation.contact),
         reservation_number=reservation.number,

@@ -52,7 +52,7 @@ BRAND = Brand(
         ),
         NavItem("ナレッジ", "book-open", "knowledge.index", feature="knowledge"),
     ),
-    hanging=queries.hanging,
+    dangling=queries.dangling,
     home=routes.home,
     home_template="support/_contracts.html",
     home_lead="support/_lead.html",

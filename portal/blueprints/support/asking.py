@@ -33,6 +33,7 @@ CHAT_LIMIT = LimitDefinition(
     owner=Contract,
     where=(
         *OPEN,
+        # A chat knows no contract: the inquiry that it is part of says which one it is about.
         Chat.inquiry_id == Inquiry.id,
         Chat.account_id == Contract.account_id,
         Inquiry.about == Contract.number,
@@ -44,12 +45,13 @@ CHAT_LIMIT = LimitDefinition(
 
 def can_ask(account_id: int, member_id: int, about: str) -> Decision:
     """Whether a member is a contact of the contract `about`, or of any contract where it is ""."""
-    own = [one.number for one in queries.contracts_of_contact(account_id, member_id)]
-    if about in own or (own and not about):
+    numbers = [one.number for one in queries.contracts_of_contact(account_id, member_id)]
+    if about in numbers or (numbers and not about):
         return ALLOWED
+    # Three reasons, since each is for somebody else to mend: the brand, the 主担当, the member.
     if not queries.contracts(account_id):
         return Decision(_NO_CONTRACT)
-    return Decision(_NOT_THIS_CONTRACT if own else _NO_CONTACT)
+    return Decision(_NOT_THIS_CONTRACT if numbers else _NO_CONTACT)
 
 
 def subjects(account_id: int, member_id: int) -> dict[str, str]:
@@ -68,6 +70,7 @@ def products(account_id: int) -> dict[str, Product]:
     found: dict[str, Product] = {}
     for contract in queries.contracts(account_id):
         before = found.get(contract.product)
+        # Several contracts of one product are one choice, whose numbers stand behind it.
         numbers = (*before.numbers, contract.number) if before else (contract.number,)
         found[contract.product] = Product(contract.product_label, numbers)
     return found

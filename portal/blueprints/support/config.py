@@ -37,12 +37,14 @@ class SupportConfig(Section):
 
     self_service: Flag = Field(
         False,
-        description="Whether the 主担当 changes the contacts on the page; otherwise the desk does (SUP-05).",
+        description="Whether the 主担当 changes the contacts on the page; otherwise the desk does "
+        "(SUP-05).",
     )
 
     @classmethod
     def limit_facts(cls, table: Mapping[str, Any]) -> dict[str, LimitFacts]:
-        """What formulas of contract_contacts may speak of, by the table as it stands in the file."""
+        """What formulas of contract_contacts may speak of, by the table in the file."""
+        # Read before the types have been checked: what is no list of tables is reported by them.
         listed = table.get("products")
         products = listed if isinstance(listed, list) else []
         keys = [str(product.get("key")) for product in products if isinstance(product, dict)]

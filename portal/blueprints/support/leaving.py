@@ -51,14 +51,15 @@ def _open_business(tenant: Tenant, account: Account) -> Iterator[OpenBusiness]:
     if not tenant.has("inquiries"):
         return
     found = inquiries.unfinished(account.id)
-    own = found
+    visible = found
     if tenant.inquiries.visible_to == "member" and found:
-        leaves = accounts.representative(account).id
-        own = [one for one in found if one.member_id == leaves]
-    if own:
-        message = RuleBroken(_UNFINISHED, count=len(own))
+        representative_id = accounts.representative(account).id
+        visible = [one for one in found if one.member_id == representative_id]
+    if visible:
+        message = RuleBroken(_UNFINISHED, count=len(visible))
         yield OpenBusiness(message=message, remedy=_REMEDY, link=UNFINISHED_LINK)
-    others = [one for one in found if one not in own]
+    # Named with their persons, since whoever leaves can only ask them.
+    others = [one for one in found if one not in visible]
     if others:
         names = "、".join(dict.fromkeys(one.name for one in others))
         message = RuleBroken(_OF_OTHERS, names=names, count=len(others))
@@ -77,6 +78,7 @@ def _member_business(tenant: Tenant, account_id: int) -> dict[int, Sequence[Open
     """The contracts that each member is the 主担当 of: there is always one, handed over first
     (SUP-04).
     """
+    # The remedy must be one that the member can follow.
     is_on_page = tenant.section("support").self_service
     found: dict[int, list[OpenBusiness]] = {}
     for contract, contact in queries.contacts_of_account(account_id):
@@ -118,9 +120,10 @@ def _end_member(_tenant: Tenant, member: Member, by: Actor) -> None:
     for contract, contact in queries.contacts_of_account(member.account_id):
         if contact.member_id != member.id:
             continue
-        own = ContractContact.id == contact.id, *queries.THERE
-        update_where(ContractContact, *own, removed_at=clock.now())
+        registered = (ContractContact.id == contact.id, *queries.PRESENT)
+        update_where(ContractContact, *registered, removed_at=clock.now())
         audit.record("contract.remove_contact", contract, by=by, person=contact.person)
+        # Asked anew for each: the last contact may have been one of several at this address.
         if not queries.contacts(contract):
             contract.registered_at = None
     session().flush()

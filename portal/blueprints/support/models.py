@@ -46,6 +46,7 @@ class Contract(Numbered, Base):
     __tablename__ = "contract"
     account_id: Mapped[int] = mapped_column(ID)
     product: Mapped[str] = mapped_column(String(30))
+    # A copy: a product may leave the file while its contracts go on.
     product_label: Mapped[str] = mapped_column(String(60))
     form_on: Mapped[date]
     created_at: Mapped[datetime]
@@ -68,6 +69,7 @@ class ContractUnit(TenantOwned, Base):
     removed_at: Mapped[datetime | None]
     __table_args__ = tenant_table_args(
         tenant_fk("contract_id", "contract"),
+        # An ended one may come back, as a row of its own.
         index_where("uq_contract_unit_there", "contract_id", "kind", "name", where=_THERE),
     )
 
@@ -91,6 +93,8 @@ class ContractContact(Versioned, Base):
         tenant_fk("contract_id", "contract"),
         tenant_fk("account_id", "account"),
         tenant_fk("member_id", "member"),
+        # A partial index, so that those who were removed do not count; of two hand-overs at once it
+        # refuses one.
         index_where("uq_contract_contact_main", "contract_id", where=f"role = 'main' AND {_THERE}"),
         index_where(
             "uq_contract_contact_person", "contract_id", "member_id", "person", where=_THERE

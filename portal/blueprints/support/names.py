@@ -24,9 +24,10 @@ _OFFICE_ENDS = re.compile(
 _DEPARTMENT_ENDS = re.compile(
     rf"(?:{_DEPARTMENT_WORDS}|第[0-9一二三四五六七八九十]+|[0-9]|[A-Za-zァ-ヶー]|^.{{4,}})(?:部|室)$"
 )
-"""部 and 室 tell a department only behind a word, or a length, that no name has: 阿部, 長宗我部 and 氷室 are
-people.
+"""部 and 室 tell a department only behind a word, or a length, that no name has: 阿部, 長宗我部 and
+氷室 are people.
 """
+# Not the middle dot, which stands in names written in katakana.
 _SEVERAL = re.compile(r"[/、,;&+＆]")
 _NO_PERSON = gettext_noop("会社名・部署名ではなく、ご担当者の個人名を入力してください。")
 _NO_PERSON_YET = gettext_noop(
@@ -45,6 +46,7 @@ def check_person(family_name: str, given_name: str) -> None:
     A department is told by how the whole name ends (係 一郎 is a person), or by being made of
     department words alone: 総務 is one, 総務 太郎 is not.
     """
+    # For the comparison alone: ㈱ and （株） are one word, and names are kept as they were typed.
     family = unicodedata.normalize("NFKC", family_name).strip()
     given = unicodedata.normalize("NFKC", given_name).strip()
     for part, typed, field in (
@@ -57,11 +59,12 @@ def check_person(family_name: str, given_name: str) -> None:
             raise RuleBroken(_NO_PERSON, field=field)
     if given and _is_department(given):
         raise RuleBroken(_NO_PERSON, field="given_name")
+    # With a given name beside it the same word is a family name: 係 一郎.
     if not given and _is_department(family):
         raise RuleBroken(_NO_PERSON_YET, field="family_name")
 
 
 def _is_department(part: str) -> bool:
-    """Whether the last part of a name ends as a department's does, or is made of such words alone."""
+    """Whether a part of a name ends as a department's does, or is made of such words alone."""
     words = _ONLY_DEPARTMENT_WORDS.fullmatch(re.sub(r"\s", "", part))
     return bool(words or _OFFICE_ENDS.search(part) or _DEPARTMENT_ENDS.search(part))

@@ -5,11 +5,10 @@ The caller commits.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -53,7 +52,7 @@ CONTACT_LIMIT = LimitDefinition(
     model=ContractContact,
     by=ContractContact.contract_id,
     owner=Contract,
-    where=queries.THERE,
+    where=queries.PRESENT,
     find=queries.any_contract,
     facts=queries.facts,
 )
@@ -102,7 +101,7 @@ def _product(tenant: Tenant, key: str) -> Product:
 
 def add_unit(contract: Contract, kind: UnitKind, name: str, *, by: Actor) -> None:
     """An app, option or connection more; the limit follows. Raises RuleBroken when it is there."""
-    with _once("すでに登録されています。"):
+    with _unique_or_error("すでに登録されています。"):
         session().add(
             ContractUnit(contract_id=contract.id, kind=kind, name=name, created_at=clock.now())
         )
@@ -142,10 +141,11 @@ def register(
     session().refresh(contract, with_for_update=True)
     if contract.registered_at:
         raise RuleBroken("担当者は登録済みです。追加してください。")
-    most = limits.usage_of(tenant, CONTACTS, contract).at_first
-    if not 1 <= len(who) <= most:
-        raise RuleBroken("初回に登録できるのは、1名から%(most)s名までです。", most=most)
+    allowed = limits.usage_of(tenant, CONTACTS, contract).at_first
+    if not 1 <= len(who) <= allowed:
+        raise RuleBroken("初回に登録できるのは、1名から%(most)s名までです。", most=allowed)
     for place, one in enumerate(who):
+        # The form asks for the 主担当 first.
         role = Role.DEPUTY if place else Role.MAIN
         _add(tenant, contract, one, role, by=by, even_so=even_so)
     contract.registered_at = clock.now()
@@ -173,11 +173,16 @@ def _add(
         check_person(who.family_name, who.given_name)
     _check_duty(tenant, who.duty)
     member = _member(tenant, contract, who, by=by)
-    of = {"contract_id": contract.id, "account_id": contract.account_id, "member_id": member.id}
     made = ContractContact(
-        **of, person=who.person, role=role, duty=who.duty, created_at=clock.now()
+        contract_id=contract.id,
+        account_id=contract.account_id,
+        member_id=member.id,
+        person=who.person,
+        role=role,
+        duty=who.duty,
+        created_at=clock.now(),
     )
-    with _once(_THERE_ALREADY):
+    with _unique_or_error(_THERE_ALREADY):
         session().add(made)
     # The trail keeps which text of purposes was agreed to (SUP-17).
     agreed = hashlib.sha256(tenant.texts.get("purposes", "").encode()).hexdigest()
@@ -206,6 +211,7 @@ def check_registrant(
 
     Only reads; saving looks again. Raises RuleBroken, limits.LimitReached.
     """
+    # A contact that is edited has its place already.
     if contact is None:
         room = limits.usage_of(tenant, CONTACTS, contract).room
         if not room:
@@ -246,11 +252,12 @@ def edit_contact(
     member = before
     if before.email != who.email:
         member = _member(tenant, contract, who, by=by)
-    with _once(_THERE_ALREADY):
+    with _unique_or_error(_THERE_ALREADY):
         wanted = {"person": who.person, "duty": who.duty}
         changes = save_changes(contact, version, {**wanted, "member_id": member.id})
     if not changes:
         return
+    # An id says nothing to who reads the trail: the two addresses do.
     changes.pop("member_id", None)
     if member.id != before.id:
         changes["email"] = [before.email, member.email]
@@ -264,6 +271,7 @@ def _notify_edited(
     """Mail the sign-in that a contact had before and the one that they have now, which may be the
     same (COM-34).
     """
+    # A dict keeps the order and drops the second of two that are the same.
     for member in dict.fromkeys((before, after)):
         mailing.notify(
             tenant,
@@ -298,24 +306,22 @@ def can_manage(tenant: Tenant, contract: Contract, member_id: int) -> Decision:
     (SUP-05).
     """
     config: SupportConfig = tenant.section("support")
+    if not config.self_service:
+        return Decision(_BY_THE_DESK)
     main = (
         ContractContact.contract_id == contract.id,
         ContractContact.role == Role.MAIN,
-        *queries.THERE,
+        *queries.PRESENT,
     )
-    in_charge = (
-        session().scalar(select(ContractContact.member_id).where(*main))
-        if config.self_service
-        else None
-    )
+    in_charge = session().scalar(select(ContractContact.member_id).where(*main))
     return ALLOWED if in_charge == member_id else Decision(_BY_THE_DESK)
 
 
 def _lock_account(contract: Contract) -> None:
     """Lock the contract's account, before the contract itself.
 
-    Removing a member holds the same lock: nobody is made a contact, or the 主担当, by a sign-in that
-    ends meanwhile.
+    Removing a member holds the same lock: nobody is made a contact, or the 主担当, by a sign-in
+    that ends meanwhile.
     """
     session().get_one(Account, contract.account_id, with_for_update=True)
 
@@ -324,34 +330,44 @@ def hand_over(tenant: Tenant, contract: Contract, to: ContractContact, *, by: Ac
     """Make `to` the 主担当 in place of whoever is, and mail both (SUP-04, COM-34)."""
     _lock_account(contract)
     session().refresh(contract, with_for_update=True)
-    of = ContractContact.contract_id == contract.id, *queries.THERE
-    main = select(ContractContact).where(*of, ContractContact.role == Role.MAIN)
+    present = (ContractContact.contract_id == contract.id, *queries.PRESENT)
+    main = select(ContractContact).where(*present, ContractContact.role == Role.MAIN)
     before = session().scalars(main.execution_options(populate_existing=True)).one_or_none()
-    update_where(ContractContact, *of, ContractContact.role == Role.MAIN, role=Role.DEPUTY)
-    if not update_where(ContractContact, *of, ContractContact.id == to.id, role=Role.MAIN):
+    # The one before steps down first: the unique index allows a single 主担当 at any moment.
+    update_where(ContractContact, *present, ContractContact.role == Role.MAIN, role=Role.DEPUTY)
+    if not update_where(ContractContact, *present, ContractContact.id == to.id, role=Role.MAIN):
         raise NotFound("担当者が見つかりません。")
+    # Both UPDATEs have passed the rows in memory by.
     session().expire_all()
     audit.record("contract.hand_over", contract, by=by, person=to.person)
     for concerned in (to, before):
         if concerned is not None:
-            _tell(tenant, contract, concerned, what="handed over", main=to.person)
+            _notify_changed(tenant, contract, concerned, what="handed over", main=to.person)
 
 
 def remove_contact(
     tenant: Tenant, contract: Contract, contact: ContractContact, *, by: Actor
 ) -> None:
-    """Remove a 副担当, and mail them; the 主担当 is handed over first (SUP-04). What was asked stays."""
-    own = ContractContact.id == contact.id, *queries.THERE, ContractContact.role == Role.DEPUTY
-    if not update_where(ContractContact, *own, removed_at=clock.now()):
+    """Remove a 副担当, and mail them; the 主担当 is handed over first (SUP-04).
+
+    What was asked stays.
+    """
+    # The role stands in the WHERE: a hand-over meanwhile cannot leave a contract without 主担当.
+    deputy = (
+        ContractContact.id == contact.id,
+        *queries.PRESENT,
+        ContractContact.role == Role.DEPUTY,
+    )
+    if not update_where(ContractContact, *deputy, removed_at=clock.now()):
         raise RuleBroken("主担当は削除できません。先に、ほかの方へ引き継いでください。")
     audit.record("contract.remove_contact", contract, by=by, person=contact.person)
-    _tell(tenant, contract, contact, what="removed", main="")
+    _notify_changed(tenant, contract, contact, what="removed", main="")
 
 
-def _tell(
+def _notify_changed(
     tenant: Tenant, contract: Contract, contact: ContractContact, *, what: str, main: str
 ) -> None:
-    """Mail a contact what became of their registration, where the tenant has changes told (COM-34)."""
+    """Mail a contact what became of their registration, if the tenant mails changes (COM-34)."""
     member = session().get_one(Member, contact.member_id)
     context = {"contract": contract, "addressee": contact.person, "what": what, "main": main}
     members.notify_changes(tenant, "contact_changed", [member], **context)
@@ -367,6 +383,7 @@ def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, 
     addresses = queries.addresses(keys)
     if not addresses:
         raise RuleBroken("問い合わせご担当者がいません。")
+    # No product at all means everybody, in the mail as in the notice.
     audience = ",".join(f"{notices.OF_PRODUCT}{key}" for key in keys)
     notice = notices.publish(title, body, by=by, is_important=True, audience=audience)
     is_shown = tenant.has("notices")
@@ -376,7 +393,7 @@ def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, 
             tenant, "announcement", email, account_id=account_id, title=title, text=body, link=link
         )
         if place % 500 == 0:
-            session().flush()  # what is written is held no longer
+            session().flush()  # otherwise the session holds every mail until the end
     audit.record(
         "support.announce", f"notice:{notice.number}", by=by, products=keys, mailed=len(addresses)
     )
@@ -384,10 +401,11 @@ def announce(tenant: Tenant, title: str, body: str, products: Sequence[str], *, 
 
 
 @contextmanager
-def _once(said: str) -> Any:
+def _unique_or_error(message: str) -> Iterator[None]:
     """The database's constraint decides, so that of two at the same moment one is told."""
     try:
+        # In a savepoint: after a statement that failed PostgreSQL refuses all others.
         with session().begin_nested():
             yield
     except IntegrityError:
-        raise RuleBroken(said) from None
+        raise RuleBroken(message) from None

@@ -14,12 +14,13 @@ from portal.shared.limits.definitions import LimitOwner
 from portal.shared.limits.rules import Facts
 from portal.shared.searching import Search, first_day, last_day, own, part_of_number, same
 
-THERE = (ContractContact.removed_at.is_(None),)
+PRESENT = (ContractContact.removed_at.is_(None),)
 _IN_USE = (ContractUnit.removed_at.is_(None),)
 _C = Contract.__table__
 _P = ContractContact.__table__
 MADE = _C.c.created_at
 TIE = _C.c.id
+# Counted inside the list's own statement: asked row by row, a page of 50 would cost 50 more.
 _CONTACTS = (
     select(func.count())
     .where(
@@ -74,40 +75,41 @@ def contracts_of_contact(account_id: int, member_id: int) -> list[Contract]:
     theirs = (
         select(ContractContact.contract_id)
         .where(ContractContact.member_id == member_id, ContractContact.account_id == account_id)
-        .where(*THERE)
+        .where(*PRESENT)
     )
     own = select(Contract).where(Contract.account_id == account_id, Contract.id.in_(theirs))
     return list(session().scalars(own.order_by(Contract.id)))
 
 
 def contacts_of_account(account_id: int) -> list[tuple[Contract, ContractContact]]:
-    """Every contact of the account's contracts, oldest contract first, the 主担当 before the others:
-    one statement.
+    """Every contact of the account's contracts, oldest contract first, the 主担当 before the
+    others: one statement.
 
     As the database has them now: whoever holds the account's lock decides by it.
     """
     joined = select(Contract, ContractContact).join(
         ContractContact, ContractContact.contract_id == Contract.id
     )
-    own = joined.where(Contract.account_id == account_id, *THERE)
+    own = joined.where(Contract.account_id == account_id, *PRESENT)
+    # Descending, because "main" comes after "deputy" in the alphabet.
     order = Contract.id, ContractContact.role.desc(), ContractContact.id
     rows = session().execute(own.order_by(*order).execution_options(populate_existing=True))
     return [(contract, contact) for contract, contact in rows]
 
 
 def main_contacts(account_id: int) -> list[tuple[Contract, str]]:
-    """Every contract of the account with the name of its 主担当, "" where nobody is registered yet."""
-    main = (ContractContact.contract_id == Contract.id, ContractContact.role == Role.MAIN, *THERE)
+    """Every contract of the account with the name of its 主担当, "" before a registration."""
+    main = (ContractContact.contract_id == Contract.id, ContractContact.role == Role.MAIN, *PRESENT)
     joined = select(Contract, ContractContact.person).outerjoin(ContractContact, and_(*main))
     own = joined.where(Contract.account_id == account_id).order_by(Contract.id)
     return [(contract, person or "") for contract, person in session().execute(own)]
 
 
-def unit_names(of: Sequence[Contract]) -> dict[str, tuple[str, ...]]:
+def unit_names(contracts: Sequence[Contract]) -> dict[str, tuple[str, ...]]:
     """The names of what each of these contracts has in use, by the contract's number: one
     statement.
     """
-    numbers = {contract.id: contract.number for contract in of}
+    numbers = {contract.id: contract.number for contract in contracts}
     found: dict[str, list[str]] = {number: [] for number in numbers.values()}
     there = select(ContractUnit).where(ContractUnit.contract_id.in_(numbers), *_IN_USE)
     for unit in session().scalars(there.order_by(ContractUnit.kind, ContractUnit.id)):
@@ -139,9 +141,9 @@ def any_contract(number: str) -> Contract:
     return get_or_404(Contract, Contract.number == number, absent=absent, number=number)
 
 
-def units(of: Contract) -> list[ContractUnit]:
+def units(contract: Contract) -> list[ContractUnit]:
     """What the contract has in use, kind by kind."""
-    there = select(ContractUnit).where(ContractUnit.contract_id == of.id, *_IN_USE)
+    there = select(ContractUnit).where(ContractUnit.contract_id == contract.id, *_IN_USE)
     return list(session().scalars(there.order_by(ContractUnit.kind, ContractUnit.id)))
 
 
@@ -159,23 +161,23 @@ def facts(owners: Sequence[LimitOwner]) -> dict[int, Facts]:
     }
 
 
-def contacts(of: Contract) -> list[tuple[ContractContact, str]]:
+def contacts(contract: Contract) -> list[tuple[ContractContact, str]]:
     """Its contacts with their addresses, 主担当 first, then as they came."""
     statement = select(ContractContact, Member.email).join(
         Member, Member.id == ContractContact.member_id
     )
-    there = statement.where(ContractContact.contract_id == of.id, *THERE)
+    there = statement.where(ContractContact.contract_id == contract.id, *PRESENT)
     rows: Sequence[Any] = (
         session().execute(there.order_by(ContractContact.role.desc(), ContractContact.id)).all()
     )
     return [(contact, email) for contact, email in rows]
 
 
-def sharing(of: Contract, contact: ContractContact) -> list[str]:
+def sharing(contract: Contract, contact: ContractContact) -> list[str]:
     """Who else at the contact's address is a contact of the contract (SUP-07)."""
     return [
         other.person
-        for other, _email in contacts(of)
+        for other, _email in contacts(contract)
         if other.member_id == contact.member_id and other.id != contact.id
     ]
 
@@ -184,21 +186,23 @@ def addresses(products: Collection[str]) -> list[tuple[str, int]]:
     """Where the contacts of these products, or of all, are reached, each address once, with an
     account it is of.
     """
+    # An address may belong to several accounts: any of them will do to file the mail under.
     joined = select(Member.email, func.min(Member.account_id)).join(
         Account, Account.id == Member.account_id
     )
     joined = joined.join(ContractContact, ContractContact.member_id == Member.id)
     joined = joined.join(Contract, Contract.id == ContractContact.contract_id)
     there = joined.where(
-        *THERE, Member.status != MemberStatus.REMOVED, Account.status == AccountStatus.ACTIVE
+        *PRESENT, Member.status != MemberStatus.REMOVED, Account.status == AccountStatus.ACTIVE
     )
-    of = there.where(Contract.product.in_(products)) if products else there
-    return list(session().execute(of.group_by(Member.email).order_by(Member.email)).all())
+    if products:
+        there = there.where(Contract.product.in_(products))
+    return list(session().execute(there.group_by(Member.email).order_by(Member.email)).all())
 
 
-def contact(of: Contract, person: str) -> ContractContact:
+def contact(contract: Contract, person: str) -> ContractContact:
     """The contact of that name. Raises NotFound, also where two at different addresses share it."""
-    found = [one for one, _email in contacts(of) if one.person == person]
+    found = [one for one, _email in contacts(contract) if one.person == person]
     if len(found) != 1:
         raise NotFound("担当者が見つからないか、複数います: %(who)s", who=person)
     return found[0]
@@ -206,14 +210,16 @@ def contact(of: Contract, person: str) -> ContractContact:
 
 def people(member_id: int) -> list[str]:
     """Who writes from a member's address: every person once, in the order they came (SUP-07)."""
-    mine = select(ContractContact.person).where(ContractContact.member_id == member_id, *THERE)
+    mine = select(ContractContact.person).where(ContractContact.member_id == member_id, *PRESENT)
+    # A person may be a contact of several contracts.
     return list(dict.fromkeys(session().scalars(mine.order_by(ContractContact.id))))
 
 
-def hanging(tenant: Tenant) -> Iterator[Finding]:
+def dangling(tenant: Tenant) -> Iterator[Finding]:
     """Products that are no more though there are contracts of them: all, where the module is off
     (OPS-03).
     """
+    # `section` raises where the module is off, and then nothing of it is known.
     is_on = "support" in tenant.modules
     known = {product.key for product in tenant.section("support").products} if is_on else set()
     counting = (

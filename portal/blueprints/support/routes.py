@@ -131,7 +131,7 @@ def _managed(number: str) -> Contract:
 
 
 class ContactForm(Form):
-    """A person to be registered, who has agreed to what their data are used for (SUP-06, SUP-17)."""
+    """A person to be registered, who agreed to what their data are used for (SUP-06, SUP-17)."""
 
     version = HiddenField(filters=[version_number])
     family_name = name_line(_l("姓"), required=True, longest=40)

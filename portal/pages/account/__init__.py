@@ -1,5 +1,5 @@
-"""What a member sets for themself: password, e-mail address, mails; 変更履歴, ダウンロード, 退会 (COM-16,
-COM-90).
+"""What a member sets for themself: password, e-mail address, mails; 変更履歴, ダウンロード, 退会
+(COM-16, COM-90).
 """
 
 from flask import Blueprint, redirect, request, url_for
@@ -53,8 +53,8 @@ def proof() -> Answer:
 
 @bp.route("/email", methods=["GET", "POST"])
 def email() -> Answer:
-    """メールアドレスの変更: with present address and password (SHOP-03), or by the old address, or by an
-    operator.
+    """メールアドレスの変更: with present address and password (SHOP-03), or by the old address, or
+    by an operator.
     """
     if tenant().sign_in.email_change != "password":
         return redirect(url_for("account.email_request"), 303)

@@ -1,4 +1,6 @@
-"""会員情報の変更 (FAC-07), and 担当者の管理, 利用者管理: who signs in for the account (RENT-10, COM-30)."""
+"""会員情報の変更 (FAC-07), and 担当者の管理, 利用者管理: who signs in for the account (RENT-10,
+COM-30).
+"""
 
 from collections.abc import Iterable
 

@@ -1,5 +1,6 @@
-"""カレンダー連携: the page of the member's secret, and the feeds behind it, one of each module that has
-events (FAC-11).
+"""カレンダー連携: the page of the member's secret, and the feeds behind it (FAC-11).
+
+There is one feed of each module that has events.
 """
 
 from flask import Blueprint, Response, request, url_for
@@ -64,7 +65,7 @@ def remove_calendar() -> BaseResponse:
 @bp.get("/calendar/<token>.ics")
 @public
 def first_feed(token: str) -> Response:
-    """The feed at its address of before there was one for each module: calendars still ask there."""
+    """The feed at its address of before each module had one: calendars still ask there."""
     return _feed(_brands()[0], token)
 
 
@@ -90,6 +91,6 @@ def _feed(brand: Brand, token: str) -> Response:
 
 
 def _name(label: str) -> str:
-    """What calendar programs call the feed: the brand, and what it shows where there are several."""
+    """What calendars call the feed: the brand, and what it shows where there are several."""
     name = tenant().name
     return f"{name} {_(label)}" if len(_brands()) > 1 else name

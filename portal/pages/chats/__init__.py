@@ -1,4 +1,5 @@
-"""チャット: begun in business hours, read as it is written, a plain thread without scripts (SUP-11).
+"""チャット: begun in business hours, read as it is written, a plain thread without scripts
+(SUP-11).
 
 News come one way only: `news`, asked for what came after the last message that is there. The stream
 says no more than that there is something, so a line that breaks loses nothing and doubles nothing;
@@ -171,10 +172,12 @@ def _rings(tenant_key: str, inquiry_id: int, at: ChatNotifier) -> Iterator[bytes
         if news is None:
             yield b"retry: 3000\nevent: pulse\ndata:\n\n"
             return
-        yield b"retry: 500\nevent: pulse\ndata:\n\n"  # something may have come while nobody listened
+        # Something may have come while nobody listened.
+        yield b"retry: 500\nevent: pulse\ndata:\n\n"
         for _beat in range(BEATS):
             if news.wait(BEAT_SECONDS):
-                news.clear()  # only what was heard: what comes just after the wait is for the next turn
+                # Only what was heard: what comes just after the wait is for the next turn.
+                news.clear()
                 yield b"event: pulse\ndata:\n\n"
             else:
                 yield b":\n\n"

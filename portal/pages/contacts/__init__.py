@@ -1,4 +1,4 @@
-"""請求書送付先の管理, お届け先の管理: one set of pages for every kind of address (COM-31, COM-32)."""
+"""請求書送付先の管理, お届け先の管理: the pages of every kind of address (COM-31, COM-32)."""
 
 from flask import Blueprint, url_for
 from werkzeug.wrappers import Response

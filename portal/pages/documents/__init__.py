@@ -1,4 +1,4 @@
-"""帳票: everything that was issued to the account, one by one or a month at once (COM-72, COM-73)."""
+"""帳票: what was issued to the account, one by one or a month at once (COM-72, COM-73)."""
 
 from typing import Any
 
@@ -133,7 +133,10 @@ def links(kind: str, number: str) -> Answer:
         sharing.make(tenant(), member(), found, *given, by=actor())
         return done(_("リンクをメールでお送りしました。"), here)
 
-    sent = [(link, sharing.number_of(link), sharing.is_alive(link)) for link in sharing.of(found)]
+    sent = [
+        (link, sharing.number_of(link), sharing.is_alive(link))
+        for link in sharing.list_links(found)
+    ]
     return submit("documents/links.html", form, send, document=found, sent=sent, here=here)
 
 
@@ -162,5 +165,5 @@ def shared(token: str) -> Answer:
     return submit(
         "documents/shared.html",
         form,
-        lambda: pdf_response(*sharing.open_(token, form.email.data, address=client().address)),
+        lambda: pdf_response(*sharing.open_link(token, form.email.data, address=client().address)),
     )

@@ -1,5 +1,5 @@
-"""お問い合わせ: the form by category, the list, one thread, and the form of who is not signed in (COM-50
-… COM-53).
+"""お問い合わせ: the form by category, the list, one thread, and the form of who is not signed in
+(COM-50 … COM-53).
 
 What a guest typed goes along in the form: there is nobody to keep it for.
 """

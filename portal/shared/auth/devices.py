@@ -1,4 +1,6 @@
-"""What members watch and stop: where they are signed in, "これは私ではありません" (COM-14, COM-15, COM-90)."""
+"""What members watch and stop: where they are signed in, "これは私ではありません" (COM-14, COM-15,
+COM-90).
+"""
 
 import re
 from dataclasses import dataclass

@@ -30,6 +30,7 @@ class BillLine:
     @property
     def amount(self) -> int:
         """Quantity times unit price, in yen without tax; half a yen counts as one."""
+        # Decimals, rounded half up as people expect: Python's round makes 0 of 0.5 and 2 of 1.5.
         exact = Decimal(self.quantity) * self.unit_price
         return int(exact.to_integral_value(ROUND_HALF_UP))
 

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from typing import TypeVar
 
 from portal.core.errors import RuleBroken
@@ -55,14 +54,26 @@ class Totals:
     total: int
 
 
+def totals_excluded(
+    lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0
+) -> Totals:
+    """Totals of amounts without tax; `discount` (yen, without tax) is split over the rates."""
+    return _totals(lines, rounding, discount, included=False)
+
+
+def totals_included(
+    lines: Iterable[TaxLine], rounding: Rounding = Rounding.DOWN, discount: int = 0
+) -> Totals:
+    """Totals of amounts with their tax; `discount` (yen, with tax) is split over the rates."""
+    return _totals(lines, rounding, discount, included=True)
+
+
 def _totals(
-    lines: Iterable[TaxLine],
-    rounding: Rounding = Rounding.DOWN,
-    discount: int = 0,
-    *,
-    included: bool,
+    lines: Iterable[TaxLine], rounding: Rounding, discount: int, *, included: bool
 ) -> Totals:
     per_rate = []
+    # Rounded once per rate and document: an invoice whose tax is rounded line by line is not a
+    # qualified one (消費税法施行令第70条の10).
     for (rate, reduced), amount in _sums(lines, discount).items():
         tax = _divide(amount * rate, 100 + rate if included else 100, rounding)
         net = amount - tax if included else amount
@@ -70,13 +81,6 @@ def _totals(
     net = sum(rate.net for rate in per_rate)
     tax = sum(rate.tax for rate in per_rate)
     return Totals(tuple(per_rate), net, tax, net + tax)
-
-
-totals_excluded = partial(_totals, included=False)
-"""Totals of amounts without tax; `discount` (yen, without tax) is split over the rates."""
-
-totals_included = partial(_totals, included=True)
-"""Totals of amounts that contain their tax; `discount` (yen, with tax) is split over the rates."""
 
 
 def split_discount(amounts: Mapping[K, int], discount: int) -> dict[K, int]:
@@ -91,6 +95,7 @@ def split_discount(amounts: Mapping[K, int], discount: int) -> dict[K, int]:
         raise RuleBroken("値引額が対象金額を超えています。")
     if not discount:
         return dict.fromkeys(amounts, 0)
+    # By largest remainder: shares that are rounded each for itself need not add up to the discount.
     shares = {key: amount * discount // whole for key, amount in amounts.items()}
     left = discount - sum(shares.values())
     by_remainder = sorted(
@@ -112,6 +117,7 @@ def _sums(lines: Iterable[TaxLine], discount: int) -> dict[Key, int]:
 
 def _divide(numerator: int, denominator: int, rounding: Rounding) -> int:
     """Exact integer division, rounded by size and not towards minus infinity."""
+    # Whole numbers all the way: a float cannot even hold 0.1.
     surplus = {Rounding.DOWN: 0, Rounding.UP: denominator - 1, Rounding.HALF: denominator // 2}
     quotient = (abs(numerator) + surplus[rounding]) // denominator
     return quotient if numerator >= 0 else -quotient

@@ -52,6 +52,8 @@ def months_after(day: date, months: int) -> date:
 
 
 def _months_later(day: date, months: int) -> tuple[int, int]:
+    # Counted in months, not in days: what closes at the end of January is due at the end of
+    # February.
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return year, month + 1
 

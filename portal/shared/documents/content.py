@@ -123,7 +123,8 @@ def _adapter(kind: type[Content]) -> TypeAdapter[Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class InvoiceContent(Content):
-    """請求書, a qualified invoice (COM-71); and 適格返還請求書, whose lines are what is given back, positive.
+    """請求書, a qualified invoice (COM-71); and 適格返還請求書, whose lines are what is given back,
+    positive.
 
     `traded_on` to `traded_until` is when the goods or services were delivered; `discount` (yen) is
     off the lines' sum, with tax if the prices include it; `references` are further facts beside the
@@ -149,6 +150,8 @@ class InvoiceContent(Content):
     @property
     def transaction_date(self) -> date:
         """The day on which all was delivered (取引日)."""
+        # Documents are searched by this day (電子帳簿保存法), so it is one day even of a longer
+        # delivery.
         return self.traded_until or self.traded_on
 
     @cached_property
@@ -160,6 +163,8 @@ class InvoiceContent(Content):
     @property
     def reduced_rates(self) -> list[RateTotal]:
         """The reduced rates on it, which the ※ stands for."""
+        # A qualified invoice marks what bears the reduced rate (消費税法第57条の4); the footnote
+        # that explains the mark is printed only where there is any.
         return [rate for rate in self.totals.per_rate if rate.reduced]
 
 
@@ -183,7 +188,9 @@ class Labour:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkReportContent(Content):
-    """作業完了報告書: what was done in a reservation, by whom, how long and with what (FAC-04, FAC-12)."""
+    """作業完了報告書: what was done in a reservation, by whom, how long and with what (FAC-04,
+    FAC-12).
+    """
 
     reservation_number: str
     facility: str

@@ -11,6 +11,8 @@ def content_digest(document: Document) -> str:
 
     Not of its account, which a merge changes, nor of what corrects it later.
     """
+    # What a search finds a document by counts too: a row that was filed under another day or amount
+    # would be as good as lost.
     facts = {
         "kind": document.kind.value,
         "number": document.number,
@@ -20,5 +22,6 @@ def content_digest(document: Document) -> str:
         "total": document.total,
         "content": document.content,
     }
+    # In one order and without blanks: the same facts give the same digest on either database.
     plain = json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(plain.encode()).hexdigest()

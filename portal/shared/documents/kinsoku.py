@@ -1,4 +1,6 @@
-"""Japanese line breaking (行頭・行末禁則) for xhtml2pdf, whose own tears numbers, words and pairs apart."""
+"""Japanese line breaking (行頭・行末禁則) for xhtml2pdf, whose own tears numbers, words and pairs
+apart.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -26,12 +28,14 @@ UNITS = frozenset(
 INSEPARABLE = frozenset("…‥―—─⸺〳〴")
 """What is set twice to make one mark (……, ――): never torn from another of its kind."""
 
+# Widths are sums of floats: a line that just fits may come out a hair too wide.
 _TOLERANCE = 1e-3
 _JOINERS = frozenset("._-+/@:#&'=%,±−¥＿－＋＠＆")
 _DIGIT_GROUPS = frozenset("，．")
 _LARGE_NUMBERS = frozenset("百千万億兆ヶヵ")
 
 
+# Asked of each pair of neighbours on every page; there are few different ones.
 @lru_cache(maxsize=1 << 14)
 def can_break(before: str, after: str) -> bool:
     """Whether a line may end between two characters that follow each other."""
@@ -56,6 +60,7 @@ def line_ends(chars: Sequence[str], widths: Sequence[float], room: Sequence[floa
         if index > start and can_break(chars[index - 1], chars[index]):
             best = index
         used += widths[index]
+        # A space may stick out over the edge, where nobody sees it.
         too_wide = used > room[min(len(ends), len(room) - 1)] + _TOLERANCE
         if too_wide and index > start and chars[index] not in " \n":
             index = best if best > start else index
@@ -110,6 +115,8 @@ def _break_lines(paragraph: Any, width: Any) -> Any:
     units: list[Any] = []
     chars: list[str] = []
     for frag in paragraph.frags:
+        # What has no text of its own (a picture, an empty piece) still takes its place in the line,
+        # so it is one unit of no width.
         breaks = hasattr(frag, "lineBreak")
         text = "" if breaks else getattr(frag, "text", "") or ""
         units += [reportlab_paragraph.cjkU(char, frag, paragraph.encoding) for char in text or [""]]
@@ -117,10 +124,13 @@ def _break_lines(paragraph: Any, width: Any) -> Any:
     lines: list[Any] = []
     start = 0
     for end in line_ends(chars, [unit.width for unit in units], room):
+        last = end
         # A space before a line's end would push right-aligned text off its edge.
-        hanging = end < len(units) and end - start > 1 and units[end - 1] == " "
-        kept = units[start : end - hanging]
+        if end < len(units) and end - start > 1 and units[end - 1] == " ":
+            last = end - 1
+        kept = units[start:last]
         space = room[min(len(lines), len(room) - 1)] - sum(unit.width for unit in kept)
         lines.append(reportlab_paragraph.makeCJKParaLine(kept, space, False))
         start = end
+    # Lines of kind 1 are made of pieces with their own typefaces, those of kind 0 of plain text.
     return reportlab_paragraph.ParaLines(kind=1, lines=lines)

@@ -61,6 +61,7 @@ class Document(TenantOwned, Base):
         Index("ix_document_about", "tenant_id", "account_id", "about", "kind"),
         Index("ix_document_mine", "tenant_id", "account_id", "issued_at", "id"),
         Index("ix_document_sha256", "tenant_id", "sha256"),
+        # For the search by day that 電子帳簿保存法 asks for, besides amount and counterparty.
         Index("ix_document_date", "tenant_id", "transaction_date", "id"),
     )
 
@@ -76,8 +77,11 @@ class Document(TenantOwned, Base):
 
     @property
     def filename(self) -> str:
-        """A file name an accountant can sort by: date, counterparty, total if any (電子帳簿保存法)."""
-        party = "".join(c for c in self.counterparty if c not in '\\/:*?"<>|\r\n\t')
+        """A file name to sort by: date, counterparty, total if any (電子帳簿保存法)."""
+        # Without what no file system of Windows takes in a name.
+        party = "".join(
+            character for character in self.counterparty if character not in '\\/:*?"<>|\r\n\t'
+        )
         amount = "" if self.amount is None else f"{self.amount}_"
         return f"{self.transaction_date:%Y%m%d}_{party}_{amount}{self.number}.pdf"
 

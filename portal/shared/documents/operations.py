@@ -104,6 +104,7 @@ def issue(
     document = Document(
         kind=kind, number=number, account_id=account_id, issued_at=clock.now(), **facts
     )
+    # Whoever made the content could not know the number yet.
     document.content = content.to_json() | {"number": number}
     session().add(document)
     session().flush()
@@ -133,8 +134,11 @@ def draw(payload: dict[str, Any]) -> None:
     session().rollback()
     if drawn:
         return
+    # Seconds of work: no transaction is open meanwhile.
     data = draw_document(kind, content, created)
     key = file_store().put(data)
+    # Two workers may draw the same document. The first result stays, and the file of the other,
+    # which nothing points at, is swept.
     undrawn = Document.id == payload["document"], Document.sha256 == ""
     if update_where(Document, *undrawn, sha256=key, size=len(data), drawn_at=clock.now()):
         subject = f"document:{content['number']}"
@@ -226,6 +230,7 @@ def month_archive(account_id: int, month: str) -> tuple[IO[bytes], str, str]:
     except (ValueError, OverflowError):
         raise RuleBroken("年月を選んでください。", field="month") from None
     issued = Document.issued_at >= since, Document.issued_at < until
+    # One more than fits, to see that there are more.
     found = _of(account_id, _DRAWN, *issued, limit=_MOST + 1).all()
     if not found:
         raise RuleBroken("この月に発行された帳票はありません。")

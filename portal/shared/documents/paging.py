@@ -68,6 +68,8 @@ class PagedStory(Flowable):  # type: ignore[misc]
         total = sum(heights)
         if total <= height:
             return content
+        # As much as the end needs, but neither a scrap of a page nor so much that this one looks
+        # empty.
         share = min(
             max(_end_height(content, heights) + COMPANY, SMALLEST_SHARE * frame._aH),
             LARGEST_SHARE * frame._aH,
@@ -81,7 +83,7 @@ class PagedStory(Flowable):  # type: ignore[misc]
     def _cut(
         self, content: list[Any], heights: list[float], width: float, room: float
     ) -> tuple[list[Any], list[Any]]:
-        """`content` as what fits into `room` points and the rest; a head goes with what it heads."""
+        """What fits into `room` points, and the rest; a head goes with what it heads."""
         here: list[Any] = []
         for flowable, height in zip(content, heights, strict=True):
             if height > room:
@@ -92,6 +94,7 @@ class PagedStory(Flowable):  # type: ignore[misc]
         parts = _divided(rest[0], self.canv, width, room) if room > 0 else []
         if len(parts) > 1:
             return [*here, parts[0]], [*parts[1:], *rest[1:]]
+        # A heading at the foot of a page goes to the next one with what it heads.
         while here and here[-1].getKeepWithNext():
             rest.insert(0, here.pop())
         return here, rest
@@ -120,6 +123,7 @@ def _heights(content: list[Any], canvas: Any, width: float) -> list[float]:
         if isinstance(flowable, PmlTable):
             # Measured once: each page would measure all the rows to come again.
             flowable._argH = list(flowable._rowHeights)
+        # As ReportLab's frames have it: of two spaces that meet, the larger one counts.
         before = max(flowable.getSpaceBefore() - above, 0) if heights else 0
         above = flowable.getSpaceAfter()
         heights.append(before + height + above)
@@ -137,6 +141,7 @@ def _divided(flowable: Any, canvas: Any, width: float, room: float) -> list[Any]
     if isinstance(flowable, KeepTogether):
         return []
     if isinstance(flowable, Paragraph):
+        # No last line of a paragraph stands alone at the top of a page.
         flowable.allowWidows = 0
     room -= flowable.getSpaceBefore()
     if room < SMALLEST_PART:
@@ -148,7 +153,9 @@ def _divided(flowable: Any, canvas: Any, width: float, room: float) -> list[Any]
 
 
 def _without_lonely_row(table: Any, parts: list[Any], canvas: Any, width: float) -> list[Any]:
-    """`parts` of a table with two rows or more in each: the last row is often the sum of the others."""
+    """`parts` of a table with two rows or more in each: the last row is often the sum of the
+    others.
+    """
     heads = table._repeatCount()
     above = parts[0]._nrows
     if parts[1]._nrows - heads < 2 <= above - heads:

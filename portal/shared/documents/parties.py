@@ -31,6 +31,7 @@ def heads(tenant: Tenant, billing: Mapping[str, str], contact: Mapping[str, str]
 def issuer_of(tenant: Tenant) -> Issuer:
     """The tenant as the issuer of documents."""
     known = tenant.issuer.model_dump(exclude={"kind"}, exclude_none=True)
+    # The company's legal name; the brand's, which customers know, need not be one.
     known["name"] = known["name"] or tenant.company
     return Issuer(**known, accent=tenant.theme.brand_strong)
 

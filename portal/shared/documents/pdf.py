@@ -63,6 +63,7 @@ _BETWEEN_TAGS = re.compile("> *\n *<")
 _CAPACITY = 64 * _MEGABYTE
 """What xhtml2pdf keeps in memory; beyond, it would write customers' data to a temporary file."""
 
+# ReportLab keeps typefaces and settings for the whole process: one document at a time.
 _rendering = Lock()
 
 
@@ -136,6 +137,7 @@ class NumberedCanvas(MarkedCanvas):  # type: ignore[misc]
         self.line(LEFT, BASELINE + 4 * mm, RIGHT, BASELINE + 4 * mm)
         self.setFillColor(INK)
         footer = typefaces.clean(self._footer)
+        # A long name is set smaller, so that it does not run into the number of the page.
         size = min(SIZE, SIZE * ROOM / (typefaces.width(footer, SIZE) or 1))
         text = self.beginText(LEFT, BASELINE)
         for family, piece in typefaces.runs(footer):
@@ -228,6 +230,7 @@ def render_pdf(
                 dest=out,
                 encoding="utf-8",
                 capacity=_CAPACITY,
+                # Addresses of pictures are relative to a file in the folder; it need not be there.
                 path=str(assets / "document.html") if assets else "",
                 context_meta={"title": title, "author": author},
                 resource_policy=policy,
@@ -251,6 +254,7 @@ def render_document(kind: str, context: Mapping[str, Any], created: datetime) ->
     issuer = content.issuer.name
     name = DocumentKind(kind).label
     title = f"{name} {content.number}"
+    # Read back into types first: a template is never given content that is not of its kind.
     html = pdf_environment().get_template(f"pdf/{kind}.html").render(doc=content, title=name)
     # Indentation is for who reads a template; here each blank between tags is one more node.
     html = _BETWEEN_TAGS.sub("><", html)

@@ -1,5 +1,5 @@
-"""Documents are drawn in a process that can be killed: what customers typed is set by a library that
-may take any time over it (security.md §4.23).
+"""Documents are drawn in a process that can be killed: what customers typed is set by a library
+that may take any time over it (security.md §4.23).
 """
 
 from collections.abc import Mapping
@@ -37,6 +37,7 @@ def draw_document(
         raise PdfFailed(str(failed)) from failed
     except Refused as refused:
         raise _as_undrawable(refused.reason) from None
+    # A child's word is not trusted: it has worked on what strangers typed.
     if not made.startswith(b"%PDF"):
         raise PdfFailed("what was drawn is no PDF")
     return made

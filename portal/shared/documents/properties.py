@@ -48,6 +48,7 @@ def describe(canvas: Any, created: datetime) -> None:
     """
     canvas.setCreator(CREATOR)
     canvas.setProducer(PRODUCER)
+    # PDF/UA: the window's title is the document's, not the name of the file.
     canvas.setViewerPreference("DisplayDocTitle", "true")
     document = canvas._doc
     facts = {
@@ -85,5 +86,6 @@ def _output_intent(document: Any) -> PDFDictionary:
 def srgb_profile() -> bytes:
     """The ICC profile of sRGB, without the moment when it was made: the same each time (COM-72)."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    # A profile bears the moment of its making, which would make each file another one.
     profile[_ICC_DATE] = bytes(_ICC_DATE.stop - _ICC_DATE.start)
     return bytes(profile)

@@ -70,7 +70,7 @@ def days(span: tuple[date, date | None]) -> str:
 
 
 def quantity(number: int | Decimal) -> str:
-    """How many, or what one costs: ``1,234``, ``1.5``; a fraction without zeros that say nothing."""
+    """How many, or what one costs: ``1,234``, ``1.5``; a fraction without trailing zeros."""
     whole, point, fraction = f"{abs(number):,f}".partition(".")
     kept = fraction.rstrip("0")
     return (MINUS if number < 0 else "") + whole + (point + kept if kept else "")
@@ -88,14 +88,14 @@ def duration(minutes: int) -> str:
 
 
 def fit(text: str, millimetres: float, points: float = 8.5, bold: bool = False) -> str:
-    """`text`, smaller where it is too wide for its place: it would overprint the neighbouring cell."""
+    """`text`, set smaller where it would run over into the neighbouring cell."""
     room = millimetres * mm
     taken = width(text, points, bold=bold)
     if taken <= room:
         return text
-    return Markup('<span style="font-size: {:.2f}pt">{}</span>').format(
-        points * room / taken - 0.05, marked(text)
-    )
+    # A little less than reckoned: rounded to a hundredth of a point it must not be too wide again.
+    size = points * room / taken - 0.05
+    return Markup('<span style="font-size: {:.2f}pt">{}</span>').format(size, marked(text))
 
 
 def paragraphs(text: str) -> Markup:
@@ -126,6 +126,7 @@ def seal(text: str) -> str:
     image = Image.new("RGB", (SIDE, SIDE), "white")
     ImageDraw.Draw(image).rectangle((0, 0, SIDE - 1, SIDE - 1), outline=INK, width=FRAME)
     chars = [char for char in clean(text) if not char.isspace()]
+    # As near to a square as the number of characters allows, as seals are cut.
     columns = max(1, round(sqrt(len(chars))))
     rows = max(1, ceil(len(chars) / columns))
     edge = FRAME + GAP
@@ -140,12 +141,13 @@ def seal(text: str) -> str:
             top = edge + (row + 0.5) * inner / len(drawn) - side / 2
             image.paste(_glyph(char, side), (round(left), round(top)))
     out = BytesIO()
+    # One colour on white with its soft edges needs no more, and every document carries it.
     image.quantize(16).save(out, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
 def _share(count: int, column: int, columns: int) -> int:
-    """How many of `count` characters stand before `column`: as many in each, the first ones longer."""
+    """How many of `count` characters stand before `column`, the first columns being longer."""
     return column * (count // columns) + min(column, count % columns)
 
 

@@ -65,20 +65,20 @@ def make(
     made.expires_at = now + timedelta(days=days)
     session().add(made)
     audit.record("document.share", document, by=by, recipient=recipient, days=days)
-    said = {
+    context = {
         "document": document,
         "who": who,
         "until": made.expires_at,
         "link": tenant.url_to("documents.shared", token=token),
     }
-    mailing.compose(tenant, "document_shared", recipient, account_id=who.account_id, **said)
+    mailing.compose(tenant, "document_shared", recipient, account_id=who.account_id, **context)
     return made
 
 
-def of(document: Document) -> list[DocumentLink]:
+def list_links(document: Document) -> list[DocumentLink]:
     """The document's links, the newest first, with their uses. Index: ix_document_link_document."""
-    own = select(DocumentLink).where(DocumentLink.document_id == document.id)
-    return list(session().scalars(own.order_by(DocumentLink.id.desc()).limit(100)))
+    links = select(DocumentLink).where(DocumentLink.document_id == document.id)
+    return list(session().scalars(links.order_by(DocumentLink.id.desc()).limit(100)))
 
 
 def is_alive(link: DocumentLink) -> bool:
@@ -93,7 +93,7 @@ def number_of(link: DocumentLink) -> str:
 
 def revoke(document: Document, number: str, *, by: Actor) -> None:
     """無効にする. The caller commits. Raises NotFound."""
-    found = next((link for link in of(document) if number_of(link) == number), None)
+    found = next((link for link in list_links(document) if number_of(link) == number), None)
     if found is None:
         raise NotFound("リンクが見つかりません。")
     if update_where(
@@ -118,7 +118,7 @@ def peek(token: str) -> DocumentLink:
     )
 
 
-def open_(token: str, email: str, *, address: str) -> tuple[IO[bytes], str, str]:
+def open_link(token: str, email: str, *, address: str) -> tuple[IO[bytes], str, str]:
     """The file (for the caller to close), its name and digest, for who knows to which address the
     link was mailed. Commits; each use is counted.
 
@@ -128,14 +128,17 @@ def open_(token: str, email: str, *, address: str) -> tuple[IO[bytes], str, str]
     link_id = found.id
     document_id = found.document_id
     recipient = found.recipient
+    # The try is committed whatever follows: a rollback would give it back to whoever guesses.
     try:
         throttling.count("open-document", f"link\n{link_id}", limit=_MOST_TRIES, window=_HOUR)
     finally:
         session().commit()
     if text.normalise(email).casefold() != recipient.casefold():
         raise RuleBroken("このリンクをお送りしたメールアドレスと異なります。", field="email")
+    # Whoever knows the address has not guessed, and may open the document as often as they like.
     throttling.take_back("open-document", f"link\n{link_id}")
     uses = {"uses": DocumentLink.uses + 1, "used_at": clock.now()}
+    # Asked once more with the count: the link may have been revoked since it was looked at.
     if not update_where(DocumentLink, DocumentLink.id == link_id, *_alive(token), **uses):
         raise DeadDocumentLink
     document = session().get_one(Document, document_id)

@@ -57,7 +57,7 @@ class Structure:
 
     @contextmanager
     def text(self, canvas: Any, kind: str) -> Iterator[None]:
-        """Text drawn inside the block is a `kind` of its own, or the content of the cell it is in."""
+        """Text drawn inside the block is a `kind` of its own, or its cell's content."""
         cell = self._open[-1]
         element = cell if cell.kind in ("TH", "TD") else Element(kind, cell, len(self.pages) - 1)
         numbered = self.pages[-1]
@@ -73,9 +73,11 @@ class Structure:
         tree = PDFDictionary({"Type": PDFName("StructTreeRoot")})
         _write(self.root, tree, document, pages)
         numbers: list[Any] = []
+        # Not strict: the last page, too, was followed by a `next_page`, so there is one list more.
         for number, (page, elements) in enumerate(zip(pages, self.pages, strict=False)):
             page.StructParents = number
             page.Tabs = PDFName("S")
+            # ReportLab writes only those entries of a page that it knows by name.
             page.__NoDefault__ = [*page.__NoDefault__, "StructParents", "Tabs"]
             refs = [document.Reference(element.dictionary) for element in elements]
             numbers += [number, document.Reference(PDFArray(refs))]
@@ -97,6 +99,7 @@ def _write(element: Element, parent: PDFDictionary, document: Any, pages: list[A
     facts = {"S": PDFName(element.kind), "P": document.Reference(parent), "K": PDFArray(kids)}
     if any(isinstance(child, int) for child in element.children):
         facts["Pg"] = document.Reference(pages[element.page])
+    # Screen readers find the head of a cell by its scope (PDF/UA).
     if element.kind == "TH":
         facts["A"] = PDFDictionary({"O": PDFName("Table"), "Scope": PDFName("Column")})
     if element.kind == "Figure":
@@ -138,6 +141,7 @@ def _draw_table(table: Any) -> None:
         Table.draw(table)
         return
     structure: Structure = table.canv.structure
+    # Set while the table is drawn, since a table that is split over pages is several.
     table._renderCB = _mark_cell
     structure.begin("Table")
     Table.draw(table)

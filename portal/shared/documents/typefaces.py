@@ -60,10 +60,12 @@ def _register(family: str, stem: str) -> frozenset[int]:
     bold = TTFont(f"{family}-bold", str(FOLDER / f"{stem}-Bold.ttf"))
     for font in (regular, bold):
         pdfmetrics.registerFont(font)
+        # xhtml2pdf looks a style sheet's font-family up here, and knows no other registry.
         DEFAULT_FONT[font.fontName] = font.fontName
     pdfmetrics.registerFontFamily(
         family, regular.fontName, bold.fontName, regular.fontName, bold.fontName
     )
+    # What both weights draw: text must not turn into 〓 where it is set bold.
     return frozenset(regular.face.charToGlyph) & frozenset(bold.face.charToGlyph) | _BLANK
 
 
@@ -81,8 +83,9 @@ def _searchable(fontname: str, subset: list[int]) -> str:
 def clean(text: str) -> str:
     """`text` without what has no picture of its own.
 
-    Variation selectors and invisible format characters go; か + a combining mark becomes が. Nothing
-    else is normalised: NFC and NFKC would turn the kanji of people's names (神, 﨑) into other ones.
+    Variation selectors and invisible format characters go; か + a combining mark becomes が.
+    Nothing else is normalised: NFC and NFKC would turn the kanji of people's names (神, 﨑) into
+    other ones.
     """
     text = _VOICED.sub(lambda pair: unicodedata.normalize("NFC", pair[0]), _SELECTORS.sub("", text))
     return "".join(char for char in text if unicodedata.category(char) != "Cf")
@@ -109,6 +112,7 @@ def check_drawable(value: object, field: str | None = None) -> None:
     For the moment when it is typed: whoever typed it is there to put it right.
     """
     if isinstance(value, str):
+        # Sorted, so that of several characters the same one is reported each time.
         for char in sorted(set(clean(value))):
             if not _is_drawable(char):
                 raise UndrawableText(char, field)

@@ -71,6 +71,7 @@ def find_faults() -> Iterator[Fault]:
     numbers: set[str] = set()
     for document in session().scalars(select(Document).order_by(Document.id)):
         numbers.add(document.number)
+        # A prefix may have changed over the years; the count behind it goes on.
         if count := _COUNT.search(document.number):
             seen[document.kind].add(int(count[0]))
         reason = _fault_of(document, trail.known.get(document.number))
@@ -96,6 +97,7 @@ def _fault_of(document: Document, known: _Known | None) -> str:
         return "is not in the trail: nobody issued it"
     if known.facts and known.facts != content_digest(document):
         return "is not what was issued: total, date, counterparty or content were altered"
+    # Also where the file is whole: another file and its digest may have been put into the row.
     if known.bytes != document.sha256:
         return "its file is not the one that was drawn"
     return _fault_of_file(document) if document.sha256 else ""

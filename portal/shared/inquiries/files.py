@@ -63,6 +63,7 @@ def keep(
     if sum(size_of(stream) for _name, stream in streams) > rules.most_megabytes * _MEGABYTE:
         raise RuleBroken("ファイルは合計%(n)sMBまでです。", field="files", n=rules.most_megabytes)
     checked = [_check(name, stream) for name, stream in streams]
+    # All are checked and counted before any is stored: a refusal leaves nothing behind.
     reserve_storage(tenant, {file.sha256: file.size for file in checked}, by=by)
     for file, (_name, stream) in zip(checked, streams, strict=True):
         _store(file, stream)
@@ -144,10 +145,14 @@ def open_file(sha256: str) -> IO[bytes]:
 
 def _clean(name: str) -> str:
     """The name without its path and what could steer a terminal or a header."""
+    # Mails from Windows, and old browsers, send the whole path.
     last = PurePath(name.replace("\\", "/")).name
     plain = "".join(
-        c for c in unicodedata.normalize("NFC", last) if unicodedata.category(c)[0] != "C"
+        character
+        for character in unicodedata.normalize("NFC", last)
+        if unicodedata.category(character)[0] != "C"
     )
+    # Cut before its ending, by which a computer knows what opens it.
     stem, dot, ending = plain.rpartition(".")
     return f"{stem[: _LONGEST - len(ending) - 1]}{dot}{ending}"
 
@@ -160,6 +165,8 @@ def _media_type(name: str, stream: IO[bytes], size: int) -> str:
         raise RuleBroken(
             "この形式のファイルは送信できません: %(name)s", field="files", name=_clean(name)
         )
+    # What is served says what it is by its ending, so the first bytes have to agree: a page that
+    # calls itself a picture must never be opened as a page.
     media_type, begins = _KINDS[ending]
     if not (_begins_with(stream, begins) if begins else _is_text(stream)):
         raise RuleBroken(
@@ -174,8 +181,10 @@ def _begins_with(stream: IO[bytes], begins: tuple[bytes, ...]) -> bool:
 
 def _is_text(stream: IO[bytes]) -> bool:
     """Whether all of the stream is text in one of the encodings that customers write in."""
+    # All at once, chunk by chunk: the file is read a single time, and never as a whole.
     decoders = [codecs.getincrementaldecoder(encoding)() for encoding in _ENCODINGS]
     for chunk in read_chunks(stream):
+        # No text has a zero byte, though decoders take it.
         if b"\0" in chunk:
             return False
         decoders = [decoder for decoder in decoders if _takes(decoder, chunk)]

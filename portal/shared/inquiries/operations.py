@@ -171,8 +171,8 @@ def _body_with(inquiry: Inquiry, key: str) -> str | None:
 def answer(
     tenant: Tenant, inquiry: Inquiry, body: str, files: Sequence[Kept] = (), *, by: Actor
 ) -> None:
-    """An operator's answer: 回答済, and a mail with the link, or the text where the tenant allows it
-    (COM-52).
+    """An operator's answer: 回答済, and a mail with the link, or the text where the tenant allows
+    it (COM-52).
     """
     require_text(body)
     append(inquiry, "operator", by.name, body, files)

@@ -33,8 +33,8 @@ def begin(tenant: Tenant, member: Member, outreach: Outreach, *, by: Actor) -> I
     """Begin a thread with a message to `member`, who is mailed a notice and finds it unread
     (COM-51, COM-52).
 
-    It stands at 回答済, since it awaits no operator. The caller commits. Raises RuleBroken for a text
-    that is none or too long.
+    It stands at 回答済, since it awaits no operator. The caller commits. Raises RuleBroken for a
+    text that is none or too long.
     """
     require_text(outreach.body)
     now = clock.now()

@@ -1,4 +1,5 @@
 """What is billed and what is paid: items, invoices over one or many orders, payments, credit notes.
 
-What is owed is always the sum of invoices less credit notes less allocations (docs/decisions/billing.md).
+What is owed is always the sum of invoices less credit notes less allocations
+(docs/decisions/billing.md).
 """

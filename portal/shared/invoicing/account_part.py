@@ -15,8 +15,8 @@ _PAYMENTS = ("入金番号", "入金日", "金額", "お支払方法", "ご返�
 
 def export_files(account: Account, order_kind: str) -> Iterator[tuple[str, bytes]]:
     """The account's invoices of orders of a kind, and what was paid of them, as CSV."""
-    own = (Invoice.account_id == account.id, Invoice.order_kind == order_kind)
-    invoices = session().scalars(select(Invoice).where(*own).order_by(Invoice.id)).all()
+    filters = (Invoice.account_id == account.id, Invoice.order_kind == order_kind)
+    invoices = session().scalars(select(Invoice).where(*filters).order_by(Invoice.id)).all()
     rows = [
         (
             invoice.number,
@@ -51,6 +51,8 @@ def erase(account: Account, billing: dict[str, str], contact: dict[str, str]) ->
 
     Amounts and dates stay: the law asks for them.
     """
+    # The rows stay for as long as tax law keeps books (法人税法); only whom they name goes.
+    # Documents are kept as issued, for the same reason.
     for model in (Invoice, InvoiceItem):
         update_where(model, model.account_id == account.id, billing=billing, contact=contact)
     update_where(Payment, Payment.account_id == account.id, note="")

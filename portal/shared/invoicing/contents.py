@@ -48,11 +48,13 @@ def _numbered(item: InvoiceItem, line: BillLine) -> BillLine:
         unit_price=line.unit_price,
         rate=line.rate,
         reduced=line.reduced,
+        # Over several orders each line needs its day: the head of the invoice names only the span.
         day=line.day or item.traded_on,
     )
 
 
 def _title(invoice: Invoice, items: Sequence[InvoiceItem]) -> str:
+    # An order that is alone on a closing invoice is called what it is.
     if len(items) == 1 or invoice.closed_on is None:
         return items[0].title
     closed = invoice.closed_on
@@ -72,7 +74,9 @@ def _facts(invoice: Invoice, items: Sequence[InvoiceItem]) -> tuple[tuple[str, s
 def credit_note_content(
     tenant: Tenant, invoice: Invoice, lines: Sequence[BillLine], reason: str
 ) -> InvoiceContent:
-    """返金明細書（適格返還請求書） of these lines, which names the invoice and the day of the original trade."""
+    """返金明細書（適格返還請求書） of these lines, which names the invoice and the day of the
+    original trade.
+    """
     billed = invoice_content(tenant, invoice)
     return InvoiceContent(
         **heads(tenant, invoice.billing, invoice.contact),
@@ -81,6 +85,7 @@ def credit_note_content(
         lines=tuple(lines),
         subject=billed.subject,
         rounding=billed.rounding,
+        # 適格返還請求書 says of which trade it gives something back (消費税法第57条の4第3項).
         references=(("元の請求書番号", invoice.number), *billed.references),
         day_label=billed.day_label,
         remarks=f"返還の理由：{reason}",
@@ -94,6 +99,7 @@ def receipt_content(tenant: Tenant, payment: Payment) -> ReceiptContent:
     rates it bears.
     """
     invoices = queries.invoices_of_payment(payment)
+    # Without rates, which a receipt need not name where its invoice does.
     totals = Totals((), payment.amount, 0, payment.amount)
     first = invoices[0]
     if len(invoices) == 1 and first.total == payment.amount and not first.credited:

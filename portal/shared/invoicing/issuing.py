@@ -63,7 +63,7 @@ def issue_invoice(
 def issue_receipt(
     tenant: Tenant, payment: Payment, *, by: Actor, corrects: Correction | None = None
 ) -> Job:
-    """Issue the receipt of a locked payment that invoices have something of: for what was received."""
+    """Issue the receipt of a locked payment that is allocated: for what was received."""
     content = replace(contents.receipt_content(tenant, payment), corrects=corrects)
     invoices = queries.invoices_of_payment(payment)
     document, job = _issue(
@@ -127,6 +127,7 @@ def correct(
     and stay too, unless the address changed. Raises RuleBroken before an invoice was issued, when
     nothing differs, below what was given back, and for what cannot be printed.
     """
+    # Before anything is locked: what no typeface draws is for the operator to mend.
     check_drawable(reason, "reason")
     invoice = _locked_invoice(item)
     check_lines(tenant, lines)
@@ -137,14 +138,17 @@ def correct(
     item.billing = billing
     invoice.billing = billing
     session().flush()
+    # Of all orders on the invoice: tax is rounded once per rate over them together.
     everything = _lines_of(invoice)
     _require_covered(everything, lines_of_notes(invoice.id), _BELOW_CREDITED)
     total = totals_of(tenant, everything).total
     if total < invoice.credited:
         raise RuleBroken(_BELOW_CREDITED, field="lines")
+    # Before the document, which says what is owed by then.
     operations.claim(invoice, total=total)
     old = documents.find(invoice.account_id, DocumentKind.INVOICE, invoice.number)
     jobs = [issue_invoice(tenant, invoice, by=by, corrects=_replacing(old, reason))]
+    # The invoice bears its new number by now.
     old.replaced_by = invoice.number
     if is_moved:
         jobs += _reissue_receipts(tenant, invoice, reason, by=by)
@@ -188,7 +192,8 @@ def _lines_of(invoice: Invoice) -> list[BillLine]:
 def give_back(
     tenant: Tenant, item: InvoiceItem, lines: Sequence[BillLine], reason: str, *, by: Actor
 ) -> tuple[CreditNote, Job]:
-    """Ask for less of an invoice after its payment: 適格返還請求書, which names it (COM-71, COM-72).
+    """Ask for less of an invoice after its payment: 適格返還請求書, which names it (COM-71,
+    COM-72).
 
     What was received beyond the rest goes back to its payments. Raises RuleBroken before a
     payment, for more than was billed, in all or at a rate, and for a reason that cannot be printed.
@@ -204,6 +209,7 @@ def give_back(
         account_id=invoice.account_id,
         about=about(queries.items_on(invoice)),
         transaction_date=content.transaction_date,
+        # Filed as a negative amount, so that the documents of a period add up.
         total=-amount,
         by=by,
     )
@@ -224,6 +230,8 @@ def give_back(
 
 def _can_give_back(tenant: Tenant, invoice: Invoice, lines: Sequence[BillLine]) -> int:
     """How much these lines give back of an invoice, in yen with tax. Raises RuleBroken."""
+    # As long as nothing was paid, one corrected invoice is clearer than two documents that have to
+    # be read together.
     if not invoice.received + invoice.credited:
         raise RuleBroken(_CORRECT_INSTEAD)
     amount = check_lines(tenant, lines)
@@ -237,6 +245,7 @@ def _can_give_back(tenant: Tenant, invoice: Invoice, lines: Sequence[BillLine]) 
 
 def _require_known_rates(billed: Sequence[BillLine], given_back: Sequence[BillLine]) -> None:
     """What is given back bears rates that were billed. Raises RuleBroken at the lines."""
+    # Tax goes back at the rate at which it was charged, whatever the rate is by now.
     rates = {(line.rate, line.reduced) for line in billed}
     for line in given_back:
         if (line.rate, line.reduced) not in rates:
@@ -248,6 +257,7 @@ def _require_covered(
     billed: Iterable[BillLine], given_back: Iterable[BillLine], refusal: str
 ) -> None:
     """No more of a rate is given back than was billed of it. Raises RuleBroken at the lines."""
+    # Rate by rate: the total may be covered where one of its rates is not.
     left: Counter[tuple[int, bool]] = Counter()
     for line in billed:
         left[line.rate, line.reduced] += line.amount

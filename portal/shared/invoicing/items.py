@@ -37,8 +37,8 @@ def totals_of(tenant: Tenant, lines: Iterable[BillLine]) -> Totals:
 def check_lines(tenant: Tenant, lines: Sequence[BillLine]) -> int:
     """The total of these lines in yen with tax.
 
-    Raises RuleBroken at the field `lines` for none, for a total below zero, and for what no document
-    can print (COM-70).
+    Raises RuleBroken at the field `lines` for none, for a total below zero, and for what no
+    document can print (COM-70).
     """
     if not lines:
         raise RuleBroken("請求明細を1行以上入力してください。", field="lines")
@@ -62,12 +62,14 @@ def add_item(tenant: Tenant, draft: ItemDraft, lines: Sequence[BillLine]) -> Inv
 def item_of(draft: ItemDraft, *, invoice_id: int | None = None) -> InvoiceItem:
     """The row of a draft, on an invoice or pending; it is not stored yet."""
     columns = asdict(draft)
+    # As JSON gives them back, so that a row is the same before and after it was stored.
     columns["facts"] = [list(fact) for fact in draft.facts]
     return InvoiceItem(**columns, invoice_id=invoice_id, created_at=clock.now())
 
 
 def replace_lines(item: InvoiceItem, lines: Sequence[BillLine]) -> None:
     """Bill other lines of an item; what documents said stays in the documents."""
+    # Removed and written anew: lines have no identity of their own, only an order.
     delete_where(InvoiceLine, InvoiceLine.item_id == item.id)
     _store(lines, item_id=item.id)
 

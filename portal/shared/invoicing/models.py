@@ -41,7 +41,9 @@ class Invoice(TenantOwned, Base):
     __table_args__ = tenant_table_args(
         tenant_fk("account_id", "account"),
         CheckConstraint("credited >= 0 AND received >= 0", name="parts"),
+        # The last defence: whatever a program does, more than was billed cannot be received.
         CheckConstraint("credited + received <= total", name="balance"),
+        # Those that are not issued yet have no number, and there may be many.
         index_where("uq_invoice_number", "number", where="number <> ''"),
         Index("ix_invoice_mine", "tenant_id", "account_id", "billed_at", "id"),
         index_where(
@@ -142,6 +144,8 @@ class InvoiceLine(TenantOwned, Base):
     @property
     def bill_line(self) -> BillLine:
         """The line as it is reckoned with and printed."""
+        # Whole numbers as int, since normalize() makes 1E+2 of 100; of others it drops the zeros
+        # that thousandths bring along.
         whole = self.quantity == self.quantity.to_integral_value()
         quantity = int(self.quantity) if whole else self.quantity.normalize()
         return BillLine(
@@ -213,6 +217,7 @@ class PaymentAllocation(TenantOwned, Base):
     __table_args__ = tenant_table_args(
         tenant_fk("payment_id", "payment"),
         tenant_fk("invoice_id", "invoice"),
+        # Negative ones take back, so that rows are only ever added (see the grants in migrate.py).
         CheckConstraint("amount <> 0", name="amount"),
         Index("ix_payment_allocation_invoice", "tenant_id", "invoice_id", "payment_id"),
         Index("ix_payment_allocation_payment", "tenant_id", "payment_id", "invoice_id"),

@@ -62,6 +62,8 @@ def make_invoice(
     It is due by the terms from `closed_on`, or from the last day of trade. Raises Stale when an
     item is on an invoice by now.
     """
+    # All have one billing address, but maybe several contact persons: that of the newest order is
+    # written to.
     newest = items[-1]
     lines = lines_of_items(items)
     traded_on = max(item.traded_on for item in items)
@@ -92,7 +94,9 @@ def make_invoice(
 
 
 def take_over(draft: ItemDraft, total: int, *, billed_at: datetime) -> Invoice:
-    """Store what an earlier system billed as owed, in yen with tax; it has no lines and no document."""
+    """Store what an earlier system billed as owed, in yen with tax; it has no lines and no
+    document.
+    """
     invoice = Invoice(
         account_id=draft.account_id,
         order_kind=draft.order_kind,
@@ -164,6 +168,7 @@ def _check_day(day: date, field: str) -> None:
 
 
 def _due_first(invoice: Invoice) -> tuple[date, int]:
+    # Without a due date (billed by an earlier system) it comes last.
     return invoice.due_on or date.max, invoice.id
 
 
@@ -171,6 +176,7 @@ def lock_invoices(invoices: Iterable[Invoice]) -> Sequence[Invoice]:
     """These invoices, locked and read anew, by id: the order in which everybody locks them."""
     ids = [invoice.id for invoice in invoices]
     statement = select(Invoice).where(Invoice.id.in_(ids)).order_by(Invoice.id)
+    # Rows that the session holds already would come back as they were before the lock.
     locked = statement.with_for_update().execution_options(populate_existing=True)
     return session().scalars(locked).all()
 
@@ -190,11 +196,11 @@ def allocate(payment: Payment, invoice: Invoice, amount: int | None = None, *, b
         raise RuleBroken("ほかのお客様の請求書には充当できません。", field="invoice")
     if not invoice.balance:
         raise RuleBroken(_NOTHING_OWED, field="invoice")
-    most = min(payment.rest, invoice.balance)
+    possible = min(payment.rest, invoice.balance)
     if amount is None:
-        amount = most
-    if not 0 < amount <= most:
-        raise RuleBroken(_NOT_THAT_MUCH, field="amount", most=most)
+        amount = possible
+    if not 0 < amount <= possible:
+        raise RuleBroken(_NOT_THAT_MUCH, field="amount", most=possible)
     _allocate(payment, invoice, amount)
     audit.record("payment.allocate", payment, by=by, amount=amount, invoice=invoice.number)
     return amount
@@ -202,6 +208,7 @@ def allocate(payment: Payment, invoice: Invoice, amount: int | None = None, *, b
 
 def _allocate(payment: Payment, invoice: Invoice, amount: int) -> None:
     """Move `amount` yen of a payment to an invoice; below zero, back to the payment."""
+    # Reckoned and checked by the database itself: what is in memory may be old.
     after = Invoice.received + amount
     is_possible = (Invoice.id == invoice.id, after >= 0, Invoice.credited + after <= Invoice.total)
     if not update_where(Invoice, *is_possible, received=after):
@@ -228,6 +235,7 @@ def claim(invoice: Invoice, *, total: int | None = None, credited: int | None = 
     """
     total = invoice.total if total is None else total
     credited = invoice.credited if credited is None else credited
+    # Too much is taken back first: the database refuses a balance below zero at any moment.
     excess = invoice.received + credited - total
     if excess > 0:
         _release(invoice, excess)
@@ -257,9 +265,11 @@ def _release(invoice: Invoice, excess: int) -> None:
         select(PaymentAllocation.payment_id, part)
         .where(PaymentAllocation.invoice_id == invoice.id)
         .group_by(PaymentAllocation.payment_id)
+        # A payment may have given and taken back again: what counts is the sum of its rows.
         .having(part > 0)
     )
     parts = {payment_id: int(amount) for payment_id, amount in session().execute(statement)}
+    # What came last is what was too much; what an earlier receipt stands for stays where it is.
     newest_first = sorted(queries.payments_of({invoice.id}), key=_received_first, reverse=True)
     for payment in newest_first:
         back = min(excess, parts.get(payment.id, 0))
@@ -285,6 +295,7 @@ def pay_back(payment: Payment, amount: int | None, refunded_on: date, *, by: Act
         amount = payment.rest
     if not 0 < amount <= payment.rest:
         raise RuleBroken(_NOTHING_LEFT, field="amount", rest=payment.rest)
+    # Two refunds at once each fit into what they read; the WHERE lets one of them pass.
     refunded = Payment.refunded + amount
     is_left = (Payment.id == payment.id, Payment.allocated + refunded <= Payment.amount)
     if not update_where(Payment, *is_left, refunded=refunded):

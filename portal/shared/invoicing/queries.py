@@ -100,12 +100,15 @@ def notes_of(invoice_ids: set[int]) -> Sequence[CreditNote]:
 
 def payments_of(invoice_ids: set[int]) -> Sequence[Payment]:
     """The payments of which these invoices ever got something, oldest first."""
+    # Also those whose share was taken back since: their receipts and refunds are part of the story.
     got = select(PaymentAllocation.payment_id).where(PaymentAllocation.invoice_id.in_(invoice_ids))
     return session().scalars(select(Payment).where(Payment.id.in_(got)).order_by(Payment.id)).all()
 
 
 def allocated(payment: Payment) -> dict[int, int]:
-    """What each invoice has of a payment, by the invoice's id; those that have nothing are left out."""
+    """What each invoice has of a payment, by the invoice's id; those that have nothing are left
+    out.
+    """
     part = func.sum(PaymentAllocation.amount)
     statement = (
         select(PaymentAllocation.invoice_id, part)
@@ -126,6 +129,7 @@ def get_invoice(number: str) -> Invoice:
     return get_or_404(
         Invoice,
         Invoice.number == number,
+        # An empty number is that of every invoice without a document.
         Invoice.number != "",
         absent=gettext_noop("請求書が見つかりません: %(number)s"),
         number=number,
@@ -186,7 +190,10 @@ def overpaid_orders(order_kind: str) -> Select[str]:
 
 
 def pending_items(until: date, *, account_id: int | None = None) -> Sequence[InvoiceItem]:
-    """What is on no invoice yet of trades up to a day, by account. Index: ix_invoice_item_pending."""
+    """What is on no invoice yet of trades up to a day, by account.
+
+    Index: ix_invoice_item_pending.
+    """
     found = select(InvoiceItem).where(
         InvoiceItem.invoice_id.is_(None), InvoiceItem.traded_on <= until
     )

@@ -29,6 +29,7 @@ def remind_overdue(tenant: Tenant) -> int:
 
 def _remind(tenant: Tenant, invoice: Invoice) -> bool:
     """Of two workers one reminds; whether it was this one, and there is somebody to remind."""
+    # Marked in the transaction that stores the mail: a crash loses both or neither.
     is_first = (Invoice.id == invoice.id, Invoice.reminded_at.is_(None))
     if not update_where(Invoice, *is_first, reminded_at=clock.now()):
         return False

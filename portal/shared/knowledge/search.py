@@ -68,7 +68,10 @@ def fold(written: str) -> str:
 
 
 def words(asked: str) -> list[str]:
-    """What must all be found. A long vowel at a word's end may be left out: サーバー finds サーバ."""
+    """What must all be found.
+
+    A long vowel at a word's end may be left out: サーバー finds サーバ.
+    """
     folded = (fold(word) for word in asked[:_LONGEST].split())
     return list(dict.fromkeys(re.sub("(?<=..)ー+$", "", word) for word in folded if word))
 

@@ -1,4 +1,5 @@
-"""メールアドレスの変更 (RENT-11, SHOP-03): the new address is proved before it counts, the old one told.
+"""メールアドレスの変更 (RENT-11, SHOP-03): the new address is proved before it counts, the old one
+told.
 
 Asked for with the present address and password, or through a link that only the old address gets;
 the tenant says which. Links go to one address each, so that holding the session alone moves

@@ -1,4 +1,6 @@
-"""変更履歴: what was done with an account, from the audit trail, as its members may see it (COM-90)."""
+"""変更履歴: what was done with an account, from the audit trail, as its members may see it
+(COM-90).
+"""
 
 from collections.abc import Mapping
 

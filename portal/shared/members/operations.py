@@ -233,7 +233,9 @@ def shut_out(member: Member, status: MemberStatus) -> None:
 
 
 def hand_over(tenant: Tenant, member: Member, *, by: Actor) -> None:
-    """代表を変更: make `member` the representative in place of whoever is (COM-30). The caller commits.
+    """代表を変更: make `member` the representative in place of whoever is (COM-30).
+
+    The caller commits.
 
     Of two hand-overs in flight the second finds that its sender represents nobody any more. Raises
     RuleBroken.

@@ -1,4 +1,5 @@
-"""退会 (COM-16): what stands in its way, what is lost, leaving, erasure; and 登録データのダウンロード.
+"""退会 (COM-16): what stands in its way, what is lost, leaving, erasure; and
+登録データのダウンロード.
 
 What stays: documents that the law makes a brand keep, with the business that they came of, and the
 audit trail. Names, addresses, mails and everything that lets somebody in are gone after

@@ -105,6 +105,7 @@ class OrderBilling(Generic[M]):
             raise RuleBroken(_NOT_CLOSED)
         if not known.owed:
             raise RuleBroken(_NOTHING_OWED)
+        # What an operator means who names no amount: the transfer came as it was asked for.
         if money is None:
             money = Remittance(amount=known.owed, received_on=clock.today())
         payment = operations.receive(tenant, order.account_id, money, known.invoices, by=by)
@@ -123,9 +124,11 @@ class OrderBilling(Generic[M]):
         orders = select(self.model).where(self.model.number.in_(numbers))
         for order in session().scalars(orders.order_by(self.model.id)).all():
             known = self.money(order)
+            # Only where the order says otherwise: each change is mailed once.
             if known.is_settled != (order.paid_at is not None):
                 self.settle(tenant, order, known.is_settled, by)
             if known.lacks_receipt and self.can_issue(order):
+                # Since when they are due, not when that was seen last: the oldest is issued first.
                 order.documents_due_at = order.documents_due_at or clock.now()
         session().flush()
 
@@ -150,7 +153,10 @@ class OrderBilling(Generic[M]):
         """The invoices and receipts of an order that are not issued yet."""
         jobs = []
         known = self.money(order)
+        # Locked before their payments, as everywhere, so that no two transactions wait for each
+        # other.
         for invoice in operations.lock_invoices(known.invoices):
+            # What an earlier system billed has no lines, and so nothing to print.
             has_lines = any(lines_of_items(queries.items_on(invoice)).values())
             if not invoice.number and has_lines:
                 jobs.append(issuing.issue_invoice(tenant, invoice, by=by))
@@ -205,6 +211,7 @@ class OrderBilling(Generic[M]):
     def readdress(self, order: M) -> None:
         """Bill to the order's present copy of its address where no document is issued yet."""
         known = self.money(order)
+        # What is issued keeps its address: only a correction, which says so, changes it (COM-72).
         issued = {invoice.id for invoice in known.invoices if invoice.number}
         for item in known.items:
             if item.invoice_id not in issued:
@@ -215,12 +222,13 @@ class OrderBilling(Generic[M]):
         session().flush()
 
     def issued(self, order: M) -> dict[DocumentKind, Document]:
-        """The newest document of each kind that concerns the order, also an invoice over several."""
+        """The newest document of each kind about the order, also an invoice over several."""
         found = documents.about(order.account_id, order.number)
         if DocumentKind.INVOICE not in found:
             known = self.money(order)
             numbers = [invoice.number for invoice in known.invoices]
             numbers += [payment.receipt_number for payment in known.payments]
+            # An invoice over several orders is filed under none of them: its number leads to it.
             shared = documents.numbered(order.account_id, [number for number in numbers if number])
             found = {document.kind: document for document in shared} | found
         return found
@@ -236,6 +244,7 @@ class OrderBilling(Generic[M]):
         session().refresh(order, with_for_update=True)
         item = self._item(order)
         jobs = issuing.correct(tenant, item, lines, reason, billing=order.billing, by=by)
+        # The trail keeps both amounts; the old document keeps what it said.
         before = order.total
         order.total = totals_of(tenant, lines).total
         session().flush()

@@ -26,6 +26,7 @@ def last_closing(tenant: Tenant, day: date) -> date:
     found = closing_date(day.replace(day=1), closing_day)
     if found < day:
         return found
+    # The closing day of this month is still to come: it is last month's.
     before = day.replace(day=1).toordinal() - 1
     return closing_date(date.fromordinal(before).replace(day=1), closing_day)
 
@@ -34,8 +35,8 @@ def can_close(tenant: Tenant, day: date) -> Decision:
     """Whether `day` is a closing date of the tenant's that has come."""
     following = closing_date(day, tenant.terms.closing_day)
     if following != day:
-        said = RuleBroken(_NO_CLOSING_DAY, day=day.isoformat(), next=following.isoformat())
-        return Decision(str(said))
+        refusal = RuleBroken(_NO_CLOSING_DAY, day=day.isoformat(), next=following.isoformat())
+        return Decision(str(refusal))
     if day > clock.today():
         return Decision(str(RuleBroken(_NOT_YET, day=day.isoformat())))
     return ALLOWED
@@ -52,6 +53,8 @@ def close(
     can_close(tenant, day).require()
     kind = billing.model.__tablename__
     pending = [item for item in queries.pending_items(day) if item.order_kind == kind]
+    # Only the keys are kept: every account is a transaction of its own, with items read under its
+    # lock.
     keys = sorted({_key(item) for item in pending})
     session().rollback()
     for account_id, address in keys:
@@ -74,6 +77,7 @@ def close(
 
 def _key(item: InvoiceItem) -> tuple[int, str]:
     """What has the same is billed together."""
+    # As text with sorted keys, since a dict can neither be sorted nor stand in a set.
     return item.account_id, json.dumps(item.billing, sort_keys=True, ensure_ascii=False)
 
 
@@ -96,7 +100,7 @@ def _close_one(
 
 
 def close_due(billing: OrderBilling[Any], tenant: Tenant, *, by: Actor) -> int:
-    """What the worker does: close the last closing date once it is over; returns how many invoices."""
+    """Close the last closing date once it is over, for the worker; returns how many invoices."""
     if tenant.terms.invoicing != "closing":
         return 0
     return sum(1 for _invoice in close(billing, tenant, last_closing(tenant, clock.today()), by=by))

@@ -9,7 +9,9 @@ from portal.shared.orders.models import billing_copy, contact_copy
 
 
 class Customers:
-    """Whose the imported orders of one file are, by 会員番号; each is looked up once for all its rows."""
+    """Whose the imported orders of one file are, by 会員番号; each is looked up once for all its
+    rows.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, Any] | str] = {}
@@ -20,6 +22,7 @@ class Customers:
         Raises RuleBroken.
         """
         number = row.text("会員番号", imports.KEY, required=True)
+        # A refusal is kept as well: a thousand rows of an unknown customer ask once.
         if number not in self._known:
             self._known[number] = _customer(number)
         found = self._known[number]

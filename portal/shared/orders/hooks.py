@@ -29,6 +29,7 @@ def _erase_persons(model: type[OrderMixin], account: Account, personal: Collecti
     emptied: dict[str, Any] = dict.fromkeys(personal, "")
     emptied["remarks"] = ""
     emptied["documents_due_at"] = None  # what is issued later would name nobody
+    # The account's number stands for the customer: bills must still be told apart.
     contact = dict.fromkeys(PERSON, "")
     billing = dict.fromkeys(ADDRESS, "") | {"name": account.number}
     update_where(model, model.account_id == account.id, contact=contact, billing=billing, **emptied)
@@ -64,9 +65,9 @@ def account_hooks(
     the persons and without the texts in `personal`.
     """
 
-    def own(account: Account) -> Select[Any]:
-        mine = select(model).where(model.account_id == account.id)
-        return mine.order_by(model.booked_at, model.id)
+    def orders_of(account: Account) -> Select[Any]:
+        orders = select(model).where(model.account_id == account.id)
+        return orders.order_by(model.booked_at, model.id)
 
     def open_business(_tenant: Tenant, account: Account) -> Iterator[OpenBusiness]:
         for kind in open_kinds:
@@ -76,8 +77,9 @@ def account_hooks(
                 message = RuleBroken(kind.message, count=count, status=RuleBroken(kind.status))
                 yield OpenBusiness(message=message, remedy=kind.remedy, link=kind.link)
 
-    def papers(_tenant: Tenant, account: Account) -> Iterator[Entry]:
-        rows = (_exported(order, columns.values()) for order in session().scalars(own(account)))
+    def export_files(_tenant: Tenant, account: Account) -> Iterator[Entry]:
+        orders = session().scalars(orders_of(account))
+        rows = (_exported(order, columns.values()) for order in orders)
         yield f"{model.__tablename__}s.csv", b"".join(csvio.write_csv(rows, tuple(columns)))
         yield from account_part.export_files(account, model.__tablename__)
         yield from documents.all_of(account.id)
@@ -85,4 +87,4 @@ def account_hooks(
     def erase(account: Account) -> None:
         _erase_persons(model, account, personal)
 
-    return AccountHooks(open_business=open_business, export_files=papers, erase=erase)
+    return AccountHooks(open_business=open_business, export_files=export_files, erase=erase)

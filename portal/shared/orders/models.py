@@ -21,10 +21,10 @@ ADDRESS = ("name", "department", "person", "postal_code", "address")
 class OrderMixin(Numbered):
     """The columns of what an account orders and is billed for; the brand adds what is ordered.
 
-    `contact` and `billing` are copies. The lines that are billed, what was received and what is owed
-    are rows of `shared/invoicing`; `total` (yen with tax), `due_date` and `paid_at` repeat for lists
-    what follows from them: `paid_at` is when (UTC) the last of what was owed came in, None while
-    anything is. `documents_due_at` is since when documents are due that are not issued yet.
+    `contact` and `billing` are copies. The lines that are billed, what was received and what is
+    owed are rows of `shared/invoicing`; `total` (yen with tax), `due_date` and `paid_at` repeat for
+    lists what follows from them: `paid_at` is when (UTC) the last of what was owed came in, None
+    while anything is. `documents_due_at` is since when documents are due that are not issued yet.
     """
 
     account_id: Mapped[int] = mapped_column(ID)
@@ -62,6 +62,7 @@ def billing_copy(account: Account, member: Member) -> dict[str, str]:
     """The billing address as it is today: the usual one of the book, else the account's own
     (COM-31, COM-33).
     """
+    # Copied, not referred to: an address that changes later must not change what was ordered.
     usual = contacts.usual(account.id, AddressKind.BILLING)
     if usual:
         return address_copy(usual)

@@ -38,8 +38,9 @@ class OrderQueries(Generic[M]):
 
     def get(self, account_id: int, number: str) -> M:
         """The account's own order. Raises NotFound for anybody else's."""
-        own = self._model.account_id == account_id, self._model.number == number
-        return get_or_404(self._model, *own, absent=self._absent)
+        # By the account as well: whose it is, is never asked afterwards (COM-02).
+        filters = (self._model.account_id == account_id, self._model.number == number)
+        return get_or_404(self._model, *filters, absent=self._absent)
 
     def get_any(self, number: str) -> M:
         """An order of the tenant in scope, for operators. Raises NotFound."""
@@ -61,6 +62,7 @@ class OrderQueries(Generic[M]):
         if status:
             filters = model.status == status
         else:
+            # One statement, since a page of 50 is cut from all kinds together.
             filters = or_(
                 model.status.in_(self._awaiting),
                 and_(*is_unpaid(model)),
@@ -72,8 +74,8 @@ class OrderQueries(Generic[M]):
 
     def newest_number(self, account_id: int) -> str:
         """The number of the account's newest, or nothing."""
-        own = select(self._model.number).where(self._model.account_id == account_id)
-        newest = own.order_by(self._model.booked_at.desc(), self._model.id.desc())
+        numbers = select(self._model.number).where(self._model.account_id == account_id)
+        newest = numbers.order_by(self._model.booked_at.desc(), self._model.id.desc())
         return session().scalar(newest.limit(1)) or ""
 
 

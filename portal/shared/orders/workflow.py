@@ -17,7 +17,7 @@ S = TypeVar("S", bound=LabelledEnum)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What comes with a state: the column that keeps when it was reached, and the mail's sentence."""
+    """What comes with a state: the column that keeps when it was reached, the mail's sentence."""
 
     instant: str
     sentence: str
@@ -48,6 +48,7 @@ class OrderWorkflow(Generic[S]):
         The caller commits. Raises RuleBroken, Stale.
         """
         self.can(order, to).require()
+        # With the state in one UPDATE: there is no moment in which one is set without the other.
         changes[self.steps[to].instant] = clock.now()
         states.move(order, to, self.moves, by=by, **changes)
         self.notify(tenant, order)
@@ -78,6 +79,8 @@ class OrderWorkflow(Generic[S]):
 
         No commit.
         """
+        # Marked before it is mailed: of two workers at once, one finds the instant set. 500 at a
+        # time; the next round takes the others.
         found = [order for order in session().scalars(due.limit(500)) if set_once(order, instant)]
         for order in found:
             self.notify(tenant, order, sentence, label=label, kind=Kind.REMINDERS)

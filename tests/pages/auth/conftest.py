@@ -18,7 +18,7 @@ from portal.core.db import session
 from portal.core.outbox import OutboxMail
 from portal.settings import ROOT, Settings
 from portal.shared.accounts.models import Account, Member
-from portal.web import hanging
+from portal.web import dangling
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def settings(
     file.write_text(text.replace(usual, wanted), encoding="utf-8")
     if "items" in sign_in_rules:
         # The cast signs in with login IDs; a file that locks people out is refused where they are.
-        monkeypatch.setattr(hanging, "_locked_out", lambda _tenant: ())
+        monkeypatch.setattr(dangling, "_locked_out", lambda _tenant: ())
     return make_settings(database_url, home=tmp_path / "home", tenants_file=file)
 
 

@@ -1,4 +1,4 @@
-"""OPS-03: a tenants file that leaves data hanging is refused, at `check` and while the portal runs."""
+"""OPS-03: a tenants file that leaves data dangling is refused, at `check` and while the portal runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portal.settings import ROOT, Settings
 from portal.shared.accounts.models import Account, Member, MemberStatus, login_key
 from portal.shared.inquiries.models import Inquiry, Status
 from portal.shared.members import operations as members
-from portal.web.hanging import LAST_GOOD
+from portal.web.dangling import LAST_GOOD
 
 GOOD = (ROOT / "tests" / "tenants.toml").read_text(encoding="utf-8")
 Edit = Callable[[str], str]

@@ -108,7 +108,7 @@ def _lacking(tenants: Tenants, brands: Iterable[Brand]) -> Iterator[Finding]:
         with tenant_scope(key), transaction_mode("read"):
             found = [*_locked_out(tenant), *_inquiries_off(tenant), *_categories(tenant)]
             for brand in brands:
-                found.extend(brand.hanging(tenant))
+                found.extend(brand.dangling(tenant))
         for path, message in found:
             yield ("tenants", key, *path), message
 
