@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from portal.blueprints.facility import operations
+from portal.blueprints.facility.billing_items import use_item
 from portal.blueprints.facility.models import Reservation
 from portal.config import Tenant
 from portal.core import SYSTEM, session
@@ -21,7 +22,7 @@ def billed_for(tenant: Tenant, reservation: Reservation, lines: Sequence[BillLin
         replace_lines(known.items[-1], lines)
         known.invoices[-1].total = total
     else:
-        draft = operations._use_draft(reservation)
+        draft = use_item(reservation)
         reservation.due_date = operations.BILLING.bill(tenant, draft, lines, by=SYSTEM).due_date
     reservation.total = total
     session().flush()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from portal.blueprints.facility.billing_items import charge_item, use_item
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import MOVES, REOPENED, Reservation, Status
 from portal.blueprints.facility.work_reports import work_report_content
@@ -29,7 +30,6 @@ from portal.core import (
 from portal.shared.billing.lines import BillLine
 from portal.shared.documents.models import DocumentKind
 from portal.shared.documents.typefaces import check_drawable
-from portal.shared.invoicing.items import ItemDraft
 from portal.shared.invoicing.models import CreditNote
 from portal.shared.invoicing.operations import Remittance
 from portal.shared.invoicing.queries import OrderMoney
@@ -204,7 +204,7 @@ def cancel(
         # Bears no tax: it makes good a loss, and nothing was supplied for it
         # (消費税法基本通達5-5-2).
         line = BillLine("キャンセル料", 1, "式", charge, 0, day=clock.today())
-        bill = BILLING.bill(tenant, _charge_draft(reservation), [line], by=by)
+        bill = BILLING.bill(tenant, charge_item(reservation), [line], by=by)
         changes["total"] = bill.total
         changes["due_date"] = bill.due_date
         changes["billed_at"] = clock.now()
@@ -274,7 +274,7 @@ def fix_amount(
     from the terms.
     """
     LIFE.can(reservation, Status.BILLED).require()
-    bill = BILLING.bill(tenant, _use_draft(reservation), lines, by=by)
+    bill = BILLING.bill(tenant, use_item(reservation), lines, by=by)
     LIFE.move(
         tenant,
         reservation,
@@ -394,41 +394,6 @@ def remind(tenant: Tenant) -> int:
     coming = coming.where(Reservation.starts_at > clock.now(), Reservation.starts_at <= until)
     sentence = "ご利用日時が近づきましたので、お知らせします。"
     return LIFE.remind(tenant, coming, "reminded_at", sentence, "ご利用前のご案内")
-
-
-def _use_draft(reservation: Reservation) -> ItemDraft:
-    """What a use is billed as. One over midnight is traded when it ended."""
-    # The trade is dated when the use ended; where it began on another day, the invoice says both.
-    first = clock.to_local(reservation.began_at).date()
-    facts = [("予約番号", reservation.number)]
-    if first != reservation.traded_on:
-        facts.append(("ご利用開始日", f"{first.year}年{first.month}月{first.day}日"))
-    return ItemDraft(
-        account_id=reservation.account_id,
-        order_kind=Reservation.__tablename__,
-        about=reservation.number,
-        title=f"{reservation.facility_name} ご利用料金",
-        traded_on=reservation.traded_on,
-        billing=reservation.billing,
-        contact=reservation.contact,
-        day_label="ご利用日",
-        facts=tuple(facts),
-    )
-
-
-def _charge_draft(reservation: Reservation) -> ItemDraft:
-    """What a cancellation of today is billed as."""
-    return ItemDraft(
-        account_id=reservation.account_id,
-        order_kind=Reservation.__tablename__,
-        about=reservation.number,
-        title=f"{reservation.facility_name} キャンセル料",
-        traded_on=clock.today(),
-        billing=reservation.billing,
-        contact=reservation.contact,
-        day_label="キャンセル日",
-        facts=(("予約番号", reservation.number),),
-    )
 
 
 def _reports_due(reservation: Reservation) -> set[DocumentKind]:

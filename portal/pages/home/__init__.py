@@ -56,7 +56,7 @@ def _part(brand: Brand) -> Part | None:
 
 
 def _attention() -> Iterator[Attention]:
-    """What awaits the member, from shared modules and from each brand, every place once (COM-20)."""
+    """What awaits the member, in shared modules and in each brand, every place once (COM-20)."""
     seen = set()
     for item in _every_attention():
         if item.count and item.link.path not in seen:

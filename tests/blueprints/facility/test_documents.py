@@ -17,6 +17,7 @@ from pypdf import PdfReader
 from sqlalchemy import select
 
 from portal.blueprints.facility import operations, queries
+from portal.blueprints.facility.billing_items import charge_item, use_item
 from portal.blueprints.facility.models import Reservation
 from portal.blueprints.facility.work_reports import work_report_content
 from portal.config.schema import Tenant
@@ -69,9 +70,9 @@ def invoice_content(tenant: Tenant, reservation: Reservation) -> Any:
     """What the reservation's invoice would say now: facts and addresses as they stand."""
     operations.BILLING.readdress(reservation)
     money = operations.money(reservation)
-    draft = operations._use_draft(reservation)
+    draft = use_item(reservation)
     if reservation.cancelled_at:
-        draft = operations._charge_draft(reservation)
+        draft = charge_item(reservation)
     item = money.items[-1]
     item.facts = [list(fact) for fact in draft.facts]
     item.day_label = draft.day_label
