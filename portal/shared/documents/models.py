@@ -18,6 +18,9 @@ from portal.core import (
 )
 from portal.core.files import FileKey
 
+_PARTY_BYTES = 180
+"""What a file name has room for beside date, amount and number: file systems end at 255 bytes."""
+
 
 class DocumentKind(LabelledEnum):
     """What a document is; the value names its number sequence and its template."""
@@ -76,8 +79,12 @@ class Document(TenantOwned, Base):
 
     @property
     def filename(self) -> str:
-        """A file name an accountant can sort by: date, counterparty, total if any (電子帳簿保存法)."""
-        party = "".join(c for c in self.counterparty if c not in '\\/:*?"<>|\r\n\t')
+        """A file name an accountant can sort by: date, counterparty, total if any (電子帳簿保存法).
+
+        A long counterparty is cut, so that every file system takes the name.
+        """
+        plain = "".join(c for c in self.counterparty if c not in '\\/:*?"<>|\r\n\t')
+        party = plain.encode()[:_PARTY_BYTES].decode(errors="ignore")
         amount = "" if self.amount is None else f"{self.amount}_"
         return f"{self.transaction_date:%Y%m%d}_{party}_{amount}{self.number}.pdf"
 
