@@ -141,7 +141,10 @@ def _read_anchors(
     """The anchors in a file; empty lines and those that begin with # say nothing."""
     if path is None:
         return None
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError:
+        raise click.BadParameter(f"{path} is not UTF-8") from None
     try:
         return [Anchor.parse(line) for line in lines if line and not line.startswith("#")]
     except ValueError as error:

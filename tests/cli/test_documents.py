@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from portal.cli.documents import documents
 from portal.core.audit import AuditEvent
 from portal.core.db import session
+from portal.settings import ROOT
 from portal.shared.documents.models import Document, DocumentKind
 from tests.support.old_documents import issue_as_before
 
@@ -234,6 +236,16 @@ def test_open_asks_for_the_kind_where_two_have_the_number(do, issued, inside, tm
     target = tmp_path / "x.pdf"
     do("open", "FI000001", "--kind", "invoice", "--to", str(target))
     assert target.read_bytes() == issued.read_bytes()
+
+
+def test_every_command_of_documents_stands_in_the_guide_to_archiving() -> None:
+    """OPS-14, COM-74: with the system overview and a template of the rules, both linked."""
+    guide = (ROOT / "docs/archiving.md").read_text("utf-8")
+    assert [name for name in documents.commands if f"flask documents {name}" not in guide] == []
+    for part in ("## システム概要書", "## 訂正及び削除の防止に関する事務処理規程"):
+        assert part in guide
+    for page in ("README.md", "docs/operators.md"):
+        assert "docs/archiving.md" in (ROOT / page).read_text("utf-8")
 
 
 def _events(inside, action: str) -> list[AuditEvent]:
