@@ -4,6 +4,7 @@ COM-74).
 
 from __future__ import annotations
 
+import ast
 import csv
 import hashlib
 import json
@@ -20,6 +21,7 @@ from sqlalchemy import select
 
 from portal.core.audit import AuditEvent
 from portal.core.db import session
+from portal.settings import ROOT
 from portal.shared.documents.models import Document, DocumentKind
 from tests.support.old_documents import issue_as_before
 from tests.support.raw import superuser
@@ -238,6 +240,47 @@ def test_an_altered_trail_is_named(make, tmp_path) -> None:
         code, told = check(altered / "check.py")
         assert code == 1
         assert any(part in line for line in told), told
+
+
+def test_the_index_names_corrections_as_the_documents_do(make, run, tmp_path) -> None:
+    """COM-72: a correction is a new document, and neither hides the other."""
+    for words in (
+        ["correct", "FR000002", "--line", "利用料:4:時間:4500", "--reason", "計算違い"],
+        ["issue", "FR000002"],
+    ):
+        result = run.invoke(args=["facility", *words, "--tenant", "facility"])
+        assert result.exit_code == 0, result.output
+    folder = unpacked(make())
+    assert check(folder / "check.py")[0] == 0
+    told = "{}: index.csv の訂正後の番号が、{} の内容と一致しません"
+    with (folder / "index.csv").open(encoding="utf-8-sig", newline="") as file:
+        (digest,) = (row["SHA-256"] for row in csv.DictReader(file) if row["番号"] == "FI000002")
+    for old, new, line in (
+        (",FI000002,", ",,", told.format("FI000001", "FI000002")),
+        (f"{digest},,", f"{digest},FI000001,", told.format("FI000002", "FI000001")),
+    ):
+        altered = tmp_path / f"with {new}"
+        shutil.copytree(folder, altered)
+        replaced("index.csv", old, new)(altered)
+        assert check(altered / "check.py") == (1, [line])
+
+
+def test_the_check_stands_alone_and_runs_on_older_pythons() -> None:
+    """COM-74: nothing but the standard library, and the grammar of Python 3.9."""
+    source = (ROOT / "portal/shared/documents/check_bundle.py").read_text("utf-8")
+    module = ast.parse(source, feature_version=(3, 9))
+    imported = {
+        alias.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    imported |= {
+        str(node.module).partition(".")[0]
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert imported <= sys.stdlib_module_names
 
 
 def test_what_is_no_bundle_is_told_in_a_line(make, tmp_path) -> None:

@@ -100,7 +100,8 @@ class Bundle:
         for line in lines_of(self.source, FACTS):
             facts = json.loads(line)
             # The content is not kept: an archive of many years would not fit into memory.
-            del facts["content"]
+            corrects = facts.pop("content").get("corrects") or {}
+            facts["corrects"] = corrects.get("number", "")
             facts["digest"] = hashlib.sha256(line).hexdigest()
             self.facts[facts["kind"], facts["number"]] = facts
 
@@ -141,6 +142,7 @@ def faults_of(bundle: Bundle) -> Iterator[str]:
     for key, row in bundle.rows.items():
         for reason in (*content_faults(bundle, key, row), *file_faults(bundle, key, row)):
             yield f"{key[1]}: {reason}"
+    yield from correction_faults(bundle)
     yield from strangers(bundle)
     yield from gaps(bundle)
     yield from trail_faults(bundle)
@@ -195,6 +197,19 @@ def digest_of(file: IO[bytes]) -> str:
     while chunk := file.read(CHUNK):
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def correction_faults(bundle: Bundle) -> Iterator[str]:
+    """Rows that name another correction than the documents do, as far as both are here."""
+    named = {key: row["訂正後の番号"] for key, row in bundle.rows.items()}
+    for (kind, number), later in named.items():
+        facts = bundle.facts.get((kind, later))
+        if later and facts is not None and facts["corrects"] != number:
+            yield f"{number}: index.csv の訂正後の番号が、{later} の内容と一致しません"
+    for (kind, number), facts in bundle.facts.items():
+        earlier = (kind, facts["corrects"])
+        if named.get(earlier, number) != number:
+            yield f"{facts['corrects']}: index.csv の訂正後の番号が、{number} の内容と一致しません"
 
 
 def strangers(bundle: Bundle) -> Iterator[str]:
