@@ -14,6 +14,7 @@ from portal.cli import (
     chat,
     desk,
     doctor,
+    documents,
     installation,
     invoices,
     limits,
@@ -39,7 +40,7 @@ _SHARED: tuple[click.Command, ...] = (
     chat.chat,
     invoices.invoices,
     invoices.payments,
-    records.documents,
+    documents.documents,
     records.mail,
     records.audit,
 )

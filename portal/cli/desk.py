@@ -3,7 +3,6 @@ COM-60, SUP-14).
 """
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from portal.cli.command_line import (
 from portal.cli.commands import ChangeCommand, QuestionCommand, TenantContext
 from portal.cli.output import harmless, local_day, local_minute, table
 from portal.cli.parameters import FILE, FILE_OR_STANDARD_INPUT, json_option, limit_option, typed
+from portal.cli.saving import save_new
 from portal.core import RuleBroken, audit, text, transaction_mode
 from portal.shared.auth.operator_actions import tag
 from portal.shared.inquiries import operations, queries
@@ -126,14 +126,8 @@ def _save_file(file: InquiryFile, path: Path) -> None:
         stored = open_file(file.sha256)
     except FileNotFoundError:
         raise CommandError(f"{file.name} is missing in the file store") from None
-    try:
-        # x: never over a file that is there, also not one that came this very moment.
-        with stored, path.open("xb") as out:
-            shutil.copyfileobj(stored, out)
-    except FileExistsError:
-        raise CommandError(f"{path} is there already") from None
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+    with stored:
+        save_new(stored, path)
 
 
 @inquiries.command("answer", cls=ChangeCommand)

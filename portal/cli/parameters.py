@@ -34,14 +34,16 @@ def limit_option(default: int = 30) -> Callable[[F], F]:
 
 
 def day_option(
-    name: str,
-    *,
+    *names: str,
     help: str,  # noqa: A002 - click's
     required: bool = False,
 ) -> Callable[[F], F]:
-    """An option for a day, YYYY-MM-DD; the command gets a date, or None where it was left out."""
+    """An option for a day, YYYY-MM-DD; the command gets a date, or None where it was left out.
+
+    `names` are as click takes them: the option's, and the parameter's where that is another.
+    """
     return click.option(
-        name, type=click.DateTime(["%Y-%m-%d"]), callback=_as_day, required=required, help=help
+        *names, type=click.DateTime(["%Y-%m-%d"]), callback=_as_day, required=required, help=help
     )
 
 

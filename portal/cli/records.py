@@ -1,10 +1,7 @@
-"""`flask documents`, `flask mail` and `flask audit`: what is kept, found again (COM-74, OPS-14,
-COM-90).
-"""
+"""`flask mail` and `flask audit`: what is kept, found again (OPS-14, COM-90)."""
 
 import json
 import re
-from datetime import date
 from pathlib import Path
 
 import click
@@ -14,85 +11,20 @@ from sqlalchemy import select
 from portal.cli.command_line import CommandGroup, Number, login
 from portal.cli.commands import ChangeCommand, QuestionCommand, TenantContext
 from portal.cli.output import fail, harmless, json_out, local_minute, table
-from portal.cli.parameters import FILE, day_option, json_option, limit_option
+from portal.cli.parameters import FILE, json_option, limit_option
 from portal.core import NotFound, OutboxMail, require, session, to_local
 from portal.core import audit as trail
 from portal.core.audit_chain import Anchor, count_unmarked, find_faults, make_anchor
 from portal.core.db import each_tenant
 from portal.core.jobs import WorkStatus
 from portal.shared import resending
-from portal.shared.accounts import operations as accounts
-from portal.shared.documents import operations, verification
 from portal.web.requests import registry
 
-documents = CommandGroup("documents", help="Find and verify issued documents.")
 mail = CommandGroup("mail", help="See and resend mail.")
 audit = CommandGroup("audit", help="Search and verify the audit trail.")
 _LARGEST_ID = 2**63 - 1
-_YEN = Number(0, _LARGEST_ID)
 _NOT_KEPT = "(the text is not kept: it is blanked once a mail is sent or can be sent no more)"
 _URL = re.compile(r"https?://\S+")
-
-
-@documents.command("find", cls=QuestionCommand)
-@day_option("--since", help="The first transaction date.")
-@day_option("--until", help="The last transaction date.")
-@click.option("--least", type=_YEN, help="Yen, tax included.")
-@click.option("--most", type=_YEN, help="Yen, tax included.")
-@click.option("--counterparty", default="", help="Part of the name.")
-@click.option("--number", default="", help="The document's own number.")
-@click.option("--account", default="", help="The account's number.")
-@limit_option()
-@json_option
-def find(
-    since: date | None,
-    until: date | None,
-    least: int | None,
-    most: int | None,
-    counterparty: str,
-    number: str,
-    account: str,
-    limit: int,
-    as_json: bool,
-) -> None:
-    """Documents by transaction date, total and counterparty."""
-    # One more than is shown tells whether there are more.
-    found = operations.search(
-        limit=limit + 1,
-        since=since,
-        until=until,
-        least=least,
-        most=most,
-        counterparty=counterparty,
-        number=number,
-        account_id=accounts.find_account(account).id if account else None,
-    )
-    if len(found) > limit:
-        click.echo(f"there are more than {limit}; see --limit", err=True)
-    rows = [
-        (
-            document.number,
-            document.kind,
-            document.transaction_date,
-            document.amount,
-            document.counterparty,
-            document.about,
-            document.replaced_by,
-        )
-        for document in found[:limit]
-    ]
-    columns = ["number", "kind", "date", "total", "counterparty", "about", "replaced_by"]
-    table(columns, rows, as_json)
-
-
-@documents.command("verify", cls=QuestionCommand)
-def verify() -> str:
-    """Compare every document with the audit trail: row, file and number; what is wrong is named."""
-    bad = [str(fault) for fault in verification.find_faults()]
-    bad += [f"trail {fault.sequence}: {fault.reason}" for fault in find_faults()]
-    if bad:
-        fail("; ".join(bad))
-    return "all documents are whole"
 
 
 @mail.command("list", cls=QuestionCommand)
@@ -209,7 +141,10 @@ def _read_anchors(
     """The anchors in a file; empty lines and those that begin with # say nothing."""
     if path is None:
         return None
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError:
+        raise click.BadParameter(f"{path} is not UTF-8") from None
     try:
         return [Anchor.parse(line) for line in lines if line and not line.startswith("#")]
     except ValueError as error:

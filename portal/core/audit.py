@@ -88,8 +88,16 @@ class AuditEvent(TenantOwned, Base):
         """The digest this row must have behind a row with digest `previous`."""
         return _digest({name: getattr(self, name) for name in _COLUMNS}, previous)
 
+    def as_plain(self) -> dict[str, Any]:
+        """All columns but the primary key, instants as their digest takes them."""
+        return {name: _instant_as_text(getattr(self, name)) for name in _COLUMNS}
+
 
 _COLUMNS = [column.name for column in AuditEvent.__table__.columns if column.name != "id"]
+
+
+def _instant_as_text(value: object) -> object:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
 def _digest(event: Mapping[str, Any], previous: str) -> str:

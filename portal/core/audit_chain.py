@@ -9,8 +9,10 @@ that was cut back to an earlier end. docs/decisions/audit-chain.md.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import aliased
 
 from portal.core import clock
 from portal.core.audit import GENESIS, AuditEvent, AuditHead
@@ -125,6 +127,23 @@ def _anchor_faults(anchors: Sequence[Anchor], end: int, keyed_from: int) -> Iter
         # elsewhere remembers where it was.
         elif anchor.keyed_from < keyed_from:
             yield ChainFault(keyed_from, "more events are without a mark than the anchor knows")
+
+
+def export_events(subjects: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The events about these subjects as plain values, in order: for whoever has no database.
+
+    Each has all that its digest is made of, and `previous`, the digest of the event before it.
+    """
+    before = aliased(AuditEvent)
+    chained = before.sequence == AuditEvent.sequence - 1
+    statement = (
+        select(AuditEvent, before.digest)
+        .outerjoin(before, and_(before.tenant_id == AuditEvent.tenant_id, chained))
+        .where(AuditEvent.subject.in_(subjects))
+        .order_by(AuditEvent.sequence)
+    )
+    for event, previous in session().execute(statement):
+        yield {**event.as_plain(), "previous": previous or GENESIS}
 
 
 def count_unmarked() -> int:

@@ -266,6 +266,15 @@ def transaction_mode(mode: Mode) -> Iterator[None]:
         _mode.reset(token)
 
 
+def hold_snapshot() -> None:
+    """Let everything that the transaction about to begin reads be of one and the same instant.
+
+    Call it before the first statement. SQLite's transactions are so anyway.
+    """
+    if session().get_bind().dialect.name == "postgresql":
+        session().connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
 def _end_transaction() -> None:
     if db.session.registry.has() and db.session().in_transaction():
         db.session.rollback()

@@ -139,3 +139,5 @@ def test_a_file_that_holds_no_anchor_of_the_brand_is_a_mistake(do, tmp_path) -> 
     assert "no anchor of facility" in do("verify", "--anchor", str(file), expect=2)
     file.write_text("something else\n")
     assert "no anchor: 'something else'" in do("verify", "--anchor", str(file), expect=2)
+    file.write_bytes(b"PK\x03\x04\xff")
+    assert f"{file} is not UTF-8" in do("verify", "--anchor", str(file), expect=2)

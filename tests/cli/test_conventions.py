@@ -44,12 +44,17 @@ SAMPLES = {
     "lines": "利用料:3:時間:4500",
     "mail_id": "1",
     "minutes": "60",
+    "amount": "4500",
+    "on": "2026-10-31",
     "starts": "2026-12-01T10:00",
     "form": "2022-09-01",
     "amount": "1000",
     "on": "2026-10-31",
     "kind": "app",
     "person": "山田:太郎:yamada@one.example",
+    "since": "2026-10-01",
+    "target": "x.zip",
+    "until": "2026-10-31",
     "value": "60",
 }
 """Words for arguments that not every text will do for."""

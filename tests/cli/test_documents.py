@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from portal.cli.documents import documents
+from portal.core.audit import AuditEvent
 from portal.core.db import session
-from portal.shared.documents.models import Document
+from portal.settings import ROOT
+from portal.shared.documents.models import Document, DocumentKind
+from tests.support.old_documents import issue_as_before
 
 KEYS = ["number", "kind", "date", "total", "counterparty", "about", "replaced_by"]
 
@@ -35,6 +39,18 @@ def issued(run, inside, settings) -> Path:
         key = session().scalar(select(Document.sha256).where(Document.number == "FI000001"))
     assert key
     return Path(settings.home / "files" / "facility" / key[:2] / key)
+
+
+@pytest.fixture
+def given_back(run, issued) -> None:
+    """The invoice is paid and 4,950 yen of it given back: a receipt and a credit note are drawn."""
+    for words in (
+        ["pay", "FR000002"],
+        ["refund", "FR000002", "--line", "値引き:1:式:4500", "--reason", "不調"],
+        ["issue", "FR000002"],
+    ):
+        result = run.invoke(args=["facility", *words, "--tenant", "facility"])
+        assert result.exit_code == 0, result.output
 
 
 def test_find_shows_the_archive_with_the_same_keys_every_time(do, issued, run) -> None:
@@ -76,6 +92,20 @@ def test_find_by_date_amount_and_counterparty_alone_and_together(do, issued) -> 
         (["--since", "2026-12-31", "--until", "2026-01-01"], 0),
     ):
         assert len(json.loads(do("find", *words, "--json"))) == hits, words
+
+
+def test_a_credit_note_is_found_by_the_size_of_its_amount(do, given_back) -> None:
+    """COM-74: its total stands below zero, but 4,950 yen are what anybody looks for."""
+    for words, hits in (
+        (["--least", "4950", "--most", "4950"], ["CN00000001"]),
+        (["--least", "4951", "--most", "14849"], []),
+        (["--most", "4949"], []),
+        (["--most", "4950"], ["CN00000001"]),
+    ):
+        found = json.loads(do("find", *words, "--json"))
+        assert [row["number"] for row in found if row["kind"] == "credit_note"] == hits, words
+    (note,) = json.loads(do("find", "--most", "4950", "--json"))
+    assert note["total"] == -4950
 
 
 def test_a_date_or_an_amount_that_is_none_is_refused(do) -> None:
@@ -129,3 +159,97 @@ def test_find_by_number_and_by_account(do, issued) -> None:
     ] == numbers[:1]
     assert json.loads(do("find", "--number", "nothing", "--json")) == []
     do("find", "--account", "C999999", expect=2)
+
+
+def test_verify_says_how_many_documents_are_unsealed_and_seal_seals_them(
+    run, app, inside, issued
+) -> None:
+    """COM-72, OPS-14: those of before are no fault; each is sealed once, and it is in the trail."""
+    with inside("facility"):
+        invoice = session().scalars(select(Document).where(Document.number == "FI000001")).one()
+        issue_as_before("CN000001", DocumentKind.CREDIT_NOTE, invoice.content)
+
+    def do(*words: str) -> tuple[str, str]:
+        done = run.invoke(args=["documents", *words, "--tenant", "facility"])
+        assert done.exit_code == 0, done.output
+        return done.stdout, done.stderr
+
+    unsealed = "1 documents have no digest in the trail: documents seal\n"
+    assert do("verify") == ("all documents are whole\n", unsealed)
+    assert do("seal", "--dry-run")[0] == "1 documents sealed\n"
+    assert do("verify")[1] == unsealed
+    assert do("seal", "--operator", "監督") == ("1 documents sealed\n", "")
+    assert do("seal") == ("0 documents sealed\n", "")
+    assert do("verify") == ("all documents are whole\n", "")
+    (event,) = _events(inside, "document.seal")
+    assert (event.subject, event.actor_name) == ("document:CN000001", "監督")
+    assert event.changes["kind"] == "credit_note"
+
+
+def test_open_saves_the_file_under_its_own_name_and_tells_the_trail(
+    do, issued, inside, tmp_path, monkeypatch
+) -> None:
+    """COM-74, COM-90: at once, checked, for its owner's eyes; who took it out is known."""
+    monkeypatch.chdir(tmp_path)
+    assert do("open", "FI000001", "--dry-run").startswith("20261014_")
+    assert list(tmp_path.iterdir()) == []
+    name = do("open", "FI000001", "--operator", "監督").strip()
+    assert name == "20261014_カナリア甲株式会社一番_14850_FI000001.pdf"
+    saved = tmp_path / name
+    assert saved.read_bytes() == issued.read_bytes()
+    assert saved.stat().st_mode & 0o777 == 0o600
+    (event,) = _events(inside, "document.save_file")
+    assert (event.subject, event.actor_name) == ("document:FI000001", "監督")
+    assert event.changes == {"kind": "invoice", "digest": issued.name}
+
+
+def test_open_never_writes_over_a_file(do, issued, inside, tmp_path) -> None:
+    """OPS-10: nor is anything in the trail that did not happen."""
+    there = tmp_path / "there.pdf"
+    there.write_bytes(b"mine")
+    told = do("open", "FI000001", "--to", str(there), expect=2)
+    assert told == f"Error: {there} is there already\n"
+    assert there.read_bytes() == b"mine"
+    assert _events(inside, "document.save_file") == []
+
+
+def test_open_refuses_a_damaged_or_lost_file_and_an_unknown_number(do, issued, tmp_path) -> None:
+    """COM-72: what goes out is what was issued."""
+    target = tmp_path / "x.pdf"
+    damaged = "Error: FI000001: its file is missing or damaged: documents verify\n"
+    issued.write_bytes(b"%PDF-1.7 another")
+    assert do("open", "FI000001", "--to", str(target), expect=2) == damaged
+    issued.unlink()
+    assert do("open", "FI000001", "--to", str(target), expect=2) == damaged
+    told = do("open", "FI000009", "--to", str(target), expect=2)
+    assert told == "Error: 帳票が見つかりません。\n"
+    assert not target.exists()
+
+
+def test_open_asks_for_the_kind_where_two_have_the_number(do, issued, inside, tmp_path) -> None:
+    """COM-72: numbers are without doubles by kind alone."""
+    with inside("facility"):
+        invoice = session().scalars(select(Document).where(Document.number == "FI000001")).one()
+        issue_as_before("FI000001", DocumentKind.CREDIT_NOTE, invoice.content)
+    told = do("open", "FI000001", expect=2)
+    assert told == "Error: 同じ番号の帳票が複数あります: credit_note, invoice\n"
+    target = tmp_path / "x.pdf"
+    do("open", "FI000001", "--kind", "invoice", "--to", str(target))
+    assert target.read_bytes() == issued.read_bytes()
+
+
+def test_every_command_of_documents_stands_in_the_guide_to_archiving() -> None:
+    """OPS-14, COM-74: with the system overview and a template of the rules, both linked."""
+    guide = (ROOT / "docs/archiving.md").read_text("utf-8")
+    assert [name for name in documents.commands if f"flask documents {name}" not in guide] == []
+    for part in ("## システム概要書", "## 訂正及び削除の防止に関する事務処理規程"):
+        assert part in guide
+    for page in ("README.md", "docs/operators.md"):
+        assert "docs/archiving.md" in (ROOT / page).read_text("utf-8")
+
+
+def _events(inside, action: str) -> list[AuditEvent]:
+    with inside("facility"):
+        found = session().scalars(select(AuditEvent).where(AuditEvent.action == action)).all()
+        session().expunge_all()
+        return list(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -29,6 +30,12 @@ ODD = {
 }
 SERVES = ("inquiries receive",)
 """A mail server's pipe, which speaks its own protocol."""
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that write files do so in a folder of the test's."""
+    monkeypatch.chdir(tmp_path)
 
 
 def in_one_line(result: Result) -> bool:

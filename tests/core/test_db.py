@@ -25,6 +25,7 @@ from portal.core.db import (
     db,
     each_tenant,
     execute_core,
+    hold_snapshot,
     insert_or_ignore,
     session,
     tenant_scope,
@@ -358,3 +359,18 @@ def test_a_mode_holds_until_its_block_ends(inside: Inside) -> None:
         with transaction_mode("read"), pytest.raises(TenantError, match="only reads"):
             session().execute(update(Account).values(name="x"))
         session().execute(update(Account).values(name="x"))
+
+
+def test_a_held_snapshot_is_of_one_instant_and_ends_with_its_transaction(
+    app: Flask, inside: Inside
+) -> None:
+    """COM-74: what another commits meanwhile is not seen; PostgreSQL would show it otherwise."""
+    name = select(Account.name).order_by(Account.id).limit(1)
+    with inside("facility"):
+        with transaction_mode("read"):
+            hold_snapshot()
+            before = session().scalar(name)
+            with superuser(app) as connection:
+                connection.execute("UPDATE account SET name = 'あとから'")
+            assert session().scalar(name) == before
+        assert session().scalar(name) == "あとから"

@@ -29,7 +29,10 @@ def files(folder: str, pattern: str) -> Iterator[Path]:
 
 def file_sizes(folder: str, pattern: str) -> list[Size]:
     """Lines of each file."""
-    return [Size(_count(path.read_text("utf-8").splitlines()), str(path.relative_to(ROOT))) for path in files(folder, pattern)]
+    return [
+        Size(_count(path.read_text("utf-8").splitlines()), str(path.relative_to(ROOT)))
+        for path in files(folder, pattern)
+    ]
 
 
 def function_sizes(folder: str) -> list[Size]:

@@ -6,10 +6,10 @@ import json
 from portal.shared.documents.models import Document
 
 
-def content_digest(document: Document) -> str:
-    """SHA-256 of what a document says and is filed by, as it was issued.
+def canonical_facts(document: Document) -> bytes:
+    """What a document says and is filed by, as one line of JSON that is always written alike.
 
-    Not of its account, which a merge changes, nor of what corrects it later.
+    Without its account, which a merge changes, and without what corrects it later.
     """
     # What a search finds a document by counts too: a row that was filed under another day or amount
     # would be as good as lost.
@@ -24,4 +24,9 @@ def content_digest(document: Document) -> str:
     }
     # In one order and without blanks: the same facts give the same digest on either database.
     plain = json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(plain.encode()).hexdigest()
+    return plain.encode()
+
+
+def content_digest(document: Document) -> str:
+    """SHA-256 of what a document says and is filed by, as it was issued."""
+    return hashlib.sha256(canonical_facts(document)).hexdigest()

@@ -18,6 +18,9 @@ from portal.core import (
 )
 from portal.core.files import FileKey
 
+_PARTY_BYTES = 180
+"""What a file name has room for beside date, amount and number: file systems end at 255 bytes."""
+
 
 class DocumentKind(LabelledEnum):
     """What a document is; the value names its number sequence and its template."""
@@ -77,11 +80,15 @@ class Document(TenantOwned, Base):
 
     @property
     def filename(self) -> str:
-        """A file name to sort by: date, counterparty, total if any (電子帳簿保存法)."""
+        """A file name to sort by: date, counterparty, total if any (電子帳簿保存法).
+
+        A long counterparty is cut, so that every file system takes the name.
+        """
         # Without what no file system of Windows takes in a name.
-        party = "".join(
+        plain = "".join(
             character for character in self.counterparty if character not in '\\/:*?"<>|\r\n\t'
         )
+        party = plain.encode()[:_PARTY_BYTES].decode(errors="ignore")
         amount = "" if self.amount is None else f"{self.amount}_"
         return f"{self.transaction_date:%Y%m%d}_{party}_{amount}{self.number}.pdf"
 

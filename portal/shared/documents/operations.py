@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import IO, Any
 
-from sqlalchemy import ColumnElement, ScalarResult, and_, select
+from sqlalchemy import ColumnElement, ScalarResult, and_, func, select
 
 from portal.config import NumberFormat
 from portal.core import SYSTEM, Actor, audit, clock, csvio, file_store, jobs, numbering
@@ -26,7 +26,7 @@ from portal.shared.searching import Search, own, part_of_number, same, since, un
 
 DRAW = "documents.draw"
 _MOST = 500  # documents in one ZIP
-_INDEX = (
+INDEX = (
     "番号",
     "種類",
     "取引日",
@@ -36,6 +36,7 @@ _INDEX = (
     "SHA-256",
     "訂正後の番号",
 )
+"""The columns of an index of documents; `index_row` gives the cells."""
 _D: Any = Document.__table__
 ISSUED = _D.c.issued_at
 TIE = _D.c.id
@@ -44,12 +45,14 @@ _BEARS_AMOUNT = Document.kind.in_([kind for kind in DocumentKind if kind.bears_a
 SEARCHED: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "since": lambda day: Document.transaction_date >= day,
     "until": lambda day: Document.transaction_date <= day,
-    "least": lambda yen: and_(_BEARS_AMOUNT, Document.total >= yen),
-    "most": lambda yen: and_(_BEARS_AMOUNT, Document.total <= yen),
+    # A credit note's total is negative, but who looks for 4,950 yen means that one too.
+    "least": lambda yen: and_(_BEARS_AMOUNT, func.abs(Document.total) >= yen),
+    "most": lambda yen: and_(_BEARS_AMOUNT, func.abs(Document.total) <= yen),
     "counterparty": lambda part: Folded(Document.counterparty).contains(
         folded(part), autoescape=True
     ),
     "number": lambda number: Document.number == number,
+    "kind": lambda kind: Document.kind == kind,
     "account_id": lambda account_id: Document.account_id == account_id,
 }
 _SHOWN = (
@@ -142,7 +145,7 @@ def draw(payload: dict[str, Any]) -> None:
     undrawn = Document.id == payload["document"], Document.sha256 == ""
     if update_where(Document, *undrawn, sha256=key, size=len(data), drawn_at=clock.now()):
         subject = f"document:{content['number']}"
-        audit.record("document.draw", subject, by=SYSTEM, digest_of_bytes=key)
+        audit.record("document.draw", subject, by=SYSTEM, kind=kind.value, digest_of_bytes=key)
     session().commit()
 
 
@@ -188,6 +191,20 @@ def search(*, limit: int = 100, **wanted: Any) -> list[Document]:
     asked = [SEARCHED[name](value) for name, value in wanted.items() if value not in (None, "")]
     newest = Document.transaction_date.desc(), Document.id.desc()
     return list(session().scalars(select(Document).where(*asked).order_by(*newest).limit(limit)))
+
+
+def get_document(number: str, kind: DocumentKind | None = None) -> Document:
+    """The document of this number, whosever it is, for operators.
+
+    Raises NotFound, and RuleBroken where several kinds have the number and none is named.
+    """
+    found = search(number=number, kind=kind)
+    if not found:
+        raise NotFound("帳票が見つかりません。")
+    if len(found) > 1:
+        kinds = ", ".join(sorted(document.kind.value for document in found))
+        raise RuleBroken("同じ番号の帳票が複数あります: %(kinds)s", field="kind", kinds=kinds)
+    return found[0]
 
 
 def issued_on(at: datetime) -> date:
@@ -236,15 +253,16 @@ def month_archive(account_id: int, month: str) -> tuple[IO[bytes], str, str]:
         raise RuleBroken("この月に発行された帳票はありません。")
     if len(found) > _MOST:
         raise RuleBroken("件数が多すぎます。")
-    rows = [_index_row(document) for document in found]
-    index = "index.csv", b"".join(csvio.write_csv(rows, _INDEX))
+    rows = [index_row(document) for document in found]
+    index = "index.csv", b"".join(csvio.write_csv(rows, INDEX))
     # Stored as they are: what is in a PDF is packed already.
     entries = itertools.chain([index], _files_of(found))
     made = write_zip(entries, first, compression=zipfile.ZIP_STORED)
     return made, f"documents-{month}.zip", digest_of(made)
 
 
-def _index_row(document: Document) -> tuple[object, ...]:
+def index_row(document: Document) -> tuple[object, ...]:
+    """The cells of a document in an index, in the order of `INDEX`."""
     return (
         document.number,
         document.kind.label,

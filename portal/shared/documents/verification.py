@@ -6,8 +6,10 @@ or its number would have to alter that too.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 from sqlalchemy import select
 
@@ -21,8 +23,12 @@ from portal.shared.documents.operations import open_file
 ISSUED = "document.issue"
 DRAWN = "document.draw"
 SEALED = "document.seal"
+ACTIONS = (ISSUED, DRAWN, SEALED)
+"""What the trail keeps digests with."""
+COUNT = re.compile(r"\d+$")
+"""The place in its sequence, in a document's number."""
 _SUBJECT = "document:"
-_COUNT = re.compile(r"\d+$")
+_ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +46,48 @@ class Fault:
 class _Known:
     """What the trail says of one document: digests of its facts and of its bytes, if it does."""
 
-    facts: str = ""
-    bytes: str = ""
+    facts: set[str] = field(default_factory=set)
+    bytes: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class _Trail:
-    """What the trail says of all documents, by number, and which of them it saw issued."""
+    """What the trail says of all documents, by kind and number.
 
-    known: dict[str, _Known] = field(default_factory=dict)
+    Events of before name no kind: they count for every document that has their number.
+    """
+
+    known: dict[tuple[str, str], _Known] = field(default_factory=dict)
 
     def take(self, event: AuditEvent) -> None:
-        """Read one event, the oldest first."""
+        """Read one event."""
         number = event.subject.removeprefix(_SUBJECT)
-        found = self.known.setdefault(number, _Known())
-        if event.action == DRAWN:
-            found.bytes = event.changes.get("digest_of_bytes", "")
-        else:
-            found.facts = event.changes.get("digest", "")
+        found = self.known.setdefault((event.changes.get("kind", ""), number), _Known())
+        name = "digest_of_bytes" if event.action == DRAWN else "digest"
+        digests = found.bytes if event.action == DRAWN else found.facts
+        if name in event.changes:
+            digests.add(event.changes[name])
+
+    def about(self, document: Document) -> _Known | None:
+        """What it says of one document; None where it knows nothing of it."""
+        keys = (document.kind.value, document.number), ("", document.number)
+        found = [self.known[key] for key in keys if key in self.known]
+        if not found:
+            return None
+        return _Known(
+            facts={digest for known in found for digest in known.facts},
+            bytes={digest for known in found for digest in known.bytes},
+        )
+
+    def lost(self, seen: set[tuple[str, str]]) -> list[str]:
+        """The numbers that it knows of kinds and numbers of which no document was seen."""
+        numbers = {number for _kind, number in seen}
+        gone = {
+            number
+            for kind, number in self.known
+            if number not in numbers or (kind and (kind, number) not in seen)
+        }
+        return sorted(gone)
 
 
 def find_faults() -> Iterator[Fault]:
@@ -67,26 +97,31 @@ def find_faults() -> Iterator[Fault]:
     counts them.
     """
     trail = _read_trail()
-    seen: dict[DocumentKind, set[int]] = {kind: set() for kind in DocumentKind}
-    numbers: set[str] = set()
-    for document in session().scalars(select(Document).order_by(Document.id)):
-        numbers.add(document.number)
+    counts: dict[DocumentKind, set[int]] = {kind: set() for kind in DocumentKind}
+    seen: set[tuple[str, str]] = set()
+    for document in _documents():
+        seen.add((document.kind.value, document.number))
         # A prefix may have changed over the years; the count behind it goes on.
-        if count := _COUNT.search(document.number):
-            seen[document.kind].add(int(count[0]))
-        reason = _fault_of(document, trail.known.get(document.number))
+        if count := COUNT.search(document.number):
+            counts[document.kind].add(int(count[0]))
+        reason = _fault_of(document, trail.about(document))
         if reason:
             yield Fault(document.number, reason)
-    for number in trail.known.keys() - numbers:
+    for number in trail.lost(seen):
         yield Fault(number, "is in the trail, but its row is gone")
-    yield from _missing_numbers(seen)
+    yield from _missing_numbers(counts)
+
+
+def _documents() -> Iterable[Document]:
+    in_order = select(Document).order_by(Document.id)
+    return session().scalars(in_order.execution_options(yield_per=_ROWS_AT_ONCE))
 
 
 def _read_trail() -> _Trail:
-    actions = AuditEvent.action.in_((ISSUED, DRAWN, SEALED))
-    statement = select(AuditEvent).where(actions).order_by(AuditEvent.sequence)
+    statement = select(AuditEvent).where(AuditEvent.action.in_(ACTIONS))
+    in_order = statement.order_by(AuditEvent.sequence)
     trail = _Trail()
-    for event in session().scalars(statement.execution_options(yield_per=1000)):
+    for event in session().scalars(in_order.execution_options(yield_per=_ROWS_AT_ONCE)):
         trail.take(event)
     return trail
 
@@ -95,10 +130,10 @@ def _fault_of(document: Document, known: _Known | None) -> str:
     """What is wrong with one document, or nothing."""
     if known is None:
         return "is not in the trail: nobody issued it"
-    if known.facts and known.facts != content_digest(document):
+    if known.facts and content_digest(document) not in known.facts:
         return "is not what was issued: total, date, counterparty or content were altered"
     # Also where the file is whole: another file and its digest may have been put into the row.
-    if known.bytes != document.sha256:
+    if document.sha256 not in (known.bytes or {""}):
         return "its file is not the one that was drawn"
     return _fault_of_file(document) if document.sha256 else ""
 
@@ -123,11 +158,22 @@ def _missing_numbers(seen: dict[DocumentKind, set[int]]) -> Iterator[Fault]:
             yield Fault(f"{kind.value} {count}", "number was given out, but no document has it")
 
 
-def unsealed() -> list[Document]:
-    """The documents of which the trail keeps no digest: issued before it did."""
+def unsealed() -> Iterator[Document]:
+    """The documents that were issued before the trail kept digests of what is issued.
+
+    One that the trail knows nothing of is none of them: nobody issued it, and to seal it would hide
+    that.
+    """
     trail = _read_trail()
-    found = session().scalars(select(Document).order_by(Document.id))
-    return [one for one in found if not trail.known.get(one.number, _Known()).facts]
+    for document in _documents():
+        known = trail.about(document)
+        if known is not None and not known.facts:
+            yield document
+
+
+def count_unsealed() -> int:
+    """How many documents have no digest in the trail that would show a change."""
+    return sum(1 for _document in unsealed())
 
 
 def seal(*, by: Actor) -> int:
@@ -135,7 +181,22 @@ def seal(*, by: Actor) -> int:
 
     The caller commits.
     """
-    documents = unsealed()
-    for document in documents:
-        audit.record(SEALED, document, by=by, digest=content_digest(document))
-    return len(documents)
+    count = 0
+    events = (_sealing(document, by) for document in unsealed())
+    # In stretches: an archive of many years has more events than memory ought to hold at once.
+    while stretch := list(islice(events, _ROWS_AT_ONCE)):
+        audit.record_all(stretch)
+        count += len(stretch)
+    return count
+
+
+def _sealing(document: Document, by: Actor) -> dict[str, Any]:
+    """The event that seals a document; it is not in the chain yet."""
+    return audit.described(
+        SEALED,
+        document.subject,
+        by=by,
+        account_id=document.account_id,
+        kind=document.kind.value,
+        digest=content_digest(document),
+    )

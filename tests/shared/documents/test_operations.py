@@ -26,6 +26,7 @@ from portal.core.money import LARGEST
 from portal.shared.accounts.models import Account
 from portal.shared.documents import operations, pdf, verification
 from portal.shared.documents.content import InvoiceContent
+from portal.shared.documents.digest import content_digest
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.verification import Fault
 from tests.cast import NOW
@@ -110,7 +111,7 @@ def test_the_number_and_the_instant_are_kept_with_what_it_was_made_from(
         assert (event.action, event.subject, event.changes) == (
             "document.issue",
             "document:FI000001",
-            {"total": 49_238},
+            {"kind": "invoice", "total": 49_238, "digest": content_digest(document)},
         )
 
 
@@ -160,6 +161,19 @@ def test_a_document_is_drawn_once_and_its_bytes_never_change(
             select(AuditEvent.action).where(AuditEvent.subject == "document:FI000001")
         )
         assert list(drawn) == ["document.issue", "document.draw"]
+
+
+def test_a_file_name_fits_every_file_system_however_long_the_counterparty_is() -> None:
+    """COM-74, 電子帳簿保存法: 255 bytes; it is cut between two characters, the number stays whole."""
+    document = Document(
+        kind=DocumentKind.CREDIT_NOTE,
+        number="CN00000001",
+        counterparty="あ" * 100,
+        transaction_date=date(2026, 10, 14),
+        total=-999_999_999_999,
+    )
+    assert len(document.filename.encode()) <= 255
+    assert document.filename == f"20261014_{'あ' * 60}_-999999999999_CN00000001.pdf"
 
 
 def test_of_two_who_draw_at_once_the_first_stays(inside, issue, settings, monkeypatch) -> None:
