@@ -21,7 +21,10 @@ from portal.shared.orders.customers import Customers
 FACILITY_EXTRAS = ("場所", "定員")
 FACILITY_COLUMNS = ("設備コード", "設備名", "説明", "時間料金", "日料金", *FACILITY_EXTRAS)
 RESERVATION_COLUMNS = tuple(  # in the order of the file that operators get as a sample
-    "予約番号 会員番号 設備コード 開始日時 終了日時 ステータス 予約完了日時 ご請求金額 ご利用目的"
+    (
+        "予約番号 会員番号 設備コード 開始日時 終了日時 "
+        "ステータス 予約完了日時 ご請求金額 ご利用目的"
+    ).split()
 )
 _FACILITY = {
     "name": "設備名",
