@@ -1,4 +1,4 @@
-"""`flask documents`: issued documents found again, proved, and handed over (COM-72, COM-74, OPS-14)."""
+"""`flask documents`: issued documents found, proved, handed over (COM-72, COM-74, OPS-14)."""
 
 from datetime import date
 from pathlib import Path

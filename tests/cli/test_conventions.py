@@ -48,8 +48,6 @@ SAMPLES = {
     "on": "2026-10-31",
     "starts": "2026-12-01T10:00",
     "form": "2022-09-01",
-    "amount": "1000",
-    "on": "2026-10-31",
     "kind": "app",
     "person": "山田:太郎:yamada@one.example",
     "since": "2026-10-01",
