@@ -255,6 +255,18 @@ def folded(text: str) -> str:
     return _alike(unicodedata.normalize("NFKC", text).lower())
 
 
+_SMALL = str.maketrans("ァィゥェォッャュョヮヵヶ", "アイウエオツヤユヨワカケ", "ー・ ")
+_VOICING = re.compile("[\u3099\u309a]")
+
+
+def reading_order(reading: str) -> tuple[bool, str, str]:
+    """What a katakana reading is sorted by (五十音順): voicing, small kana and long vowels tell apart
+    only what is the same without them. Who has no reading comes last.
+    """
+    plain = _VOICING.sub("", unicodedata.normalize("NFD", reading)).translate(_SMALL)
+    return not reading, plain, reading
+
+
 def without_last_long_vowel(word: str) -> str:
     """A folded word to look for: レーザー finds レーザ too, as technical texts write it."""
     return re.sub("(?<=..)ー+$", "", word)
