@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    String,
     and_,
     bindparam,
     func,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.core import Query, require_key
 from portal.core.clock import day_start
@@ -57,7 +59,7 @@ class Keywords:
     holds: Compare
 
 
-def keywords(*columns: ColumnElement[str]) -> Keywords:
+def keywords(*columns: ColumnElement[str] | InstrumentedAttribute[str]) -> Keywords:
     """Each word stands in one of these columns, in whatever width, case, kana and kanji."""
 
     def holds(asked: Bound) -> ColumnElement[bool]:
@@ -66,7 +68,9 @@ def keywords(*columns: ColumnElement[str]) -> Keywords:
     return Keywords(holds)
 
 
-def has_words(typed: str, *columns: ColumnElement[str]) -> ColumnElement[bool]:
+def has_words(
+    typed: str, *columns: ColumnElement[str] | InstrumentedAttribute[str]
+) -> ColumnElement[bool]:
     """All words of `typed` stand in one of these columns or another, found as `keywords` does: for
     statements that are built anew each time. Nothing typed asks for nothing.
     """
@@ -119,7 +123,7 @@ def part_of_number(column: ColumnElement[str]) -> Criterion:
     def read(asked: str) -> str:
         return pattern(number_key(asked))
 
-    return Criterion(_contains(func.replace(column, "-", "")), read)
+    return Criterion(_contains(func.replace(column, "-", "", type_=String())), read)
 
 
 def _contains(column: ColumnElement[str]) -> Compare:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -144,3 +145,15 @@ def _column(run: Any, *args: str, key: str) -> list[str]:
     found = run.invoke(args=[*args, "--json", "--tenant", "facility"])
     assert found.exit_code == 0, found.output
     return [row[key] for row in json.loads(found.stdout)]
+
+
+def test_no_list_is_forgotten_here(app: Flask) -> None:
+    """COM-21: whatever module has a search, its words are compared as above."""
+    found = {
+        name
+        for name, module in sys.modules.items()
+        if name.startswith("portal.")
+        for value in vars(module).values()
+        if isinstance(value, Search) and value not in SEARCHES.values()
+    }
+    assert not found
