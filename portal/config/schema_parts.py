@@ -362,7 +362,7 @@ class Inquiries(Section):
     """お問い合わせ."""
 
     categories: Annotated[tuple[InquiryCategory, ...], Field(min_length=1, max_length=50)] = (
-        InquiryCategory(key="other", label="その他お問合せ"),
+        InquiryCategory(key="other", label="その他のお問い合わせ"),
     )
     """What may be asked about, one [[…categories]] each; the last one is for everything else."""
     visible_to: Literal["account", "member"] = "account"
