@@ -9,11 +9,11 @@ from portal.cli.output import json_out, table
 from portal.cli.parameters import json_option, limit_option, printable, typed
 from portal.config import Tenant
 from portal.core import session, text, transaction_mode
-from portal.core.folding import Folded
 from portal.shared.accounts import operations as accounts
 from portal.shared.accounts.models import Account
 from portal.shared.auth import operator_actions
 from portal.shared.members import withdrawal
+from portal.shared.searching import has_words
 
 commands = CommandGroup("accounts", help="Find, add, show and merge customers.")
 account_argument = click.argument("account", metavar="NUMBER")
@@ -24,9 +24,10 @@ account_argument = click.argument("account", metavar="NUMBER")
 @limit_option()
 @json_option
 def find(words: str, limit: int, as_json: bool) -> None:
-    """Accounts by number or part of the name."""
-    part_of_name = Folded(Account.name).contains(text.folded(words), autoescape=True)
-    statement = select(Account).where(or_(Account.number == words, part_of_name))
+    """Accounts by number, or by words that stand in the name or in its reading."""
+    is_named_so = has_words(words, Account.name, Account.name_kana)
+    is_numbered_so = Account.number.in_(text.number_spellings(words))
+    statement = select(Account).where(or_(is_numbered_so, is_named_so))
     found = session().scalars(statement.order_by(Account.number).limit(limit))
     table(
         ["number", "name", "status", "telephone", "address"],

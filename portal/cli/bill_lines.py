@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from operator import attrgetter
 
 import click
 
@@ -13,6 +12,7 @@ from portal.cli.command_line import CommandError
 from portal.config import Tenant
 from portal.core import LARGEST, yen
 from portal.shared.billing.lines import BillLine
+from portal.shared.billing.rates import last_day_of, rates_in_effect
 
 _LINE = "TEXT:QTY:UNIT:PRICE[:RATE]"
 lines_option = click.option(
@@ -28,25 +28,29 @@ lines_option = click.option(
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Which rates (percent) a line may have, and whether each is reduced; `usual` is meant where
-    none is named.
+    none is named. `ended` are those that it may not have any more, with their last days.
     """
 
     usual: int | None
     is_reduced: Mapping[int, bool]
+    ended: Mapping[int, date] = field(default_factory=dict)
 
 
 def rates_on(tenant: Tenant, day: date) -> Rates:
-    """The tenant's rates of that day, the standard one being usual, and none at all."""
-    begun = [rate for rate in tenant.tax.rates if rate.since <= day]
-    usual = None
-    standard = [rate for rate in begun if not rate.reduced]
-    if standard:
-        usual = max(standard, key=attrgetter("since")).rate
-    # 8 % was the standard rate until 2019-09-30 and is the reduced one since: as long as both are
-    # listed, the number alone means the standard one.
-    known = {one.rate for one in begun}
-    is_reduced = {rate: all(one.reduced for one in begun if one.rate == rate) for rate in known}
-    return Rates(usual, {0: False} | is_reduced)
+    """The tenant's rates of that day, the standard one being usual, and none at all.
+
+    One that has ended by then is not among them.
+    """
+    in_effect = rates_in_effect(tenant.tax.rates, day)
+    usual = next((one.rate for one in in_effect if not one.reduced), None)
+    # Were both of one number, it would mean the standard one.
+    is_reduced = {one.rate: one.reduced for one in reversed(in_effect)}
+    ended = {
+        one.rate: last_day
+        for one in tenant.tax.rates
+        if (last_day := last_day_of(one.rate, tenant.tax.rates, day))
+    }
+    return Rates(usual, {0: False} | is_reduced, ended)
 
 
 def rates_of(billed: Iterable[BillLine]) -> Rates:
@@ -91,6 +95,9 @@ def _bill_line(text: str, day: date, rates: Rates) -> BillLine:
     # Each may be as large as Python bears; no column keeps their product.
     if abs(line.amount) > LARGEST:
         raise CommandError(f"--line {text!r}: at most {yen(LARGEST)}")
+    if percent not in rates.is_reduced and percent in rates.ended:
+        last_day = rates.ended[percent]
+        raise CommandError(f"--line {text!r}: {percent}% ended on {last_day}; take one of {known}")
     is_known = len(rest) <= 1 and percent in rates.is_reduced
     if not is_known or line.quantity <= 0 or not line.description.strip():
         raise CommandError(

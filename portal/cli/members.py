@@ -23,6 +23,7 @@ from portal.shared.accounts import operations as accounts
 from portal.shared.accounts.models import Account, Member
 from portal.shared.auth import devices, operator_actions, password_reset
 from portal.shared.members import email_change, member_import, operations
+from portal.shared.searching import has_words
 
 commands = CommandGroup("members", help="Find, add and help the people who sign in.")
 _LINK_MAILED = "the link is on its way"
@@ -35,11 +36,14 @@ email_argument = click.argument("email", callback=typed(text.email))
 @limit_option()
 @json_option
 def find(words: str, limit: int, as_json: bool) -> None:
-    """Members by login ID, e-mail, family name or the account's number."""
+    """Members by words of their name or its reading, login ID, e-mail or account number."""
     statement = select(Member, Account.number).join(Account, Account.id == Member.account_id)
     if words:
-        searched = (Member.login_id, Member.email, Member.family_name, Account.number)
-        statement = statement.where(or_(*(column == words for column in searched)))
+        names = Member.family_name, Member.given_name, Member.family_kana, Member.given_kana
+        is_called_so = has_words(words, *names)
+        is_signed_in_so = or_(Member.login_id == words, Member.email == words)
+        is_of_account = Account.number.in_(text.number_spellings(words))
+        statement = statement.where(or_(is_called_so, is_signed_in_so, is_of_account))
     found = session().execute(statement.order_by(Account.number, Member.id).limit(limit))
     rows = [
         (

@@ -293,7 +293,9 @@ class PaymentTerms(Section):
         1, ge=0, le=6, description="Due at the end of the month, so many after closing."
     )
     shift: Literal["none", "next", "previous"] = "none"
-    """What becomes of a due date on a closed day: the open day after or before it."""
+    """What becomes of a due date on which banks are closed (Saturdays, Sundays, national holidays
+    and 12/31 to 1/3, whatever the brand's calendar says): the bank day after or before it.
+    """
     invoicing: Literal["per_order", "closing"] = "per_order"
     """An invoice for each order as soon as its amount is fixed, or one on each closing day for all
     that an account ordered (`flask invoices close`).
@@ -367,7 +369,7 @@ class Inquiries(Section):
     """お問い合わせ."""
 
     categories: Annotated[tuple[InquiryCategory, ...], Field(min_length=1, max_length=50)] = (
-        InquiryCategory(key="other", label="その他お問合せ"),
+        InquiryCategory(key="other", label="その他のお問い合わせ"),
     )
     """What may be asked about, one [[…categories]] each; the last one is for everything else."""
     visible_to: Literal["account", "member"] = "account"

@@ -1,5 +1,5 @@
 """Which days a tenant works: Japan's national holidays, its weekly closed days and its own
-closures.
+closures; and which days banks do.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import jpholiday
 
 WEEKEND = frozenset({5, 6})
+_BANKS_NEW_YEAR = frozenset({(12, 31), (1, 1), (1, 2), (1, 3)})
 _LONGEST_CLOSURE = 366
 
 
@@ -28,6 +29,13 @@ def is_business_day(
         first <= day <= last for first, last in closed_periods
     )
     return day in open_days or not (is_closed or (holidays and jpholiday.is_holiday(day)))
+
+
+def is_bank_day(day: date) -> bool:
+    """Whether banks transfer money on `day`: neither Saturdays, Sundays and national holidays nor
+    12/31 to 1/3 (銀行法施行令5条).
+    """
+    return (day.month, day.day) not in _BANKS_NEW_YEAR and is_business_day(day)
 
 
 def next_business_day(day: date, is_open: Callable[[date], bool] = is_business_day) -> date:

@@ -1,5 +1,5 @@
-"""Text compared in SQL as people take it for the same: ① like 1, ㈱ like (株), ＡＢＣ like abc
-(COM-21).
+"""Text compared in SQL as people take it for the same: ① like 1, ㈱ like 株式会社, ＡＢＣ like abc,
+れーざー like ﾚｰｻﾞｰ, 髙 like 高 (COM-21).
 
 Free text is stored as it was typed; whoever looks for it types what is easy to type.
 """
@@ -10,7 +10,7 @@ from sqlalchemy import String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from portal.core.text import folded
+from portal.core.text import ALIKE, ALIKE_WORDS, folded
 
 SQLITE_NAME = "portal_folded"
 
@@ -30,7 +30,13 @@ def _in_sqlite(element: Folded, compiler: Any, **options: Any) -> str:
 
 @compiles(Folded, "postgresql")
 def _in_postgresql(element: Folded, compiler: Any, **options: Any) -> str:
-    return f"lower(normalize({compiler.process(element.clauses, **options)}, NFKC))"
+    column = f"lower(normalize({compiler.process(element.clauses, **options)}, NFKC))"
+    # In the statement and not in a function of the database: one list serves Python and SQL, and
+    # can grow without a migration.
+    common = f"translate({column}, '{''.join(ALIKE)}', '{''.join(ALIKE.values())}')"
+    for short, whole in ALIKE_WORDS.items():
+        common = f"replace({common}, '{short}', '{whole}')"
+    return common
 
 
 def register_in_sqlite(connection: Any) -> None:

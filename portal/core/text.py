@@ -217,20 +217,78 @@ def login_id(text: str) -> str:
     return _matching(_LOGIN_ID, normalise(text), LOGIN_ID_FORMAT)
 
 
+# The common form of a kanji, then those that stand for it in names of people and places. Who looks
+# for 髙橋 types 高橋: an input method offers the variants last, or not at all.
+_VARIANTS = (
+    "高髙 崎﨑嵜碕 辺邊邉 斎齋齊斉 浜濱濵 徳德 吉𠮷 沢澤 広廣 桜櫻 島嶋嶌 "
+    "富冨 国國 真眞 栄榮 関關 黒黑 緑綠 瀬瀨 条條 滝瀧 竜龍 恵惠 亀龜 "
+    "会會 学學 万萬 与與 槙槇 曽曾 弥彌 静靜 鉄鐵 薮藪 館舘 柳栁 芦蘆 "
+    "寿壽 実實 巌巖 亜亞 将將 豊豐 来來 峰峯 秋穐 梅楳 渕淵 桧檜 桑桒 "
+    "萌萠 祷禱 鴎鷗 頼賴 隆隆 郎郞 都都 清淸 青靑 歩步 寛寬 増增 壮壯 "
+    "従從 児兒 圧壓 読讀 芸藝 蔵藏 兎兔 尭堯 槍鎗 鶴靏 塩鹽 檀檀 勲勳 "
+    "総總 応應 円圓 岳嶽 県縣 駅驛 沼沼"
+).split()
+_DASHES = "‐‑‒–—―−"
+ALIKE: dict[str, str] = (
+    {chr(code): chr(code + 0x60) for code in (*_HIRAGANA, ord("ゝ"), ord("ゞ"))}
+    | dict.fromkeys(_DASHES, "-")
+    | {"〜": "~"}
+    | {variant: group[0] for group in _VARIANTS for variant in group[1:] if variant != group[0]}
+)
+"""Characters that a search takes for another one, and for which."""
+ALIKE_WORDS = {"(株)": "株式会社", "(有)": "有限会社"}
+"""Abbreviations that a search takes for the whole word, so that 株式 alone finds them too.
+
+They stand as NFKC and `ALIKE` leave them: ㈱ and （株） are (株) by then.
+"""
+_ALIKE = str.maketrans(ALIKE)
+
+
 def search_key(text: str) -> str:
     """What two texts have in common when a person would call them the same: width, case, kana,
-    tildes and dashes.
+    tildes and dashes, variants of a kanji, 株式会社 and (株).
     """
     plain = unicodedata.normalize("NFKC", normalise(text).replace("〜", "~"))
     folded = unicodedata.normalize(
         "NFKC", unicodedata.normalize("NFKC", plain.casefold()).casefold()
     )
-    return normalise(re.sub("[‐‑‒–—―−]", "-", folded.translate(_KATAKANA)))
+    return normalise(_alike(folded))
+
+
+def _alike(text: str) -> str:
+    common = text.translate(_ALIKE)
+    for short, whole in ALIKE_WORDS.items():
+        common = common.replace(short, whole)
+    return common
 
 
 def folded(text: str) -> str:
     """`text` as a search in the database compares it: see `portal.core.folding`."""
-    return unicodedata.normalize("NFKC", text).lower()
+    return _alike(unicodedata.normalize("NFKC", text).lower())
+
+
+_SMALL = str.maketrans("ァィゥェォッャュョヮヵヶ", "アイウエオツヤユヨワカケ", "ー・ ")
+_VOICING = re.compile("[\u3099\u309a]")
+
+
+def reading_order(reading: str) -> tuple[bool, str, str]:
+    """What a katakana reading is sorted by (五十音順).
+
+    Voicing, small kana and long vowels tell apart only what is the same without them. Who has no
+    reading comes last.
+    """
+    plain = _VOICING.sub("", unicodedata.normalize("NFD", reading)).translate(_SMALL)
+    return not reading, plain, reading
+
+
+def without_last_long_vowel(word: str) -> str:
+    """A folded word to look for: レーザー finds レーザ too, as technical texts write it."""
+    return re.sub("(?<=..)ー+$", "", word)
+
+
+def number_key(text: str) -> str:
+    """A part of a public number to look for: usual capitals, without hyphens and blanks."""
+    return _without_hyphens(text).upper()
 
 
 def like_escape(text: str) -> str:

@@ -3,7 +3,7 @@ COM-81).
 """
 
 import re
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from portal.config import Tenant
-from portal.core import clock, outbox, yen
-from portal.shared.accounts.models import Member
+from portal.core import clock, dates, outbox, session, text, yen
+from portal.shared.accounts.models import Account, Member
 
 _TEMPLATES = Path(__file__).parent.parent / "templates" / "emails"
 
@@ -30,22 +30,29 @@ def _environment() -> Environment:
     )
     environment.filters["yen"] = yen
     environment.filters["lines"] = _lines
-    environment.filters["when"] = _when
-    environment.filters["day"] = _day
+    environment.filters["when"] = dates.at_time
+    environment.filters["day"] = dates.on_date
+    environment.filters["until"] = dates.from_to
+    environment.globals["greeting"] = greeting
     return environment
 
 
 _LINK = Markup('<a href="{0}">{0}</a>')
 
 
-def _when(at: datetime) -> str:
-    """An instant as letters write it, in Asia/Tokyo: 2026/11/22 09:00."""
-    return f"{clock.to_local(at):%Y/%m/%d %H:%M}"
+def greeting(account_id: int | None, person: str) -> str:
+    """How a letter begins: the customer's company on a line of its own, then the person with 様.
+
+    An individual, who is called as the account is, and a guest are named once.
+    """
+    account = session().get(Account, account_id) if account_id else None
+    if account is None or not account.name or _same_name(account.name, person):
+        return f"{person} 様"
+    return f"{account.name}\n{person} 様"
 
 
-def _day(day: date) -> str:
-    """A day as letters write it: 2026/11/22."""
-    return f"{day:%Y/%m/%d}"
+def _same_name(one: str, other: str) -> bool:
+    return text.search_key(one).replace(" ", "") == text.search_key(other).replace(" ", "")
 
 
 def _lines(paragraph: str) -> Markup:
@@ -105,7 +112,7 @@ def compose(
 
 def render(tenant: Tenant, event: str, **context: object) -> tuple[str, str]:
     """Subject and letter of `event`."""
-    text = _environment().get_template(f"{event}.txt").render(tenant=tenant, **context)
-    subject, _blank, letter = text.partition("\n\n")
+    written = _environment().get_template(f"{event}.txt").render(tenant=tenant, **context)
+    subject, _blank, letter = written.partition("\n\n")
     # One line, however its template is broken: a mail's header ends with the line.
     return " ".join(subject.split()), letter.strip("\n")

@@ -16,16 +16,20 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    String,
     and_,
     bindparam,
+    func,
     or_,
     select,
+    true,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.core import Query, require_key
 from portal.core.clock import day_start
 from portal.core.folding import Folded
-from portal.core.text import folded, like_escape
+from portal.core.text import folded, like_escape, number_key, without_last_long_vowel
 
 T = TypeVar("T")
 Bound = BindParameter[object]
@@ -55,13 +59,28 @@ class Keywords:
     holds: Compare
 
 
-def keywords(*columns: ColumnElement[str]) -> Keywords:
-    """Each word stands in one of these columns, in whatever width and case."""
+def keywords(*columns: ColumnElement[str] | InstrumentedAttribute[str]) -> Keywords:
+    """Each word stands in one of these columns, in whatever width, case, kana and kanji."""
 
     def holds(asked: Bound) -> ColumnElement[bool]:
         return or_(*(Folded(column).like(asked, escape="\\") for column in columns))
 
     return Keywords(holds)
+
+
+def has_words(
+    typed: str, *columns: ColumnElement[str] | InstrumentedAttribute[str]
+) -> ColumnElement[bool]:
+    """All words of `typed` stand in one of these columns or another, found as `keywords` does: for
+    statements that are built anew each time. Nothing typed asks for nothing.
+    """
+    held = keywords(*columns).holds
+    return and_(true(), *(held(bindparam(None, words)) for words in _patterns(typed)))
+
+
+def _patterns(typed: str) -> list[str]:
+    """What LIKE finds each word by, each once."""
+    return [folded_pattern(word) for word in dict.fromkeys(typed.split())]
 
 
 def same(column: ColumnElement[T]) -> Criterion:
@@ -94,17 +113,17 @@ def among(column: ColumnElement[T]) -> Criterion:
 
 
 def part(column: ColumnElement[str]) -> Criterion:
-    """What was typed stands somewhere in the column."""
-    return Criterion(_contains(column), pattern)
+    """What was typed stands somewhere in the column, in whatever width, case, kana and kanji."""
+    return Criterion(_contains(Folded(column)), folded_pattern)
 
 
 def part_of_number(column: ColumnElement[str]) -> Criterion:
-    """Stands somewhere in a public number, which is written in capitals however it was typed."""
+    """Stands somewhere in a public number, in whatever width and case, hyphens or not."""
 
     def read(asked: str) -> str:
-        return pattern(asked.upper())
+        return pattern(number_key(asked))
 
-    return Criterion(_contains(column), read)
+    return Criterion(_contains(func.replace(column, "-", "", type_=String())), read)
 
 
 def _contains(column: ColumnElement[str]) -> Compare:
@@ -125,7 +144,7 @@ def pattern(asked: str) -> str:
 
 def folded_pattern(asked: str) -> str:
     """What LIKE finds it by, anywhere in a column that is `Folded`."""
-    return pattern(folded(asked))
+    return pattern(without_last_long_vowel(folded(asked)))
 
 
 def since(column: ColumnElement[datetime]) -> Criterion:
@@ -227,5 +246,5 @@ def _bound(
     if isinstance(criterion, Criterion):
         yield name, criterion.read(asked), criterion.compare
         return
-    for place, word in enumerate(dict.fromkeys(str(asked).split())):
-        yield f"{name}_{place}", folded_pattern(word), criterion.holds
+    for place, words in enumerate(_patterns(str(asked))):
+        yield f"{name}_{place}", words, criterion.holds

@@ -16,7 +16,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from portal.config import Tenant
-from portal.core import format_telephone, gettext_noop, to_local, yen
+from portal.core import dates, format_telephone, gettext_noop, yen
 from portal.shared.auth.sessions import SignedIn
 from portal.web import amounts, interrupted
 from portal.web.brand import NavItem, brands_of, display_name, inquiry_words
@@ -26,7 +26,6 @@ from portal.web.password_rules import password_checklist
 from portal.web.requests import settings
 from portal.web.urls import path_with_query
 
-_WEEKDAYS = "月火水木金土日"
 _MAX_PIECES = 2_000
 _pieces: dict[tuple[object, ...], tuple[Tenant, Markup]] = {}
 _TOP = NavItem("マイページ", "house", "home.top", primary=True)
@@ -55,25 +54,19 @@ def on_date(value: date | datetime | None) -> str:
     """``2026/11/22(日)`` in Asia/Tokyo; nothing for None."""
     if value is None:
         return ""
-    day = to_local(value) if isinstance(value, datetime) else value
-    weekday = _WEEKDAYS[day.weekday()]
-    if _language() == "en":
-        weekday = f"{day:%a}"
-    return f"{day:%Y/%m/%d}({weekday})"
+    return dates.on_date(value, _language())
 
 
 def at_time(value: datetime | None) -> str:
     """``2026/11/22(日) 13:30`` in Asia/Tokyo; nothing for None."""
     if value is None:
         return ""
-    return f"{on_date(value)} {to_local(value):%H:%M}"
+    return dates.at_time(value, _language())
 
 
 def from_to(start: datetime, end: datetime) -> str:
     """A span of time, the second date left out when it is the same day."""
-    if to_local(start).date() == to_local(end).date():
-        return f"{at_time(start)}–{to_local(end):%H:%M}"
-    return f"{at_time(start)} – {at_time(end)}"
+    return dates.from_to(start, end, _language())
 
 
 def first_line(text: str | None) -> str:

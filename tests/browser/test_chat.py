@@ -112,7 +112,7 @@ def begin_chat(page: Page, port: int) -> str:
     page.fill("[name=email]", "yamada@one.example")
     page.fill("[name=password]", PASSWORD)
     page.click("main form button")
-    page.select_option("[name=category]", label="その他お問合せ")
+    page.select_option("[name=category]", label="その他のお問い合わせ")
     page.fill("[name=body]", "動きません。")
     page.check("[name=agreed]")
     page.get_by_role("button", name="チャットを始める").click()
@@ -134,7 +134,7 @@ def test_two_talk_and_neither_a_cut_line_nor_a_new_server_loses_a_word(
     try:
         with serving(port, env):
             number = begin_chat(page, port)
-            terminal.sees(rf"\+ {number} その他お問合せ\r?\n{number} 山田 太郎: 動きません。")
+            terminal.sees(rf"\+ {number} その他のお問い合わせ\r?\n{number} 山田 太郎: 動きません。")
             terminal.type(f"/{number}\r")
             terminal.sees(rf"{number}> ")
             terminal.type("承り")
@@ -210,7 +210,7 @@ def test_several_chats_in_one_terminal_and_a_phone_without_scripts(
             pages[0].get_by_role("button", name="送信する").click()
             terminal.sees(rf"{numbers[0]} 山田 太郎: 携帯からです。")
             terminal.type("/list\r")
-            terminal.sees(rf"{numbers[0]} 対応中 山田 太郎 その他お問合せ")
+            terminal.sees(rf"{numbers[0]} 対応中 山田 太郎 その他のお問い合わせ")
             terminal.type("/nowhere\r")
             terminal.sees("! お問い合わせが見つかりません")
     finally:

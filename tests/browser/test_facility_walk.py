@@ -56,7 +56,7 @@ class Walk:
         self.page.wait_for_load_state()
 
     def choose_category(self, label: str) -> None:
-        """お問合せ区分: at once with scripts, by a button without."""
+        """お問い合わせ区分: at once with scripts, by a button without."""
         self.page.get_by_label(label).check()
         button = self.page.get_by_role("button", name="区分を変更")
         if button.is_visible():
@@ -80,11 +80,11 @@ class Walk:
         """入力 → 内容確認 → 戻る → 内容確認 → 完了 of an inquiry; its number."""
         for name, value in typed.items():
             self.page.locator(f"[name={name}]").fill(value)
-        self.page.get_by_label("お問合せ内容").fill("よろしくお願いします。")
+        self.page.get_by_label("お問い合わせ内容").fill("よろしくお願いします。")
         self.page.get_by_label("プライバシーポリシーに同意する").check()
         self.press("入力内容を確認する")
         self.follow("戻る")
-        expect(self.page.get_by_label("お問合せ内容")).to_have_value("よろしくお願いします。")
+        expect(self.page.get_by_label("お問い合わせ内容")).to_have_value("よろしくお願いします。")
         self.press("入力内容を確認する")
         self.press("送信する")
         self.is_at("お問い合わせを受け付けました")
@@ -143,7 +143,7 @@ def test_reservations_from_booking_to_what_became_of_them(walk, login, width, ja
     _operator_changes(w, number, inquiry, TUESDAY + timedelta(days=7 * turn + 1))
     w.go("ご利用履歴")
     w.follow(number)
-    w.sees("コンタクト履歴", "未読", "13:00–15:00")
+    w.sees("コンタクト履歴", "未読", "13:00〜15:00")
     w.follow("予約内容の変更を希望")
     w.sees("翌日の13時からに変更しました。")
     w.page.get_by_label("メッセージ").fill("ありがとうございます。")
@@ -172,7 +172,7 @@ def _book(w: Walk, day: date) -> str:
     w.page.get_by_label("ご利用目的").fill("試作")
     w.page.get_by_label("集塵機").check()
     w.press("入力内容を確認する")
-    w.sees("10:00–12:00", "¥9,000", "集塵機")
+    w.sees("10:00〜12:00", "¥9,000", "集塵機")
     w.follow("戻る")
     expect(w.page.get_by_label("集塵機")).to_be_checked()
     w.press("入力内容を確認する")

@@ -180,7 +180,7 @@ def test_a_long_text_is_counted_near_its_limit_and_never_cut_off(
     """COM-23: nothing is said of a short one; what is pasted arrives whole, and the page says how long it is."""
     page = signed_in(javascript=True)
     page.goto(address("facility") + "/inquiries/new")
-    body = page.get_by_label("お問合せ内容")
+    body = page.get_by_label("お問い合わせ内容")
     counter = page.locator('[data-counter="body"]')
     body.fill("短い")
     page.wait_for_timeout(700)

@@ -65,7 +65,7 @@ def test_nothing_is_said_to_be_done_before_it_is_committed(
     [
         (date(2019, 9, 30), "利用料:1:式:1000", (8, False)),
         (date(2019, 10, 1), "利用料:1:式:1000", (10, False)),
-        (date(2019, 10, 1), "弁当:1:個:500:8", (8, False)),
+        (date(2019, 9, 30), "弁当:1:個:500:8", (8, False)),
         (date(2026, 11, 23), "利用料:1:式:1000", (10, False)),
         (date(2026, 11, 23), "弁当:1:個:500:5", (5, True)),
     ],
@@ -88,3 +88,24 @@ def test_the_rate_of_the_day_applies(
     assert (line.rate, line.reduced) == rate
     with pytest.raises(CommandError):
         read_bill_lines([text], day, rates_on(tenant, date(2014, 3, 31)))
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_rate_that_has_ended_is_refused(turn: int) -> None:
+    """COM-71: 8% standard ended on 2019-09-30; the reduced 8% that came then is another rate."""
+    standard = [TaxRate(rate=8, since=date(2014, 4, 1)), TaxRate(rate=10, since=date(2019, 10, 1))][
+        ::turn
+    ]
+    reduced = TaxRate(rate=8, reduced=True, since=date(2019, 10, 1))
+    tenant: Any = SimpleNamespace(tax=SimpleNamespace(rates=standard))
+    day = date(2019, 10, 1)
+    with pytest.raises(CommandError, match="8% ended on 2019-09-30; take one of 0, 10"):
+        read_bill_lines(["弁当:1:個:500:8"], day, rates_on(tenant, day))
+    tenant.tax.rates = [*standard, reduced]
+    (line,) = read_bill_lines(["弁当:1:個:500:8"], day, rates_on(tenant, day))
+    assert (line.rate, line.reduced) == (8, True)
+    before = date(2019, 9, 30)
+    (line,) = read_bill_lines(["弁当:1:個:500:8"], before, rates_on(tenant, before))
+    assert (line.rate, line.reduced) == (8, False)
+    with pytest.raises(CommandError, match="a rate out of 0, 8"):
+        read_bill_lines(["弁当:1:個:500:10"], before, rates_on(tenant, before))

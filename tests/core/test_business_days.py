@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from portal.core.business_days import first_open, is_business_day, next_business_day
+from portal.core.business_days import first_open, is_bank_day, is_business_day, next_business_day
 
 NEW_YEAR = (date(2026, 12, 29), date(2027, 1, 4))
 
@@ -66,3 +66,25 @@ def test_a_calendar_that_never_opens_is_a_mistake_and_no_endless_search() -> Non
     is_open = partial(is_business_day, weekly_closed=frozenset(range(7)))
     with pytest.raises(ValueError, match="no open day"):
         next_business_day(date(2026, 11, 20), is_open)
+
+
+@pytest.mark.parametrize(
+    ("day", "is_open"),
+    [
+        (date(2026, 12, 30), True),
+        (date(2026, 12, 31), False),
+        (date(2027, 1, 1), False),
+        (date(2024, 1, 2), False),
+        (date(2024, 1, 3), False),
+        (date(2024, 1, 4), True),
+        (date(2026, 11, 28), False),
+        (date(2026, 11, 29), False),
+        (date(2026, 11, 23), False),
+        (date(2026, 11, 24), True),
+    ],
+)
+def test_banks_are_closed_at_weekends_on_holidays_and_over_the_new_year(
+    day: date, is_open: bool
+) -> None:
+    """COM-71: 銀行法施行令5条."""
+    assert is_bank_day(day) is is_open

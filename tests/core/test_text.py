@@ -317,5 +317,16 @@ def test_a_search_key_is_its_own_key(as_typed: str) -> None:
     assert text.search_key(once) == once
 
 
+def test_readings_are_sorted_as_a_dictionary_does() -> None:
+    """COM-30: カ and ガ are one until the rest is the same, and so are ツ and ッ, ー and nothing."""
+    assert sorted(["ガイ", "カウ", "カアキ", ""], key=text.reading_order) == [
+        "カアキ",
+        "ガイ",
+        "カウ",
+        "",
+    ]
+    assert sorted(["ハッチ", "ハツタ"], key=text.reading_order) == ["ハツタ", "ハッチ"]
+
+
 def test_a_pattern_matches_its_text_only() -> None:
     assert text.like_escape(r"50%_off\now") == r"50\%\_off\\now"

@@ -78,7 +78,7 @@ def test_the_same_file_put_by_several_is_one_article(inside: Any, together: Toge
     with inside("desk"):
         made = session().scalars(select(Article)).one()
         assert session().scalar(select(func.count(Place.id))) == 2
-        assert session().scalar(select(func.count(Posting.id))) == len(search._grams(made.text_key))
+        assert session().scalar(select(func.count(Posting.id))) == len(search.pairs(made.text_key))
 
 
 def test_votes_and_follows_pressed_twice_are_one(

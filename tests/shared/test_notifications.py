@@ -135,7 +135,7 @@ def test_the_morning_brings_one_mail_with_all_that_waited(app, inside, tenant, c
     confirm(inside, tenant, cast.requested)
     with inside("facility"):
         reservation = queries.any_reservation(cast.requested)
-        operations.LIFE.notify(tenant, reservation, "二通目", label="お知らせ")
+        operations.LIFE.notify(tenant, reservation, "二通目", subject="お知らせ")
         session().commit()
     with clock.freeze(clock.local(2026, 11, 24, 7, 59)):
         work(app)
@@ -148,9 +148,9 @@ def test_the_morning_brings_one_mail_with_all_that_waited(app, inside, tenant, c
             body = (
                 session().scalars(select(OutboxMail.body).where(OutboxMail.event == "digest")).one()
             )
-            assert body.count(f"ご予約 {cast.requested}") == 2
+            assert body.count(f"（{cast.requested}）\nhttp") == 2
             operations.LIFE.notify(
-                tenant, queries.any_reservation(cast.requested), "三通目", label="お知らせ"
+                tenant, queries.any_reservation(cast.requested), "三通目", subject="お知らせ"
             )
             session().commit()
         work(app)

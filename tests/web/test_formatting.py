@@ -67,11 +67,11 @@ def test_an_instant_is_written_in_tokyos_time(value: datetime | None, shown: str
 @pytest.mark.parametrize(
     ("end", "shown"),
     [
-        (clock.local(2026, 11, 22, 12), "2026/11/22(日) 09:00–12:00"),
-        (clock.local(2026, 11, 22, 9), "2026/11/22(日) 09:00–09:00"),
-        (clock.local(2026, 11, 22, 23, 59), "2026/11/22(日) 09:00–23:59"),
-        (clock.local(2026, 11, 23), "2026/11/22(日) 09:00 – 2026/11/23(月) 00:00"),
-        (clock.local(2027, 11, 22, 9), "2026/11/22(日) 09:00 – 2027/11/22(月) 09:00"),
+        (clock.local(2026, 11, 22, 12), "2026/11/22(日) 09:00〜12:00"),
+        (clock.local(2026, 11, 22, 9), "2026/11/22(日) 09:00〜09:00"),
+        (clock.local(2026, 11, 22, 23, 59), "2026/11/22(日) 09:00〜23:59"),
+        (clock.local(2026, 11, 23), "2026/11/22(日) 09:00〜2026/11/23(月) 00:00"),
+        (clock.local(2027, 11, 22, 9), "2026/11/22(日) 09:00〜2027/11/22(月) 09:00"),
     ],
 )
 def test_a_span_names_the_second_date_only_when_it_is_another(end: datetime, shown: str) -> None:
@@ -94,7 +94,7 @@ def test_a_span_names_the_second_date_only_when_it_is_another(end: datetime, sho
         ("{{ '0120123456'|telephone }} {{ 'x'|telephone }}", "0120-123-456 x"),
         (
             "{{ a|until(b) }} {{ from_to(a, b) }}",
-            "2026/11/22(日) 09:00–10:00 2026/11/22(日) 09:00–10:00",
+            "2026/11/22(日) 09:00〜10:00 2026/11/22(日) 09:00〜10:00",
         ),
         (
             "{{ a|at_time }} {{ a|on_date }} {{ none|on_date }}|",

@@ -188,7 +188,9 @@ def reschedule(
     # The reminder that was mailed names the old time.
     reservation.reminded_at = None
     audit.record("reservation.reschedule", reservation, by=by, **changed)
-    LIFE.notify(tenant, reservation, "ご利用日時を変更しました。", label="ご利用日時の変更")
+    LIFE.notify(
+        tenant, reservation, "ご利用日時を変更しました。", subject="ご利用日時変更のお知らせ"
+    )
 
 
 def _locked(facility_id: int) -> Facility:

@@ -61,19 +61,29 @@ _PAID = "ご入金を確認しました。ありがとうございました。"
 _PARTLY_PAID = "ご入金を確認しました。残りのご請求金額は%s円です。"
 _STEPS = {
     Status.REQUESTED: Step(
-        "booked_at", "ご予約を受け付けました。確定まで今しばらくお待ちください。"
+        "booked_at",
+        "ご予約受付のお知らせ",
+        "ご予約を受け付けました。確定しましたら、あらためてメールでお知らせします。",
     ),
-    Status.CONFIRMED: Step("confirmed_at", "ご予約が確定しました。ご来場をお待ちしております。"),
-    Status.IN_USE: Step("started_at", "ご利用を開始しました。"),
+    Status.CONFIRMED: Step(
+        "confirmed_at",
+        "ご予約確定のお知らせ",
+        "ご予約が確定しました。ご来場をお待ちしております。\n"
+        "変更・キャンセルは、ご予約の詳細のページからお申し込みいただけます。",
+    ),
+    Status.IN_USE: Step("started_at", "ご利用開始のお知らせ", "ご利用を開始しました。"),
     Status.USED: Step(
         "finished_at",
+        "ご利用終了のお知らせ",
         "ご利用が終了しました。ご請求金額が確定しましたら、あらためてお知らせします。",
     ),
-    Status.BILLED: Step("billed_at", _BILLED),
-    Status.PAID: Step("paid_at", _PAID),
-    Status.CANCELLED: Step("cancelled_at", "ご予約をキャンセルしました。"),
+    Status.BILLED: Step("billed_at", "ご請求金額確定のお知らせ", _BILLED),
+    Status.PAID: Step("paid_at", "ご入金確認のお知らせ", _PAID),
+    Status.CANCELLED: Step(
+        "cancelled_at", "ご予約キャンセルのお知らせ", "ご予約をキャンセルしました。"
+    ),
 }
-LIFE = OrderWorkflow(MOVES, _STEPS, "reservation_status")
+LIFE = OrderWorkflow(MOVES, _STEPS, "reservation_status", endpoint="facility.reservation")
 
 
 def can_move(reservation: Reservation, to: Status) -> Decision:
@@ -350,7 +360,7 @@ def record_payment(
     BILLING.pay(tenant, reservation, remittance, by=by)
     if left := money(reservation).owed:
         sentence = _PARTLY_PAID % f"{left:,}"
-        LIFE.notify(tenant, reservation, sentence, label="一部ご入金の確認")
+        LIFE.notify(tenant, reservation, sentence, subject="一部ご入金確認のお知らせ")
 
 
 def settle(tenant: Tenant, reservation: Reservation, is_settled: bool, by: Actor) -> None:
@@ -377,7 +387,7 @@ def _settle_charge(
     if not set_once(reservation, "paid_at"):
         raise Stale("キャンセル料は入金済みです。")
     audit.record("reservation.pay_charge", reservation, by=by)
-    LIFE.notify(tenant, reservation, _PAID, label="ご入金の確認")
+    LIFE.notify(tenant, reservation, _PAID, subject="ご入金確認のお知らせ")
 
 
 def remind(tenant: Tenant) -> int:

@@ -6,10 +6,12 @@ Amounts are whole yen.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 
 from portal.blueprints.facility.config import FacilityConfig
 from portal.blueprints.facility.models import Facility
 from portal.config import Tenant
+from portal.shared.billing.rates import rates_in_effect
 from portal.shared.billing.tax import Rounding, TaxLine, Totals, totals_excluded
 
 
@@ -63,8 +65,7 @@ def quote(
 
 def _usual_rate(tenant: Tenant, day: date) -> int:
     """The standard rate of consumption tax on `day`, in percent."""
-    standard = sorted(
-        (rate for rate in tenant.tax.rates if not rate.reduced), key=lambda rate: rate.since
-    )
-    begun = [rate for rate in standard if rate.since <= day]
-    return (begun or standard[:1])[-1].rate
+    standard = [rate for rate in tenant.tax.rates if not rate.reduced]
+    in_effect = rates_in_effect(standard, day)
+    # Before the first of them: a day that only a configuration without its past can have.
+    return (in_effect or sorted(standard, key=attrgetter("since")))[0].rate

@@ -95,7 +95,7 @@ def _own(number: str) -> Member:
 def member_list() -> str:
     """The members of the account, and how many there may be."""
     _offered()
-    roster = members.roster(member().account_id)
+    roster = members.roster_by_reading(member().account_id)
     kept = members.open_business(tenant(), member().account_id)
     return render(
         "account/members.html",
@@ -130,7 +130,7 @@ def member_list_csv() -> Response:
         _("できること"),
     ]
     # Read now: the file is written in another scope, where these rows are nobody's any more.
-    rows = [_cells(one) for one in members.roster(member().account_id)]
+    rows = [_cells(one) for one in members.roster_by_reading(member().account_id)]
     return csv_response("members", header, rows, tuple)
 
 

@@ -332,7 +332,7 @@ _LIST = lists.Listing(
     columns={
         gettext_noop("受付番号"): "number",
         gettext_noop("件名"): _subject,
-        gettext_noop("お問合せ区分"): "label",
+        gettext_noop("お問い合わせ区分"): "label",
         gettext_noop("対象"): "about",
         gettext_noop("お名前"): "name",
         gettext_noop("状態"): "status",

@@ -113,7 +113,7 @@ def _chosen_label(field: RadioField | SelectField) -> str:
 
 
 class CategoryField(RadioField):  # type: ignore[misc]
-    """お問合せ区分, shown on the confirm page by its label."""
+    """お問い合わせ区分, shown on the confirm page by its label."""
 
     def words(self) -> str:
         """The label of what was chosen."""
@@ -154,9 +154,9 @@ class InquiryForm(FilesForm):
 
     subject = HiddenField()
     category = CategoryField(
-        _l("お問合せ区分"), validators=[DataRequired(_l("選択してください。"))]
+        _l("お問い合わせ区分"), validators=[DataRequired(_l("選択してください。"))]
     )
-    body = body_field(_l("お問合せ内容"))
+    body = body_field(_l("お問い合わせ内容"))
     agreed = agreement(_l("プライバシーポリシーに同意する"))
 
     def __init__(self, category: InquiryCategory, offer: Offer, data: FormData) -> None:
@@ -195,7 +195,7 @@ class ChatForm(WriterForm):
     """What begins a chat (SUP-11), once for each `key`."""
 
     first = ("writer", "about", "category", "body", "agreed")
-    category = one_of(_l("お問合せ区分"), (), _l("選択してください"), required=True)
+    category = one_of(_l("お問い合わせ区分"), (), _l("選択してください"), required=True)
     agreed = agreement(_l("プライバシーポリシーに同意する"))
     key = TokenField(longest=32)
 
@@ -227,7 +227,7 @@ def chat_form(
     """The form that begins a chat, with a text of at most `longest` characters; what it is about is
     chosen, or can be.
     """
-    fields = {"body": body_field(_l("お問合せ内容"), longest=longest)}
+    fields = {"body": body_field(_l("お問い合わせ内容"), longest=longest)}
     if offer.subjects:
         label = _l("ご契約") if about_is_needed else _l("対象")
         fields["about"] = _subject_field(

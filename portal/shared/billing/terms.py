@@ -1,18 +1,17 @@
 """When an account's bill is closed, issued and due (締め日・支払期限)."""
 
 from calendar import monthrange
-from collections.abc import Callable
 from datetime import date
 from enum import StrEnum
 
-from portal.core.business_days import first_open, is_business_day
+from portal.core.business_days import first_open, is_bank_day
 
 MONTH_END = 31
 """The closing day that means 月末締め; any day that a month lacks means its last one."""
 
 
 class Shift(StrEnum):
-    """What becomes of a due date that falls on a closed day."""
+    """What becomes of a due date on which banks are closed."""
 
     NONE = "none"
     NEXT = "next"
@@ -28,22 +27,18 @@ def closing_date(base: date, closing_day: int = MONTH_END) -> date:
 
 
 def due_date(
-    base: date,
-    closing_day: int = MONTH_END,
-    months: int = 1,
-    shift: Shift = Shift.NONE,
-    is_open: Callable[[date], bool] = is_business_day,
+    base: date, closing_day: int = MONTH_END, months: int = 1, shift: Shift = Shift.NONE
 ) -> date:
     """The last day of the month that comes `months` after the closing date of `base`.
 
-    `shift` moves a due date on a closed day to the next or the previous open one; `is_open` is the
-    tenant's calendar.
+    `shift` moves a due date on which banks are closed to the next or the previous bank day: by the
+    tenant's own calendar nobody could transfer money on it.
     """
     closing = closing_date(base, closing_day)
     due = _day_in_month(*_months_later(closing, months), MONTH_END)
     if shift is Shift.NONE:
         return due
-    return first_open(due, is_open, step=1 if shift is Shift.NEXT else -1)
+    return first_open(due, is_bank_day, step=1 if shift is Shift.NEXT else -1)
 
 
 def months_after(day: date, months: int) -> date:

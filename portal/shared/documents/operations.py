@@ -13,8 +13,6 @@ from portal.core import SYSTEM, Actor, audit, clock, csvio, file_store, jobs, nu
 from portal.core.db import Query, session, update_where
 from portal.core.errors import NotFound, RuleBroken
 from portal.core.files import digest_of
-from portal.core.folding import Folded
-from portal.core.text import folded
 from portal.core.zips import Entry, write_zip
 from portal.shared.billing.terms import months_after
 from portal.shared.documents.content import Content
@@ -22,7 +20,7 @@ from portal.shared.documents.digest import content_digest
 from portal.shared.documents.models import Document, DocumentKind
 from portal.shared.documents.process import draw_document
 from portal.shared.documents.typefaces import drawable
-from portal.shared.searching import Search, own, part_of_number, same, since, until
+from portal.shared.searching import Search, has_words, own, part_of_number, same, since, until
 
 DRAW = "documents.draw"
 _MOST = 500  # documents in one ZIP
@@ -48,9 +46,7 @@ SEARCHED: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     # A credit note's total is negative, but who looks for 4,950 yen means that one too.
     "least": lambda yen: and_(_BEARS_AMOUNT, func.abs(Document.total) >= yen),
     "most": lambda yen: and_(_BEARS_AMOUNT, func.abs(Document.total) <= yen),
-    "counterparty": lambda part: Folded(Document.counterparty).contains(
-        folded(part), autoescape=True
-    ),
+    "counterparty": lambda words: has_words(words, _D.c.counterparty),
     "number": lambda number: Document.number == number,
     "kind": lambda kind: Document.kind == kind,
     "account_id": lambda account_id: Document.account_id == account_id,

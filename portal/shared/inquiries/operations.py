@@ -88,7 +88,7 @@ def ask(
     """
     category = tenant.inquiries.category(asked.category)
     if category is None:
-        raise RuleBroken("お問合せ区分を選択してください。", field="category")
+        raise RuleBroken("お問い合わせ区分を選択してください。", field="category")
     about = _subject_of(tenant, writer, asked)
     asking.check_member(tenant, by, about, category=category.key)
     now = clock.now()

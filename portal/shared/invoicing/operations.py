@@ -49,9 +49,7 @@ _NOT_THAT_MUCH = gettext_noop("充当できる金額は%(most)s円までです�
 def due_on(tenant: Tenant, day: date) -> date:
     """When what was traded, or closed, on `day` is to be paid by the tenant's terms."""
     terms = tenant.terms
-    return due_date(
-        day, terms.closing_day, terms.months, Shift(terms.shift), tenant.calendar.is_open
-    )
+    return due_date(day, terms.closing_day, terms.months, Shift(terms.shift))
 
 
 def make_invoice(

@@ -1,9 +1,9 @@
 """Finding articles in Japanese: by pairs of characters, on both databases alike (SUP-14;
 docs/decisions/knowledge.md).
 
-Texts and what is looked for are folded to one form (width, case, kana). A pair narrows by its
-index, the rarest first; LIKE then sees to it that a word stands there as a whole. The index also
-has the order, so that common words stop early.
+Texts and what is looked for are folded to one form (`portal.core.text.search_key`). A
+pair narrows by its index, the rarest first; LIKE then sees to it that a word stands there as a
+whole. The index also has the order, so that common words stop early.
 """
 
 import re
@@ -42,8 +42,9 @@ _COMMON = 1000
 _AT_ONCE = 100
 _A = Article.__table__
 _P = Posting.__table__
-# A kana with its voicing mark, which may be a character of its own.
-_CLUSTER = re.compile("[^\uff9e\uff9f\u3099\u309a][\uff9e\uff9f\u3099\u309a]*")
+# What is folded as a whole: (株) and (有), which are one word; or a kana with its voicing mark,
+# which may be a character of its own.
+_CLUSTER = re.compile("[(（][株有][)）]|[^\uff9e\uff9f\u3099\u309a][\uff9e\uff9f\u3099\u309a]*")
 
 
 def readable(products: Iterable[str]) -> ColumnElement[bool]:
@@ -73,10 +74,10 @@ def words(asked: str) -> list[str]:
     A long vowel at a word's end may be left out: サーバー finds サーバ.
     """
     folded = (fold(word) for word in asked[:_LONGEST].split())
-    return list(dict.fromkeys(re.sub("(?<=..)ー+$", "", word) for word in folded if word))
+    return list(dict.fromkeys(text.without_last_long_vowel(word) for word in folded if word))
 
 
-def _grams(key: str) -> dict[int, None]:
+def pairs(key: str) -> dict[int, None]:
     """Its pairs of characters, each as a number, in order."""
     # A code point has 21 bits: two of them are one number, which an index holds in eight bytes.
     return dict.fromkeys(ord(a) << 21 | ord(b) for a, b in pairwise(key) if "\n" not in (a, b))
@@ -88,7 +89,7 @@ def _moment(article: Article) -> int:
 
 def forget(article: Article) -> None:
     """Take an article out, before it is changed."""
-    known = list(_grams(article.text_key))
+    known = list(pairs(article.text_key))
     own = (Posting.moment == _moment(article), Posting.article_id == article.id)
     for at in range(0, len(known), _AT_ONCE):
         delete_where(Posting, Posting.gram.in_(known[at : at + _AT_ONCE]), *own)
@@ -101,8 +102,8 @@ def index(article: Article) -> None:
     article.text_key = f"{article.title_key}\n{fold(article.plain)}"
     session().flush()
     row = {"article_id": article.id, "moment": _moment(article)}
-    titles = _grams(article.title_key)
-    rows = [{"gram": gram, "in_title": gram in titles, **row} for gram in _grams(article.text_key)]
+    titles = pairs(article.title_key)
+    rows = [{"gram": gram, "in_title": gram in titles, **row} for gram in pairs(article.text_key)]
     if rows:
         session().execute(insert(Posting), rows)
 
@@ -118,7 +119,7 @@ def find(asked: str, products: Iterable[str]) -> tuple[list[tuple[FoundRow, Snip
     """
     keys = words(asked)
     rows: list[FoundRow] = []
-    distinct = dict.fromkeys(gram for key in keys for gram in _grams(key))
+    distinct = dict.fromkeys(gram for key in keys for gram in pairs(key))
     grams = _rarest(list(distinct)[:_MOST_COUNTED])
     if keys and grams is not None:
         for by_title in (True, False):
@@ -201,7 +202,7 @@ def _matching(
     else:
         # A word of two characters stands wherever its pair does: LIKE need not look for it.
         sure = set(grams)
-        unsure = [key for key in keys if len(key) != 2 or not sure & {*_grams(key)}]
+        unsure = [key for key in keys if len(key) != 2 or not sure & {*pairs(key)}]
         in_text = [_A.c.text_key.contains(key, autoescape=True) for key in unsure]
         matching = matching.where(not_(in_title), *in_text)
     if not grams:  # single characters alone

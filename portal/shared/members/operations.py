@@ -23,6 +23,7 @@ from portal.core import (
     save_changes,
     session,
     signer,
+    text,
 )
 from portal.shared import mailing
 from portal.shared.accounts import account_hooks, rights
@@ -60,6 +61,19 @@ def roster(account_id: int) -> list[Member]:
     """The account's members, the representative first, then as they came."""
     there = select(Member).where(Member.account_id == account_id, *_THERE)
     return list(session().scalars(there.order_by(Member.is_representative.desc(), Member.id)))
+
+
+def roster_by_reading(account_id: int) -> list[Member]:
+    """The account's members as lists show them: the representative first, then by セイ and メイ
+    (五十音順), and who has no reading behind them by name.
+    """
+    return sorted(roster(account_id), key=_reading_order)
+
+
+def _reading_order(member: Member) -> tuple[object, ...]:
+    family = text.reading_order(member.family_kana)
+    given = text.reading_order(member.given_kana)
+    return not member.is_representative, family, given, member.name, member.id
 
 
 def number_of(member: Member) -> str:

@@ -255,7 +255,7 @@ class OrderBilling(Generic[M]):
             reason=reason,
             total=[before, order.total],
         )
-        self.workflow.notify(tenant, order, _CORRECTED, label="ご請求内容の訂正")
+        self.workflow.notify(tenant, order, _CORRECTED, subject="ご請求内容訂正のお知らせ")
         self.follow(tenant, self._invoices(item), by=by)
         return [job.id for job in jobs]
 
@@ -271,7 +271,7 @@ class OrderBilling(Generic[M]):
         item = self._item(order)
         note, job = issuing.give_back(tenant, item, lines, reason, by=by)
         audit.record(f"{order.__tablename__}.refund", order, by=by, reason=reason, total=note.total)
-        self.workflow.notify(tenant, order, _REFUNDED, label="ご請求金額の返還")
+        self.workflow.notify(tenant, order, _REFUNDED, subject="ご請求金額返還のお知らせ")
         self.follow(tenant, self._invoices(item), by=by)
         return note, [job.id]
 

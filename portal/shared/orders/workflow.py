@@ -17,9 +17,10 @@ S = TypeVar("S", bound=LabelledEnum)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What comes with a state: the column that keeps when it was reached, the mail's sentence."""
+    """What comes with a state: the column that keeps when it was reached, and the mail's words."""
 
     instant: str
+    subject: str
     sentence: str
 
 
@@ -27,18 +28,20 @@ class Step:
 class OrderWorkflow(Generic[S]):
     """How the orders of a kind go on: their `moves`, and what comes with each state.
 
-    `mail` is the template, which knows the order by its table's name.
+    `mail` is the template, which knows the order by its table's name; `endpoint` is the view of one
+    order, by its number.
     """
 
     moves: Mapping[S, frozenset[S]]
     steps: Mapping[S, Step]
     mail: str
+    endpoint: str
 
     def can(self, order: OrderMixin, to: S) -> Decision:
         """Whether the order can go to `to` now."""
         if states.allowed(self.moves, order.status, to):
             return ALLOWED
-        return Decision(f"状態が「{order.status.label}」のため、「{to.label}」にはできません。")
+        return Decision(f"現在「{order.status.label}」のため、「{to.label}」にはできません。")
 
     def move(
         self, tenant: Tenant, order: OrderMixin, to: S, *, by: Actor, **changes: object
@@ -59,21 +62,22 @@ class OrderWorkflow(Generic[S]):
         order: OrderMixin,
         sentence: str = "",
         *,
-        label: str = "",
+        subject: str = "",
         kind: Kind = Kind.STATUS,
     ) -> None:
         """Mail the contact person what became of their order, in the same transaction."""
         facts: dict[str, object] = {
             order.__tablename__: order,
             "sentence": sentence or self.steps[order.status].sentence,
-            "label": label or order.status.label,
+            "subject": subject or self.steps[order.status].subject,
+            "link": tenant.url_to(self.endpoint, number=order.number),
         }
         notifications.send(
             tenant, kind, self.mail, order.contact["email"], account_id=order.account_id, **facts
         )
 
     def remind(
-        self, tenant: Tenant, due: Select[Any], instant: str, sentence: str, label: str
+        self, tenant: Tenant, due: Select[Any], instant: str, sentence: str, subject: str
     ) -> int:
         """Mail a reminder of each order in `due` whose `instant` is not set yet; returns how many.
 
@@ -83,7 +87,7 @@ class OrderWorkflow(Generic[S]):
         # time; the next round takes the others.
         found = [order for order in session().scalars(due.limit(500)) if set_once(order, instant)]
         for order in found:
-            self.notify(tenant, order, sentence, label=label, kind=Kind.REMINDERS)
+            self.notify(tenant, order, sentence, subject=subject, kind=Kind.REMINDERS)
         return len(found)
 
 

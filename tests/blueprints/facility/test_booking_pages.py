@@ -142,7 +142,7 @@ def test_a_reservation_is_asked_for_once(visit, inside):
     sent = page.post(FORM, TYPED | {"options": ["集塵機", "保護メガネ"]})
     assert sent.status_code == 303
     confirm = page.get(sent.location)
-    for word in ("2026/11/25(水) 10:00–12:00", "¥9,000", "集塵機、保護メガネ", "&lt;b&gt;"):
+    for word in ("2026/11/25(水) 10:00〜12:00", "¥9,000", "集塵機、保護メガネ", "&lt;b&gt;"):
         assert word in confirm.text
     draft = re.search(r'name="draft" value="([^"]+)"', confirm.text)
     assert draft

@@ -128,7 +128,7 @@ def test_a_charge_is_invoiced_without_tax_and_paid_once(inside, tenant, visit, r
     again = run.invoke(args=pay)
     assert (again.exit_code, again.stderr) == (2, "Error: キャンセル料は入金済みです。\n")
     assert "お支払済" in page.get(f"/facility/reservations/{number}").text
-    assert len(mails(inside, "ご入金の確認")) == 1
+    assert len(mails(inside, "ご入金確認のお知らせ")) == 1
 
 
 def test_a_charge_that_is_open_holds_up_a_withdrawal(inside, tenant, visit, number):
@@ -155,7 +155,7 @@ def test_a_use_is_moved_by_an_operator(inside, run, number, cast):
         assert found.held_until == clock.local(2026, 12, 11, 17, 15)
         acts = select(AuditEvent.action).where(AuditEvent.subject == found.subject)
         assert session().scalars(acts).all().count("reservation.reschedule") == 2
-    assert len(mails(inside, "ご利用日時の変更")) == 2
+    assert len(mails(inside, "ご利用日時変更のお知らせ")) == 2
     for which, first, last, why in (
         (cast.strangers, "2026-12-11T16:00", "2026-12-11T18:00", "重なっています"),
         (cast.billed, "2026-12-12T10:00", "2026-12-12T12:00", "ご利用前のご予約に限り"),

@@ -73,8 +73,8 @@ def test_one_page_says_what_is_free_on_a_day_across_facilities(visit, inside, te
     page = visit("facility", "hanako")
     shown = page.get("/facility/facilities?day=2026-11-25").text.partition("<tbody>")[2]
     rows = shown.partition("</tbody>")[0].split("<tr>")[1:]
-    spans = [re.findall(r"(\d\d:\d\d–\d\d:\d\d)<", row) for row in rows]
-    assert spans == [["09:00–10:30", "13:30–18:00"], ["09:00–18:00"]]
+    spans = [re.findall(r"(\d\d:\d\d〜\d\d:\d\d)<", row) for row in rows]
+    assert spans == [["09:00〜10:30", "13:30〜18:00"], ["09:00〜18:00"]]
     assert f'href="{FORM}?day=2026-11-25&amp;starts=13:30"' in rows[0]
     take(inside, tenant, cast, clock.local(2026, 11, 26, 9), 9)
     assert page.get("/facility/facilities?day=2026-11-26").text.count("空きはありません") == 1

@@ -266,7 +266,7 @@ def test_cancelling_and_declining_end_a_reservation_at_the_instant_that_is_named
     ):
         with clock.freeze(at):
             assert do(name, number).stdout == f"{number}: キャンセル{charged}\n"
-            refused(do(name, number), because="状態が「キャンセル」のため")
+            refused(do(name, number), because="現在「キャンセル」のため")
         with inside("facility"):
             kept = queries.any_reservation(number)
             assert (kept.status, kept.cancelled_at) == (Status.CANCELLED, at)

@@ -70,7 +70,7 @@ def test_a_corrected_invoice_names_the_old_one_which_stays(facility, visit, cast
         )
         assert event.changes == {"reason": "ご利用は2時間でした", "total": [14850, 9900]}
         mail = session().scalars(select(OutboxMail).order_by(OutboxMail.id.desc()).limit(1)).one()
-        assert "ご請求内容の訂正" in mail.subject
+        assert "ご請求内容訂正のお知らせ" in mail.subject
     assert "ご請求内容の訂正" in page.get("/account/history").text.split("<table", 1)[1]
 
 

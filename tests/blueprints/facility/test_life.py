@@ -42,17 +42,23 @@ def test_from_request_to_payment_each_step_shows_and_is_mailed(do, visit, inside
     number = cast.requested
     page = visit("facility", cast.representative)
     steps = [
-        (["confirm", number], "予約確定"),
-        (["start", number], "ご利用中"),
-        (["finish", number, *FINISH], "ご利用済"),
-        (["fix-amount", number, "--line", "利用料:3:時間:4500"], "請求確定"),
-        (["pay", number], "お支払済"),
+        (["confirm", number], "予約確定", "ご予約確定のお知らせ"),
+        (["start", number], "ご利用中", "ご利用開始のお知らせ"),
+        (["finish", number, *FINISH], "ご利用済", "ご利用終了のお知らせ"),
+        (
+            ["fix-amount", number, "--line", "利用料:3:時間:4500"],
+            "請求確定",
+            "ご請求金額確定のお知らせ",
+        ),
+        (["pay", number], "お支払済", "ご入金確認のお知らせ"),
     ]
-    for words, label in steps:
+    for words, label, _subject in steps:
         assert label in do(*words)
         assert label in page.get(f"/facility/reservations/{number}").text
     with inside("facility"):
-        subjects = [m.subject for m in session().scalars(select(OutboxMail)) if number in m.subject]
+        mails = list(session().scalars(select(OutboxMail).order_by(OutboxMail.id)))
+        subjects = [mail.subject for mail in mails if mail.event == "reservation_status"]
+        assert f"/reservations/{number}\n" in mails[-1].body
         actions = [
             e.action
             for e in session().scalars(
@@ -60,7 +66,8 @@ def test_from_request_to_payment_each_step_shows_and_is_mailed(do, visit, inside
             )
             if e.actor_name == "監督"
         ]
-    assert all(any(label in subject for subject in subjects) for _words, label in steps)
+    told = [f"【試験設備】{subject}（{number}）" for _words, _label, subject in steps]
+    assert subjects[-len(steps) :] == told
     assert actions == [
         f"reservation.{s}" for s in ("confirmed", "in_use", "used", "billed", "paid")
     ]

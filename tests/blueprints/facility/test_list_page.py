@@ -316,7 +316,7 @@ def test_the_csv_opens_in_excel_and_runs_nothing(visit, put):
     header, *rows = table(answer)
     assert header == COLUMNS
     assert [row[1] for row in rows[:-1]] == [*(f"'{name}" for name in names[:-1]), names[-1]]
-    when = ["2026/12/01(火) 13:00–16:00", "2026/11/23(月) 10:00"]
+    when = ["2026/12/01(火) 13:00〜16:00", "2026/11/23(月) 10:00"]
     assert rows[-1] == ["FR100009", "旋盤", when[0], "請求確定", "1234567", when[1]]
     assert rows[0][2:] == [when[0], "予約受付", "", when[1]]
 

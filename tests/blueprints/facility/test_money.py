@@ -175,7 +175,7 @@ def test_what_is_overdue_is_reminded_once(inside, tenant, cast) -> None:
                 session().commit()
         mail = session().scalars(select(OutboxMail).order_by(OutboxMail.id.desc())).first()
         assert mail is not None
-        assert "お支払期限を過ぎたご請求があります" in mail.subject
+        assert "お支払期限を過ぎたご請求のお知らせ" in mail.subject
 
 
 @pytest.fixture

@@ -217,7 +217,7 @@ def test_the_use_and_the_people_are_shown_as_booked_and_as_text(visit, inside, n
         shown = cards(answer)
         assert shown["use"] == {
             "設備": f"{name}レーザー加工機",
-            "ご利用日時": "2026/11/20(金) 13:30–16:30",
+            "ご利用日時": "2026/11/20(金) 13:30〜16:30",
             "オプション": "集塵機、保護<メガネ>",
             "ご利用人数": "12名",
             "ご利用目的": '試作 "A&B"',
@@ -259,7 +259,7 @@ def test_what_is_not_known_is_a_dash_and_two_days_have_two_dates(visit, inside, 
         reservation.total = 0
         session().commit()
     shown = cards(visit("facility", "hanako").get(f"/facility/reservations/{cast.requested}"))
-    assert shown["use"]["ご利用日時"] == "2026/11/20(金) 13:30 – 2026/11/21(土) 13:30"
+    assert shown["use"]["ご利用日時"] == "2026/11/20(金) 13:30〜2026/11/21(土) 13:30"
     assert [shown["use"][label] for label in ("オプション", "ご利用目的", "備考")] == [DASH] * 3
     assert [shown["related"][label] for label in ("部署名", "電話番号", "住所", "ご担当者")] == [
         DASH
@@ -379,9 +379,9 @@ def test_the_bank_account_stands_where_something_is_owed(other, cast):
 @pytest.mark.parametrize(
     ("began", "shown"),
     [
-        (START - timedelta(days=3), "2026/11/17(火) 13:30–14:38"),
-        (START, "2026/11/20(金) 13:30–14:38"),
-        (START + timedelta(minutes=112), "2026/11/20(金) 15:22–16:30"),
+        (START - timedelta(days=3), "2026/11/17(火) 13:30〜14:38"),
+        (START, "2026/11/20(金) 13:30〜14:38"),
+        (START + timedelta(minutes=112), "2026/11/20(金) 15:22〜16:30"),
     ],
 )
 def test_a_use_other_than_booked_is_shown_with_the_time_that_it_took(

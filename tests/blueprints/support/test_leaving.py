@@ -262,7 +262,7 @@ def test_both_are_mailed_when_the_main_contact_changes_and_who_is_removed(tenant
         for mail in session().scalars(told)
     ]
     assert mails == [
-        (SHARED, "佐藤 次郎", False),
-        ("yamada@one.example", "山田 太郎", False),
-        ("yamada@one.example", "山田 太郎", True),
+        (SHARED, "一番\n佐藤 次郎", False),
+        ("yamada@one.example", "一番\n山田 太郎", False),
+        ("yamada@one.example", "一番\n山田 太郎", True),
     ]

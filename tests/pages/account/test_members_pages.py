@@ -421,3 +421,37 @@ def test_two_who_edit_one_see_both_values(visit, number, inside):
     second.post(f"{PAGE}/{kenichi}/confirm", {"draft": again}, page=f"{PAGE}/{kenichi}")
     with inside("facility"):
         assert session().query(Member).filter_by(login_id="kenichi").one().department == "営業部"
+
+
+def test_members_are_listed_by_their_reading(visit, inside):
+    """COM-30: the representative first, then 五十音順 whatever the kanji; without a reading last. CSV alike."""
+    readings = [
+        ("渡辺", "ワタナベ", "イチロウ"),
+        ("生田", "ガモウ", "アキ"),
+        ("上原", "カミハラ", "アキ"),
+        ("上原", "カミハラ", "アイ"),
+        ("相川", "アイカワ", "アキ"),
+        ("阿部", "", ""),
+    ]
+    with inside("facility"):
+        hanako = session().query(Member).filter_by(login_id="hanako").one()
+        for place, (family, kana, given_kana) in enumerate(readings):
+            session().add(
+                Member(
+                    account_id=hanako.account_id,
+                    login_id=f"reader{place}",
+                    login_key=f"reader{place}",
+                    email=f"reader{place}@one.example",
+                    family_name=family,
+                    family_kana=kana,
+                    given_kana=given_kana,
+                    created_at=NOW,
+                )
+            )
+        session().commit()
+    visitor = visit("facility", "hanako")
+    for path in (PAGE, f"{PAGE}.csv"):
+        found = re.findall(r"(hanako|kenichi|reader\d)@one\.example", visitor.get(path).text)
+        *ordered, last, very_last = dict.fromkeys(found)
+        assert ordered == ["hanako", "reader4", "reader3", "reader2", "reader1", "reader0"], path
+        assert {last, very_last} == {"kenichi", "reader5"}

@@ -121,7 +121,7 @@ def test_the_member_is_mailed_at_their_address(hanako, inside, cast):
         assert (mail.recipient, mail.sender) == ("hanako@one.example", "noreply@facility.example")
         assert mail.subject == "【試験設備】会員情報変更のお知らせ"
         assert "一番 花子 様" in mail.body
-        assert "2026/11/23 10:00" in mail.body
+        assert "2026/11/23(月) 10:00" in mail.body
         assert "09012345678" not in mail.body
 
 

@@ -48,7 +48,7 @@ def test_the_link_is_made_from_the_configuration_and_kept_as_a_digest(mailed_lin
     assert mail.recipient == "hanako@one.example"
     assert f"http://facility.localhost/set-password/{token}" in mail.body
     assert token in mail.html
-    assert "2026/11/26 10:00" in mail.body
+    assert "2026/11/26(木) 10:00" in mail.body
 
 
 def test_the_page_gives_its_address_to_nobody(visit, mailed_link):

@@ -1,4 +1,4 @@
-"""COM-50, COM-23: choosing another お問合せ区分 shows its fields and keeps everything that was typed."""
+"""COM-50, COM-23: choosing another お問い合わせ区分 shows its fields and keeps everything that was typed."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_a_change_is_asked_for_in_three_steps_and_once(visit, inside):
         ("change", "about", "予約番号"),
         ("change", "f_what", "変更内容"),
         ("cancel", "about", "予約番号"),
-        ("other", "body", "お問合せ内容"),
+        ("other", "body", "お問い合わせ内容"),
         ("other", "agreed", "同意が必要です"),
     ],
 )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.core.business_days import is_business_day
 from portal.shared.billing.terms import MONTH_END, Shift, closing_date, due_date
 
 # base date; then (closing, due) for 月末締め/翌月末払い, 20日締め/翌月末払い, 月末締め/翌々月末払い
@@ -71,6 +69,7 @@ def test_closing_and_due_dates(
     ],
 )
 def test_a_due_date_on_a_closed_day_moves_as_the_terms_say(shift: Shift, due: date) -> None:
+    """COM-71"""
     assert due_date(date(2026, 1, 20), MONTH_END, 1, shift) == due
 
 
@@ -78,9 +77,28 @@ def test_a_due_date_on_an_open_day_stays() -> None:
     assert due_date(date(2026, 2, 20), MONTH_END, 1, Shift.NEXT) == date(2026, 3, 31)
 
 
-def test_a_due_date_may_shift_into_the_next_year_past_a_closure() -> None:
-    is_open = partial(is_business_day, closed_periods=((date(2026, 12, 29), date(2027, 1, 4)),))
-    assert due_date(date(2026, 11, 20), 20, 1, Shift.NEXT, is_open) == date(2027, 1, 5)
+@pytest.mark.parametrize(
+    ("base", "following", "previous"),
+    [
+        # 12/31 is a Thursday; banks are closed until 1/3, a Sunday.
+        (date(2026, 11, 20), date(2027, 1, 4), date(2026, 12, 30)),
+        # 1/31 is a Sunday.
+        (date(2026, 12, 20), date(2027, 2, 1), date(2027, 1, 29)),
+        # 4/30 is a Friday, 昭和の日 the day before it.
+        (date(2027, 3, 20), date(2027, 4, 30), date(2027, 4, 30)),
+        # 12/31 is a Friday; 1/1 to 1/3 of 2028 are Saturday to Monday.
+        (date(2027, 11, 20), date(2028, 1, 4), date(2027, 12, 30)),
+        # 10/31 is a Sunday, and 11/3 a holiday that no shift comes as far as.
+        (date(2027, 9, 20), date(2027, 11, 1), date(2027, 10, 29)),
+    ],
+)
+def test_a_due_date_shifts_by_the_days_on_which_banks_transfer(
+    base: date, following: date, previous: date
+) -> None:
+    """COM-71: 銀行法施行令5条."""
+    assert due_date(base, 20, 1, Shift.NEXT) == following
+    assert due_date(base, 20, 1, Shift.PREVIOUS) == previous
+    assert due_date(base, 20, 1).day in (28, 29, 30, 31)
 
 
 @pytest.mark.parametrize("closing_day", [0, 32, -1])

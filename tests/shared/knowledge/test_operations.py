@@ -280,7 +280,7 @@ def test_a_letter_names_the_article_and_ends_with_one_click(put, desk, tell):
         assert tell(article) == ["hanako"]
     mail = session().scalars(select(OutboxMail).order_by(OutboxMail.id.desc())).first()
     assert mail is not None
-    assert mail.subject == "【試験窓口】ナレッジの記事を更新しました：打刻の修正"
+    assert mail.subject == "【試験窓口】ナレッジの記事更新のお知らせ（打刻の修正）"
     stop = f"{BASE}/knowledge/unfollow/{operations.token_of(desk['hanako'], 'KB0001')}"
     one_click = {
         "List-Unsubscribe": f"<{stop}>",
@@ -306,8 +306,8 @@ def test_a_letter_says_whether_the_article_is_new(put, desk, tell, monkeypatch):
         .all()
     )
     assert subjects == [
-        "【試験窓口】ナレッジに記事を追加しました：打刻の修正",
-        "【試験窓口】ナレッジの記事を更新しました：打刻の修正",
+        "【試験窓口】ナレッジの記事追加のお知らせ（打刻の修正）",
+        "【試験窓口】ナレッジの記事更新のお知らせ（打刻の修正）",
     ]
 
 

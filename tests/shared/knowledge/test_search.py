@@ -41,6 +41,14 @@ def titles(asked: str, products: tuple[str, ...] = ()) -> list[str]:
         ("ユーザーグループの登録", "ユーザー・グループ"),
         ("１２月の締め", "12月"),
         ("㈱の書き方", "(株)"),
+        ("(株)見本の設定", "株式会社見本"),
+        ("株式会社見本の設定", "㈱見本"),
+        ("有限会社見本の設定", "（有）見本"),
+        ("㈲見本の設定", "有限"),
+        ("髙﨑様の設定", "高崎"),
+        ("高崎様の設定", "髙﨑"),
+        ("れーざーの設定", "レーザー"),
+        ("レーザの設定", "ﾚｰｻﾞｰ"),
         ("5㌔以上", "キロ"),
         ("税", "税"),
         ("100%の達成", "0%"),
@@ -137,7 +145,7 @@ def test_what_an_article_said_before_is_found_no_more(put):
         put("件名", body, key="a")
     assert [titles(word) for word in ("領収書", "請求書", "見積書")] == [[], [], ["件名"]]
     article = put("件名", "見積書", key="a")
-    grams = len(search._grams(article.text_key))
+    grams = len(search.pairs(article.text_key))
     assert session().scalar(select(func.count(Posting.id))) == grams
     operations.withdraw(article.number, by=SYSTEM)
     assert session().scalar(select(func.count(Posting.id))) == 0
