@@ -56,8 +56,9 @@ def test_list_shows_the_newest_mails_of_this_brand_first(do) -> None:
     assert [row["id"] for row in found] == sorted((row["id"] for row in found), reverse=True)
     assert {row["status"] for row in found} == {"waiting"}
     assert {row["to"] for row in found} == {"hanako@one.example", "yumi@two.example"}
-    assert "FR000001" in do("list")
-    assert "SR000001" not in do("list")
+    assert any("（FR000001）" in row["subject"] for row in found)
+    assert not any("SR000001" in row["subject"] for row in found)
+    assert "hanako@one" in do("list")
 
 
 def test_list_gives_tokyo_time(do) -> None:
