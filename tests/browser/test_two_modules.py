@@ -162,7 +162,7 @@ def _ask(page: Page, category: str, label: str, number: str, *, is_narrow: bool)
     page.wait_for_load_state("networkidle")
     if page.get_by_label("ご希望日").count():
         page.get_by_label("ご希望日").fill("2026-12-15")
-    page.get_by_label("お問合せ内容").fill("よろしくお願いします。")
+    page.get_by_label("お問い合わせ内容").fill("よろしくお願いします。")
     page.get_by_label("プライバシーポリシーに同意する").check()
     _press(page, "入力内容を確認する")
     _press(page, "送信する")

@@ -72,8 +72,8 @@ def typed_in_template(source: str) -> list[str]:
 
 
 def _endpoints_named(source: str) -> set[str]:
-    """The views that a template names to `url_for`."""
-    return set(re.findall(r"url_for\(\s*[\"']([\w.]+)[\"']", source))
+    """The views that a template names: pages to `url_for`, mails to `url_to`."""
+    return set(re.findall(r"url_(?:for|to)\(\s*[\"']([\w.]+)[\"']", source))
 
 
 def test_no_python_types_the_path_of_a_page() -> None:
@@ -89,15 +89,16 @@ def test_no_python_types_the_path_of_a_page() -> None:
 def test_no_template_types_the_path_of_a_page() -> None:
     found = {
         str(path.relative_to(ROOT)): typed_in_template(path.read_text("utf-8"))
-        for path in _templates()
+        for path in [*_templates(), *files("portal/templates/emails", "*.txt")]
     }
     assert {path: typed for path, typed in found.items() if typed} == {}
 
 
 def test_every_view_that_a_template_names_is_there(app: Flask) -> None:
     known = {rule.endpoint for rule in app.url_map.iter_rules()}
-    named = {name for path in _templates() for name in _endpoints_named(path.read_text("utf-8"))}
-    assert named
+    templates = [*_templates(), *files("portal/templates/emails", "*.txt")]
+    named = {name for path in templates for name in _endpoints_named(path.read_text("utf-8"))}
+    assert {"account.mail_settings", "auth.sign_in"} <= named
     assert named <= known
 
 
