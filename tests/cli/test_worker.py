@@ -150,7 +150,7 @@ def test_com_81_a_mail_is_japanese_text_and_html_from_the_brands_address(
     assert smtp.recipients == [["hanako@one.example"]]
     assert mail["To"] == "hanako@one.example"
     assert parseaddr(str(mail["From"])) == ("試験設備", "noreply@facility.example")
-    assert mail["Subject"] == "【試験設備】予約確定：ご予約 FR000001"
+    assert mail["Subject"] == "【試験設備】ご予約確定のお知らせ（FR000001）"
     assert mail["Date"].datetime == NOW
     assert mail["Auto-Submitted"] == "auto-generated"
     with inside("facility"):
