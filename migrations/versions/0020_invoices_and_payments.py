@@ -382,8 +382,10 @@ def _documents(connection: sa.Connection, tenant: str) -> dict[str, list[_Issued
 def _move_bill(writer: _Writer, row: Any, issued: list[_Issued], payments: dict[str, int]) -> bool:
     """Make the rows of one reservation's bill; returns whether something of it is owed."""
     received = _received(row, issued)
-    notes = [document for document in issued if document.kind == "credit_note"]
-    credited = sum(-note.total for note in notes)
+    notes = [note for note in issued if note.kind == "credit_note" and note.total < 0]
+    given_back = sum(-note.total for note in notes)
+    # A bill could be corrected below what was given back of it; it counts for no more than all.
+    credited = min(given_back, row.total)
     allocated = min(received, row.total - credited)
     traded_on = _day(row.cancelled_at or row.used_until or row.ends_at)
     own = {"tenant_id": row.tenant_id}
@@ -412,7 +414,7 @@ def _move_bill(writer: _Writer, row: Any, issued: list[_Issued], payments: dict[
     if received > 0:
         payments[row.tenant_id] += 1
         # Never more than was left: what a note gave back of an unpaid rest was no money.
-        refunded = min(credited, received - allocated)
+        refunded = min(given_back, received - allocated)
         number = f"PM{payments[row.tenant_id]:08d}"
         _add_payment(writer, row, issued, invoice_id, number, (received, allocated, refunded))
     return bool(allocated + credited < row.total)

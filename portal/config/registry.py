@@ -290,9 +290,7 @@ class Registry:
         self._scheme = scheme
         self._port = port
         self._monotonic = monotonic
-        self._last_good: LastGood | None = None
-        if last_good is not None:
-            self._last_good = LastGood(last_good, self.path)
+        self._last_good = LastGood(last_good, self.path) if last_good is not None else None
         self._keeps = keeps
         self._looking = threading.Lock()
         self._good = LoadResult()

@@ -63,6 +63,15 @@ CASES: list[tuple[Any, ...]] = [
         [("invoice", 11_550), ("receipt", 11_550), ("credit_note", -3_850)],
         (11_550, 3_850, 7_700, 11_550, 3_850, "paid"),
     ),
+    # Corrected below what was given back, as was possible: it counts for no more than all.
+    (
+        "FR8",
+        "paid",
+        2_000,
+        True,
+        [("invoice", 11_550), ("receipt", 11_550), ("credit_note", -3_850), ("invoice", 2_000)],
+        (2_000, 2_000, 0, 0, 0, "paid"),
+    ),
     ("FR6", "cancelled", 4_500, False, [], (4_500, 0, 0, 0, 0, "cancelled")),
     ("FR7", "paid", 0, True, [("invoice", 0)], (0, 0, 0, 0, 0, "paid")),
 ]
@@ -152,8 +161,10 @@ def test_what_was_billed_paid_and_given_back_becomes_rows(empty: str) -> None:
         assert {(line.quantity, line.unit_price, str(line.day)) for line in lines} == {
             (3_000, 3_500, "2026-10-24")
         }
-        note = connection.execute(sa.text("SELECT * FROM credit_note")).one()
-        assert (note.total, note.reason) == (3_850, "不調")
+        notes = connection.execute(sa.text("SELECT * FROM credit_note")).all()
+        assert [(note.total, note.reason) for note in notes] == [(3_850, "不調")] * 2
+        alone = "SELECT amount, allocated, refunded FROM payment WHERE allocated = 0"
+        assert [tuple(row) for row in connection.execute(sa.text(alone))] == [(11_550, 0, 3_850)]
         assert connection.execute(sa.text("SELECT * FROM document ORDER BY id")).all() == documents
     migrate.run(FOLDER, empty, command.downgrade, BEFORE)
     with engine.begin() as connection:

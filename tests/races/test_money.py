@@ -48,6 +48,25 @@ def test_of_eight_payments_of_one_bill_no_more_than_it_is_allocated(
         assert (found.status, found.paid_at is not None) == (Status.PAID, True)
 
 
+def test_all_that_is_owed_is_recorded_once(
+    app: Flask, together: Together, inside: Callable[[str], Any]
+) -> None:
+    """COM-72: six hands record "all of it" at once; it came in once."""
+    tenant = app.extensions["tenants"].current().by_key["facility"]
+
+    def pay(_turn: int) -> str:
+        operations.record_payment(tenant, queries.any_reservation(Cast.billed), by=SYSTEM)
+        session().commit()
+        return "paid"
+
+    results = together(6, pay)
+    assert results.count("paid") == 1, results
+    assert all(one == "paid" or isinstance(one, RuleBroken) for one in results), results
+    with inside("facility"):
+        recorded = session().scalars(select(Payment)).all()
+        assert [one.amount for one in recorded] == [14_850]
+
+
 def test_what_is_left_of_a_payment_is_paid_back_once(
     app: Flask, together: Together, inside: Callable[[str], Any]
 ) -> None:

@@ -173,10 +173,7 @@ def fix_amount(context: TenantContext, number: str, lines: tuple[str, ...]) -> s
 def pay(context: TenantContext, number: str, amount: int | None, on: date | None, note: str) -> str:
     """Record what was received: 請求確定 → お支払済."""
     reservation = queries.any_reservation(number)
-    owed = operations.owed(reservation) or 0
-    remittance = Remittance(
-        amount=owed if amount is None else amount, received_on=on or clock.today(), note=note
-    )
+    remittance = Remittance(amount=amount, received_on=on or clock.today(), note=note)
     operations.record_payment(context.tenant, reservation, by=context.by, remittance=remittance)
     return order_line(reservation)
 

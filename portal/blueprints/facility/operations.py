@@ -58,7 +58,7 @@ NOT_FROM_HERE = gettext_noop(
 )
 _BILLED = "ご請求金額が確定しました。帳票の準備ができ次第、マイページからダウンロードできます。"
 _PAID = "ご入金を確認しました。ありがとうございました。"
-_PARTLY_PAID = "ご入金を確認しました。残りのご請求金額は%s円です。"
+_PARTLY_PAID = "ご入金を確認しました。残りのご請求金額は、マイページでご確認ください。"
 _STEPS = {
     Status.REQUESTED: Step(
         "booked_at",
@@ -358,26 +358,29 @@ def record_payment(
         LIFE.move(tenant, reservation, Status.PAID, by=by)
         return
     BILLING.pay(tenant, reservation, remittance, by=by)
-    if left := money(reservation).owed:
-        sentence = _PARTLY_PAID % f"{left:,}"
-        LIFE.notify(tenant, reservation, sentence, subject="一部ご入金確認のお知らせ")
+    if money(reservation).owed:
+        LIFE.notify(tenant, reservation, _PARTLY_PAID, subject="一部ご入金確認のお知らせ")
 
 
-def settle(tenant: Tenant, reservation: Reservation, is_settled: bool, by: Actor) -> None:
+def settle(
+    tenant: Tenant, order: Reservation, *, is_settled: bool, is_received: bool, by: Actor
+) -> None:
     """Take the reservation where its money is: お支払済 when nothing is owed, back to 請求確定 when
     something is again, because its bill was corrected.
     """
-    if reservation.status is Status.CANCELLED:
-        _settle_charge(tenant, reservation, is_settled, by=by)
+    if order.status is Status.CANCELLED:
+        _settle_charge(tenant, order, is_settled=is_settled, is_received=is_received, by=by)
+    elif is_settled and is_received:
+        LIFE.move(tenant, order, Status.PAID, by=by)
     elif is_settled:
-        LIFE.move(tenant, reservation, Status.PAID, by=by)
+        # No mail of a payment: a correction or a credit note settles it, and has sent its own.
+        states.move(order, Status.PAID, MOVES, by=by, paid_at=clock.now())
     else:
-        # No mail: the correction that it follows from has sent one.
-        states.move(reservation, Status.BILLED, REOPENED, by=by, paid_at=None)
+        states.move(order, Status.BILLED, REOPENED, by=by, paid_at=None)
 
 
 def _settle_charge(
-    tenant: Tenant, reservation: Reservation, is_settled: bool, *, by: Actor
+    tenant: Tenant, reservation: Reservation, *, is_settled: bool, is_received: bool, by: Actor
 ) -> None:
     """A cancellation stays one, whether its charge is paid or not."""
     if not is_settled:
@@ -387,7 +390,8 @@ def _settle_charge(
     if not set_once(reservation, "paid_at"):
         raise Stale("キャンセル料は入金済みです。")
     audit.record("reservation.pay_charge", reservation, by=by)
-    LIFE.notify(tenant, reservation, _PAID, subject="ご入金確認のお知らせ")
+    if is_received:
+        LIFE.notify(tenant, reservation, _PAID, subject="ご入金確認のお知らせ")
 
 
 def remind(tenant: Tenant) -> int:

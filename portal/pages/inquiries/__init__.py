@@ -361,12 +361,7 @@ def thread(number: str) -> Answer:
     sent = Attachments()
     if form.is_submitted():
         require_may_ask(found.about, found.category)
-        flow = ConfirmFlow(
-            kind="message-files",
-            subject=number,
-            form=PageLink("inquiries.thread", {"number": number}),
-        )
-        sent = attachments.receive(flow, [])
+        sent = attachments.receive(_message_files(number), [])
         sent.blame(form)
         # Receiving may commit: what was loaded before is of another transaction.
         found = queries.find(tenant(), member(), number)
@@ -393,6 +388,12 @@ def thread(number: str) -> Answer:
 
         afterwards(mark_read)
     return page
+
+
+def _message_files(number: str) -> ConfirmFlow:
+    """Where the files of a further message are kept until it is sent, for this thread alone."""
+    form = PageLink("inquiries.thread", {"number": number})
+    return ConfirmFlow(kind="message-files", subject=number, form=form)
 
 
 def _write(found: Inquiry, form: MessageForm, sent: Attachments) -> None:

@@ -94,27 +94,22 @@ def issue(
     and the job.
     """
     number = numbering.next_number(kind.value, style)
-    facts = {
-        "about": about,
-        "counterparty": counterparty,
-        "transaction_date": transaction_date,
-        "total": total,
-    }
     document = Document(
-        kind=kind, number=number, account_id=account_id, issued_at=clock.now(), **facts
+        kind=kind,
+        number=number,
+        account_id=account_id,
+        issued_at=clock.now(),
+        about=about,
+        counterparty=counterparty,
+        transaction_date=transaction_date,
+        total=total,
     )
     # Whoever made the content could not know the number yet.
     document.content = content.to_json() | {"number": number}
     session().add(document)
     session().flush()
-    audit.record(
-        "document.issue",
-        document,
-        by=by,
-        kind=kind.value,
-        total=total,
-        digest=content_digest(document),
-    )
+    digest = content_digest(document)
+    audit.record("document.issue", document, by=by, kind=kind.value, total=total, digest=digest)
     return document, jobs.enqueue(DRAW, {"document": document.id})
 
 

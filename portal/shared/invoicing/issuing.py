@@ -36,6 +36,7 @@ _MORE_AT_RATE = gettext_noop("税率%(rate)s%%の返還金額の合計が、請�
 _BELOW_CREDITED = gettext_noop("すでに返還した金額を下回るご請求には訂正できません。")
 _NOTHING_CHANGED = gettext_noop("請求明細が変わっていません。")
 _MORE_THAN_BILLED = gettext_noop("返還金額の合計が、ご請求金額を超えます。")
+_NOTHING_GIVEN_BACK = gettext_noop("返還金額は1円以上にしてください。")
 _CORRECT_INSTEAD = gettext_noop("ご入金の前は、返還ではなく訂正をしてください。")
 NOTHING_ISSUED = gettext_noop("請求書がまだ発行されていません。")
 
@@ -138,12 +139,7 @@ def correct(
     item.billing = billing
     invoice.billing = billing
     session().flush()
-    # Of all orders on the invoice: tax is rounded once per rate over them together.
-    everything = _lines_of(invoice)
-    _require_covered(everything, lines_of_notes(invoice.id), _BELOW_CREDITED)
-    total = totals_of(tenant, everything).total
-    if total < invoice.credited:
-        raise RuleBroken(_BELOW_CREDITED, field="lines")
+    total = _total_over_notes(tenant, invoice)
     # Before the document, which says what is owed by then.
     operations.claim(invoice, total=total)
     old = documents.find(invoice.account_id, DocumentKind.INVOICE, invoice.number)
@@ -153,6 +149,20 @@ def correct(
     if is_moved:
         jobs += _reissue_receipts(tenant, invoice, reason, by=by)
     return jobs
+
+
+def _total_over_notes(tenant: Tenant, invoice: Invoice) -> int:
+    """What an invoice asks for by its present lines, in yen with tax.
+
+    Raises RuleBroken below what was given back of it, in all or at a rate.
+    """
+    # Of all orders on the invoice: tax is rounded once per rate over them together.
+    everything = _lines_of(invoice)
+    _require_covered(everything, lines_of_notes(invoice.id), _BELOW_CREDITED)
+    total = totals_of(tenant, everything).total
+    if total < invoice.credited:
+        raise RuleBroken(_BELOW_CREDITED, field="lines")
+    return total
 
 
 def _locked_invoice(item: InvoiceItem) -> Invoice:
@@ -235,6 +245,8 @@ def _can_give_back(tenant: Tenant, invoice: Invoice, lines: Sequence[BillLine]) 
     if not invoice.received + invoice.credited:
         raise RuleBroken(_CORRECT_INSTEAD)
     amount = check_lines(tenant, lines)
+    if not amount:
+        raise RuleBroken(_NOTHING_GIVEN_BACK, field="lines")
     if invoice.credited + amount > invoice.total:
         raise RuleBroken(_MORE_THAN_BILLED, field="lines")
     everything = _lines_of(invoice)

@@ -113,9 +113,12 @@ def take_over(draft: ItemDraft, total: int, *, billed_at: datetime) -> Invoice:
 
 @dataclass(frozen=True, kw_only=True)
 class Remittance:
-    """Money as an operator records it: how much (yen), on which day (Asia/Tokyo), and how."""
+    """Money as an operator records it: how much (yen), on which day (Asia/Tokyo), and how.
 
-    amount: int
+    Where an order is paid, no `amount` means all that is owed for it.
+    """
+
+    amount: int | None
     received_on: date
     method: str = BANK_TRANSFER
     note: str = ""
@@ -128,12 +131,12 @@ def receive(
 
     What they do not take stays with the payment. Raises RuleBroken at the field that is wrong.
     """
-    _check_amount(money.amount)
+    amount = _checked_amount(money.amount)
     _check_day(money.received_on, "received_on")
     payment = Payment(
         account_id=account_id,
         number=numbering.next_number("payment", tenant.numbers["payment"], Payment.number),
-        amount=money.amount,
+        amount=amount,
         received_on=money.received_on,
         method=money.method,
         note=money.note,
@@ -142,11 +145,7 @@ def receive(
     session().add(payment)
     session().flush()
     audit.record(
-        "payment.receive",
-        payment,
-        by=by,
-        amount=money.amount,
-        received_on=money.received_on.isoformat(),
+        "payment.receive", payment, by=by, amount=amount, received_on=money.received_on.isoformat()
     )
     for invoice in sorted(lock_invoices(invoices), key=_due_first):
         part = min(payment.rest, invoice.balance)
@@ -155,9 +154,10 @@ def receive(
     return payment
 
 
-def _check_amount(amount: int) -> None:
-    if not 0 < amount <= LARGEST:
+def _checked_amount(amount: int | None) -> int:
+    if amount is None or not 0 < amount <= LARGEST:
         raise RuleBroken("金額は1円以上で入力してください。", field="amount")
+    return amount
 
 
 def _check_day(day: date, field: str) -> None:

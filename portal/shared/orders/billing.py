@@ -6,9 +6,9 @@ are paid; everything else is the same for all brands. The caller commits, but fo
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import select
 
@@ -39,6 +39,7 @@ from portal.shared.orders.workflow import OrderWorkflow
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=OrderMixin)
+Order_contra = TypeVar("Order_contra", bound=OrderMixin, contravariant=True)
 PER_ORDER = "per_order"
 _CORRECTED = "ご請求内容を訂正しました。訂正後の帳票は、マイページからダウンロードできます。"
 _REFUNDED = (
@@ -56,6 +57,19 @@ class Billed:
     due_date: date
 
 
+class Settle(Protocol[Order_contra]):
+    """What a brand does with an order when its money has changed."""
+
+    def __call__(
+        self, tenant: Tenant, order: Order_contra, *, is_settled: bool, is_received: bool, by: Actor
+    ) -> None:
+        """Take the order where its money is.
+
+        Only where money `is_received` is the customer told of a payment: what a correction or a
+        credit note settles has its own mail.
+        """
+
+
 @dataclass(frozen=True)
 class OrderBilling(Generic[M]):
     """How the orders of a kind are billed.
@@ -70,7 +84,7 @@ class OrderBilling(Generic[M]):
     can_issue: Callable[[M], Decision]
     reports: Mapping[DocumentKind, Callable[[Tenant, M], Content]]
     reports_due: Callable[[M], Collection[DocumentKind]]
-    settle: Callable[[Tenant, M, bool, Actor], None]
+    settle: Settle[M]
 
     def money(self, order: M) -> OrderMoney:
         """What is pending, billed, received and given back for the order."""
@@ -102,18 +116,28 @@ class OrderBilling(Generic[M]):
         """
         known = self.money(order)
         if known.is_pending:
+            # What it will be with the account's other orders nobody knows before the closing day.
             raise RuleBroken(_NOT_CLOSED)
-        if not known.owed:
+        # Locked before it is asked what is owed: of two hands at once, the second finds nothing.
+        invoices = operations.lock_invoices(known.invoices)
+        owed = sum(invoice.balance for invoice in invoices)
+        if not owed:
             raise RuleBroken(_NOTHING_OWED)
-        # What an operator means who names no amount: the transfer came as it was asked for.
         if money is None:
-            money = Remittance(amount=known.owed, received_on=clock.today())
+            money = Remittance(amount=None, received_on=clock.today())
+        if money.amount is None:
+            money = replace(money, amount=owed)
         payment = operations.receive(tenant, order.account_id, money, known.invoices, by=by)
         self.follow(tenant, known.invoices, by=by)
         return payment
 
-    def follow(self, tenant: Tenant, invoices: Iterable[Invoice], *, by: Actor) -> None:
-        """Take the orders on these invoices where their money is: settled, or owing again."""
+    def follow(
+        self, tenant: Tenant, invoices: Iterable[Invoice], *, by: Actor, is_received: bool = True
+    ) -> None:
+        """Take the orders on these invoices where their money is: settled, or owing again.
+
+        `is_received` says whether it is money that came in that they follow.
+        """
         kind = self.model.__tablename__
         numbers = {
             item.about
@@ -126,7 +150,9 @@ class OrderBilling(Generic[M]):
             known = self.money(order)
             # Only where the order says otherwise: each change is mailed once.
             if known.is_settled != (order.paid_at is not None):
-                self.settle(tenant, order, known.is_settled, by)
+                self.settle(
+                    tenant, order, is_settled=known.is_settled, is_received=is_received, by=by
+                )
             if known.lacks_receipt and self.can_issue(order):
                 # Since when they are due, not when that was seen last: the oldest is issued first.
                 order.documents_due_at = order.documents_due_at or clock.now()
@@ -138,7 +164,8 @@ class OrderBilling(Generic[M]):
         Raises RuleBroken while nothing can be issued.
         """
         # The worker issues by itself: locked, so that a command at the same moment issues nothing
-        # twice.
+        # twice. Invoices first: who follows a payment changes orders while it holds the invoice.
+        operations.lock_invoices(self.money(order).invoices)
         session().refresh(order, with_for_update=True)
         self.can_issue(order).require()
         jobs = self._issue_money(tenant, order, by=by)
@@ -241,7 +268,6 @@ class OrderBilling(Generic[M]):
         The invoice is issued anew, to the order's present billing address. Returns the jobs that
         draw. Raises RuleBroken; see `issuing.correct`.
         """
-        session().refresh(order, with_for_update=True)
         item = self._item(order)
         jobs = issuing.correct(tenant, item, lines, reason, billing=order.billing, by=by)
         # The trail keeps both amounts; the old document keeps what it said.
@@ -256,7 +282,7 @@ class OrderBilling(Generic[M]):
             total=[before, order.total],
         )
         self.workflow.notify(tenant, order, _CORRECTED, subject="ご請求内容訂正のお知らせ")
-        self.follow(tenant, self._invoices(item), by=by)
+        self.follow(tenant, self._invoices(item), by=by, is_received=False)
         return [job.id for job in jobs]
 
     def refund(
@@ -267,12 +293,11 @@ class OrderBilling(Generic[M]):
         What was received beyond the rest waits with its payment to be paid back. Returns the note
         and the jobs that draw it. Raises RuleBroken; see `issuing.give_back`.
         """
-        session().refresh(order, with_for_update=True)
         item = self._item(order)
         note, job = issuing.give_back(tenant, item, lines, reason, by=by)
         audit.record(f"{order.__tablename__}.refund", order, by=by, reason=reason, total=note.total)
         self.workflow.notify(tenant, order, _REFUNDED, subject="ご請求金額返還のお知らせ")
-        self.follow(tenant, self._invoices(item), by=by)
+        self.follow(tenant, self._invoices(item), by=by, is_received=False)
         return note, [job.id]
 
     def _item(self, order: M) -> InvoiceItem:

@@ -98,7 +98,36 @@ def test_a_part_of_what_is_owed_is_received_with_a_receipt_of_its_own(
     assert "<dt>お支払い状況</dt><dd>一部お支払い済み</dd>" in page
     with inside("facility"):
         bodies = session().scalars(select(OutboxMail.body)).all()
-        assert sum("残りのご請求金額は9,850円です" in body for body in bodies) == 1
+        told = [body for body in bodies if "残りのご請求金額は、マイページで" in body]
+        assert len(told) == 1
+        assert "9,850" not in told[0], "how much is for whom the account lets see it"
+
+
+def test_what_a_correction_settles_is_no_payment_that_was_confirmed(
+    do, inside, tenant, cast
+) -> None:
+    """COM-72, COM-80: nothing came in, so nobody is thanked for it, of a use or of a charge."""
+    do("issue", cast.billed)
+    do("correct", cast.billed, "--line", "利用料:1:式:0", "--reason", "無料")
+    do("cancel", cast.requested, "--charge", "1000")
+    do("issue", cast.requested)
+    do("correct", cast.requested, "--line", "キャンセル料:1:式:0", "--reason", "免除")
+    with inside("facility"):
+        for number in (cast.billed, cast.requested):
+            known = operations.money(queries.any_reservation(number))
+            assert (known.owed, known.received, list(known.payments)) == (0, 0, [])
+        subjects = session().scalars(select(OutboxMail.subject)).all()
+        assert sum("ご請求内容訂正のお知らせ" in one for one in subjects) == 2
+        assert not [one for one in subjects if "ご入金" in one]
+
+
+def test_nothing_is_given_back_by_no_document(do, run, cast) -> None:
+    """COM-71: a credit note of ¥0 is refused at its lines."""
+    for step in ("issue", "pay"):
+        do(step, cast.billed)
+    words = ["refund", cast.billed, "--line", "値引き:1:式:0", "--reason", "不調"]
+    refused = run.invoke(args=["facility", *words, "--tenant", "facility"])
+    assert (refused.exit_code, "1円以上" in refused.output) == (2, True), refused.output
 
 
 def test_what_was_paid_too_much_is_shown_until_it_is_paid_back(
@@ -231,6 +260,18 @@ def test_orders_of_a_month_are_one_invoice_on_its_closing_day(inside, closing_te
         assert drawn
         receipts = select(Document.total).where(Document.kind == DocumentKind.RECEIPT)
         assert session().scalars(receipts).all() == [231]
+
+
+def test_what_waits_for_a_closing_day_is_closed_also_when_the_terms_were_changed(
+    inside, tenant, closing_tenant, cast
+) -> None:
+    """COM-71: otherwise it would never be billed."""
+    with inside("facility"):
+        used(closing_tenant, cast.requested, date(2026, 10, 7), 105)
+        session().commit()
+        assert tenant.terms.invoicing == "per_order"
+        assert closing.close_due(operations.BILLING, tenant, by=SYSTEM) == 1
+        assert not operations.money(queries.any_reservation(cast.requested)).is_pending
 
 
 @pytest.mark.parametrize(
